@@ -1,0 +1,184 @@
+"""The control listener: JSON over HTTP for those who know that the world is simulated.
+
+Clients register and sleep here, tests read the log and inject faults, a person looks at promises and report. Nothing
+here costs virtual time, and nothing here is counted as a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import web
+
+from rollout.simulator import faults as faults_
+from rollout.simulator.sessions import NotRegisteredError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.typedefs import Handler
+
+    from rollout.simulator.clock import VirtualClock
+    from rollout.simulator.faults import Faults
+    from rollout.simulator.log import ChangeLog
+    from rollout.simulator.requests import Requests
+    from rollout.simulator.sessions import Sessions
+
+
+class Watched(Protocol):
+    """What the watches of the Kubernetes half do for the clock."""
+
+    def bookmark(self, client: str) -> int:
+        """Queue a BOOKMARK on all watches of ``client``; returns the resourceVersion that it carries."""
+
+
+class Steered(Protocol):
+    """What the world does for a person at the control listener."""
+
+    def do(self, action: Mapping[str, Any]) -> None:
+        """Apply a world action now; ``ValueError`` says what is wrong with it."""
+
+    def promises(self) -> list[dict[str, Any]]:
+        """Each promise with the checks made and what violated it."""
+
+    def report(self) -> dict[str, Any]:
+        """What has come of nodes, Jobs, template versions and baseline so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The handlers of the control listener, over the parts that they show; ``stopping`` ends the server."""
+
+    clock: VirtualClock
+    log: ChangeLog
+    sessions: Sessions
+    faults: Faults
+    requests: Requests
+    watches: Watched
+    world: Steered
+    stopping: asyncio.Event
+
+    def app(self) -> web.Application:
+        """The listener's application."""
+        app = web.Application(middlewares=[_explain])
+        app.add_routes(
+            [
+                web.get("/session", self.session),
+                web.post("/sleep", self.sleep),
+                web.get("/time", self.time),
+                web.get("/log", self.changes),
+                web.get("/requests", self.tallies),
+                web.get("/promises", self.promises),
+                web.get("/report", self.report),
+                web.post("/faults", self.add_fault),
+                web.delete("/faults", self.clear_faults),
+                web.get("/hung", self.hung),
+                web.post("/world", self.act),
+                web.post("/shutdown", self.shutdown),
+            ]
+        )
+        return app
+
+    async def session(self, request: web.Request) -> web.StreamResponse:
+        """Keep the client registered for as long as this connection lives."""
+        client = _client(request.query)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        with self.sessions.session(client):
+            await response.prepare(request)
+            await response.write(json.dumps({"client": client, "now": self.clock.now}).encode() + b"\n")
+            await self.stopping.wait()
+        return response
+
+    async def sleep(self, request: web.Request) -> web.Response:
+        """Answer when the client's sleep is over."""
+        body = await _body(request)
+        client = _client(body)
+        try:
+            until = float(body["until"])
+        except (KeyError, TypeError, ValueError):
+            msg = '"until" must be a moment: POSIX seconds of the virtual clock'
+            raise ValueError(msg) from None
+        await self.sessions.sleep(client, until)
+        return self._tell(client)
+
+    async def time(self, request: web.Request) -> web.Response:
+        """Tell the time; with a client, its watches get a bookmark first."""
+        return self._tell(request.query.get("client", ""))
+
+    def _tell(self, client: str) -> web.Response:
+        version = self.watches.bookmark(client)
+        self.sessions.told(client)
+        return web.json_response({"now": self.clock.now, "resourceVersion": str(version)})
+
+    async def changes(self, request: web.Request) -> web.Response:
+        """The applied changes of all actors whose name begins with ``actor``."""
+        actor = request.query.get("actor", "")
+        return web.json_response([one.as_json() for one in self.log.changes if one.actor.startswith(actor)])
+
+    async def tallies(self, _request: web.Request) -> web.Response:
+        """The requests of each client, reads and writes apart."""
+        return web.json_response({client: tally.as_json() for client, tally in self.requests.tallies.items()})
+
+    async def promises(self, _request: web.Request) -> web.Response:
+        """Each promise, how often it was checked, and what violated it."""
+        return web.json_response(self.world.promises())
+
+    async def report(self, _request: web.Request) -> web.Response:
+        """What has come of the world so far."""
+        return web.json_response(self.world.report())
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        """Put a request fault in force."""
+        return web.json_response({"id": self.faults.add(faults_.parse(await _body(request)))})
+
+    async def clear_faults(self, _request: web.Request) -> web.Response:
+        """Forget all request faults and release what hangs."""
+        self.faults.clear()
+        return web.json_response({})
+
+    async def hung(self, _request: web.Request) -> web.Response:
+        """The request that hangs now; answers when there is one."""
+        return web.json_response((await self.faults.next_hung()).as_json())
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Do something to the world."""
+        self.world.do(await _body(request))
+        return web.json_response({})
+
+    async def shutdown(self, _request: web.Request) -> web.Response:
+        """End the simulator, after this answer."""
+        self.stopping.set()
+        return web.json_response({})
+
+
+def _client(given: Mapping[str, Any]) -> str:
+    client = given.get("client")
+    if not client or not isinstance(client, str):
+        msg = '"client" is missing: the id that the client puts into its User-Agent as eks-rollout-run/ID'
+        raise ValueError(msg)
+    return client
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except json.JSONDecodeError as error:
+        msg = f"the body is no JSON: {error}"
+        raise ValueError(msg) from error
+    if not isinstance(body, dict):
+        msg = "the body must be a JSON object"
+        raise ValueError(msg)  # noqa: TRY004 - the caller's value is wrong, not ours
+    return body
+
+
+@web.middleware
+async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except NotRegisteredError as error:
+        return web.json_response({"error": str(error)}, status=409)
+    except ValueError as error:
+        return web.json_response({"error": str(error)}, status=400)
