@@ -1,0 +1,85 @@
+"""The four answers that a phase can give, and what one node's stage answers.
+
+Deciding is a function of (seen, record, now); carrying it out is the runner's work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rollout.effects import Effect
+from rollout.plan import Node, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One node's trigger in the stage machine; `reason` is why it is gone, where it went by itself."""
+
+    instance_id: str
+    trigger: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWait:
+    """What one node waits for, in words."""
+
+    instance_id: str
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something is to be done now. `nodes`: rows that join those that must go (surplus)."""
+
+    why: str
+    effects: tuple[Effect, ...] = ()
+    moves: tuple[Move, ...] = ()
+    waits: tuple[NodeWait, ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is to be done before `until`, or before the world moves."""
+
+    until: datetime
+    why: str
+    waits: tuple[NodeWait, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The phase's postcondition holds. `plan`, `nodes`, `drain_deadline`: what is committed with the move.
+
+    `report`: differences that stay, one sentence each.
+    """
+
+    why: str
+    plan: Plan | None = None
+    nodes: tuple[Node, ...] = ()
+    drain_deadline: datetime | None = None
+    report: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A person must act: `why` names thing and cause, `hint` what to do before `rollout resume`."""
+
+    why: str
+    hint: str
+
+
+Decision = Act | Wait | Advance | Halt
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one node's stage answers: effects to send, a move to make, what it waits for, or why it is stuck."""
+
+    effects: tuple[Effect, ...] = ()
+    trigger: str | None = None
+    reason: str = ""
+    waits_for: str = ""
+    halt: Halt | None = None

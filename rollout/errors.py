@@ -1,0 +1,66 @@
+"""Five kinds of failure, so that nobody ever reads an error text to decide what to do.
+
+The adapters translate every failure of AWS, Kubernetes or the network into one of these at the edge; above the
+adapters no other error of theirs is known. What an operator can act on is a `Refusal`, with the next command to type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class EdgeError(Exception):
+    """A failure at the edge; `detail` says in one line what the other side answered."""
+
+    def __init__(self, detail: str, *, request_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.request_id = request_id
+
+
+class Retry(EdgeError):
+    """Certainly not applied; the same request may succeed later (throttled, conflict, blocked by a budget).
+
+    `after`: seconds that the other side asks us to wait, None if it does not say.
+    """
+
+    def __init__(self, detail: str, *, after: float | None = None, request_id: str | None = None) -> None:
+        super().__init__(detail, request_id=request_id)
+        self.after = after
+
+
+class Refused(EdgeError):
+    """Certainly not applied, and the same request will never succeed: a person must act."""
+
+
+class Unknown(EdgeError):
+    """Perhaps applied: the reply was lost, late or not to be parsed. Look before anything is sent again."""
+
+
+class Lost(EdgeError):
+    """Another runner owns the rollout now: write nothing, release nothing, exit."""
+
+
+class Bug(EdgeError):
+    """The other side's answer contradicts what this code takes for certain."""
+
+
+class UserError(Exception):
+    """What an operator did or configured cannot work: `problem` names thing and cause, `hint` the next command.
+
+    `exit_code`: see README, "Exit codes".
+    """
+
+    def __init__(self, problem: str, *, hint: str = "", exit_code: int = 2) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason why a rollout does not begin: what is wrong, and what to do about it."""
+
+    problem: str
+    hint: str

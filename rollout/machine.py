@@ -1,0 +1,102 @@
+"""The two state machines of a rollout: its phases, and the stages of one node that must go.
+
+All moves stand in the two tables below and nowhere else. The machine only calculates: `step` answers where a trigger
+leads; the journal remembers. `transitions` keeps no model of ours (it would set a state before its callbacks ran).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from transitions import Machine
+
+
+@unique
+class Phase(Enum):
+    """Where the rollout stands."""
+
+    PLANNED = "PLANNED"
+    AUTOSCALER_OFF = "AUTOSCALER_OFF"
+    LAUNCH_TEMPLATE = "LAUNCH_TEMPLATE"
+    TAINT = "TAINT"
+    SURGE = "SURGE"
+    PROTECT = "PROTECT"
+    READY = "READY"
+    DRAIN = "DRAIN"
+    RESTORE = "RESTORE"
+    DONE = "DONE"
+
+
+@unique
+class Stage(Enum):
+    """Where one node that must go stands."""
+
+    WAITING = "WAITING"
+    DRAINING = "DRAINING"
+    RELEASED = "RELEASED"
+    TERMINATING = "TERMINATING"
+    GONE = "GONE"
+
+
+# phase -> trigger -> next phase. A row without moves is terminal.
+PHASE_MOVES: dict[Phase, dict[str, Phase]] = {
+    Phase.PLANNED: {"advance": Phase.AUTOSCALER_OFF},
+    Phase.AUTOSCALER_OFF: {"advance": Phase.LAUNCH_TEMPLATE},
+    Phase.LAUNCH_TEMPLATE: {"advance": Phase.TAINT},
+    Phase.TAINT: {"advance": Phase.SURGE},
+    Phase.SURGE: {"advance": Phase.PROTECT},
+    Phase.PROTECT: {"advance": Phase.READY},
+    Phase.READY: {"advance": Phase.DRAIN},
+    Phase.DRAIN: {"advance": Phase.RESTORE},
+    Phase.RESTORE: {"advance": Phase.DONE},
+    Phase.DONE: {},
+}
+
+# stage -> trigger -> next stage. `vanish`: the instance left by itself.
+STAGE_MOVES: dict[Stage, dict[str, Stage]] = {
+    Stage.WAITING: {"drain": Stage.DRAINING, "vanish": Stage.GONE},
+    Stage.DRAINING: {"release": Stage.RELEASED, "back": Stage.WAITING, "vanish": Stage.GONE},
+    Stage.RELEASED: {"terminate": Stage.TERMINATING, "back": Stage.WAITING, "vanish": Stage.GONE},
+    Stage.TERMINATING: {"vanish": Stage.GONE, "gone": Stage.GONE},
+    Stage.GONE: {},
+}
+
+State = TypeVar("State", Phase, Stage)
+
+
+def terminal(state: Phase | Stage) -> bool:
+    """Tell whether no move leads out of this state."""
+    return not (PHASE_MOVES[state] if isinstance(state, Phase) else STAGE_MOVES[state])
+
+
+def step(state: State, trigger: str) -> State:
+    """Return the state to which `trigger` leads from `state`.
+
+    Raises `transitions.MachineError` where the table has no such move.
+    """
+    machine = _machine(type(state))
+    cursor = _Cursor()
+    machine.add_model(cursor, initial=state)
+    try:
+        machine.events[trigger].trigger(cursor)
+        return cursor.state  # type: ignore[no-any-return]
+    finally:
+        machine.remove_model(cursor)
+
+
+class _Cursor:
+    """A throw-away model: `transitions` writes its `state`."""
+
+    state: object
+
+
+@cache
+def _machine(kind: type[Phase] | type[Stage]) -> Machine:
+    from transitions import Machine  # 34 ms: only who works pays for it
+
+    table = PHASE_MOVES if kind is Phase else STAGE_MOVES
+    moves = [[trigger, source, target] for source, row in table.items() for trigger, target in row.items()]
+    return Machine(model=None, states=kind, initial=None, transitions=moves, auto_transitions=False)  # type: ignore[arg-type]

@@ -1,0 +1,165 @@
+"""What was fixed for good, and the nodes that must go. All frozen.
+
+Times are aware UTC datetimes, durations are seconds. `record.py` adds what changes from tick to tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from rollout.machine import Stage
+
+OnDeadline = Literal["pod", "job", "halt"]
+OnBlocked = Literal["halt", "force"]
+Role = Literal["old", "surplus"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """MinSize, DesiredCapacity and MaxSize of an Auto Scaling group, in instances."""
+
+    minimum: int
+    desired: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Which controllers' pods hold a node. Empty `namespaces`: all; empty `prefixes`: any name; `labels`: all must match."""
+
+    namespaces: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ("Job",)
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """The cluster-autoscaler's Deployment."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The part of the configuration that a rollout lives by from its first tick to its last."""
+
+    protected: Protected
+    autoscaler: Autoscaler | None
+    node_selector: Mapping[str, str]
+    taint_key: str
+    taint_early: bool
+    processes: tuple[str, ...]
+    max_draining: int
+    on_deadline: OnDeadline
+    on_blocked: OnBlocked
+    surge_seconds: float
+    ready_seconds: float
+    drain_seconds: float
+    blocked_seconds: float
+    poll_seconds: float
+    parallel: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """One Auto Scaling group as it was found: its template, the reference it used and the number that this meant.
+
+    `reference`: "$Latest", "$Default" or a number as text. `source_version`: the version that the group launched then.
+    """
+
+    name: str
+    template_id: str
+    template_name: str
+    reference: str
+    source_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """One group's values before our first effect on it, to be restored."""
+
+    group: str
+    sizes: Sizes
+    protect_new: bool
+    capacity_rebalance: bool
+    suspended: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """The one version that this rollout made of (template, source)."""
+
+    template_id: str
+    source_version: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is fixed: its first half when the rollout begins, `baselines` and `versions` later, each once.
+
+    `autoscaler_replicas`: None where the cluster has no autoscaler of ours to hold.
+    """
+
+    cluster: str
+    region: str
+    ami: str
+    description: str
+    settings: Settings
+    groups: tuple[NodeGroup, ...]
+    autoscaler_replicas: int | None
+    baselines: tuple[Baseline, ...] = ()
+    versions: tuple[NewVersion, ...] = ()
+
+    def group(self, name: str) -> NodeGroup:
+        """Return the plan's group of that name; KeyError if there is none."""
+        return _named(self.groups, name)
+
+    def baseline(self, group: str) -> Baseline:
+        """Return the baseline of a group; KeyError before sizes were committed."""
+        for baseline in self.baselines:
+            if baseline.group == group:
+                return baseline
+        raise KeyError(group)
+
+    def surge(self, group: str) -> int:
+        """Return how many instances are launched beside the old ones: 100 % of the baseline's desired."""
+        return self.baseline(group).sizes.desired
+
+    def version(self, group: NodeGroup) -> NewVersion | None:
+        """Return the version that replaces what this group launched, None until there is one."""
+        for version in self.versions:
+            if (version.template_id, version.source_version) == (group.template_id, group.source_version):
+                return version
+        return None
+
+
+def _named(groups: tuple[NodeGroup, ...], name: str) -> NodeGroup:
+    for group in groups:
+        if group.name == name:
+            return group
+    raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One instance that must go. `name` and `uid` are None for an instance that never joined.
+
+    `round`: how often it went back to WAITING. `reason`: why it is GONE, empty when we terminated it.
+    """
+
+    instance_id: str
+    group: str
+    role: Role
+    stage: Stage
+    since: datetime
+    name: str | None = None
+    uid: str | None = None
+    waits_for: str = ""
+    round: int = 0
+    reason: str = ""

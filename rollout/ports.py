@@ -1,0 +1,254 @@
+"""The four doors to the outside, in our own records: AWS, Kubernetes, the journal and time.
+
+Whoever implements a port translates every failure into one of `errors` (EdgeError). Reads may be retried inside;
+a mutating verb sends ONE request for each change (a read before it is allowed) and never repeats it.
+Mutating verbs return the other side's request id (AWS) or None, when it said yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from rollout.decision import Advance, Move, NodeWait
+from rollout.effects import Effect
+from rollout.machine import Phase
+from rollout.plan import Autoscaler, Node, Plan, Sizes
+from rollout.record import Record
+from rollout.seen import (
+    AutoscalerSeen,
+    GroupSeen,
+    ImageSeen,
+    MarkerSeen,
+    NodeSeen,
+    PodSeen,
+    Taint,
+    TemplateSeen,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """The fields of one UpdateAutoScalingGroup; None leaves a field as it is."""
+
+    sizes: Sizes | None = None
+    protect_new: bool | None = None
+    capacity_rebalance: bool | None = None
+    template_id: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChange:
+    """Our own keys on one node, to be read, changed and written with the resourceVersion that was read.
+
+    `taint`: put it there, in place of one with the same key; `untaint`: remove the taint with that key;
+    `annotations`: value None removes the key; `cordon`: set spec.unschedulable.
+    """
+
+    taint: Taint | None = None
+    untaint: str | None = None
+    annotations: Mapping[str, str | None] | None = None
+    cordon: bool = False
+
+
+class Fleet(Protocol):
+    """AWS: Auto Scaling groups, launch templates and images of one account and region."""
+
+    def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
+        """Describe groups in one paged call, in the order of `names`; a missing one is left out."""
+
+    def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
+        """Describe launch templates with all their versions; a missing one is left out."""
+
+    def image(self, ami: str) -> ImageSeen | None:
+        """Describe an image, None if this account cannot see it."""
+
+    def trouble(self, group: str) -> str:
+        """Return what the group's newest failed scaling activity of the last hour said, "" if there is none."""
+
+    def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str | None:
+        """Create a template version from `source` with another image."""
+
+    def set_default_version(self, template_id: str, number: int) -> str | None:
+        """Move a template's $Default."""
+
+    def update_group(self, group: str, change: GroupChange) -> str | None:
+        """Write the given fields of a group in one call."""
+
+    def protect(self, group: str, instance_ids: Sequence[str], *, protected: bool) -> str | None:
+        """Set or clear scale-in protection of at most 50 instances."""
+
+    def suspend(self, group: str, processes: Sequence[str]) -> str | None:
+        """Suspend scaling processes by name."""
+
+    def resume(self, group: str, processes: Sequence[str]) -> str | None:
+        """Resume scaling processes by name; never called without names."""
+
+    def terminate(self, instance_id: str) -> str | None:
+        """TerminateInstanceInAutoScalingGroup with ShouldDecrementDesiredCapacity."""
+
+
+class Cluster(Protocol):
+    """One Kubernetes cluster."""
+
+    def nodes(self) -> tuple[NodeSeen, ...]:
+        """Return all nodes, from the watch."""
+
+    def pods(self) -> tuple[PodSeen, ...]:
+        """Return all pods, from the watch."""
+
+    def pods_on(self, node: str) -> tuple[PodSeen, ...]:
+        """List the pods of one node straight from the API, past the watch."""
+
+    def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
+        """Read cluster-autoscaler's Deployment, None if it does not exist."""
+
+    def marker(self) -> MarkerSeen | None:
+        """Read the cluster's marker, None if nobody's rollout is at work."""
+
+    def create_marker(self, rollout_id: str, content: str) -> None:
+        """Create the marker; `Refused` if there is one already."""
+
+    def delete_marker(self, uid: str) -> None:
+        """Delete the marker of this uid; one that is gone already is a success."""
+
+    def scale(self, where: Autoscaler, replicas: int, annotations: Mapping[str, str | None]) -> None:
+        """Write replicas and annotations of a Deployment in one PATCH with the resourceVersion that was read."""
+
+    def change_node(self, name: str, uid: str, instance_id: str, change: NodeChange) -> None:
+        """Change our own keys on a node, if it still is that node; `Refused` if it is not. `Retry` on a conflict."""
+
+    def evict(self, namespace: str, name: str, uid: str) -> None:
+        """Evict a pod (policy/v1). Gone or another uid is a success; `Retry` names the budget that blocks."""
+
+    def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
+        """Delete a pod of this uid, with `grace` seconds (None: its own). Gone or another uid is a success."""
+
+    def delete_job(self, namespace: str, name: str) -> None:
+        """Delete a Job with its pods (propagation Background). Gone is a success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one attempt brought.
+
+    `outcome`: ok, the other side said yes; retry, certainly not applied, may be sent again at `retry_at`;
+    refused, certainly not applied and a person must act; unknown, look before anything else.
+    """
+
+    effect: Effect
+    outcome: Literal["ok", "retry", "refused", "unknown"]
+    started: datetime
+    ended: datetime
+    detail: str = ""
+    request_id: str | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How an unsettled effect ended by what was seen: done, or refused (certainly not applied, may be sent again)."""
+
+    key: str
+    state: Literal["done", "refused"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One rollout in a list."""
+
+    id: str
+    key: str | None
+    cluster: str
+    ami: str
+    groups: tuple[str, ...]
+    phase: Phase
+    halted: str | None
+    begun: datetime
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a rollout's history. `kind`: begun, phase, effect, node, wait, halted, resumed, interrupted, note, killed…"""
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KilledJob:
+    """One entry of the ledger of killed Jobs."""
+
+    job: str
+    pod: str
+    node: str
+    at: datetime
+
+
+class Journal(Protocol):
+    """The database: the only truth about what was intended and settled. Each verb is one transaction."""
+
+    def begin(self, rollout_id: str, key: str | None, plan: Plan, now: datetime) -> None:
+        """Create a rollout in PLANNED; `UserError` (exit 76) where the cluster has an active one."""
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """List all rollouts, newest first."""
+
+    def load(self, rollout_id: str) -> Record:
+        """Read the record; `UserError` if there is no such rollout."""
+
+    def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
+        """Write what was seen of unsettled effects; a done one with `kills` enters the ledger in the same transaction."""
+
+    def intend(
+        self,
+        rollout_id: str,
+        effects: Sequence[Effect],
+        moves: Sequence[Move],
+        waits: Sequence[NodeWait],
+        nodes: Sequence[Node],
+        now: datetime,
+    ) -> None:
+        """Save effects before they are sent (again), step nodes, note what they wait for, add rows: one transaction."""
+
+    def receive(self, rollout_id: str, receipts: Sequence[Receipt]) -> None:
+        """Write what attempts brought."""
+
+    def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
+        """Step the phase machine and commit plan, rows, deadlines and event with it; `deadline`: of the new phase."""
+
+    def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
+        """Mark the rollout as halted; its phase stays."""
+
+    def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
+        """Clear the halt, count the round, store the phase's new deadline."""
+
+    def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
+        """Append an event."""
+
+    def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
+        """Return the events with a seq above `after`, in order."""
+
+    def killed(self, rollout_id: str) -> tuple[KilledJob, ...]:
+        """Return the ledger of killed Jobs."""
+
+
+class Clock(Protocol):
+    """Time: the wall clock, or a simulator's."""
+
+    def now(self) -> datetime:
+        """Return the current instant, in UTC."""
+
+    def wait(self, until: datetime) -> None:
+        """Return at `until`, or earlier when the world moved (a watch event) or a signal came."""
+
+    def wake(self) -> None:
+        """End a wait from another thread or a signal handler."""

@@ -1,0 +1,64 @@
+"""What the journal knows at one tick: the only thing, beside the observation, that decisions are made from.
+
+All frozen; times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from rollout.effects import Effect
+from rollout.machine import Phase
+from rollout.plan import Node, Plan, Sizes
+
+EffectState = Literal["intended", "done", "refused", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """An effect in the journal that is not settled yet.
+
+    `answered`: when the other side said yes (still not done: done means seen). `retry_at`: not before.
+    `detail`: the last answer, in one line. `sent`: how many requests left.
+    """
+
+    effect: Effect
+    state: EffectState
+    sent: int
+    answered: datetime | None
+    retry_at: datetime | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
+
+    `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
+    `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
+    `done`: keys of settled effects; `written`: by group, the sizes that our last settled resize wrote.
+    """
+
+    id: str
+    key: str | None
+    plan: Plan
+    phase: Phase
+    since: datetime
+    deadline: datetime | None = None
+    drain_deadline: datetime | None = None
+    halted: str | None = None
+    round: int = 0
+    nodes: tuple[Node, ...] = ()
+    unsettled: tuple[EffectRow, ...] = ()
+    done: frozenset[str] = frozenset()
+    written: Mapping[str, Sizes] = field(default_factory=dict)
+
+    def row(self, key: str) -> EffectRow | None:
+        """Return the unsettled effect of that key, None if there is none."""
+        for row in self.unsettled:
+            if row.effect.key == key:
+                return row
+        return None

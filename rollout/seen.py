@@ -1,0 +1,262 @@
+"""What was seen of the world at one tick: slim records of our own, frozen, made by the adapters.
+
+Nothing here was ever promised: it was true when it was read. Fields named as AWS and Kubernetes name them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from rollout.plan import Sizes
+
+#: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
+#: scaling down a particular node?").
+SCALE_DOWN_DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+#: Our own note beside it: the value that was there before ("" for none). Its presence says that the hold is ours.
+HELD_BEFORE = "eks-rollout/scale-down-disabled-before"
+#: On the autoscaler's Deployment: the replicas to give back, and the rollout that took them.
+REPLICAS_BEFORE = "eks-rollout/replicas-before"
+ROLLOUT_ID = "eks-rollout/rollout-id"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSeen:
+    """An instance as its Auto Scaling group lists it. `version`: the template version it was launched from."""
+
+    id: str
+    lifecycle: str
+    healthy: bool
+    zone: str
+    template_id: str | None
+    version: int | None
+    protected: bool
+
+    @property
+    def living(self) -> bool:
+        """Pending or InService, waits of lifecycle hooks included; not Terminating, Terminated, Detached."""
+        return self.lifecycle.startswith(("Pending", "InService"))
+
+    @property
+    def in_service(self) -> bool:
+        """InService, the only state in which AWS accepts protection."""
+        return self.lifecycle == "InService"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSeen:
+    """An Auto Scaling group. `reference`: "$Latest", "$Default" or a number as text.
+
+    `template_id` is None and `mixed` True where the group uses a MixedInstancesPolicy.
+    `nodegroup`: the EKS managed node group that owns it, None for a self-managed group.
+    """
+
+    name: str
+    sizes: Sizes
+    template_id: str | None
+    template_name: str
+    reference: str
+    protect_new: bool
+    capacity_rebalance: bool
+    suspended: frozenset[str]
+    zones: tuple[str, ...]
+    instances: tuple[InstanceSeen, ...]
+    mixed: bool = False
+    nodegroup: str | None = None
+
+    @property
+    def living(self) -> tuple[InstanceSeen, ...]:
+        """The instances that are not on their way out."""
+        return tuple(instance for instance in self.instances if instance.living)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSeen:
+    """A version of a launch template."""
+
+    number: int
+    image_id: str | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSeen:
+    """A launch template with all its versions, newest first."""
+
+    id: str
+    name: str
+    default: int
+    latest: int
+    versions: tuple[VersionSeen, ...]
+
+    def resolve(self, reference: str) -> int:
+        """Return the number that "$Latest", "$Default" or a number as text means now."""
+        named = {"$Latest": self.latest, "$Default": self.default}
+        return named[reference] if reference in named else int(reference)
+
+    def described(self, mark: str) -> VersionSeen | None:
+        """Return the version whose description carries `mark`, None if there is none."""
+        return next((version for version in self.versions if mark in version.description), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSeen:
+    """An AMI. `state`: "available" when instances can be launched from it."""
+
+    id: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A taint of a node; `effect`: NoSchedule, PreferNoSchedule or NoExecute."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A Kubernetes node. `instance_id` comes from its providerID, None if that is not one of AWS.
+
+    `held`: the value of the scale-down-disabled annotation; `held_before`: our note beside it; both None if absent.
+    """
+
+    name: str
+    uid: str
+    instance_id: str | None
+    ready: bool
+    unschedulable: bool
+    taints: tuple[Taint, ...]
+    labels: Mapping[str, str]
+    held: str | None = None
+    held_before: str | None = None
+
+    def tainted(self, key: str) -> str | None:
+        """Return the effect of the taint with that key, None if the node does not carry it."""
+        return next((taint.effect for taint in self.taints if taint.key == key), None)
+
+    @property
+    def usable(self) -> bool:
+        """Ready, schedulable and without a taint of the node controllers: new pods can start here."""
+        blocked = any(taint.key.startswith("node.kubernetes.io/") for taint in self.taints)
+        return self.ready and not self.unschedulable and not blocked
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    """A pod. `owner_kind`, `owner_name`: its controller, None for a bare pod; `labels`: the pod's own.
+
+    `deleting`: the instant at which its grace period ends (deletionTimestamp), None if nobody deletes it.
+    `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    node: str | None
+    phase: str
+    owner_kind: str | None
+    owner_name: str | None
+    labels: Mapping[str, str]
+    mirror: bool = False
+    pinned: bool = False
+    deleting: datetime | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Succeeded or Failed: it will never run again, and never holds a node."""
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def label(self) -> str:
+        """The pod in words, with its namespace and controller."""
+        owner = f" of {self.owner_kind} {self.owner_name}" if self.owner_kind else ""
+        return f"pod {self.namespace}/{self.name}{owner}"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerSeen:
+    """cluster-autoscaler's Deployment; `replicas_before` and `rollout_id` are our annotations, None if absent."""
+
+    replicas: int
+    replicas_before: int | None
+    rollout_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerSeen:
+    """The cluster's marker: whose rollout is at work."""
+
+    rollout_id: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One observation. Parts that the phase did not look at are empty.
+
+    `fresh`: by node name, the pods listed straight from the API, past the cache.
+    `troubles`: by group, what its newest failed scaling activity said.
+    """
+
+    groups: tuple[GroupSeen, ...] = ()
+    nodes: tuple[NodeSeen, ...] = ()
+    pods: tuple[PodSeen, ...] = ()
+    fresh: Mapping[str, tuple[PodSeen, ...]] = field(default_factory=dict)
+    autoscaler: AutoscalerSeen | None = None
+    templates: tuple[TemplateSeen, ...] = ()
+    marker: MarkerSeen | None = None
+    troubles: Mapping[str, str] = field(default_factory=dict)
+
+    def group(self, name: str) -> GroupSeen:
+        """Return the group of that name; KeyError if it was not seen."""
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(name)
+
+    def template(self, template_id: str) -> TemplateSeen:
+        """Return the template of that id; KeyError if it was not seen."""
+        for template in self.templates:
+            if template.id == template_id:
+                return template
+        raise KeyError(template_id)
+
+    def instance(self, instance_id: str) -> InstanceSeen | None:
+        """Return the instance of that id from any group, None if no group lists it."""
+        return self._instances.get(instance_id)
+
+    def node_of(self, instance_id: str) -> NodeSeen | None:
+        """Return the node that runs on this instance (matched by providerID), None if none has joined."""
+        return self._nodes.get(instance_id)
+
+    def nodes_of(self, group: GroupSeen) -> tuple[NodeSeen, ...]:
+        """Return the nodes of a group's living instances."""
+        nodes = (self._nodes.get(instance.id) for instance in group.living)
+        return tuple(node for node in nodes if node is not None)
+
+    def pods_on(self, node: str) -> tuple[PodSeen, ...]:
+        """Return the pods that are scheduled on a node, as the cache knows them."""
+        return self._pods.get(node, ())
+
+    @cached_property
+    def _instances(self) -> dict[str, InstanceSeen]:
+        return {instance.id: instance for group in self.groups for instance in group.instances}
+
+    @cached_property
+    def _nodes(self) -> dict[str, NodeSeen]:
+        return {node.instance_id: node for node in self.nodes if node.instance_id}
+
+    @cached_property
+    def _pods(self) -> dict[str, tuple[PodSeen, ...]]:
+        by_node: defaultdict[str, list[PodSeen]] = defaultdict(list)
+        for pod in self.pods:
+            if pod.node:
+                by_node[pod.node].append(pod)
+        return {node: tuple(pods) for node, pods in by_node.items()}
