@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,6 @@ class Faults:
         self._rules: dict[int, _Rule] = {}
         self._hung: dict[Hung, asyncio.Future[None]] = {}
         self._hangs = asyncio.Event()
-        self.on_release: Callable[[], None] = lambda: None
 
     def add(self, fault: Fault) -> int:
         """Put a fault in force; returns its id."""
@@ -215,11 +214,6 @@ class Faults:
         striking = [rule.fault.action for rule in self._rules.values() if rule.strikes(client, info)]
         return striking[0] if striking else None
 
-    @property
-    def hanging(self) -> bool:
-        """Whether a request stands still now, and time with it."""
-        return bool(self._hung)
-
     async def hang(self, hung: Hung) -> None:
         """Stand still until `clear`; cancelled when the client's connection dies."""
         released = self._hung[hung] = asyncio.get_running_loop().create_future()
@@ -230,7 +224,6 @@ class Faults:
             del self._hung[hung]
             if not self._hung:
                 self._hangs.clear()
-                self.on_release()
 
     async def next_hung(self) -> Hung:
         """The request that hangs now; waits until there is one."""

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     Describe = Callable[[web.Request], RequestInfo | None]
     RenderError = Callable[[RequestInfo, int, str, str], web.Response]
 
-__all__ = ["Costs", "RequestInfo", "Requests", "client_of"]
+__all__ = ["NUMBER", "Costs", "RequestInfo", "Requests", "client_of"]
+
+NUMBER = web.RequestKey("number", int)
 
 _CLIENT = re.compile(r"eks-rollout-run/([\w.-]+)")
 
@@ -99,7 +101,7 @@ class Requests:
     def middleware(self, describe: Describe, render_error: RenderError) -> Middleware:
         """The middleware for one app; a request for which ``describe`` gives None (a watch) passes untouched.
 
-        The handler finds the number of its request in ``request["number"]`` and runs inside ``log.acting``.
+        The handler finds the number of its request in ``request[NUMBER]`` and runs inside ``log.acting``.
         """
 
         @web.middleware
@@ -117,7 +119,7 @@ class Requests:
     ) -> web.StreamResponse:
         client = client_of(request)
         self._number += 1
-        request["number"] = number = self._number
+        request[NUMBER] = number = self._number
         self.tallies.setdefault(client, Tally()).count(info)
 
         async def apply() -> web.StreamResponse:
@@ -149,11 +151,15 @@ class Requests:
     async def _hang(self, call: _Call, fault: Hang) -> web.StreamResponse:
         hung = Hung(call.number, call.client, call.info, fault.when)
         if fault.when == "before":
-            await self._faults.hang(hung)
+            await self._stand_still(hung)
             return await call.apply()
         response = await call.apply()
-        await self._faults.hang(hung)
+        await self._stand_still(hung)
         return response
+
+    async def _stand_still(self, hung: Hung) -> None:
+        with self._sessions.holding():
+            await self._faults.hang(hung)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rollout.simulator.clock import VirtualClock
 
@@ -48,15 +48,12 @@ class Sessions:
     """The registered clients and their sleeps, on one virtual clock.
 
     ``pace`` is how many virtual seconds may pass per real second of sleeping at most; None: as fast as possible.
-    ``held`` says whether something outside (a request that hangs) makes time stand still.
     """
 
-    def __init__(
-        self, clock: VirtualClock, *, pace: float | None = None, held: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, clock: VirtualClock, pace: float | None = None) -> None:
         self._clock = clock
         self._pace = pace
-        self._held = held
+        self._held = 0
         self._clients: dict[str, _Client] = {}
         self._driver: asyncio.Task[None] | None = None
         self._actions = 0
@@ -78,7 +75,17 @@ class Sessions:
             if not entry.connections:
                 del self._clients[client]
                 entry.wake()
-                self.proceed()
+                self._proceed()
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Make time stand still inside the block, whoever sleeps; requests still cost theirs."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self._proceed()
 
     async def sleep(self, client: str, until: float) -> None:
         """Return when the clock has reached ``until`` (POSIX seconds), or earlier at an event the client must see.
@@ -99,7 +106,7 @@ class Sessions:
         entry.wake()
         entry.until = until
         entry.woken = woken = asyncio.get_running_loop().create_future()
-        self.proceed()
+        self._proceed()
         try:
             await woken
         finally:
@@ -122,14 +129,13 @@ class Sessions:
         self._clock.run_until(self._clock.now + seconds)
         self._wake_due()
 
-    def proceed(self) -> None:
-        """See whether time may move now, and have it moved."""
+    def _proceed(self) -> None:
         if self._may_move() and (self._driver is None or self._driver.done()):
             self._driver = asyncio.get_running_loop().create_task(self._drive())
             self._driver.add_done_callback(self._stopped)
 
     def _may_move(self) -> bool:
-        return bool(self._clients) and all(entry.asleep for entry in self._clients.values()) and not self._held()
+        return bool(self._clients) and all(entry.asleep for entry in self._clients.values()) and not self._held
 
     async def _drive(self) -> None:
         while self._may_move():

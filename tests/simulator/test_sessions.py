@@ -103,8 +103,8 @@ def test_a_client_that_dies_asleep_stops_time() -> None:
 
     async def scene() -> float:
         clock = VirtualClock(0.0)
-        sessions = Sessions(clock, held=lambda: True)
-        with sessions.session("a"):
+        sessions = Sessions(clock)
+        with sessions.holding(), sessions.session("a"):
             sleeper = asleep(sessions.sleep("a", 60.0))
             await settle()
         await sleeper
@@ -164,18 +164,16 @@ def test_time_that_a_request_costs_ends_sleeps_too() -> None:
 
 
 def test_what_is_held_stands_still() -> None:
-    """While something holds time a sleep does not end; it goes on when told to proceed."""
+    """While something holds time a sleep does not end; it goes on when released."""
 
     async def scene() -> tuple[float, float]:
         clock = VirtualClock(0.0)
-        holding = [True]
-        sessions = Sessions(clock, held=lambda: bool(holding))
+        sessions = Sessions(clock)
         with sessions.session("a"):
-            sleeper = asleep(sessions.sleep("a", 15.0))
-            await settle()
-            before = clock.now
-            holding.clear()
-            sessions.proceed()
+            with sessions.holding():
+                sleeper = asleep(sessions.sleep("a", 15.0))
+                await settle()
+                before = clock.now
             await sleeper
         return before, clock.now
 
