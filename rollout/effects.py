@@ -340,7 +340,10 @@ class SetReference(OnGroup):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resize(OnGroup):
-    """Write sizes, and the flag by which new instances are born protected, in one update. None: left as it is."""
+    """Write sizes, and the flag by which new instances are born protected, in one update.
+
+    Only what differs from `before` is written; `protect_new` None leaves the flag as it is.
+    """
 
     kind: Literal["resize"] = "resize"
     before: Sizes
@@ -351,8 +354,15 @@ class Resize(OnGroup):
     def serial(self) -> bool:
         return True
 
+    @property
+    def changes(self) -> dict[str, int]:
+        """The fields of `sizes` that differ from `before`."""
+        names = ("minimum", "desired", "maximum")
+        return {name: getattr(self.sizes, name) for name in names if getattr(self.sizes, name) != getattr(self.before, name)}
+
     def shows(self, group: GroupSeen) -> Landed:
-        return group.sizes == self.sizes and self.protect_new in {None, group.protect_new}
+        sized = all(getattr(group.sizes, name) == value for name, value in self.changes.items())
+        return sized and self.protect_new in {None, group.protect_new}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
-from rollout.plan import Autoscaler, Node, Plan, Sizes
+from rollout.plan import Autoscaler, Node, Plan
 from rollout.record import Record
 from rollout.seen import (
     AutoscalerSeen,
@@ -33,7 +33,9 @@ from rollout.seen import (
 class GroupChange:
     """The fields of one UpdateAutoScalingGroup; None leaves a field as it is."""
 
-    sizes: Sizes | None = None
+    minimum: int | None = None
+    desired: int | None = None
+    maximum: int | None = None
     protect_new: bool | None = None
     capacity_rebalance: bool | None = None
     template_id: str | None = None
@@ -150,7 +152,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How an unsettled effect ended by what was seen: done, or refused (certainly not applied, may be sent again)."""
+    """How an unsettled effect ended by what was seen: done, or refused (certainly not applied, may be sent again now)."""
 
     key: str
     state: Literal["done", "refused"]
@@ -229,7 +231,7 @@ class Journal(Protocol):
         """Mark the rollout as halted; its phase stays."""
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
-        """Clear the halt, count the round, store the phase's new deadline."""
+        """Clear the halt, count the round, store the phase's new deadline; what was refused may be sent again now."""
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         """Append an event."""

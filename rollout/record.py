@@ -21,12 +21,14 @@ EffectState = Literal["intended", "done", "refused", "unknown"]
 class EffectRow:
     """An effect in the journal that is not settled yet.
 
-    `answered`: when the other side said yes (still not done: done means seen). `retry_at`: not before.
-    `detail`: the last answer, in one line. `sent`: how many requests left.
+    `intended`: when it was last about to be sent; `sent`: how often. `answered`: when the other side said yes (still not
+    done: done means seen). `detail`: the last answer, in one line.
+    `retry_at`: not to be sent before; a refused row without it is sent again only after a person resumed the rollout.
     """
 
     effect: Effect
     state: EffectState
+    intended: datetime
     sent: int
     answered: datetime | None
     retry_at: datetime | None
