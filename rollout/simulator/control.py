@@ -6,7 +6,6 @@ here costs virtual time, and nothing here is counted as a request.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +16,7 @@ from rollout.simulator import faults as faults_
 from rollout.simulator.sessions import NotRegisteredError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from aiohttp.typedefs import Handler

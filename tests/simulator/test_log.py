@@ -36,7 +36,7 @@ def test_a_change_is_written_with_its_moment_and_its_author(clock: VirtualClock,
 
 def test_what_alters_nothing_is_no_change(log: ChangeLog) -> None:
     """An absolute write of the value that is there already leaves no line."""
-    log.applied("node/a", "spec.unschedulable", True, True)
+    log.applied("node/a", "spec.unschedulable", before=True, after=True)
     assert log.changes == []
 
 

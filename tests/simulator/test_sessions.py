@@ -183,10 +183,13 @@ def test_what_is_held_stands_still() -> None:
 def test_an_error_in_the_world_reaches_the_sleeper() -> None:
     """A world that breaks fails the sleep loudly; nobody waits for ever."""
 
+    def breaks() -> None:
+        raise IndexError
+
     async def scene() -> None:
         clock = VirtualClock(0.0)
         sessions = Sessions(clock)
-        clock.after(1, lambda: [].pop())
+        clock.after(1, breaks)
         with sessions.session("a"):
             await sessions.sleep("a", 15.0)
 
