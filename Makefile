@@ -1,0 +1,61 @@
+# Every verb that people and CI use. `make help` prints them; each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check lint types contracts test coverage docs format lock build clean
+
+help: ## Print every verb with one line
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## Make .venv with exactly the locked packages and the project itself
+
+# One stamp: the venv is made anew when the lock or the project's metadata changed. Hashes are checked for every file.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rollout needs Python 3.11 or newer; try: make PYTHON=python3.12 setup")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## A whole rollout on the embedded simulated EKS, killed in the middle and resumed
+	@$(BIN)/rollout demo
+
+check: lint types contracts test ## All that CI asks for
+
+lint: $(STAMP) ## Ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP) ## mypy, strict, tests too
+	$(BIN)/mypy
+
+contracts: $(STAMP) ## Who may import whom
+	$(BIN)/lint-imports --no-cache
+
+test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+coverage: $(STAMP) ## All tests, with the branches that none of them takes
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
+
+docs: $(STAMP) ## Write the generated pages anew (docs/phases.md)
+	$(BIN)/python tools/phases_page.py docs/phases.md
+
+format: $(STAMP) ## Let ruff format and repair what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(STAMP) ## Bring requirements.lock up to date with pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+build: $(STAMP) ## Build wheel and source archive into dist/
+	$(BIN)/hatchling build
+
+clean: ## Remove what the other verbs made
+	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
