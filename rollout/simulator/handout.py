@@ -1,7 +1,7 @@
 """The files that a running simulator hands out: how to reach it, and a configuration with which the tool works on it.
 
 The directory then holds `kubeconfig` (0600, as any), `rollout.yaml`, and, written last, `endpoints.json`: who finds it
-finds the others complete.
+finds the others complete. It is removed when the simulator ends; the others stay, and lead nowhere.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rollout.simulator.scenario import Scenario
@@ -85,12 +86,18 @@ class Endpoints:
         }
 
 
-def write(scenario: Scenario, endpoints: Endpoints) -> None:
-    """Write all files; the directory is made if need be, files of an earlier simulator are replaced."""
+@contextmanager
+def handed_out(scenario: Scenario, endpoints: Endpoints) -> Iterator[None]:
+    """Have all files lie there inside the block; the directory is made, files of an earlier simulator replaced."""
     endpoints.directory.mkdir(parents=True, exist_ok=True)
     _put(endpoints.kubeconfig, _yaml(_kubeconfig(scenario.cluster, endpoints.kubernetes)))
     _put(endpoints.configuration, configuration(scenario, endpoints))
-    _put(endpoints.directory / "endpoints.json", json.dumps(endpoints.as_json(), indent=2) + "\n")
+    announcement = endpoints.directory / "endpoints.json"
+    _put(announcement, json.dumps(endpoints.as_json(), indent=2) + "\n")
+    try:
+        yield
+    finally:
+        announcement.unlink(missing_ok=True)
 
 
 def configuration(scenario: Scenario, endpoints: Endpoints) -> str:

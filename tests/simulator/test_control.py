@@ -13,9 +13,9 @@ import pytest
 from rollout.simulator.clock import VirtualClock
 from rollout.simulator.control import Control
 from rollout.simulator.faults import Faults, RequestInfo
+from rollout.simulator.listener import listening
 from rollout.simulator.log import ChangeLog
 from rollout.simulator.requests import Costs, Requests
-from rollout.simulator.server import listening
 from rollout.simulator.sessions import Sessions
 
 if TYPE_CHECKING:

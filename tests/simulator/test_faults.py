@@ -12,9 +12,9 @@ from aiohttp import web
 
 from rollout.simulator.clock import VirtualClock
 from rollout.simulator.faults import FaultError, Faults, RequestInfo, parse
+from rollout.simulator.listener import listening
 from rollout.simulator.log import ChangeLog
 from rollout.simulator.requests import Costs, Requests
-from rollout.simulator.server import listening
 from rollout.simulator.sessions import Sessions
 
 if TYPE_CHECKING:
