@@ -1,0 +1,341 @@
+"""Scenarios: the YAML file that says what the simulated world holds and what will happen to it.
+
+A file is refused with the line of the fault. Durations are a number of seconds or a text such as ``90s``, ``15m``,
+``1h30m``; a range ``40s..90s`` is drawn from by seed, for each thing by itself. Moments are durations from the
+scenario's start, and may be negative: the world runs for ``warm_up`` before the first client comes.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from rollout.simulator.actions import Action
+from rollout.simulator.faults import Fault
+from rollout.simulator.fields import Count, Duration, DurationRange, Moment, Part, Range, nearest
+from rollout.simulator.trouble import WorldFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from importlib.resources.abc import Traversable
+
+
+def as_list(value: object) -> object:
+    """One value for all may be written without brackets."""
+    return value if isinstance(value, list) else [value]
+
+
+class ScenarioError(ValueError):
+    """The scenario cannot be used; the text names file, line, cause and what would be right."""
+
+
+class Image(Part):
+    """An AMI."""
+
+    id: str = Field(pattern=r"^ami-[0-9a-f]{8,17}$")
+    name: str
+
+
+class TemplateVersion(Part):
+    """One version of a launch template; versions are numbered from 1 in the order of the file."""
+
+    image: str
+    instance_type: str = "m5.2xlarge"
+    description: str = ""
+
+
+class Template(Part):
+    """A launch template."""
+
+    name: str
+    versions: tuple[TemplateVersion, ...] = Field(min_length=1)
+    default: int = 1
+
+
+class Group(Part):
+    """An Auto Scaling group whose instances are nodes of the cluster.
+
+    ``version`` is ``$Latest``, ``$Default`` or a number. ``boot`` lasts from the launch of an instance until its
+    node joins, ``ready`` from then until the node is Ready. ``slots`` is what one node offers to Jobs.
+    """
+
+    name: str
+    template: str
+    version: str = "$Latest"
+    min: Count = 0
+    desired: Count
+    max: Count
+    zones: tuple[str, ...] = Field(default=("eu-west-1a", "eu-west-1b"), min_length=1)
+    nodegroup: str = ""
+    boot: DurationRange = Range(40, 90)
+    ready: DurationRange = Range(15, 40)
+    slots: Count = 4
+    max_pods: Count = 58
+    spot: bool = False
+    protect_new: bool = False
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the kubelet of each of its nodes sets, besides the well-known ones."""
+        return {"nodegroup": self.nodegroup or self.name}
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> Group:
+        if not self.min <= self.desired <= self.max:
+            msg = f"group {self.name}: min {self.min}, desired {self.desired} and max {self.max} are not in order"
+            raise ValueError(msg)
+        return self
+
+
+class Autoscaler(Part):
+    """A cluster-autoscaler that works while its Deployment has a running pod."""
+
+    name: str = "cluster-autoscaler"
+    namespace: str = "kube-system"
+    replicas: Count = 1
+    look_every: Duration = 10
+    idle_before_removal: Duration = 600
+
+
+class Named(Part):
+    """What every workload has. ``slots`` is what each of its pods takes of a node's."""
+
+    name: str
+    namespace: str = "default"
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    slots: Count = 0
+    grace: Duration = 30
+    stop: DurationRange = Range(2, 8)
+
+
+class Jobs(Named):
+    """``count`` Jobs named ``name-0``, ``name-1``, …, the i-th created ``stagger`` seconds after the one before.
+
+    ``runtime`` is one range for all or a list, used in turn. The first ``failures`` attempts of each Job fail.
+    """
+
+    count: int = Field(default=1, ge=1)
+    runtime: Annotated[tuple[DurationRange, ...], BeforeValidator(as_list)] = Field(min_length=1)
+    failures: Count = 0
+    backoff_limit: Count = 6
+    start: Duration = -300
+    stagger: Duration = 0
+    slots: Count = 1
+
+
+class Deployment(Named):
+    """A Deployment; pods become Ready within ``startup``."""
+
+    replicas: Count = 1
+    startup: DurationRange = Range(3, 15)
+
+
+class DaemonSet(Named):
+    """A DaemonSet: one pod on every node that its node selector fits."""
+
+
+class Pods(Named):
+    """``count`` bare pods (nobody replaces them)."""
+
+    count: int = Field(default=1, ge=1)
+
+
+class MirrorPod(Part):
+    """A static pod's mirror on every node of ``group`` (default: of all groups)."""
+
+    name: str
+    namespace: str = "kube-system"
+    group: str | None = None
+
+
+class Budget(Part):
+    """A PodDisruptionBudget; until ``never_allows_until`` it allows nothing, whatever its pods do."""
+
+    name: str
+    namespace: str = "default"
+    selector: dict[str, str]
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+    never_allows_until: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Budget:
+        if (self.min_available is None) == (self.max_unavailable is None):
+            msg = f"budget {self.name}: give either min_available or max_unavailable"
+            raise ValueError(msg)
+        return self
+
+
+class Workloads(Part):
+    """What runs on the cluster."""
+
+    jobs: tuple[Jobs, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    daemonsets: tuple[DaemonSet, ...] = ()
+    pods: tuple[Pods, ...] = ()
+    mirror_pods: tuple[MirrorPod, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+
+
+class Protected(Part):
+    """The Jobs that a rollout must not kill: of these namespaces, with a name that begins with one of these prefixes.
+
+    Without prefixes all of the namespaces' Jobs are meant, without namespaces those of every namespace.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+    def covers(self, namespace: str, job: str) -> bool:
+        """Whether the Job is protected."""
+        return (not self.namespaces or namespace in self.namespaces) and (
+            not self.prefixes or job.startswith(tuple(self.prefixes))
+        )
+
+
+def _split_action(value: object) -> object:
+    """``{at, do, …}`` as it stands in the file to ``{at, action: {do, …}}``."""
+    if not isinstance(value, dict) or "action" in value:
+        return value
+    rest = dict(value)
+    moment = {"at": rest.pop("at")} if "at" in rest else {}
+    return {"action": rest, **moment}
+
+
+class Event(Part):
+    """What somebody does to the world at a moment of the scenario."""
+
+    at: Duration
+    action: Action
+
+
+class Expect(Part):
+    """How the rollout of this scenario should come out, for the promises and the tests.
+
+    ``drain_deadline`` and ``max_duration`` are seconds; ``max_duration`` bounds first to last request of the tool.
+    """
+
+    drain_deadline: Duration = 7200
+    max_duration: Duration = 10800
+    killed_jobs: Count = 0
+    replaced: Count | None = None
+
+
+class Scenario(Part):
+    """A whole world and what happens to it; all chance in it comes from ``seed``."""
+
+    name: str = "unnamed"
+    description: str = ""
+    seed: int = 1
+    start: Moment = 1767600000.0  # Monday 2026-01-05 08:00 UTC
+    warm_up: Duration = 900
+    request_seconds: tuple[Duration, Duration] = (0.0, 3.0)
+    region: str = "eu-west-1"
+    account: str = Field(default="123456789012", pattern=r"^\d{12}$")
+    cluster: str
+    target_ami: str
+    images: tuple[Image, ...] = Field(min_length=1)
+    templates: tuple[Template, ...] = Field(min_length=1)
+    groups: tuple[Group, ...] = Field(min_length=1)
+    autoscaler: Autoscaler | None = None
+    protected: Protected = Protected()
+    workloads: Workloads = Workloads()
+    world_faults: tuple[WorldFault, ...] = ()
+    request_faults: tuple[Fault, ...] = ()
+    events: tuple[Annotated[Event, BeforeValidator(_split_action)], ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+    expect: Expect = Expect()
+
+    @model_validator(mode="after")
+    def _references_known(self) -> Scenario:
+        images = [image.id for image in self.images]
+        _known("image", images, self.target_ami)
+        for template in self.templates:
+            _known("image", images, *(version.image for version in template.versions))
+        _known("template", [template.name for template in self.templates], *(group.template for group in self.groups))
+        groups = [group.name for group in self.groups]
+        _known("group", groups, *(fault.group for fault in self.world_faults if fault.group))
+        _known("group", groups, *(pod.group for pod in self.workloads.mirror_pods if pod.group))
+        actions = (getattr(event.action, "group", None) for event in self.events)
+        _known("group", groups, *(group for group in actions if group))
+        return self
+
+    def group(self, name: str) -> Group:
+        """The group of that name; ``KeyError`` when there is none."""
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(name)
+
+
+def _known(kind: str, known: Sequence[str], *names: str) -> None:
+    for name in names:
+        if name not in known:
+            msg = f"no {kind} {name!r} in this scenario; {nearest(name, known)}"
+            raise ValueError(msg)
+
+
+def _shipped() -> Traversable:
+    return resources.files("rollout.simulator") / "scenarios"
+
+
+def names() -> list[str]:
+    """The names of the scenarios that come with the package, sorted."""
+    return sorted(item.name.removesuffix(".yaml") for item in _shipped().iterdir() if item.name.endswith(".yaml"))
+
+
+def load(name_or_path: str | Path) -> Scenario:
+    """The shipped scenario of that name, or the one in that file; ``ScenarioError`` when it cannot be used."""
+    path = Path(name_or_path)
+    if str(name_or_path) in names():
+        return parse((_shipped() / f"{name_or_path}.yaml").read_text("utf-8"), str(name_or_path))
+    if not path.is_file():
+        msg = f"no scenario {str(name_or_path)!r}: neither a file nor one of {', '.join(names())}"
+        raise ScenarioError(msg)
+    return parse(path.read_text("utf-8"), path.stem)
+
+
+def parse(text: str, name: str) -> Scenario:
+    """The scenario that the YAML text describes; ``ScenarioError`` with a line number when it is wrong."""
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        msg = f"scenario {name}: {error}"
+        raise ScenarioError(msg) from error
+    if not isinstance(document, dict):
+        msg = f"scenario {name}: line 1: a mapping is wanted; copy a shipped one of {', '.join(names())}"
+        raise ScenarioError(msg)
+    try:
+        return Scenario.model_validate({"name": name, **document})
+    except ValidationError as error:
+        raise ScenarioError("\n".join(_faults(error, YAML().load(text), name))) from error
+
+
+def _faults(error: ValidationError, document: CommentedMap, name: str) -> Iterator[str]:
+    for fault in error.errors():
+        where = ".".join(map(str, fault["loc"]))
+        text = fault["msg"].removeprefix("Value error, ")
+        yield f"scenario {name}: line {_line(document, fault['loc'])}: {where + ': ' if where else ''}{text}"
+
+
+def _line(document: CommentedMap, location: tuple[int | str, ...]) -> int:
+    """The line (from 1) of the innermost place of ``location`` that the file holds."""
+    node: object = document
+    line = 0
+    for key in location:
+        if isinstance(node, CommentedMap) and key in node:
+            line = node.lc.key(key)[0]
+        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+            line = node.lc.item(key)[0]
+        else:
+            break
+        node = node[key]
+    return int(line) + 1
