@@ -148,6 +148,6 @@ class AutoScaling:
 
 def _no_capacity(instance_type: str, zone: str) -> str:
     return (
-        f"We currently do not have sufficient {instance_type} capacity in the Availability Zone you requested ({zone}). "
-        "Our system will be working on provisioning additional capacity."
+        f"We currently do not have sufficient {instance_type} capacity in the Availability Zone you requested ({zone})."
+        " Our system will be working on provisioning additional capacity."
     )

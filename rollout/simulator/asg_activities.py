@@ -1,6 +1,6 @@
 """Scaling activities: the record of what a group did and why, in the words that AWS uses.
 
-Wordings from the Amazon EC2 Auto Scaling user guide, "Verify a scaling activity", and from activities that users quoted.
+Wordings: Amazon EC2 Auto Scaling user guide, "Verify a scaling activity", and activities as users quoted them.
 """
 
 from __future__ import annotations

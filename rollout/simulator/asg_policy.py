@@ -27,7 +27,7 @@ def zone_for_launch(group: Group) -> str:
 
 
 def victim(living: Sequence[Instance]) -> Instance | None:
-    """Who goes next: from the fullest zone that has one unprotected, of the oldest version, then by id; None: nobody."""
+    """Who goes next: from the fullest zone with one unprotected, of the oldest version, by id; None: nobody."""
     held = Counter(instance.zone for instance in living)
     free = [instance for instance in living if not instance.spared]
     return min(free, key=lambda one: (-held[one.zone], one.version, one.id), default=None)

@@ -117,7 +117,7 @@ class Updates:
         return None
 
     def _policy(self, group: Group, policy: Mapping[str, Any]) -> tuple[Reference, Mapping[str, Any]]:
-        """"All optional parameters are left unchanged if not specified", says UpdateAutoScalingGroup."""
+        """What is not specified is left as it was (UpdateAutoScalingGroup, MixedInstancesPolicy)."""
         template = policy.get("LaunchTemplate", {})
         named = template.get("LaunchTemplateSpecification")
         if named is None and group.mixed is None:

@@ -119,7 +119,7 @@ class Cloud:
             raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
         return self.groups[name]
 
-    def update_group(self, group_name: str, **fields: Any) -> None:  # noqa: ANN401 - the API's own fields
+    def update_group(self, group_name: str, **fields: Any) -> None:
         """UpdateAutoScalingGroup, with the API's own field names; `AwsError` where AWS refuses."""
         self.updates.update(self.group(group_name), fields)
 

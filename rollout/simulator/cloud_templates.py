@@ -59,7 +59,7 @@ class Templates:
 
     def _by_id(self, template_id: str) -> Template:
         if not template_id.startswith("lt-"):
-            raise AwsError("InvalidLaunchTemplateId.Malformed", f"Invalid id: \"{template_id}\" (expecting \"lt-...\")")
+            raise AwsError("InvalidLaunchTemplateId.Malformed", f'Invalid id: "{template_id}" (expecting "lt-...")')
         if template_id not in self._all:
             raise AwsError(
                 "InvalidLaunchTemplateId.NotFound",

@@ -1,0 +1,207 @@
+"""Requests and replies by botocore's own service models, so that no field name here can drift from AWS's.
+
+A form becomes a tree by its dotted names, and the tree typed values by the operation's input shape. Replies are written
+from the output shape; a handler that answers with a field which AWS does not have is a bug and raises.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from botocore.model import ListShape, Shape, StructureShape
+
+Tree = dict[str, Any]
+
+
+class MalformedError(ValueError):
+    """A parameter that does not fit its shape. ``kind``: missing, unknown or invalid; ``path``: the wire's name."""
+
+    def __init__(self, kind: str, path: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.path = path
+
+
+def tree(form: Mapping[str, str]) -> Tree:
+    """``{"Filters.member.1.Name": "x"}`` → ``{"Filters": {"member": {"1": {"Name": "x"}}}}``."""
+    root: Tree = {}
+    for key, value in form.items():
+        *above, last = key.split(".")
+        node = root
+        for part in above:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise MalformedError("invalid", key, f"parameter {key} is given both as a value and as a structure")
+        node[last] = value
+    return root
+
+
+class Reader:
+    """Typed values from a tree of texts. ``ec2``: names and lists as the ec2 protocol writes them."""
+
+    def __init__(self, *, ec2: bool) -> None:
+        self._ec2 = ec2
+
+    def read(self, shape: Shape, node: Any, path: str = "") -> Any:
+        """The value of that shape; `MalformedError` if the node does not fit it."""
+        if shape.type_name == "structure":
+            return self._structure(shape, _branch(node, path), path)
+        if shape.type_name == "list":
+            return self._list(shape, node, path)
+        if isinstance(node, dict):
+            raise MalformedError("unknown", f"{path}.{next(iter(node))}", f"{path} has no parts")
+        value = _SCALARS[shape.type_name](node, path)
+        _check(shape, value, path)
+        return value
+
+    def _structure(self, shape: StructureShape, node: Tree, path: str) -> dict[str, Any]:
+        names = {self._wire_name(member, name): name for name, member in shape.members.items()}
+        for wire in node:
+            if wire not in names:
+                raise MalformedError("unknown", f"{path}{wire}", f"known here: {', '.join(sorted(names))}")
+        for required in shape.required_members:
+            if self._wire_name(shape.members[required], required) not in node:
+                raise MalformedError("missing", f"{path}{required}", f"{path}{required} must be given")
+        return {
+            name: self.read(shape.members[name], node[wire], _below(path, wire, shape.members[name]))
+            for wire, name in names.items()
+            if wire in node
+        }
+
+    def _list(self, shape: ListShape, node: Any, path: str) -> list[Any]:
+        if node == "":  # how the query protocol writes an empty list
+            return []
+        items = _branch(node, path)
+        if not self._ec2 and not shape.serialization.get("flattened"):
+            items = _branch(items.get(shape.member.serialization.get("name", "member"), items), path)
+        if not all(index.isdecimal() for index in items):
+            raise MalformedError("unknown", f"{path}.{next(iter(items))}", f"{path} is a list")
+        return [
+            self.read(
+                shape.member, items[index], f"{path}.{index}{'.' if shape.member.type_name == 'structure' else ''}"
+            )
+            for index in sorted(items, key=int)
+        ]
+
+    def _wire_name(self, member: Shape, name: str) -> str:
+        written = member.serialization
+        if not self._ec2:
+            return str(written.get("name", name))
+        name = str(written.get("queryName") or written.get("name", name))
+        return name[0].upper() + name[1:]
+
+
+def _below(path: str, wire: str, member: Shape) -> str:
+    return f"{path}{wire}." if member.type_name == "structure" else f"{path}{wire}"
+
+
+def _branch(node: Any, path: str) -> Tree:
+    if not isinstance(node, dict):
+        raise MalformedError("invalid", path.rstrip("."), f"{path.rstrip('.')} is a structure or list, not a value")
+    return node
+
+
+def _boolean(text: str, path: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise MalformedError("invalid", path, f"{text!r} is no boolean")
+    return text.lower() == "true"
+
+
+def _integer(text: str, path: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise MalformedError("invalid", path, f"{text!r} is no integer") from None
+
+
+def _number(text: str, path: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise MalformedError("invalid", path, f"{text!r} is no number") from None
+
+
+def _moment(text: str, path: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise MalformedError("invalid", path, f"{text!r} is no moment") from None
+
+
+_SCALARS: dict[str, Callable[[str, str], Any]] = {
+    "string": lambda text, _: text,
+    "blob": lambda text, _: base64.b64decode(text),
+    "boolean": _boolean,
+    "integer": _integer,
+    "long": _integer,
+    "float": _number,
+    "double": _number,
+    "timestamp": _moment,
+}
+
+
+def _check(shape: Shape, value: Any, path: str) -> None:
+    """The model's bounds: length of a text, size of a number, the values of an enumeration."""
+    rules = shape.metadata
+    size, word = (len(value), "length") if isinstance(value, str) else (value, "value")
+    if "enum" in rules and value not in rules["enum"]:
+        raise MalformedError("invalid", path, f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]")
+    if "min" in rules and size < rules["min"]:
+        raise MalformedError("invalid", path, f"Member must have {word} greater than or equal to {rules['min']}")
+    if "max" in rules and size > rules["max"]:
+        raise MalformedError("invalid", path, f"Member must have {word} less than or equal to {rules['max']}")
+
+
+def to_xml(shape: Shape, value: Any, name: str) -> str:
+    """The element ``name`` of that shape; a flattened list is several of them."""
+    if shape.type_name == "structure":
+        return f"<{name}>{_members_xml(shape, value)}</{name}>"
+    if shape.type_name == "list":
+        return _list_xml(shape, value, name)
+    return f"<{name}>{escape(_text(shape, value))}</{name}>"
+
+
+def _members_xml(shape: StructureShape, value: Mapping[str, Any]) -> str:
+    return "".join(
+        to_xml(member, value[name], member.serialization.get("name", name))
+        for name, member in _members_of(shape, value)
+    )
+
+
+def _list_xml(shape: ListShape, values: Sequence[Any], name: str) -> str:
+    if shape.serialization.get("flattened"):
+        return "".join(to_xml(shape.member, value, name) for value in values)
+    item = shape.member.serialization.get("name", "member")
+    return f"<{name}>{''.join(to_xml(shape.member, value, item) for value in values)}</{name}>"
+
+
+def _text(shape: Shape, value: Any) -> str:
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    if shape.type_name == "timestamp":
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)
+
+
+def _members_of(shape: StructureShape, value: Mapping[str, Any]) -> list[tuple[str, Shape]]:
+    """The members that the reply has, in the model's order; None counts as absent."""
+    if strange := value.keys() - shape.members.keys():
+        raise KeyError(f"{shape.name} has no {', '.join(sorted(strange))}")
+    return [(name, member) for name, member in shape.members.items() if value.get(name) is not None]
+
+
+def to_json(shape: Shape, value: Any) -> Any:
+    """The JSON value of that shape; moments as numbers of seconds."""
+    if shape.type_name == "structure":
+        return {
+            member.serialization.get("name", name): to_json(member, value[name])
+            for name, member in _members_of(shape, value)
+        }
+    if shape.type_name == "list":
+        return [to_json(shape.member, item) for item in value]
+    return value
