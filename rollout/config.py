@@ -1,0 +1,330 @@
+"""The configuration file: one model for each concern, each field with its unit, its default and the reason for it.
+
+`load` returns a `Config` that can be worked with, or raises one `UserError` that lists everything that is wrong.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from rollout import configfile, plan
+
+DEFAULT_FILE = Path("rollout.yaml")
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def seconds(text: object) -> object:
+    """Return a duration such as "90s", "15m", "2h" or "1h30m" in seconds.
+
+    Raises ValueError for anything without a unit: whether 30 means seconds or minutes must not be guessed.
+    """
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if found is None or not any(found.groups()):
+        raise ValueError(f'"{text}" is no duration: write it with its unit, such as 90s, 15m, 2h or 1h30m')
+    return sum(int(count or 0) * unit for count, unit in zip(found.groups(), _UNITS.values(), strict=True))
+
+
+def _matches(pattern: str, what: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(f'"{text}" is not {what}')
+        return text
+
+    return AfterValidator(check)
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine, by address or as "localhost"; no name is looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f'"{url}" is not an address such as https://vpce-1.example:443')
+    if parts.username or parts.password:
+        raise ValueError("an address with a password in it would end up in logs: leave the password out")
+    return url
+
+
+def _sqlite(url: str) -> str:
+    if not re.fullmatch(r"sqlite:////.+", url):
+        raise ValueError(f'"{url}" is not sqlite:////ABSOLUTE/PATH (four slashes); other databases are not served yet')
+    return url
+
+
+def _some(items: tuple[str, ...]) -> tuple[str, ...]:
+    if not items:
+        raise ValueError("the list is empty: at least one belongs there")
+    return items
+
+
+def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
+    for item in items:
+        if items.count(item) > 1:
+            raise ValueError(f'"{item}" stands there twice')
+    return items
+
+
+def _at_most_ten(value: float) -> float:
+    if value > 10:  # noqa: PLR2004  # DESIGN: waits last at most ten seconds, because each look renews the lease
+        raise ValueError("10s is the longest: each look renews the lease")
+    return value
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
+OneOrMore = Annotated[Names, AfterValidator(_some)]
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Account = Annotated[str, _matches(r"\d{12}", "an account id: twelve digits, in quotes")]
+RoleArn = Annotated[
+    str, _matches(r"arn:aws[\w-]*:iam::\d{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
+]
+Url = Annotated[str, AfterValidator(_http)]
+DatabaseUrl = Annotated[str, AfterValidator(_sqlite)]
+LabelKey = Annotated[
+    str,
+    # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+    _matches(
+        r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", "a Kubernetes label key"
+    ),
+]
+
+# Launch and Terminate are missing on purpose: with either suspended a rollout never gets anywhere.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
+Process = Literal[
+    "AZRebalance",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "HealthCheck",
+    "InstanceRefresh",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
+]
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys are refused, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Access(Section):
+    """How AWS and Kubernetes are reached. Nothing secret stands here."""
+
+    assume_role: RoleArn | None = None
+    """Role assumed first, with credentials that refresh by themselves. Default: none, the process's own credentials."""
+
+    eks_role: RoleArn | None = None
+    """Role assumed from there for the Kubernetes token. Default: none, the token speaks for `assume_role`."""
+
+    kubernetes: Literal["eks", "kubeconfig", "in-cluster"] = "eks"
+    """Where the Kubernetes credentials come from. Default eks: a token minted in process, no file and no AWS CLI."""
+
+    kubeconfig: Path | None = None
+    """With kubernetes: kubeconfig, the file. Default: none, what KUBECONFIG or kubectl's default names."""
+
+    context: str | None = None
+    """With kubernetes: kubeconfig, the context in it. Default: none, the file's current one."""
+
+    endpoint_url: Url | None = None
+    """Address of the AWS API. Default: none, AWS's own; else a VPC endpoint or a simulator."""
+
+    @model_validator(mode="after")
+    def _only_what_is_used(self) -> Access:
+        if self.kubernetes != "kubeconfig" and (self.kubeconfig or self.context):
+            raise ValueError(f"kubeconfig and context have no meaning with kubernetes: {self.kubernetes}")
+        if self.kubernetes != "eks" and self.eks_role:
+            raise ValueError(f"eks_role has no meaning with kubernetes: {self.kubernetes}")
+        return self
+
+
+class Protected(Section):
+    """Whose pods hold a node until they end. All conditions must hold."""
+
+    namespaces: Names = ()
+    """Namespaces of the workloads. Default: none named, which means all: too much protection only costs time."""
+
+    prefixes: Names = ()
+    """How the controllers' names begin. Default: none named, which means any."""
+
+    labels: Mapping[LabelKey, str] = Field(default_factory=dict)
+    """Labels that the pods carry, all of them. Default: none asked for."""
+
+    kinds: OneOrMore = ("Job",)
+    """Kinds of controllers whose pods count. Default Job: what else runs can be evicted."""
+
+
+class Autoscaler(Section):
+    """The Deployment of cluster-autoscaler, which would interfere and is held at 0 replicas meanwhile."""
+
+    namespace: str = "kube-system"
+    """Its namespace. Default kube-system: where its charts put it."""
+
+    name: str = "cluster-autoscaler"
+    """Its name. Default cluster-autoscaler."""
+
+
+class TaintSettings(Section):
+    """Our taint on the nodes that must go."""
+
+    key: LabelKey = "eks-rollout/replacing"
+    """The taint's key. Default eks-rollout/replacing: nobody else's."""
+
+    early: bool = False
+    """True: NoSchedule from the start. Default false: PreferNoSchedule until new nodes are Ready, so that new Jobs
+    always find a node."""
+
+
+class Drain(Section):
+    """How old nodes are emptied."""
+
+    max_draining: Annotated[int, Field(ge=1)] = 1
+    """Nodes of one group in drain at a time. Default 1: two replicas of one service never leave together."""
+
+    on_deadline: plan.OnDeadline = "pod"
+    """What happens to Jobs that still run at the drain deadline. Default pod: the pod goes, the Job object stays and
+    may retry; job: the Job is deleted; halt: a person decides."""
+
+    on_blocked: plan.OnBlocked = "halt"
+    """What happens to other pods that a budget still holds at the blocked deadline. Default halt: a person decides;
+    force: they are deleted."""
+
+
+class Deadlines(Section):
+    """How long the rollout waits before it asks for a person."""
+
+    in_service: Seconds = 1800.0
+    """For new instances to be InService. Default 30m: a launch takes minutes, a shortage may pass."""
+
+    ready: Seconds = 1200.0
+    """For their nodes to be Ready. Default 20m."""
+
+    drain: Seconds = 7200.0
+    """For Jobs on old nodes to end by themselves. Default 2h: as long as the longest Jobs of its first users."""
+
+    blocked: Seconds = 900.0
+    """After the drain deadline, for budgets to let the last pods go. Default 15m."""
+
+
+def _or_none(value: Any) -> Any:
+    """Read `autoscaler: none`; an empty value stays an error, so that commented-out lines never switch it off."""
+    if value is None:
+        raise ValueError("nothing stands there: write none, or namespace and name of its Deployment")
+    return None if value == "none" else value
+
+
+def _default_database() -> str:
+    """Return a file in the platform's state folder: a workspace that is wiped must not take the journal with it."""
+    from platformdirs import user_state_path
+
+    return f"sqlite:///{user_state_path('eks-rollout').absolute() / 'rollout.db'}"
+
+
+class Config(Section):
+    """One cluster, the Auto Scaling groups whose nodes are to be replaced, and how."""
+
+    cluster: Annotated[str, _matches(r"[0-9A-Za-z][\w-]{0,99}", "the name of an EKS cluster")]
+    """The EKS cluster's name."""
+
+    region: Annotated[str, _matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of an AWS region such as eu-west-1")]
+    """The AWS region of cluster and groups."""
+
+    groups: OneOrMore
+    """Names of the Auto Scaling groups."""
+
+    account: Account | None = None
+    """The AWS account. Default: none; where it is given, the tool refuses to work in any other."""
+
+    access: Access = Access()
+    protected: Protected = Protected()
+    autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none)] = Autoscaler()
+
+    node_selector: Mapping[LabelKey, str] = Field(default_factory=dict)
+    """Labels that exactly the groups' nodes carry: a cross-check, a mismatch halts. Default: none, no cross-check."""
+
+    taint: TaintSettings = TaintSettings()
+
+    processes: Annotated[tuple[Process, ...], AfterValidator(_distinct)] = (
+        "AZRebalance",
+        "AlarmNotification",
+        "ScheduledActions",
+        "InstanceRefresh",
+    )
+    """Scaling processes that are suspended meanwhile. Default: the four that terminate or launch on their own."""
+
+    drain: Drain = Drain()
+    deadlines: Deadlines = Deadlines()
+
+    poll: Annotated[Seconds, AfterValidator(_at_most_ten)] = 10.0
+    """At most this long between two looks at the world. Default 10s, the most that the lease's renewal allows."""
+
+    parallel: Annotated[int, Field(ge=1, le=50)] = 8
+    """Requests side by side, for effects that set absolute values. Default 8: far below AWS's request limits."""
+
+    database: DatabaseUrl = Field(default_factory=_default_database)
+    """The journal. Default: rollout.db in the platform's user state folder."""
+
+    simulator: Url | None = None
+    """Control address of the embedded simulator, which then gives the time. Default: none, real time."""
+
+    @field_validator("simulator")
+    @classmethod
+    def _simulated_time_only_here(cls, url: str | None, info: ValidationInfo) -> str | None:
+        access = info.data.get("access")
+        endpoint = access.endpoint_url if access else None
+        if url is not None and not (is_loopback(url) and endpoint and is_loopback(endpoint)):
+            raise ValueError("simulated time is for a simulator here: both it and access.endpoint_url must be loopback")
+        return url
+
+    def settings(self) -> plan.Settings:
+        """Return the part that a rollout lives by, to be fixed in its plan."""
+        return plan.Settings(
+            protected=plan.Protected(**self.protected.model_dump()),
+            autoscaler=plan.Autoscaler(**self.autoscaler.model_dump()) if self.autoscaler else None,
+            node_selector=dict(self.node_selector),
+            taint_key=self.taint.key,
+            taint_early=self.taint.early,
+            processes=self.processes,
+            max_draining=self.drain.max_draining,
+            on_deadline=self.drain.on_deadline,
+            on_blocked=self.drain.on_blocked,
+            surge_seconds=self.deadlines.in_service,
+            ready_seconds=self.deadlines.ready,
+            drain_seconds=self.deadlines.drain,
+            blocked_seconds=self.deadlines.blocked,
+            poll_seconds=self.poll,
+            parallel=self.parallel,
+        )
+
+
+def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check a configuration; `environment` (default: the process's) fills in `${NAME}`.
+
+    Raises `UserError` (exit 2) that names every problem with its line.
+    """
+    return configfile.read(path, Config, os.environ if environment is None else environment)

@@ -1,0 +1,196 @@
+"""Reads a YAML file into a pydantic model and words every problem with its file and line.
+
+All problems are found before anything is said. What is refused: duplicate keys, unknown keys, a reference to an
+environment variable that is not set, and everything that the model refuses.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from rollout.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Model = TypeVar("Model", bound=BaseModel)
+Keys = tuple[int | str, ...]
+
+_REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+class Problem(NamedTuple):
+    """What is wrong, and the line where it stands (from 1)."""
+
+    line: int
+    text: str
+
+
+def read(path: Path, model: type[Model], environment: Mapping[str, str] | None = None) -> Model:
+    """Return the file as a `model`; `environment` (default: the process's) gives what `${NAME}` refers to.
+
+    Raises `UserError` that lists all problems.
+    """
+    tree = _parse(path)
+    problems: list[Problem] = []
+    known = os.environ if environment is None else environment
+    data = _plain(tree, known, 1, problems)
+    lines = {problem.line for problem in problems}
+    try:
+        read_ = model.model_validate(data)
+    except ValidationError as error:
+        worded = (_worded(details, tree, model) for details in error.errors())
+        # What could not be filled in is said once, not again for the text that stands there instead.
+        problems += [problem for problem in worded if problem.line not in lines]
+    if problems:
+        raise _refusal(path, problems)
+    return read_
+
+
+def _parse(path: Path) -> CommentedMap:
+    try:
+        tree = YAML(typ="rt").load(path)
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no configuration at {path}",
+            hint=f"rollout config init --output {path}   (or name another file with --config)",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise _refusal(path, [Problem(line, _syntax(error))]) from error
+    except YAMLError as error:
+        raise _refusal(path, [Problem(1, str(error).splitlines()[0])]) from error
+    if not isinstance(tree, CommentedMap):
+        raise _refusal(path, [Problem(1, "this is no configuration: it must begin with keys such as cluster:")])
+    return tree
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    found = re.match(r'found duplicate key "(?P<key>[^"]*)"', error.problem or "")
+    if found:
+        return f'the key "{found["key"]}" stands here a second time: keep one of them'
+    return f"not YAML: {error.problem or error.context}"
+
+
+def _refusal(path: Path, problems: list[Problem]) -> UserError:
+    lines = [f"{path}:{problem.line}: {problem.text}" for problem in sorted(set(problems))]
+    if len(lines) > 1:
+        lines.insert(0, f"{path} has {len(lines)} problems")
+    return UserError("\n  ".join(lines), hint=f"mend it, then: rollout config check --config {path}")
+
+
+# ---- from ruamel's tree to plain values -----------------------------------------------------------------------------
+
+
+def _plain(value: Any, environment: Mapping[str, str], line: int, problems: list[Problem]) -> Any:
+    """Copy `value` without ruamel's types, with references filled in; what cannot be filled in joins `problems`."""
+    if isinstance(value, CommentedMap):
+        return {key: _plain(item, environment, _line_of(value, key, line), problems) for key, item in value.items()}
+    if isinstance(value, CommentedSeq):
+        return [_plain(item, environment, _line_of(value, n, line), problems) for n, item in enumerate(value)]
+    if isinstance(value, str):
+        return _filled_in(value, environment, line, problems)
+    return value
+
+
+def _filled_in(text: str, environment: Mapping[str, str], line: int, problems: list[Problem]) -> str:
+    def value_of(found: re.Match[str]) -> str:
+        value = environment.get(found["name"]) or found["default"]
+        if value is None:
+            reason = f"the environment variable {found['name']} is not set; ${{{found['name']}:-VALUE}} gives a default"
+            problems.append(Problem(line, reason))
+        return value or found[0]
+
+    return _REFERENCE.sub(value_of, text)
+
+
+def _line_of(node: CommentedMap | CommentedSeq, part: int | str, otherwise: int) -> int:
+    """Return the line (from 1) of a key or an item; `otherwise` where it came in through a YAML merge."""
+    try:
+        return int(node.lc.data[part][0]) + 1
+    except (KeyError, TypeError):
+        return otherwise
+
+
+def _line(tree: CommentedMap, path: Sequence[int | str]) -> int:
+    """Return the line of the innermost part of `path` that the file has."""
+    line, node = 1, tree
+    for part in path:
+        if not isinstance(node, CommentedMap | CommentedSeq):
+            break
+        line = _line_of(node, part, line)
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+# ---- what pydantic found, in words ----------------------------------------------------------------------------------
+
+
+def _worded(details: ErrorDetails, tree: CommentedMap, model: type[BaseModel]) -> Problem:
+    path = details["loc"]
+    return Problem(_line(tree, path), _sentence(details, path, model))
+
+
+def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
+    name, value = _dotted(path), details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            key, place = path[-1], _dotted(path[:-1])
+            where = f" in {place}" if place else ""
+            return f'unknown key "{key}"{where}{_did_you_mean(str(key), _keys(model, path[:-1]))}'
+        case "missing":
+            return f'the key "{name}" is missing'
+        case "literal_error":
+            expected = re.findall(r"'([^']*)'", details["msg"])
+            return f'{name}: "{value}" is not one of {", ".join(expected)}{_did_you_mean(str(value), expected)}'
+        case "string_type" if isinstance(value, bool | int | float):
+            return f"{name}: write it in quotes: YAML reads it as {value!r}, which may not be what you typed"
+        case "value_error":
+            return f"{name}: {details['ctx']['error']}" if name else str(details["ctx"]["error"])
+        case "model_type" | "dict_type" | "mapping_type" if value is not None:
+            return f"{name}: here belong keys with values, not {value!r}"
+        case "tuple_type" if value is not None:
+            return f"{name}: here belongs a list such as [{value}]"
+    if value is None:
+        return f"{name} is empty: give it a value, or remove the line"
+    return f"{name}: {details['msg'].removeprefix('Input ')}, but it is {value!r}"
+
+
+def _dotted(path: Keys) -> str:
+    """Write a path as operators do: `drain.max_draining`, `groups[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _keys(model: type[BaseModel], path: Keys) -> list[str]:
+    """Return the keys that a section knows."""
+    for part in path:
+        model = next(_models(model.model_fields[str(part)].annotation))
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models(argument)
+
+
+def _did_you_mean(typed: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(typed, known, n=1)
+    return f': did you mean "{near[0]}"?' if near else f"; known: {', '.join(known)}"
