@@ -1,0 +1,32 @@
+"""The journal: the only truth about what was intended and settled, in a database of its own.
+
+Importing this package imports SQLAlchemy: the command line does it late.
+"""
+
+from __future__ import annotations
+
+from rollout.journal import schema
+from rollout.journal.database import Database
+from rollout.journal.store import SqlJournal
+
+__all__ = ["SqlJournal", "open_journal", "read_journal"]
+
+
+def open_journal(url: str, *, actor: str) -> SqlJournal:
+    """Open the journal at `sqlite:////path` in order to work, creating it or bringing it to this version's schema.
+
+    `actor`: who works, as the events name it. Raises `UserError` where the file cannot be had or is a newer version's.
+    """
+    database = Database(url, create=True)
+    with database.reading() as connection:
+        found = schema.revision(connection)
+    if found != schema.HEAD:
+        schema.upgrade(url)
+    return SqlJournal(database, actor)
+
+
+def read_journal(url: str) -> SqlJournal:
+    """Open the journal at `url` in order to look; `UserError` if there is none, or one of another version."""
+    database = Database(url, create=False)
+    schema.require(database)
+    return SqlJournal(database, actor="reader")

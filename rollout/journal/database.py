@@ -1,0 +1,148 @@
+"""One SQLite file: created 0600 in a folder of its own, every writing transaction begun at once, failures in words.
+
+Nothing outside this module knows a pragma, a result code or a file mode of SQLite.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from rollout.errors import UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+#: Seconds that a transaction waits for another process's. Ours last milliseconds; one that lasts longer is a trouble.
+BUSY_SECONDS = 5.0
+
+_READING = "rollout_reading"
+
+# Primary result code -> (cause, what to do, exit code): https://www.sqlite.org/rescode.html
+_TROUBLES: dict[int, tuple[str, str, int]] = {
+    sqlite3.SQLITE_BUSY: (
+        f"another process has kept it locked for {BUSY_SECONDS:.0f} s",
+        "look who has it open (fuser -v {path}), then run the same command again",
+        75,
+    ),
+    sqlite3.SQLITE_FULL: ("the disk is full", "make room (df {folder}), then: rollout resume", 75),
+    sqlite3.SQLITE_IOERR: ("the disk answers with errors", "look at the disk (dmesg), then: rollout resume", 75),
+    sqlite3.SQLITE_READONLY: ("it may not be written", "give this user the right to write {path} and {folder}", 2),
+    sqlite3.SQLITE_PERM: ("it may not be opened", "give this user the right to write {path} and {folder}", 2),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "give this user the right to write {path} and {folder}", 2),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "keep a copy, then try: sqlite3 {path} .recover", 2),
+    sqlite3.SQLITE_NOTADB: ("it is no SQLite database", "name another file under `database` in the configuration", 2),
+}
+
+
+class Database:
+    """The connections to one journal file; `path` is absolute. `enforce`: foreign keys are checked at once."""
+
+    def __init__(self, url: str, *, create: bool, enforce: bool = True) -> None:
+        """Raise `UserError` for a URL that names no file, and for a missing file unless it is to be created."""
+        self.path = path_of(url)
+        if create:
+            _create(self.path)
+        elif not self.path.exists():
+            raise never_started(self.path)
+        self._engine = _engine(self.path, enforce=enforce)
+        self._reading = self._engine.execution_options(**{_READING: True})
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that holds the write lock from its first statement, and commit it at the end."""
+        with self._words(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the journal and never waits for a writer."""
+        with self._words(), self._reading.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _words(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            trouble = _in_words(self.path, error)
+            if trouble is None:
+                raise
+            raise trouble from error
+
+
+def path_of(url: str) -> Path:
+    """Return the file that `sqlite:////path` names; `UserError` for any other URL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        shown = "it" if parsed is None else parsed.render_as_string(hide_password=True)
+        raise UserError(
+            f"the journal's database is no SQLite file: {shown}",
+            hint="write database: sqlite:////absolute/path/rollout.db in the configuration",
+        )
+    return Path(str(parsed.database)).absolute()
+
+
+def never_started(path: Path) -> UserError:
+    """Return the error for a journal that does not exist."""
+    return UserError(
+        f"no rollout was ever started here: there is no journal at {path}",
+        hint="start one with: rollout start, or name the journal with --database",
+    )
+
+
+def _create(path: Path) -> None:
+    """Create folders 0700 and the file 0600 if they are missing; SQLite gives its -wal and -shm the file's mode."""
+    try:
+        missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise UserError(
+            f"the journal {path} cannot be created: {error.strerror}",
+            hint="name a place that this user may write under `database` in the configuration",
+        ) from error
+
+
+def _engine(path: Path, *, enforce: bool) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _connected(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        raw.isolation_level = None  # sqlite3 begins nothing by itself: _begun does
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
+        raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A transaction that begins by reading and then writes fails at once (BUSY_SNAPSHOT), whatever the timeout.
+        reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _in_words(path: Path, error: DBAPIError) -> UserError | None:
+    """Return what an operator can act on, None for what is a fault of ours."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in _TROUBLES:
+        return None
+    cause, hint, exit_code = _TROUBLES[code & 0xFF]
+    places = {"path": path, "folder": path.parent}
+    return UserError(f"the journal {path}: {cause}", hint=hint.format(**places), exit_code=exit_code)

@@ -1,0 +1,226 @@
+"""The journal's tables. `migrations/` builds them; a test holds that it builds exactly these.
+
+Instants are ISO-8601 text in UTC with microseconds, so that auditors can read, compare and sort them in any SQL shell;
+plans, requests and event data are JSON text, kept as it was written. No column ever holds a credential.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+from rollout.machine import Phase, Stage
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime as `2026-01-05T08:00:03.123456Z`: its order as text is its order in time."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's signature
+        return None if value is None else stored(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  as above
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def stored(instant: datetime) -> str:
+    """Return an instant as the journal stores it; `ValueError` for a naive one, which names no instant."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} has no time zone")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _state(kind: type[Phase | Stage]) -> Enum:
+    # The value, not the name, which SQLAlchemy would store; and no native type, which cannot grow in a transaction.
+    return Enum(kind, values_callable=lambda members: [m.value for m in members], native_enum=False, length=16)
+
+
+def _of_rollout(**options: Any) -> Column[str]:
+    return Column("rollout_id", String(40), ForeignKey("rollouts.id"), nullable=False, **options)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: `journal_version`: seq of the newest event; a chain of events that was cut short at its end is found by it.
+#: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("caller_key", String(200), unique=True),
+    Column("cluster", String(100), nullable=False),
+    Column("ami", String(40), nullable=False),
+    Column("phase", _state(Phase), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("deadline", Instant),
+    Column("drain_deadline", Instant),
+    Column("halted", Text),
+    Column("hint", Text),
+    Column("halted_at", Instant),
+    Column("round", Integer, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("plan_version", Integer, nullable=False),
+    Column("journal_version", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index(
+        "one_active_rollout_per_cluster",
+        "cluster",
+        unique=True,
+        sqlite_where=text("phase <> 'DONE'"),
+        postgresql_where=text("phase <> 'DONE'"),
+    ),
+)
+
+#: What auditors ask of a group, out of the plan: `baseline_*` are NULL until sizes were committed, `new_version` too.
+node_groups = Table(
+    "node_groups",
+    metadata,
+    _of_rollout(primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(255), nullable=False),
+    Column("template_id", String(40), nullable=False),
+    Column("template_name", String(128), nullable=False),
+    Column("reference", String(20), nullable=False),
+    Column("source_version", Integer, nullable=False),
+    Column("new_version", Integer),
+    Column("baseline_minimum", Integer),
+    Column("baseline_desired", Integer),
+    Column("baseline_maximum", Integer),
+    UniqueConstraint("rollout_id", "name"),
+)
+
+#: Instances that must go. `since`: of the stage.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_rollout(),
+    Column("instance_id", String(40), nullable=False),
+    Column("node_group", String(255), key="group", nullable=False),  # GROUP is a word of SQL
+    Column("role", String(10), nullable=False),
+    Column("stage", _state(Stage), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("name", String(255)),
+    Column("uid", String(40)),
+    Column("waits_for", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("rollout_id", "instance_id"),
+)
+
+#: `request`: the effect as JSON, saved before it is sent. `sent`: how many times it was saved in order to be sent, the
+#: first time at `intended_at`, the last time at `sent_at`.
+#: `answered_at`: when the other side said yes; `settled_at`: when it was seen. `epoch`: of the lease it was first saved
+#: under.
+effects = Table(
+    "effects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_rollout(),
+    Column("key", String(1000), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("target", String(800), nullable=False),
+    Column("request", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("sent", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("epoch", Integer),
+    Column("intended_at", Instant, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Column("retry_at", Instant),
+    Column("settled_at", Instant),
+    UniqueConstraint("rollout_id", "key"),
+    CheckConstraint("state IN ('intended', 'done', 'refused', 'unknown')", name="state"),
+    Index("ix_effects_rollout_id_state", "rollout_id", "state", "key"),
+)
+
+#: One row for each request whose end was seen; `request_id` is AWS's own, by which CloudTrail names it.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("effect_id", Integer, ForeignKey("effects.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("request_id", String(100)),
+    Column("detail", Text, nullable=False),
+    Column("epoch", Integer),
+    UniqueConstraint("effect_id", "number"),
+)
+
+#: Append-only, chained: `hash` covers `prev_hash` and the row's stored text (see `chain`).
+events = Table(
+    "events",
+    metadata,
+    _of_rollout(primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("epoch", Integer),
+    Column("text", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+#: Every hold of a cluster by a runner; `released_at` is NULL while it lasts, and for ever if the runner was killed.
+leases = Table(
+    "leases",
+    metadata,
+    Column("cluster", String(100), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("run_id", String(40), nullable=False),
+    Column("build_url", Text),
+    Column("acquired_at", Instant, nullable=False),
+    Column("released_at", Instant),
+)
+
+#: The ledger of Jobs (or other protected controllers) that lost a pod to us: each pod once, however often we asked.
+killed_jobs = Table(
+    "killed_jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_rollout(),
+    Column("effect_id", Integer, ForeignKey("effects.id"), nullable=False),
+    Column("job", String(520), nullable=False),
+    Column("pod", String(520), nullable=False),
+    Column("pod_uid", String(40), nullable=False),
+    Column("node", String(255), nullable=False),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("rollout_id", "pod_uid"),
+)

@@ -1,0 +1,102 @@
+"""What is read of the journal: one tick's record, the list of rollouts, all intents.
+
+A record is read at every tick, so its cost must not grow with what is long settled: of settled effects only the keys
+are read, and the last resize of each group.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from rollout.effects import Effect, Resize
+from rollout.journal import node_rows
+from rollout.journal.codec import effect_of, plan_of
+from rollout.journal.models import effects, node_groups, rollouts
+from rollout.plan import Sizes
+from rollout.ports import Summary
+from rollout.record import EffectRow, Record
+
+
+def record(connection: Connection, row: Row[Any]) -> Record:
+    """Return the record of the rollout in `row`."""
+    return Record(
+        id=row.id,
+        key=row.caller_key,
+        plan=plan_of(row.plan, row.plan_version),
+        phase=row.phase,
+        since=row.since,
+        deadline=row.deadline,
+        drain_deadline=row.drain_deadline,
+        halted=row.halted,
+        round=row.round,
+        nodes=node_rows.read(connection, row.id),
+        unsettled=_unsettled(connection, row.id),
+        done=_done(connection, row.id),
+        written=_written(connection, row.id),
+    )
+
+
+def summaries(connection: Connection) -> tuple[Summary, ...]:
+    """Return all rollouts, newest first."""
+    groups: dict[str, list[str]] = {}
+    for group in connection.execute(select(node_groups).order_by(node_groups.c.position)):
+        groups.setdefault(group.rollout_id, []).append(group.name)
+    rows = connection.execute(select(rollouts).order_by(rollouts.c.created_at.desc(), rollouts.c.id.desc()))
+    return tuple(_summary(row, tuple(groups.get(row.id, ()))) for row in rows)
+
+
+def intents(connection: Connection, rollout_id: str) -> tuple[tuple[datetime, Effect], ...]:
+    """Return every effect of a rollout with the instant at which it was first saved, in that order."""
+    query = select(effects.c.intended_at, effects.c.request).where(effects.c.rollout_id == rollout_id)
+    rows = connection.execute(query.order_by(effects.c.id))
+    return tuple((row.intended_at, effect_of(row.request)) for row in rows)
+
+
+def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
+    return Summary(
+        id=row.id,
+        key=row.caller_key,
+        cluster=row.cluster,
+        ami=row.ami,
+        groups=groups,
+        phase=row.phase,
+        halted=row.halted,
+        begun=row.created_at,
+        ended=row.ended_at,
+    )
+
+
+def _unsettled(connection: Connection, rollout_id: str) -> tuple[EffectRow, ...]:
+    c = effects.c
+    columns = (c.request, c.state, c.sent, c.sent_at, c.answered_at, c.retry_at, c.detail)
+    query = select(*columns).where(c.rollout_id == rollout_id, c.state.in_(("intended", "refused", "unknown")))
+    rows = connection.execute(query.order_by(c.id))
+    return tuple(
+        EffectRow(
+            effect=effect_of(row.request),
+            state=row.state,
+            intended=row.sent_at,
+            sent=row.sent,
+            answered=row.answered_at,
+            retry_at=row.retry_at,
+            detail=row.detail,
+        )
+        for row in rows
+    )
+
+
+def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
+    query = select(effects.c.key).where(effects.c.rollout_id == rollout_id, effects.c.state == "done")
+    return frozenset(connection.execute(query).scalars())
+
+
+def _written(connection: Connection, rollout_id: str) -> dict[str, Sizes]:
+    """Return the sizes that the last resize of each group wrote; resizes of one group never run side by side."""
+    c = effects.c
+    query = select(c.target, c.request).where(c.rollout_id == rollout_id, c.kind == "resize", c.state == "done")
+    last = {row.target: row.request for row in connection.execute(query.order_by(c.settled_at, c.id))}
+    written = (effect_of(request) for request in last.values())
+    return {effect.group: effect.sizes for effect in written if isinstance(effect, Resize)}

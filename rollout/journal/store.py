@@ -1,0 +1,202 @@
+"""The journal behind `ports.Journal`: each verb is one transaction, with the events that tell of it.
+
+Nothing is held in memory between two verbs: whoever opens the file after a crash knows as much as who wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.exc import IntegrityError
+
+from rollout import machine
+from rollout.decision import Advance, Move, NodeWait
+from rollout.effects import Effect
+from rollout.errors import Bug, UserError
+from rollout.journal import chain, effect_rows, node_rows, reading
+from rollout.journal.chain import Author, Chain
+from rollout.journal.codec import PLAN_VERSION, plan_text
+from rollout.journal.database import Database
+from rollout.journal.models import events, killed_jobs, rollouts
+from rollout.machine import Phase
+from rollout.plan import Node, Plan
+from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
+from rollout.record import Record
+
+ACTIVE_ELSEWHERE = 76
+
+
+class SqlJournal:
+    """A journal in a database whose schema is this version's; made by `open_journal` and `read_journal`."""
+
+    def __init__(self, database: Database, actor: str) -> None:
+        self.database = database
+        self._author = Author(actor)
+
+    def held(self, epoch: int | None) -> None:
+        """From now on write under this epoch of a lease; None: under none."""
+        self._author = replace(self._author, epoch=epoch)
+
+    def begin(self, rollout_id: str, key: str | None, plan: Plan, now: datetime) -> None:
+        first = {"id": rollout_id, "caller_key": key, "cluster": plan.cluster, "ami": plan.ami, "phase": Phase.PLANNED}
+        stored = {"plan": plan_text(plan), "plan_version": PLAN_VERSION, "round": 0, "journal_version": 0}
+        times = {"since": now, "created_at": now, "updated_at": now}
+        try:
+            with self.database.writing() as connection:
+                connection.execute(rollouts.insert().values(**first, **stored, **times))
+                node_rows.add_groups(connection, rollout_id, plan)
+                groups = ", ".join(group.name for group in plan.groups)
+                history = Chain(connection, rollout_id, self._author)
+                text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
+                history.append(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster)
+                history.close()
+        except IntegrityError as error:
+            raise self._taken(key, plan.cluster) or error from error
+
+    def summaries(self) -> tuple[Summary, ...]:
+        with self.database.reading() as connection:
+            return reading.summaries(connection)
+
+    def load(self, rollout_id: str) -> Record:
+        with self.database.reading() as connection:
+            return reading.record(connection, self._row(connection, rollout_id))
+
+    def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
+        with self._writing(rollout_id) as (connection, history):
+            for one in settled:
+                effect_rows.settle(connection, history, rollout_id, one, now)
+
+    def intend(
+        self,
+        rollout_id: str,
+        effects: Sequence[Effect],
+        moves: Sequence[Move],
+        waits: Sequence[NodeWait],
+        nodes: Sequence[Node],
+        now: datetime,
+    ) -> None:
+        with self._writing(rollout_id) as (connection, history):
+            node_rows.add(connection, history, rollout_id, nodes, now)
+            for move in moves:
+                node_rows.move(connection, history, rollout_id, move, now)
+            for wait in waits:
+                node_rows.wait(connection, history, rollout_id, wait, now)
+            for effect in effects:
+                effect_rows.intend(connection, history, rollout_id, effect, self._author.epoch, now)
+
+    def receive(self, rollout_id: str, receipts: Sequence[Receipt]) -> None:
+        with self._writing(rollout_id) as (connection, history):
+            for receipt in receipts:
+                effect_rows.receive(connection, history, rollout_id, receipt, self._author.epoch)
+
+    def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
+        with self._writing(rollout_id) as (connection, history):
+            row = self._row(connection, rollout_id)
+            phase = _next(row, step)
+            values: dict[str, Any] = {"phase": phase, "since": now, "deadline": deadline}
+            if step.plan is not None:
+                values["plan"] = plan_text(step.plan)
+                node_rows.update_groups(connection, rollout_id, step.plan)
+            if step.drain_deadline is not None:
+                values["drain_deadline"] = step.drain_deadline
+            if machine.terminal(phase):
+                values["ended_at"] = now
+            _change(connection, rollout_id, **values)
+            _tell_advance(history, row.phase, phase, step, deadline, now)
+            node_rows.add(connection, history, rollout_id, step.nodes, now)
+
+    def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
+        with self._writing(rollout_id) as (connection, history):
+            _change(connection, rollout_id, halted=why, hint=hint, halted_at=now)
+            history.append(now, "halted", f"halted: {why}; next: {hint}" if hint else f"halted: {why}", hint=hint)
+
+    def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
+        with self._writing(rollout_id) as (connection, history):
+            count = self._row(connection, rollout_id).round + 1
+            _change(connection, rollout_id, halted=None, hint=None, halted_at=None, round=count, deadline=deadline)
+            effect_rows.forgive(connection, rollout_id, now)
+            history.append(now, "resumed", f"resumed, round {count}{_until(deadline)}", round=count)
+
+    def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
+        with self._writing(rollout_id) as (_, history):
+            history.append(now, kind, text)
+
+    def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
+        columns = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text)
+        query = select(*columns).where(events.c.rollout_id == rollout_id, events.c.seq > after).order_by(events.c.seq)
+        with self.database.reading() as connection:
+            self._row(connection, rollout_id)
+            return tuple(Event(*row) for row in connection.execute(query))
+
+    def killed(self, rollout_id: str) -> tuple[KilledJob, ...]:
+        columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at)
+        query = select(*columns).where(killed_jobs.c.rollout_id == rollout_id).order_by(killed_jobs.c.id)
+        with self.database.reading() as connection:
+            return tuple(KilledJob(*row) for row in connection.execute(query))
+
+    # ---- beyond the port: what tests and the demo join with the other side's log -----------------------------------
+
+    def verify(self, rollout_id: str) -> tuple[int, tuple[str, ...]]:
+        """Check the chain of events: how many there are, and what is wrong, one sentence each."""
+        with self.database.reading() as connection:
+            self._row(connection, rollout_id)
+            return chain.verify(connection, rollout_id)
+
+    def intents(self, rollout_id: str) -> tuple[tuple[datetime, Effect], ...]:
+        """Return every effect of a rollout with the instant at which it was first saved, in that order."""
+        with self.database.reading() as connection:
+            return reading.intents(connection, rollout_id)
+
+    @contextmanager
+    def _writing(self, rollout_id: str) -> Iterator[tuple[Connection, Chain]]:
+        with self.database.writing() as connection:
+            self._row(connection, rollout_id)
+            history = Chain(connection, rollout_id, self._author)
+            yield connection, history
+            history.close()
+
+    def _row(self, connection: Connection, rollout_id: str) -> Row[Any]:
+        row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).first()
+        if row is None:
+            where = self.database.path
+            raise UserError(f"there is no rollout {rollout_id} in {where}", hint="rollout list shows those there are")
+        return row
+
+    def _taken(self, key: str | None, cluster: str) -> UserError | None:
+        """Say which rollout stands where a new one was to begin."""
+        for there in self.summaries():
+            if there.cluster == cluster and not machine.terminal(there.phase):
+                problem = f"cluster {cluster} has an unfinished rollout: {there.id} of {there.ami}"
+                return UserError(problem, hint=f"rollout resume {there.id}", exit_code=ACTIVE_ELSEWHERE)
+            if key is not None and there.key == key:
+                return UserError(f"the key {key} belongs to rollout {there.id}", hint="give this one another --key")
+        return None
+
+
+def _next(row: Row[Any], step: Advance) -> Phase:
+    if step.drain_deadline is not None and row.drain_deadline is not None:
+        raise Bug(f"the drain deadline of {row.id} is stored for good: it must not be moved")
+    phase: Phase = machine.step(row.phase, "advance")
+    return phase
+
+
+def _tell_advance(
+    history: Chain, before: Phase, phase: Phase, step: Advance, deadline: datetime | None, now: datetime
+) -> None:
+    phases = {"from": before.value, "to": phase.value}
+    history.append(now, "phase", f"{before.value} → {phase.value}: {step.why}{_until(deadline)}", **phases)
+    for line in step.report:
+        history.append(now, "report", line)
+
+
+def _until(deadline: datetime | None) -> str:
+    return f" (deadline {deadline:%Y-%m-%d %H:%M:%S} UTC)" if deadline else ""
+
+
+def _change(connection: Connection, rollout_id: str, **values: Any) -> None:
+    connection.execute(rollouts.update().where(rollouts.c.id == rollout_id).values(**values))
