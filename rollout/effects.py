@@ -2,7 +2,7 @@
 
 An effect's `key` is `kind:target:occasion` and unique in a rollout: the journal saves the effect under it before a
 request leaves. `landed` asks the world, not the reply: True, it shows; False, it certainly does not; None, wait.
-`occasion` tells apart what is rightly done more than once to the same target (the round of the rollout, a stage's round).
+`occasion` tells apart what is rightly done more than once to the same target: the rollout's round, a stage's round.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ class Evict(OnPod):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePod(OnPod):
-    """Delete a pod past any budget, after the drain deadline. `grace`: seconds, None for the pod's own, 0 for at once."""
+    """Delete a pod past any budget, after the drain deadline; `grace` in seconds, None for the pod's own, 0 at once."""
 
     kind: Literal["delete-pod"] = "delete-pod"
     grace: int | None
@@ -354,14 +354,18 @@ class Resize(OnGroup):
     def serial(self) -> bool:
         return True
 
-    @property
-    def changes(self) -> dict[str, int]:
-        """The fields of `sizes` that differ from `before`."""
-        names = ("minimum", "desired", "maximum")
-        return {name: getattr(self.sizes, name) for name in names if getattr(self.sizes, name) != getattr(self.before, name)}
+    def changed(self, name: Literal["minimum", "desired", "maximum"]) -> int | None:
+        """Return the field's new value, None where it stays as it was."""
+        value: int = getattr(self.sizes, name)
+        return None if value == getattr(self.before, name) else value
 
     def shows(self, group: GroupSeen) -> Landed:
-        sized = all(getattr(group.sizes, name) == value for name, value in self.changes.items())
+        now = group.sizes
+        sized = (
+            self.changed("minimum") in {None, now.minimum}
+            and self.changed("desired") in {None, now.desired}
+            and self.changed("maximum") in {None, now.maximum}
+        )
         return sized and self.protect_new in {None, group.protect_new}
 
 

@@ -6,9 +6,10 @@ leads; the journal remembers. `transitions` keeps no model of ours (it would set
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, unique
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from transitions import Machine
@@ -78,23 +79,24 @@ def step(state: State, trigger: str) -> State:
     Raises `transitions.MachineError` where the table has no such move.
     """
     machine = _machine(type(state))
-    cursor = _Cursor()
+    cursor = _Cursor(state)
     machine.add_model(cursor, initial=state)
     try:
         machine.events[trigger].trigger(cursor)
-        return cursor.state  # type: ignore[no-any-return]
+        return cursor.state
     finally:
         machine.remove_model(cursor)
 
 
-class _Cursor:
+@dataclass
+class _Cursor(Generic[State]):
     """A throw-away model: `transitions` writes its `state`."""
 
-    state: object
+    state: State
 
 
 @cache
-def _machine(kind: type[Phase] | type[Stage]) -> Machine:
+def _machine(kind: type[Phase | Stage]) -> Machine:
     from transitions import Machine  # 34 ms: only who works pays for it
 
     table = PHASE_MOVES if kind is Phase else STAGE_MOVES

@@ -152,7 +152,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How an unsettled effect ended by what was seen: done, or refused (certainly not applied, may be sent again now)."""
+    """How an unsettled effect ended by what was seen: done, or refused (not applied, may be sent again now)."""
 
     key: str
     state: Literal["done", "refused"]
@@ -176,7 +176,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a rollout's history. `kind`: begun, phase, effect, node, wait, halted, resumed, interrupted, note, killed…"""
+    """One line of a rollout's history; `kind` is a word like phase, effect, node, halted, and `actor` who wrote it."""
 
     seq: int
     at: datetime
@@ -208,7 +208,7 @@ class Journal(Protocol):
         """Read the record; `UserError` if there is no such rollout."""
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
-        """Write what was seen of unsettled effects; a done one with `kills` enters the ledger in the same transaction."""
+        """Write what was seen of unsettled effects; a done one with `kills` enters the ledger with it."""
 
     def intend(
         self,

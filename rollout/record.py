@@ -21,8 +21,8 @@ EffectState = Literal["intended", "done", "refused", "unknown"]
 class EffectRow:
     """An effect in the journal that is not settled yet.
 
-    `intended`: when it was last about to be sent; `sent`: how often. `answered`: when the other side said yes (still not
-    done: done means seen). `detail`: the last answer, in one line.
+    `intended`: when it was last about to be sent; `sent`: how often. `answered`: when the other side said yes (still
+    not done: done means seen). `detail`: the last answer, in one line.
     `retry_at`: not to be sent before; a refused row without it is sent again only after a person resumed the rollout.
     """
 

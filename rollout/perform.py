@@ -1,0 +1,103 @@
+"""An effect becomes one port call, and what came of it becomes a receipt. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from rollout import effects as e
+from rollout.errors import Refused, Retry, Unknown
+from rollout.plan import Autoscaler
+from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
+from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
+
+#: Longest pause, in seconds, before a throttled or blocked request is sent again.
+LONGEST_BACKOFF = 30.0
+
+
+def perform(effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], datetime], sent: int) -> Receipt:
+    """Send an effect once and return what came of it; `sent`: how often it was sent before.
+
+    Raises only what is no answer about the effect (`Lost`, `Bug`).
+    """
+    started = now()
+    try:
+        request_id = call(effect, cluster, fleet)
+    except Retry as error:
+        ended = now()
+        pause = error.after if error.after is not None else min(LONGEST_BACKOFF, 2.0**sent)
+        retry_at = ended + timedelta(seconds=pause)
+        return Receipt(effect, "retry", started, ended, error.detail, error.request_id, retry_at)
+    except Refused as error:
+        return Receipt(effect, "refused", started, now(), error.detail, error.request_id)
+    except Unknown as error:
+        return Receipt(effect, "unknown", started, now(), error.detail, error.request_id)
+    return Receipt(effect, "ok", started, now(), request_id=request_id)
+
+
+def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noqa: C901, PLR0912 - one arm for each kind of effect, in one match
+    """Make the port call that stands for this effect; return the request id if the other side gives one."""
+    match effect:
+        case e.CreateVersion():
+            return fleet.create_version(
+                effect.template_id, effect.source_version, effect.ami, effect.description, effect.token
+            )
+        case e.SetDefaultVersion():
+            return fleet.set_default_version(effect.template_id, effect.number)
+        case e.SetReference():
+            change = GroupChange(template_id=effect.template_id, reference=effect.reference)
+            return fleet.update_group(effect.group, change)
+        case e.Resize():
+            return fleet.update_group(effect.group, _group_change(effect))
+        case e.SetCapacityRebalance():
+            return fleet.update_group(effect.group, GroupChange(capacity_rebalance=effect.enabled))
+        case e.Suspend():
+            return fleet.suspend(effect.group, effect.processes)
+        case e.Resume():
+            return fleet.resume(effect.group, effect.processes)
+        case e.Protect():
+            return fleet.protect(effect.group, effect.instance_ids, protected=effect.protected)
+        case e.Terminate():
+            return fleet.terminate(effect.instance_id)
+        case e.CreateMarker():
+            cluster.create_marker(effect.rollout_id, effect.content)
+        case e.DeleteMarker():
+            cluster.delete_marker(effect.uid)
+        case e.StopAutoscaler():
+            notes = {REPLICAS_BEFORE: str(effect.replicas_before), ROLLOUT_ID: effect.rollout_id}
+            cluster.scale(Autoscaler(effect.namespace, effect.name), 0, notes)
+        case e.StartAutoscaler():
+            notes_gone = {REPLICAS_BEFORE: None, ROLLOUT_ID: None}
+            cluster.scale(Autoscaler(effect.namespace, effect.name), effect.replicas, notes_gone)
+        case e.Evict():
+            cluster.evict(effect.namespace, effect.name, effect.uid)
+        case e.DeletePod():
+            cluster.delete_pod(effect.namespace, effect.name, effect.uid, effect.grace)
+        case e.DeleteJob():
+            cluster.delete_job(effect.namespace, effect.name)
+        case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon():
+            cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
+    return None
+
+
+def _group_change(effect: e.Resize) -> GroupChange:
+    return GroupChange(
+        minimum=effect.changed("minimum"),
+        desired=effect.changed("desired"),
+        maximum=effect.changed("maximum"),
+        protect_new=effect.protect_new,
+    )
+
+
+def _node_change(effect: e.HoldNode | e.UnholdNode | e.TaintNode | e.UntaintNode | e.Cordon) -> NodeChange:
+    match effect:
+        case e.HoldNode():
+            return NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: effect.before or ""})
+        case e.UnholdNode():
+            return NodeChange(annotations={SCALE_DOWN_DISABLED: effect.restore, HELD_BEFORE: None})
+        case e.TaintNode():
+            return NodeChange(taint=Taint(effect.taint_key, effect.value, effect.effect))
+        case e.UntaintNode():
+            return NodeChange(untaint=effect.taint_key)
+        case e.Cordon():
+            return NodeChange(cordon=True)

@@ -1,0 +1,113 @@
+"""AUTOSCALER_OFF: left when the groups' nodes carry scale-down-disabled and cluster-autoscaler has no replica and no pod.
+
+Then the groups' values are committed as the baseline: nobody but us changes sizes from here on.
+
+RESTORE undoes both: the note beside the annotation and the annotation on the Deployment say what was there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from rollout.decision import Act, Advance, Decision
+from rollout.effects import Effect, HoldNode, StopAutoscaler
+from rollout.phases.look import look, wait
+from rollout.plan import Autoscaler, Baseline
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import GroupSeen, NodeSeen, PodSeen, Seen
+
+
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at the autoscaler, its pods and the groups' nodes."""
+    return look(record, cluster, fleet, pods=True)
+
+
+def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+    """Hold the nodes, stop the autoscaler, wait for its pod to go."""
+    if holds(seen, record):
+        plan = replace(record.plan, baselines=tuple(_baseline(group) for group in seen.groups))
+        return Advance("cluster-autoscaler is off, sizes are committed", plan=plan)
+    effects: list[Effect] = list(hold_nodes(seen, record))
+    if not _stopped(seen, record):
+        effects.append(stop_autoscaler(record))
+    if effects:
+        return Act("hold the nodes and stop cluster-autoscaler", tuple(effects))
+    names = ", ".join(pod.name for pod in _pods(seen, record))
+    return wait(record, now, f"cluster-autoscaler's pod {names} to end")
+
+
+def holds(seen: Seen, record: Record) -> bool:
+    """Tell whether nodes are held and the autoscaler is gone, its last pod included."""
+    return not unheld(seen) and _stopped(seen, record) and not _pods(seen, record)
+
+
+def unheld(seen: Seen) -> tuple[NodeSeen, ...]:
+    """Return the groups' nodes from which an autoscaler would not keep away."""
+    return tuple(node for group in seen.groups for node in seen.nodes_of(group) if node.held != "true")
+
+
+def hold_nodes(seen: Seen, record: Record) -> tuple[HoldNode, ...]:
+    """Hold each node of the groups that is not held yet, whoever launched it."""
+    return tuple(
+        HoldNode(
+            node=node.name,
+            uid=node.uid,
+            instance_id=node.instance_id or "",
+            before=node.held,
+            occasion=str(record.round),
+        )
+        for node in unheld(seen)
+    )
+
+
+def stop_autoscaler(record: Record, occasion: str = "") -> StopAutoscaler:
+    """Scale the autoscaler to 0, with the replicas of the plan as what is to be given back."""
+    where = _where(record)
+    return StopAutoscaler(
+        namespace=where.namespace,
+        name=where.name,
+        rollout_id=record.id,
+        replicas_before=record.plan.autoscaler_replicas or 0,
+        occasion=f"{record.round}{occasion}",
+    )
+
+
+def _where(record: Record) -> Autoscaler:
+    where = record.plan.settings.autoscaler
+    if where is None:
+        raise ValueError("this rollout has no autoscaler to stop")
+    return where
+
+
+def _stopped(seen: Seen, record: Record) -> bool:
+    # Found at 0 replicas when the rollout began: not ours to stop, and not ours to start.
+    if record.plan.settings.autoscaler is None or not record.plan.autoscaler_replicas:
+        return True
+    return seen.autoscaler is not None and seen.autoscaler.replicas == 0 and seen.autoscaler.rollout_id == record.id
+
+
+def _pods(seen: Seen, record: Record) -> tuple[PodSeen, ...]:
+    where = record.plan.settings.autoscaler
+    if where is None:
+        return ()
+    owner = f"{where.name}-"
+    return tuple(
+        pod
+        for pod in seen.pods
+        if pod.namespace == where.namespace
+        and pod.owner_kind == "ReplicaSet"
+        and (pod.owner_name or "").startswith(owner)
+        and not pod.finished
+    )
+
+
+def _baseline(group: GroupSeen) -> Baseline:
+    return Baseline(
+        group=group.name,
+        sizes=group.sizes,
+        protect_new=group.protect_new,
+        capacity_rebalance=group.capacity_rebalance,
+        suspended=tuple(sorted(group.suspended)),
+    )

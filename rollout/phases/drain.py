@@ -1,0 +1,141 @@
+"""DRAIN: left when every node that must go is GONE.
+
+Each of them is asked its stage's question; this module only hands out turns: `max_draining` nodes of a group drain at a
+time (a node with nothing to evict need not wait for them), one is released or terminated at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
+from rollout.machine import Stage
+from rollout.phases.look import look
+from rollout.plan import Node
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import Seen
+from rollout.stages import STAGES
+from rollout.stages.view import View, terminate_key, view
+
+
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at everything once; the pods of nodes that are being drained straight from the API."""
+    names = {node.instance_id: node.name for node in cluster.nodes()}
+    close = [row for row in record.nodes if row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)]
+    fresh = sorted(name for row in close if (name := names.get(row.instance_id)))
+    return look(record, cluster, fleet, pods=True, fresh=fresh)
+
+
+def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+    """Merge what the stages of all nodes answer."""
+    if holds(seen, record):
+        return Advance("every old node is gone")
+    asked = [(row, _ask(row, seen, record, now)) for row in _unfinished(record)]
+    turns = Turns.taken(record)
+    answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
+    moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
+    effects = tuple(effect for _, step in answers for effect in step.effects)
+    waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if not step.trigger)
+    if moves or effects:
+        return Act("work on the old nodes", effects, moves, waits)
+    halt = next((step.halt for _, step in answers if step.halt), None)
+    return halt or Wait(_next_look(record, now), f"{len(answers)} old nodes to be done", waits)
+
+
+def holds(seen: Seen, record: Record) -> bool:
+    """Tell whether every node that must go is GONE."""
+    return not _unfinished(record)
+
+
+@dataclass
+class Turns:
+    """Whose turn it is, by group: how many nodes drain, and whether one is being released or terminated."""
+
+    record: Record
+    draining: dict[str, int] = field(default_factory=dict)
+    light: set[str] = field(default_factory=set)
+    releasing: set[str] = field(default_factory=set)
+
+    @classmethod
+    def taken(cls, record: Record) -> Turns:
+        """Count the turns that are taken already."""
+        turns = cls(record)
+        for row in record.nodes:
+            if row.stage is Stage.DRAINING:
+                turns._drain(row.group)
+            elif row.stage is Stage.RELEASED or _terminating(row, record):
+                turns.releasing.add(row.group)
+        return turns
+
+    def grant(self, row: Node, answer: tuple[View | None, Step]) -> Step:
+        """Let a node's answer pass, or hold back its trigger until it is its turn."""
+        seen, step = answer
+        if step.trigger == "drain" and not self._may_drain(row.group, seen):
+            most = self.record.plan.settings.max_draining
+            return Step(effects=step.effects, waits_for=f"its turn to drain (max_draining {most})")
+        if step.trigger == "release" and row.group in self.releasing:
+            return Step(effects=step.effects, waits_for="its turn to be terminated")
+        if step.trigger == "drain":
+            self._drain(row.group)
+        if step.trigger == "release":
+            self.releasing.add(row.group)
+        return step
+
+    def _drain(self, group: str) -> None:
+        self.draining[group] = self.draining.get(group, 0) + 1
+
+    def _may_drain(self, group: str, seen: View | None) -> bool:
+        if seen and not seen.leaving:
+            # Nothing to evict: no budget is touched. It still waits for its turn to be terminated, out of DRAINING,
+            # so that the nodes whose pods are listed one by one stay few.
+            return group not in self.releasing and self._lighten(group)
+        return self.draining.get(group, 0) < self.record.plan.settings.max_draining
+
+    def _lighten(self, group: str) -> bool:
+        first = group not in self.light
+        self.light.add(group)
+        return first
+
+
+def _ask(row: Node, seen: Seen, record: Record, now: datetime) -> tuple[View | None, Step]:
+    instance = seen.instance(row.instance_id)
+    sent = _sent(row, record)
+    if not sent and instance is None:
+        return None, Step(trigger="vanish", reason="the instance left its group, not by us")
+    if not sent and instance and not instance.living:
+        return None, Step(waits_for=f"instance is {instance.lifecycle}, not by us")
+    observed = view(row, seen, record, now)
+    return observed, STAGES[row.stage](observed)
+
+
+def _sent(row: Node, record: Record) -> bool:
+    """Tell whether our terminate was applied, or may have been."""
+    key = terminate_key(row)
+    unsettled = record.row(key)
+    return key in record.done or (unsettled is not None and unsettled.state != "refused")
+
+
+def _terminating(row: Node, record: Record) -> bool:
+    return row.stage is Stage.TERMINATING and terminate_key(row) not in record.done
+
+
+def _unfinished(record: Record) -> list[Node]:
+    return [row for row in record.nodes if row.stage is not Stage.GONE]
+
+
+_ORDER = (Stage.TERMINATING, Stage.RELEASED, Stage.DRAINING, Stage.WAITING)
+
+
+def _nearest_end(answer: tuple[Node, tuple[View | None, Step]]) -> tuple[int, int, str]:
+    """Who is nearest to its end goes first, then who has least to evict."""
+    row, (seen, _) = answer
+    return _ORDER.index(row.stage), len(seen.leaving) if seen else 0, row.instance_id
+
+
+def _next_look(record: Record, now: datetime) -> datetime:
+    latest = now + timedelta(seconds=record.plan.settings.poll_seconds)
+    retries = [row.retry_at for row in record.unsettled if row.retry_at and row.retry_at > now]
+    deadline = [record.drain_deadline] if record.drain_deadline and record.drain_deadline > now else []
+    return min([latest, *retries, *deadline])

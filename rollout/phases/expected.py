@@ -1,0 +1,104 @@
+"""What the groups and the autoscaler must look like between our writes; anything else is drift, and halts.
+
+MaxSize is not watched here: raising it hurts nobody, and lowering it below desired lowers desired, which is. RESTORE
+reports it.
+"""
+
+from __future__ import annotations
+
+from rollout.decision import Act, Decision, Halt
+from rollout.effects import Resize, TaintNode, Terminate
+from rollout.machine import Phase
+from rollout.phases.autoscaler_off import stop_autoscaler
+from rollout.phases.look import number, old_nodes, surged, taint, working
+from rollout.plan import NodeGroup, Sizes
+from rollout.record import Record
+from rollout.seen import GroupSeen, Seen
+
+_PINNED = frozenset({Phase.TAINT, Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
+_SURGED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN})
+_AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
+
+
+def guard(seen: Seen, record: Record) -> Decision | None:
+    """Answer in place of the phase where somebody else changed what we set; None if all is as we left it."""
+    if record.phase in _AUTOSCALER_OFF and (back := _autoscaler_back(seen, record)):
+        return back
+    if record.phase in _PINNED:
+        problems = [problem for group in record.plan.groups for problem in _group_drift(seen, record, group)]
+        if problems:
+            return Halt("drift: " + "; ".join(problems), f"put it back, then: rollout resume {record.id}")
+    return None
+
+
+def soften(decision: Decision, seen: Seen, record: Record) -> Decision:
+    """With `taint_early`, make the taint PreferNoSchedule again before a halt, so that nobody is without a node."""
+    if not isinstance(decision, Halt) or not record.plan.settings.taint_early or record.phase is Phase.DRAIN:
+        return decision
+    effects = _closed(seen, record)
+    return Act("soften the taint before the halt", effects) if effects else decision
+
+
+def desired(record: Record, group: NodeGroup) -> int:
+    """Return the desired capacity that our settled effects amount to."""
+    prefix = f"{Terminate.__dataclass_fields__['kind'].default}:{group.name}/"
+    terminated = sum(1 for key in record.done if key.startswith(prefix))
+    start = surged(record, group) if group.name in record.written else record.plan.baseline(group.name).sizes
+    return start.desired - terminated
+
+
+def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
+    if not record.plan.autoscaler_replicas or seen.autoscaler is None or seen.autoscaler.replicas == 0:
+        return None
+    again = stop_autoscaler(record, occasion=".again")
+    if again.key not in record.done:
+        return Act("cluster-autoscaler came back: stop it once more", (again,))
+    return Halt(
+        f"cluster-autoscaler {again.target} was scaled back up twice ({seen.autoscaler.replicas} replicas now)",
+        f"keep GitOps or whoever does it from it, then: rollout resume {record.id}",
+    )
+
+
+def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
+    current = seen.group(group.name)
+    problems = []
+    if current.reference != str(number(record, group)):
+        problems.append(f"{group.name} launches version {current.reference}, not {number(record, group)}")
+    if record.phase not in _SURGED or group not in working(record):
+        return problems
+    resumed = sorted(set(record.plan.settings.processes) - current.suspended)
+    if resumed:
+        problems.append(f"{group.name} has {', '.join(resumed)} resumed")
+    return problems + _size_drift(record, group, current)
+
+
+def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[str]:
+    wanted = desired(record, group)
+    under_way = [row.effect for row in record.unsettled]
+    terminates = sum(1 for e in under_way if isinstance(e, Terminate) and e.group == group.name)
+    problems = []
+    if not wanted - terminates <= current.sizes.desired <= wanted:
+        problems.append(f"DesiredCapacity of {group.name} is {current.sizes.desired}, not {wanted}")
+    minimums = _minimums(record, group)
+    if current.sizes.minimum not in minimums:
+        problems.append(
+            f"MinSize of {group.name} is {current.sizes.minimum}, not {' or '.join(map(str, sorted(minimums)))}"
+        )
+    return problems
+
+
+def _minimums(record: Record, group: NodeGroup) -> set[int]:
+    written: list[Sizes] = [record.written.get(group.name, record.plan.baseline(group.name).sizes)]
+    for row in record.unsettled:
+        if isinstance(row.effect, Resize) and row.effect.group == group.name:
+            written += [row.effect.before, row.effect.sizes]
+    return {sizes.minimum for sizes in written}
+
+
+def _closed(seen: Seen, record: Record) -> tuple[TaintNode, ...]:
+    key = record.plan.settings.taint_key
+    return tuple(
+        taint(record, row, node, "PreferNoSchedule", f"soften.{record.round}")
+        for row, node in old_nodes(record, seen)
+        if node.tainted(key) == "NoSchedule"
+    )

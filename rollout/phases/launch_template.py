@@ -1,0 +1,158 @@
+"""LAUNCH_TEMPLATE: left when a version with the new AMI exists and every group launches exactly that number.
+
+Then the old nodes are committed (plan, second half): every living instance of the groups that was not launched from our
+version, Pending ones too. RESTORE gives the references back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from rollout.decision import Act, Advance, Decision, Halt
+from rollout.effects import CreateVersion, SetReference
+from rollout.machine import Stage
+from rollout.phases.look import look, ours
+from rollout.plan import NewVersion, Node, NodeGroup, Plan
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import Seen, VersionSeen
+
+#: EC2 takes at most 255 characters of VersionDescription.
+LONGEST_DESCRIPTION = 255
+
+
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at the templates with all their versions, and at the groups."""
+    return look(record, cluster, fleet, templates=True)
+
+
+def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+    """Make one version per (template, source), pin each group to it, then say which nodes are old."""
+    versions = _versions(seen, record)
+    missing = [pair for pair, version in versions.items() if version is None]
+    if missing:
+        return Act("make the template version", tuple(_create(record, *pair) for pair in missing))
+    foreign = [version for version in versions.values() if version and version.image_id != record.plan.ami]
+    if foreign:
+        return _changed_image(record, foreign[0])
+    plan = _with_versions(record.plan, versions)
+    pins = [pin for group in plan.groups if (pin := _pin(seen, record, plan, group))]
+    halt = next((pin for pin in pins if isinstance(pin, Halt)), None)
+    if halt:
+        return halt
+    if pins:
+        return Act("let the groups launch it", tuple(pin for pin in pins if not isinstance(pin, Halt)))
+    mismatch = _cross_check(seen, record)
+    if mismatch:
+        return mismatch
+    rows = _old_rows(seen, replace(record, plan=plan), now)
+    return Advance(f"{len(rows)} old nodes are to be replaced", plan=plan, nodes=rows)
+
+
+def holds(seen: Seen, record: Record) -> bool:
+    """Tell whether our version exists, every group launches it, and the selector agrees with the groups."""
+    versions = _versions(seen, record)
+    if any(version is None or version.image_id != record.plan.ami for version in versions.values()):
+        return False
+    plan = _with_versions(record.plan, versions)
+    pinned = all(_pin(seen, record, plan, group) is None for group in plan.groups)
+    return pinned and _cross_check(seen, record) is None
+
+
+def description(record: Record) -> str:
+    """Return the description by which our version is found again; it ends with the rollout's id."""
+    mark = f"rollout {record.id}"
+    text = record.plan.description[: LONGEST_DESCRIPTION - len(mark) - 3].strip()
+    return f"{text} ({mark})" if text else mark
+
+
+_Versions = dict[tuple[str, int], VersionSeen | None]
+
+
+def _versions(seen: Seen, record: Record) -> _Versions:
+    pairs = {(group.template_id, group.source_version) for group in record.plan.groups}
+    return {pair: seen.template(pair[0]).described(_described(record, pair)) for pair in sorted(pairs)}
+
+
+def _described(record: Record, pair: tuple[str, int]) -> str:
+    """One template may be replaced from two sources: the source stands in the description too."""
+    return f"{description(record)} from {pair[1]}" if _several(record, pair[0]) else description(record)
+
+
+def _several(record: Record, template_id: str) -> bool:
+    return len({g.source_version for g in record.plan.groups if g.template_id == template_id}) > 1
+
+
+def _create(record: Record, template_id: str, source: int) -> CreateVersion:
+    return CreateVersion(
+        template_id=template_id,
+        source_version=source,
+        ami=record.plan.ami,
+        description=_described(record, (template_id, source)),
+        token=f"{record.id}-{template_id}-{source}"[:64],
+    )
+
+
+def _with_versions(plan: Plan, versions: _Versions) -> Plan:
+    made = [NewVersion(*pair, version.number) for pair, version in versions.items() if version]
+    return replace(plan, versions=tuple(made))
+
+
+def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:
+    current = seen.group(group.name)
+    version = plan.version(group)
+    wanted = str(version.number) if version else ""
+    if (current.template_id, current.reference) == (group.template_id, wanted):
+        return None
+    if (current.template_id, current.reference) != (group.template_id, group.reference):
+        return Halt(
+            f"drift: {group.name} launched {group.template_name} {group.reference} when the rollout began, "
+            f"now {current.template_name} {current.reference}",
+            f"give it {group.template_name} {group.reference} back, then: rollout resume {record.id}",
+        )
+    return SetReference(
+        group=group.name,
+        template_id=group.template_id,
+        before=current.reference,
+        reference=wanted,
+        occasion=f"pin.{record.round}",
+    )
+
+
+def _cross_check(seen: Seen, record: Record) -> Halt | None:
+    """The selector decides nothing; where it disagrees with the groups, somebody has to look."""
+    selector = record.plan.settings.node_selector
+    if not selector:
+        return None
+    of_groups = {node.name for group in seen.groups for node in seen.nodes_of(group)}
+    selected = {node.name for node in seen.nodes if selector.items() <= node.labels.items()}
+    odd = sorted(of_groups ^ selected)
+    if not odd:
+        return None
+    labels = ",".join(f"{name}={value}" for name, value in selector.items())
+    return Halt(
+        f"the selector {labels} and the groups disagree on {len(odd)} nodes: {', '.join(odd[:5])}",
+        f"correct their labels, then: rollout resume {record.id}",
+    )
+
+
+def _old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
+    rows = []
+    for group in record.plan.groups:
+        current = seen.group(group.name)
+        new = {instance.id for instance in ours(record, group, current)}
+        for instance in current.living:
+            if instance.id not in new:
+                node = seen.node_of(instance.id)
+                name, uid = (node.name, node.uid) if node else (None, None)
+                rows.append(Node(instance.id, group.name, "old", Stage.WAITING, now, name, uid))
+    return tuple(rows)
+
+
+def _changed_image(record: Record, version: VersionSeen) -> Halt:
+    return Halt(
+        f"template version {version.number} carries this rollout's description but image {version.image_id}, "
+        f"not {record.plan.ami}",
+        f"find out who made it and delete it, then: rollout resume {record.id}",
+    )

@@ -1,0 +1,106 @@
+"""The one way to observe, and words that all phases share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from rollout.decision import Wait
+from rollout.effects import Effect, Protect, TaintNode
+from rollout.plan import Node, NodeGroup, Sizes
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
+
+#: SetInstanceProtection takes at most 50 instance ids (Amazon EC2 Auto Scaling API reference).
+MOST_PROTECTED = 50
+
+
+def look(
+    record: Record,
+    cluster: Cluster,
+    fleet: Fleet,
+    *,
+    templates: bool = False,
+    marker: bool = False,
+    pods: bool = False,
+    fresh: Iterable[str] = (),
+) -> Seen:
+    """Read groups and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
+
+    `fresh`: names of nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
+    """
+    plan = record.plan
+    names = [group.name for group in plan.groups]
+    template_ids = sorted({group.template_id for group in plan.groups})
+    autoscaler = plan.settings.autoscaler
+    return Seen(
+        groups=fleet.groups(names),
+        templates=fleet.templates(template_ids) if templates else (),
+        autoscaler=cluster.autoscaler(autoscaler) if autoscaler else None,
+        marker=cluster.marker() if marker else None,
+        fresh={name: cluster.pods_on(name) for name in fresh},
+        nodes=cluster.nodes(),
+        pods=cluster.pods() if pods else (),
+    )
+
+
+def wait(record: Record, now: datetime, why: str) -> Wait:
+    """Wait until the next look."""
+    return Wait(now + timedelta(seconds=record.plan.settings.poll_seconds), why)
+
+
+def working(record: Record) -> tuple[NodeGroup, ...]:
+    """Return the groups that have nodes to replace; one of size 0 gets its template switched and nothing else."""
+    return tuple(group for group in record.plan.groups if record.plan.baseline(group.name).sizes.desired > 0)
+
+
+def number(record: Record, group: NodeGroup) -> int:
+    """Return the number of our template version for this group; KeyError before LAUNCH_TEMPLATE was left."""
+    version = record.plan.version(group)
+    if version is None:
+        raise KeyError(group.name)
+    return version.number
+
+
+def surged(record: Record, group: NodeGroup) -> Sizes:
+    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed."""
+    sizes = record.plan.baseline(group.name).sizes
+    desired = sizes.desired + record.plan.surge(group.name)
+    return Sizes(sizes.minimum, desired, max(sizes.maximum, desired))
+
+
+def ours(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
+    """Return the living instances that were launched from our version."""
+    wanted = (group.template_id, number(record, group))
+    return tuple(instance for instance in seen.living if (instance.template_id, instance.version) == wanted)
+
+
+def old_nodes(record: Record, seen: Seen) -> tuple[tuple[Node, NodeSeen], ...]:
+    """Return the old instances that still are in their group and have a node, with that node."""
+    pairs = ((row, seen.node_of(row.instance_id)) for row in record.nodes if seen.instance(row.instance_id))
+    return tuple((row, node) for row, node in pairs if node is not None)
+
+
+def taint(record: Record, row: Node, node: NodeSeen, effect: str, occasion: str) -> TaintNode:
+    """Put our taint with this effect on an old node."""
+    key = record.plan.settings.taint_key
+    return TaintNode(
+        node=node.name,
+        uid=node.uid,
+        instance_id=row.instance_id,
+        taint_key=key,
+        value=record.id,
+        effect=effect,
+        occasion=occasion,
+    )
+
+
+def protect(group: str, ids: list[str], occasion: str, *, protected: bool = True) -> list[Effect]:
+    """Set or clear the protection of instances, as many in one call as AWS takes."""
+    return [
+        Protect(
+            group=group, instance_ids=tuple(ids[start : start + MOST_PROTECTED]), protected=protected, occasion=occasion
+        )
+        for start in range(0, len(ids), MOST_PROTECTED)
+    ]

@@ -1,0 +1,80 @@
+"""READY: left when every group has its surge of new nodes, all of them usable, and the old nodes refuse new pods.
+
+The last act makes our taint NoSchedule: only now, so that new Jobs always find a node. Leaving it stores the drain
+deadline.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rollout.decision import Act, Advance, Decision, Halt
+from rollout.effects import Effect
+from rollout.phases.autoscaler_off import hold_nodes
+from rollout.phases.look import look, old_nodes, ours, taint, wait, working
+from rollout.plan import NodeGroup
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import Seen
+
+
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at groups and nodes."""
+    return look(record, cluster, fleet)
+
+
+def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+    """Wait for the new nodes until the deadline, hold them, then close the old ones to new pods."""
+    if holds(seen, record):
+        deadline = now + timedelta(seconds=record.plan.settings.drain_seconds)
+        why = f"new nodes are Ready; old ones drain until {deadline:%Y-%m-%dT%H:%M:%SZ}"
+        return Advance(why, drain_deadline=deadline)
+    unready = _unready(seen, record)
+    if not unready:
+        effects = (*_unclosed(seen, record), *_unheld(seen, record))
+        return Act("close the old nodes to new pods", effects)
+    why = f"new nodes to be Ready: {', '.join(unready)}"
+    if record.deadline and now >= record.deadline:
+        hint = f"see why (kubectl describe node), mend it or terminate the instance, then: rollout resume {record.id}"
+        return Halt(f"new nodes did not become Ready in time: {', '.join(unready)}", hint)
+    return wait(record, now, why)
+
+
+def holds(seen: Seen, record: Record) -> bool:
+    """Tell whether the new nodes are usable and held, and the old ones closed."""
+    return not (_unready(seen, record) or _unclosed(seen, record) or _unheld(seen, record))
+
+
+def _unready(seen: Seen, record: Record) -> list[str]:
+    """Name what is missing: instances of our version, or nodes of theirs that are not usable."""
+    problems: list[str] = []
+    for group in working(record):
+        problems += _group_unready(seen, record, group)
+    return problems
+
+
+def _group_unready(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
+    living = ours(record, group, seen.group(group.name))
+    desired = record.plan.baseline(group.name).sizes.desired
+    missing = min(desired, record.plan.surge(group.name)) - len(living)
+    problems = [f"{missing} more in {group.name}"] if missing > 0 else []
+    for instance in living:
+        node = seen.node_of(instance.id)
+        if node is None:
+            problems.append(f"{instance.id} ({instance.lifecycle}, has not joined)")
+        elif not node.usable:
+            problems.append(f"{node.name} ({'not Ready' if not node.ready else 'not schedulable'})")
+    return problems
+
+
+def _unclosed(seen: Seen, record: Record) -> tuple[Effect, ...]:
+    key = record.plan.settings.taint_key
+    return tuple(
+        taint(record, row, node, "NoSchedule", f"close.{record.round}")
+        for row, node in old_nodes(record, seen)
+        if node.tainted(key) != "NoSchedule"
+    )
+
+
+def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
+    return hold_nodes(seen, record) if record.plan.settings.autoscaler else ()

@@ -1,0 +1,102 @@
+"""SURGE: left when every group has its old instances and as many new ones InService.
+
+Before desired is raised: the scaling processes that would interfere are suspended, CapacityRebalance is off and the old
+instances are protected. Sizes and the flag that lets new instances be born protected are written in ONE update.
+RESTORE gives all of it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from rollout.decision import Act, Advance, Decision, Halt
+from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
+from rollout.phases.look import look, protect, surged, wait, working
+from rollout.plan import NodeGroup
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import GroupSeen, Seen
+
+
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at the groups, and at why launches fail where instances are missing."""
+    seen = look(record, cluster, fleet)
+    short = [group.name for group in working(record) if missing(record, seen.group(group.name)) > 0]
+    surging = [
+        name for name in short if seen.group(name).sizes.desired == surged(record, record.plan.group(name)).desired
+    ]
+    return replace(seen, troubles={name: text for name in surging if (text := fleet.trouble(name))})
+
+
+def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+    """Prepare, write the sizes, wait for the instances until the deadline."""
+    if holds(seen, record):
+        return Advance("baseline and surge instances are InService")
+    preparations = tuple(effect for group in working(record) for effect in _prepare(record, seen.group(group.name)))
+    if preparations:
+        return Act("suspend processes, protect the old instances", preparations)
+    resizes = [_resize(record, group, seen.group(group.name)) for group in working(record)]
+    halt = next((resize for resize in resizes if isinstance(resize, Halt)), None)
+    if halt:
+        return halt
+    effects = tuple(resize for resize in resizes if isinstance(resize, Resize))
+    if effects:
+        return Act("write the sizes of the surge", effects)
+    return _waiting(seen, record, now)
+
+
+def holds(seen: Seen, record: Record) -> bool:
+    """Tell whether the sizes stand, nothing interferes and all instances are InService."""
+    groups = [(group, seen.group(group.name)) for group in working(record)]
+    return all(
+        not any(_prepare(record, current)) and _sized(record, group, current) and missing(record, current) <= 0
+        for group, current in groups
+    )
+
+
+def missing(record: Record, group: GroupSeen) -> int:
+    """Return how many instances of baseline and surge are not InService yet."""
+    wanted = surged(record, record.plan.group(group.name)).desired
+    return wanted - sum(1 for instance in group.instances if instance.in_service)
+
+
+def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
+    occasion = str(record.round)
+    processes = tuple(name for name in record.plan.settings.processes if name not in group.suspended)
+    if processes:
+        yield Suspend(group=group.name, processes=processes, occasion=occasion)
+    if group.capacity_rebalance:
+        yield SetCapacityRebalance(group=group.name, enabled=False, occasion=occasion)
+    old = {row.instance_id for row in record.nodes}
+    bare = [i.id for i in group.instances if i.id in old and i.in_service and not i.protected]
+    yield from protect(group.name, bare, f"old.{occasion}")
+
+
+def _sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
+    return current.sizes == surged(record, group) and current.protect_new
+
+
+def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Halt | None:
+    wanted = surged(record, group)
+    if _sized(record, group, current):
+        return None
+    baseline = record.plan.baseline(group.name).sizes
+    if current.sizes not in {baseline, wanted}:
+        return Halt(
+            f"drift: the sizes of {group.name} were {baseline} at the start and are {current.sizes} now",
+            f"put them back, then: rollout resume {record.id}",
+        )
+    occasion = f"surge.{record.round}"
+    return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=True, occasion=occasion)
+
+
+def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:
+    short = [(group.name, missing(record, seen.group(group.name))) for group in working(record)]
+    counts = ", ".join(f"{count} of {name}" for name, count in short if count > 0)
+    troubles = "; ".join(f"{name}: {text}" for name, text in seen.troubles.items())
+    why = f"instances to be InService: {counts}" + (f" ({troubles})" if troubles else "")
+    if record.deadline and now >= record.deadline:
+        return Halt(f"the surge did not come in time: {why}", f"see why, mend it, then: rollout resume {record.id}")
+    return wait(record, now, why)

@@ -1,0 +1,43 @@
+"""TAINT: left when every old node carries our taint.
+
+Its effect is PreferNoSchedule: until new nodes are Ready a new Job may still start on an old one. With `taint_early` it
+is NoSchedule at once, the order of the original script. RESTORE removes it from whatever old node stays.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rollout.decision import Act, Advance, Decision
+from rollout.effects import Effect
+from rollout.phases.look import look, old_nodes, taint
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import Seen
+
+
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at the nodes."""
+    return look(record, cluster, fleet)
+
+
+def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+    """Taint what is not tainted yet."""
+    if holds(seen, record):
+        return Advance("every old node carries our taint")
+    return Act("taint the old nodes", _missing(seen, record))
+
+
+def holds(seen: Seen, record: Record) -> bool:
+    """Tell whether every old node carries our taint."""
+    return not _missing(seen, record)
+
+
+def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:
+    settings = record.plan.settings
+    effect = "NoSchedule" if settings.taint_early else "PreferNoSchedule"
+    return tuple(
+        taint(record, row, node, effect, str(record.round))
+        for row, node in old_nodes(record, seen)
+        if node.tainted(settings.taint_key) != effect
+    )

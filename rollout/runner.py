@@ -1,0 +1,168 @@
+"""The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
+
+Start and resume are the same code. Nothing is kept between two ticks but what the journal holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+
+from rollout.decision import Act, Advance, Decision, Halt, Wait
+from rollout.effects import Effect
+from rollout.errors import Refused, Retry, Unknown
+from rollout.machine import step, terminal
+from rollout.perform import perform
+from rollout.phases import PHASES, deadline
+from rollout.phases.expected import guard, soften
+from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
+from rollout.record import Record
+from rollout.seen import Seen
+from rollout.sending import settle, sift
+
+#: Seconds between two tries to look, while AWS or the API server does not answer.
+BLIND_PAUSE = 10.0
+
+
+class Ended(Enum):
+    """How a run ended."""
+
+    DONE = "done"
+    HALTED = "halted"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a spectator is told after each tick. `waiting`: in words, what is waited for."""
+
+    record: Record
+    waiting: str
+
+
+@dataclass
+class Runner:
+    """Works one rollout to its end. `stop`: asked between two ticks; `report`: told after each."""
+
+    journal: Journal
+    cluster: Cluster
+    fleet: Fleet
+    clock: Clock
+    rollout_id: str
+    stop: Callable[[], bool] = lambda: False
+    report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
+    _blind: str = field(default="", init=False)
+
+    def run(self) -> Ended:
+        """Tick until the rollout is done or halted, or until somebody asks to stop.
+
+        Raises `UserError`, `Lost` or `Bug`; what was intended is in the journal then, as after a crash.
+        """
+        while True:
+            record = self.journal.load(self.rollout_id)
+            if terminal(record.phase):
+                return Ended.DONE
+            if record.halted:
+                return Ended.HALTED
+            if self.stop():
+                self.journal.note(
+                    self.rollout_id, "interrupted", f"interrupted in {record.phase.value}", self.clock.now()
+                )
+                return Ended.INTERRUPTED
+            self._tick(record)
+
+    def unhalt(self) -> None:
+        """Clear a halt: the phase gets a new deadline and what was refused may be sent again."""
+        record = self.journal.load(self.rollout_id)
+        if record.halted:
+            now = self.clock.now()
+            self.journal.resume(self.rollout_id, deadline(record.phase, record.plan.settings, now), now)
+
+    def _tick(self, record: Record) -> None:
+        phase = PHASES[record.phase]
+        try:
+            seen = phase.observe(record, self.cluster, self.fleet)
+        except (Retry, Unknown) as error:
+            self._look_later(record, error.detail)
+            return
+        except Refused as error:
+            hint = f"mend the rights or the thing named, then: rollout resume {record.id}"
+            self._halt(record, Halt(f"{record.phase.value} cannot look: {error.detail}", hint))
+            return
+        self._blind = ""
+        now = self.clock.now()
+        settled = settle(seen, record, now)
+        if settled:
+            self.journal.settle(record.id, settled, now)
+            record = self.journal.load(record.id)
+        self._carry_out(self._decide(seen, record), record)
+
+    def _decide(self, seen: Seen, record: Record) -> Decision:
+        now = self.clock.now()
+        phase = PHASES[record.phase]
+        decision = guard(seen, record) or phase.decide(seen, record, now)
+        return sift(soften(sift(decision, record, now), seen, record), record, now)
+
+    def _carry_out(self, decision: Decision, record: Record) -> None:
+        match decision:
+            case Act():
+                self._act(decision, record)
+                self._tell(record, decision.why)
+            case Advance():
+                self._advance(decision, record)
+            case Halt():
+                self._halt(record, decision)
+            case Wait():
+                self._wait(decision, record)
+
+    def _act(self, act: Act, record: Record) -> None:
+        """Intents in one commit, then the requests, then their receipts in one commit."""
+        now = self.clock.now()
+        self.journal.intend(record.id, act.effects, act.moves, act.waits, act.nodes, now)
+        together = [effect for effect in act.effects if not effect.serial]
+        alone = [effect for effect in act.effects if effect.serial]
+        receipts = self._side_by_side(together, record) if together else []
+        if receipts:
+            self.journal.receive(record.id, receipts)
+        for effect in alone:
+            self.journal.receive(record.id, [self._perform(effect, record)])
+
+    def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
+        with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:
+            return list(pool.map(lambda effect: self._perform(effect, record), effects))
+
+    def _perform(self, effect: Effect, record: Record) -> Receipt:
+        row = record.row(effect.key)
+        return perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0)
+
+    def _advance(self, advance: Advance, record: Record) -> None:
+        now = self.clock.now()
+        entered = step(record.phase, "advance")
+        self.journal.advance(record.id, advance, deadline(entered, record.plan.settings, now), now)
+        self._tell(record, advance.why)
+
+    def _halt(self, record: Record, halt: Halt) -> None:
+        self.journal.halt(record.id, halt.why, halt.hint, self.clock.now())
+        self._tell(record, halt.why)
+
+    def _wait(self, wait: Wait, record: Record) -> None:
+        told = {row.instance_id: row.waits_for for row in record.nodes}
+        news = [line for line in wait.waits if told.get(line.instance_id) != line.waits_for]
+        if news:
+            self.journal.intend(record.id, (), (), news, (), self.clock.now())
+        self._tell(record, wait.why)
+        self.clock.wait(wait.until)
+
+    def _look_later(self, record: Record, detail: str) -> None:
+        now = self.clock.now()
+        if detail != self._blind:
+            self.journal.note(record.id, "note", f"cannot look, trying again: {detail}", now)
+            self._blind = detail
+        self._tell(record, detail)
+        self.clock.wait(now + timedelta(seconds=BLIND_PAUSE))
+
+    def _tell(self, record: Record, waiting: str) -> None:
+        self.report(Progress(record, waiting))

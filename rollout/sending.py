@@ -1,0 +1,100 @@
+"""Which unsettled effects are settled by what was seen, and which effects may leave now. Pure.
+
+Done means seen: a yes of the other side settles nothing. What was settled and does not show any more was undone by
+somebody else: drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from rollout.decision import Act, Decision, Halt, Wait
+from rollout.effects import Effect, Terminate
+from rollout.ports import Settled
+from rollout.record import EffectRow, Record
+from rollout.seen import Seen
+
+#: Seconds for which "it does not show" is not believed: AWS and the watches may answer from a moment ago.
+STALE_AFTER = 15.0
+#: The same for a terminate, the one effect that is not absolute.
+TERMINATE_STALE_AFTER = 60.0
+#: Seconds after which an effect of which only half shows needs a person.
+UNCLEAR_AFTER = 900.0
+
+
+def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
+    """Settle every intended or unknown effect of which the world says clearly whether it was applied."""
+    settled = []
+    for row in record.unsettled:
+        if row.state == "refused":
+            continue
+        landed = row.effect.landed(seen)
+        if landed:
+            settled.append(Settled(row.effect.key, "done", "seen"))
+        elif landed is False and now >= row.intended + timedelta(seconds=_stale_after(row.effect)):
+            settled.append(Settled(row.effect.key, "refused", "not seen: not applied"))
+    return tuple(settled)
+
+
+def sift(decision: Decision, record: Record, now: datetime) -> Decision:
+    """Leave in an `Act` only what may be sent now; turn it into `Halt` or `Wait` where nothing may."""
+    unclear = _unclear(record, now)
+    if unclear:
+        return unclear
+    if not isinstance(decision, Act):
+        return decision
+    blocked = next((halt for effect in decision.effects if (halt := _halt(effect, record))), None)
+    effects = () if blocked else tuple(effect for effect in decision.effects if _may_leave(effect, record, now))
+    if effects or decision.moves or decision.nodes:
+        return replace(decision, effects=effects)
+    return blocked or Wait(_next_look(decision, record, now), decision.why, decision.waits)
+
+
+def _stale_after(effect: Effect) -> float:
+    return TERMINATE_STALE_AFTER if isinstance(effect, Terminate) else STALE_AFTER
+
+
+def _may_leave(effect: Effect, record: Record, now: datetime) -> bool:
+    """An effect leaves if no other on the same thing is under way, and its pause is over."""
+    row = record.row(effect.key)
+    if row is None:
+        return not any(_under_way(other) and _same_thing(other.effect, effect) for other in record.unsettled)
+    return row.state == "refused" and row.retry_at is not None and now >= row.retry_at
+
+
+def _under_way(row: EffectRow) -> bool:
+    return row.state in {"intended", "unknown"}
+
+
+def _same_thing(one: Effect, other: Effect) -> bool:
+    return (one.kind, one.target) == (other.kind, other.target)
+
+
+def _halt(effect: Effect, record: Record) -> Halt | None:
+    """Say why a person must act before this effect can be sent: it was undone, or refused for good."""
+    row = record.row(effect.key)
+    if effect.key in record.done:
+        why = f"drift: {effect.kind} of {effect.target} was done and seen, and somebody undid it"
+        return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
+    if row and row.state == "refused" and row.retry_at is None:
+        why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
+        return Halt(why, f"mend the cause, then: rollout resume {record.id}")
+    return None
+
+
+def _unclear(record: Record, now: datetime) -> Halt | None:
+    limit = timedelta(seconds=UNCLEAR_AFTER)
+    for row in record.unsettled:
+        if _under_way(row) and now >= row.intended + limit:
+            answer = row.detail or "no reply"
+            why = f"it is not clear whether {row.effect.kind} of {row.effect.target} was applied ({answer})"
+            return Halt(why, f"look at {row.effect.target}, then: rollout resume {record.id}")
+    return None
+
+
+def _next_look(decision: Act, record: Record, now: datetime) -> datetime:
+    wanted = {effect.key for effect in decision.effects}
+    times = [row.retry_at for row in record.unsettled if row.effect.key in wanted and row.retry_at]
+    latest = now + timedelta(seconds=record.plan.settings.poll_seconds)
+    return min([latest, *(moment for moment in times if moment > now)])

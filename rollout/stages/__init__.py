@@ -1,0 +1,21 @@
+"""One module for each stage of a node that must go: `decide(view) -> Step` and `holds(view) -> bool`, both pure.
+
+`holds` is true if and only if `decide` answers with the trigger that leads on (not back).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rollout.decision import Step
+from rollout.machine import Stage
+from rollout.stages import draining, gone, released, terminating, waiting
+from rollout.stages.view import View
+
+STAGES: dict[Stage, Callable[[View], Step]] = {
+    Stage.WAITING: waiting.decide,
+    Stage.DRAINING: draining.decide,
+    Stage.RELEASED: released.decide,
+    Stage.TERMINATING: terminating.decide,
+    Stage.GONE: gone.decide,
+}

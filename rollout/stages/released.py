@@ -1,0 +1,56 @@
+"""RELEASED: the node is empty, its scale-in protection is taken off, MinSize stands one below desired.
+
+Left by `terminate`, with the one Terminate in the same transaction, only after one more fresh list shows it still empty
+and enough Ready nodes remain. Anything that turned up sends it back to WAITING, which protects it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollout.decision import Step
+from rollout.effects import Protect, Resize, Terminate
+from rollout.stages.pods import in_words
+from rollout.stages.view import View
+
+
+def decide(view: View) -> Step:
+    """Answer with the preparations one by one, then with `terminate`."""
+    if holds(view):
+        return Step(trigger="terminate", effects=(terminate(view),))
+    if not view.fresh:
+        return Step(waits_for="a fresh list of its pods")
+    if view.leaving:
+        return Step(trigger="back", reason=f"{in_words(view.leaving)} turned up")
+    if view.instance is None or not view.instance.in_service:
+        return Step(waits_for=f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
+    if view.instance.protected:
+        return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
+    if view.remaining < view.needed:
+        return Step(waits_for=f"only {view.remaining} Ready nodes would remain, {view.needed} are needed")
+    return Step(effects=(_floor(view),), waits_for="MinSize one below desired")
+
+
+def holds(view: View) -> bool:
+    """Tell whether the instance may be terminated now."""
+    released = view.instance is not None and view.instance.in_service and not view.instance.protected
+    floored = view.group.sizes.minimum == view.group.sizes.desired - 1
+    return view.fresh and not view.leaving and released and floored and view.remaining >= view.needed
+
+
+def terminate(view: View) -> Terminate:
+    """Return the one Terminate of this instance, good at the desired capacity that stands now."""
+    group = view.row.group
+    return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
+
+
+def _unprotect(view: View) -> Protect:
+    return Protect(group=view.row.group, instance_ids=(view.row.instance_id,), protected=False, occasion=view.occasion)
+
+
+def _floor(view: View) -> Resize:
+    # AWS itself then refuses a second decrement ("would violate group's min size constraint").
+    sizes = view.group.sizes
+    floored = replace(sizes, minimum=sizes.desired - 1)
+    occasion = f"floor.{view.row.instance_id}.{view.occasion}"
+    return Resize(group=view.row.group, before=sizes, sizes=floored, occasion=occasion)

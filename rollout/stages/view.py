@@ -1,0 +1,93 @@
+"""All that one node's stage decides from: its row, and what was seen of its instance, node and pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rollout.effects import Terminate
+from rollout.plan import Node
+from rollout.record import Record
+from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen
+from rollout.stages.pods import holding, leaving
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One node that must go, at this tick. `fresh`: its pods were listed past the cache.
+
+    `remaining`: Ready nodes of its group without this one; `overdue`: the drain deadline has passed;
+    `blocked_too_long`: so has the time that budgets are given after it.
+    """
+
+    row: Node
+    record: Record
+    now: datetime
+    group: GroupSeen
+    instance: InstanceSeen | None
+    node: NodeSeen | None
+    pods: tuple[PodSeen, ...]
+    fresh: bool
+    remaining: int
+    overdue: bool
+    blocked_too_long: bool
+
+    @property
+    def name(self) -> str:
+        """The node as an operator knows it; an instance that never joined has only its id."""
+        return (self.node.name if self.node else self.row.name) or self.row.instance_id
+
+    @property
+    def holders(self) -> tuple[PodSeen, ...]:
+        """The pods for which this node waits."""
+        return holding(self.pods, self.record.plan.settings.protected)
+
+    @property
+    def leaving(self) -> tuple[PodSeen, ...]:
+        """The pods that must be gone before the instance goes, holders among them."""
+        return leaving(self.pods)
+
+    @property
+    def needed(self) -> int:
+        """How many Ready nodes its group must keep: the desired capacity of the baseline."""
+        return self.record.plan.baseline(self.row.group).sizes.desired
+
+    @property
+    def occasion(self) -> str:
+        """Tells the effects of one passage through the stages from those of the next."""
+        return f"{self.record.round}.{self.row.round}"
+
+    @property
+    def terminate_settled(self) -> bool:
+        """Our terminate was seen to have its effect."""
+        return terminate_key(self.row) in self.record.done
+
+
+def terminate_key(row: Node) -> str:
+    """Return the key of this instance's one terminate."""
+    return Terminate(group=row.group, instance_id=row.instance_id, desired_before=0).key
+
+
+def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
+    """Put together what was seen of one node that must go."""
+    node = seen.node_of(row.instance_id)
+    name = node.name if node else row.name
+    fresh = name is None or name in seen.fresh
+    pods = () if name is None else seen.fresh.get(name, seen.pods_on(name))
+    group = seen.group(row.group)
+    ready = [other for other in seen.nodes_of(group) if other.instance_id != row.instance_id and other.ready]
+    deadline = record.drain_deadline
+    blocked = timedelta(seconds=record.plan.settings.blocked_seconds)
+    return View(
+        row=row,
+        record=record,
+        now=now,
+        group=group,
+        instance=seen.instance(row.instance_id),
+        node=node,
+        pods=pods,
+        fresh=fresh,
+        remaining=len(ready),
+        overdue=deadline is not None and now >= deadline,
+        blocked_too_long=deadline is not None and now >= deadline + blocked,
+    )

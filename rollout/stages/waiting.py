@@ -1,0 +1,60 @@
+"""WAITING: protected pods run on the node. Left when none does, or when the drain deadline has passed.
+
+The node keeps our NoSchedule taint and its scale-in protection meanwhile; both are put back if it came back here.
+"""
+
+from __future__ import annotations
+
+from rollout.decision import Halt, Step
+from rollout.effects import Effect, Protect, TaintNode
+from rollout.stages.pods import in_words
+from rollout.stages.view import View
+
+
+def decide(view: View) -> Step:
+    """Answer with `drain` once nothing holds the node any more."""
+    if view.instance and not view.instance.in_service:
+        return Step(waits_for=f"instance is {view.instance.lifecycle}")
+    guards = _guards(view)
+    if guards:
+        return Step(effects=guards, waits_for="taint and protection")
+    if holds(view):
+        return Step(trigger="drain")
+    names = in_words(view.holders)
+    return Step(waits_for=names, halt=_overdue(view, names) if view.overdue else None)
+
+
+def holds(view: View) -> bool:
+    """Tell whether the wait is over: guarded, and no protected pod runs here or the deadline ends it."""
+    ends = view.overdue and view.record.plan.settings.on_deadline != "halt"
+    served = view.instance is None or view.instance.in_service
+    return served and not _guards(view) and (ends or not view.holders)
+
+
+def _guards(view: View) -> tuple[Effect, ...]:
+    settings = view.record.plan.settings
+    effects: list[Effect] = []
+    if view.instance and not view.instance.protected:
+        effects.append(
+            Protect(group=view.row.group, instance_ids=(view.row.instance_id,), protected=True, occasion=view.occasion)
+        )
+    if view.node and view.node.tainted(settings.taint_key) != "NoSchedule":
+        effects.append(
+            TaintNode(
+                node=view.node.name,
+                uid=view.node.uid,
+                instance_id=view.row.instance_id,
+                taint_key=settings.taint_key,
+                value=view.record.id,
+                effect="NoSchedule",
+                occasion=f"drain.{view.occasion}",
+            )
+        )
+    return tuple(effects)
+
+
+def _overdue(view: View, names: str) -> Halt:
+    return Halt(
+        why=f"the drain deadline has passed and {names} still runs on {view.name} (on_deadline: halt)",
+        hint=f"let it finish or delete it yourself, then: rollout resume {view.record.id}",
+    )
