@@ -28,7 +28,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """Which controllers' pods hold a node: no `namespaces` means all, no `prefixes` any name; all `labels` must match."""
+    """Whose pods hold a node: no `namespaces` means all, no `prefixes` any name; all `labels` must match."""
 
     namespaces: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""AUTOSCALER_OFF: left when the groups' nodes carry scale-down-disabled and cluster-autoscaler has no replica and no pod.
+"""AUTOSCALER_OFF: left when the groups' nodes carry scale-down-disabled and cluster-autoscaler has no pod left.
 
 Then the groups' values are committed as the baseline: nobody but us changes sizes from here on.
 
