@@ -121,7 +121,7 @@ class Cluster(Protocol):
         """Write replicas and annotations of a Deployment in one PATCH with the resourceVersion that was read."""
 
     def change_node(self, name: str, uid: str, instance_id: str, change: NodeChange) -> None:
-        """Change our own keys on a node, if it still is that node; `Refused` if it is not. `Retry` on a conflict."""
+        """Change our own keys on a node, if it still is that node; `Retry` on a conflict, and if it is not."""
 
     def evict(self, namespace: str, name: str, uid: str) -> None:
         """Evict a pod (policy/v1). Gone or another uid is a success; `Retry` names the budget that blocks."""

@@ -44,7 +44,7 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
         return unclear
     if not isinstance(decision, Act):
         return decision
-    blocked = next((halt for effect in decision.effects if (halt := _halt(effect, record))), None)
+    blocked = next((halt for effect in decision.effects if (halt := _halt(effect, record, now))), None)
     effects = () if blocked else tuple(effect for effect in decision.effects if _may_leave(effect, record, now))
     if effects or decision.moves or decision.nodes:
         return replace(decision, effects=effects)
@@ -71,13 +71,17 @@ def _same_thing(one: Effect, other: Effect) -> bool:
     return (one.kind, one.target) == (other.kind, other.target)
 
 
-def _halt(effect: Effect, record: Record) -> Halt | None:
-    """Say why a person must act before this effect can be sent: it was undone, or refused for good."""
+def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
+    """Say why a person must act before this effect can be sent: it was undone, or refused for good.
+
+    A refusal counts once the world was seen anew: what was to be changed may have gone in the same moment.
+    """
     row = record.row(effect.key)
     if effect.key in record.done:
         why = f"drift: {effect.kind} of {effect.target} was done and seen, and somebody undid it"
         return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
-    if row and row.state == "refused" and row.retry_at is None:
+    fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
+    if row and row.state == "refused" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(why, f"mend the cause, then: rollout resume {record.id}")
     return None
