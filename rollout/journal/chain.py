@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, select, type_coerce
+from sqlalchemy import Connection, String, select, type_coerce
 
-from rollout.journal.models import events, rollouts, stored
+from rollout.journal.models import events, one_line, rollouts, stored
 
 _START = "0" * 64
-_COLUMNS = ("rollout_id", "seq", "at", "kind", "actor", "epoch", "text", "data")
+_TOLD = ("rollout_id", "seq", "at", "kind", "actor", "epoch", "text", "data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +30,28 @@ class Author:
     epoch: int | None = None
 
 
-class Chain:
-    """The events that one transaction appends to one rollout; `close` writes them."""
+class Page:
+    """One writing transaction on one rollout: its connection, who writes, and the events that tell of it."""
 
     def __init__(self, connection: Connection, rollout_id: str, author: Author) -> None:
-        self._connection = connection
-        self._rollout_id = rollout_id
-        self._author = author
+        self.connection = connection
+        self.rollout_id = rollout_id
+        self.author = author
         self._seq = self._last_seq()
         self._hash = self._last_hash()
         self._rows: list[dict[str, Any]] = []
 
-    def append(self, at: datetime, kind: str, text: str, **data: object) -> None:
-        """Add an event; its text becomes one line."""
+    def tell(self, at: datetime, kind: str, text: str, **data: object) -> None:
+        """Append an event; its text becomes one line."""
         self._seq += 1
         row: dict[str, Any] = {
-            "rollout_id": self._rollout_id,
+            "rollout_id": self.rollout_id,
             "seq": self._seq,
             "at": at,
             "kind": kind,
-            "actor": self._author.actor,
-            "epoch": self._author.epoch,
-            "text": " ".join(text.split()),
+            "actor": self.author.actor,
+            "epoch": self.author.epoch,
+            "text": one_line(text),
             "data": json.dumps(data, ensure_ascii=False),
             "prev_hash": self._hash,
         }
@@ -58,49 +59,50 @@ class Chain:
         self._rows.append(row)
 
     def close(self) -> None:
-        """Write the events, in the transaction of what they tell of."""
+        """Write the events, as the last thing in the transaction of what they tell of."""
         if not self._rows:
             return
-        self._connection.execute(events.insert(), self._rows)
-        self._connection.execute(
-            rollouts.update()
-            .where(rollouts.c.id == self._rollout_id)
-            .values(journal_version=self._seq, updated_at=self._rows[-1]["at"])
-        )
+        self.connection.execute(events.insert(), self._rows)
+        self.change(journal_version=self._seq, updated_at=self._rows[-1]["at"])
+
+    def change(self, **values: Any) -> None:
+        """Write columns of the rollout's own row."""
+        self.connection.execute(rollouts.update().where(rollouts.c.id == self.rollout_id).values(**values))
 
     def _last_seq(self) -> int:
         # Locks the row where the engine locks rows: two writers would give one number twice.
-        query = select(rollouts.c.journal_version).where(rollouts.c.id == self._rollout_id).with_for_update()
-        return int(self._connection.execute(query).scalar_one())
+        query = select(rollouts.c.journal_version).where(rollouts.c.id == self.rollout_id).with_for_update()
+        return int(self.connection.execute(query).scalar_one())
 
     def _last_hash(self) -> str:
-        query = select(events.c.hash).where(events.c.rollout_id == self._rollout_id, events.c.seq == self._seq)
-        return self._connection.execute(query).scalar() or _START
+        query = select(events.c.hash).where(events.c.rollout_id == self.rollout_id, events.c.seq == self._seq)
+        return self.connection.execute(query).scalar() or _START
 
 
 def verify(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, ...]]:
     """Check the chain of a rollout; return how many events it has, and what is wrong with it, one sentence each."""
     rows = _stored(connection, rollout_id)
-    ends = connection.execute(select(rollouts.c.journal_version).where(rollouts.c.id == rollout_id)).scalar_one()
     problems: list[str] = []
     expected = _START
     for number, row in enumerate(rows, start=1):
-        if row.seq != number:
+        if row["seq"] != number:
             return len(rows), (*problems, f"event {number} of {rollout_id} is missing")
-        if row.prev_hash != expected or row.hash != _hash(row.prev_hash, row._mapping):  # noqa: SLF001  public, in spite of its name
-            problems.append(f"event {number} of {rollout_id} was changed after it was written: {row.text}")
-        expected = row.hash
+        if row["prev_hash"] != expected or row["hash"] != _hash(expected, row):
+            problems.append(f"event {number} of {rollout_id} was changed after it was written: {row['text']}")
+        expected = row["hash"]
+    ends = connection.execute(select(rollouts.c.journal_version).where(rollouts.c.id == rollout_id)).scalar_one()
     if ends != len(rows):
-        problems.append(f"{rollout_id} had {ends} events when it was last written, {len(rows)} are left")
+        problems.append(f"{rollout_id} had {ends} events when it was last written, now it has {len(rows)}")
     return len(rows), tuple(problems)
 
 
-def _stored(connection: Connection, rollout_id: str) -> list[Row[Any]]:
-    columns = [type_coerce(events.c[name], String).label(name) if name == "at" else events.c[name] for name in _COLUMNS]
-    query = select(*columns, events.c.prev_hash, events.c.hash).where(events.c.rollout_id == rollout_id)
-    return list(connection.execute(query.order_by(events.c.seq)))
+def _stored(connection: Connection, rollout_id: str) -> list[Mapping[str, Any]]:
+    """Return the rows as they are stored: `at` is hashed as text, and must not be made right by being read."""
+    columns = [*(events.c[name] for name in _TOLD if name != "at"), events.c.prev_hash, events.c.hash]
+    query = select(*columns, type_coerce(events.c.at, String).label("at")).where(events.c.rollout_id == rollout_id)
+    return [dict(row) for row in connection.execute(query.order_by(events.c.seq)).mappings()]
 
 
-def _hash(prev_hash: str, row: Any) -> str:
-    told = [prev_hash, *(row[name] for name in _COLUMNS)]
+def _hash(prev_hash: str, row: Mapping[str, Any]) -> str:
+    told = [prev_hash, *(row[name] for name in _TOLD)]
     return hashlib.sha256(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()

@@ -1,110 +1,119 @@
 """One effect's way through the journal: saved, sent (again), answered, seen.
 
-Each function works inside a transaction of `store`. `intended` is written before a request leaves and stays until the
-world shows the effect (`done`) or certainly does not (`refused`, from where it may be saved and sent again).
+Each function works on one page of `store`. `intended` is written before a request leaves and stays until the world
+shows the effect (`done`) or certainly does not (`refused`, from where it may be saved and sent again).
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Row, select
 
-from rollout.effects import DeleteJob, DeletePod, Effect, Evict
+from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Resize, Resume, SetReference, Suspend
 from rollout.errors import Bug
-from rollout.journal.chain import Chain
+from rollout.journal.chain import Page
 from rollout.journal.codec import effect_of, effect_text
-from rollout.journal.models import attempts, effects, killed_jobs
+from rollout.journal.models import attempts, effects, killed_jobs, one_line
 from rollout.ports import Receipt, Settled
 
 
-def intend(
-    connection: Connection, chain: Chain, rollout_id: str, effect: Effect, epoch: int | None, now: datetime
-) -> None:
-    """Save an effect, or save again that it will be sent; `Bug` if it is done or was sent with another request."""
-    row = _find(connection, rollout_id, effect.key)
-    sent = 1 if row is None else row.sent + 1
-    text = effect_text(effect)
+def intend(page: Page, effect: Effect, now: datetime) -> None:
+    """Save an effect, or save that it will be sent again; `Bug` if it is done or may stand with another request."""
+    row = _find(page, effect.key)
     if row is None:
-        first = {"key": effect.key, "kind": effect.kind, "target": effect.target, "epoch": epoch, "intended_at": now}
-        values = {
-            "rollout_id": rollout_id,
-            "state": "intended",
-            "request": text,
-            "sent": 1,
-            "sent_at": now,
-            "detail": "",
-        }
-        connection.execute(effects.insert().values(**first, **values))
+        _save(page, effect, now)
     else:
-        _check_again(row, text)
-        _change(
-            connection, row, state="intended", request=text, sent=sent, sent_at=now, answered_at=None, retry_at=None
-        )
-    verb = "intended" if row is None else f"sent again, request {sent}"
-    chain.append(now, "effect", f"{verb}: {effect.kind} {effect.target}", key=effect.key, state="intended", sent=sent)
+        _save_again(page, row, effect, now)
 
 
-def receive(connection: Connection, chain: Chain, rollout_id: str, receipt: Receipt, epoch: int | None) -> None:
+def receive(page: Page, receipt: Receipt) -> None:
     """Write what one request brought."""
-    row = _known(connection, rollout_id, receipt.effect.key)
-    connection.execute(
-        attempts.insert().values(
-            effect_id=row.id,
-            number=row.sent,
-            outcome=receipt.outcome,
-            started_at=receipt.started,
-            ended_at=receipt.ended,
-            request_id=receipt.request_id,
-            detail=receipt.detail,
-            epoch=epoch,
-        )
-    )
+    row = _known(page, receipt.effect.key)
+    detail = one_line(receipt.detail)
+    attempt = {"effect_id": row.id, "number": row.sent, "outcome": receipt.outcome, "epoch": page.author.epoch}
+    times = {"started_at": receipt.started, "ended_at": receipt.ended}
+    page.connection.execute(attempts.insert().values(**attempt, **times, request_id=receipt.request_id, detail=detail))
     if receipt.outcome == "ok":
         # Still intended: that the other side said yes is no proof that it happened.
-        _change(connection, row, answered_at=receipt.ended, detail=receipt.detail)
+        _change(page, row, answered_at=receipt.ended, detail=detail)
         return
     state = "unknown" if receipt.outcome == "unknown" else "refused"
-    _change(connection, row, state=state, retry_at=receipt.retry_at, detail=receipt.detail)
-    chain.append(receipt.ended, "effect", _brought(receipt), key=row.key, state=state, request_id=receipt.request_id)
+    _change(page, row, state=state, retry_at=receipt.retry_at, detail=detail)
+    page.tell(receipt.ended, "effect", _brought(receipt), key=row.key, state=state, request_id=receipt.request_id)
 
 
-def settle(connection: Connection, chain: Chain, rollout_id: str, settled: Settled, now: datetime) -> None:
+def settle(page: Page, settled: Settled, now: datetime) -> None:
     """Write what was seen of an effect; a done one that kills enters the ledger."""
-    row = _known(connection, rollout_id, settled.key)
+    row = _known(page, settled.key)
     if row.state == "done":
-        raise Bug(f"{settled.key} of {rollout_id} is settled already")
+        raise Bug(f"{row.key} of {row.rollout_id} is settled already")
     done = settled.state == "done"
     at = {"settled_at": now} if done else {"retry_at": now}
-    _change(connection, row, state=settled.state, detail=settled.detail, **at)
+    _change(page, row, state=settled.state, detail=one_line(settled.detail), **at)
     because = f": {settled.detail}" if settled.detail else ""
     text = f"{'done' if done else 'not applied'}: {row.kind} {row.target}{because}"
-    chain.append(now, "effect", text, key=row.key, state=settled.state)
+    page.tell(now, "effect", text, key=row.key, state=settled.state)
     if done:
-        _enter_ledger(connection, chain, row, now)
+        _enter_ledger(page, row, now)
 
 
-def forgive(connection: Connection, rollout_id: str, now: datetime) -> None:
+def forgive(page: Page, now: datetime) -> None:
     """Let everything that was refused be sent again now: a person has dealt with the cause."""
-    refused = (effects.c.rollout_id == rollout_id, effects.c.state == "refused")
-    connection.execute(effects.update().where(*refused).values(retry_at=now))
+    refused = (effects.c.rollout_id == page.rollout_id, effects.c.state == "refused")
+    page.connection.execute(effects.update().where(*refused).values(retry_at=now))
 
 
-def _enter_ledger(connection: Connection, chain: Chain, row: Row[Any], now: datetime) -> None:
-    """Enter the Job that lost a pod; a pod that we had to ask twice (evict, then delete) is entered once."""
+def _save(page: Page, effect: Effect, now: datetime) -> None:
+    named = {"rollout_id": page.rollout_id, "key": effect.key, "kind": effect.kind, "target": effect.target}
+    state = {"request": effect_text(effect), "state": "intended", "sent": 1, "detail": "", "epoch": page.author.epoch}
+    page.connection.execute(effects.insert().values(**named, **state, intended_at=now, sent_at=now))
+    page.tell(now, "effect", f"intended: {_words(effect)}", key=effect.key, state="intended", sent=1)
+
+
+def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> None:
+    request, sent = effect_text(effect), row.sent + 1
+    if row.state == "done":
+        raise Bug(f"{row.key} of {row.rollout_id} is done: it must not be sent again")
+    if row.state != "refused" and row.request != request:
+        raise Bug(f"{row.key} of {row.rollout_id} may have been applied: it must not be sent with another request")
+    _change(page, row, state="intended", request=request, sent=sent, sent_at=now, answered_at=None, retry_at=None)
+    text = f"sent again, request {sent}: {_words(effect)}"
+    page.tell(now, "effect", text, key=effect.key, state="intended", sent=sent)
+
+
+def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:
+    """Enter what lost a pod; a pod that we had to ask twice (evict, then delete) is entered once."""
     effect = effect_of(row.request)
     if not isinstance(effect, Evict | DeletePod | DeleteJob) or effect.kills is None:
         return
-    uid = effect.pod_uid if isinstance(effect, DeleteJob) else effect.uid
-    query = select(killed_jobs.c.id).where(killed_jobs.c.rollout_id == row.rollout_id, killed_jobs.c.pod_uid == uid)
-    if connection.execute(query).first():
-        return
     # Of a Job that is deleted as a whole only the pod's uid is known.
+    uid = effect.pod_uid if isinstance(effect, DeleteJob) else effect.uid
     pod = uid if isinstance(effect, DeleteJob) else f"{effect.namespace}/{effect.name}"
+    query = select(killed_jobs.c.id).where(killed_jobs.c.rollout_id == page.rollout_id, killed_jobs.c.pod_uid == uid)
+    if page.connection.execute(query).first():
+        return
     lost = {"job": effect.kills, "pod": pod, "pod_uid": uid, "node": effect.node}
-    connection.execute(killed_jobs.insert().values(rollout_id=row.rollout_id, effect_id=row.id, at=now, **lost))
-    chain.append(now, "killed", f"killed: {effect.kills} lost pod {pod} on {effect.node}", key=row.key, **lost)
+    page.connection.execute(killed_jobs.insert().values(rollout_id=page.rollout_id, effect_id=row.id, at=now, **lost))
+    page.tell(now, "killed", f"killed: {effect.kills} lost pod {pod} on {effect.node}", key=row.key, **lost)
+
+
+def _words(effect: Effect) -> str:
+    """Return kind and target, and the values where the target does not tell them."""
+    thing = f"{effect.kind} {effect.target}"
+    match effect:
+        case Resize():
+            before, after = asdict(effect.before), asdict(effect.sizes)
+            changes = (f"{name} {before[name]} → {value}" for name, value in after.items() if value != before[name])
+            return f"{thing}: {', '.join(changes)}"
+        case SetReference():
+            return f"{thing}: {effect.before} → {effect.reference}"
+        case Suspend() | Resume():
+            return f"{thing}: {', '.join(effect.processes)}"
+        case _:
+            return thing
 
 
 def _brought(receipt: Receipt) -> str:
@@ -115,23 +124,17 @@ def _brought(receipt: Receipt) -> str:
     return f"{receipt.outcome}: {thing}"
 
 
-def _check_again(row: Row[Any], request: str) -> None:
-    if row.state == "done":
-        raise Bug(f"{row.key} of {row.rollout_id} is done: it must not be sent again")
-    if row.state != "refused" and row.request != request:
-        raise Bug(f"{row.key} of {row.rollout_id} may have been applied: it must not be sent with another request")
+def _find(page: Page, key: str) -> Row[Any] | None:
+    query = select(effects).where(effects.c.rollout_id == page.rollout_id, effects.c.key == key)
+    return page.connection.execute(query).first()
 
 
-def _find(connection: Connection, rollout_id: str, key: str) -> Row[Any] | None:
-    return connection.execute(select(effects).where(effects.c.rollout_id == rollout_id, effects.c.key == key)).first()
-
-
-def _known(connection: Connection, rollout_id: str, key: str) -> Row[Any]:
-    row = _find(connection, rollout_id, key)
+def _known(page: Page, key: str) -> Row[Any]:
+    row = _find(page, key)
     if row is None:
-        raise Bug(f"{key} was never intended in {rollout_id}")
+        raise Bug(f"{key} was never intended in {page.rollout_id}")
     return row
 
 
-def _change(connection: Connection, row: Row[Any], **values: Any) -> None:
-    connection.execute(effects.update().where(effects.c.id == row.id).values(**values))
+def _change(page: Page, row: Row[Any], **values: Any) -> None:
+    page.connection.execute(effects.update().where(effects.c.id == row.id).values(**values))

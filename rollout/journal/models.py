@@ -49,6 +49,11 @@ def stored(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def one_line(text: str) -> str:
+    """Return a text without line breaks: what others answered may span many lines, a journal's line never does."""
+    return " ".join(text.split())
+
+
 def _state(kind: type[Phase | Stage]) -> Enum:
     # The value, not the name, which SQLAlchemy would store; and no native type, which cannot grow in a transaction.
     return Enum(kind, values_callable=lambda members: [m.value for m in members], native_enum=False, length=16)

@@ -73,7 +73,7 @@ def _unsettled(connection: Connection, rollout_id: str) -> tuple[EffectRow, ...]
     c = effects.c
     columns = (c.request, c.state, c.sent, c.sent_at, c.answered_at, c.retry_at, c.detail)
     query = select(*columns).where(c.rollout_id == rollout_id, c.state.in_(("intended", "refused", "unknown")))
-    rows = connection.execute(query.order_by(c.id))
+    rows = connection.execute(query.order_by(c.id)).all()
     return tuple(
         EffectRow(
             effect=effect_of(row.request),
@@ -90,13 +90,13 @@ def _unsettled(connection: Connection, rollout_id: str) -> tuple[EffectRow, ...]
 
 def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
     query = select(effects.c.key).where(effects.c.rollout_id == rollout_id, effects.c.state == "done")
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(query).scalars().all())
 
 
 def _written(connection: Connection, rollout_id: str) -> dict[str, Sizes]:
     """Return the sizes that the last resize of each group wrote; resizes of one group never run side by side."""
     c = effects.c
     query = select(c.target, c.request).where(c.rollout_id == rollout_id, c.kind == "resize", c.state == "done")
-    last = {row.target: row.request for row in connection.execute(query.order_by(c.settled_at, c.id))}
+    last = {row.target: row.request for row in connection.execute(query.order_by(c.settled_at, c.id)).all()}
     written = (effect_of(request) for request in last.values())
     return {effect.group: effect.sizes for effect in written if isinstance(effect, Resize)}

@@ -19,7 +19,7 @@ from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import Bug, UserError
 from rollout.journal import chain, effect_rows, node_rows, reading
-from rollout.journal.chain import Author, Chain
+from rollout.journal.chain import Author, Page
 from rollout.journal.codec import PLAN_VERSION, plan_text
 from rollout.journal.database import Database
 from rollout.journal.models import events, killed_jobs, rollouts
@@ -28,6 +28,7 @@ from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 from rollout.record import Record
 
+#: Exit code: another rollout, or another runner, is at work on the cluster.
 ACTIVE_ELSEWHERE = 76
 
 
@@ -42,21 +43,28 @@ class SqlJournal:
         """From now on write under this epoch of a lease; None: under none."""
         self._author = replace(self._author, epoch=epoch)
 
+    def close(self) -> None:
+        """Close the connections that are kept open; the next verb opens new ones."""
+        self.database.close()
+
     def begin(self, rollout_id: str, key: str | None, plan: Plan, now: datetime) -> None:
         first = {"id": rollout_id, "caller_key": key, "cluster": plan.cluster, "ami": plan.ami, "phase": Phase.PLANNED}
         stored = {"plan": plan_text(plan), "plan_version": PLAN_VERSION, "round": 0, "journal_version": 0}
         times = {"since": now, "created_at": now, "updated_at": now}
+        groups = ", ".join(group.name for group in plan.groups)
+        text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
         try:
             with self.database.writing() as connection:
                 connection.execute(rollouts.insert().values(**first, **stored, **times))
-                node_rows.add_groups(connection, rollout_id, plan)
-                groups = ", ".join(group.name for group in plan.groups)
-                history = Chain(connection, rollout_id, self._author)
-                text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
-                history.append(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster)
-                history.close()
+                page = Page(connection, rollout_id, self._author)
+                node_rows.add_groups(page, plan)
+                page.tell(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster)
+                page.close()
         except IntegrityError as error:
-            raise self._taken(key, plan.cluster) or error from error
+            taken = self._taken(key, plan.cluster)
+            if taken is None:
+                raise
+            raise taken from error
 
     def summaries(self) -> tuple[Summary, ...]:
         with self.database.reading() as connection:
@@ -67,9 +75,9 @@ class SqlJournal:
             return reading.record(connection, self._row(connection, rollout_id))
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
-        with self._writing(rollout_id) as (connection, history):
+        with self._page(rollout_id) as page:
             for one in settled:
-                effect_rows.settle(connection, history, rollout_id, one, now)
+                effect_rows.settle(page, one, now)
 
     def intend(
         self,
@@ -80,51 +88,47 @@ class SqlJournal:
         nodes: Sequence[Node],
         now: datetime,
     ) -> None:
-        with self._writing(rollout_id) as (connection, history):
-            node_rows.add(connection, history, rollout_id, nodes, now)
+        with self._page(rollout_id) as page:
+            node_rows.add(page, nodes, now)
             for move in moves:
-                node_rows.move(connection, history, rollout_id, move, now)
+                node_rows.move(page, move, now)
             for wait in waits:
-                node_rows.wait(connection, history, rollout_id, wait, now)
+                node_rows.wait(page, wait, now)
             for effect in effects:
-                effect_rows.intend(connection, history, rollout_id, effect, self._author.epoch, now)
+                effect_rows.intend(page, effect, now)
 
     def receive(self, rollout_id: str, receipts: Sequence[Receipt]) -> None:
-        with self._writing(rollout_id) as (connection, history):
+        with self._page(rollout_id) as page:
             for receipt in receipts:
-                effect_rows.receive(connection, history, rollout_id, receipt, self._author.epoch)
+                effect_rows.receive(page, receipt)
 
     def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
-        with self._writing(rollout_id) as (connection, history):
-            row = self._row(connection, rollout_id)
-            phase = _next(row, step)
-            values: dict[str, Any] = {"phase": phase, "since": now, "deadline": deadline}
-            if step.plan is not None:
-                values["plan"] = plan_text(step.plan)
-                node_rows.update_groups(connection, rollout_id, step.plan)
-            if step.drain_deadline is not None:
-                values["drain_deadline"] = step.drain_deadline
-            if machine.terminal(phase):
-                values["ended_at"] = now
-            _change(connection, rollout_id, **values)
-            _tell_advance(history, row.phase, phase, step, deadline, now)
-            node_rows.add(connection, history, rollout_id, step.nodes, now)
+        with self._page(rollout_id) as page:
+            row = self._row(page.connection, rollout_id)
+            phase = machine.step(row.phase, "advance")
+            page.change(phase=phase, since=now, deadline=deadline, ended_at=now if machine.terminal(phase) else None)
+            _commit(page, row, step)
+            text = f"{row.phase.value} → {phase.value}: {step.why}{_until(deadline)}"
+            page.tell(now, "phase", text, **{"from": row.phase.value, "to": phase.value})
+            node_rows.add(page, step.nodes, now)
+            for line in step.report:
+                page.tell(now, "report", line)
 
     def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
-        with self._writing(rollout_id) as (connection, history):
-            _change(connection, rollout_id, halted=why, hint=hint, halted_at=now)
-            history.append(now, "halted", f"halted: {why}; next: {hint}" if hint else f"halted: {why}", hint=hint)
+        with self._page(rollout_id) as page:
+            page.change(halted=why, hint=hint, halted_at=now)
+            page.tell(now, "halted", f"halted: {why}; next: {hint}" if hint else f"halted: {why}", why=why, hint=hint)
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
-        with self._writing(rollout_id) as (connection, history):
-            count = self._row(connection, rollout_id).round + 1
-            _change(connection, rollout_id, halted=None, hint=None, halted_at=None, round=count, deadline=deadline)
-            effect_rows.forgive(connection, rollout_id, now)
-            history.append(now, "resumed", f"resumed, round {count}{_until(deadline)}", round=count)
+        with self._page(rollout_id) as page:
+            count = self._row(page.connection, rollout_id).round + 1
+            page.change(halted=None, hint=None, halted_at=None, round=count, deadline=deadline)
+            effect_rows.forgive(page, now)
+            page.tell(now, "resumed", f"resumed, round {count}{_until(deadline)}", round=count)
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
-        with self._writing(rollout_id) as (_, history):
-            history.append(now, kind, text)
+        with self._page(rollout_id) as page:
+            page.tell(now, kind, text)
 
     def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
         columns = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text)
@@ -139,7 +143,7 @@ class SqlJournal:
         with self.database.reading() as connection:
             return tuple(KilledJob(*row) for row in connection.execute(query))
 
-    # ---- beyond the port: what tests and the demo join with the other side's log -----------------------------------
+    # ---- beyond the port: what is joined with the other side's log in order to prove the promises ------------------
 
     def verify(self, rollout_id: str) -> tuple[int, tuple[str, ...]]:
         """Check the chain of events: how many there are, and what is wrong, one sentence each."""
@@ -153,12 +157,12 @@ class SqlJournal:
             return reading.intents(connection, rollout_id)
 
     @contextmanager
-    def _writing(self, rollout_id: str) -> Iterator[tuple[Connection, Chain]]:
+    def _page(self, rollout_id: str) -> Iterator[Page]:
         with self.database.writing() as connection:
             self._row(connection, rollout_id)
-            history = Chain(connection, rollout_id, self._author)
-            yield connection, history
-            history.close()
+            page = Page(connection, rollout_id, self._author)
+            yield page
+            page.close()
 
     def _row(self, connection: Connection, rollout_id: str) -> Row[Any]:
         row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).first()
@@ -178,25 +182,16 @@ class SqlJournal:
         return None
 
 
-def _next(row: Row[Any], step: Advance) -> Phase:
-    if step.drain_deadline is not None and row.drain_deadline is not None:
-        raise Bug(f"the drain deadline of {row.id} is stored for good: it must not be moved")
-    phase: Phase = machine.step(row.phase, "advance")
-    return phase
-
-
-def _tell_advance(
-    history: Chain, before: Phase, phase: Phase, step: Advance, deadline: datetime | None, now: datetime
-) -> None:
-    phases = {"from": before.value, "to": phase.value}
-    history.append(now, "phase", f"{before.value} → {phase.value}: {step.why}{_until(deadline)}", **phases)
-    for line in step.report:
-        history.append(now, "report", line)
+def _commit(page: Page, row: Row[Any], step: Advance) -> None:
+    """Write what a phase fixes for good with its end."""
+    if step.plan is not None:
+        page.change(plan=plan_text(step.plan))
+        node_rows.update_groups(page, step.plan)
+    if step.drain_deadline is not None:
+        if row.drain_deadline is not None:
+            raise Bug(f"the drain deadline of {row.id} is stored for good: it must not be moved")
+        page.change(drain_deadline=step.drain_deadline)
 
 
 def _until(deadline: datetime | None) -> str:
     return f" (deadline {deadline:%Y-%m-%d %H:%M:%S} UTC)" if deadline else ""
-
-
-def _change(connection: Connection, rollout_id: str, **values: Any) -> None:
-    connection.execute(rollouts.update().where(rollouts.c.id == rollout_id).values(**values))
