@@ -32,6 +32,7 @@ class ClusterAutoscaler:
     ) -> None:
         self._clock = clock
         self._cloud = cloud
+        self._log = cloud.log
         self._scheduler = scheduler
         self._scenario = scenario
         self._running: set[str] = set()  # UIDs of its running pods
@@ -62,8 +63,9 @@ class ClusterAutoscaler:
             return
         self._next = self._clock.after(self._settings.look_every, self._look)
         nodes = self._nodes()
-        self._scale_up(nodes)
-        self._scale_down(nodes)
+        with self._log.acting("world", "cluster-autoscaler", 0):
+            self._scale_up(nodes)
+            self._scale_down(nodes)
 
     def _nodes(self) -> dict[str, Instance]:
         """The living instances of the groups by the name of their node."""

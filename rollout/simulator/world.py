@@ -9,14 +9,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rollout.simulator import actions, cloud_model, manifests
+from rollout.simulator import actions, cloud_model, manifests, report
 from rollout.simulator.autoscaler import ClusterAutoscaler
 from rollout.simulator.clock import VirtualClock
 from rollout.simulator.cloud import Cloud
+from rollout.simulator.facts import Facts
 from rollout.simulator.kubelet import Kubelet
 from rollout.simulator.log import ChangeLog
 from rollout.simulator.nodes import Nodes
 from rollout.simulator.pods import PodIndex
+from rollout.simulator.promises import Promises
 from rollout.simulator.scheduler import Scheduler
 from rollout.simulator.store import Store
 from rollout.simulator.trouble import Troubles
@@ -25,6 +27,7 @@ from rollout.simulator.workloads import DaemonSetController, DeploymentControlle
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rollout.simulator.actions import Action
     from rollout.simulator.cloud_model import Instance
     from rollout.simulator.faults import Fault
     from rollout.simulator.pods import Object
@@ -53,12 +56,26 @@ class World:
         self.kubelet = Kubelet(clock, store, self.troubles, seed)
         self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
         self.autoscaler = ClusterAutoscaler(clock, store, self.cloud, self.scheduler, scenario)
+        self.promised = Promises(Facts(scenario, store, self.cloud), self.log)
         self.cloud.on_launch.append(self.nodes.launched)
         self.cloud.on_terminate.append(self.nodes.shutting_down)
 
     def do(self, action: Mapping[str, Any]) -> None:
         """Apply the world action ``{do: NAME, …}`` now; ``ValueError`` says what is wrong with it."""
-        actions.parse(action).perform(self)
+        self.perform(actions.parse(action))
+
+    def perform(self, action: Action) -> None:
+        """Apply the action now, as a third party's act."""
+        with self.log.acting("world", f"event {action.do}", 0):
+            action.perform(self)
+
+    def promises(self) -> list[dict[str, Any]]:
+        """Each promise with the checks made and what violated it, as if now were the end."""
+        return self.promised.as_json()
+
+    def report(self) -> dict[str, Any]:
+        """What has come of nodes, Jobs, template versions and baseline so far."""
+        return report.report(self)
 
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
@@ -92,7 +109,7 @@ def build(scenario: Scenario) -> World:
         world.begin(fault)
     world.clock.run_until(scenario.start)
     for event in scenario.events:
-        world.clock.at(scenario.start + event.at, partial(event.action.perform, world))
+        world.clock.at(scenario.start + event.at, partial(world.perform, event.action))
     return world
 
 
