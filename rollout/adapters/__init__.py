@@ -1,0 +1,10 @@
+"""The ports of AWS, Kubernetes and time on the real thing: the only importers of boto3, kubernetes and `time`.
+
+Every failure of theirs leaves here as one of `rollout.errors`, with a detail that holds no secret.
+"""
+
+from __future__ import annotations
+
+from rollout.adapters.connecting import Edge, connect
+
+__all__ = ["Edge", "connect"]

@@ -1,0 +1,151 @@
+"""AWS through the port `Fleet`: Auto Scaling groups, launch templates and images of one account and region.
+
+Reads go through clients that retry; every mutating verb is one request through a client that does not, answered or
+given up within ten seconds.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from rollout.adapters import aws_records as records
+from rollout.adapters.aws_errors import code_of, translated
+from rollout.errors import Bug
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from rollout.adapters.access import Account
+    from rollout.ports import GroupChange
+    from rollout.seen import GroupSeen, ImageSeen, TemplateSeen
+
+# Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.
+_PAGE = 100
+#: How long a failed scaling activity is news.
+_NEWS = timedelta(hours=1)
+
+_NO_TEMPLATE = frozenset({"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.Malformed"})
+_NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"})
+
+
+class AwsFleet:
+    """The Auto Scaling groups of one account and region. `now`: the clock by which scaling activities are old."""
+
+    def __init__(self, account: Account, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._read_groups = account.reading("autoscaling")
+        self._read_ec2 = account.reading("ec2")
+        self._write_groups = account.mutating("autoscaling")
+        self._write_ec2 = account.mutating("ec2")
+
+    # ---- reads
+
+    def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
+        asked = {"AutoScalingGroupNames": list(names), "PaginationConfig": {"PageSize": _PAGE}}
+        found = _pages(self._read_groups, "describe_auto_scaling_groups", "AutoScalingGroups", asked)
+        groups = {raw["AutoScalingGroupName"]: records.group(raw) for raw in found}
+        return tuple(groups[name] for name in names if name in groups)
+
+    def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
+        found = {raw["LaunchTemplateId"]: raw for raw in self._templates(list(ids))}
+        return tuple(records.template(found[one], self._versions(one)) for one in ids if one in found)
+
+    def _templates(self, ids: list[str]) -> list[dict[str, Any]]:
+        try:
+            asked = {"LaunchTemplateIds": ids}
+            return list(_pages(self._read_ec2, "describe_launch_templates", "LaunchTemplates", asked)) if ids else []
+        except _MissingError:
+            # One id that does not exist fails the call for all.
+            return [raw for one in ids for raw in self._templates([one])] if len(ids) > 1 else []
+
+    def _versions(self, template_id: str) -> Iterator[dict[str, Any]]:
+        asked = {"LaunchTemplateId": template_id}
+        return _pages(self._read_ec2, "describe_launch_template_versions", "LaunchTemplateVersions", asked)
+
+    def image(self, ami: str) -> ImageSeen | None:
+        try:
+            found = list(_pages(self._read_ec2, "describe_images", "Images", {"ImageIds": [ami]}))
+        except _MissingError:
+            return None
+        return records.image(found[0]) if found else None
+
+    def trouble(self, group: str) -> str:
+        asked = {"AutoScalingGroupName": group, "PaginationConfig": {"MaxItems": _PAGE, "PageSize": _PAGE}}
+        found = _pages(self._read_groups, "describe_scaling_activities", "Activities", asked)
+        since = self._now() - _NEWS
+        failed = [raw for raw in found if raw["StatusCode"] == "Failed" and raw["StartTime"] >= since]
+        return records.trouble(max(failed, key=lambda raw: raw["StartTime"])) if failed else ""
+
+    # ---- mutating verbs
+
+    def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str | None:
+        return _send(
+            self._write_ec2.create_launch_template_version,
+            LaunchTemplateId=template_id,
+            SourceVersion=str(source),
+            VersionDescription=description,
+            ClientToken=token,
+            LaunchTemplateData={"ImageId": ami},
+        )
+
+    def set_default_version(self, template_id: str, number: int) -> str | None:
+        return _send(self._write_ec2.modify_launch_template, LaunchTemplateId=template_id, DefaultVersion=str(number))
+
+    def update_group(self, group: str, change: GroupChange) -> str | None:
+        fields = records.update(change)
+        return _send(self._write_groups.update_auto_scaling_group, AutoScalingGroupName=group, **fields)
+
+    def protect(self, group: str, instance_ids: Sequence[str], *, protected: bool) -> str | None:
+        return _send(
+            self._write_groups.set_instance_protection,
+            AutoScalingGroupName=group,
+            InstanceIds=list(instance_ids),
+            ProtectedFromScaleIn=protected,
+        )
+
+    def suspend(self, group: str, processes: Sequence[str]) -> str | None:
+        return _send(self._write_groups.suspend_processes, **_processes(group, processes))
+
+    def resume(self, group: str, processes: Sequence[str]) -> str | None:
+        return _send(self._write_groups.resume_processes, **_processes(group, processes))
+
+    def terminate(self, instance_id: str) -> str | None:
+        return _send(
+            self._write_groups.terminate_instance_in_auto_scaling_group,
+            InstanceId=instance_id,
+            ShouldDecrementDesiredCapacity=True,
+        )
+
+
+class _MissingError(Exception):
+    """AWS knows no thing of an id that was asked for."""
+
+
+def _pages(client: Any, operation: str, key: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Read all pages of a list; `_MissingError` where an id in `asked` does not exist."""
+    with translated(mutating=False):
+        try:
+            for page in client.get_paginator(operation).paginate(**asked):
+                yield from page[key]
+        except ClientError as error:
+            if code_of(error) in _NO_TEMPLATE | _NO_IMAGE:
+                raise _MissingError(code_of(error)) from error
+            raise
+
+
+def _send(operation: Callable[..., dict[str, Any]], **fields: Any) -> str | None:
+    """Send one mutating request, once; return AWS's request id."""
+    with translated(mutating=True):
+        request_id: str | None = operation(**fields)["ResponseMetadata"].get("RequestId")
+        return request_id
+
+
+def _processes(group: str, processes: Sequence[str]) -> dict[str, Any]:
+    if not processes:
+        # Without names AWS takes all of them, those that others have suspended too.
+        raise Bug(f"scaling processes of {group}: none named")
+    return {"AutoScalingGroupName": group, "ScalingProcesses": list(processes)}

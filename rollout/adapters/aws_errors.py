@@ -1,0 +1,103 @@
+"""What went wrong with a call to AWS, as one of our errors: decided by error code and HTTP status, never by a text.
+
+A mutating call that AWS may have carried out all the same is `Unknown`; `Retry` and `Refused` are certain.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore import exceptions as b
+from botocore.parsers import ResponseParserError
+
+from rollout.adapters.wording import one_line
+from rollout.errors import Bug, EdgeError, Refused, Retry, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The codes by which AWS throttles (botocore's retry handlers know the same). EC2 sends some with status 503: the code
+# is looked at before the status.
+THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+# Another change of the group is under way; AWS refuses ours for now. ResourceContention comes with status 500.
+CONTENDED = frozenset({"ResourceContention", "ScalingActivityInProgress"})
+# The signature or the session was too old when it arrived; botocore renews what it can before the next request.
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+
+# Nothing had left yet.
+_NOT_SENT = (
+    b.EndpointConnectionError,
+    b.ConnectTimeoutError,
+    b.ProxyConnectionError,
+    b.CredentialRetrievalError,
+    b.MetadataRetrievalError,
+)
+_NO_IDENTITY = (b.NoCredentialsError, b.PartialCredentialsError, b.NoAuthTokenError, b.TokenRetrievalError, b.SSOError)
+
+_SERVER_ERROR = 500
+
+
+def code_of(error: b.ClientError) -> str:
+    """Return AWS's error code."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated(*, mutating: bool) -> Iterator[None]:
+    """Raise one of our errors in place of botocore's; of a mutating call, in place of every error.
+
+    Whatever a mutating call stumbled over, a reply without a field included, its request may have been carried out.
+    """
+    try:
+        yield
+    except (b.BotoCoreError, b.ClientError, ResponseParserError) as error:
+        raise translate(error, mutating=mutating) from error
+    except EdgeError:
+        raise
+    except Exception as error:
+        if not mutating:
+            raise
+        raise Unknown(one_line(f"{type(error).__name__}: {error}")) from error
+
+
+def translate(error: Exception, *, mutating: bool) -> EdgeError:
+    """Return what `error` means for the call that raised it."""
+    if isinstance(error, b.ClientError):
+        # Credentials are renewed inside of a call: what AssumeRole answers says that the call itself never left.
+        return _answered(error, mutating=mutating and error.operation_name != "AssumeRole")
+    detail = one_line(f"{type(error).__name__}: {error}")
+    if isinstance(error, _NOT_SENT):
+        return Retry(detail)
+    if isinstance(error, _NO_IDENTITY):
+        return Refused(detail)
+    if isinstance(error, b.ParamValidationError):
+        return Bug(detail)
+    return Unknown(detail) if mutating else Retry(detail)
+
+
+def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
+    metadata = error.response.get("ResponseMetadata", {})
+    code, request_id = code_of(error), metadata.get("RequestId")
+    message = error.response.get("Error", {}).get("Message", "")
+    detail = one_line(f"{error.operation_name}: {code}: {message}")
+    if code in THROTTLED | CONTENDED | EXPIRED:
+        return Retry(detail, request_id=request_id)
+    if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR:
+        kind = Unknown if mutating else Retry
+        return kind(detail, request_id=request_id)
+    return Refused(detail, request_id=request_id)

@@ -1,0 +1,101 @@
+"""AWS's replies as our own records, and our changes as AWS's fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollout.adapters.wording import one_line
+from rollout.plan import Sizes
+from rollout.seen import GroupSeen, ImageSeen, InstanceSeen, TemplateSeen, VersionSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rollout.ports import GroupChange
+
+#: The tag by which EKS marks the groups of its managed node groups.
+_NODEGROUP = "eks:nodegroup-name"
+
+
+def group(raw: Mapping[str, Any]) -> GroupSeen:
+    """Return an Auto Scaling group as described by DescribeAutoScalingGroups."""
+    template = raw.get("LaunchTemplate", {})
+    tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
+    return GroupSeen(
+        name=raw["AutoScalingGroupName"],
+        sizes=Sizes(raw["MinSize"], raw["DesiredCapacity"], raw["MaxSize"]),
+        template_id=template.get("LaunchTemplateId"),
+        template_name=template.get("LaunchTemplateName", ""),
+        # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
+        reference=template.get("Version", "$Default") if template else "",
+        protect_new=raw.get("NewInstancesProtectedFromScaleIn", False),
+        capacity_rebalance=raw.get("CapacityRebalance", False),
+        suspended=frozenset(process["ProcessName"] for process in raw.get("SuspendedProcesses", ())),
+        zones=tuple(raw.get("AvailabilityZones", ())),
+        instances=tuple(_instance(one) for one in raw.get("Instances", ())),
+        mixed="MixedInstancesPolicy" in raw,
+        nodegroup=tags.get(_NODEGROUP),
+    )
+
+
+def _instance(raw: Mapping[str, Any]) -> InstanceSeen:
+    template = raw.get("LaunchTemplate", {})
+    version = str(template.get("Version", ""))
+    return InstanceSeen(
+        id=raw["InstanceId"],
+        lifecycle=raw["LifecycleState"],
+        healthy=raw.get("HealthStatus", "Healthy").lower() == "healthy",
+        zone=raw["AvailabilityZone"],
+        template_id=template.get("LaunchTemplateId"),
+        version=int(version) if version.isdecimal() else None,
+        protected=raw["ProtectedFromScaleIn"],
+    )
+
+
+def template(raw: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> TemplateSeen:
+    """Return a launch template with its versions, newest first."""
+    numbered = sorted((_version(one) for one in versions), key=lambda version: version.number, reverse=True)
+    return TemplateSeen(
+        id=raw["LaunchTemplateId"],
+        name=raw["LaunchTemplateName"],
+        default=raw["DefaultVersionNumber"],
+        latest=raw["LatestVersionNumber"],
+        versions=tuple(numbered),
+    )
+
+
+def _version(raw: Mapping[str, Any]) -> VersionSeen:
+    return VersionSeen(
+        number=raw["VersionNumber"],
+        image_id=raw.get("LaunchTemplateData", {}).get("ImageId"),
+        description=raw.get("VersionDescription", ""),
+    )
+
+
+def image(raw: Mapping[str, Any]) -> ImageSeen:
+    """Return an AMI."""
+    return ImageSeen(id=raw["ImageId"], name=raw.get("Name", ""), state=raw["State"])
+
+
+def trouble(raw: Mapping[str, Any]) -> str:
+    """Return what a failed scaling activity says, in one line."""
+    return one_line(raw.get("StatusMessage") or raw.get("Description") or raw["Cause"])
+
+
+def update(change: GroupChange) -> dict[str, Any]:
+    """Return the fields of UpdateAutoScalingGroup that a change writes."""
+    fields = {
+        "MinSize": change.minimum,
+        "DesiredCapacity": change.desired,
+        "MaxSize": change.maximum,
+        "NewInstancesProtectedFromScaleIn": change.protect_new,
+        "CapacityRebalance": change.capacity_rebalance,
+        "LaunchTemplate": _reference(change),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _reference(change: GroupChange) -> dict[str, str] | None:
+    if change.reference is None or change.template_id is None:
+        return None
+    return {"LaunchTemplateId": change.template_id, "Version": change.reference}

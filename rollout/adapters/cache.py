@@ -1,0 +1,190 @@
+"""What a watch has told, as slim records: one list, then events, for as long as the process lives.
+
+A reader gets the state at the last sign of life, never one older than `STALE` seconds: a silent watch is not believed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from rollout.adapters.wording import one_line
+from rollout.errors import EdgeError, Refused, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import urllib3
+
+    from rollout.adapters.kube_api import KubeApi
+
+    Object = dict[str, Any]
+
+Slim = TypeVar("Slim")
+
+# Seconds after which the API server ends a watch by itself, cleanly; it goes on from where it ended.
+_WATCH = 290
+#: Seconds without a sign of life after which the records are not believed any more.
+STALE = 150.0
+# Seconds between two attempts to open a stream: first, and at most.
+_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+# Where versions can be waited for: seconds to wait in all, and before the versions are asked for again.
+_PATIENCE, _ASK_AGAIN = 20.0, 0.5
+
+
+class Watch(Generic[Slim]):
+    """All objects of one kind in the cluster, as records that `slim` makes of them.
+
+    `wake` is called when a record appears, changes or goes. `barrier`, where time is simulated, tells the version that
+    every read must have seen; real clusters give none.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        path: str,
+        slim: Callable[[Object], Slim],
+        wake: Callable[[], None],
+        barrier: Callable[[], int] | None = None,
+    ) -> None:
+        self._api = api
+        self._path = path
+        self._slim = slim
+        self._wake = wake
+        self._barrier = barrier
+        self._news = threading.Condition()
+        self._records: dict[tuple[str, str], Slim] = {}
+        self._sorted: tuple[Slim, ...] | None = None
+        self._version = ""
+        self._heard = 0.0
+        self._trouble = ""
+        self._stream: urllib3.BaseHTTPResponse | None = None
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """List in the caller's thread, so that a refusal shows at once, and watch in one of our own from there on."""
+        self._list()
+        threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._stopping.set()
+        with self._news:
+            # A stream that has just ended has nothing left to shut down, and says so.
+            if self._stream is not None:
+                with contextlib.suppress(ValueError, RuntimeError):
+                    self._stream.shutdown()
+
+    def read(self) -> tuple[Slim, ...]:
+        """Return all records, by namespace and name. Raises `Retry` where the watch is silent or behind."""
+        if self._barrier is not None:
+            self._catch_up(self._barrier)
+        with self._news:
+            silent = time.monotonic() - self._heard
+            if silent > STALE:
+                raise Retry(f"watch on {self._path}: no sign of life for {silent:.0f} s {self._trouble}".rstrip())
+            if self._sorted is None:
+                self._sorted = tuple(self._records[key] for key in sorted(self._records))
+            return self._sorted
+
+    def _catch_up(self, barrier: Callable[[], int]) -> None:
+        """Wait until the watch has seen what the barrier asks for: the simulator bookmarks open streams when asked."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            with self._news:
+                self._news.wait_for(lambda: self._stream is not None, _ASK_AGAIN)
+            if self._seen(barrier()):
+                return
+        raise Retry(f"watch on {self._path}: behind for {_PATIENCE:.0f} s {self._trouble}".rstrip())
+
+    def _seen(self, version: int) -> bool:
+        with self._news:
+            return self._news.wait_for(lambda: int(self._version or 0) >= version, _ASK_AGAIN)
+
+    # ---- the thread
+
+    def _run(self) -> None:
+        pause = _PAUSE
+        while not self._stopping.is_set():
+            try:
+                if not self._version:
+                    self._list()
+                self._follow()
+                pause = _PAUSE
+            except (EdgeError, ValueError, KeyError) as error:
+                if isinstance(error, Refused):
+                    # No version is good for ever; whether it was that, the next list tells.
+                    self._version = ""
+                # A line that is no event counts as a broken stream: the next begins after the last event understood.
+                self._trouble = one_line(f"({type(error).__name__}: {error})")
+                self._stopping.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _list(self) -> None:
+        items, version = self._api.collect(self._path)
+        records = {_key(raw): self._slim(raw) for raw in items}
+        with self._news:
+            changed = records != self._records
+            self._records, self._sorted = records, None
+            self._hear(version)
+        if changed:
+            self._wake()
+
+    def _follow(self) -> None:
+        """Take in events until the stream ends."""
+        query = [
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", self._version),
+            ("timeoutSeconds", str(_WATCH)),
+        ]
+        try:
+            with self._api.watch(self._path, query) as stream:
+                self._open(stream)
+                for line in stream:
+                    if line.strip():
+                        self._take(json.loads(line))
+        finally:
+            with self._news:
+                self._stream = None
+
+    def _open(self, stream: urllib3.BaseHTTPResponse) -> None:
+        with self._news:
+            self._stream = stream
+            self._trouble = ""
+            self._hear(self._version)
+
+    def _take(self, event: Object) -> None:
+        kind, raw = event["type"], event["object"]
+        if kind == "ERROR":
+            # Most often 410, the version is too old. Whatever it is, a new list mends it.
+            raise Refused(one_line(f"watch: {raw.get('code')} {raw.get('message')}"))
+        with self._news:
+            changed = kind != "BOOKMARK" and self._put(raw, gone=kind == "DELETED")
+            self._hear(raw["metadata"]["resourceVersion"])
+        if changed:
+            self._wake()
+
+    def _put(self, raw: Object, *, gone: bool) -> bool:
+        key = _key(raw)
+        before = self._records.pop(key, None)
+        after = None if gone else self._slim(raw)
+        if after is not None:
+            self._records[key] = after
+        if before == after:
+            return False
+        self._sorted = None
+        return True
+
+    def _hear(self, version: str) -> None:
+        """Note a sign of life; the lock is held."""
+        self._version = version
+        self._heard = time.monotonic()
+        self._news.notify_all()
+
+
+def _key(raw: Object) -> tuple[str, str]:
+    return raw["metadata"].get("namespace", ""), raw["metadata"]["name"]

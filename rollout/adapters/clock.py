@@ -1,0 +1,208 @@
+"""The two clocks behind the port `Clock`: the wall's, and that of a simulated world.
+
+A wait ends at its moment, or at once when a signal handler or another thread calls `wake`; a wake-up that comes before
+the wait is not lost. They travel through a socket pair: that is safe in a signal handler, where taking a lock is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http
+import http.client
+import json
+import select
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rollout.adapters.wording import one_line
+from rollout.errors import Bug, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# Longest wait in one piece, in seconds: the wall clock is looked at again, which may have been set meanwhile.
+_PIECE = 10.0
+# On a busy cluster the watches bring news all the time; they end a wait not before this many seconds.
+_CALM = 1.0
+
+# What ends a wait: a signal, at once; news of the world.
+_SIGNAL, _NEWS = b"!", b"."
+
+_TIMEOUT = 30.0
+#: Exit code of a rollout that was interrupted and can be resumed.
+_INTERRUPTED = 75
+
+
+class _Bell:
+    """Wake-ups that wait in a socket until somebody listens."""
+
+    def __init__(self) -> None:
+        self._ear, self._hand = socket.socketpair()
+        for end in (self._ear, self._hand):
+            end.setblocking(False)  # noqa: FBT003 - the socket's own signature
+
+    def ring(self, what: bytes) -> None:
+        """Wake who listens, now or later. A full socket has wake-ups enough; after `close` nobody listens."""
+        with contextlib.suppress(OSError):
+            self._hand.send(what)
+
+    def listen(self, seconds: float | None, others: Sequence[socket.socket] = ()) -> bytes:
+        """Return what was rung; b"" after that many seconds, or when one of `others` can be read."""
+        ready, _, _ = select.select([self._ear, *others], [], [], seconds)
+        return self._ear.recv(4096) if self._ear in ready else b""
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._ear.close()
+        self._hand.close()
+
+
+class SystemClock:
+    """The wall clock."""
+
+    def __init__(self) -> None:
+        self._bell = _Bell()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait(self, until: datetime) -> None:
+        calm = time.monotonic() + _CALM
+        news = b""
+        while (left := (until - self.now()).total_seconds()) > 0:
+            if news and calm <= time.monotonic():
+                return
+            # With news in hand, the wait is only for what is left of the calm.
+            piece = min(left, _PIECE, calm - time.monotonic() if news else _PIECE)
+            heard = self._bell.listen(max(piece, 0.0))
+            if _SIGNAL in heard:
+                return
+            news += heard
+
+    def wake(self) -> None:
+        self._bell.ring(_SIGNAL)
+
+    def news(self) -> None:
+        """Say that the world moved; a wait ends when it has lasted a second."""
+        self._bell.ring(_NEWS)
+
+    def close(self) -> None:
+        """Release the sockets."""
+        self._bell.close()
+
+
+class SimulatedClock:
+    """The clock of the embedded simulator, at `url`. While this object lives and does not wait, its time stands still.
+
+    The world ends a wait by itself at the first watch event for this client, so `wake` is for signals only.
+    Raises `UserError` where the simulator is not there (any more).
+    """
+
+    def __init__(self, url: str, client: str) -> None:
+        self._client = client
+        self._bell = _Bell()
+        self._asking = _Line(url, client)
+        self._sleeping = _Line(url, client)
+        self._asks = threading.Lock()
+        # Held open for as long as this process lives: with its end our claim on time ends.
+        self._session = _Line(url, client)
+        self._session.hold(f"/session?client={client}")
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._ask("/time")["now"], UTC)
+
+    def version(self) -> int:
+        """Have this client's watches bookmarked; return the resourceVersion that they see with it."""
+        return int(self._ask(f"/time?client={self._client}")["resourceVersion"])
+
+    def _ask(self, path: str) -> dict[str, Any]:
+        with self._asks:
+            return self._asking.ask("GET", path)
+
+    def wait(self, until: datetime) -> None:
+        if not self._bell.listen(0.0):
+            asleep = {"client": self._client, "until": until.timestamp()}
+            self._sleeping.ask("POST", "/sleep", asleep, self._undisturbed)
+
+    def _undisturbed(self, answer: socket.socket) -> bool:
+        return not self._bell.listen(None, [answer])
+
+    def wake(self) -> None:
+        self._bell.ring(_SIGNAL)
+
+    def close(self) -> None:
+        """End the session: for this client time need not stand still any more."""
+        for line in (self._session, self._sleeping, self._asking):
+            line.close()
+        self._bell.close()
+
+
+class _Line:
+    """One connection to the simulator, used again and again; opened anew where it was closed while idle."""
+
+    def __init__(self, url: str, client: str) -> None:
+        parts = urlsplit(url)
+        self._url = url
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
+        self._headers = {"User-Agent": f"eks-rollout-run/{client}", "Content-Type": "application/json"}
+        self._held: http.client.HTTPResponse | None = None
+
+    def hold(self, path: str) -> None:
+        """Ask for a stream and keep it open until `close`; returns when it has begun."""
+        try:
+            self._connection.request("GET", path, headers=self._headers)
+            self._held = self._connection.getresponse()
+            self._held.readline()
+        except (http.client.HTTPException, OSError) as error:
+            raise self._gone(error) from error
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        wait: Callable[[socket.socket], bool] = lambda _answer: True,
+    ) -> dict[str, Any]:
+        """Return the reply; {} where `wait`, called with the socket that it will come through, gives up on it.
+
+        Every question may be asked twice: none changes anything, a sleep to a fixed moment included.
+        """
+        try:
+            return self._ask_once(method, path, body, wait)
+        except (http.client.HTTPException, OSError):
+            self._connection.close()
+        try:
+            return self._ask_once(method, path, body, wait)
+        except (http.client.HTTPException, OSError) as error:
+            raise self._gone(error) from error
+
+    def _ask_once(
+        self, method: str, path: str, body: dict[str, Any] | None, wait: Callable[[socket.socket], bool]
+    ) -> dict[str, Any]:
+        self._connection.request(method, path, json.dumps(body) if body else None, self._headers)
+        if not wait(self._connection.sock):
+            # The simulator sees the connection end, and ends the sleep.
+            self._connection.close()
+            return {}
+        response = self._connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+        if response.status != http.HTTPStatus.OK:
+            raise Bug(one_line(f"simulator: {method} {path}: {answer}"))
+        return answer
+
+    def _gone(self, error: Exception) -> UserError:
+        return UserError(
+            one_line(f"the simulator at {self._url} does not answer ({type(error).__name__}: {error})"),
+            hint="start it again, then: rollout resume",
+            exit_code=_INTERRUPTED,
+        )
+
+    def close(self) -> None:
+        """Close the connection, and a stream that is held."""
+        if self._held is not None:
+            self._held.close()
+        self._connection.close()

@@ -1,0 +1,158 @@
+"""From the configuration to the outside: AWS, Kubernetes and the clock, connected and sure of where they are."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubernetes.client.configuration import Configuration
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+
+from rollout.adapters import kube_records
+from rollout.adapters.access import own_account, simulated_account, user_agent
+from rollout.adapters.aws import AwsFleet
+from rollout.adapters.aws_errors import translated
+from rollout.adapters.cache import Watch
+from rollout.adapters.clock import SimulatedClock, SystemClock
+from rollout.adapters.eks_token import EksToken
+from rollout.adapters.kube import KubeCluster
+from rollout.adapters.kube_api import KubeApi
+from rollout.adapters.wording import one_line
+from rollout.config import is_loopback
+from rollout.errors import EdgeError, Retry, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from rollout.adapters.access import Account
+    from rollout.config import Config
+    from rollout.ports import Clock, Cluster, Fleet
+
+#: Exit code of what may be tried again as it is.
+_INTERRUPTED = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The outside, connected. `identity`: our ARN on AWS; `server`: where the Kubernetes API is."""
+
+    fleet: Fleet
+    cluster: Cluster
+    clock: Clock
+    account: str
+    identity: str
+    server: str
+    close: Callable[[], None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(config: Config, run_id: str) -> Edge:
+    """Connect to everything that a rollout needs; nothing is changed by it.
+
+    Raises `UserError`: exit 2 where the configuration or a permission is wrong, 75 where it may work later.
+    """
+    with ExitStack() as stack:
+        account = _account(config, run_id)
+        number, arn = _identity(config, account)
+        with _explained("Kubernetes"):
+            api = _kube_api(config, account)
+        stack.callback(api.close)
+        clock, news, barrier = _clock(config, api.host, run_id)
+        stack.callback(clock.close)
+        nodes = Watch(api, "/api/v1/nodes", kube_records.node, news, barrier)
+        pods = Watch(api, "/api/v1/pods", kube_records.pod, news, barrier)
+        with _explained("Kubernetes"):
+            for watch in (nodes, pods):
+                watch.start()
+                stack.callback(watch.stop)
+        fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
+        return Edge(fleet, cluster, clock, number, arn, api.host, stack.pop_all().close)
+
+
+def _account(config: Config, run_id: str) -> Account:
+    url = config.access.endpoint_url
+    with _explained("AWS credentials"), translated(mutating=False):
+        if config.simulator and url:
+            account = simulated_account(config.region, run_id, url)
+        else:
+            account = own_account(config.region, run_id, url)
+        return account.assume(config.access.assume_role) if config.access.assume_role else account
+
+
+def _identity(config: Config, account: Account) -> tuple[str, str]:
+    with _explained("AWS"):
+        number, arn = account.caller()
+    if config.account not in {None, number}:
+        raise UserError(
+            f"these credentials belong to account {number} ({arn}), the configuration says {config.account}",
+            hint="set AWS_PROFILE or access.assume_role to an identity of that account",
+        )
+    return number, arn
+
+
+def _kube_api(config: Config, account: Account) -> KubeApi:
+    configuration = Configuration()
+    agent = user_agent(account.run_id)
+    match config.access.kubernetes:
+        case "kubeconfig":
+            file = config.access.kubeconfig
+            named = str(file) if file else None
+            load_kube_config(named, config.access.context, configuration, persist_config=False)  # type: ignore[no-untyped-call]
+        case "in-cluster":
+            load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+        case "eks":
+            return KubeApi(configuration, agent, _eks(config, account, configuration).drop)
+    return KubeApi(configuration, agent)
+
+
+def _eks(config: Config, account: Account, configuration: Configuration) -> EksToken:
+    with translated(mutating=False):
+        cluster = account.reading("eks").describe_cluster(name=config.cluster)["cluster"]
+    configuration.host = cluster["endpoint"]
+    if authority := cluster.get("certificateAuthority", {}).get("data"):
+        configuration.ca_cert_data = base64.b64decode(authority).decode()
+    holder = account.assume(config.access.eks_role) if config.access.eks_role else account
+    token = EksToken(holder, config.cluster)
+    token.install(configuration)
+    return token
+
+
+def _clock(
+    config: Config, server: str, run_id: str
+) -> tuple[SystemClock | SimulatedClock, Callable[[], None], Callable[[], int] | None]:
+    """The clock, whom the watches tell their news, and what they must have seen before they are read."""
+    if config.simulator is None:
+        wall = SystemClock()
+        return wall, wall.news, None
+    if not is_loopback(server):
+        raise UserError(
+            f"the configuration names a simulator, but its Kubernetes server is {server}, which is not on this machine",
+            hint="leave out `simulator`, or use the kubeconfig that the simulator wrote",
+        )
+    simulated = SimulatedClock(config.simulator, run_id)
+    # News end the simulator's own sleeps; a second call from here would come at a moment that nobody can predict.
+    return simulated, lambda: None, simulated.version
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Before a rollout is under way every failure is its starter's to see to."""
+    try:
+        yield
+    except Retry as error:
+        raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=_INTERRUPTED) from error
+    except EdgeError as error:
+        raise UserError(f"{what}: {error.detail}", hint="rollout config check") from error
+    except ConfigException as error:
+        raise UserError(one_line(f"{what}: {error}"), hint="see access.kubernetes in the configuration") from error

@@ -1,0 +1,187 @@
+"""Kubernetes through the port `Cluster`: watches for what is read at every tick, raw requests for the rest.
+
+What is changed is read, altered at our own keys only and written with the resourceVersion that was read; what is
+deleted is named by its uid. So nothing is overwritten that was not seen, and no namesake is hit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from rollout.adapters import kube_records as records
+from rollout.adapters.kube_api import CONFLICT, MERGE_PATCH, NOT_FOUND, SERVER_ERROR, TOO_MANY
+from rollout.errors import Refused, Retry
+from rollout.seen import MarkerSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollout.adapters.cache import Watch
+    from rollout.adapters.kube_api import Answer, KubeApi
+    from rollout.plan import Autoscaler
+    from rollout.ports import NodeChange
+    from rollout.seen import AutoscalerSeen, NodeSeen, PodSeen
+
+    Object = dict[str, Any]
+
+_CONFIGMAPS = "/api/v1/namespaces/kube-system/configmaps"
+_MARKER = "eks-rollout"
+_ROLLOUT_ID = "rollout-id"
+_PLAN = "plan"
+
+
+class KubeCluster:
+    """One cluster; `nodes` and `pods` are watches that have begun."""
+
+    def __init__(self, api: KubeApi, nodes: Watch[NodeSeen], pods: Watch[PodSeen]) -> None:
+        self._api = api
+        self._nodes = nodes
+        self._pods = pods
+
+    # ---- reads
+
+    def nodes(self) -> tuple[NodeSeen, ...]:
+        return self._nodes.read()
+
+    def pods(self) -> tuple[PodSeen, ...]:
+        return self._pods.read()
+
+    def pods_on(self, node: str) -> tuple[PodSeen, ...]:
+        found, _ = self._api.collect("/api/v1/pods", [("fieldSelector", f"spec.nodeName={node}")])
+        return tuple(records.pod(raw) for raw in found)
+
+    def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
+        raw = self._api.get(_deployment(where))
+        return None if raw is None else records.autoscaler(raw)
+
+    def marker(self) -> MarkerSeen | None:
+        raw = self._api.get(f"{_CONFIGMAPS}/{_MARKER}")
+        if raw is None:
+            return None
+        return MarkerSeen((raw.get("data") or {}).get(_ROLLOUT_ID, ""), raw["metadata"]["uid"])
+
+    # ---- the cluster as a whole
+
+    def create_marker(self, rollout_id: str, content: str) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": _MARKER, "labels": {"app.kubernetes.io/managed-by": "eks-rollout"}},
+            "data": {_ROLLOUT_ID: rollout_id, _PLAN: content},
+        }
+        answer = self._api.send("POST", _CONFIGMAPS, body)
+        if answer.code == CONFLICT:
+            raise Refused(f"the marker is there already: {answer.detail}")
+        self._demand(answer)
+
+    def delete_marker(self, uid: str) -> None:
+        answer = self._api.send("DELETE", f"{_CONFIGMAPS}/{_MARKER}", _delete_options(uid))
+        if answer.code != NOT_FOUND and not self._is_another(answer, f"{_CONFIGMAPS}/{_MARKER}", uid):
+            self._demand(answer)
+
+    def scale(self, where: Autoscaler, replicas: int, annotations: Mapping[str, str | None]) -> None:
+        path = _deployment(where)
+        raw = self._api.get(path)
+        if raw is None:
+            raise Refused(f"Deployment {where.namespace}/{where.name} does not exist")
+        version = raw["metadata"]["resourceVersion"]
+        body = {
+            "metadata": {"resourceVersion": version, "annotations": dict(annotations)},
+            "spec": {"replicas": replicas},
+        }
+        self._demand(self._api.send("PATCH", path, body, MERGE_PATCH))
+
+    # ---- nodes and pods
+
+    def change_node(self, name: str, uid: str, instance_id: str, change: NodeChange) -> None:
+        path = f"/api/v1/nodes/{quote(name)}"
+        raw = self._api.get(path)
+        if raw is None:
+            raise Retry(f"node {name} is gone")
+        found = raw["metadata"]["uid"], records.instance_of(raw)
+        if found != (uid, instance_id):
+            raise Retry(f"node {name} is another one now: uid {found[0]} on {found[1]}, not {uid} on {instance_id}")
+        patch = _node_patch(raw, change)
+        if patch:
+            patch.setdefault("metadata", {})["resourceVersion"] = raw["metadata"]["resourceVersion"]
+            self._demand(self._api.send("PATCH", path, patch, MERGE_PATCH))
+
+    def evict(self, namespace: str, name: str, uid: str) -> None:
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"namespace": namespace, "name": name},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        path = _pod(namespace, name)
+        answer = self._api.send("POST", f"{path}/eviction", body)
+        if answer.code == SERVER_ERROR and answer.is_status and not answer.reason:
+            # Two budgets on one pod: the only answer of the API server with a code and no reason (eviction.go).
+            raise Refused(f"pod {namespace}/{name}: {answer.detail}")
+        if answer.code == TOO_MANY:
+            raise Retry(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
+        if answer.code != NOT_FOUND and not self._is_another(answer, path, uid):
+            self._demand(answer)
+
+    def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
+        path = _pod(namespace, name)
+        seconds = {} if grace is None else {"gracePeriodSeconds": grace}
+        answer = self._api.send("DELETE", path, _delete_options(uid) | seconds)
+        if answer.code != NOT_FOUND and not self._is_another(answer, path, uid):
+            self._demand(answer)
+
+    def delete_job(self, namespace: str, name: str) -> None:
+        path = f"/apis/batch/v1/namespaces/{quote(namespace)}/jobs/{quote(name)}"
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        answer = self._api.send("DELETE", path, options)
+        if answer.code != NOT_FOUND:
+            self._demand(answer)
+
+    def _demand(self, answer: Answer) -> None:
+        if not answer.ok:
+            raise self._api.failure(answer, mutating=True)
+
+    def _is_another(self, answer: Answer, path: str, uid: str) -> bool:
+        """Tell whether a conflict is about the uid: that object is gone. The world is asked, not the answer's text."""
+        if answer.code != CONFLICT:
+            return False
+        found = self._api.get(path)
+        return found is None or found["metadata"]["uid"] != uid
+
+
+def _deployment(where: Autoscaler) -> str:
+    return f"/apis/apps/v1/namespaces/{quote(where.namespace)}/deployments/{quote(where.name)}"
+
+
+def _pod(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+
+
+def _delete_options(uid: str) -> Object:
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+
+
+def _node_patch(raw: Object, change: NodeChange) -> Object:
+    """Return the merge patch that makes a change; empty where the node is so already."""
+    patch: Object = {}
+    found = raw["metadata"].get("annotations") or {}
+    annotations = {key: value for key, value in (change.annotations or {}).items() if found.get(key) != value}
+    if annotations:
+        patch["metadata"] = {"annotations": annotations}
+    before = raw["spec"].get("taints") or []
+    taints = _taints(before, change)
+    # A merge patch replaces lists as a whole.
+    spec: Object = {} if taints == before else {"taints": taints}
+    if change.cordon and not raw["spec"].get("unschedulable"):
+        spec["unschedulable"] = True
+    return patch | ({"spec": spec} if spec else {})
+
+
+def _taints(before: list[Object], change: NodeChange) -> list[Object]:
+    """Return the taints of a node after a change; those of others stay as they are, with all their fields."""
+    ours = {change.untaint, change.taint.key if change.taint else None}
+    after = [taint for taint in before if taint["key"] not in ours]
+    if change.taint:
+        after.append({"key": change.taint.key, "value": change.taint.value, "effect": change.taint.effect})
+    return after

@@ -1,0 +1,281 @@
+"""Raw requests to one Kubernetes API server: JSON in, JSON out, every failure as one of our errors.
+
+The typed client validates replies, and can fail on one after the change was applied; here only its configuration and
+its connections are used. Reads are sent again by themselves, within seconds; a mutating request is sent once.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import ssl
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import urllib3
+from kubernetes.client.api_client import ApiClient
+from kubernetes.client.exceptions import ApiException
+
+from rollout.adapters.wording import one_line
+from rollout.errors import EdgeError, Refused, Retry, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Query = Sequence[tuple[str, str]]
+
+Object = dict[str, Any]
+
+# Seconds to connect, and between two bytes. A mutating call is over within ten, because the lease counts on it.
+_WRITE_TIMEOUT = (3.0, 7.0)
+_READ_TIMEOUT = (3.0, 10.0)
+# API servers send a bookmark about every minute.
+_WATCH_TIMEOUT = (3.0, 75.0)
+# Objects on one page of a list.
+_PAGE = 500
+# How often a list begins again because the snapshot that its pages come from has expired.
+_LISTS = 3
+
+MERGE_PATCH = "application/merge-patch+json"
+
+OK = 200
+REDIRECT = 300
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+CONFLICT = 409
+GONE = 410
+TOO_MANY = 429
+SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server answered. `body` is None where it is no JSON; `retry_after`: seconds, from the header."""
+
+    code: int
+    body: Object | None
+    retry_after: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """It said yes, in words that can be read."""
+        return OK <= self.code < REDIRECT and self.body is not None
+
+    @property
+    def is_status(self) -> bool:
+        """The API server itself speaks, not a proxy before it."""
+        return self.body is not None and self.body.get("kind") == "Status"
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable reason of a `Status`, "" if it has none."""
+        return str((self.body or {}).get("reason", ""))
+
+    @property
+    def detail(self) -> str:
+        """The answer in one line, with the causes that a `Status` gives (the budgets that block, for one)."""
+        body: Object = self.body if self.body is not None else {"message": "not to be parsed"}
+        causes = (body.get("details") or {}).get("causes") or ()
+        said = [str(body.get("message", "")), *(str(cause.get("message", "")) for cause in causes)]
+        return one_line(f"HTTP {self.code} {self.reason}: {' '.join(said)}")
+
+
+class KubeApi:
+    """One API server.
+
+    `renew` is called when it does not accept our token, and tells whether there may be a better one next time.
+    """
+
+    def __init__(self, configuration: Any, user_agent: str, renew: Callable[[], bool] = lambda: False) -> None:
+        self.host = str(configuration.host)
+        self._renew = renew
+        self._reader = _Line(_client(configuration, user_agent, _READ_RETRIES), _READ_TIMEOUT, mutating=False)
+        self._writer = _Line(_client(configuration, user_agent, retries=False), _WRITE_TIMEOUT, mutating=True)
+        self._watcher = _Line(_client(configuration, user_agent, retries=False), _WATCH_TIMEOUT, mutating=False)
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        for line in (self._reader, self._writer, self._watcher):
+            line.client.close()
+
+    def get(self, path: str) -> Object | None:
+        """Read an object; None if there is none of that name.
+
+        Raises `Retry` where it may succeed later, `Refused` where a person must act.
+        """
+        answer = self._reader.ask("GET", path)
+        if answer.code == NOT_FOUND:
+            return None
+        if not answer.ok:
+            raise self.failure(answer, mutating=False)
+        return answer.body
+
+    def collect(self, path: str, query: Query = ()) -> tuple[list[Object], str]:
+        """Read all pages of a list; return the objects and the resourceVersion at which they were so."""
+        for _ in range(_LISTS):
+            listed = self._pages(path, query)
+            if listed is not None:
+                return listed
+        raise Retry(f"GET {path}: the list expired while it was read, {_LISTS} times")
+
+    def _pages(self, path: str, query: Query) -> tuple[list[Object], str] | None:
+        items: list[Object] = []
+        page: Query = [("limit", str(_PAGE))]
+        while True:
+            answer = self._reader.ask("GET", path, [*query, *page])
+            if answer.code == GONE:
+                return None
+            if not answer.ok or answer.body is None:
+                raise self.failure(answer, mutating=False)
+            items += answer.body["items"]
+            metadata = answer.body["metadata"]
+            if not metadata.get("continue"):
+                return items, metadata["resourceVersion"]
+            page = [("limit", str(_PAGE)), ("continue", metadata["continue"])]
+
+    def send(self, verb: str, path: str, body: Object, content_type: str = "application/json") -> Answer:
+        """Send one mutating request, once, and return what was answered; it may be a refusal.
+
+        Raises `Retry` where it certainly did not leave, `Unknown` where no answer came that can be read.
+        """
+        answer = self._writer.ask(verb, path, body=body, content_type=content_type)
+        if answer.code < REDIRECT and not answer.ok:
+            raise Unknown(f"{verb} {path}: {answer.detail}")
+        return answer
+
+    def failure(self, answer: Answer, *, mutating: bool) -> EdgeError:
+        """Return what an answer means that is no success and nothing that the caller expected."""
+        if answer.code in {CONFLICT, TOO_MANY}:
+            return Retry(answer.detail, after=answer.retry_after)
+        if answer.code == UNAUTHORIZED and self._renew():
+            return Retry(answer.detail)
+        if answer.code >= SERVER_ERROR and mutating:
+            return Unknown(answer.detail)
+        if answer.code >= SERVER_ERROR or answer.code < REDIRECT:
+            return Retry(answer.detail, after=answer.retry_after)
+        return Refused(answer.detail)
+
+    @contextmanager
+    def watch(self, path: str, query: Query) -> Iterator[Any]:
+        """Open a watch; in the block its stream gives lines of bytes, and `Retry` where it breaks or falls silent."""
+        with _translated(mutating=False):
+            response = self._watcher.open("GET", path, query)
+            try:
+                if response.status != OK:
+                    raise self.failure(_read(response), mutating=False)
+                yield response.response
+            finally:
+                response.response.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A client and how long it waits: seconds to connect, seconds between two bytes."""
+
+    client: Any
+    timeout: tuple[float, float]
+    mutating: bool
+
+    def ask(
+        self,
+        verb: str,
+        path: str,
+        query: Query = (),
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        with _translated(mutating=self.mutating):
+            return _read(self.open(verb, path, query, body, content_type))
+
+    def open(
+        self,
+        verb: str,
+        path: str,
+        query: Query = (),
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        with _signing():
+            request = self.client.param_serialize(
+                verb, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+        return self.client.call_api(*request, _request_timeout=self.timeout)
+
+
+# Reads: two more attempts at once. Retry-After is not slept out here: the runner waits, on its clock.
+_READ_RETRIES = urllib3.Retry(
+    total=2,
+    backoff_factor=0.2,
+    status_forcelist=(TOO_MANY, 500, 502, 503, 504),
+    allowed_methods=("GET",),
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
+
+
+def _client(configuration: Any, user_agent: str, retries: urllib3.Retry | Literal[False]) -> Any:
+    # A shallow copy: the copies share one set of tokens and the hook that renews them.
+    own = copy.copy(configuration)
+    own.retries = retries
+    own.keep_alive = True
+    client: Any = ApiClient(own)
+    client.user_agent = user_agent
+    return client
+
+
+def _read(response: Any) -> Answer:
+    data = response.read()
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
+    header = response.headers.get("Retry-After", "")
+    return Answer(
+        code=response.status,
+        body=body if isinstance(body, dict) else None,
+        retry_after=float(header) if header.isdecimal() else None,
+    )
+
+
+@contextmanager
+def _signing() -> Iterator[None]:
+    """Whatever goes wrong while the token is fetched: the request has not left."""
+    try:
+        yield
+    except EdgeError:
+        raise
+    except Exception as error:
+        raise Retry(one_line(f"credentials for Kubernetes: {type(error).__name__}: {error}")) from error
+
+
+_NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+
+
+@contextmanager
+def _translated(*, mutating: bool) -> Iterator[None]:
+    """Raise one of our errors in place of the connection's."""
+    try:
+        yield
+    except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
+        raise _broken(error, mutating=mutating) from error
+
+
+def _broken(error: Exception, *, mutating: bool) -> EdgeError:
+    # Where it retries, urllib3 wraps the last failure; ApiException stands for a failed TLS connection.
+    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    detail = one_line(f"{type(cause).__name__}: {cause}")
+    if isinstance(error, ApiException) and _untrusted(error):
+        return Refused(detail)
+    if isinstance(cause, _NOT_SENT):
+        return Retry(detail)
+    return Unknown(detail) if mutating else Retry(detail)
+
+
+def _untrusted(error: ApiException) -> bool:
+    """Tell whether the server's certificate was refused: that happens before a request leaves, and again next time."""
+    context = error.__context__
+    return isinstance(context, urllib3.exceptions.SSLError) and isinstance(
+        context.args[0], ssl.SSLCertVerificationError
+    )

@@ -1,0 +1,83 @@
+"""Kubernetes objects as our own slim records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rollout.seen import (
+    HELD_BEFORE,
+    REPLICAS_BEFORE,
+    ROLLOUT_ID,
+    SCALE_DOWN_DISABLED,
+    AutoscalerSeen,
+    NodeSeen,
+    PodSeen,
+    Taint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A pod that the kubelet runs from a file; the API server only mirrors it.
+_MIRROR = "kubernetes.io/config.mirror"
+# How a pod says that it must not be disrupted (Karpenter's and cluster-autoscaler's documentation).
+_PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+
+
+def instance_of(node: Mapping[str, Any]) -> str | None:
+    """Return the EC2 instance that a node runs on, by its providerID (aws:///ZONE/i-…); None if it is not one."""
+    provider, _, rest = node["spec"].get("providerID", "").partition("://")
+    instance_id = rest.rpartition("/")[2]
+    return instance_id if provider == "aws" and instance_id.startswith("i-") else None
+
+
+def node(raw: Mapping[str, Any]) -> NodeSeen:
+    """Return a node."""
+    metadata, spec = raw["metadata"], raw["spec"]
+    annotations = metadata.get("annotations") or {}
+    conditions = {one["type"]: one["status"] for one in raw.get("status", {}).get("conditions") or ()}
+    return NodeSeen(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        instance_id=instance_of(raw),
+        ready=conditions.get("Ready") == "True",
+        unschedulable=spec.get("unschedulable", False),
+        taints=tuple(Taint(one["key"], one.get("value", ""), one["effect"]) for one in spec.get("taints") or ()),
+        labels=metadata.get("labels") or {},
+        held=annotations.get(SCALE_DOWN_DISABLED),
+        held_before=annotations.get(HELD_BEFORE),
+    )
+
+
+def pod(raw: Mapping[str, Any]) -> PodSeen:
+    """Return a pod."""
+    metadata = raw["metadata"]
+    annotations = metadata.get("annotations") or {}
+    owners = metadata.get("ownerReferences") or ()
+    owner: Mapping[str, Any] = next((one for one in owners if one.get("controller")), {})
+    deleting = metadata.get("deletionTimestamp")
+    return PodSeen(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        node=raw["spec"].get("nodeName") or None,
+        phase=raw.get("status", {}).get("phase", "Pending"),
+        owner_kind=owner.get("kind"),
+        owner_name=owner.get("name"),
+        labels=metadata.get("labels") or {},
+        mirror=_MIRROR in annotations,
+        pinned=any(annotations.get(key) == value for key, value in _PINS.items()),
+        deleting=datetime.fromisoformat(deleting) if deleting else None,
+    )
+
+
+def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:
+    """Return what a Deployment says of itself as cluster-autoscaler's."""
+    annotations = raw["metadata"].get("annotations") or {}
+    before = annotations.get(REPLICAS_BEFORE, "")
+    return AutoscalerSeen(
+        replicas=raw["spec"].get("replicas", 1),
+        replicas_before=int(before) if before.isdecimal() else None,
+        rollout_id=annotations.get(ROLLOUT_ID),
+    )
