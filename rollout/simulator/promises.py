@@ -14,12 +14,16 @@ from rollout.simulator import pods
 from rollout.simulator.baseline import Baseline
 from rollout.simulator.clock import iso
 from rollout.simulator.facts import is_ready, ours, takes_new_pods
+from rollout.simulator.report import report
 
 if TYPE_CHECKING:
     from rollout.simulator.cloud_model import Instance
     from rollout.simulator.facts import Facts, Seen
     from rollout.simulator.log import Change, ChangeLog
     from rollout.simulator.pods import Object
+    from rollout.simulator.world import World
+
+__all__ = ["Promise", "Promises", "check", "report"]
 
 
 class Promise(ABC):
@@ -72,9 +76,9 @@ class JobsLive(Promise):
             for pod in self.facts.carried(seen.ended):
                 self._judge(change.at, pod)
         elif seen.sets("pod", "metadata.deletionTimestamp") or (seen.sets("pod", "exists") and not change.after):
-            pod = self.facts.pod(change.object)
-            if pod is not None:
-                self._judge(change.at, pod)
+            victim = self.facts.pod(change.object)
+            if victim is not None:
+                self._judge(change.at, victim)
 
     def _judge(self, at: float, pod: Object) -> None:
         job = self._protected_job(pod)
@@ -312,6 +316,7 @@ class Promises:
         for promise in self.all:
             promise.see(seen)
 
-    def as_json(self) -> list[dict[str, Any]]:
-        """Each promise: number, text, checks, violations."""
-        return [promise.as_json() for promise in self.all]
+
+def check(world: World) -> list[Promise]:
+    """The promises as they stand, by number; those that only the end shows are judged as if now were the end."""
+    return world.promised.all

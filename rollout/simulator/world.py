@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rollout.simulator import actions, cloud_model, manifests, report
+from rollout.simulator import actions, cloud_model, manifests
 from rollout.simulator.autoscaler import ClusterAutoscaler
 from rollout.simulator.clock import VirtualClock
 from rollout.simulator.cloud import Cloud
@@ -68,14 +68,6 @@ class World:
         """Apply the action now, as a third party's act."""
         with self.log.acting("world", f"event {action.do}", 0):
             action.perform(self)
-
-    def promises(self) -> list[dict[str, Any]]:
-        """Each promise with the checks made and what violated it, as if now were the end."""
-        return self.promised.as_json()
-
-    def report(self) -> dict[str, Any]:
-        """What has come of nodes, Jobs, template versions and baseline so far."""
-        return report.report(self)
 
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
