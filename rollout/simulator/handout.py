@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from rollout.simulator.scenario import Scenario
 
+TOKEN = "simulator"  # noqa: S105 - the kubeconfig's, and no secret: who reaches this machine's loopback may use it
+
 _HEAD = """\
 # A configuration for the embedded simulator, written by it when it started; it works until the simulator ends.
 # Scenario {name}: cluster {cluster}. Start a rollout with:
@@ -54,12 +56,17 @@ class Endpoints:
     @property
     def kubeconfig(self) -> Path:
         """The file for kubectl and for the tool."""
-        return self.directory / "kubeconfig"
+        return self.directory.absolute() / "kubeconfig"
 
     @property
     def configuration(self) -> Path:
         """The tool's configuration file."""
-        return self.directory / "rollout.yaml"
+        return self.directory.absolute() / "rollout.yaml"
+
+    @property
+    def database(self) -> Path:
+        """Where that configuration puts the tool's journal."""
+        return self.directory.absolute() / "rollout.db"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -131,7 +138,7 @@ def _follows(scenario: Scenario, endpoints: Endpoints) -> dict[str, Any]:
         },
         "autoscaler": {"namespace": autoscaler.namespace, "name": autoscaler.name} if autoscaler else "none",
         "deadlines": {"drain": f"{scenario.expect.drain_deadline:.0f}s"},
-        "database": f"sqlite:///{endpoints.directory / 'rollout.db'}",
+        "database": f"sqlite:///{endpoints.database}",
         "simulator": endpoints.control,
     }
 
@@ -152,7 +159,7 @@ def _kubeconfig(cluster: str, server: str) -> dict[str, Any]:
         "current-context": cluster,
         "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": "simulator"}}],
         "clusters": [{"name": cluster, "cluster": {"server": server}}],
-        "users": [{"name": "simulator", "user": {"token": "simulator"}}],
+        "users": [{"name": "simulator", "user": {"token": TOKEN}}],
     }
 
 

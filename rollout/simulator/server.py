@@ -1,27 +1,157 @@
-"""The simulator as a process."""
+"""The simulator as a process: one world behind three listeners on loopback, until somebody ends it.
+
+Everything happens on one event loop, and every change of the world is a synchronous function on it: there is nothing to
+lock. When `serve` returns, the listeners are closed and `endpoints.json` is gone; whatever the tool left in the
+directory stays.
+"""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import asyncio
+import signal
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from rollout.simulator import handout, kube, promises, report, scenario, world
+from rollout.simulator.aws import aws_app
+from rollout.simulator.cloud_errors import AwsError
+from rollout.simulator.control import Control
+from rollout.simulator.faults import Faults
+from rollout.simulator.handout import Endpoints
+from rollout.simulator.kube_auth import Authentication
+from rollout.simulator.kube_errors import ApiError
+from rollout.simulator.kube_watch import Watches
+from rollout.simulator.listener import listening
+from rollout.simulator.requests import Costs, Requests
+from rollout.simulator.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aiohttp import web
+
+    from rollout.simulator.scenario import Scenario
+
+__all__ = ["Endpoints", "Simulator", "serve"]
 
 
-@asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[str]:
-    """Serve ``app`` on a free loopback port inside the block; yields its URL.
+class Simulator:
+    """A scenario's world with all that stands between it and its clients."""
 
-    A handler is cancelled as soon as its client's connection dies: that is how a killed client is noticed.
+    def __init__(self, scenario: Scenario, pace: float | None = None) -> None:
+        self.scenario = scenario
+        self.stopping = asyncio.Event()
+        self.world = world.build(scenario)
+        self.faults = Faults()
+        for fault in scenario.request_faults:
+            self.faults.add(fault)
+        self.sessions = Sessions(self.world.clock, pace)
+        costs = Costs(scenario.seed, *scenario.request_seconds)
+        self.requests = Requests(self.world.log, self.sessions, self.faults, costs)
+        self._authentication = Authentication(scenario.cluster, handout.TOKEN)
+        self.watches = Watches(self.world.store, self.sessions.on_event)
+
+    @asynccontextmanager
+    async def running(self, directory: Path) -> AsyncIterator[Endpoints]:
+        """Listen inside the block, with the files in ``directory`` that say where."""
+        control = Control(
+            self.world.clock,
+            self.world.log,
+            self.sessions,
+            self.faults,
+            self.requests,
+            self.watches,
+            self,
+            self.stopping,
+        )
+        cloud = self.world.cloud
+        async with (
+            listening(aws_app(cloud, self.requests.middleware)) as aws,
+            listening(self._kube()) as kubernetes,
+            listening(control.app()) as controls,
+        ):
+            cloud.clusters[self.scenario.cluster].endpoint = kubernetes
+            endpoints = Endpoints(aws, kubernetes, controls, directory, self.scenario.region, self.scenario.target_ami)
+            with handout.handed_out(self.scenario, endpoints):
+                yield endpoints
+
+    def _kube(self) -> web.Application:
+        return kube.kube_app(
+            self.world.store,
+            self.watches,
+            [self.requests.middleware(kube.describe, kube.render_error)],
+            accepts=self._accepts,
+        )
+
+    def _accepts(self, authorization: str | None) -> bool:
+        """A wrong token is refused. None is not: kubectl sends no token where there is no TLS."""
+        return authorization is None or self._authentication.accepts(authorization)
+
+    def do(self, action: Mapping[str, Any]) -> None:
+        """Apply a world action now; ``ValueError`` says what is wrong with it."""
+        try:
+            self.world.do(action)
+        except (ApiError, AwsError) as refused:
+            raise ValueError(str(refused)) from refused
+
+    def promises(self) -> list[dict[str, Any]]:
+        """Each promise with the checks made and what violated it."""
+        return [promise.as_json() for promise in promises.check(self.world)]
+
+    def report(self) -> dict[str, Any]:
+        """What has come of nodes, Jobs, template versions and baseline so far."""
+        return report.report(self.world)
+
+
+async def serve(
+    scenario_: Path | str,
+    directory: Path,
+    ready: Callable[[Endpoints], None],
+    pace: float | None = None,
+    *,
+    exit_with_stdin: bool = False,
+) -> None:
+    """Run a simulator until SIGTERM, SIGINT or ``POST /shutdown``.
+
+    ``scenario_`` is the name of a shipped scenario or a file; ``ready`` is called once all listeners answer and all
+    files lie in ``directory``. ``pace`` is how many virtual seconds may pass per real second at most. With
+    ``exit_with_stdin`` the simulator also ends when its standard input, which must be a pipe, is closed: whoever
+    started it may die in any way and leaves no simulator behind.
+
+    Raises:
+        ScenarioError: the scenario cannot be used.
     """
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
+    simulator = Simulator(scenario.load(scenario_), pace)
+    async with simulator.running(directory) as endpoints:
+        with _signals(simulator.stopping):
+            if exit_with_stdin:
+                await _end_with_stdin(simulator.stopping)
+            ready(endpoints)
+            await simulator.stopping.wait()
+
+
+@contextmanager
+def _signals(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield
     finally:
-        await runner.cleanup()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+class _UntilClosed(asyncio.Protocol):
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._stopping.set()
+
+
+async def _end_with_stdin(stopping: asyncio.Event) -> None:
+    await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(stopping), sys.stdin)
