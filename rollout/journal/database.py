@@ -1,21 +1,21 @@
-"""One SQLite file: created 0600 in a folder of its own, every writing transaction begun at once, failures in words.
+"""Connections to one SQLite file: every writing transaction holds the write lock from its start, failures in words.
 
-Nothing outside this module knows a pragma, a result code or a file mode of SQLite.
+Nothing outside this module knows a result code of SQLite, or how its transactions begin.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import UserError
+from rollout.journal import place
 
 if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -46,12 +46,12 @@ class Database:
     """The connections to one journal file; `path` is absolute. `enforce`: foreign keys are checked at once."""
 
     def __init__(self, url: str, *, create: bool, enforce: bool = True) -> None:
-        """Raise `UserError` for a URL that names no file, and for a missing file unless it is to be created."""
-        self.path = path_of(url)
+        """Raise `UserError` for a URL that names no local file, and for a missing file unless it is to be created."""
+        self.path = place.path_of(url)
         if create:
-            _create(self.path)
-        elif not self.path.exists():
-            raise never_started(self.path)
+            place.create(self.path)
+        else:
+            place.find(self.path)
         self._engine = _engine(self.path, enforce=enforce)
         self._reading = self._engine.execution_options(**{_READING: True})
 
@@ -80,43 +80,6 @@ class Database:
             if trouble is None:
                 raise
             raise trouble from error
-
-
-def path_of(url: str) -> Path:
-    """Return the file that `sqlite:////path` names; `UserError` for any other URL."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    if parsed is None or parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
-        shown = "it" if parsed is None else parsed.render_as_string(hide_password=True)
-        raise UserError(
-            f"the journal's database is no SQLite file: {shown}",
-            hint="write database: sqlite:////absolute/path/rollout.db in the configuration",
-        )
-    return Path(str(parsed.database)).absolute()
-
-
-def never_started(path: Path) -> UserError:
-    """Return the error for a journal that does not exist."""
-    return UserError(
-        f"no rollout was ever started here: there is no journal at {path}",
-        hint="start one with: rollout start, or name the journal with --database",
-    )
-
-
-def _create(path: Path) -> None:
-    """Create folders 0700 and the file 0600 if they are missing; SQLite gives its -wal and -shm the file's mode."""
-    try:
-        missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-        for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise UserError(
-            f"the journal {path} cannot be created: {error.strerror}",
-            hint="name a place that this user may write under `database` in the configuration",
-        ) from error
 
 
 def _engine(path: Path, *, enforce: bool) -> Engine:

@@ -54,9 +54,8 @@ def wait(page: Page, waits: NodeWait, now: datetime) -> None:
     if row.waits_for == waits.waits_for:
         return
     _change(page, row, waits_for=waits.waits_for)
-    if waits.waits_for:
-        text = f"{_label(row)} waits for {waits.waits_for}"
-        page.tell(now, "wait", text, instance=waits.instance_id, waits_for=waits.waits_for)
+    text = f"{_label(row)} waits for {waits.waits_for or 'nothing more'}"
+    page.tell(now, "wait", text, instance=waits.instance_id, waits_for=waits.waits_for)
 
 
 def add_groups(page: Page, plan: Plan) -> None:

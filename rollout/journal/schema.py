@@ -13,8 +13,9 @@ from sqlalchemy import Connection, inspect, text
 import rollout
 from rollout.errors import UserError
 from rollout.journal import views
-from rollout.journal.database import Database, never_started
+from rollout.journal.database import Database
 from rollout.journal.models import metadata
+from rollout.journal.place import never_started
 
 if TYPE_CHECKING:
     from alembic.config import Config

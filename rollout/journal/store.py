@@ -58,7 +58,7 @@ class SqlJournal:
                 connection.execute(rollouts.insert().values(**first, **stored, **times))
                 page = Page(connection, rollout_id, self._author)
                 node_rows.add_groups(page, plan)
-                page.tell(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster)
+                page.tell(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster, to=Phase.PLANNED.value)
                 page.close()
         except IntegrityError as error:
             taken = self._taken(key, plan.cluster)

@@ -1,0 +1,89 @@
+"""Where the journal lies: a file 0600 in a folder of its own, on a disk of this host.
+
+SQLite's write-ahead log needs memory that all its processes share, so it does not work on network file systems
+(https://www.sqlite.org/wal.html, "Disadvantages"), and neither do the locks that keep two runners apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from rollout.errors import UserError
+
+_NETWORK = {"afs", "ceph", "cifs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+# In user space, but local: the root of a container without root.
+_LOCAL = {"fuse.fuse-overlayfs"}
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def path_of(url: str) -> Path:
+    """Return the file that `sqlite:////path` names; `UserError` for any other URL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        shown = "" if parsed is None else f": {parsed.render_as_string(hide_password=True)}"
+        raise UserError(
+            f"the journal's database must be an SQLite file{shown}",
+            hint="write database: sqlite:////absolute/path/rollout.db in the configuration",
+        )
+    return Path(str(parsed.database)).absolute()
+
+
+def create(path: Path) -> None:
+    """Create what is missing, folders 0700 and the file 0600; SQLite gives its -wal and -shm the file's mode."""
+    try:
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        _refuse_network(path)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise UserError(
+            f"the journal {path} cannot be written: {error.strerror}",
+            hint="name a place that this user may write under `database` in the configuration",
+        ) from error
+
+
+def find(path: Path) -> None:
+    """Raise `UserError` if there is no journal."""
+    if not path.exists():
+        raise never_started(path)
+    _refuse_network(path)
+
+
+def never_started(path: Path) -> UserError:
+    """Return the error for a journal that does not exist."""
+    return UserError(
+        f"no rollout was ever started here: there is no journal at {path}",
+        hint="start one with: rollout start, or name the journal with --database",
+    )
+
+
+def kind_of_disk(path: Path, mounts: str) -> str:
+    """Return the type of the file system that `path` lies on, "" if that is not told (proc(5), mountinfo)."""
+    kinds = dict(_mounted(mounts))
+    return next((kinds[folder] for folder in (path, *path.parents) if folder in kinds), "")
+
+
+def _mounted(mounts: str) -> Iterator[tuple[Path, str]]:
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        # Blanks in a path are written in octal.
+        yield Path(before.split()[4].encode().decode("unicode_escape")), after.split()[0]
+
+
+def _refuse_network(path: Path) -> None:
+    if not _MOUNTS.exists():  # only Linux tells
+        return
+    kind = kind_of_disk(path.resolve(), _MOUNTS.read_text())
+    if kind in _NETWORK or (kind.startswith("fuse.") and kind not in _LOCAL):
+        raise UserError(
+            f"the journal {path} would lie on {kind}: SQLite loses data on network file systems",
+            hint="name a place on a disk of this host under `database` in the configuration",
+        )
