@@ -6,6 +6,7 @@ version of its form or from its path. What is not simulated answers NotImplement
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Mapping
@@ -69,12 +70,16 @@ _READS = re.compile(r"Describe|List|Get|Assume")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, recognised. ``service`` may be one that is not simulated, ``operation`` one that does not exist."""
+    """A request, recognised. ``service`` may be one that is not simulated, ``operation`` one that does not exist.
+
+    ``wire`` is the protocol to answer in: the service's own, or one that its clients can read too.
+    """
 
     service: str
     operation: str
     access_key: str
     message: Message
+    wire: Wire
 
     @property
     def info(self) -> RequestInfo:
@@ -85,6 +90,9 @@ class Asked:
         return RequestInfo(self.service, self.operation, not _READS.match(self.operation), target)
 
 
+ASKED: Final = web.RequestKey("asked", Asked)
+
+
 class Endpoint:
     """Recognises requests, has them carried out on the cloud and answers in their service's protocol."""
 
@@ -92,8 +100,7 @@ class Endpoint:
         self._cloud = cloud
         self._roles = roles
         self._answers = itertools.count(1)
-        loader = Loader()
-        self._models = {name: ServiceModel(loader.load_service_model(name, "service-2"), name) for name in OPERATIONS}
+        self._models = {name: _model(name) for name in OPERATIONS}
         self._wires: dict[str, Wire] = {
             name: WIRES[model.metadata["protocol"]](model) for name, model in self._models.items()
         }
@@ -101,55 +108,63 @@ class Endpoint:
 
     @web.middleware
     async def recognise(self, request: web.Request, handler: WebHandler) -> web.StreamResponse:
-        """Outermost middleware: leaves what is asked in ``request["aws"]`` for those further in."""
-        body = (await request.read()).decode("utf-8", "replace")
-        form = dict(parse_qsl(request.query_string, keep_blank_values=True))
-        if "json" not in request.content_type:
-            form |= parse_qsl(body, keep_blank_values=True)
-        message = Message(request.method, request.rel_url.raw_path, form)
-        scope = _SCOPE.search(request.headers.get("Authorization", "") or form.get("X-Amz-Credential", ""))
-        service = scope[2] if scope else self._guess(message)
-        wire = self._wires.get(service)
-        named = request.headers.get("X-Amz-Target", "").rpartition(".")[2] or form.get("Action", "")
-        operation = wire.operation(message) if wire else named
-        request["aws"] = Asked(service, operation, scope[1] if scope else "", message)
+        """Outermost middleware: leaves what is asked in ``request[ASKED]`` for those further in."""
+        request[ASKED] = self._asked(request, _message(request, await request.read()))
         return await handler(request)
+
+    def _asked(self, request: web.Request, message: Message) -> Asked:
+        signed = request.headers.get("Authorization", "") or message.form.get("X-Amz-Credential", "")
+        scope, target = _SCOPE.search(signed), request.headers.get("X-Amz-Target", "")
+        service = scope[2] if scope else self._guess(message)
+        wire = self._wires.get(service) or self._wires["eks" if target else "sts"]
+        operation = target.rpartition(".")[2] or wire.operation(message)
+        return Asked(service, operation, scope[1] if scope else "", message, wire)
 
     def _guess(self, message: Message) -> str:
         return "eks" if message.path.startswith("/clusters") else self._by_version.get(message.form.get("Version"), "")
 
     def describe(self, request: web.Request) -> RequestInfo | None:
-        """What the request is about; None where it names no operation."""
-        asked: Asked = request["aws"]
-        return asked.info if asked.operation else None
+        """What the request is about; None for what is not simulated."""
+        asked = request[ASKED]
+        return asked.info if asked.operation in OPERATIONS.get(asked.service, ()) else None
 
     def render_error(self, info: RequestInfo, status: int, code: str, message: str) -> web.Response:
         """An error as the service of that request would word it."""
-        return self._wire(info.service).refusal(AwsError(code, message, status), self._request_id())
+        return self._wires[info.service].refusal(AwsError(code, message, status), self._request_id())
 
     async def handle(self, request: web.Request) -> web.Response:
         """Carry it out and answer."""
-        asked: Asked = request["aws"]
+        asked = request[ASKED]
         request_id = self._request_id()
         try:
             return self._carry_out(asked, request_id)
         except AwsError as refused:
-            return self._wire(asked.service).refusal(refused, request_id)
+            return asked.wire.refusal(refused, request_id)
 
     def _carry_out(self, asked: Asked, request_id: str) -> web.Response:
         caller = self._roles.who(asked.access_key)
         handler = _handler(asked)
-        model, wire = self._models[asked.service].operation_model(asked.operation), self._wires[asked.service]
-        params = wire.parameters(model, asked.message)
+        model = self._models[asked.service].operation_model(asked.operation)
+        params = asked.wire.parameters(model, asked.message)
         if params.pop("DryRun", False):
             raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-        return wire.reply(model, handler(Call(self._cloud, self._roles, caller, params)), request_id)
-
-    def _wire(self, service: str) -> Wire:
-        return self._wires.get(service, self._wires["sts"])
+        return asked.wire.reply(model, handler(Call(self._cloud, self._roles, caller, params)), request_id)
 
     def _request_id(self) -> str:
         return uid(self._cloud.seed, "aws-request", next(self._answers))
+
+
+@functools.cache
+def _model(service: str) -> ServiceModel:
+    """Botocore's model of a service; EC2's alone takes a good part of a second to load."""
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
+def _message(request: web.Request, body: bytes) -> Message:
+    form = dict(parse_qsl(request.query_string, keep_blank_values=True))
+    if "json" not in request.content_type:
+        form |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return Message(request.method, request.rel_url.raw_path, form)
 
 
 def _handler(asked: Asked) -> Handler:

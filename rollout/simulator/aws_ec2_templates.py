@@ -80,7 +80,7 @@ def _version(call: Call, template: Template, number: int) -> dict[str, Any]:
         "LaunchTemplateName": template.name,
         "VersionNumber": number,
         "VersionDescription": version.description or None,
-        "CreateTime": version.created,
+        "CreateTime": version.created or template.created,
         "CreatedBy": f"arn:aws:iam::{call.cloud.account}:root",
         "DefaultVersion": template.default == number,
         "LaunchTemplateData": dict(version.data),

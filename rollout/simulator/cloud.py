@@ -10,6 +10,7 @@ refreshes, scaling policies and cooldowns, and how a MixedInstancesPolicy spread
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rollout.simulator.asg import AutoScaling
@@ -67,26 +68,29 @@ class Cloud:
         self.scaling = AutoScaling(self, self.lives, self.activities)
         self.updates = Updates(self)
 
-    # How a world is built: nothing of this is logged, it is the state at the start.
+    # How a world is built: nothing of this is logged, it is the state at the start. What says no time of its own
+    # was made now.
 
     def add_image(self, image: Image) -> Image:
         """Put an AMI into the account."""
-        self.images[image.id] = image
-        return image
+        self.images[image.id] = replace(image, created=image.created or self.clock.now)
+        return self.images[image.id]
 
     def add_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """Put an EBS snapshot into the account."""
-        self.snapshots[snapshot.id] = snapshot
-        return snapshot
+        self.snapshots[snapshot.id] = replace(snapshot, started=snapshot.started or self.clock.now)
+        return self.snapshots[snapshot.id]
 
     def add_template(self, template: Template) -> Template:
         """Put a launch template into the account; without an id it gets one made of the seed and its name."""
+        template.created = template.created or self.clock.now
         template.id = template.id or "lt-0" + uid(self.seed, "template", template.name).replace("-", "")[-16:]
         self.templates.add(template)
         return template
 
     def add_cluster(self, cluster: Cluster) -> Cluster:
         """Let EKS know a cluster."""
+        cluster.created = cluster.created or self.clock.now
         self.clusters[cluster.name] = cluster
         return cluster
 
@@ -97,6 +101,7 @@ class Cloud:
         called for each, in order of launch.
         """
         group.reference = self._known_template(group.reference)
+        group.created = group.created or self.clock.now
         group.number = len(self.groups)
         self.groups[group.name] = group
         source = version or self.templates.resolve(group.reference)
