@@ -37,7 +37,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
     moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
     effects = tuple(effect for _, step in answers for effect in step.effects)
-    waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if not step.trigger)
+    waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step))
     if moves or effects:
         return Act("work on the old nodes", effects, moves, waits)
     halt = next((step.halt for _, step in answers if step.halt), None)
@@ -97,6 +97,11 @@ class Turns:
         first = group not in self.light
         self.light.add(group)
         return first
+
+
+def _waits(step: Step) -> bool:
+    """Tell whether a node really waits; what we are doing to it at this moment is told by the effects."""
+    return not step.trigger and not step.effects
 
 
 def _ask(row: Node, seen: Seen, record: Record, now: datetime) -> tuple[View | None, Step]:
