@@ -40,8 +40,7 @@ def move(page: Page, moved: Move, now: datetime) -> None:
     row = _known(page, moved.instance_id)
     before, after = row.stage, step(row.stage, moved.trigger)
     back = 1 if after is Stage.WAITING else 0
-    reason = moved.reason or row.reason
-    _change(page, row, stage=after, since=now, waits_for="", reason=reason, round=row.round + back)
+    _change(page, row, stage=after, since=now, waits_for="", reason=moved.reason, round=row.round + back)
     because = f": {moved.reason}" if moved.reason else ""
     stages = {"from": before.value, "to": after.value, "reason": moved.reason}
     text = f"{_label(row)} {before.value} → {after.value}{because}"

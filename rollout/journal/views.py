@@ -6,24 +6,19 @@ a migration that rebuilds a table on SQLite would trip over a view that reads it
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import Connection, inspect
 
-
-def _seconds(start: str, end: str) -> str:
-    """Return SQL for the seconds between two instants. SQLite's own, as `_field` is: no other SQL here is."""
-    return f"ROUND((julianday({end}) - julianday({start})) * 86400, 3)"
-
-
-def _field(name: str) -> str:
-    """Return SQL for one field of an event's data."""
-    return f"json_extract(e.data, '$.{name}')"
-
-
-_RECEIPTS = "(SELECT COUNT(*) FROM attempts a WHERE a.effect_id = f.id)"
+# What the engines write differently -> SQLite's way: the seconds between two instants, and a field of an event's data.
+_SQLITE = {
+    r"SECONDS\((\S+), (\S+)\)": r"ROUND((julianday(\2) - julianday(\1)) * 86400, 3)",
+    r"FIELD\((\w+)\)": r"json_extract(e.data, '$.\1')",
+}
 
 VIEWS: dict[str, str] = {
-    "timeline": f"""
-        SELECT e.rollout_id, e.seq, e.at, {_seconds("r.created_at", "e.at")} AS seconds, e.kind, e.text
+    "timeline": """
+        SELECT e.rollout_id, e.seq, e.at, SECONDS(r.created_at, e.at) AS seconds, e.kind, e.text
         FROM events e JOIN rollouts r ON r.id = e.rollout_id
         """,
     "who_did_what": """
@@ -31,64 +26,71 @@ VIEWS: dict[str, str] = {
         FROM events e JOIN rollouts r ON r.id = e.rollout_id
         LEFT JOIN leases l ON l.cluster = r.cluster AND l.epoch = e.epoch
         """,
-    "phase_durations": f"""
-        SELECT p.rollout_id, p.phase, p.entered_at, p.left_at, {_seconds("p.entered_at", "p.left_at")} AS seconds
+    "phase_durations": """
+        SELECT p.rollout_id, p.phase, p.entered_at, p.left_at, SECONDS(p.entered_at, p.left_at) AS seconds
         FROM (
-            SELECT e.rollout_id, e.seq, {_field("to")} AS phase, e.at AS entered_at,
+            SELECT e.rollout_id, e.seq, FIELD(to) AS phase, e.at AS entered_at,
                    LEAD(e.at) OVER (PARTITION BY e.rollout_id ORDER BY e.seq) AS left_at
             FROM events e WHERE e.kind IN ('begun', 'phase')
         ) p
         """,
-    "node_waits": f"""
+    "node_waits": """
         SELECT w.rollout_id, n.name AS node, w.instance_id, w.waits_for, w.began_at, w.ended_at,
-               {_seconds("w.began_at", "w.ended_at")} AS seconds
+               SECONDS(w.began_at, w.ended_at) AS seconds
         FROM (
-            SELECT e.rollout_id, e.kind, {_field("instance")} AS instance_id, {_field("waits_for")} AS waits_for,
+            SELECT e.rollout_id, e.kind, FIELD(instance) AS instance_id, FIELD(waits_for) AS waits_for,
                    e.at AS began_at,
-                   LEAD(e.at) OVER (PARTITION BY e.rollout_id, {_field("instance")} ORDER BY e.seq) AS ended_at
+                   LEAD(e.at) OVER (PARTITION BY e.rollout_id, FIELD(instance) ORDER BY e.seq) AS ended_at
             FROM events e WHERE e.kind IN ('wait', 'node')
         ) w
         JOIN nodes n ON n.rollout_id = w.rollout_id AND n.instance_id = w.instance_id
         WHERE w.kind = 'wait' AND w.waits_for <> ''
         """,
-    "unsettled_effects": f"""
-        SELECT f.rollout_id, f.key, f.state, f.sent, {_RECEIPTS} AS receipts, f.intended_at, f.sent_at, f.answered_at,
+    "unsettled_effects": """
+        SELECT f.rollout_id, f.key, f.state, f.sent,
+               (SELECT COUNT(*) FROM attempts a WHERE a.effect_id = f.id) AS receipts,
+               f.intended_at, f.sent_at, f.answered_at,
                f.retry_at, f.detail
         FROM effects f WHERE f.state <> 'done'
         """,
-    "effects_sent_more_than_once": f"""
-        SELECT f.rollout_id, f.key, f.state, f.sent, {_RECEIPTS} AS receipts, f.intended_at, f.sent_at, f.settled_at,
+    "effects_sent_more_than_once": """
+        SELECT f.rollout_id, f.key, f.state, f.sent,
+               (SELECT COUNT(*) FROM attempts a WHERE a.effect_id = f.id) AS receipts,
+               f.intended_at, f.sent_at, f.settled_at,
                f.detail
         FROM effects f WHERE f.sent > 1
         """,
     # A request that was under way when its runner died: it may have been applied, and what was seen later tells.
-    "effects_without_receipt": f"""
-        SELECT f.rollout_id, f.key, f.state, f.sent, {_RECEIPTS} AS receipts, f.intended_at, f.sent_at, f.settled_at
-        FROM effects f WHERE f.sent > {_RECEIPTS}
+    "effects_without_receipt": """
+        SELECT f.rollout_id, f.key, f.state, f.sent,
+               (SELECT COUNT(*) FROM attempts a WHERE a.effect_id = f.id) AS receipts,
+               f.intended_at, f.sent_at, f.settled_at
+        FROM effects f WHERE f.sent > (SELECT COUNT(*) FROM attempts a WHERE a.effect_id = f.id)
         """,
-    "terminations": f"""
+    "terminations": """
         SELECT n.rollout_id, n.name AS node, n.instance_id, n.node_group, n.role,
                (SELECT MAX(e.at) FROM events e
-                WHERE e.rollout_id = n.rollout_id AND e.kind = 'node' AND {_field("instance")} = n.instance_id
-                  AND {_field("to")} = 'RELEASED') AS drained_at,
-               (SELECT COUNT(*) FROM killed_jobs k WHERE k.rollout_id = n.rollout_id AND k.node = n.name) AS jobs_killed,
+                WHERE e.rollout_id = n.rollout_id AND e.kind = 'node' AND FIELD(instance) = n.instance_id
+                  AND FIELD(to) = 'RELEASED') AS drained_at,
+               (SELECT COUNT(*) FROM killed_jobs k
+                WHERE k.rollout_id = n.rollout_id AND k.node = n.name) AS jobs_killed,
                t.sent_at, t.answered_at, n.since AS gone_at, n.reason
         FROM nodes n
         LEFT JOIN effects t ON t.rollout_id = n.rollout_id AND t.kind = 'terminate' AND t.state = 'done'
                            AND t.target = n.node_group || '/' || n.instance_id
         WHERE n.stage = 'GONE'
         """,
-    "forced_kills": f"""
+    "forced_kills": """
         SELECT k.rollout_id, k.job, k.pod, k.node, k.at, r.drain_deadline,
-               {_seconds("r.drain_deadline", "k.at")} AS seconds_after_deadline, f.kind AS how, f.key
+               SECONDS(r.drain_deadline, k.at) AS seconds_after_deadline, f.kind AS how, f.key
         FROM killed_jobs k JOIN rollouts r ON r.id = k.rollout_id JOIN effects f ON f.id = k.effect_id
         """,
     "restore_differences": """
         SELECT e.rollout_id, e.at, e.text AS difference FROM events e WHERE e.kind = 'report'
         """,
-    "lease_history": f"""
+    "lease_history": """
         SELECT l.cluster, l.epoch, l.host, l.pid, l.run_id, l.build_url, l.acquired_at, l.released_at,
-               {_seconds("l.acquired_at", "l.released_at")} AS seconds,
+               SECONDS(l.acquired_at, l.released_at) AS seconds,
                CASE WHEN l.released_at IS NOT NULL THEN 'released'
                     WHEN l.epoch < MAX(l.epoch) OVER (PARTITION BY l.cluster) THEN 'killed'
                     ELSE 'held, or killed since' END AS ended
@@ -100,10 +102,16 @@ VIEWS: dict[str, str] = {
 def create(connection: Connection) -> None:
     """Create all views."""
     for name, query in VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {query.strip()}")
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_for_sqlite(query)}")
 
 
 def drop(connection: Connection) -> None:
     """Drop all views there are, those of another version too."""
     for name in inspect(connection).get_view_names():
         connection.exec_driver_sql(f"DROP VIEW {name}")
+
+
+def _for_sqlite(query: str) -> str:
+    for pattern, way in _SQLITE.items():
+        query = re.sub(pattern, way, query)
+    return query.strip()
