@@ -5,7 +5,7 @@ No credential leaves this process or is written down; role sessions carry the ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from botocore.credentials import (
 )
 
 from rollout.adapters.aws_errors import translated
+from rollout.config import is_loopback
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -51,8 +52,12 @@ class Account:
         return self._client(service, _WRITE)
 
     def _client(self, service: str, settings: dict[str, Any]) -> Any:
-        config = ClientConfig(user_agent_extra=user_agent(self.run_id), **settings)
-        return self.session.client(service, endpoint_url=self.endpoint_url, config=config)
+        return self.session.client(service, endpoint_url=self.endpoint_url, config=self._config(settings))
+
+    def _config(self, settings: dict[str, Any]) -> ClientConfig:
+        # A proxy of the environment cannot reach this machine's loopback.
+        direct: dict[str, Any] = {"proxies": {}} if self.endpoint_url and is_loopback(self.endpoint_url) else {}
+        return ClientConfig(user_agent_extra=user_agent(self.run_id), **settings, **direct)
 
     def assume(self, role: str) -> Account:
         """The identity that this one has in a role; assumed when first used, and again before it ends."""
@@ -61,15 +66,12 @@ class Account:
             botocore.session.Session().create_client,
             region_name=self.session.region_name,
             endpoint_url=self.endpoint_url,
-            config=ClientConfig(user_agent_extra=user_agent(self.run_id), **_READ),
+            config=self._config(_READ),
         )
         fetcher = AssumeRoleCredentialFetcher(create, source, role, {"RoleSessionName": f"rollout-{self.run_id}"})
-        session = _session_of(DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role"))
-        return Account(
-            boto3.Session(botocore_session=session, region_name=self.session.region_name),
-            self.run_id,
-            self.endpoint_url,
-        )
+        inner = _session_of(DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role"))
+        session = boto3.Session(botocore_session=inner, region_name=self.session.region_name)
+        return replace(self, session=session)
 
     def caller(self) -> tuple[str, str]:
         """Ask AWS who we are: account id and ARN."""

@@ -48,6 +48,8 @@ _NOT_SENT = (
     b.MetadataRetrievalError,
 )
 _NO_IDENTITY = (b.NoCredentialsError, b.PartialCredentialsError, b.NoAuthTokenError, b.TokenRetrievalError, b.SSOError)
+# Of a read: the network, or a reply that was cut off. What else botocore raises is wrong on our side.
+_PASSING = (b.HTTPClientError, b.ConnectionError, b.IncompleteReadError, ResponseParserError)
 
 _SERVER_ERROR = 500
 
@@ -87,7 +89,9 @@ def translate(error: Exception, *, mutating: bool) -> EdgeError:
         return Refused(detail)
     if isinstance(error, b.ParamValidationError):
         return Bug(detail)
-    return Unknown(detail) if mutating else Retry(detail)
+    if mutating:
+        return Unknown(detail)
+    return Retry(detail) if isinstance(error, _PASSING) else Refused(detail)
 
 
 def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:

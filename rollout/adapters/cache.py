@@ -31,6 +31,8 @@ _WATCH = 290
 STALE = 150.0
 # Seconds between two attempts to open a stream: first, and at most.
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+# Seconds for the thread to end.
+_FAREWELL = 5.0
 # Where versions can be waited for: seconds to wait in all, and before the versions are asked for again.
 _PATIENCE, _ASK_AGAIN = 20.0, 0.5
 
@@ -63,20 +65,22 @@ class Watch(Generic[Slim]):
         self._trouble = ""
         self._stream: urllib3.BaseHTTPResponse | None = None
         self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
 
     def start(self) -> None:
         """List in the caller's thread, so that a refusal shows at once, and watch in one of our own from there on."""
         self._list()
-        threading.Thread(target=self._run, name=f"watch {self._path}", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end."""
-        self._stopping.set()
+        """End the thread; what was read stays readable for a while."""
         with self._news:
+            self._stopping.set()
             # A stream that has just ended has nothing left to shut down, and says so.
             if self._stream is not None:
-                with contextlib.suppress(ValueError, RuntimeError):
+                with contextlib.suppress(ValueError, RuntimeError, OSError):
                     self._stream.shutdown()
+        self._thread.join(_FAREWELL)
 
     def read(self) -> tuple[Slim, ...]:
         """Return all records, by namespace and name. Raises `Retry` where the watch is silent or behind."""
@@ -153,6 +157,8 @@ class Watch(Generic[Slim]):
 
     def _open(self, stream: urllib3.BaseHTTPResponse) -> None:
         with self._news:
+            if self._stopping.is_set():
+                raise Retry("stopped")
             self._stream = stream
             self._trouble = ""
             self._hear(self._version)

@@ -13,7 +13,6 @@ import json
 import select
 import socket
 import threading
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,10 +26,7 @@ if TYPE_CHECKING:
 # Longest wait in one piece, in seconds: the wall clock is looked at again, which may have been set meanwhile.
 _PIECE = 10.0
 # On a busy cluster the watches bring news all the time; they end a wait not before this many seconds.
-_CALM = 1.0
-
-# What ends a wait: a signal, at once; news of the world.
-_SIGNAL, _NEWS = b"!", b"."
+_CALM = 3.0
 
 _TIMEOUT = 30.0
 #: Exit code of a rollout that was interrupted and can be resumed.
@@ -41,58 +37,66 @@ class _Bell:
     """Wake-ups that wait in a socket until somebody listens."""
 
     def __init__(self) -> None:
-        self._ear, self._hand = socket.socketpair()
-        for end in (self._ear, self._hand):
+        self.ear, self._hand = socket.socketpair()
+        for end in (self.ear, self._hand):
             end.setblocking(False)  # noqa: FBT003 - the socket's own signature
 
-    def ring(self, what: bytes) -> None:
+    def ring(self) -> None:
         """Wake who listens, now or later. A full socket has wake-ups enough; after `close` nobody listens."""
         with contextlib.suppress(OSError):
-            self._hand.send(what)
+            self._hand.send(b"!")
 
-    def listen(self, seconds: float | None, others: Sequence[socket.socket] = ()) -> bytes:
-        """Return what was rung; b"" after that many seconds, or when one of `others` can be read."""
-        ready, _, _ = select.select([self._ear, *others], [], [], seconds)
-        return self._ear.recv(4096) if self._ear in ready else b""
+    def hush(self) -> None:
+        """Forget what was rung."""
+        with contextlib.suppress(BlockingIOError):
+            self.ear.recv(4096)
 
     def close(self) -> None:
         """Close both ends."""
-        self._ear.close()
+        self.ear.close()
         self._hand.close()
+
+
+def _listen(seconds: float | None, *bells: _Bell, also: Sequence[socket.socket] = ()) -> bool:
+    """Tell whether a bell was rung, before that many seconds are over or one of `also` can be read."""
+    ready, _, _ = select.select([*(bell.ear for bell in bells), *also], [], [], seconds)
+    rung = [bell for bell in bells if bell.ear in ready]
+    for bell in rung:
+        bell.hush()
+    return bool(rung)
 
 
 class SystemClock:
     """The wall clock."""
 
     def __init__(self) -> None:
-        self._bell = _Bell()
+        self._signals = _Bell()
+        self._news = _Bell()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def wait(self, until: datetime) -> None:
-        calm = time.monotonic() + _CALM
-        news = b""
-        while (left := (until - self.now()).total_seconds()) > 0:
-            if news and calm <= time.monotonic():
+        if _listen(min(_CALM, self._left(until)), self._signals):
+            return
+        while left := self._left(until):
+            if _listen(min(_PIECE, left), self._signals, self._news):
                 return
-            # With news in hand, the wait is only for what is left of the calm.
-            piece = min(left, _PIECE, calm - time.monotonic() if news else _PIECE)
-            heard = self._bell.listen(max(piece, 0.0))
-            if _SIGNAL in heard:
-                return
-            news += heard
+
+    def _left(self, until: datetime) -> float:
+        return max(0.0, (until - self.now()).total_seconds())
 
     def wake(self) -> None:
-        self._bell.ring(_SIGNAL)
+        self._signals.ring()
 
     def news(self) -> None:
-        """Say that the world moved; a wait ends when it has lasted a second."""
-        self._bell.ring(_NEWS)
+        """Say that the world moved: a wait ends, but not in its first seconds."""
+        self._news.ring()
 
     def close(self) -> None:
         """Release the sockets."""
-        self._bell.close()
+        self._signals.close()
+        self._news.close()
 
 
 class SimulatedClock:
@@ -104,7 +108,7 @@ class SimulatedClock:
 
     def __init__(self, url: str, client: str) -> None:
         self._client = client
-        self._bell = _Bell()
+        self._signals = _Bell()
         self._asking = _Line(url, client)
         self._sleeping = _Line(url, client)
         self._asks = threading.Lock()
@@ -124,21 +128,21 @@ class SimulatedClock:
             return self._asking.ask("GET", path)
 
     def wait(self, until: datetime) -> None:
-        if not self._bell.listen(0.0):
+        if not _listen(0.0, self._signals):
             asleep = {"client": self._client, "until": until.timestamp()}
             self._sleeping.ask("POST", "/sleep", asleep, self._undisturbed)
 
     def _undisturbed(self, answer: socket.socket) -> bool:
-        return not self._bell.listen(None, [answer])
+        return not _listen(None, self._signals, also=[answer])
 
     def wake(self) -> None:
-        self._bell.ring(_SIGNAL)
+        self._signals.ring()
 
     def close(self) -> None:
         """End the session: for this client time need not stand still any more."""
         for line in (self._session, self._sleeping, self._asking):
             line.close()
-        self._bell.close()
+        self._signals.close()
 
 
 class _Line:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubernetes.client.configuration import Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-
 from rollout.adapters import kube_records
-from rollout.adapters.access import own_account, simulated_account, user_agent
+from rollout.adapters.access import own_account, simulated_account
 from rollout.adapters.aws import AwsFleet
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.cache import Watch
 from rollout.adapters.clock import SimulatedClock, SystemClock
-from rollout.adapters.eks_token import EksToken
 from rollout.adapters.kube import KubeCluster
-from rollout.adapters.kube_api import KubeApi
-from rollout.adapters.wording import one_line
+from rollout.adapters.kube_access import kube_api
 from rollout.config import is_loopback
 from rollout.errors import EdgeError, Retry, UserError
 
@@ -66,7 +60,7 @@ def connect(config: Config, run_id: str) -> Edge:
         account = _account(config, run_id)
         number, arn = _identity(config, account)
         with _explained("Kubernetes"):
-            api = _kube_api(config, account)
+            api = kube_api(config.access, config.cluster, account)
         stack.callback(api.close)
         clock, news, barrier = _clock(config, api.host, run_id)
         stack.callback(clock.close)
@@ -82,7 +76,7 @@ def connect(config: Config, run_id: str) -> Edge:
 
 def _account(config: Config, run_id: str) -> Account:
     url = config.access.endpoint_url
-    with _explained("AWS credentials"), translated(mutating=False):
+    with _explained("AWS"), translated(mutating=False):
         if config.simulator and url:
             account = simulated_account(config.region, run_id, url)
         else:
@@ -99,33 +93,6 @@ def _identity(config: Config, account: Account) -> tuple[str, str]:
             hint="set AWS_PROFILE or access.assume_role to an identity of that account",
         )
     return number, arn
-
-
-def _kube_api(config: Config, account: Account) -> KubeApi:
-    configuration = Configuration()
-    agent = user_agent(account.run_id)
-    match config.access.kubernetes:
-        case "kubeconfig":
-            file = config.access.kubeconfig
-            named = str(file) if file else None
-            load_kube_config(named, config.access.context, configuration, persist_config=False)  # type: ignore[no-untyped-call]
-        case "in-cluster":
-            load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-        case "eks":
-            return KubeApi(configuration, agent, _eks(config, account, configuration).drop)
-    return KubeApi(configuration, agent)
-
-
-def _eks(config: Config, account: Account, configuration: Configuration) -> EksToken:
-    with translated(mutating=False):
-        cluster = account.reading("eks").describe_cluster(name=config.cluster)["cluster"]
-    configuration.host = cluster["endpoint"]
-    if authority := cluster.get("certificateAuthority", {}).get("data"):
-        configuration.ca_cert_data = base64.b64decode(authority).decode()
-    holder = account.assume(config.access.eks_role) if config.access.eks_role else account
-    token = EksToken(holder, config.cluster)
-    token.install(configuration)
-    return token
 
 
 def _clock(
@@ -153,6 +120,4 @@ def _explained(what: str) -> Iterator[None]:
     except Retry as error:
         raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=_INTERRUPTED) from error
     except EdgeError as error:
-        raise UserError(f"{what}: {error.detail}", hint="rollout config check") from error
-    except ConfigException as error:
-        raise UserError(one_line(f"{what}: {error}"), hint="see access.kubernetes in the configuration") from error
+        raise UserError(f"{what}: {error.detail}", hint="see access in the configuration") from error
