@@ -238,7 +238,7 @@ def _or_none(value: Any) -> Any:
     return None if value == "none" else value
 
 
-def _default_database() -> str:
+def default_database() -> str:
     """Return a file in the platform's state folder: a workspace that is wiped must not take the journal with it."""
     from platformdirs import user_state_path
 
@@ -286,7 +286,7 @@ class Config(Section):
     parallel: Annotated[int, Field(ge=1, le=50)] = 8
     """Requests side by side, for effects that set absolute values. Default 8: far below AWS's request limits."""
 
-    database: DatabaseUrl = Field(default_factory=_default_database)
+    database: DatabaseUrl = Field(default_factory=default_database)
     """The journal. Default: rollout.db in the platform's user state folder."""
 
     simulator: Url | None = None

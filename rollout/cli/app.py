@@ -1,0 +1,77 @@
+"""Wires the commands and turns every way to end into words and an exit code.
+
+Only typer is imported here and in the commands' modules; what is heavy comes when a command runs, so that
+`rollout --help` and shell completion answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from rollout import __version__
+from rollout.cli import config, db, demo, events, listing, resume, simulator, start, status
+from rollout.errors import Lost, Refused, Retry, Unknown, UserError
+
+#: EX_SOFTWARE of sysexits.h: a fault of ours, never an answer about the rollout.
+BUG = 70
+# What the other side said while nothing of ours was under way, or nothing may be any more.
+_CODES = {Refused: 2, Retry: 75, Unknown: 75, Lost: 76}
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it.",
+    epilog="Exit codes: 0 done, 1 halted, 2 usage or configuration, 70 a fault of this tool, "
+    "75 interrupted and resumable, 76 another rollout is active.",
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  typer calls it with the option's value
+    if wanted:
+        typer.echo(f"rollout {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rollout(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it."""
+
+
+app.command("start")(start.start)
+app.command("resume")(resume.resume)
+app.command("status")(status.status)
+app.command("list")(listing.list_)
+app.command("events")(events.events)
+app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
+app.command("simulator")(simulator.simulator)
+app.command("demo")(demo.demo)
+
+
+def main() -> NoReturn:
+    """Run the command line; the only place that decides how a process of ours ends."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"rollout: {error.problem}", err=True)
+        if error.hint:
+            typer.echo(f"  next: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except (Lost, Refused, Retry, Unknown) as error:
+        typer.echo(f"rollout: {error.detail}", err=True)
+        sys.exit(_CODES[type(error)])
+    except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
+        from rollout.cli import crash
+
+        typer.echo(crash.told(error), err=True)
+        sys.exit(BUG)
+    sys.exit(0)

@@ -1,0 +1,93 @@
+"""Which rollout a command means, as functions of what the journal lists. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rollout.errors import UserError
+from rollout.machine import terminal
+from rollout.ports import Summary
+
+ANOTHER_ACTIVE = 76
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `rollout start` was asked for."""
+
+    cluster: str
+    groups: tuple[str, ...]
+    ami: str
+    key: str | None
+
+
+def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
+    """Return the rollout that `start` means, finished or not; None: a new one begins.
+
+    Raises `UserError`: the key belongs to something else (exit 2), or another rollout is at work there (exit 76).
+    """
+    if asked.key is not None:
+        same_key = next((one for one in known if one.key == asked.key), None)
+        if same_key is not None:
+            _same_or_refuse(asked, same_key)
+            return same_key
+    active = next((one for one in unfinished(known) if one.cluster == asked.cluster), None)
+    if active is None:
+        return None
+    if asked.key is None and (set(active.groups), active.ami) == (set(asked.groups), asked.ami):
+        return active
+    raise UserError(
+        f"rollout {active.id} of {active.ami} is unfinished on cluster {active.cluster} ({active.phase.value})",
+        hint=f"rollout resume {active.id}",
+        exit_code=ANOTHER_ACTIVE,
+    )
+
+
+def _same_or_refuse(asked: Asked, found: Summary) -> None:
+    if (found.cluster, found.ami) != (asked.cluster, asked.ami):
+        raise UserError(
+            f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, '
+            f"not {asked.ami} on {asked.cluster}",
+            hint="use another --key for another rollout",
+        )
+
+
+def to_resume(wanted: str | None, known: Sequence[Summary]) -> Summary:
+    """Return the rollout of that id, or the only unfinished one.
+
+    Raises `UserError` if there is none, or if there are several to choose from.
+    """
+    if wanted is not None:
+        return _of_id(wanted, known)
+    candidates = unfinished(known)
+    if not candidates:
+        raise UserError("no rollout is unfinished", hint="rollout list shows all of them")
+    if len(candidates) > 1:
+        listed = "\n  ".join(f"{one.id}  {one.cluster}  {one.ami}  {one.phase.value}" for one in candidates)
+        raise UserError(f"several rollouts are unfinished:\n  {listed}", hint="rollout resume ID")
+    return candidates[0]
+
+
+def to_show(wanted: str | None, known: Sequence[Summary]) -> Summary:
+    """Return the rollout of that id, or the newest unfinished one, or the newest.
+
+    Raises `UserError` if there is none.
+    """
+    if wanted is not None:
+        return _of_id(wanted, known)
+    if not known:
+        raise UserError("no rollout was ever started here", hint="rollout start --ami AMI")
+    return (*unfinished(known), *known)[0]
+
+
+def unfinished(known: Sequence[Summary]) -> tuple[Summary, ...]:
+    """Return those that are not at their end, newest first."""
+    return tuple(one for one in known if not terminal(one.phase))
+
+
+def _of_id(wanted: str, known: Sequence[Summary]) -> Summary:
+    for one in known:
+        if one.id == wanted:
+            return one
+    raise UserError(f"there is no rollout {wanted}", hint="rollout list shows all of them")

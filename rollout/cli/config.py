@@ -1,0 +1,96 @@
+"""`rollout config`: writes a commented configuration, and says what one means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options
+
+if TYPE_CHECKING:
+    from rollout.config import Config
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Write or check the configuration file.")
+
+_AT_DEADLINE = {
+    "pod": "their pods are evicted or deleted; the Job objects stay",
+    "job": "they are deleted",
+    "halt": "the rollout halts",
+}
+
+
+@app.command()
+def init(
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where it goes; a file that is there is left alone.")
+    ] = options.CONFIG,
+    seed_names: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="ENV ACCOUNT", help="Fill in the names that the original script derived from these two."),
+    ] = None,
+) -> None:
+    """Write a configuration in which every setting stands with its default and the reason for it."""
+    from rollout.cli import template
+    from rollout.errors import UserError
+
+    text = template.for_seed(*seed_names) if seed_names else template.example()
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UserError(
+            f"{output} is there already and was left alone", hint="name another file with --output"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}") from error
+    output.chmod(0o644)
+    typer.echo(f"{output} is written; fill it in, then: rollout config check --config {output}")
+
+
+@app.command()
+def check(config: options.ConfigFile = options.CONFIG) -> None:
+    """Check a configuration without asking AWS, and say in a few lines what it means."""
+    from rollout import config as configuration
+
+    for line in _meaning(configuration.load(config)):
+        typer.echo(line)
+
+
+def _meaning(config: Config) -> Iterator[str]:
+    from rollout.cli import text
+
+    groups, drain, times = ", ".join(config.groups), config.drain, config.deadlines
+    yield f"cluster {config.cluster} in {config.region}" + (f", account {config.account}" if config.account else "")
+    yield f"  replaced:   the nodes of {groups}"
+    yield f"  protected:  {_protected(config)}"
+    yield f"  autoscaler: {_autoscaler(config)}"
+    yield f"  drain:      {text.count(drain.max_draining, 'node')} of a group at a time"
+    yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"
+    waits = f"InService {_span(times.in_service)}, Ready {_span(times.ready)}, blocked pods {_span(times.blocked)}"
+    yield f"  deadlines:  {waits}"
+    yield f"  journal:    {config.database}"
+
+
+def _protected(config: Config) -> str:
+    rule = config.protected
+    named = " or ".join(f"{prefix}*" for prefix in rule.prefixes) or "any name"
+    where = ", ".join(rule.namespaces) or "all namespaces"
+    labels = "".join(f", labelled {key}={value}" for key, value in rule.labels.items())
+    return f"pods of {'/'.join(rule.kinds)} {named} in {where}{labels}"
+
+
+def _autoscaler(config: Config) -> str:
+    return (
+        f"Deployment {config.autoscaler.namespace}/{config.autoscaler.name}, held at 0" if config.autoscaler else "none"
+    )
+
+
+def _span(seconds: float) -> str:
+    from datetime import timedelta
+
+    from rollout.cli import text
+
+    return text.span(timedelta(seconds=seconds))

@@ -1,0 +1,49 @@
+"""How a run ended: in words for people, and as an exit code for whoever started the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rollout.cli import text
+from rollout.runner import Ended
+
+if TYPE_CHECKING:
+    from rollout.ports import Journal
+    from rollout.record import Record
+
+_CODES = {Ended.DONE: 0, Ended.HALTED: 1, Ended.INTERRUPTED: 75}
+
+
+def exit_code(ended: Ended) -> int:
+    """Return the process's exit code; the README documents them."""
+    return _CODES[ended]
+
+
+def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
+    """Yield what the operator must know: what was done, which Jobs were killed, what differs, and what to type next."""
+    for job in journal.killed(record.id):
+        yield f"killed at the deadline: Job {job.job} (pod {job.pod} on {job.node}), {text.instant(job.at)}"
+    match ended:
+        case Ended.DONE:
+            yield from _done(record, journal)
+        case Ended.HALTED:
+            yield f"halted in {record.phase.value}; everything stays protected"
+            yield f"  {halt(journal, record.id)}"
+        case Ended.INTERRUPTED:
+            yield f"interrupted in {record.phase.value}; nothing is lost"
+            yield f"  next: rollout resume {record.id}"
+
+
+def halt(journal: Journal, rollout_id: str) -> str:
+    """Return what the rollout's last halt said: the reason, and the next command."""
+    return next((event.text for event in reversed(journal.events(rollout_id)) if event.kind == "halted"), "")
+
+
+def _done(record: Record, journal: Journal) -> Iterator[str]:
+    events = journal.events(record.id)
+    for event in events:
+        if event.kind == "report":
+            yield f"left as it is: {event.text}"
+    took = text.span(record.since - events[0].at)
+    yield f"done: {text.count(len(record.nodes), 'node')} replaced by {record.plan.ami} in {took}"

@@ -1,0 +1,74 @@
+"""`rollout events`: a rollout's history, as the journal's chain of events tells it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollout.ports import Event, Journal
+
+#: Seconds between two looks at the journal while following.
+FOLLOW_PAUSE = 1.0
+
+
+def events(
+    rollout_id: options.RolloutId = None,
+    *,
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+    as_json: options.AsJson = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until the rollout is done.")] = False,
+) -> None:
+    """Print a rollout's events in order; default: of the newest unfinished rollout, else of the newest."""
+    from rollout.cli import choosing
+    from rollout.journal import read_journal
+
+    journal = read_journal(options.journal_url(config, database))
+    chosen = choosing.to_show(rollout_id, journal.summaries()).id
+    show = _json if as_json else _line
+    for event in _followed(journal, chosen) if follow else journal.events(chosen):
+        typer.echo(show(event))
+
+
+def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:
+    """Yield events as they come; ends after the last one of a rollout at its end."""
+    import time
+
+    from rollout.machine import terminal
+
+    last = 0
+    while True:
+        # Asked before reading: what is at its end now has written its last event.
+        ended = terminal(journal.load(rollout_id).phase)
+        for event in journal.events(rollout_id, after=last):
+            last = event.seq
+            yield event
+        if ended:
+            return
+        time.sleep(FOLLOW_PAUSE)
+
+
+def _line(event: Event) -> str:
+    from rollout.cli import text
+
+    return f"{text.instant(event.at)}  {event.kind:<11}  {event.text}"
+
+
+def _json(event: Event) -> str:
+    from rollout.cli import text
+
+    fields = {
+        "seq": event.seq,
+        "at": text.instant(event.at),
+        "kind": event.kind,
+        "actor": event.actor,
+        "text": event.text,
+    }
+    return json.dumps(fields, ensure_ascii=False)

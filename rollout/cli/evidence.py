@@ -1,0 +1,95 @@
+"""Two promises that no world can judge alone: they join the journal with the simulator's log of applied changes.
+
+8. At most one active rollout per cluster. 9. The event chain verifies; every application has an earlier intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rollout import effects
+
+if TYPE_CHECKING:
+    from rollout.effects import Effect
+    from rollout.journal import SqlJournal
+    from rollout.ports import Summary
+
+MARKER = "configmap/kube-system/eks-rollout"
+#: A change as the simulator's control listener shows it: `object`, `field`, `at` (POSIX seconds), `actor`, `verb`.
+Change = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A promise with the number of checks made and what violated it. None made is a violation too."""
+
+    number: int
+    text: str
+    checks: int
+    violations: tuple[str, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Tell whether it was put to the test and held."""
+        return self.checks > 0 and not self.violations
+
+
+def one_at_a_time(rollouts: Sequence[Summary]) -> Judged:
+    """Judge promise 8 by the times at which a journal's rollouts began and ended."""
+    violations = []
+    for one in rollouts:
+        for other in rollouts:
+            together = other.ended is None or one.begun < other.ended
+            if one.cluster == other.cluster and other.begun < one.begun and together:
+                violations.append(f"{one.id} began while {other.id} was active on {one.cluster}")
+    return Judged(8, "at most one rollout is active per cluster", len(rollouts), tuple(violations))
+
+
+def written_first(journal: SqlJournal, rollout_id: str, changes: Iterable[Change]) -> Judged:
+    """Judge promise 9 by the chain of events, and by the intents before each change that a client of ours made."""
+    events, broken = journal.verify(rollout_id)
+    ours = [change for change in changes if _by_us(change)]
+    violations = (*broken, *_unintended(ours, journal.intents(rollout_id)))
+    return Judged(
+        9, "each effect was written down before it was sent, in a chain that verifies", events + len(ours), violations
+    )
+
+
+def _by_us(change: Change) -> bool:
+    return str(change["actor"]).startswith("client:") and change["actor"] != "client:other"
+
+
+def _unintended(changes: Sequence[Change], intents: Sequence[tuple[datetime, Effect]]) -> Iterator[str]:
+    first: dict[str, float] = {}
+    for at, effect in intents:
+        for thing in touched(effect):
+            first.setdefault(thing, at.timestamp())
+    for change in changes:
+        if first.get(change["object"], float("inf")) > change["at"]:
+            yield f"{change['object']} {change['field']}: {change['verb']} without an earlier intent"
+
+
+def touched(effect: Effect) -> tuple[str, ...]:
+    """Return the things that an effect may change, as the simulator's log names them."""
+    match effect:
+        case effects.CreateMarker() | effects.DeleteMarker():
+            return (MARKER,)
+        case effects.StopAutoscaler() | effects.StartAutoscaler():
+            return (f"deployment/{effect.namespace}/{effect.name}",)
+        case effects.OnNode():
+            return (f"node/{effect.node}",)
+        case effects.OnPod():
+            return (f"pod/{effect.namespace}/{effect.name}",)
+        case effects.DeleteJob():
+            return (f"job/{effect.namespace}/{effect.name}",)
+        case effects.CreateVersion() | effects.SetDefaultVersion():
+            return (f"template/{effect.template_id}",)
+        case effects.Protect():
+            return tuple(f"instance/{instance}" for instance in effect.instance_ids)
+        case effects.Terminate():
+            return (f"asg/{effect.group}", f"instance/{effect.instance_id}")
+        case _:
+            return (f"asg/{effect.group}",)

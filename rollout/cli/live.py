@@ -1,0 +1,99 @@
+"""The live page on a terminal: phases, a line for each node that must go with what it waits for, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rollout.cli import text
+from rollout.machine import PHASE_MOVES, Phase, Stage
+
+if TYPE_CHECKING:
+    from rollout.plan import Node
+    from rollout.ports import Journal
+    from rollout.record import Record
+    from rollout.runner import Progress
+
+#: Lines of the page beside the nodes' table.
+_FRAME = 8
+_COLOURS = {
+    Stage.WAITING: "yellow",
+    Stage.DRAINING: "cyan",
+    Stage.RELEASED: "cyan",
+    Stage.TERMINATING: "magenta",
+    Stage.GONE: "dim",
+}
+_ORDER = list(Stage)
+
+
+@contextmanager
+def live(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iterator[Callable[[Progress], None]]:
+    """Show the page until the block ends; the last state of it stays on the screen."""
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as screen:
+
+        def show(record: Record, waiting: str) -> None:
+            screen.update(page(record, waiting, now(), console.height), refresh=True)
+
+        yield lambda progress: show(progress.record, progress.waiting)
+        show(journal.load(rollout_id), "")
+
+
+def page(record: Record, waiting: str, now: datetime, height: int) -> Group:
+    """Return the page for a screen of that many lines."""
+    plan = record.plan
+    head = Text(f"rollout {record.id}  {plan.cluster} → {plan.ami}", style="bold")
+    clock = Text(f"{text.instant(now)}  {_deadline(record, now)}", style="dim")
+    rest = Text(record.halted or waiting, style="bold red" if record.halted else "", overflow="ellipsis", no_wrap=True)
+    return Group(head, clock, _phases(record.phase), Text(), *_nodes(record, max(height - _FRAME, 3)), rest)
+
+
+def _deadline(record: Record, now: datetime) -> str:
+    until = record.drain_deadline if record.phase is Phase.DRAIN else record.deadline
+    if until is None:
+        return ""
+    return f"deadline in {text.span(until - now)}" if until > now else "deadline passed"
+
+
+def _phases(phase: Phase) -> Text:
+    names = list(PHASE_MOVES)
+    line = Text()
+    for name in names:
+        past, here = names.index(name) < names.index(phase), name is phase
+        style = "bold reverse" if here else "green" if past else "dim"
+        line.append(name.value, style=style).append(" ")
+    return line
+
+
+def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
+    """Yield the table of nodes, those that are further on first; what has no room is counted."""
+    if not record.nodes:
+        return
+    left = [node for node in record.nodes if node.stage is not Stage.GONE]
+    gone = [node for node in record.nodes if node.stage is Stage.GONE]
+    shown = [*sorted(left, key=lambda node: -_ORDER.index(node.stage)), *gone][:room]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for style, ratio in (("", None), ("dim", None), ("", None), ("", 1)):
+        table.add_column(style=style, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    for node in shown:
+        table.add_row(
+            node.name or node.instance_id, node.group, Text(node.stage.value, _COLOURS[node.stage]), _why(node)
+        )
+    yield table
+    hidden = len(record.nodes) - len(shown)
+    yield Text(
+        f"{len(gone)} of {text.count(len(record.nodes), 'old node')} gone" + (f", {hidden} not shown" if hidden else "")
+    )
+
+
+def _why(node: Node) -> str:
+    if node.stage is Stage.GONE:
+        return node.reason
+    return f"waits for {node.waits_for}" if node.waits_for else ""

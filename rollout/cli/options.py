@@ -1,0 +1,40 @@
+"""Options that several commands share, and which journal they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CONFIG = Path("rollout.yaml")
+
+ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The configuration file.")]
+WhoseJournal = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration that names the journal; default: ./rollout.yaml if it is there.",
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="The journal itself, such as sqlite:////path/rollout.db."),
+]
+RolloutId = Annotated[str | None, typer.Argument(metavar="[ID]", help="The rollout's id.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def journal_url(config: Path | None, database: str | None) -> str:
+    """Return the journal that is meant: the one named, else the configuration's, else the default place.
+
+    Raises `UserError` for a configuration that cannot be read.
+    """
+    from rollout import config as configuration
+
+    if database:
+        return database
+    if config is None and not CONFIG.exists():
+        return configuration.default_database()
+    return configuration.load(config or CONFIG).database

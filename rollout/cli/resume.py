@@ -1,0 +1,20 @@
+"""`rollout resume`: goes on with an unfinished rollout, whoever began it."""
+
+from __future__ import annotations
+
+import typer
+
+from rollout.cli import options
+
+
+def resume(rollout_id: options.RolloutId = None, config: options.ConfigFile = options.CONFIG) -> None:
+    """Go on with a rollout that was interrupted, crashed or halted; default: the only unfinished one."""
+    from rollout import config as configuration
+    from rollout.cli import choosing, workplace
+    from rollout.journal import open_journal
+
+    loaded = configuration.load(config)
+    journal = open_journal(loaded.database, actor=workplace.actor())
+    found = choosing.to_resume(rollout_id, journal.summaries())
+    typer.echo(found.id)
+    workplace.go_on(loaded, journal, found)

@@ -1,0 +1,47 @@
+"""`rollout simulator`: the embedded EKS, to learn on and to try a configuration without a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rollout.simulator.server import Endpoints
+
+
+def simulator(
+    scenario: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A scenario that is shipped, or a file of your own.")
+    ],
+    directory: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where kubeconfig and rollout.yaml go; default: a new temporary folder."),
+    ] = None,
+    pace: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0.001, help="Simulated seconds in a real one at most; default: no limit."),
+    ] = None,
+    *,
+    exit_with_stdin: Annotated[bool, typer.Option("--exit-with-stdin", hidden=True)] = False,
+) -> None:
+    """Run a simulated AWS and EKS cluster on this machine until Ctrl-C, and say how to reach it."""
+    import asyncio
+    import tempfile
+
+    from rollout.errors import UserError
+    from rollout.simulator.scenario import ScenarioError
+    from rollout.simulator.server import serve
+
+    place = directory or Path(tempfile.mkdtemp(prefix="rollout-simulator-"))
+    try:
+        asyncio.run(serve(scenario, place, _announce, pace, exit_with_stdin=exit_with_stdin))
+    except ScenarioError as error:
+        raise UserError(str(error), hint="the shipped scenarios are described in docs/simulator.md") from error
+
+
+def _announce(endpoints: Endpoints) -> None:
+    for name, value in endpoints.environment.items():
+        typer.echo(f"export {name}={value}")
+    typer.echo(f"# rollout start --config {endpoints.configuration} --ami {endpoints.target_ami}")

@@ -1,0 +1,63 @@
+"""`rollout start`: begins a rollout, or goes on with the one that the same command began."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options
+
+if TYPE_CHECKING:
+    from rollout.cli.workplace import Workplace
+    from rollout.config import Config
+    from rollout.plan import Plan
+
+
+def start(
+    ami: Annotated[str, typer.Option(metavar="AMI", help="The image that the groups are to run.")],
+    config: options.ConfigFile = options.CONFIG,
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")
+    ] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Your name for this rollout, such as a build's number: the same key never begins it twice.",
+        ),
+    ] = None,
+) -> None:
+    """Begin a rollout and work it to its end. Run again after a crash, the same command goes on where it stopped.
+
+    The rollout's id is the first line of the output.
+    """
+    from rollout import config as configuration
+    from rollout.cli import choosing, workplace
+    from rollout.journal import open_journal
+
+    loaded = configuration.load(config)
+    journal = open_journal(loaded.database, actor=workplace.actor())
+    found = choosing.to_start(choosing.Asked(loaded.cluster, loaded.groups, ami, key), journal.summaries())
+    if found:
+        workplace.go_on(loaded, journal, found)
+    with workplace.opened(loaded, journal) as place:
+        plan = _plan(place, loaded, ami, description)
+        rollout_id = place.new_id()
+        journal.begin(rollout_id, key, plan, place.edge.clock.now())
+        typer.echo(rollout_id)
+        raise typer.Exit(place.work(rollout_id))
+
+
+def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:
+    """Look once and return the plan; `UserError` lists every reason against it."""
+    from rollout import preflight
+    from rollout.errors import UserError
+    from rollout.plan import Plan
+
+    request = preflight.Request(config.cluster, config.region, config.groups, ami, description, config.settings())
+    plan = preflight.make_plan(preflight.survey(request, place.edge.cluster, place.edge.fleet), request)
+    if isinstance(plan, Plan):
+        return plan
+    reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)
+    raise UserError(f"nothing was begun, because\n  {reasons}")

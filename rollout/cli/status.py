@@ -1,0 +1,129 @@
+"""`rollout status`: where a rollout stands, from its journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rollout.cli import options
+
+if TYPE_CHECKING:
+    from rollout.plan import Node
+    from rollout.ports import KilledJob
+    from rollout.record import EffectRow, Record
+
+
+def status(
+    rollout_id: options.RolloutId = None,
+    *,
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say where a rollout stands; default: the newest unfinished one, else the newest. AWS is not asked."""
+    import json
+
+    from rollout.cli import choosing
+    from rollout.journal import read_journal
+
+    journal = read_journal(options.journal_url(config, database))
+    chosen = choosing.to_show(rollout_id, journal.summaries()).id
+    record, killed = journal.load(chosen), journal.killed(chosen)
+    if as_json:
+        typer.echo(json.dumps(as_fields(record, killed), indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(lines(record, killed)))
+
+
+def lines(record: Record, killed: tuple[KilledJob, ...]) -> Iterator[str]:
+    """Yield the page for people."""
+    from rollout.cli import text
+
+    yield f"rollout {record.id}" + (f"  (key {record.key})" if record.key else "")
+    for name, value in _head(record):
+        yield f"  {name:<9} {value}"
+    if record.halted:
+        yield f"  halted    {record.halted}"
+        yield f"  next      rollout resume {record.id}"
+    if record.nodes:
+        gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
+        yield f"nodes to go: {len(record.nodes)}, gone: {gone}"
+        yield from (f"  {line}" for line in text.table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record)))
+    for row in record.unsettled:
+        yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
+    for job in killed:
+        yield f"killed: Job {job.job} (pod {job.pod} on {job.node}) at {text.instant(job.at)}"
+
+
+def _head(record: Record) -> Iterator[tuple[str, str]]:
+    from rollout.cli import text
+
+    plan = record.plan
+    yield "cluster", f"{plan.cluster} ({plan.region})"
+    yield "groups", ", ".join(group.name for group in plan.groups)
+    yield "image", plan.ami
+    until = f", deadline {text.instant(record.deadline)}" if record.deadline else ""
+    yield "phase", f"{record.phase.value} since {text.instant(record.since)}{until}"
+    if record.drain_deadline:
+        yield "drain", f"deadline {text.instant(record.drain_deadline)}"
+
+
+def _nodes(record: Record) -> list[tuple[str, ...]]:
+    from rollout.cli import text
+
+    return [
+        (node.name or node.instance_id, node.group, node.stage.value, text.instant(node.since), _why(node))
+        for node in record.nodes
+    ]
+
+
+def _why(node: Node) -> str:
+    if node.stage.value == "GONE":
+        return node.reason
+    return f"waits for {node.waits_for}" if node.waits_for else ""
+
+
+def as_fields(record: Record, killed: tuple[KilledJob, ...]) -> dict[str, Any]:
+    """Return the page for programs; its keys stay what they are."""
+    from rollout.cli import text
+
+    return {
+        "id": record.id,
+        "key": record.key,
+        "cluster": record.plan.cluster,
+        "region": record.plan.region,
+        "groups": [group.name for group in record.plan.groups],
+        "ami": record.plan.ami,
+        "description": record.plan.description,
+        "phase": record.phase.value,
+        "since": text.instant(record.since),
+        "deadline": text.instant(record.deadline) if record.deadline else None,
+        "drain_deadline": text.instant(record.drain_deadline) if record.drain_deadline else None,
+        "halted": record.halted,
+        "nodes": [_node_fields(node) for node in record.nodes],
+        "unsettled": [_effect_fields(row) for row in record.unsettled],
+        "killed_jobs": [
+            {"job": job.job, "pod": job.pod, "node": job.node, "at": text.instant(job.at)} for job in killed
+        ],
+    }
+
+
+def _node_fields(node: Node) -> dict[str, Any]:
+    from rollout.cli import text
+
+    return {
+        "instance": node.instance_id,
+        "name": node.name,
+        "group": node.group,
+        "role": node.role,
+        "stage": node.stage.value,
+        "since": text.instant(node.since),
+        "waits_for": node.waits_for,
+        "reason": node.reason,
+    }
+
+
+def _effect_fields(row: EffectRow) -> dict[str, Any]:
+    return {"key": row.effect.key, "state": row.state, "sent": row.sent, "detail": row.detail}

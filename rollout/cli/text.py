@@ -1,0 +1,33 @@
+"""How instants, spans and tables are written, on every screen the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+
+def instant(at: datetime) -> str:
+    """Return an aware instant in UTC to the second, as ISO 8601."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in its two largest units, such as 2h03m or 45s."""
+    minutes, seconds = divmod(max(0, int(length.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table whose columns are as wide as their widest cell."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number with its thing, in the plural where it belongs."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
