@@ -42,8 +42,10 @@ class Updates:
         """UpdateAutoScalingGroup: ``fields`` by the API's names. Absent ones stay, MixedInstancesPolicy too.
 
         A MaxSize below desired lowers desired, a MinSize above it raises it. A LaunchTemplate takes the place of a
-        MixedInstancesPolicy. `AwsError` for sizes out of order and for a template or version that does not exist.
+        MixedInstancesPolicy. `AwsError` for sizes out of order, for a template or version that does not exist, and for
+        fields whose effect is not simulated: nothing is ignored.
         """
+        _refuse_unknown(fields)
         sizes = _sizes(group, fields)
         template = self._template(group, fields)
         before, desired = _template_fields(self._cloud, group), group.desired
@@ -139,6 +141,13 @@ class Updates:
         except AwsError as refused:
             raise invalid(f"You must use a valid fully-formed launch template. {refused.message}") from refused
         return Reference(template.id, version)
+
+
+def _refuse_unknown(fields: Mapping[str, Any]) -> None:
+    known = {*FIELDS, "LaunchTemplate", "MixedInstancesPolicy"}
+    for name in sorted(fields.keys() - known):
+        text = f"The simulator does not know {name} of UpdateAutoScalingGroup; it knows {', '.join(sorted(known))}."
+        raise AwsError("NotImplemented", text, 501)
 
 
 def _sizes(group: Group, fields: Mapping[str, Any]) -> dict[str, int]:

@@ -22,7 +22,13 @@ from rollout.simulator.cloud_model import Cluster, Group, Image, Reference, Snap
 from rollout.simulator.log import ChangeLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from aiohttp.typedefs import Middleware
+
+    from rollout.simulator.aws import Describe, RenderError
+
+    MakeMiddleware = Callable[[Describe, RenderError], Middleware]
 
 START = 1767600000.0  # 2026-01-05T08:00:00Z
 OLD, NEW = "ami-00000000000000001", "ami-00000000000000002"
@@ -38,6 +44,7 @@ class Account:
         self.log = ChangeLog(self.clock)
         self.cloud = Cloud(self.clock, self.log, seed=7, **options)
         self.wall = START
+        self.middleware: MakeMiddleware | None = None
         self.roles = Roles(self.cloud.account, 7, lambda: self.wall)
         for image in (OLD, NEW):
             self.cloud.add_image(Image(image, f"worker-{image[-1]}", START, snapshot=f"snap-{image[4:]}"))
@@ -80,7 +87,7 @@ class Served:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> type[Account]:
     """For tests that need an account of another kind."""
     return Account
@@ -100,7 +107,7 @@ def served(account: Account) -> Iterator[Served]:
     stop = asyncio.Event()
 
     async def serve() -> None:
-        runner = web.AppRunner(aws_app(account.cloud, roles=account.roles))
+        runner = web.AppRunner(aws_app(account.cloud, account.middleware, account.roles))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         started.append(f"http://127.0.0.1:{runner.addresses[0][1]}")

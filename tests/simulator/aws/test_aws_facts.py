@@ -400,3 +400,27 @@ def test_cluster_tells_where_its_api_is(served: Served) -> None:
     assert (cluster["status"], cluster["endpoint"]) == ("ACTIVE", "http://127.0.0.1:1")
     assert cluster["certificateAuthority"]["data"]
     assert served.client("eks").list_nodegroups(clusterName="demo")["nodegroups"] == []
+
+
+def test_mixed_instances_policy_is_shown_as_it_was_set(served: Served) -> None:
+    """A group has a LaunchTemplate or a policy, and shows the one it has (API_MixedInstancesPolicy)."""
+    template = {"LaunchTemplateId": served.account.template.id, "LaunchTemplateName": "worker", "Version": "$Default"}
+    policy = {
+        "LaunchTemplate": {"LaunchTemplateSpecification": template, "Overrides": [{"InstanceType": "m5.xlarge"}]},
+        "InstancesDistribution": {"OnDemandBaseCapacity": 1, "SpotAllocationStrategy": "capacity-optimized"},
+    }
+    named = {"LaunchTemplateId": template["LaunchTemplateId"], "Version": "$Default"}
+    asked = {**policy, "LaunchTemplate": {**policy["LaunchTemplate"], "LaunchTemplateSpecification": named}}
+    asg(served, "update_auto_scaling_group", MixedInstancesPolicy=asked)
+    group = served.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
+    assert group["MixedInstancesPolicy"] == policy
+    assert "LaunchTemplate" not in group
+
+
+def test_instances_of_all_groups_are_shown_alone(served: Served) -> None:
+    """DescribeAutoScalingInstances names the group, the health in capitals (API_AutoScalingInstanceDetails)."""
+    second = one(served, 1)
+    found = served.client("autoscaling").describe_auto_scaling_instances(InstanceIds=[second])["AutoScalingInstances"]
+    assert [(each["InstanceId"], each["AutoScalingGroupName"], each["HealthStatus"]) for each in found] == [
+        (second, "workers", "HEALTHY")
+    ]

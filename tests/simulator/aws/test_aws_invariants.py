@@ -1,0 +1,89 @@
+"""What holds of a group whatever is asked of it, in whatever order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rollout.simulator.cloud_errors import AwsError
+
+if TYPE_CHECKING:
+    from tests.simulator.aws.conftest import Account
+
+Step = tuple[str, Any]
+
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.just("desired"), st.integers(0, 8)),
+    st.tuples(st.just("bounds"), st.tuples(st.integers(0, 8), st.integers(0, 8))),
+    st.tuples(st.just("terminate"), st.tuples(st.integers(0, 9), st.booleans())),
+    st.tuples(st.just("lose"), st.integers(0, 9)),
+    st.tuples(st.just("protect"), st.tuples(st.integers(0, 9), st.booleans())),
+    st.tuples(st.just("suspend"), st.sampled_from(["Launch", "Terminate", "AZRebalance", "HealthCheck"])),
+    st.tuples(st.just("resume"), st.sampled_from(["Launch", "Terminate", "AZRebalance", "HealthCheck"])),
+    st.tuples(st.just("pass"), st.integers(1, 200)),
+)
+
+
+def take(account: Account, step: Step) -> None:
+    """One step; what AWS refuses changes nothing."""
+    cloud, (what, how) = account.cloud, step
+    ids = list(account.group.instances)
+    with suppress(AwsError, IndexError):
+        match what:
+            case "desired":
+                cloud.set_desired("workers", how)
+            case "bounds":
+                cloud.update_group("workers", MinSize=how[0], MaxSize=how[1])
+            case "terminate":
+                cloud.terminate_in_group(ids[how[0]], decrement=how[1])
+            case "lose":
+                cloud.spot_loss(ids[how])
+            case "protect":
+                cloud.set_protection("workers", [ids[how[0]]], protected=how[1])
+            case "suspend" | "resume":
+                getattr(cloud, what)("workers", [how])
+            case _:
+                account.run(how)
+
+
+def spared(account: Account) -> set[str]:
+    """The instances that were protected and InService when AWS itself began to end them, and were healthy."""
+    protected, wrong, lost = set(), set(), set()
+    for change in account.log.changes:
+        match change.field, change.after:
+            case "ProtectedFromScaleIn", True:
+                protected.add(change.object)
+            case "ProtectedFromScaleIn", False:
+                protected.discard(change.object)
+            case "State", "shutting-down":
+                lost.add(change.object)
+            case "LifecycleState", "Terminating" if change.before == "InService" and change.actor == "world":
+                wrong |= {change.object} & (protected - lost)
+    return wrong
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(STEPS, max_size=25))
+def test_group_stays_in_bounds_and_settles_at_desired(make: type[Account], steps: list[Step]) -> None:
+    """Desired stays in its bounds, the protected are never chosen, and in the end as many live as desired, evenly."""
+    account = make()
+    for step in steps:
+        with account.log.acting("world" if step[0] == "pass" else "client", step[0], 1):
+            take(account, step)
+        group = account.group
+        assert group.min_size <= group.desired <= group.max_size
+    assert spared(account) == set()
+    account.cloud.resume("workers")
+    account.cloud.set_protection("workers", in_service(account), protected=False)
+    account.run(3600)
+    zones = Counter(one.zone for one in account.group.living)
+    assert account.lifecycles() == ["InService"] * account.group.desired
+    assert max(zones.values(), default=0) - min(zones[zone] for zone in account.group.zones) <= 1
+
+
+def in_service(account: Account) -> list[str]:
+    return [one.id for one in account.group.living if one.lifecycle == "InService"]
