@@ -404,16 +404,18 @@ def test_cluster_tells_where_its_api_is(served: Served) -> None:
 
 def test_mixed_instances_policy_is_shown_as_it_was_set(served: Served) -> None:
     """A group has a LaunchTemplate or a policy, and shows the one it has (API_MixedInstancesPolicy)."""
-    template = {"LaunchTemplateId": served.account.template.id, "LaunchTemplateName": "worker", "Version": "$Default"}
-    policy = {
-        "LaunchTemplate": {"LaunchTemplateSpecification": template, "Overrides": [{"InstanceType": "m5.xlarge"}]},
-        "InstancesDistribution": {"OnDemandBaseCapacity": 1, "SpotAllocationStrategy": "capacity-optimized"},
-    }
-    named = {"LaunchTemplateId": template["LaunchTemplateId"], "Version": "$Default"}
-    asked = {**policy, "LaunchTemplate": {**policy["LaunchTemplate"], "LaunchTemplateSpecification": named}}
-    asg(served, "update_auto_scaling_group", MixedInstancesPolicy=asked)
+    template_id = served.account.template.id
+
+    def policy(**name: str) -> dict[str, Any]:
+        template = {"LaunchTemplateId": template_id, "Version": "$Default", **name}
+        return {
+            "LaunchTemplate": {"LaunchTemplateSpecification": template, "Overrides": [{"InstanceType": "m5.xlarge"}]},
+            "InstancesDistribution": {"OnDemandBaseCapacity": 1, "SpotAllocationStrategy": "capacity-optimized"},
+        }
+
+    asg(served, "update_auto_scaling_group", MixedInstancesPolicy=policy())
     group = served.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
-    assert group["MixedInstancesPolicy"] == policy
+    assert group["MixedInstancesPolicy"] == policy(LaunchTemplateName="worker")
     assert "LaunchTemplate" not in group
 
 
