@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from rollout.simulator.seeded import seconds
 
@@ -75,8 +76,8 @@ class Part(BaseModel):
         if isinstance(value, dict):
             for key in value:
                 if key not in cls.model_fields:
-                    msg = f"unknown key {key!r}; {nearest(str(key), list(cls.model_fields))}"
-                    raise ValueError(msg)
+                    found = {"key": str(key), "hint": nearest(str(key), list(cls.model_fields))}
+                    raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}", found)
         return value
 
 

@@ -2,7 +2,8 @@
 
 A file is refused with the line of the fault. Durations are a number of seconds or a text such as ``90s``, ``15m``,
 ``1h30m``; a range ``40s..90s`` is drawn from by seed, for each thing by itself. Moments are durations from the
-scenario's start, and may be negative: the world runs for ``warm_up`` before the first client comes.
+scenario's start, and may be negative: the world runs for ``warm_up`` before the first client comes. A scenario may say
+only how it differs from a shipped one, its ``base``: mappings are merged, everything else is replaced.
 """
 
 from __future__ import annotations
@@ -287,6 +288,10 @@ def _shipped() -> Traversable:
     return resources.files("rollout.simulator") / "scenarios"
 
 
+def _shipped_text(name: str) -> str:
+    return (_shipped() / f"{name}.yaml").read_text("utf-8")
+
+
 def names() -> list[str]:
     """The names of the scenarios that come with the package, sorted."""
     return sorted(item.name.removesuffix(".yaml") for item in _shipped().iterdir() if item.name.endswith(".yaml"))
@@ -296,34 +301,57 @@ def load(name_or_path: str | Path) -> Scenario:
     """The shipped scenario of that name, or the one in that file; ``ScenarioError`` when it cannot be used."""
     path = Path(name_or_path)
     if str(name_or_path) in names():
-        return parse((_shipped() / f"{name_or_path}.yaml").read_text("utf-8"), str(name_or_path))
+        return parse(_shipped_text(str(name_or_path)), str(name_or_path))
     if not path.is_file():
-        msg = f"no scenario {str(name_or_path)!r}: neither a file nor one of {', '.join(names())}"
-        raise ScenarioError(msg)
+        raise ScenarioError(f"no scenario {str(name_or_path)!r}: neither a file nor one of {', '.join(names())}")
     return parse(path.read_text("utf-8"), path.stem)
 
 
 def parse(text: str, name: str) -> Scenario:
     """The scenario that the YAML text describes; ``ScenarioError`` with a line number when it is wrong."""
+    document = _document(text, name)
+    try:
+        return Scenario.model_validate({"name": name, **_on_base(document, name)})
+    except ValidationError as error:
+        raise ScenarioError("\n".join(_faults(error, YAML().load(text), name))) from error
+
+
+def _document(text: str, name: str) -> dict[str, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        msg = f"scenario {name}: {error}"
-        raise ScenarioError(msg) from error
+        raise ScenarioError(f"scenario {name}: {error}") from error
     if not isinstance(document, dict):
-        msg = f"scenario {name}: line 1: a mapping is wanted; copy a shipped one of {', '.join(names())}"
-        raise ScenarioError(msg)
-    try:
-        return Scenario.model_validate({"name": name, **document})
-    except ValidationError as error:
-        raise ScenarioError("\n".join(_faults(error, YAML().load(text), name))) from error
+        raise ScenarioError(f"scenario {name}: line 1: a mapping is wanted; copy a shipped one of {', '.join(names())}")
+    return document
+
+
+def _on_base(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The document laid over the shipped scenario that it names as its ``base``, if it does."""
+    base = document.pop("base", None)
+    if base is None:
+        return document
+    if base not in names():
+        raise ScenarioError(f"scenario {name}: base: no shipped scenario {base!r}; {nearest(str(base), names())}")
+    below = _document(_shipped_text(base), base)
+    return _laid_over(_on_base(below, base), document)
+
+
+def _laid_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key; everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        merged[key] = _laid_over(merged[key], value) if both else value
+    return merged
 
 
 def _faults(error: ValidationError, document: CommentedMap, name: str) -> Iterator[str]:
     for fault in error.errors():
         where = ".".join(map(str, fault["loc"]))
         text = fault["msg"].removeprefix("Value error, ")
-        yield f"scenario {name}: line {_line(document, fault['loc'])}: {where + ': ' if where else ''}{text}"
+        place = (*fault["loc"], fault.get("ctx", {}).get("key", ""))
+        yield f"scenario {name}: line {_line(document, place)}: {where + ': ' if where else ''}{text}"
 
 
 def _line(document: CommentedMap, location: tuple[int | str, ...]) -> int:

@@ -231,11 +231,11 @@ class DeploymentController(Controller):
         return Key(controller.namespace, controller.name.rpartition("-")[0])
 
     def sync(self, key: Key, obj: Object) -> None:
-        """Make missing pods, delete surplus ones (the newest first), and say how many there are."""
+        """Make missing pods, delete surplus ones (those not Ready first, then the newest), and count them."""
         replica_set = self._replica_set(key, obj)
         active = [pod for pod in self._index.of(Owner("ReplicaSet", *pods.key(replica_set))) if pods.active(pod)]
         want = obj["spec"].get("replicas", 1)
-        self._delete_pods(sorted(active, key=pods.is_ready)[: max(len(active) - want, 0)])
+        self._delete_pods(sorted(reversed(active), key=pods.is_ready)[: max(len(active) - want, 0)])
         for _ in range(want - len(active)):
             self._make(obj, replica_set)
         ready = sum(pods.is_ready(pod) for pod in active)

@@ -97,9 +97,9 @@ def build(scenario: Scenario) -> World:
     world = World(scenario)
     _found_account(world)
     world.clock.after(NODES_UP, partial(_deploy, world))
+    world.clock.run_until(scenario.start)
     for fault in scenario.world_faults:
         world.begin(fault)
-    world.clock.run_until(scenario.start)
     for event in scenario.events:
         world.clock.at(scenario.start + event.at, partial(world.perform, event.action))
     return world

@@ -1,0 +1,275 @@
+"""The promises hold for a rollout done right, and each is broken by the one thing that breaks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollout.simulator import promises
+from rollout.simulator.world import World
+from tests.simulator.worlds import NEW, Client, node_names, passes, pods_of, shipped, violations, world
+
+JOB: dict[str, Any] = {"name": "job", "runtime": "30m", "start": -60}
+WEB: dict[str, Any] = {"name": "web", "replicas": 2}
+
+
+@pytest.fixture
+def quiet() -> World:
+    """Two replicas of a Deployment, no Job."""
+    return world(workloads={"deployments": [WEB]})
+
+
+@pytest.fixture
+def busy() -> World:
+    """A Job of half an hour on the first node."""
+    return world(workloads={"jobs": [JOB]}, expect={"drain_deadline": "10m"})
+
+
+def job_node(client: Client) -> Any:
+    """The instance that runs the Job."""
+    (pod,) = pods_of(client.world, "job-0")
+    return next(one for one in client.group.living if one.dns == pod["spec"]["nodeName"])
+
+
+def test_a_rollout_done_right_keeps_all_promises_and_checks_each(quiet: World) -> None:
+    """Every promise was put to the test, none was broken, and the report counts two nodes replaced."""
+    Client(quiet).rollout()
+    assert violations(quiet) == {}
+    assert all(promise.as_json()["checks"] > 0 for promise in promises.check(quiet))
+    found = promises.report(quiet)
+    assert found["nodes"] == {"old": 0, "new": 2, "replaced": 2}
+    assert [one["field"] for one in found["baseline"] if not one["restored"]] == []
+    assert found["versions"] == [{"template": Client(quiet).template, "version": 2, "source": 1}]
+
+
+def test_a_promise_without_a_check_is_broken(quiet: World) -> None:
+    """Nothing was done, so nothing was promised and kept."""
+    assert set(violations(quiet)) == {1, 2, 3, 4, 5, 6, 10, 12}
+    assert violations(quiet)[1] == ["never put to the test: 0 checks"]
+
+
+def test_deleting_a_running_jobs_pod_before_the_deadline_breaks_promise_1(busy: World) -> None:
+    """The sentence names pod and Job, and the report the Job."""
+    client = Client(busy)
+    client.surge()
+    client.delete_pod(pods_of(busy, "job-0")[0])
+    (broken,) = violations(busy)[1]
+    assert "of Job default/job-0 was killed, and the deadline is 2026-01-05T08:1" in broken
+    assert promises.report(busy)["jobs"]["killed_by_us"] == ["default/job-0"]
+
+
+def test_before_old_nodes_are_closed_there_is_no_deadline_to_wait_for(busy: World) -> None:
+    """A Job's pod that is killed before READY's end is a violation whatever the time."""
+    passes(busy, 1500)
+    Client(busy).delete_pod(pods_of(busy, "job-0")[0])
+    assert "no old node was closed yet" in violations(busy)[1][0]
+
+
+def test_after_the_deadline_a_kill_is_kept_but_named(busy: World) -> None:
+    """It is no violation, and stands in the report."""
+    client = Client(busy)
+    client.surge()
+    passes(busy, 600)
+    client.delete_pod(pods_of(busy, "job-0")[0])
+    assert 1 not in violations(busy)
+    assert promises.report(busy)["jobs"]["killed_by_us"] == ["default/job-0"]
+
+
+def test_finished_and_unprotected_pods_may_be_deleted(busy: World) -> None:
+    """Neither the pod of a Job that has succeeded nor that of another namespace's Job is protected."""
+    elsewhere = world(workloads={"jobs": [JOB]}, protected={"namespaces": ["prod"]})
+    passes(busy, 2000)
+    for one in (busy, elsewhere):
+        Client(one).delete_pod(pods_of(one, "job-0")[0])
+        assert 1 not in violations(one)
+
+
+def test_ending_an_instance_under_a_job_breaks_promises_1_and_2(busy: World) -> None:
+    """It kills the pod as surely as a deletion, and the node was not drained."""
+    client = Client(busy)
+    client.surge()
+    client.terminate(job_node(client))
+    assert {1, 2} <= set(violations(busy))
+    assert "with default/job-0-" in violations(busy)[2][0]
+
+
+def test_a_delete_that_ignores_the_uid_hits_another_pod_and_breaks_promise_5() -> None:
+    """The second deletion of a name is a second effect, even if each was sent once."""
+    one = world(workloads={"pods": [{"name": "bare"}]})
+    client = Client(one)
+    (pod,) = pods_of(one, "bare-0")
+    client.delete_pod(pod)
+    one.store.create("pods", {"metadata": {"name": "bare-0"}, "spec": pod["spec"]})
+    client.delete_pod(pod)
+    assert "pod/default/bare-0" in violations(one)[5][0]
+
+
+def test_a_shorter_grace_is_no_second_deletion() -> None:
+    """A pod that does not go is deleted again with grace 0, and that is one effect."""
+    one = world(workloads={"pods": [{"name": "bare", "stop": "10m", "grace": "10m"}]})
+    client = Client(one)
+    client.delete_pod(pods_of(one, "bare-0")[0])
+    client.delete_pod(pods_of(one, "bare-0")[0], grace=0)
+    assert pods_of(one, "bare-0") == []
+    assert 5 not in violations(one)
+
+
+def test_ending_an_instance_below_the_floor_breaks_promise_3(quiet: World) -> None:
+    """A cloud that ignores MinSize lets a careless client take Ready nodes away."""
+    quiet.cloud.broken = frozenset({"ignore-min-size"})
+    client = Client(quiet)
+    client.surge()
+    for instance in client.old():
+        client.drain(instance)
+        client.terminate(instance, floor=False)
+    client.drain(client.new()[0])
+    client.terminate(client.new()[0], floor=False)
+    assert violations(quiet)[2][0].endswith("neither old nor surplus")
+    assert "group g was left with 1 Ready nodes of 2" in violations(quiet)[3][-1]
+
+
+def test_cordoning_a_new_node_breaks_promise_3(quiet: World) -> None:
+    """A new node that is closed to pods is one node less."""
+    client = Client(quiet)
+    client.surge()
+    for instance in client.old():
+        client.drain(instance)
+        client.terminate(instance)
+    assert 3 not in violations(quiet)
+    client.cordon(client.new()[0])
+    assert "group g was left with 1 Ready nodes of 2" in violations(quiet)[3][0]
+
+
+def test_lowering_desired_lets_aws_choose_and_counts_as_our_act(busy: World) -> None:
+    """The instance that Auto Scaling ends because we lowered desired is ended by us."""
+    client = Client(busy)
+    client.surge()
+    client.update(DesiredCapacity=2, MinSize=2)
+    passes(busy, 60)
+    assert len(violations(busy)[2]) >= 1
+
+
+def test_what_is_not_put_back_breaks_promise_4(quiet: World) -> None:
+    """Each field that is left behind is named with what it should be."""
+    client = Client(quiet)
+    client.surge()
+    assert any(
+        "asg/g NewInstancesProtectedFromScaleIn: is True, should be False" in one for one in violations(quiet)[4]
+    )
+    assert any("configmap/kube-system/marker exists" in one for one in violations(quiet)[4])
+
+
+def test_what_a_third_party_changed_after_us_is_drift_and_no_violation(quiet: World) -> None:
+    """Their MaxSize stays; the report says whose it is."""
+    client = Client(quiet)
+    client.update(MaxSize=6)
+    quiet.do({"do": "update_group", "group": "g", "fields": {"MaxSize": 9}})
+    assert 4 not in violations(quiet)
+    (found,) = [one for one in promises.report(quiet)["baseline"] if one["field"] == "MaxSize"]
+    assert (found["before"], found["now"], found["restored"], found["drift"]) == (4, 9, False, True)
+    assert found["why"] == "changed by event update_group"
+
+
+@pytest.mark.parametrize(("version", "left", "wanted"), [("1", "1", False), ("1", "2", True), ("$Latest", "2", False)])
+def test_a_number_moves_to_our_version_and_a_name_stays(version: str, left: str, *, wanted: bool) -> None:
+    """A group that named a number must name ours at the end; $Latest must be $Latest again."""
+    groups = [{"name": "g", "template": "lt", "version": version, "desired": 2, "max": 4}]
+    one = world(groups=groups)
+    client = Client(one)
+    client.publish()
+    client.refer(left)
+    assert (4 not in violations(one)) == wanted
+
+
+def test_a_default_must_be_moved_to_our_version() -> None:
+    """A group that lives on $Default is done only when the template's default is ours."""
+    one = world(groups=[{"name": "g", "template": "lt", "version": "$Default", "desired": 2, "max": 4}])
+    client = Client(one)
+    client.publish()
+    client.refer("$Default")
+    assert "DefaultVersionNumber: is 1, should be 2" in violations(one)[4][0]
+    with client.acting():
+        one.cloud.templates.set_default(one.cloud.templates[client.template], "2")
+    assert 4 not in violations(one)
+
+
+def test_new_instances_must_end_with_the_groups_own_protection(quiet: World) -> None:
+    """Protected while we worked, they must not stay so in a group that protects nobody."""
+    client = Client(quiet)
+    client.surge()
+    client.update(NewInstancesProtectedFromScaleIn=False)
+    assert sum("ProtectedFromScaleIn" in one and "instance/" in one for one in violations(quiet)[4]) == 2
+
+
+def test_ending_an_instance_twice_breaks_promise_5(quiet: World) -> None:
+    """The second request finds it going, and lowers desired all the same."""
+    client = Client(quiet)
+    client.surge()
+    instance = client.old()[0]
+    client.drain(instance)
+    for _ in range(2):
+        with client.acting("TerminateInstanceInAutoScalingGroup"):
+            quiet.cloud.terminate_in_group(instance.id, decrement=True)
+    assert violations(quiet)[5] == ["asg/g: desired was lowered for nobody"]
+    passes(quiet, 60)
+    client.update(MaxSize=5)
+    assert "for an instance that was going already" in violations(quiet)[5][0]
+
+
+def test_doing_and_undoing_the_same_twice_breaks_promise_5(quiet: World) -> None:
+    """Applied, undone by ourselves and applied again is a repetition; undone by somebody else it is not."""
+    client = Client(quiet)
+    client.update(MaxSize=6)
+    quiet.do({"do": "update_group", "group": "g", "fields": {"MaxSize": 4}})
+    client.update(MaxSize=6)
+    assert 5 not in violations(quiet)
+    client.update(MaxSize=4)
+    client.update(MaxSize=6)
+    assert "asg/g MaxSize: 4 became 6 once more" in violations(quiet)[5][0]
+
+
+def test_a_second_version_of_one_source_breaks_promise_6(quiet: World) -> None:
+    """One version per template and source."""
+    client = Client(quiet)
+    template = quiet.cloud.templates[client.template]
+    for source, count in (("1", 0), ("2", 0), ("1", 1)):
+        with client.acting():
+            quiet.cloud.templates.create_version(template, {"ImageId": NEW}, source, "x", None)
+        assert len(violations(quiet).get(6, [])) == count
+
+
+def test_a_rollout_that_takes_too_long_or_never_ends_breaks_promise_10(quiet: World) -> None:
+    """The time from our first to our last change is bounded, and then nothing of ours is left."""
+    client = Client(quiet)
+    client.mark()
+    passes(quiet, 11000)
+    client.update(MaxSize=6)
+    late, unfinished = violations(quiet)[10]
+    assert "more than 10800 s" in late
+    assert "configmap/kube-system/marker is still there" in unfinished
+
+
+def test_closing_the_last_open_node_breaks_promise_12(quiet: World) -> None:
+    """With all nodes tainted NoSchedule a new Job finds none."""
+    client = Client(quiet)
+    first, second = client.old()
+    client.taint(first, "NoSchedule")
+    assert 12 not in violations(quiet)
+    client.taint(second, "NoSchedule")
+    assert "no node takes new pods after node/" in violations(quiet)[12][0]
+
+
+def test_changes_of_the_world_are_not_ours(quiet: World) -> None:
+    """An instance that dies by itself, and what follows from it, breaks nothing."""
+    client = Client(quiet)
+    client.rollout()
+    quiet.cloud.terminate_from_outside(client.new()[0].id)
+    passes(quiet, 600)
+    assert violations(quiet) == {}
+    assert len(node_names(quiet)) == 2
+
+
+def test_the_judges_hear_nothing_before_the_first_client() -> None:
+    """The warm-up of a whole scenario leaves every promise unchecked."""
+    assert all(promise.as_json()["checks"] == 0 for promise in promises.check(shipped("plain")))

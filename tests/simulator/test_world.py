@@ -1,0 +1,434 @@
+"""The world acts by itself as AWS, Kubernetes and their controllers do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollout.simulator.world import World
+from tests.simulator.worlds import condition, node_names, passes, phases, pods_of, shipped, world
+
+HOUR = 3600
+
+
+def jobs(**over: Any) -> dict[str, Any]:
+    """Workloads of Jobs named job-0, …."""
+    return {"jobs": [{"name": "job", "runtime": "10m", "start": -60} | over]}
+
+
+def job(world: World, name: str = "job-0") -> dict[str, Any]:
+    """The status of a Job."""
+    found = world.store.get("jobs", "default", name)
+    assert found is not None
+    return dict(found["status"])
+
+
+def conditions(status: dict[str, Any]) -> list[str]:
+    """The types of a Job's conditions."""
+    return [one["type"] for one in status.get("conditions", [])]
+
+
+def grown(**over: Any) -> World:
+    """A world in which the group has just been asked for a third instance."""
+    one = world(**over)
+    one.cloud.set_desired("g", 3)
+    return one
+
+
+def taint(world: World, node: str, effect: str) -> None:
+    """Put a taint on a node."""
+    world.store.mutate("nodes", None, node, lambda one: one["spec"].update(taints=[{"key": "k", "effect": effect}]))
+
+
+# -- nodes
+
+
+def test_two_worlds_of_one_scenario_have_the_same_history() -> None:
+    """Every change at the same moment, for two hours."""
+    first, second = shipped("plain"), shipped("plain")
+    for one in (first, second):
+        passes(one, 2 * HOUR)
+    assert first.log.changes == second.log.changes
+    assert len(first.log.changes) > 200
+
+
+def test_a_new_instance_joins_not_ready_and_tainted_and_becomes_ready() -> None:
+    """Its node names it by providerID, carries the group's label, and is born with the not-ready taint."""
+    one = grown()
+    passes(one, 20)
+    assert len(node_names(one)) == 2
+    seen: list[tuple[str, Any]] = []
+    one.store.on("nodes", lambda _event, node, _previous: seen.append((condition(node), node["spec"].get("taints"))))
+    passes(one, 300)
+    not_ready = [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+    assert seen == [("False", not_ready), ("True", not_ready), ("True", None)]
+    instance = list(one.cloud.groups["g"].instances.values())[2]
+    node = one.store.get("nodes", None, instance.dns)
+    assert node is not None
+    assert node["spec"]["providerID"] == f"aws:///{instance.zone}/{instance.id}"
+    assert node["metadata"]["labels"]["nodegroup"] == "g"
+    assert node["metadata"]["labels"]["topology.kubernetes.io/zone"] == instance.zone
+
+
+def test_when_an_instance_goes_its_node_is_missed_then_removed_then_its_pods_are() -> None:
+    """The node first turns Unknown; a Job that ran there starts again, and the dead attempt counts as failed."""
+    one = world(workloads=jobs())
+    (pod,) = pods_of(one, "job-0")
+    victim = next(each for each in one.cloud.instances.values() if each.dns == pod["spec"]["nodeName"])
+    one.cloud.terminate_from_outside(victim.id)
+    passes(one, 55)
+    node = one.store.get("nodes", None, victim.dns)
+    assert node is not None
+    assert condition(node) == "Unknown"
+    passes(one, 75)
+    assert one.store.get("nodes", None, victim.dns) is None
+    passes(one, 120)
+    assert pods_of(one, "job-0")[0]["metadata"]["name"] != pod["metadata"]["name"]
+    assert job(one)["failed"] == 1
+    passes(one, 900)
+    assert conditions(job(one)) == ["Complete"]
+
+
+def test_a_pod_on_a_dead_node_neither_ends_nor_goes() -> None:
+    """Nobody is left to say what became of it."""
+    one = world(workloads=jobs(runtime="2m"))
+    (pod,) = pods_of(one, "job-0")
+    victim = next(each for each in one.cloud.instances.values() if each.dns == pod["spec"]["nodeName"])
+    one.cloud.terminate_from_outside(victim.id)
+    one.store.delete("pods", "default", pod["metadata"]["name"])
+    passes(one, 59)
+    stuck = one.store.get("pods", "default", pod["metadata"]["name"])
+    assert stuck is not None
+    assert stuck["status"]["phase"] == "Running"
+
+
+def test_a_cordon_shows_as_a_taint_too() -> None:
+    """The node lifecycle controller adds it and takes it off again, and leaves other taints alone."""
+    one = world()
+    name = node_names(one)[0]
+    taint(one, name, "NoSchedule")
+    for on, keys in ((True, ["k", "node.kubernetes.io/unschedulable"]), (False, ["k"])):
+        one.do({"do": "cordon", "group": "g", "on": on})
+        passes(one, 1)
+        node = one.store.get("nodes", None, name)
+        assert node is not None
+        assert [each["key"] for each in node["spec"]["taints"]] == keys
+
+
+def test_a_noexecute_taint_drives_pods_out() -> None:
+    """Those that do not tolerate it are deleted; a DaemonSet's pod stays."""
+    one = world(workloads={"deployments": [{"name": "web"}], "daemonsets": [{"name": "agent"}]})
+    name = pods_of(one, "web")[0]["spec"]["nodeName"]
+    taint(one, name, "NoExecute")
+    passes(one, 60)
+    assert [pod["metadata"]["name"][:5] for pod in one.store.pods_on(name)] == ["agent"]
+    assert phases(one, "web") == ["Running"]
+
+
+def test_a_deleted_node_object_takes_its_pods_with_it() -> None:
+    """PodGC removes them, and their controller makes others."""
+    one = world(workloads={"deployments": [{"name": "web", "replicas": 2}]})
+    first = node_names(one)[0]
+    one.do({"do": "delete_node", "group": "g", "which": 0})
+    passes(one, 120)
+    assert one.store.pods_on(first) == []
+    assert phases(one, "web") == ["Running", "Running"]
+
+
+# -- what goes wrong
+
+
+@pytest.mark.parametrize(("kind", "nodes"), [("never_joins", 2), ("never_ready", 3)])
+def test_a_launch_that_goes_wrong_goes_on_when_it_is_mended(kind: str, nodes: int) -> None:
+    """Only the next launch is struck; a mend lets it go on as if it had been slow."""
+    one = grown(world_faults=[{"kind": kind, "group": "g"}])
+    passes(one, HOUR)
+    assert len(node_names(one)) == nodes
+    assert sum(condition(node) == "True" for node in one.store.list("nodes")) == 2
+    one.cloud.set_desired("g", 4)
+    passes(one, 300)
+    assert sum(condition(node) == "True" for node in one.store.list("nodes")) == 3
+    one.do({"do": "mend", "kind": kind})
+    passes(one, 60)
+    assert sum(condition(node) == "True" for node in one.store.list("nodes")) == 4
+
+
+def test_a_fault_ends_by_itself_at_its_time() -> None:
+    """Without a mend."""
+    one = grown(world_faults=[{"kind": "shortage", "group": "g", "until": "30m"}])
+    passes(one, 1790)
+    assert len(node_names(one)) == 2
+    passes(one, 400)
+    assert len(node_names(one)) == 3
+
+
+def test_a_fault_can_begin_later_and_strikes_only_its_own() -> None:
+    """A pod that is stuck stays until it is mended; another goes."""
+    one = world(workloads={"pods": [{"name": "stuck"}, {"name": "loose"}]})
+    one.do({"do": "break", "kind": "stuck_pod", "pod": "default/stuck"})
+    for name in ("stuck-0", "loose-0"):
+        one.store.delete("pods", "default", name)
+    passes(one, HOUR)
+    assert [pod["metadata"]["name"] for pod in one.store.list("pods")] == ["stuck-0"]
+    one.do({"do": "mend", "pod": "default/stuck"})
+    passes(one, 1)
+    assert one.store.list("pods") == []
+
+
+def test_an_instance_that_went_while_its_node_was_held_up_never_joins() -> None:
+    """A mend does not bring back the dead."""
+    one = grown(world_faults=[{"kind": "never_joins", "group": "g"}])
+    passes(one, 300)
+    one.cloud.terminate_from_outside(list(one.cloud.groups["g"].instances)[2])
+    one.do({"do": "mend"})
+    passes(one, 10)
+    assert len(node_names(one)) == 2
+
+
+# -- Jobs
+
+
+def test_a_job_runs_for_its_runtime_and_completes() -> None:
+    """Its pod carries the labels and the owner of a real one, and stays, Succeeded, without the tracking finalizer."""
+    one = world(workloads=jobs())
+    (pod,) = pods_of(one, "job-0")
+    assert pod["metadata"]["finalizers"] == ["batch.kubernetes.io/job-tracking"]
+    assert pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "job-0"
+    assert pod["metadata"]["ownerReferences"][0]["kind"] == "Job"
+    assert pod["metadata"]["ownerReferences"][0]["controller"] is True
+    assert job(one)["active"] == 1
+    passes(one, 600)
+    (pod,) = pods_of(one, "job-0")
+    assert pod["status"]["phase"] == "Succeeded"
+    assert "finalizers" not in pod["metadata"]
+    assert (job(one)["active"], job(one)["succeeded"], conditions(job(one))) == (0, 1, ["Complete"])
+
+
+def test_a_failing_job_is_tried_again_until_it_succeeds() -> None:
+    """The first attempts fail as the scenario says."""
+    one = world(workloads=jobs(failures=2))
+    passes(one, HOUR)
+    assert phases(one, "job-0") == ["Failed", "Failed", "Succeeded"]
+    assert (job(one)["failed"], job(one)["succeeded"]) == (2, 1)
+
+
+def test_a_job_gives_up_beyond_its_backoff_limit() -> None:
+    """One more failure than allowed, and it has Failed."""
+    one = world(workloads=jobs(failures=9, backoff_limit=1))
+    passes(one, HOUR)
+    assert phases(one, "job-0") == ["Failed", "Failed"]
+    assert conditions(job(one)) == ["Failed"]
+
+
+def test_an_evicted_job_pod_counts_as_failed_and_is_replaced() -> None:
+    """Its finalizer holds it only until it is counted."""
+    one = world(workloads=jobs())
+    (pod,) = pods_of(one, "job-0")
+    one.store.delete("pods", "default", pod["metadata"]["name"])
+    passes(one, 60)
+    (other,) = pods_of(one, "job-0")
+    assert other["metadata"]["uid"] != pod["metadata"]["uid"]
+    assert (job(one)["active"], job(one)["failed"]) == (1, 1)
+
+
+def test_an_attempts_runtime_does_not_depend_on_when_it_runs() -> None:
+    """The same attempt of the same Job takes as long in a world where it started later."""
+
+    def took(start: int) -> float:
+        one = world(workloads=jobs(runtime="5m..50m", start=start))
+        moments = [0.0]
+        one.store.on("pods", lambda _event, _pod, _previous: moments.append(one.clock.now))
+        passes(one, 2 * HOUR)
+        return round(moments[-2] - one.scenario.start - start)
+
+    assert took(0) == took(600)
+
+
+def test_deleting_a_job_in_the_background_takes_its_pods() -> None:
+    """They go, finalizer and all."""
+    one = world(workloads=jobs())
+    one.store.delete("jobs", "default", "job-0", propagation="Background")
+    passes(one, 60)
+    assert one.store.list("pods") == []
+
+
+def test_jobs_come_at_their_time_one_after_the_other() -> None:
+    """Start and stagger count from the scenario's start."""
+    one = world(workloads=jobs(count=3, start="10m", stagger="5m"))
+    counts = []
+    for _ in range(5):
+        counts.append(len(one.store.list("jobs")))
+        passes(one, 301)
+    assert counts == [0, 0, 1, 2, 3]
+
+
+# -- Deployments, DaemonSets, mirror pods
+
+
+def test_a_deployment_keeps_its_replicas_through_one_replica_set() -> None:
+    """Evicted pods are replaced, and scaling goes both ways."""
+    one = world(workloads={"deployments": [{"name": "web", "replicas": 3}]})
+    one.store.delete("pods", "default", pods_of(one, "web")[0]["metadata"]["name"])
+    passes(one, 60)
+    assert phases(one, "web") == ["Running"] * 3
+    (replica_set,) = one.store.list("replicasets")
+    assert {pod["metadata"]["ownerReferences"][0]["name"] for pod in pods_of(one, "web")} == {
+        replica_set["metadata"]["name"]
+    }
+    for replicas in (5, 0):
+        one.do({"do": "scale_deployment", "name": "web", "replicas": replicas})
+        passes(one, 60)
+        assert phases(one, "web") == ["Running"] * replicas
+        deployment = one.store.get("deployments", "default", "web")
+        assert deployment is not None
+        assert deployment["status"]["readyReplicas"] == replicas
+
+
+def test_daemonset_and_mirror_pods_live_on_every_node_and_come_back() -> None:
+    """New nodes get theirs, taints or not; a deleted one of a DaemonSet is made again."""
+    one = grown(workloads={"daemonsets": [{"name": "agent"}], "mirror_pods": [{"name": "proxy"}]})
+    passes(one, 300)
+    assert [len(pods_of(one, name)) for name in ("agent", "proxy")] == [3, 3]
+    assert all("kubernetes.io/config.mirror" in pod["metadata"]["annotations"] for pod in pods_of(one, "proxy"))
+    one.store.delete("pods", "default", pods_of(one, "agent")[0]["metadata"]["name"])
+    passes(one, 60)
+    assert phases(one, "agent") == ["Running"] * 3
+
+
+def test_a_budget_can_block_for_a_while() -> None:
+    """Until its time it allows nothing, whatever its pods do."""
+    budget = {"name": "web", "selector": {"app": "web"}, "max_unavailable": 1, "never_allows_until": "30m"}
+    one = world(workloads={"deployments": [{"name": "web", "replicas": 2}], "budgets": [budget]})
+    assert one.store.blocked_budgets == {("default", "web")}
+    passes(one, 1801)
+    assert one.store.blocked_budgets == set()
+
+
+# -- the scheduler
+
+
+def test_jobs_spread_over_slots_and_wait_when_there_is_none() -> None:
+    """Two nodes with two slots run four; the fifth is Pending, and runs when one is done."""
+    one = world(workloads=jobs(count=5, stagger=1, start=-60))
+    assert phases(one, "job") == ["Pending"] + ["Running"] * 4
+    (waiting,) = [pod for pod in pods_of(one, "job") if pod["status"]["phase"] == "Pending"]
+    assert waiting["status"]["conditions"][0]["reason"] == "Unschedulable"
+    assert all(sum(p["spec"].get("nodeName") == node for p in pods_of(one, "job")) == 2 for node in node_names(one))
+    passes(one, 700)
+    assert phases(one, "job").count("Pending") == 0
+
+
+@pytest.mark.parametrize("close", ["cordon", "taint"])
+def test_a_closed_node_gets_no_pod(close: str) -> None:
+    """Cordoned or tainted NoSchedule, it keeps what it has and gets nothing more."""
+    one = world(workloads=jobs(count=2, start="1m"))
+    first = node_names(one)[0]
+    if close == "cordon":
+        one.do({"do": "cordon", "group": "g", "which": 0})
+    else:
+        taint(one, first, "NoSchedule")
+    passes(one, 120)
+    assert one.store.pods_on(first) == []
+    assert phases(one, "job") == ["Running", "Running"]
+
+
+def test_a_softly_tainted_node_is_taken_only_when_nothing_else_fits() -> None:
+    """PreferNoSchedule is a preference."""
+    one = world(workloads=jobs(count=3, start="1m", stagger=1))
+    first, second = node_names(one)
+    taint(one, first, "PreferNoSchedule")
+    passes(one, 120)
+    assert [len(one.store.pods_on(name)) for name in (first, second)] == [1, 2]
+
+
+def test_a_node_selector_and_a_toleration_are_respected() -> None:
+    """A pod that asks for labels nobody has waits; one that tolerates a taint goes where it is."""
+    one = world(workloads=jobs(node_selector={"nodegroup": "nowhere"}))
+    assert phases(one, "job") == ["Pending"]
+    for name in node_names(one):
+        taint(one, name, "NoSchedule")
+    tolerations = [{"key": "k", "operator": "Exists", "effect": "NoSchedule"}]
+    pod = {"metadata": {"name": "tough"}, "spec": {"containers": [{"name": "c"}], "tolerations": tolerations}}
+    one.store.create("pods", pod)
+    passes(one, 60)
+    assert phases(one, "tough") == ["Running"]
+
+
+# -- the cluster-autoscaler
+
+
+def scaled(**over: Any) -> World:
+    """A world of three nodes with an autoscaler, which itself is a pod on one of them."""
+    groups = [{"name": "g", "template": "lt", "min": 2, "desired": 3, "max": 5, "slots": 2}]
+    return world(groups=groups, autoscaler={}, **over)
+
+
+def test_the_autoscaler_ends_idle_nodes_down_to_min_size_protected_or_not() -> None:
+    """Three nodes, all protected from scale-in, one needed: two are left, since MinSize is two."""
+    one = scaled()
+    one.cloud.set_protection("g", list(one.cloud.groups["g"].instances), protected=True)
+    passes(one, HOUR)
+    assert len(node_names(one)) == 2
+    assert one.cloud.groups["g"].desired == 2
+    ended = [change for change in one.log.changes if change.after == "Terminating"]
+    assert {change.verb for change in ended} == {"cluster-autoscaler"}
+
+
+def test_scale_down_disabled_holds_the_autoscaler_off() -> None:
+    """The annotation on the node is what it respects."""
+    one = scaled()
+    note = {"cluster-autoscaler.kubernetes.io/scale-down-disabled": "true"}
+    for name in node_names(one):
+        one.store.mutate("nodes", None, name, lambda node: node["metadata"]["annotations"].update(note))
+    passes(one, HOUR)
+    assert len(node_names(one)) == 3
+
+
+def test_the_autoscaler_raises_desired_for_pods_that_find_no_node() -> None:
+    """Nine Jobs of a slot each need five nodes of two; then it waits for them and asks for no more."""
+    one = scaled(workloads=jobs(count=9, runtime="50m", start="1m"))
+    passes(one, 600)
+    assert one.cloud.groups["g"].desired == 5
+    assert phases(one, "job") == ["Running"] * 9
+
+
+def test_an_autoscaler_without_a_replica_does_nothing() -> None:
+    """Scaled to zero it neither looks nor acts."""
+    one = scaled()
+    one.do({"do": "scale_deployment", "namespace": "kube-system", "name": "cluster-autoscaler", "replicas": 0})
+    passes(one, 2 * HOUR)
+    assert len(node_names(one)) == 3
+
+
+# -- what somebody does
+
+
+def test_events_happen_at_their_time_as_a_third_partys_act() -> None:
+    """The log says whose act it was."""
+    one = world(events=[{"at": "10m", "do": "update_group", "group": "g", "fields": {"MaxSize": 9}}])
+    passes(one, 599)
+    assert one.cloud.groups["g"].max_size == 4
+    passes(one, 1)
+    change = next(change for change in one.log.changes if change.field == "MaxSize")
+    assert (change.actor, change.verb, change.after) == ("world", "event update_group", 9)
+
+
+def test_an_instance_that_dies_by_an_event_is_replaced() -> None:
+    """By its place among those that were there at the start; one that is gone is refused by name."""
+    one = world()
+    for _ in range(2):
+        one.do({"do": "terminate_instance", "group": "g", "which": 1, "spot": True}) if _ == 0 else None
+        passes(one, 600)
+    assert len(node_names(one)) == 2
+    with pytest.raises(ValueError, match="group g has no original instance 1 any more"):
+        one.do({"do": "terminate_instance", "group": "g", "which": 1})
+
+
+def test_an_action_that_is_wrong_is_refused_with_the_reason() -> None:
+    """The unknown name and the unknown key are named."""
+    one = world()
+    with pytest.raises(ValueError, match="explode"):
+        one.do({"do": "explode"})
+    with pytest.raises(ValueError, match="unknown key 'grupp'; did you mean 'group'"):
+        one.do({"do": "mend", "grupp": "g"})
