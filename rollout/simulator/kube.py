@@ -77,7 +77,11 @@ def render_error(_info: RequestInfo, status: int, code: str, message: str) -> we
 
 
 def _refusal(error: ApiError) -> web.Response:
-    return web.Response(status=error.code, body=dumped(error.status()), content_type="application/json")
+    wait = (error.details or {}).get("retryAfterSeconds")
+    headers = {"Retry-After": str(wait)} if wait else {}
+    return web.Response(
+        status=error.code, body=dumped(error.status()), headers=headers, content_type="application/json"
+    )
 
 
 class Api:
@@ -98,7 +102,7 @@ class Api:
             _check_verb(request, location)
             if is_watch(request) and not location.name:
                 return await self._watch(request, location)
-            reply = self._answer(request, location, _body(await request.read()))
+            reply = self._answer(request, location, await _body(request))
         except ApiError as error:
             return _refusal(error)
         return web.Response(status=reply.code, body=reply.body, content_type="application/json")
@@ -189,6 +193,8 @@ def _other(request: web.Request) -> web.Response:
     if request.path in kube_discovery.HEALTH:
         return web.Response(text="ok")
     found = kube_discovery.document(request.path)
+    if found is None and kube_discovery.knows_group(request.path):
+        return _refusal(kube_errors.no_such_resource())
     if found is None:
         return web.Response(status=404, text="404 page not found\n")
     return web.Response(body=dumped(found), content_type="application/json")
@@ -201,12 +207,15 @@ def _check_verb(request: web.Request, location: Location) -> None:
     allowed = subresource.verbs if subresource else location.resource.verbs
     collective = verb in ("create", "list")
     if verb not in allowed or (not subresource and verb != "watch" and collective == bool(location.name)):
-        raise kube_errors.method_not_allowed(verb, location.resource)
+        raise kube_errors.method_not_allowed()
     if request.query.get("dryRun"):
         raise kube_errors.bad_request("dryRun is not simulated: leave it out, or ask a real cluster")
 
 
-def _body(raw: bytes) -> Any:
+async def _body(request: web.Request) -> Any:
+    raw = await request.read()
+    if raw and request.method in ("POST", "PUT") and "json" not in request.headers.get("Content-Type", "json"):
+        raise kube_errors.unsupported_media_type(("application/json",))
     try:
         return json.loads(raw) if raw else {}
     except ValueError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollout.simulator.clock import iso
 from rollout.simulator.kube_json import copied
@@ -29,33 +29,42 @@ _FOREGROUND = "foregroundDeletion"
 _FINALIZERS = {"Orphan": _ORPHAN, "Foreground": _FOREGROUND}
 
 
-def after_delete(
-    resource: Resource, obj: Object, grace: int | None, propagation: str | None, now: float
-) -> Object | None:
-    """The object as a DELETE leaves it; None when it is gone, ``obj`` itself when its deletion was under way already.
+class Deletion(NamedTuple):
+    """What a DELETE makes of an object: its last state, and whether it is gone already."""
 
-    ``grace`` in seconds can only be shortened by a second DELETE. Source: `rest.BeforeDelete` of kube-apiserver, and
-    `updateForGracefulDeletionAndFinalizers` of its generic registry.
+    last: Object
+    gone: bool
+
+
+def deletion(resource: Resource, obj: Object, grace: int | None, propagation: str | None, now: float) -> Deletion:
+    """What a DELETE at ``now`` makes of the object; ``grace`` in seconds can only be shortened by a second DELETE.
+
+    Source: `rest.BeforeDelete` of kube-apiserver, and `updateForGracefulDeletionAndFinalizers` of its generic registry.
     """
     old = obj["metadata"]
     pending = old.get("deletionGracePeriodSeconds") or 0
     if pending and (grace is None or grace >= pending):
-        return obj
-    seconds = _grace(obj, grace) if resource.plural == "pods" else 0
+        return Deletion(obj, gone=False)
+    graceful = resource.plural == "pods"
+    # A deletion that has no grace left gets none again: only finalizers can hold the object then.
+    seconds = _grace(obj, grace) if graceful and (pending or "deletionTimestamp" not in old) else 0
     finalizers = _finalizers(resource, old.get("finalizers") or [], propagation)
-    if not seconds and not finalizers:
-        return None
+    gone = not seconds and not finalizers
     new: Object = copied(obj)
-    meta = new["metadata"]
-    if "deletionTimestamp" not in old:
+    if graceful or not gone:
+        _mark(new["metadata"], seconds, now)
+    if finalizers:
+        new["metadata"]["finalizers"] = finalizers
+    return Deletion(new, gone)
+
+
+def _mark(meta: Object, seconds: int, now: float) -> None:
+    began, pending = meta.get("deletionTimestamp"), meta.get("deletionGracePeriodSeconds") or 0
+    if began is None:
         meta["deletionTimestamp"] = iso(now + seconds)
     elif pending:
-        began = datetime.fromisoformat(old["deletionTimestamp"]).timestamp() - pending
-        meta["deletionTimestamp"] = iso(began + seconds)
+        meta["deletionTimestamp"] = iso(datetime.fromisoformat(began).timestamp() - pending + seconds)
     meta["deletionGracePeriodSeconds"] = seconds
-    if finalizers:
-        meta["finalizers"] = finalizers
-    return new
 
 
 def _grace(pod: Object, grace: int | None) -> int:

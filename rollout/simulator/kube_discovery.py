@@ -53,6 +53,11 @@ def document(path: str) -> Object | None:
     return None
 
 
+def knows_group(path: str) -> bool:
+    """Whether the path lies in a group and version of the API."""
+    return any(path.startswith(f"{_base(name)}/") for name in GROUP_VERSIONS)
+
+
 def _base(group_version: str) -> str:
     return f"/apis/{group_version}" if "/" in group_version else f"/api/{group_version}"
 

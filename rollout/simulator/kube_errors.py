@@ -66,7 +66,7 @@ def forbidden(field: str, detail: str) -> Cause:
 
 def unsupported(field: str, value: str, known: Sequence[str]) -> Cause:
     """The field has a value that is none of the known ones."""
-    names = ", ".join(f'"{name}"' for name in sorted(known))
+    names = ", ".join(f'"{name}"' for name in known)
     return Cause(field, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {names}')
 
 
@@ -75,9 +75,13 @@ def duplicate(field: str, value: str, detail: str) -> Cause:
     return Cause(field, "FieldValueDuplicate", f"Duplicate value: {value}: {detail}")
 
 
-def not_found(resource: Resource, name: str) -> ApiError:
-    """404: no such object."""
-    return ApiError(404, "NotFound", f'{resource.qualified} "{name}" not found', resource.details(name))
+def not_found(resource: Resource, name: str, subresource: str = "") -> ApiError:
+    """404: no such object; a scale is missed by a name of its own."""
+    details = resource.details(name)
+    if subresource == "scale":
+        details["kind"] += "/scale"
+    qualified = ".".join(filter(None, (details["kind"], resource.group)))
+    return ApiError(404, "NotFound", f'{qualified} "{name}" not found', details)
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:
@@ -105,17 +109,21 @@ def precondition_failed(resource: Resource, name: str, what: str, wanted: str, f
 
 def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:
     """422: the object is not valid, with every field that is wrong."""
+    return invalid_kind(resource.kind, resource.group, name, causes)
+
+
+def invalid_kind(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
+    """422 for what is no resource of its own: a scale, the options of a DELETE."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    group = {"group": resource.group} if resource.group else {}
-    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     details = {
-        "name": name,
-        **group,
-        "kind": resource.kind,
+        **({"name": name} if name else {}),
+        **({"group": group} if group else {}),
+        "kind": kind,
         "causes": [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes],
     }
-    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {text}', details)
+    qualified = f"{kind}.{group}" if group else kind
+    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {text}', details)
 
 
 def unprocessable() -> ApiError:
@@ -133,10 +141,14 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def method_not_allowed(verb: str, resource: Resource) -> ApiError:
-    """405: the simulator, or Kubernetes, does not do that to this kind of object."""
-    message = f'{verb} is not supported on resources of kind "{resource.qualified}"'
-    return ApiError(405, "MethodNotAllowed", message, {"kind": resource.plural})
+def method_not_allowed() -> ApiError:
+    """405: the simulator, or Kubernetes, does not do that there."""
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def no_such_resource() -> ApiError:
+    """404: the group is known, the resource or subresource is not."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:

@@ -104,4 +104,4 @@ def _read_token(token: str) -> tuple[int, int]:
         read = json.loads(base64.urlsafe_b64decode(token))
         return int(read["list"]), int(read["start"])
     except (ValueError, KeyError, TypeError) as error:
-        raise kube_errors.bad_request(f"continue key is not valid: {error}") from error
+        raise kube_errors.bad_request(f"invalid continue token: continue key is not valid: {error}") from error

@@ -190,30 +190,30 @@ def _merge_objects(target: Object, patch: Object) -> Object:
             raise bad_request(f"unknown patch type: {unknown}")
     if _RETAIN in patch:
         target = {key: value for key, value in target.items() if key in patch[_RETAIN]}
-    for key, value in patch.items():
-        if not key.startswith("$"):
-            _merge_field(target, key, value)
-    for key, value in patch.items():
+    for key in patch:
         if key.startswith(_REMOVAL):
             name = key.removeprefix(_REMOVAL)
-            target[name] = [one for one in target.get(name) or [] if one not in value]
-        elif key.startswith(_ORDER):
-            name = key.removeprefix(_ORDER)
-            target[name] = _in_order(target.get(name) or [], value, _MERGE_KEYS.get(name))
+            target[name] = [one for one in target.get(name) or [] if one not in patch[key]]
+    for key, value in patch.items():
+        if not key.startswith("$"):
+            _merge_field(target, key, value, patch.get(_ORDER + key))
     return target
 
 
-def _merge_field(target: Object, key: str, value: Any) -> None:
+def _merge_field(target: Object, key: str, value: Any, order: list[Any] | None) -> None:
     if value is None:
         target.pop(key, None)
     elif isinstance(value, dict):
         old = target.get(key)
         target[key] = _merge_objects(old if isinstance(old, dict) else {}, value)
     elif isinstance(value, list) and key in _MERGE_KEYS:
-        target[key] = _merge_lists(target.get(key) or [], value, _MERGE_KEYS[key])
+        old = target.get(key) or []
+        merged = _merge_lists(old, value, _MERGE_KEYS[key])
+        target[key] = _in_order(merged, value if order is None else order, old, _MERGE_KEYS[key])
     elif isinstance(value, list) and key in _SETS:
         old = target.get(key) or []
-        target[key] = old + [one for one in value if one not in old]
+        merged = old + [one for one in value if one not in old]
+        target[key] = _in_order(merged, value if order is None else order, old, None)
     else:
         # Also a list without a merge key: its directives are then unknown fields, which the server drops.
         target[key] = _plain(value)
@@ -236,14 +236,21 @@ def _merge_lists(target: list[Any], patch: list[Any], key: str) -> list[Any]:
     return result
 
 
-def _in_order(items: list[Any], order: list[Any], key: str | None) -> list[Any]:
-    """The items named by ``order`` as it has them; the others keep their places behind."""
+def _in_order(items: list[Any], order: list[Any], before: list[Any], key: str | None) -> list[Any]:
+    """The items that the patch names, in its order; each other one goes before the first that it stood before."""
 
     def name(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    places = {name(item): number for number, item in enumerate(order)}
-    return sorted(items, key=lambda item: places.get(name(item), len(places)))
+    named = {name(item): number for number, item in enumerate(order)}
+    old = {name(item): number for number, item in enumerate(before)}
+    theirs = sorted((item for item in items if name(item) in named), key=lambda item: named[name(item)])
+    result: list[Any] = []
+    for item in (one for one in items if name(one) not in named):
+        while theirs and old.get(name(theirs[0]), -1) < old[name(item)]:
+            result.append(theirs.pop(0))
+        result.append(item)
+    return result + theirs
 
 
 def _plain_object(value: Object) -> Object:

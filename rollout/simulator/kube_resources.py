@@ -26,7 +26,8 @@ class Resource:
     """One kind of object.
 
     ``counts_generations``: `metadata.generation` follows the spec. ``orphans``: what a DELETE without a propagation
-    policy does to the dependents. ``needs_version``: a PUT must say which state it is based on.
+    policy does to the dependents. ``needs_version``: a PUT must say which state it is based on; ``put_creates``: of an
+    object that is not there, it makes one.
     """
 
     plural: str
@@ -42,6 +43,7 @@ class Resource:
     counts_generations: bool = False
     orphans: bool = False
     needs_version: bool = False
+    put_creates: bool = False
 
     @property
     def group_version(self) -> str:
@@ -139,7 +141,7 @@ _TABLE = (
         counts_generations=True,
         needs_version=True,
     ),
-    Resource("leases", "lease", "Lease", group="coordination.k8s.io", needs_version=True),
+    Resource("leases", "lease", "Lease", group="coordination.k8s.io", needs_version=True, put_creates=True),
     Resource(
         "selfsubjectaccessreviews",
         "selfsubjectaccessreview",

@@ -152,7 +152,7 @@ def parse_fields(resource: Resource, text: str) -> list[FieldTerm]:
 def _parse_field(resource: Resource, text: str) -> FieldTerm:
     match = _FIELD_TERM.fullmatch(text)
     if match is None:
-        raise bad_request(f"invalid field selector: '{text}'; can't understand '{text}'")
+        raise bad_request(f"invalid selector: '{text}'; can't understand '{text}'")
     field = match["field"].strip()
     if field not in (*_ALWAYS, *_FIELDS.get(resource.plural, ())):
         if resource.plural in _FIELDS:

@@ -11,6 +11,7 @@ from rollout.simulator.kube_json import copied, dumped
 from rollout.simulator.kube_patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch
 from rollout.simulator.kube_resources import RESOURCES
 from rollout.simulator.kube_rules import without_nulls
+from rollout.simulator.kube_validation import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ Object = dict[str, Any]
 
 PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 class Reply(NamedTuple):
@@ -51,12 +52,12 @@ class Writes:
         new = kube_rules.admitted(resource, without_nulls({"metadata": {}} | body))
         if resource.namespaced:
             self._enter_namespace(location, new["metadata"])
-        kube_rules.check(resource, new, None)
+        check(resource, new, None)
         return Reply(201, self._present(resource, self._store.create(resource.plural, new)))
 
     def _enter_namespace(self, location: Location, meta: Object) -> None:
         if location.namespace is None:
-            raise kube_errors.method_not_allowed("create", location.resource)
+            raise kube_errors.method_not_allowed()
         if meta.setdefault("namespace", location.namespace) != location.namespace:
             raise kube_errors.bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request"
@@ -85,15 +86,14 @@ class Writes:
 
     def update(self, location: Location, body: Object) -> Reply:
         """PUT to an object, its status or its scale."""
-        before = self._existing(location)
-        if location.subresource == "scale":
-            return self._scale(location, before, body)
         resource, meta = location.resource, body.get("metadata") or {}
+        if location.subresource == "scale":
+            return self._scale(location, self._existing(location), body)
         _check_kind(body, resource.kind, resource.group_version)
-        if (name := meta.get("name")) != location.name:
-            raise kube_errors.bad_request(
-                f"the name of the object ({name}) does not match the name on the URL ({location.name})"
-            )
+        _check_name(location, meta.get("name"))
+        if resource.put_creates and self._revision(location) is None:
+            return self.create(location, body)
+        before = self._existing(location)
         uid, found = meta.get("uid"), before.object["metadata"]["uid"]
         if uid and uid != found:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
@@ -102,7 +102,8 @@ class Writes:
             cause = kube_errors.Cause(
                 "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: must be specified for an update"
             )
-            raise kube_errors.invalid(resource, location.name, [cause])
+            # The plural where the kind belongs: so does the real server.
+            raise kube_errors.invalid_kind(resource.plural, resource.group, location.name, [cause])
         return self._write(location, before, without_nulls(body))
 
     def patch(self, location: Location, content_type: str, body: Any) -> Reply:
@@ -114,17 +115,18 @@ class Writes:
             return self._scale(location, before, apply_patch(content_type, _scale_of(before), body))
         new = apply_patch(content_type, before.object, body)
         meta = new.setdefault("metadata", {})
-        for field in ("name", "namespace", "uid"):
+        _check_name(location, meta.get("name"))
+        for field in ("namespace", "uid"):
             if (value := meta.get(field)) != before.object["metadata"].get(field):
                 cause = kube_errors.wrong(f"metadata.{field}", value, "field is immutable")
                 raise kube_errors.invalid(location.resource, location.name, [cause])
-        return self._write(location, before, without_nulls(new))
+        return self._write(location, before, without_nulls(new), patched=True)
 
-    def _write(self, location: Location, before: Revision, new: Object) -> Reply:
+    def _write(self, location: Location, before: Revision, new: Object, *, patched: bool = False) -> Reply:
         resource = location.resource
         _check_version(resource, before, new)
         after = kube_rules.carried_over(resource, location.subresource, before.object, new)
-        kube_rules.check(resource, after, before.object)
+        check(resource, after, before.object, patched=patched)
         obj = self._store.replace(resource.plural, location.namespace, location.name, copied(after))
         return Reply(200, self._present(resource, obj))
 
@@ -132,8 +134,10 @@ class Writes:
         _check_kind(scale, "Scale", "autoscaling/v1")
         _check_version(location.resource, before, scale)
         after = copied(before.object)
-        after["spec"]["replicas"] = (scale.get("spec") or {}).get("replicas") or 0
-        kube_rules.check(location.resource, after, before.object)
+        after["spec"]["replicas"] = replicas = (scale.get("spec") or {}).get("replicas") or 0
+        if replicas < 0:
+            cause = kube_errors.wrong("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise kube_errors.invalid_kind("Scale", "autoscaling", location.name, [cause])
         self._store.replace(location.resource.plural, location.namespace, location.name, after)
         return self.scale(location)
 
@@ -146,15 +150,18 @@ class Writes:
         options = _delete_options(body, query)
         resource = location.resource
         obj = self._store.delete(resource.plural, location.namespace, location.name, **options._asdict())
-        if resource.plural == "pods" or self._store.get(resource.plural, location.namespace, location.name):
+        if resource.plural == "pods" or obj["metadata"].get("finalizers"):
             return Reply(200, self._present(resource, obj))
         details = resource.details(location.name) | {"uid": obj["metadata"]["uid"]}
         return Reply(200, dumped(_SUCCESS | {"details": details}))
 
+    def _revision(self, location: Location) -> Revision | None:
+        return self._store.revision(location.resource.plural, location.namespace, location.name)
+
     def _existing(self, location: Location) -> Revision:
-        revision = self._store.revision(location.resource.plural, location.namespace, location.name)
+        revision = self._revision(location)
         if revision is None:
-            raise kube_errors.not_found(location.resource, location.name)
+            raise kube_errors.not_found(location.resource, location.name, location.subresource)
         return revision
 
     def _present(self, resource: Resource, obj: Object) -> bytes:
@@ -172,6 +179,15 @@ def _check_kind(body: Object, kind: str, group_version: str) -> None:
         raise kube_errors.bad_request(
             f'{found[0]} in version "{found[1]}" cannot be handled as a {kind}: expected {group_version} {kind}'
         )
+
+
+def _check_name(location: Location, name: str | None) -> None:
+    if not name:
+        text = f"the name of the object ({location.name} based on URL) was undeterminable: name must be provided"
+        raise kube_errors.bad_request(text)
+    if name != location.name:
+        text = f"the name of the object ({name}) does not match the name on the URL ({location.name})"
+        raise kube_errors.bad_request(text)
 
 
 def _check_version(resource: Resource, before: Revision, new: Object) -> None:
@@ -204,9 +220,8 @@ def _delete_options(body: Object, query: Mapping[str, str]) -> DeleteOptions:
     wanted = body or query
     grace, policy = wanted.get("gracePeriodSeconds"), wanted.get("propagationPolicy")
     if policy is not None and policy not in _POLICIES:
-        cause = kube_errors.unsupported("propagationPolicy", policy, _POLICIES)
-        message = f'DeleteOptions.meta.k8s.io "" is invalid: {cause.field}: {cause.message}'
-        raise kube_errors.ApiError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": "DeleteOptions"})
+        cause = kube_errors.unsupported("propagationPolicy", policy, (*_POLICIES, "nil"))
+        raise kube_errors.invalid_kind("DeleteOptions", "meta.k8s.io", "", [cause])
     preconditions = body.get("preconditions") or {}
     return DeleteOptions(
         grace=None if grace is None else int(grace),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rollout.simulator import kube_errors, seeded
 from rollout.simulator.clock import iso
-from rollout.simulator.kube_deletion import GarbageCollector, after_delete, released
+from rollout.simulator.kube_deletion import GarbageCollector, deletion, released
 from rollout.simulator.kube_json import copied, differences, dumped
 from rollout.simulator.kube_resources import RESOURCES
 from rollout.simulator.kube_rules import defaulted
@@ -240,10 +240,10 @@ class Store:
         ):
             if wanted and wanted != found:
                 raise kube_errors.precondition_failed(before.resource, name, what, wanted, found)
-        after = after_delete(before.resource, before.object, grace, propagation, self.clock.now)
-        if after is None:
-            return self._write("DELETED", before.resource, copied(before.object), before)
-        return self.replace(kind, namespace, name, after)
+        last, gone = deletion(before.resource, before.object, grace, propagation, self.clock.now)
+        return (
+            self._write("DELETED", before.resource, last, before) if gone else self.replace(kind, namespace, name, last)
+        )
 
     def remove(self, kind: str, namespace: str | None, name: str, uid: str | None = None) -> None:
         """End the object for good: its kubelet is done. Finalizers hold it still.
