@@ -307,7 +307,7 @@ class Promises:
             OneVersion(facts),
             EndsInTime(facts),
         ]
-        if not facts.scenario.settings.get("taint_early"):
+        if not facts.scenario.settings.get("taint", {}).get("early"):
             self.all.append(JobsFindNodes(facts))
         log.subscribe(self._see)
 
