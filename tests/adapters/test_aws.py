@@ -1,0 +1,255 @@
+"""AWS through its port: what is read, what each mutating verb changes, and that each is sent once, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from tests.adapters.living import Living
+
+from rollout.adapters import Edge
+from rollout.adapters.aws_errors import CONTENDED, THROTTLED
+from rollout.errors import Bug, Refused, Retry, Unknown
+from rollout.plan import Sizes
+from rollout.ports import Fleet, GroupChange
+from rollout.seen import GroupSeen, TemplateSeen
+
+AMI = "ami-00000000000000bbb"
+NUMBERS = count(1)
+
+
+@pytest.fixture
+def fleet(edge: Edge) -> Fleet:
+    return edge.fleet
+
+
+def workers(fleet: Fleet) -> GroupSeen:
+    return fleet.groups(["workers"])[0]
+
+
+def template(fleet: Fleet) -> TemplateSeen:
+    (found,) = fleet.templates([workers(fleet).template_id or ""])
+    return found
+
+
+# ---- reads
+
+
+def test_groups_come_in_the_order_asked_for(fleet: Fleet) -> None:
+    """A group that does not exist is left out, the rest comes in the caller's order, however AWS sorts."""
+    assert [group.name for group in fleet.groups(["workers", "nowhere", "floor"])] == ["workers", "floor"]
+
+
+def test_many_groups_cost_one_request(fleet: Fleet, world: Living) -> None:
+    """Reading several groups with their instances is one request."""
+    before = world.arrived(mutating=False)
+    fleet.groups(["workers", "floor"])
+    assert world.arrived(mutating=False) == before + 1
+
+
+def test_a_group_is_seen_with_sizes_reference_and_instances(fleet: Fleet) -> None:
+    """Sizes, template reference as written, and each instance with its own version as a number."""
+    floor, several = fleet.groups(["floor", "workers"])
+    assert (floor.sizes, floor.reference, floor.mixed, floor.nodegroup) == (Sizes(1, 1, 2), "1", False, None)
+    assert several.reference == "$Latest"
+    assert {instance.version for instance in several.instances} == {2}
+    assert all(instance.in_service and instance.healthy for instance in several.instances)
+
+
+def test_templates_that_do_not_exist_are_left_out(fleet: Fleet) -> None:
+    """One wrong id does not take the others with it."""
+    known = workers(fleet).template_id or ""
+    found = fleet.templates(["lt-00000000000000000", known, "lt-1"])
+    assert [one.id for one in found] == [known]
+    assert fleet.templates([]) == ()
+
+
+def test_a_template_shows_its_versions_newest_first(fleet: Fleet) -> None:
+    """Number, image and description of every version."""
+    versions = template(fleet).versions
+    assert [version.number for version in versions] == sorted((v.number for v in versions), reverse=True)
+    assert (versions[-2].number, versions[-2].description) == (2, "second")
+
+
+def test_an_image_that_cannot_be_seen_is_none(fleet: Fleet) -> None:
+    """Unknown and malformed ids are no errors; a known one tells its state."""
+    found = fleet.image(AMI)
+    assert found is not None
+    assert (found.name, found.state) == ("eks-worker-new", "available")
+    assert fleet.image("ami-00000000000000000") is None
+    assert fleet.image("nonsense") is None
+
+
+def test_the_newest_trouble_of_a_group_is_told(fleet: Fleet, world: Living) -> None:
+    """A launch that AWS cannot serve is told in AWS's words; a group without trouble says nothing."""
+    assert fleet.trouble("workers") == ""
+    world.do(lambda: world.simulator.do({"do": "break", "kind": "shortage", "group": "floor"}))
+    fleet.update_group("floor", GroupChange(desired=2))
+    world.pass_by(600)
+    assert "capacity" in fleet.trouble("floor")
+    world.do(lambda: world.simulator.do({"do": "mend"}))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"drop": {"when": "before"}},
+        {"garble": {}},
+        {"error": {"status": 503, "code": "ServiceUnavailable"}},
+        {"error": {"status": 400, "code": "Throttling"}},
+    ],
+    ids=lambda fault: next(iter(fault)),
+)
+def test_a_read_survives_a_passing_fault_or_says_retry(fleet: Fleet, world: Living, fault: dict[str, Any]) -> None:
+    """Reads are repeated; where that does not help, they never say anything worse than `Retry`."""
+    world.fault(fault, operation="DescribeAutoScalingGroups", times=1)
+    try:
+        found = fleet.groups(["workers"])
+    except Retry:
+        found = fleet.groups(["workers"])
+    assert found[0].name == "workers"
+
+
+# ---- mutating verbs
+
+
+def create_version(fleet: Fleet) -> Callable[[], bool]:
+    number = next(NUMBERS)
+    fleet.create_version(template(fleet).id, 1, AMI, f"made-{number}.", f"token-{number}")
+    return lambda: template(fleet).described(f"made-{number}.") is not None
+
+
+def set_default_version(fleet: Fleet) -> Callable[[], bool]:
+    found = template(fleet)
+    number = 1 if found.default == 2 else 2
+    fleet.set_default_version(found.id, number)
+    return lambda: template(fleet).default == number
+
+
+def update_group(fleet: Fleet) -> Callable[[], bool]:
+    found = workers(fleet)
+    maximum = found.sizes.maximum + 1
+    change = GroupChange(
+        maximum=maximum, protect_new=True, capacity_rebalance=True, template_id=found.template_id, reference="2"
+    )
+    fleet.update_group("workers", change)
+
+    def shows() -> bool:
+        now = workers(fleet)
+        flags = (now.protect_new, now.capacity_rebalance, now.reference)
+        return now.sizes.maximum == maximum and now.sizes.desired == found.sizes.desired and flags == (True, True, "2")
+
+    return shows
+
+
+def protect(fleet: Fleet) -> Callable[[], bool]:
+    victim = next(i for i in workers(fleet).instances if i.in_service)
+    fleet.protect("workers", [victim.id], protected=not victim.protected)
+    return lambda: next(i for i in workers(fleet).instances if i.id == victim.id).protected is not victim.protected
+
+
+def suspend(fleet: Fleet) -> Callable[[], bool]:
+    fleet.suspend("workers", ["AZRebalance", "ScheduledActions"])
+    return lambda: workers(fleet).suspended == {"AZRebalance", "ScheduledActions"}
+
+
+def resume(fleet: Fleet) -> Callable[[], bool]:
+    fleet.resume("workers", ["ScheduledActions"])
+    return lambda: "ScheduledActions" not in workers(fleet).suspended
+
+
+def terminate(fleet: Fleet) -> Callable[[], bool]:
+    found = workers(fleet)
+    victim = next(i.id for i in found.instances if i.in_service)
+    fleet.terminate(victim)
+
+    def shows() -> bool:
+        now = workers(fleet)
+        gone = all(i.id != victim for i in now.living)
+        return gone and now.sizes.desired == found.sizes.desired - 1
+
+    return shows
+
+
+VERBS = (create_version, set_default_version, update_group, protect, suspend, resume, terminate)
+each_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
+
+
+@each_verb
+def test_a_verb_changes_what_it_names(fleet: Fleet, verb: Callable[[Fleet], Callable[[], bool]]) -> None:
+    """After a yes the world shows exactly what was asked for."""
+    assert verb(fleet)()
+
+
+@each_verb
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"drop": {"when": "before"}},
+        {"drop": {"when": "after"}},
+        {"garble": {}},
+        {"error": {"status": 500, "code": "InternalFailure"}},
+        {"error": {"status": 503, "code": "ServiceUnavailable", "applied": True}},
+    ],
+    ids=["lost", "reply-lost", "garbled", "500", "503"],
+)
+def test_what_may_have_been_applied_is_unknown_and_sent_once(
+    fleet: Fleet, world: Living, verb: Callable[[Fleet], Callable[[], bool]], fault: dict[str, Any]
+) -> None:
+    """A lost or unreadable reply and a server's error are `Unknown`; the request arrived exactly once."""
+    if verb is terminate and "applied" in str(fault):
+        pytest.skip("one instance less to terminate: the other faults show it")
+    world.fault(fault, mutating=True)
+    before = world.arrived()
+    with pytest.raises(Unknown):
+        verb(fleet)
+    assert world.arrived() == before + 1
+
+
+PASSING = [
+    *((503 if "Limit" in code else 400, code) for code in sorted(THROTTLED)),
+    *((500, code) for code in sorted(CONTENDED)),
+    *((403, code) for code in ("ExpiredToken", "RequestExpired")),
+]
+
+
+@pytest.mark.parametrize(("status", "code"), PASSING)
+def test_throttling_and_contention_were_certainly_not_applied(
+    fleet: Fleet, world: Living, status: int, code: str
+) -> None:
+    """The code decides before the status does, and the request is sent once."""
+    world.fault({"error": {"status": status, "code": code}}, mutating=True)
+    before = world.arrived()
+    with pytest.raises(Retry, match=code) as caught:
+        fleet.suspend("workers", ["AZRebalance"])
+    assert world.arrived() == before + 1
+    assert caught.value.request_id
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "ValidationError"), (400, "LimitExceeded")])
+def test_a_clear_no_is_refused_with_its_request_id(fleet: Fleet, world: Living, status: int, code: str) -> None:
+    """Operation, code and message of AWS reach the operator in one line."""
+    world.fault({"error": {"status": status, "code": code, "message": "not\n you"}}, mutating=True)
+    with pytest.raises(Refused, match=f"ResumeProcesses: {code}: not you") as caught:
+        fleet.resume("workers", ["AZRebalance"])
+    assert caught.value.request_id
+
+
+def test_aws_itself_refuses_to_go_below_the_minimum(fleet: Fleet) -> None:
+    """A terminate that would violate MinSize is a refusal, and changes nothing."""
+    before = fleet.groups(["floor"])[0]
+    fleet.update_group("floor", GroupChange(minimum=before.sizes.desired))
+    with pytest.raises(Refused, match="ValidationError"):
+        fleet.terminate(before.instances[0].id)
+    assert fleet.groups(["floor"])[0].living == before.living
+
+
+@pytest.mark.parametrize("verb", ["suspend", "resume"])
+def test_processes_are_never_sent_without_names(fleet: Fleet, world: Living, verb: str) -> None:
+    """Without names AWS would take all processes: nothing is sent."""
+    before = world.arrived()
+    with pytest.raises(Bug):
+        getattr(fleet, verb)("workers", [])
+    assert world.arrived() == before

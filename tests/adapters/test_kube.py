@@ -1,0 +1,338 @@
+"""Kubernetes through its port: what is read, what each mutating verb changes, and that each is sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.adapters.living import Living
+
+from rollout.adapters import Edge
+from rollout.errors import Refused, Retry, Unknown
+from rollout.plan import Autoscaler
+from rollout.ports import Cluster, NodeChange
+from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, NodeSeen, PodSeen, Taint
+
+AUTOSCALER = Autoscaler("kube-system", "cluster-autoscaler")
+OURS = Taint("eks-rollout/replacing", "r-1", "NoSchedule")
+
+
+@pytest.fixture
+def cluster(edge: Edge) -> Cluster:
+    return edge.cluster
+
+
+def pods(cluster: Cluster, begins: str) -> list[PodSeen]:
+    return [pod for pod in cluster.pods() if pod.name.startswith(begins) and pod.deleting is None]
+
+
+def a_node(cluster: Cluster) -> NodeSeen:
+    return cluster.nodes()[0]
+
+
+def change(cluster: Cluster, node: NodeSeen, wanted: NodeChange) -> NodeSeen:
+    cluster.change_node(node.name, node.uid, node.instance_id or "", wanted)
+    return next(one for one in cluster.nodes() if one.uid == node.uid)
+
+
+# ---- reads
+
+
+def test_nodes_are_matched_to_instances_by_their_provider_id(cluster: Cluster, edge: Edge) -> None:
+    """Every node of the groups carries the id of one of their instances, and is Ready."""
+    instances = {one.id for group in edge.fleet.groups(["workers", "floor"]) for one in group.instances}
+    assert {node.instance_id for node in cluster.nodes()} == instances
+    assert all(node.usable for node in cluster.nodes())
+
+
+def test_a_pod_is_seen_with_its_controller_and_what_it_says_of_itself(cluster: Cluster) -> None:
+    """Job pods name their Job, mirror pods are told, and a pod that must not be disrupted is pinned."""
+    job, bare, mirror = (pods(cluster, begins)[0] for begins in ("long-", "bare", "kube-proxy"))
+    assert (job.owner_kind, job.owner_name and job.owner_name[:5], job.phase) == ("Job", "long-", "Running")
+    assert (bare.owner_kind, bare.pinned, bare.mirror) == (None, True, False)
+    assert mirror.mirror
+    assert not job.pinned
+
+
+def test_the_pods_of_a_node_come_past_the_watch(cluster: Cluster, world: Living) -> None:
+    """The fresh list shows exactly the node's pods, at the price of one request."""
+    node = a_node(cluster)
+    watched = [pod for pod in cluster.pods() if pod.node == node.name]
+    before = world.arrived(mutating=False)
+    fresh = cluster.pods_on(node.name)
+    assert world.arrived(mutating=False) == before + 1
+    assert sorted(fresh, key=lambda pod: pod.uid) == sorted(watched, key=lambda pod: pod.uid)
+    assert watched
+
+
+def test_watched_records_cost_no_requests(cluster: Cluster, world: Living) -> None:
+    """Nodes and pods are read from the watches."""
+    before = world.arrived(mutating=False)
+    assert cluster.nodes()
+    assert cluster.pods()
+    assert world.arrived(mutating=False) == before
+
+
+def test_what_does_not_exist_is_none(cluster: Cluster) -> None:
+    """No Deployment, no marker: None, not an error."""
+    assert cluster.autoscaler(Autoscaler("kube-system", "nowhere")) is None
+    assert cluster.marker() is None
+
+
+@pytest.mark.parametrize("fault", [{"drop": {"when": "before"}}, {"error": {"status": 503, "code": "Busy"}}], ids=str)
+def test_a_read_is_repeated(cluster: Cluster, world: Living, fault: dict[str, Any]) -> None:
+    """One lost reply of a read, or one server error, is not even noticed."""
+    world.fault(fault, operation="GET deployments", times=1)
+    assert cluster.autoscaler(AUTOSCALER) is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"error": {"status": 500, "code": "InternalError"}}, Retry),
+        ({"error": {"status": 429, "code": "TooManyRequests"}}, Retry),
+        ({"garble": {}}, Retry),
+        ({"error": {"status": 403, "code": "Forbidden"}}, Refused),
+    ],
+    ids=str,
+)
+def test_a_read_that_fails_says_whether_it_may_succeed_later(
+    cluster: Cluster, world: Living, fault: dict[str, Any], kind: type[Exception]
+) -> None:
+    """What passes is `Retry`; missing rights are `Refused`."""
+    world.fault(fault, operation="GET deployments")
+    with pytest.raises(kind):
+        cluster.autoscaler(AUTOSCALER)
+
+
+# ---- the marker and the autoscaler
+
+
+def test_the_marker_is_created_once_and_deleted_by_its_uid(cluster: Cluster) -> None:
+    """A second creation is refused, a stranger's uid leaves it, deleting what is gone is a success."""
+    cluster.create_marker("r-1", '{"plan": 1}')
+    found = cluster.marker()
+    assert found is not None
+    assert found.rollout_id == "r-1"
+    with pytest.raises(Refused, match="AlreadyExists"):
+        cluster.create_marker("r-2", "{}")
+    cluster.delete_marker("another-uid")
+    assert cluster.marker() == found
+    cluster.delete_marker(found.uid)
+    assert cluster.marker() is None
+    cluster.delete_marker(found.uid)
+
+
+def test_the_autoscaler_is_stopped_and_noted_in_one_patch(cluster: Cluster, world: Living) -> None:
+    """Replicas and both annotations change together, and go back together."""
+    before = world.arrived()
+    cluster.scale(AUTOSCALER, 0, {REPLICAS_BEFORE: "2", ROLLOUT_ID: "r-1"})
+    stopped = cluster.autoscaler(AUTOSCALER)
+    assert stopped is not None
+    assert (stopped.replicas, stopped.replicas_before, stopped.rollout_id) == (0, 2, "r-1")
+    cluster.scale(AUTOSCALER, 2, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})
+    back = cluster.autoscaler(AUTOSCALER)
+    assert back is not None
+    assert (back.replicas, back.replicas_before, back.rollout_id) == (2, None, None)
+    assert world.arrived() == before + 2
+
+
+def test_an_autoscaler_that_is_not_there_is_refused(cluster: Cluster) -> None:
+    """Nothing is created in its place."""
+    with pytest.raises(Refused, match="does not exist"):
+        cluster.scale(Autoscaler("kube-system", "nowhere"), 0, {})
+
+
+# ---- nodes
+
+
+def test_only_our_own_keys_of_a_node_change(cluster: Cluster) -> None:
+    """Taints of others stay as they were, ours is put, replaced and taken away; annotations likewise."""
+    node = a_node(cluster)
+    others = Taint("others/taint", "kept", "PreferNoSchedule")
+    change(cluster, node, NodeChange(taint=others))
+    soft = change(cluster, node, NodeChange(taint=replace(OURS, effect="PreferNoSchedule")))
+    assert set(soft.taints) == {others, replace(OURS, effect="PreferNoSchedule")}
+    assert set(change(cluster, node, NodeChange(taint=OURS)).taints) == {others, OURS}
+    held = change(cluster, node, NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: ""}))
+    assert (held.held, held.held_before, set(held.taints)) == ("true", "", {others, OURS})
+    free = change(cluster, node, NodeChange(annotations={SCALE_DOWN_DISABLED: None, HELD_BEFORE: None}))
+    assert (free.held, free.held_before) == (None, None)
+    assert change(cluster, node, NodeChange(untaint=OURS.key)).taints == (others,)
+    assert change(cluster, node, NodeChange(untaint=others.key)).taints == ()
+
+
+def test_a_cordon_is_seen(cluster: Cluster) -> None:
+    """The node is unschedulable, and not usable any more."""
+    cordoned = change(cluster, cluster.nodes()[-1], NodeChange(cordon=True))
+    assert cordoned.unschedulable
+    assert not cordoned.usable
+
+
+def test_a_node_that_is_so_already_costs_no_write(cluster: Cluster, world: Living) -> None:
+    """The same change a second time sends nothing."""
+    node = a_node(cluster)
+    wanted = NodeChange(annotations={HELD_BEFORE: "x"})
+    change(cluster, node, wanted)
+    before = world.arrived()
+    change(cluster, node, wanted)
+    change(cluster, node, NodeChange(untaint="not/there"))
+    assert world.arrived() == before
+
+
+@pytest.mark.parametrize("wrong", ["name", "uid", "instance_id"])
+def test_a_node_that_is_another_one_is_left_alone(cluster: Cluster, world: Living, wrong: str) -> None:
+    """Name, uid and instance must all be those that were recorded: nothing is written, and the world is looked at."""
+    node = a_node(cluster)
+    right = {"name": node.name, "uid": node.uid, "instance_id": node.instance_id or ""}
+    before = world.arrived()
+    with pytest.raises(Retry, match="another one|is gone"):
+        cluster.change_node(**(right | {wrong: "i-other"}), change=NodeChange(taint=OURS))
+    assert world.arrived() == before
+
+
+def test_a_conflict_is_a_retry(cluster: Cluster, world: Living) -> None:
+    """A write based on an old version was certainly not applied."""
+    world.fault({"error": {"status": 409, "code": "Conflict"}}, operation="PATCH nodes")
+    with pytest.raises(Retry, match="Conflict"):
+        change(cluster, a_node(cluster), NodeChange(taint=OURS))
+
+
+# ---- pods
+
+
+def test_an_evicted_pod_is_on_its_way_out(cluster: Cluster) -> None:
+    """The eviction shows as a deletion with a grace period."""
+    victim = pods(cluster, "web")[0]
+    cluster.evict(victim.namespace, victim.name, victim.uid)
+    assert next(pod for pod in cluster.pods() if pod.uid == victim.uid).deleting is not None
+    cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+@pytest.mark.parametrize("verb", ["evict", "delete"])
+def test_a_namesake_of_a_pod_is_left_alone(cluster: Cluster, verb: str) -> None:
+    """Another uid under the same name means that ours is gone: a success, and the other lives."""
+    victim = pods(cluster, "web")[0]
+    for name in (victim.name, "nowhere"):
+        if verb == "evict":
+            cluster.evict(victim.namespace, name, "another-uid")
+        else:
+            cluster.delete_pod(victim.namespace, name, "another-uid", 0)
+    assert victim in cluster.pods()
+
+
+def test_a_budget_that_blocks_is_named(cluster: Cluster) -> None:
+    """The operator learns which pod and which budget; it may be tried again."""
+    victim = pods(cluster, "kept")[0]
+    with pytest.raises(Retry, match=r"pod demo/kept.*disruption budget never"):
+        cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+def test_two_budgets_on_one_pod_need_a_person(cluster: Cluster) -> None:
+    """Kubernetes cannot evict such a pod at all: refused, certainly not applied."""
+    victim = pods(cluster, "twice")[0]
+    with pytest.raises(Refused, match=r"pod demo/twice.*more than one PodDisruptionBudget"):
+        cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+def test_any_other_server_error_of_an_eviction_is_unknown(cluster: Cluster, world: Living) -> None:
+    """Only the answer about two budgets is certain."""
+    world.fault({"error": {"status": 500, "code": "InternalError"}}, mutating=True)
+    victim = pods(cluster, "web")[0]
+    with pytest.raises(Unknown):
+        cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+def test_how_long_to_wait_is_handed_on(cluster: Cluster, world: Living) -> None:
+    """The seconds of Retry-After reach the runner, which waits on its own clock."""
+    busy = {"status": 429, "code": "TooManyRequests", "headers": {"Retry-After": "10"}}
+    world.fault({"error": busy}, mutating=True)
+    with pytest.raises(Retry) as caught:
+        cluster.delete_job("demo", "nowhere")
+    assert caught.value.after == 10
+
+
+def test_a_pod_is_deleted_with_its_grace_or_at_once(cluster: Cluster) -> None:
+    """Without seconds the pod's own grace period counts; with 0 it is gone."""
+    slow, fast = pods(cluster, "web")[:2]
+    cluster.delete_pod(slow.namespace, slow.name, slow.uid, None)
+    cluster.delete_pod(fast.namespace, fast.name, fast.uid, 0)
+    left = {pod.uid: pod for pod in cluster.pods()}
+    assert left[slow.uid].deleting is not None
+    assert fast.uid not in left
+
+
+def test_a_job_is_deleted_with_its_pods(cluster: Cluster, world: Living) -> None:
+    """Background propagation takes the pods; a Job that is gone is a success."""
+    victim = pods(cluster, "long-")[0]
+    cluster.delete_job(victim.namespace, victim.owner_name or "")
+    world.pass_by(60)
+    assert victim not in cluster.pods()
+    cluster.delete_job("demo", "nowhere")
+
+
+# ---- each mutating request is sent once
+
+
+def scale(cluster: Cluster) -> None:
+    cluster.scale(AUTOSCALER, 2, {REPLICAS_BEFORE: None})
+
+
+def change_node(cluster: Cluster) -> None:
+    node = a_node(cluster)
+    value = f"{int(node.held_before or 0) + 1}" if (node.held_before or "0").isdecimal() else "1"
+    change(cluster, node, NodeChange(annotations={HELD_BEFORE: value}))
+
+
+def evict(cluster: Cluster) -> None:
+    victim = pods(cluster, "web")[0]
+    cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+def delete_pod(cluster: Cluster) -> None:
+    victim = pods(cluster, "web")[0]
+    cluster.delete_pod(victim.namespace, victim.name, victim.uid, None)
+
+
+def delete_job(cluster: Cluster) -> None:
+    cluster.delete_job("demo", pods(cluster, "long-")[0].owner_name or "")
+
+
+def create_marker(cluster: Cluster) -> None:
+    found = cluster.marker()
+    if found:
+        pytest.skip("an earlier reply was lost: the marker is there")
+    cluster.create_marker("r-1", "{}")
+
+
+def delete_marker(cluster: Cluster) -> None:
+    found = cluster.marker()
+    cluster.delete_marker(found.uid if found else "gone")
+
+
+VERBS = (create_marker, scale, change_node, evict, delete_pod, delete_job, delete_marker)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"drop": {"when": "before"}},
+        {"error": {"status": 500, "code": "InternalError"}},
+        {"garble": {}},
+        {"error": {"status": 504, "code": "Timeout", "applied": True}},
+        {"drop": {"when": "after"}},
+    ],
+    ids=["lost", "500", "garbled", "504", "reply-lost"],
+)
+def test_what_may_have_been_applied_is_unknown_and_sent_once(
+    cluster: Cluster, world: Living, verb: Callable[[Cluster], None], fault: dict[str, Any]
+) -> None:
+    """A lost or unreadable reply and a server's error are `Unknown`; the request arrived exactly once."""
+    world.fault(fault, mutating=True)
+    before = world.arrived()
+    with pytest.raises(Unknown):
+        verb(cluster)
+    assert world.arrived() == before + 1
