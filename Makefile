@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint types contracts test coverage docs format lock build clean
+.PHONY: help setup demo check lint types contracts test coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -45,6 +45,9 @@ coverage: $(STAMP) ## All tests, with the branches that none of them takes
 
 docs: $(STAMP) ## Write the generated pages anew (docs/phases.md)
 	$(BIN)/python tools/phases_page.py docs/phases.md
+
+bench: $(STAMP) ## Measure the README's figures (two minutes)
+	@$(BIN)/python tools/figures.py
 
 format: $(STAMP) ## Let ruff format and repair what it can
 	$(BIN)/ruff check --fix

@@ -71,9 +71,9 @@ class World:
 
 
 @contextmanager
-def simulated(place: Path, pace: float | None = PACE) -> Iterator[World]:
-    """Run the demo's scenario in a process of its own inside the block; its files lie in `place`."""
-    arguments = ["simulator", "--scenario", "demo", "--directory", str(place), "--exit-with-stdin"]
+def simulated(place: Path, scenario: str = "demo", pace: float | None = PACE) -> Iterator[World]:
+    """Run a scenario in a process of its own inside the block; its files lie in `place`."""
+    arguments = ["simulator", "--scenario", scenario, "--directory", str(place), "--exit-with-stdin"]
     if pace:
         arguments += ["--pace", str(pace)]
     with subprocess.Popen(  # noqa: S603  our own command line

@@ -1,0 +1,54 @@
+"""Measures the figures of the README, and prints them as its table: `make bench`.
+
+Real time is this machine's; requests and simulated time are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rollout.cli.demo import simulated
+
+RUNS = 5
+
+
+def main() -> None:
+    """Print the figures, one line each."""
+    print("| what | figure | command |")
+    print("|---|---|---|")
+    for scenario in ("scale-20", "scale-100"):
+        print(_whole_rollout(scenario))
+    print(_help())
+
+
+def _whole_rollout(scenario: str) -> str:
+    with tempfile.TemporaryDirectory() as folder, simulated(Path(folder), scenario, pace=None) as world:
+        command = ["start", "--config", f"{folder}/rollout.yaml", "--ami", world.ami]
+        seconds = _seconds([sys.executable, "-m", "rollout", *command])
+        report = world.get("/report")
+        tallies = [tally for client, tally in world.get("/requests").items() if client != "other"]
+    reads, writes = (sum(tally[kind] for tally in tallies) for kind in ("reads", "writes"))
+    nodes, hours = report["nodes"]["replaced"], report["seconds"] / 3600
+    figure = f"{hours:.1f} simulated hours in {seconds:.0f} s; {reads:,} reads, {writes:,} writes"
+    return f"| {nodes} nodes replaced | {figure} | scenario `{scenario}` |"
+
+
+def _help() -> str:
+    bare = min(_seconds([sys.executable, "-c", "pass"]) for _ in range(RUNS))
+    ours = min(_seconds([Path(sys.executable).with_name("rollout"), "--help"]) for _ in range(RUNS))
+    figure = f"{ours * 1000:.0f} ms, {ours / bare:.1f} times a bare interpreter"
+    return f"| help | {figure} | `rollout --help`, `python -c pass` |"
+
+
+def _seconds(command: list[str | Path]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
