@@ -78,7 +78,11 @@ def step(state: State, trigger: str) -> State:
 
     Raises `transitions.MachineError` where the table has no such move.
     """
+    from transitions import MachineError
+
     machine = _machine(type(state))
+    if trigger not in machine.events:
+        raise MachineError(f"no {type(state).__name__.lower()} has a move {trigger}")
     cursor = _Cursor(state)
     machine.add_model(cursor, initial=state)
     try:
