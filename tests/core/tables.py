@@ -1,0 +1,105 @@
+"""How a table says what a phase or a stage is to answer, and how its rows are checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from rollout.decision import Act, Advance, Decision, Halt, Step, Wait
+from rollout.effects import Effect
+from rollout.record import Record
+from rollout.seen import Seen
+from rollout.stages.view import View
+from tests.core.build import NOW
+
+Sent = Effect | str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`says`: words in its reason; `sends`: its effects, whole or by key; `moves`: `instance:trigger`."""
+
+    kind: type[Decision]
+    says: str = ""
+    sends: tuple[Sent, ...] = ()
+    moves: tuple[str, ...] = ()
+
+
+def acts(*sends: Sent, moves: tuple[str, ...] = (), says: str = "") -> Answer:
+    return Answer(Act, says, sends, moves)
+
+
+def waits(says: str = "") -> Answer:
+    return Answer(Wait, says)
+
+
+def halts(says: str) -> Answer:
+    return Answer(Halt, says)
+
+
+def advances(says: str = "") -> Answer:
+    return Answer(Advance, says)
+
+
+def case(name: str, expected: Answer, seen: Seen, record: Record, now: datetime = NOW) -> Any:
+    """One row of a phase's table."""
+    return pytest.param(seen, record, now, expected, id=name)
+
+
+def check(phase: ModuleType, seen: Seen, record: Record, now: datetime, expected: Answer) -> None:
+    """Ask the phase; whatever it answers, its postcondition must agree."""
+    decision = phase.decide(seen, record, now)
+    agrees(decision, expected)
+    assert phase.holds(seen, record) is isinstance(decision, Advance)
+
+
+def agrees(decision: Decision | None, expected: Answer) -> None:
+    """Compare a decision with what the table says."""
+    assert isinstance(decision, expected.kind), decision
+    assert expected.says in decision.why
+    if isinstance(decision, Act):
+        assert _as_named(decision.effects, expected.sends) == expected.sends
+        assert tuple(f"{move.instance_id}:{move.trigger}" for move in decision.moves) == expected.moves
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a stage is to answer; `waits` and `halt`: words in it, None for no halt."""
+
+    trigger: str | None
+    sends: tuple[Sent, ...]
+    waits: str
+    halt: str | None
+
+
+def goes(trigger: str, *sends: Sent) -> Told:
+    return Told(trigger, sends, "", None)
+
+
+def sends(*effects: Sent, waits: str = "") -> Told:
+    return Told(None, effects, waits, None)
+
+
+def stays(waits: str, halt: str | None = None) -> Told:
+    return Told(None, (), waits, halt)
+
+
+def check_stage(stage: ModuleType, view: View, expected: Told, forward: str) -> None:
+    """Ask the stage; its postcondition holds if and only if it answers with the trigger that leads on."""
+    step: Step = stage.decide(view)
+    assert step.trigger == expected.trigger, step
+    assert _as_named(step.effects, expected.sends) == expected.sends
+    assert expected.waits in step.waits_for
+    assert (step.halt is None) is (expected.halt is None), step.halt
+    assert step.halt is None or (expected.halt or "") in step.halt.why
+    assert stage.holds(view) is (step.trigger == forward)
+
+
+def _as_named(effects: tuple[Effect, ...], named: tuple[Sent, ...]) -> tuple[Sent, ...]:
+    """Effects in the form in which the table names them: a key, or the whole effect."""
+    whole = {index for index, name in enumerate(named) if not isinstance(name, str)}
+    return tuple(effect if index in whole else effect.key for index, effect in enumerate(effects))

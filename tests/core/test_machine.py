@@ -1,0 +1,110 @@
+"""The two tables: literal, complete, and all that `step` knows."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import pytest
+from transitions import MachineError
+
+from rollout import machine, phases, stages
+from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, step, terminal
+from rollout.phases import PHASES
+from rollout.stages import STAGES
+
+Kind = type[Phase] | type[Stage]
+Table = Mapping[Any, Mapping[str, Any]]  # the same tests for both, whose states have no type in common
+
+TABLES = [pytest.param(Phase, PHASE_MOVES, id="phases"), pytest.param(Stage, STAGE_MOVES, id="stages")]
+ROWS: Table = {**PHASE_MOVES, **STAGE_MOVES}
+TRIGGERS = sorted({trigger for row in ROWS.values() for trigger in row})
+
+
+def reached(table: Table, start: Any) -> set[Any]:
+    """All states to which moves lead from `start`, itself included."""
+    there = set()
+    ahead = [start]
+    while ahead:
+        state = ahead.pop()
+        there.add(state)
+        ahead += [target for target in table[state].values() if target not in there]
+    return there
+
+
+@pytest.mark.parametrize(("kind", "table"), TABLES)
+def test_every_state_has_a_row_and_every_move_leads_to_a_state(kind: Kind, table: Table) -> None:
+    """The table has exactly one row for each state, terminal ones with an empty row, and names no other."""
+    assert list(table) == list(kind)
+    assert {target for row in table.values() for target in row.values()} <= set(kind)
+
+
+@pytest.mark.parametrize(("kind", "table"), TABLES)
+def test_every_state_is_reached_and_reaches_an_end(kind: Kind, table: Table) -> None:
+    """All states can be reached from the first one, and a terminal state from each."""
+    states = list(kind)
+    assert reached(table, states[0]) == set(states)
+    for state in states:
+        assert any(terminal(end) for end in reached(table, state))
+
+
+@pytest.mark.parametrize(("kind", "ends"), [(Phase, {Phase.DONE}), (Stage, {Stage.GONE})])
+def test_the_ends_are_the_empty_rows(kind: Kind, ends: set[Any]) -> None:
+    """DONE and GONE are terminal, and nothing else."""
+    assert {state for state in kind if terminal(state)} == ends
+
+
+@pytest.mark.parametrize("kind", [Phase, Stage])
+def test_what_is_stored_is_the_name(kind: Kind) -> None:
+    """Names and values are the same and unique, so that the journal and a reader mean the same state."""
+    assert [state.value for state in kind] == [state.name for state in kind] == list(kind.__members__)
+
+
+@pytest.mark.parametrize("state", ROWS, ids=str)
+@pytest.mark.parametrize("trigger", [*TRIGGERS, "no-such-trigger"])
+def test_step_is_the_table(state: Any, trigger: str) -> None:
+    """`step` answers what stands in the table and refuses everything else."""
+    if trigger in ROWS[state]:
+        assert step(state, trigger) is ROWS[state][trigger]
+    else:
+        with pytest.raises(MachineError):
+            step(state, trigger)
+
+
+@pytest.mark.parametrize(
+    ("first", "trigger", "last"), [(Phase.PLANNED, "advance", Phase.DONE), (Stage.WAITING, "drain", Stage.GONE)]
+)
+def test_no_model_is_left_behind(first: Any, trigger: str, last: Any) -> None:
+    """Neither a move nor a refused one leaves a model in the machine, which all threads share."""
+    step(first, trigger)
+    with pytest.raises(MachineError):
+        step(last, trigger)
+    assert machine._machine(type(first)).models == []
+
+
+def test_nothing_but_the_table_moves() -> None:
+    """The machine has no automatic trigger (`to_DONE`) beside the table's."""
+    assert set(machine._machine(Phase).events) | set(machine._machine(Stage).events) == set(TRIGGERS)
+
+
+def modules(package: ModuleType) -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(package.__path__)}
+
+
+def test_each_phase_has_its_module() -> None:
+    """Every phase that can be left has one module of its name, with its three functions."""
+    assert set(PHASES) == {phase for phase in Phase if not terminal(phase)}
+    for phase, module in PHASES.items():
+        assert module.__name__ == f"rollout.phases.{phase.name.lower()}"
+        assert all(callable(getattr(module, name)) for name in ("observe", "decide", "holds"))
+    assert modules(phases) - {"look", "expected"} == {phase.name.lower() for phase in PHASES}
+
+
+def test_each_stage_has_its_module() -> None:
+    """Every stage has one module of its name."""
+    assert set(STAGES) == set(Stage)
+    for stage, decide in STAGES.items():
+        assert decide.__module__ == f"rollout.stages.{stage.name.lower()}"
+    assert modules(stages) - {"pods", "view"} == {stage.name.lower() for stage in Stage}
