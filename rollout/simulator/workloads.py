@@ -235,7 +235,8 @@ class DeploymentController(Controller):
         replica_set = self._replica_set(key, obj)
         active = [pod for pod in self._index.of(Owner("ReplicaSet", *pods.key(replica_set))) if pods.active(pod)]
         want = obj["spec"].get("replicas", 1)
-        self._delete_pods(sorted(reversed(active), key=pods.is_ready)[: max(len(active) - want, 0)])
+        victims = sorted(enumerate(active), key=lambda found: (pods.is_ready(found[1]), -found[0]))
+        self._delete_pods([pod for _, pod in victims[: max(len(active) - want, 0)]])
         for _ in range(want - len(active)):
             self._make(obj, replica_set)
         ready = sum(pods.is_ready(pod) for pod in active)
