@@ -6,7 +6,6 @@ from the output shape; a handler that answers with a field which AWS does not ha
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,9 +33,9 @@ def tree(form: Mapping[str, str]) -> Tree:
         *above, last = key.split(".")
         node = root
         for part in above:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise MalformedError("invalid", key, f"parameter {key} is given both as a value and as a structure")
+            node = _branch(node.setdefault(part, {}), key)
+        if last in node:
+            raise MalformedError("invalid", key, f"{key} is a structure or list, not a value")
         node[last] = value
     return root
 
@@ -55,9 +54,7 @@ class Reader:
             return self._list(shape, node, path)
         if isinstance(node, dict):
             raise MalformedError("unknown", f"{path}.{next(iter(node))}", f"{path} has no parts")
-        value = _SCALARS[shape.type_name](node, path)
-        _check(shape, value, path)
-        return value
+        return _scalar(shape, node, path)
 
     def _structure(self, shape: StructureShape, node: Tree, path: str) -> dict[str, Any]:
         names = {self._wire_name(member, name): name for name, member in shape.members.items()}
@@ -77,10 +74,10 @@ class Reader:
         if node == "":  # how the query protocol writes an empty list
             return []
         items = _branch(node, path)
-        if not self._ec2 and not shape.serialization.get("flattened"):
-            items = _branch(items.get(shape.member.serialization.get("name", "member"), items), path)
-        if not all(index.isdecimal() for index in items):
-            raise MalformedError("unknown", f"{path}.{next(iter(items))}", f"{path} is a list")
+        if not self._ec2:
+            items = _branch(items.get(shape.member.serialization.get("name", "member"), {}), path)
+        if not items or not all(index.isdecimal() for index in items):
+            raise MalformedError("unknown", f"{path}.{next(iter(node))}", f"{path} is a list")
         return [
             self.read(
                 shape.member, items[index], f"{path}.{index}{'.' if shape.member.type_name == 'structure' else ''}"
@@ -106,43 +103,31 @@ def _branch(node: Any, path: str) -> Tree:
     return node
 
 
-def _boolean(text: str, path: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise MalformedError("invalid", path, f"{text!r} is no boolean")
-    return text.lower() == "true"
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
 
 
-def _integer(text: str, path: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise MalformedError("invalid", path, f"{text!r} is no integer") from None
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
-def _number(text: str, path: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise MalformedError("invalid", path, f"{text!r} is no number") from None
-
-
-def _moment(text: str, path: str) -> float:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise MalformedError("invalid", path, f"{text!r} is no moment") from None
-
-
-_SCALARS: dict[str, Callable[[str, str], Any]] = {
-    "string": lambda text, _: text,
-    "blob": lambda text, _: base64.b64decode(text),
+#: How each type that a request can hold is read; both errors mean that the text is no such thing.
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "string": str,
     "boolean": _boolean,
-    "integer": _integer,
-    "long": _integer,
-    "float": _number,
-    "double": _number,
+    "integer": int,
+    "double": float,
     "timestamp": _moment,
 }
+
+
+def _scalar(shape: Shape, text: str, path: str) -> Any:
+    try:
+        value = _SCALARS[shape.type_name](text)
+    except (KeyError, ValueError):
+        raise MalformedError("invalid", path, f"{text!r} is no {shape.type_name}") from None
+    _check(shape, value, path)
+    return value
 
 
 def _check(shape: Shape, value: Any, path: str) -> None:
@@ -158,7 +143,7 @@ def _check(shape: Shape, value: Any, path: str) -> None:
 
 
 def to_xml(shape: Shape, value: Any, name: str) -> str:
-    """The element ``name`` of that shape; a flattened list is several of them."""
+    """The element ``name`` of that shape."""
     if shape.type_name == "structure":
         return f"<{name}>{_members_xml(shape, value)}</{name}>"
     if shape.type_name == "list":
@@ -174,8 +159,6 @@ def _members_xml(shape: StructureShape, value: Mapping[str, Any]) -> str:
 
 
 def _list_xml(shape: ListShape, values: Sequence[Any], name: str) -> str:
-    if shape.serialization.get("flattened"):
-        return "".join(to_xml(shape.member, value, name) for value in values)
     item = shape.member.serialization.get("name", "member")
     return f"<{name}>{''.join(to_xml(shape.member, value, item) for value in values)}</{name}>"
 

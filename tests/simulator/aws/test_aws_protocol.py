@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -81,6 +82,9 @@ MALFORMED: list[tuple[str, str, str, str]] = [
     ("autoscaling", "Action=SuspendProcesses&AutoScalingGroupName=", "ValidationError", "greater than or equal to 1"),
     ("autoscaling", "Action=DescribeAutoScalingGroups&NextToken.x=1", "ValidationError", "NextToken has no parts"),
     ("autoscaling", "Action=DescribeAutoScalingGroups&Filters=x", "ValidationError", "not a value"),
+    ("autoscaling", "Action=DescribeAutoScalingGroups&Filters.1.Name=x", "ValidationError", "Filters is a list"),
+    ("autoscaling", "Action=DescribeAutoScalingGroups&Filters.x=1&Filters=2", "ValidationError", "not a value"),
+    ("autoscaling", "Action=SuspendProcesses&AutoScalingGroupName=" + "x" * 256, "ValidationError", "or equal to 255"),
     ("ec2", "Action=TerminateInstances", "MissingParameter", "must contain the parameter InstanceIds"),
     ("ec2", "Action=DescribeImages&Colour=red", "UnknownParameter", "Colour is not recognized"),
     ("ec2", "Action=DescribeInstances&Filter.x.Name=a", "UnknownParameter", "Filter.x is not recognized"),
@@ -93,7 +97,7 @@ MALFORMED: list[tuple[str, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("service", "body", "code", "words"), MALFORMED, ids=[one[1] for one in MALFORMED])
+@pytest.mark.parametrize(("service", "body", "code", "words"), MALFORMED, ids=[one[1][:70] for one in MALFORMED])
 def test_parameters_are_checked_against_the_service_model(
     served: Served, service: str, body: str, code: str, words: str
 ) -> None:
@@ -175,6 +179,21 @@ def test_text_survives_the_way_there_and_back(served: Served) -> None:
     found = served.client("ec2").describe_launch_template_versions(LaunchTemplateName="worker", Versions=["2"])
     version = found["LaunchTemplateVersions"][0]
     assert (version["VersionDescription"], version["LaunchTemplateData"]["KeyName"]) == (text, text)
+
+
+def test_numbers_and_moments_survive_too(served: Served) -> None:
+    """Values of every type that a launch template can hold come back as they were."""
+    data = {
+        "InstanceMarketOptions": {
+            "MarketType": "spot",
+            "SpotOptions": {"ValidUntil": datetime(2026, 2, 1, tzinfo=UTC)},
+        },
+        "InstanceRequirements": {"VCpuCount": {"Min": 2}, "MemoryGiBPerVCpu": {"Min": 1.5}, "MemoryMiB": {"Min": 4096}},
+        "EbsOptimized": True,
+    }
+    client = served.client("ec2")
+    made = client.create_launch_template_version(LaunchTemplateName="worker", LaunchTemplateData=data)
+    assert made["LaunchTemplateVersion"]["LaunchTemplateData"] == data
 
 
 def test_handlers_are_named_as_in_the_models() -> None:
