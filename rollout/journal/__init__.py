@@ -18,9 +18,7 @@ def open_journal(url: str, *, actor: str) -> SqlJournal:
     `actor`: who works, as the events name it. Raises `UserError` where the file cannot be had or is a newer version's.
     """
     database = Database(url, create=True)
-    with database.reading() as connection:
-        found = schema.revision(connection)
-    if found != schema.HEAD:
+    if schema.found(database) != schema.HEAD:
         schema.upgrade(url)
     return SqlJournal(database, actor)
 

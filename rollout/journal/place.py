@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -42,12 +43,21 @@ def create(path: Path) -> None:
         for folder in reversed([folder for folder in path.parents if not folder.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
         _refuse_network(path)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _touch(path)
     except OSError as error:
         raise UserError(
             f"the journal {path} cannot be written: {error.strerror}",
             hint="name a place that this user may write under `database` in the configuration",
         ) from error
+
+
+def _touch(path: Path) -> None:
+    # Never opened once it exists: closing it would drop the locks of all this process's connections to it, and another
+    # process would take the log away from under them (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    if path.exists():
+        return
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def find(path: Path) -> None:

@@ -6,7 +6,7 @@ Alembic is slow to import; whether a journal is up to date is told without it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
@@ -47,9 +47,9 @@ def check(url: str) -> list[str]:
     database = Database(url, create=False)
     try:
         with database.reading() as connection:
-            found = revision(connection)
-            if found != HEAD:
-                return [f"{database.path} has schema {found or 'none'}, this version needs {HEAD}: rollout db upgrade"]
+            at = revision(connection)
+            if at != HEAD:
+                return [f"{database.path} has schema {at or 'none'}, this version needs {HEAD}: rollout db upgrade"]
             return [*_differences(connection), *_damage(connection)]
     finally:
         database.close()
@@ -59,26 +59,37 @@ def revision(connection: Connection) -> str | None:
     """Return the schema's revision, None for a database without one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
+    at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if at is None else str(at)
+
+
+def found(database: Database) -> str | None:
+    """Return the revision of a journal, None for an empty file; its connections are closed if it cannot be read."""
+    try:
+        with database.reading() as connection:
+            return revision(connection)
+    except UserError:
+        database.close()
+        raise
 
 
 def require(database: Database) -> None:
     """Raise `UserError` unless the journal has this version's schema; nothing is written."""
-    with database.reading() as connection:
-        found = revision(connection)
-    if found is None:
+    at = found(database)
+    if at == HEAD:
+        return
+    database.close()
+    if at is None:
         raise never_started(database.path)
-    _refuse_newer(database, found)
-    if found != HEAD:
-        raise UserError(f"the journal {database.path} is of an older version ({found})", hint="rollout db upgrade")
+    _refuse_newer(database, at)
+    raise UserError(f"the journal {database.path} is of an older version (schema {at})", hint="rollout db upgrade")
 
 
-def _refuse_newer(database: Database, found: str | None) -> None:
+def _refuse_newer(database: Database, at: str | None) -> None:
     # Revisions are numbered in the order in which they were made.
-    if found is not None and found > HEAD:
+    if at is not None and at > HEAD:
         raise UserError(
-            f"the journal {database.path} is of a newer version of this tool (schema {found}, known up to {HEAD})",
+            f"the journal {database.path} is of a newer version of this tool (schema {at}, known up to {HEAD})",
             hint="install the newest version: pip install --upgrade eks-rollout",
         )
 
@@ -107,16 +118,9 @@ def _differences(connection: Connection) -> list[str]:
     from alembic.migration import MigrationContext
 
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    found = [
-        f"the schema differs from this version's: {difference}"
-        for difference in _flat(compare_metadata(context, metadata))
-    ]
+    differs = [f"the schema differs from this version's: {one}" for one in compare_metadata(context, metadata)]
     missing = set(views.VIEWS) - set(inspect(connection).get_view_names())
-    return found + [f"the view {name} is missing: rollout db upgrade" for name in sorted(missing)]
-
-
-def _flat(differences: list[Any]) -> list[Any]:
-    return [one for found in differences for one in (found if isinstance(found, list) else [found])]
+    return differs + [f"the view {name} is missing" for name in sorted(missing)]
 
 
 def _damage(connection: Connection) -> list[str]:

@@ -1,0 +1,160 @@
+"""A plan, one effect of each kind, and a journal with a bit of everything in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from rollout.decision import Advance, Move, NodeWait
+from rollout.effects import (
+    Cordon,
+    CreateMarker,
+    CreateVersion,
+    DeleteJob,
+    DeleteMarker,
+    DeletePod,
+    Effect,
+    Evict,
+    HoldNode,
+    Protect,
+    Resize,
+    Resume,
+    SetCapacityRebalance,
+    SetDefaultVersion,
+    SetReference,
+    StartAutoscaler,
+    StopAutoscaler,
+    Suspend,
+    TaintNode,
+    Terminate,
+    UnholdNode,
+    UntaintNode,
+)
+from rollout.journal import SqlJournal, lease
+from rollout.journal.lease import Holder
+from rollout.machine import Stage
+from rollout.plan import Autoscaler, Baseline, NewVersion, Node, NodeGroup, Plan, Protected, Settings, Sizes
+from rollout.ports import Receipt, Settled
+
+NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
+ID = "20260105-080000-3f9a"
+
+SETTINGS = Settings(
+    protected=Protected(("demo",), ("scraper",), {"team": "data"}, ("Job", "Workflow")),
+    autoscaler=Autoscaler("kube-system", "cluster-autoscaler"),
+    node_selector={"role": "worker"},
+    taint_key="eks-rollout/replacing",
+    taint_early=False,
+    processes=("AZRebalance",),
+    max_draining=1,
+    on_deadline="pod",
+    on_blocked="halt",
+    surge_seconds=1800,
+    ready_seconds=1200.5,
+    drain_seconds=7200,
+    blocked_seconds=900,
+    poll_seconds=10,
+    parallel=8,
+)
+PLAN = Plan(
+    cluster="eks-demo",
+    region="eu-west-1",
+    ami="ami-0123456789abcdef0",
+    description="January's image: “gültig”",
+    settings=SETTINGS,
+    groups=(NodeGroup("workers", "lt-1", "worker", "$Latest", 3), NodeGroup("spares", "lt-2", "spare", "7", 7)),
+    autoscaler_replicas=1,
+)
+WHOLE = replace(
+    PLAN,
+    baselines=(Baseline("workers", Sizes(1, 2, 3), protect_new=False, capacity_rebalance=True, suspended=("Launch",)),),
+    versions=(NewVersion("lt-1", 3, 4),),
+)
+OLD = Node("i-1", "workers", "old", Stage.WAITING, NOW, "ip-10-0-0-1", "uid-1")
+SURPLUS = Node("i-9", "workers", "surplus", Stage.WAITING, NOW)
+
+EVICT = Evict(namespace="demo", name="scraper-x", uid="pod-1", node="ip-10-0-0-1", kills="Job demo/scraper")
+DELETE = DeletePod(
+    namespace="demo", name="scraper-x", uid="pod-1", node="ip-10-0-0-1", kills="Job demo/scraper", grace=None
+)
+RESIZE = Resize(group="workers", before=Sizes(1, 2, 3), sizes=Sizes(1, 4, 5), protect_new=True, occasion="0")
+TERMINATE = Terminate(group="workers", instance_id="i-1", desired_before=4)
+TAINT = TaintNode(
+    node="ip-10-0-0-1", uid="uid-1", instance_id="i-1", taint_key="k", value=ID, effect="PreferNoSchedule"
+)
+
+EFFECTS: tuple[Effect, ...] = (
+    CreateMarker(rollout_id=ID, content='{"ami": "ami-1"}'),
+    DeleteMarker(uid="uid-m"),
+    StopAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas_before=2),
+    StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=2),
+    HoldNode(node="n", uid="u", instance_id="i-1", before=None),
+    UnholdNode(node="n", uid="u", instance_id="i-1", restore="true"),
+    TAINT,
+    UntaintNode(node="n", uid="u", instance_id="i-1", taint_key="k"),
+    Cordon(node="n", uid="u", instance_id="i-1"),
+    EVICT,
+    DELETE,
+    DeleteJob(namespace="demo", name="long", pod_uid="pod-2", node="n", kills="Job demo/long"),
+    CreateVersion(template_id="lt-1", source_version=3, ami="ami-1", description="für " + ID, token="t"),  # noqa: S106  no secret: AWS's word for an idempotency key
+    SetDefaultVersion(template_id="lt-1", before=3, number=4),
+    SetReference(group="workers", template_id="lt-1", before="$Latest", reference="4"),
+    RESIZE,
+    SetCapacityRebalance(group="workers", enabled=False),
+    Suspend(group="workers", processes=("AZRebalance", "AlarmNotification")),
+    Resume(group="workers", processes=("AZRebalance",)),
+    Protect(group="workers", instance_ids=("i-1", "i-2"), protected=True),
+    TERMINATE,
+)
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def receipt(
+    effect: Effect,
+    outcome: Literal["ok", "retry", "refused", "unknown"] = "ok",
+    detail: str = "",
+    retry_at: datetime | None = None,
+) -> Receipt:
+    return Receipt(effect, outcome, later(1), later(2), detail, f"request-{effect.kind}", retry_at)
+
+
+def intend(journal: SqlJournal, *effects: Effect, now: datetime = NOW) -> None:
+    journal.intend(ID, effects, (), (), (), now)
+
+
+def settle(journal: SqlJournal, *effects: Effect, now: datetime = NOW) -> None:
+    journal.settle(ID, [Settled(effect.key, "done", "seen") for effect in effects], now)
+
+
+def story(journal: SqlJournal) -> None:
+    """Write a rollout in which a bit of everything happened: a killed runner, a retry, a killed Job, a difference."""
+    journal.begin(ID, "build-17", PLAN, NOW)
+    # A killed process runs no clean-up: its lock is freed, but nobody writes the end of its lease.
+    journal.held(lease._acquire(journal.database, PLAN.cluster, Holder("agent-1", 101, "aaaaaaaaaaaa", "ci/17"), NOW))
+    journal.advance(ID, Advance("the marker is ours", plan=WHOLE, nodes=(OLD,)), later(600), later(60))
+    intend(journal, RESIZE, TAINT, now=later(61))
+    journal.receive(ID, [receipt(RESIZE)])
+    with lease.hold(journal, PLAN.cluster, Holder("agent-2", 202, "bbbbbbbbbbbb"), lambda: later(100)):
+        _second_runner(journal)
+
+
+def _second_runner(journal: SqlJournal) -> None:
+    intend(journal, EVICT, now=later(120))
+    journal.receive(ID, [receipt(EVICT, "retry", "blocked by budget web", later(130))])
+    intend(journal, EVICT, now=later(130))
+    settle(journal, RESIZE, EVICT, now=later(140))
+    for trigger in ("drain", "release", "terminate"):
+        waits = NodeWait("i-1", f"what follows {trigger}")
+        journal.intend(ID, (), [Move("i-1", trigger)], [waits], (), later(150))
+    journal.halt(ID, "no capacity", "rollout resume", later(160))
+    journal.resume(ID, later(900), later(170))
+    intend(journal, TERMINATE, now=later(180))
+    journal.receive(ID, [receipt(TERMINATE)])
+    settle(journal, TERMINATE, now=later(190))
+    journal.intend(ID, (), [Move("i-1", "gone")], (), (), later(200))
+    step = Advance("all gone", drain_deadline=later(100), report=("workers keeps maximum 5",))
+    journal.advance(ID, step, None, later(210))

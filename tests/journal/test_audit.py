@@ -1,0 +1,80 @@
+"""docs/audit.md: what it shows works, and it shows everything."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rollout.journal import SqlJournal
+from rollout.journal.models import metadata
+from rollout.journal.views import VIEWS
+from tests.journal.samples import ID, story
+
+PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+QUERIES = re.findall(r"(<!-- empty -->\n)?```sql\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def told(empty: SqlJournal) -> SqlJournal:
+    """A journal with something in every table and view."""
+    story(empty)
+    return empty
+
+
+@pytest.mark.parametrize(("empty_mark", "query"), QUERIES, ids=[str(number) for number in range(len(QUERIES))])
+def test_query(told: SqlJournal, empty_mark: str, query: str) -> None:
+    """Each query of the page answers something, but for those that look for what must not be."""
+    with told.database.reading() as connection:
+        rows = connection.exec_driver_sql(query).all()
+    assert bool(rows) is not bool(empty_mark)
+
+
+def test_every_view_is_asked() -> None:
+    """Each view has a query on the page."""
+    asked = " ".join(query for _, query in QUERIES)
+    assert [view for view in VIEWS if not re.search(rf"\b{view}\b", asked)] == []
+
+
+def test_every_table_is_told() -> None:
+    """Each table is in the page's list, and no other."""
+    assert set(re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE)) == set(metadata.tables)
+
+
+def check_alone(told: SqlJournal) -> subprocess.CompletedProcess[str]:
+    [program] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    command = [sys.executable, "-c", program, str(told.database.path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_chain_without_the_tool(told: SqlJournal) -> None:
+    """The page's own program, which knows nothing of this tool, finds the chain unbroken, and a changed row in it."""
+    count, _ = told.verify(ID)
+    assert check_alone(told).stdout == f"{ID}: {count} events, unbroken\n"
+    with told.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE events SET text = 'nothing happened' WHERE seq = 4")
+    assert f"event 4 of {ID} was changed" in check_alone(told).stderr
+
+
+def test_who_and_when(told: SqlJournal) -> None:
+    """The views tell who was at work when, how long phases took, and how late a Job was killed."""
+    with told.database.reading() as connection:
+        runners = connection.exec_driver_sql("SELECT DISTINCT run_id FROM who_did_what ORDER BY run_id").scalars().all()
+        phases = connection.exec_driver_sql("SELECT phase, seconds FROM phase_durations ORDER BY entered_at").all()
+        late = connection.exec_driver_sql("SELECT seconds_after_deadline FROM forced_kills").scalar()
+        ends = connection.exec_driver_sql("SELECT ended FROM lease_history ORDER BY epoch").scalars().all()
+    assert runners == [None, "aaaaaaaaaaaa", "bbbbbbbbbbbb"]
+    assert [tuple(row) for row in phases] == [("PLANNED", 60.0), ("AUTOSCALER_OFF", 150.0), ("LAUNCH_TEMPLATE", None)]
+    assert (late, ends) == (40.0, ["killed", "released"])
+
+
+def test_termination(told: SqlJournal) -> None:
+    """A node's end is told with when it was drained, what was killed on it and when it was sent."""
+    query = "SELECT node, drained_at, jobs_killed, sent_at, gone_at FROM terminations"
+    with told.database.reading() as connection:
+        [row] = connection.exec_driver_sql(query).all()
+    times = [text[11:19] for text in (row.drained_at, row.sent_at, row.gone_at)]
+    assert (row.node, row.jobs_killed, times) == ("ip-10-0-0-1", 1, ["08:02:30", "08:03:00", "08:03:20"])

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from rollout.errors import UserError
+from rollout.journal import SqlJournal, database, open_journal, place, read_journal, schema
+from tests.journal.samples import ID, NOW, story
+
+
+def test_settings(empty: SqlJournal) -> None:
+    """Commits outlive the machine, readers do not wait for writers, and rows that hang in the air are refused."""
+    with empty.database.reading() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_reading_beside_a_writer(journal: SqlJournal, url: str) -> None:
+    """While a writer holds its lock, a reader sees the state before, at once."""
+    reader = read_journal(url)
+    with journal.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE rollouts SET halted = 'no'")
+        assert reader.load(ID).halted is None
+    assert reader.load(ID).halted == "no"
+    reader.close()
+
+
+def test_opened_twice(journal: SqlJournal, url: str) -> None:
+    """Opening a journal again in the same process takes no lock away: another process leaves the log where it is.
+
+    SQLite's locks are a process's, not a connection's: whoever closes the file loses them all.
+    """
+    open_journal(url, actor="again").close()
+    other = (
+        f"from rollout.journal import read_journal; j = read_journal({url!r}); print(len(j.events({ID!r}))); j.close()"
+    )
+    for count in (1, 2):
+        assert subprocess.run([sys.executable, "-c", other], capture_output=True, check=True).stdout == b"%d\n" % count
+        journal.note(ID, "note", "text", NOW)
+
+
+def test_locked(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that another process keeps locked is told with what to do, as a trouble that passes."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    other = open_journal(url, actor="other")
+    with journal.database.writing(), pytest.raises(UserError, match="kept it locked") as trouble:
+        other.note(ID, "note", "text", NOW)
+    assert (trouble.value.exit_code, "fuser" in trouble.value.hint) == (75, True)
+    other.note(ID, "note", "now it is free", NOW)
+    other.close()
+
+
+def test_full(journal: SqlJournal) -> None:
+    """A full disk is told as such; what was begun is undone and the journal goes on when there is room again."""
+    with journal.database.reading() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(UserError, match="the disk is full") as trouble:
+        journal.note(ID, "note", "x" * 100_000, NOW)
+    assert trouble.value.exit_code == 75
+    with journal.database.reading() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    journal.note(ID, "note", "room", NOW)
+    assert [one.text for one in journal.events(ID)][1:] == ["room"]
+
+
+def test_read_only(journal: SqlJournal) -> None:
+    """A journal that may not be written is told with what to do."""
+    with journal.database.reading() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(UserError, match="it may not be written"):
+        journal.note(ID, "note", "text", NOW)
+
+
+def test_not_a_database(url: str) -> None:
+    """A file that is no database is told as such by everything that opens it."""
+    path = place.path_of(url)
+    place.create(path)
+    path.write_text("dear diary, " * 1000)
+    for opener in (read_journal, schema.check, schema.upgrade, lambda where: open_journal(where, actor="tester")):
+        with pytest.raises(UserError, match="it is no SQLite database"):
+            opener(url)
+
+
+def test_damaged(empty: SqlJournal, url: str) -> None:
+    """A damaged journal is told as such, with a way to save what is left."""
+    story(empty)
+    empty.close()
+    path = place.path_of(url)
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        for page in range(4096, size, 4096):
+            file.seek(page)
+            file.write(b"\xff" * 4096)
+    reader = read_journal_or_fail(url)
+    assert isinstance(reader, UserError)
+    assert "recover" in reader.hint
+
+
+def read_journal_or_fail(url: str) -> SqlJournal | UserError:
+    try:
+        journal = read_journal(url)
+    except UserError as trouble:
+        return trouble
+    try:
+        journal.load(ID)
+    except UserError as trouble:
+        return trouble
+    finally:
+        journal.close()
+    return journal
+
+
+def test_fault_of_ours(journal: SqlJournal) -> None:
+    """What no operator can mend is no word for the operator."""
+    with pytest.raises(Exception, match="no such table") as fault, journal.database.reading() as connection:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+    assert not isinstance(fault.value, UserError)
+    assert isinstance(fault.value.orig, sqlite3.OperationalError)  # type: ignore[attr-defined]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollout.errors import UserError
+from rollout.journal import SqlJournal, open_journal, place, read_journal
+
+MOUNTS = """\
+22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+40 22 0:40 / /home rw shared:9 - nfs4 filer:/home rw
+41 40 0:41 / /home/ci/my\\040disk rw - ext4 /dev/sdb rw
+"""
+
+
+def test_modes(empty: SqlJournal) -> None:
+    """Only their owner may read the journal, what SQLite writes beside it, and the folder that was made for them."""
+    path = empty.database.path
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    files = list(path.parent.iterdir())
+    assert {file.name for file in files} == {"rollout.db", "rollout.db-wal", "rollout.db-shm"}
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_made_narrow(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is created with its final mode: SQLite, which would widen it, only ever finds it."""
+    monkeypatch.setattr("rollout.journal.database.create_engine", lambda *_, **__: pytest.fail("not yet"))
+    with pytest.raises(pytest.fail.Exception):
+        open_journal(url, actor="tester")
+    assert place.path_of(url).stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_to_read(url: str) -> None:
+    """Looking at a journal that does not exist, or is empty, says where it was looked for and creates nothing."""
+    path = place.path_of(url)
+    with pytest.raises(UserError, match=f"there is no journal at {path}"):
+        read_journal(url)
+    assert not path.parent.exists()
+    place.create(path)
+    with pytest.raises(UserError, match="no rollout was ever started here"):
+        read_journal(url)
+
+
+@pytest.mark.parametrize("url", ["rollout.db", "sqlite://", "postgresql://me:secret@db/x", "sqlite:///:memory:", ""])
+def test_no_file(url: str) -> None:
+    """A URL that names no SQLite file is refused, and a password in it is not repeated."""
+    with pytest.raises(UserError, match="must be an SQLite file") as refusal:
+        place.path_of(url)
+    assert "secret" not in refusal.value.problem
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/var/lib/r.db", "ext4"),
+        ("/home/ci/r.db", "nfs4"),
+        ("/home/ci/my disk/r.db", "ext4"),
+        ("/homework/r.db", "ext4"),
+    ],
+)
+def test_kind_of_disk(path: str, kind: str) -> None:
+    """The innermost mount decides what a file lies on."""
+    assert place.kind_of_disk(Path(path), MOUNTS) == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused"),
+    [("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("fuse.fuse-overlayfs", False), ("xfs", False)],
+)
+def test_network_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, refused: bool) -> None:  # noqa: FBT001  parametrised
+    """A journal on a network file system is refused, in words, before anything is written there."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 0:1 / / rw - {kind} disk rw\n")
+    monkeypatch.setattr(place, "_MOUNTS", mounts)
+    path = tmp_path / "rollout.db"
+    if refused:
+        with pytest.raises(UserError, match=f"would lie on {kind}"):
+            place.create(path)
+    else:
+        place.create(path)
+    assert path.exists() is not refused
+
+
+def test_no_place(tmp_path: Path) -> None:
+    """A place where no file can be made is refused in words."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written: Not a directory"):
+        place.create(tmp_path / "file" / "rollout.db")

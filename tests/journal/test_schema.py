@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+
+from rollout.errors import UserError
+from rollout.journal import SqlJournal, open_journal, read_journal, schema, views
+from rollout.journal.database import Database
+from rollout.journal.models import metadata
+
+Catalogue = dict[str, str]
+
+
+def catalogue(connection: Connection) -> Catalogue:
+    """Everything that a database is made of, by name; white space and quotes are no matter."""
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+    return {name: "".join(sql.replace('"', "").split()) for name, sql in connection.exec_driver_sql(query)}
+
+
+def test_migrations_equal_models(empty: SqlJournal) -> None:
+    """Migrations from nothing bring exactly the tables, constraints, indexes and views that the models name."""
+    fresh = create_engine("sqlite://")
+    with fresh.begin() as connection:
+        metadata.create_all(connection)
+        views.create(connection)
+        wanted = catalogue(connection)
+    fresh.dispose()
+    with empty.database.reading() as connection:
+        found = catalogue(connection)
+    assert sorted(found) == sorted(wanted)
+    for name, sql in wanted.items():
+        assert sorted(found[name]) == sorted(sql), name
+
+
+def test_head() -> None:
+    """The revision that the code needs is the newest migration, and there is one line of them."""
+    assert ScriptDirectory.from_config(schema.alembic_config()).get_heads() == [schema.HEAD]
+
+
+def test_migrations_stand_alone() -> None:
+    """A migration imports nothing of the tool: it does tomorrow what it does today."""
+    places = ScriptDirectory.from_config(schema.alembic_config())
+    for path in Path(places.versions).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rollout"))
+            assert not (isinstance(node, ast.Import) and any(name.name.startswith("rollout") for name in node.names))
+
+
+def test_check_in_order(empty: SqlJournal, url: str) -> None:
+    """A journal that was just made is in order, and an upgrade finds nothing to do."""
+    assert schema.check(url) == []
+    assert schema.upgrade(url) == schema.HEAD
+    assert schema.check(url) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("DROP INDEX one_active_rollout_per_cluster", "one_active_rollout_per_cluster"),
+        ("DROP VIEW timeline", "the view timeline is missing"),
+        ("ALTER TABLE nodes DROP COLUMN reason", "reason"),
+        ("INSERT INTO node_groups VALUES ('nobody', 0, 'g', 't', 't', '1', 1, 1, 1, 1, 1)", "belongs to no rollouts"),
+    ],
+)
+def test_check_finds(empty: SqlJournal, url: str, damage: str, told: str) -> None:
+    """What differs from this version's schema, and rows that hang in the air, are named."""
+    empty.close()
+    database = Database(url, create=False, enforce=False)
+    with database.writing() as connection:
+        if "COLUMN" in damage:
+            views.drop(connection)
+        connection.exec_driver_sql(damage)
+    database.close()
+    assert any(told in problem for problem in schema.check(url))
+
+
+def test_newer_journal(empty: SqlJournal, url: str) -> None:
+    """A journal of a newer version is refused in words by everything that opens it, and left alone."""
+    with empty.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9000'")
+    for opener in (schema.upgrade, read_journal, lambda where: open_journal(where, actor="tester")):
+        with pytest.raises(UserError, match="of a newer version"):
+            opener(url)
+
+
+def test_older_journal(empty: SqlJournal, url: str) -> None:
+    """A journal of an older version is not changed by looking at it: the command that upgrades it is named."""
+    with empty.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(UserError, match="of an older version") as refusal:
+        read_journal(url)
+    assert refusal.value.hint == "rollout db upgrade"
+    assert "needs 0001: rollout db upgrade" in schema.check(url)[0]
+
+
+def test_failed_upgrade_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade that fails after its last statement has changed nothing: tables, too, come in the transaction."""
+
+    def fail(_: Connection) -> None:
+        raise RuntimeError("the end")
+
+    monkeypatch.setattr(views, "create", fail)
+    with pytest.raises(RuntimeError, match="the end"):
+        schema.upgrade(url)
+    database = Database(url, create=False)
+    with database.reading() as connection:
+        assert catalogue(connection) == {}
+    database.close()
+
+
+def test_two_processes_at_once(url: str) -> None:
+    """Processes that find no journal at the same time make one together, and none of them fails."""
+    program = f"from rollout.journal import open_journal; open_journal({url!r}, actor='a').close()"
+    runs = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(3)]
+    assert [(run.communicate()[1], run.returncode) for run in runs] == [(b"", 0)] * 3
+    assert schema.check(url) == []

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import event
+from transitions import MachineError
+
+from rollout.decision import Advance, Move, NodeWait
+from rollout.effects import Effect, Resize
+from rollout.errors import Bug, UserError
+from rollout.journal import SqlJournal, open_journal, read_journal
+from rollout.machine import Phase, Stage
+from rollout.plan import Sizes
+from rollout.ports import Settled
+from tests.journal.samples import (
+    DELETE,
+    EVICT,
+    ID,
+    NOW,
+    OLD,
+    PLAN,
+    RESIZE,
+    SURPLUS,
+    TAINT,
+    WHOLE,
+    intend,
+    later,
+    receipt,
+    settle,
+)
+
+
+def texts(journal: SqlJournal) -> list[str]:
+    return [one.text for one in journal.events(ID)]
+
+
+def finish(journal: SqlJournal, rollout_id: str = ID) -> None:
+    while journal.load(rollout_id).phase is not Phase.DONE:
+        journal.advance(rollout_id, Advance("seen"), None, later(1))
+
+
+# ---- rollouts -------------------------------------------------------------------------------------------------------
+
+
+def test_begin(journal: SqlJournal) -> None:
+    """A rollout that was begun is loaded as it was begun: in PLANNED, nothing intended."""
+    record = journal.load(ID)
+    assert (record.id, record.key, record.plan) == (ID, "build-17", PLAN)
+    assert (record.phase, record.since, record.deadline, record.round) == (Phase.PLANNED, NOW, None, 0)
+    assert (record.nodes, record.unsettled, record.done, record.written) == ((), (), frozenset(), {})
+
+
+def test_one_active_rollout_per_cluster(journal: SqlJournal) -> None:
+    """A second rollout on the cluster is refused with the first one's id and the next command, and leaves nothing."""
+    with pytest.raises(UserError, match=f"eks-demo has an unfinished rollout: {ID}") as refusal:
+        journal.begin("second", None, PLAN, later(1))
+    assert (refusal.value.exit_code, refusal.value.hint) == (76, f"rollout resume {ID}")
+    assert [one.id for one in journal.summaries()] == [ID]
+
+
+def test_done_rollout_makes_room(journal: SqlJournal) -> None:
+    """A rollout that is done does not keep the next one of its cluster from beginning."""
+    finish(journal)
+    journal.begin("second", None, PLAN, later(2))
+    assert [(one.id, one.ended) for one in journal.summaries()] == [("second", None), (ID, later(1))]
+
+
+def test_clusters_side_by_side(journal: SqlJournal) -> None:
+    """Each cluster has its own active rollout."""
+    journal.begin("second", None, replace(PLAN, cluster="eks-other"), later(1))
+    assert journal.summaries()[0].groups == ("workers", "spares")
+
+
+def test_key_exists_once(journal: SqlJournal) -> None:
+    """The same caller's key never begins a second rollout, whatever the cluster."""
+    with pytest.raises(UserError, match=f"the key build-17 belongs to rollout {ID}"):
+        journal.begin("second", "build-17", replace(PLAN, cluster="eks-other"), later(1))
+
+
+def test_unknown_rollout(journal: SqlJournal) -> None:
+    """Every verb on a rollout that does not exist says so."""
+    for verb in (journal.load, journal.events, journal.verify):
+        with pytest.raises(UserError, match="there is no rollout nobody"):
+            verb("nobody")
+    with pytest.raises(UserError, match="there is no rollout nobody"):
+        journal.note("nobody", "note", "text", NOW)
+
+
+def test_advance(journal: SqlJournal) -> None:
+    """A phase is left with its plan, nodes and deadlines in one transaction, and the history tells of it."""
+    step = Advance("the marker is ours", plan=WHOLE, nodes=(OLD,), drain_deadline=later(7200))
+    journal.advance(ID, step, later(600), later(5))
+    record = journal.load(ID)
+    assert (record.phase, record.since, record.deadline) == (Phase.AUTOSCALER_OFF, later(5), later(600))
+    assert (record.plan, record.nodes, record.drain_deadline) == (WHOLE, (OLD,), later(7200))
+    assert "PLANNED → AUTOSCALER_OFF: the marker is ours (deadline 2026-01-05 08:10:00 UTC)" in texts(journal)
+
+
+def test_drain_deadline_stays(journal: SqlJournal) -> None:
+    """The drain deadline is stored once: it is not moved, and nothing of the attempt is kept."""
+    journal.advance(ID, Advance("drain", drain_deadline=later(7200)), None, later(5))
+    with pytest.raises(Bug, match="stored for good"):
+        journal.advance(ID, Advance("again", drain_deadline=later(9000)), None, later(6))
+    record = journal.load(ID)
+    assert (record.phase, record.drain_deadline) == (Phase.AUTOSCALER_OFF, later(7200))
+
+
+def test_halt_and_resume(journal: SqlJournal) -> None:
+    """A halt keeps the phase; its end counts the round, gives a new deadline and forgives what was refused."""
+    intend(journal, TAINT)
+    journal.receive(ID, [receipt(TAINT, "refused", "forbidden")])
+    journal.halt(ID, "no rights", "give them", later(10))
+    halted = journal.load(ID)
+    assert (halted.phase, halted.halted, halted.unsettled[0].retry_at) == (Phase.PLANNED, "no rights", None)
+    journal.resume(ID, later(900), later(20))
+    record = journal.load(ID)
+    assert (record.halted, record.round, record.deadline) == (None, 1, later(900))
+    assert record.unsettled[0].retry_at == later(20)
+    assert texts(journal)[-2] == "halted: no rights; next: give them"
+
+
+# ---- effects --------------------------------------------------------------------------------------------------------
+
+
+def test_crash_before_the_answer(journal: SqlJournal, url: str) -> None:
+    """Whoever opens the journal after a crash between intent and answer finds the request as it was to be sent."""
+    intend(journal, RESIZE, now=later(3))
+    journal.close()
+    other = read_journal(url)
+    [row] = other.load(ID).unsettled
+    assert (row.effect, row.state, row.sent, row.intended, row.answered) == (RESIZE, "intended", 1, later(3), None)
+    other.close()
+
+
+def test_yes_is_not_done(journal: SqlJournal) -> None:
+    """An effect that was answered with yes stays intended until it is seen."""
+    intend(journal, RESIZE)
+    journal.receive(ID, [receipt(RESIZE)])
+    [row] = journal.load(ID).unsettled
+    assert (row.state, row.answered) == ("intended", later(2))
+    settle(journal, RESIZE)
+    record = journal.load(ID)
+    assert (record.unsettled, set(record.done)) == ((), {RESIZE.key})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "retry_at"),
+    [("retry", "refused", later(9)), ("refused", "refused", None), ("unknown",) * 2 + (None,)],
+)
+def test_no_is_remembered(journal: SqlJournal, outcome: str, state: str, retry_at: object) -> None:
+    """What a request brought decides the effect's state; its words are kept, on one line."""
+    intend(journal, EVICT)
+    journal.receive(ID, [receipt(EVICT, outcome, "blocked\n by budget", retry_at)])  # type: ignore[arg-type]
+    [row] = journal.load(ID).unsettled
+    assert (row.state, row.retry_at, row.detail) == (state, retry_at, "blocked by budget")
+    assert "blocked by budget" in texts(journal)[-1]
+
+
+def test_sent_again(journal: SqlJournal) -> None:
+    """What certainly was not applied may be sent again, even changed; each request is counted, each answer kept."""
+    changed = replace(RESIZE, before=Sizes(1, 3, 3))
+    intend(journal, RESIZE)
+    journal.receive(ID, [receipt(RESIZE, "unknown")])
+    journal.settle(ID, [Settled(RESIZE.key, "refused", "not seen")], later(5))
+    assert journal.load(ID).unsettled[0].retry_at == later(5)
+    intend(journal, changed, now=later(6))
+    journal.receive(ID, [receipt(changed)])
+    [row] = journal.load(ID).unsettled
+    assert (row.effect, row.sent, row.intended, row.state, row.retry_at) == (changed, 2, later(6), "intended", None)
+    with journal.database.reading() as connection:
+        attempts = connection.exec_driver_sql("SELECT number, outcome FROM attempts ORDER BY id").all()
+    assert [tuple(row) for row in attempts] == [(1, "unknown"), (2, "ok")]
+    assert journal.intents(ID) == ((NOW, changed),)
+
+
+def test_done_is_done(journal: SqlJournal) -> None:
+    """A done effect is neither sent nor settled again."""
+    intend(journal, RESIZE)
+    settle(journal, RESIZE)
+    with pytest.raises(Bug, match="must not be sent again"):
+        intend(journal, RESIZE)
+    with pytest.raises(Bug, match="settled already"):
+        settle(journal, RESIZE)
+
+
+def test_doubt_keeps_its_request(journal: SqlJournal) -> None:
+    """While an effect may have been applied, no other request goes out under its key."""
+    intend(journal, RESIZE)
+    with pytest.raises(Bug, match="must not be sent with another request"):
+        intend(journal, replace(RESIZE, sizes=Sizes(1, 9, 9)))
+
+
+def test_never_intended(journal: SqlJournal) -> None:
+    """Neither an answer nor a sight is written for what was never intended."""
+    with pytest.raises(Bug, match="was never intended"):
+        settle(journal, RESIZE)
+    with pytest.raises(Bug, match="was never intended"):
+        journal.receive(ID, [receipt(RESIZE)])
+
+
+def test_all_or_nothing(journal: SqlJournal) -> None:
+    """A verb that fails half-way leaves nothing, neither rows nor events."""
+    intend(journal, RESIZE)
+    settle(journal, RESIZE)
+    before, told = journal.load(ID), texts(journal)
+    with pytest.raises(Bug):
+        journal.intend(ID, [TAINT, RESIZE], (), (), [OLD], later(1))
+    assert (journal.load(ID), texts(journal)) == (before, told)
+
+
+def test_written_sizes(journal: SqlJournal) -> None:
+    """Of each group the sizes of the last resize that was seen are known, not those of one still under way."""
+    other = Resize(group="spares", before=Sizes(0, 0, 1), sizes=Sizes(0, 1, 1))
+    steps = [replace(RESIZE, sizes=Sizes(1, desired, 9), occasion=str(desired)) for desired in (4, 3, 2)]
+    intend(journal, other, *steps)
+    settle(journal, other, steps[1], now=later(1))
+    settle(journal, steps[0], now=later(2))
+    assert journal.load(ID).written == {"spares": Sizes(0, 1, 1), "workers": Sizes(1, 4, 9)}
+
+
+def test_ledger(journal: SqlJournal) -> None:
+    """A Job's pod that was evicted and then deleted is entered once, in the transaction that saw it; others never."""
+    harmless = replace(EVICT, uid="pod-2", kills=None)
+    intend(journal, EVICT, harmless)
+    assert journal.killed(ID) == ()
+    settle(journal, EVICT, harmless, now=later(5))
+    intend(journal, DELETE)
+    settle(journal, DELETE, now=later(6))
+    [entry] = journal.killed(ID)
+    assert (entry.job, entry.pod, entry.node, entry.at) == (EVICT.kills, "demo/scraper-x", "ip-10-0-0-1", later(5))
+
+
+def test_cost_of_loading(journal: SqlJournal) -> None:
+    """Loading takes the same few statements however many effects are settled."""
+    statements: list[str] = []
+    event.listen(journal.database._engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    counts = []
+    for start in (0, 200):
+        effects: list[Effect] = [replace(EVICT, uid=f"pod-{number}") for number in range(start, start + 200)]
+        intend(journal, *effects)
+        settle(journal, *effects)
+        statements.clear()
+        assert len(journal.load(ID).done) == start + 200
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 7
+
+
+# ---- nodes ----------------------------------------------------------------------------------------------------------
+
+
+def test_node_moves(journal: SqlJournal) -> None:
+    """A node goes where the table leads; a way back is counted and what it waited for is over with each move."""
+    journal.intend(ID, (), (), (), [OLD, SURPLUS], NOW)
+    journal.intend(ID, (), [Move("i-1", "drain")], [NodeWait("i-1", "pod demo/web")], (), later(1))
+    assert journal.load(ID).nodes == (
+        replace(OLD, stage=Stage.DRAINING, since=later(1), waits_for="pod demo/web"),
+        SURPLUS,
+    )
+    journal.intend(ID, (), [Move("i-1", "back")], (), (), later(2))
+    journal.intend(ID, (), [Move("i-9", "vanish", "spot reclaimed it")], (), (), later(3))
+    old, surplus = journal.load(ID).nodes
+    assert (old.stage, old.round, old.waits_for) == (Stage.WAITING, 1, "")
+    assert (surplus.stage, surplus.since, surplus.reason) == (Stage.GONE, later(3), "spot reclaimed it")
+    assert texts(journal)[-1] == "i-9 WAITING → GONE: spot reclaimed it"
+
+
+def test_no_such_move(journal: SqlJournal) -> None:
+    """A move that the table does not know, or of a node that must not go, is refused and nothing is kept."""
+    journal.intend(ID, (), (), (), [OLD], NOW)
+    with pytest.raises(MachineError):
+        journal.intend(ID, [RESIZE], [Move("i-1", "terminate")], (), (), later(1))
+    with pytest.raises(Bug, match="i-7 is not among the nodes"):
+        journal.intend(ID, [RESIZE], [Move("i-7", "drain")], (), (), later(1))
+    with pytest.raises(Bug, match="i-1 is among the nodes"):
+        journal.intend(ID, (), (), (), [OLD], NOW)
+    assert (journal.load(ID).nodes, journal.load(ID).unsettled) == ((OLD,), ())
+
+
+def test_wait_is_told_once(journal: SqlJournal) -> None:
+    """What a node waits for is written when it changes, and only then."""
+    journal.intend(ID, (), (), (), [OLD], NOW)
+    count = len(texts(journal))
+    for text in ("pod a", "pod a", "pod b", "", ""):
+        journal.intend(ID, (), (), [NodeWait("i-1", text)], (), later(1))
+    assert texts(journal)[count:] == [
+        f"ip-10-0-0-1 (i-1) waits for {what}" for what in ("pod a", "pod b", "nothing more")
+    ]
+
+
+# ---- events ---------------------------------------------------------------------------------------------------------
+
+
+def test_events_in_order(journal: SqlJournal) -> None:
+    """Events are numbered from 1 without gaps, on one line each, and are read from any number on."""
+    journal.note(ID, "note", "two\nlines", later(1))
+    journal.note(ID, "interrupted", "SIGTERM", later(2))
+    told = journal.events(ID)
+    assert [(one.seq, one.kind, one.actor) for one in told] == [
+        (1, "begun", "tester"),
+        (2, "note", "tester"),
+        (3, "interrupted", "tester"),
+    ]
+    assert (told[1].text, told[1].at) == ("two lines", later(1))
+    assert journal.events(ID, after=2) == told[2:]
+
+
+def test_two_writers(journal: SqlJournal, url: str) -> None:
+    """Two processes that write in turns give no number twice and break no chain."""
+    other = open_journal(url, actor="other")
+    for number in range(3):
+        journal.note(ID, "note", f"one {number}", NOW)
+        other.note(ID, "note", f"two {number}", NOW)
+    assert other.verify(ID) == (7, ())
+    other.close()
