@@ -15,7 +15,7 @@ from rollout.simulator.cloud_errors import AwsError, invalid
 from rollout.simulator.seeded import uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rollout.simulator.aws_call import Call
 
@@ -38,10 +38,20 @@ class Identity:
 
 
 class Roles:
-    """The sessions that were issued, by access key. ``wall`` tells the real time in POSIX seconds."""
+    """The sessions that were issued, by access key. ``wall`` tells the real time in POSIX seconds.
 
-    def __init__(self, account: str, seed: int, wall: Callable[[], float] = time.time) -> None:
+    ``secrets``: the secret keys, by access key, of the user that everybody without a session is.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        seed: int,
+        wall: Callable[[], float] = time.time,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._seed = seed
+        self._secrets = dict(secrets or {})
         self.wall = wall
         self._user = Identity(f"arn:aws:iam::{account}:user/simulator", "AIDASIMULATORUSER", account)
         self._sessions: dict[str, Identity] = {}
@@ -52,6 +62,10 @@ class Roles:
         if identity.expires is not None and identity.expires <= self.wall():
             raise AwsError("ExpiredToken", "The security token included in the request is expired", 403)
         return identity
+
+    def secret_of(self, access_key: str) -> str | None:
+        """The secret key that belongs to the access key; None for a key that is not known here."""
+        return self._secrets.get(access_key)
 
     def issue(self, role_arn: str, session: str, seconds: int) -> tuple[Identity, dict[str, Any]]:
         """A session of the role and its credentials; `AwsError` for what is no ARN of a role."""
@@ -69,9 +83,10 @@ class Roles:
         )
         key = f"ASIA{self._hex(16, 'key', number)}"
         self._sessions[key] = identity
+        self._secrets[key] = self._hex(32, "secret", number)
         return identity, {
             "AccessKeyId": key,
-            "SecretAccessKey": self._hex(32, "secret", number),
+            "SecretAccessKey": self._secrets[key],
             "SessionToken": self._hex(32, "token", number),
             "Expiration": expires,
         }

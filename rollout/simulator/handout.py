@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rollout.simulator.scenario import Scenario
 
 TOKEN = "simulator"  # noqa: S105 - the kubeconfig's, and no secret: who reaches this machine's loopback may use it
+KEYS = {"simulator": "simulator"}  # the AWS user's: access key and secret key, as secret as that token
 
 _HEAD = """\
 # A configuration for the embedded simulator, written by it when it started; it works until the simulator ends.
@@ -71,12 +72,13 @@ class Endpoints:
     @property
     def environment(self) -> dict[str, str]:
         """What a shell must export so that the AWS SDKs and kubectl talk to the simulator; the keys are no secret."""
+        ((access_key, secret_key),) = KEYS.items()
         return {
             "AWS_ENDPOINT_URL": self.aws,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "simulator",
-            "AWS_SECRET_ACCESS_KEY": "simulator",
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": secret_key,
             "KUBECONFIG": str(self.kubeconfig),
         }
 

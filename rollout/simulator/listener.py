@@ -17,7 +17,9 @@ async def listening(app: web.Application) -> AsyncIterator[str]:
 
     A handler is cancelled as soon as its client's connection dies: that is how a killed client is noticed.
     """
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, keepalive_timeout=3600, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        app, handler_cancellation=True, access_log=None, keepalive_timeout=3600, shutdown_timeout=0.1
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

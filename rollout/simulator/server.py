@@ -13,8 +13,9 @@ import sys
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rollout.simulator import handout, kube, promises, report, scenario, world
+from rollout.simulator import handout, kube, promises, scenario, world
 from rollout.simulator.aws import aws_app
+from rollout.simulator.aws_sts import Roles
 from rollout.simulator.cloud_errors import AwsError
 from rollout.simulator.control import Control
 from rollout.simulator.faults import Faults
@@ -50,7 +51,8 @@ class Simulator:
         self.sessions = Sessions(self.world.clock, pace)
         costs = Costs(scenario.seed, *scenario.request_seconds)
         self.requests = Requests(self.world.log, self.sessions, self.faults, costs)
-        self._authentication = Authentication(scenario.cluster, handout.TOKEN)
+        self._roles = Roles(scenario.account, scenario.seed, secrets=handout.KEYS)
+        self._authentication = Authentication(scenario.cluster, handout.TOKEN, self._roles.secret_of)
         self.watches = Watches(self.world.store, self.sessions.on_event)
 
     @asynccontextmanager
@@ -68,7 +70,7 @@ class Simulator:
         )
         cloud = self.world.cloud
         async with (
-            listening(aws_app(cloud, self.requests.middleware)) as aws,
+            listening(aws_app(cloud, self.requests.middleware, self._roles)) as aws,
             listening(self._kube()) as kubernetes,
             listening(control.app()) as controls,
         ):
@@ -102,7 +104,7 @@ class Simulator:
 
     def report(self) -> dict[str, Any]:
         """What has come of nodes, Jobs, template versions and baseline so far."""
-        return report.report(self.world)
+        return promises.report(self.world)
 
 
 async def serve(

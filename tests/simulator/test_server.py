@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import json
 import os
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config as BotoConfig
+from botocore.model import ServiceId
+from botocore.signers import RequestSigner
 
 from rollout import config
 from rollout.simulator import scenario
@@ -206,6 +209,30 @@ def test_a_wrong_token_is_refused(plain: Served) -> None:
         assert connection.getresponse().status == 401
 
 
+def eks_token(cluster: str, region: str) -> str:
+    """A token as aws-iam-authenticator makes it: a presigned GetCallerIdentity with the cluster in a signed header."""
+    session = boto3.session.Session("simulator", "simulator", region_name=region)
+    signer = RequestSigner(ServiceId("STS"), region, "sts", "v4", session.get_credentials(), session.events)
+    request = {
+        "method": "GET",
+        "url": f"https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
+        "body": {},
+        "headers": {"x-k8s-aws-id": cluster},
+        "context": {},
+    }
+    url = signer.generate_presigned_url(request, region_name=region, expires_in=60, operation_name="")
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(("cluster", "status"), [("eks-demo", 200), ("eks-other", 401)])
+def test_an_eks_token_is_good_for_its_cluster_only(cluster: str, status: int, plain: Served) -> None:
+    """The cluster's name is in the signature, and the signature is judged."""
+    with connected(plain.endpoints.kubernetes) as connection:
+        headers = agent("tester", eks_token(cluster, plain.endpoints.region))
+        connection.request("GET", "/api/v1/nodes", headers=headers)
+        assert connection.getresponse().status == status
+
+
 def cordon(served_: Served, node: str) -> None:
     """Make a node unschedulable, as a person would."""
     served_.simulator.world.store.mutate("nodes", None, node, lambda obj: obj["spec"].update(unschedulable=True))
@@ -268,6 +295,37 @@ def test_kubectl_works_with_the_handed_out_kubeconfig(plain: Served, tmp_path: P
     node = kubectl("get", "nodes", "-o", "name").splitlines()[0]
     assert "cordoned" in kubectl("cordon", node)
     assert "SchedulingDisabled" in kubectl("get", node)
+
+
+UPDATE = """
+import http.client, sys
+control, aws = (http.client.HTTPConnection(address) for address in sys.argv[1:])
+control.request("GET", "/session?client=doomed")
+control.getresponse().readline()
+form = "Action=UpdateAutoScalingGroup&Version=2011-01-01&AutoScalingGroupName=eks_worker-demo&MaxSize=9"
+headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "eks-rollout-run/doomed"}
+aws.request("POST", "/", form, headers)
+aws.getresponse()
+"""
+
+
+@pytest.mark.parametrize(("when", "applied"), [("before", []), ("after", ["MaxSize"])])
+def test_a_client_killed_while_it_hangs_leaves_exactly_what_was_applied(
+    when: str, applied: list[str], plain: Served
+) -> None:
+    """SIGKILL at an exact point: time stands still, its claim on time ends, and nothing happens afterwards."""
+    plain.control("POST", "/faults", {"match": {"client": "doomed", "nth": 1}, "hang": {"when": when}})
+    addresses = [url.removeprefix("http://") for url in (plain.endpoints.control, plain.endpoints.aws)]
+    with subprocess.Popen([sys.executable, "-c", UPDATE, *addresses]) as doomed:
+        hung = plain.control("GET", "/hung")
+        moment = plain.control("GET", "/time")["now"]
+        assert (hung["operation"], plain.simulator.sessions.registered) == ("UpdateAutoScalingGroup", ["doomed"])
+        doomed.kill()
+    assert plain.control("GET", "/time")["now"] == moment
+    plain.control("DELETE", "/faults")
+    assert [change["field"] for change in plain.control("GET", "/log?actor=client:doomed")] == applied
+    with plain.session():
+        assert plain.sleep(10)["now"] == moment + 10
 
 
 SERVE = """
