@@ -97,9 +97,9 @@ class TemplateSeen:
         named = {"$Latest": self.latest, "$Default": self.default}
         return named[reference] if reference in named else int(reference)
 
-    def described(self, mark: str) -> VersionSeen | None:
-        """Return the version whose description carries `mark`, None if there is none."""
-        return next((version for version in self.versions if mark in version.description), None)
+    def described(self, description: str) -> VersionSeen | None:
+        """Return the version with exactly this description, None if there is none."""
+        return next((version for version in self.versions if version.description == description), None)
 
 
 @dataclass(frozen=True, slots=True)

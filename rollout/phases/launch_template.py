@@ -60,9 +60,12 @@ def holds(seen: Seen, record: Record) -> bool:
     return pinned and _cross_check(seen, record) is None
 
 
-def description(record: Record) -> str:
-    """Return the description by which our version is found again; it ends with the rollout's id."""
-    mark = f"rollout {record.id}"
+def description(record: Record, template_id: str, source: int) -> str:
+    """Return the description by which our version is found again; it ends with the rollout's id.
+
+    One template may be replaced from two sources: then the source stands there too.
+    """
+    mark = f"rollout {record.id}" + (f" from {source}" if _several(record, template_id) else "")
     text = record.plan.description[: LONGEST_DESCRIPTION - len(mark) - 3].strip()
     return f"{text} ({mark})" if text else mark
 
@@ -72,12 +75,7 @@ _Versions = dict[tuple[str, int], VersionSeen | None]
 
 def _versions(seen: Seen, record: Record) -> _Versions:
     pairs = {(group.template_id, group.source_version) for group in record.plan.groups}
-    return {pair: seen.template(pair[0]).described(_described(record, pair)) for pair in sorted(pairs)}
-
-
-def _described(record: Record, pair: tuple[str, int]) -> str:
-    """One template may be replaced from two sources: the source stands in the description too."""
-    return f"{description(record)} from {pair[1]}" if _several(record, pair[0]) else description(record)
+    return {pair: seen.template(pair[0]).described(description(record, *pair)) for pair in sorted(pairs)}
 
 
 def _several(record: Record, template_id: str) -> bool:
@@ -89,8 +87,9 @@ def _create(record: Record, template_id: str, source: int) -> CreateVersion:
         template_id=template_id,
         source_version=source,
         ami=record.plan.ami,
-        description=_described(record, (template_id, source)),
-        token=f"{record.id}-{template_id}-{source}"[:64],
+        description=description(record, template_id, source),
+        token=f"{record.id}-{template_id}-{source}-{record.round}",
+        occasion=str(record.round),
     )
 
 
@@ -127,7 +126,9 @@ def _cross_check(seen: Seen, record: Record) -> Halt | None:
         return None
     of_groups = {node.name for group in seen.groups for node in seen.nodes_of(group)}
     selected = {node.name for node in seen.nodes if selector.items() <= node.labels.items()}
-    odd = sorted(of_groups ^ selected)
+    # A node outlives its instance for a moment: that explains it.
+    leaving = {node.name for group in seen.groups for i in group.instances if (node := seen.node_of(i.id))}
+    odd = sorted((of_groups - selected) | (selected - of_groups - leaving))
     if not odd:
         return None
     labels = ",".join(f"{name}={value}" for name, value in selector.items())

@@ -116,8 +116,8 @@ def _of(kind: type, changes: Mapping[str, Any]) -> dict[str, Any]:
 # ---- what is seen ---------------------------------------------------------------------------------------------------
 
 
-def instance(instance_id: str, version: int, **changes: Any) -> InstanceSeen:
-    start = InstanceSeen(instance_id, "InService", True, "a", "lt", version, True)
+def instance(instance_id: str, launched: int, **changes: Any) -> InstanceSeen:
+    start = InstanceSeen(instance_id, "InService", True, "a", "lt", launched, True)
     return replace(start, **changes)
 
 
