@@ -216,6 +216,29 @@ REFUSALS: list[tuple[str, Ask, str, str]] = [
         "InvalidParameterValue",
         "The filter 'colour' is invalid",
     ),
+    (
+        "what is no role, API_AssumeRole",
+        lambda served: served.client("sts").assume_role(RoleArn="arn:aws:iam::1:user/somebody", RoleSessionName="ci"),
+        "ValidationError",
+        "is invalid",
+    ),
+    (
+        "template named twice, API_DescribeLaunchTemplateVersions",
+        lambda served: ec2(
+            served,
+            "describe_launch_template_versions",
+            LaunchTemplateId="lt-00000000000000009",
+            LaunchTemplateName="worker",
+        ),
+        "InvalidParameterCombination",
+        "not both",
+    ),
+    (
+        "an instance type that does not exist, EC2 guide: Error codes",
+        lambda served: ec2(served, "describe_instance_types", InstanceTypes=["x9.tiny"]),
+        "InvalidInstanceType",
+        "x9.tiny",
+    ),
     ("a role that assumes a role for longer than an hour, API_AssumeRole", role_from_role, "ValidationError", "1 hour"),
     ("an expired session, IAM guide: Troubleshooting", use_an_expired_session, "ExpiredToken", "is expired"),
     (
@@ -426,3 +449,29 @@ def test_instances_of_all_groups_are_shown_alone(served: Served) -> None:
     assert [(each["InstanceId"], each["AutoScalingGroupName"], each["HealthStatus"]) for each in found] == [
         (second, "workers", "HEALTHY")
     ]
+
+
+def test_resumed_processes_are_those_named(served: Served) -> None:
+    """ResumeProcesses with a list resumes just that (API_ResumeProcesses)."""
+    asg(served, "suspend_processes", ScalingProcesses=["AZRebalance", "AlarmNotification"])
+    asg(served, "resume_processes", ScalingProcesses=["AZRebalance"])
+    assert list(served.account.group.suspended) == ["AlarmNotification"]
+
+
+def test_desired_capacity_set_within_bounds_is_followed(served: Served) -> None:
+    """SetDesiredCapacity launches what is missing (API_SetDesiredCapacity)."""
+    desired(4)(served)
+    served.account.run(70)
+    assert served.account.lifecycles() == ["InService"] * 4
+
+
+def test_templates_are_found_by_id_name_and_filter(served: Served) -> None:
+    """Each way to name a template finds it (API_DescribeLaunchTemplates)."""
+    by_name = [{"Name": "launch-template-name", "Values": ["work*"]}]
+    for params in (
+        {"LaunchTemplateIds": [served.account.template.id]},
+        {"LaunchTemplateNames": ["worker"]},
+        {"Filters": by_name},
+    ):
+        found = ec2(served, "describe_launch_templates", **params)["LaunchTemplates"]
+        assert [(one["LaunchTemplateName"], one["LatestVersionNumber"]) for one in found] == [("worker", 1)]
