@@ -234,10 +234,10 @@ REFUSALS: list[tuple[str, Ask, str, str]] = [
         "not both",
     ),
     (
-        "an instance type that does not exist, EC2 guide: Error codes",
-        lambda served: ec2(served, "describe_instance_types", InstanceTypes=["x9.tiny"]),
+        "an instance type that is not offered, EC2 guide: Error codes",
+        lambda served: ec2(served, "describe_instance_types", InstanceTypes=["m7g.large"]),
         "InvalidInstanceType",
-        "x9.tiny",
+        "m7g.large",
     ),
     ("a role that assumes a role for longer than an hour, API_AssumeRole", role_from_role, "ValidationError", "1 hour"),
     ("an expired session, IAM guide: Troubleshooting", use_an_expired_session, "ExpiredToken", "is expired"),
