@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Resize, Resume, SetReference, Suspend
 from rollout.errors import Bug
@@ -18,6 +18,9 @@ from rollout.journal.chain import Page
 from rollout.journal.codec import effect_of, effect_text
 from rollout.journal.models import attempts, effects, killed_jobs, one_line
 from rollout.ports import Receipt, Settled
+
+# Built once: it is asked for every effect at every step of its way.
+_ONE = select(effects).where(effects.c.rollout_id == bindparam("of"), effects.c.key == bindparam("named"))
 
 
 def intend(page: Page, effect: Effect, now: datetime) -> None:
@@ -34,8 +37,13 @@ def receive(page: Page, receipt: Receipt) -> None:
     row = _known(page, receipt.effect.key)
     detail = one_line(receipt.detail)
     attempt = {"effect_id": row.id, "number": row.sent, "outcome": receipt.outcome, "epoch": page.author.epoch}
-    times = {"started_at": receipt.started, "ended_at": receipt.ended}
-    page.connection.execute(attempts.insert().values(**attempt, **times, request_id=receipt.request_id, detail=detail))
+    told = {
+        "started_at": receipt.started,
+        "ended_at": receipt.ended,
+        "request_id": receipt.request_id,
+        "detail": detail,
+    }
+    page.connection.execute(attempts.insert(), attempt | told)
     if receipt.outcome == "ok":
         # Still intended: that the other side said yes is no proof that it happened.
         _change(page, row, answered_at=receipt.ended, detail=detail)
@@ -69,7 +77,7 @@ def forgive(page: Page, now: datetime) -> None:
 def _save(page: Page, effect: Effect, now: datetime) -> None:
     named = {"rollout_id": page.rollout_id, "key": effect.key, "kind": effect.kind, "target": effect.target}
     state = {"request": effect_text(effect), "state": "intended", "sent": 1, "detail": "", "epoch": page.author.epoch}
-    page.connection.execute(effects.insert().values(**named, **state, intended_at=now, sent_at=now))
+    page.connection.execute(effects.insert(), named | state | {"intended_at": now, "sent_at": now})
     page.tell(now, "effect", f"intended: {_words(effect)}", key=effect.key, state="intended", sent=1)
 
 
@@ -96,7 +104,8 @@ def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:
     if page.connection.execute(query).first():
         return
     lost = {"job": effect.kills, "pod": pod, "pod_uid": uid, "node": effect.node}
-    page.connection.execute(killed_jobs.insert().values(rollout_id=page.rollout_id, effect_id=row.id, at=now, **lost))
+    entry = {"rollout_id": page.rollout_id, "effect_id": row.id, "at": now}
+    page.connection.execute(killed_jobs.insert(), entry | lost)
     page.tell(now, "killed", f"killed: {effect.kills} lost pod {pod} on {effect.node}", key=row.key, **lost)
 
 
@@ -125,8 +134,7 @@ def _brought(receipt: Receipt) -> str:
 
 
 def _find(page: Page, key: str) -> Row[Any] | None:
-    query = select(effects).where(effects.c.rollout_id == page.rollout_id, effects.c.key == key)
-    return page.connection.execute(query).first()
+    return page.connection.execute(_ONE, {"of": page.rollout_id, "named": key}).first()
 
 
 def _known(page: Page, key: str) -> Row[Any]:

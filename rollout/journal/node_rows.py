@@ -30,7 +30,7 @@ def add(page: Page, added: Sequence[Node], now: datetime) -> None:
     for node in added:
         if _find(page, node.instance_id):
             raise Bug(f"{node.instance_id} is among the nodes of {page.rollout_id} already")
-        page.connection.execute(nodes.insert().values(rollout_id=page.rollout_id, **asdict(node)))
+        page.connection.execute(nodes.insert(), {"rollout_id": page.rollout_id} | asdict(node))
         text = f"{_label(node)} of {node.group} must go ({node.role})"
         page.tell(now, "node", text, instance=node.instance_id, to=node.stage.value, role=node.role)
 
@@ -61,7 +61,7 @@ def add_groups(page: Page, plan: Plan) -> None:
     """Write the plan's groups."""
     for position, group in enumerate(plan.groups):
         row = {"rollout_id": page.rollout_id, "position": position} | asdict(group) | _later(plan, group)
-        page.connection.execute(node_groups.insert().values(**row))
+        page.connection.execute(node_groups.insert(), row)
 
 
 def update_groups(page: Page, plan: Plan) -> None:
