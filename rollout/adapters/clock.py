@@ -108,13 +108,13 @@ class SimulatedClock:
 
     def __init__(self, url: str, client: str) -> None:
         self._client = client
-        self._signals = _Bell()
-        self._asking = _Line(url, client)
-        self._sleeping = _Line(url, client)
-        self._asks = threading.Lock()
         # Held open for as long as this process lives: with its end our claim on time ends.
         self._session = _Line(url, client)
         self._session.hold(f"/session?client={client}")
+        self._asking = _Line(url, client)
+        self._sleeping = _Line(url, client)
+        self._asks = threading.Lock()
+        self._signals = _Bell()
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._ask("/time")["now"], UTC)
@@ -162,6 +162,7 @@ class _Line:
             self._held = self._connection.getresponse()
             self._held.readline()
         except (http.client.HTTPException, OSError) as error:
+            self.close()
             raise self._gone(error) from error
 
     def ask(

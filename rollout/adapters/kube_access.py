@@ -58,7 +58,7 @@ def _kubeconfig(configuration: Configuration, file: Path | None, context: str | 
     try:
         # Its exec plugins and tokens are renewed by the client itself, from what the file says.
         load_kube_config(str(file) if file else None, context, configuration, persist_config=False)  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError) as error:
+    except Exception as error:  # what a file can have wrong is without end, and the client says it in as many ways
         raise Refused(one_line(f"kubeconfig {file or ''}: {error}")) from error
     return _no_better
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
-from tests.adapters.living import RUN, Living, living
 
 from rollout.adapters import Edge, connect
+from tests.adapters.living import RUN, Living, living
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads that are repeated do not pause in between."""
+    hasty = SimpleNamespace(sleep=lambda _seconds: None, time=time.time)
+    monkeypatch.setattr("botocore.endpoint.time", hasty)
+    monkeypatch.setattr("urllib3.util.retry.time", hasty)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.adapters.living import Living
 
 from rollout.adapters import Edge
 from rollout.adapters.aws_errors import CONTENDED, THROTTLED
@@ -15,6 +14,7 @@ from rollout.errors import Bug, Refused, Retry, Unknown
 from rollout.plan import Sizes
 from rollout.ports import Fleet, GroupChange
 from rollout.seen import GroupSeen, TemplateSeen
+from tests.adapters.living import Living
 
 AMI = "ami-00000000000000bbb"
 NUMBERS = count(1)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.adapters.living import Living
 
 from rollout.adapters import Edge
 from rollout.errors import Refused, Retry, Unknown
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, NodeChange
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, NodeSeen, PodSeen, Taint
+from tests.adapters.living import Living
 
 AUTOSCALER = Autoscaler("kube-system", "cluster-autoscaler")
 OURS = Taint("eks-rollout/replacing", "r-1", "NoSchedule")
@@ -188,7 +188,7 @@ def test_a_node_that_is_another_one_is_left_alone(cluster: Cluster, world: Livin
     node = a_node(cluster)
     right = {"name": node.name, "uid": node.uid, "instance_id": node.instance_id or ""}
     before = world.arrived()
-    with pytest.raises(Retry, match="another one|is gone"):
+    with pytest.raises(Retry, match=r"another one|is gone"):
         cluster.change_node(**(right | {wrong: "i-other"}), change=NodeChange(taint=OURS))
     assert world.arrived() == before
 

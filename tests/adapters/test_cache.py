@@ -1,0 +1,213 @@
+"""A watch that is read: it follows, it mends itself, and it is not believed when it has gone silent."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from rollout.adapters import cache
+from rollout.adapters.cache import Watch
+from rollout.errors import Refused, Retry
+
+Object = dict[str, Any]
+
+PATIENCE = 10.0
+
+
+def thing(name: str, version: int, value: str = "") -> Object:
+    return {"metadata": {"name": name, "resourceVersion": str(version)}, "value": value}
+
+
+def event(kind: str, raw: Object) -> bytes:
+    return json.dumps({"type": kind, "object": raw}).encode() + b"\n"
+
+
+def bookmark(version: int) -> bytes:
+    return event("BOOKMARK", thing("", version))
+
+
+class Stream:
+    """One watch: a test puts lines into it, or an error that breaks it; None ends it cleanly."""
+
+    def __init__(self, since: str) -> None:
+        self.since = since
+        self._lines: queue.Queue[bytes | Exception | None] = queue.Queue()
+
+    def put(self, *lines: bytes | Exception | None) -> None:
+        for line in lines:
+            self._lines.put(line)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (line := self._lines.get()) is not None:
+            if isinstance(line, Exception):
+                raise line
+            yield line
+
+    def shutdown(self) -> None:
+        self.put(None)
+
+
+class Server:
+    """An API server with one list, whose watches a test writes by hand."""
+
+    def __init__(self, *items: Object, version: int) -> None:
+        self.items, self.version = list(items), version
+        self.lists = 0
+        self.refusal: Exception | None = None
+        self._streams: queue.Queue[Stream] = queue.Queue()
+
+    def collect(self, _path: str) -> tuple[list[Object], str]:
+        self.lists += 1
+        return list(self.items), str(self.version)
+
+    @contextmanager
+    def watch(self, _path: str, query: Sequence[tuple[str, str]]) -> Iterator[Stream]:
+        if self.refusal:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
+        asked = dict(query)
+        assert (asked["watch"], asked["allowWatchBookmarks"]) == ("true", "true")
+        stream = Stream(asked["resourceVersion"])
+        self._streams.put(stream)
+        yield stream
+
+    def opened(self) -> Stream:
+        return self._streams.get(timeout=PATIENCE)
+
+
+class Reader:
+    """A watch under test, and the news that it gave."""
+
+    def __init__(self, server: Server, barrier: Callable[[], int] | None = None) -> None:
+        self.news = threading.Semaphore(0)
+        slim: Callable[[Object], tuple[str, str]] = lambda raw: (raw["metadata"]["name"], raw["value"])  # noqa: E731
+        self.watch = Watch(server, "/things", slim, self.news.release, barrier)  # type: ignore[arg-type]
+
+    def woken(self) -> bool:
+        return self.news.acquire(timeout=PATIENCE)
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.watch.read()]
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server(thing("b", 1), thing("a", 2), version=5)
+
+
+@pytest.fixture
+def reader(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.setattr(cache, "_PAUSE", 0.001)
+    reader = Reader(server)
+    reader.watch.start()
+    assert reader.woken()
+    yield reader
+    reader.watch.stop()
+
+
+def test_the_list_is_there_before_the_watch_has_begun(reader: Reader, server: Server) -> None:
+    """What was listed is read at once, sorted by name; the watch begins at the list's version."""
+    assert reader.names() == ["a", "b"]
+    assert server.opened().since == "5"
+
+
+def test_events_change_the_records_and_wake(reader: Reader, server: Server) -> None:
+    """Added, modified and deleted objects are news; the next read shows them."""
+    stream = server.opened()
+    stream.put(event("ADDED", thing("c", 6)))
+    assert reader.woken()
+    assert reader.names() == ["a", "b", "c"]
+    stream.put(event("MODIFIED", thing("c", 7, "new")))
+    assert reader.woken()
+    assert reader.watch.read()[2] == ("c", "new")
+    stream.put(event("DELETED", thing("a", 8)))
+    assert reader.woken()
+    assert reader.names() == ["b", "c"]
+
+
+def test_what_does_not_show_in_the_records_is_no_news(reader: Reader, server: Server) -> None:
+    """Bookmarks, and changes of fields that nobody reads, wake nobody."""
+    server.opened().put(bookmark(6), event("MODIFIED", thing("a", 7)), event("ADDED", thing("c", 8)))
+    assert reader.woken()
+    assert not reader.news.acquire(blocking=False)
+
+
+@pytest.mark.parametrize("end", [None, Retry("cut off"), b'{"type": "ADDED", "obj', b'{"type": "ADDED"}\n'], ids=str)
+def test_a_broken_stream_goes_on_where_it_was(reader: Reader, server: Server, end: bytes | Exception | None) -> None:
+    """A clean end, a lost connection or a line that cannot be read: the next watch begins after the last event."""
+    server.opened().put(event("ADDED", thing("c", 6)), bookmark(9), end)
+    assert server.opened().since == "9"
+    assert server.lists == 1
+
+
+def test_an_expired_version_is_listed_again(reader: Reader, server: Server) -> None:
+    """After 410 the list is read anew, and what has gone meanwhile is gone from the records."""
+    stream = server.opened()
+    server.items, server.version = [thing("z", 90)], 100
+    stream.put(event("ERROR", {"kind": "Status", "code": 410, "message": "too old resource version"}))
+    assert server.opened().since == "100"
+    assert reader.names() == ["z"]
+    assert reader.woken()
+
+
+def test_a_watch_that_is_refused_is_listed_again(reader: Reader, server: Server) -> None:
+    """A refusal when the stream is opened may mean an expired version, too."""
+    server.refusal = Refused("HTTP 410 Gone")
+    server.opened().put(None)
+    assert server.opened().since == "5"
+    assert server.lists == 2
+
+
+def test_silence_is_not_believed(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a sign of life for too long a read is refused for now, rather than answered from memory."""
+    monkeypatch.setattr(cache, "STALE", -1.0)
+    with pytest.raises(Retry, match="no sign of life"):
+        reader.watch.read()
+
+
+def test_a_refusal_of_the_first_list_reaches_the_caller(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing rights show when the watch is started, not minutes later."""
+    monkeypatch.setattr(server, "collect", lambda _path: (_ for _ in ()).throw(Refused("forbidden")))
+    with pytest.raises(Refused, match="forbidden"):
+        Reader(server).watch.start()
+
+
+def test_a_read_waits_until_the_barrier_was_seen(server: Server) -> None:
+    """Where versions can be asked for, a read shows at least the version of its own moment."""
+    streams: list[Stream] = []
+
+    def barrier() -> int:
+        streams[0].put(event("ADDED", thing("c", 6)), bookmark(7))
+        return 7
+
+    reader = Reader(server, barrier)
+    reader.watch.start()
+    streams.append(server.opened())
+    assert reader.names() == ["a", "b", "c"]
+    reader.watch.stop()
+
+
+def test_a_watch_that_stays_behind_is_not_believed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A barrier that is not reached in time ends in `Retry`."""
+    monkeypatch.setattr(cache, "_PATIENCE", 0.05)
+    monkeypatch.setattr(cache, "_ASK_AGAIN", 0.01)
+    reader = Reader(server, lambda: 99)
+    reader.watch.start()
+    with pytest.raises(Retry, match="behind"):
+        reader.watch.read()
+    reader.watch.stop()
+
+
+def test_a_stopped_watch_ends_its_thread(server: Server) -> None:
+    """Nothing is left running, whether the stream is idle or not."""
+    reader = Reader(server)
+    reader.watch.start()
+    server.opened()
+    reader.watch.stop()
+    assert not reader.watch._thread.is_alive()

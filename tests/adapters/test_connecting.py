@@ -1,0 +1,122 @@
+"""Connecting: everything is found and named, and what is wrong is said before a rollout begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters import connect
+from rollout.config import Config
+from rollout.errors import UserError
+from rollout.simulator.handout import TOKEN
+from tests.adapters.living import RUN, Living
+
+ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
+SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
+EKS = {"kubernetes": "eks", "kubeconfig": None}
+
+
+def refused(config: Config) -> UserError:
+    with pytest.raises(UserError) as caught:
+        connect(config, RUN)
+    return caught.value
+
+
+def test_an_edge_says_who_and_where_it_is(world: Living) -> None:
+    """Account, ARN and API server, for the first line of a log."""
+    with connect(world.config(), RUN) as edge:
+        assert (edge.account, edge.server) == ("123456789012", world.endpoints.kubernetes)
+        assert edge.identity.endswith(":user/simulator")
+        assert edge.cluster.nodes()
+
+
+def test_roles_and_a_token_minted_in_process_open_the_cluster(world: Living) -> None:
+    """The way of the real thing: assume a role, another one for Kubernetes, ask EKS where the API is."""
+    access = EKS | {"assume_role": ROLE, "eks_role": SECOND}
+    with connect(world.config(access=access), RUN) as edge:
+        assert "redeploy_nodes-demo" in edge.identity
+        assert edge.server == world.endpoints.kubernetes
+        assert edge.cluster.nodes()
+        edge.cluster.create_marker("r-1", "{}")
+        found = edge.cluster.marker()
+        assert found is not None
+        edge.cluster.delete_marker(found.uid)
+
+
+def test_requests_carry_the_run(world: Living) -> None:
+    """AWS and Kubernetes can tell which run each request came from."""
+    with connect(world.config(), "feedfacecafe"):
+        tally = world.simulator.requests.tallies["feedfacecafe"]
+        assert {"sts GetCallerIdentity", "kube GET nodes", "kube GET pods"} <= tally.operations.keys()
+        assert "feedfacecafe" in world.do(lambda: world.simulator.sessions.registered)
+
+
+def test_another_account_is_refused(world: Living) -> None:
+    """The configuration's account is looked at before anything else is asked."""
+    error = refused(world.config(account="999999999999"))
+    assert "123456789012" in error.problem
+    assert "999999999999" in error.problem
+    assert error.exit_code == 2
+
+
+def test_simulated_time_is_only_for_a_cluster_on_this_machine(world: Living, tmp_path: Path) -> None:
+    """A kubeconfig that leads elsewhere is refused before that server is asked anything."""
+    elsewhere = tmp_path / "kubeconfig"
+    text = world.endpoints.kubeconfig.read_text().replace(world.endpoints.kubernetes, "https://eks.example:443")
+    elsewhere.write_text(text)
+    error = refused(world.config(access={"kubeconfig": elsewhere}))
+    assert "https://eks.example:443" in error.problem
+    assert error.exit_code == 2
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "nonsense: ["], ids=["missing", "empty", "no-context", "broken"])
+def test_a_kubeconfig_that_cannot_be_used_is_named(world: Living, tmp_path: Path, text: str | None) -> None:
+    """With the file's name and what is wrong."""
+    file = tmp_path / "kubeconfig"
+    if text is not None:
+        file.write_text(text)
+    error = refused(world.config(access={"kubeconfig": file}))
+    assert str(file) in error.problem
+    assert error.exit_code == 2
+
+
+def test_outside_of_a_pod_there_is_no_service_account(world: Living) -> None:
+    """`in-cluster` elsewhere says so."""
+    assert "not in a pod" in refused(world.config(access={"kubernetes": "in-cluster", "kubeconfig": None})).problem
+
+
+def test_a_cluster_that_does_not_exist_is_named(world: Living) -> None:
+    """EKS's own words, with the cluster's name."""
+    error = refused(world.config(access=EKS, cluster="eks-other"))
+    assert "eks-other" in error.problem
+    assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"), [(403, "AccessDenied", 2), (400, "Throttling", 75), (500, "InternalFailure", 75)]
+)
+def test_what_passes_may_be_tried_again(world: Living, status: int, code: str, exit_code: int) -> None:
+    """A refusal of AWS is the operator's to mend (exit 2), a fault that passes is not (exit 75)."""
+    world.fault({"error": {"status": status, "code": code}}, operation="GetCallerIdentity")
+    error = refused(world.config())
+    assert code in error.problem
+    assert error.exit_code == exit_code
+
+
+def test_missing_rights_in_kubernetes_show_at_once(world: Living) -> None:
+    """The first list is answered before connecting is over."""
+    world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET pods")
+    error = refused(world.config())
+    assert "HTTP 403 Forbidden" in error.problem
+    assert error.exit_code == 2
+
+
+def test_a_token_that_is_not_accepted_is_refused(world: Living, tmp_path: Path) -> None:
+    """401 with a token as new as can be had is for a person; the token is not in the text."""
+    wrong = tmp_path / "kubeconfig"
+    text = world.endpoints.kubeconfig.read_text()
+    wrong.write_text(text.replace(f"token: {TOKEN}", "token: s3cret"))
+    error = refused(world.config(access={"kubeconfig": wrong}))
+    assert "401" in error.problem
+    assert "s3cret" not in error.problem
