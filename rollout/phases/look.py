@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from rollout.decision import Wait
 from rollout.effects import Effect, Protect, TaintNode
+from rollout.errors import Refused
 from rollout.plan import Node, NodeGroup, Sizes
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -29,20 +30,31 @@ def look(
     """Read groups and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
 
     `fresh`: names of nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
+    Raises `Refused` where a group or a template of the plan does not exist any more.
     """
     plan = record.plan
     names = [group.name for group in plan.groups]
-    template_ids = sorted({group.template_id for group in plan.groups})
+    template_ids = sorted({group.template_id for group in plan.groups}) if templates else []
     autoscaler = plan.settings.autoscaler
+    groups = fleet.groups(names)
+    _require("Auto Scaling group", names, (group.name for group in groups))
+    found = fleet.templates(template_ids) if templates else ()
+    _require("launch template", template_ids, (template.id for template in found))
     return Seen(
-        groups=fleet.groups(names),
-        templates=fleet.templates(template_ids) if templates else (),
+        groups=groups,
+        templates=found,
         autoscaler=cluster.autoscaler(autoscaler) if autoscaler else None,
         marker=cluster.marker() if marker else None,
         fresh={name: cluster.pods_on(name) for name in fresh},
         nodes=cluster.nodes(),
         pods=cluster.pods() if pods else (),
     )
+
+
+def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
+    missing = sorted({*wanted} - {*found})
+    if missing:
+        raise Refused(f"{what} {', '.join(missing)} does not exist any more")
 
 
 def wait(record: Record, now: datetime, why: str) -> Wait:
