@@ -22,7 +22,7 @@ _AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
 
 def guard(seen: Seen, record: Record) -> Decision | None:
     """Answer in place of the phase where somebody else changed what we set; None if all is as we left it."""
-    if record.phase in _AUTOSCALER_OFF and (back := _autoscaler_back(seen, record)):
+    if _autoscaler_was_off(record) and (back := _autoscaler_back(seen, record)):
         return back
     if record.phase in _PINNED:
         problems = [problem for group in record.plan.groups for problem in _group_drift(seen, record, group)]
@@ -40,11 +40,16 @@ def soften(decision: Decision, seen: Seen, record: Record) -> Decision:
 
 
 def desired(record: Record, group: NodeGroup) -> int:
-    """Return the desired capacity that our settled effects amount to."""
+    """Return the desired capacity after SURGE, whoever brought that about, less our settled terminates."""
     prefix = f"{Terminate.__dataclass_fields__['kind'].default}:{group.name}/"
     terminated = sum(1 for key in record.done if key.startswith(prefix))
-    start = surged(record, group) if group.name in record.written else record.plan.baseline(group.name).sizes
-    return start.desired - terminated
+    return surged(record, group).desired - terminated
+
+
+def _autoscaler_was_off(record: Record) -> bool:
+    if record.phase is Phase.AUTOSCALER_OFF and record.plan.autoscaler_replicas:
+        return stop_autoscaler(record).key in record.done
+    return record.phase in _AUTOSCALER_OFF
 
 
 def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
