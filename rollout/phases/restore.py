@@ -74,11 +74,12 @@ def sizes(seen: Seen, record: Record) -> Part:
     report: list[str] = []
     for group in working(record):
         current = seen.group(group.name)
-        wanted, differences = _merge_sizes(record, group, current)
-        report += differences
-        if wanted != current.sizes:
-            occasion = f"restore.{record.round}"
-            effects.append(Resize(group=group.name, before=current.sizes, sizes=wanted, occasion=occasion))
+        back = Resize(group=group.name, before=current.sizes, sizes=current.sizes, occasion=f"restore.{record.round}")
+        if back.key not in record.done:  # afterwards they are somebody else's: the autoscaler is at work again
+            back = replace(back, sizes=_merge_sizes(record, group, current))
+        report += _size_differences(record, group, back.sizes, len(current.living))
+        if back.sizes != current.sizes:
+            effects.append(back)
     return Part(tuple(effects), report=tuple(report))
 
 
@@ -190,7 +191,8 @@ def _title(step: Callable[[Seen, Record], Part]) -> str:
 
 
 def _joined(parts: list[Part]) -> Part:
-    effects = tuple(effect for part in parts for effect in part.effects)
+    # Two groups can ask for one effect: their template's $Default moves once.
+    effects = tuple(dict.fromkeys(effect for part in parts for effect in part.effects))
     return Part(effects, report=tuple(line for part in parts for line in part.report))
 
 
@@ -200,28 +202,26 @@ def _late(record: Record, now: datetime, why: str) -> Halt | None:
     return Halt(f"RESTORE still waits for {why}", f"see why, mend it, then: rollout resume {record.id}")
 
 
-def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> tuple[Sizes, list[str]]:
-    """Merge each field three ways; return what to write and what stays different."""
+def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
+    """Merge each field three ways; return what to write."""
     before = record.plan.baseline(group.name).sizes
     wrote = record.written.get(group.name, before)
     mine = Sizes(wrote.minimum, desired(record, group), surged(record, group).maximum)
     living = len(current.living)
-    target = max(before.desired, living)
-    wanted = Sizes(
-        _merge(current.sizes.minimum, mine.minimum, before.minimum),
-        _merge(current.sizes.desired, mine.desired, target),
-        _merge(current.sizes.maximum, mine.maximum, max(before.maximum, target)),
-    )
-    # Somebody else's MaxSize may leave no room: then nothing is raised, and the difference below says so.
-    wanted = replace(wanted, desired=min(wanted.desired, max(wanted.maximum, current.sizes.desired)))
-    return wanted, _size_differences(group, before, wanted, living)
+    # More may live than are desired, while AWS replaces one: no reason to desire more.
+    target = _merge(current.sizes.desired, mine.desired, max(before.desired, min(living, mine.desired)))
+    room = _merge(current.sizes.maximum, mine.maximum, max(before.maximum, living, target))
+    # Somebody else's MaxSize may leave no room: then nothing is raised, and is reported as a difference.
+    target = min(target, max(room, current.sizes.desired))
+    return Sizes(_merge(current.sizes.minimum, mine.minimum, before.minimum), target, room)
 
 
 def _merge(current: int, mine: int, baseline: int) -> int:
     return baseline if current == mine else current
 
 
-def _size_differences(group: NodeGroup, before: Sizes, wanted: Sizes, living: int) -> list[str]:
+def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: int) -> list[str]:
+    before = record.plan.baseline(group.name).sizes
     names = {"minimum": "MinSize", "desired": "DesiredCapacity", "maximum": "MaxSize"}
     return [
         f"{names[field]} of {group.name} was {getattr(before, field)}, stays {getattr(wanted, field)} ({living} living)"
@@ -232,7 +232,8 @@ def _size_differences(group: NodeGroup, before: Sizes, wanted: Sizes, living: in
 
 def _reference(seen: Seen, record: Record, group: NodeGroup) -> Part:
     current, template, mine = seen.group(group.name), seen.template(group.template_id), number(record, group)
-    if current.reference == group.reference or group.reference not in {"$Latest", "$Default"}:
+    wanted = group.reference if group.reference in {"$Latest", "$Default"} else str(mine)
+    if current.reference == wanted:
         return Part()
     if current.reference != str(mine):
         return Part(report=(f"{group.name} launches {current.reference}, not our {mine}: somebody else's, left",))
@@ -270,7 +271,8 @@ def _processes(record: Record, group: GroupSeen) -> Part:
         report = (
             f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
         )
-    effect = Resume(group=group.name, processes=tuple(mine), occasion=f"restore.{record.round}")
+    occasion = f"restore.{record.round}.{'+'.join(mine)}"  # AZRebalance may follow later, once the zones are even
+    effect = Resume(group=group.name, processes=tuple(mine), occasion=occasion)
     return Part((effect,) if mine else (), report=report)
 
 
