@@ -21,7 +21,7 @@ from rollout.phases.expected import guard, soften
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
-from rollout.sending import settle, sift
+from rollout.sending import settle, sift, unclear
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
 BLIND_PAUSE = 10.0
@@ -103,7 +103,7 @@ class Runner:
     def _decide(self, seen: Seen, record: Record) -> Decision:
         now = self.clock.now()
         phase = PHASES[record.phase]
-        decision = guard(seen, record) or phase.decide(seen, record, now)
+        decision = unclear(record, now) or guard(seen, record) or phase.decide(seen, record, now)
         return sift(soften(sift(decision, record, now), seen, record), record, now)
 
     def _carry_out(self, decision: Decision, record: Record) -> None:

@@ -39,9 +39,6 @@ def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
 
 def sift(decision: Decision, record: Record, now: datetime) -> Decision:
     """Leave in an `Act` only what may be sent now; turn it into `Halt` or `Wait` where nothing may."""
-    unclear = _unclear(record, now)
-    if unclear:
-        return unclear
     if not isinstance(decision, Act):
         return decision
     blocked = next((halt for effect in decision.effects if (halt := _halt(effect, record, now))), None)
@@ -49,6 +46,17 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
     if effects or decision.moves or decision.nodes:
         return replace(decision, effects=effects)
     return blocked or Wait(_next_look(decision, record, now), decision.why, decision.waits)
+
+
+def unclear(record: Record, now: datetime) -> Halt | None:
+    """Halt where an effect is under way for so long that the world will not tell by itself."""
+    limit = timedelta(seconds=UNCLEAR_AFTER)
+    for row in record.unsettled:
+        if _under_way(row) and now >= row.intended + limit:
+            answer = row.detail or "no reply"
+            why = f"it is not clear whether {row.effect.kind} of {row.effect.target} was applied ({answer})"
+            return Halt(why, f"look at {row.effect.target}, then: rollout resume {record.id}")
+    return None
 
 
 def _stale_after(effect: Effect) -> float:
@@ -84,16 +92,6 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     if row and row.state == "refused" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(why, f"mend the cause, then: rollout resume {record.id}")
-    return None
-
-
-def _unclear(record: Record, now: datetime) -> Halt | None:
-    limit = timedelta(seconds=UNCLEAR_AFTER)
-    for row in record.unsettled:
-        if _under_way(row) and now >= row.intended + limit:
-            answer = row.detail or "no reply"
-            why = f"it is not clear whether {row.effect.kind} of {row.effect.target} was applied ({answer})"
-            return Halt(why, f"look at {row.effect.target}, then: rollout resume {record.id}")
     return None
 
 
