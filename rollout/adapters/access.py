@@ -26,8 +26,16 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
 # Seconds to connect, and between two bytes of a reply. A mutating call is over within ten: the lease counts on it.
-_WRITE = {"connect_timeout": 3, "read_timeout": 7, "retries": {"total_max_attempts": 1, "mode": "standard"}}
-_READ = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 3, "mode": "standard"}}
+_WRITE: dict[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 7,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+_READ: dict[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 10,
+    "retries": {"total_max_attempts": 3, "mode": "standard"},
+}
 
 
 def user_agent(run_id: str) -> str:

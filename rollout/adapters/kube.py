@@ -173,8 +173,8 @@ def _node_patch(raw: Object, change: NodeChange) -> Object:
     taints = _taints(before, change)
     # A merge patch replaces lists as a whole.
     spec: Object = {} if taints == before else {"taints": taints}
-    if change.cordon and not raw["spec"].get("unschedulable"):
-        spec["unschedulable"] = True
+    if change.unschedulable is not None and change.unschedulable != bool(raw["spec"].get("unschedulable")):
+        spec["unschedulable"] = change.unschedulable
     return patch | ({"spec": spec} if spec else {})
 
 

@@ -263,19 +263,20 @@ def _translated(*, mutating: bool) -> Iterator[None]:
 
 
 def _broken(error: Exception, *, mutating: bool) -> EdgeError:
-    # Where it retries, urllib3 wraps the last failure; ApiException stands for a failed TLS connection.
-    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    cause = _cause(error)
     detail = one_line(f"{type(cause).__name__}: {cause}")
-    if isinstance(error, ApiException) and _untrusted(error):
+    if isinstance(cause, urllib3.exceptions.SSLError) and isinstance(cause.args[0], ssl.SSLCertVerificationError):
+        # The server is not who we think: found out before a request leaves, and found out again next time.
         return Refused(detail)
     if isinstance(cause, _NOT_SENT):
         return Retry(detail)
     return Unknown(detail) if mutating else Retry(detail)
 
 
-def _untrusted(error: ApiException) -> bool:
-    """Tell whether the server's certificate was refused: that happens before a request leaves, and again next time."""
-    context = error.__context__
-    return isinstance(context, urllib3.exceptions.SSLError) and isinstance(
-        context.args[0], ssl.SSLCertVerificationError
-    )
+def _cause(error: Exception) -> BaseException:
+    """What broke: where it retries, urllib3 wraps the last failure; ApiException stands for one of TLS."""
+    if isinstance(error, urllib3.exceptions.MaxRetryError):
+        return error.reason or error
+    if isinstance(error, ApiException):
+        return error.__context__ or error
+    return error

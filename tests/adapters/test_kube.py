@@ -166,7 +166,7 @@ def test_only_our_own_keys_of_a_node_change(cluster: Cluster) -> None:
 
 def test_a_cordon_is_seen(cluster: Cluster) -> None:
     """The node is unschedulable, and not usable any more."""
-    cordoned = change(cluster, cluster.nodes()[-1], NodeChange(cordon=True))
+    cordoned = change(cluster, cluster.nodes()[-1], NodeChange(unschedulable=True))
     assert cordoned.unschedulable
     assert not cordoned.usable
 

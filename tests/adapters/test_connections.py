@@ -1,0 +1,131 @@
+"""Connections that fail in ways that no server would report: silence, and a server that is not who it should be."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from kubernetes.client.configuration import Configuration
+
+from rollout.adapters import Edge, access, connect, kube_api
+from rollout.adapters.kube_api import KubeApi
+from rollout.errors import Refused, Retry, Unknown
+from tests.adapters.living import RUN, Living
+
+# ---- silence
+
+
+@pytest.fixture
+def impatient(world: Living, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
+    """An edge that gives up on replies much sooner."""
+    monkeypatch.setitem(access._WRITE, "read_timeout", 0.1)
+    monkeypatch.setattr(kube_api, "_WRITE_TIMEOUT", (3.0, 0.1))
+    with connect(world.config(), RUN) as edge:
+        yield edge
+
+
+def test_a_mutating_call_is_over_within_ten_seconds() -> None:
+    """Connecting and the reply together, on both sides."""
+    assert access._WRITE["connect_timeout"] + access._WRITE["read_timeout"] <= 10
+    assert sum(kube_api._WRITE_TIMEOUT) <= 10
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
+        lambda edge: edge.cluster.delete_job("demo", "long-0"),
+    ],
+    ids=["aws", "kubernetes"],
+)
+def test_a_reply_that_does_not_come_is_unknown(
+    impatient: Edge, world: Living, send: Callable[[Edge], object], when: str
+) -> None:
+    """Whether it was applied cannot be known: it was sent once, and is not sent again."""
+    world.fault({"hang": {"when": when}}, mutating=True)
+    before = world.arrived()
+    with pytest.raises(Unknown, match=r"(?i)timed? ?out"):
+        send(impatient)
+    assert world.arrived() == before + 1
+
+
+# ---- certificates
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers every GET with an object."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for loopback, signed by itself, in one file with its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    key, file = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    what = ["-x509", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    how = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", str(key), "-out", str(file)]
+    subprocess.run([openssl, "req", *what, *how], check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    return file
+
+
+@pytest.fixture
+def server(certificate: Path) -> Iterator[str]:
+    """A server that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as listening:
+        listening.socket = context.wrap_socket(listening.socket, server_side=True)
+        threading.Thread(target=listening.serve_forever).start()
+        yield f"https://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+def api(server: str, authority: str | None) -> KubeApi:
+    configuration = Configuration()
+    configuration.host, configuration.ca_cert_data, configuration.proxy = server, authority, None
+    return KubeApi(configuration, "test")
+
+
+def test_a_server_is_known_by_its_authority(server: str, certificate: Path) -> None:
+    """The authority as EKS hands it out, PEM without a file, is enough."""
+    trusting = api(server, certificate.read_text().partition("-----BEGIN PRIVATE")[0])
+    assert trusting.get("/") == {}
+    trusting.close()
+
+
+def test_a_server_that_is_not_trusted_gets_no_request(server: str) -> None:
+    """Neither read nor written: certainly not applied, and for a person to mend."""
+    doubting = api(server, None)
+    with pytest.raises(Refused, match="certificate verify failed"):
+        doubting.get("/")
+    with pytest.raises(Refused, match="certificate verify failed"):
+        doubting.send("DELETE", "/", {})
+    doubting.close()
+
+
+def test_nobody_listens_means_that_nothing_was_sent() -> None:
+    """A refused connection is `Retry`, for reads and for mutating calls."""
+    nowhere = api("http://127.0.0.1:1", None)
+    with pytest.raises(Retry):
+        nowhere.get("/")
+    with pytest.raises(Retry):
+        nowhere.send("POST", "/", {})
+    nowhere.close()
