@@ -24,7 +24,8 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     """Look at everything once; the pods of nodes that are being drained straight from the API."""
     names = {node.instance_id: node.name for node in cluster.nodes()}
     close = [row for row in record.nodes if row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)]
-    fresh = sorted(name for row in close if (name := names.get(row.instance_id)))
+    # A node object may be deleted under a running instance: its pods are still listed by its name.
+    fresh = sorted({name for row in close if (name := names.get(row.instance_id, row.name))})
     return look(record, cluster, fleet, pods=True, fresh=fresh)
 
 

@@ -26,8 +26,10 @@ def decide(view: View) -> Step:
         return Step(waits_for="a fresh list of its pods")
     if view.node and not view.node.unschedulable:
         return Step(effects=(_cordon(view, view.node),), waits_for="cordon")
-    if view.holders and not view.overdue:
+    if view.holders and not view.may_kill:
         return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
+    if view.given_up:
+        return Step(trigger="back", reason="surplus, and not empty at the deadline")
     return _empty(view)
 
 
@@ -62,31 +64,42 @@ def _evict(view: View, pod: PodSeen) -> Effect | None:
     """A pod that nobody protects: evicted; past the deadline and its margin forced, where the settings say so."""
     force = view.blocked_too_long and view.record.plan.settings.on_blocked == "force"
     if pod.deleting:
-        return _delete(view, pod, grace=0) if force and not _in_grace(view, pod) else None
+        return _finish(view, pod) if force else None
     if force:
         return _delete(view, pod, grace=None)
-    blocked = _refused(view, _evict_key(pod)) and view.blocked_too_long
-    return None if blocked else _eviction(view, pod)
+    eviction = _eviction(view, pod)
+    return None if view.blocked_too_long and _refused(view, eviction.key) else eviction
 
 
 def _kill(view: View, pod: PodSeen) -> Effect | None:
     """A protected pod past the deadline: evicted, then deleted with its grace period, then without."""
     owner = f"{pod.namespace}/{pod.owner_name or pod.name}"
     if pod.deleting:
-        return None if _in_grace(view, pod) else _delete(view, pod, grace=0)
+        return _finish(view, pod, kills=owner)
     if view.record.plan.settings.on_deadline == "job" and pod.owner_kind == "Job" and pod.owner_name:
         return DeleteJob(namespace=pod.namespace, name=pod.owner_name, pod_uid=pod.uid, node=view.name, kills=owner)
-    if _refused(view, _evict_key(pod)):
-        return _delete(view, pod, grace=None, kills=owner)
-    return _eviction(view, pod, kills=owner)
+    eviction = _eviction(view, pod, kills=owner)
+    return _delete(view, pod, grace=None, kills=owner) if _refused(view, eviction.key) else eviction
+
+
+def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
+    """A pod that somebody deletes already: ended at once when its grace period is over, unless that did not help."""
+    if _in_grace(view, pod):
+        return None
+    at_once = _delete(view, pod, grace=0, kills=kills)
+    return None if view.blocked_too_long and _refused(view, at_once.key) else at_once
 
 
 def _eviction(view: View, pod: PodSeen, kills: str | None = None) -> Evict:
-    return Evict(namespace=pod.namespace, name=pod.name, uid=pod.uid, node=_node(view, pod), kills=kills)
+    # With the round in it: after a resume what was refused is tried once more before it halts again.
+    occasion = str(view.record.round)
+    return Evict(
+        namespace=pod.namespace, name=pod.name, uid=pod.uid, node=_node(view, pod), kills=kills, occasion=occasion
+    )
 
 
 def _delete(view: View, pod: PodSeen, grace: int | None, kills: str | None = None) -> DeletePod:
-    occasion = "now" if grace == 0 else "graceful"
+    occasion = f"{'now' if grace == 0 else 'graceful'}.{view.record.round}"
     node = _node(view, pod)
     return DeletePod(
         namespace=pod.namespace, name=pod.name, uid=pod.uid, node=node, grace=grace, kills=kills, occasion=occasion
@@ -95,10 +108,6 @@ def _delete(view: View, pod: PodSeen, grace: int | None, kills: str | None = Non
 
 def _node(view: View, pod: PodSeen) -> str:
     return pod.node or view.name
-
-
-def _evict_key(pod: PodSeen) -> str:
-    return Evict(namespace=pod.namespace, name=pod.name, uid=pod.uid, node="").key
 
 
 def _refused(view: View, key: str) -> bool:
@@ -111,10 +120,10 @@ def _in_grace(view: View, pod: PodSeen) -> bool:
 
 
 def _why(view: View, pod: PodSeen) -> str:
-    row = view.record.row(_evict_key(pod))
-    if row and row.detail and not pod.deleting:
-        return f"{pod.label}: {row.detail}"
-    return f"{pod.label} ends" if pod.deleting else f"{pod.label} to be evicted"
+    if pod.deleting:
+        return f"{pod.label} ends" if _in_grace(view, pod) else f"{pod.label} does not end (kubelet or finalizer)"
+    row = view.record.row(_eviction(view, pod).key)
+    return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
 
 def _halt(view: View, stuck: list[PodSeen]) -> Halt:

@@ -1,13 +1,12 @@
 """TERMINATING: the one Terminate was written down and sent. Left when the group does not list the instance any more.
 
-It is sent again only when it certainly was not applied, and only while the node is still empty.
+It is sent again only when it certainly was not applied, and only while all holds that let it be sent at first.
 """
 
 from __future__ import annotations
 
 from rollout.decision import Step
-from rollout.stages.pods import in_words
-from rollout.stages.released import terminate
+from rollout.stages import released
 from rollout.stages.view import View
 
 
@@ -19,9 +18,10 @@ def decide(view: View) -> Step:
         return Step(waits_for="AWS to end the instance")
     if view.instance is None:
         return Step(waits_for="its termination to be settled")
-    if not view.fresh or view.leaving:
-        return Step(waits_for=f"{in_words(view.leaving)} turned up: not terminated while it runs")
-    return Step(effects=(terminate(view),), waits_for="its termination")
+    again = released.decide(view)
+    if again.trigger == "terminate":
+        return Step(effects=again.effects, waits_for="its termination")
+    return Step(waits_for=f"its termination, not now: {again.waits_for or again.reason}")
 
 
 def holds(view: View) -> bool:

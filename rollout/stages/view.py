@@ -53,6 +53,11 @@ class View:
         return self.record.plan.baseline(self.row.group).sizes.desired
 
     @property
+    def may_kill(self) -> bool:
+        """The drain deadline has passed, and the settings let it end Jobs."""
+        return self.overdue and self.record.plan.settings.on_deadline != "halt"
+
+    @property
     def occasion(self) -> str:
         """Tells the effects of one passage through the stages from those of the next."""
         return f"{self.record.round}.{self.row.round}"

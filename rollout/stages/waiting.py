@@ -26,9 +26,8 @@ def decide(view: View) -> Step:
 
 def holds(view: View) -> bool:
     """Tell whether the wait is over: guarded, and no protected pod runs here or the deadline ends it."""
-    ends = view.overdue and view.record.plan.settings.on_deadline != "halt"
     served = view.instance is None or view.instance.in_service
-    return served and not _guards(view) and (ends or not view.holders)
+    return served and not _guards(view) and (view.may_kill or not view.holders)
 
 
 def _guards(view: View) -> tuple[Effect, ...]:
