@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rollout.simulator.facts import by_third_party
+from rollout.simulator.facts import SIZES, by_third_party
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ INHERIT = "NewInstancesProtectedFromScaleIn"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """One field that we changed. ``drift``: a third party changed it after us, so its value is not our doing."""
+    """One field that we changed. ``drift``: it is not restored, and that is not our doing."""
 
     object: str
     field: str
@@ -77,12 +77,23 @@ class Baseline:
 
     def _compare(self, key: tuple[str, str], before: Any, now: Any, wanted: Any) -> Restored:
         restored = _comparable(now, key[1]) == _comparable(wanted, key[1])
-        drift = key in self._third
-        if restored:
-            why = "as before" if now == before else "our version, as meant"
-        else:
-            why = f"changed by {self._third[key]}" if drift else f"is {now!r}, should be {wanted!r}"
-        return Restored(*key, before, now, restored, drift, why)
+        other = None if restored else self._not_our_doing(key, now)
+        why = "as before" if now == before else "our version, as meant"
+        if not restored:
+            why = other or f"is {now!r}, should be {wanted!r}"
+        return Restored(*key, before, now, restored, other is not None, why)
+
+    def _not_our_doing(self, key: tuple[str, str], now: Any) -> str | None:
+        """Why the field differs, if a third party changed it or its group has grown by losing an instance.
+
+        Auto Scaling replaces what was lost, and a size below the living count would let it choose whom to end.
+        """
+        if key in self._third:
+            return f"changed by {self._third[key]}"
+        name = key[0].removeprefix("asg/")
+        if key[1] in SIZES and self._facts.lost[name] and now == len(self._facts.cloud.groups[name].living):
+            return "an instance was lost and replaced; not lowered below the living"
+        return None
 
     def _wanted(self, name: str, field: str, before: Any) -> Any:
         if field in REFERENCES and before is not None:

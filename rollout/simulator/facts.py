@@ -55,6 +55,7 @@ class Facts:
         self.last: float | None = None
         self.versions: dict[tuple[str, int], int | None] = {}  # ours: (template, number) → source
         self.replaced = 0  # old instances that have gone since we began, for whatever reason
+        self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
         self.ready_ended: float | None = None  # when the last old node got a NoSchedule taint of ours
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
@@ -101,7 +102,9 @@ class Facts:
         owed = self._owed[instance.group] > 0 and instance.healthy and not by_third_party(change)
         if owed:
             self._owed[instance.group] -= 1
-        return instance if mine or owed else None
+        by_us = mine or owed
+        self.lost[instance.group] += self.first is not None and not by_us
+        return instance if by_us else None
 
     def _all_old_tainted(self) -> bool:
         nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=False)]
