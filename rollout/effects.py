@@ -199,6 +199,16 @@ class Cordon(OnNode):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uncordon(OnNode):
+    """Make a node that we cordoned schedulable again."""
+
+    kind: Literal["uncordon"] = "uncordon"
+
+    def shows(self, node: NodeSeen) -> bool:
+        return not node.unschedulable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnPod(Base):
     """An effect on one pod; `kills`: the Job (or other protected controller) that loses it, for the ledger."""
 
@@ -466,6 +476,7 @@ Effect = (
     | TaintNode
     | UntaintNode
     | Cordon
+    | Uncordon
     | Evict
     | DeletePod
     | DeleteJob

@@ -40,6 +40,7 @@ class Stage(Enum):
     RELEASED = "RELEASED"
     TERMINATING = "TERMINATING"
     GONE = "GONE"
+    KEPT = "KEPT"
 
 
 # phase -> trigger -> next phase. A row without moves is terminal.
@@ -56,13 +57,14 @@ PHASE_MOVES: dict[Phase, dict[str, Phase]] = {
     Phase.DONE: {},
 }
 
-# stage -> trigger -> next stage. `vanish`: the instance left by itself.
+# stage -> trigger -> next stage. `vanish`: the instance left by itself; `keep`: surplus, still busy at the deadline.
 STAGE_MOVES: dict[Stage, dict[str, Stage]] = {
-    Stage.WAITING: {"drain": Stage.DRAINING, "vanish": Stage.GONE},
+    Stage.WAITING: {"drain": Stage.DRAINING, "vanish": Stage.GONE, "keep": Stage.KEPT},
     Stage.DRAINING: {"release": Stage.RELEASED, "back": Stage.WAITING, "vanish": Stage.GONE},
     Stage.RELEASED: {"terminate": Stage.TERMINATING, "back": Stage.WAITING, "vanish": Stage.GONE},
     Stage.TERMINATING: {"vanish": Stage.GONE, "gone": Stage.GONE},
     Stage.GONE: {},
+    Stage.KEPT: {},
 }
 
 State = TypeVar("State", Phase, Stage)

@@ -75,7 +75,7 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
             cluster.delete_pod(effect.namespace, effect.name, effect.uid, effect.grace)
         case e.DeleteJob():
             cluster.delete_job(effect.namespace, effect.name)
-        case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon():
+        case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
             cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
     return None
 
@@ -89,7 +89,7 @@ def _group_change(effect: e.Resize) -> GroupChange:
     )
 
 
-def _node_change(effect: e.HoldNode | e.UnholdNode | e.TaintNode | e.UntaintNode | e.Cordon) -> NodeChange:
+def _node_change(effect: e.HoldNode | e.UnholdNode | e.TaintNode | e.UntaintNode | e.Cordon | e.Uncordon) -> NodeChange:
     match effect:
         case e.HoldNode():
             return NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: effect.before or ""})
@@ -100,4 +100,6 @@ def _node_change(effect: e.HoldNode | e.UnholdNode | e.TaintNode | e.UntaintNode
         case e.UntaintNode():
             return NodeChange(untaint=effect.taint_key)
         case e.Cordon():
-            return NodeChange(cordon=True)
+            return NodeChange(unschedulable=True)
+        case e.Uncordon():
+            return NodeChange(unschedulable=False)

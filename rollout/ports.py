@@ -47,13 +47,13 @@ class NodeChange:
     """Our own keys on one node, to be read, changed and written with the resourceVersion that was read.
 
     `taint`: put it there, in place of one with the same key; `untaint`: remove the taint with that key;
-    `annotations`: value None removes the key; `cordon`: set spec.unschedulable.
+    `annotations`: value None removes the key; `unschedulable`: set or clear spec.unschedulable.
     """
 
     taint: Taint | None = None
     untaint: str | None = None
     annotations: Mapping[str, str | None] | None = None
-    cordon: bool = False
+    unschedulable: bool | None = None
 
 
 class Fleet(Protocol):

@@ -1,4 +1,4 @@
-"""DRAIN: left when every node that must go is GONE.
+"""DRAIN: left when every old node is GONE, and surplus too, but for what was still busy at the deadline.
 
 Each of them is asked its stage's question; this module only hands out turns: `max_draining` nodes of a group drain at a
 time (a node with nothing to evict need not wait for them), one is released or terminated at a time.
@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
-from rollout.machine import Stage
-from rollout.phases.look import look
-from rollout.plan import Node
+from rollout.machine import Stage, terminal
+from rollout.phases.look import look, ours, working
+from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen
 from rollout.stages import STAGES
+from rollout.stages.pods import holding
 from rollout.stages.view import View, terminate_key, view
 
 
@@ -33,6 +34,9 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Merge what the stages of all nodes answer."""
     if holds(seen, record):
         return Advance("every old node is gone")
+    spare = surplus(seen, record, now)
+    if spare:
+        return Act("surplus is to go", nodes=spare)
     asked = [(row, _ask(row, seen, record, now)) for row in _unfinished(record)]
     turns = Turns.taken(record)
     answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
@@ -46,8 +50,39 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
 
 
 def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether every node that must go is GONE."""
-    return not _unfinished(record)
+    """Tell whether every node that must go is gone or kept, and no more of them are to go."""
+    return not _unfinished(record) and not surplus(seen, record, record.since)
+
+
+def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
+    """Return rows for what AWS launched in place of old nodes that left by themselves.
+
+    They are the emptiest nodes beyond the baseline's desired, once the old ones are gone.
+    """
+    rows: list[Node] = []
+    for group in working(record):
+        mine = [row for row in record.nodes if row.group == group.name and row.stage is not Stage.GONE]
+        if any(row.role == "old" for row in mine):
+            continue
+        current = seen.group(group.name)
+        spare = current.sizes.desired - record.plan.baseline(group.name).sizes.desired - len(mine)
+        rows += _emptiest(seen, record, group, now)[: max(spare, 0)]
+    return tuple(rows)
+
+
+def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> list[Node]:
+    """Return all of a group's new nodes, those first that are not Ready yet: nobody has begun to use them."""
+    known = {row.instance_id for row in record.nodes}
+    protected = record.plan.settings.protected
+    found: list[tuple[int, str, Node]] = []
+    for instance in ours(record, group, seen.group(group.name)):
+        node = seen.node_of(instance.id)
+        busy = len(holding(seen.pods_on(node.name), protected)) if node and node.usable else -1
+        name, uid = (node.name, node.uid) if node else (None, None)
+        if instance.id not in known:
+            row = Node(instance.id, group.name, "surplus", Stage.WAITING, now, name, uid)
+            found.append((busy, instance.id, row))
+    return [row for _, _, row in sorted(found, key=lambda one: one[:2])]
 
 
 @dataclass
@@ -128,7 +163,7 @@ def _terminating(row: Node, record: Record) -> bool:
 
 
 def _unfinished(record: Record) -> list[Node]:
-    return [row for row in record.nodes if row.stage is not Stage.GONE]
+    return [row for row in record.nodes if not terminal(row.stage)]
 
 
 _ORDER = (Stage.TERMINATING, Stage.RELEASED, Stage.DRAINING, Stage.WAITING)

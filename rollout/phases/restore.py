@@ -23,9 +23,11 @@ from rollout.effects import (
     SetDefaultVersion,
     SetReference,
     StartAutoscaler,
+    Uncordon,
     UnholdNode,
     UntaintNode,
 )
+from rollout.machine import Stage
 from rollout.phases.expected import desired
 from rollout.phases.look import look, number, protect, surged, wait, working
 from rollout.plan import NodeGroup, Sizes
@@ -159,9 +161,11 @@ def autoscaler(seen: Seen, record: Record) -> Part:
 
 
 def taints(seen: Seen, record: Record) -> Part:
-    """Our taint, on whatever node still carries it."""
+    """Our taint, on whatever node still carries it; surplus that was kept is opened to new pods again."""
     key = record.plan.settings.taint_key
-    effects = [_untaint(record, node, key) for node in _nodes(seen) if node.tainted(key)]
+    kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
+    effects: list[Effect] = [_untaint(record, node, key) for node in _nodes(seen) if node.tainted(key)]
+    effects += [_uncordon(record, node) for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
     return Part(tuple(effects))
 
 
@@ -294,6 +298,10 @@ def _unhold(record: Record, node: NodeSeen) -> UnholdNode:
         restore=node.held_before or None,
         occasion=str(record.round),
     )
+
+
+def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
+    return Uncordon(node=node.name, uid=node.uid, instance_id=node.instance_id or "", occasion=str(record.round))
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

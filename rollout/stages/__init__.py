@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rollout.decision import Step
 from rollout.machine import Stage
-from rollout.stages import draining, gone, released, terminating, waiting
+from rollout.stages import draining, gone, kept, released, terminating, waiting
 from rollout.stages.view import View
 
 STAGES: dict[Stage, Callable[[View], Step]] = {
@@ -18,4 +18,5 @@ STAGES: dict[Stage, Callable[[View], Step]] = {
     Stage.RELEASED: released.decide,
     Stage.TERMINATING: terminating.decide,
     Stage.GONE: gone.decide,
+    Stage.KEPT: kept.decide,
 }

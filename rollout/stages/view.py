@@ -17,7 +17,8 @@ class View:
     """One node that must go, at this tick. `fresh`: its pods were listed past the cache.
 
     `remaining`: Ready nodes of its group without this one; `overdue`: the drain deadline has passed;
-    `blocked_too_long`: so has the time that budgets are given after it.
+    `blocked_too_long`: so has the time that budgets are given after it. For surplus neither is ever true, nobody is
+    killed for it; `given_up`: it is still here at the deadline.
     """
 
     row: Node
@@ -31,6 +32,7 @@ class View:
     remaining: int
     overdue: bool
     blocked_too_long: bool
+    given_up: bool
 
     @property
     def name(self) -> str:
@@ -82,6 +84,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
     group = seen.group(row.group)
     ready = [other for other in seen.nodes_of(group) if other.instance_id != row.instance_id and other.ready]
     deadline = record.drain_deadline
+    late = deadline is not None and now >= deadline
     blocked = timedelta(seconds=record.plan.settings.blocked_seconds)
     return View(
         row=row,
@@ -93,6 +96,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
         pods=pods,
         fresh=fresh,
         remaining=len(ready),
-        overdue=deadline is not None and now >= deadline,
-        blocked_too_long=deadline is not None and now >= deadline + blocked,
+        overdue=late and row.role == "old",
+        blocked_too_long=deadline is not None and now >= deadline + blocked and row.role == "old",
+        given_up=late and row.role == "surplus",
     )

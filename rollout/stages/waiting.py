@@ -13,6 +13,8 @@ from rollout.stages.view import View
 
 def decide(view: View) -> Step:
     """Answer with `drain` once nothing holds the node any more."""
+    if view.given_up and view.leaving:
+        return Step(trigger="keep", reason=f"surplus, and {in_words(view.leaving)} still runs at the deadline")
     if view.instance and not view.instance.in_service:
         return Step(waits_for=f"instance is {view.instance.lifecycle}")
     guards = _guards(view)
@@ -27,7 +29,8 @@ def decide(view: View) -> Step:
 def holds(view: View) -> bool:
     """Tell whether the wait is over: guarded, and no protected pod runs here or the deadline ends it."""
     served = view.instance is None or view.instance.in_service
-    return served and not _guards(view) and (view.may_kill or not view.holders)
+    kept = view.given_up and view.leaving
+    return served and not kept and not _guards(view) and (view.may_kill or not view.holders)
 
 
 def _guards(view: View) -> tuple[Effect, ...]:

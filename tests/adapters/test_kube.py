@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters import Edge
+from rollout.adapters import Edge, kube_api
 from rollout.errors import Refused, Retry, Unknown
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, NodeChange
@@ -105,6 +105,25 @@ def test_a_read_that_fails_says_whether_it_may_succeed_later(
     world.fault(fault, operation="GET deployments")
     with pytest.raises(kind):
         cluster.autoscaler(AUTOSCALER)
+
+
+def test_a_long_list_is_read_page_by_page(cluster: Cluster, world: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages it takes, every pod comes exactly once."""
+    node = cluster.pods_on(a_node(cluster).name)
+    monkeypatch.setattr(kube_api, "_PAGE", 1)
+    before = world.arrived(mutating=False)
+    assert cluster.pods_on(a_node(cluster).name) == node
+    assert world.arrived(mutating=False) == before + len(node)
+
+
+def test_a_list_that_expires_is_read_anew(cluster: Cluster, world: Living) -> None:
+    """410 in the middle of a list begins it again; for ever it does not."""
+    node = a_node(cluster).name
+    world.fault({"error": {"status": 410, "code": "Expired"}}, operation="GET pods", times=1)
+    assert cluster.pods_on(node)
+    world.fault({"error": {"status": 410, "code": "Expired"}}, operation="GET pods")
+    with pytest.raises(Retry, match="expired"):
+        cluster.pods_on(node)
 
 
 # ---- the marker and the autoscaler

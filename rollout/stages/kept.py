@@ -1,0 +1,19 @@
+"""KEPT: a surplus node that was still busy when the drain deadline passed; it stays, and RESTORE reports it.
+
+Terminal. Old nodes are never kept.
+"""
+
+from __future__ import annotations
+
+from rollout.decision import Step
+from rollout.stages.view import View
+
+
+def decide(view: View) -> Step:
+    """Nothing is left to do."""
+    return Step()
+
+
+def holds(view: View) -> bool:
+    """Nothing leads on from here."""
+    return False
