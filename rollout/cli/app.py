@@ -60,7 +60,7 @@ app.command("demo")(demo.demo)
 def main() -> NoReturn:
     """Run the command line; the only place that decides how a process of ours ends."""
     try:
-        app()
+        app(prog_name="rollout")
     except UserError as error:
         typer.echo(f"rollout: {error.problem}", err=True)
         if error.hint:

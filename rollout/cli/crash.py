@@ -26,8 +26,8 @@ def told(error: Exception) -> str:
 
 
 def _saved(error: Exception) -> Path:
-    """Write the traceback to the state folder, or to a temporary file where that cannot be written. 0600 either way."""
-    text = "".join(traceback.format_exception(error))
+    """Write the traceback to the state folder, or where that cannot be written to a temporary file; 0600, no secrets."""
+    text = "".join(map(_scrubbed, "".join(traceback.format_exception(error)).splitlines()))
     try:
         from platformdirs import user_state_path
 
@@ -41,3 +41,9 @@ def _saved(error: Exception) -> Path:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     return path
+
+
+def _scrubbed(line: str) -> str:
+    from rollout.adapters.wording import one_line
+
+    return f"{line[: len(line) - len(line.lstrip())]}{one_line(line)}\n"

@@ -19,6 +19,8 @@ from typing import Any
 
 import typer
 
+from rollout.errors import UserError
+
 #: Simulated seconds that pass in a real one at most: two hours take half a minute, slow enough to watch.
 PACE = 400.0
 #: The runner is killed while the answer to this terminate is under way: applied on AWS, not yet known to us.
@@ -27,7 +29,10 @@ SHOW_CURSOR = "\x1b[?25h"
 
 
 def demo() -> None:
-    """Show a whole rollout on a simulated EKS: killed in the middle of the drain, started again, then judged."""
+    """Show a whole rollout on a simulated EKS.
+
+    It is killed in the middle of the drain, started again, and judged at the end.
+    """
     from rollout.cli import verdict
 
     place = Path(tempfile.mkdtemp(prefix="rollout-demo-"))
@@ -80,9 +85,8 @@ def simulated(place: Path, scenario: str = "demo", pace: float | None = PACE) ->
         _command(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            for line in process.stdout or ():
-                if line.startswith("#"):  # the last line of its announcement
-                    break
+            if not any(line.startswith("#") for line in process.stdout or ()):  # the last line of its announcement
+                raise UserError("the simulator did not come up: what it said stands above", exit_code=1)
             yield World(json.loads((place / "endpoints.json").read_text(encoding="utf-8")))
         finally:
             if process.stdin:

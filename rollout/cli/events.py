@@ -26,7 +26,10 @@ def events(
     as_json: options.AsJson = False,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until the rollout is done.")] = False,
 ) -> None:
-    """Print a rollout's events in order; default: of the newest unfinished rollout, else of the newest."""
+    """Print a rollout's events; default: the newest unfinished.
+
+    If none is unfinished, the newest.
+    """
     from rollout.cli import choosing
     from rollout.journal import read_journal
 

@@ -37,15 +37,19 @@ class Judged:
         return self.checks > 0 and not self.violations
 
 
-def one_at_a_time(rollouts: Sequence[Summary]) -> Judged:
-    """Judge promise 8 by the times at which a journal's rollouts began and ended."""
-    violations = []
+def one_at_a_time(rollouts: Sequence[Summary], *, refused: bool | None = None) -> Judged:
+    """Judge promise 8 by the times at which a journal's rollouts began and ended.
+
+    `refused`: whether a second start was, while one was active; None if nobody tried.
+    """
+    violations = ["a second rollout was not refused while the first was active"] if refused is False else []
     for one in rollouts:
         for other in rollouts:
             together = other.ended is None or one.begun < other.ended
             if one.cluster == other.cluster and other.begun < one.begun and together:
                 violations.append(f"{one.id} began while {other.id} was active on {one.cluster}")
-    return Judged(8, "at most one rollout is active per cluster", len(rollouts), tuple(violations))
+    checks = len(rollouts) + (refused is not None)
+    return Judged(8, "at most one rollout is active per cluster", checks, tuple(violations))
 
 
 def written_first(journal: SqlJournal, rollout_id: str, changes: Iterable[Change]) -> Judged:

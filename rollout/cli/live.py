@@ -80,12 +80,12 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
     gone = [node for node in record.nodes if node.stage is Stage.GONE]
     shown = [*sorted(left, key=lambda node: -_ORDER.index(node.stage)), *gone][:room]
     table = Table(box=None, pad_edge=False, show_header=False)
-    for style, ratio in (("", None), ("dim", None), ("", None), ("", 1)):
-        table.add_column(style=style, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    for style, width in (("", 20), ("dim", 12), ("", len(Stage.TERMINATING.value)), ("", None)):
+        table.add_column(style=style, min_width=width, no_wrap=True, overflow="ellipsis")
     for node in shown:
-        table.add_row(
-            node.name or node.instance_id, node.group, Text(node.stage.value, _COLOURS[node.stage]), _why(node)
-        )
+        # The first label of a node's name is unique in its cluster's network, and leaves room for what it waits for.
+        name = (node.name or node.instance_id).partition(".")[0]
+        table.add_row(name, node.group, Text(node.stage.value, _COLOURS[node.stage]), _why(node))
     yield table
     hidden = len(record.nodes) - len(shown)
     yield Text(

@@ -8,7 +8,10 @@ from rollout.cli import options
 
 
 def resume(rollout_id: options.RolloutId = None, config: options.ConfigFile = options.CONFIG) -> None:
-    """Go on with a rollout that was interrupted, crashed or halted; default: the only unfinished one."""
+    """Go on with a rollout; default: the only unfinished one.
+
+    It may have been interrupted, have crashed or be halted: a halted one looks again.
+    """
     from rollout import config as configuration
     from rollout.cli import choosing, workplace
     from rollout.journal import open_journal

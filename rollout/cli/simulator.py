@@ -26,7 +26,10 @@ def simulator(
     *,
     exit_with_stdin: Annotated[bool, typer.Option("--exit-with-stdin", hidden=True)] = False,
 ) -> None:
-    """Run a simulated AWS and EKS cluster on this machine until Ctrl-C, and say how to reach it."""
+    """Run a simulated AWS and EKS cluster here until Ctrl-C.
+
+    It says how to reach it, and writes a kubeconfig and a configuration for this tool.
+    """
     import asyncio
     import tempfile
 

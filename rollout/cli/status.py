@@ -22,7 +22,10 @@ def status(
     database: options.Database = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say where a rollout stands; default: the newest unfinished one, else the newest. AWS is not asked."""
+    """Say where a rollout stands; default: the newest unfinished.
+
+    If none is unfinished, the newest. Only the journal is read: AWS is not asked.
+    """
     import json
 
     from rollout.cli import choosing

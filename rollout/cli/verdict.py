@@ -22,12 +22,12 @@ def say(world: World, database: str, *, refused: bool) -> bool:
 
     `refused`: a second rollout was, while the first was active.
     """
-    promises = sorted([*_of_the_world(world), *_of_the_journal(world, database)], key=lambda one: one.number)
+    promises = sorted([*_of_the_world(world), *_of_the_journal(world, database, refused)], key=lambda one: one.number)
     report = world.get("/report")
-    for line in (*_promises(promises, refused=refused), *_summary(report), *_baseline(report["baseline"])):
+    for line in (*_promises(promises), *_summary(report), *_baseline(report["baseline"])):
         typer.echo(line)
     restored = all(field["restored"] or field["drift"] for field in report["baseline"])
-    return refused and restored and not report["jobs"]["killed_by_us"] and all(one.kept for one in promises)
+    return restored and not report["jobs"]["killed_by_us"] and all(one.kept for one in promises)
 
 
 def _of_the_world(world: World) -> Iterator[Judged]:
@@ -35,41 +35,38 @@ def _of_the_world(world: World) -> Iterator[Judged]:
         yield Judged(found["number"], found["text"], found["checks"], tuple(found["violations"]))
 
 
-def _of_the_journal(world: World, database: str) -> Iterator[Judged]:
+def _of_the_journal(world: World, database: str, refused: bool) -> Iterator[Judged]:  # noqa: FBT001  as `say` got it
     from rollout.journal import read_journal
 
     journal = read_journal(database)
     rollouts = journal.summaries()
-    yield evidence.one_at_a_time(rollouts)
+    yield evidence.one_at_a_time(rollouts, refused=refused)
     for one in rollouts:
         yield evidence.written_first(journal, one.id, world.get("/log?actor=client:"))
 
 
-def _promises(promises: list[Judged], *, refused: bool) -> Iterator[str]:
+def _promises(promises: list[Judged]) -> Iterator[str]:
     yield "promises, by the simulator's own log and the journal:"
     for one in promises:
-        yield _promise(one.kept, one.checks, one.number, one.text)
+        checks = text.count(one.checks, "check")
+        yield f"  {'held' if one.kept else 'BROKEN':<6}  {checks:>10}  {one.number:>2}. {one.text}"
         yield from (f"            {violation}" for violation in one.violations[:5])
-    yield _promise(refused, 1, 8, "a second rollout is refused while the first is active")
-
-
-def _promise(kept: bool, checks: int, number: int, words: str) -> str:  # noqa: FBT001  one column of a table
-    return f"  {'held' if kept else 'BROKEN':<6}  {text.count(checks, 'check'):>12}  {number:>2}. {words}"
 
 
 def _summary(report: dict[str, Any]) -> Iterator[str]:
     nodes, jobs = report["nodes"], report["jobs"]
-    yield f"nodes replaced: {nodes['replaced']}, still old: {nodes['old']}"
     killed = jobs["killed_by_us"]
-    yield f"Jobs killed: {len(killed)}{' (' + ', '.join(killed) + ')' if killed else ''}, succeeded: {jobs['succeeded']}"
+    yield f"nodes replaced: {nodes['replaced']}, still old: {nodes['old']}"
+    yield f"Jobs killed: {len(killed)}{''.join(f', {job}' for job in killed)}; succeeded: {jobs['succeeded']}"
     versions = (f"{one['template']} version {one['version']} from {one['source']}" for one in report["versions"])
-    yield f"template versions: {', '.join(versions)}"
+    yield f"template versions made: {', '.join(versions)}"
 
 
 def _baseline(fields: list[dict[str, Any]]) -> Iterator[str]:
     yield f"baseline, {text.count(len(fields), 'field')} that the rollout changed:"
-    rows = [(_state(field), field["object"], field["field"], _value(field)) for field in fields]
-    yield from (f"  {line}" for line in text.table(("NOW", "OBJECT", "FIELD", "VALUE"), rows))
+    for field in sorted(fields, key=lambda field: str(field["object"])):
+        name = field["field"].removeprefix("metadata.annotations.")
+        yield f"  {_state(field):<9}  {field['object']} {name}: {_value(field)}"
 
 
 def _state(field: dict[str, Any]) -> str:
@@ -83,7 +80,7 @@ def _state(field: dict[str, Any]) -> str:
 def _value(field: dict[str, Any]) -> str:
     if field["before"] == field["now"]:
         return _shown(field["now"])
-    return f"{_shown(field['before'])} → {_shown(field['now'])}: {field['why']}"
+    return f"{_shown(field['before'])} → {_shown(field['now'])}, {field['why']}"
 
 
 def _shown(value: Any) -> str:

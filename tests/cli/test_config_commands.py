@@ -1,0 +1,83 @@
+"""`rollout config init` and `rollout config check`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from rollout import config
+from rollout.cli import template
+from rollout.config import Config, Section
+from rollout.errors import UserError
+from tests.cli.run import rollout
+
+
+def test_what_init_writes_is_in_order(tmp_path: Path) -> None:
+    """The file is readable by all, passes the check as it is, and the check says what it means."""
+    assert rollout("config", "init", cwd=tmp_path).code == 0
+    assert (tmp_path / "rollout.yaml").stat().st_mode & 0o777 == 0o644
+    checked = rollout("config", "check", cwd=tmp_path)
+    assert checked.code == 0
+    assert "pods of Job any name in all namespaces" in checked.out
+    assert "Deployment kube-system/cluster-autoscaler, held at 0" in checked.out
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    """A file that is there is left alone, exit 2."""
+    (tmp_path / "rollout.yaml").write_text("mine")
+    ended = rollout("config", "init", cwd=tmp_path)
+    assert ended.code == 2
+    assert "left alone" in ended.err
+    assert (tmp_path / "rollout.yaml").read_text() == "mine"
+
+
+def test_the_names_of_the_original_script_are_filled_in(tmp_path: Path) -> None:
+    """Roles, group, cluster, namespace and Jobs are those that the script derived from its two arguments."""
+    rollout("config", "init", "--seed-names", "staging", "012345678901", cwd=tmp_path)
+    loaded = config.load(tmp_path / "rollout.yaml", {})
+    assert (loaded.cluster, loaded.groups, loaded.account) == ("eks-staging", ("eks_worker-staging",), "012345678901")
+    assert loaded.access.assume_role == "arn:aws:iam::012345678901:role/redeploy_nodes-staging"
+    assert loaded.access.eks_role == "arn:aws:iam::012345678901:role/eks_admin_role-staging"
+    assert loaded.protected.namespaces == ("staging",)
+    assert loaded.protected.prefixes == ("algopipeline", "scraper")
+    assert "eks_worker_lt-staging" in (tmp_path / "rollout.yaml").read_text()
+
+
+@pytest.mark.parametrize("names", [("staging", "1234"), ("Staging!", "123456789012")])
+def test_seed_names_must_be_names(names: tuple[str, str]) -> None:
+    """An account that is not twelve digits, or an environment that was no namespace, is refused."""
+    with pytest.raises(UserError):
+        template.for_seed(*names)
+
+
+def test_every_setting_stands_in_the_template_with_its_default() -> None:
+    """Uncommented, the template has every key that the models know, and each default in it is the models'."""
+    optional = "account|assume_role|eks_role|kubeconfig|context|endpoint_url|database"
+    text = template.example().replace("${AWS_REGION:-eu-west-1}", "eu-west-1")
+    written = YAML(typ="safe").load(re.sub(rf"^( *)# (?=({optional}): )", r"\1", text, flags=re.MULTILINE))
+    assert _missing(Config, written) == {"simulator"}  # the simulator writes it by itself
+    loaded = Config.model_validate(YAML(typ="safe").load(text))
+    least = Config(cluster="my-cluster", region="eu-west-1", groups=("my-group",))
+    assert loaded == least
+
+
+def _missing(section: type[Section], written: dict[str, Any]) -> set[str]:
+    missing = set(section.model_fields) - set(written)
+    for name, field in section.model_fields.items():
+        if isinstance(field.default, Section):
+            missing |= _missing(type(field.default), written[name])
+    return missing
+
+
+def test_check_refuses_with_lines(tmp_path: Path) -> None:
+    """Every problem is printed with file and line, exit 2, and the next command is named."""
+    (tmp_path / "rollout.yaml").write_text("cluster: a\nregion: eu-west-1\ngroups: [b]\ndrian: {}\npoll: 1\n")
+    ended = rollout("config", "check", cwd=tmp_path)
+    assert ended.code == 2
+    assert 'rollout.yaml:4: unknown key "drian": did you mean "drain"?' in ended.err
+    assert "rollout.yaml:5: poll" in ended.err
+    assert "next: mend it, then: rollout config check --config rollout.yaml" in ended.err

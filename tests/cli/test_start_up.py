@@ -1,0 +1,122 @@
+"""What every command line owes its users: help at once, completion, a version, honest exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import rollout
+
+HEAVY = (
+    "aiohttp",
+    "alembic",
+    "boto3",
+    "botocore",
+    "kubernetes",
+    "pydantic",
+    "rich",
+    "ruamel",
+    "sqlalchemy",
+    "transitions",
+)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """All commands are wired, and none of the libraries that they need is imported by that."""
+    look = (
+        "import sys\n"
+        "from typer.main import get_command\n"
+        "from rollout.cli.app import app\n"
+        "get_command(app).get_help(__import__('click').Context(get_command(app)))\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_help_is_there_at_once() -> None:
+    """Help takes at most ten times what a bare interpreter takes, the best of some tries of each."""
+    bare = min(_seconds("-c", "pass") for _ in range(5))
+    ours = min(_seconds("-m", "rollout", "--help") for _ in range(5))
+    assert ours <= 10 * bare
+
+
+def _seconds(*arguments: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def test_every_command_explains_itself(tmp_path: Path) -> None:
+    """Help names all commands with a whole first sentence, and each has help of its own."""
+    out = rollout("--help", cwd=tmp_path).out
+    for command in ("start", "resume", "status", "list", "events", "simulator", "demo", "config", "db"):
+        assert f"\n  {command} " in out
+        assert rollout(command, "--help", cwd=tmp_path).code == 0
+    assert "..." not in out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(tmp_path: Path, shell: str) -> None:
+    """The shell's question for what may follow `rollout st` is answered with start and status."""
+    asked = {
+        "COMP_WORDS": "rollout st",
+        "COMP_CWORD": "1",
+        "_TYPER_COMPLETE_ARGS": "rollout st",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    found = rollout(cwd=tmp_path, _ROLLOUT_COMPLETE=f"complete_{shell}", **asked).out
+    assert "start" in found
+    assert "status" in found
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    """The version is the package's."""
+    from rollout import __version__
+
+    assert rollout("--version", cwd=tmp_path).out == f"rollout {__version__}\n"
+
+
+def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
+    """An unknown option, a missing one and a missing configuration are all usage or configuration."""
+    assert rollout("start", cwd=tmp_path).code == 2
+    assert rollout("start", "--nonsense", cwd=tmp_path).code == 2
+    ended = rollout("start", "--ami", "ami-1", cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("rollout: there is no configuration at rollout.yaml\n  next: rollout config init")
+
+
+@pytest.mark.parametrize("command", ["status", "list", "events"])
+def test_looking_before_any_start_says_where_it_looked(tmp_path: Path, command: str) -> None:
+    """Without a journal the place is named, and none is made."""
+    ended = rollout(command, cwd=tmp_path)
+    assert ended.code == 2
+    assert f"{tmp_path}/.local/state/eks-rollout/rollout.db" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
+    """The traceback goes to a file that only its owner reads, without secrets; the screen says where, exit 70."""
+    crash = (
+        "import sys\n"
+        "from rollout.cli import app, listing\n"
+        "def broken(*args):\n"
+        "    raise RuntimeError('Bearer abc.def')\n"
+        "from rollout.cli import options\n"
+        "options.journal_url = broken\n"
+        "sys.argv = ['rollout', 'list']\n"
+        "app.main()\n"
+    )
+    environment = {"PATH": "/usr/bin", "HOME": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", crash], env=environment, capture_output=True, text=True, check=False)
+    (file,) = (tmp_path / ".local/state/eks-rollout/crashes").iterdir()
+    assert ended.returncode == 70
+    assert str(file) in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "RuntimeError" in file.read_text()
+    assert "abc.def" not in file.read_text() + ended.stderr

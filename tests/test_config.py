@@ -1,0 +1,221 @@
+"""The configuration file: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout import config
+from rollout.config import Config, Section
+from rollout.errors import UserError
+
+LEAST = """\
+cluster: eks-demo
+region: eu-west-1
+groups: [eks_worker-demo]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rollout.yaml"
+
+
+def load(file: Path, text: str, environment: Mapping[str, str] | None = None) -> Config:
+    file.write_text(text, encoding="utf-8")
+    return config.load(file, environment or {})
+
+
+def problems(file: Path, text: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    """The lines of the refusal, without the file's name: `12: what is wrong`."""
+    with pytest.raises(UserError) as refusal:
+        load(file, text, environment)
+    assert refusal.value.exit_code == 2
+    lines = refusal.value.problem.splitlines()
+    return [line.strip().removeprefix(f"{file}:") for line in lines if f"{file}:" in line]
+
+
+def test_three_lines_are_a_configuration(file: Path) -> None:
+    """Cluster, region and groups are all that has no default."""
+    settings = load(file, LEAST).settings()
+    assert settings.autoscaler is not None
+    assert (settings.autoscaler.namespace, settings.autoscaler.name) == ("kube-system", "cluster-autoscaler")
+    assert (settings.drain_seconds, settings.blocked_seconds) == (7200, 900)
+    assert (settings.surge_seconds, settings.ready_seconds, settings.poll_seconds) == (1800, 1200, 10)
+    assert settings.protected.kinds == ("Job",)
+    assert settings.taint_key == "eks-rollout/replacing"
+    assert not settings.taint_early
+
+
+def test_settings_carry_what_the_file_says(file: Path) -> None:
+    """Each section reaches the plan's settings."""
+    text = """
+protected: {namespaces: [demo], prefixes: [algo], labels: {team: a}, kinds: [Job, RayJob]}
+autoscaler: none
+node_selector: {pool: workers}
+taint: {key: my/taint, early: true}
+processes: [AZRebalance]
+drain: {max_draining: 3, on_deadline: halt, on_blocked: force}
+deadlines: {in_service: 90s, ready: 15m, drain: 1h30m, blocked: 1d}
+poll: 5s
+parallel: 4
+"""
+    settings = load(file, LEAST + text).settings()
+    assert settings.protected.namespaces == ("demo",)
+    assert settings.protected.labels == {"team": "a"}
+    assert settings.protected.kinds == ("Job", "RayJob")
+    assert settings.autoscaler is None
+    assert settings.node_selector == {"pool": "workers"}
+    assert (settings.taint_key, settings.taint_early) == ("my/taint", True)
+    assert settings.processes == ("AZRebalance",)
+    assert (settings.max_draining, settings.on_deadline, settings.on_blocked) == (3, "halt", "force")
+    assert (settings.surge_seconds, settings.ready_seconds) == (90, 900)
+    assert (settings.drain_seconds, settings.blocked_seconds) == (5400, 86400)
+    assert (settings.poll_seconds, settings.parallel) == (5, 4)
+
+
+def test_all_problems_are_told_at_once(file: Path) -> None:
+    """A file with several problems is refused once, each problem with its line, in the file's order."""
+    text = LEAST + "drain:\n  max_drainig: 1\n  on_deadline: pods\npoll: 20s\nrole: ${NOT_SET}\n"
+    assert [line.partition(":")[0] for line in problems(file, text)] == ["5", "6", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("drain:\n  max_drainig: 1\n", '5: unknown key "max_drainig" in drain: did you mean "max_draining"?'),
+        ("gruops: [a]\n", '4: unknown key "gruops": did you mean "groups"?'),
+        ("zzz: 1\n", '4: unknown key "zzz"; known: cluster, region, groups'),
+        ("autoscaler:\n  nmae: x\n", '5: unknown key "nmae" in autoscaler: did you mean "name"?'),
+        ("account: 012345670123\n", "4: account: write it in quotes: YAML reads it as"),
+        ('account: "1234"\n', '4: account: "1234" is not an account id'),
+        ("cluster: twice\n", '4: the key "cluster" stands here a second time'),
+        ("poll: 5\n", '4: poll: "5" is no duration: write it with its unit'),
+        ("poll: 0s\n", "4: poll: should be greater than 0"),
+        ("poll: 11s\n", "4: poll: 10s is the longest"),
+        (
+            "drain: {on_deadline: jobs}\n",
+            '4: drain.on_deadline: "jobs" is not one of pod, job, halt: did you mean "job"?',
+        ),
+        ("drain: {max_draining: 0}\n", "4: drain.max_draining: should be greater than or equal to 1"),
+        ("processes: [Terminate]\n", '4: processes[0]: "Terminate" is not one of'),
+        ("autoscaler:\n", "4: autoscaler: nothing stands there: write none, or namespace and name"),
+        ("drain:\n", "4: drain is empty: give it a value, or remove the line"),
+        ("drain: 5\n", "4: drain: here belong keys with values"),
+        ("protected: {namespaces: demo}\n", "4: protected.namespaces: here belongs a list such as [demo]"),
+        ("protected: {prefixes: [a, a]}\n", '4: protected.prefixes: "a" stands there twice'),
+        ("taint: {key: 'no key'}\n", '4: taint.key: "no key" is not a Kubernetes label key'),
+        ("access: {assume_role: my-role}\n", '4: access.assume_role: "my-role" is not a role\'s ARN'),
+        ("access: {context: x}\n", "4: access: kubeconfig and context have no meaning with kubernetes: eks"),
+        ("access: {endpoint_url: 'http://u:p@h'}\n", "4: access.endpoint_url: an address with a password in it"),
+        ("database: sqlite:///relative.db\n", '4: database: "sqlite:///relative.db" is not sqlite:////ABSOLUTE/PATH'),
+        ("database: [\n", "5: not YAML: "),
+    ],
+)
+def test_a_problem_names_its_line_and_what_to_write(file: Path, more: str, said: str) -> None:
+    """What is wrong is told with the line where it stands and what probably was meant."""
+    found = problems(file, LEAST + more)
+    assert len(found) == 1
+    assert found[0].startswith(said)
+
+
+@pytest.mark.parametrize("key", ["cluster", "region", "groups"])
+def test_what_is_missing_is_named(file: Path, key: str) -> None:
+    """A file without one of the keys that have no default is refused by that key's name."""
+    text = "".join(line for line in LEAST.splitlines(keepends=True) if not line.startswith(key))
+    assert problems(file, text) == [f'1: the key "{key}" is missing']
+
+
+def test_no_group_is_refused(file: Path) -> None:
+    """A rollout of nothing is a mistake."""
+    assert problems(file, LEAST.replace("[eks_worker-demo]", "[]")) == [
+        "3: groups: the list is empty: at least one belongs there"
+    ]
+
+
+def test_a_value_may_come_from_the_environment(file: Path) -> None:
+    """References are filled in, inside lists too; a default serves where the variable is not set or empty."""
+    text = "cluster: eks-${ENV}\nregion: ${REGION:-eu-west-1}\ngroups: ['${ENV}-a', '${EMPTY:-b}']\n"
+    loaded = load(file, text, {"ENV": "demo", "EMPTY": ""})
+    assert (loaded.cluster, loaded.region, loaded.groups) == ("eks-demo", "eu-west-1", ("demo-a", "b"))
+
+
+def test_a_number_may_come_from_the_environment(file: Path) -> None:
+    """A variable is text; where a number belongs it is read as one."""
+    assert load(file, LEAST + "parallel: ${N}\n", {"N": "7"}).parallel == 7
+
+
+def test_an_unset_variable_is_named_once(file: Path) -> None:
+    """The variable is named with its line, and nothing else is said of the text that stands there."""
+    assert problems(file, LEAST + "account: ${ACCOUNT}\n") == [
+        "4: the environment variable ACCOUNT is not set; ${ACCOUNT:-VALUE} gives a default"
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"])
+def test_simulated_time_is_for_loopback(file: Path, url: str) -> None:
+    """A simulator on this machine may give the time, if AWS is simulated on this machine too."""
+    text = f"{LEAST}access: {{endpoint_url: '{url}'}}\nsimulator: '{url}'\n"
+    assert load(file, text).simulator == url
+
+
+@pytest.mark.parametrize("endpoint", ["", "access: {endpoint_url: 'https://vpce.example'}"])
+def test_simulated_time_is_refused_elsewhere(file: Path, endpoint: str) -> None:
+    """With AWS anywhere else a simulated clock would let a real rollout run through its deadlines in seconds."""
+    found = problems(file, f"{LEAST}{endpoint}\nsimulator: http://127.0.0.1:1\n")
+    assert found == [
+        "5: simulator: simulated time is for a simulator here: both it and access.endpoint_url must be loopback"
+    ]
+
+
+def test_a_missing_file_leads_to_init(tmp_path: Path) -> None:
+    """Who has no configuration is told how to get one."""
+    with pytest.raises(UserError) as refusal:
+        config.load(tmp_path / "none.yaml", {})
+    assert "config init" in refusal.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "words\n"])
+def test_what_is_no_mapping_is_no_configuration(file: Path, text: str) -> None:
+    """An empty file, a list or plain words are refused on their first line."""
+    assert problems(file, text)[0].startswith("1: this is no configuration")
+
+
+def test_the_journal_does_not_lie_in_the_workspace(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a setting the journal is in the user's state folder, whatever the current folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(file.parent / "state"))
+    monkeypatch.chdir(file.parent)
+    assert load(file, LEAST).database == f"sqlite:///{file.parent}/state/eks-rollout/rollout.db"
+
+
+@given(st.tuples(*[st.integers(0, 99)] * 4).filter(any))
+def test_a_duration_is_the_sum_of_its_parts(parts: tuple[int, ...]) -> None:
+    """Days, hours, minutes and seconds add up, each written only where it is not zero."""
+    text = "".join(f"{count}{unit}" for count, unit in zip(parts, "dhms", strict=True) if count)
+    days, hours, minutes, seconds = parts
+    assert config.seconds(text) == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+@given(st.one_of(st.text(), st.integers(), st.none()))
+def test_what_has_no_unit_is_no_duration(text: object) -> None:
+    """Only digits with units are read; a bare number never is."""
+    try:
+        value = config.seconds(text)
+    except ValueError:
+        return
+    assert isinstance(text, str)
+    assert text[-1] in "dhms"
+    assert isinstance(value, float | int)
+
+
+def test_every_setting_says_what_it_is() -> None:
+    """Each field has a description with its default's reason; a section's is its class's."""
+    for section in Section.__subclasses__():
+        assert section.__doc__
+        for name, field in section.model_fields.items():
+            is_section = isinstance(field.default, Section)
+            assert is_section or field.description, f"{section.__name__}.{name}"
