@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from rollout.adapters import connect
+from rollout.adapters import clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
 from rollout.simulator.handout import TOKEN
@@ -50,6 +51,18 @@ def test_requests_carry_the_run(world: Living) -> None:
         tally = world.simulator.requests.tallies["feedfacecafe"]
         assert {"sts GetCallerIdentity", "kube GET nodes", "kube GET pods"} <= tally.operations.keys()
         assert "feedfacecafe" in world.do(lambda: world.simulator.sessions.registered)
+
+
+def test_news_of_the_world_end_a_wait_in_real_time(world: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a simulator in the configuration the wall clock counts, and the watches ring it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setattr(clock, "_CALM", 0.01)
+    with connect(world.config(simulator=None), RUN) as edge:
+        edge.clock.wait(edge.clock.now() + timedelta(milliseconds=20))
+        world.do(lambda: world.simulator.do({"do": "cordon", "group": "floor"}))
+        edge.clock.wait(edge.clock.now() + timedelta(days=1))
+        assert any(node.unschedulable for node in edge.cluster.nodes())
 
 
 def test_another_account_is_refused(world: Living) -> None:

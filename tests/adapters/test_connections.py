@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes.client.configuration import Configuration
@@ -119,6 +120,33 @@ def test_a_server_that_is_not_trusted_gets_no_request(server: str) -> None:
     with pytest.raises(Refused, match="certificate verify failed"):
         doubting.send("DELETE", "/", {})
     doubting.close()
+
+
+def test_without_a_token_nothing_is_sent(server: str) -> None:
+    """Whatever goes wrong while a token is fetched: the request has not left, and its text holds no secret."""
+
+    def fail(_configuration: object) -> None:
+        raise KeyError("token Bearer s3cret")
+
+    configuration: Any = Configuration()
+    configuration.host, configuration.api_key = server, {"BearerToken": "old"}
+    configuration.refresh_api_key_hook = fail
+    helpless = KubeApi(configuration, "test")
+    with pytest.raises(Retry, match="credentials") as caught:
+        helpless.send("DELETE", "/", {})
+    assert "s3cret" not in caught.value.detail
+    helpless.close()
+
+
+@pytest.mark.parametrize(("better", "kind"), [(True, Retry), (False, Refused)])
+def test_a_token_that_is_not_accepted_is_renewed_once(world: Living, better: bool, kind: type[Exception]) -> None:  # noqa: FBT001 - a case
+    """Where there may be a better token the request may be sent again, otherwise a person must act."""
+    configuration = Configuration()
+    configuration.host, configuration.api_key = world.endpoints.kubernetes, {"BearerToken": "Bearer nonsense"}
+    stranger = KubeApi(configuration, "test", lambda: better)
+    with pytest.raises(kind, match="401"):
+        stranger.get("/api/v1/nodes/any")
+    stranger.close()
 
 
 def test_nobody_listens_means_that_nothing_was_sent() -> None:
