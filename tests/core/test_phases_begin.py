@@ -1,0 +1,116 @@
+"""PLANNED and AUTOSCALER_OFF: the cluster is marked, nodes are held, cluster-autoscaler is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from rollout.decision import Advance
+from rollout.effects import CreateMarker, HoldNode, StopAutoscaler
+from rollout.machine import Phase
+from rollout.phases import autoscaler_off, planned
+from rollout.plan import Baseline
+from rollout.record import Record
+from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
+from tests.core.build import ID, MARKER, NOW, OFF, ON, PROCESSES, SURGED, found, node, node_group, old, pod, record, seen
+from tests.core.tables import Answer, acts, advances, case, check, halts, waits
+
+CONTENT = "ami = ami-new\nautoscaler replicas = 1\ng = lt $Latest (version 1)"
+MARK = CreateMarker(rollout_id=ID, content=CONTENT, occasion="0")
+PLANNED = record(Phase.PLANNED)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("nothing done yet", acts(MARK), seen(found()), PLANNED),
+        case("resumed once", acts(replace(MARK, occasion="1")), seen(found()), record(Phase.PLANNED, round=1)),
+        case("the marker is ours", advances(), seen(found(), marker=MARKER), PLANNED),
+        case("somebody else's marker is not touched", halts("belongs to rollout r2"),
+             seen(found(), marker=MarkerSeen("r2", "uid")), PLANNED),
+    ],
+)  # fmt: skip
+def test_planned(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """The marker is created once, and never taken from another rollout."""
+    check(planned, world, journal, now, expected)
+
+
+STOP = StopAutoscaler(
+    namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas_before=1, occasion="0"
+)
+HOLD = HoldNode(node="o2", uid="uid-o2", instance_id="i-o2", before=None, occasion="0")
+FREE = node("o2", held=None, held_before=None)
+ENDING = pod("ca-1", "x", namespace="kube-system", owner_kind="ReplicaSet", owner_name="cluster-autoscaler-7d9")
+
+BEGUN = record(Phase.AUTOSCALER_OFF)
+NO_AUTOSCALER = record(Phase.AUTOSCALER_OFF, autoscaler=None, autoscaler_replicas=None)
+FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("nothing done yet", acts(replace(HOLD, node="o1", uid="uid-o1", instance_id="i-o1"), HOLD, STOP),
+             seen(found(), node("o1", held=None), FREE, autoscaler=ON), BEGUN),
+        case("half done: one node held", acts(HOLD, STOP), seen(found(), FREE, autoscaler=ON), BEGUN),
+        case("held by somebody else before: left as it is", acts(STOP),
+             seen(found(), node("o2", held="true", held_before=None), autoscaler=ON), BEGUN),
+        case("another value is noted", acts(replace(HOLD, before="false")),
+             seen(found(), node("o2", held="false", held_before=None)), BEGUN),
+        case("a node that joined later is held too", acts("hold-node:x:0"),
+             seen(found(old("o1"), old("x")), node("x", held=None)), BEGUN),
+        case("nodes of others, and of instances that leave, are not ours to hold", advances(),
+             seen(found(old("o1"), old("o2", lifecycle="Terminating")), FREE, node("y", held=None)), BEGUN),
+        case("its pod still ends: it may have a scale-down in flight",
+             waits("pod ca-1 to end"), seen(found(), ENDING), BEGUN),
+        case("its pod has ended", advances(), seen(found(), replace(ENDING, phase="Succeeded")), BEGUN),
+        case("somebody else's pod, or another namespace's", advances(),
+             seen(found(), replace(ENDING, owner_name="other-1"), replace(ENDING, namespace="x"),
+                  replace(ENDING, owner_kind="Job")), BEGUN),
+        case("at 0 by another hand: our note is still missing", acts(STOP),
+             seen(found(), autoscaler=AutoscalerSeen(0, None, None)), BEGUN),
+        case("its Deployment is gone", acts(STOP), seen(found(), autoscaler=None), BEGUN),
+        case("found at 0: not ours to stop", advances(),
+             seen(found(), autoscaler=AutoscalerSeen(0, None, None)), FOUND_AT_ZERO),
+        case("found at 0, started since: still not ours to stop, but its pod is in the way", waits("ca-1"),
+             seen(found(), ENDING, autoscaler=ON), FOUND_AT_ZERO),
+        case("the cluster has none", advances(), seen(found(), autoscaler=None), NO_AUTOSCALER),
+        case("the cluster has none: nodes are held all the same", acts(HOLD),
+             seen(found(), FREE, autoscaler=None), NO_AUTOSCALER),
+        case("a group of size 0", advances(), seen(found(instances=())), BEGUN),
+        case("resumed once", acts(replace(HOLD, occasion="1"), replace(STOP, occasion="1")),
+             seen(found(), FREE, autoscaler=ON), record(Phase.AUTOSCALER_OFF, round=1)),
+    ],
+)  # fmt: skip
+def test_autoscaler_off(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """Nodes are held and the autoscaler is stopped; over when its last pod is gone."""
+    check(autoscaler_off, world, journal, now, expected)
+
+
+def test_the_values_found_become_the_baseline() -> None:
+    """Each group's values are committed as they stand when nobody but us changes them any more."""
+    groups = (
+        found(),
+        found(name="h", sizes=SURGED, protect_new=True, capacity_rebalance=True, suspended=frozenset(PROCESSES)),
+    )
+    journal = record(Phase.AUTOSCALER_OFF, groups=(node_group("g"), node_group("h")))
+    decision = autoscaler_off.decide(seen(*groups), journal, NOW)
+    assert isinstance(decision, Advance)
+    assert decision.plan
+    assert decision.plan.baselines == (
+        Baseline("g", found().sizes, protect_new=False, capacity_rebalance=False, suspended=()),
+        Baseline("h", SURGED, protect_new=True, capacity_rebalance=True, suspended=tuple(sorted(PROCESSES))),
+    )
+
+
+def test_without_an_autoscaler_there_is_nothing_to_stop() -> None:
+    """Asking for it anyway is a mistake of ours, and is not hidden."""
+    with pytest.raises(ValueError, match="no autoscaler"):
+        autoscaler_off.stop_autoscaler(NO_AUTOSCALER)
+
+
+def test_off_is_ours_only_with_our_note() -> None:
+    """An autoscaler that another rollout holds at 0 is not taken for ours."""
+    assert not autoscaler_off.holds(seen(found(), autoscaler=replace(OFF, rollout_id="r2")), BEGUN)

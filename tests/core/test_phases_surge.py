@@ -1,0 +1,260 @@
+"""TAINT, SURGE, PROTECT and READY: old nodes are marked, new ones come, all are protected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from rollout.decision import Act, Advance
+from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode
+from rollout.machine import Phase, Stage
+from rollout.phases import PHASES, deadline, protect, ready, surge, taint
+from rollout.plan import Sizes
+from rollout.record import Record
+from rollout.seen import Seen, Taint
+from tests.core.build import (
+    BASE,
+    ID,
+    KEY,
+    NOW,
+    PROCESSES,
+    SETTINGS,
+    SURGED,
+    at,
+    baseline,
+    new,
+    node,
+    node_group,
+    old,
+    pinned,
+    record,
+    row,
+    seen,
+    surged,
+)
+from tests.core.tables import Answer, acts, advances, case, check, halts, waits
+
+# ---- TAINT ----------------------------------------------------------------------------------------------------------
+
+TAINTING = record(Phase.TAINT)
+EARLY = record(Phase.TAINT, taint_early=True)
+PREFER, NEVER = "PreferNoSchedule", "NoSchedule"
+
+
+def tainted(name: str, effect: str, occasion: str) -> TaintNode:
+    return TaintNode(
+        node=name,
+        uid=f"uid-{name}",
+        instance_id=f"i-{name}",
+        taint_key=KEY,
+        value=ID,
+        effect=effect,
+        occasion=occasion,
+    )
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("nothing done yet", acts(tainted("o1", PREFER, "0"), tainted("o2", PREFER, "0")), seen(pinned()), TAINTING),
+        case("half done", acts("taint-node:o2=PreferNoSchedule:0"), seen(pinned(), node("o1", PREFER)), TAINTING),
+        case("all tainted", advances(), seen(pinned(), node("o1", PREFER), node("o2", PREFER)), TAINTING),
+        case("taint_early: NoSchedule at once", acts(tainted("o1", NEVER, "0"), tainted("o2", NEVER, "0")),
+             seen(pinned()), EARLY),
+        case("taint_early: softened by a halt, closed after the resume", acts("taint-node:o2=NoSchedule:1"),
+             seen(pinned(), node("o1", NEVER), node("o2", PREFER)), record(Phase.TAINT, taint_early=True, round=1)),
+        case("a stronger effect than ours is put right", acts("taint-node:o1=PreferNoSchedule:0"),
+             seen(pinned(), node("o1", NEVER), node("o2", PREFER)), TAINTING),
+        case("a taint of somebody else does not count", acts("taint-node:o1=PreferNoSchedule:0"),
+             seen(pinned(), node("o1", taints=(Taint("x", "", PREFER),)), node("o2", PREFER)), TAINTING),
+        case("an instance without a node has nothing to taint", advances(),
+             seen(pinned(old("o1"), old("o2", lifecycle="Pending")), node("o1", PREFER), unjoined=("o2",)), TAINTING),
+        case("a node whose instance left its group is not touched", advances(),
+             seen(pinned(old("o1")), node("o1", PREFER), node("o2")), TAINTING),
+        case("new nodes stay free", advances(),
+             seen(pinned(old("o1"), new("n1")), node("o1", PREFER)), TAINTING),
+        case("no old node at all", advances(), seen(pinned(new("n1"))), record(Phase.TAINT, nodes=())),
+    ],
+)  # fmt: skip
+def test_taint(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """Every old node gets our taint, in the effect that the settings ask for."""
+    check(taint, world, journal, now, expected)
+
+
+# ---- SURGE ----------------------------------------------------------------------------------------------------------
+
+SURGING = record(Phase.SURGE, deadline=at(1800))
+SUSPEND = Suspend(group="g", processes=PROCESSES, occasion="0")
+SHIELD = Protect(group="g", instance_ids=("i-o1", "i-o2"), protected=True, occasion="old.0")
+RAISE = Resize(group="g", before=BASE, sizes=SURGED, protect_new=True, occasion="surge.0")
+QUIET = frozenset(PROCESSES)
+PREPARED = pinned(old("o1"), old("o2"), suspended=QUIET)
+COMING = (old("o1"), old("o2"), new("n1"), new("n2", lifecycle="Pending"))
+BOTH = record(
+    Phase.SURGE,
+    groups=(node_group("g"), node_group("h")),
+    baselines=(baseline("g"), baseline("h")),
+    nodes=(row("i-o1"), row("i-p1", group="h")),
+)
+EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=())
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("nothing done yet", acts(SUSPEND, SHIELD),
+             seen(pinned(old("o1", protected=False), old("o2", protected=False))), SURGING),
+        case("only the difference", acts(replace(SUSPEND, processes=PROCESSES[1:]), replace(SHIELD, instance_ids=("i-o2",))),
+             seen(pinned(old("o1"), old("o2", protected=False), suspended=frozenset(PROCESSES[:1]))), SURGING),
+        case("CapacityRebalance off", acts(SetCapacityRebalance(group="g", enabled=False, occasion="0")),
+             seen(replace(PREPARED, capacity_rebalance=True)), SURGING),
+        case("an old instance that is not InService cannot be protected yet", acts(RAISE),
+             seen(pinned(old("o1"), old("o2", lifecycle="Pending", protected=False), suspended=QUIET)), SURGING),
+        case("prepared: sizes and flag in one update", acts(RAISE), seen(PREPARED), SURGING),
+        case("MaxSize is raised only when needed", acts(replace(RAISE, before=Sizes(1, 2, 9), sizes=Sizes(1, 4, 9))),
+             seen(replace(PREPARED, sizes=Sizes(1, 2, 9))),
+             record(Phase.SURGE, baselines=(baseline(sizes=Sizes(1, 2, 9)),))),
+        case("sizes without the flag: written once more", acts(replace(RAISE, before=SURGED)),
+             seen(surged(protect_new=False)), SURGING),
+        case("instances come", waits("1 of g"), seen(surged(*COMING)), SURGING),
+        case("just before the deadline", waits(), seen(surged(*COMING)), SURGING, at(1799)),
+        case("at the deadline", halts("did not come in time: instances to be InService: 1 of g"),
+             seen(surged(*COMING)), SURGING, at(1800)),
+        case("after the deadline it says why launches fail", halts("g: no capacity"),
+             seen(surged(*COMING), troubles={"g": "no capacity"}), SURGING, at(9000)),
+        case("what holds is looked at before the deadline", advances(), seen(surged()), SURGING, at(9000)),
+        case("what can be done is done after the deadline", acts(RAISE), seen(PREPARED), SURGING, at(9000)),
+        case("resumed: another occasion", acts(replace(RAISE, occasion="surge.1")), seen(PREPARED),
+             replace(SURGING, round=1)),
+        case("all there", advances(), seen(surged()), SURGING),
+        case("all there by somebody else's hand", advances(), seen(surged()), replace(SURGING, written={})),
+        case("all there, but a process was resumed", acts("suspend:g:0"),
+             seen(surged(suspended=frozenset(PROCESSES[1:]))), SURGING),
+        case("more than asked for is enough", advances(), seen(surged(*surged().instances, new("n3"))), SURGING),
+        case("drift: somebody else changed the sizes", halts("drift: the sizes of g were"),
+             seen(replace(PREPARED, sizes=Sizes(1, 3, 3))), SURGING),
+        case("drift after the surge", halts("drift"), seen(surged(*COMING, sizes=Sizes(1, 3, 4))), SURGING),
+        case("drift of one group: nothing is sent for the other", halts("drift: the sizes of h"),
+             seen(pinned(old("o1"), suspended=QUIET), pinned(old("p1"), name="h", suspended=QUIET, sizes=Sizes(0, 0, 0))),
+             BOTH),
+        case("two groups: one is ahead", acts("resize:h:surge.0"),
+             seen(surged(), pinned(old("p1"), name="h", suspended=QUIET)), BOTH),
+        case("a group of size 0: its template is switched, nothing else", advances(),
+             seen(pinned(instances=(), sizes=Sizes(0, 0, 3))), EMPTY),
+    ],
+)  # fmt: skip
+def test_surge(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """Prepare, write the sizes once, wait for the instances until the deadline."""
+    check(surge, world, journal, now, expected)
+
+
+def test_protection_is_asked_for_in_portions() -> None:
+    """AWS takes at most 50 instances in one call."""
+    names = [f"o{number:03}" for number in range(120)]
+    journal = record(
+        Phase.SURGE,
+        baselines=(baseline(sizes=Sizes(0, 120, 120)),),
+        nodes=tuple(row(f"i-{name}") for name in names),
+    )
+    group = pinned(*(old(name, protected=False) for name in names), suspended=QUIET, sizes=Sizes(0, 120, 120))
+    decision = surge.decide(seen(group), journal, NOW)
+    assert isinstance(decision, Act)
+    portions = [effect.instance_ids for effect in decision.effects if isinstance(effect, Protect)]
+    assert [len(portion) for portion in portions] == [50, 50, 20]
+    assert len({effect.key for effect in decision.effects}) == len(decision.effects)
+    assert [instance for portion in portions for instance in portion] == [f"i-{name}" for name in names]
+
+
+# ---- PROTECT --------------------------------------------------------------------------------------------------------
+
+PROTECTING = record(Phase.PROTECT)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("born protected", advances(), seen(surged()), PROTECTING),
+        case("the difference only",
+             acts(Protect(group="g", instance_ids=("i-o2", "i-n1"), protected=True, occasion="all.0")),
+             seen(surged(old("o1"), old("o2", protected=False), new("n1", protected=False))), PROTECTING),
+        case("not InService: AWS would refuse", advances(),
+             seen(surged(old("o1"), new("n1", protected=False, lifecycle="Pending:Wait"))), PROTECTING),
+        case("resumed: another occasion", acts("protect:g/i-o1=on:all.1"),
+             seen(surged(old("o1", protected=False))), replace(PROTECTING, round=1)),
+        case("a group of size 0 is left alone", advances(),
+             seen(pinned(old("x", protected=False), sizes=Sizes(0, 0, 3))),
+             record(Phase.PROTECT, baselines=(baseline(sizes=Sizes(0, 0, 3)),))),
+    ],
+)  # fmt: skip
+def test_protect(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """Every InService instance of a group that is replaced gets protected."""
+    check(protect, world, journal, now, expected)
+
+
+# ---- READY ----------------------------------------------------------------------------------------------------------
+
+AWAITED = record(Phase.READY, deadline=at(1200))
+CLOSED = (node("o1", NEVER), node("o2", NEVER))
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("new nodes are Ready: close the old ones, not before",
+             acts(tainted("o1", NEVER, "close.0"), tainted("o2", NEVER, "close.0")),
+             seen(surged(), node("o1", PREFER), node("o2", PREFER)), AWAITED),
+        case("half closed", acts("taint-node:o2=NoSchedule:close.0"),
+             seen(surged(), node("o1", NEVER), node("o2", PREFER)), AWAITED),
+        case("all closed", advances("until 2025-06-01T14:00:00Z"), seen(surged(), *CLOSED), AWAITED),
+        case("a new node is not held yet", acts("hold-node:n1:0"),
+             seen(surged(), *CLOSED, node("n1", held=None)), AWAITED),
+        case("a new node is not held, and nobody would ask", advances(),
+             seen(surged(), *CLOSED, node("n1", held=None)), record(Phase.READY, autoscaler=None)),
+        case("not Ready", waits("n1 (not Ready)"), seen(surged(), node("n1", ready=False)), AWAITED),
+        case("cordoned", waits("n1 (not schedulable)"), seen(surged(), node("n1", unschedulable=True)), AWAITED),
+        case("the node controller's taint", waits("n1 (not schedulable)"),
+             seen(surged(), node("n1", taints=(Taint("node.kubernetes.io/not-ready", "", NEVER),))), AWAITED),
+        case("has not joined", waits("i-n2 (InService, has not joined)"), seen(surged(), unjoined=("n2",)), AWAITED),
+        case("too few of our version", waits("1 more in g"), seen(surged(old("o1"), old("o2"), new("n1"))), AWAITED),
+        case("one that leaves does not count", waits("1 more in g"),
+             seen(surged(old("o1"), old("o2"), new("n1"), new("n2", lifecycle="Terminating"))), AWAITED),
+        case("one more than needed must be Ready too", waits("n3"),
+             seen(surged(*surged().instances, new("n3")), *CLOSED, node("n3", ready=False)), AWAITED),
+        case("an unready old node does not matter", advances(),
+             seen(surged(), node("o1", NEVER, ready=False), node("o2", NEVER)), AWAITED),
+        case("just before the deadline", waits(), seen(surged(), unjoined=("n2",)), AWAITED, at(1199)),
+        case("at the deadline", halts("did not become Ready in time: i-n2"),
+             seen(surged(), unjoined=("n2",)), AWAITED, at(1200)),
+        case("what holds is looked at before the deadline", advances(), seen(surged(), *CLOSED), AWAITED, at(9000)),
+        case("old nodes are closed after the deadline too", acts("taint-node:o1=NoSchedule:close.1"),
+             seen(surged(), CLOSED[1]), replace(AWAITED, round=1), at(9000)),
+        case("a group of size 0 has nothing to be Ready", advances(),
+             seen(pinned(instances=(), sizes=Sizes(0, 0, 3))),
+             record(Phase.READY, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=())),
+    ],
+)  # fmt: skip
+def test_ready(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """New nodes first, all of them; then the old ones are closed to new pods."""
+    check(ready, world, journal, now, expected)
+
+
+def test_the_drain_deadline_is_fixed_when_ready_is_left() -> None:
+    """It is an instant, `drain_seconds` after the moment of the decision."""
+    decision = ready.decide(seen(surged(), *CLOSED), AWAITED, at(30))
+    assert isinstance(decision, Advance)
+    assert decision.drain_deadline == at(30 + SETTINGS.drain_seconds)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_deadlines(phase: Phase) -> None:
+    """Phases that wait for AWS or for nodes have a deadline, counted from when they are entered or resumed."""
+    seconds = {Phase.SURGE: 1800, Phase.READY: 1200, Phase.RESTORE: 1800}.get(phase)
+    assert deadline(phase, SETTINGS, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+def test_a_row_that_is_gone_is_not_asked_for() -> None:
+    """Old instances are known by the record, whatever their stage."""
+    journal = record(Phase.READY, nodes=(row("i-o1"), row("i-o2", Stage.GONE)))
+    assert ready.holds(seen(surged(old("o1"), new("n1"), new("n2")), CLOSED[0]), journal)
