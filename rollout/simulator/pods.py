@@ -71,8 +71,10 @@ def finished(pod: Object) -> bool:
 
 def is_ready(pod: Object) -> bool:
     """Whether its Ready condition is true."""
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    for condition in pod.get("status", {}).get("conditions", ()):  # a loop: asked for each replica at each change
+        if condition["type"] == "Ready":
+            return bool(condition["status"] == "True")
+    return False
 
 
 def terminating(pod: Object) -> bool:
