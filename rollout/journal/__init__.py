@@ -17,14 +17,11 @@ def open_journal(url: str, *, actor: str) -> SqlJournal:
 
     `actor`: who works, as the events name it. Raises `UserError` where the file cannot be had or is a newer version's.
     """
-    database = Database(url, create=True)
-    if schema.found(database) != schema.HEAD:
-        schema.upgrade(url)
-    return SqlJournal(database, actor)
+    schema.prepare(url)
+    return SqlJournal(Database(url, create=False), actor)
 
 
 def read_journal(url: str) -> SqlJournal:
     """Open the journal at `url` in order to look; `UserError` if there is none, or one of another version."""
-    database = Database(url, create=False)
-    schema.require(database)
-    return SqlJournal(database, actor="reader")
+    schema.require(url)
+    return SqlJournal(Database(url, create=False), actor="reader")

@@ -88,9 +88,13 @@ def _engine(path: Path, *, enforce: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         raw.isolation_level = None  # sqlite3 begins nothing by itself: _begun does
-        raw.execute("PRAGMA journal_mode = WAL")
-        raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
-        raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
+            raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
+        except sqlite3.Error:
+            raw.close()  # the pool forgets a connection that it could not make
+            raise
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:

@@ -5,6 +5,7 @@ Alembic is slow to import; whether a journal is up to date is told without it.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,35 +25,46 @@ if TYPE_CHECKING:
 HEAD = "0001"
 
 
+def prepare(url: str) -> None:
+    """Create the journal at `url`, or bring it to this version's schema, if that is needed."""
+    with closing(Database(url, create=True)) as database:
+        at = _found(database)
+    if at != HEAD:
+        upgrade(url)
+
+
+def require(url: str) -> None:
+    """Raise `UserError` unless the journal at `url` has this version's schema; nothing is written."""
+    with closing(Database(url, create=False)) as database:
+        at = _found(database)
+    if at is None:
+        raise never_started(database.path)
+    _refuse_newer(database, at)
+    if at != HEAD:
+        raise UserError(f"the journal {database.path} is of an older version (schema {at})", hint="rollout db upgrade")
+
+
 def upgrade(url: str) -> str:
     """Bring the journal at `url` to this version's schema, creating it if it is missing; return the revision.
 
     Two processes may do it at once: the second waits for the first and finds nothing to do.
     """
     # Rebuilding a table means dropping the old one, which foreign keys would take for deleting its rows.
-    database = Database(url, create=True, enforce=False)
-    try:
-        with database.writing() as connection:
-            _refuse_newer(database, revision(connection))
-            _migrate(connection)
-            if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise UserError(f"the migration of {database.path} would lose rows; nothing was changed")
-    finally:
-        database.close()
+    with closing(Database(url, create=True, enforce=False)) as database, database.writing() as connection:
+        _refuse_newer(database, revision(connection))
+        _migrate(connection)
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+            raise UserError(f"the migration of {database.path} would lose rows; nothing was changed")
     return HEAD
 
 
 def check(url: str) -> list[str]:
     """Return what is wrong with the journal at `url`, one sentence each; the empty list says that it is in order."""
-    database = Database(url, create=False)
-    try:
-        with database.reading() as connection:
-            at = revision(connection)
-            if at != HEAD:
-                return [f"{database.path} has schema {at or 'none'}, this version needs {HEAD}: rollout db upgrade"]
-            return [*_differences(connection), *_damage(connection)]
-    finally:
-        database.close()
+    with closing(Database(url, create=False)) as database, database.reading() as connection:
+        at = revision(connection)
+        if at != HEAD:
+            return [f"{database.path} has schema {at or 'none'}, this version needs {HEAD}: rollout db upgrade"]
+        return [*_differences(connection), *_damage(connection)]
 
 
 def revision(connection: Connection) -> str | None:
@@ -63,26 +75,9 @@ def revision(connection: Connection) -> str | None:
     return None if at is None else str(at)
 
 
-def found(database: Database) -> str | None:
-    """Return the revision of a journal, None for an empty file; its connections are closed if it cannot be read."""
-    try:
-        with database.reading() as connection:
-            return revision(connection)
-    except UserError:
-        database.close()
-        raise
-
-
-def require(database: Database) -> None:
-    """Raise `UserError` unless the journal has this version's schema; nothing is written."""
-    at = found(database)
-    if at == HEAD:
-        return
-    database.close()
-    if at is None:
-        raise never_started(database.path)
-    _refuse_newer(database, at)
-    raise UserError(f"the journal {database.path} is of an older version (schema {at})", hint="rollout db upgrade")
+def _found(database: Database) -> str | None:
+    with database.reading() as connection:
+        return revision(connection)
 
 
 def _refuse_newer(database: Database, at: str | None) -> None:

@@ -28,6 +28,7 @@ from rollout.effects import (
     Suspend,
     TaintNode,
     Terminate,
+    Uncordon,
     UnholdNode,
     UntaintNode,
 )
@@ -94,6 +95,7 @@ EFFECTS: tuple[Effect, ...] = (
     TAINT,
     UntaintNode(node="n", uid="u", instance_id="i-1", taint_key="k"),
     Cordon(node="n", uid="u", instance_id="i-1"),
+    Uncordon(node="n", uid="u", instance_id="i-1"),
     EVICT,
     DELETE,
     DeleteJob(namespace="demo", name="long", pod_uid="pod-2", node="n", kills="Job demo/long"),

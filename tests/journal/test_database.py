@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +124,32 @@ def test_fault_of_ours(journal: SqlJournal) -> None:
         connection.exec_driver_sql("SELECT * FROM nowhere")
     assert not isinstance(fault.value, UserError)
     assert isinstance(fault.value.orig, sqlite3.OperationalError)  # type: ignore[attr-defined]
+
+
+WRITER = """
+import itertools, sys
+from rollout.journal import open_journal
+from tests.journal.samples import ID, NOW, EVICT, intend, settle
+from dataclasses import replace
+journal = open_journal(sys.argv[1], actor="writer")
+for number in itertools.count():
+    effect = replace(EVICT, uid=f"pod-{number}")
+    intend(journal, effect)
+    settle(journal, effect)
+    print(effect.key, flush=True)
+"""
+
+
+def test_killed_while_writing(journal: SqlJournal, url: str) -> None:
+    """After SIGKILL at any instant all that was committed is there, nothing is there by half, and the chain holds."""
+    command = [sys.executable, "-c", WRITER, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as writer:
+        assert writer.stdout
+        told = [writer.stdout.readline().strip() for _ in range(25)]
+        writer.kill()
+        told += writer.stdout.read().split()
+    record = journal.load(ID)
+    assert record.done.issuperset(told)
+    assert len(journal.killed(ID)) == len(record.done)
+    assert len(record.done) + len(record.unsettled) == len(journal.intents(ID))
+    assert journal.verify(ID)[1] == ()

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal
+from rollout.journal import SqlJournal, lease
 from rollout.journal.lease import Holder, hold
 from tests.journal.samples import ID, NOW, RESIZE, intend, later, receipt
 
@@ -66,6 +66,13 @@ def test_second_is_told(journal: SqlJournal) -> None:
         assert (refusal.value.exit_code, "kill 4711" in refusal.value.hint) == (76, True)
     with held(journal) as epoch:
         assert epoch == 2
+
+
+def test_second_in_the_same_moment(journal: SqlJournal) -> None:
+    """Who comes between the first one's lock and its row is not told a name that is none."""
+    refused = pytest.raises(UserError, match="eks-demo is being worked by another process")
+    with lease._locked(journal.database, "eks-demo"), refused, held(journal):
+        pytest.fail("held twice")
 
 
 def test_freed_by_an_error(journal: SqlJournal) -> None:

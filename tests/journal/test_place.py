@@ -14,9 +14,9 @@ MOUNTS = """\
 """
 
 
-def test_modes(empty: SqlJournal) -> None:
+def test_modes(journal: SqlJournal) -> None:
     """Only their owner may read the journal, what SQLite writes beside it, and the folder that was made for them."""
-    path = empty.database.path
+    path = journal.database.path
     assert path.parent.stat().st_mode & 0o777 == 0o700
     files = list(path.parent.iterdir())
     assert {file.name for file in files} == {"rollout.db", "rollout.db-wal", "rollout.db-shm"}

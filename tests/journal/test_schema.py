@@ -13,6 +13,7 @@ from rollout.errors import UserError
 from rollout.journal import SqlJournal, open_journal, read_journal, schema, views
 from rollout.journal.database import Database
 from rollout.journal.models import metadata
+from tests.journal.samples import ID, RESIZE, intend
 
 Catalogue = dict[str, str]
 
@@ -112,6 +113,15 @@ def test_failed_upgrade_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch
     with database.reading() as connection:
         assert catalogue(connection) == {}
     database.close()
+
+
+def test_upgrade_that_loses_rows(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade that leaves rows hanging in the air is undone."""
+    intend(journal, RESIZE)
+    monkeypatch.setattr(schema, "_migrate", lambda connection: connection.exec_driver_sql("DELETE FROM rollouts"))
+    with pytest.raises(UserError, match="would lose rows"):
+        schema.upgrade(url)
+    assert len(journal.load(ID).unsettled) == 1
 
 
 def test_two_processes_at_once(url: str) -> None:

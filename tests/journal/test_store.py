@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
 from transitions import MachineError
 
 from rollout.decision import Advance, Move, NodeWait
-from rollout.effects import Effect, Resize
+from rollout.effects import Effect, Resize, SetReference, Suspend
 from rollout.errors import Bug, UserError
 from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.machine import Phase, Stage
@@ -76,6 +77,18 @@ def test_key_exists_once(journal: SqlJournal) -> None:
     """The same caller's key never begins a second rollout, whatever the cluster."""
     with pytest.raises(UserError, match=f"the key build-17 belongs to rollout {ID}"):
         journal.begin("second", "build-17", replace(PLAN, cluster="eks-other"), later(1))
+
+
+def test_same_id(journal: SqlJournal) -> None:
+    """A second rollout with the id of a first one, which nobody can ask for, is a fault and no operator's error."""
+    with pytest.raises(IntegrityError):
+        journal.begin(ID, "other", replace(PLAN, cluster="eks-other"), later(1))
+
+
+def test_naive_time(journal: SqlJournal) -> None:
+    """A time without a zone names no instant: it is not stored."""
+    with pytest.raises(ValueError, match="has no time zone"):
+        journal.note(ID, "note", "text", NOW.replace(tzinfo=None))
 
 
 def test_unknown_rollout(journal: SqlJournal) -> None:
@@ -172,6 +185,25 @@ def test_sent_again(journal: SqlJournal) -> None:
         attempts = connection.exec_driver_sql("SELECT number, outcome FROM attempts ORDER BY id").all()
     assert [tuple(row) for row in attempts] == [(1, "unknown"), (2, "ok")]
     assert journal.intents(ID) == ((NOW, changed),)
+
+
+@pytest.mark.parametrize(
+    ("effect", "line"),
+    [
+        (RESIZE, "resize workers: desired 2 → 4, maximum 3 → 5"),
+        (
+            SetReference(group="workers", template_id="lt-1", before="$Latest", reference="4"),
+            "set-reference workers: $Latest → 4",
+        ),
+        (Suspend(group="workers", processes=("AZRebalance", "Launch")), "suspend workers: AZRebalance, Launch"),
+        (EVICT, "evict demo/scraper-x/pod-1"),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_intent_names_its_values(journal: SqlJournal, effect: Effect, line: str) -> None:
+    """An intent's line names the thing, and the values that its name does not tell."""
+    intend(journal, effect)
+    assert texts(journal)[-1] == f"intended: {line}"
 
 
 def test_done_is_done(journal: SqlJournal) -> None:
