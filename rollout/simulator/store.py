@@ -17,7 +17,7 @@ from rollout.simulator.clock import iso
 from rollout.simulator.kube_deletion import GarbageCollector, deletion, released
 from rollout.simulator.kube_json import copied, differences, dumped
 from rollout.simulator.kube_resources import RESOURCES
-from rollout.simulator.kube_rules import defaulted
+from rollout.simulator.kube_rules import defaulted, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,7 +204,7 @@ class Store:
         """Store ``after`` as the object's new state, as `mutate` does; it must not be changed any more."""
         before = self._existing(kind, namespace, name)
         old = before.object
-        if after == old:
+        if normalised(before.resource, after) == old:
             return old
         if released(after, old):
             return self._write("DELETED", before.resource, after, before)
