@@ -14,7 +14,22 @@ from rollout.phases import autoscaler_off, planned
 from rollout.plan import Baseline
 from rollout.record import Record
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
-from tests.core.build import ID, MARKER, NOW, OFF, ON, PROCESSES, SURGED, found, node, node_group, old, pod, record, seen
+from tests.core.build import (
+    ID,
+    MARKER,
+    NOW,
+    OFF,
+    ON,
+    PROCESSES,
+    SURGED,
+    found,
+    node,
+    node_group,
+    old,
+    pod,
+    record,
+    seen,
+)
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
 CONTENT = "ami = ami-new\nautoscaler replicas = 1\ng = lt $Latest (version 1)"

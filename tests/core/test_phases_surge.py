@@ -58,7 +58,8 @@ def tainted(name: str, effect: str, occasion: str) -> TaintNode:
 @pytest.mark.parametrize(
     ("world", "journal", "now", "expected"),
     [
-        case("nothing done yet", acts(tainted("o1", PREFER, "0"), tainted("o2", PREFER, "0")), seen(pinned()), TAINTING),
+        case("nothing done yet", acts(tainted("o1", PREFER, "0"), tainted("o2", PREFER, "0")),
+             seen(pinned()), TAINTING),
         case("half done", acts("taint-node:o2=PreferNoSchedule:0"), seen(pinned(), node("o1", PREFER)), TAINTING),
         case("all tainted", advances(), seen(pinned(), node("o1", PREFER), node("o2", PREFER)), TAINTING),
         case("taint_early: NoSchedule at once", acts(tainted("o1", NEVER, "0"), tainted("o2", NEVER, "0")),
@@ -106,7 +107,8 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
     [
         case("nothing done yet", acts(SUSPEND, SHIELD),
              seen(pinned(old("o1", protected=False), old("o2", protected=False))), SURGING),
-        case("only the difference", acts(replace(SUSPEND, processes=PROCESSES[1:]), replace(SHIELD, instance_ids=("i-o2",))),
+        case("only the difference",
+             acts(replace(SUSPEND, processes=PROCESSES[1:]), replace(SHIELD, instance_ids=("i-o2",))),
              seen(pinned(old("o1"), old("o2", protected=False), suspended=frozenset(PROCESSES[:1]))), SURGING),
         case("CapacityRebalance off", acts(SetCapacityRebalance(group="g", enabled=False, occasion="0")),
              seen(replace(PREPARED, capacity_rebalance=True)), SURGING),
@@ -137,8 +139,8 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
              seen(replace(PREPARED, sizes=Sizes(1, 3, 3))), SURGING),
         case("drift after the surge", halts("drift"), seen(surged(*COMING, sizes=Sizes(1, 3, 4))), SURGING),
         case("drift of one group: nothing is sent for the other", halts("drift: the sizes of h"),
-             seen(pinned(old("o1"), suspended=QUIET), pinned(old("p1"), name="h", suspended=QUIET, sizes=Sizes(0, 0, 0))),
-             BOTH),
+             seen(pinned(old("o1"), suspended=QUIET),
+                  pinned(old("p1"), name="h", suspended=QUIET, sizes=Sizes(0, 0, 0))), BOTH),
         case("two groups: one is ahead", acts("resize:h:surge.0"),
              seen(surged(), pinned(old("p1"), name="h", suspended=QUIET)), BOTH),
         case("a group of size 0: its template is switched, nothing else", advances(),
