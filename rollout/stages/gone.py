@@ -15,5 +15,5 @@ def decide(view: View) -> Step:
 
 
 def holds(view: View) -> bool:
-    """Tell whether the instance is gone from its group."""
-    return view.instance is None
+    """Nothing leads on from here."""
+    return False
