@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 
@@ -51,6 +53,18 @@ def test_migrations_stand_alone() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rollout"))
             assert not (isinstance(node, ast.Import) and any(name.name.startswith("rollout") for name in node.names))
+
+
+def test_new_migration(tmp_path: Path) -> None:
+    """A new migration carries the house rules, goes on where the last one ended, and is Python."""
+    config = schema.alembic_config()
+    shutil.copytree(config.get_main_option("script_location") or "", tmp_path / "migrations")
+    config.set_main_option("script_location", str(tmp_path / "migrations"))
+    command.revision(config, message="nothing yet", rev_id="9999")
+    text = next((tmp_path / "migrations" / "versions").glob("9999_*.py")).read_text()
+    assert "House rules for a migration" in text
+    assert f"down_revision = '{schema.HEAD}'" in text
+    ast.parse(text)
 
 
 def test_check_in_order(empty: SqlJournal, url: str) -> None:
