@@ -1,0 +1,48 @@
+"""What is asked after every end-to-end run: the promises, and what the tool applied."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+from rollout.cli import evidence
+from rollout.journal import read_journal
+from tests.e2e.simulated import Simulated
+
+Applied = Counter[tuple[str, str, str, str]]
+
+
+def broken(world: Simulated) -> dict[int, list[str]]:
+    """Return the violations of each promise that was not kept; a promise without a check is not kept."""
+    found = {one["number"]: one["violations"] for one in world.get("/promises") if one["violations"]}
+    journal = read_journal(world.database)
+    rollouts = journal.summaries()
+    judged = [evidence.one_at_a_time(rollouts)]
+    judged += [evidence.written_first(journal, one.id, world.get("/log")) for one in rollouts]
+    return found | {one.number: [*one.violations] or ["0 checks"] for one in judged if not one.kept}
+
+
+def applied(world: Simulated, rollout_id: str) -> Applied:
+    """Return what the tool changed, each as (object, field, before, after), with how often; no-ops are not logged.
+
+    What differs between any two runs is made equal: the rollout's id, and the moments that Kubernetes notes.
+    """
+    changes = [one for one in world.get("/log") if one["actor"].startswith("client:")]
+    return Counter(
+        (one["object"], one["field"], _value(one, "before", rollout_id), _value(one, "after", rollout_id))
+        for one in changes
+    )
+
+
+def _value(change: dict[str, Any], side: str, rollout_id: str) -> str:
+    text = json.dumps(change[side], sort_keys=True).replace(rollout_id, "ROLLOUT")
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "A MOMENT", text)
+
+
+def end_state(world: Simulated, rollout_id: str) -> Any:
+    """Return the simulator's report without what time alone decides, its lists in an order of their own."""
+    report = json.loads(json.dumps(world.get("/report")).replace(rollout_id, "ROLLOUT"))
+    report.pop("seconds")
+    return {name: sorted(value, key=str) if isinstance(value, list) else value for name, value in report.items()}

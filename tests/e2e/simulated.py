@@ -1,0 +1,170 @@
+"""A simulated EKS in one process and the real command line in others: what every end-to-end test is made of."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+#: The command as it was installed, beside the interpreter that runs the tests.
+ROLLOUT = Path(sys.executable).with_name("rollout")
+
+#: Seconds of real time after which a process that should have ended is taken for stuck.
+PATIENCE = 100.0
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run of the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rollout_id(self) -> str:
+        """The first line of the output."""
+        return self.out.splitlines()[0]
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Simulated:
+    """A running simulator and the ways to reach it."""
+
+    def __init__(self, directory: Path, process: subprocess.Popen[str]) -> None:
+        self.directory = directory
+        self.process = process
+        self.endpoints: Json = json.loads((directory / "endpoints.json").read_text())
+
+    @property
+    def ami(self) -> str:
+        """The image that the scenario moves to."""
+        return str(self.endpoints["target_ami"])
+
+    @property
+    def database(self) -> str:
+        """The journal's URL."""
+        return f"sqlite:///{self.directory.absolute() / 'rollout.db'}"
+
+    # ---- the control listener
+
+    def get(self, path: str) -> Json:
+        """Ask the control listener."""
+        return self._ask("GET", path)
+
+    def post(self, path: str, body: Mapping[str, Json] | None = None) -> Json:
+        """Tell the control listener."""
+        return self._ask("POST", path, json.dumps(body or {}))
+
+    def release(self) -> None:
+        """Clear all request faults and let go what hangs."""
+        self._ask("DELETE", "/faults")
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> Json:
+        connection = http.client.HTTPConnection(urlsplit(self.endpoints["control"]).netloc, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            text = response.read()
+            assert response.status < 300, (method, path, response.status, text)
+            return json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    # ---- the tool
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command line and return at once."""
+        return subprocess.Popen(
+            [ROLLOUT, *arguments],
+            env=environment(self.directory, self.endpoints["environment"]),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def rollout(self, *arguments: str) -> Result:
+        """Run the command line to its end."""
+        return finish(self.spawn(*arguments))
+
+    @property
+    def start_arguments(self) -> tuple[str, ...]:
+        """The plain `rollout start` on this world."""
+        return ("start", "--config", "rollout.yaml", "--ami", self.ami)
+
+    def start(self, *more: str) -> Result:
+        """Run `rollout start` to its end."""
+        return self.rollout(*self.start_arguments, *more)
+
+    def resume(self, *more: str) -> Result:
+        """Run `rollout resume` to its end."""
+        return self.rollout("resume", "--config", "rollout.yaml", *more)
+
+    def kill_at(self, process: subprocess.Popen[str]) -> Json:
+        """Wait until a request hangs, kill the process with SIGKILL, let go; return the request that hung."""
+        hung = self.get("/hung")
+        process.send_signal(signal.SIGKILL)
+        finish(process)
+        self.release()
+        return hung
+
+
+def finish(process: subprocess.Popen[str]) -> Result:
+    """Wait for a process to end by itself; a stuck one is killed and shown."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError(f"stuck after {PATIENCE} s\n{Result(-9, out, err)}") from None
+    return Result(process.returncode, out, err)
+
+
+def environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """An environment with nothing of ours but what is given, and coverage's own where tests are measured."""
+    kept = {name: os.environ[name] for name in os.environ if name.startswith("COVERAGE")}
+    return {"PATH": os.defpath, "HOME": str(home), "LANG": "C.UTF-8", **kept, **more}
+
+
+@contextmanager
+def simulator(scenario: str, directory: Path) -> Iterator[Simulated]:
+    """Run a simulator in a process of its own inside the block; it cannot outlive us, its stdin is our pipe."""
+    process = subprocess.Popen(
+        [ROLLOUT, "simulator", "--scenario", scenario, "--directory", str(directory), "--exit-with-stdin"],
+        env=environment(directory, {}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _await_ready(process)
+        yield Simulated(directory, process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def _await_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], PATIENCE)
+    first = process.stdout.readline() if readable else ""
+    if not first.startswith("export "):
+        process.kill()
+        raise AssertionError(f"the simulator did not come up: {first}{process.communicate()}")

@@ -1,0 +1,98 @@
+"""What `start`, `resume`, `status`, `list` and `events` promise to those who type them, and to Jenkins."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from tests.e2e.conftest import Worlds
+from tests.e2e.proving import broken
+from tests.e2e.simulated import Simulated, finish
+
+#: A terminate of the drain, while the answer is under way.
+IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
+OTHER_AMI = "ami-0ffffffffffffffff"
+
+
+def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(world: Worlds) -> None:
+    """The same key and image: done already, exit 0; the same key with another image: refused, exit 2."""
+    simulated = world("plain")
+    first = simulated.start("--key", "build-7")
+    assert first.code == 0, first
+    again = simulated.start("--key", "build-7")
+    assert (again.code, again.rollout_id) == (0, first.rollout_id), again
+    assert "is done already" in again.out
+    other = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI, "--key", "build-7")
+    assert other.code == 2, other
+    assert 'the key "build-7" belongs to rollout' in other.err
+
+
+def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Worlds) -> None:
+    """After a kill: `list` and `status` show it, another image is refused with exit 76, the same command resumes it."""
+    simulated = world("plain")
+    simulated.post("/faults", IN_DRAIN)
+    simulated.kill_at(simulated.spawn(*simulated.start_arguments))
+    status = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)
+    assert status["phase"] == "DRAIN"
+    assert status["id"] in simulated.rollout("list", "--config", "rollout.yaml").out
+    other = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI)
+    assert other.code == 76, other
+    assert f"rollout resume {status['id']}" in other.err
+    again = simulated.start()
+    assert (again.code, again.rollout_id) == (0, status["id"]), again
+    assert broken(simulated) == {}
+
+
+def test_sigterm_ends_a_run_as_interrupted_and_resumable(world: Worlds) -> None:
+    """SIGTERM in the drain: the call in hand is finished, the event is written, exit 75; `resume` goes on."""
+    simulated = world("plain")
+    simulated.post("/faults", IN_DRAIN)
+    process = simulated.spawn(*simulated.start_arguments)
+    simulated.get("/hung")
+    process.send_signal(signal.SIGTERM)
+    simulated.release()
+    interrupted = finish(process)
+    assert interrupted.code == 75, interrupted
+    assert f"rollout resume {interrupted.rollout_id}" in interrupted.out
+    events = [json.loads(line) for line in _events(simulated, "--json").splitlines()]
+    assert events[-1]["kind"] == "interrupted"
+    assert simulated.resume().code == 0
+    assert broken(simulated) == {}
+
+
+def test_a_second_runner_is_told_who_works(world: Worlds) -> None:
+    """While one process works the rollout, a second gets exit 76 and the first one's host and process id."""
+    simulated = world("plain")
+    simulated.post("/faults", IN_DRAIN)
+    first = simulated.spawn(*simulated.start_arguments)
+    simulated.get("/hung")
+    second = simulated.start()
+    assert second.code == 76, second
+    assert f"process {first.pid} on " in second.err
+    simulated.release()
+    assert finish(first).code == 0
+    assert broken(simulated) == {}
+
+
+def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -> None:
+    """An image that does not exist: exit 2 with reason and next step, and nothing was applied."""
+    simulated = world("plain")
+    refused = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI)
+    assert refused.code == 2, refused
+    assert f"{OTHER_AMI} does not exist" in refused.err
+    assert [one for one in simulated.get("/log") if one["actor"].startswith("client:")] == []
+
+
+def test_nothing_secret_is_written_down(world: Worlds) -> None:
+    """No credential, token or presigned URL stands in the output, the journal or the events; the database is 0600."""
+    simulated = world("plain")
+    result = simulated.start()
+    journal = simulated.directory / "rollout.db"
+    assert journal.stat().st_mode & 0o777 == 0o600
+    everything = result.out + result.err + _events(simulated) + journal.read_bytes().decode("latin-1")
+    for secret in ("simulator-token", "X-Amz-Signature", "X-Amz-Credential", "k8s-aws-v1", "Bearer "):
+        assert secret not in everything
+
+
+def _events(simulated: Simulated, *more: str) -> str:
+    return simulated.rollout("events", "--config", "rollout.yaml", *more).out

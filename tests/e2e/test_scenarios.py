@@ -1,0 +1,97 @@
+"""Whole rollouts through the real command line, in worlds where things go well and where they do not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.e2e.conftest import Worlds
+from tests.e2e.proving import broken
+from tests.e2e.simulated import Simulated, finish
+
+#: Scenarios at whose end nobody is missed, nothing differs, and nobody had to help.
+SMOOTH = ("plain", "jobs", "budget", "throttled", "lost-replies", "vanish", "autoscaler-back")
+
+
+@pytest.mark.parametrize("scenario", SMOOTH)
+def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: Worlds) -> None:
+    """Every old node is replaced, no Job is killed and the baseline is back, whatever the world throws in."""
+    simulated = world(scenario)
+    result = simulated.start()
+    assert result.code == 0, result
+    assert "left as it is" not in result.out, result
+    _is_proven(simulated)
+
+
+def test_a_job_past_the_deadline_is_killed_named_and_entered_in_the_ledger(world: Worlds) -> None:
+    """After the drain deadline the Job that remains is killed, no other, and the output and the journal name it."""
+    simulated = world("overdue")
+    result = simulated.start()
+    assert result.code == 0, result
+    killed = simulated.get("/report")["jobs"]["killed_by_us"]
+    assert killed == ["demo/endless-0"]
+    assert "killed at the deadline: Job demo/endless-0" in result.out, result
+    status = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)
+    assert [one["job"] for one in status["killed_jobs"]] == killed
+    _is_proven(simulated)
+
+
+def test_a_node_that_is_never_ready_halts_the_rollout_until_it_is_mended(world: Worlds) -> None:
+    """The rollout halts with the node's name and the next command, everything protected; mended, `resume` ends it."""
+    simulated = world("never-ready")
+    halted = simulated.start()
+    assert halted.code == 1, halted
+    assert "did not become Ready in time" in halted.out, halted
+    assert f"rollout resume {halted.rollout_id}" in halted.out, halted
+    assert simulated.rollout("status", "--config", "rollout.yaml").code == 0
+    again = simulated.resume()
+    assert again.code == 1, again
+    simulated.post("/world", {"do": "mend"})
+    resumed = simulated.resume(halted.rollout_id)
+    assert resumed.code == 0, resumed
+    _is_proven(simulated)
+
+
+def test_an_autoscaler_that_comes_back_twice_halts_the_rollout(world: Worlds) -> None:
+    """It is stopped once more by the tool, the second time by a person; resumed, the rollout ends and restores it."""
+    simulated = world("autoscaler-back-twice")
+    halted = simulated.start()
+    assert halted.code == 1, halted
+    assert "scaled back up twice" in halted.out, halted
+    resumed = simulated.resume()
+    assert resumed.code == 0, resumed
+    _is_proven(simulated)
+
+
+def test_somebody_elses_size_is_left_and_reported(world: Worlds) -> None:
+    """MaxSize that was edited in mid-run stays as it was edited, and the output says so."""
+    simulated = world("drift")
+    result = simulated.start()
+    assert result.code == 0, result
+    assert "left as it is: MaxSize of eks_batch-demo" in result.out, result
+    _is_proven(simulated)
+
+
+def test_drift_of_the_desired_capacity_halts(world: Worlds) -> None:
+    """Desired that was changed under the drain halts the rollout with both numbers; put back, `resume` ends it."""
+    simulated = world("plain")
+    simulated.post("/faults", {"match": {"operation": "POST pods/eviction", "nth": 1}, "hang": {"when": "before"}})
+    process = simulated.spawn(*simulated.start_arguments)
+    simulated.get("/hung")
+    simulated.post("/world", {"do": "update_group", "group": "eks_worker-demo", "fields": {"DesiredCapacity": 3}})
+    simulated.release()
+    halted = finish(process)
+    assert halted.code == 1, halted
+    assert "DesiredCapacity of eks_worker-demo is 3, not 4" in halted.out, halted
+    simulated.post("/world", {"do": "update_group", "group": "eks_worker-demo", "fields": {"DesiredCapacity": 4}})
+    resumed = simulated.resume()
+    assert resumed.code == 0, resumed
+
+
+def _is_proven(simulated: Simulated) -> None:
+    """Ask all promises, and that every old node was replaced."""
+    assert broken(simulated) == {}
+    report = simulated.get("/report")
+    assert report["nodes"]["old"] == 0
+    assert report["nodes"]["replaced"] == report["expect"]["replaced"]
+    assert len(report["jobs"]["killed_by_us"]) == report["expect"]["killed_jobs"]
