@@ -36,6 +36,8 @@ _READ: dict[str, Any] = {
     "read_timeout": 10,
     "retries": {"total_max_attempts": 3, "mode": "standard"},
 }
+# Connections that are kept: as many as requests can ever leave side by side (`parallel` in the configuration).
+_CONNECTIONS = 50
 
 
 def user_agent(run_id: str) -> str:
@@ -65,7 +67,8 @@ class Account:
     def _config(self, settings: dict[str, Any]) -> ClientConfig:
         # A proxy of the environment cannot reach this machine's loopback.
         direct: dict[str, Any] = {"proxies": {}} if self.endpoint_url and is_loopback(self.endpoint_url) else {}
-        return ClientConfig(user_agent_extra=user_agent(self.run_id), **settings, **direct)
+        agent = user_agent(self.run_id)
+        return ClientConfig(user_agent_extra=agent, max_pool_connections=_CONNECTIONS, **settings, **direct)
 
     def assume(self, role: str) -> Account:
         """The identity that this one has in a role; assumed when first used, and again before it ends."""

@@ -36,8 +36,10 @@ THROTTLED = frozenset(
 )
 # Another change of the group is under way; AWS refuses ours for now. ResourceContention comes with status 500.
 CONTENDED = frozenset({"ResourceContention", "ScalingActivityInProgress"})
-# The signature or the session was too old when it arrived; botocore renews what it can before the next request.
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+# The signature was too old when it arrived: this process stood still in between. The next one is fresh.
+# ExpiredToken is not among them: sessions that can be renewed are, minutes before they end. One that was handed to this
+# process and has ended does not come back by waiting.
+DELAYED = frozenset({"RequestExpired"})
 
 # Nothing had left yet.
 _NOT_SENT = (
@@ -99,7 +101,7 @@ def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
     code, request_id = code_of(error), metadata.get("RequestId")
     message = error.response.get("Error", {}).get("Message", "")
     detail = one_line(f"{error.operation_name}: {code}: {message}")
-    if code in THROTTLED | CONTENDED | EXPIRED:
+    if code in THROTTLED | CONTENDED | DELAYED:
         return Retry(detail, request_id=request_id)
     if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR:
         kind = Unknown if mutating else Retry

@@ -95,7 +95,7 @@ def update(change: GroupChange) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _reference(change: GroupChange) -> dict[str, str] | None:
-    if change.reference is None or change.template_id is None:
+def _reference(change: GroupChange) -> dict[str, str | None] | None:
+    if change.reference is None:
         return None
     return {"LaunchTemplateId": change.template_id, "Version": change.reference}

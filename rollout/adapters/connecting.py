@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,6 +58,7 @@ def connect(config: Config, run_id: str) -> Edge:
     Raises `UserError`: exit 2 where the configuration or a permission is wrong, 75 where it may work later.
     """
     with ExitStack() as stack:
+        _quieten()
         account = _account(config, run_id)
         number, arn = _identity(config, account)
         with _explained("Kubernetes"):
@@ -72,6 +74,12 @@ def connect(config: Config, run_id: str) -> Edge:
                 stack.callback(watch.stop)
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         return Edge(fleet, cluster, clock, number, arn, api.host, stack.pop_all().close)
+
+
+def _quieten() -> None:
+    """Keep what the clients' own loggers say off the operator's screen: each failure of theirs becomes one of ours."""
+    for name in ("botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _account(config: Config, run_id: str) -> Account:

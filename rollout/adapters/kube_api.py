@@ -34,6 +34,8 @@ _READ_TIMEOUT = (3.0, 10.0)
 _WATCH_TIMEOUT = (3.0, 75.0)
 # Objects on one page of a list.
 _PAGE = 500
+# Connections that are kept: as many as requests can ever leave side by side (`parallel` in the configuration).
+_CONNECTIONS = 50
 # How often a list begins again because the snapshot that its pages come from has expired.
 _LISTS = 3
 
@@ -220,6 +222,7 @@ def _client(configuration: Any, user_agent: str, retries: urllib3.Retry | Litera
     own = copy.copy(configuration)
     own.retries = retries
     own.keep_alive = True
+    own.connection_pool_maxsize = _CONNECTIONS
     client: Any = ApiClient(own)
     client.user_agent = user_agent
     return client

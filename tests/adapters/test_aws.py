@@ -211,7 +211,7 @@ def test_what_may_have_been_applied_is_unknown_and_sent_once(
 PASSING = [
     *((503 if "Limit" in code else 400, code) for code in sorted(THROTTLED)),
     *((500, code) for code in sorted(CONTENDED)),
-    *((403, code) for code in ("ExpiredToken", "RequestExpired")),
+    (403, "RequestExpired"),
 ]
 
 
@@ -228,7 +228,10 @@ def test_throttling_and_contention_were_certainly_not_applied(
     assert caught.value.request_id
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "ValidationError"), (400, "LimitExceeded")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(403, "AccessDenied"), (400, "ValidationError"), (400, "LimitExceeded"), (403, "ExpiredToken")],
+)
 def test_a_clear_no_is_refused_with_its_request_id(fleet: Fleet, world: Living, status: int, code: str) -> None:
     """Operation, code and message of AWS reach the operator in one line."""
     world.fault({"error": {"status": status, "code": code, "message": "not\n you"}}, mutating=True)

@@ -117,6 +117,16 @@ def test_what_passes_may_be_tried_again(world: Living, status: int, code: str, e
     assert error.exit_code == exit_code
 
 
+def test_the_clients_own_loggers_are_silent(world: Living, caplog: pytest.LogCaptureFixture) -> None:
+    """Reads that are repeated and renewals that fail reach nobody's screen as warnings of a library."""
+    with connect(world.config(), RUN) as edge, caplog.at_level("DEBUG"):
+        world.fault({"drop": {"when": "before"}}, operation="GET pods", times=2)
+        assert edge.cluster.pods_on(edge.cluster.nodes()[0].name)
+        world.fault({"drop": {"when": "before"}}, operation="DescribeAutoScalingGroups", times=1)
+        assert edge.fleet.groups(["workers"])
+    assert caplog.messages == []
+
+
 def test_missing_rights_in_kubernetes_show_at_once(world: Living) -> None:
     """The first list is answered before connecting is over."""
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET pods")
