@@ -67,8 +67,10 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
 def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
     current = seen.group(group.name)
     problems = []
-    if current.reference != str(number(record, group)):
-        problems.append(f"{group.name} launches version {current.reference}, not {number(record, group)}")
+    wanted = str(number(record, group))
+    if (current.template_id, current.reference) != (group.template_id, wanted):
+        launches = f"{current.template_name} {current.reference}"
+        problems.append(f"{group.name} launches {launches}, not {group.template_name} {wanted}")
     if record.phase not in _SURGED or group not in working(record):
         return problems
     resumed = sorted(set(record.plan.settings.processes) - current.suspended)

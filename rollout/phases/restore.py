@@ -237,10 +237,12 @@ def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: i
 def _reference(seen: Seen, record: Record, group: NodeGroup) -> Part:
     current, template, mine = seen.group(group.name), seen.template(group.template_id), number(record, group)
     wanted = group.reference if group.reference in {"$Latest", "$Default"} else str(mine)
-    if current.reference == wanted:
+    launches = (current.template_id, current.reference)
+    if launches == (group.template_id, wanted):
         return Part()
-    if current.reference != str(mine):
-        return Part(report=(f"{group.name} launches {current.reference}, not our {mine}: somebody else's, left",))
+    if launches != (group.template_id, str(mine)):
+        found = f"{current.template_name} {current.reference}"
+        return Part(report=(f"{group.name} launches {found}, not our {mine}: somebody else's, left",))
     if group.reference == "$Latest" and template.latest != mine:
         return Part(report=(f"{group.name} stays at {mine}: $Latest of {template.name} is {template.latest} now",))
     if group.reference == "$Default" and template.default != mine:
