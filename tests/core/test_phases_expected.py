@@ -1,0 +1,186 @@
+"""Between our writes the world must stay as we left it; a halt with an early taint opens the old nodes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.decision import Act, Decision, Halt, Wait
+from rollout.effects import Protect, Resize, StopAutoscaler, Terminate
+from rollout.machine import Phase, Stage
+from rollout.phases.expected import desired, guard, soften
+from rollout.plan import Sizes
+from rollout.record import Record
+from rollout.seen import Seen
+from tests.core.build import (
+    ID,
+    NOW,
+    OFF,
+    ON,
+    PROCESSES,
+    SURGED,
+    baseline,
+    found,
+    new,
+    node,
+    node_group,
+    old,
+    pinned,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+)
+from tests.core.tables import Answer, acts, agrees, halts
+
+GONE_ONE = record(done=frozenset({"terminate:g/i-o1:"}), written={"g": Sizes(3, 4, 4)})
+STOP = StopAutoscaler(
+    namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas_before=1, occasion="0.again"
+)
+FLOOR = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i-o1.0.0")
+END = Terminate(group="g", instance_id="i-o1", desired_before=4)
+
+
+def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> Any:
+    return pytest.param(world, journal, expected, id=name)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "expected"),
+    [
+        case("before LAUNCH_TEMPLATE is left no reference is ours", None, seen(found()), record(Phase.LAUNCH_TEMPLATE)),
+        case("pinned", None, seen(pinned()), record(Phase.TAINT)),
+        case("unpinned by somebody else", halts("drift: g launches workers $Latest, not workers 2"),
+             seen(found()), record(Phase.TAINT)),
+        case("the same number of another template", halts("g launches x 2, not workers 2"),
+             seen(pinned(template_id="lt-x", template_name="x")), record(Phase.TAINT)),
+        case("a group of size 0 is pinned too", halts("g launches workers $Latest"),
+             seen(found(instances=())), record(Phase.DRAIN, baselines=(baseline(sizes=Sizes(0, 0, 1)),))),
+        case("a group of size 0 has no sizes of ours", None,
+             seen(pinned(instances=(), sizes=Sizes(5, 5, 5))),
+             record(Phase.DRAIN, baselines=(baseline(sizes=Sizes(0, 0, 1)),))),
+        case("in SURGE sizes are the phase's own matter", None,
+             seen(pinned(sizes=Sizes(7, 7, 7))), record(Phase.SURGE)),
+        case("after the surge all is as written", None, seen(surged()), record(written={"g": SURGED})),
+        case("after a surge by somebody else's hand too", None, seen(surged()), record(written={})),
+        case("a process was resumed", halts("g has AZRebalance resumed"),
+             seen(surged(suspended=frozenset(PROCESSES[1:]))), record()),
+        case("desired raised", halts("DesiredCapacity of g is 5, not 4"),
+             seen(surged(sizes=Sizes(1, 5, 5))), record()),
+        case("desired lowered", halts("DesiredCapacity of g is 3, not 4"),
+             seen(surged(sizes=Sizes(1, 3, 4))), record()),
+        case("lowered by our terminate, which is under way", None,
+             seen(surged(sizes=Sizes(3, 3, 4))), record(unsettled=(unsettled(END),), written={"g": Sizes(3, 4, 4)})),
+        case("two less than our one terminate explains", halts("DesiredCapacity of g is 2"),
+             seen(surged(sizes=Sizes(3, 2, 4))), record(unsettled=(unsettled(END),), written={"g": Sizes(3, 4, 4)})),
+        case("a terminate of another group explains nothing", halts("DesiredCapacity of g is 3"),
+             seen(surged(sizes=Sizes(1, 3, 4)), surged(name="h")),
+             record(groups=(node_group(), node_group("h")), baselines=(baseline(), baseline("h")),
+                    unsettled=(unsettled(replace(END, group="h")),))),
+        case("lowered by our settled terminate", None, seen(surged(sizes=Sizes(3, 3, 4))), GONE_ONE),
+        case("raised again since", halts("DesiredCapacity of g is 4, not 3"),
+             seen(surged(sizes=Sizes(3, 4, 4))), GONE_ONE),
+        case("MinSize changed", halts("MinSize of g is 2, not 1"), seen(surged(sizes=Sizes(2, 4, 4))), record()),
+        case("the floor is under way: not there yet", None, seen(surged()), record(unsettled=(unsettled(FLOOR),))),
+        case("the floor is under way: there", None,
+             seen(surged(sizes=Sizes(3, 4, 4))), record(unsettled=(unsettled(FLOOR),))),
+        case("the floor of another group explains nothing", halts("MinSize of g is 3, not 1"),
+             seen(surged(sizes=Sizes(3, 4, 4)), surged(name="h")),
+             record(groups=(node_group(), node_group("h")), baselines=(baseline(), baseline("h")),
+                    unsettled=(unsettled(replace(FLOOR, group="h")), unsettled(END)))),
+        case("neither before nor after the floor", halts("MinSize of g is 0, not 1 or 3"),
+             seen(surged(sizes=Sizes(0, 4, 4))), record(unsettled=(unsettled(FLOOR),))),
+        case("MaxSize is not watched", None, seen(surged(sizes=Sizes(1, 4, 40))), record()),
+        case("all that differs is named", halts("AZRebalance, AlarmNotification resumed; DesiredCapacity of g"),
+             seen(surged(suspended=frozenset(), sizes=Sizes(1, 5, 5))), record()),
+        case("RESTORE merges instead", None, seen(found(), autoscaler=ON), record(Phase.RESTORE)),
+    ],
+)  # fmt: skip
+def test_drift(world: Seen, journal: Record, expected: Answer | None) -> None:
+    """What somebody else changed halts with its name, and what our own effects explain does not."""
+    told(guard(world, journal), expected)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "expected"),
+    [
+        case("off", None, seen(pinned()), record(Phase.TAINT)),
+        case("back: once more", acts(STOP), seen(pinned(), autoscaler=ON), record(Phase.TAINT)),
+        case("back in LAUNCH_TEMPLATE", acts(STOP), seen(found(), autoscaler=ON), record(Phase.LAUNCH_TEMPLATE)),
+        case("back twice", halts("kube-system/cluster-autoscaler was scaled back up twice (1 replicas now)"),
+             seen(pinned(), autoscaler=ON), record(Phase.TAINT, done=frozenset({STOP.key}))),
+        case("back after a resume: once more", acts(replace(STOP, occasion="1.again")),
+             seen(pinned(), autoscaler=ON), record(Phase.TAINT, done=frozenset({STOP.key}), round=1)),
+        case("before any drift", acts(STOP), seen(found(), autoscaler=ON), record(Phase.TAINT)),
+        case("not stopped yet: the phase's own matter", None,
+             seen(found(), autoscaler=ON), record(Phase.AUTOSCALER_OFF)),
+        case("back before its own phase is over", acts(STOP), seen(found(), autoscaler=ON),
+             record(Phase.AUTOSCALER_OFF, done=frozenset({"stop-autoscaler:kube-system/cluster-autoscaler:0"}))),
+        case("its Deployment was deleted", None, seen(pinned(), autoscaler=None), record(Phase.TAINT)),
+        case("the cluster has none", None, seen(pinned(), autoscaler=None),
+             record(Phase.TAINT, autoscaler=None, autoscaler_replicas=None)),
+        case("none, in AUTOSCALER_OFF", None, seen(found(), autoscaler=None),
+             record(Phase.AUTOSCALER_OFF, autoscaler=None, autoscaler_replicas=None)),
+        case("found at 0: not ours to stop", None,
+             seen(pinned(), autoscaler=ON), record(Phase.TAINT, autoscaler_replicas=0)),
+        case("in RESTORE it may come back", None, seen(pinned(), autoscaler=ON), record(Phase.RESTORE)),
+    ],
+)  # fmt: skip
+def test_an_autoscaler_that_comes_back(world: Seen, journal: Record, expected: Answer | None) -> None:
+    """It is stopped once more; the second time a person must act."""
+    told(guard(world, journal), expected)
+
+
+def told(decision: Decision | None, expected: Answer | None) -> None:
+    if expected is None:
+        assert decision is None
+    else:
+        agrees(decision, expected)
+
+
+def test_desired_counts_settled_terminates_only() -> None:
+    """One less for each terminate that was seen, of this group."""
+    done = frozenset({"terminate:g/i-o1:", "terminate:h/i-p1:", "terminate:gg/i-p2:", Protect.__name__})
+    journal = record(done=done, unsettled=(unsettled(replace(END, instance_id="i-o2")),))
+    assert desired(journal, node_group()) == SURGED.desired - 1
+
+
+HALT = Halt("something", "look")
+CLOSED = (node("o1", "NoSchedule"), node("o2", "PreferNoSchedule"))
+OPENED = "taint-node:o1=PreferNoSchedule:soften.0"
+
+
+@pytest.mark.parametrize(
+    ("phase", "early", "answer", "softened"),
+    [
+        pytest.param(Phase.SURGE, True, HALT, True, id="a halt before DRAIN"),
+        pytest.param(Phase.READY, True, HALT, True, id="a halt in READY"),
+        pytest.param(Phase.SURGE, False, HALT, False, id="without taint_early they are open anyway"),
+        pytest.param(Phase.DRAIN, True, HALT, False, id="in DRAIN new nodes are Ready"),
+        pytest.param(Phase.SURGE, True, Wait(NOW, "x"), False, id="no halt"),
+        pytest.param(Phase.SURGE, True, Act("x"), False, id="no halt, an act"),
+    ],
+)
+def test_soften(phase: Phase, early: bool, answer: Decision, softened: bool) -> None:  # noqa: FBT001 - columns of a table
+    """With `taint_early` a halt before DRAIN first gives new Jobs a node again."""
+    journal = record(phase, taint_early=early)
+    decision = soften(answer, seen(surged(), *CLOSED), journal)
+    if softened:
+        agrees(decision, acts(OPENED))
+    else:
+        assert decision is answer
+
+
+def test_a_halt_with_open_nodes_is_a_halt() -> None:
+    """Once no old node is closed any more, the halt stands."""
+    assert soften(HALT, seen(surged(), CLOSED[1]), record(Phase.SURGE, taint_early=True)) is HALT
+
+
+def test_old_nodes_that_left_are_not_opened() -> None:
+    """Only nodes whose instance still is in its group are touched."""
+    journal = record(Phase.READY, taint_early=True, nodes=(row("i-o1", Stage.WAITING),))
+    assert soften(HALT, seen(surged(new("n1")), *CLOSED), journal) is HALT
+    assert soften(HALT, seen(surged(old("o1")), *CLOSED, autoscaler=OFF), journal) is not HALT
