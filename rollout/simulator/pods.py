@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from rollout.simulator.store import Store
 
@@ -144,8 +144,3 @@ def _fits(toleration: Object, taint: Object) -> bool:
     if toleration.get("operator", "Equal") == "Exists":
         return True
     return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
-
-
-def each(store: Store, kind: str, use: Callable[[Object], None]) -> None:
-    """Call ``use`` with each new object of a kind."""
-    store.on(kind, lambda event, obj, _previous: use(obj) if event == "ADDED" else None)

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def report(world: World) -> dict[str, Any]:
-    """The summary as JSON. ``seconds`` is virtual, from the tool's first change to its last."""
+    """The summary as JSON. ``seconds`` is virtual, from the tool's first change to its last.
+
+    ``missed`` are the scenario's events that could not happen, with the reason.
+    """
     facts, promises = world.promised.facts, world.promised
     first, last = facts.first, facts.last
     return {
@@ -22,11 +25,17 @@ def report(world: World) -> dict[str, Any]:
         "jobs": _jobs(world.store.list("jobs")) | {"killed_by_us": sorted(set(promises.jobs_live.killed))},
         "versions": [
             {"template": template, "version": number, "source": source}
-            for (template, number), source in facts.versions.items()
+            for (template, number), source in sorted(facts.versions.items())
         ],
-        "baseline": [asdict(one) for one in promises.baseline.baseline.differences()],
+        "baseline": sorted((asdict(one) for one in promises.baseline.baseline.differences()), key=_by_place),
+        "missed": world.missed,
         "expect": world.scenario.expect.model_dump(),
     }
+
+
+def _by_place(field: dict[str, Any]) -> tuple[str, str]:
+    """Sorted, since requests that are sent side by side are applied in any order."""
+    return field["object"], field["field"]
 
 
 def _nodes(facts: Facts) -> dict[str, int]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.simulator import actions, cloud_model, manifests
 from rollout.simulator.autoscaler import ClusterAutoscaler
-from rollout.simulator.clock import VirtualClock
+from rollout.simulator.clock import VirtualClock, iso
 from rollout.simulator.cloud import Cloud
+from rollout.simulator.cloud_errors import AwsError
 from rollout.simulator.facts import Facts
+from rollout.simulator.kube_errors import ApiError
 from rollout.simulator.kubelet import Kubelet
 from rollout.simulator.log import ChangeLog
 from rollout.simulator.nodes import Nodes
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from rollout.simulator.cloud_model import Instance
     from rollout.simulator.faults import Fault
     from rollout.simulator.pods import Object
-    from rollout.simulator.scenario import Budget, Group, Scenario
+    from rollout.simulator.scenario import Budget, Event, Group, Scenario
     from rollout.simulator.trouble import Kind, WorldFault
 
 NODES_UP = 300.0  # seconds of the warm-up after which the workloads are applied, so that they find all nodes
@@ -44,6 +46,7 @@ class World:
         seed = scenario.seed
         self.scenario = scenario
         self.faults: tuple[Fault, ...] = scenario.request_faults
+        self.missed: list[str] = []
         self.clock = clock = VirtualClock(scenario.start - scenario.warm_up)
         self.log = ChangeLog(clock)
         self.store = store = Store(clock, self.log)
@@ -68,6 +71,13 @@ class World:
         """Apply the action now, as a third party's act."""
         with self.log.acting("world", f"event {action.do}", 0):
             action.perform(self)
+
+    def happen(self, event: Event) -> None:
+        """Let the scenario's event happen; one that cannot any more, its object being gone, is remembered as missed."""
+        try:
+            self.perform(event.action)
+        except (ValueError, ApiError, AwsError) as error:
+            self.missed.append(f"{event.action.do} at {iso(self.clock.now)}: {error}")
 
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
@@ -101,7 +111,7 @@ def build(scenario: Scenario) -> World:
     for fault in scenario.world_faults:
         world.begin(fault)
     for event in scenario.events:
-        world.clock.at(scenario.start + event.at, partial(world.perform, event.action))
+        world.clock.at(scenario.start + event.at, partial(world.happen, event))
     return world
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rollout.simulator import promises
 from rollout.simulator.world import World
 from tests.simulator.worlds import condition, node_names, passes, phases, pods_of, shipped, world
 
@@ -417,12 +418,21 @@ def test_events_happen_at_their_time_as_a_third_partys_act() -> None:
 def test_an_instance_that_dies_by_an_event_is_replaced() -> None:
     """By its place among those that were there at the start; one that is gone is refused by name."""
     one = world()
-    for _ in range(2):
-        one.do({"do": "terminate_instance", "group": "g", "which": 1, "spot": True}) if _ == 0 else None
-        passes(one, 600)
+    one.do({"do": "terminate_instance", "group": "g", "which": 1, "spot": True})
+    passes(one, 600)
     assert len(node_names(one)) == 2
     with pytest.raises(ValueError, match="group g has no original instance 1 any more"):
         one.do({"do": "terminate_instance", "group": "g", "which": 1})
+
+
+def test_an_event_that_comes_too_late_is_remembered_and_harms_nobody() -> None:
+    """Its object is gone by then; the report says so."""
+    late = {"do": "terminate_instance", "group": "g"}
+    one = world(events=[{"at": "5m", **late}, {"at": "20m", **late}])
+    passes(one, HOUR)
+    assert promises.report(one)["missed"] == [
+        "terminate_instance at 2026-01-05T08:20:00Z: group g has no original instance 0 any more"
+    ]
 
 
 def test_an_action_that_is_wrong_is_refused_with_the_reason() -> None:
