@@ -182,6 +182,25 @@ def test_a_number_moves_to_our_version_and_a_name_stays(version: str, left: str,
     assert (4 not in violations(one)) == wanted
 
 
+def test_a_number_inside_a_mixed_instances_policy_moves_too() -> None:
+    """The reference stands deeper, and means the same."""
+    one = world(groups=[{"name": "g", "template": "lt", "version": "1", "desired": 2, "max": 4}])
+    client = Client(one)
+    specification = {"LaunchTemplateId": client.template, "Version": "1"}
+    policy = {"LaunchTemplate": {"LaunchTemplateSpecification": specification, "Overrides": [{"InstanceType": "a"}]}}
+    one.do({"do": "update_group", "group": "g", "fields": {"MixedInstancesPolicy": policy}})
+    template = one.cloud.templates[client.template]
+    with client.acting():
+        one.cloud.templates.create_version(template, {"ImageId": NEW}, "1", "rollout", None)
+    for version in ("2", "1"):
+        specification["Version"] = version
+        client.update(MixedInstancesPolicy=policy)
+    assert len(violations(one)[4]) == 1
+    specification["Version"] = "2"
+    client.update(MixedInstancesPolicy=policy)
+    assert 4 not in violations(one)
+
+
 def test_a_default_must_be_moved_to_our_version() -> None:
     """A group that lives on $Default is done only when the template's default is ours."""
     one = world(groups=[{"name": "g", "template": "lt", "version": "$Default", "desired": 2, "max": 4}])

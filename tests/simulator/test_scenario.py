@@ -116,6 +116,12 @@ def test_durations_are_seconds_or_a_text(written: object, seconds: float) -> Non
     assert parse_duration(written) == seconds
 
 
+@pytest.mark.parametrize("written", ["2026-01-05T08:00:00Z", '"2026-01-05T08:00:00+00:00"', "2026-01-05 08:00:00"])
+def test_the_start_is_a_moment_in_utc(written: str) -> None:
+    """As YAML's own timestamp or as a text."""
+    assert scenario.parse(f"base: plain\nstart: {written}\n", "mine").start == 1767600000.0
+
+
 @pytest.mark.parametrize(("written", "meant"), [("40s..90s", (40, 90)), ("5m", (300, 300)), (7, (7, 7))])
 def test_a_range_has_two_ends_or_one_value(written: object, meant: tuple[float, float]) -> None:
     """A fixed duration is a range of no width."""

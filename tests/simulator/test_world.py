@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rollout.simulator import promises
+from rollout.simulator.pods import tolerated
 from rollout.simulator.world import World
 from tests.simulator.worlds import condition, node_names, passes, phases, pods_of, shipped, world
 
@@ -220,6 +221,8 @@ def test_a_job_gives_up_beyond_its_backoff_limit() -> None:
     passes(one, HOUR)
     assert phases(one, "job-0") == ["Failed", "Failed"]
     assert conditions(job(one)) == ["Failed"]
+    counted = {"total": 1, "succeeded": 0, "failed": 1, "running": 0, "killed_by_us": []}
+    assert promises.report(one)["jobs"] == counted
 
 
 def test_an_evicted_job_pod_counts_as_failed_and_is_replaced() -> None:
@@ -354,6 +357,31 @@ def test_a_node_selector_and_a_toleration_are_respected() -> None:
     one.store.create("pods", pod)
     passes(one, 60)
     assert phases(one, "tough") == ["Running"]
+
+
+@pytest.mark.parametrize(
+    ("toleration", "fits"),
+    [
+        ({"operator": "Exists"}, True),
+        ({"key": "k", "operator": "Exists"}, True),
+        ({"key": "k", "value": "v"}, True),
+        ({"key": "k", "value": "v", "effect": "NoSchedule"}, True),
+        ({"key": "k", "value": "other"}, False),
+        ({"key": "other", "operator": "Exists"}, False),
+        ({"key": "k", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"value": "v"}, False),
+    ],
+)
+def test_a_toleration_fits_a_taint_as_the_kubernetes_api_says(toleration: dict[str, str], *, fits: bool) -> None:
+    """Key, value and effect must agree, where they are given."""
+    assert tolerated({"key": "k", "value": "v", "effect": "NoSchedule"}, [toleration]) == fits
+
+
+def test_a_node_takes_no_more_pods_than_it_may() -> None:
+    """Its number of pods counts, whatever they request."""
+    groups = [{"name": "g", "template": "lt", "desired": 1, "max": 1, "max_pods": 3}]
+    one = world(groups=groups, workloads={"deployments": [{"name": "web", "replicas": 5}]})
+    assert phases(one, "web") == ["Pending", "Pending", "Running", "Running", "Running"]
 
 
 # -- the cluster-autoscaler
