@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from rollout.cli.demo import simulated
+from rollout.cli.world import command, simulated
 
 RUNS = 5
 
@@ -26,9 +27,8 @@ def main() -> None:
 
 
 def _whole_rollout(scenario: str) -> str:
-    with tempfile.TemporaryDirectory() as folder, simulated(Path(folder), scenario, pace=None) as world:
-        command = ["start", "--config", f"{folder}/rollout.yaml", "--ami", world.ami]
-        seconds = _seconds([sys.executable, "-m", "rollout", *command])
+    with tempfile.TemporaryDirectory() as folder, simulated(Path(folder), scenario) as world:
+        seconds = _seconds(command(world.start(world.ami)))
         report = world.get("/report")
         tallies = [tally for client, tally in world.get("/requests").items() if client != "other"]
     reads, writes = (sum(tally[kind] for tally in tallies) for kind in ("reads", "writes"))
@@ -44,9 +44,9 @@ def _help() -> str:
     return f"| help | {figure} | `rollout --help`, `python -c pass` |"
 
 
-def _seconds(command: list[str | Path]) -> float:
+def _seconds(arguments: Sequence[str | Path]) -> float:
     began = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - began
 
 

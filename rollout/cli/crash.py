@@ -26,7 +26,7 @@ def told(error: Exception) -> str:
 
 
 def _saved(error: Exception) -> Path:
-    """Write the traceback to the state folder, or where that cannot be written to a temporary file; 0600, no secrets."""
+    """Write the traceback to the state folder, or else to a temporary file: 0600, without secrets."""
     text = "".join(map(_scrubbed, "".join(traceback.format_exception(error)).splitlines()))
     try:
         from platformdirs import user_state_path

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rollout.cli import text
 from rollout.runner import Ended
 
 if TYPE_CHECKING:
-    from rollout.ports import Journal
+    from rollout.ports import Event, Journal
     from rollout.record import Record
 
 _CODES = {Ended.DONE: 0, Ended.HALTED: 1, Ended.INTERRUPTED: 75}
@@ -28,16 +28,15 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         case Ended.DONE:
             yield from _done(record, journal)
         case Ended.HALTED:
-            yield f"halted in {record.phase.value}; everything stays protected"
-            yield f"  {halt(journal, record.id)}"
+            yield f"everything stays protected; {halt(journal.events(record.id))}"
         case Ended.INTERRUPTED:
             yield f"interrupted in {record.phase.value}; nothing is lost"
             yield f"  next: rollout resume {record.id}"
 
 
-def halt(journal: Journal, rollout_id: str) -> str:
-    """Return what the rollout's last halt said: the reason, and the next command."""
-    return next((event.text for event in reversed(journal.events(rollout_id)) if event.kind == "halted"), "")
+def halt(events: Sequence[Event]) -> str:
+    """Return what a rollout's last halt said: the reason, and the next command."""
+    return next((event.text for event in reversed(events) if event.kind == "halted"), "")
 
 
 def _done(record: Record, journal: Journal) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +11,7 @@ from rollout.cli import options
 
 if TYPE_CHECKING:
     from rollout.plan import Node
-    from rollout.ports import KilledJob
+    from rollout.ports import Event, KilledJob
     from rollout.record import EffectRow, Record
 
 
@@ -33,23 +33,22 @@ def status(
 
     journal = read_journal(options.journal_url(config, database))
     chosen = choosing.to_show(rollout_id, journal.summaries()).id
-    record, killed = journal.load(chosen), journal.killed(chosen)
+    record, killed, history = journal.load(chosen), journal.killed(chosen), journal.events(chosen)
     if as_json:
         typer.echo(json.dumps(as_fields(record, killed), indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(lines(record, killed)))
+        typer.echo("\n".join(lines(record, killed, history)))
 
 
-def lines(record: Record, killed: tuple[KilledJob, ...]) -> Iterator[str]:
+def lines(record: Record, killed: Sequence[KilledJob], history: Sequence[Event]) -> Iterator[str]:
     """Yield the page for people."""
-    from rollout.cli import text
+    from rollout.cli import ending, text
 
     yield f"rollout {record.id}" + (f"  (key {record.key})" if record.key else "")
     for name, value in _head(record):
         yield f"  {name:<9} {value}"
     if record.halted:
-        yield f"  halted    {record.halted}"
-        yield f"  next      rollout resume {record.id}"
+        yield f"  {ending.halt(history)}"
     if record.nodes:
         gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
         yield f"nodes to go: {len(record.nodes)}, gone: {gone}"
@@ -88,7 +87,7 @@ def _why(node: Node) -> str:
     return f"waits for {node.waits_for}" if node.waits_for else ""
 
 
-def as_fields(record: Record, killed: tuple[KilledJob, ...]) -> dict[str, Any]:
+def as_fields(record: Record, killed: Sequence[KilledJob]) -> dict[str, Any]:
     """Return the page for programs; its keys stay what they are."""
     from rollout.cli import text
 

@@ -12,17 +12,15 @@ from rollout.cli import evidence, text
 from rollout.cli.evidence import Judged
 
 if TYPE_CHECKING:
-    from rollout.cli.demo import World
-
-ANOTHER_ACTIVE = 76
+    from rollout.cli.world import World
 
 
-def say(world: World, database: str, *, refused: bool) -> bool:
+def say(world: World, *, refused: bool) -> bool:
     """Print the verdict and return whether everything holds.
 
     `refused`: a second rollout was, while the first was active.
     """
-    promises = sorted([*_of_the_world(world), *_of_the_journal(world, database, refused)], key=lambda one: one.number)
+    promises = sorted([*_of_the_world(world), *_of_the_journal(world, refused)], key=lambda one: one.number)
     report = world.get("/report")
     for line in (*_promises(promises), *_summary(report), *_baseline(report["baseline"])):
         typer.echo(line)
@@ -35,10 +33,10 @@ def _of_the_world(world: World) -> Iterator[Judged]:
         yield Judged(found["number"], found["text"], found["checks"], tuple(found["violations"]))
 
 
-def _of_the_journal(world: World, database: str, refused: bool) -> Iterator[Judged]:  # noqa: FBT001  as `say` got it
+def _of_the_journal(world: World, refused: bool) -> Iterator[Judged]:  # noqa: FBT001  as `say` got it
     from rollout.journal import read_journal
 
-    journal = read_journal(database)
+    journal = read_journal(world.database)
     rollouts = journal.summaries()
     yield evidence.one_at_a_time(rollouts, refused=refused)
     for one in rollouts:

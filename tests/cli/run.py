@@ -1,12 +1,15 @@
-"""Runs the command line in a process of its own, with nothing of the tester's environment."""
+"""Runs the command line in this process, with nothing of the tester's environment."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
+
+from rollout.cli import app
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,15 @@ class Result:
 
 def rollout(*arguments: str, cwd: Path, **environment: str) -> Result:
     """Run `rollout ARGUMENTS` in `cwd`, which is HOME too."""
-    kept = {name: os.environ[name] for name in os.environ if name.startswith("COVERAGE")}
-    ended = subprocess.run(
-        [sys.executable, "-m", "rollout", *arguments],
-        cwd=cwd,
-        env={"PATH": os.defpath, "HOME": str(cwd), "LANG": "C.UTF-8", **kept, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Result(ended.returncode, ended.stdout, ended.stderr)
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        patch.dict(os.environ, {"PATH": os.defpath, "HOME": str(cwd), **environment}, clear=True),
+        patch("sys.argv", ["rollout", *arguments]),
+    ):
+        try:
+            app.main()
+        except SystemExit as end:
+            return Result(end.code if isinstance(end.code, int) else 0, out.getvalue(), err.getvalue())

@@ -1,0 +1,70 @@
+"""A rollout's plan and a journal with one rollout in it, for tests of what the command line shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rollout.decision import Advance, Move, NodeWait
+from rollout.journal import SqlJournal, open_journal
+from rollout.machine import Stage
+from rollout.plan import Node, NodeGroup, Plan, Protected, Settings
+
+NOW = datetime(2026, 1, 5, 8, 0, 0, tzinfo=UTC)
+ID = "20260105-080000-abcd"
+
+SETTINGS = Settings(
+    protected=Protected(),
+    autoscaler=None,
+    node_selector={},
+    taint_key="eks-rollout/replacing",
+    taint_early=False,
+    processes=(),
+    max_draining=1,
+    on_deadline="pod",
+    on_blocked="halt",
+    surge_seconds=1800,
+    ready_seconds=1200,
+    drain_seconds=7200,
+    blocked_seconds=900,
+    poll_seconds=10,
+    parallel=8,
+)
+PLAN = Plan(
+    cluster="eks-demo",
+    region="eu-west-1",
+    ami="ami-new",
+    description="",
+    settings=SETTINGS,
+    groups=(NodeGroup("workers", "lt-1", "template", "$Latest", 1),),
+    autoscaler_replicas=None,
+)
+
+
+def node(number: int, stage: Stage = Stage.WAITING) -> Node:
+    """An old node."""
+    name = f"ip-10-0-0-{number}.eu-west-1.compute.internal"
+    return Node(f"i-{number}", "workers", "old", stage, NOW, name, f"uid-{number}")
+
+
+def after(minutes: float) -> datetime:
+    """So many minutes after the rollout began."""
+    return NOW + timedelta(minutes=minutes)
+
+
+def url(folder: Path) -> str:
+    """The journal's URL."""
+    return f"sqlite:///{folder / 'rollout.db'}"
+
+
+def draining(folder: Path) -> SqlJournal:
+    """A journal with a rollout in DRAIN: one of two old nodes waits for a Job, the other drains."""
+    journal = open_journal(url(folder), actor="tester@here")
+    journal.begin(ID, "build-7", PLAN, NOW)
+    for minute in range(1, 7):
+        journal.advance(ID, Advance("it holds"), None, after(minute))
+    old = (node(1), node(2))
+    journal.advance(ID, Advance("new nodes are Ready", nodes=old, drain_deadline=after(127)), None, after(7))
+    waits = [NodeWait("i-1", "pod demo/long of Job long")]
+    journal.intend(ID, (), [Move("i-2", "drain")], waits, (), after(8))
+    return journal

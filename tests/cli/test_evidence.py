@@ -1,0 +1,95 @@
+"""Promises 8 and 9, joined from a journal and a log of applied changes: kept, broken, and never put to the test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from rollout import effects
+from rollout.cli import evidence
+from rollout.machine import Phase
+from rollout.ports import Summary
+from tests.cli import samples
+
+FIRST = Summary("r1", None, "c", "ami", ("a",), Phase.DONE, None, samples.NOW, samples.after(10))
+SUSPEND = effects.Suspend(group="workers", processes=("AZRebalance",))
+
+
+def change(at: float, **other: Any) -> dict[str, Any]:
+    fields = {"object": "asg/workers", "field": "SuspendedProcesses", "verb": "SuspendProcesses", "actor": "client:abc"}
+    return {**fields, "at": samples.after(at).timestamp(), **other}
+
+
+def test_rollouts_one_after_the_other_keep_promise_8() -> None:
+    """A rollout that begins when the other has ended is no second one; neither is one of another cluster."""
+    later = replace(FIRST, id="r2", begun=samples.after(10), ended=None)
+    elsewhere = replace(FIRST, id="r3", cluster="d", begun=samples.after(1))
+    judged = evidence.one_at_a_time([later, FIRST, elsewhere])
+    assert judged.kept
+    assert judged.checks == 3
+
+
+def test_two_at_once_break_promise_8() -> None:
+    """A rollout that begins before the other of its cluster has ended is named."""
+    early = replace(FIRST, id="r2", begun=samples.after(9))
+    assert evidence.one_at_a_time([early, FIRST]).violations == ("r2 began while r1 was active on c",)
+
+
+def test_a_second_start_must_be_refused() -> None:
+    """What was tried and not refused breaks promise 8; what was refused is one more check."""
+    assert not evidence.one_at_a_time([FIRST], refused=False).kept
+    assert evidence.one_at_a_time([FIRST], refused=True).checks == 2
+
+
+def test_nothing_to_check_is_no_promise_kept() -> None:
+    """A promise that was never put to the test is not kept."""
+    assert not evidence.one_at_a_time([]).kept
+
+
+def test_a_change_after_its_intent_keeps_promise_9(tmp_path: Path) -> None:
+    """Applied changes of ours with an earlier intent for the thing are in order; other people's are not our matter."""
+    journal = samples.draining(tmp_path)
+    journal.intend(samples.ID, [SUSPEND], (), (), (), samples.after(9))
+    others = [change(1, actor="world"), change(1, actor="client:other", object="asg/x")]
+    judged = evidence.written_first(journal, samples.ID, [change(9), *others])
+    assert judged.kept
+    assert judged.checks == len(journal.events(samples.ID)) + 1
+
+
+@pytest.mark.parametrize("wrong", [change(8), change(10, object="asg/other")])
+def test_a_change_without_earlier_intent_breaks_promise_9(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """Applied before it was intended, or on a thing that no intent names."""
+    journal = samples.draining(tmp_path)
+    journal.intend(samples.ID, [SUSPEND], (), (), (), samples.after(9))
+    assert not evidence.written_first(journal, samples.ID, [wrong]).kept
+
+
+def test_a_changed_event_breaks_promise_9(tmp_path: Path) -> None:
+    """An event that was rewritten afterwards does not fit its chain."""
+    journal = samples.draining(tmp_path)
+    with journal.database.writing() as connection:
+        connection.execute(text("UPDATE events SET text = 'all was well' WHERE seq = 3"))
+    assert not evidence.written_first(journal, samples.ID, []).kept
+
+
+@pytest.mark.parametrize(
+    ("effect", "things"),
+    [
+        (effects.CreateMarker(rollout_id="r", content=""), {"configmap/kube-system/eks-rollout"}),
+        (effects.StopAutoscaler(namespace="n", name="a", rollout_id="r", replicas_before=1), {"deployment/n/a"}),
+        (effects.Cordon(node="x", uid="u", instance_id="i-1"), {"node/x"}),
+        (effects.Evict(namespace="n", name="p", uid="u", node="x"), {"pod/n/p"}),
+        (effects.DeleteJob(namespace="n", name="j", pod_uid="u", node="x", kills="j"), {"job/n/j"}),
+        (effects.SetDefaultVersion(template_id="lt-1", before=1, number=2), {"template/lt-1"}),
+        (effects.Protect(group="g", instance_ids=("i-1", "i-2"), protected=True), {"instance/i-1", "instance/i-2"}),
+        (effects.Terminate(group="g", instance_id="i-1", desired_before=2), {"asg/g", "instance/i-1"}),
+        (SUSPEND, {"asg/workers"}),
+    ],
+)
+def test_an_effect_names_what_it_touches(effect: effects.Effect, things: set[str]) -> None:
+    """The names are those of the simulator's log."""
+    assert set(evidence.touched(effect)) == things

@@ -1,0 +1,133 @@
+"""`rollout status`, `list` and `events`: a journal's content, without AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from rollout.decision import Advance
+from tests.cli import samples
+from tests.cli.run import rollout
+
+
+def test_status_says_what_each_node_waits_for(tmp_path: Path) -> None:
+    """Phase, deadline, and a line for each old node with its stage and what holds it."""
+    samples.draining(tmp_path)
+    lines = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
+    assert lines[0] == f"rollout {samples.ID}  (key build-7)"
+    assert "  phase     DRAIN since 2026-01-05T08:07:00Z" in lines
+    assert "  drain     deadline 2026-01-05T10:07:00Z" in lines
+    assert "nodes to go: 2, gone: 0" in lines
+    assert any(
+        "ip-10-0-0-1" in line and "WAITING" in line and "waits for pod demo/long of Job long" in line for line in lines
+    )
+    assert any("ip-10-0-0-2" in line and "DRAINING" in line for line in lines)
+
+
+def test_status_for_programs_is_json(tmp_path: Path) -> None:
+    """The same as JSON, with instants in UTC."""
+    samples.draining(tmp_path)
+    found = json.loads(rollout("status", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
+    assert (found["id"], found["key"], found["phase"]) == (samples.ID, "build-7", "DRAIN")
+    assert found["drain_deadline"] == "2026-01-05T10:07:00Z"
+    assert [node["stage"] for node in found["nodes"]] == ["WAITING", "DRAINING"]
+    assert found["nodes"][0]["waits_for"] == "pod demo/long of Job long"
+    assert found["killed_jobs"] == []
+
+
+def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
+    """Whoever looks at a halted rollout sees why and what to do, in status and in the list."""
+    samples.draining(tmp_path).halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
+    status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert "  halted: node x is stuck; next: rollout resume\n" in status
+    assert "DRAIN (halted)" in rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out
+
+
+def test_list_shows_newest_first(tmp_path: Path) -> None:
+    """All rollouts of the journal stand in a table, finished ones too."""
+    journal = samples.draining(tmp_path)
+    journal.advance(samples.ID, Advance("gone"), None, samples.after(100))
+    journal.advance(samples.ID, Advance("restored"), None, samples.after(101))
+    journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
+    lines = rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
+    assert lines[0].split() == ["ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "KEY"]
+    assert lines[1].split()[:2] == ["20260106-080000-ffff", "PLANNED"]
+    assert lines[2].split()[:2] == [samples.ID, "DONE"]
+    assert lines[2].split()[-2:] == ["2026-01-05T09:41:00Z", "build-7"]
+
+
+def test_events_tell_the_history_in_order(tmp_path: Path) -> None:
+    """Each event once, in order, as a line or as a JSON object of its own."""
+    samples.draining(tmp_path)
+    plain = rollout("events", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
+    parsed = [
+        json.loads(line)
+        for line in rollout("events", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
+    ]
+    assert plain[0].startswith("2026-01-05T08:00:00Z  begun")
+    assert [event["seq"] for event in parsed] == list(range(1, len(plain) + 1))
+    assert {event["actor"] for event in parsed} == {"tester@here"}
+
+
+def test_events_are_followed_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Following prints what comes between two looks, and ends by itself after the last event of a rollout."""
+    journal = samples.draining(tmp_path)
+    looks = iter([samples.after(100), samples.after(101)])
+    monkeypatch.setattr(time, "sleep", lambda _: journal.advance(samples.ID, Advance("it holds"), None, next(looks)))
+    lines = rollout("events", "--follow", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
+    assert "begun" in lines[0]
+    assert lines[-2].startswith("2026-01-05T09:40:00Z  phase")
+    assert "RESTORE → DONE" in lines[-1]
+
+
+@pytest.mark.parametrize("command", ["status", "events"])
+def test_an_unknown_id_is_refused(tmp_path: Path, command: str) -> None:
+    """Exit 2, and the way to all ids."""
+    samples.draining(tmp_path)
+    ended = rollout(command, "nonsense", "--database", samples.url(tmp_path), cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.err == "rollout: there is no rollout nonsense\n  next: rollout list shows all of them\n"
+
+
+def test_the_configuration_names_the_journal(tmp_path: Path) -> None:
+    """Without --database the journal is the configuration's; rollout.yaml is found in the current folder."""
+    samples.draining(tmp_path)
+    text = f"cluster: eks-demo\nregion: eu-west-1\ngroups: [workers]\ndatabase: {samples.url(tmp_path)}\n"
+    (tmp_path / "rollout.yaml").write_text(text)
+    assert samples.ID in rollout("list", cwd=tmp_path).out
+    (tmp_path / "rollout.yaml").rename(tmp_path / "other.yaml")
+    assert samples.ID in rollout("list", "--config", "other.yaml", cwd=tmp_path).out
+
+
+def test_the_database_is_checked_and_upgraded(tmp_path: Path) -> None:
+    """`db upgrade` makes what is missing, `db check` finds it in order; a check of nothing is exit 2."""
+    where = ("--database", samples.url(tmp_path))
+    assert rollout("db", "check", *where, cwd=tmp_path).code == 2
+    assert rollout("db", "upgrade", *where, cwd=tmp_path).code == 0
+    assert rollout("db", "check", *where, cwd=tmp_path).out == f"{samples.url(tmp_path)} is in order\n"
+
+
+def test_done_is_said_and_nothing_is_asked(tmp_path: Path) -> None:
+    """The same key of a rollout that is done: its id, a sentence, exit 0; AWS is not even connected to."""
+    journal = samples.draining(tmp_path)
+    journal.advance(samples.ID, Advance("gone"), None, samples.after(100))
+    journal.advance(samples.ID, Advance("restored"), None, samples.after(101))
+    text = f"cluster: eks-demo\nregion: eu-west-1\ngroups: [workers]\ndatabase: {samples.url(tmp_path)}\n"
+    (tmp_path / "rollout.yaml").write_text(text)
+    ended = rollout("start", "--ami", "ami-new", "--key", "build-7", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"{samples.ID}\nrollout {samples.ID} is done already: ami-new on eks-demo\n"
+    assert rollout("resume", samples.ID, cwd=tmp_path).code == 0
+
+
+def test_another_cluster_s_configuration_is_refused(tmp_path: Path) -> None:
+    """A rollout is never resumed on a cluster that is not its own."""
+    samples.draining(tmp_path)
+    text = f"cluster: other\nregion: eu-west-1\ngroups: [workers]\ndatabase: {samples.url(tmp_path)}\n"
+    (tmp_path / "rollout.yaml").write_text(text)
+    ended = rollout("resume", cwd=tmp_path)
+    assert ended.code == 2
+    assert "works on eks-demo in eu-west-1, the configuration is for other" in ended.err

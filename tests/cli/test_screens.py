@@ -1,0 +1,104 @@
+"""What is on the screen while a rollout works: the live page, the plain lines, and the end."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rollout.cli import ending, live, text
+from rollout.cli.progress import Lines
+from rollout.decision import Advance, NodeWait
+from rollout.machine import Stage
+from rollout.record import Record
+from rollout.runner import Ended
+from tests.cli import samples
+
+
+def shown(record: Record, waiting: str = "", height: int = 30) -> str:
+    screen = io.StringIO()
+    console = Console(file=screen, width=100, height=height, force_terminal=False)
+    console.print(live.page(record, waiting, samples.after(60), height))
+    return screen.getvalue()
+
+
+def test_the_page_has_a_line_for_each_node(tmp_path: Path) -> None:
+    """Clock, deadline, phases, and every old node with its stage and what it waits for."""
+    page = shown(samples.draining(tmp_path).load(samples.ID), "2 nodes to be done")
+    lines = page.splitlines()
+    assert lines[0] == f"rollout {samples.ID}  eks-demo → ami-new"
+    assert lines[1].split() == ["2026-01-05T09:00:00Z", "deadline", "in", "1h07m"]
+    assert "DRAIN RESTORE DONE" in lines[2]
+    assert lines[4].split()[:3] == ["ip-10-0-0-2", "workers", "DRAINING"]
+    assert lines[5].split(maxsplit=3)[3].strip() == "waits for pod demo/long of Job long"
+    assert lines[-1].strip() == "2 nodes to be done"
+
+
+def test_the_page_fits_the_screen(tmp_path: Path) -> None:
+    """With more nodes than lines those at work are shown, the gone ones left out first, and the rest is counted."""
+    record = samples.draining(tmp_path).load(samples.ID)
+    nodes = [samples.node(number, Stage.GONE if number < 90 else Stage.WAITING) for number in range(100)]
+    page = shown(replace(record, nodes=tuple(nodes)), height=24)
+    assert len(page.splitlines()) <= 24
+    assert page.count("WAITING") == 10
+    assert "90 of 100 old nodes gone, 84 not shown" in page
+
+
+def test_a_halt_stands_on_the_page(tmp_path: Path) -> None:
+    """The reason of a halt replaces what was waited for."""
+    record = replace(samples.draining(tmp_path).load(samples.ID), halted="node x is stuck")
+    assert "node x is stuck" in shown(record, "anything")
+
+
+def test_plain_lines_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only what is new since the last call is printed, with its time in UTC; nothing new prints nothing."""
+    journal = samples.draining(tmp_path)
+    lines = Lines(journal, samples.ID)
+    lines.show()
+    assert capsys.readouterr().out == ""
+    for _ in range(2):
+        journal.intend(samples.ID, (), (), [NodeWait("i-1", "pod demo/other of Job other")], (), samples.after(9))
+        lines.show()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("2026-01-05T08:09:00Z  ")
+    assert "waits for pod demo/other of Job other" in line
+
+
+def test_the_end_says_what_was_done(tmp_path: Path) -> None:
+    """A done rollout names what differs from the baseline, counts its nodes and tells how long it took."""
+    journal = samples.draining(tmp_path)
+    journal.advance(samples.ID, Advance("gone"), None, samples.after(100))
+    journal.advance(
+        samples.ID, Advance("restored", report=("MaxSize of workers is 9, somebody's",)), None, samples.after(125)
+    )
+    lines = list(ending.lines(Ended.DONE, journal.load(samples.ID), journal))
+    assert lines == [
+        "left as it is: MaxSize of workers is 9, somebody's",
+        "done: 2 nodes replaced by ami-new in 2h05m",
+    ]
+
+
+def test_the_end_of_a_halt_says_what_to_do(tmp_path: Path) -> None:
+    """Reason and next command are in the last line."""
+    journal = samples.draining(tmp_path)
+    journal.halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
+    lines = list(ending.lines(Ended.HALTED, journal.load(samples.ID), journal))
+    assert lines == ["everything stays protected; halted: node x is stuck; next: rollout resume"]
+
+
+@pytest.mark.parametrize(("ended", "code"), [(Ended.DONE, 0), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)])
+def test_each_end_has_its_exit_code(ended: Ended, code: int) -> None:
+    """The codes are those of the README."""
+    assert ending.exit_code(ended) == code
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-5, "0s"), (59, "59s"), (61, "1m01s"), (3600, "1h00m"), (7384, "2h03m"), (90000, "25h00m")]
+)
+def test_spans_are_told_in_two_units(seconds: int, words: str) -> None:
+    """A length of time is never longer than it needs to be."""
+    assert text.span(timedelta(seconds=seconds)) == words
