@@ -1,0 +1,334 @@
+"""RESTORE: everything as it was found, step by step; what is somebody else's is left and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from rollout.decision import Advance
+from rollout.effects import (
+    DeleteMarker,
+    Protect,
+    Resize,
+    Resume,
+    SetCapacityRebalance,
+    SetDefaultVersion,
+    SetReference,
+    StartAutoscaler,
+    Uncordon,
+    UnholdNode,
+    UntaintNode,
+)
+from rollout.machine import Phase, Stage
+from rollout.phases import restore
+from rollout.plan import NewVersion, Sizes
+from rollout.record import Record
+from rollout.seen import AutoscalerSeen, GroupSeen, MarkerSeen, NodeSeen, Seen, VersionSeen
+from tests.core.build import (
+    BASE,
+    ID,
+    KEY,
+    MARKER,
+    NOW,
+    OFF,
+    ON,
+    PROCESSES,
+    at,
+    baseline,
+    drained,
+    new,
+    node,
+    node_group,
+    ours_of,
+    record,
+    row,
+    seen,
+    template,
+)
+from tests.core.tables import Answer, acts, advances, case, check, halts, waits
+
+TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
+FLOORED = {"g": Sizes(2, 2, 4)}
+GONE = (row("i-o1", Stage.GONE), row("i-o2", Stage.GONE))
+
+
+def restoring(**changes: Any) -> Record:
+    """A record in RESTORE: both old nodes were terminated, the last floor stands."""
+    usual = {"done": TERMINATED, "written": FLOORED, "nodes": GONE, "deadline": at(1800)}
+    return record(Phase.RESTORE, **{**usual, **changes})
+
+
+RECORD = restoring()
+RESTORED = drained(
+    new("n1", protected=False),
+    new("n2", protected=False),
+    sizes=BASE,
+    reference="$Latest",
+    protect_new=False,
+    suspended=frozenset(),
+)
+FREED = tuple(node(name, held=None, held_before=None) for name in ("n1", "n2"))
+
+
+def then(group: GroupSeen = RESTORED, *nodes: NodeSeen, **changes: Any) -> Seen:
+    """All is restored but for what is named here."""
+    usual: dict[str, Any] = {"autoscaler": ON, "marker": None}
+    named = {one.name for one in nodes}
+    rest = (one for one in FREED if one.name not in named)
+    return seen(group, template(), *nodes, *rest, **{**usual, **changes})
+
+
+RESIZE = Resize(group="g", before=Sizes(2, 2, 4), sizes=BASE, occasion="restore.0")
+UNPIN = SetReference(group="g", template_id="lt", before="2", reference="$Latest", occasion="restore.0")
+FLAG = Resize(group="g", before=BASE, sizes=BASE, protect_new=False, occasion="inherit.0")
+RESUME = Resume(group="g", processes=PROCESSES, occasion="restore.0.AZRebalance+AlarmNotification")
+START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=1, occasion="0")
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("nothing done yet: sizes first", acts(RESIZE), seen(drained(), template(), marker=MARKER), RECORD),
+        case("then the reference", acts(UNPIN), then(drained(sizes=BASE)), RECORD),
+        case("then the flag of new instances", acts(FLAG), then(drained(sizes=BASE, reference="$Latest")), RECORD),
+        case("then protection",
+             acts(Protect(group="g", instance_ids=("i-n1", "i-n2"), protected=False, occasion="restore.0")),
+             then(drained(sizes=BASE, reference="$Latest", protect_new=False)), RECORD),
+        case("then CapacityRebalance", acts(SetCapacityRebalance(group="g", enabled=True, occasion="restore.0")),
+             then(replace(RESTORED, suspended=frozenset(PROCESSES))),
+             restoring(baselines=(baseline(capacity_rebalance=True),))),
+        case("then processes", acts(RESUME),
+             then(replace(RESTORED, suspended=frozenset(PROCESSES)), *seen(drained()).nodes), RECORD),
+        case("then our hold",
+             acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore=None, occasion="0")),
+             then(RESTORED, node("n1"), autoscaler=OFF), RECORD),
+        case("then the autoscaler", acts(START),
+             then(RESTORED, node("n1", "NoSchedule", held=None, held_before=None), autoscaler=OFF), RECORD),
+        case("then taints", acts(UntaintNode(node="n1", uid="uid-n1", instance_id="i-n1", taint_key=KEY, occasion="0")),
+             then(RESTORED, node("n1", "NoSchedule", held=None, held_before=None), marker=MARKER), RECORD),
+        case("then the marker", acts(DeleteMarker(uid="uid-marker", occasion="0")), then(marker=MARKER), RECORD),
+        case("all restored", advances("the baseline is restored"), then(), RECORD),
+        case("by somebody else's hand", advances(), then(), restoring(done=frozenset())),
+        case("resumed: other occasions", acts(replace(RESIZE, occasion="restore.1")),
+             seen(drained(), template()), restoring(round=1)),
+        case("the deadline does not matter while there is something to do", acts(UNPIN),
+             then(drained(sizes=BASE)), RECORD, at(9000)),
+        case("a group of size 0: its reference, nothing else", acts(UNPIN),
+             then(drained(instances=(), sizes=Sizes(0, 0, 3))),
+             restoring(baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=())),
+    ],
+)  # fmt: skip
+def test_order(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """Each step is seen before the next one begins."""
+    check(restore, world, journal, now, expected)
+
+
+PENDING = new("n2", lifecycle="Pending", protected=True)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("a new instance that is not InService yet", waits("instances to be InService: i-n2"),
+             then(replace(RESTORED, instances=(new("n1", protected=False), PENDING))), RECORD),
+        case("at the deadline", halts("RESTORE still waits for instances to be InService: i-n2"),
+             then(replace(RESTORED, instances=(new("n1", protected=False), PENDING))), RECORD, at(1800)),
+        case("without a deadline", waits(),
+             then(replace(RESTORED, instances=(PENDING,))), restoring(deadline=None), at(9000)),
+        case("what can be done is done meanwhile", acts("protect:g/i-n1=off:restore.0"),
+             then(replace(RESTORED, instances=(new("n1"), PENDING))), RECORD),
+        case("the baseline's flag is what new instances get", acts("protect:g/i-n1=on:restore.0"),
+             then(replace(RESTORED, protect_new=True, instances=(new("n1", protected=False), new("n2")))),
+             restoring(baselines=(baseline(protect_new=True),))),
+        case("the autoscaler came back but is still ours: our note goes, its replicas stay",
+             acts(replace(START, replicas=3)), then(autoscaler=replace(OFF, replicas=3)), RECORD),
+        case("the cluster has no autoscaler", advances(),
+             then(autoscaler=None), restoring(autoscaler=None, autoscaler_replicas=None)),
+        case("found at 0", advances(),
+             then(autoscaler=AutoscalerSeen(0, None, None)), restoring(autoscaler_replicas=0)),
+        case("only what we suspended", acts(replace(RESUME, processes=PROCESSES[:1], occasion="restore.0.AZRebalance")),
+             then(replace(RESTORED, suspended=frozenset({*PROCESSES, "Launch"}))),
+             restoring(baselines=(baseline(suspended=(PROCESSES[1], "Launch")),))),
+        case("the value that was there before the hold",
+             acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore="false", occasion="0")),
+             then(RESTORED, node("n1", held_before="false")), RECORD),
+        case("a hold of somebody else stays", advances(), then(RESTORED, node("n1", held_before=None)), RECORD),
+        case("surplus that was kept is opened again",
+             acts("untaint-node:n1:0", Uncordon(node="n1", uid="uid-n1", instance_id="i-n1", occasion="0")),
+             then(RESTORED, node("n1", "NoSchedule", unschedulable=True, held=None, held_before=None)),
+             restoring(nodes=(*GONE, row("i-n1", Stage.KEPT, role="surplus")))),
+        case("a node that somebody else cordoned is left", advances(),
+             then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)), RECORD),
+        case("another rollout's marker is not touched", advances(), then(marker=MarkerSeen("r2", "x")), RECORD),
+    ],
+)  # fmt: skip
+def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """What is ours is given back; what is not ours stays."""
+    check(restore, world, journal, now, expected)
+
+
+EARLIER = frozenset({*TERMINATED, RESIZE.key})
+THREE = (new("n1", protected=False), new("n2", protected=False), new("n3", protected=False))
+FEWER = restoring(done=TERMINATED | {"terminate:g/i-o3:"}, written={"g": Sizes(1, 1, 4)})
+ONE_LOST = frozenset({"terminate:g/i-o1:"})  # the other old node left by itself, and AWS replaced it
+
+
+@pytest.mark.parametrize(
+    ("sizes", "instances", "journal", "expected"),
+    [
+        pytest.param(Sizes(2, 2, 4), 2, RECORD, BASE, id="ours: the baseline comes back"),
+        pytest.param(Sizes(1, 2, 3), 2, RECORD, None, id="already the baseline"),
+        pytest.param(Sizes(0, 2, 4), 2, RECORD, Sizes(0, 2, 3), id="MinSize is somebody else's"),
+        pytest.param(Sizes(2, 3, 4), 3, RECORD, Sizes(1, 3, 3), id="desired is somebody else's"),
+        pytest.param(Sizes(2, 4, 4), 2, RECORD, Sizes(1, 4, 4), id="somebody else's desired keeps its room"),
+        pytest.param(Sizes(2, 2, 9), 2, RECORD, Sizes(1, 2, 9), id="MaxSize is somebody else's"),
+        pytest.param(Sizes(3, 3, 4), 3, restoring(done=ONE_LOST, written={"g": Sizes(3, 3, 4)}),
+                     Sizes(1, 3, 3), id="surplus that stays: never below the living"),
+        pytest.param(Sizes(3, 3, 4), 2, restoring(done=ONE_LOST, written={"g": Sizes(3, 3, 4)}),
+                     BASE, id="surplus that left"),
+        pytest.param(Sizes(2, 2, 4), 3, RECORD, BASE, id="AWS replaces one: no reason to desire more"),
+        pytest.param(Sizes(2, 2, 4), 4, RECORD, Sizes(1, 2, 4), id="MaxSize never below the living"),
+        pytest.param(Sizes(1, 1, 4), 1, FEWER, BASE, id="fewer than at the start: desired is raised"),
+        pytest.param(Sizes(1, 1, 1), 1, FEWER, None, id="fewer, but somebody else's MaxSize leaves no room"),
+        pytest.param(Sizes(2, 2, 4), 2, restoring(written={}), Sizes(2, 2, 3), id="MinSize that we never wrote"),
+        pytest.param(Sizes(1, 4, 5), 4, restoring(done=EARLIER, written={"g": BASE}), None,
+                     id="restored before, the autoscaler at work again"),
+        pytest.param(Sizes(2, 2, 4), 2, restoring(done=EARLIER, round=1), BASE, id="restored in an earlier round"),
+    ],
+)  # fmt: skip
+def test_sizes(sizes: Sizes, instances: int, journal: Record, expected: Sizes | None) -> None:
+    """Ours go back to the baseline, somebody else's stay, and AWS never gets a victim to choose."""
+    living = tuple(new(f"n{number}", protected=False) for number in range(instances))
+    part = restore.sizes(seen(replace(RESTORED, sizes=sizes, instances=living)), journal)
+    written = [effect.sizes for effect in part.effects if isinstance(effect, Resize)]
+    assert written == ([] if expected is None else [expected])
+    final = expected or sizes
+    differing = [a != b for a, b in zip((final.minimum, final.desired, final.maximum), (1, 2, 3), strict=True)]
+    assert len(part.report) == sum(differing)
+
+
+HERS = "somebody else's, left"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "versions", "effect", "report"),
+    [
+        pytest.param("$Latest", {"reference": "2"}, template(), UNPIN, "", id="$Latest stays $Latest"),
+        pytest.param("$Latest", {"reference": "$Latest"}, template(), None, "", id="already given back"),
+        pytest.param("$Latest", {"reference": "2"}, template(VersionSeen(3, "ami-x", ""), ours_of(2)), None,
+                     "g stays at 2: $Latest of workers is 3 now", id="$Latest is not ours any more"),
+        pytest.param("$Latest", {"reference": "7"}, template(), None, f"workers 7, not our 2: {HERS}",
+                     id="somebody else's number"),
+        pytest.param("$Latest", {"reference": "$Latest", "template_id": "lt-x", "template_name": "x"}, template(), None,
+                     f"g launches x $Latest, not our 2: {HERS}", id="somebody else's template"),
+        pytest.param("$Default", {"reference": "2"}, template(default=1),
+                     SetDefaultVersion(template_id="lt", before=1, number=2, occasion="0"), "",
+                     id="$Default moves first"),
+        pytest.param("$Default", {"reference": "2"}, template(default=2), replace(UNPIN, reference="$Default"), "",
+                     id="then $Default comes back"),
+        pytest.param("$Default", {"reference": "2"}, template(default=9), None,
+                     "g stays at 2: $Default of workers is 9 now", id="$Default is somebody else's"),
+        pytest.param("1", {"reference": "2"}, template(), None, "", id="a number becomes the new one"),
+        pytest.param("1", {"reference": "1"}, template(), None, f"workers 1, not our 2: {HERS}",
+                     id="a number that somebody put back"),
+    ],
+)  # fmt: skip
+def test_reference(before: str, now: dict[str, str], versions: object, effect: object, report: str) -> None:
+    """$Latest and $Default come back where they mean our version; a number stays ours."""
+    world = seen(replace(RESTORED, **now), versions)  # type: ignore[arg-type]
+    part = restore.reference(world, restoring(groups=(node_group(reference=before),)))
+    assert part.effects == (() if effect is None else (effect,))
+    assert len(part.report) == bool(report)
+    assert report in "".join(part.report)
+
+
+def test_the_default_of_a_shared_template_moves_once() -> None:
+    """Two groups that live on one $Default ask for one effect."""
+    journal = restoring(
+        groups=(node_group("g", reference="$Default"), node_group("h", reference="$Default")),
+        baselines=(baseline("g"), baseline("h")),
+    )
+    part = restore.reference(seen(drained(), drained(name="h"), template()), journal)
+    assert [effect.key for effect in part.effects] == ["set-default-version:lt:0"]
+
+
+def test_two_sources_of_one_template_cannot_both_be_latest() -> None:
+    """The newer version takes $Latest; the other group stays pinned and is reported."""
+    journal = restoring(
+        groups=(node_group("g"), node_group("h", source_version=11)),
+        baselines=(baseline("g"), baseline("h")),
+        versions=(NewVersion("lt", 1, 12), NewVersion("lt", 11, 13)),
+    )
+    world = seen(drained(reference="12"), drained(name="h", reference="13"), template(ours_of(13), ours_of(12)))
+    part = restore.reference(world, journal)
+    assert [effect.target for effect in part.effects] == ["h"]
+    assert part.report == ("g stays at 12: $Latest of workers is 13 now",)
+
+
+ZONES = {"zones": ("a", "b"), "suspended": frozenset(PROCESSES)}
+
+
+@pytest.mark.parametrize(
+    ("zones", "resumed"),
+    [
+        pytest.param("ab", PROCESSES, id="even"),
+        pytest.param("aab", PROCESSES, id="one apart"),
+        pytest.param("aaab", PROCESSES[1:], id="two apart"),
+        pytest.param("aa", PROCESSES[1:], id="a zone without instances counts"),
+    ],
+)
+def test_rebalancing_stays_suspended_where_it_would_terminate(zones: str, resumed: tuple[str, ...]) -> None:
+    """AWS would end new nodes with Jobs to even the zones out: it is left suspended, with the command to resume it."""
+    living = tuple(new(f"n{number}", zone=zone) for number, zone in enumerate(zones))
+    part = restore.processes(seen(replace(RESTORED, instances=living, **ZONES)), RECORD)  # type: ignore[arg-type]
+    assert [effect.processes for effect in part.effects if isinstance(effect, Resume)] == [resumed]
+    assert [("--scaling-processes AZRebalance" in line) for line in part.report] == [True] * (resumed != PROCESSES)
+
+
+def test_rebalancing_alone_is_left_without_an_effect() -> None:
+    """Nothing is resumed without a name: AWS would resume all."""
+    group = replace(RESTORED, zones=("a", "b"), suspended=frozenset(PROCESSES[:1]))
+    part = restore.processes(seen(group), RECORD)
+    assert part.effects == ()
+    assert len(part.report) == 1
+
+
+def test_a_group_without_zones_or_instances_is_even() -> None:
+    """Where nothing can be counted nothing is uneven."""
+    group = replace(RESTORED, zones=(), instances=(), suspended=frozenset(PROCESSES))
+    assert restore.processes(seen(group), RECORD).report == ()
+
+
+@pytest.mark.parametrize(
+    ("autoscaler", "says"),
+    [
+        pytest.param(None, "had 1 replicas, now deleted", id="deleted"),
+        pytest.param(AutoscalerSeen(4, None, None), "had 1 replicas, now 4", id="somebody else's replicas"),
+        pytest.param(AutoscalerSeen(0, 1, "r2"), "is held by rollout r2: left", id="another rollout's"),
+    ],
+)
+def test_an_autoscaler_that_is_not_ours_is_reported(autoscaler: AutoscalerSeen | None, says: str) -> None:
+    """It comes back only where our note says that we stopped it."""
+    decision = restore.decide(then(autoscaler=autoscaler), RECORD, NOW)
+    assert isinstance(decision, Advance)
+    assert decision.why == "the baseline is restored, with differences"
+    assert says in decision.report[0]
+
+
+def test_all_differences_are_reported_together() -> None:
+    """The end names everything that stays different, whichever step found it."""
+    world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), reference="7"), autoscaler=None)
+    decision = restore.decide(world, RECORD, NOW)
+    assert isinstance(decision, Advance)
+    words = ("DesiredCapacity", "MaxSize", "workers 7", "deleted")
+    assert all(word in line for word, line in zip(words, decision.report, strict=True))
+
+
+@pytest.mark.parametrize("step", restore.STEPS, ids=lambda step: step.__name__)
+def test_each_step_of_a_restored_world_is_quiet(step: Callable[[Seen, Record], restore.Part]) -> None:
+    """Where all is as it was, no step has an effect, a wait or a difference."""
+    assert step(then(), RECORD) == restore.Part()
