@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rollout.adapters.wording import one_line
-from rollout.errors import EdgeError, Refused, Retry
+from rollout.errors import Refused, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ class Watch(Generic[Slim]):
                     self._list()
                 self._follow()
                 pause = _PAUSE
-            except (EdgeError, ValueError, KeyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: without this thread the rollout is blind
                 if isinstance(error, Refused):
                     # No version is good for ever; whether it was that, the next list tells.
                     self._version = ""

@@ -10,6 +10,7 @@ import contextlib
 import http
 import http.client
 import json
+import os
 import select
 import socket
 import threading
@@ -29,8 +30,6 @@ _PIECE = 10.0
 _CALM = 3.0
 
 _TIMEOUT = 30.0
-#: Exit code of a rollout that was interrupted and can be resumed.
-_INTERRUPTED = 75
 
 
 class _Bell:
@@ -203,7 +202,7 @@ class _Line:
         return UserError(
             one_line(f"the simulator at {self._url} does not answer ({type(error).__name__}: {error})"),
             hint="start it again, then: rollout resume",
-            exit_code=_INTERRUPTED,
+            exit_code=os.EX_TEMPFAIL,
         )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from rollout.adapters.access import Account
     from rollout.config import Config
     from rollout.ports import Clock, Cluster, Fleet
-
-#: Exit code of what may be tried again as it is.
-_INTERRUPTED = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +124,6 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Retry as error:
-        raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=_INTERRUPTED) from error
+        raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=os.EX_TEMPFAIL) from error
     except EdgeError as error:
         raise UserError(f"{what}: {error.detail}", hint="see access in the configuration") from error

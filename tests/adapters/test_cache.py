@@ -138,7 +138,9 @@ def test_what_does_not_show_in_the_records_is_no_news(reader: Reader, server: Se
     assert not reader.news.acquire(blocking=False)
 
 
-@pytest.mark.parametrize("end", [None, Retry("cut off"), b'{"type": "ADDED", "obj', b'{"type": "ADDED"}\n'], ids=str)
+@pytest.mark.parametrize(
+    "end", [None, Retry("cut off"), b'{"type": "ADDED", "obj', b'{"type": "ADDED"}\n', b"[]\n"], ids=str
+)
 def test_a_broken_stream_goes_on_where_it_was(reader: Reader, server: Server, end: bytes | Exception | None) -> None:
     """A clean end, a lost connection or a line that cannot be read: the next watch begins after the last event."""
     server.opened().put(event("ADDED", thing("c", 6)), bookmark(9), end)
