@@ -104,7 +104,7 @@ class Api:
             text = answer.read()
             if method == "POST" and answer.status == 201 and "/eviction" not in path:
                 self._made.append(f"{path.partition('?')[0]}/{json.loads(text).get('metadata', {}).get('name')}")
-            return Reply(answer.status, _parsed(text, stream="watch=" in path), answer.headers)
+            return Reply(answer.status, _parsed(text, stream="watch=" in path and answer.status == 200), answer.headers)
 
     def watch(self, path: str, count: int) -> list[Object]:
         """The first so many events of a watch, bookmarks left out."""
