@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from rollout.simulator import promises
+from rollout.simulator.kube_errors import ApiError
 from rollout.simulator.world import World
 from tests.simulator.worlds import NEW, Client, node_names, passes, pods_of, shipped, violations, world
 
@@ -94,15 +96,20 @@ def test_ending_an_instance_under_a_job_breaks_promises_1_and_2(busy: World) -> 
     assert "with default/job-0-" in violations(busy)[2][0]
 
 
-def test_a_delete_that_ignores_the_uid_hits_another_pod_and_breaks_promise_5() -> None:
-    """The second deletion of a name is a second effect, even if each was sent once."""
+@pytest.mark.parametrize("honoured", [True, False])
+def test_a_store_that_ignores_uids_breaks_promise_5(monkeypatch: pytest.MonkeyPatch, *, honoured: bool) -> None:
+    """Deleted a second time by its name, another pod would go; the precondition is what prevents it."""
     one = world(workloads={"pods": [{"name": "bare"}]})
     client = Client(one)
     (pod,) = pods_of(one, "bare-0")
     client.delete_pod(pod)
     one.store.create("pods", {"metadata": {"name": "bare-0"}, "spec": pod["spec"]})
-    client.delete_pod(pod)
-    assert "pod/default/bare-0" in violations(one)[5][0]
+    if not honoured:
+        delete = one.store.delete
+        monkeypatch.setattr(one.store, "delete", lambda *what, uid, **how: uid and delete(*what, **how))
+    with nullcontext() if not honoured else pytest.raises(ApiError):
+        client.delete_pod(pod)
+    assert (5 in violations(one)) != honoured
 
 
 def test_a_shorter_grace_is_no_second_deletion() -> None:

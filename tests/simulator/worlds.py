@@ -144,10 +144,10 @@ class Client:
         passes(self.world, 1)
 
     def delete_pod(self, pod: dict[str, Any], grace: int | None = None) -> None:
-        """Delete the pod."""
+        """Delete the pod, and no other of its name."""
         meta = pod["metadata"]
         with self.acting("DELETE"):
-            self.store.delete("pods", meta["namespace"], meta["name"], grace=grace)
+            self.store.delete("pods", meta["namespace"], meta["name"], grace=grace, uid=meta["uid"])
         passes(self.world, 20)
 
     def terminate(self, instance: Instance, *, floor: bool = True) -> None:
