@@ -27,6 +27,7 @@ from rollout.seen import (
     TemplateSeen,
     VersionSeen,
 )
+from rollout.stages.view import View, view
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 ID = "r1"
@@ -221,3 +222,29 @@ def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] 
 def _joined(groups: tuple[GroupSeen, ...], but: set[str]) -> tuple[NodeSeen, ...]:
     names = (one.id.removeprefix("i-") for group in groups for one in group.living)
     return tuple(node(name) for name in names if name not in but)
+
+
+# ---- one node that must go ------------------------------------------------------------------------------------------
+
+
+def looked(
+    stage: Stage,
+    *things: NodeSeen | PodSeen,
+    o1: Any = None,
+    sizes: Sizes = SURGED,
+    now: datetime = NOW,
+    fresh: tuple[str, ...] = ("o1",),
+    unjoined: tuple[str, ...] = (),
+    row_: dict[str, Any] | None = None,
+    **changes: Any,
+) -> View:
+    """The view of `o1`, closed to new pods, in a surged group; `changes`: as for `record`.
+
+    `o1`: its instance (False: not listed any more); `row_`: what differs in its row.
+    """
+    others = (old("o2"), new("n1"), new("n2"))
+    instances = others if o1 is False else (o1 or old("o1"), *others)
+    named = {thing.name for thing in things if isinstance(thing, NodeSeen)}
+    closed = () if "o1" in {*unjoined, *named} else (node("o1", "NoSchedule"),)
+    world = seen(surged(*instances, sizes=sizes), *closed, *things, fresh=fresh, unjoined=unjoined)
+    return view(replace(row("i-o1", stage), **(row_ or {})), world, record(**changes), now)

@@ -1,0 +1,210 @@
+"""WAITING, RELEASED, TERMINATING and the two ends of a node that must go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.effects import Protect, Resize, TaintNode, Terminate
+from rollout.machine import Stage
+from rollout.plan import Sizes
+from rollout.seen import GroupSeen
+from rollout.stages import gone, kept, released, terminating, waiting
+from rollout.stages.view import View, terminate_key, view
+from tests.core.build import (
+    ID,
+    KEY,
+    NOW,
+    SURGED,
+    at,
+    bare,
+    looked,
+    new,
+    node,
+    old,
+    pod,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+)
+from tests.core.tables import Told, check_stage, goes, sends, stays
+
+DEADLINE = at(7200)
+DAEMON = pod("daemon", owner_kind="DaemonSet")
+SHIELD = Protect(group="g", instance_ids=("i-o1",), protected=True, occasion="0.0")
+CLOSE = TaintNode(
+    node="o1",
+    uid="uid-o1",
+    instance_id="i-o1",
+    taint_key=KEY,
+    value=ID,
+    effect="NoSchedule",
+    occasion="drain.0.0",
+)
+SURPLUS = {"role": "surplus"}
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(looked(Stage.WAITING), goes("drain"), id="nothing runs here"),
+        pytest.param(looked(Stage.WAITING, pod()), stays("pod ns/job-1 of Job job"), id="a Job runs"),
+        pytest.param(looked(Stage.WAITING, pod(), fresh=()), stays("job-1"), id="a Job runs, as the watch knows"),
+        pytest.param(looked(Stage.WAITING, pod(on="o2")), goes("drain"), id="a Job runs elsewhere"),
+        pytest.param(looked(Stage.WAITING, pod(phase="Succeeded")), goes("drain"), id="a Job has ended"),
+        pytest.param(looked(Stage.WAITING, bare(), DAEMON), goes("drain"), id="what may be evicted holds nothing"),
+        pytest.param(looked(Stage.WAITING, pod(), now=at(7199)), stays("job-1"), id="just before the deadline"),
+        pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE), goes("drain"), id="at the deadline"),
+        pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE, on_deadline="job"), goes("drain"), id="deadline: job"),
+        pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE, on_deadline="halt"),
+                     stays("job-1", halt="deadline has passed and pod ns/job-1 of Job job still runs on o1"),
+                     id="deadline: halt"),
+        pytest.param(looked(Stage.WAITING, now=DEADLINE, on_deadline="halt"), goes("drain"), id="halt, but empty"),
+        pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE, drain_deadline=None), stays("job-1"), id="no deadline"),
+        pytest.param(looked(Stage.WAITING, o1=old("o1", protected=False)), sends(SHIELD, waits="taint and protection"),
+                     id="not protected: put back first"),
+        pytest.param(looked(Stage.WAITING, node("o1", "PreferNoSchedule")), sends(CLOSE), id="taint: put back first"),
+        pytest.param(looked(Stage.WAITING, pod(), node("o1"), now=DEADLINE), sends(CLOSE),
+                     id="even after the deadline"),
+        pytest.param(looked(Stage.WAITING, node("o1"), o1=old("o1", protected=False), row_={"round": 2}, round=1),
+                     sends(replace(SHIELD, occasion="1.2"), replace(CLOSE, occasion="drain.1.2")),
+                     id="back here: occasions of this passage"),
+        pytest.param(looked(Stage.WAITING, o1=old("o1", lifecycle="Pending")), stays("instance is Pending"),
+                     id="a Pending instance waits for AWS"),
+        pytest.param(looked(Stage.WAITING, unjoined=("o1",), row_={"name": None, "uid": None}), goes("drain"),
+                     id="never joined: nothing to drain"),
+        pytest.param(looked(Stage.WAITING, pod(), unjoined=("o1",)), stays("job-1"), id="its node object was deleted"),
+        pytest.param(looked(Stage.WAITING, pod(), now=at(7199), row_=SURPLUS), stays("job-1"), id="surplus, busy"),
+        pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE, row_=SURPLUS), goes("keep"),
+                     id="surplus, busy at the deadline: kept, nobody is killed for it"),
+        pytest.param(looked(Stage.WAITING, bare(), now=DEADLINE, row_=SURPLUS), goes("keep"),
+                     id="surplus, not empty at the deadline"),
+        pytest.param(looked(Stage.WAITING, DAEMON, now=DEADLINE, row_=SURPLUS), goes("drain"),
+                     id="surplus, empty at the deadline"),
+    ],
+)  # fmt: skip
+def test_waiting(it: View, expected: Told) -> None:
+    """A node waits, guarded, for protected pods, until the deadline."""
+    check_stage(waiting, it, expected, forward="drain")
+
+
+FLOORED = Sizes(3, 4, 4)
+BARE = old("o1", protected=False)
+FREE = Protect(group="g", instance_ids=("i-o1",), protected=False, occasion="0.0")
+FLOOR = Resize(group="g", before=SURGED, sizes=FLOORED, occasion="floor.i-o1.0.0")
+END = Terminate(group="g", instance_id="i-o1", desired_before=4)
+UNREADY = (node("o2", ready=False), node("n1", ready=False))
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(looked(Stage.RELEASED), sends(FREE, waits="protection off"), id="protection off first"),
+        pytest.param(looked(Stage.RELEASED, o1=BARE), sends(FLOOR, waits="MinSize"), id="then the floor"),
+        pytest.param(looked(Stage.RELEASED, o1=BARE, sizes=FLOORED), goes("terminate", END), id="then the end"),
+        pytest.param(looked(Stage.RELEASED, DAEMON, o1=BARE, sizes=FLOORED), goes("terminate", END), id="daemons stay"),
+        pytest.param(looked(Stage.RELEASED, o1=BARE, sizes=FLOORED, fresh=()), stays("a fresh list"), id="not fresh"),
+        pytest.param(looked(Stage.RELEASED, pod(), o1=BARE, sizes=FLOORED), goes("back"), id="a Job turned up"),
+        pytest.param(looked(Stage.RELEASED, bare(), o1=BARE, sizes=FLOORED), goes("back"), id="any pod turned up"),
+        pytest.param(looked(Stage.RELEASED, bare(), o1=BARE, sizes=FLOORED, now=at(9999)), goes("back"),
+                     id="even after the deadline"),
+        pytest.param(looked(Stage.RELEASED, o1=old("o1", lifecycle="Standby"), sizes=FLOORED),
+                     stays("instance is Standby"), id="not InService"),
+        pytest.param(looked(Stage.RELEASED, o1=False, unjoined=("o1",), fresh=("o1",)), stays("instance is gone"),
+                     id="not listed any more"),
+        pytest.param(looked(Stage.RELEASED, *UNREADY, o1=BARE, sizes=FLOORED),
+                     stays("only 1 Ready nodes would remain, 2 are needed"), id="too few Ready nodes would remain"),
+        pytest.param(looked(Stage.RELEASED, UNREADY[0], o1=BARE, sizes=FLOORED), goes("terminate", END),
+                     id="just enough"),
+        pytest.param(looked(Stage.RELEASED, *UNREADY, node("x", ready=True), o1=BARE, sizes=FLOORED), stays("only 1"),
+                     id="nodes of other groups do not count"),
+        pytest.param(looked(Stage.RELEASED, o1=BARE, sizes=Sizes(3, 3, 4)),
+                     sends(replace(FLOOR, before=Sizes(3, 3, 4), sizes=Sizes(2, 3, 4))), id="the next one's floor"),
+        pytest.param(looked(Stage.RELEASED, unjoined=("o1",), o1=BARE, sizes=FLOORED,
+                            row_={"name": None, "uid": None}, fresh=()), goes("terminate", END), id="never joined"),
+        pytest.param(looked(Stage.RELEASED, o1=BARE, row_={"round": 1}, round=2),
+                     sends("resize:g:floor.i-o1.2.1"), id="a later passage has its own occasions"),
+    ],
+)  # fmt: skip
+def test_released(it: View, expected: Told) -> None:
+    """Protection off, floor down, one more fresh look, then the one terminate."""
+    check_stage(released, it, expected, forward="terminate")
+
+
+SETTLED: Any = {"done": frozenset({"terminate:g/i-o1:"})}
+LEAVING = old("o1", lifecycle="Terminating:Wait")
+AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "refused"),)}
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(looked(Stage.TERMINATING, o1=False, unjoined=("o1",), **SETTLED), goes("gone"), id="gone"),
+        pytest.param(looked(Stage.TERMINATING, o1=LEAVING, **SETTLED), stays("AWS to end"), id="AWS is at it"),
+        pytest.param(looked(Stage.TERMINATING, o1=LEAVING), stays("AWS to end"), id="AWS is at it, not settled"),
+        pytest.param(looked(Stage.TERMINATING, o1=BARE, **SETTLED), stays("AWS to end"), id="settled, still listed"),
+        pytest.param(looked(Stage.TERMINATING, o1=False, unjoined=("o1",)), stays("to be settled"),
+                     id="not listed, not settled"),
+        pytest.param(looked(Stage.TERMINATING, **AGAIN), sends(END, waits="its termination"),
+                     id="not applied: the same again"),
+        pytest.param(looked(Stage.TERMINATING, pod(), **AGAIN), stays("not now: pod ns/job-1"), id="a Job turned up"),
+        pytest.param(looked(Stage.TERMINATING, fresh=(), **AGAIN), stays("not now: a fresh list"), id="not fresh"),
+        pytest.param(looked(Stage.TERMINATING, *UNREADY, **AGAIN), stays("not now: only 1 Ready"), id="too few Ready"),
+        pytest.param(looked(Stage.TERMINATING, **{**AGAIN, "o1": old("o1")}), stays("not now: scale-in protection off"),
+                     id="protected by somebody"),
+        pytest.param(looked(Stage.TERMINATING, **{**AGAIN, "sizes": SURGED}), stays("not now: MinSize"), id="no floor"),
+    ],
+)  # fmt: skip
+def test_terminating(it: View, expected: Told) -> None:
+    """One terminate: sent again only if it was not applied and all that let it be sent still holds."""
+    check_stage(terminating, it, expected, forward="gone")
+
+
+@pytest.mark.parametrize("module", [gone, kept])
+def test_the_ends(module: Any) -> None:
+    """Nothing is left to do, and nothing leads on."""
+    stage = Stage[module.__name__.rpartition(".")[2].upper()]
+    check_stage(module, looked(stage), Told(None, (), "", None), forward="?")
+
+
+def test_what_the_view_counts() -> None:
+    """Ready nodes are those of the group's other living instances; the needed ones are the baseline's desired."""
+    group: GroupSeen = surged(old("o1"), old("o2", lifecycle="Terminating"), new("n1"), new("n2"))
+    it = view(row("i-o1"), seen(group, node("n2", ready=False, unschedulable=True)), record(), NOW)
+    assert (it.remaining, it.needed) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "role", "overdue", "blocked", "given_up"),
+    [
+        (7199, "old", False, False, False),
+        (7200, "old", True, False, False),
+        (8099, "old", True, False, False),
+        (8100, "old", True, True, False),
+        (7199, "surplus", False, False, False),
+        (8100, "surplus", False, False, True),
+    ],
+)
+def test_the_deadlines_of_a_view(seconds: float, role: str, overdue: bool, blocked: bool, given_up: bool) -> None:  # noqa: FBT001 - columns of a table
+    """The drain deadline counts from the instant itself, budgets get their margin, surplus is given up."""
+    it = looked(Stage.WAITING, now=at(seconds), row_={"role": role})
+    assert (it.overdue, it.blocked_too_long, it.given_up) == (overdue, blocked, given_up)
+
+
+def test_a_node_is_named_as_well_as_it_can_be() -> None:
+    """By its node, else by the name in the record, else by its instance."""
+    names = [
+        looked(Stage.WAITING).name,
+        looked(Stage.WAITING, unjoined=("o1",)).name,
+        looked(Stage.WAITING, unjoined=("o1",), row_={"name": None}).name,
+    ]
+    assert names == ["o1", "o1", "i-o1"]
+
+
+def test_the_key_of_the_one_terminate() -> None:
+    """It is the same at whatever desired capacity the terminate is sent."""
+    assert terminate_key(row("i-o1")) == END.key == replace(END, desired_before=9).key
