@@ -90,7 +90,11 @@ def go_on(config: Config, journal: SqlJournal, found: Summary) -> NoReturn:
 
 def actor() -> str:
     """Return who works, as the journal's events name it: user and host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container that was given a user id without a name
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+"""What `start` and `resume` share: signals that ask for an end, and names for people."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from rollout.cli import workplace
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_for_an_end_and_ends_a_wait(number: signal.Signals) -> None:
+    """Inside the block a signal interrupts nothing: it is remembered, and whoever waits is woken."""
+    woken: list[bool] = []
+    with workplace.stopped_by_signals(lambda: woken.append(True)) as stop:
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+    assert woken == [True]
+
+
+def test_signals_mean_what_they_meant_before() -> None:
+    """After the block the handlers are those of before."""
+    before = signal.getsignal(signal.SIGINT)
+    with workplace.stopped_by_signals(lambda: None):
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_actor_is_user_and_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events name who works; an account without a name is no reason not to."""
+    monkeypatch.setenv("LOGNAME", "jenkins")
+    assert workplace.actor().startswith("jenkins@")
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)
+    assert workplace.actor().startswith("uid-4000000001@")

@@ -1,0 +1,27 @@
+"""The first command of the README, as a newcomer types it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.e2e.simulated import ROLLOUT, environment
+
+
+def test_the_demo_is_killed_resumed_and_proves_itself(tmp_path: Path) -> None:
+    """It says that it was killed, goes on with the same rollout, and ends with every promise held: exit 0."""
+    command = [str(ROLLOUT), "demo"]
+    ended = subprocess.run(command, env=environment(tmp_path, {}), capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    before, killed, after = ended.stdout.partition("killed with SIGKILL")
+    assert killed
+    ids = [re.findall(r"^\d{8}-\d{6}-[0-9a-f]{4}$", half, flags=re.MULTILINE) for half in (before, after)]
+    assert ids[0] == ids[1] != []
+    assert "Jobs killed: 0" in after
+    assert "done: 4 nodes replaced" in after
+    assert {int(number) for number in re.findall(r"^  held .*?(\d+)\. ", after, flags=re.MULTILINE)} >= set(
+        range(1, 11)
+    ) - {7}
+    assert "BROKEN" not in after
+    assert "DIFFERS" not in after
