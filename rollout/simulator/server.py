@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rollout.simulator import handout, kube, promises, scenario, world
+from rollout.simulator import handout, kube, promises
 from rollout.simulator.aws import aws_app
 from rollout.simulator.aws_sts import Roles
 from rollout.simulator.cloud_errors import AwsError
@@ -25,7 +25,9 @@ from rollout.simulator.kube_errors import ApiError
 from rollout.simulator.kube_watch import Watches
 from rollout.simulator.listener import listening
 from rollout.simulator.requests import Costs, Requests
+from rollout.simulator.scenario import load
 from rollout.simulator.sessions import Sessions
+from rollout.simulator.world import build
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -44,7 +46,7 @@ class Simulator:
     def __init__(self, scenario: Scenario, pace: float | None = None) -> None:
         self.scenario = scenario
         self.stopping = asyncio.Event()
-        self.world = world.build(scenario)
+        self.world = build(scenario)
         self.faults = Faults()
         for fault in scenario.request_faults:
             self.faults.add(fault)
@@ -108,7 +110,7 @@ class Simulator:
 
 
 async def serve(
-    scenario_: Path | str,
+    scenario: Path | str,
     directory: Path,
     ready: Callable[[Endpoints], None],
     pace: float | None = None,
@@ -117,7 +119,7 @@ async def serve(
 ) -> None:
     """Run a simulator until SIGTERM, SIGINT or ``POST /shutdown``.
 
-    ``scenario_`` is the name of a shipped scenario or a file; ``ready`` is called once all listeners answer and all
+    ``scenario`` is the name of a shipped scenario or a file; ``ready`` is called once all listeners answer and all
     files lie in ``directory``. ``pace`` is how many virtual seconds may pass per real second at most. With
     ``exit_with_stdin`` the simulator also ends when its standard input, which must be a pipe, is closed: whoever
     started it may die in any way and leaves no simulator behind.
@@ -125,17 +127,16 @@ async def serve(
     Raises:
         ScenarioError: the scenario cannot be used.
     """
-    simulator = Simulator(scenario.load(scenario_), pace)
-    async with simulator.running(directory) as endpoints:
-        with _signals(simulator.stopping):
-            if exit_with_stdin:
-                await _end_with_stdin(simulator.stopping)
+    simulator = Simulator(load(scenario), pace)
+    watching = _ended_by_stdin(simulator.stopping) if exit_with_stdin else nullcontext()
+    async with simulator.running(directory) as endpoints, watching:
+        with _ended_by_signals(simulator.stopping):
             ready(endpoints)
             await simulator.stopping.wait()
 
 
 @contextmanager
-def _signals(stopping: asyncio.Event) -> Iterator[None]:
+def _ended_by_signals(stopping: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -155,5 +156,10 @@ class _UntilClosed(asyncio.Protocol):
         self._stopping.set()
 
 
-async def _end_with_stdin(stopping: asyncio.Event) -> None:
-    await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(stopping), sys.stdin)
+@asynccontextmanager
+async def _ended_by_stdin(stopping: asyncio.Event) -> AsyncIterator[None]:
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(stopping), sys.stdin)
+    try:
+        yield
+    finally:
+        transport.close()

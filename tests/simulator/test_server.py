@@ -341,7 +341,7 @@ asyncio.run(serve("plain", pathlib.Path(sys.argv[1]), lambda up: print(up.contro
 )
 def test_the_process_ends_with_its_parent_or_when_told(end: Callable[[Any], None], tmp_path: Path) -> None:
     """A closed standard input, where that was asked for, and SIGTERM both end it in good order."""
-    command = [sys.executable, "-c", SERVE, str(tmp_path)]
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", SERVE, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
