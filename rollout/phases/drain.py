@@ -42,7 +42,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
     moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
     effects = tuple(effect for _, step in answers for effect in step.effects)
-    waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step))
+    waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))
     if moves or effects:
         return Act("work on the old nodes", effects, moves, waits)
     halt = next((step.halt for _, step in answers if step.halt), None)
@@ -135,9 +135,14 @@ class Turns:
         return first
 
 
-def _waits(step: Step) -> bool:
-    """Tell whether a node really waits; what we are doing to it at this moment is told by the effects."""
-    return not step.trigger and not step.effects
+def _waits(step: Step, record: Record) -> bool:
+    """Tell whether a node really waits; what we are doing to it at this moment is told by the effects.
+
+    An effect that was refused for now is waited for: a budget blocks a pod, and a person wants to know which.
+    """
+    unsettled = [record.row(effect.key) for effect in step.effects]
+    refused = any(row.state == "refused" for row in unsettled if row)
+    return not step.trigger and (refused or not step.effects)
 
 
 def _ask(row: Node, seen: Seen, record: Record, now: datetime) -> tuple[View | None, Step]:
