@@ -1,0 +1,278 @@
+"""DRAIN: the stages' answers merged, turns handed out, surplus found; over when nobody has to go any more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rollout.decision import Act, Wait
+from rollout.effects import Evict, Terminate
+from rollout.machine import Phase, Stage
+from rollout.phases import drain
+from rollout.plan import Sizes
+from rollout.record import Record
+from rollout.seen import Seen
+from tests.core.build import (
+    NOW,
+    at,
+    bare,
+    baseline,
+    new,
+    node,
+    node_group,
+    old,
+    pinned,
+    pod,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+)
+from tests.core.tables import Answer, acts, advances, case, check, halts, waits
+
+W, D, R, T, G, K = (Stage[name] for name in ("WAITING", "DRAINING", "RELEASED", "TERMINATING", "GONE", "KEPT"))
+CLOSED = (node("o1", "NoSchedule"), node("o2", "NoSchedule"))
+CORDONED = tuple(replace(one, unschedulable=True) for one in CLOSED)
+END = Terminate(group="g", instance_id="i-o1", desired_before=4)
+EVICTION = Evict(namespace="ns", name="a", uid="uid-a", node="o1", occasion="0")
+DONE = frozenset({END.key})
+
+
+def stages(first: Stage, second: Stage = W, **changes: Any) -> Record:
+    """A record with both old nodes in these stages."""
+    return record(nodes=(row("i-o1", first), row("i-o2", second)), **changes)
+
+
+BOTH_BUSY = (pod("a", "o1"), pod("b", "o2"))
+BOTH_SERVE = (bare("a", on="o1"), bare("b", on="o2"))
+FRESH = ("o1", "o2")
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("Jobs run everywhere", waits("2 old nodes"), seen(surged(), *CLOSED, *BOTH_BUSY), stages(W)),
+        case("one is free", acts(moves=("i-o1:drain",)), seen(surged(), *CLOSED, pod("b", "o2")), stages(W)),
+        case("a guard is put back beside a move", acts("taint-node:o2=NoSchedule:drain.0.0", moves=("i-o1:drain",)),
+             seen(surged(), CLOSED[0], pod("b", "o2")), stages(W)),
+        case("a node with a Job goes back", acts(moves=("i-o1:back",)),
+             seen(surged(), *CORDONED, pod("a", "o1"), pod("b", "o2"), fresh=FRESH), stages(D)),
+        case("all gone", advances(), seen(surged(new("n1"), new("n2"), sizes=Sizes(2, 2, 4))), stages(G, G)),
+        case("a kept one is an end too", advances(),
+             seen(surged(new("n1"), new("n2"), new("n3"), sizes=Sizes(2, 3, 4))),
+             record(nodes=(row("i-o1", G), row("i-o2", G), row("i-n3", K, role="surplus")))),
+        case("nobody had to go", advances(),
+             seen(surged(new("n1"), new("n2"), sizes=Sizes(2, 2, 4))), record(nodes=())),
+        case("a group of size 0", advances(), seen(pinned(instances=(), sizes=Sizes(0, 0, 1))),
+             record(nodes=(), baselines=(baseline(sizes=Sizes(0, 0, 1)),))),
+    ],
+)  # fmt: skip
+def test_merges(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """What any node can do is done; only when none can, the phase waits."""
+    check(drain, world, journal, now, expected)
+
+
+LIGHT = (pod("b", "o2", owner_kind="DaemonSet"),)
+OTHER = (node_group("g"), node_group("h"))
+TWO_GROUPS = record(
+    nodes=(row("i-o1", W), row("i-p1", W, group="h", name="p1")),
+    groups=OTHER,
+    baselines=(baseline("g"), baseline("h")),
+)
+BOTH_GROUPS = (
+    surged(old("o1"), new("n1"), new("n2"), new("n3")),
+    surged(old("p1"), new("m1"), new("m2"), new("m3"), name="h"),
+)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("one drains at a time", acts(moves=("i-o1:drain",)), seen(surged(), *CLOSED, *BOTH_SERVE), stages(W)),
+        case("who has least to evict goes first", acts(moves=("i-o2:drain",)),
+             seen(surged(), *CLOSED, *BOTH_SERVE, bare("c", on="o1")), stages(W)),
+        case("max_draining 2", acts(moves=("i-o1:drain", "i-o2:drain")),
+             seen(surged(), *CLOSED, *BOTH_SERVE), stages(W, max_draining=2)),
+        case("one drains already", acts("evict:ns/a/uid-a:0"),
+             seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)), stages(D)),
+        case("one drains already, max_draining 2", acts("evict:ns/a/uid-a:0", moves=("i-o2:drain",)),
+             seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)), stages(D, max_draining=2)),
+        case("with nothing to evict it need not wait", acts("evict:ns/a/uid-a:0", moves=("i-o2:drain",)),
+             seen(surged(), CORDONED[0], CLOSED[1], bare("a", on="o1"), *LIGHT, fresh=("o1",)), stages(D)),
+        case("of those without anything to evict one at a time", acts(moves=("i-o1:drain",)),
+             seen(surged(), *CLOSED), stages(W)),
+        case("and none while one is released", acts("protect:g/i-o1=off:0.0"),
+             seen(surged(), CORDONED[0], CLOSED[1], fresh=("o1",)), stages(R)),
+        case("groups do not wait for each other", acts(moves=("i-o1:drain", "i-p1:drain")),
+             seen(*BOTH_GROUPS, CLOSED[0], node("p1", "NoSchedule"), bare("a", on="o1"), bare("b", on="p1")),
+             TWO_GROUPS),
+        case("one is released at a time", acts(moves=("i-o1:release",)),
+             seen(surged(), *CORDONED, fresh=FRESH), stages(D, D)),
+        case("none while one is released already", acts("protect:g/i-o1=off:0.0"),
+             seen(surged(), *CORDONED, fresh=FRESH), stages(R, D)),
+        case("a released one goes on before others drain", acts("protect:g/i-o2=off:0.0", moves=("i-o1:drain",)),
+             seen(surged(), CLOSED[0], CORDONED[1], bare("a", on="o1"), fresh=("o2",)), stages(W, R)),
+        case("none while a terminate is not settled", waits(),
+             seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4)),
+                  CORDONED[1], fresh=("o2",)),
+             stages(T, D, unsettled=(unsettled(END),))),
+        case("the next one once it is settled", acts(moves=("i-o2:release",)),
+             seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4)),
+                  CORDONED[1], fresh=("o2",)),
+             stages(T, D, done=DONE)),
+        case("terminate in the transaction of its move", acts(END, moves=("i-o1:terminate",)),
+             seen(surged(old("o1", protected=False), old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 4, 4)),
+                  CORDONED[0], CLOSED[1], pod("b", "o2"), fresh=("o1",)),
+             stages(R)),
+    ],
+)  # fmt: skip
+def test_turns(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """`max_draining` of a group drain, one of a group is on its way out."""
+    check(drain, world, journal, now, expected)
+
+
+def test_who_waits_for_a_turn_says_so() -> None:
+    """The line of a node that could drain or go names what it waits for."""
+    world = seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",))
+    assert lines(world, stages(D)) == {"i-o2": "its turn to drain (max_draining 1)"}
+    assert lines(seen(surged(), *CORDONED, fresh=FRESH), stages(R, D)) == {"i-o2": "its turn to be terminated"}
+
+
+def test_a_pod_that_a_budget_blocks_is_named() -> None:
+    """An eviction that was refused for now is what its node waits for, though it will be sent again."""
+    world = seen(surged(), CORDONED[0], *BUSY, bare("a", on="o1"), fresh=("o1",))
+    blocked = stages(D, unsettled=(unsettled(EVICTION, "refused", detail="budget web allows none"),))
+    assert "i-o1" not in lines(world, stages(D))
+    assert lines(world, blocked)["i-o1"] == "pod ns/a: budget web allows none"
+    assert lines(world, blocked)["i-o2"] == "pod ns/b of Job job"
+
+
+def lines(world: Seen, journal: Record) -> dict[str, str]:
+    """What each node waits for."""
+    decision = drain.decide(world, journal, NOW)
+    assert isinstance(decision, Act)
+    return {line.instance_id: line.waits_for for line in decision.waits}
+
+
+WITHOUT_O1 = surged(old("o2"), new("n1"), new("n2"))
+LEAVING = surged(old("o1", lifecycle="Terminating:Wait"), old("o2"), new("n1"), new("n2"))
+BUSY = (CLOSED[1], pod("b", "o2"))
+
+
+@pytest.mark.parametrize(
+    ("group", "stage", "changes", "moves"),
+    [
+        pytest.param(WITHOUT_O1, W, {}, ("i-o1:vanish",), id="from WAITING"),
+        pytest.param(WITHOUT_O1, D, {}, ("i-o1:vanish",), id="from DRAINING"),
+        pytest.param(WITHOUT_O1, R, {}, ("i-o1:vanish",), id="from RELEASED"),
+        pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END, "refused"),)}, ("i-o1:vanish",),
+                     id="from TERMINATING, our terminate not applied"),
+        pytest.param(WITHOUT_O1, T, {}, ("i-o1:vanish",), id="from TERMINATING, our terminate never written down"),
+        pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END, "unknown"),)}, (), id="perhaps by us"),
+        pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END),)}, (), id="probably by us"),
+        pytest.param(WITHOUT_O1, T, {"done": DONE}, ("i-o1:gone",), id="by us"),
+        pytest.param(LEAVING, W, {}, (), id="on its way out, not by us"),
+        pytest.param(LEAVING, T, {"done": DONE}, (), id="on its way out, by us"),
+    ],
+)  # fmt: skip
+def test_a_node_that_leaves(group: Any, stage: Stage, changes: dict[str, Any], moves: tuple[str, ...]) -> None:
+    """Gone is gone, from any stage; whether by us is told apart."""
+    journal = stages(stage, **changes)
+    decision = drain.decide(seen(group, *BUSY, unjoined=("o1",)), journal, NOW)
+    assert isinstance(decision, Act | Wait)
+    found = decision.moves if isinstance(decision, Act) else ()
+    assert tuple(f"{move.instance_id}:{move.trigger}" for move in found) == moves
+    assert not isinstance(decision, Act) or decision.effects == ()
+    reasons = ["the instance left its group, not by us" if "vanish" in move else "" for move in moves]
+    assert [move.reason for move in found] == reasons
+
+
+OVERDUE = at(7200)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("nothing else can be done", halts("pod ns/a of Job job still runs on o1"),
+             seen(surged(), *CLOSED, *BOTH_BUSY), stages(W, on_deadline="halt"), OVERDUE),
+        case("something can: first that", acts(moves=("i-o2:drain",)),
+             seen(surged(), *CLOSED, pod("a", "o1")), stages(W, on_deadline="halt"), OVERDUE),
+        case("a budget that never allows", halts("o1 cannot be drained 15 min after the deadline"),
+             seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)),
+             stages(D, unsettled=(unsettled(EVICTION, "refused", detail="budget web"),)), at(8100)),
+    ],
+)  # fmt: skip
+def test_halts(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """A person is asked when nothing is left that can be done without one."""
+    check(drain, world, journal, now, expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "seconds"),
+    [
+        pytest.param({}, NOW, 10, id="the poll"),
+        pytest.param({}, at(7195), 5, id="the drain deadline, if sooner"),
+        pytest.param({"drain_deadline": None}, at(7195), 10, id="no deadline"),
+        pytest.param({}, at(7300), 10, id="a deadline that has passed"),
+        pytest.param({"unsettled": (unsettled(END, "refused", retry_at=at(3)),)}, NOW, 3, id="a pause that ends"),
+        pytest.param({"unsettled": (unsettled(END, "refused", retry_at=at(-3)),)}, NOW, 10, id="a pause that is over"),
+    ],
+)
+def test_the_next_look(changes: dict[str, Any], now: datetime, seconds: float) -> None:
+    """The phase looks again when something may have changed, at the latest after the poll."""
+    decision = drain.decide(seen(LEAVING, *BUSY), stages(W, on_deadline="halt", **changes), now)
+    if isinstance(decision, Wait):
+        assert decision.until == now + timedelta(seconds=seconds)
+    else:
+        assert now >= OVERDUE
+
+
+# ---- surplus --------------------------------------------------------------------------------------------------------
+
+#: One old node was terminated, the other left by itself and AWS launched n3 in its place.
+SPARE = (new("n1"), new("n2"), new("n3"))
+SPARE_SIZES = Sizes(3, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("instances", "pods", "journal", "chosen"),
+    [
+        pytest.param(SPARE, (), stages(G, G), ["i-n1"], id="any, where all are empty"),
+        pytest.param(SPARE, (pod("a", "n1"), pod("b", "n3")), stages(G, G), ["i-n2"], id="the emptiest"),
+        pytest.param(SPARE, (pod("a", "n1"), bare("b", on="n2"), pod("c", "n3")), stages(G, G), ["i-n2"],
+                     id="what may be evicted does not count"),
+        pytest.param((*SPARE[:2], new("n3", lifecycle="Pending")), (), stages(G, G), ["i-n3"],
+                     id="one that has not joined is used by nobody"),
+        pytest.param(SPARE, (), stages(G, W), [], id="not while an old one is left"),
+        pytest.param(SPARE, (), record(nodes=(row("i-o1", G), row("i-n2", T, role="surplus"))), [],
+                     id="chosen already"),
+        pytest.param(SPARE, (), record(nodes=(row("i-o1", G), row("i-n2", K, role="surplus"))), [], id="kept already"),
+        pytest.param(SPARE, (), record(nodes=(row("i-o1", G), row("i-n2", G, role="surplus"))), ["i-n1"],
+                     id="the one chosen left by itself, and AWS replaced it too"),
+    ],
+)  # fmt: skip
+def test_surplus(instances: Any, pods: Any, journal: Record, chosen: list[str]) -> None:
+    """Nodes beyond the baseline's desired retire, the emptiest first, once the old ones are gone."""
+    unjoined = ("n3",) if instances[-1].lifecycle == "Pending" else ()
+    world = seen(surged(*instances, sizes=SPARE_SIZES), *pods, unjoined=unjoined)
+    found = drain.surplus(world, journal, NOW)
+    assert [one.instance_id for one in found] == chosen
+    assert all((one.role, one.stage, one.since) == ("surplus", W, NOW) for one in found)
+
+
+def test_surplus_joins_those_that_must_go() -> None:
+    """The phase is not over before: its rows are added first, with the node's name and uid."""
+    world = seen(surged(*SPARE, sizes=SPARE_SIZES))
+    decision = drain.decide(world, stages(G, G), at(5))
+    assert isinstance(decision, Act)
+    assert decision.nodes == (row("i-n1", role="surplus", since=at(5)),)
+    assert not drain.holds(world, stages(G, G))
+
+
+def test_sizes_that_shrank_leave_no_surplus() -> None:
+    """Fewer than at the start is no reason to retire anybody."""
+    assert drain.holds(seen(surged(new("n1"), sizes=Sizes(1, 1, 4))), record(Phase.DRAIN, nodes=()))

@@ -1,0 +1,176 @@
+"""DRAINING: cordon, evict, and after the deadline whatever the settings allow; errors never lead to termination."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
+from rollout.machine import Stage
+from rollout.record import EffectState
+from rollout.seen import NodeSeen, PodSeen
+from rollout.stages import draining
+from rollout.stages.draining import STUCK_AFTER
+from rollout.stages.view import View
+from tests.core.build import NOW, at, bare, looked, node, pod, unsettled
+from tests.core.tables import Told, check_stage, goes, sends, stays
+
+STAGE = Stage.DRAINING
+CORDONED = node("o1", "NoSchedule", unschedulable=True)
+WEB = pod("web-1", owner_kind="ReplicaSet", owner_name="web")
+JOB = pod()
+DAEMON = pod("daemon", owner_kind="DaemonSet")
+
+OVERDUE, TOO_LONG = at(7200), at(8100)
+
+
+def emptied(*pods: PodSeen, it: NodeSeen = CORDONED, **changes: Any) -> View:
+    """A cordoned node with these pods, freshly listed."""
+    return looked(STAGE, it, *pods, **changes)
+
+
+def evict(there: PodSeen, kills: str | None = None, occasion: str = "0") -> Evict:
+    return Evict(namespace="ns", name=there.name, uid=there.uid, node="o1", kills=kills, occasion=occasion)
+
+
+def delete(there: PodSeen, grace: int | None, occasion: str, kills: str | None = None) -> DeletePod:
+    return DeletePod(
+        namespace="ns", name=there.name, uid=there.uid, node="o1", grace=grace, kills=kills, occasion=occasion
+    )
+
+
+def after(effect: Effect, state: EffectState = "refused", **changes: Any) -> dict[str, Any]:
+    """What the record knows of one effect: refused by a budget, unless said otherwise."""
+    return {"unsettled": (unsettled(effect, state, detail="budget web allows none", **changes),)}
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(emptied(), goes("release"), id="cordoned and empty"),
+        pytest.param(emptied(DAEMON, replace(JOB, phase="Failed")), goes("release"),
+                     id="daemons and finished pods stay"),
+        pytest.param(emptied(it=node("o1", "NoSchedule")),
+                     sends(Cordon(node="o1", uid="uid-o1", instance_id="i-o1", occasion="0.0")), id="not cordoned yet"),
+        pytest.param(emptied(JOB, it=node("o1", "NoSchedule")), sends("cordon:o1:0.0"),
+                     id="cordon before anything else"),
+        pytest.param(emptied(row_={"round": 3}, it=node("o1"), round=2), sends("cordon:o1:2.3"), id="a later passage"),
+        pytest.param(emptied(fresh=()), stays("a fresh list"), id="the watch is not enough"),
+        pytest.param(looked(STAGE, unjoined=("o1",), fresh=(), row_={"name": None, "uid": None}), goes("release"),
+                     id="never joined"),
+        pytest.param(looked(STAGE, unjoined=("o1",)), goes("release"), id="its node object is gone, and its pods"),
+        pytest.param(looked(STAGE, WEB, unjoined=("o1",)), sends(evict(WEB)),
+                     id="its node object is gone, a pod is not"),
+        pytest.param(emptied(JOB), goes("back"), id="a Job turned up"),
+        pytest.param(emptied(WEB, JOB), goes("back"), id="a Job turned up beside others: nobody is evicted"),
+        pytest.param(emptied(replace(JOB, deleting=NOW)), goes("back"), id="a Job that somebody else ends still runs"),
+        pytest.param(emptied(replace(WEB, pinned=True)), goes("back"), id="a pod that says no turned up"),
+        pytest.param(emptied(WEB), sends(evict(WEB), waits="pod ns/web-1 of ReplicaSet web to be evicted"), id="evict"),
+        pytest.param(emptied(WEB, bare()), sends(evict(WEB), evict(bare())), id="all that must leave"),
+        pytest.param(emptied(WEB, **after(evict(WEB))), sends(evict(WEB), waits="web-1 of ReplicaSet web: budget web"),
+                     id="a budget blocks: the runner keeps the pause"),
+        pytest.param(emptied(replace(WEB, deleting=NOW)), stays("web-1 of ReplicaSet web ends"), id="evicted: it ends"),
+        pytest.param(emptied(replace(WEB, deleting=at(-61))), stays("does not end"), id="it does not end"),
+        pytest.param(emptied(WEB, row_={"role": "surplus"}), sends(evict(WEB)), id="surplus, too"),
+        pytest.param(emptied(WEB, row_={"role": "surplus"}, now=OVERDUE), goes("back"),
+                     id="surplus at the deadline: kept, not forced"),
+    ],
+)  # fmt: skip
+def test_before_the_deadline(it: View, expected: Told) -> None:
+    """A protected pod sends the node back; what else runs is evicted, past no budget."""
+    check_stage(draining, it, expected, forward="release")
+
+
+OWNER = "ns/job"
+ENDS = replace(JOB, deleting=OVERDUE)
+STUCK = replace(JOB, deleting=OVERDUE - timedelta(seconds=STUCK_AFTER))
+GRACEFUL, AT_ONCE = delete(JOB, None, "graceful.0", OWNER), delete(JOB, 0, "now.0", OWNER)
+END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills=OWNER)
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(emptied(JOB, now=OVERDUE - timedelta(seconds=1)), goes("back"), id="a second before"),
+        pytest.param(emptied(JOB, now=OVERDUE), sends(evict(JOB, OWNER)), id="evicted first"),
+        pytest.param(emptied(JOB, now=OVERDUE, **after(evict(JOB), "unknown")), sends(evict(JOB, OWNER)),
+                     id="no reply: the runner looks before it is sent again"),
+        pytest.param(emptied(JOB, now=OVERDUE, **after(evict(JOB))), sends(GRACEFUL),
+                     id="refused: deleted with its grace period"),
+        pytest.param(emptied(ENDS, now=OVERDUE), stays("job-1 of Job job ends"), id="its grace period is left to it"),
+        pytest.param(emptied(ENDS, now=OVERDUE + timedelta(seconds=STUCK_AFTER - 1)), stays("ends"), id="to its end"),
+        pytest.param(emptied(STUCK, now=OVERDUE), sends(AT_ONCE, waits="does not end"), id="then without"),
+        pytest.param(emptied(JOB, now=OVERDUE, on_deadline="job"), sends(END_JOB), id="job: the Job goes"),
+        pytest.param(emptied(STUCK, now=OVERDUE, on_deadline="job"), sends(AT_ONCE), id="job: a pod that does not end"),
+        pytest.param(emptied(bare(pinned=True), now=OVERDUE, on_deadline="job"), sends(evict(bare(), "ns/bare")),
+                     id="job: a protected pod without a Job is evicted"),
+        pytest.param(emptied(JOB, now=OVERDUE, on_deadline="halt"), goes("back"), id="halt: nobody is killed"),
+        pytest.param(emptied(ENDS, now=OVERDUE, on_deadline="halt"), goes("back"), id="halt: nor helped to die"),
+        pytest.param(emptied(WEB, now=OVERDUE, on_deadline="halt"), sends(evict(WEB)), id="halt: others leave"),
+        pytest.param(emptied(WEB, now=OVERDUE, **after(evict(WEB))), sends(evict(WEB)), id="a budget has 15 min more"),
+        pytest.param(emptied(WEB, JOB, now=OVERDUE), sends(evict(WEB), evict(JOB, OWNER)), id="both kinds"),
+        pytest.param(emptied(JOB, now=OVERDUE, drain_deadline=None), goes("back"), id="no deadline yet"),
+        pytest.param(emptied(JOB, now=OVERDUE, round=1, **after(evict(JOB))), sends(evict(JOB, OWNER, "1")),
+                     id="resumed: evicted once more first"),
+    ],
+)  # fmt: skip
+def test_after_the_deadline(it: View, expected: Told) -> None:
+    """What still runs of Jobs is ended step by step, each with the name for the ledger, if the settings let it."""
+    check_stage(draining, it, expected, forward="release")
+
+
+GONE_WEB = replace(WEB, deleting=TOO_LONG - timedelta(seconds=STUCK_AFTER))
+WHY = "o1 cannot be drained 15 min after the deadline: "
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(emptied(WEB, now=at(8099), **after(evict(WEB))), sends(evict(WEB)), id="a second before"),
+        pytest.param(emptied(WEB, now=TOO_LONG, **after(evict(WEB))),
+                     stays("budget web", halt=f"{WHY}pod ns/web-1 of ReplicaSet web: budget web allows none"),
+                     id="the budget and the pod are named"),
+        pytest.param(emptied(WEB, now=TOO_LONG), sends(evict(WEB)), id="never asked: asked now"),
+        pytest.param(emptied(WEB, now=TOO_LONG, round=1, **after(evict(WEB))), sends(evict(WEB, occasion="1")),
+                     id="resumed: asked once more"),
+        pytest.param(emptied(WEB, now=TOO_LONG, round=1, **after(evict(WEB, occasion="1"))), stays("budget", halt=WHY),
+                     id="resumed, and refused again"),
+        pytest.param(emptied(WEB, now=TOO_LONG, **after(evict(WEB), "intended")), sends(evict(WEB)), id="under way"),
+        pytest.param(emptied(GONE_WEB, now=TOO_LONG), stays("does not end", halt=f"{WHY}pod ns/web-1"),
+                     id="a pod that does not end is named too"),
+        pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG), stays("ends"), id="in its grace period"),
+        pytest.param(emptied(WEB, now=TOO_LONG, on_blocked="force", **after(evict(WEB))),
+                     sends(delete(WEB, None, "graceful.0")), id="force: deleted past the budget"),
+        pytest.param(emptied(WEB, now=OVERDUE, on_blocked="force", **after(evict(WEB))), sends(evict(WEB)),
+                     id="force: not before the margin is over"),
+        pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG, on_blocked="force"), stays("ends"),
+                     id="force: its grace period is left to it"),
+        pytest.param(emptied(GONE_WEB, now=TOO_LONG, on_blocked="force"), sends(delete(WEB, 0, "now.0")),
+                     id="force: then without"),
+        pytest.param(emptied(STUCK, now=TOO_LONG), sends(AT_ONCE), id="a Job's pod that does not end"),
+        pytest.param(emptied(STUCK, now=TOO_LONG, **after(AT_ONCE)), stays("finalizer", halt=f"{WHY}pod ns/job-1"),
+                     id="a finalizer holds it: no use to repeat"),
+        pytest.param(emptied(STUCK, now=TOO_LONG, round=1, **after(AT_ONCE)), sends(delete(JOB, 0, "now.1", OWNER)),
+                     id="resumed: once more"),
+        pytest.param(emptied(STUCK, now=OVERDUE, **after(AT_ONCE)), sends(AT_ONCE),
+                     id="before the margin it is repeated"),
+        pytest.param(emptied(WEB, JOB, now=TOO_LONG, **after(evict(WEB))),
+                     Told(None, (evict(JOB, OWNER),), "budget", WHY), id="what can be done is done besides"),
+        pytest.param(emptied(WEB, JOB, now=TOO_LONG, on_deadline="halt", **after(evict(WEB))), goes("back"),
+                     id="halt: a Job goes before a budget"),
+    ],
+)  # fmt: skip
+def test_when_budgets_had_their_time(it: View, expected: Told) -> None:
+    """15 minutes after the deadline a person is asked, or the pods go, as the settings say."""
+    check_stage(draining, it, expected, forward="release")
+
+
+def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:
+    """The effect names the node whose list is asked whether it landed."""
+    it = replace(emptied(WEB), pods=(replace(WEB, node=None),))
+    (effect,) = draining.decide(it).effects
+    assert isinstance(effect, Evict)
+    assert effect.node == "o1"
