@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from rollout.decision import Act, Advance, Decision, Halt, Wait
@@ -20,7 +20,6 @@ from rollout.phases import PHASES, deadline
 from rollout.phases.expected import guard, soften
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
-from rollout.seen import Seen
 from rollout.sending import settle, sift, unclear
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
@@ -90,7 +89,7 @@ class Runner:
             return
         except Refused as error:
             hint = f"mend the rights or the thing named, then: rollout resume {record.id}"
-            self._halt(record, Halt(f"{record.phase.value} cannot look: {error.detail}", hint))
+            self._halt(Halt(f"{record.phase.value} cannot look: {error.detail}", hint), record, self.clock.now())
             return
         self._blind = ""
         now = self.clock.now()
@@ -98,29 +97,22 @@ class Runner:
         if settled:
             self.journal.settle(record.id, settled, now)
             record = self.journal.load(record.id)
-        self._carry_out(self._decide(seen, record), record)
-
-    def _decide(self, seen: Seen, record: Record) -> Decision:
-        now = self.clock.now()
-        phase = PHASES[record.phase]
         decision = unclear(record, now) or guard(seen, record) or phase.decide(seen, record, now)
-        return sift(soften(sift(decision, record, now), seen, record), record, now)
+        self._carry_out(sift(soften(sift(decision, record, now), seen, record), record, now), record, now)
 
-    def _carry_out(self, decision: Decision, record: Record) -> None:
+    def _carry_out(self, decision: Decision, record: Record, now: datetime) -> None:
         match decision:
             case Act():
-                self._act(decision, record)
-                self._tell(record, decision.why)
+                self._act(decision, record, now)
             case Advance():
-                self._advance(decision, record)
+                self._advance(decision, record, now)
             case Halt():
-                self._halt(record, decision)
+                self._halt(decision, record, now)
             case Wait():
-                self._wait(decision, record)
+                self._wait(decision, record, now)
 
-    def _act(self, act: Act, record: Record) -> None:
+    def _act(self, act: Act, record: Record, now: datetime) -> None:
         """Intents in one commit, then the requests, then their receipts in one commit."""
-        now = self.clock.now()
         self.journal.intend(record.id, act.effects, act.moves, act.waits, act.nodes, now)
         together = [effect for effect in act.effects if not effect.serial]
         alone = [effect for effect in act.effects if effect.serial]
@@ -129,6 +121,7 @@ class Runner:
             self.journal.receive(record.id, receipts)
         for effect in alone:
             self.journal.receive(record.id, [self._perform(effect, record)])
+        self._tell(record, act.why)
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:
@@ -138,21 +131,20 @@ class Runner:
         row = record.row(effect.key)
         return perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0)
 
-    def _advance(self, advance: Advance, record: Record) -> None:
-        now = self.clock.now()
+    def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
         entered = step(record.phase, "advance")
         self.journal.advance(record.id, advance, deadline(entered, record.plan.settings, now), now)
         self._tell(record, advance.why)
 
-    def _halt(self, record: Record, halt: Halt) -> None:
-        self.journal.halt(record.id, halt.why, halt.hint, self.clock.now())
+    def _halt(self, halt: Halt, record: Record, now: datetime) -> None:
+        self.journal.halt(record.id, halt.why, halt.hint, now)
         self._tell(record, halt.why)
 
-    def _wait(self, wait: Wait, record: Record) -> None:
+    def _wait(self, wait: Wait, record: Record, now: datetime) -> None:
         told = {row.instance_id: row.waits_for for row in record.nodes}
         news = [line for line in wait.waits if told.get(line.instance_id) != line.waits_for]
         if news:
-            self.journal.intend(record.id, (), (), news, (), self.clock.now())
+            self.journal.intend(record.id, (), (), news, (), now)
         self._tell(record, wait.why)
         self.clock.wait(wait.until)
 

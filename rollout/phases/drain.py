@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
 from rollout.machine import Stage, terminal
@@ -15,7 +16,7 @@ from rollout.phases.look import look, ours, working
 from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
-from rollout.seen import Seen
+from rollout.seen import NodeSeen, Seen
 from rollout.stages import STAGES
 from rollout.stages.pods import holding
 from rollout.stages.view import View, terminate_key, view
@@ -23,11 +24,15 @@ from rollout.stages.view import View, terminate_key, view
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     """Look at everything once; the pods of nodes that are being drained straight from the API."""
-    names = {node.instance_id: node.name for node in cluster.nodes()}
+    return look(record, cluster, fleet, pods=True, fresh=partial(_close_to_the_end, record))
+
+
+def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
+    """Return the names of the nodes about which a cache is not good enough any more."""
+    names = {node.instance_id: node.name for node in nodes}
     close = [row for row in record.nodes if row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)]
     # A node object may be deleted under a running instance: its pods are still listed by its name.
-    fresh = sorted({name for row in close if (name := names.get(row.instance_id, row.name))})
-    return look(record, cluster, fleet, pods=True, fresh=fresh)
+    return sorted({name for row in close if (name := names.get(row.instance_id, row.name))})
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:

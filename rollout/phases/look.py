@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from rollout.decision import Wait
@@ -25,11 +25,11 @@ def look(
     templates: bool = False,
     marker: bool = False,
     pods: bool = False,
-    fresh: Iterable[str] = (),
+    fresh: Callable[[tuple[NodeSeen, ...]], Iterable[str]] | None = None,
 ) -> Seen:
     """Read groups and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
 
-    `fresh`: names of nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
+    `fresh`: picks the nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
     Raises `Refused` where a group or a template of the plan does not exist any more.
     """
     plan = record.plan
@@ -40,13 +40,14 @@ def look(
     _require("Auto Scaling group", names, (group.name for group in groups))
     found = fleet.templates(template_ids) if templates else ()
     _require("launch template", template_ids, (template.id for template in found))
+    nodes = cluster.nodes()
     return Seen(
         groups=groups,
         templates=found,
         autoscaler=cluster.autoscaler(autoscaler) if autoscaler else None,
         marker=cluster.marker() if marker else None,
-        fresh={name: cluster.pods_on(name) for name in fresh},
-        nodes=cluster.nodes(),
+        fresh={name: cluster.pods_on(name) for name in fresh(nodes)} if fresh else {},
+        nodes=nodes,
         pods=cluster.pods() if pods else (),
     )
 
