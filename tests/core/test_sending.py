@@ -1,0 +1,153 @@
+"""Done means seen; and an effect leaves only when nothing else on its thing is under way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Wait
+from rollout.effects import Cordon, Effect, Resize, Suspend, Terminate
+from rollout.machine import Phase
+from rollout.plan import Sizes
+from rollout.ports import Settled
+from rollout.record import EffectRow, EffectState
+from rollout.seen import Seen
+from rollout.sending import settle, sift, unclear
+from tests.core.build import NOW, SURGED, at, new, node, old, record, row, seen, surged, unsettled
+from tests.core.tables import Answer, acts, agrees, halts, waits
+
+CORDON = Cordon(node="o1", uid="uid-o1", instance_id="i-o1", occasion="0.0")
+OTHER = replace(CORDON, node="o2", uid="uid-o2", instance_id="i-o2")
+END = Terminate(group="g", instance_id="i-o1", desired_before=4)
+
+SHOWS = seen(surged(), node("o1", unschedulable=True))
+SHOWS_NOT = seen(surged())
+HALF = seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new("n2")))
+
+
+@pytest.mark.parametrize(
+    ("effect", "state", "world", "seconds", "settled"),
+    [
+        pytest.param(CORDON, "intended", SHOWS, 0, "done", id="it shows at once"),
+        pytest.param(CORDON, "unknown", SHOWS, 0, "done", id="it shows though no reply came"),
+        pytest.param(CORDON, "intended", SHOWS_NOT, 0, None, id="a watch may be behind"),
+        pytest.param(CORDON, "intended", SHOWS_NOT, 14.9, None, id="for 15 s"),
+        pytest.param(CORDON, "intended", SHOWS_NOT, 15, "refused", id="then it was not applied"),
+        pytest.param(CORDON, "unknown", SHOWS_NOT, 15, "refused", id="nor the one without a reply"),
+        pytest.param(CORDON, "refused", SHOWS, 60, None, id="refused is settled, whoever did it meanwhile"),
+        pytest.param(END, "intended", SHOWS_NOT, 59.9, None, id="a terminate has a minute"),
+        pytest.param(END, "intended", SHOWS_NOT, 60, "refused", id="then it was not applied either"),
+        pytest.param(END, "intended", HALF, 800, None, id="half of it shows: nobody knows"),
+        pytest.param(END, "unknown", seen(surged(old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4))), 0, "done",
+                     id="gone and decremented"),
+    ],
+)  # fmt: skip
+def test_settle(effect: Effect, state: EffectState, world: Seen, seconds: float, settled: str | None) -> None:
+    """What shows is done; what does not show for long enough was not applied; in between we wait."""
+    found = settle(world, record(unsettled=(unsettled(effect, state),)), at(seconds))
+    assert [(one.key, one.state) for one in found] == ([] if settled is None else [(effect.key, settled)])
+
+
+def test_all_that_can_be_settled_is() -> None:
+    """One unclear effect does not keep the others."""
+    rows = (unsettled(END), unsettled(CORDON), unsettled(OTHER))
+    assert settle(replace(HALF, nodes=SHOWS.nodes), record(unsettled=rows), at(20)) == (
+        Settled(CORDON.key, "done", "seen"),
+        Settled(OTHER.key, "refused", "not seen: not applied"),
+    )
+
+
+ACT = Act("work", (CORDON,), waits=(NodeWait("i-o1", "cordon"),))
+RAISE = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i-o1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("rows", "done", "seconds", "expected"),
+    [
+        pytest.param((), (), 0, acts(CORDON), id="never sent"),
+        pytest.param((unsettled(CORDON),), (), 1, waits("work"), id="under way"),
+        pytest.param((unsettled(CORDON, "unknown"),), (), 1, waits("work"), id="no reply: look first"),
+        pytest.param((unsettled(CORDON, "refused", retry_at=at(30)),), (), 20, waits(), id="its pause is not over"),
+        pytest.param((unsettled(CORDON, "refused", retry_at=at(30)),), (), 30, acts(CORDON), id="its pause is over"),
+        pytest.param((unsettled(replace(CORDON, occasion="9")),), (), 1, waits(),
+                     id="another on the same thing under way"),
+        pytest.param((unsettled(replace(CORDON, occasion="9"), "refused"),), (), 1, acts(CORDON),
+                     id="another on the same thing was refused"),
+        pytest.param((unsettled(OTHER),), (), 1, acts(CORDON), id="another thing"),
+        pytest.param((unsettled(RAISE),), (), 1, acts(CORDON), id="another kind"),
+        pytest.param((unsettled(CORDON, "refused", detail="no right"),), (), 1, waits(),
+                     id="refused for good: the world is looked at once more"),
+        pytest.param((unsettled(CORDON, "refused", detail="no right"),), (), 15,
+                     halts("cordon of o1 was refused: no right"), id="refused for good: a person"),
+        pytest.param((unsettled(CORDON, "refused", retry_at=at(20)),), (), 20, acts(CORDON), id="forgiven by a resume"),
+        pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
+                     id="done, and undone by somebody"),
+    ],
+)  # fmt: skip
+def test_sift(rows: tuple[EffectRow, ...], done: tuple[str, ...], seconds: float, expected: Answer) -> None:
+    """An effect leaves once, alone on its thing, after its pause; what only a person can mend halts."""
+    agrees(sift(ACT, record(unsettled=rows, done=frozenset(done)), at(seconds)), expected)
+
+
+def test_what_may_leave_does() -> None:
+    """An effect that must wait does not keep its neighbours."""
+    decision = sift(replace(ACT, effects=(CORDON, OTHER)), record(unsettled=(unsettled(CORDON),)), at(1))
+    agrees(decision, acts(OTHER))
+
+
+def test_nothing_leaves_beside_drift() -> None:
+    """Where somebody undid one effect, a person looks before any other is sent."""
+    decision = sift(replace(ACT, effects=(OTHER, CORDON)), record(done=frozenset({CORDON.key})), NOW)
+    agrees(decision, halts("drift"))
+
+
+@pytest.mark.parametrize("act", [replace(ACT, moves=(Move("i-o2", "drain"),)), replace(ACT, nodes=(row("i-n1"),))])
+@pytest.mark.parametrize("changes", [{"unsettled": (unsettled(CORDON),)}, {"done": frozenset({CORDON.key})}])
+def test_moves_and_rows_pass(act: Act, changes: dict[str, object]) -> None:
+    """What is only written down waits for no effect, not even for one that halts: the halt comes at the next look."""
+    decision = sift(act, record(Phase.DRAIN, **changes), at(1))
+    assert decision == replace(act, effects=())
+
+
+@pytest.mark.parametrize("answer", [Wait(NOW, "x"), Advance("x"), Halt("x", "y")], ids=lambda one: type(one).__name__)
+def test_other_answers_pass(answer: Decision) -> None:
+    """Only what is sent is sifted."""
+    assert sift(answer, record(unsettled=(unsettled(CORDON),)), NOW) is answer
+
+
+@pytest.mark.parametrize(("retry_at", "until"), [(at(4), at(4)), (at(99), at(11)), (None, at(11))], ids=str)
+def test_a_withheld_act_waits_for_its_pause(retry_at: datetime | None, until: datetime) -> None:
+    """It is looked at again when a pause of its own ends, at the latest after the poll."""
+    rows = (unsettled(CORDON, "refused", retry_at=retry_at), unsettled(OTHER, "refused", retry_at=at(2)))
+    assert sift(ACT, record(unsettled=rows), at(1)) == Wait(until, "work", ACT.waits)
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "expected"),
+    [
+        ("intended", 899, None),
+        ("intended", 900, halts("not clear whether terminate of g/i-o1 was applied (no reply)")),
+        ("unknown", 900, halts("not clear whether terminate of g/i-o1")),
+        ("refused", 9000, None),
+    ],
+)
+def test_what_stays_unclear_needs_a_person(state: EffectState, seconds: float, expected: Answer | None) -> None:
+    """15 minutes after it was sent, an effect of which the world still does not tell halts the rollout."""
+    decision = unclear(record(unsettled=(unsettled(CORDON, "refused"), unsettled(END, state))), at(seconds))
+    assert (decision is None) is (expected is None)
+    if expected:
+        agrees(decision, expected)
+
+
+def test_the_last_answer_is_told() -> None:
+    """Whoever has to look is told what the other side said."""
+    decision = unclear(record(unsettled=(unsettled(END, "unknown", detail="timed out"),)), at(900))
+    agrees(decision, halts("(timed out)"))
+
+
+def test_two_kinds_on_one_group_do_not_block_each_other() -> None:
+    """Suspending processes and writing sizes are different things of one group."""
+    act = Act("x", (Suspend(group="g", processes=("a",)),))
+    agrees(sift(act, record(unsettled=(unsettled(RAISE),)), NOW), acts("suspend:g:"))
