@@ -96,7 +96,7 @@ def _disrupted(now: float) -> Callable[[Object], None]:
 
     def disrupt(pod: Object) -> None:
         status = pod.setdefault("status", {})
-        others = [one for one in status.get("conditions") or [] if one["type"] != "DisruptionTarget"]
+        others = [one for one in status.get("conditions") or [] if one.get("type") != "DisruptionTarget"]
         condition = {
             "type": "DisruptionTarget",
             "status": "True",
@@ -143,7 +143,7 @@ def covers(budget: Object, pod: Object) -> bool:
 
 def _ready(pod: Object) -> bool:
     conditions = pod.get("status", {}).get("conditions") or ()
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
 def allowance_of(store: Store, budget: Object) -> Allowance:

@@ -91,8 +91,10 @@ def normalised(resource: Resource, obj: Object) -> Object:
     for name in ("data", "binaryData"):
         if name in obj and not obj[name]:
             del obj[name]
+    if resource.has_status:
+        obj["spec"] = obj.get("spec") or {}
     if resource.plural == "nodes":
-        obj["spec"] = {name: value for name, value in (obj.get("spec") or {}).items() if value}
+        obj["spec"] = {name: value for name, value in obj["spec"].items() if value}
     return obj
 
 
@@ -109,7 +111,8 @@ def admitted(resource: Resource, obj: Object) -> Object:
     """What a client creates, as admission lets it in: without the server's own fields; a node is born tainted."""
     new = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
     own = {"name", "generateName", "namespace"}
-    new["metadata"] = {key: value for key, value in new["metadata"].items() if key in own or key not in _SERVERS}
+    meta = new.get("metadata") or {}
+    new["metadata"] = {key: value for key, value in meta.items() if key in own or key not in _SERVERS}
     if resource.has_status and resource.plural != "nodes":
         new.pop("status", None)
     if resource.plural == "nodes":

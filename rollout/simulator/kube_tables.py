@@ -84,8 +84,8 @@ def _status(name: str, default: Any = 0) -> Callable[[Object], Any]:
 
 def _node_status(node: Object) -> str:
     conditions = (node.get("status") or {}).get("conditions") or ()
-    ready = next((one["status"] for one in conditions if one["type"] == "Ready"), "Unknown")
-    text = {"True": "Ready", "False": "NotReady"}.get(ready, "Unknown")
+    ready = next((one.get("status") for one in conditions if one.get("type") == "Ready"), "Unknown")
+    text = {"True": "Ready", "False": "NotReady"}.get(str(ready), "Unknown")
     return f"{text},SchedulingDisabled" if (node.get("spec") or {}).get("unschedulable") else text
 
 
@@ -119,7 +119,7 @@ def _ready_of(wanted: str, ready: str) -> Callable[[Object], str]:
 
 def _job_status(job: Object) -> str:
     conditions = (job.get("status") or {}).get("conditions") or ()
-    true = [one["type"] for one in conditions if one["status"] == "True"]
+    true = [one.get("type") for one in conditions if one.get("status") == "True"]
     return next((one for one in ("Complete", "Failed", "Suspended") if one in true), "Running")
 
 

@@ -21,6 +21,7 @@ Object = dict[str, Any]
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _LONGEST_LABEL = 63  # characters, RFC 1123
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME_RULE = (
@@ -91,6 +92,14 @@ def _metadata(meta: Object) -> Iterator[Cause]:
     for value in (meta.get("labels") or {}).values():
         if not _is_label_value(value):
             yield wrong("metadata.labels", value, _VALUE_RULE)
+    yield from _references(meta)
+
+
+def _references(meta: Object) -> Iterator[Cause]:
+    for number, reference in enumerate(meta.get("ownerReferences") or ()):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not isinstance(reference.get(field), str):
+                yield required(f"metadata.ownerReferences[{number}].{field}")
 
 
 def _is_key(key: str) -> bool:
@@ -192,6 +201,17 @@ def _budget(new: Object, _old: Object | None) -> Iterator[Cause]:
     spec = new.get("spec") or {}
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
         yield wrong("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+    for field in ("minAvailable", "maxUnavailable"):
+        value = spec.get(field)
+        if not (value is None or (type(value) is int and value >= 0) or _is_percentage(value)):
+            yield wrong(f"spec.{field}", value, "must be an integer of at least 0 or a percentage (e.g '5%')")
+    for number, one in enumerate((spec.get("selector") or {}).get("matchExpressions") or ()):
+        if not one.get("key") or one.get("operator") not in _OPERATORS:
+            yield unsupported(f"spec.selector.matchExpressions[{number}].operator", one.get("operator", ""), _OPERATORS)
+
+
+def _is_percentage(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}%", value) is not None
 
 
 _KINDS: dict[str, Callable[[Object, Object | None], Iterator[Cause]]] = {

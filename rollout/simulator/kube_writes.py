@@ -11,6 +11,7 @@ from rollout.simulator.kube_json import copied, dumped
 from rollout.simulator.kube_patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch
 from rollout.simulator.kube_resources import RESOURCES
 from rollout.simulator.kube_rules import without_nulls
+from rollout.simulator.kube_shapes import DELETE_OPTIONS, EVICTION, OBJECT, REVIEW, demand
 from rollout.simulator.kube_validation import check
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ class Writes:
         resource = location.resource
         if location.subresource == "eviction":
             return self._evict(location, body)
-        _check_kind(body, resource.kind, resource.group_version)
         if resource.plural == "selfsubjectaccessreviews":
             return self._review(resource, body)
-        new = kube_rules.admitted(resource, without_nulls({"metadata": {}} | body))
+        demand(body, OBJECT)
+        _check_kind(body, resource.kind, resource.group_version)
+        new = kube_rules.admitted(resource, without_nulls(body))
         if resource.namespaced:
             self._enter_namespace(location, new["metadata"])
         check(resource, new, None)
@@ -66,6 +68,8 @@ class Writes:
             raise kube_errors.not_found(RESOURCES["namespaces"], location.namespace)
 
     def _review(self, resource: Resource, body: Object) -> Reply:
+        demand(body, REVIEW)
+        _check_kind(body, resource.kind, resource.group_version)
         spec = body.get("spec") or {}
         review = {
             "kind": resource.kind,
@@ -77,6 +81,7 @@ class Writes:
         return Reply(201, dumped(review))
 
     def _evict(self, location: Location, body: Object) -> Reply:
+        demand(body, EVICTION)
         _check_kind(body, "Eviction", "policy/v1")
         if (body.get("metadata") or {}).get("name") != location.name:
             raise kube_errors.bad_request("name in URL does not match name in Eviction object")
@@ -86,6 +91,7 @@ class Writes:
 
     def update(self, location: Location, body: Object) -> Reply:
         """PUT to an object, its status or its scale."""
+        demand(body, OBJECT)
         resource, meta = location.resource, body.get("metadata") or {}
         if location.subresource == "scale":
             return self._scale(location, self._existing(location), body)
@@ -111,10 +117,12 @@ class Writes:
         if content_type not in PATCHES:
             raise kube_errors.unsupported_media_type(PATCHES)
         before = self._existing(location)
+        target = _scale_of(before) if location.subresource == "scale" else before.object
+        new = apply_patch(content_type, target, body)
+        demand(new, OBJECT)
         if location.subresource == "scale":
-            return self._scale(location, before, apply_patch(content_type, _scale_of(before), body))
-        new = apply_patch(content_type, before.object, body)
-        meta = new.setdefault("metadata", {})
+            return self._scale(location, before, new)
+        meta = new.get("metadata") or {}
         _check_name(location, meta.get("name"))
         for field in ("namespace", "uid"):
             if (value := meta.get(field)) != before.object["metadata"].get(field):
@@ -147,6 +155,7 @@ class Writes:
 
     def delete(self, location: Location, body: Object, query: Mapping[str, str]) -> Reply:
         """DELETE of an object, with the options of the body or, if there are none, of the query."""
+        demand(body, DELETE_OPTIONS)
         options = _delete_options(body, query)
         resource = location.resource
         obj = self._store.delete(resource.plural, location.namespace, location.name, **options._asdict())
@@ -218,14 +227,22 @@ def _delete_options(body: Object, query: Mapping[str, str]) -> DeleteOptions:
     if body.get("dryRun"):
         raise kube_errors.bad_request("dryRun is not simulated: leave it out, or ask a real cluster")
     wanted = body or query
-    grace, policy = wanted.get("gracePeriodSeconds"), wanted.get("propagationPolicy")
+    policy = wanted.get("propagationPolicy")
     if policy is not None and policy not in _POLICIES:
         cause = kube_errors.unsupported("propagationPolicy", policy, (*_POLICIES, "nil"))
         raise kube_errors.invalid_kind("DeleteOptions", "meta.k8s.io", "", [cause])
     preconditions = body.get("preconditions") or {}
     return DeleteOptions(
-        grace=None if grace is None else int(grace),
+        grace=_seconds(wanted.get("gracePeriodSeconds")),
         propagation=policy,
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),
     )
+
+
+def _seconds(value: int | str | None) -> int | None:
+    """A grace period, of the body or, as text, of the query."""
+    try:
+        return None if value is None else int(value)
+    except ValueError as error:
+        raise kube_errors.bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax') from error

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rollout.simulator.clock import VirtualClock
+from rollout.simulator.kube_errors import ApiError
+from rollout.simulator.kube_eviction import refresh_status
+from rollout.simulator.kube_patch import MERGE_PATCH
+from rollout.simulator.kube_paths import Location, locate
+from rollout.simulator.kube_resources import RESOURCES
+from rollout.simulator.kube_tables import table
+from rollout.simulator.kube_writes import Writes
+from rollout.simulator.log import ChangeLog
+from rollout.simulator.store import Store
+
+LEAVES = st.none() | st.booleans() | st.integers(-3, 9) | st.sampled_from(["", "a", "Ready", "True", "50%", "Pending"])
+ANY = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+)
+NAMES = """
+    metadata name labels annotations finalizers ownerReferences uid kind spec taints key effect replicas selector
+    matchLabels matchExpressions operator values template containers image nodeName tolerations minAvailable
+    maxUnavailable status conditions type phase data providerID unschedulable completions gracePeriodSeconds
+    preconditions propagationPolicy deleteOptions
+"""
+# Bodies that look like objects but hold anything anywhere.
+BODIES = st.recursive(
+    ANY,
+    lambda inner: st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=5) | st.lists(inner, max_size=2),
+    max_leaves=30,
+)
+MEANT = st.fixed_dictionaries({"metadata": BODIES, "spec": BODIES, "status": BODIES}) | BODIES
+
+
+def at(path: str) -> Location:
+    found = locate(path)
+    assert found
+    return found
+
+
+def path_of(plural: str) -> str:
+    resource = RESOURCES[plural]
+    base = f"/apis/{resource.group_version}" if resource.group else f"/api/{resource.group_version}"
+    return f"{base}/namespaces/default/{plural}" if resource.namespaced else f"{base}/{plural}"
+
+
+VALID: dict[str, dict[str, Any]] = {
+    "deployments": {"selector": {"matchLabels": {"a": "b"}}, "template": {"spec": {"containers": []}}},
+    "pods": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]},
+    "jobs": {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}},
+    "poddisruptionbudgets": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}},
+    "nodes": {},
+    "configmaps": {},
+}
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.data())
+def test_whatever_is_sent_is_answered(data: st.DataObject) -> None:
+    """No body, of whatever shape, breaks the server: it is applied or refused, and everything can still be read."""
+    clock = VirtualClock(1767600000.0)
+    store = Store(clock, ChangeLog(clock))
+    writes = Writes(store, lambda _attributes: True)
+    plural = data.draw(st.sampled_from(sorted(VALID)))
+    path = path_of(plural)
+    writes.create(at(path), {"metadata": {"name": "x"}, "spec": VALID[plural]})
+    store.create("pods", {"metadata": {"name": "y", "labels": {"a": "b"}}, "spec": {"nodeName": "n"}})
+    body: Any = data.draw(MEANT)
+    calls = {
+        "create": lambda: writes.create(at(path), body),
+        "update": lambda: writes.update(at(f"{path}/x"), {"metadata": {"name": "x"}} | body),
+        "patch": lambda: writes.patch(at(f"{path}/x"), MERGE_PATCH, body),
+        "delete": lambda: writes.delete(at(f"{path}/x"), body, {}),
+        "evict": lambda: writes.create(
+            at("/api/v1/namespaces/default/pods/y/eviction"), {"metadata": {"name": "y"}} | body
+        ),
+    }
+    if plural == "pods":
+        calls["status"] = lambda: writes.patch(at(f"{path}/x/status"), MERGE_PATCH, body)
+    call = data.draw(st.sampled_from(sorted(calls)))
+    if not isinstance(body, dict) and call != "patch":
+        return
+    with suppress(ApiError):
+        calls[call]()
+    refresh_status(store, None)
+    table(RESOURCES[plural], store.revisions(plural), {}, "Metadata", clock.now)
+    for revision in store.revisions(plural):
+        store.delete(plural, *revision.key, grace=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/api/v1/nodes", ""),
+        ("/api/v1/nodes/n/status", "n"),
+        ("/api/v1/pods", ""),
+        ("/api/v1/namespaces/a/pods", "a"),
+        ("/api/v1/namespaces/a/pods/p/eviction", "a/p"),
+        ("/api/v1/namespaces/a", "a"),
+        ("/api/v1/namespaces/a/status", "a"),
+        ("/apis/apps/v1/namespaces/a/deployments/d/scale", "a/d"),
+    ],
+)
+def test_paths_name_their_target(path: str, target: str) -> None:
+    """A path is known by the object it names, for faults and costs."""
+    assert at(path).target == target
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api",
+        "/api/v1",
+        "/apis/apps/v1",
+        "/api/v1/deployments",
+        "/apis/apps/v2/deployments",
+        "/api/v1/nodes/n/log/x",
+    ],
+)
+def test_paths_of_nothing(path: str) -> None:
+    """A path that names no kind of object names nothing."""
+    assert locate(path) is None
