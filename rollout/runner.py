@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from rollout.decision import Act, Advance, Decision, Halt, Wait
+from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect
 from rollout.errors import Refused, Retry, Unknown
 from rollout.machine import step, terminal
@@ -113,7 +113,7 @@ class Runner:
 
     def _act(self, act: Act, record: Record, now: datetime) -> None:
         """Intents in one commit, then the requests, then their receipts in one commit."""
-        self.journal.intend(record.id, act.effects, act.moves, act.waits, act.nodes, now)
+        self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
         together = [effect for effect in act.effects if not effect.serial]
         alone = [effect for effect in act.effects if effect.serial]
         receipts = self._side_by_side(together, record) if together else []
@@ -141,8 +141,7 @@ class Runner:
         self._tell(record, halt.why)
 
     def _wait(self, wait: Wait, record: Record, now: datetime) -> None:
-        told = {row.instance_id: row.waits_for for row in record.nodes}
-        news = [line for line in wait.waits if told.get(line.instance_id) != line.waits_for]
+        news = _news(wait.waits, record)
         if news:
             self.journal.intend(record.id, (), (), news, (), now)
         self._tell(record, wait.why)
@@ -158,3 +157,9 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
+
+
+def _news(waits: Sequence[NodeWait], record: Record) -> list[NodeWait]:
+    """Return what the journal does not say yet of what nodes wait for."""
+    told = {row.instance_id: row.waits_for for row in record.nodes}
+    return [line for line in waits if told.get(line.instance_id) != line.waits_for]
