@@ -25,7 +25,7 @@ def perform(effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], 
         request_id = call(effect, cluster, fleet)
     except Retry as error:
         ended = now()
-        pause = error.after if error.after is not None else min(LONGEST_BACKOFF, 2.0**sent)
+        pause = error.after if error.after is not None else min(LONGEST_BACKOFF, 2.0 ** min(sent, 10))
         retry_at = ended + timedelta(seconds=pause)
         return Receipt(effect, "retry", started, ended, error.detail, error.request_id, retry_at)
     except Refused as error:
