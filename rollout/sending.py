@@ -32,7 +32,8 @@ def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
         landed = row.effect.landed(seen)
         if landed:
             settled.append(Settled(row.effect.key, "done", "seen"))
-        elif landed is False and now >= row.intended + timedelta(seconds=_stale_after(row.effect)):
+        # An act of many effects takes long: its last one may have been answered much later than it was intended.
+        elif landed is False and now >= (row.answered or row.intended) + timedelta(seconds=_stale_after(row.effect)):
             settled.append(Settled(row.effect.key, "refused", "not seen: not applied"))
     return tuple(settled)
 
