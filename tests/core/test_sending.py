@@ -50,6 +50,13 @@ def test_settle(effect: Effect, state: EffectState, world: Seen, seconds: float,
     assert [(one.key, one.state) for one in found] == ([] if settled is None else [(effect.key, settled)])
 
 
+def test_the_answer_counts_where_there_is_one() -> None:
+    """An act of many effects takes long: what was answered a moment ago may not show yet."""
+    journal = record(unsettled=(unsettled(CORDON, answered=at(40)),))
+    assert settle(SHOWS_NOT, journal, at(54)) == ()
+    assert len(settle(SHOWS_NOT, journal, at(55))) == 1
+
+
 def test_all_that_can_be_settled_is() -> None:
     """One unclear effect does not keep the others."""
     rows = (unsettled(END), unsettled(CORDON), unsettled(OTHER))

@@ -1,0 +1,63 @@
+"""One effect of each kind, most of them on the node o1 or on the group g of `build`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rollout.effects import (
+    Cordon,
+    CreateMarker,
+    CreateVersion,
+    DeleteJob,
+    DeleteMarker,
+    DeletePod,
+    Effect,
+    Evict,
+    HoldNode,
+    Protect,
+    Resize,
+    Resume,
+    SetCapacityRebalance,
+    SetDefaultVersion,
+    SetReference,
+    StartAutoscaler,
+    StopAutoscaler,
+    Suspend,
+    TaintNode,
+    Terminate,
+    Uncordon,
+    UnholdNode,
+    UntaintNode,
+)
+from tests.core.build import BASE, ID, KEY, PROCESSES, SURGED
+
+WHERE: Any = {"namespace": "kube-system", "name": "cluster-autoscaler", "rollout_id": ID}
+ON_O1: Any = {"node": "o1", "uid": "uid-o1", "instance_id": "i-o1"}
+POD: Any = {"namespace": "ns", "name": "job-1", "uid": "uid-job-1", "node": "o1"}
+
+MARK = CreateMarker(rollout_id=ID, content="")
+UNMARK = DeleteMarker(uid="uid-marker")
+STOP = StopAutoscaler(**WHERE, replicas_before=1)
+START = StartAutoscaler(**WHERE, replicas=1)
+HOLD, UNHOLD = HoldNode(**ON_O1, before=None), UnholdNode(**ON_O1, restore=None)
+TAINT = TaintNode(**ON_O1, taint_key=KEY, value=ID, effect="NoSchedule")
+UNTAINT = UntaintNode(**ON_O1, taint_key=KEY)
+CORDON, UNCORDON = Cordon(**ON_O1), Uncordon(**ON_O1)
+EVICT, DELETE, AT_ONCE = Evict(**POD), DeletePod(**POD, grace=None), DeletePod(**POD, grace=0, occasion="now")
+END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job")
+VERSION = CreateVersion(
+    template_id="lt", source_version=1, ami="ami-new", description=f"rollout {ID}", token="t"  # noqa: S106 - ClientToken
+)  # fmt: skip
+DEFAULT = SetDefaultVersion(template_id="lt", before=1, number=2)
+REFERENCE = SetReference(group="g", template_id="lt", before="$Latest", reference="2")
+RESIZE = Resize(group="g", before=BASE, sizes=SURGED, protect_new=True)
+REBALANCE = SetCapacityRebalance(group="g", enabled=False)
+SUSPEND, RESUME = Suspend(group="g", processes=PROCESSES), Resume(group="g", processes=PROCESSES)
+PROTECT = Protect(group="g", instance_ids=("i-o1", "i-o2"), protected=True)
+UNPROTECT = Protect(group="g", instance_ids=("i-o1",), protected=False)
+END = Terminate(group="g", instance_id="i-o1", desired_before=4)
+
+ALL: tuple[Effect, ...] = (
+    MARK, UNMARK, STOP, START, HOLD, UNHOLD, TAINT, UNTAINT, CORDON, UNCORDON, EVICT, DELETE, AT_ONCE, END_JOB,
+    VERSION, DEFAULT, REFERENCE, RESIZE, REBALANCE, SUSPEND, RESUME, PROTECT, UNPROTECT, END,
+)  # fmt: skip

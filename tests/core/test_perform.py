@@ -1,0 +1,175 @@
+"""Each effect is one port call, and each way in which a call can end is a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from rollout.effects import Effect
+from rollout.errors import Bug, EdgeError, Lost, Refused, Retry, Unknown
+from rollout.perform import LONGEST_BACKOFF, perform
+from rollout.plan import Autoscaler
+from rollout.ports import GroupChange, NodeChange, Receipt
+from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
+from tests.core.build import ID, KEY, NOW, PROCESSES, at
+from tests.core.samples import (
+    ALL,
+    AT_ONCE,
+    CORDON,
+    DEFAULT,
+    DELETE,
+    END,
+    END_JOB,
+    EVICT,
+    HOLD,
+    MARK,
+    ON_O1,
+    PROTECT,
+    REBALANCE,
+    REFERENCE,
+    RESIZE,
+    RESUME,
+    START,
+    STOP,
+    SUSPEND,
+    TAINT,
+    UNCORDON,
+    UNHOLD,
+    UNMARK,
+    UNPROTECT,
+    UNTAINT,
+    VERSION,
+)
+
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+class Recorder:
+    """Both ports at once: remembers what is asked of it, answers with a request id or with an error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.calls: list[Call] = []
+        self.error = error
+
+    def __getattr__(self, verb: str) -> Callable[..., str]:
+        """Every verb of every port."""
+
+        def call(*arguments: Any, **named: Any) -> str:
+            self.calls.append((verb, arguments, named))
+            if self.error:
+                raise self.error
+            return "request-1"
+
+        return call
+
+
+def ticking() -> Callable[[], datetime]:
+    """A clock that goes on by a second whenever it is read."""
+    readings = iter(range(100))
+    return lambda: at(next(readings))
+
+
+def done(effect: Effect, port: Any, sent: int = 0) -> Receipt:
+    return perform(effect, port, port, ticking(), sent)
+
+
+WHERE = Autoscaler("kube-system", "cluster-autoscaler")
+O1 = tuple(ON_O1.values())
+
+
+@pytest.mark.parametrize(
+    ("effect", "verb", "arguments"),
+    [
+        (MARK, "create_marker", (ID, "")),
+        (UNMARK, "delete_marker", ("uid-marker",)),
+        (STOP, "scale", (WHERE, 0, {REPLICAS_BEFORE: "1", ROLLOUT_ID: ID})),
+        (START, "scale", (WHERE, 1, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})),
+        (HOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: ""}))),
+        (UNHOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: None, HELD_BEFORE: None}))),
+        (TAINT, "change_node", (*O1, NodeChange(taint=Taint(KEY, ID, "NoSchedule")))),
+        (UNTAINT, "change_node", (*O1, NodeChange(untaint=KEY))),
+        (CORDON, "change_node", (*O1, NodeChange(unschedulable=True))),
+        (UNCORDON, "change_node", (*O1, NodeChange(unschedulable=False))),
+        (EVICT, "evict", ("ns", "job-1", "uid-job-1")),
+        (DELETE, "delete_pod", ("ns", "job-1", "uid-job-1", None)),
+        (AT_ONCE, "delete_pod", ("ns", "job-1", "uid-job-1", 0)),
+        (END_JOB, "delete_job", ("ns", "job")),
+        (VERSION, "create_version", ("lt", 1, "ami-new", f"rollout {ID}", "t")),
+        (DEFAULT, "set_default_version", ("lt", 2)),
+        (REFERENCE, "update_group", ("g", GroupChange(template_id="lt", reference="2"))),
+        (RESIZE, "update_group", ("g", GroupChange(desired=4, maximum=4, protect_new=True))),
+        (REBALANCE, "update_group", ("g", GroupChange(capacity_rebalance=False))),
+        (SUSPEND, "suspend", ("g", PROCESSES)),
+        (RESUME, "resume", ("g", PROCESSES)),
+        (PROTECT, "protect", ("g", ("i-o1", "i-o2"))),
+        (UNPROTECT, "protect", ("g", ("i-o1",))),
+        (END, "terminate", ("i-o1",)),
+    ],
+    ids=lambda value: value.key if hasattr(value, "key") else "",
+)
+def test_one_effect_is_one_call(effect: Effect, verb: str, arguments: tuple[Any, ...]) -> None:
+    """Exactly one call leaves for an effect, with its values and nothing else."""
+    port = Recorder()
+    receipt = done(effect, port)
+    named = {"protected": effect is PROTECT} if verb == "protect" else {}
+    assert port.calls == [(verb, arguments, named)]
+    assert (receipt.effect, receipt.outcome, receipt.started, receipt.ended) == (effect, "ok", NOW, at(1))
+
+
+def test_every_kind_is_performed() -> None:
+    """No kind of effect is left without a call."""
+    for effect in ALL:
+        port = Recorder()
+        done(effect, port)
+        assert len(port.calls) == 1
+
+
+def test_the_value_before_is_noted_with_the_hold() -> None:
+    """What stood in the annotation travels beside it, so that it can be given back without the journal."""
+    port = Recorder()
+    done(type(HOLD)(**ON_O1, before="false"), port)
+    assert port.calls[0][1][-1].annotations[HELD_BEFORE] == "false"
+
+
+@pytest.mark.parametrize(("effect", "request_id"), [(END, "request-1"), (CORDON, None)], ids=["AWS", "Kubernetes"])
+def test_a_yes_is_no_more_than_a_yes(effect: Effect, request_id: str | None) -> None:
+    """The receipt says ok with AWS's request id; whether it is done is seen later."""
+    receipt = done(effect, Recorder())
+    assert (receipt.outcome, receipt.detail, receipt.request_id, receipt.retry_at) == ("ok", "", request_id, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Retry("throttled", request_id="r"), "retry"),
+        (Refused("no right", request_id="r"), "refused"),
+        (Unknown("timed out", request_id="r"), "unknown"),
+    ],
+    ids=str,
+)
+def test_each_failure_is_an_outcome(error: EdgeError, outcome: str) -> None:
+    """What the other side answered goes into the receipt; only a retry has a time for the next try."""
+    receipt = done(END, Recorder(error))
+    assert (receipt.outcome, receipt.detail, receipt.request_id) == (outcome, error.detail, "r")
+    assert (receipt.started, receipt.ended) == (NOW, at(1))
+    assert (receipt.retry_at is not None) is (outcome == "retry")
+
+
+@pytest.mark.parametrize(
+    ("after", "sent", "pause"),
+    [(None, 0, 1), (None, 1, 2), (None, 4, 16), (None, 5, LONGEST_BACKOFF), (None, 2000, LONGEST_BACKOFF), (10, 3, 10),
+     (0, 3, 0), (90, 0, 90)],
+)  # fmt: skip
+def test_pauses(after: float | None, sent: int, pause: float) -> None:
+    """A pause is what the other side asks for, else it doubles up to the longest."""
+    assert done(END, Recorder(Retry("later", after=after)), sent).retry_at == at(1 + pause)
+
+
+@pytest.mark.parametrize("error", [Lost("taken over"), Bug("impossible")], ids=str)
+def test_what_is_no_answer_about_the_effect_is_raised(error: EdgeError) -> None:
+    """Who lost the rollout, or met a bug, writes no receipt."""
+    with pytest.raises(type(error)):
+        done(END, Recorder(error))

@@ -1,0 +1,275 @@
+"""A toy world behind both ports: what is asked of it happens at once, and a script may disturb any call.
+
+Each mutating call costs a second. It is no simulator: nothing in it takes time, fails or moves by itself but the end
+of Jobs. What takes time is tested against the shipped simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from rollout.errors import Refused
+from rollout.plan import Autoscaler, Sizes
+from rollout.ports import GroupChange, NodeChange
+from rollout.seen import (
+    HELD_BEFORE,
+    REPLICAS_BEFORE,
+    ROLLOUT_ID,
+    SCALE_DOWN_DISABLED,
+    AutoscalerSeen,
+    GroupSeen,
+    ImageSeen,
+    MarkerSeen,
+    NodeSeen,
+    PodSeen,
+    TemplateSeen,
+    VersionSeen,
+)
+from tests.core.build import NOW, ON, found, new, node, old, template
+
+Asked = tuple[str, tuple[object, ...]]
+
+
+@dataclass
+class Toy:
+    """Groups, templates, nodes and pods; `asked` has every mutating call, `applied` those that came to pass.
+
+    `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
+    """
+
+    now_: datetime = NOW
+    group_: dict[str, GroupSeen] = field(default_factory=lambda: {"g": found()})
+    template_: dict[str, TemplateSeen] = field(
+        default_factory=lambda: {"lt": template(VersionSeen(1, "ami-old", "as it was"))}
+    )
+    node_: dict[str, NodeSeen] = field(default_factory=dict)
+    pod_: dict[str, PodSeen] = field(default_factory=dict)
+    ends: dict[str, datetime] = field(default_factory=dict)
+    autoscaler_: AutoscalerSeen | None = ON
+    marker_: MarkerSeen | None = None
+    failing: str = ""
+    asked: list[Asked] = field(default_factory=list)
+    applied: list[Asked] = field(default_factory=list)
+    waited: list[datetime] = field(default_factory=list)
+    disturb: Callable[[Asked, Callable[[], None]], None] = lambda call, apply: apply()  # noqa: ARG005 - nobody disturbs
+    launched: int = 0
+
+    def __post_init__(self) -> None:
+        for group in self.group_.values():
+            for instance in group.instances:
+                self._join(instance.id)
+
+    # ---- Clock
+
+    def now(self) -> datetime:
+        return self.now_
+
+    def wait(self, until: datetime) -> None:
+        self.waited.append(until)
+        self.now_ = max(self.now_, until)
+        for uid, end in self.ends.items():
+            if end <= self.now_ and uid in self.pod_:
+                self.pod_[uid] = replace(self.pod_[uid], phase="Succeeded")
+
+    def wake(self) -> None:
+        """Nobody else is here."""
+
+    # ---- Fleet
+
+    def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
+        return tuple(self.group_[name] for name in names if name in self.group_)
+
+    def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
+        return tuple(self.template_[one] for one in ids if one in self.template_)
+
+    def image(self, ami: str) -> ImageSeen | None:
+        return ImageSeen(ami, ami, "available")
+
+    def trouble(self, group: str) -> str:  # noqa: ARG002 - there is one answer for all
+        return self.failing
+
+    def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str:
+        def apply() -> None:
+            there = self.template_[template_id]
+            made = VersionSeen(there.latest + 1, ami, description)
+            self.template_[template_id] = replace(there, latest=made.number, versions=(made, *there.versions))
+
+        return self._call("create_version", (template_id, source, ami, description, token), apply)
+
+    def set_default_version(self, template_id: str, number: int) -> str:
+        def apply() -> None:
+            self.template_[template_id] = replace(self.template_[template_id], default=number)
+
+        return self._call("set_default_version", (template_id, number), apply)
+
+    def update_group(self, group: str, change: GroupChange) -> str:
+        return self._call("update_group", (group, change), lambda: self._update(group, change))
+
+    def protect(self, group: str, instance_ids: Sequence[str], *, protected: bool) -> str:
+        def apply() -> None:
+            there = self.group_[group]
+            instances = (replace(i, protected=protected) if i.id in instance_ids else i for i in there.instances)
+            self.group_[group] = replace(there, instances=tuple(instances))
+
+        return self._call("protect", (group, tuple(instance_ids), protected), apply)
+
+    def suspend(self, group: str, processes: Sequence[str]) -> str:
+        def apply() -> None:
+            there = self.group_[group]
+            self.group_[group] = replace(there, suspended=there.suspended | {*processes})
+
+        return self._call("suspend", (group, tuple(processes)), apply)
+
+    def resume(self, group: str, processes: Sequence[str]) -> str:
+        def apply() -> None:
+            there = self.group_[group]
+            self.group_[group] = replace(there, suspended=there.suspended - {*processes})
+
+        return self._call("resume", (group, tuple(processes)), apply)
+
+    def terminate(self, instance_id: str) -> str:
+        def apply() -> None:
+            there = next(g for g in self.group_.values() if instance_id in {i.id for i in g.instances})
+            if there.sizes.desired <= there.sizes.minimum:
+                raise Refused("would violate group's min size constraint")
+            self.vanish(instance_id)
+            smaller = replace(there.sizes, desired=there.sizes.desired - 1)
+            self.group_[there.name] = replace(self.group_[there.name], sizes=smaller)
+
+        return self._call("terminate", (instance_id,), apply)
+
+    # ---- Cluster
+
+    def nodes(self) -> tuple[NodeSeen, ...]:
+        return tuple(self.node_.values())
+
+    def pods(self) -> tuple[PodSeen, ...]:
+        return tuple(self.pod_.values())
+
+    def pods_on(self, node: str) -> tuple[PodSeen, ...]:
+        return tuple(pod for pod in self.pod_.values() if pod.node == node)
+
+    def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:  # noqa: ARG002 - there is one
+        return self.autoscaler_
+
+    def marker(self) -> MarkerSeen | None:
+        return self.marker_
+
+    def create_marker(self, rollout_id: str, content: str) -> None:
+        def apply() -> None:
+            if self.marker_:
+                raise Refused("there is one already")
+            self.marker_ = MarkerSeen(rollout_id, "uid-marker")
+
+        self._call("create_marker", (rollout_id, content), apply)
+
+    def delete_marker(self, uid: str) -> None:
+        def apply() -> None:
+            self.marker_ = None
+
+        self._call("delete_marker", (uid,), apply)
+
+    def scale(self, where: Autoscaler, replicas: int, annotations: Mapping[str, str | None]) -> None:
+        def apply() -> None:
+            before = annotations[REPLICAS_BEFORE]
+            self.autoscaler_ = AutoscalerSeen(replicas, int(before) if before else None, annotations[ROLLOUT_ID])
+
+        self._call("scale", (where, replicas, tuple(annotations.items())), apply)
+
+    def change_node(self, name: str, uid: str, instance_id: str, change: NodeChange) -> None:
+        self._call("change_node", (name, uid, instance_id, repr(change)), lambda: self._change(name, change))
+
+    def evict(self, namespace: str, name: str, uid: str) -> None:
+        self._call("evict", (namespace, name, uid), lambda: self._remove(uid))
+
+    def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
+        self._call("delete_pod", (namespace, name, uid, grace), lambda: self._remove(uid))
+
+    def delete_job(self, namespace: str, name: str) -> None:
+        def apply() -> None:
+            for pod in self.pods():
+                if (pod.namespace, pod.owner_name) == (namespace, name):
+                    self._remove(pod.uid)
+
+        self._call("delete_job", (namespace, name), apply)
+
+    # ---- what the script of a test may do as well
+
+    def vanish(self, instance_id: str) -> None:
+        """Let an instance go, with its node and pods."""
+        for name, group in self.group_.items():
+            self.group_[name] = replace(group, instances=tuple(i for i in group.instances if i.id != instance_id))
+        for gone in [one for one in self.node_.values() if one.instance_id == instance_id]:
+            del self.node_[gone.name]
+            self.pod_ = {uid: pod for uid, pod in self.pod_.items() if pod.node != gone.name}
+
+    def launch(self, group: str) -> None:
+        """Launch one instance, in service and Ready at once."""
+        there = self.group_[group]
+        version = self.template_["lt"].resolve(there.reference)
+        make = new if version > 1 else old
+        self.launched += 1
+        instance = make(f"n{self.launched}", version=version, protected=there.protect_new)
+        self.group_[group] = replace(there, instances=(*there.instances, instance))
+        self._join(instance.id)
+
+    def add(self, pod: PodSeen, seconds: float | None = None) -> None:
+        """Put a pod there; `seconds`: how long it still runs."""
+        self.pod_[pod.uid] = pod
+        if seconds is not None:
+            self.ends[pod.uid] = self.now_ + timedelta(seconds=seconds)
+
+    # ---- how it comes about
+
+    def _call(self, verb: str, arguments: tuple[object, ...], apply: Callable[[], None]) -> str:
+        call = (verb, arguments)
+        self.now_ += timedelta(seconds=1)
+        self.asked.append(call)
+
+        def come_to_pass() -> None:
+            apply()
+            self.applied.append(call)
+
+        self.disturb(call, come_to_pass)
+        return f"request-{len(self.asked)}"
+
+    def _update(self, name: str, change: GroupChange) -> None:
+        there = self.group_[name]
+        sizes = Sizes(
+            there.sizes.minimum if change.minimum is None else change.minimum,
+            there.sizes.desired if change.desired is None else change.desired,
+            there.sizes.maximum if change.maximum is None else change.maximum,
+        )
+        self.group_[name] = replace(
+            there,
+            sizes=sizes,
+            protect_new=there.protect_new if change.protect_new is None else change.protect_new,
+            capacity_rebalance=(
+                there.capacity_rebalance if change.capacity_rebalance is None else change.capacity_rebalance
+            ),
+            reference=change.reference or there.reference,
+        )
+        while len(self.group_[name].instances) < sizes.desired:
+            self.launch(name)
+
+    def _change(self, name: str, change: NodeChange) -> None:
+        there = self.node_[name]
+        replaced = {change.taint.key} if change.taint else {change.untaint}
+        taints = tuple(taint for taint in there.taints if taint.key not in replaced)
+        notes = {SCALE_DOWN_DISABLED: there.held, HELD_BEFORE: there.held_before, **(change.annotations or {})}
+        self.node_[name] = replace(
+            there,
+            taints=(*taints, change.taint) if change.taint else taints,
+            held=notes[SCALE_DOWN_DISABLED],
+            held_before=notes[HELD_BEFORE],
+            unschedulable=there.unschedulable if change.unschedulable is None else change.unschedulable,
+        )
+
+    def _remove(self, uid: str) -> None:
+        self.pod_.pop(uid, None)
+
+    def _join(self, instance_id: str) -> None:
+        name = instance_id.removeprefix("i-")
+        self.node_[name] = node(name, held=None, held_before=None)
