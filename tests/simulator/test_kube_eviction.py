@@ -126,6 +126,13 @@ def test_blocked_by_a_budget(api: Api) -> None:
     assert api("DELETE", f"{api.pods}/p").code == 200
 
 
+def test_budgets_are_asked_first(api: Api) -> None:
+    """A budget is asked before the UID is looked at: for another pod by that name the answer is 429, not 409."""
+    pod(api, "p")
+    budget(api, minAvailable=1)
+    assert evict(api, "p", preconditions={"uid": "other"}).code == 429
+
+
 def test_two_budgets(api: Api) -> None:
     """A pod under two budgets cannot be evicted at all: 500."""
     pod(api, "p")

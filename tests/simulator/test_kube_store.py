@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -86,6 +87,17 @@ def test_stored_state_never_changes(store: Store) -> None:
     assert old["spec"] == {}
     assert new["spec"] == {"unschedulable": True}
     assert store.get("nodes", None, "n") is new
+
+
+def test_json_is_made_once(store: Store) -> None:
+    """The JSON of a state is made when it is first asked for, and never again, whoever asks."""
+    store.create("nodes", {"metadata": {"name": "n"}})
+    (listed,) = store.revisions("nodes")
+    found = store.revision("nodes", None, "n")
+    assert found
+    assert found.body is listed.body
+    assert found.whole is listed.whole
+    assert json.loads(found.whole) == {"kind": "Node", "apiVersion": "v1"} | json.loads(found.body)
 
 
 def test_no_change_no_version(store: Store) -> None:
