@@ -112,13 +112,13 @@ class Api:
             kube_eviction.refresh_status(self._store, location.namespace)
         match request.method:
             case "POST":
-                return self._writes.create(location, _an_object(body))
+                return self._writes.create(location, body)
             case "PUT":
-                return self._writes.update(location, _an_object(body))
+                return self._writes.update(location, body)
             case "PATCH":
                 return self._writes.patch(location, request.content_type, body)
             case "DELETE":
-                return self._writes.delete(location, _an_object(body), request.query)
+                return self._writes.delete(location, body, request.query)
         if not location.name:
             return Reply(200, self._list(request, location))
         if location.subresource == "scale":
@@ -222,12 +222,6 @@ async def _body(request: web.Request) -> Any:
         raise kube_errors.bad_request(f"the body is not JSON: {error}") from error
 
 
-def _an_object(body: Any) -> Object:
-    if not isinstance(body, dict):
-        raise kube_errors.bad_request("the body is no JSON object")
-    return body
-
-
 def _number(text: str) -> int:
     if text and not text.isdecimal():
         raise kube_errors.bad_request(f'invalid number "{text}"')
@@ -239,8 +233,8 @@ def _selection(request: web.Request, location: Location) -> Selection:
 
 
 def _no_initial_events() -> ApiError:
+    """The answer of a server without this feature, at which clients list and watch as ever."""
     text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
-    cause = {"reason": "FieldValueForbidden", "message": f"Forbidden: {text}", "field": "sendInitialEvents"}
-    message = f'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: {text}'
-    details = {"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]}
-    return ApiError(422, "Invalid", message, details)
+    return kube_errors.invalid_kind(
+        "ListOptions", "meta.k8s.io", "", [kube_errors.forbidden("sendInitialEvents", text)]
+    )

@@ -100,7 +100,6 @@ def _disrupted(now: float) -> Callable[[Object], None]:
         condition = {
             "type": "DisruptionTarget",
             "status": "True",
-            "lastProbeTime": None,
             "lastTransitionTime": iso(now),
             "reason": "EvictionByEvictionAPI",
             "message": "Eviction API: evicting",

@@ -36,7 +36,10 @@ class Reply(NamedTuple):
 
 
 class Writes:
-    """The mutating half of the API. ``allows`` answers access reviews; it does not refuse the access itself."""
+    """The mutating half of the API; bodies may be of any shape, those that make no sense are refused.
+
+    ``allows`` answers access reviews; it does not refuse the access itself.
+    """
 
     def __init__(self, store: Store, allows: Callable[[Object], bool]) -> None:
         self._store = store
