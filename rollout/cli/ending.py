@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rollout.cli import text
+from rollout.machine import Stage
 from rollout.runner import Ended
 
 if TYPE_CHECKING:
@@ -45,4 +46,5 @@ def _done(record: Record, journal: Journal) -> Iterator[str]:
         if event.kind == "report":
             yield f"left as it is: {event.text}"
     took = text.span(record.since - events[0].at)
-    yield f"done: {text.count(len(record.nodes), 'node')} replaced by {record.plan.ami} in {took}"
+    replaced = sum(node.role == "old" and node.stage is Stage.GONE for node in record.nodes)
+    yield f"done: {text.count(replaced, 'node')} replaced by {record.plan.ami} in {took}"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.cli import text
-from rollout.machine import PHASE_MOVES, Phase, Stage
+from rollout.machine import PHASE_MOVES, Phase, Stage, terminal
 
 if TYPE_CHECKING:
     from rollout.plan import Node
@@ -29,6 +29,7 @@ _COLOURS = {
     Stage.RELEASED: "cyan",
     Stage.TERMINATING: "magenta",
     Stage.GONE: "dim",
+    Stage.KEPT: "yellow",
 }
 _ORDER = list(Stage)
 
@@ -76,9 +77,9 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
     """Yield the table of nodes, those that are further on first; what has no room is counted."""
     if not record.nodes:
         return
-    left = [node for node in record.nodes if node.stage is not Stage.GONE]
-    gone = [node for node in record.nodes if node.stage is Stage.GONE]
-    shown = [*sorted(left, key=lambda node: -_ORDER.index(node.stage)), *gone][:room]
+    left = [node for node in record.nodes if not terminal(node.stage)]
+    settled = [node for node in record.nodes if terminal(node.stage)]
+    shown = [*sorted(left, key=lambda node: -_ORDER.index(node.stage)), *settled][:room]
     table = Table(box=None, pad_edge=False, show_header=False)
     for style, width in (("", 20), ("dim", 12), ("", len(Stage.TERMINATING.value)), ("", None)):
         table.add_column(style=style, min_width=width, no_wrap=True, overflow="ellipsis")
@@ -88,9 +89,9 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
         table.add_row(name, node.group, Text(node.stage.value, _COLOURS[node.stage]), _why(node))
     yield table
     hidden = len(record.nodes) - len(shown)
-    yield Text(
-        f"{len(gone)} of {text.count(len(record.nodes), 'old node')} gone" + (f", {hidden} not shown" if hidden else "")
-    )
+    gone = sum(node.stage is Stage.GONE for node in record.nodes)
+    counted = f"{gone} of {text.count(len(record.nodes), 'node')} gone"
+    yield Text(f"{counted}, {hidden} not shown" if hidden else counted)
 
 
 def _why(node: Node) -> str:

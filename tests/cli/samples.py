@@ -68,3 +68,14 @@ def draining(folder: Path) -> SqlJournal:
     waits = [NodeWait("i-1", "pod demo/long of Job long")]
     journal.intend(ID, (), [Move("i-2", "drain")], waits, (), after(8))
     return journal
+
+
+def done(folder: Path, *report: str) -> SqlJournal:
+    """The same journal at the rollout's end; `report`: what stays different."""
+    journal = draining(folder)
+    for trigger in ("release", "terminate", "gone"):
+        journal.intend(ID, (), [Move("i-2", trigger)], (), (), after(90))
+    journal.intend(ID, (), [Move("i-1", "vanish", "ended from outside")], (), (), after(91))
+    journal.advance(ID, Advance("gone"), None, after(100))
+    journal.advance(ID, Advance("restored", report=report), None, after(125))
+    return journal

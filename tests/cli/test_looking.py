@@ -48,15 +48,13 @@ def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
 
 def test_list_shows_newest_first(tmp_path: Path) -> None:
     """All rollouts of the journal stand in a table, finished ones too."""
-    journal = samples.draining(tmp_path)
-    journal.advance(samples.ID, Advance("gone"), None, samples.after(100))
-    journal.advance(samples.ID, Advance("restored"), None, samples.after(101))
+    journal = samples.done(tmp_path)
     journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
     lines = rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
     assert lines[0].split() == ["ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "KEY"]
     assert lines[1].split()[:2] == ["20260106-080000-ffff", "PLANNED"]
     assert lines[2].split()[:2] == [samples.ID, "DONE"]
-    assert lines[2].split()[-2:] == ["2026-01-05T09:41:00Z", "build-7"]
+    assert lines[2].split()[-2:] == ["2026-01-05T10:05:00Z", "build-7"]
 
 
 def test_events_tell_the_history_in_order(tmp_path: Path) -> None:
@@ -112,9 +110,7 @@ def test_the_database_is_checked_and_upgraded(tmp_path: Path) -> None:
 
 def test_done_is_said_and_nothing_is_asked(tmp_path: Path) -> None:
     """The same key of a rollout that is done: its id, a sentence, exit 0; AWS is not even connected to."""
-    journal = samples.draining(tmp_path)
-    journal.advance(samples.ID, Advance("gone"), None, samples.after(100))
-    journal.advance(samples.ID, Advance("restored"), None, samples.after(101))
+    samples.done(tmp_path)
     text = f"cluster: eks-demo\nregion: eu-west-1\ngroups: [workers]\ndatabase: {samples.url(tmp_path)}\n"
     (tmp_path / "rollout.yaml").write_text(text)
     ended = rollout("start", "--ami", "ami-new", "--key", "build-7", cwd=tmp_path)

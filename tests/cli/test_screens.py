@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rollout.cli import ending, live, text
 from rollout.cli.progress import Lines
-from rollout.decision import Advance, NodeWait
+from rollout.decision import NodeWait
 from rollout.machine import Stage
 from rollout.record import Record
 from rollout.runner import Ended
@@ -45,7 +45,7 @@ def test_the_page_fits_the_screen(tmp_path: Path) -> None:
     page = shown(replace(record, nodes=tuple(nodes)), height=24)
     assert len(page.splitlines()) <= 24
     assert page.count("WAITING") == 10
-    assert "90 of 100 old nodes gone, 84 not shown" in page
+    assert "90 of 100 nodes gone, 84 not shown" in page
 
 
 def test_a_halt_stands_on_the_page(tmp_path: Path) -> None:
@@ -70,11 +70,7 @@ def test_plain_lines_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_the_end_says_what_was_done(tmp_path: Path) -> None:
     """A done rollout names what differs from the baseline, counts its nodes and tells how long it took."""
-    journal = samples.draining(tmp_path)
-    journal.advance(samples.ID, Advance("gone"), None, samples.after(100))
-    journal.advance(
-        samples.ID, Advance("restored", report=("MaxSize of workers is 9, somebody's",)), None, samples.after(125)
-    )
+    journal = samples.done(tmp_path, "MaxSize of workers is 9, somebody's")
     lines = list(ending.lines(Ended.DONE, journal.load(samples.ID), journal))
     assert lines == [
         "left as it is: MaxSize of workers is 9, somebody's",
