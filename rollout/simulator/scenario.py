@@ -17,10 +17,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from rollout.simulator.actions import Action
 from rollout.simulator.faults import Fault
 from rollout.simulator.fields import Count, Duration, DurationRange, Moment, Part, Range, nearest
-from rollout.simulator.trouble import WorldFault
+from rollout.simulator.world.actions import Action
+from rollout.simulator.world.trouble import WorldFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

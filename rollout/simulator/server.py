@@ -13,21 +13,23 @@ import sys
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rollout.simulator import handout, kube, promises
-from rollout.simulator.aws import aws_app
-from rollout.simulator.aws_sts import Roles
-from rollout.simulator.cloud_errors import AwsError
+from rollout.simulator import handout
+from rollout.simulator.aws.app import aws_app
+from rollout.simulator.aws.sts import Roles
+from rollout.simulator.cloud.errors import AwsError
 from rollout.simulator.control import Control
 from rollout.simulator.faults import Faults
 from rollout.simulator.handout import Endpoints
-from rollout.simulator.kube_auth import Authentication
-from rollout.simulator.kube_errors import ApiError
-from rollout.simulator.kube_watch import Watches
+from rollout.simulator.judging import promises
+from rollout.simulator.kube import app as kube
+from rollout.simulator.kube.auth import Authentication
+from rollout.simulator.kube.errors import ApiError
+from rollout.simulator.kube.watch import Watches
 from rollout.simulator.listener import listening
 from rollout.simulator.requests import Costs, Requests
 from rollout.simulator.scenario import load
 from rollout.simulator.sessions import Sessions
-from rollout.simulator.world import build
+from rollout.simulator.world.world import build
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping

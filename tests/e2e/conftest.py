@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.simulated import Simulated, simulator
 
 Worlds = Callable[[str], Simulated]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import applied, broken, end_state
 from tests.e2e.simulated import Result, Simulated, simulator
@@ -15,7 +16,7 @@ POINTS = 20
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object, int]:
-    """Run the plain scenario without a disturbance: what it applied, how it ended, how many requests may change things."""
+    """Run the plain scenario undisturbed: what it applied, how it ended, how many requests may change things."""
     place: Path = tmp_path_factory.mktemp("undisturbed")
     with simulator("plain", place / "world") as world:
         result = world.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Simulated, finish

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from ruamel.yaml import YAML
 
 from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube import kube_app
-from rollout.simulator.kube_watch import Watches
+from rollout.simulator.kube.app import kube_app
+from rollout.simulator.kube.store import Store
+from rollout.simulator.kube.watch import Watches
 from rollout.simulator.listener import listening
 from rollout.simulator.log import ChangeLog
-from rollout.simulator.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

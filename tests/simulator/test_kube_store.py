@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube_errors import ApiError
+from rollout.simulator.kube.errors import ApiError
+from rollout.simulator.kube.store import Store
 from rollout.simulator.log import ChangeLog
-from rollout.simulator.store import Store
 
 Object = dict[str, Any]
 

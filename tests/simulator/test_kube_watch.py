@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube_resources import RESOURCES
-from rollout.simulator.kube_selectors import select
-from rollout.simulator.kube_watch import Watch, Watches
+from rollout.simulator.kube.resources import RESOURCES
+from rollout.simulator.kube.selectors import select
+from rollout.simulator.kube.store import Store
+from rollout.simulator.kube.watch import Watch, Watches
 from rollout.simulator.log import ChangeLog
-from rollout.simulator.store import Store
 from tests.simulator.clusters import Api, simulated
 
 

@@ -8,15 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube_errors import ApiError
-from rollout.simulator.kube_eviction import refresh_status
-from rollout.simulator.kube_patch import MERGE_PATCH
-from rollout.simulator.kube_paths import Location, locate
-from rollout.simulator.kube_resources import RESOURCES
-from rollout.simulator.kube_tables import table
-from rollout.simulator.kube_writes import Writes
+from rollout.simulator.kube.errors import ApiError
+from rollout.simulator.kube.eviction import refresh_status
+from rollout.simulator.kube.patch import MERGE_PATCH
+from rollout.simulator.kube.paths import Location, locate
+from rollout.simulator.kube.resources import RESOURCES
+from rollout.simulator.kube.store import Store
+from rollout.simulator.kube.tables import table
+from rollout.simulator.kube.writes import Writes
 from rollout.simulator.log import ChangeLog
-from rollout.simulator.store import Store
 
 LEAVES = st.none() | st.booleans() | st.integers(-3, 9) | st.sampled_from(["", "a", "Ready", "True", "50%", "Pending"])
 ANY = st.recursive(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator import promises
-from rollout.simulator.kube_errors import ApiError
-from rollout.simulator.world import World
+from rollout.simulator.judging import promises
+from rollout.simulator.kube.errors import ApiError
+from rollout.simulator.world.world import World
 from tests.simulator.worlds import NEW, Client, node_names, passes, pods_of, shipped, violations, world
 
 JOB: dict[str, Any] = {"name": "job", "runtime": "30m", "start": -60}

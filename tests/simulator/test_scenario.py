@@ -9,7 +9,7 @@ import pytest
 from rollout.simulator import scenario
 from rollout.simulator.fields import Range, parse_duration, parse_range
 from rollout.simulator.scenario import ScenarioError
-from rollout.simulator.world import build
+from rollout.simulator.world.world import build
 from tests.simulator.worlds import small
 
 SMALL = """

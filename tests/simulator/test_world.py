@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator import promises
-from rollout.simulator.pods import tolerated
-from rollout.simulator.world import World
+from rollout.simulator.judging import promises
+from rollout.simulator.world.pods import tolerated
+from rollout.simulator.world.world import World
 from tests.simulator.worlds import condition, node_names, passes, phases, pods_of, shipped, world
 
 HOUR = 3600

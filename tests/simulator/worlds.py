@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from rollout.simulator import promises, scenario
-from rollout.simulator.cloud_model import Group, Instance
+from rollout.simulator import scenario
+from rollout.simulator.cloud.model import Group, Instance
+from rollout.simulator.judging import promises
 from rollout.simulator.scenario import Scenario
-from rollout.simulator.world import World, build
+from rollout.simulator.world.world import World, build
 
 OLD, NEW = "ami-00000000000000aaa", "ami-00000000000000bbb"
 TAINT = "eks-rollout/replacing"

@@ -14,11 +14,11 @@ import pytest
 from aiohttp import web
 from botocore.config import Config
 
-from rollout.simulator.aws import aws_app
-from rollout.simulator.aws_sts import Roles
+from rollout.simulator.aws.app import aws_app
+from rollout.simulator.aws.sts import Roles
 from rollout.simulator.clock import VirtualClock
-from rollout.simulator.cloud import Cloud
-from rollout.simulator.cloud_model import Cluster, Group, Image, Reference, Snapshot, Template, TemplateVersion
+from rollout.simulator.cloud.cloud import Cloud
+from rollout.simulator.cloud.model import Cluster, Group, Image, Reference, Snapshot, Template, TemplateVersion
 from rollout.simulator.log import ChangeLog
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Middleware
 
-    from rollout.simulator.aws import Describe, RenderError
+    from rollout.simulator.aws.app import Describe, RenderError
 
     MakeMiddleware = Callable[[Describe, RenderError], Middleware]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.simulator.cloud_errors import AwsError
+from rollout.simulator.cloud.errors import AwsError
 
 if TYPE_CHECKING:
     from tests.simulator.aws.conftest import Account

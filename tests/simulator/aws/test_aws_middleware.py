@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-    from rollout.simulator.aws import Describe, RenderError
+    from rollout.simulator.aws.app import Describe, RenderError
     from tests.simulator.aws.conftest import Account, Served
 
 

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from rollout.simulator.aws import OPERATIONS
-from rollout.simulator.aws_shapes import to_xml
-from rollout.simulator.cloud_model import Group, Reference
+from rollout.simulator.aws.app import OPERATIONS
+from rollout.simulator.aws.shapes import to_xml
+from rollout.simulator.cloud.model import Group, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,115 @@
+"""EC2: images and snapshots, shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollout.simulator.aws.call import keep, page, tag_list
+from rollout.simulator.clock import iso
+from rollout.simulator.cloud.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rollout.simulator.aws.call import Call, Fields, T
+    from rollout.simulator.cloud.cloud import Cloud
+    from rollout.simulator.cloud.model import Image, Snapshot
+
+
+def describe_images(call: Call) -> dict[str, Any]:
+    """DescribeImages; every image of the simulated region may be launched by everybody."""
+    images = known(
+        call.get("ImageIds"), call.cloud.images, "InvalidAMIID.NotFound", "The image id '[{}]' does not exist"
+    )
+    images = [one for one in images if _owned(call.cloud, one.owner, call.get("Owners"))]
+    fields: Fields[Image] = {
+        "architecture": lambda one: one.architecture,
+        "image-id": lambda one: one.id,
+        "is-public": lambda one: str(one.public).lower(),
+        "name": lambda one: one.name,
+        "owner-id": lambda one: _owner_id(call.cloud, one.owner),
+        "root-device-type": lambda _: "ebs",
+        "state": lambda one: one.state,
+        "virtualization-type": lambda _: "hvm",
+    }
+    kept = keep(images, call.get("Filters", ()), fields, lambda one: one.tags)
+    shown, token = page(call, kept, "MaxResults", 1000)
+    return {"Images": [_image(call.cloud, one) for one in shown], "NextToken": token}
+
+
+def known(ids: Sequence[str] | None, everything: Mapping[str, T], code: str, text: str) -> list[T]:
+    """The things of these ids, all of them without ids; `AwsError` naming the first that does not exist."""
+    for one in ids or ():
+        if one not in everything:
+            raise AwsError(code, text.format(one))
+    return [everything[one] for one in dict.fromkeys(ids)] if ids else list(everything.values())
+
+
+def _owner_id(cloud: Cloud, owner: str) -> str:
+    return {"": cloud.account, "amazon": "137112412989"}.get(owner, owner)
+
+
+def _owned(cloud: Cloud, owner: str, wanted: Sequence[str] | None) -> bool:
+    named = {_owner_id(cloud, "" if one == "self" else one) for one in wanted or ()}
+    return not named or _owner_id(cloud, owner) in named
+
+
+def _image(cloud: Cloud, image: Image) -> dict[str, Any]:
+    ebs = {"SnapshotId": image.snapshot, "DeleteOnTermination": True, "VolumeType": "gp3"}
+    return {
+        "ImageId": image.id,
+        "Name": image.name,
+        "Description": image.description or None,
+        "OwnerId": _owner_id(cloud, image.owner),
+        "ImageOwnerAlias": image.owner if image.owner == "amazon" else None,
+        "ImageLocation": f"{_owner_id(cloud, image.owner)}/{image.name}",
+        "State": image.state,
+        "CreationDate": iso(image.created).replace("Z", ".000Z"),
+        "Public": image.public,
+        "Architecture": image.architecture,
+        "ImageType": "machine",
+        "Hypervisor": "xen",
+        "VirtualizationType": "hvm",
+        "EnaSupport": True,
+        "RootDeviceName": "/dev/xvda",
+        "RootDeviceType": "ebs",
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": ebs}] if image.snapshot else [],
+        "Tags": tag_list(image.tags),
+    }
+
+
+def describe_snapshots(call: Call) -> dict[str, Any]:
+    """DescribeSnapshots."""
+    text = "The snapshot '{}' does not exist."
+    snapshots = known(call.get("SnapshotIds"), call.cloud.snapshots, "InvalidSnapshot.NotFound", text)
+    snapshots = [one for one in snapshots if _owned(call.cloud, one.owner, call.get("OwnerIds"))]
+    fields: Fields[Snapshot] = {
+        "description": lambda one: one.description,
+        "encrypted": lambda one: str(one.encrypted).lower(),
+        "owner-id": lambda one: _owner_id(call.cloud, one.owner),
+        "snapshot-id": lambda one: one.id,
+        "status": lambda one: one.state,
+    }
+    kept = keep(snapshots, call.get("Filters", ()), fields, lambda one: one.tags)
+    shown, token = page(call, kept, "MaxResults", 1000)
+    return {"Snapshots": [_snapshot(call.cloud, one) for one in shown], "NextToken": token}
+
+
+def _snapshot(cloud: Cloud, snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "SnapshotId": snapshot.id,
+        "OwnerId": _owner_id(cloud, snapshot.owner),
+        "State": snapshot.state,
+        "Progress": "100%" if snapshot.state == "completed" else "0%",
+        "StartTime": snapshot.started,
+        "VolumeSize": snapshot.size,
+        "Encrypted": snapshot.encrypted,
+        "Description": snapshot.description,
+        "Tags": tag_list(snapshot.tags),
+    }
+
+
+OPERATIONS: dict[str, Callable[[Call], dict[str, Any]]] = {
+    "DescribeImages": describe_images,
+    "DescribeSnapshots": describe_snapshots,
+}

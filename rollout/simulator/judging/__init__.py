@@ -1,0 +1,1 @@
+"""What has come of a world: the promises, the baseline and the report."""

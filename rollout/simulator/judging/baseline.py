@@ -1,0 +1,150 @@
+"""What we changed and must put back: each field's value before our first change to it, beside its value now.
+
+A field must end as it was, with two exceptions that are the purpose of the rollout: a group that referred to its
+template by number ends at the number of our version, and a template on whose default a group lives has our version as
+default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rollout.simulator.judging.facts import SIZES, by_third_party
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollout.simulator.judging.facts import Facts, Seen
+    from rollout.simulator.log import Change
+
+# Things that stay; what befalls pods and the lives of instances is for other promises.
+LASTING = ("asg/", "template/", "deployment/", "configmap/", "node/")
+REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
+INHERIT = "NewInstancesProtectedFromScaleIn"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """One field that we changed. ``drift``: it is not restored, and that is not our doing."""
+
+    object: str
+    field: str
+    before: Any
+    now: Any
+    restored: bool
+    drift: bool
+    why: str
+
+
+class Baseline:
+    """The fields that we have changed so far."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._first: dict[tuple[str, str], Any] = {}
+        self._now: dict[tuple[str, str], Any] = {}
+        self._third: dict[tuple[str, str], str] = {}  # who else changed it after us
+        self._gone: set[str] = set()
+
+    def see(self, seen: Seen) -> None:
+        """Take a change in."""
+        change = seen.change
+        key = (change.object, change.field)
+        if change.field == "exists":
+            self._see_existence(change)
+        if seen.ours and change.object.startswith(LASTING) and not change.field.startswith("versions."):
+            self._first.setdefault(key, change.before)
+        if key in self._first:
+            self._now[key] = change.after
+            if by_third_party(change):
+                self._third[key] = change.verb
+
+    def _see_existence(self, change: Change) -> None:
+        if change.after:
+            self._gone.discard(change.object)
+        else:
+            self._gone.add(change.object)
+
+    def differences(self) -> list[Restored]:
+        """Every field that we changed on what still exists, restored or not, in the order of first change."""
+        fields = [
+            self._compare(key, before, self._now[key], self._wanted(*key, before))
+            for key, before in self._first.items()
+            if key[0] not in self._gone or key[1] == "exists"
+        ]
+        return [*fields, *self._unmoved_defaults(), *self._protections()]
+
+    def _compare(self, key: tuple[str, str], before: Any, now: Any, wanted: Any) -> Restored:
+        restored = _comparable(now, key[1]) == _comparable(wanted, key[1])
+        other = None if restored else self._not_our_doing(key, now)
+        why = "as before" if now == before else "our version, as meant"
+        if not restored:
+            why = other or f"is {now!r}, should be {wanted!r}"
+        return Restored(*key, before, now, restored, other is not None, why)
+
+    def _not_our_doing(self, key: tuple[str, str], now: Any) -> str | None:
+        """Why the field differs, if a third party changed it or its group has grown by losing an instance.
+
+        Auto Scaling replaces what was lost, and a size below the living count would let it choose whom to end.
+        """
+        if key in self._third:
+            return f"changed by {self._third[key]}"
+        name = key[0].removeprefix("asg/")
+        if key[1] in SIZES and self._facts.lost[name] and now == len(self._facts.cloud.groups[name].living):
+            return "an instance was lost and replaced; not lowered below the living"
+        return None
+
+    def _wanted(self, name: str, field: str, before: Any) -> Any:
+        if field in REFERENCES and before is not None:
+            return self._followed(before)
+        if field == "DefaultVersionNumber":
+            template = name.removeprefix("template/")
+            return self._ours(template, before) if template in self._default_users() else before
+        return before
+
+    def _followed(self, reference: Any) -> Any:
+        """The same reference, with our version where it named the number that ours was made of."""
+        if not isinstance(reference, dict):
+            return reference
+        new = {key: self._followed(value) for key, value in reference.items()}
+        if str(new.get("Version", "")).isdecimal():
+            new["Version"] = str(self._ours(new["LaunchTemplateId"], int(new["Version"])))
+        return new
+
+    def _ours(self, template: str, source: int) -> int:
+        """Our version made of that one; the source itself if there is none."""
+        made = (
+            number for (name, number), origin in self._facts.versions.items() if (name, origin) == (template, source)
+        )
+        return next(made, source)
+
+    def _default_users(self) -> set[str]:
+        """The templates on whose default a group lived before us."""
+        templates = {one.name: one.id for one in self._facts.cloud.templates}
+        return {templates[one.template] for one in self._facts.scenario.groups if one.version == "$Default"}
+
+    def _unmoved_defaults(self) -> Iterator[Restored]:
+        """The defaults that we should have moved and have not."""
+        for template, _number in self._facts.versions:
+            key = (f"template/{template}", "DefaultVersionNumber")
+            if template in self._default_users() and key not in self._first:
+                default = self._facts.cloud.templates[template].default
+                yield self._compare(key, default, default, self._ours(template, default))
+
+    def _protections(self) -> Iterator[Restored]:
+        """The instances of the groups that we worked on, which must be protected as their group makes new ones."""
+        for group in self._facts.cloud.groups.values():
+            key = (group.object, INHERIT)
+            if key not in self._first:
+                continue
+            for instance in group.living:
+                field = (f"instance/{instance.id}", "ProtectedFromScaleIn")
+                yield self._compare(field, self._first[key], instance.protected, self._first[key])
+
+
+def _comparable(value: Any, field: str) -> Any:
+    """The value without what the world itself writes into the same field."""
+    if field == "spec.taints":
+        return [taint for taint in value or [] if not taint["key"].startswith("node.kubernetes.io/")]
+    return value

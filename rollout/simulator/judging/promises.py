@@ -1,0 +1,322 @@
+"""The promises that the simulator can judge by itself, from its own log of applied changes.
+
+Each watches every change at its very moment. A promise that was never put to the test is not kept: no checks is a
+failure. The numbers are those of the design; 7, 8, 9 and 11 need the tool's journal and are judged elsewhere.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rollout.simulator.clock import iso
+from rollout.simulator.judging.baseline import Baseline
+from rollout.simulator.judging.facts import is_ready, ours, takes_new_pods
+from rollout.simulator.judging.report import report
+from rollout.simulator.world import pods
+
+if TYPE_CHECKING:
+    from rollout.simulator.cloud.model import Instance
+    from rollout.simulator.judging.facts import Facts, Seen
+    from rollout.simulator.log import Change, ChangeLog
+    from rollout.simulator.world.pods import Object
+    from rollout.simulator.world.world import World
+
+__all__ = ["Promise", "Promises", "check", "report"]
+
+
+class Promise(ABC):
+    """One promise: how often it was looked at, and each time that it was broken."""
+
+    number: ClassVar[int]
+    text: ClassVar[str]
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.checks = 0
+        self.violations: list[str] = []
+
+    def see(self, seen: Seen) -> None:  # noqa: B027 - some promises are judged at the end only
+        """Judge a change at its moment."""
+
+    def at_the_end(self) -> tuple[int, list[str]]:
+        """Checks and violations that only the end shows, if now is the end."""
+        return 0, []
+
+    def check(self, at: float, *, kept: bool, broken: str) -> None:
+        """Count one look; ``broken`` says what is wrong if the promise is not ``kept``."""
+        self.checks += 1
+        if not kept:
+            self.violations.append(f"{iso(at)} {broken}")
+
+    def as_json(self) -> dict[str, Any]:
+        """The promise as the control listener shows it."""
+        checks, violations = self.at_the_end()
+        checks += self.checks
+        broken = [*self.violations, *violations] or ([] if checks else ["never put to the test: 0 checks"])
+        return {"number": self.number, "text": self.text, "checks": checks, "violations": broken}
+
+
+class JobsLive(Promise):
+    """A pod dies by our hand when we delete it, evict it, or end the instance under it."""
+
+    number = 1
+    text = "no pod of a protected Job is killed by us before the drain deadline"
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self.killed: list[str] = []  # protected Jobs of whose pods we ended one, as NAMESPACE/NAME
+
+    def see(self, seen: Seen) -> None:
+        """Judge each pod that we delete, and each instance that we end."""
+        change = seen.change
+        if seen.ended is not None:
+            self.checks += 1
+            for pod in self.facts.carried(seen.ended):
+                self._judge(change.at, pod)
+        elif seen.sets("pod", "metadata.deletionTimestamp") or (seen.sets("pod", "exists") and not change.after):
+            victim = self.facts.pod(change.object)
+            if victim is not None:
+                self._judge(change.at, victim)
+
+    def _judge(self, at: float, pod: Object) -> None:
+        job = self._protected_job(pod)
+        if job is None:
+            self.checks += 1
+            return
+        self.killed.append(job)
+        began = self.facts.ready_ended
+        deadline = None if began is None else began + self.facts.scenario.expect.drain_deadline
+        since = "no old node was closed yet" if deadline is None else f"the deadline is {iso(deadline)}"
+        broken = f"pod {'/'.join(pods.key(pod))} of Job {job} was killed, and {since}"
+        self.check(at, kept=deadline is not None and at >= deadline, broken=broken)
+
+    def _protected_job(self, pod: Object) -> str | None:
+        controller = pods.owner(pod)
+        if controller is None or controller.kind != "Job" or not pods.active(pod):
+            return None
+        covered = self.facts.scenario.protected.covers(controller.namespace, controller.name)
+        return f"{controller.namespace}/{controller.name}" if covered else None
+
+
+class RightInstances(Promise):
+    """Surplus is a new instance beyond the size that the group had before us."""
+
+    number = 2
+    text = "an instance is ended by us only if it is old or surplus, and drained"
+
+    def see(self, seen: Seen) -> None:
+        """Judge each instance that we end."""
+        if seen.ended is None:
+            return
+        instance, facts = seen.ended, self.facts
+        group = facts.cloud.groups[instance.group]
+        surplus = len([one for one in group.living if facts.is_new(one)]) >= facts.size(group)
+        allowed = not facts.is_new(instance) or surplus
+        self.check(seen.change.at, kept=allowed, broken=f"instance {instance.id} was ended, neither old nor surplus")
+        left = [pod for pod in facts.carried(instance) if not (pods.finished(pod) or pods.stays_with_node(pod))]
+        names = ", ".join("/".join(pods.key(pod)) for pod in left)
+        self.check(seen.change.at, kept=not left, broken=f"instance {instance.id} was ended with {names} on its node")
+
+
+class EnoughReady(Promise):
+    """A node is made less when its instance is ended, or when a new one is closed to pods."""
+
+    number = 3
+    text = "from READY's end on, Ready nodes never fall below N by our act"
+
+    def see(self, seen: Seen) -> None:
+        """Judge each act of ours that makes a node less."""
+        less = seen.ended or self._closed(seen)
+        if less is None or self.facts.ready_ended is None:
+            return
+        group = self.facts.cloud.groups[less.group]
+        nodes = [*self.facts.nodes(group, new=False), *self.facts.nodes(group, new=True)]
+        ready = sum(is_ready(node) for node in nodes if node["metadata"]["name"] != less.dns)
+        wanted = self.facts.size(group)
+        broken = f"group {group.name} was left with {ready} Ready nodes of {wanted}, by {less.id}"
+        self.check(seen.change.at, kept=ready >= wanted, broken=broken)
+
+    def _closed(self, seen: Seen) -> Instance | None:
+        """The new instance whose node we have just cordoned or tainted."""
+        if not (seen.sets("node", "spec.unschedulable") or seen.sets("node", "spec.taints")):
+            return None
+        name = seen.change.object.removeprefix("node/")
+        node, instance = self.facts.store.get("nodes", None, name), self.facts.instance_of(name)
+        if node is None or instance is None or takes_new_pods(node) or not self.facts.is_new(instance):
+            return None
+        return instance
+
+
+class BaselineRestored(Promise):
+    """Judged at the end, field by field; what a third party has changed meanwhile is drift."""
+
+    number = 4
+    text = "at the end every field that we changed is as it was, or somebody else changed it"
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self.baseline = Baseline(facts)
+
+    def see(self, seen: Seen) -> None:
+        """Remember what we change."""
+        self.baseline.see(seen)
+
+    def at_the_end(self) -> tuple[int, list[str]]:
+        """Judge every field that we changed."""
+        found = self.baseline.differences()
+        wrong = [f"{one.object} {one.field}: {one.why}" for one in found if not (one.restored or one.drift)]
+        return len(found), wrong
+
+
+class OnceOnly(Promise):
+    """What is undone by somebody else may be done again; what we undo ourselves only where that is meant."""
+
+    number = 5
+    text = "each effect changes the world at most once"
+
+    # A node that must not go after all is protected and opened again; a taint is softened by a halt and hardened anew.
+    back_and_forth: ClassVar = ("ProtectedFromScaleIn", "spec.unschedulable", "spec.taints")
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._applied: Counter[tuple[str, ...]] = Counter()
+        self._last: dict[tuple[str, str], Change] = {}  # by object and field
+        self._lowered: Change | None = None  # a decrement of ours whose instance has not gone yet
+
+    def see(self, seen: Seen) -> None:
+        """Judge every change of ours."""
+        change = seen.change
+        if self._lowered is not None:
+            self._judge_decrement(
+                self._lowered, goes=seen.ended is not None and change.request == self._lowered.request
+            )
+        by_terminating = change.verb.startswith("TerminateInstance")
+        self._lowered = change if by_terminating and seen.sets("asg", "DesiredCapacity") else None
+        if seen.ours:
+            what = f"{change.object} {change.field}: {change.before!r} became {change.after!r} once more"
+            self.check(change.at, kept=not self._repeats(change), broken=what)
+        self._last[change.object, change.field] = change
+
+    def _judge_decrement(self, lowered: Change, *, goes: bool) -> None:
+        broken = f"{lowered.object}: desired was lowered to {lowered.after} for an instance that was going already"
+        self.check(lowered.at, kept=goes, broken=broken)
+
+    def _repeats(self, change: Change) -> bool:
+        deletion = self._deletes_pod(change)
+        value = () if deletion else (change.field, repr(change.before), repr(change.after))
+        effect = (change.object, *value)
+        self._applied[effect] += 1
+        if self._applied[effect] == 1 or change.field in self.back_and_forth:
+            return False
+        last = self._last.get((change.object, change.field))
+        return deletion or (last is not None and ours(last))
+
+    def _deletes_pod(self, change: Change) -> bool:
+        """Whether it begins the end of a pod, by name: who bears it later is another pod. Less grace is no new end."""
+        pod = self.facts.pod(change.object)
+        ends = change.field == "metadata.deletionTimestamp" or (change.field == "exists" and not change.after)
+        return ends and pod is not None and not pods.terminating(pod)
+
+    def at_the_end(self) -> tuple[int, list[str]]:
+        """A decrement with which the log ends has ended nobody."""
+        return (0, []) if self._lowered is None else (1, [f"{self._lowered.object}: desired was lowered for nobody"])
+
+
+class OneVersion(Promise):
+    """Counted as they are created."""
+
+    number = 6
+    text = "at most one template version per template and source"
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self.made: Counter[tuple[str, Any]] = Counter()
+
+    def see(self, seen: Seen) -> None:
+        """Judge each version that we create."""
+        change = seen.change
+        if not (seen.ours and change.object.startswith("template/") and change.field.startswith("versions.")):
+            return
+        source = change.after["SourceVersion"]
+        self.made[change.object, source] += 1
+        times = self.made[change.object, source]
+        self.check(
+            change.at, kept=times == 1, broken=f"{change.object}: {times} versions were made of version {source}"
+        )
+
+
+class EndsInTime(Promise):
+    """Ended means that nothing of ours exists any more: the last such thing is the marker."""
+
+    number = 10
+    text = "the rollout ends within a bounded time"
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._made: set[str] = set()
+
+    def see(self, seen: Seen) -> None:
+        """Remember what we create, and forget what is deleted."""
+        change = seen.change
+        if seen.sets("configmap", "exists") and change.after:
+            self._made.add(change.object)
+        elif change.field == "exists" and not change.after:
+            self._made.discard(change.object)
+
+    def at_the_end(self) -> tuple[int, list[str]]:
+        """Judge the time from our first to our last change."""
+        first, last = self.facts.first, self.facts.last
+        if first is None or last is None:
+            return 0, []
+        bound = self.facts.scenario.expect.max_duration
+        late = [f"the rollout took {last - first:.0f} s, more than {bound:.0f} s"] if last - first > bound else []
+        left = [f"the rollout has not ended: {name} is still there" for name in sorted(self._made)]
+        return 1, [*late, *left]
+
+
+class JobsFindNodes(Promise):
+    """Looked at whenever we touch a node or an instance."""
+
+    number = 12
+    text = "new Jobs always find a schedulable node"
+
+    def see(self, seen: Seen) -> None:
+        """Judge each change of ours to nodes and instances."""
+        change = seen.change
+        if not (seen.ours and change.object.startswith(("node/", "instance/"))):
+            return
+        open_to_pods = any(map(takes_new_pods, self.facts.store.list("nodes")))
+        self.check(change.at, kept=open_to_pods, broken=f"no node takes new pods after {change.object} {change.field}")
+
+
+class Promises:
+    """All of them, watching one world from its first change on."""
+
+    def __init__(self, facts: Facts, log: ChangeLog) -> None:
+        self.facts = facts
+        self.jobs_live = JobsLive(facts)
+        self.baseline = BaselineRestored(facts)
+        self.all: list[Promise] = [
+            self.jobs_live,
+            RightInstances(facts),
+            EnoughReady(facts),
+            self.baseline,
+            OnceOnly(facts),
+            OneVersion(facts),
+            EndsInTime(facts),
+        ]
+        if not facts.scenario.settings.get("taint", {}).get("early"):
+            self.all.append(JobsFindNodes(facts))
+        log.subscribe(self._see)
+
+    def _see(self, change: Change) -> None:
+        seen = self.facts.see(change)
+        for promise in self.all:
+            promise.see(seen)
+
+
+def check(world: World) -> list[Promise]:
+    """The promises as they stand, by number; those that only the end shows are judged as if now were the end."""
+    return world.promised.all

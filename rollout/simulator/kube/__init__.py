@@ -1,0 +1,1 @@
+"""The Kubernetes half: objects, and the REST API over them."""

@@ -1,0 +1,152 @@
+"""What somebody can do to the world: a scenario at a moment of its own, a person or a test at the control listener.
+
+Each is a name under ``do`` with its arguments. A group's nodes are meant by their place in the order of launch, from 0:
+``which: 1`` is the second one of those with which the scenario began.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from rollout.simulator.fields import Count, Part
+from rollout.simulator.world.trouble import Kind, WorldFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollout.simulator.cloud.cloud import Cloud
+    from rollout.simulator.cloud.model import Instance
+    from rollout.simulator.kube.store import Store
+    from rollout.simulator.world.pods import Object
+
+
+class Acted(Protocol):
+    """What actions need of the world."""
+
+    store: Store
+    cloud: Cloud
+
+    def begin(self, fault: WorldFault) -> None:
+        """Let a world fault strike from now on."""
+
+    def mend(self, kind: Kind | None, victim: str | None) -> None:
+        """End world faults."""
+
+    def original(self, group: str, which: int) -> Instance:
+        """One of the instances with which the scenario began; ``ValueError`` when it is gone or never was."""
+
+
+class Mend(Part):
+    """End the world faults of a kind, group or pod; without any, all of them."""
+
+    do: Literal["mend"]
+    kind: Kind | None = None
+    group: str | None = None
+    pod: str | None = None
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.mend(self.kind, self.group or self.pod)
+
+
+class Break(WorldFault):
+    """Let a world fault strike from now on."""
+
+    do: Literal["break"]
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.begin(self)
+
+
+class ScaleDeployment(Part):
+    """Set a Deployment's replicas, as GitOps does; annotations stay as they are."""
+
+    do: Literal["scale_deployment"]
+    name: str
+    namespace: str = "default"
+    replicas: Count
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+
+        def scale(deployment: Object) -> None:
+            deployment["spec"]["replicas"] = self.replicas
+
+        world.store.mutate("deployments", self.namespace, self.name, scale)
+
+
+class UpdateGroup(Part):
+    """Change an Auto Scaling group; ``fields`` are those of UpdateAutoScalingGroup."""
+
+    do: Literal["update_group"]
+    group: str
+    fields: dict[str, Any]
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.cloud.update_group(self.group, **self.fields)
+
+
+class _OnNode(Part):
+    group: str
+    which: Count = 0
+
+
+class TerminateInstance(_OnNode):
+    """End an instance in EC2, behind its group's back; with ``spot`` it is AWS that takes it."""
+
+    do: Literal["terminate_instance"]
+    spot: bool = False
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        instance = world.original(self.group, self.which)
+        (world.cloud.spot_loss if self.spot else world.cloud.terminate_from_outside)(instance.id)
+
+
+class DeleteNode(_OnNode):
+    """Delete the Node object; its instance runs on."""
+
+    do: Literal["delete_node"]
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.store.delete("nodes", None, world.original(self.group, self.which).dns)
+
+
+class Cordon(_OnNode):
+    """Make a node unschedulable, or with ``on: false`` schedulable."""
+
+    do: Literal["cordon"]
+    on: bool = True
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+
+        def cordon(node: Object) -> None:
+            node["spec"].pop("unschedulable", None)
+            if self.on:
+                node["spec"]["unschedulable"] = True
+
+        world.store.mutate("nodes", None, world.original(self.group, self.which).dns, cordon)
+
+
+Action = Annotated[
+    Mend | Break | ScaleDeployment | UpdateGroup | TerminateInstance | DeleteNode | Cordon,
+    Field(discriminator="do"),
+]
+
+_ACTION: TypeAdapter[Action] = TypeAdapter(Action)
+
+
+def parse(given: Mapping[str, Any]) -> Action:
+    """The action that ``{do: NAME, …}`` describes; ``ValueError`` says what is wrong with it."""
+    try:
+        return _ACTION.validate_python(dict(given))
+    except ValidationError as error:
+        faults = ((".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors())
+        msg = "; ".join(f"{where or 'action'}: {text}" for where, text in faults)
+        raise ValueError(msg) from error

@@ -1,0 +1,179 @@
+"""The simulated world: one clock, one log, AWS and Kubernetes, and everything in them that acts by itself.
+
+`build` makes a world of a scenario and lets it run for the scenario's warm-up, so that the first client finds nodes
+that are Ready and pods that run. From then on it moves only as its clock is run.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rollout.simulator.clock import VirtualClock, iso
+from rollout.simulator.cloud import model as cloud_model
+from rollout.simulator.cloud.cloud import Cloud
+from rollout.simulator.cloud.errors import AwsError
+from rollout.simulator.judging.facts import Facts
+from rollout.simulator.judging.promises import Promises
+from rollout.simulator.kube.errors import ApiError
+from rollout.simulator.kube.store import Store
+from rollout.simulator.log import ChangeLog
+from rollout.simulator.world import actions, manifests
+from rollout.simulator.world.autoscaler import ClusterAutoscaler
+from rollout.simulator.world.kubelet import Kubelet
+from rollout.simulator.world.nodes import Nodes
+from rollout.simulator.world.pods import PodIndex
+from rollout.simulator.world.scheduler import Scheduler
+from rollout.simulator.world.trouble import Troubles
+from rollout.simulator.world.workloads import DaemonSetController, DeploymentController, JobController
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollout.simulator.cloud.model import Instance
+    from rollout.simulator.faults import Fault
+    from rollout.simulator.scenario import Budget, Event, Group, Scenario
+    from rollout.simulator.world.actions import Action
+    from rollout.simulator.world.pods import Object
+    from rollout.simulator.world.trouble import Kind, WorldFault
+
+NODES_UP = 300.0  # seconds of the warm-up after which the workloads are applied, so that they find all nodes
+
+
+class World:
+    """Everything there is, at the clock's now. Create it with `build`."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        seed = scenario.seed
+        self.scenario = scenario
+        self.faults: tuple[Fault, ...] = scenario.request_faults
+        self.missed: list[str] = []
+        self.clock = clock = VirtualClock(scenario.start - scenario.warm_up)
+        self.log = ChangeLog(clock)
+        self.store = store = Store(clock, self.log)
+        self.cloud = Cloud(clock, self.log, seed, scenario.region, scenario.account)
+        self.troubles = Troubles(clock)
+        self.scheduler = Scheduler(clock, store)
+        index = PodIndex(store)
+        for controller in (JobController, DeploymentController, DaemonSetController):
+            controller(clock, store, index, seed)
+        self.kubelet = Kubelet(clock, store, self.troubles, seed)
+        self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
+        self.autoscaler = ClusterAutoscaler(clock, store, self.cloud, self.scheduler, scenario)
+        self.promised = Promises(Facts(scenario, store, self.cloud), self.log)
+        self.cloud.on_launch.append(self.nodes.launched)
+        self.cloud.on_terminate.append(self.nodes.shutting_down)
+
+    def do(self, action: Mapping[str, Any]) -> None:
+        """Apply the world action ``{do: NAME, …}`` now; ``ValueError`` says what is wrong with it."""
+        self.perform(actions.parse(action))
+
+    def perform(self, action: Action) -> None:
+        """Apply the action now, as a third party's act."""
+        with self.log.acting("world", f"event {action.do}", 0):
+            action.perform(self)
+
+    def happen(self, event: Event) -> None:
+        """Let the scenario's event happen; one that cannot any more, its object being gone, is remembered as missed."""
+        try:
+            self.perform(event.action)
+        except (ValueError, ApiError, AwsError) as error:
+            self.missed.append(f"{event.action.do} at {iso(self.clock.now)}: {error}")
+
+    def begin(self, fault: WorldFault) -> None:
+        """Let a world fault strike from now on."""
+        until = None if fault.until is None else self.scenario.start + fault.until
+        if fault.kind == "shortage" and fault.group:
+            group = fault.group
+            self.cloud.shortage(group)
+            self.troubles.begin(fault, until, lambda: self.cloud.end_shortage(group))
+        else:
+            self.troubles.begin(fault, until)
+
+    def mend(self, kind: Kind | None, victim: str | None) -> None:
+        """End the world faults of that kind on that group or pod (``None``: of all)."""
+        self.troubles.mend(kind, victim)
+
+    def original(self, group: str, which: int) -> Instance:
+        """The ``which``-th instance of those with which the group began; ``ValueError`` when it is gone."""
+        for instance in self.cloud.instances.values():
+            if instance.group == group and instance.ordinal == which + 1 and instance.alive:
+                return instance
+        msg = f"group {group} has no original instance {which} any more"
+        raise ValueError(msg)
+
+
+def build(scenario: Scenario) -> World:
+    """The world of the scenario, at the scenario's start."""
+    world = World(scenario)
+    _found_account(world)
+    world.clock.after(NODES_UP, partial(_deploy, world))
+    world.clock.run_until(scenario.start)
+    for fault in scenario.world_faults:
+        world.begin(fault)
+    for event in scenario.events:
+        world.clock.at(scenario.start + event.at, partial(world.happen, event))
+    return world
+
+
+def _found_account(world: World) -> None:
+    scenario, cloud = world.scenario, world.cloud
+    cloud.add_cluster(cloud_model.Cluster(scenario.cluster))
+    for image in scenario.images:
+        cloud.add_image(cloud_model.Image(image.id, image.name))
+    for template in scenario.templates:
+        versions = [
+            cloud_model.TemplateVersion({"ImageId": one.image, "InstanceType": one.instance_type}, one.description)
+            for one in template.versions
+        ]
+        cloud.add_template(cloud_model.Template(template.name, versions, template.default))
+    for group in scenario.groups:
+        cloud.add_group(_group(group, scenario.cluster))
+
+
+def _group(group: Group, cluster: str) -> cloud_model.Group:
+    return cloud_model.Group(
+        group.name,
+        cloud_model.Reference(group.template, group.version),
+        group.min,
+        group.desired,
+        group.max,
+        tuple(group.zones),
+        protect_new=group.protect_new,
+        spot=group.spot,
+        tags={f"kubernetes.io/cluster/{cluster}": cloud_model.Tag("owned")},
+    )
+
+
+def _deploy(world: World) -> None:
+    """Apply the workloads; Jobs at their time, which may come later."""
+    store, workloads = world.store, world.scenario.workloads
+    if world.scenario.autoscaler is not None:
+        store.create("deployments", manifests.autoscaler(world.scenario.autoscaler))
+    for deployment in workloads.deployments:
+        store.create("deployments", manifests.deployment(deployment))
+    for daemon_set in workloads.daemonsets:
+        store.create("daemonsets", manifests.daemon_set(daemon_set))
+    for budget in workloads.budgets:
+        _set_up_budget(world, budget)
+    for pods in workloads.pods:
+        for number in range(pods.count):
+            store.create("pods", manifests.bare_pod(pods, number))
+    for jobs in workloads.jobs:
+        for number in range(jobs.count):
+            when = world.scenario.start + jobs.start + number * jobs.stagger
+            world.clock.at(when, partial(_create, store, "jobs", manifests.job(jobs, number)))
+
+
+def _create(store: Store, kind: str, obj: Object) -> None:
+    store.create(kind, obj)
+
+
+def _set_up_budget(world: World, budget: Budget) -> None:
+    world.store.create("poddisruptionbudgets", manifests.budget(budget))
+    if budget.never_allows_until is not None:
+        key = (budget.namespace, budget.name)
+        world.store.blocked_budgets.add(key)
+        world.clock.at(
+            world.scenario.start + budget.never_allows_until, partial(world.store.blocked_budgets.discard, key)
+        )
