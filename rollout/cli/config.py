@@ -76,10 +76,10 @@ def _meaning(config: Config) -> Iterator[str]:
 
 def _protected(config: Config) -> str:
     rule = config.protected
-    named = " or ".join(f"{prefix}*" for prefix in rule.prefixes) or "any name"
-    where = ", ".join(rule.namespaces) or "all namespaces"
+    named = "named " + " or ".join(f"{prefix}*" for prefix in rule.prefixes) if rule.prefixes else "of any name"
+    where = f"namespace {' or '.join(rule.namespaces)}" if rule.namespaces else "any namespace"
     labels = "".join(f", labelled {key}={value}" for key, value in rule.labels.items())
-    return f"pods of {'/'.join(rule.kinds)} {named} in {where}{labels}"
+    return f"pods of a {' or '.join(rule.kinds)} {named} in {where}{labels}"
 
 
 def _autoscaler(config: Config) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,8 +37,9 @@ def events(
     journal = read_journal(options.journal_url(config, database))
     chosen = choosing.to_show(rollout_id, journal.summaries()).id
     show = _json if as_json else _line
-    for event in _followed(journal, chosen) if follow else journal.events(chosen):
-        typer.echo(show(event))
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end following
+        for event in _followed(journal, chosen) if follow else journal.events(chosen):
+            typer.echo(show(event))
 
 
 def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:

@@ -34,6 +34,7 @@ def start(
     """
     from rollout import config as configuration
     from rollout.cli import choosing, workplace
+    from rollout.errors import UserError
     from rollout.journal import open_journal
 
     loaded = configuration.load(config)
@@ -43,6 +44,8 @@ def start(
         workplace.go_on(loaded, journal, found)
     with workplace.opened(loaded, journal) as place:
         plan = _plan(place, loaded, ami, description)
+        if place.signals.came():
+            raise UserError("interrupted before anything was begun", exit_code=workplace.INTERRUPTED)
         rollout_id = place.new_id()
         journal.begin(rollout_id, key, plan, place.edge.clock.now())
         typer.echo(rollout_id)

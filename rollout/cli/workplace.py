@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import secrets
 import signal
 import socket
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from rollout.journal import SqlJournal
     from rollout.ports import Summary
 
+#: Exit code of what may be started again as it is: EX_TEMPFAIL of sysexits.h.
+INTERRUPTED = 75
+
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
@@ -33,6 +37,7 @@ class Workplace:
     edge: Edge
     run_id: str
     cluster: str
+    signals: Signals
 
     def new_id(self) -> str:
         """Return an id for a new rollout: it sorts by time and can be read out over the phone."""
@@ -47,8 +52,9 @@ class Workplace:
         from rollout.runner import Runner
 
         clock = self.edge.clock
-        holder = lease.Holder(socket.gethostname(), os.getpid(), self.run_id, os.environ.get("BUILD_URL"))
-        with lease.hold(self.journal, self.cluster, holder, clock.now), stopped_by_signals(clock.wake) as stop:
+        holder = lease.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
+        stop = self.signals.came
+        with lease.hold(self.journal, self.cluster, holder, clock.now):
             with progress.spectator(self.journal, rollout_id, clock.now) as report:
                 runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, stop, report)
                 runner.unhalt()
@@ -60,12 +66,16 @@ class Workplace:
 
 @contextmanager
 def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
-    """Connect to AWS, Kubernetes and time under a fresh run id, and close all of it at the end."""
+    """Connect to AWS, Kubernetes and time under a fresh run id, and close all of it at the end.
+
+    A signal inside the block is only remembered, from the first moment on: whoever works must ask for it.
+    """
     from rollout.adapters import connect
 
     run_id = secrets.token_hex(6)
-    with connect(config, run_id) as edge:
-        yield Workplace(journal, edge, run_id, config.cluster)
+    with heard() as signals, connect(config, run_id) as edge:
+        signals.wake = edge.clock.wake
+        yield Workplace(journal, edge, run_id, config.cluster, signals)
 
 
 def go_on(config: Config, journal: SqlJournal, found: Summary) -> NoReturn:
@@ -97,18 +107,36 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def _build_url() -> str | None:
+    """Return Jenkins' address of the build that we belong to, without a password that may stand in it."""
+    url = os.environ.get("BUILD_URL")
+    return re.sub(r"//[^/@]*@", "//", url) if url else None
+
+
+class Signals:
+    """Whether SIGTERM or SIGINT came. `wake` is called in the handler, to end a wait that is under way."""
+
+    def __init__(self) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._heard = False
+
+    def came(self) -> bool:
+        """Tell whether somebody asked us to stop."""
+        return self._heard
+
+    def handle(self, _number: int, _frame: object) -> None:
+        """Remember the signal; nothing is interrupted by it but a wait."""
+        self._heard = True
+        self.wake()
+
+
 @contextmanager
-def stopped_by_signals(wake: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Yield a question that is answered with yes once SIGTERM or SIGINT came; `wake` is called in the handler."""
-    asked: list[int] = []
-
-    def ask(number: int, _frame: object) -> None:
-        asked.append(number)
-        wake()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+def heard() -> Iterator[Signals]:
+    """Hear signals inside the block instead of dying of them."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield lambda: bool(asked)
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -22,7 +22,7 @@ def test_what_init_writes_is_in_order(tmp_path: Path) -> None:
     assert (tmp_path / "rollout.yaml").stat().st_mode & 0o777 == 0o644
     checked = rollout("config", "check", cwd=tmp_path)
     assert checked.code == 0
-    assert "pods of Job any name in all namespaces" in checked.out
+    assert "pods of a Job of any name in any namespace" in checked.out
     assert "Deployment kube-system/cluster-autoscaler, held at 0" in checked.out
 
 

@@ -14,17 +14,18 @@ from rollout.cli import workplace
 def test_a_signal_asks_for_an_end_and_ends_a_wait(number: signal.Signals) -> None:
     """Inside the block a signal interrupts nothing: it is remembered, and whoever waits is woken."""
     woken: list[bool] = []
-    with workplace.stopped_by_signals(lambda: woken.append(True)) as stop:
-        assert not stop()
+    with workplace.heard() as signals:
+        signals.wake = lambda: woken.append(True)
+        assert not signals.came()
         os.kill(os.getpid(), number)
-        assert stop()
+        assert signals.came()
     assert woken == [True]
 
 
 def test_signals_mean_what_they_meant_before() -> None:
     """After the block the handlers are those of before."""
     before = signal.getsignal(signal.SIGINT)
-    with workplace.stopped_by_signals(lambda: None):
+    with workplace.heard():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
 
