@@ -1,50 +1,13 @@
-"""Before the first effect: look once, then either a plan or all the reasons why there is none."""
+"""What was found becomes a plan, or every reason against one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rollout.errors import Refusal
-from rollout.plan import NodeGroup, Plan, Settings
-from rollout.ports import Cluster, Fleet
-from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, NodeSeen, TemplateSeen
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the operator asks for."""
-
-    cluster: str
-    region: str
-    groups: tuple[str, ...]
-    ami: str
-    description: str
-    settings: Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What was found before the first effect."""
-
-    image: ImageSeen | None
-    groups: tuple[GroupSeen, ...]
-    templates: tuple[TemplateSeen, ...]
-    nodes: tuple[NodeSeen, ...]
-    autoscaler: AutoscalerSeen | None
-
-
-def survey(request: Request, cluster: Cluster, fleet: Fleet) -> Survey:
-    """Read what a plan is made from; no effect is sent."""
-    groups = fleet.groups(request.groups)
-    where = request.settings.autoscaler
-    return Survey(
-        image=fleet.image(request.ami),
-        groups=groups,
-        templates=fleet.templates(sorted({group.template_id for group in groups if group.template_id})),
-        nodes=cluster.nodes(),
-        autoscaler=cluster.autoscaler(where) if where else None,
-    )
+from rollout.plan import NodeGroup, Plan
+from rollout.preflight.survey import Request, Survey
+from rollout.seen import GroupSeen, NodeSeen, TemplateSeen
 
 
 def make_plan(found: Survey, request: Request) -> Plan | tuple[Refusal, ...]:

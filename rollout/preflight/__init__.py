@@ -1,0 +1,8 @@
+"""Before the first effect: look once, then either a plan or all the reasons why there is none."""
+
+from __future__ import annotations
+
+from rollout.preflight.making import make_plan
+from rollout.preflight.survey import Request, Survey, survey
+
+__all__ = ["Request", "Survey", "make_plan", "survey"]
