@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from rollout.journal import SqlJournal, open_journal
-from rollout.machine import Phase
-from tests.core.build import ID, NOW, plan
+from tests.core.running import Ran
 from tests.core.toy import Toy
 
 
 @pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A journal without a rollout: migrated once, copied for each test."""
-    path = tmp_path_factory.mktemp("blank") / "rollout.db"
-    open_journal(f"sqlite:///{path}", actor="tester").close()
-    return path.read_bytes()
+def fresh_journal(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], SqlJournal]:
+    """Make journals without a rollout: migrated once, copied for each."""
+    first = tmp_path_factory.mktemp("journal") / "rollout.db"
+    open_journal(f"sqlite:///{first}", actor="tester").close()
+
+    def make() -> SqlJournal:
+        path: Path = tmp_path_factory.mktemp("journal") / "rollout.db"
+        path.write_bytes(first.read_bytes())
+        path.chmod(0o600)
+        return open_journal(f"sqlite:///{path}", actor="tester")
+
+    return make
 
 
 @pytest.fixture
-def journal(blank: bytes, tmp_path: Path) -> Iterator[SqlJournal]:
-    """A journal with one rollout that has just begun."""
-    path = tmp_path / "rollout.db"
-    path.write_bytes(blank)
-    path.chmod(0o600)
-    opened = open_journal(f"sqlite:///{path}", actor="tester")
-    opened.begin(ID, None, plan(Phase.PLANNED), NOW)
+def journal(fresh_journal: Callable[[], SqlJournal]) -> Iterator[SqlJournal]:
+    """A journal without a rollout."""
+    opened = fresh_journal()
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def toy() -> Toy:
-    """One group of two old nodes."""
-    return Toy()
+    """One group of two old nodes: on one a Job that runs for a minute, on the other a pod that may be evicted."""
+    return Toy.in_use()
+
+
+@pytest.fixture(scope="session")
+def ran(fresh_journal: Callable[[], SqlJournal]) -> Iterator[Ran]:
+    """A rollout that nothing disturbed."""
+    journal = fresh_journal()
+    yield Ran(journal).run()
+    journal.close()

@@ -27,7 +27,7 @@ from rollout.seen import (
     TemplateSeen,
     VersionSeen,
 )
-from tests.core.build import NOW, ON, found, new, node, old, template
+from tests.core.build import NOW, ON, bare, found, new, node, old, pod, template
 
 Asked = tuple[str, tuple[object, ...]]
 
@@ -37,6 +37,7 @@ class Toy:
     """Groups, templates, nodes and pods; `asked` has every mutating call, `applied` those that came to pass.
 
     `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
+    `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise.
     """
 
     now_: datetime = NOW
@@ -55,6 +56,21 @@ class Toy:
     waited: list[datetime] = field(default_factory=list)
     disturb: Callable[[Asked, Callable[[], None]], None] = lambda call, apply: apply()  # noqa: ARG005 - nobody disturbs
     launched: int = 0
+    stuck: bool = False
+    blind: list[Exception] = field(default_factory=list)
+
+    @classmethod
+    def in_use(cls) -> Toy:
+        """On one node a Job that runs for a minute, on the other a pod that may be evicted."""
+        toy = cls()
+        toy.add(pod("job-1", "o1"), seconds=60)
+        toy.add(bare("web-1", on="o2"))
+        return toy
+
+    @staticmethod
+    def noted(*arguments: object) -> tuple[object, ...]:
+        """Arguments as a call is noted: what is no value by itself, in writing."""
+        return tuple(one if isinstance(one, str | int | tuple | None) else repr(one) for one in arguments)
 
     def __post_init__(self) -> None:
         for group in self.group_.values():
@@ -79,6 +95,8 @@ class Toy:
     # ---- Fleet
 
     def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
+        if self.blind:
+            raise self.blind.pop(0)
         return tuple(self.group_[name] for name in names if name in self.group_)
 
     def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
@@ -176,10 +194,10 @@ class Toy:
             before = annotations[REPLICAS_BEFORE]
             self.autoscaler_ = AutoscalerSeen(replicas, int(before) if before else None, annotations[ROLLOUT_ID])
 
-        self._call("scale", (where, replicas, tuple(annotations.items())), apply)
+        self._call("scale", (where, replicas, annotations), apply)
 
     def change_node(self, name: str, uid: str, instance_id: str, change: NodeChange) -> None:
-        self._call("change_node", (name, uid, instance_id, repr(change)), lambda: self._change(name, change))
+        self._call("change_node", (name, uid, instance_id, change), lambda: self._change(name, change))
 
     def evict(self, namespace: str, name: str, uid: str) -> None:
         self._call("evict", (namespace, name, uid), lambda: self._remove(uid))
@@ -189,9 +207,9 @@ class Toy:
 
     def delete_job(self, namespace: str, name: str) -> None:
         def apply() -> None:
-            for pod in self.pods():
-                if (pod.namespace, pod.owner_name) == (namespace, name):
-                    self._remove(pod.uid)
+            for one in self.pods():
+                if (one.namespace, one.owner_name) == (namespace, name):
+                    self._remove(one.uid)
 
         self._call("delete_job", (namespace, name), apply)
 
@@ -204,6 +222,11 @@ class Toy:
         for gone in [one for one in self.node_.values() if one.instance_id == instance_id]:
             del self.node_[gone.name]
             self.pod_ = {uid: pod for uid, pod in self.pod_.items() if pod.node != gone.name}
+
+    def fill(self, group: str) -> None:
+        """Launch what is desired and missing."""
+        while len(self.group_[group].instances) < self.group_[group].sizes.desired:
+            self.launch(group)
 
     def launch(self, group: str) -> None:
         """Launch one instance, in service and Ready at once."""
@@ -224,7 +247,7 @@ class Toy:
     # ---- how it comes about
 
     def _call(self, verb: str, arguments: tuple[object, ...], apply: Callable[[], None]) -> str:
-        call = (verb, arguments)
+        call = (verb, self.noted(*arguments))
         self.now_ += timedelta(seconds=1)
         self.asked.append(call)
 
@@ -251,8 +274,8 @@ class Toy:
             ),
             reference=change.reference or there.reference,
         )
-        while len(self.group_[name].instances) < sizes.desired:
-            self.launch(name)
+        if not self.stuck:
+            self.fill(name)
 
     def _change(self, name: str, change: NodeChange) -> None:
         there = self.node_[name]

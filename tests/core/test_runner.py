@@ -1,0 +1,264 @@
+"""The loop, on a real journal and a toy world: whole rollouts, what is written when, halts and stops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from rollout.errors import EdgeError, Refused, Retry, Unknown
+from rollout.journal import SqlJournal
+from rollout.machine import Phase, Stage
+from rollout.plan import Sizes
+from rollout.runner import BLIND_PAUSE, Ended, Progress
+from tests.core.build import ID, MARKER, PROCESSES, at, baseline, found, node_group, old
+from tests.core.running import RESTORED, Apply, Ran, again, attempts, begin, texts, ticks
+from tests.core.toy import Asked, Toy
+
+# ---- a whole rollout ------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_rollout(ran: Ran) -> None:
+    """The nodes are new, the Job ended by itself, and everything else is as it was."""
+    assert ran.ended is Ended.DONE
+    assert ran.toy.group_["g"] == RESTORED
+    nodes = {name: (one.taints, one.held, one.held_before, one.unschedulable) for name, one in ran.toy.node_.items()}
+    assert nodes == {"n1": ((), None, None, False), "n2": ((), None, None, False)}
+    assert (ran.toy.marker_, ran.toy.autoscaler_) == (None, Toy().autoscaler_)
+    assert ran.journal.killed(ID) == ()
+    assert ran.toy.now_ >= at(60)
+
+
+def test_the_record_of_a_whole_rollout(ran: Ran) -> None:
+    """Every effect is settled, every node gone, and the plan's later halves were committed."""
+    done = ran.journal.load(ID)
+    assert done.unsettled == ()
+    assert {row.stage for row in done.nodes} == {Stage.GONE}
+    assert done.plan.baselines == (baseline(),)
+    assert [version.number for version in done.plan.versions] == [2]
+    assert ran.journal.verify(ID)[1] == ()
+
+
+def test_all_phases_in_order(ran: Ran) -> None:
+    """Every move of the table is made once, each told with its reason."""
+    moves = [f"{one.value} → {other.value}" for one, other in pairwise(Phase)]
+    assert [line.partition(":")[0] for line in texts(ran.journal, "phase")] == moves
+
+
+def test_a_done_rollout_is_a_quiet_no_op(ran: Ran) -> None:
+    """Started again it asks for nothing, writes nothing and says done."""
+    before = (len(ran.journal.events(ID)), len(ran.toy.asked), len(ran.toy.waited), len(ran.told))
+    assert again(ran.journal, ran.toy, report=ran.told.append).run() is Ended.DONE
+    assert (len(ran.journal.events(ID)), len(ran.toy.asked), len(ran.toy.waited), len(ran.told)) == before
+
+
+def test_groups_that_share_a_template(journal: SqlJournal) -> None:
+    """They share one version and one $Default; a group of size 0 only gets its reference."""
+    groups = {
+        "g": found(reference="$Default"),
+        "h": found(old("p1", protected=False), name="h", sizes=Sizes(0, 1, 5), protect_new=True, reference="$Default"),
+        "z": found(name="z", instances=(), sizes=Sizes(0, 0, 5)),
+    }
+    toy = Toy(group_=groups)
+    named = tuple(node_group(name, reference=group.reference) for name, group in groups.items())
+    assert begin(journal, toy, groups=named).run() is Ended.DONE
+    verbs = Counter(verb for verb, _ in toy.applied)
+    assert (verbs["create_version"], verbs["set_default_version"], verbs["terminate"]) == (1, 1, 3)
+    assert {name: (group.sizes, group.reference, len(group.instances)) for name, group in toy.group_.items()} == {
+        "g": (Sizes(1, 2, 3), "$Default", 2),
+        "h": (Sizes(0, 1, 5), "$Default", 1),
+        "z": (Sizes(0, 0, 5), "$Latest", 0),
+    }
+    assert all(instance.protected for instance in toy.group_["h"].instances)
+
+
+def test_jobs_past_the_deadline_are_in_the_ledger(journal: SqlJournal, toy: Toy) -> None:
+    """What we end is named: the Job, its pod, its node and when."""
+    toy.ends.clear()
+    assert begin(journal, toy, drain_seconds=60).run() is Ended.DONE
+    (killed,) = journal.killed(ID)
+    assert (killed.job, killed.pod, killed.node) == ("ns/job", "ns/job-1", "o1")
+    deadline = journal.load(ID).drain_deadline
+    assert deadline
+    assert killed.at >= deadline
+
+
+def test_surplus_retires(journal: SqlJournal, toy: Toy) -> None:
+    """An old node that left by itself and was replaced by AWS leaves no extra node behind."""
+
+    def lose(asked: Asked, apply: Apply) -> None:
+        apply()
+        if asked[0] == "evict":
+            toy.vanish("i-o1")
+            toy.launch("g")
+
+    toy.disturb = lose
+    assert begin(journal, toy).run() is Ended.DONE
+    assert toy.group_["g"].sizes == RESTORED.sizes
+    assert len(toy.group_["g"].instances) == RESTORED.sizes.desired
+    assert {(row.instance_id, row.role, row.reason) for row in journal.load(ID).nodes} == {
+        ("i-o1", "old", "the instance left its group, not by us"),
+        ("i-o2", "old", ""),
+        ("i-n1", "surplus", ""),
+    }
+
+
+# ---- what is written when, and what stands then ---------------------------------------------------------------------
+
+
+def test_nothing_is_sent_before_its_intent_is_committed(ran: Ran) -> None:
+    """At every call the journal already holds the effect, whole, as intended."""
+    assert len(ran.moments) > 30
+    assert all(moment.asked in moment.intended for moment in ran.moments)
+
+
+AWS = {"create_version", "update_group", "protect", "suspend", "resume", "terminate"}
+
+
+def test_every_request_has_its_receipt(ran: Ran) -> None:
+    """One receipt for each request; AWS's requests with their ids."""
+    receipts = attempts(ran.journal)
+    assert len(receipts) == len(ran.toy.asked)
+    assert {outcome for outcome, _ in receipts} == {"ok"}
+    on_aws = [f"request-{index}" for index, (verb, _) in enumerate(ran.toy.asked, start=1) if verb in AWS]
+    assert [request for _, request in receipts if request] == on_aws
+
+
+def test_what_stands_when_a_terminate_leaves(ran: Ran) -> None:
+    """Alone in its group, its node empty, the floor set, and enough other Ready nodes."""
+    moments = [moment for moment in ran.moments if moment.asked[0] == "terminate"]
+    assert len(moments) == 2
+    for moment in moments:
+        node = str(moment.asked[1][0]).removeprefix("i-")
+        assert moment.terminates == 1
+        assert node not in moment.pods
+        assert moment.group.sizes.minimum == moment.group.sizes.desired - 1
+        assert moment.nodes - 1 >= RESTORED.sizes.desired
+
+
+def test_a_wait_is_written_once(ran: Ran) -> None:
+    """A minute of the same wait is one line of history, and each look is reported."""
+    lines = texts(ran.journal, "wait")
+    assert len([line for line in lines if "waits for pod ns/job-1 of Job job" in line]) == 1
+    assert len(ran.told) > len(ran.toy.waited) > len(lines)
+    assert ran.told[-1].waiting == "the baseline is restored"
+
+
+# ---- halted, interrupted, blind -------------------------------------------------------------------------------------
+
+
+def test_a_halt_ends_the_run_and_resume_goes_on(journal: SqlJournal, toy: Toy) -> None:
+    """A halted rollout stays halted until a person resumes it."""
+    toy.marker_ = replace(MARKER, rollout_id="r2")
+    assert begin(journal, toy).run() is Ended.HALTED
+    assert again(journal, toy).run() is Ended.HALTED
+    assert (toy.asked, toy.waited) == ([], [])
+    toy.marker_ = None
+    again(journal, toy).unhalt()
+    assert (journal.load(ID).halted, journal.load(ID).round) == (None, 1)
+    ticks(journal, toy, 2)
+    assert journal.load(ID).phase is Phase.AUTOSCALER_OFF
+
+
+def test_a_rollout_that_is_not_halted_is_not_resumed(journal: SqlJournal, toy: Toy) -> None:
+    """Its round and deadlines stay."""
+    begin(journal, toy).unhalt()
+    assert journal.load(ID).round == 0
+
+
+def test_a_deadline_that_passes_halts_and_resume_gives_a_new_one(journal: SqlJournal, toy: Toy) -> None:
+    """Instances that do not come halt with AWS's reason; after the resume they have the same time again."""
+    toy.failing, toy.stuck = "no capacity in zone a", True
+    assert begin(journal, toy, surge_seconds=60).run() is Ended.HALTED
+    assert "no capacity in zone a" in str(journal.load(ID).halted)
+    again(journal, toy).unhalt()
+    assert journal.load(ID).deadline == toy.now_ + (at(60) - at(0))
+    toy.fill("g")
+    ticks(journal, toy, 1)
+    assert journal.load(ID).phase is Phase.PROTECT
+
+
+def test_a_halt_with_an_early_taint_opens_the_old_nodes(journal: SqlJournal, toy: Toy) -> None:
+    """Whoever comes to look finds nodes on which new Jobs can start."""
+    toy.stuck = True
+    assert begin(journal, toy, taint_early=True, surge_seconds=60).run() is Ended.HALTED
+    assert {taint.effect for node in toy.node_.values() for taint in node.taints} == {"PreferNoSchedule"}
+
+
+def test_asked_to_stop(journal: SqlJournal, toy: Toy) -> None:
+    """It stops between two ticks, says so, and goes on from there when it is started again."""
+    begin(journal, toy)
+    assert ticks(journal, toy, 3) is Ended.INTERRUPTED
+    assert texts(journal, "interrupted") == ["interrupted in AUTOSCALER_OFF"]
+    assert ticks(journal, toy, 1) is Ended.INTERRUPTED
+    assert journal.load(ID).phase is Phase.LAUNCH_TEMPLATE
+
+
+@pytest.mark.parametrize("error", [Retry("throttled"), Unknown("timed out")], ids=str)
+def test_blind_it_waits(journal: SqlJournal, toy: Toy, error: EdgeError) -> None:
+    """While nobody answers it looks again every ten seconds, tells it once, and sends nothing."""
+    toy.blind = [error] * 3
+    begin(journal, toy)
+    told: list[Progress] = []
+    ticks(journal, toy, 3, report=told.append)
+    assert (toy.asked, toy.waited) == ([], [at(BLIND_PAUSE), at(2 * BLIND_PAUSE), at(3 * BLIND_PAUSE)])
+    assert texts(journal, "note") == [f"cannot look, trying again: {error.detail}"]
+    assert [progress.waiting for progress in told] == [error.detail] * 3
+
+
+def test_blind_for_another_reason_is_told_again(journal: SqlJournal, toy: Toy) -> None:
+    """Each reason is told once, and once more after a look that succeeded."""
+    begin(journal, toy)
+    runner = again(journal, toy)
+    for error in (Retry("a"), Retry("b"), Retry("b"), None, Retry("b")):
+        toy.blind = [error] if error else []
+        runner._tick(journal.load(ID))
+    assert [line[-1] for line in texts(journal, "note")] == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        pytest.param(lambda toy: toy.blind.append(Refused("not authorized")),
+                     "PLANNED cannot look: not authorized", id="no right to look"),
+        pytest.param(lambda toy: toy.group_.clear(),
+                     "PLANNED cannot look: Auto Scaling group g does not exist any more", id="a group was deleted"),
+        pytest.param(lambda toy: toy.template_.clear(),
+                     "LAUNCH_TEMPLATE cannot look: launch template lt does not exist any more",
+                     id="a template was deleted"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Callable[[Toy], None], says: str) -> None:
+    """A person is told what is missing, by the phase that needs it."""
+    spoil(toy)
+    assert begin(journal, toy).run() is Ended.HALTED
+    assert journal.load(ID).halted == says
+
+
+def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy) -> None:
+    """Somebody resumes a process in mid-drain: a person looks first."""
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        apply()
+        if asked[0] == "evict":
+            toy.group_["g"] = replace(toy.group_["g"], suspended=frozenset(PROCESSES[1:]))
+
+    toy.disturb = meddle
+    assert begin(journal, toy).run() is Ended.HALTED
+    assert journal.load(ID).halted == f"drift: g has {PROCESSES[0]} resumed"
+    assert "terminate" not in {verb for verb, _ in toy.applied}
+
+
+def test_a_node_object_that_is_deleted_does_not_stall_its_drain(journal: SqlJournal, toy: Toy) -> None:
+    """Its pods are still listed by the name in the record."""
+
+    def delete(asked: Asked, apply: Apply) -> None:
+        apply()
+        if asked[0] == "evict":
+            del toy.node_["o2"]
+
+    toy.disturb = delete
+    assert begin(journal, toy).run() is Ended.DONE

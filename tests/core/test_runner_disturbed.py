@@ -1,0 +1,86 @@
+"""Killed, refused or left without an answer, at any call: the same end, and each effect once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from rollout.errors import Lost, Refused, Retry, Unknown
+from rollout.journal import SqlJournal
+from rollout.runner import Ended
+from tests.core.build import ID, PROCESSES
+from tests.core.running import RESTORED, Killed, Once, Ran, again, attempts, begin, ticks, to_the_end
+from tests.core.toy import Asked, Toy
+
+
+@pytest.mark.parametrize(
+    ("error", "after"),
+    [
+        pytest.param(Killed(), False, id="killed before"),
+        pytest.param(Killed(), True, id="killed after"),
+        pytest.param(Unknown("timed out"), False, id="no reply, not applied"),
+        pytest.param(Unknown("timed out"), True, id="no reply, but applied"),
+        pytest.param(Retry("throttled"), False, id="throttled"),
+    ],
+)
+def test_disturbed_at_every_call(
+    journal: SqlJournal,
+    toy: Toy,
+    ran: Ran,
+    error: BaseException,
+    after: bool,  # noqa: FBT001 - a column of a table
+) -> None:
+    """Every single call is struck once, before or after it came to pass; what is applied is what would be anyway."""
+    begin(journal, toy)
+    assert to_the_end(journal, toy, Once(error, after=after)) is Ended.DONE
+    assert toy.group_["g"] == RESTORED
+    assert Counter(map(repr, toy.applied)) == Counter(map(repr, ran.toy.applied))
+    assert journal.killed(ID) == ()
+    assert journal.verify(ID)[1] == ()
+
+
+def first(ran: Ran, verb: str) -> Asked:
+    return next(asked for asked in ran.toy.applied if asked[0] == verb)
+
+
+@pytest.mark.parametrize("verb", ["create_version", "terminate"])
+def test_refused(journal: SqlJournal, toy: Toy, ran: Ran, verb: str) -> None:
+    """A refusal halts, naming what was refused; resumed, the rollout goes on to the same end."""
+    toy.disturb = Once(Refused("no right"), after=False, only=first(ran, verb))
+    assert begin(journal, toy).run() is Ended.HALTED
+    assert "was refused: no right" in str(journal.load(ID).halted)
+    again(journal, toy).unhalt()
+    assert again(journal, toy).run() is Ended.DONE
+    assert toy.group_["g"] == RESTORED
+    assert Counter(one[0] for one in toy.applied) == Counter(one[0] for one in ran.toy.applied)
+
+
+def test_a_kill_between_many_effects_leaves_them_written_down(journal: SqlJournal, toy: Toy) -> None:
+    """What was to be sent together stands in the journal, whether it was sent or not."""
+    toy.disturb = Once(Killed(), after=False, only=("suspend", ("g", PROCESSES)))
+    begin(journal, toy)
+    with pytest.raises(Killed):
+        again(journal, toy).run()
+    left = {row.effect.kind: (row.state, row.sent, row.answered) for row in journal.load(ID).unsettled}
+    assert left == {"suspend": ("intended", 1, None), "protect": ("intended", 1, None)}
+
+
+def test_no_reply_is_looked_into_before_anything_is_sent_again(journal: SqlJournal, toy: Toy) -> None:
+    """An effect that was applied without a reply is seen, settled, and not asked for a second time."""
+    toy.disturb = Once(Unknown("timed out"), after=True)
+    begin(journal, toy)
+    ticks(journal, toy, 2)
+    assert [asked[0] for asked in toy.asked] == ["create_marker"]
+    assert attempts(journal) == [("unknown", None)]
+    assert journal.load(ID).unsettled == ()
+
+
+def test_who_lost_the_rollout_writes_nothing(journal: SqlJournal, toy: Toy) -> None:
+    """`Lost` ends the run at once; the intent stays as after a crash."""
+    toy.disturb = Once(Lost("taken over"), after=False)
+    begin(journal, toy)
+    with pytest.raises(Lost):
+        again(journal, toy).run()
+    assert attempts(journal) == []
+    assert [row.state for row in journal.load(ID).unsettled] == ["intended"]
