@@ -81,10 +81,15 @@ class Asked:
 
     @property
     def info(self) -> RequestInfo:
-        """The request as faults and costs see it; only its names count, not whether it makes sense."""
+        """The request as faults and costs see it; only its names count, not whether it makes sense.
+
+        What is only tried out is an operation of its own: faults that are meant for a change strike the change.
+        """
         target = next((self.message.form[name] for name in TARGETS if name in self.message.form), "")
         if self.service == "eks":
             target = self.message.path.split("/")[2] if self.message.path.count("/") > 1 else ""
+        if self.message.form.get("DryRun", "").lower() == "true":
+            return RequestInfo(self.service, f"{self.operation} DryRun", mutating=False, target=target)
         return RequestInfo(self.service, self.operation, not _READS.match(self.operation), target)
 
 

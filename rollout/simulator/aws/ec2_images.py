@@ -55,7 +55,8 @@ def _owned(cloud: Cloud, owner: str, wanted: Sequence[str] | None) -> bool:
 
 
 def _image(cloud: Cloud, image: Image) -> dict[str, Any]:
-    ebs = {"SnapshotId": image.snapshot, "DeleteOnTermination": True, "VolumeType": "gp3"}
+    size = cloud.snapshots[image.snapshot].size if image.snapshot in cloud.snapshots else None
+    ebs = {"SnapshotId": image.snapshot, "VolumeSize": size, "DeleteOnTermination": True, "VolumeType": "gp3"}
     return {
         "ImageId": image.id,
         "Name": image.name,

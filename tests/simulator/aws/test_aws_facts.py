@@ -395,9 +395,9 @@ def test_images_and_snapshots_are_found_by_owner_and_filter(served: Served) -> N
     images = ec2(served, "describe_images", Owners=["self"], Filters=[{"Name": "name", "Values": ["*-2"]}])["Images"]
     assert [image["ImageId"] for image in images] == ["ami-00000000000000002"]
     assert ec2(served, "describe_images", Owners=["amazon"])["Images"] == []
-    backing = images[0]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
-    snapshots = ec2(served, "describe_snapshots", SnapshotIds=[backing], OwnerIds=["self"])["Snapshots"]
-    assert [(one["State"], one["VolumeSize"]) for one in snapshots] == [("completed", 20)]
+    volume = images[0]["BlockDeviceMappings"][0]["Ebs"]
+    snapshots = ec2(served, "describe_snapshots", SnapshotIds=[volume["SnapshotId"]], OwnerIds=["self"])["Snapshots"]
+    assert [(one["State"], one["VolumeSize"]) for one in snapshots] == [("completed", volume["VolumeSize"])]
 
 
 def test_instance_types_say_what_they_offer(served: Served) -> None:

@@ -77,6 +77,13 @@ def test_request_is_described_in_its_apis_words(
     assert throttle.seen == [info]
 
 
+def test_what_is_only_tried_out_is_told_apart(throttle: Throttle, served: Served) -> None:
+    """A DryRun changes nothing, and a fault that is meant for the change does not strike it."""
+    with pytest.raises(ClientError, match="DryRunOperation"):
+        served.client("ec2").modify_launch_template(LaunchTemplateName="worker", DefaultVersion="1", DryRun=True)
+    assert throttle.seen == [RequestInfo("ec2", "ModifyLaunchTemplate DryRun", mutating=False, target="worker")]
+
+
 def test_what_is_not_simulated_is_not_described(throttle: Throttle, served: Served) -> None:
     """A request that is refused anyway costs nothing and meets no fault."""
     with pytest.raises(ClientError, match="does not know"):
