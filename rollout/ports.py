@@ -17,6 +17,7 @@ from rollout.effects import Effect
 from rollout.machine import Phase
 from rollout.plan import Autoscaler, Node, Plan
 from rollout.record import Record
+from rollout.scouted import GroupScouted, Right
 from rollout.seen import (
     AutoscalerSeen,
     GroupSeen,
@@ -91,6 +92,31 @@ class Fleet(Protocol):
 
     def terminate(self, instance_id: str) -> str | None:
         """TerminateInstanceInAutoScalingGroup with ShouldDecrementDesiredCapacity."""
+
+
+class Scout(Protocol):
+    """What only a survey asks, of AWS, of Kubernetes and of this process; nothing is changed by it."""
+
+    def groups(self) -> tuple[GroupScouted, ...]:
+        """Describe every Auto Scaling group of the account and region, those of others too."""
+
+    def refresh(self, group: str) -> str | None:
+        """Return id and status of the instance refresh that is at work on a group, None if there is none."""
+
+    def architectures(self, types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Return by instance type what it runs, such as x86_64; a type that the region has not is left out."""
+
+    def try_version(self, template_id: str, source: int, ami: str) -> None:
+        """Ask whether we might create a template version; `Refused` if not."""
+
+    def try_default(self, template_id: str, number: int) -> None:
+        """Ask whether we might move a template's $Default; `Refused` if not."""
+
+    def allows(self, right: Right) -> bool:
+        """Tell whether Kubernetes grants us a right."""
+
+    def own_pod(self) -> tuple[str, str] | None:
+        """Return namespace and name of the pod of this cluster that we run in, None if we do not."""
 
 
 class Cluster(Protocol):

@@ -75,11 +75,13 @@ class GroupSeen:
 
 @dataclass(frozen=True, slots=True)
 class VersionSeen:
-    """A version of a launch template."""
+    """A version of a launch template. `volumes`: by device name, the GiB that it asks for, where it says so."""
 
     number: int
     image_id: str | None
     description: str
+    instance_type: str | None = None
+    volumes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,17 @@ class TemplateSeen:
 
 @dataclass(frozen=True, slots=True)
 class ImageSeen:
-    """An AMI. `state`: "available" when instances can be launched from it."""
+    """An AMI. `state`: "available" when instances can be launched from it.
+
+    `root_device`: its name such as /dev/xvda; `root_gib`: the size of its snapshot; empty and None if AWS does not say.
+    """
 
     id: str
     name: str
     state: str
+    architecture: str = ""
+    root_device: str = ""
+    root_gib: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,16 +65,34 @@ def template(raw: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> T
 
 
 def _version(raw: Mapping[str, Any]) -> VersionSeen:
+    data = raw.get("LaunchTemplateData", {})
     return VersionSeen(
         number=raw["VersionNumber"],
-        image_id=raw.get("LaunchTemplateData", {}).get("ImageId"),
+        image_id=data.get("ImageId"),
         description=raw.get("VersionDescription", ""),
+        instance_type=data.get("InstanceType"),
+        volumes=_volumes(data),
     )
+
+
+def _volumes(raw: Mapping[str, Any]) -> dict[str, int]:
+    """Return by device name the size in GiB of each volume for which one is given."""
+    mapped = ((one.get("DeviceName", ""), one.get("Ebs", {})) for one in raw.get("BlockDeviceMappings", ()))
+    return {device: ebs["VolumeSize"] for device, ebs in mapped if "VolumeSize" in ebs}
 
 
 def image(raw: Mapping[str, Any]) -> ImageSeen:
     """Return an AMI."""
-    return ImageSeen(id=raw["ImageId"], name=raw.get("Name", ""), state=raw["State"])
+    root = raw.get("RootDeviceName", "")
+    return ImageSeen(
+        id=raw["ImageId"],
+        name=raw.get("Name", ""),
+        state=raw["State"],
+        architecture=raw.get("Architecture", ""),
+        root_device=root,
+        # An AMI's own mapping says how large the volume of its snapshot is.
+        root_gib=_volumes(raw).get(root),
+    )
 
 
 def trouble(raw: Mapping[str, Any]) -> str:

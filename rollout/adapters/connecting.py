@@ -16,6 +16,7 @@ from rollout.adapters.cache import Watch
 from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_access import kube_api
+from rollout.adapters.scout import EdgeScout
 from rollout.config import is_loopback
 from rollout.errors import EdgeError, Retry, UserError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from rollout.adapters.access import Account
     from rollout.config import Config
-    from rollout.ports import Clock, Cluster, Fleet
+    from rollout.ports import Clock, Cluster, Fleet, Scout
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Edge:
 
     fleet: Fleet
     cluster: Cluster
+    scout: Scout
     clock: Clock
     account: str
     identity: str
@@ -71,7 +73,8 @@ def connect(config: Config, run_id: str) -> Edge:
                 watch.start()
                 stack.callback(watch.stop)
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
-        return Edge(fleet, cluster, clock, number, arn, api.host, stack.pop_all().close)
+        scout = EdgeScout(account, api)
+        return Edge(fleet, cluster, scout, clock, number, arn, api.host, stack.pop_all().close)
 
 
 def _quieten() -> None:

@@ -11,6 +11,7 @@ import json
 import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import urllib3
@@ -91,6 +92,7 @@ class KubeApi:
 
     def __init__(self, configuration: Any, user_agent: str, renew: Callable[[], bool] = lambda: False) -> None:
         self.host = str(configuration.host)
+        self.authority = _authority(configuration)
         self._renew = renew
         self._reader = _Line(_client(configuration, user_agent, _READ_RETRIES), _READ_TIMEOUT, mutating=False)
         self._writer = _Line(_client(configuration, user_agent, retries=False), _WRITE_TIMEOUT, mutating=True)
@@ -110,6 +112,13 @@ class KubeApi:
         if answer.code == NOT_FOUND:
             return None
         if not answer.ok:
+            raise self.failure(answer, mutating=False)
+        return answer.body
+
+    def ask(self, path: str, question: Object) -> Object:
+        """Post a question, which changes nothing, and return the answer. Raises as `get` does."""
+        answer = self._reader.ask("POST", path, body=question)
+        if not answer.ok or answer.body is None:
             raise self.failure(answer, mutating=False)
         return answer.body
 
@@ -206,15 +215,23 @@ class _Line:
         return self.client.call_api(*request, _request_timeout=self.timeout)
 
 
-# Reads: two more attempts at once. Retry-After is not slept out here: the runner waits, on its clock.
+# Reads, posted questions too: two more attempts at once. Retry-After is not slept out here: the runner waits, on its
+# clock.
 _READ_RETRIES = urllib3.Retry(
     total=2,
     backoff_factor=0.2,
     status_forcelist=(TOO_MANY, 500, 502, 503, 504),
-    allowed_methods=("GET",),
+    allowed_methods=("GET", "POST"),
     raise_on_status=False,
     respect_retry_after_header=False,
 )
+
+
+def _authority(configuration: Any) -> bytes:
+    """Return the certificates that the API server's must be signed by, empty where there is no TLS."""
+    if data := configuration.ca_cert_data:
+        return data.encode() if isinstance(data, str) else bytes(data)
+    return Path(configuration.ssl_ca_cert).read_bytes() if configuration.ssl_ca_cert else b""
 
 
 def _client(configuration: Any, user_agent: str, retries: urllib3.Retry | Literal[False]) -> Any:

@@ -59,7 +59,8 @@ def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:
     from rollout.plan import Plan
 
     request = preflight.Request(config.cluster, config.region, config.groups, ami, description, config.settings())
-    plan = preflight.make_plan(preflight.survey(request, place.edge.cluster, place.edge.fleet), request)
+    edge = place.edge
+    plan = preflight.make_plan(preflight.survey(request, edge.cluster, edge.fleet, edge.scout), request)
     if isinstance(plan, Plan):
         return plan
     reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)

@@ -1,17 +1,29 @@
-"""What is asked for, and everything that is read before the first effect."""
+"""What is asked for, and everything that is read before the first effect.
+
+A read that is refused does not end the survey: what can be read is, so that all reasons come at once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
+from rollout.errors import Refused
 from rollout.plan import Settings
-from rollout.ports import Cluster, Fleet
-from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, NodeSeen, TemplateSeen
+from rollout.ports import Cluster, Fleet, Scout
+from rollout.preflight.launching import launches
+from rollout.preflight.rights import rights
+from rollout.scouted import GroupScouted, Right
+from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, TemplateSeen
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the operator asks for."""
+    """What the operator asks for. `share_templates`: other groups may live on what a rollout moves."""
 
     cluster: str
     region: str
@@ -19,27 +31,113 @@ class Request:
     ami: str
     description: str
     settings: Settings
+    share_templates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found before the first effect."""
+    """What was found before the first effect.
 
-    image: ImageSeen | None
-    groups: tuple[GroupSeen, ...]
-    templates: tuple[TemplateSeen, ...]
-    nodes: tuple[NodeSeen, ...]
-    autoscaler: AutoscalerSeen | None
+    `scouted`: every group of the region, by name. `refreshes`: by group, the instance refresh at work on it.
+    `unread`: by field, what was answered to a read that was refused; the field is empty then.
+    `denied`: what was answered to a try that was refused; `lacking`: the rights that Kubernetes does not grant us.
+    """
+
+    image: ImageSeen | None = None
+    groups: tuple[GroupSeen, ...] = ()
+    scouted: Mapping[str, GroupScouted] = field(default_factory=dict)
+    templates: tuple[TemplateSeen, ...] = ()
+    refreshes: Mapping[str, str] = field(default_factory=dict)
+    architectures: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    nodes: tuple[NodeSeen, ...] = ()
+    pods: tuple[PodSeen, ...] = ()
+    autoscaler: AutoscalerSeen | None = None
+    marker: MarkerSeen | None = None
+    own_pod: tuple[str, str] | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
+    lacking: tuple[Right, ...] = ()
+
+    def ours(self) -> tuple[GroupScouted, ...]:
+        """Return the groups that are to be replaced, as they were scouted."""
+        return tuple(self.scouted[group.name] for group in self.groups if group.name in self.scouted)
 
 
-def survey(request: Request, cluster: Cluster, fleet: Fleet) -> Survey:
-    """Read what a plan is made from; no effect is sent."""
-    groups = fleet.groups(request.groups)
+def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Survey:
+    """Read what a plan is made from, and what can speak against it; no effect is sent.
+
+    Raises `Retry` where the other side does not answer for now.
+    """
+    asked = _Asked()
+    groups = asked.read("groups", partial(fleet.groups, request.groups)) or ()
+    scouted = asked.read("scouted", partial(_scouted, scout)) or {}
+    ours = [scouted[group.name] for group in groups if group.name in scouted]
+    templates = asked.read("templates", partial(fleet.templates, _ids(ours))) or ()
+    image = asked.read("image", partial(fleet.image, request.ami))
+    for template in templates if image else ():
+        asked.attempt(partial(scout.try_version, template.id, template.latest, request.ami))
+        asked.attempt(partial(scout.try_default, template.id, template.default))
     where = request.settings.autoscaler
     return Survey(
-        image=fleet.image(request.ami),
+        image=image,
         groups=groups,
-        templates=fleet.templates(sorted({group.template_id for group in groups if group.template_id})),
+        scouted=scouted,
+        templates=templates,
+        refreshes=asked.read("refreshes", partial(_refreshes, groups, scout)) or {},
+        architectures=asked.read("architectures", partial(_architectures, ours, templates, scout)) or {},
         nodes=cluster.nodes(),
-        autoscaler=cluster.autoscaler(where) if where else None,
+        pods=cluster.pods(),
+        autoscaler=asked.read("autoscaler", partial(cluster.autoscaler, where)) if where else None,
+        marker=asked.read("marker", cluster.marker),
+        own_pod=scout.own_pod(),
+        lacking=asked.read("lacking", partial(_lacking, request.settings, scout)) or (),
+        unread=asked.unread,
+        denied=tuple(asked.denied),
     )
+
+
+class _Asked:
+    """Remembers what was refused."""
+
+    def __init__(self) -> None:
+        self.unread: dict[str, str] = {}
+        self.denied: list[str] = []
+
+    def read(self, what: str, question: Callable[[], T]) -> T | None:
+        """Return the answer; where it is refused, note that and return None."""
+        try:
+            return question()
+        except Refused as error:
+            self.unread[what] = error.detail
+            return None
+
+    def attempt(self, question: Callable[[], None]) -> None:
+        """Ask whether something would be allowed."""
+        try:
+            question()
+        except Refused as error:
+            self.denied.append(error.detail)
+
+
+def _scouted(scout: Scout) -> dict[str, GroupScouted]:
+    return {group.name: group for group in scout.groups()}
+
+
+def _ids(ours: Sequence[GroupScouted]) -> list[str]:
+    return sorted({use.template_id for group in ours for use in group.templates})
+
+
+def _architectures(
+    ours: Sequence[GroupScouted], templates: Sequence[TemplateSeen], scout: Scout
+) -> Mapping[str, frozenset[str]]:
+    named = {launch.instance_type for group in ours for launch in launches(group, templates)}
+    return scout.architectures(sorted(name for name in named if name))
+
+
+def _refreshes(groups: Sequence[GroupSeen], scout: Scout) -> dict[str, str]:
+    found = {group.name: scout.refresh(group.name) for group in groups}
+    return {name: refresh for name, refresh in found.items() if refresh}
+
+
+def _lacking(settings: Settings, scout: Scout) -> tuple[Right, ...]:
+    return tuple(right for right in rights(settings) if not scout.allows(right))

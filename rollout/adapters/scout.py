@@ -1,0 +1,109 @@
+"""What only a survey asks, through the port `Scout`: nothing is changed, so every request may be sent again.
+
+Of Auto Scaling nobody can ask whether a call would be allowed: its API has no DryRun, and to have IAM simulate our
+policies is a right of its own that hardly anybody grants. What is missing there shows at the first call.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from rollout.adapters import scout_records as records
+from rollout.adapters.aws_errors import code_of, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rollout.adapters.access import Account
+    from rollout.adapters.kube_api import KubeApi
+    from rollout.scouted import GroupScouted, Right
+
+#: Where a pod finds who it is (Kubernetes documentation, "Accessing the Kubernetes API from a Pod").
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+# Largest page of DescribeAutoScalingGroups; values that one filter of EC2 takes (user guide, "List and filter").
+_PAGE, _VALUES = 100, 200
+# What EC2 answers to a DryRun that would have succeeded.
+_WOULD_SUCCEED = "DryRunOperation"
+# Statuses of an instance refresh at work (API reference, InstanceRefresh); the newest come first.
+_AT_WORK = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
+
+
+class EdgeScout:
+    """Scouts one account and region, one cluster and this process."""
+
+    def __init__(self, account: Account, api: KubeApi) -> None:
+        self._groups = account.reading("autoscaling")
+        self._ec2 = account.reading("ec2")
+        self._api = api
+
+    def groups(self) -> tuple[GroupScouted, ...]:
+        pages = self._groups.get_paginator("describe_auto_scaling_groups")
+        with translated(mutating=False):
+            found = [
+                raw
+                for page in pages.paginate(PaginationConfig={"PageSize": _PAGE})
+                for raw in page["AutoScalingGroups"]
+            ]
+        return tuple(records.group(raw) for raw in found)
+
+    def refresh(self, group: str) -> str | None:
+        with translated(mutating=False):
+            found = self._groups.describe_instance_refreshes(AutoScalingGroupName=group)["InstanceRefreshes"]
+        working = (one for one in found if one["Status"] in _AT_WORK)
+        return next((f"{one['InstanceRefreshId']}, {one['Status']}" for one in working), None)
+
+    def architectures(self, types: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        batches = [list(types[start : start + _VALUES]) for start in range(0, len(types), _VALUES)]
+        return {name: runs for batch in batches for name, runs in self._architectures(batch).items()}
+
+    def _architectures(self, types: list[str]) -> dict[str, frozenset[str]]:
+        # As a filter, because one type that the region has not would fail the call for all.
+        pages = self._ec2.get_paginator("describe_instance_types")
+        asked = {"Filters": [{"Name": "instance-type", "Values": types}]}
+        with translated(mutating=False):
+            found = [raw for page in pages.paginate(**asked) for raw in page["InstanceTypes"]]
+        return {raw["InstanceType"]: frozenset(raw["ProcessorInfo"]["SupportedArchitectures"]) for raw in found}
+
+    def try_version(self, template_id: str, source: int, ami: str) -> None:
+        version = {"SourceVersion": str(source), "LaunchTemplateData": {"ImageId": ami}}
+        _try(partial(self._ec2.create_launch_template_version, LaunchTemplateId=template_id, **version))
+
+    def try_default(self, template_id: str, number: int) -> None:
+        _try(partial(self._ec2.modify_launch_template, LaunchTemplateId=template_id, DefaultVersion=str(number)))
+
+    def allows(self, right: Right) -> bool:
+        answer = self._api.ask(_REVIEWS, records.review(right))
+        return bool(answer["status"]["allowed"])
+
+    def own_pod(self) -> tuple[str, str] | None:
+        return own_pod(SERVICE_ACCOUNT, os.environ, self._api.authority)
+
+
+def _try(operation: Callable[..., Any]) -> None:
+    with translated(mutating=False):
+        try:
+            operation(DryRun=True)
+        except ClientError as error:
+            if code_of(error) != _WOULD_SUCCEED:
+                raise
+
+
+def own_pod(folder: Path, environment: Mapping[str, str], authority: bytes) -> tuple[str, str] | None:
+    """Return namespace and name of our pod, None where we are in none of the cluster with this authority.
+
+    Namesakes in other clusters are told by who signs for the API server: each cluster has an authority of its own.
+    """
+    try:
+        namespace = (folder / "namespace").read_text(encoding="utf-8").strip()
+        ours = (folder / "ca.crt").read_bytes()
+    except OSError:
+        return None
+    name = environment.get("HOSTNAME", "")
+    return (namespace, name) if name and ours.strip() == authority.strip() else None

@@ -1,0 +1,68 @@
+"""AWS's replies as the records that only a survey needs, and a right as Kubernetes asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollout.scouted import GroupScouted, Override, TemplateUse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollout.scouted import Right
+
+# The tag by which a cluster's nodes and groups are known (EKS user guide, "Launch self-managed nodes").
+_CLUSTER_TAG = "kubernetes.io/cluster/"
+
+
+def group(raw: Mapping[str, Any]) -> GroupScouted:
+    """Return an Auto Scaling group as described by DescribeAutoScalingGroups."""
+    policy = raw.get("MixedInstancesPolicy", {})
+    mixed = policy.get("LaunchTemplate", {})
+    shares = policy.get("InstancesDistribution", {})
+    keys = (tag["Key"] for tag in raw.get("Tags", ()))
+    return GroupScouted(
+        name=raw["AutoScalingGroupName"],
+        template=_use(raw.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification")),
+        overrides=tuple(_override(one) for one in mixed.get("Overrides", ())),
+        # What is left out means units, no base and all on demand (API reference, InstancesDistribution).
+        units=raw.get("DesiredCapacityType") or "units",
+        on_demand_base=shares.get("OnDemandBaseCapacity", 0),
+        on_demand_percent=shares.get("OnDemandPercentageAboveBaseCapacity", 100),
+        warm_pool="WarmPoolConfiguration" in raw,
+        clusters=frozenset(key.removeprefix(_CLUSTER_TAG) for key in keys if key.startswith(_CLUSTER_TAG)),
+    )
+
+
+def _override(raw: Mapping[str, Any]) -> Override:
+    return Override(
+        template=_use(raw.get("LaunchTemplateSpecification")),
+        instance_type=raw.get("InstanceType"),
+        image_id=raw.get("ImageId"),
+        weight=raw.get("WeightedCapacity"),
+    )
+
+
+def _use(raw: Mapping[str, Any] | None) -> TemplateUse | None:
+    if not raw:
+        return None
+    # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
+    return TemplateUse(raw["LaunchTemplateId"], raw.get("LaunchTemplateName", ""), raw.get("Version", "$Default"))
+
+
+def review(right: Right) -> dict[str, Any]:
+    """Return the SelfSubjectAccessReview that asks for a right."""
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": right.namespace,
+        "name": right.name,
+    }
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+    }

@@ -1,0 +1,80 @@
+"""What is looked at once, before the first effect: slim records of what can speak against a rollout.
+
+Unlike `seen`, nothing here is asked again once a rollout has begun. Fields named as AWS and Kubernetes name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateUse:
+    """A launch template as a group refers to it. `reference`: "$Latest", "$Default" or a number as text."""
+
+    template_id: str
+    template_name: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One override of a MixedInstancesPolicy; None for what it leaves to the policy or to the template."""
+
+    template: TemplateUse | None
+    instance_type: str | None
+    image_id: str | None
+    weight: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScouted:
+    """What an Auto Scaling group is besides what a rollout changes on it.
+
+    `template`: the group's own or its policy's, None for a launch configuration. `units`: DesiredCapacityType.
+    `on_demand_base`, `on_demand_percent`: of its InstancesDistribution. `clusters`: the names in its tags
+    kubernetes.io/cluster/NAME.
+    """
+
+    name: str
+    template: TemplateUse | None
+    overrides: tuple[Override, ...] = ()
+    units: str = "units"
+    on_demand_base: int = 0
+    on_demand_percent: int = 100
+    warm_pool: bool = False
+    clusters: frozenset[str] = frozenset()
+
+    @property
+    def templates(self) -> tuple[TemplateUse, ...]:
+        """Every template that it refers to, its own first, each once."""
+        named = [self.template, *(override.template for override in self.overrides)]
+        return tuple(dict.fromkeys(use for use in named if use))
+
+    def launches(self) -> Iterator[tuple[TemplateUse, str | None]]:
+        """Yield each template that it launches, with the instance type that it names itself (None: the template's)."""
+        if self.template and not self.overrides:
+            yield self.template, None
+        for override in self.overrides:
+            if use := override.template or self.template:
+                yield use, override.instance_type
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A verb on a Kubernetes resource, as RBAC words it; "pods/eviction" is a subresource.
+
+    `namespace` "": in every one, or the resource has none. `name` "": of whatever name.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        return f"{self.verb} {resource}{named}" + (f" in {self.namespace}" if self.namespace else "")
