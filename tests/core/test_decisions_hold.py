@@ -1,0 +1,321 @@
+"""Whatever is seen and whatever the journal says: deciding never fails, and never decides what must not be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rollout.decision import Act, Advance, Decision
+from rollout.effects import DeleteJob, DeletePod, Evict, Terminate
+from rollout.machine import Phase, Stage, step, terminal
+from rollout.phases import PHASES
+from rollout.phases.expected import guard, soften
+from rollout.plan import Node, Sizes
+from rollout.record import EffectRow, Record
+from rollout.seen import (
+    AutoscalerSeen,
+    GroupSeen,
+    InstanceSeen,
+    MarkerSeen,
+    NodeSeen,
+    PodSeen,
+    Seen,
+    Taint,
+    VersionSeen,
+)
+from rollout.sending import settle, sift, unclear
+from rollout.stages import STAGES, draining, gone, kept, pods, released, terminating, waiting
+from rollout.stages.view import View, view
+from tests.core.build import (
+    BASE,
+    ID,
+    KEY,
+    NOW,
+    PROCESSES,
+    SURGED,
+    at,
+    baseline,
+    found,
+    instance,
+    node,
+    node_group,
+    ours_of,
+    pod,
+    record,
+    row,
+    seen,
+    template,
+    unsettled,
+)
+from tests.core.samples import ALL, END
+
+SEARCH = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+NAMES = ("o1", "o2", "n1", "n2")
+ANY_PHASE = st.sampled_from(list(PHASES))
+MOMENTS = st.sampled_from([at(-100), NOW, at(5), at(20), at(70), at(1000), at(7200), at(8100), at(9999)])
+LIFECYCLES = st.sampled_from(
+    ["InService"] * 4 + ["Pending", "Pending:Wait", "Terminating", "Terminating:Wait", "Standby"]
+)
+FLAGS = st.booleans()
+
+
+def instances(name: str) -> st.SearchStrategy[InstanceSeen]:
+    return st.builds(
+        lambda version, **changes: instance(f"i-{name}", version, **changes),
+        st.sampled_from([1, 2, None]),
+        lifecycle=LIFECYCLES,
+        protected=FLAGS,
+        zone=st.sampled_from("ab"),
+    )
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> GroupSeen:
+    there = [draw(instances(name)) for name in NAMES if draw(st.integers(0, 3))]
+    sizes = st.sampled_from(
+        [BASE, SURGED, Sizes(3, 4, 4), Sizes(2, 3, 4), Sizes(2, 2, 4), Sizes(0, 0, 0), Sizes(1, 5, 9)]
+    )
+    return found(
+        instances=tuple(there),
+        sizes=draw(sizes),
+        reference=draw(st.sampled_from(["$Latest", "$Default", "1", "2", "2", "7"])),
+        template_id=draw(st.sampled_from(["lt"] * 4 + ["lt-x", None])),
+        protect_new=draw(FLAGS),
+        capacity_rebalance=draw(FLAGS),
+        suspended=frozenset(draw(st.sets(st.sampled_from([*PROCESSES, "Launch"])))),
+        zones=draw(st.sampled_from([(), ("a",), ("a", "b")])),
+    )
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> tuple[NodeSeen, ...]:
+    def one(name: str) -> NodeSeen:
+        taints = (Taint(KEY, ID, draw(st.sampled_from(["NoSchedule", "PreferNoSchedule"]))),) if draw(FLAGS) else ()
+        return node(
+            name,
+            uid=draw(st.sampled_from([f"uid-{name}"] * 3 + ["made-anew"])),
+            ready=draw(st.sampled_from([True, True, False])),
+            unschedulable=draw(FLAGS),
+            taints=taints,
+            held=draw(st.sampled_from(["true", "false", None])),
+            held_before=draw(st.sampled_from(["", "false", None])),
+            labels=draw(st.sampled_from([{}, {"role": "worker"}])),
+        )
+
+    return tuple(one(name) for name in (*NAMES, "x") if draw(st.integers(0, 4)))
+
+
+@st.composite
+def some_pods(draw: st.DrawFn) -> tuple[PodSeen, ...]:
+    def one(number: int) -> PodSeen:
+        kind = draw(st.sampled_from(["Job", "Job", "ReplicaSet", "DaemonSet", None]))
+        return pod(
+            f"p{number}",
+            draw(st.sampled_from([*NAMES, None])),
+            phase=draw(st.sampled_from(["Running", "Running", "Pending", "Succeeded", "Failed", "Unknown"])),
+            owner_kind=kind,
+            owner_name="job" if kind else None,
+            pinned=draw(st.sampled_from([False, False, True])),
+            mirror=draw(st.sampled_from([False, False, False, True])),
+            deleting=draw(st.none() | MOMENTS),
+        )
+
+    return tuple(one(number) for number in range(draw(st.integers(0, 4))))
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Seen:
+    there = [VersionSeen(1, "ami-old", "as it was")]
+    if draw(FLAGS):
+        there.insert(0, ours_of(2, image_id=draw(st.sampled_from(["ami-new", "ami-new", "ami-x"]))))
+    if draw(FLAGS):
+        there.insert(0, VersionSeen(7, "ami-y", "somebody else's"))
+    marker = st.sampled_from([None, MarkerSeen(ID, "uid-marker"), MarkerSeen("r2", "x")])
+    autoscaler = st.none() | st.builds(
+        AutoscalerSeen, st.integers(0, 2), st.sampled_from([None, 1]), st.sampled_from([None, ID, ID, "r2"])
+    )
+    return seen(
+        draw(groups()),
+        *draw(nodes()),
+        *draw(some_pods()),
+        template(*there, default=draw(st.sampled_from([1, 2, 7]))),
+        unjoined=(*NAMES, "x"),
+        fresh=tuple(draw(st.sets(st.sampled_from(NAMES)))),
+        marker=draw(marker),
+        autoscaler=draw(autoscaler),
+        troubles=draw(st.sampled_from([{}, {"g": "no capacity"}])),
+    )
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[Node, ...]:
+    def one(name: str) -> Node:
+        named = draw(st.sampled_from([name, name, None]))
+        return row(
+            f"i-{name}",
+            draw(st.sampled_from(list(Stage))),
+            role=draw(st.sampled_from(["old", "old", "surplus"])),
+            name=named,
+            uid=named and f"uid-{named}",
+            round=draw(st.integers(0, 1)),
+        )
+
+    return tuple(one(name) for name in NAMES if draw(FLAGS))
+
+
+@st.composite
+def effect_rows(draw: st.DrawFn) -> tuple[EffectRow, ...]:
+    effects = draw(st.lists(st.sampled_from(ALL), max_size=3, unique_by=lambda effect: effect.key))
+    return tuple(
+        unsettled(
+            effect,
+            draw(st.sampled_from(["intended", "unknown", "refused"])),
+            retry_at=draw(st.none() | MOMENTS),
+            answered=draw(st.none() | MOMENTS),
+            detail=draw(st.sampled_from(["", "budget web"])),
+        )
+        for effect in effects
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn, phases: st.SearchStrategy[Phase] = ANY_PHASE) -> Record:
+    phase = draw(phases)
+    known = phase not in {Phase.PLANNED, Phase.AUTOSCALER_OFF}
+    pinned = known and phase is not Phase.LAUNCH_TEMPLATE
+    has_autoscaler = draw(FLAGS)
+    changes: dict[str, Any] = {
+        "nodes": draw(rows()) if pinned else (),
+        "unsettled": draw(effect_rows()),
+        "done": frozenset(draw(st.sets(st.sampled_from([effect.key for effect in ALL])))),
+        "written": draw(st.sampled_from([{}, {"g": SURGED}, {"g": Sizes(3, 4, 4)}])),
+        "round": draw(st.integers(0, 1)),
+        "deadline": draw(st.none() | MOMENTS),
+        "drain_deadline": draw(st.none() | MOMENTS),
+        "groups": (node_group(reference=draw(st.sampled_from(["$Latest", "$Default", "1"]))),),
+        "taint_early": draw(FLAGS),
+        "max_draining": draw(st.integers(1, 2)),
+        "on_deadline": draw(st.sampled_from(["pod", "job", "halt"])),
+        "on_blocked": draw(st.sampled_from(["halt", "force"])),
+        "node_selector": draw(st.sampled_from([{}, {}, {"role": "worker"}])),
+        "autoscaler_replicas": draw(st.integers(0, 1)) if has_autoscaler else None,
+    }
+    if not has_autoscaler:
+        changes["autoscaler"] = None
+    if known:
+        before = draw(st.sampled_from([BASE, BASE, Sizes(0, 0, 3)]))
+        suspended = draw(st.sampled_from([(), PROCESSES[:1]]))
+        changes["baselines"] = (
+            baseline(sizes=before, protect_new=draw(FLAGS), capacity_rebalance=draw(FLAGS), suspended=suspended),
+        )
+    return record(phase, **changes)
+
+
+@SEARCH
+@given(observations(), records(), MOMENTS)
+def test_every_phase_decides(world: Seen, journal: Record, now: datetime) -> None:
+    """It never fails; it says Advance if and only if its postcondition holds; no key stands twice in one act."""
+    phase = PHASES[journal.phase]
+    decision = phase.decide(world, journal, now)
+    assert phase.holds(world, journal) is isinstance(decision, Advance)
+    assert_sound(decision, journal)
+
+
+@SEARCH
+@given(observations(), records(), MOMENTS)
+def test_every_tick_decides(world: Seen, journal: Record, now: datetime) -> None:
+    """The whole way from what is seen to what is sent never fails, and settles no effect twice."""
+    settled = [one.key for one in settle(world, journal, now)]
+    assert len(settled) == len(set(settled))
+    phase = PHASES[journal.phase]
+    decision = unclear(journal, now) or guard(world, journal) or phase.decide(world, journal, now)
+    sent = sift(soften(sift(decision, journal, now), world, journal), journal, now)
+    assert_sound(sent, journal)
+    if isinstance(sent, Act):
+        assert journal.done.isdisjoint(effect.key for effect in sent.effects)
+        under_way = {one.effect.key for one in journal.unsettled if one.state != "refused"}
+        assert under_way.isdisjoint(effect.key for effect in sent.effects)
+
+
+def assert_sound(decision: Decision, journal: Record) -> None:
+    if not isinstance(decision, Act):
+        return
+    keys = Counter(effect.key for effect in decision.effects)
+    assert not keys or max(keys.values()) == 1
+    stages = {one.instance_id: one.stage for one in journal.nodes}
+    assert len({move.instance_id for move in decision.moves}) == len(decision.moves)
+    for move in decision.moves:
+        step(stages[move.instance_id], move.trigger)
+    assert {one.instance_id for one in decision.nodes}.isdisjoint(stages)
+    terminates = Counter(effect.group for effect in decision.effects if isinstance(effect, Terminate))
+    assert all(count == 1 for count in terminates.values())
+
+
+FORWARD: dict[Stage, tuple[Any, str]] = {
+    Stage.WAITING: (waiting, "drain"),
+    Stage.DRAINING: (draining, "release"),
+    Stage.RELEASED: (released, "terminate"),
+    Stage.TERMINATING: (terminating, "gone"),
+    Stage.GONE: (gone, ""),
+    Stage.KEPT: (kept, ""),
+}
+
+
+@SEARCH
+@given(observations(), records(st.just(Phase.DRAIN)), MOMENTS)
+def test_every_stage_decides(world: Seen, journal: Record, now: datetime) -> None:
+    """It holds if and only if the stage answers with the trigger that leads on; ends answer nothing."""
+    for one in journal.nodes:
+        it = view(one, world, journal, now)
+        answer = STAGES[one.stage](it)
+        module, forward = FORWARD[one.stage]
+        assert module.holds(it) is (answer.trigger == forward)
+        assert not (terminal(one.stage) and (answer.trigger or answer.effects))
+        assert_harmless(it)
+
+
+def assert_harmless(it: View) -> None:
+    """Whatever the stage, what cannot be taken back is done only where it may be."""
+    protected = it.record.plan.settings.protected
+    held = {one.uid for one in pods.holding(it.pods, protected)}
+    for effect in STAGES[it.row.stage](it).effects:
+        match effect:
+            case Terminate():
+                assert effect.instance_id == it.row.instance_id
+                assert it.fresh
+                assert not it.leaving
+                assert it.instance
+                assert it.instance.in_service
+                assert not it.instance.protected
+                assert it.group.sizes.minimum == it.group.sizes.desired - 1 == effect.desired_before - 1
+                assert it.remaining >= it.needed
+            case Evict() | DeletePod():
+                assert effect.uid not in held or it.may_kill
+                assert effect.uid not in held or effect.kills
+            case DeleteJob():
+                assert it.may_kill
+            case _:
+                pass
+
+
+@SEARCH
+@given(observations(), records(st.just(Phase.DRAIN)))
+def test_nobody_is_killed_before_the_deadline(world: Seen, journal: Record) -> None:
+    """Before the stored instant, or without one, no pod that holds a node is touched, in any stage."""
+    deadline = journal.drain_deadline or NOW
+    decision = PHASES[Phase.DRAIN].decide(world, journal, deadline - timedelta(seconds=1))
+    if isinstance(decision, Act):
+        assert not [effect for effect in decision.effects if getattr(effect, "kills", None)]
+        assert not [effect for effect in decision.effects if isinstance(effect, DeletePod | DeleteJob)]
+
+
+def test_the_search_reaches_terminates() -> None:
+    """The strategies are not so wild that nothing dangerous is ever decided."""
+    world = seen(found(instances=(instance("i-o1", 1, protected=False),), sizes=Sizes(3, 4, 4)), fresh=("o1",))
+    journal = record(nodes=(row("i-o1", Stage.RELEASED),), baselines=(baseline(sizes=Sizes(0, 0, 3)),))
+    assert STAGES[Stage.RELEASED](view(journal.nodes[0], world, journal, NOW)).effects == (END,)

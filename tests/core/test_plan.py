@@ -1,0 +1,76 @@
+"""The records that decisions are made from: what they find, and what they refuse to make up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rollout.machine import Phase
+from rollout.phases.look import number
+from rollout.seen import Seen
+from tests.core.build import found, instance, node, node_group, plan, pod, record, seen, template
+
+BEGUN = record(Phase.PLANNED)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda: plan().group("x"), id="a group that is not in the plan"),
+        pytest.param(lambda: plan(Phase.PLANNED).baseline("g"), id="a baseline before it was committed"),
+        pytest.param(lambda: plan(Phase.PLANNED).surge("g"), id="a surge before the baseline"),
+        pytest.param(lambda: number(BEGUN, node_group()), id="our version before it was made"),
+        pytest.param(lambda: seen(found()).group("x"), id="a group that was not looked at"),
+        pytest.param(lambda: seen().template("lt"), id="a template that was not looked at"),
+    ],
+)
+def test_what_is_not_there_is_not_made_up(ask: Callable[[], object]) -> None:
+    """Asking too early, or for something else, is a mistake of ours and is not hidden."""
+    with pytest.raises(KeyError):
+        ask()
+
+
+def test_what_is_found_by_name() -> None:
+    """Groups, versions, instances and nodes are found where they are, and None where they are not."""
+    world: Seen = seen(found(), node("x", instance_id=None), pod("a", "o1"), pod("b", None))
+    assert plan().group("g") == node_group()
+    assert plan(Phase.PLANNED).version(node_group()) is None
+    assert plan().version(node_group(source_version=11)) is None
+    assert (world.instance("i-x"), world.node_of("i-x")) == (None, None)
+    assert [one.name for one in world.pods_on("o1")] == ["a"]
+    assert world.pods_on("x") == ()
+    assert BEGUN.row("cordon:o1:") is None
+
+
+@pytest.mark.parametrize(("reference", "means"), [("$Latest", 2), ("$Default", 1), ("7", 7)])
+def test_references(reference: str, means: int) -> None:
+    """A name means what the template says now, a number itself."""
+    assert template(default=1).resolve(reference) == means
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "living", "in_service"),
+    [
+        ("Pending", True, False),
+        ("Pending:Wait", True, False),
+        ("InService", True, True),
+        ("Terminating", False, False),
+        ("Terminating:Proceed", False, False),
+        ("Terminated", False, False),
+        ("Standby", False, False),
+        ("Detached", False, False),
+    ],
+)
+def test_lifecycles(lifecycle: str, living: bool, in_service: bool) -> None:  # noqa: FBT001 - columns of a table
+    """Living is what is here or on its way; AWS takes protection only for what is in service."""
+    one = instance("i-o1", 1, lifecycle=lifecycle)
+    assert (one.living, one.in_service) == (living, in_service)
+    assert bool(found(one).living) is living
+
+
+def test_nodes_of_a_group_are_those_of_its_living_instances() -> None:
+    """A node outlives its instance for a moment, and a living instance may have none yet."""
+    group = found(instance("i-a", 1), instance("i-b", 1, lifecycle="Terminating"), instance("i-c", 1))
+    world = seen(group, node("a"), node("b"), unjoined=("c",))
+    assert [one.name for one in world.nodes_of(group)] == ["a"]
