@@ -249,6 +249,14 @@ class Seen:
         nodes = (self._nodes.get(instance.id) for instance in group.living)
         return tuple(node for node in nodes if node is not None)
 
+    def selected_otherwise(self, selector: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the names of the nodes on which a selector of labels and the groups disagree; an empty one agrees."""
+        of_groups = {node.name for group in self.groups for node in self.nodes_of(group)}
+        selected = {node.name for node in self.nodes if selector.items() <= node.labels.items()}
+        # A node outlives its instance for a moment: that explains it.
+        listed = {node.name for id_ in self._instances if (node := self.node_of(id_))}
+        return tuple(sorted((of_groups - selected) | (selected - listed))) if selector else ()
+
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         """Return the pods that are scheduled on a node, as the cache knows them."""
         return self._pods.get(node, ())

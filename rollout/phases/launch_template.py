@@ -122,13 +122,7 @@ def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReferen
 def _cross_check(seen: Seen, record: Record) -> Halt | None:
     """The selector decides nothing; where it disagrees with the groups, somebody has to look."""
     selector = record.plan.settings.node_selector
-    if not selector:
-        return None
-    of_groups = {node.name for group in seen.groups for node in seen.nodes_of(group)}
-    selected = {node.name for node in seen.nodes if selector.items() <= node.labels.items()}
-    # A node outlives its instance for a moment: that explains it.
-    leaving = {node.name for group in seen.groups for i in group.instances if (node := seen.node_of(i.id))}
-    odd = sorted((of_groups - selected) | (selected - of_groups - leaving))
+    odd = seen.selected_otherwise(selector)
     if not odd:
         return None
     labels = ",".join(f"{name}={value}" for name, value in selector.items())

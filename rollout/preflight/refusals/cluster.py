@@ -1,0 +1,80 @@
+"""The cluster: whose it is for now, whether it is the groups' own, and where we stand in it ourselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollout.errors import Refusal
+from rollout.preflight.survey import Request, Survey
+from rollout.seen import Seen
+
+#: Names that one line lists at most.
+_NAMED = 5
+
+
+def marked(found: Survey, request: Request) -> Iterator[Refusal]:
+    """Somebody's marker is there: another rollout is at work on the cluster, or was and never ended."""
+    if found.marker:
+        whose = f"rollout {found.marker.rollout_id or 'of an unknown id'}"
+        hint = (
+            f"rollout resume {found.marker.rollout_id} with its own journal; only if that is lost: put back what its "
+            "ConfigMap says, then: kubectl -n kube-system delete configmap eks-rollout"
+        )
+        yield Refusal(f"{whose} is at work on {request.cluster}: ConfigMap kube-system/eks-rollout is its marker", hint)
+
+
+def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
+    """The cluster-autoscaler's Deployment does not exist."""
+    where = request.settings.autoscaler
+    if where and found.autoscaler is None:
+        hint = "correct `autoscaler` in the configuration; write `autoscaler: none` if the cluster has none"
+        yield Refusal(f"the cluster-autoscaler Deployment {where.namespace}/{where.name} does not exist", hint)
+
+
+def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
+    """The cluster-autoscaler is still held by another rollout."""
+    where = request.settings.autoscaler
+    if where and found.autoscaler and found.autoscaler.rollout_id:
+        holder = found.autoscaler.rollout_id
+        hint = f"finish that rollout first: rollout resume {holder}"
+        yield Refusal(f"{where.namespace}/{where.name} is still held by rollout {holder}", hint)
+
+
+def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group has instances at work, and not one of them is a node of the cluster, by the nodes' provider ids."""
+    nodes = {node.instance_id for node in found.nodes}
+    for group in found.groups:
+        serving = {instance.id for instance in group.instances if instance.in_service}
+        if serving and serving.isdisjoint(nodes):
+            hint = "check `groups`, `region`, `cluster` and the kubeconfig: they do not belong together"
+            yield Refusal(f"no instance of {group.name} is a node of cluster {request.cluster}", hint)
+
+
+def of_another_cluster(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group's tags say that it belongs to another cluster."""
+    for group in found.ours():
+        if group.clusters and request.cluster not in group.clusters:
+            hint = "check `groups` and `cluster` in the configuration: they do not belong together"
+            theirs = ", ".join(sorted(group.clusters))
+            yield Refusal(f"{group.name} is tagged as a group of cluster {theirs}, not {request.cluster}", hint)
+
+
+def selected_otherwise(found: Survey, request: Request) -> Iterator[Refusal]:
+    """The configured selector and the groups disagree about which nodes are meant."""
+    selector = request.settings.node_selector
+    odd = Seen(groups=found.groups, nodes=found.nodes).selected_otherwise(selector)
+    if odd:
+        labels = ",".join(f"{name}={value}" for name, value in selector.items())
+        more = ", …" if len(odd) > _NAMED else ""
+        hint = "correct `node_selector` or `groups` in the configuration, or the nodes' labels"
+        yield Refusal(f"the selector {labels} and the groups disagree on {', '.join(odd[:_NAMED])}{more}", hint)
+
+
+def our_own_node(found: Survey, request: Request) -> Iterator[Refusal]:
+    """We run in a pod on a node that must go: the rollout would end itself."""
+    on = next((pod.node for pod in found.pods if (pod.namespace, pod.name) == found.own_pod), None)
+    instance = next((node.instance_id for node in found.nodes if node.name == on), None)
+    for group in found.groups:
+        if instance in {one.id for one in group.instances}:
+            hint = "run it on a node that is in none of the groups, or outside of the cluster"
+            yield Refusal(f"this process runs on {on}, a node of {group.name} that must go", hint)

@@ -1,0 +1,107 @@
+"""The Auto Scaling groups, each by itself: what in them would do or undo what a rollout does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollout.errors import Refusal
+from rollout.preflight.survey import Request, Survey
+
+
+def missing(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group of the configuration does not exist in the region."""
+    known = {group.name for group in found.groups}
+    for name in request.groups:
+        if name not in known:
+            hint = "correct `groups` in the configuration (aws autoscaling describe-auto-scaling-groups lists them)"
+            yield Refusal(f"Auto Scaling group {name} does not exist in {request.region}", hint)
+
+
+def managed(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group belongs to an EKS managed node group: EKS would put back what we change."""
+    for group in found.groups:
+        if group.nodegroup:
+            name = f"--cluster-name {request.cluster} --nodegroup-name {group.nodegroup}"
+            hint = f"use: aws eks update-nodegroup-version {name}"
+            yield Refusal(f"{group.name} belongs to the EKS managed node group {group.nodegroup}", hint)
+
+
+def no_template(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group has a launch configuration instead of a launch template."""
+    for group in found.ours():
+        if group.template is None:
+            hint = f"give it one: aws autoscaling update-auto-scaling-group {_named(group.name)} --launch-template …"
+            yield Refusal(f"{group.name} has no launch template", hint)
+
+
+def mixed(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group has a MixedInstancesPolicy."""
+    for group in found.groups:
+        if group.mixed:
+            hint = "give it a launch template of its own; rollout does not replace such groups yet"
+            yield Refusal(f"{group.name} uses a MixedInstancesPolicy", hint)
+
+
+def refreshing(found: Survey, request: Request) -> Iterator[Refusal]:
+    """An instance refresh is at work on a group: it terminates instances with Jobs on them."""
+    for name, refresh in found.refreshes.items():
+        hint = f"wait for it, or: aws autoscaling cancel-instance-refresh {_named(name)}"
+        yield Refusal(f"an instance refresh is at work on {name} ({refresh})", hint)
+
+
+def warm_pool(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group has a warm pool: its instances come from the old version, whatever the group launches."""
+    for group in found.ours():
+        if group.warm_pool:
+            hint = f"remove it until the rollout is done: aws autoscaling delete-warm-pool {_named(group.name)}"
+            yield Refusal(f"{group.name} has a warm pool", hint)
+
+
+def weighted(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group has WeightedCapacity in its overrides: its desired capacity is not a number of instances."""
+    for group in found.ours():
+        if any(override.weight for override in group.overrides):
+            hint = "remove WeightedCapacity from its overrides"
+            yield Refusal(f"{group.name} gives its instance types weights, so its sizes do not count instances", hint)
+
+
+def other_units(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group's DesiredCapacityType is vcpu or memory-mib: its desired capacity is not a number of instances."""
+    for group in found.ours():
+        if group.units != "units":
+            update = f"aws autoscaling update-auto-scaling-group {_named(group.name)} --desired-capacity-type units"
+            yield Refusal(
+                f"{group.name} counts its sizes in {group.units}, not in instances", f"with new sizes: {update}"
+            )
+
+
+def mixed_on_demand(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group has a base of on-demand instances and spot above it: AWS would choose of which kind the victim is."""
+    for group in found.ours():
+        base, percent = group.on_demand_base, group.on_demand_percent
+        if base and percent < 100:  # noqa: PLR2004  percent
+            hint = "set OnDemandBaseCapacity to 0, or OnDemandPercentageAboveBaseCapacity to 100"
+            what = f"OnDemandBaseCapacity {base} and {percent} % on demand above it"
+            yield Refusal(f"{group.name} has {what}: AWS would choose which kind of instance goes", hint)
+
+
+def image_in_override(found: Survey, request: Request) -> Iterator[Refusal]:
+    """An override of a group's MixedInstancesPolicy names an image of its own, which beats every template version."""
+    for group in found.ours():
+        images = sorted({override.image_id for override in group.overrides if override.image_id})
+        if images:
+            hint = "remove ImageId from its overrides, so that the template decides"
+            yield Refusal(f"overrides of {group.name} launch {', '.join(images)}, whatever its template says", hint)
+
+
+def standby(found: Survey, request: Request) -> Iterator[Refusal]:
+    """Instances of a group are in Standby: they are nodes, but count neither as old nor as capacity."""
+    for group in found.groups:
+        waiting = [one.id for one in group.instances if one.lifecycle in {"EnteringStandby", "Standby"}]
+        if waiting:
+            hint = f"aws autoscaling exit-standby {_named(group.name)} --instance-ids {' '.join(waiting)}"
+            yield Refusal(f"{group.name} has instances in Standby: {', '.join(waiting)}", hint)
+
+
+def _named(group: str) -> str:
+    return f"--auto-scaling-group-name {group}"
