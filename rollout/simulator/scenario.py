@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
+from rollout.simulator.account import Group, Image, Template
 from rollout.simulator.faults import Fault
 from rollout.simulator.fields import Count, Duration, DurationRange, Moment, Part, Range, nearest
 from rollout.simulator.world.actions import Action
@@ -34,64 +35,6 @@ def as_list(value: object) -> object:
 
 class ScenarioError(ValueError):
     """The scenario cannot be used; the text names file, line, cause and what would be right."""
-
-
-class Image(Part):
-    """An AMI."""
-
-    id: str = Field(pattern=r"^ami-[0-9a-f]{8,17}$")
-    name: str
-
-
-class TemplateVersion(Part):
-    """One version of a launch template; versions are numbered from 1 in the order of the file."""
-
-    image: str
-    instance_type: str = "m5.2xlarge"
-    description: str = ""
-
-
-class Template(Part):
-    """A launch template."""
-
-    name: str
-    versions: tuple[TemplateVersion, ...] = Field(min_length=1)
-    default: int = 1
-
-
-class Group(Part):
-    """An Auto Scaling group whose instances are nodes of the cluster.
-
-    ``version`` is ``$Latest``, ``$Default`` or a number. ``boot`` lasts from the launch of an instance until its
-    node joins, ``ready`` from then until the node is Ready. ``slots`` is what one node offers to Jobs.
-    """
-
-    name: str
-    template: str
-    version: str = "$Latest"
-    min: Count = 0
-    desired: Count
-    max: Count
-    zones: tuple[str, ...] = Field(default=("eu-west-1a", "eu-west-1b"), min_length=1)
-    nodegroup: str = ""
-    boot: DurationRange = Range(40, 90)
-    ready: DurationRange = Range(15, 40)
-    slots: Count = 4
-    max_pods: Count = 58
-    spot: bool = False
-    protect_new: bool = False
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels that the kubelet of each of its nodes sets, besides the well-known ones."""
-        return {"nodegroup": self.nodegroup or self.name}
-
-    @model_validator(mode="after")
-    def _sizes_in_order(self) -> Group:
-        if not self.min <= self.desired <= self.max:
-            msg = f"group {self.name}: min {self.min}, desired {self.desired} and max {self.max} are not in order"
-            raise ValueError(msg)
-        return self
 
 
 class Autoscaler(Part):
@@ -218,6 +161,10 @@ class Event(Part):
     action: Action
 
 
+#: Rules of the outside that can be switched off, so that promises can be seen to fail.
+Breakage = Literal["ignore-min-size", "ignore-protection", "decrement-twice", "ignore-uid"]
+
+
 class Expect(Part):
     """How the rollout of this scenario should come out, for the promises and the tests.
 
@@ -250,6 +197,7 @@ class Scenario(Part):
     protected: Protected = Protected()
     workloads: Workloads = Workloads()
     world_faults: tuple[WorldFault, ...] = ()
+    broken: frozenset[Breakage] = frozenset()
     request_faults: tuple[Fault, ...] = ()
     events: tuple[Annotated[Event, BeforeValidator(_split_action)], ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -261,7 +209,9 @@ class Scenario(Part):
         _known("image", images, self.target_ami)
         for template in self.templates:
             _known("image", images, *(version.image for version in template.versions))
-        _known("template", [template.name for template in self.templates], *(group.template for group in self.groups))
+        templates = [template.name for template in self.templates]
+        _known("template", templates, *(name for group in self.groups for name, _ in group.references))
+        _known("image", images, *(one.image for group in self.groups for one in group.overrides if one.image))
         groups = [group.name for group in self.groups]
         _known("group", groups, *(fault.group for fault in self.world_faults if fault.group))
         _known("group", groups, *(pod.group for pod in self.workloads.mirror_pods if pod.group))

@@ -19,6 +19,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from rollout.simulator.aws import autoscaling as aws_autoscaling
+from rollout.simulator.aws import autoscaling_lives as aws_autoscaling_lives
 from rollout.simulator.aws import ec2_images as aws_ec2_images
 from rollout.simulator.aws import ec2_instances as aws_ec2_instances
 from rollout.simulator.aws import ec2_templates as aws_ec2_templates
@@ -43,7 +44,7 @@ Describe = Callable[[web.Request], RequestInfo | None]
 RenderError = Callable[[RequestInfo, int, str, str], web.Response]
 
 OPERATIONS: Final[dict[str, Mapping[str, Handler]]] = {
-    "autoscaling": aws_autoscaling.OPERATIONS,
+    "autoscaling": {**aws_autoscaling.OPERATIONS, **aws_autoscaling_lives.OPERATIONS},
     "ec2": {**aws_ec2_images.OPERATIONS, **aws_ec2_instances.OPERATIONS, **aws_ec2_templates.OPERATIONS},
     "eks": aws_eks.OPERATIONS,
     "sts": aws_sts.OPERATIONS,

@@ -63,8 +63,17 @@ def _group(cloud: Cloud, group: Group, *, instances: bool) -> dict[str, Any]:
         "TerminationPolicies": ["Default"],
         "NewInstancesProtectedFromScaleIn": group.protect_new,
         "CapacityRebalance": group.capacity_rebalance,
+        "DesiredCapacityType": group.capacity_type if group.capacity_type != "units" else None,
+        "WarmPoolConfiguration": warm_pool(group),
+        "WarmPoolSize": group.warm_pool.size if group.warm_pool else None,
         "TrafficSources": [],
     }
+
+
+def warm_pool(group: Group) -> dict[str, Any] | None:
+    """The configuration of its warm pool, None where it has none."""
+    pool = group.warm_pool
+    return {"MinSize": pool.min_size, "PoolState": pool.state} if pool else None
 
 
 def _suspended(name: str, since: float) -> dict[str, str]:
@@ -94,7 +103,12 @@ def _instance(cloud: Cloud, instance: Instance) -> dict[str, Any]:
             "Version": str(instance.version),
         },
         "ProtectedFromScaleIn": instance.protected,
+        "WeightedCapacity": str(instance.weight) if _weighted(cloud, instance) else None,
     }
+
+
+def _weighted(cloud: Cloud, instance: Instance) -> bool:
+    return any("WeightedCapacity" in one for one in cloud.groups[instance.group].overrides)
 
 
 def describe_instances(call: Call) -> dict[str, Any]:
@@ -115,10 +129,11 @@ def describe_activities(call: Call) -> dict[str, Any]:
     name, ids = call.get("AutoScalingGroupName"), call.get("ActivityIds")
     found = call.cloud.activities.of(call.cloud.group(name).name) if name else call.cloud.activities.everywhere()
     shown, token = page(call, [one for one in found if not ids or one.id in ids], "MaxRecords", 100, 100)
-    return {"Activities": [_activity(call.cloud, one) for one in shown], "NextToken": token}
+    return {"Activities": [activity_shown(call.cloud, one) for one in shown], "NextToken": token}
 
 
-def _activity(cloud: Cloud, activity: Activity) -> dict[str, Any]:
+def activity_shown(cloud: Cloud, activity: Activity) -> dict[str, Any]:
+    """A scaling activity in the API's form."""
     return {
         "ActivityId": activity.id,
         "AutoScalingGroupName": activity.group,
@@ -156,7 +171,7 @@ def set_protection(call: Call) -> dict[str, Any]:
 def terminate(call: Call) -> dict[str, Any]:
     """TerminateInstanceInAutoScalingGroup."""
     activity = call.cloud.terminate_in_group(call["InstanceId"], decrement=call["ShouldDecrementDesiredCapacity"])
-    return {"Activity": _activity(call.cloud, activity)}
+    return {"Activity": activity_shown(call.cloud, activity)}
 
 
 def suspend(call: Call) -> dict[str, Any]:
@@ -193,33 +208,12 @@ def _tagged(cloud: Cloud, tag: dict[str, Any]) -> Group:
     return cloud.group(tag.get("ResourceId", ""))
 
 
-def describe_refreshes(call: Call) -> dict[str, Any]:
-    """DescribeInstanceRefreshes: there never is one."""
-    call.cloud.group(call["AutoScalingGroupName"])
-    return {"InstanceRefreshes": []}
-
-
-def describe_warm_pool(call: Call) -> dict[str, Any]:
-    """DescribeWarmPool: no group has one."""
-    call.cloud.group(call["AutoScalingGroupName"])
-    return {"Instances": []}
-
-
-def describe_hooks(call: Call) -> dict[str, Any]:
-    """DescribeLifecycleHooks: no group has any."""
-    call.cloud.group(call["AutoScalingGroupName"])
-    return {"LifecycleHooks": []}
-
-
 OPERATIONS = {
     "CreateOrUpdateTags": set_tags,
     "DeleteTags": delete_tags,
     "DescribeAutoScalingGroups": describe_groups,
     "DescribeAutoScalingInstances": describe_instances,
-    "DescribeInstanceRefreshes": describe_refreshes,
-    "DescribeLifecycleHooks": describe_hooks,
     "DescribeScalingActivities": describe_activities,
-    "DescribeWarmPool": describe_warm_pool,
     "ResumeProcesses": resume,
     "SetDesiredCapacity": set_desired,
     "SetInstanceProtection": set_protection,

@@ -72,9 +72,9 @@ def _image(cloud: Cloud, image: Image) -> dict[str, Any]:
         "Hypervisor": "xen",
         "VirtualizationType": "hvm",
         "EnaSupport": True,
-        "RootDeviceName": "/dev/xvda",
+        "RootDeviceName": image.root_device,
         "RootDeviceType": "ebs",
-        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": ebs}] if image.snapshot else [],
+        "BlockDeviceMappings": [{"DeviceName": image.root_device, "Ebs": ebs}] if image.snapshot else [],
         "Tags": tag_list(image.tags),
     }
 

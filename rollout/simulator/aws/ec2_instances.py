@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rollout.simulator.aws.call import keep, page, tag_list
 from rollout.simulator.aws.ec2_images import known
 from rollout.simulator.cloud.errors import AwsError
+from rollout.simulator.cloud.types import TYPES, architecture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,23 +18,6 @@ if TYPE_CHECKING:
 
 #: Codes of the instance states (EC2 API reference, InstanceState).
 CODES: Final = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48}
-
-#: Instance type → virtual CPUs, memory in MiB.
-TYPES: Final = {
-    "c5.2xlarge": (8, 16384),
-    "c5.large": (2, 4096),
-    "c5.xlarge": (4, 8192),
-    "m5.2xlarge": (8, 32768),
-    "m5.4xlarge": (16, 65536),
-    "m5.large": (2, 8192),
-    "m5.xlarge": (4, 16384),
-    "r5.2xlarge": (8, 65536),
-    "r5.large": (2, 16384),
-    "r5.xlarge": (4, 32768),
-    "t3.large": (2, 8192),
-    "t3.medium": (2, 4096),
-    "t3.xlarge": (4, 16384),
-}
 
 _NO_INSTANCE = ("InvalidInstanceID.NotFound", "The instance ID '{}' does not exist")
 
@@ -86,6 +70,7 @@ def _instance(cloud: Cloud, instance: Instance) -> dict[str, Any]:
         "InstanceId": instance.id,
         "ImageId": instance.image,
         "InstanceType": instance.type,
+        "Architecture": architecture(instance.type),
         "LaunchTime": instance.launched,
         "State": _state(instance.state),
         "StateTransitionReason": instance.reason,
@@ -115,12 +100,21 @@ def terminate_instances(call: Call) -> dict[str, Any]:
     return {"TerminatingInstances": changes}
 
 
+def run_instances(call: Call) -> dict[str, Any]:
+    """RunInstances, which is only tried out (DryRun): instances here come from Auto Scaling groups."""
+    del call
+    raise AwsError("NotImplemented", "The simulator runs instances for groups only; RunInstances knows DryRun.", 501)
+
+
 def describe_types(call: Call) -> dict[str, Any]:
     """DescribeInstanceTypes, of the few that the simulator knows."""
     for wanted in call.get("InstanceTypes", ()):
         if wanted not in TYPES:
             raise AwsError("InvalidInstanceType", f"The following supplied instance types do not exist: [{wanted}]")
-    fields: Fields[str] = {"instance-type": lambda one: one}
+    fields: Fields[str] = {
+        "instance-type": lambda one: one,
+        "processor-info.supported-architecture": architecture,
+    }
     names = keep(call.get("InstanceTypes") or list(TYPES), call.get("Filters", ()), fields, lambda _: {})
     shown, token = page(call, names, "MaxResults", 100)
     return {"InstanceTypes": [_type(name) for name in shown], "NextToken": token}
@@ -133,7 +127,7 @@ def _type(name: str) -> dict[str, Any]:
         "CurrentGeneration": True,
         "VCpuInfo": {"DefaultVCpus": cpus},
         "MemoryInfo": {"SizeInMiB": memory},
-        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+        "ProcessorInfo": {"SupportedArchitectures": [architecture(name)]},
         "SupportedUsageClasses": ["on-demand", "spot"],
     }
 
@@ -141,5 +135,6 @@ def _type(name: str) -> dict[str, Any]:
 OPERATIONS: dict[str, Callable[[Call], dict[str, Any]]] = {
     "DescribeInstanceTypes": describe_types,
     "DescribeInstances": describe_instances,
+    "RunInstances": run_instances,
     "TerminateInstances": terminate_instances,
 }

@@ -96,6 +96,28 @@ def unhealthy(now: float) -> str:
     )
 
 
+def abandoned(now: float) -> str:
+    """Why an instance goes whose launching hook did not let it in."""
+    return f"At {iso(now)} an instance was taken out of service in response to a lifecycle action being abandoned."
+
+
+def at_risk(now: float) -> str:
+    """Why an instance goes that EC2 is about to take back, once another is InService in its place."""
+    return (
+        f"At {iso(now)} an instance was taken out of service in response to an EC2 instance rebalance recommendation."
+    )
+
+
+def refreshed(now: float) -> str:
+    """Why an instance refresh ends an instance."""
+    return f"At {iso(now)} an instance was taken out of service in response to an instance refresh."
+
+
+def standby(now: float, instance: str, where: str) -> str:
+    """Why an instance goes to Standby or comes back; ``where`` says which."""
+    return f"At {iso(now)} instance {instance} was moved {where} Standby in response to a user request."
+
+
 def rebalance(now: float, zone: str) -> str:
     """Why AZRebalance launches one more than desired."""
     return (

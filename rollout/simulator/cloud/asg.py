@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.simulator.cloud import activities as words
-from rollout.simulator.cloud import policy
+from rollout.simulator.cloud import policy, recipe
 from rollout.simulator.cloud.errors import AwsError, invalid
+from rollout.simulator.cloud.refresh import Refreshes
 from rollout.simulator.seeded import seconds
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class AutoScaling:
         self._cloud = cloud
         self._lives = lives
         self._activities = activities
+        self.refreshes = Refreshes(cloud)
 
     def wake(self, group: Group, within: tuple[float, float] = LOOKS_AFTER) -> None:
         """Have the group looked at soon, once; an earlier booking stands, a later one is moved forward."""
@@ -45,18 +47,21 @@ class AutoScaling:
         group.booked = self._cloud.clock.after(delay, lambda: self.reconcile(group))
 
     def reconcile(self, group: Group) -> None:
-        """One look: replace what is unhealthy, then launch, terminate or balance."""
+        """One look: replace what is unhealthy, then launch, terminate, refresh or balance."""
         group.rounds += 1
         self._remove_unhealthy(group)
-        balancing = group.balancing is not None and group.balancing.lifecycle == "Pending"
-        missing = group.desired + balancing - len(group.living)
+        balancing = group.balancing is not None and group.balancing.lifecycle.startswith("Pending")
+        at_risk = self._at_risk(group)
+        missing = group.desired + balancing + len(at_risk) - group.capacity
         if missing > 0:
             self._scale_out(group, missing)
+        elif at_risk:
+            self._give_up(group, at_risk)
         elif missing < 0:
             self._scale_in(group, -missing)
         else:
             group.why = ""
-            if not balancing:
+            if not balancing and not self.refreshes.step(group):
                 self._balance(group)
 
     def _remove_unhealthy(self, group: Group) -> None:
@@ -66,20 +71,53 @@ class AutoScaling:
             if not instance.healthy:
                 self._lives.terminate(instance, words.unhealthy(self._cloud.clock.now))
 
+    def _at_risk(self, group: Group) -> list[Instance]:
+        """The instances that Capacity Rebalancing replaces before EC2 takes them back.
+
+        They may take the group beyond MaxSize by a tenth of desired (user guide, "Capacity Rebalancing").
+        """
+        if not group.capacity_rebalance:
+            return []
+        beyond = group.max_size + max(group.desired // 10, 1) - group.desired
+        return [one for one in group.living if one.at_risk and one.alive][:beyond]
+
+    def _give_up(self, group: Group, at_risk: list[Instance]) -> None:
+        """End those at risk once the others serve, protected or not: protection does not stop a spot interruption."""
+        others = [one for one in group.living if one not in at_risk]
+        if all(one.lifecycle == "InService" for one in others) and "Terminate" not in group.suspended:
+            for instance in at_risk:
+                self._lives.terminate(instance, words.at_risk(self._cloud.clock.now))
+
     def _scale_out(self, group: Group, missing: int) -> None:
-        before = len(group.living)
+        before = group.capacity
         cause = group.why + words.increase(self._cloud.clock.now, before, before + missing)
-        while missing and self._try_launch(group, policy.zone_for_launch(group), cause):
-            missing -= 1
+        while missing > 0:
+            instance = self._launch_somewhere(group, cause)
+            if instance is None:
+                return
+            missing -= instance.weight
+
+    def _launch_somewhere(self, group: Group, cause: str) -> Instance | None:
+        """Launch in the emptiest zone; where EC2 is short of something there, in the next that is not."""
+        first, *others = policy.zones_for_launch(group)
+        short = [zone for zone in (first, *others) if recipe.shortage_in(group, zone, self._cloud.clock.now)]
+        instance = self._try_launch(group, first, cause)
+        elsewhere = next((zone for zone in others if zone not in short), None)
+        if instance is None and first in short and elsewhere is not None:
+            return self._try_launch(group, elsewhere, cause)
+        return instance
 
     def _scale_in(self, group: Group, surplus: int) -> None:
         if "Terminate" in group.suspended:
             return
-        for _ in range(surplus):
-            size, victim = len(group.living), policy.victim(group.living)
+        while surplus > 0:
+            size = group.capacity
+            victim = policy.victim(group.living, surplus, spare="ignore-protection" not in self._cloud.broken)
             if victim is None:
                 return
-            self._lives.terminate(victim, group.why + words.decrease(self._cloud.clock.now, size, size - 1, victim.id))
+            surplus -= victim.weight
+            cause = words.decrease(self._cloud.clock.now, size, size - victim.weight, victim.id)
+            self._lives.terminate(victim, group.why + cause)
 
     def _balance(self, group: Group) -> None:
         if group.suspended.keys() & {"AZRebalance", "Terminate"}:
@@ -91,26 +129,14 @@ class AutoScaling:
     def _try_launch(self, group: Group, zone: str, cause: str) -> Instance | None:
         if "Launch" in group.suspended:
             return None
+        next_one = recipe.next_of(self._cloud.templates, group)
         try:
-            version = self._launchable(group, zone)
+            recipe.check(self._cloud, group, next_one, zone)
         except AwsError as refused:
             self._activities.fail(group, cause, zone, refused.message)
             self.wake(group, RETRIES_AFTER)
             return None
-        return self._lives.launch(group, zone, version, cause)
-
-    def _launchable(self, group: Group, zone: str) -> int:
-        """The version to launch now; `AwsError` with EC2's words where it would launch nothing."""
-        version = self._cloud.templates.resolve(group.reference)
-        source = self._cloud.templates[group.reference.template].version(version)
-        if self._cloud.clock.now < group.short_until:
-            raise AwsError("InsufficientInstanceCapacity", _no_capacity(str(source.data.get("InstanceType")), zone))
-        image = self._cloud.images.get(source.image)
-        if image is None:
-            raise AwsError("InvalidAMIID.NotFound", f"The image id '[{source.image}]' does not exist.")
-        if image.state != "available":
-            raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image.id}' is not available.")
-        return version
+        return self._lives.launch(group, zone, next_one, cause)
 
     def terminate_by_id(self, instance_id: str, *, decrement: bool) -> Activity:
         """TerminateInstanceInAutoScalingGroup, protected or not.
@@ -122,7 +148,7 @@ class AutoScaling:
         group = self._cloud.groups[instance.group]
         before = group.desired
         if decrement:
-            self._decrement(group)
+            self._decrement(group, instance.weight)
         cause = words.on_request(self._cloud.clock.now, instance.id, before, group.desired)
         activity = self._lives.terminate(instance, cause)
         self.wake(group)
@@ -134,20 +160,15 @@ class AutoScaling:
                 return group.instances[instance_id]
         raise invalid(f"Instance Id not found - No managed instance found for instance ID {instance_id}")
 
-    def _decrement(self, group: Group) -> None:
+    def _decrement(self, group: Group, by: int) -> None:
+        """Lower desired by what the instance counts for."""
+        by += by * ("decrement-twice" in self._cloud.broken)
         floor = 0 if "ignore-min-size" in self._cloud.broken else group.min_size
-        if group.desired <= floor:
+        if group.desired - by < floor:
             raise invalid(
                 f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
                 "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or "
                 "lower group's min size."
             )
-        group.desired -= 1
-        self._cloud.log.applied(group.object, "DesiredCapacity", group.desired + 1, group.desired)
-
-
-def _no_capacity(instance_type: str, zone: str) -> str:
-    return (
-        f"We currently do not have sufficient {instance_type} capacity in the Availability Zone you requested ({zone})."
-        " Our system will be working on provisioning additional capacity."
-    )
+        group.desired -= by
+        self._cloud.log.applied(group.object, "DesiredCapacity", group.desired + by, group.desired)

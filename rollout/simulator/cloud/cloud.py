@@ -3,8 +3,8 @@
 The methods of `Cloud` are what the AWS protocol handlers call, what scenarios build a world with, and what the world
 itself and third parties do to the account. All of them are synchronous and act at the virtual clock's now; what takes
 time is booked on the clock, with durations that depend only on the seed and on the thing. Every change is logged under
-the API's field names. What it does not simulate: networking, IAM permissions, lifecycle hooks, warm pools, instance
-refreshes, scaling policies and cooldowns, and how a MixedInstancesPolicy spreads instance types.
+the API's field names. What it does not simulate: networking, IAM permissions, what becomes of warm pools, scaling
+policies and cooldowns, and the prices by which a MixedInstancesPolicy spreads instance types.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rollout.simulator.cloud import recipe
 from rollout.simulator.cloud.activities import Activities
 from rollout.simulator.cloud.asg import AutoScaling
 from rollout.simulator.cloud.errors import invalid
 from rollout.simulator.cloud.instances import Lives
-from rollout.simulator.cloud.model import Cluster, Group, Image, Instance, Reference, Snapshot, Template
-from rollout.simulator.cloud.policy import zone_for_launch
+from rollout.simulator.cloud.model import Cluster, Group, Image, Instance, Reference, Shortage, Snapshot, Template
+from rollout.simulator.cloud.policy import zones_for_launch
+from rollout.simulator.cloud.standby import Standby
 from rollout.simulator.cloud.templates import Templates
 from rollout.simulator.cloud.update import Updates
 from rollout.simulator.seeded import uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rollout.simulator.clock import VirtualClock
-    from rollout.simulator.cloud.model import Activity
+    from rollout.simulator.cloud.model import Activity, Lifecycle
     from rollout.simulator.log import ChangeLog
 
 
@@ -36,7 +38,8 @@ class Cloud:
 
     ``on_launch`` hears of an instance when EC2 begins to run it, ``on_terminate`` when one that ran is shutting down.
     ``broken`` switches off rules of AWS, so that tests can see the promises fail: "ignore-min-size" lets a terminate
-    with decrement go below MinSize.
+    with decrement go below MinSize, "decrement-twice" lowers desired by two for each, "ignore-protection" lets scale-in
+    choose protected instances.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Cloud:
         self.lives = Lives(self, self.activities)
         self.scaling = AutoScaling(self, self.lives, self.activities)
         self.updates = Updates(self)
+        self.standby = Standby(self)
 
     # How a world is built: nothing of this is logged, it is the state at the start. What says no time of its own
     # was made now.
@@ -94,22 +98,27 @@ class Cloud:
         self.clusters[cluster.name] = cluster
         return cluster
 
-    def add_group(self, group: Group, *, version: int | None = None) -> Group:
-        """Put a group into the account with as many instances as desired, InService at once.
+    def add_group(self, group: Group, standby: int = 0) -> Group:
+        """Put a group into the account with as many instances as desired, InService at once, and some in Standby.
 
-        They were launched from ``version`` (default: what the group's reference means now). The launch hooks are
-        called for each, in order of launch.
+        They were launched from what the group's reference means now. The launch hooks are called for each, in order of
+        launch.
         """
         group.reference = self._known_template(group.reference)
+        group.mixed = self.updates.known_policy(group.mixed) if group.mixed else None
         group.created = group.created or self.clock.now
         group.number = len(self.groups)
         self.groups[group.name] = group
-        source = version or self.templates.resolve(group.reference)
-        for _ in range(group.desired):
-            instance = self.lives.create(group, zone_for_launch(group), source)
-            instance.lifecycle = "InService"
-            self.lives.run(instance)
+        while group.capacity < group.desired:
+            self._begin_with(group, "InService")
+        for _ in range(standby):
+            self._begin_with(group, "Standby")
         return group
+
+    def _begin_with(self, group: Group, lifecycle: Lifecycle) -> None:
+        instance = self.lives.create(group, zones_for_launch(group)[0], recipe.next_of(self.templates, group))
+        instance.lifecycle = lifecycle
+        self.lives.run(instance)
 
     def _known_template(self, reference: Reference) -> Reference:
         by_id = reference.template.startswith("lt-")
@@ -148,6 +157,14 @@ class Cloud:
         """TerminateInstanceInAutoScalingGroup."""
         return self.scaling.terminate_by_id(instance_id, decrement=decrement)
 
+    def enter_standby(self, group_name: str, ids: Sequence[str], *, decrement: bool) -> list[Activity]:
+        """EnterStandby."""
+        return self.standby.enter(self.group(group_name), ids, decrement=decrement)
+
+    def exit_standby(self, group_name: str, ids: Sequence[str]) -> list[Activity]:
+        """ExitStandby."""
+        return self.standby.leave(self.group(group_name), ids)
+
     # What befalls the account from outside.
 
     def terminate_from_outside(self, instance_id: str, reason: str = "User initiated") -> None:
@@ -158,12 +175,36 @@ class Cloud:
         """EC2 takes a spot instance back, without its warning of two minutes. ``KeyError`` if unknown."""
         self.terminate_from_outside(instance_id, "Server.SpotInstanceTermination")
 
-    def shortage(self, group_name: str, until: float = math.inf) -> None:
-        """EC2 has no capacity for the group until that moment (seconds); launches fail and are tried again."""
-        self.group(group_name).short_until = until
+    def spot_warning(self, instance_id: str, after: float = 120.0) -> None:
+        """EC2 warns that it will take the instance back, and does so ``after`` seconds. ``KeyError`` if unknown.
+
+        A group with CapacityRebalance launches another one at once (EC2 user guide, "Spot Instance interruption
+        notices" and "rebalance recommendations").
+        """
+        instance = self.instances[instance_id]
+        instance.at_risk = True
+        self.scaling.wake(self.groups[instance.group])
+        self.clock.after(after, lambda: self.lives.end_from_outside(instance, "Server.SpotInstanceTermination"))
+
+    def shortage(
+        self, group_name: str, until: float = math.inf, *, zones: Iterable[str] = (), subnet: bool = False
+    ) -> None:
+        """EC2 launches nothing for the group in those zones (none named: in all) until that moment (seconds).
+
+        It has no capacity, or with ``subnet`` no free address; launches fail and are tried again.
+        """
+        group = self.group(group_name)
+        group.short |= dict.fromkeys(zones or group.zones, Shortage(until, subnet))
 
     def end_shortage(self, group_name: str) -> None:
-        """EC2 has capacity for the group again, which finds out soon."""
+        """EC2 can launch for the group again, which finds out soon."""
         group = self.group(group_name)
-        group.short_until = 0.0
+        group.short.clear()
         self.scaling.wake(group)
+
+    def scheduled_action(self, group_name: str, fields: Mapping[str, int]) -> bool:
+        """A scheduled action's sizes come due; False if the process ScheduledActions is suspended: it is skipped."""
+        if "ScheduledActions" in self.group(group_name).suspended:
+            return False
+        self.update_group(group_name, **fields)
+        return True

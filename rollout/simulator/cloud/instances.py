@@ -1,20 +1,27 @@
 """The life of an instance in its group: Pending → InService → Terminating → gone, each step after a while of its own.
 
 How long each step takes is fixed by the seed, the group and the instance's ordinal in it, so it does not depend on what
-else happens. The template version is resolved at launch and stays. The group lists an instance until it is gone.
+else happens. The template version is resolved at launch and stays. The group lists an instance until it is gone. Hooks
+hold it on its way in and out; Standby takes it out of service for a while (Amazon EC2 Auto Scaling user guide,
+"Instance lifecycle" and "Temporarily remove instances").
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.simulator.cloud import activities as words
+from rollout.simulator.cloud.hooks import Hooks
 from rollout.simulator.cloud.model import Instance
 from rollout.simulator.seeded import seconds, uid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollout.simulator.cloud.activities import Activities
     from rollout.simulator.cloud.cloud import Cloud
-    from rollout.simulator.cloud.model import Activity, Group, Lifecycle
+    from rollout.simulator.cloud.model import Activity, Group, Lifecycle, Result
+    from rollout.simulator.cloud.recipe import Recipe
 
 #: Seconds from launch to InService, and the part of them until EC2 calls the instance running.
 IN_SERVICE = (20.0, 60.0)
@@ -25,6 +32,8 @@ GONE = (60.0, 120.0)
 NOTICED = (30.0, 90.0)
 #: Seconds for which EC2 still describes a terminated instance ("a short while", DescribeInstances).
 FORGOTTEN = 3600.0
+#: Seconds from Pending:Proceed, and out of Standby, to InService; and from EnteringStandby to Standby.
+PROCEEDS = (1.0, 5.0)
 
 
 class Lives:
@@ -34,33 +43,33 @@ class Lives:
         self._cloud = cloud
         self._clock = cloud.clock
         self._activities = activities
+        self.hooks = Hooks(cloud)
 
-    def create(self, group: Group, zone: str, version: int) -> Instance:
-        """A new instance in the group's list: Pending, from that version of the group's template."""
+    def create(self, group: Group, zone: str, recipe: Recipe) -> Instance:
+        """A new instance in the group's list: Pending."""
         group.launches += 1
-        template = self._cloud.templates[group.reference.template]
-        source = template.version(version)
         instance = Instance(
             id="i-0" + uid(self._cloud.seed, "instance", group.name, group.launches).replace("-", "")[-16:],
             ordinal=group.launches,
             group=group.name,
             region=self._cloud.region,
             zone=zone,
-            template=template.id,
-            version=version,
-            image=source.image,
-            type=str(source.data.get("InstanceType", "m5.large")),
+            template=recipe.template,
+            version=recipe.version,
+            image=recipe.image,
+            type=recipe.type,
             ip=f"10.{group.number}.{group.launches // 250}.{group.launches % 250 + 4}",
             launched=self._clock.now,
-            spot=group.spot,
+            weight=recipe.weight,
+            spot=recipe.spot,
             protected=group.protect_new,
         )
         group.instances[instance.id] = self._cloud.instances[instance.id] = instance
         return instance
 
-    def launch(self, group: Group, zone: str, version: int, cause: str) -> Instance:
+    def launch(self, group: Group, zone: str, recipe: Recipe, cause: str) -> Instance:
         """Begin a life: Pending now, running and InService later."""
-        instance = self.create(group, zone, version)
+        instance = self.create(group, zone, recipe)
         self._activities.begin(group, "Launching a new", cause, zone, instance.id)
         self._log(instance, "LifecycleState", None, "Pending")
         self._log(instance, "ProtectedFromScaleIn", False, instance.protected)  # noqa: FBT003 - two values of a field
@@ -77,20 +86,65 @@ class Lives:
                 hook(instance)
 
     def _arrive(self, instance: Instance) -> None:
-        if instance.lifecycle == "Pending" and instance.state == "running":
-            self._enter(instance, "InService")
-            self._activities.finish(instance)
+        if instance.lifecycle != "Pending" or instance.state != "running":
+            return
+        if self.hooks.begin(instance, "launching", self._hooks_launched):
+            self._enter(instance, "Pending:Wait")
+        else:
+            self._serve(instance)
+
+    def _hooks_launched(self, instance: Instance, result: Result) -> None:
+        if result == "ABANDON":
+            self.terminate(instance, words.abandoned(self._clock.now))
             self._cloud.scaling.wake(self._cloud.groups[instance.group])
+        else:
+            self._enter(instance, "Pending:Proceed")
+            self._soon(instance, "Pending:Proceed", lambda: self._serve(instance))
+
+    def _serve(self, instance: Instance) -> None:
+        self._enter(instance, "InService")
+        self._activities.finish(instance)
+        self._cloud.scaling.wake(self._cloud.groups[instance.group])
+
+    def _soon(self, instance: Instance, state: Lifecycle, happen: Callable[[], None]) -> None:
+        """Let it happen in a few seconds, if the instance is still in that state."""
+
+        def unless_left() -> None:
+            if instance.lifecycle == state:
+                happen()
+
+        self._clock.after(self._lasts(PROCEEDS, state, instance), unless_left)
+
+    def stand_by(self, instance: Instance) -> None:
+        """Take it out of service; it runs on, and its group counts it no more."""
+        self._enter(instance, "EnteringStandby")
+        self._soon(instance, "EnteringStandby", lambda: self._enter(instance, "Standby"))
+
+    def return_to_service(self, instance: Instance) -> None:
+        """Bring it back from Standby."""
+        self._enter(instance, "Pending")
+        self._soon(instance, "Pending", lambda: self._serve(instance))
 
     def terminate(self, instance: Instance, cause: str) -> Activity:
-        """End a life. One that is Terminating already only gets another activity."""
+        """End a life. One that is leaving already only gets another activity."""
         group = self._cloud.groups[instance.group]
         activity = self._activities.begin(group, "Terminating", cause, instance.zone, instance.id)
-        if instance.living:
+        if not instance.leaving:
+            self.hooks.forget(instance)
             self._enter(instance, "Terminating")
-            self.shut_down(instance, "User initiated")
-            self._clock.after(self._lasts(GONE, "gone", instance), lambda: self._leave(instance))
+            if self.hooks.begin(instance, "terminating", self._hooks_terminated):
+                self._enter(instance, "Terminating:Wait")
+            else:
+                self._end(instance)
         return activity
+
+    def _hooks_terminated(self, instance: Instance, _result: Result) -> None:
+        self._enter(instance, "Terminating:Proceed")
+        self._end(instance)
+
+    def _end(self, instance: Instance) -> None:
+        self.shut_down(instance, "User initiated")
+        self._clock.after(self._lasts(GONE, "gone", instance), lambda: self._leave(instance))
 
     def shut_down(self, instance: Instance, reason: str) -> None:
         """EC2 stops it; harmless on one that is stopping. The world hears of it if it ever ran."""
@@ -124,7 +178,7 @@ class Lives:
         group = self._cloud.groups[instance.group]
         del group.instances[instance.id]
         instance.state = "terminated"
-        self._log(instance, "LifecycleState", "Terminating", None)
+        self._log(instance, "LifecycleState", instance.lifecycle, None)
         self._activities.finish(instance)
         self._clock.after(FORGOTTEN, lambda: self._forget(instance))
         self._cloud.scaling.wake(group)

@@ -6,16 +6,28 @@ Plain records without behaviour of their own; `cloud`, `asg` and their neighbour
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from rollout.simulator.clock import Timer
 
-Lifecycle = Literal["Pending", "InService", "Terminating"]
+Lifecycle = Literal[
+    "Pending",
+    "Pending:Wait",
+    "Pending:Proceed",
+    "InService",
+    "EnteringStandby",
+    "Standby",
+    "Terminating",
+    "Terminating:Wait",
+    "Terminating:Proceed",
+]
 State = Literal["pending", "running", "shutting-down", "terminated"]
 Status = Literal["InProgress", "Successful", "Failed"]
+Transition = Literal["launching", "terminating"]
+Result = Literal["CONTINUE", "ABANDON"]
 
 LATEST: Final = "$Latest"
 DEFAULT: Final = "$Default"
@@ -49,6 +61,7 @@ class Image:
     architecture: str = "x86_64"
     description: str = ""
     snapshot: str = ""
+    root_device: str = "/dev/xvda"
     public: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,8 +128,9 @@ class Reference:
 class Instance:
     """An EC2 instance of a group. What it was launched from is fixed for its life.
 
-    ``ordinal`` counts its group's launches from 1. ``state`` is EC2's view; ``lifecycle`` and ``healthy`` are Auto
-    Scaling's, which learns late of what EC2 does.
+    ``ordinal`` counts its group's launches from 1, ``weight`` is what it counts for in desired. ``state`` is EC2's
+    view; ``lifecycle`` and ``healthy`` are Auto Scaling's, which learns late of what EC2 does. ``at_risk``: EC2 has
+    warned that it will take the instance back.
     """
 
     id: str
@@ -130,17 +144,24 @@ class Instance:
     type: str
     ip: str
     launched: float
+    weight: int = 1
     spot: bool = False
     protected: bool = False
     healthy: bool = True
+    at_risk: bool = False
     lifecycle: Lifecycle = "Pending"
     state: State = "pending"
     reason: str = ""
 
     @property
     def living(self) -> bool:
-        """Whether its group counts it: Pending or InService."""
-        return self.lifecycle != "Terminating"
+        """Whether its group counts it: Pending or InService, the waits of a launch included."""
+        return self.lifecycle.startswith(("Pending", "InService"))
+
+    @property
+    def leaving(self) -> bool:
+        """Whether its end has begun, the wait of a hook included."""
+        return self.lifecycle.startswith("Terminating")
 
     @property
     def spared(self) -> bool:
@@ -189,15 +210,59 @@ class Tag:
     propagate: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A lifecycle hook; ``heartbeat`` in seconds, after which ``result`` is what counts.
+
+    ``completes``: seconds, from and to, after which somebody completes its action (None: nobody ever does).
+    """
+
+    name: str
+    transition: Transition
+    heartbeat: float = 3600.0
+    result: Result = "ABANDON"
+    completes: tuple[float, float] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Refresh:
+    """An instance refresh; ``percentage`` and ``left`` (instances still to replace) as the API shows them."""
+
+    id: str
+    started: float
+    left: int
+    status: Literal["InProgress", "Successful", "Cancelled"] = "InProgress"
+    percentage: int = 0
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarmPool:
+    """A warm pool: a fact that is shown, with ``size`` instances that are never used."""
+
+    size: int = 0
+    min_size: int = 0
+    state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why EC2 launches nothing, until a moment: no capacity, or no free address in the ``subnet``."""
+
+    until: float
+    subnet: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Group:
     """An Auto Scaling group.
 
     ``mixed`` is the rest of a MixedInstancesPolicy (Overrides, InstancesDistribution) where the group has one; its
-    template is in ``reference`` all the same. ``suspended``: process → since when. The last block is the reconciler's:
-    ``launches`` so far, the ``instances`` by id in order of launch, ``rounds`` of reconciliation, the one ``booked``,
-    the extra instance that is ``balancing`` zones, the user request that capacity still follows (``why``), and until
-    when EC2 has no capacity for it (``short_until``).
+    template is in ``reference`` all the same. ``suspended``: process → since when; ``refreshes``: oldest first;
+    ``capacity_type``: what desired counts (API: DesiredCapacityType). The last block is the reconciler's: ``launches``
+    so far, the ``instances`` by id in order of launch, ``rounds`` of reconciliation, the one ``booked``, the extra
+    instance that is ``balancing`` zones, the user request that capacity still follows (``why``), and the zones in which
+    EC2 launches nothing for it (``short``).
     """
 
     name: str
@@ -213,6 +278,10 @@ class Group:
     cooldown: int = 300
     tags: dict[str, Tag] = field(default_factory=dict)
     suspended: dict[str, float] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    refreshes: list[Refresh] = field(default_factory=list)
+    warm_pool: WarmPool | None = None
+    capacity_type: str = "units"
     created: float = 0.0
 
     number: int = 0
@@ -222,12 +291,22 @@ class Group:
     booked: Timer | None = None
     balancing: Instance | None = None
     why: str = ""
-    short_until: float = 0.0
+    short: dict[str, Shortage] = field(default_factory=dict)
 
     @property
     def living(self) -> list[Instance]:
         """The instances that count as capacity, in order of launch."""
         return [instance for instance in self.instances.values() if instance.living]
+
+    @property
+    def capacity(self) -> int:
+        """What its living instances count for, in the units of desired."""
+        return sum(instance.weight for instance in self.living)
+
+    @property
+    def overrides(self) -> Sequence[Mapping[str, Any]]:
+        """The overrides of its MixedInstancesPolicy, empty where it has none."""
+        return tuple((self.mixed or {}).get("Overrides", ()))
 
     @property
     def object(self) -> str:

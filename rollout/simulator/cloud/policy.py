@@ -20,16 +20,18 @@ def counts(group: Group) -> dict[str, int]:
     return {zone: found[zone] for zone in group.zones}
 
 
-def zone_for_launch(group: Group) -> str:
-    """The zone with the fewest living instances; the first of the group's where several have as few."""
-    held = counts(group)
-    return min(group.zones, key=held.__getitem__)
+def zones_for_launch(group: Group) -> list[str]:
+    """The group's zones, those with the fewest living instances first; where several have as few, in its own order."""
+    return sorted(group.zones, key=counts(group).__getitem__)
 
 
-def victim(living: Sequence[Instance]) -> Instance | None:
-    """Who goes next: from the fullest zone with one unprotected, of the oldest version, by id; None: nobody."""
+def victim(living: Sequence[Instance], most: int, *, spare: bool = True) -> Instance | None:
+    """Who goes next: from the fullest zone with one unprotected, of the oldest version, by id; None: nobody.
+
+    Nobody goes who counts for more than ``most``; without ``spare`` protection counts for nothing.
+    """
     held = Counter(instance.zone for instance in living)
-    free = [instance for instance in living if not instance.spared]
+    free = [one for one in living if one.weight <= most and not (spare and one.spared)]
     return min(free, key=lambda one: (-held[one.zone], one.version, one.id), default=None)
 
 

@@ -119,13 +119,33 @@ class Updates:
         return None
 
     def _policy(self, group: Group, policy: Mapping[str, Any]) -> tuple[Reference, Mapping[str, Any]]:
-        """What is not specified is left as it was (UpdateAutoScalingGroup, MixedInstancesPolicy)."""
+        """What is not specified is left as it was (UpdateAutoScalingGroup): a list of overrides is replaced whole."""
         template = policy.get("LaunchTemplate", {})
         named = template.get("LaunchTemplateSpecification")
         if named is None and group.mixed is None:
             raise invalid("The launch template of the mixed instances policy must be specified.")
         new = {key: value for key, value in {**template, **policy}.items() if not key.startswith("LaunchTemplate")}
-        return self._reference(named) if named else group.reference, {**(group.mixed or {}), **new}
+        reference = self._reference(named) if named else group.reference
+        return reference, self.known_policy({**(group.mixed or {}), **new})
+
+    def known_policy(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The policy with its overrides' templates named in full; `AwsError` where it makes no sense.
+
+        Either all overrides have a weight or none has (user guide, "Configure overrides with weights").
+        """
+        overrides = [self._override(one) for one in policy.get("Overrides", ())]
+        if len({"WeightedCapacity" in one for one in overrides}) > 1:
+            raise invalid("Weighted capacity must be specified for all instance types, or for none.")
+        types = [one["InstanceType"] for one in overrides if "InstanceType" in one]
+        if len(types) != len(set(types)):
+            raise invalid("Duplicate instance types are not allowed in the overrides of a mixed instances policy.")
+        return {**policy, "Overrides": overrides} if overrides else policy
+
+    def _override(self, override: Mapping[str, Any]) -> dict[str, Any]:
+        own = override.get("LaunchTemplateSpecification")
+        if own is None:
+            return dict(override)
+        return {**override, "LaunchTemplateSpecification": specification(self._cloud, self._reference(own))}
 
     def _reference(self, specification: Mapping[str, str]) -> Reference:
         version = specification.get("Version", DEFAULT)
@@ -168,15 +188,10 @@ def _template_fields(cloud: Cloud, group: Group) -> dict[str, Any]:
 
 def shown_template(cloud: Cloud, group: Group) -> dict[str, Any]:
     """The group's template in the API's form: ``LaunchTemplate`` or, with a policy, ``MixedInstancesPolicy``."""
-    template = cloud.templates[group.reference.template]
-    specification = {
-        "LaunchTemplateId": template.id,
-        "LaunchTemplateName": template.name,
-        "Version": group.reference.version,
-    }
+    named = specification(cloud, group.reference)
     if group.mixed is None:
-        return {"LaunchTemplate": specification}
-    policy: dict[str, Any] = {"LaunchTemplate": {"LaunchTemplateSpecification": specification}}
+        return {"LaunchTemplate": named}
+    policy: dict[str, Any] = {"LaunchTemplate": {"LaunchTemplateSpecification": named}}
     if "Overrides" in group.mixed:
         policy["LaunchTemplate"]["Overrides"] = group.mixed["Overrides"]
     if "InstancesDistribution" in group.mixed:
@@ -184,11 +199,21 @@ def shown_template(cloud: Cloud, group: Group) -> dict[str, Any]:
     return {"MixedInstancesPolicy": policy}
 
 
+def specification(cloud: Cloud, reference: Reference) -> dict[str, str]:
+    """The reference as the API shows it, with the template's id and name."""
+    template = cloud.templates[reference.template]
+    return {
+        "LaunchTemplateId": template.id,
+        "LaunchTemplateName": template.name,
+        "Version": reference.version,
+    }
+
+
 def _protectable(group: Group, instance_id: str) -> Instance:
     instance = group.instances.get(instance_id)
     if instance is None:
         raise invalid(f"The instance {instance_id} is not part of Auto Scaling group {group.name}.")
-    if instance.lifecycle != "InService":
+    if instance.lifecycle not in {"InService", "EnteringStandby", "Standby"}:
         raise invalid(f"The instance {instance_id} is not in InService or EnteringStandby or Standby.")
     return instance
 

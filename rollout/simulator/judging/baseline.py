@@ -1,8 +1,9 @@
 """What we changed and must put back: each field's value before our first change to it, beside its value now.
 
-A field must end as it was, with two exceptions that are the purpose of the rollout: a group that referred to its
-template by number ends at the number of our version, and a template on whose default a group lives has our version as
-default.
+A field must end as it was, with two exceptions that are the purpose of the rollout: a group that referred to a
+template by number, be it in an override of its policy, ends at the number of our version, and a template on whose
+default a group lives has our version as default. A group stays pinned to our version where somebody else has moved what
+its reference means.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Baseline:
         self._now: dict[tuple[str, str], Any] = {}
         self._third: dict[tuple[str, str], str] = {}  # who else changed it after us
         self._gone: set[str] = set()
+        self._moved: dict[tuple[str, str], str] = {}  # (template, "$Latest" or "$Default") → who else moved it
 
     def see(self, seen: Seen) -> None:
         """Take a change in."""
@@ -53,12 +55,18 @@ class Baseline:
         key = (change.object, change.field)
         if change.field == "exists":
             self._see_existence(change)
+        if change.object.startswith("template/") and by_third_party(change) and self._facts.first is not None:
+            self._see_template(change)
         if seen.ours and change.object.startswith(LASTING) and not change.field.startswith("versions."):
             self._first.setdefault(key, change.before)
         if key in self._first:
             self._now[key] = change.after
             if by_third_party(change):
                 self._third[key] = change.verb
+
+    def _see_template(self, change: Change) -> None:
+        name = "$Default" if change.field == "DefaultVersionNumber" else "$Latest"
+        self._moved[change.object.removeprefix("template/"), name] = change.verb
 
     def _see_existence(self, change: Change) -> None:
         if change.after:
@@ -90,10 +98,31 @@ class Baseline:
         """
         if key in self._third:
             return f"changed by {self._third[key]}"
+        if key[1] == "DefaultVersionNumber":
+            mover = self._moved.get((key[0].removeprefix("template/"), "$Default"))
+            return mover and f"changed by {mover}"
+        if key[1] in REFERENCES:
+            return self._pinned(self._first[key], now)
         name = key[0].removeprefix("asg/")
         if key[1] in SIZES and self._facts.lost[name] and now == len(self._facts.cloud.groups[name].living):
             return "an instance was lost and replaced; not lowered below the living"
         return None
+
+    def _pinned(self, before: Any, now: Any) -> str | None:
+        """Who else moved what the reference means, if it differs in nothing but being pinned to a version of ours."""
+        found = list(_specifications(before)), list(_specifications(now))
+        movers = set()
+        for was, is_now in zip(*found, strict=False):
+            if was == is_now or is_now == self._followed(was):
+                continue
+            template = was["LaunchTemplateId"]
+            mover = self._moved.get((template, was["Version"]))
+            ours = str(is_now["Version"]).isdecimal() and (template, int(is_now["Version"])) in self._facts.versions
+            if mover is None or not ours or template != is_now["LaunchTemplateId"]:
+                return None
+            movers.add(mover)
+        same = _without_versions(before) == _without_versions(now)
+        return f"stays pinned: moved by {', '.join(sorted(movers))}" if movers and same else None
 
     def _wanted(self, name: str, field: str, before: Any) -> Any:
         if field in REFERENCES and before is not None:
@@ -105,6 +134,8 @@ class Baseline:
 
     def _followed(self, reference: Any) -> Any:
         """The same reference, with our version where it named the number that ours was made of."""
+        if isinstance(reference, list):
+            return [self._followed(one) for one in reference]
         if not isinstance(reference, dict):
             return reference
         new = {key: self._followed(value) for key, value in reference.items()}
@@ -122,7 +153,8 @@ class Baseline:
     def _default_users(self) -> set[str]:
         """The templates on whose default a group lived before us."""
         templates = {one.name: one.id for one in self._facts.cloud.templates}
-        return {templates[one.template] for one in self._facts.scenario.groups if one.version == "$Default"}
+        groups = self._facts.scenario.groups
+        return {templates[name] for group in groups for name, version in group.references if version == "$Default"}
 
     def _unmoved_defaults(self) -> Iterator[Restored]:
         """The defaults that we should have moved and have not."""
@@ -141,6 +173,26 @@ class Baseline:
             for instance in group.living:
                 field = (f"instance/{instance.id}", "ProtectedFromScaleIn")
                 yield self._compare(field, self._first[key], instance.protected, self._first[key])
+
+
+def _specifications(reference: Any) -> Iterator[dict[str, Any]]:
+    """Every launch template specification in a reference, the policy's own first."""
+    if isinstance(reference, list):
+        for one in reference:
+            yield from _specifications(one)
+    elif isinstance(reference, dict):
+        if "LaunchTemplateId" in reference:
+            yield reference
+        for one in reference.values():
+            yield from _specifications(one)
+
+
+def _without_versions(reference: Any) -> Any:
+    if isinstance(reference, list):
+        return [_without_versions(one) for one in reference]
+    if isinstance(reference, dict):
+        return {key: _without_versions(value) for key, value in reference.items() if key != "Version"}
+    return reference
 
 
 def _comparable(value: Any, field: str) -> Any:

@@ -96,7 +96,7 @@ class Facts:
 
     def _ended(self, change: Change, *, mine: bool) -> Instance | None:
         if change.field != "LifecycleState" or change.after != "Terminating":
-            return None
+            return None  # the states of its hooks come after that one
         instance = self.cloud.instances[change.object.removeprefix("instance/")]
         self.replaced += self.first is not None and not self.is_new(instance)
         owed = self._owed[instance.group] > 0 and instance.healthy and not by_third_party(change)

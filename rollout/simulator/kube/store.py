@@ -107,12 +107,14 @@ class _Collection:
 class Store:
     """All objects. ``kind`` is the plural name of the resource; ``namespace`` is None for what has none.
 
-    What `get`, `list` and the hooks give out is the stored state itself: it must not be changed.
+    What `get`, `list` and the hooks give out is the stored state itself: it must not be changed. ``broken`` switches
+    off rules of Kubernetes, so that tests can see the promises fail: "ignore-uid" deletes whoever bears the name.
     """
 
-    def __init__(self, clock: VirtualClock, log: ChangeLog) -> None:
+    def __init__(self, clock: VirtualClock, log: ChangeLog, *, broken: frozenset[str] = frozenset()) -> None:
         self.clock = clock
         self.log = log
+        self.broken = broken
         self.resource_version = 0
         # Budgets (namespace, name) that allow nothing whatever their pods do, until the world takes them out again.
         self.blocked_budgets: set[Key] = set()
@@ -236,7 +238,7 @@ class Store:
         before = self._existing(kind, namespace, name)
         meta = before.object["metadata"]
         for what, wanted, found in (
-            ("UID", uid, meta["uid"]),
+            ("UID", None if "ignore-uid" in self.broken else uid, meta["uid"]),
             ("ResourceVersion", resource_version, meta["resourceVersion"]),
         ):
             if wanted and wanted != found:

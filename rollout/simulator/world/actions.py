@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rollout.simulator.fields import Count, Part
+from rollout.simulator.world.account_actions import AccountAction
 from rollout.simulator.world.trouble import Kind, WorldFault
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Cordon(_OnNode):
 
 
 Action = Annotated[
-    Mend | Break | ScaleDeployment | UpdateGroup | TerminateInstance | DeleteNode | Cordon,
+    Mend | Break | ScaleDeployment | UpdateGroup | TerminateInstance | DeleteNode | Cordon | AccountAction,
     Field(discriminator="do"),
 ]
 

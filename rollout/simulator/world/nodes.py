@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rollout.simulator.clock import iso
+from rollout.simulator.cloud import types
 from rollout.simulator.fields import Range
 from rollout.simulator.world import pods
 from rollout.simulator.world.workloads import controlled_by
@@ -16,10 +17,11 @@ from rollout.simulator.world.workloads import controlled_by
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rollout.simulator.account import Group
     from rollout.simulator.clock import VirtualClock
     from rollout.simulator.cloud.model import Instance
     from rollout.simulator.kube.store import Store
-    from rollout.simulator.scenario import Group, Scenario
+    from rollout.simulator.scenario import Scenario
     from rollout.simulator.world.kubelet import Kubelet
     from rollout.simulator.world.pods import Object
     from rollout.simulator.world.trouble import Kind, Troubles
@@ -173,10 +175,11 @@ def _set_taint(node: Object, key: str, *, on: bool) -> None:
 
 def node_object(instance: Instance, group: Group, now: float) -> Object:
     """The Node as the kubelet of a new instance registers it: not Ready, and tainted so."""
+    architecture = "arm64" if types.architecture(instance.type) == "arm64" else "amd64"
     labels = {
         "kubernetes.io/hostname": instance.dns,
         "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/arch": architecture,
         "node.kubernetes.io/instance-type": instance.type,
         "topology.kubernetes.io/region": instance.region,
         "topology.kubernetes.io/zone": instance.zone,
@@ -199,7 +202,7 @@ def node_object(instance: Instance, group: Group, now: float) -> Object:
             ],
             "capacity": size,
             "allocatable": size,
-            "nodeInfo": {"kubeletVersion": "v1.33.5-eks", "osImage": instance.image, "architecture": "amd64"},
+            "nodeInfo": {"kubeletVersion": "v1.33.5-eks", "osImage": instance.image, "architecture": architecture},
         },
     }
 

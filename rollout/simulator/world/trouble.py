@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
     from rollout.simulator.clock import VirtualClock
 
-Kind = Literal["never_joins", "never_ready", "shortage", "stuck_pod"]
+Kind = Literal["never_joins", "never_ready", "shortage", "stuck_pod", "subnet_full"]
 
 
 class WorldFault(Part):
     """What goes wrong, until the moment ``until`` or a ``mend``.
 
-    never_joins, never_ready: the next ``launches`` instances of ``group``; shortage: AWS has no capacity for ``group``;
-    stuck_pod: terminating pods whose ``namespace/name`` begins with ``pod`` stay.
+    never_joins, never_ready: the next ``launches`` instances of ``group``; shortage, subnet_full: EC2 has no capacity,
+    or no free address, for ``group`` in those ``zones`` (none named: in all); stuck_pod: terminating pods whose
+    ``namespace/name`` begins with ``pod`` stay.
     """
 
     kind: Kind
     group: str | None = None
     pod: str | None = None
+    zones: tuple[str, ...] = ()
     launches: int = Field(default=1, ge=1)
     until: Duration | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rollout.simulator import account
 from rollout.simulator.clock import VirtualClock, iso
 from rollout.simulator.cloud import model as cloud_model
 from rollout.simulator.cloud.cloud import Cloud
@@ -30,9 +31,10 @@ from rollout.simulator.world.workloads import DaemonSetController, DeploymentCon
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rollout.simulator.account import Group, Image, TemplateVersion
     from rollout.simulator.cloud.model import Instance
     from rollout.simulator.faults import Fault
-    from rollout.simulator.scenario import Budget, Event, Group, Scenario
+    from rollout.simulator.scenario import Budget, Event, Scenario
     from rollout.simulator.world.actions import Action
     from rollout.simulator.world.pods import Object
     from rollout.simulator.world.trouble import Kind, WorldFault
@@ -50,8 +52,8 @@ class World:
         self.missed: list[str] = []
         self.clock = clock = VirtualClock(scenario.start - scenario.warm_up)
         self.log = ChangeLog(clock)
-        self.store = store = Store(clock, self.log)
-        self.cloud = Cloud(clock, self.log, seed, scenario.region, scenario.account)
+        self.store = store = Store(clock, self.log, broken=frozenset(scenario.broken))
+        self.cloud = Cloud(clock, self.log, seed, scenario.region, scenario.account, broken=frozenset(scenario.broken))
         self.troubles = Troubles(clock)
         self.scheduler = Scheduler(clock, store)
         index = PodIndex(store)
@@ -83,9 +85,9 @@ class World:
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
         until = None if fault.until is None else self.scenario.start + fault.until
-        if fault.kind == "shortage" and fault.group:
+        if fault.kind in ("shortage", "subnet_full") and fault.group:
             group = fault.group
-            self.cloud.shortage(group)
+            self.cloud.shortage(group, zones=fault.zones, subnet=fault.kind == "subnet_full")
             self.troubles.begin(fault, until, lambda: self.cloud.end_shortage(group))
         else:
             self.troubles.begin(fault, until)
@@ -109,6 +111,9 @@ def build(scenario: Scenario) -> World:
     _found_account(world)
     world.clock.after(NODES_UP, partial(_deploy, world))
     world.clock.run_until(scenario.start)
+    for group in scenario.groups:
+        if group.refreshing:
+            world.cloud.scaling.refreshes.start(world.cloud.groups[group.name])
     for fault in scenario.world_faults:
         world.begin(fault)
     for event in scenario.events:
@@ -120,18 +125,38 @@ def _found_account(world: World) -> None:
     scenario, cloud = world.scenario, world.cloud
     cloud.add_cluster(cloud_model.Cluster(scenario.cluster))
     for image in scenario.images:
-        cloud.add_image(cloud_model.Image(image.id, image.name))
+        _add_image(cloud, image)
     for template in scenario.templates:
-        versions = [
-            cloud_model.TemplateVersion({"ImageId": one.image, "InstanceType": one.instance_type}, one.description)
-            for one in template.versions
-        ]
+        versions = [_version(one) for one in template.versions]
         cloud.add_template(cloud_model.Template(template.name, versions, template.default))
     for group in scenario.groups:
-        cloud.add_group(_group(group, scenario.cluster))
+        found = _group(group, scenario.cluster)
+        found.suspended = dict.fromkeys(group.suspended, world.clock.now)
+        cloud.add_group(found, group.standby)
+
+
+def _add_image(cloud: Cloud, image: Image) -> None:
+    snapshot = cloud.add_snapshot(cloud_model.Snapshot(f"snap-{image.id.removeprefix('ami-')}", size=image.root_size))
+    cloud.add_image(
+        cloud_model.Image(
+            image.id, image.name, state=image.state, architecture=image.architecture, snapshot=snapshot.id
+        )
+    )
+
+
+def _version(version: TemplateVersion) -> cloud_model.TemplateVersion:
+    data: dict[str, Any] = {"ImageId": version.image, "InstanceType": version.instance_type}
+    if version.root_size:
+        data["BlockDeviceMappings"] = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": version.root_size}}]
+    return cloud_model.TemplateVersion(data, version.description)
 
 
 def _group(group: Group, cluster: str) -> cloud_model.Group:
+    tags = {f"kubernetes.io/cluster/{cluster}": "owned", **group.tags}
+    hooks = (
+        cloud_model.Hook(one.name, one.transition, one.heartbeat, one.result, one.completes) for one in group.hooks
+    )
+    pool = group.warm_pool
     return cloud_model.Group(
         group.name,
         cloud_model.Reference(group.template, group.version),
@@ -140,8 +165,13 @@ def _group(group: Group, cluster: str) -> cloud_model.Group:
         group.max,
         tuple(group.zones),
         protect_new=group.protect_new,
+        capacity_rebalance=group.capacity_rebalance,
+        mixed=account.policy(group.mixed) if group.mixed else None,
         spot=group.spot,
-        tags={f"kubernetes.io/cluster/{cluster}": cloud_model.Tag("owned")},
+        tags={key: cloud_model.Tag(value) for key, value in tags.items()},
+        hooks={hook.name: hook for hook in hooks},
+        warm_pool=cloud_model.WarmPool(pool.size, state=pool.state) if pool else None,
+        capacity_type=group.unit,
     )
 
 

@@ -235,9 +235,9 @@ REFUSALS: list[tuple[str, Ask, str, str]] = [
     ),
     (
         "an instance type that is not offered, EC2 guide: Error codes",
-        lambda served: ec2(served, "describe_instance_types", InstanceTypes=["m7g.large"]),
+        lambda served: ec2(served, "describe_instance_types", InstanceTypes=["u7in-16tb.224xlarge"]),
         "InvalidInstanceType",
-        "m7g.large",
+        "u7in-16tb.224xlarge",
     ),
     ("a role that assumes a role for longer than an hour, API_AssumeRole", role_from_role, "ValidationError", "1 hour"),
     ("an expired session, IAM guide: Troubleshooting", use_an_expired_session, "ExpiredToken", "is expired"),

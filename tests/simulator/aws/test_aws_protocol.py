@@ -45,7 +45,7 @@ def code_of(call: Callable[[], Any]) -> tuple[str, str, int]:
 
 
 UNKNOWN: list[tuple[str, str, dict[str, Any], str]] = [
-    ("autoscaling", "describe_policies", {}, "DescribePolicies of autoscaling; it knows CreateOrUpdateTags, "),
+    ("autoscaling", "describe_policies", {}, "DescribePolicies of autoscaling; it knows CancelInstanceRefresh, "),
     ("ec2", "describe_vpcs", {}, "DescribeVpcs of ec2; it knows CreateLaunchTemplateVersion, "),
     ("eks", "list_clusters", {}, "ListClusters of eks; it knows DescribeCluster, "),
     ("sts", "get_session_token", {}, "GetSessionToken of sts; it knows AssumeRole, "),
