@@ -52,8 +52,9 @@ class Override(Part):
 
 
 class Mixed(Part):
-    """The rest of a MixedInstancesPolicy, whose template is the group's; On-Demand up to ``base`` instances, then
-    ``percentage`` of what is above.
+    """The rest of a MixedInstancesPolicy, whose template is the group's.
+
+    On-Demand are the first ``base`` instances, and ``percentage`` of those above.
     """
 
     overrides: tuple[Override, ...] = ()

@@ -38,6 +38,18 @@ NEEDED = {
     "drift",
     "scale-20",
     "scale-100",
+    "mixed",
+    "shared-template",
+    "size-zero",
+    "multi-az",
+    "capacity-rebalance-spot",
+    "hooks",
+    "surge-half",
+    "default-moved",
+    "latest-not-ours",
+    "capacity-hour",
+    "capacity-never",
+    "subnet-full",
 }
 
 

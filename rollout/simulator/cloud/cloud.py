@@ -202,7 +202,7 @@ class Cloud:
         group.short.clear()
         self.scaling.wake(group)
 
-    def scheduled_action(self, group_name: str, fields: Mapping[str, int]) -> bool:
+    def scheduled_action(self, group_name: str, fields: Mapping[Any, int]) -> bool:
         """A scheduled action's sizes come due; False if the process ScheduledActions is suspended: it is skipped."""
         if "ScheduledActions" in self.group(group_name).suspended:
             return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rollout.simulator.cloud import policy
 from rollout.simulator.judging.facts import SIZES, by_third_party
 
 if TYPE_CHECKING:
@@ -103,10 +104,20 @@ class Baseline:
             return mover and f"changed by {mover}"
         if key[1] in REFERENCES:
             return self._pinned(self._first[key], now)
+        if key[1] == "SuspendedProcesses":
+            return self._kept_uneven(key[0].removeprefix("asg/"), set(now) ^ set(self._first[key]))
         name = key[0].removeprefix("asg/")
         if key[1] in SIZES and self._facts.lost[name] and now == len(self._facts.cloud.groups[name].living):
             return "an instance was lost and replaced; not lowered below the living"
         return None
+
+    def _kept_uneven(self, name: str, differing: set[str]) -> str | None:
+        """That AZRebalance alone stays suspended, where it would end instances to even out the zones."""
+        held = policy.counts(self._facts.cloud.groups[name]).values()
+        uneven = max(held) - min(held) > 1
+        return (
+            "zones differ by more than one: it would end instances" if differing == {"AZRebalance"} and uneven else None
+        )
 
     def _pinned(self, before: Any, now: Any) -> str | None:
         """Who else moved what the reference means, if it differs in nothing but being pinned to a version of ours."""

@@ -118,7 +118,7 @@ class ScheduledAction(Part):
 
     def perform(self, world: Acted) -> None:
         """Do it now; ``ValueError`` when it is skipped."""
-        if not world.cloud.scheduled_action(self.group, dict(self.fields)):
+        if not world.cloud.scheduled_action(self.group, self.fields):
             msg = f"ScheduledActions is suspended on {self.group}: the scheduled action is skipped"
             raise ValueError(msg)
 
