@@ -267,6 +267,10 @@ class Config(Section):
     node_selector: Mapping[LabelKey, str] = Field(default_factory=dict)
     """Labels that exactly the groups' nodes carry: a cross-check, a mismatch halts. Default: none, no cross-check."""
 
+    share_templates: bool = False
+    """True: groups that are not named here may launch the $Latest or $Default of a template that a rollout moves; they
+    get the new image with their next instance. Default false: nobody gets an image that nobody asked for."""
+
     taint: TaintSettings = TaintSettings()
 
     processes: Annotated[tuple[Process, ...], AfterValidator(_distinct)] = (

@@ -58,7 +58,9 @@ def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:
     from rollout.errors import UserError
     from rollout.plan import Plan
 
-    request = preflight.Request(config.cluster, config.region, config.groups, ami, description, config.settings())
+    request = preflight.Request(
+        config.cluster, config.region, config.groups, ami, description, config.settings(), config.share_templates
+    )
     edge = place.edge
     plan = preflight.make_plan(preflight.survey(request, edge.cluster, edge.fleet, edge.scout), request)
     if isinstance(plan, Plan):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rollout.errors import Refusal
 from rollout.preflight.launching import of, version_of
@@ -58,7 +58,5 @@ def _moving(found: Survey) -> set[tuple[str, str]]:
     return latest | {(use.template_id, "$Default") for use in uses if use.reference == "$Default"}
 
 
-def _uses(
-    groups: Iterator[GroupScouted] | list[GroupScouted] | tuple[GroupScouted, ...],
-) -> Iterator[tuple[str, TemplateUse]]:
+def _uses(groups: Iterable[GroupScouted]) -> Iterator[tuple[str, TemplateUse]]:
     return ((group.name, use) for group in groups for use in group.templates)
