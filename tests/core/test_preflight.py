@@ -1,0 +1,207 @@
+"""Before the first effect: a plan, or every reason against it with what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from rollout import preflight
+from rollout.plan import NodeGroup, Plan
+from rollout.preflight import Request, Survey
+from rollout.preflight.refusals import REASONS, cluster, groups, images, rights, templates
+from rollout.scouted import GroupScouted, Override, Right, TemplateUse
+from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, VersionSeen
+from tests.core.build import ON, SETTINGS, found, node, old, pod, template
+
+LATEST = TemplateUse("lt", "workers", "$Latest")
+ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
+IMAGE = ImageSeen("ami-new", "new", "available", "x86_64", "/dev/xvda", 30)
+VERSION = VersionSeen(1, "ami-old", "", "m5.large", {"/dev/xvda": 30, "/dev/xvdb": 5})
+
+
+def scouted(name: str = "g", use: TemplateUse | None = LATEST, **changes: Any) -> GroupScouted:
+    return replace(GroupScouted(name, use), **changes)
+
+
+def override(**changes: Any) -> tuple[Override, ...]:
+    return (Override(**{"template": None, "instance_type": None, "image_id": None, "weight": None, **changes}),)
+
+
+def two(first: str, second: str) -> dict[str, Any]:
+    """The groups g and h of one template, each with its reference."""
+    uses = {"g": TemplateUse("lt", "workers", first), "h": TemplateUse("lt", "workers", second)}
+    return {
+        "groups": (found(), found(old("o3"), name="h")),
+        "scouted": {name: scouted(name, use) for name, use in uses.items()},
+        "templates": (template(replace(VERSION, number=2), VERSION),),
+        "nodes": (node("o1"), node("o2"), node("o3")),
+    }
+
+
+FINE = Survey(
+    image=IMAGE,
+    groups=(found(),),
+    scouted={"g": scouted()},
+    templates=(template(VERSION),),
+    architectures={"m5.large": frozenset({"i386", "x86_64"})},
+    nodes=(node("o1"), node("o2")),
+    autoscaler=ON,
+)
+
+
+def surveyed(**changes: Any) -> Survey:
+    """What speaks against nothing, but for the changes; one group may be given in place of a mapping."""
+    scout = {"scouted": {"g": changes.pop("group")}} if "group" in changes else {}
+    every: dict[str, Any] = {**scout, **changes}
+    return replace(FINE, **every)
+
+
+def told(survey: Survey, **asked: Any) -> dict[str, str]:
+    """Every reason against a rollout: problem → next step."""
+    request = replace(ASKED, **asked)
+    ours = tuple(group for group in survey.groups if group.name in request.groups)
+    made = preflight.make_plan(replace(survey, groups=ours), request)
+    return {} if isinstance(made, Plan) else {refusal.problem: refusal.hint for refusal in made}
+
+
+def standing_by() -> GroupSeen:
+    return found(old("o1"), old("o2", lifecycle="Standby"))
+
+
+def in_own_pod(node_name: str) -> dict[str, Any]:
+    return {"pods": (pod("runner", on=node_name),), "own_pod": ("ns", "runner")}
+
+
+ROWS = [
+    ("no image", {"image": None}, {}, "ami-new does not exist in eu-west-1", "describe-images"),
+    ("image pending", {"image": replace(IMAGE, state="pending")}, {}, "ami-new is pending", "wait image-available"),
+    ("other architecture", {"image": replace(IMAGE, architecture="arm64")}, {},
+     "ami-new is built for arm64, but g launches m5.large", "image for i386 or x86_64"),
+    ("other architecture of an override's type",
+     {"group": scouted(overrides=override(instance_type="m6g.large")), "architectures": {"m6g.large": {"arm64"}}}, {},
+     "ami-new is built for x86_64, but g launches m6g.large", "image for arm64"),
+    ("no such type", {"architectures": {}}, {}, "eu-west-1 has no instance type m5.large, which g launches",
+     "describe-instance-type-offerings"),
+    ("small root volume", {"image": replace(IMAGE, root_gib=40)}, {},
+     "version 1 of workers gives the root volume /dev/xvda 30 GiB, the snapshot of ami-new needs 40 GiB",
+     "at least 40 GiB"),
+    ("group missing", {}, {"groups": ("g", "h")}, "Auto Scaling group h does not exist in eu-west-1", "`groups`"),
+    ("managed", {"groups": (found(nodegroup="ng"),)}, {}, "belongs to the EKS managed node group ng",
+     "aws eks update-nodegroup-version --cluster-name c --nodegroup-name ng"),
+    ("launch configuration", {"group": scouted(use=None)}, {}, "g has no launch template", "--launch-template"),
+    ("instance refresh", {"refreshes": {"g": "08b9, InProgress"}}, {},
+     "an instance refresh is at work on g (08b9, InProgress)", "cancel-instance-refresh --auto-scaling-group-name g"),
+    ("warm pool", {"group": scouted(warm_pool=True)}, {}, "g has a warm pool", "aws autoscaling delete-warm-pool"),
+    ("weights", {"group": scouted(overrides=override(weight="2"))}, {}, "gives its instance types weights",
+     "WeightedCapacity"),
+    ("vcpu", {"group": scouted(units="vcpu")}, {}, "counts its sizes in vcpu", "--desired-capacity-type units"),
+    ("on-demand base", {"group": scouted(on_demand_base=2, on_demand_percent=50)}, {},
+     "OnDemandBaseCapacity 2 and 50 % on demand above it", "set OnDemandBaseCapacity to 0"),
+    ("image of an override", {"group": scouted(overrides=override(image_id="ami-mine"))}, {},
+     "overrides of g launch ami-mine", "remove ImageId"),
+    ("standby", {"groups": (standing_by(),)}, {}, "g has instances in Standby: i-o2",
+     "exit-standby --auto-scaling-group-name g --instance-ids i-o2"),
+    ("no template", {"templates": ()}, {}, "g refers to launch template workers (lt), which does not exist", "refer"),
+    ("no such version", {"group": scouted(use=replace(LATEST, reference="7"))}, {},
+     "g refers to launch template workers 7, which does not exist", "refer"),
+    ("several versions", two("1", "$Latest"), {"groups": ("g", "h")},
+     "the groups launch several versions of workers: 1 (g), 2 (h)", "launch the same version"),
+    ("shared latest", two("1", "$Latest"), {}, "h, which is not to be replaced, launches $Latest of workers",
+     "`share_templates: true`"),
+    ("shared default", two("$Default", "$Default"), {}, "launches $Default of workers", "add h to `groups`"),
+    ("stranger", {"nodes": (node("x"),)}, {}, "no instance of g is a node of cluster c", "`groups`, `region`"),
+    ("tagged otherwise", {"group": scouted(clusters=frozenset({"other"}))}, {},
+     "g is tagged as a group of cluster other, not c", "`groups` and `cluster`"),
+    ("selector", {}, {"settings": replace(SETTINGS, node_selector={"role": "worker"})},
+     "the selector role=worker and the groups disagree on o1, o2", "`node_selector`"),
+    ("own node", in_own_pod("o2"), {}, "this process runs on o2, a node of g that must go", "in none of the groups"),
+    ("marker", {"marker": MarkerSeen("r0", "uid")}, {}, "rollout r0 is at work on c", "rollout resume r0"),
+    ("no autoscaler", {"autoscaler": None}, {}, "kube-system/cluster-autoscaler does not exist", "`autoscaler: none`"),
+    ("held autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still held by rollout r0",
+     "rollout resume r0"),
+    ("unread", {"unread": {"image": "DescribeImages: UnauthorizedOperation"}, "image": None}, {},
+     "we may not read what a rollout must know: DescribeImages", "README"),
+    ("denied", {"denied": ("ModifyLaunchTemplate: UnauthorizedOperation",)}, {}, "AWS would not let us: Modify",
+     "README"),
+    ("lacking", {"lacking": (Right("create", "pods/eviction"),)}, {},
+     "Kubernetes would not let us: create pods/eviction", "README"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "asked", "problem", "hint"), [pytest.param(*row, id=name) for name, *row in ROWS])
+def test_a_reason_is_told_with_what_to_do_next(
+    changes: dict[str, Any], asked: dict[str, Any], problem: str, hint: str
+) -> None:
+    """One thing that is wrong gives one refusal, which names it and the next step."""
+    ((said, then),) = told(surveyed(**changes), **asked).items()
+    assert problem in said
+    assert hint in then
+
+
+def test_all_reasons_are_told_at_once() -> None:
+    """Whoever mends what is named has mended everything: no reason hides another."""
+    everything = surveyed(
+        image=replace(IMAGE, architecture="arm64", state="pending"),
+        groups=(standing_by(),),
+        group=scouted(warm_pool=True, units="vcpu"),
+        refreshes={"g": "08b9, Pending"},
+        marker=MarkerSeen("r0", "uid"),
+        autoscaler=None,
+        lacking=(Right("patch", "nodes"), Right("delete", "pods")),
+    )
+    assert len(told(everything, groups=("g", "h"))) == 11
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        pytest.param({}, {}, id="plain"),
+        pytest.param({"group": scouted(on_demand_base=2)}, {}, id="a base, and all the rest on demand too"),
+        pytest.param({"group": scouted(on_demand_percent=0)}, {}, id="all spot"),
+        pytest.param({"group": scouted(clusters=frozenset({"c", "d"}))}, {}, id="tagged for us too"),
+        pytest.param({"image": replace(IMAGE, root_gib=None)}, {}, id="AWS does not say how large the snapshot is"),
+        pytest.param({"templates": (template(replace(VERSION, volumes={"/dev/xvdb": 5})),)}, {}, id="no root size"),
+        pytest.param(two("1", "$Latest"), {"share_templates": True}, id="sharing is allowed"),
+        pytest.param(two("1", "$Default"), {}, id="a $Default that is not moved"),
+        pytest.param(two("$Latest", "1"), {}, id="others on a number"),
+        pytest.param(two("2", "$Latest"), {"groups": ("g", "h")}, id="one version by two names"),
+        pytest.param({"groups": (found(old("o1", lifecycle="Pending")),), "nodes": ()}, {}, id="nothing in service"),
+        pytest.param(in_own_pod("elsewhere"), {}, id="our own node stays"),
+        pytest.param({"autoscaler": None}, {"settings": replace(SETTINGS, autoscaler=None)}, id="no autoscaler"),
+        pytest.param(
+            {"templates": (template(replace(VERSION, instance_type=None)),), "architectures": {}},
+            {},
+            id="AWS chooses types by requirements",
+        ),
+    ],
+)
+def test_what_looks_alike_and_does_no_harm_is_let_pass(changes: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Each neighbour of a reason leads to a plan."""
+    assert told(surveyed(**changes), **asked) == {}
+
+
+def test_a_plan_holds_what_was_asked_and_what_was_found() -> None:
+    """The number that a reference means, and the autoscaler's replicas, are fixed with the plan."""
+    plan = preflight.make_plan(FINE, ASKED)
+    assert isinstance(plan, Plan)
+    assert plan.groups == (NodeGroup("g", "lt", "workers", "$Latest", 1),)
+    assert (plan.ami, plan.autoscaler_replicas) == ("ami-new", 1)
+
+
+@pytest.mark.parametrize("field", sorted({need for needs in REASONS.values() for need in needs}))
+def test_nothing_is_concluded_from_what_could_not_be_read(field: str) -> None:
+    """A read that was refused is the only reason told, whatever its empty field looks like."""
+    empty: Any = {} if isinstance(getattr(Survey(), field), dict) else getattr(Survey(), field)
+    assert list(told(surveyed(**{field: empty, "unread": {field: "no"}}))) == [
+        "we may not read what a rollout must know: no"
+    ]
+
+
+@pytest.mark.parametrize("module", [cluster, groups, images, rights, templates], ids=lambda one: str(one.__name__))
+def test_every_reason_is_looked_for(module: ModuleType) -> None:
+    """No function of the modules of reasons is left out of the table."""
+    public = {one for name, one in vars(module).items() if callable(one) and one.__module__ == module.__name__}
+    assert {one for one in public if not one.__name__.startswith("_")} <= set(REASONS)
