@@ -231,6 +231,16 @@ class Deadlines(Section):
     """After the drain deadline, for budgets to let the last pods go. Default 15m."""
 
 
+def _surge(value: object) -> object:
+    """Read "50%" or a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return plan.Surge(value)
+    found = re.fullmatch(r"(\d+)%", value) if isinstance(value, str) else None
+    if found and 1 <= int(found[1]) <= 100:  # noqa: PLR2004 - percent
+        return plan.Surge(int(found[1]), percent=True)
+    raise ValueError(f'"{value}" is neither a percentage from 1% to 100% nor a whole number from 1')
+
+
 def _or_none(value: Any) -> Any:
     """Read `autoscaler: none`; an empty value stays an error, so that commented-out lines never switch it off."""
     if value is None:
@@ -281,6 +291,10 @@ class Config(Section):
     )
     """Scaling processes that are suspended meanwhile. Default: the four that terminate or launch on their own."""
 
+    surge: Annotated[plan.Surge, BeforeValidator(_surge)] = plan.Surge(100, percent=True)
+    """Instances launched beside the old ones at a time: a percentage of each group, rounded up, or a whole number; at
+    most as many again. Default 100%: every old node may drain at once, at the price of a doubled group."""
+
     drain: Drain = Drain()
     deadlines: Deadlines = Deadlines()
 
@@ -314,6 +328,7 @@ class Config(Section):
             taint_key=self.taint.key,
             taint_early=self.taint.early,
             processes=self.processes,
+            surge=self.surge,
             max_draining=self.drain.max_draining,
             on_deadline=self.drain.on_deadline,
             on_blocked=self.drain.on_blocked,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rollout.plan import Sizes
+from rollout.plan import Sizes, TemplateUse
 from rollout.seen import AutoscalerSeen, GroupSeen, NodeSeen, PodSeen, Seen
 
 Landed = bool | None
@@ -337,15 +337,14 @@ class OnGroup(Base):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetReference(OnGroup):
-    """Let a group launch the version of its template that `reference` names."""
+    """Let a group launch other versions of its templates, all in one update; `before`: the same uses until then."""
 
     kind: Literal["set-reference"] = "set-reference"
-    template_id: str
-    before: str
-    reference: str
+    before: tuple[TemplateUse, ...]
+    uses: tuple[TemplateUse, ...]
 
     def shows(self, group: GroupSeen) -> Landed:
-        return group.reference == self.reference
+        return all(use in group.uses for use in self.uses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

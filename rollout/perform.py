@@ -45,8 +45,7 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
         case e.SetDefaultVersion():
             return fleet.set_default_version(effect.template_id, effect.number)
         case e.SetReference():
-            change = GroupChange(template_id=effect.template_id, reference=effect.reference)
-            return fleet.update_group(effect.group, change)
+            return fleet.update_group(effect.group, GroupChange(uses=effect.uses))
         case e.Resize():
             return fleet.update_group(effect.group, _group_change(effect))
         case e.SetCapacityRebalance():

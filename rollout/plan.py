@@ -5,8 +5,9 @@ Times are aware UTC datetimes, durations are seconds. `record.py` adds what chan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -45,6 +46,19 @@ class Autoscaler:
 
 
 @dataclass(frozen=True, slots=True)
+class Surge:
+    """How many instances are launched beside the old ones at a time: so many, or so many percent of the group."""
+
+    amount: int
+    percent: bool = False
+
+    def of(self, size: int) -> int:
+        """Return the number of instances for a group of this size: at least one, at most as many again."""
+        wanted = math.ceil(size * self.amount / 100) if self.percent else self.amount
+        return min(size, max(wanted, 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The part of the configuration that a rollout lives by from its first tick to its last."""
 
@@ -54,6 +68,7 @@ class Settings:
     taint_key: str
     taint_early: bool
     processes: tuple[str, ...]
+    surge: Surge
     max_draining: int
     on_deadline: OnDeadline
     on_blocked: OnBlocked
@@ -66,17 +81,43 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeGroup:
-    """One Auto Scaling group as it was found: its template, the reference it used and the number that this meant.
+class TemplateUse:
+    """One place where a group names a launch template. `reference`: "$Latest", "$Default" or a number as text.
 
-    `reference`: "$Latest", "$Default" or a number as text. `source_version`: the version that the group launched then.
+    `slot`: "" for the group's own specification (or that of its MixedInstancesPolicy), "override 2" for its second
+    override, if that names a template of its own.
     """
 
-    name: str
+    slot: str
     template_id: str
-    template_name: str
+    template_name: str = field(compare=False)  # told to people; the id says which it is
     reference: str
-    source_version: int
+
+    @property
+    def label(self) -> str:
+        """The use in words."""
+        return f"{self.template_name} {self.reference}" + (f" ({self.slot})" if self.slot else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A use of a template as it was found, and the number that its reference meant then: what the group launched."""
+
+    use: TemplateUse
+    version: int
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """Template and source version: for each such pair one new version is made."""
+        return self.use.template_id, self.version
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """One Auto Scaling group as it was found, with every use of a template that it makes: its own first."""
+
+    name: str
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +169,26 @@ class Plan:
         raise KeyError(group)
 
     def surge(self, group: str) -> int:
-        """Return how many instances are launched beside the old ones: 100 % of the baseline's desired."""
-        return self.baseline(group).sizes.desired
+        """Return how many instances are launched beside the old ones at a time; 0 for a group of size 0."""
+        return self.settings.surge.of(self.baseline(group).sizes.desired)
 
-    def version(self, group: NodeGroup) -> NewVersion | None:
-        """Return the version that replaces what this group launched, None until there is one."""
+    def version(self, source: Source) -> NewVersion | None:
+        """Return the version that replaces this source, None until there is one."""
         for version in self.versions:
-            if (version.template_id, version.source_version) == (group.template_id, group.source_version):
+            if (version.template_id, version.source_version) == source.pair:
                 return version
         return None
+
+    def pinned(self, group: NodeGroup) -> tuple[TemplateUse, ...]:
+        """Return the group's uses with our numbers as references; KeyError before they were committed."""
+        return tuple(replace(source.use, reference=str(self.number(source))) for source in group.sources)
+
+    def number(self, source: Source) -> int:
+        """Return the number of the version that replaces this source; KeyError before it was committed."""
+        version = self.version(source)
+        if version is None:
+            raise KeyError(source.pair)
+        return version.number
 
 
 def _named(groups: tuple[NodeGroup, ...], name: str) -> NodeGroup:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
-from rollout.plan import Autoscaler, Node, Plan
+from rollout.plan import Autoscaler, Node, Plan, TemplateUse
 from rollout.record import Record
 from rollout.scouted import GroupScouted, Right
 from rollout.seen import (
@@ -32,15 +32,17 @@ from rollout.seen import (
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """The fields of one UpdateAutoScalingGroup; None leaves a field as it is."""
+    """The fields of one UpdateAutoScalingGroup; None leaves a field as it is.
+
+    `uses`: the references that change; those of other slots, and all else in a MixedInstancesPolicy, stay.
+    """
 
     minimum: int | None = None
     desired: int | None = None
     maximum: int | None = None
     protect_new: bool | None = None
     capacity_rebalance: bool | None = None
-    template_id: str | None = None
-    reference: str | None = None
+    uses: tuple[TemplateUse, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Fleet(Protocol):
         """Move a template's $Default."""
 
     def update_group(self, group: str, change: GroupChange) -> str | None:
-        """Write the given fields of a group in one call."""
+        """Write the given fields of a group in one call; `Retry` if a slot of `uses` names another template by now."""
 
     def protect(self, group: str, instance_ids: Sequence[str], *, protected: bool) -> str | None:
         """Set or clear scale-in protection of at most 50 instances."""

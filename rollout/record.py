@@ -12,7 +12,7 @@ from typing import Literal
 
 from rollout.effects import Effect
 from rollout.machine import Phase
-from rollout.plan import Node, Plan, Sizes
+from rollout.plan import Node, Plan
 
 EffectState = Literal["intended", "done", "refused", "unknown"]
 
@@ -36,12 +36,20 @@ class EffectRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The sizes of a group that our settled effects left, each None until one has changed it."""
+
+    minimum: int | None = None
+    desired: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
 
     `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
-    `done`: keys of settled effects; `written`: by group, the sizes that our last settled resize wrote.
+    `done`: keys of settled effects; `written`: by group, the sizes that our settled effects left.
     """
 
     id: str
@@ -56,7 +64,7 @@ class Record:
     nodes: tuple[Node, ...] = ()
     unsettled: tuple[EffectRow, ...] = ()
     done: frozenset[str] = frozenset()
-    written: Mapping[str, Sizes] = field(default_factory=dict)
+    written: Mapping[str, Written] = field(default_factory=dict)
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""

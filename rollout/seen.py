@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from rollout.plan import Sizes
+from rollout.plan import Sizes, TemplateUse
 
 #: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
 #: scaling down a particular node?").
@@ -37,7 +37,7 @@ class InstanceSeen:
 
     @property
     def living(self) -> bool:
-        """Pending or InService, waits of lifecycle hooks included; not Terminating, Terminated, Detached."""
+        """Pending or InService, waits of lifecycle hooks included; not Terminating, Terminated, Detached, Standby."""
         return self.lifecycle.startswith(("Pending", "InService"))
 
     @property
@@ -48,29 +48,29 @@ class InstanceSeen:
 
 @dataclass(frozen=True, slots=True)
 class GroupSeen:
-    """An Auto Scaling group. `reference`: "$Latest", "$Default" or a number as text.
+    """An Auto Scaling group. `uses`: every template that it names, its own first; empty without a launch template.
 
-    `template_id` is None and `mixed` True where the group uses a MixedInstancesPolicy.
     `nodegroup`: the EKS managed node group that owns it, None for a self-managed group.
     """
 
     name: str
     sizes: Sizes
-    template_id: str | None
-    template_name: str
-    reference: str
+    uses: tuple[TemplateUse, ...]
     protect_new: bool
     capacity_rebalance: bool
     suspended: frozenset[str]
     zones: tuple[str, ...]
     instances: tuple[InstanceSeen, ...]
-    mixed: bool = False
     nodegroup: str | None = None
 
     @property
     def living(self) -> tuple[InstanceSeen, ...]:
         """The instances that are not on their way out."""
         return tuple(instance for instance in self.instances if instance.living)
+
+    def use(self, slot: str) -> TemplateUse | None:
+        """Return what the group names at that place, None if nothing."""
+        return next((use for use in self.uses if use.slot == slot), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from botocore.exceptions import ClientError
 
 from rollout.adapters import aws_records as records
 from rollout.adapters.aws_errors import code_of, translated
-from rollout.errors import Bug
+from rollout.errors import Bug, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from rollout.adapters.access import Account
+    from rollout.plan import TemplateUse
     from rollout.ports import GroupChange
     from rollout.seen import GroupSeen, ImageSeen, TemplateSeen
 
@@ -45,10 +46,12 @@ class AwsFleet:
     # ---- reads
 
     def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
-        asked = {"AutoScalingGroupNames": list(names), "PaginationConfig": {"PageSize": _PAGE}}
-        found = _pages(self._read_groups, "describe_auto_scaling_groups", "AutoScalingGroups", asked)
-        groups = {raw["AutoScalingGroupName"]: records.group(raw) for raw in found}
+        groups = {raw["AutoScalingGroupName"]: records.group(raw) for raw in self._groups(names)}
         return tuple(groups[name] for name in names if name in groups)
+
+    def _groups(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        asked = {"AutoScalingGroupNames": list(names), "PaginationConfig": {"PageSize": _PAGE}}
+        return _pages(self._read_groups, "describe_auto_scaling_groups", "AutoScalingGroups", asked)
 
     def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
         found = {raw["LaunchTemplateId"]: raw for raw in self._templates(list(ids))}
@@ -97,7 +100,17 @@ class AwsFleet:
 
     def update_group(self, group: str, change: GroupChange) -> str | None:
         fields = records.update(change)
+        if change.uses:
+            fields |= self._references(group, change.uses)
         return _send(self._write_groups.update_auto_scaling_group, AutoScalingGroupName=group, **fields)
+
+    def _references(self, group: str, uses: Sequence[TemplateUse]) -> dict[str, Any]:
+        """Read the group and return the field that changes these references and nothing else."""
+        raw = next(self._groups([group]), None)
+        fields = records.references(raw, uses) if raw else None
+        if fields is None:
+            raise Retry(f"{group} names other templates by now")
+        return fields
 
     def protect(self, group: str, instance_ids: Sequence[str], *, protected: bool) -> str | None:
         return _send(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.wording import one_line
-from rollout.plan import Sizes
+from rollout.plan import Sizes, TemplateUse
 from rollout.seen import GroupSeen, ImageSeen, InstanceSeen, TemplateSeen, VersionSeen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.ports import GroupChange
 
@@ -19,22 +19,40 @@ _NODEGROUP = "eks:nodegroup-name"
 
 def group(raw: Mapping[str, Any]) -> GroupSeen:
     """Return an Auto Scaling group as described by DescribeAutoScalingGroups."""
-    template = raw.get("LaunchTemplate", {})
     tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
     return GroupSeen(
         name=raw["AutoScalingGroupName"],
         sizes=Sizes(raw["MinSize"], raw["DesiredCapacity"], raw["MaxSize"]),
-        template_id=template.get("LaunchTemplateId"),
-        template_name=template.get("LaunchTemplateName", ""),
-        # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
-        reference=template.get("Version", "$Default") if template else "",
+        uses=tuple(_use(slot, specification) for slot, specification in _specifications(raw).items()),
         protect_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         capacity_rebalance=raw.get("CapacityRebalance", False),
         suspended=frozenset(process["ProcessName"] for process in raw.get("SuspendedProcesses", ())),
         zones=tuple(raw.get("AvailabilityZones", ())),
         instances=tuple(_instance(one) for one in raw.get("Instances", ())),
-        mixed="MixedInstancesPolicy" in raw,
         nodegroup=tags.get(_NODEGROUP),
+    )
+
+
+def _specifications(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return by slot every LaunchTemplateSpecification of a group, in the order in which AWS lists them."""
+    template = raw.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+    own = template.get("LaunchTemplateSpecification") or raw.get("LaunchTemplate")
+    overrides = (override.get("LaunchTemplateSpecification") for override in template.get("Overrides", ()))
+    named = {"": own} | {_slot(index): specification for index, specification in enumerate(overrides)}
+    return {slot: specification for slot, specification in named.items() if specification}
+
+
+def _slot(index: int) -> str:
+    return f"override {index + 1}"
+
+
+def _use(slot: str, raw: Mapping[str, Any]) -> TemplateUse:
+    return TemplateUse(
+        slot=slot,
+        template_id=raw["LaunchTemplateId"],
+        template_name=raw.get("LaunchTemplateName", ""),
+        # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
+        reference=raw.get("Version", "$Default"),
     )
 
 
@@ -101,19 +119,44 @@ def trouble(raw: Mapping[str, Any]) -> str:
 
 
 def update(change: GroupChange) -> dict[str, Any]:
-    """Return the fields of UpdateAutoScalingGroup that a change writes."""
+    """Return the fields of UpdateAutoScalingGroup that a change writes, but for its references."""
     fields = {
         "MinSize": change.minimum,
         "DesiredCapacity": change.desired,
         "MaxSize": change.maximum,
         "NewInstancesProtectedFromScaleIn": change.protect_new,
         "CapacityRebalance": change.capacity_rebalance,
-        "LaunchTemplate": _reference(change),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _reference(change: GroupChange) -> dict[str, str | None] | None:
-    if change.reference is None:
+def references(raw: Mapping[str, Any], uses: Sequence[TemplateUse]) -> dict[str, Any] | None:
+    """Return the field that writes these uses into the group as it is described in `raw`; None if they do not fit it.
+
+    A MixedInstancesPolicy stays one: optional parts that are not given are left unchanged, overrides are replaced as a
+    whole (API reference, UpdateAutoScalingGroup and LaunchTemplate).
+    """
+    found = _specifications(raw)
+    wanted = {use.slot: use for use in uses}
+    if any(found.get(slot, {}).get("LaunchTemplateId") != use.template_id for slot, use in wanted.items()):
         return None
-    return {"LaunchTemplateId": change.template_id, "Version": change.reference}
+    policy = raw.get("MixedInstancesPolicy")
+    own = _rewritten(found[""], wanted.get(""))
+    if policy is None:
+        return {"LaunchTemplate": own}
+    written: dict[str, Any] = {"LaunchTemplateSpecification": own}
+    if wanted.keys() - {""}:
+        overrides = policy["LaunchTemplate"]["Overrides"]
+        written["Overrides"] = [_override(one, wanted.get(_slot(index))) for index, one in enumerate(overrides)]
+    return {"MixedInstancesPolicy": {"LaunchTemplate": written}}
+
+
+def _override(raw: Mapping[str, Any], use: TemplateUse | None) -> dict[str, Any]:
+    own = raw.get("LaunchTemplateSpecification")
+    return {**raw, "LaunchTemplateSpecification": _rewritten(own, use)} if own else dict(raw)
+
+
+def _rewritten(raw: Mapping[str, Any], use: TemplateUse | None) -> dict[str, Any]:
+    # AWS tells id and name, and takes only one of them.
+    version = {"Version": use.reference} if use else {key: raw[key] for key in raw if key == "Version"}
+    return {"LaunchTemplateId": raw["LaunchTemplateId"], **version}

@@ -118,7 +118,8 @@ def _words(effect: Effect) -> str:
             changes = (f"{name} {before[name]} → {value}" for name, value in after.items() if value != before[name])
             return f"{thing}: {', '.join(changes)}"
         case SetReference():
-            return f"{thing}: {effect.before} → {effect.reference}"
+            pairs = zip(effect.before, effect.uses, strict=True)
+            return f"{thing}: {', '.join(f'{before.label} → {use.reference}' for before, use in pairs)}"
         case Suspend() | Resume():
             return f"{thing}: {', '.join(effect.processes)}"
         case _:

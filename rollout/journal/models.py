@@ -106,6 +106,7 @@ rollouts = Table(
 )
 
 #: What auditors ask of a group, out of the plan: `baseline_*` are NULL until sizes were committed, `new_version` too.
+#: Template columns: its own launch template; those that overrides name stand in the plan and in set-reference effects.
 node_groups = Table(
     "node_groups",
     metadata,

@@ -60,8 +60,8 @@ def wait(page: Page, waits: NodeWait, now: datetime) -> None:
 def add_groups(page: Page, plan: Plan) -> None:
     """Write the plan's groups."""
     for position, group in enumerate(plan.groups):
-        row = {"rollout_id": page.rollout_id, "position": position} | asdict(group) | _later(plan, group)
-        page.connection.execute(node_groups.insert(), row)
+        row = {"rollout_id": page.rollout_id, "position": position, "name": group.name} | _template(group)
+        page.connection.execute(node_groups.insert(), row | _later(plan, group))
 
 
 def update_groups(page: Page, plan: Plan) -> None:
@@ -71,8 +71,15 @@ def update_groups(page: Page, plan: Plan) -> None:
         page.connection.execute(node_groups.update().where(*where).values(**_later(plan, group)))
 
 
+def _template(group: NodeGroup) -> dict[str, Any]:
+    use = asdict(group.sources[0].use)
+    return {name: use[name] for name in ("template_id", "template_name", "reference")} | {
+        "source_version": group.sources[0].version
+    }
+
+
 def _later(plan: Plan, group: NodeGroup) -> dict[str, Any]:
-    version = plan.version(group)
+    version = plan.version(group.sources[0])
     sizes = next((baseline.sizes for baseline in plan.baselines if baseline.group == group.name), None)
     return {
         "new_version": version.number if version else None,

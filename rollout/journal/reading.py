@@ -1,23 +1,24 @@
 """What is read of the journal: one tick's record, the list of rollouts, all intents.
 
 A record is read at every tick, so its cost must not grow with what is long settled: of settled effects only the keys
-are read, and the last resize of each group.
+are read, and of each group the last few that changed its sizes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from rollout.effects import Effect, Resize
+from rollout.effects import Effect, Resize, Terminate
+from rollout.errors import Bug
 from rollout.journal import node_rows
 from rollout.journal.codec import effect_of, plan_of
 from rollout.journal.models import effects, node_groups, rollouts
-from rollout.plan import Sizes
 from rollout.ports import Summary
-from rollout.record import EffectRow, Record
+from rollout.record import EffectRow, Record, Written
 
 
 def record(connection: Connection, row: Row[Any]) -> Record:
@@ -93,10 +94,36 @@ def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars().all())
 
 
-def _written(connection: Connection, rollout_id: str) -> dict[str, Sizes]:
-    """Return the sizes that the last resize of each group wrote; resizes of one group never run side by side."""
+def _written(connection: Connection, rollout_id: str) -> dict[str, Written]:
+    """Return the sizes that our settled effects left; sizes of one group are never changed side by side."""
     c = effects.c
-    query = select(c.target, c.request).where(c.rollout_id == rollout_id, c.kind == "resize", c.state == "done")
-    last = {row.target: row.request for row in connection.execute(query.order_by(c.settled_at, c.id)).all()}
-    written = (effect_of(request) for request in last.values())
-    return {effect.group: effect.sizes for effect in written if isinstance(effect, Resize)}
+    query = select(c.kind, c.target, c.request).where(
+        c.rollout_id == rollout_id, c.kind.in_(("resize", "terminate")), c.state == "done"
+    )
+    newest_first: defaultdict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(query.order_by(c.settled_at.desc(), c.id.desc())):
+        group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
+        newest_first[group].append(row.request)
+    return {group: _left(requests) for group, requests in newest_first.items()}
+
+
+def _left(newest_first: list[str]) -> Written:
+    left = Written()
+    for request in newest_first:
+        if left.minimum is not None and left.desired is not None:
+            break
+        earlier = _leaves(effect_of(request))
+        left = Written(
+            earlier.minimum if left.minimum is None else left.minimum,
+            earlier.desired if left.desired is None else left.desired,
+        )
+    return left
+
+
+def _leaves(effect: Effect) -> Written:
+    match effect:
+        case Terminate():
+            return Written(desired=effect.desired_before - 1)
+        case Resize():
+            return Written(effect.changed("minimum"), effect.changed("desired"))
+    raise Bug(f"{effect.key} leaves no sizes")

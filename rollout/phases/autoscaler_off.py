@@ -48,7 +48,7 @@ def unheld(seen: Seen) -> tuple[NodeSeen, ...]:
     return tuple(node for group in seen.groups for node in seen.nodes_of(group) if node.held != "true")
 
 
-def hold_nodes(seen: Seen, record: Record) -> tuple[HoldNode, ...]:
+def hold_nodes(seen: Seen, record: Record, occasion: str = "") -> tuple[HoldNode, ...]:
     """Hold each node of the groups that is not held yet, whoever launched it."""
     return tuple(
         HoldNode(
@@ -56,7 +56,7 @@ def hold_nodes(seen: Seen, record: Record) -> tuple[HoldNode, ...]:
             uid=node.uid,
             instance_id=node.instance_id or "",
             before=node.held,
-            occasion=str(record.round),
+            occasion=f"{occasion}{record.round}",
         )
         for node in unheld(seen)
     )

@@ -1,7 +1,9 @@
 """DRAIN: left when every old node is GONE, and surplus too, but for what was still busy at the deadline.
 
 Each of them is asked its stage's question; this module only hands out turns: `max_draining` nodes of a group drain at a
-time (a node with nothing to evict need not wait for them), one is released or terminated at a time.
+time (a node with nothing to evict need not wait for them), one is released or terminated at a time. Where the surge is
+smaller than the group, new instances are launched as old ones go: desired is only ever raised here, what lowers it is
+one terminate at a time.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
+from rollout.effects import Effect, Resize, Terminate
 from rollout.machine import Stage, terminal
-from rollout.phases.look import look, ours, working
+from rollout.phases.autoscaler_off import hold_nodes
+from rollout.phases.look import look, ours, raised, working
 from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -43,10 +47,12 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     if spare:
         return Act("surplus is to go", nodes=spare)
     asked = [(row, _ask(row, seen, record, now)) for row in _unfinished(record)]
+    raises = top_ups(seen, record)
     turns = Turns.taken(record)
+    turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
     answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
     moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
-    effects = tuple(effect for _, step in answers for effect in step.effects)
+    effects = (*raises, *_unheld(seen, record), *(effect for _, step in answers for effect in step.effects))
     waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))
     if moves or effects:
         return Act("work on the old nodes", effects, moves, waits)
@@ -57,6 +63,37 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
 def holds(seen: Seen, record: Record) -> bool:
     """Tell whether every node that must go is gone or kept, and no more of them are to go."""
     return not _unfinished(record) and not surplus(seen, record, record.since)
+
+
+def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:
+    """Return what raises desired to N + min(surge, old nodes left), N being the baseline's desired.
+
+    That is old_left + min(N, surge + gone), where as many were old as were desired; a node that is TERMINATING is not
+    left. So there is always one more than must remain while an old node is left, and never more than SURGE had.
+    """
+    effects = []
+    for group in working(record):
+        left = [row for row in record.nodes if row.group == group.name and _left(row)]
+        current = seen.group(group.name).sizes
+        target = record.plan.baseline(group.name).sizes.desired + min(record.plan.surge(group.name), len(left))
+        if current.desired < target and not _terminate_under_way(record, group):
+            sizes, occasion = raised(current, target), f"top-up.{len(left)}.{record.round}"
+            effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
+    return tuple(effects)
+
+
+def _left(row: Node) -> bool:
+    return row.role == "old" and row.stage not in {Stage.TERMINATING, Stage.GONE}
+
+
+def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
+    effects = [row.effect for row in record.unsettled]
+    return any(isinstance(effect, Terminate) and effect.group == group.name for effect in effects)
+
+
+def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
+    """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
+    return hold_nodes(seen, record, "drain") if record.plan.settings.autoscaler else ()
 
 
 def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:

@@ -10,9 +10,9 @@ from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
 from rollout.phases.autoscaler_off import stop_autoscaler
-from rollout.phases.look import number, old_nodes, surged, taint, working
-from rollout.plan import NodeGroup, Sizes
-from rollout.record import Record
+from rollout.phases.look import launches, old_nodes, surged, taint, working
+from rollout.plan import NodeGroup
+from rollout.record import Record, Written
 from rollout.seen import GroupSeen, Seen
 
 _PINNED = frozenset({Phase.TAINT, Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
@@ -40,10 +40,9 @@ def soften(decision: Decision, seen: Seen, record: Record) -> Decision:
 
 
 def desired(record: Record, group: NodeGroup) -> int:
-    """Return the desired capacity after SURGE, whoever brought that about, less our settled terminates."""
-    prefix = f"{Terminate.__dataclass_fields__['kind'].default}:{group.name}/"
-    terminated = sum(1 for key in record.done if key.startswith(prefix))
-    return surged(record, group).desired - terminated
+    """Return the desired capacity that our settled effects left; before any of them, that of SURGE."""
+    wrote = record.written.get(group.name, Written()).desired
+    return surged(record, group).desired if wrote is None else wrote
 
 
 def _autoscaler_was_off(record: Record) -> bool:
@@ -67,10 +66,9 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
 def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
     current = seen.group(group.name)
     problems = []
-    wanted = str(number(record, group))
-    if (current.template_id, current.reference) != (group.template_id, wanted):
-        launches = f"{current.template_name} {current.reference}"
-        problems.append(f"{group.name} launches {launches}, not {group.template_name} {wanted}")
+    wanted = record.plan.pinned(group)
+    if current.uses != wanted:
+        problems.append(f"{group.name} launches {launches(current.uses)}, not {launches(wanted)}")
     if record.phase not in _SURGED or group not in working(record):
         return problems
     resumed = sorted(set(record.plan.settings.processes) - current.suspended)
@@ -80,11 +78,9 @@ def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
 
 
 def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[str]:
-    wanted = desired(record, group)
-    under_way = [row.effect for row in record.unsettled]
-    terminates = sum(1 for e in under_way if isinstance(e, Terminate) and e.group == group.name)
     problems = []
-    if not wanted - terminates <= current.sizes.desired <= wanted:
+    if not _may_be_desired(record, group, current.sizes.desired):
+        wanted = desired(record, group)
         problems.append(f"DesiredCapacity of {group.name} is {current.sizes.desired}, not {wanted}")
     minimums = _minimums(record, group)
     if current.sizes.minimum not in minimums:
@@ -94,12 +90,29 @@ def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[st
     return problems
 
 
+def _may_be_desired(record: Record, group: NodeGroup, number: int) -> bool:
+    """Tell whether this is what we left, or what a terminate or a resize that is under way leads to."""
+    lowest = highest = desired(record, group)
+    for effect in _under_way(record, group):
+        if isinstance(effect, Terminate):
+            lowest -= 1
+        else:
+            highest = max(highest, effect.sizes.desired)
+    return lowest <= number <= highest
+
+
 def _minimums(record: Record, group: NodeGroup) -> set[int]:
-    written: list[Sizes] = [record.written.get(group.name, record.plan.baseline(group.name).sizes)]
-    for row in record.unsettled:
-        if isinstance(row.effect, Resize) and row.effect.group == group.name:
-            written += [row.effect.before, row.effect.sizes]
-    return {sizes.minimum for sizes in written}
+    wrote = record.written.get(group.name, Written()).minimum
+    minimums = {record.plan.baseline(group.name).sizes.minimum if wrote is None else wrote}
+    for effect in _under_way(record, group):
+        if isinstance(effect, Resize):
+            minimums |= {effect.before.minimum, effect.sizes.minimum}
+    return minimums
+
+
+def _under_way(record: Record, group: NodeGroup) -> list[Resize | Terminate]:
+    effects = [row.effect for row in record.unsettled]
+    return [effect for effect in effects if isinstance(effect, Resize | Terminate) and effect.group == group.name]
 
 
 def _closed(seen: Seen, record: Record) -> tuple[TaintNode, ...]:

@@ -1,5 +1,7 @@
 """LAUNCH_TEMPLATE: left when a version with the new AMI exists and every group launches exactly that number.
 
+A group with a MixedInstancesPolicy may name several templates: then one version of each, all pinned in one update.
+
 Then the old nodes are committed (plan, second half): every living instance of the groups that was not launched from our
 version, Pending ones too. RESTORE gives the references back.
 """
@@ -12,8 +14,8 @@ from datetime import datetime
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import CreateVersion, SetReference
 from rollout.machine import Stage
-from rollout.phases.look import look, ours
-from rollout.plan import NewVersion, Node, NodeGroup, Plan
+from rollout.phases.look import launches, look, ours
+from rollout.plan import NewVersion, Node, NodeGroup, Plan, Source
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen, VersionSeen
@@ -74,12 +76,16 @@ _Versions = dict[tuple[str, int], VersionSeen | None]
 
 
 def _versions(seen: Seen, record: Record) -> _Versions:
-    pairs = {(group.template_id, group.source_version) for group in record.plan.groups}
+    pairs = {source.pair for source in _sources(record)}
     return {pair: seen.template(pair[0]).described(description(record, *pair)) for pair in sorted(pairs)}
 
 
 def _several(record: Record, template_id: str) -> bool:
-    return len({g.source_version for g in record.plan.groups if g.template_id == template_id}) > 1
+    return len({source.version for source in _sources(record) if source.use.template_id == template_id}) > 1
+
+
+def _sources(record: Record) -> list[Source]:
+    return [source for group in record.plan.groups for source in group.sources]
 
 
 def _create(record: Record, template_id: str, source: int) -> CreateVersion:
@@ -99,24 +105,16 @@ def _with_versions(plan: Plan, versions: _Versions) -> Plan:
 
 
 def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:
-    current = seen.group(group.name)
-    version = plan.version(group)
-    wanted = str(version.number) if version else ""
-    if (current.template_id, current.reference) == (group.template_id, wanted):
+    current = seen.group(group.name).uses
+    wanted, found = plan.pinned(group), tuple(source.use for source in group.sources)
+    if current == wanted:
         return None
-    if (current.template_id, current.reference) != (group.template_id, group.reference):
+    if current != found:
         return Halt(
-            f"drift: {group.name} launched {group.template_name} {group.reference} when the rollout began, "
-            f"now {current.template_name} {current.reference}",
-            f"give it {group.template_name} {group.reference} back, then: rollout resume {record.id}",
+            f"drift: {group.name} launched {launches(found)} when the rollout began, now {launches(current)}",
+            f"give it {launches(found)} back, then: rollout resume {record.id}",
         )
-    return SetReference(
-        group=group.name,
-        template_id=group.template_id,
-        before=current.reference,
-        reference=wanted,
-        occasion=f"pin.{record.round}",
-    )
+    return SetReference(group=group.name, before=current, uses=wanted, occasion=f"pin.{record.round}")
 
 
 def _cross_check(seen: Seen, record: Record) -> Halt | None:

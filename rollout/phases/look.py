@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollout.decision import Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.errors import Refused
-from rollout.plan import Node, NodeGroup, Sizes
+from rollout.plan import Node, NodeGroup, Sizes, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
@@ -34,7 +35,7 @@ def look(
     """
     plan = record.plan
     names = [group.name for group in plan.groups]
-    template_ids = sorted({group.template_id for group in plan.groups}) if templates else []
+    template_ids = sorted({s.use.template_id for group in plan.groups for s in group.sources}) if templates else []
     autoscaler = plan.settings.autoscaler
     groups = fleet.groups(names)
     _require("Auto Scaling group", names, (group.name for group in groups))
@@ -68,25 +69,26 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
     return tuple(group for group in record.plan.groups if record.plan.baseline(group.name).sizes.desired > 0)
 
 
-def number(record: Record, group: NodeGroup) -> int:
-    """Return the number of our template version for this group; KeyError before LAUNCH_TEMPLATE was left."""
-    version = record.plan.version(group)
-    if version is None:
-        raise KeyError(group.name)
-    return version.number
-
-
 def surged(record: Record, group: NodeGroup) -> Sizes:
     """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed."""
     sizes = record.plan.baseline(group.name).sizes
-    desired = sizes.desired + record.plan.surge(group.name)
-    return Sizes(sizes.minimum, desired, max(sizes.maximum, desired))
+    return raised(sizes, sizes.desired + record.plan.surge(group.name))
+
+
+def raised(sizes: Sizes, desired: int) -> Sizes:
+    """Return the sizes with this desired capacity, and as much MaxSize as it needs."""
+    return replace(sizes, desired=desired, maximum=max(sizes.maximum, desired))
+
+
+def launches(uses: Iterable[TemplateUse]) -> str:
+    """Return in words what a group launches."""
+    return ", ".join(use.label for use in uses) or "no launch template"
 
 
 def ours(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
-    """Return the living instances that were launched from our version."""
-    wanted = (group.template_id, number(record, group))
-    return tuple(instance for instance in seen.living if (instance.template_id, instance.version) == wanted)
+    """Return the living instances that were launched from one of our versions."""
+    wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
+    return tuple(instance for instance in seen.living if (instance.template_id, str(instance.version)) in wanted)
 
 
 def old_nodes(record: Record, seen: Seen) -> tuple[tuple[Node, NodeSeen], ...]:

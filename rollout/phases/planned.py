@@ -11,6 +11,7 @@ from datetime import datetime
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import CreateMarker
 from rollout.phases.look import look
+from rollout.plan import Source
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen
@@ -43,5 +44,10 @@ def _content(record: Record) -> str:
     """The baseline so far, for whoever finds the marker without the journal: one `name = value` a line."""
     plan = record.plan
     lines = [f"ami = {plan.ami}", f"autoscaler replicas = {plan.autoscaler_replicas}"]
-    lines += [f"{g.name} = {g.template_id} {g.reference} (version {g.source_version})" for g in plan.groups]
+    lines += [f"{group.name} = {', '.join(map(_launched, group.sources))}" for group in plan.groups]
     return "\n".join(lines)
+
+
+def _launched(source: Source) -> str:
+    use = source.use
+    return f"{use.template_id} {use.reference} (version {source.version}{', ' + use.slot if use.slot else ''})"

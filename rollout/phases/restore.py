@@ -29,10 +29,10 @@ from rollout.effects import (
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import look, number, protect, surged, wait, working
-from rollout.plan import NodeGroup, Sizes
+from rollout.phases.look import look, protect, surged, wait, working
+from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
-from rollout.record import Record
+from rollout.record import Record, Written
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
 
 
@@ -74,7 +74,9 @@ def sizes(seen: Seen, record: Record) -> Part:
     """MinSize, DesiredCapacity and MaxSize; fewer living than at the start: desired is raised."""
     effects: list[Effect] = []
     report: list[str] = []
-    for group in working(record):
+    for group in record.plan.groups:
+        if group not in working(record) and group.name not in record.written:
+            continue  # size 0, and we never touched its sizes
         current = seen.group(group.name)
         back = Resize(group=group.name, before=current.sizes, sizes=current.sizes, occasion=f"restore.{record.round}")
         if back.key not in record.done:  # afterwards they are somebody else's: the autoscaler is at work again
@@ -209,8 +211,9 @@ def _late(record: Record, now: datetime, why: str) -> Halt | None:
 def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     """Merge each field three ways; return what to write."""
     before = record.plan.baseline(group.name).sizes
-    wrote = record.written.get(group.name, before)
-    mine = Sizes(wrote.minimum, desired(record, group), surged(record, group).maximum)
+    wrote = record.written.get(group.name, Written()).minimum
+    minimum = before.minimum if wrote is None else wrote
+    mine = Sizes(minimum, desired(record, group), surged(record, group).maximum)
     living = len(current.living)
     # More may live than are desired, while AWS replaces one: no reason to desire more.
     target = _merge(current.sizes.desired, mine.desired, max(before.desired, min(living, mine.desired)))
@@ -235,34 +238,49 @@ def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: i
 
 
 def _reference(seen: Seen, record: Record, group: NodeGroup) -> Part:
-    current, template, mine = seen.group(group.name), seen.template(group.template_id), number(record, group)
-    wanted = group.reference if group.reference in {"$Latest", "$Default"} else str(mine)
-    launches = (current.template_id, current.reference)
-    if launches == (group.template_id, wanted):
-        return Part()
-    if launches != (group.template_id, str(mine)):
-        found = f"{current.template_name} {current.reference}"
-        return Part(report=(f"{group.name} launches {found}, not our {mine}: somebody else's, left",))
-    if group.reference == "$Latest" and template.latest != mine:
-        return Part(report=(f"{group.name} stays at {mine}: $Latest of {template.name} is {template.latest} now",))
-    if group.reference == "$Default" and template.default != mine:
-        return _default(record, group, template.default, mine)
-    back = SetReference(
-        group=group.name,
-        template_id=group.template_id,
-        before=current.reference,
-        reference=group.reference,
-        occasion=f"restore.{record.round}",
+    """Give a group's references back in one update, once the defaults that they name have moved."""
+    answers = [_use(seen, record, group, source) for source in group.sources]
+    defaults = tuple(answer for answer in answers if isinstance(answer, SetDefaultVersion))
+    back = tuple(answer for answer in answers if isinstance(answer, TemplateUse))
+    report = tuple(answer for answer in answers if isinstance(answer, str))
+    if defaults or not back:
+        return Part(defaults, report=report)
+    now = {use.slot: use for use in seen.group(group.name).uses}
+    before = tuple(now[use.slot] for use in back)
+    effect = SetReference(group=group.name, before=before, uses=back, occasion=f"restore.{record.round}")
+    return Part((effect,), report=report)
+
+
+def _use(seen: Seen, record: Record, group: NodeGroup, source: Source) -> TemplateUse | SetDefaultVersion | str | None:
+    """Answer with the use to write, with the default to move first, with what stays different, or with nothing."""
+    current, template, before = (
+        seen.group(group.name).use(source.use.slot),
+        seen.template(source.use.template_id),
+        source.use,
     )
-    return Part((back,))
+    mine = record.plan.number(source)
+    pinned = replace(before, reference=str(mine))
+    named = before.reference in {"$Latest", "$Default"}
+    if current == (before if named else pinned):
+        return None
+    where = f"{group.name} ({before.slot})" if before.slot else group.name
+    if current != pinned:
+        found = current.label if current else "nothing there"
+        return f"{where} launches {found}, not our {mine}: somebody else's, left"
+    if before.reference == "$Latest" and template.latest != mine:
+        return f"{where} stays at {mine}: $Latest of {template.name} is {template.latest} now"
+    if before.reference == "$Default" and template.default != mine:
+        return _default(record, source, template.default, where)
+    return before
 
 
-def _default(record: Record, group: NodeGroup, current: int, mine: int) -> Part:
-    if current != group.source_version:
-        line = f"{group.name} stays at {mine}: $Default of {group.template_name} is {current} now, somebody else's"
-        return Part(report=(line,))
-    move = SetDefaultVersion(template_id=group.template_id, before=current, number=mine, occasion=str(record.round))
-    return Part((move,))
+def _default(record: Record, source: Source, current: int, where: str) -> SetDefaultVersion | str:
+    mine = record.plan.number(source)
+    if current != source.version:
+        return f"{where} stays at {mine}: $Default of {source.use.template_name} is {current} now, somebody else's"
+    return SetDefaultVersion(
+        template_id=source.use.template_id, before=current, number=mine, occasion=str(record.round)
+    )
 
 
 def _processes(record: Record, group: GroupSeen) -> Part:

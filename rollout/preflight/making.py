@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollout.errors import Refusal
-from rollout.plan import NodeGroup, Plan
+from rollout.plan import NodeGroup, Plan, Source
 from rollout.preflight.refusals import refusals
 from rollout.preflight.survey import Request, Survey
 from rollout.seen import GroupSeen, TemplateSeen
@@ -30,5 +30,6 @@ def make_plan(found: Survey, request: Request) -> Plan | tuple[Refusal, ...]:
 
 
 def _node_group(group: GroupSeen, templates: Sequence[TemplateSeen]) -> NodeGroup:
-    template = next(template for template in templates if template.id == group.template_id)
-    return NodeGroup(group.name, template.id, template.name, group.reference, template.resolve(group.reference))
+    known = {template.id: template for template in templates}
+    sources = (Source(use, known[use.template_id].resolve(use.reference)) for use in group.uses)
+    return NodeGroup(group.name, tuple(sources))

@@ -16,7 +16,8 @@ from rollout.stages.pods import holding, leaving
 class View:
     """One node that must go, at this tick. `fresh`: its pods were listed past the cache.
 
-    `remaining`: Ready nodes of its group without this one; `overdue`: the drain deadline has passed;
+    `remaining`: Ready nodes of its group without this one, on instances that are InService, held as far as there is an
+    autoscaler; `overdue`: the drain deadline has passed;
     `blocked_too_long`: so has the time that budgets are given after it. For surplus neither is ever true, nobody is
     killed for it; `given_up`: it is still here at the deadline.
     """
@@ -82,7 +83,8 @@ def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
     fresh = name is None or name in seen.fresh
     pods = () if name is None else seen.fresh.get(name, seen.pods_on(name))
     group = seen.group(row.group)
-    ready = [other for other in seen.nodes_of(group) if other.instance_id != row.instance_id and other.ready]
+    others = [instance for instance in group.instances if instance.in_service and instance.id != row.instance_id]
+    ready = [other for instance in others if (other := seen.node_of(instance.id)) and _serves(other, record)]
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
     blocked = timedelta(seconds=record.plan.settings.blocked_seconds)
@@ -100,3 +102,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
         blocked_too_long=deadline is not None and now >= deadline + blocked and row.role == "old",
         given_up=late and row.role == "surplus",
     )
+
+
+def _serves(node: NodeSeen, record: Record) -> bool:
+    return node.ready and (node.held == "true" or record.plan.settings.autoscaler is None)

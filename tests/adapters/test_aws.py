@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -30,7 +31,7 @@ def workers(fleet: Fleet) -> GroupSeen:
 
 
 def template(fleet: Fleet) -> TemplateSeen:
-    (found,) = fleet.templates([workers(fleet).template_id or ""])
+    (found,) = fleet.templates([workers(fleet).uses[0].template_id])
     return found
 
 
@@ -52,15 +53,16 @@ def test_many_groups_cost_one_request(fleet: Fleet, world: Living) -> None:
 def test_a_group_is_seen_with_sizes_reference_and_instances(fleet: Fleet) -> None:
     """Sizes, template reference as written, and each instance with its own version as a number."""
     floor, several = fleet.groups(["floor", "workers"])
-    assert (floor.sizes, floor.reference, floor.mixed, floor.nodegroup) == (Sizes(1, 1, 2), "1", False, None)
-    assert several.reference == "$Latest"
+    assert (floor.sizes, floor.nodegroup) == (Sizes(1, 1, 2), None)
+    assert [use.label for use in floor.uses] == ["worker-lt 1"]
+    assert [use.label for use in several.uses] == ["worker-lt $Latest"]
     assert {instance.version for instance in several.instances} == {2}
     assert all(instance.in_service and instance.healthy for instance in several.instances)
 
 
 def test_templates_that_do_not_exist_are_left_out(fleet: Fleet) -> None:
     """One wrong id does not take the others with it."""
-    known = workers(fleet).template_id or ""
+    known = workers(fleet).uses[0].template_id
     found = fleet.templates(["lt-00000000000000000", known, "lt-1"])
     assert [one.id for one in found] == [known]
     assert fleet.templates([]) == ()
@@ -131,15 +133,14 @@ def set_default_version(fleet: Fleet) -> Callable[[], bool]:
 def update_group(fleet: Fleet) -> Callable[[], bool]:
     found = workers(fleet)
     maximum = found.sizes.maximum + 1
-    change = GroupChange(
-        maximum=maximum, protect_new=True, capacity_rebalance=True, template_id=found.template_id, reference="2"
-    )
+    uses = (replace(found.uses[0], reference="2"),)
+    change = GroupChange(maximum=maximum, protect_new=True, capacity_rebalance=True, uses=uses)
     fleet.update_group("workers", change)
 
     def shows() -> bool:
         now = workers(fleet)
-        flags = (now.protect_new, now.capacity_rebalance, now.reference)
-        return now.sizes.maximum == maximum and now.sizes.desired == found.sizes.desired and flags == (True, True, "2")
+        flags = (now.protect_new, now.capacity_rebalance, now.uses)
+        return now.sizes.maximum == maximum and now.sizes.desired == found.sizes.desired and flags == (True, True, uses)
 
     return shows
 

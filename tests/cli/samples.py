@@ -8,7 +8,7 @@ from pathlib import Path
 from rollout.decision import Advance, Move, NodeWait
 from rollout.journal import SqlJournal, open_journal
 from rollout.machine import Stage
-from rollout.plan import Node, NodeGroup, Plan, Protected, Settings
+from rollout.plan import Node, NodeGroup, Plan, Protected, Settings, Source, Surge, TemplateUse
 
 NOW = datetime(2026, 1, 5, 8, 0, 0, tzinfo=UTC)
 ID = "20260105-080000-abcd"
@@ -20,6 +20,7 @@ SETTINGS = Settings(
     taint_key="eks-rollout/replacing",
     taint_early=False,
     processes=(),
+    surge=Surge(100, percent=True),
     max_draining=1,
     on_deadline="pod",
     on_blocked="halt",
@@ -36,7 +37,7 @@ PLAN = Plan(
     ami="ami-new",
     description="",
     settings=SETTINGS,
-    groups=(NodeGroup("workers", "lt-1", "template", "$Latest", 1),),
+    groups=(NodeGroup("workers", (Source(TemplateUse("", "lt-1", "template", "$Latest"), 1),)),),
     autoscaler_replicas=None,
 )
 

@@ -13,7 +13,20 @@ from typing import Any
 
 from rollout.effects import Effect
 from rollout.machine import Phase, Stage
-from rollout.plan import Autoscaler, Baseline, NewVersion, Node, NodeGroup, Plan, Protected, Settings, Sizes
+from rollout.plan import (
+    Autoscaler,
+    Baseline,
+    NewVersion,
+    Node,
+    NodeGroup,
+    Plan,
+    Protected,
+    Settings,
+    Sizes,
+    Source,
+    Surge,
+    TemplateUse,
+)
 from rollout.record import EffectRow, EffectState, Record
 from rollout.seen import (
     AutoscalerSeen,
@@ -42,6 +55,7 @@ SETTINGS = Settings(
     taint_key=KEY,
     taint_early=False,
     processes=PROCESSES,
+    surge=Surge(100, percent=True),
     max_draining=1,
     on_deadline="pod",
     on_blocked="halt",
@@ -62,8 +76,14 @@ def at(seconds: float) -> datetime:
 # ---- the record -----------------------------------------------------------------------------------------------------
 
 
-def node_group(name: str = "g", **changes: Any) -> NodeGroup:
-    return replace(NodeGroup(name, "lt", "workers", "$Latest", 1), **changes)
+def use(reference: str = "$Latest", slot: str = "", template: str = "lt") -> TemplateUse:
+    """The group's use of its template; another template is named like its id."""
+    return TemplateUse(slot, template, {"lt": "workers"}.get(template, template), reference)
+
+
+def node_group(name: str = "g", reference: str = "$Latest", source: int = 1, *more: Source) -> NodeGroup:
+    """A group with the template `lt`; `more`: what its overrides name."""
+    return NodeGroup(name, (Source(use(reference), source), *more))
 
 
 def baseline(group: str = "g", sizes: Sizes = BASE, **changes: Any) -> Baseline:
@@ -135,9 +155,7 @@ def found(*instances: InstanceSeen, **changes: Any) -> GroupSeen:
     start = GroupSeen(
         name="g",
         sizes=BASE,
-        template_id="lt",
-        template_name="workers",
-        reference="$Latest",
+        uses=(use(),),
         protect_new=False,
         capacity_rebalance=False,
         suspended=frozenset(),
@@ -149,7 +167,7 @@ def found(*instances: InstanceSeen, **changes: Any) -> GroupSeen:
 
 def pinned(*instances: InstanceSeen, **changes: Any) -> GroupSeen:
     """A group after LAUNCH_TEMPLATE."""
-    return found(*instances, **{"reference": "2", **changes})
+    return found(*instances, **{"uses": (use("2"),), **changes})
 
 
 def surged(*instances: InstanceSeen, **changes: Any) -> GroupSeen:

@@ -29,7 +29,7 @@ from rollout.effects import (
     UnholdNode,
     UntaintNode,
 )
-from tests.core.build import BASE, ID, KEY, PROCESSES, SURGED
+from tests.core.build import BASE, ID, KEY, PROCESSES, SURGED, use
 
 WHERE: Any = {"namespace": "kube-system", "name": "cluster-autoscaler", "rollout_id": ID}
 ON_O1: Any = {"node": "o1", "uid": "uid-o1", "instance_id": "i-o1"}
@@ -49,7 +49,7 @@ VERSION = CreateVersion(
     template_id="lt", source_version=1, ami="ami-new", description=f"rollout {ID}", token="t"  # noqa: S106 - ClientToken
 )  # fmt: skip
 DEFAULT = SetDefaultVersion(template_id="lt", before=1, number=2)
-REFERENCE = SetReference(group="g", template_id="lt", before="$Latest", reference="2")
+REFERENCE = SetReference(group="g", before=(use("$Latest"),), uses=(use("2"),))
 RESIZE = Resize(group="g", before=BASE, sizes=SURGED, protect_new=True)
 REBALANCE = SetCapacityRebalance(group="g", enabled=False)
 SUSPEND, RESUME = Suspend(group="g", processes=PROCESSES), Resume(group="g", processes=PROCESSES)

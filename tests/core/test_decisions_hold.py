@@ -14,8 +14,8 @@ from rollout.effects import DeleteJob, DeletePod, Evict, Terminate
 from rollout.machine import Phase, Stage, step, terminal
 from rollout.phases import PHASES
 from rollout.phases.expected import guard, soften
-from rollout.plan import Node, Sizes
-from rollout.record import EffectRow, Record
+from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
+from rollout.record import EffectRow, Record, Written
 from rollout.seen import (
     AutoscalerSeen,
     GroupSeen,
@@ -50,6 +50,7 @@ from tests.core.build import (
     seen,
     template,
     unsettled,
+    use,
 )
 from tests.core.samples import ALL, END
 
@@ -74,6 +75,16 @@ def instances(name: str) -> st.SearchStrategy[InstanceSeen]:
     )
 
 
+def uses() -> st.SearchStrategy[tuple[TemplateUse, ...]]:
+    own = st.builds(
+        use,
+        st.sampled_from(["$Latest", "$Default", "1", "2", "2", "7"]),
+        template=st.sampled_from(["lt"] * 4 + ["lt-x"]),
+    )
+    override = st.builds(use, st.sampled_from(["$Latest", "1", "2", "2"]), st.just("override 1"))
+    return st.tuples(own) | st.tuples(own, override) | st.just(())
+
+
 @st.composite
 def groups(draw: st.DrawFn) -> GroupSeen:
     there = [draw(instances(name)) for name in NAMES if draw(st.integers(0, 3))]
@@ -83,8 +94,7 @@ def groups(draw: st.DrawFn) -> GroupSeen:
     return found(
         instances=tuple(there),
         sizes=draw(sizes),
-        reference=draw(st.sampled_from(["$Latest", "$Default", "1", "2", "2", "7"])),
-        template_id=draw(st.sampled_from(["lt"] * 4 + ["lt-x", None])),
+        uses=draw(uses()),
         protect_new=draw(FLAGS),
         capacity_rebalance=draw(FLAGS),
         suspended=frozenset(draw(st.sets(st.sampled_from([*PROCESSES, "Launch"])))),
@@ -189,15 +199,17 @@ def records(draw: st.DrawFn, phases: st.SearchStrategy[Phase] = ANY_PHASE) -> Re
     known = phase not in {Phase.PLANNED, Phase.AUTOSCALER_OFF}
     pinned = known and phase is not Phase.LAUNCH_TEMPLATE
     has_autoscaler = draw(FLAGS)
+    overrides = st.sampled_from([(), (Source(use("$Latest", "override 1"), 1),)])
     changes: dict[str, Any] = {
         "nodes": draw(rows()) if pinned else (),
         "unsettled": draw(effect_rows()),
         "done": frozenset(draw(st.sets(st.sampled_from([effect.key for effect in ALL])))),
-        "written": draw(st.sampled_from([{}, {"g": SURGED}, {"g": Sizes(3, 4, 4)}])),
+        "written": draw(st.sampled_from([{}, {"g": Written(None, 4)}, {"g": Written(3, 4)}, {"g": Written(3, 3)}])),
         "round": draw(st.integers(0, 1)),
         "deadline": draw(st.none() | MOMENTS),
         "drain_deadline": draw(st.none() | MOMENTS),
-        "groups": (node_group(reference=draw(st.sampled_from(["$Latest", "$Default", "1"]))),),
+        "groups": (node_group("g", draw(st.sampled_from(["$Latest", "$Default", "1"])), 1, *draw(overrides)),),
+        "surge": draw(st.sampled_from([Surge(100, percent=True), Surge(1)])),
         "taint_early": draw(FLAGS),
         "max_draining": draw(st.integers(1, 2)),
         "on_deadline": draw(st.sampled_from(["pod", "job", "halt"])),

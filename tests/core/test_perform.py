@@ -14,7 +14,7 @@ from rollout.perform import LONGEST_BACKOFF, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
-from tests.core.build import ID, KEY, NOW, PROCESSES, at
+from tests.core.build import ID, KEY, NOW, PROCESSES, at, use
 from tests.core.samples import (
     ALL,
     AT_ONCE,
@@ -99,7 +99,7 @@ O1 = tuple(ON_O1.values())
         (END_JOB, "delete_job", ("ns", "job")),
         (VERSION, "create_version", ("lt", 1, "ami-new", f"rollout {ID}", "t")),
         (DEFAULT, "set_default_version", ("lt", 2)),
-        (REFERENCE, "update_group", ("g", GroupChange(template_id="lt", reference="2"))),
+        (REFERENCE, "update_group", ("g", GroupChange(uses=(use("2"),)))),
         (RESIZE, "update_group", ("g", GroupChange(desired=4, maximum=4, protect_new=True))),
         (REBALANCE, "update_group", ("g", GroupChange(capacity_rebalance=False))),
         (SUSPEND, "suspend", ("g", PROCESSES)),

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from rollout.decision import Act, Decision, Halt, Wait
-from rollout.effects import Protect, Resize, StopAutoscaler, Terminate
+from rollout.effects import Resize, StopAutoscaler, Terminate
 from rollout.machine import Phase, Stage
 from rollout.phases.expected import desired, guard, soften
 from rollout.plan import Sizes
-from rollout.record import Record
+from rollout.record import Record, Written
 from rollout.seen import Seen
 from tests.core.build import (
     ID,
@@ -33,14 +33,16 @@ from tests.core.build import (
     seen,
     surged,
     unsettled,
+    use,
 )
 from tests.core.tables import Answer, acts, agrees, halts
 
-GONE_ONE = record(done=frozenset({"terminate:g/i-o1:"}), written={"g": Sizes(3, 4, 4)})
+GONE_ONE = record(written={"g": Written(3, 3)})
 STOP = StopAutoscaler(
     namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas_before=1, occasion="0.again"
 )
 FLOOR = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i-o1.0.0")
+TOP_UP = Resize(group="g", before=Sizes(3, 3, 4), sizes=Sizes(3, 4, 4), occasion="top-up.1.0")
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
 
 
@@ -55,8 +57,8 @@ def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> An
         case("pinned", None, seen(pinned()), record(Phase.TAINT)),
         case("unpinned by somebody else", halts("drift: g launches workers $Latest, not workers 2"),
              seen(found()), record(Phase.TAINT)),
-        case("the same number of another template", halts("g launches x 2, not workers 2"),
-             seen(pinned(template_id="lt-x", template_name="x")), record(Phase.TAINT)),
+        case("the same number of another template", halts("g launches lt-x 2, not workers 2"),
+             seen(pinned(uses=(use("2", template="lt-x"),))), record(Phase.TAINT)),
         case("a group of size 0 is pinned too", halts("g launches workers $Latest"),
              seen(found(instances=())), record(Phase.DRAIN, baselines=(baseline(sizes=Sizes(0, 0, 1)),))),
         case("a group of size 0 has no sizes of ours", None,
@@ -64,7 +66,7 @@ def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> An
              record(Phase.DRAIN, baselines=(baseline(sizes=Sizes(0, 0, 1)),))),
         case("in SURGE sizes are the phase's own matter", None,
              seen(pinned(sizes=Sizes(7, 7, 7))), record(Phase.SURGE)),
-        case("after the surge all is as written", None, seen(surged()), record(written={"g": SURGED})),
+        case("after the surge all is as written", None, seen(surged()), record(written={"g": Written(None, 4)})),
         case("after a surge by somebody else's hand too", None, seen(surged()), record(written={})),
         case("a process was resumed", halts("g has AZRebalance resumed"),
              seen(surged(suspended=frozenset(PROCESSES[1:]))), record()),
@@ -73,9 +75,15 @@ def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> An
         case("desired lowered", halts("DesiredCapacity of g is 3, not 4"),
              seen(surged(sizes=Sizes(1, 3, 4))), record()),
         case("lowered by our terminate, which is under way", None,
-             seen(surged(sizes=Sizes(3, 3, 4))), record(unsettled=(unsettled(END),), written={"g": Sizes(3, 4, 4)})),
+             seen(surged(sizes=Sizes(3, 3, 4))), record(unsettled=(unsettled(END),), written={"g": Written(3, 4)})),
+        case("raised by our top-up, which is under way", None,
+             seen(surged(sizes=Sizes(3, 4, 4))), record(unsettled=(unsettled(TOP_UP),), written={"g": Written(3, 3)})),
+        case("our top-up is under way: not there yet", None,
+             seen(surged(sizes=Sizes(3, 3, 4))), record(unsettled=(unsettled(TOP_UP),), written={"g": Written(3, 3)})),
+        case("more than our top-up explains", halts("DesiredCapacity of g is 5, not 3"),
+             seen(surged(sizes=Sizes(3, 5, 5))), record(unsettled=(unsettled(TOP_UP),), written={"g": Written(3, 3)})),
         case("two less than our one terminate explains", halts("DesiredCapacity of g is 2"),
-             seen(surged(sizes=Sizes(3, 2, 4))), record(unsettled=(unsettled(END),), written={"g": Sizes(3, 4, 4)})),
+             seen(surged(sizes=Sizes(3, 2, 4))), record(unsettled=(unsettled(END),), written={"g": Written(3, 4)})),
         case("a terminate of another group explains nothing", halts("DesiredCapacity of g is 3"),
              seen(surged(sizes=Sizes(1, 3, 4)), surged(name="h")),
              record(groups=(node_group(), node_group("h")), baselines=(baseline(), baseline("h")),
@@ -141,11 +149,12 @@ def told(decision: Decision | None, expected: Answer | None) -> None:
         agrees(decision, expected)
 
 
-def test_desired_counts_settled_terminates_only() -> None:
-    """One less for each terminate that was seen, of this group."""
-    done = frozenset({"terminate:g/i-o1:", "terminate:h/i-p1:", "terminate:gg/i-p2:", Protect.__name__})
-    journal = record(done=done, unsettled=(unsettled(replace(END, instance_id="i-o2")),))
-    assert desired(journal, node_group()) == SURGED.desired - 1
+def test_desired_is_what_settled_effects_left() -> None:
+    """Of this group; before any of them it is what SURGE brings about, by whosever hand."""
+    others = {"h": Written(0, 9)}
+    assert desired(record(written=others), node_group()) == SURGED.desired
+    assert desired(record(written={"g": Written(3, None), **others}), node_group()) == SURGED.desired
+    assert desired(record(written={"g": Written(3, 3), **others}), node_group()) == 3
 
 
 HALT = Halt("something", "look")

@@ -29,6 +29,7 @@ from tests.core.build import (
     row,
     seen,
     template,
+    use,
 )
 from tests.core.tables import Answer, acts, advances, case, check, halts
 
@@ -45,13 +46,11 @@ CREATE = CreateVersion(
     token="r1-lt-1-0",  # noqa: S106 - AWS's ClientToken, no secret
     occasion="0",
 )
-PIN = SetReference(group="g", template_id="lt", before="$Latest", reference="2", occasion="pin.0")
+PIN = SetReference(group="g", before=(use("$Latest"),), uses=(use("2"),), occasion="pin.0")
 
 TWO = (node_group("g"), node_group("h"))
 SHARED = record(PHASE, groups=TWO, baselines=(baseline("g"), baseline("h")))
-APART = record(
-    PHASE, groups=(node_group("g"), node_group("h", source_version=11)), baselines=(baseline("g"), baseline("h"))
-)
+APART = record(PHASE, groups=(node_group("g"), node_group("h", source=11)), baselines=(baseline("g"), baseline("h")))
 SOURCES = (ours_of(13, description="rollout r1 from 11"), ours_of(12, description="rollout r1 from 1"))
 
 LABELLED = record(PHASE, node_selector={"role": "worker"})
@@ -76,16 +75,16 @@ def labelled(*names: str) -> Seen:
         case("made and pinned", advances("2 old nodes"), seen(pinned(), MADE), RECORD),
         case("a later version of somebody else changes nothing", advances(),
              seen(pinned(), template(VersionSeen(3, "ami-x", ""), ours_of(2))), RECORD),
-        case("$Default: pinned to the number", acts(replace(PIN, before="$Default")),
-             seen(found(reference="$Default"), MADE), record(PHASE, groups=(node_group(reference="$Default"),))),
-        case("a number: pinned to ours", acts(replace(PIN, before="1")),
-             seen(found(reference="1"), MADE), record(PHASE, groups=(node_group(reference="1"),))),
+        case("$Default: pinned to the number", acts(replace(PIN, before=(use("$Default"),))),
+             seen(found(uses=(use("$Default"),)), MADE), record(PHASE, groups=(node_group(reference="$Default"),))),
+        case("a number: pinned to ours", acts(replace(PIN, before=(use("1"),))),
+             seen(found(uses=(use("1"),)), MADE), record(PHASE, groups=(node_group(reference="1"),))),
         case("drift: somebody pinned it to a third version", halts("g launched workers $Latest when"),
-             seen(found(reference="7"), MADE), RECORD),
+             seen(found(uses=(use("7"),)), MADE), RECORD),
         case("drift: somebody gave it another template", halts("drift"),
-             seen(found(template_id="lt-x", template_name="x"), MADE), RECORD),
+             seen(found(uses=(use("$Latest", template="lt-x"),)), MADE), RECORD),
         case("drift of one group: nothing is sent for the other", halts("drift"),
-             seen(found(), found(name="h", reference="7"), MADE), SHARED),
+             seen(found(), found(name="h", uses=(use("7"),)), MADE), SHARED),
         case("our description, a foreign image", halts("version 2 carries this rollout's description but image ami-x"),
              seen(found(), template(ours_of(2, image_id="ami-x"))), RECORD),
         case("a template of two groups: one version", acts(CREATE), seen(found(), found(name="h"), BEFORE), SHARED),
@@ -97,7 +96,7 @@ def labelled(*names: str) -> Seen:
              acts("create-version:lt/1:0", "create-version:lt/11:0"), seen(found(), found(name="h"), BEFORE), APART),
         case("two sources, one made: not taken for the other", acts("create-version:lt/1:0"),
              seen(found(), found(name="h"), template(SOURCES[0])), APART),
-        case("two sources, each group to its own", acts(replace(PIN, reference="12"), "set-reference:h:pin.0"),
+        case("two sources, each group to its own", acts(replace(PIN, uses=(use("12"),)), "set-reference:h:pin.0"),
              seen(found(), found(name="h"), template(*SOURCES)), APART),
         case("a group of size 0 is switched too", acts("set-reference:g:pin.0"),
              seen(found(instances=()), MADE), record(PHASE, baselines=(baseline(sizes=replace(BASE, desired=0)),))),
@@ -134,7 +133,7 @@ def test_an_instance_of_the_same_number_of_another_template_is_old() -> None:
 
 def test_the_versions_are_committed_with_the_phase() -> None:
     """The plan's second half says which number replaces which."""
-    world = seen(pinned(reference="12"), pinned(name="h", reference="13"), template(*SOURCES))
+    world = seen(pinned(uses=(use("12"),)), pinned(name="h", uses=(use("13"),)), template(*SOURCES))
     decision = launch_template.decide(world, APART, APART.since)
     assert isinstance(decision, Advance)
     assert decision.plan

@@ -25,9 +25,9 @@ from rollout.effects import (
 )
 from rollout.machine import Phase, Stage
 from rollout.phases import restore
-from rollout.plan import NewVersion, Sizes
-from rollout.record import Record
-from rollout.seen import AutoscalerSeen, GroupSeen, MarkerSeen, NodeSeen, Seen, VersionSeen
+from rollout.plan import NewVersion, Sizes, Source, TemplateUse
+from rollout.record import Record, Written
+from rollout.seen import AutoscalerSeen, GroupSeen, MarkerSeen, NodeSeen, Seen, TemplateSeen, VersionSeen
 from tests.core.build import (
     BASE,
     ID,
@@ -48,11 +48,12 @@ from tests.core.build import (
     row,
     seen,
     template,
+    use,
 )
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
 TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
-FLOORED = {"g": Sizes(2, 2, 4)}
+FLOORED = {"g": Written(2, 2)}
 GONE = (row("i-o1", Stage.GONE), row("i-o2", Stage.GONE))
 
 
@@ -67,7 +68,7 @@ RESTORED = drained(
     new("n1", protected=False),
     new("n2", protected=False),
     sizes=BASE,
-    reference="$Latest",
+    uses=(use("$Latest"),),
     protect_new=False,
     suspended=frozenset(),
 )
@@ -83,7 +84,7 @@ def then(group: GroupSeen = RESTORED, *nodes: NodeSeen, **changes: Any) -> Seen:
 
 
 RESIZE = Resize(group="g", before=Sizes(2, 2, 4), sizes=BASE, occasion="restore.0")
-UNPIN = SetReference(group="g", template_id="lt", before="2", reference="$Latest", occasion="restore.0")
+UNPIN = SetReference(group="g", before=(use("2"),), uses=(use("$Latest"),), occasion="restore.0")
 FLAG = Resize(group="g", before=BASE, sizes=BASE, protect_new=False, occasion="inherit.0")
 RESUME = Resume(group="g", processes=PROCESSES, occasion="restore.0.AZRebalance+AlarmNotification")
 START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=1, occasion="0")
@@ -94,10 +95,10 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
     [
         case("nothing done yet: sizes first", acts(RESIZE), seen(drained(), template(), marker=MARKER), RECORD),
         case("then the reference", acts(UNPIN), then(drained(sizes=BASE)), RECORD),
-        case("then the flag of new instances", acts(FLAG), then(drained(sizes=BASE, reference="$Latest")), RECORD),
+        case("then the flag of new instances", acts(FLAG), then(drained(sizes=BASE, uses=(use("$Latest"),))), RECORD),
         case("then protection",
              acts(Protect(group="g", instance_ids=("i-n1", "i-n2"), protected=False, occasion="restore.0")),
-             then(drained(sizes=BASE, reference="$Latest", protect_new=False)), RECORD),
+             then(drained(sizes=BASE, uses=(use("$Latest"),), protect_new=False)), RECORD),
         case("then CapacityRebalance", acts(SetCapacityRebalance(group="g", enabled=True, occasion="restore.0")),
              then(replace(RESTORED, suspended=frozenset(PROCESSES))),
              restoring(baselines=(baseline(capacity_rebalance=True),))),
@@ -119,7 +120,11 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
              then(drained(sizes=BASE)), RECORD, at(9000)),
         case("a group of size 0: its reference, nothing else", acts(UNPIN),
              then(drained(instances=(), sizes=Sizes(0, 0, 3))),
-             restoring(baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=())),
+             restoring(baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(), written={})),
+        case("grown from 0 in mid-run, its old node gone: its MinSize too",
+             acts(replace(RESIZE, before=Sizes(1, 1, 3), sizes=Sizes(0, 1, 3))),
+             then(drained(new("n1", protected=False), sizes=Sizes(1, 1, 3), protect_new=False)),
+             restoring(baselines=(baseline(sizes=Sizes(0, 0, 3)),), written={"g": Written(1, 1)})),
     ],
 )  # fmt: skip
 def test_order(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
@@ -173,8 +178,7 @@ def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 
 EARLIER = frozenset({*TERMINATED, RESIZE.key})
 THREE = (new("n1", protected=False), new("n2", protected=False), new("n3", protected=False))
-FEWER = restoring(done=TERMINATED | {"terminate:g/i-o3:"}, written={"g": Sizes(1, 1, 4)})
-ONE_LOST = frozenset({"terminate:g/i-o1:"})  # the other old node left by itself, and AWS replaced it
+FEWER = restoring(written={"g": Written(1, 1)})
 
 
 @pytest.mark.parametrize(
@@ -186,16 +190,17 @@ ONE_LOST = frozenset({"terminate:g/i-o1:"})  # the other old node left by itself
         pytest.param(Sizes(2, 3, 4), 3, RECORD, Sizes(1, 3, 3), id="desired is somebody else's"),
         pytest.param(Sizes(2, 4, 4), 2, RECORD, Sizes(1, 4, 4), id="somebody else's desired keeps its room"),
         pytest.param(Sizes(2, 2, 9), 2, RECORD, Sizes(1, 2, 9), id="MaxSize is somebody else's"),
-        pytest.param(Sizes(3, 3, 4), 3, restoring(done=ONE_LOST, written={"g": Sizes(3, 3, 4)}),
+        pytest.param(Sizes(3, 3, 4), 3, restoring(written={"g": Written(3, 3)}),
                      Sizes(1, 3, 3), id="surplus that stays: never below the living"),
-        pytest.param(Sizes(3, 3, 4), 2, restoring(done=ONE_LOST, written={"g": Sizes(3, 3, 4)}),
+        pytest.param(Sizes(3, 3, 4), 2, restoring(written={"g": Written(3, 3)}),
                      BASE, id="surplus that left"),
         pytest.param(Sizes(2, 2, 4), 3, RECORD, BASE, id="AWS replaces one: no reason to desire more"),
         pytest.param(Sizes(2, 2, 4), 4, RECORD, Sizes(1, 2, 4), id="MaxSize never below the living"),
         pytest.param(Sizes(1, 1, 4), 1, FEWER, BASE, id="fewer than at the start: desired is raised"),
         pytest.param(Sizes(1, 1, 1), 1, FEWER, None, id="fewer, but somebody else's MaxSize leaves no room"),
-        pytest.param(Sizes(2, 2, 4), 2, restoring(written={}), Sizes(2, 2, 3), id="MinSize that we never wrote"),
-        pytest.param(Sizes(1, 4, 5), 4, restoring(done=EARLIER, written={"g": BASE}), None,
+        pytest.param(Sizes(2, 2, 4), 2, restoring(written={"g": Written(None, 2)}),
+                     Sizes(2, 2, 3), id="MinSize that we never wrote"),
+        pytest.param(Sizes(1, 4, 5), 4, restoring(done=EARLIER, written={"g": Written(1, 2)}), None,
                      id="restored before, the autoscaler at work again"),
         pytest.param(Sizes(2, 2, 4), 2, restoring(done=EARLIER, round=1), BASE, id="restored in an earlier round"),
     ],
@@ -217,39 +222,80 @@ HERS = "somebody else's, left"
 @pytest.mark.parametrize(
     ("before", "now", "versions", "effect", "report"),
     [
-        pytest.param("$Latest", {"reference": "2"}, template(), UNPIN, "", id="$Latest stays $Latest"),
-        pytest.param("$Latest", {"reference": "$Latest"}, template(), None, "", id="already given back"),
-        pytest.param("$Latest", {"reference": "2"}, template(VersionSeen(3, "ami-x", ""), ours_of(2)), None,
+        pytest.param("$Latest", use("2"), template(), UNPIN, "", id="$Latest stays $Latest"),
+        pytest.param("$Latest", use("$Latest"), template(), None, "", id="already given back"),
+        pytest.param("$Latest", use("2"), template(VersionSeen(3, "ami-x", ""), ours_of(2)), None,
                      "g stays at 2: $Latest of workers is 3 now", id="$Latest is not ours any more"),
-        pytest.param("$Latest", {"reference": "7"}, template(), None, f"workers 7, not our 2: {HERS}",
+        pytest.param("$Latest", use("7"), template(), None, f"workers 7, not our 2: {HERS}",
                      id="somebody else's number"),
-        pytest.param("$Latest", {"reference": "$Latest", "template_id": "lt-x", "template_name": "x"}, template(), None,
-                     f"g launches x $Latest, not our 2: {HERS}", id="somebody else's template"),
-        pytest.param("$Default", {"reference": "2"}, template(default=1),
+        pytest.param("$Latest", use("$Latest", template="lt-x"), template(), None,
+                     f"g launches lt-x $Latest, not our 2: {HERS}", id="somebody else's template"),
+        pytest.param("$Default", use("2"), template(default=1),
                      SetDefaultVersion(template_id="lt", before=1, number=2, occasion="0"), "",
                      id="$Default moves first"),
-        pytest.param("$Default", {"reference": "2"}, template(default=2), replace(UNPIN, reference="$Default"), "",
+        pytest.param("$Default", use("2"), template(default=2), replace(UNPIN, uses=(use("$Default"),)), "",
                      id="then $Default comes back"),
-        pytest.param("$Default", {"reference": "2"}, template(default=9), None,
+        pytest.param("$Default", use("2"), template(default=9), None,
                      "g stays at 2: $Default of workers is 9 now", id="$Default is somebody else's"),
-        pytest.param("1", {"reference": "2"}, template(), None, "", id="a number becomes the new one"),
-        pytest.param("1", {"reference": "1"}, template(), None, f"workers 1, not our 2: {HERS}",
+        pytest.param("1", use("2"), template(), None, "", id="a number becomes the new one"),
+        pytest.param("1", use("1"), template(), None, f"workers 1, not our 2: {HERS}",
                      id="a number that somebody put back"),
     ],
 )  # fmt: skip
-def test_reference(before: str, now: dict[str, str], versions: object, effect: object, report: str) -> None:
+def test_reference(before: str, now: TemplateUse, versions: object, effect: object, report: str) -> None:
     """$Latest and $Default come back where they mean our version; a number stays ours."""
-    world = seen(replace(RESTORED, **now), versions)  # type: ignore[arg-type]
+    world = seen(replace(RESTORED, uses=(now,)), versions)  # type: ignore[arg-type]
     part = restore.reference(world, restoring(groups=(node_group(reference=before),)))
     assert part.effects == (() if effect is None else (effect,))
     assert len(part.report) == bool(report)
     assert report in "".join(part.report)
 
 
+ARM = use("$Default", "override 2", "lt-arm")
+TWICE = use("1", "override 3")
+MIXED = node_group("g", "$Latest", 1, Source(ARM, 4), Source(TWICE, 1))
+OURS = (use("2"), replace(ARM, reference="5"), replace(TWICE, reference="2"))
+BACK = (use("$Latest"), ARM, OURS[2])
+ARM_OURS = TemplateSeen("lt-arm", "arm", 5, 5, (ours_of(5),))
+ARM_MOVE = SetDefaultVersion(template_id="lt-arm", before=4, number=5, occasion="0")
+ARM_BACK = SetReference(group="g", before=OURS[:2], uses=BACK[:2], occasion="restore.0")
+
+
+@pytest.mark.parametrize(
+    ("now", "arm", "effects", "report"),
+    [
+        pytest.param(OURS, replace(ARM_OURS, default=4), (ARM_MOVE,), (), id="the defaults move first"),
+        pytest.param(OURS, ARM_OURS, (ARM_BACK,), (), id="then all come back in one update"),
+        pytest.param(BACK, ARM_OURS, (), (), id="a number stays ours, the others are back"),
+        pytest.param(OURS, replace(ARM_OURS, default=7),
+                     (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),
+                     ("g (override 2) stays at 5: $Default of lt-arm is 7 now, somebody else's",),
+                     id="one default is somebody else's: the others come back"),
+        pytest.param((OURS[0], replace(ARM, reference="9"), OURS[2]), ARM_OURS,
+                     (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),
+                     (f"g (override 2) launches lt-arm 9 (override 2), not our 5: {HERS}",),
+                     id="one use is somebody else's"),
+        pytest.param((OURS[0],), ARM_OURS, (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),
+                     (f"g (override 2) launches nothing there, not our 5: {HERS}",
+                      f"g (override 3) launches nothing there, not our 2: {HERS}"),
+                     id="its overrides are gone"),
+        pytest.param((*BACK, use("9", "override 4")), ARM_OURS, (), (), id="a new override is nobody's business"),
+    ],
+)  # fmt: skip
+def test_references_of_a_mixed_group(
+    now: tuple[TemplateUse, ...], arm: TemplateSeen, effects: tuple[object, ...], report: tuple[str, ...]
+) -> None:
+    """Each use is merged by itself, and what comes back comes back at once."""
+    versions = (NewVersion("lt", 1, 2), NewVersion("lt-arm", 4, 5))
+    world = seen(replace(RESTORED, uses=now), template(), arm)
+    part = restore.reference(world, restoring(groups=(MIXED,), versions=versions))
+    assert (part.effects, part.report) == (effects, report)
+
+
 def test_the_default_of_a_shared_template_moves_once() -> None:
     """Two groups that live on one $Default ask for one effect."""
     journal = restoring(
-        groups=(node_group("g", reference="$Default"), node_group("h", reference="$Default")),
+        groups=(node_group("g", "$Default"), node_group("h", reference="$Default")),
         baselines=(baseline("g"), baseline("h")),
     )
     part = restore.reference(seen(drained(), drained(name="h"), template()), journal)
@@ -259,11 +305,11 @@ def test_the_default_of_a_shared_template_moves_once() -> None:
 def test_two_sources_of_one_template_cannot_both_be_latest() -> None:
     """The newer version takes $Latest; the other group stays pinned and is reported."""
     journal = restoring(
-        groups=(node_group("g"), node_group("h", source_version=11)),
+        groups=(node_group("g"), node_group("h", source=11)),
         baselines=(baseline("g"), baseline("h")),
         versions=(NewVersion("lt", 1, 12), NewVersion("lt", 11, 13)),
     )
-    world = seen(drained(reference="12"), drained(name="h", reference="13"), template(ours_of(13), ours_of(12)))
+    world = seen(drained(uses=(use("12"),)), drained(name="h", uses=(use("13"),)), template(ours_of(13), ours_of(12)))
     part = restore.reference(world, journal)
     assert [effect.target for effect in part.effects] == ["h"]
     assert part.report == ("g stays at 12: $Latest of workers is 13 now",)
@@ -321,7 +367,7 @@ def test_an_autoscaler_that_is_not_ours_is_reported(autoscaler: AutoscalerSeen |
 
 def test_all_differences_are_reported_together() -> None:
     """The end names everything that stays different, whichever step found it."""
-    world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), reference="7"), autoscaler=None)
+    world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), uses=(use("7"),)), autoscaler=None)
     decision = restore.decide(world, RECORD, NOW)
     assert isinstance(decision, Advance)
     words = ("DesiredCapacity", "MaxSize", "workers 7", "deleted")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from rollout.machine import Phase
-from rollout.phases.look import number
+from rollout.plan import Surge
 from rollout.seen import Seen
 from tests.core.build import found, instance, node, node_group, plan, pod, record, seen, template
 
@@ -20,7 +20,7 @@ BEGUN = record(Phase.PLANNED)
         pytest.param(lambda: plan().group("x"), id="a group that is not in the plan"),
         pytest.param(lambda: plan(Phase.PLANNED).baseline("g"), id="a baseline before it was committed"),
         pytest.param(lambda: plan(Phase.PLANNED).surge("g"), id="a surge before the baseline"),
-        pytest.param(lambda: number(BEGUN, node_group()), id="our version before it was made"),
+        pytest.param(lambda: plan(Phase.PLANNED).pinned(node_group()), id="our version before it was made"),
         pytest.param(lambda: seen(found()).group("x"), id="a group that was not looked at"),
         pytest.param(lambda: seen().template("lt"), id="a template that was not looked at"),
     ],
@@ -35,12 +35,27 @@ def test_what_is_found_by_name() -> None:
     """Groups, versions, instances and nodes are found where they are, and None where they are not."""
     world: Seen = seen(found(), node("x", instance_id=None), pod("a", "o1"), pod("b", None))
     assert plan().group("g") == node_group()
-    assert plan(Phase.PLANNED).version(node_group()) is None
-    assert plan().version(node_group(source_version=11)) is None
+    assert plan(Phase.PLANNED).version(node_group().sources[0]) is None
+    assert plan().version(node_group(source=11).sources[0]) is None
+    assert found().use("override 1") is None
     assert (world.instance("i-x"), world.node_of("i-x")) == (None, None)
     assert [one.name for one in world.pods_on("o1")] == ["a"]
     assert world.pods_on("x") == ()
     assert BEGUN.row("cordon:o1:") is None
+
+
+@pytest.mark.parametrize(
+    ("surge", "sizes"),
+    [
+        pytest.param(Surge(100, percent=True), {0: 0, 1: 1, 2: 2, 7: 7}, id="all at once"),
+        pytest.param(Surge(50, percent=True), {0: 0, 1: 1, 2: 1, 3: 2, 7: 4}, id="half, rounded up"),
+        pytest.param(Surge(1, percent=True), {0: 0, 1: 1, 7: 1, 101: 2}, id="at least one"),
+        pytest.param(Surge(3), {0: 0, 1: 1, 2: 2, 3: 3, 7: 3}, id="a number, at most as many again"),
+    ],
+)
+def test_surge(surge: Surge, sizes: dict[int, int]) -> None:
+    """As many as asked for, but at least one, and never more than the group has."""
+    assert {size: surge.of(size) for size in sizes} == sizes
 
 
 @pytest.mark.parametrize(("reference", "means"), [("$Latest", 2), ("$Default", 1), ("7", 7)])

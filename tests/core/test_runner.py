@@ -14,7 +14,7 @@ from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes
 from rollout.runner import BLIND_PAUSE, Ended, Progress
-from tests.core.build import ID, MARKER, PROCESSES, at, baseline, found, node_group, old
+from tests.core.build import ID, MARKER, PROCESSES, at, baseline, found, node_group, old, use
 from tests.core.running import RESTORED, Apply, Ran, again, attempts, begin, texts, ticks
 from tests.core.toy import Asked, Toy
 
@@ -57,20 +57,23 @@ def test_a_done_rollout_is_a_quiet_no_op(ran: Ran) -> None:
 
 def test_groups_that_share_a_template(journal: SqlJournal) -> None:
     """They share one version and one $Default; a group of size 0 only gets its reference."""
+    default = (use("$Default"),)
     groups = {
-        "g": found(reference="$Default"),
-        "h": found(old("p1", protected=False), name="h", sizes=Sizes(0, 1, 5), protect_new=True, reference="$Default"),
+        "g": found(uses=default),
+        "h": found(
+            old("p1", protected=False), name="h", sizes=Sizes(0, 1, 5), protect_new=True, uses=(use("$Default"),)
+        ),
         "z": found(name="z", instances=(), sizes=Sizes(0, 0, 5)),
     }
     toy = Toy(group_=groups)
-    named = tuple(node_group(name, reference=group.reference) for name, group in groups.items())
+    named = tuple(node_group(name, group.uses[0].reference) for name, group in groups.items())
     assert begin(journal, toy, groups=named).run() is Ended.DONE
     verbs = Counter(verb for verb, _ in toy.applied)
     assert (verbs["create_version"], verbs["set_default_version"], verbs["terminate"]) == (1, 1, 3)
-    assert {name: (group.sizes, group.reference, len(group.instances)) for name, group in toy.group_.items()} == {
-        "g": (Sizes(1, 2, 3), "$Default", 2),
-        "h": (Sizes(0, 1, 5), "$Default", 1),
-        "z": (Sizes(0, 0, 5), "$Latest", 0),
+    assert {name: (group.sizes, group.uses, len(group.instances)) for name, group in toy.group_.items()} == {
+        "g": (Sizes(1, 2, 3), default, 2),
+        "h": (Sizes(0, 1, 5), default, 1),
+        "z": (Sizes(0, 0, 5), (use("$Latest"),), 0),
     }
     assert all(instance.protected for instance in toy.group_["h"].instances)
 

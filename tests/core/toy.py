@@ -231,7 +231,7 @@ class Toy:
     def launch(self, group: str) -> None:
         """Launch one instance, in service and Ready at once."""
         there = self.group_[group]
-        version = self.template_["lt"].resolve(there.reference)
+        version = self.template_["lt"].resolve(there.uses[0].reference)
         make = new if version > 1 else old
         self.launched += 1
         instance = make(f"n{self.launched}", version=version, protected=there.protect_new)
@@ -265,6 +265,7 @@ class Toy:
             there.sizes.desired if change.desired is None else change.desired,
             there.sizes.maximum if change.maximum is None else change.maximum,
         )
+        written = {use.slot: use for use in change.uses or ()}
         self.group_[name] = replace(
             there,
             sizes=sizes,
@@ -272,7 +273,7 @@ class Toy:
             capacity_rebalance=(
                 there.capacity_rebalance if change.capacity_rebalance is None else change.capacity_rebalance
             ),
-            reference=change.reference or there.reference,
+            uses=tuple(written.get(use.slot, use) for use in there.uses),
         )
         if not self.stuck:
             self.fill(name)

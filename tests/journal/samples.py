@@ -35,7 +35,20 @@ from rollout.effects import (
 from rollout.journal import SqlJournal, lease
 from rollout.journal.lease import Holder
 from rollout.machine import Stage
-from rollout.plan import Autoscaler, Baseline, NewVersion, Node, NodeGroup, Plan, Protected, Settings, Sizes
+from rollout.plan import (
+    Autoscaler,
+    Baseline,
+    NewVersion,
+    Node,
+    NodeGroup,
+    Plan,
+    Protected,
+    Settings,
+    Sizes,
+    Source,
+    Surge,
+    TemplateUse,
+)
 from rollout.ports import Receipt, Settled
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -48,6 +61,7 @@ SETTINGS = Settings(
     taint_key="eks-rollout/replacing",
     taint_early=False,
     processes=("AZRebalance",),
+    surge=Surge(50, percent=True),
     max_draining=1,
     on_deadline="pod",
     on_blocked="halt",
@@ -58,13 +72,17 @@ SETTINGS = Settings(
     poll_seconds=10,
     parallel=8,
 )
+ARM = TemplateUse("override 2", "lt-3", "arm", "$Default")
 PLAN = Plan(
     cluster="eks-demo",
     region="eu-west-1",
     ami="ami-0123456789abcdef0",
     description="January's image: “gültig”",
     settings=SETTINGS,
-    groups=(NodeGroup("workers", "lt-1", "worker", "$Latest", 3), NodeGroup("spares", "lt-2", "spare", "7", 7)),
+    groups=(
+        NodeGroup("workers", (Source(TemplateUse("", "lt-1", "worker", "$Latest"), 3),)),
+        NodeGroup("spares", (Source(TemplateUse("", "lt-2", "spare", "7"), 7), Source(ARM, 5))),
+    ),
     autoscaler_replicas=1,
 )
 WHOLE = replace(
@@ -72,6 +90,12 @@ WHOLE = replace(
     baselines=(Baseline("workers", Sizes(1, 2, 3), protect_new=False, capacity_rebalance=True, suspended=("Launch",)),),
     versions=(NewVersion("lt-1", 3, 4),),
 )
+
+
+def use(reference: str) -> TemplateUse:
+    return TemplateUse("", "lt-1", "worker", reference)
+
+
 OLD = Node("i-1", "workers", "old", Stage.WAITING, NOW, "ip-10-0-0-1", "uid-1")
 SURPLUS = Node("i-9", "workers", "surplus", Stage.WAITING, NOW)
 
@@ -101,7 +125,7 @@ EFFECTS: tuple[Effect, ...] = (
     DeleteJob(namespace="demo", name="long", pod_uid="pod-2", node="n", kills="Job demo/long"),
     CreateVersion(template_id="lt-1", source_version=3, ami="ami-1", description="für " + ID, token="t"),  # noqa: S106  no secret: AWS's word for an idempotency key
     SetDefaultVersion(template_id="lt-1", before=3, number=4),
-    SetReference(group="workers", template_id="lt-1", before="$Latest", reference="4"),
+    SetReference(group="workers", before=(use("$Latest"),), uses=(use("4"),)),
     RESIZE,
     SetCapacityRebalance(group="workers", enabled=False),
     Suspend(group="workers", processes=("AZRebalance", "AlarmNotification")),

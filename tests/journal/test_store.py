@@ -14,7 +14,9 @@ from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes
 from rollout.ports import Settled
+from rollout.record import Written
 from tests.journal.samples import (
+    ARM,
     DELETE,
     EVICT,
     ID,
@@ -24,11 +26,13 @@ from tests.journal.samples import (
     RESIZE,
     SURPLUS,
     TAINT,
+    TERMINATE,
     WHOLE,
     intend,
     later,
     receipt,
     settle,
+    use,
 )
 
 
@@ -192,8 +196,8 @@ def test_sent_again(journal: SqlJournal) -> None:
     [
         (RESIZE, "resize workers: desired 2 → 4, maximum 3 → 5"),
         (
-            SetReference(group="workers", template_id="lt-1", before="$Latest", reference="4"),
-            "set-reference workers: $Latest → 4",
+            SetReference(group="workers", before=(use("$Latest"), ARM), uses=(use("4"), replace(ARM, reference="6"))),
+            "set-reference workers: worker $Latest → 4, arm $Default (override 2) → 6",
         ),
         (Suspend(group="workers", processes=("AZRebalance", "Launch")), "suspend workers: AZRebalance, Launch"),
         (EVICT, "evict demo/scraper-x/pod-1"),
@@ -242,13 +246,28 @@ def test_all_or_nothing(journal: SqlJournal) -> None:
 
 
 def test_written_sizes(journal: SqlJournal) -> None:
-    """Of each group the sizes of the last resize that was seen are known, not those of one still under way."""
+    """Of each group the sizes that the last settled effects left are known, not those of one still under way."""
     other = Resize(group="spares", before=Sizes(0, 0, 1), sizes=Sizes(0, 1, 1))
-    steps = [replace(RESIZE, sizes=Sizes(1, desired, 9), occasion=str(desired)) for desired in (4, 3, 2)]
+    steps = [replace(RESIZE, sizes=Sizes(1, desired, 9), occasion=str(desired)) for desired in (4, 3, 5)]
     intend(journal, other, *steps)
     settle(journal, other, steps[1], now=later(1))
     settle(journal, steps[0], now=later(2))
-    assert journal.load(ID).written == {"spares": Sizes(0, 1, 1), "workers": Sizes(1, 4, 9)}
+    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 4)}
+
+
+def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
+    """A terminate leaves one less than it found; what an effect did not change was left by an earlier one."""
+    floor = Resize(group="workers", before=RESIZE.sizes, sizes=replace(RESIZE.sizes, minimum=3), occasion="floor")
+    seen = floor.sizes
+    top_up = Resize(group="workers", before=seen, sizes=replace(seen, desired=4), occasion="top-up")
+    flag = replace(floor, before=top_up.sizes, sizes=top_up.sizes, protect_new=False, occasion="inherit")
+    left = []
+    steps: tuple[Effect, ...] = (TERMINATE, floor, RESIZE, top_up, flag)
+    for second, effect in enumerate(steps):
+        intend(journal, effect)
+        settle(journal, effect, now=later(second))
+        left.append(journal.load(ID).written["workers"])
+    assert left == [Written(None, 3), Written(3, 3), Written(3, 4), Written(3, 4), Written(3, 4)]
 
 
 def test_ledger(journal: SqlJournal) -> None:

@@ -29,7 +29,6 @@ REASONS: dict[Reason, tuple[str, ...]] = {
     groups.missing: ("groups",),
     groups.managed: ("groups",),
     groups.no_template: ("groups", "scouted"),
-    groups.mixed: ("groups",),
     groups.refreshing: ("groups", "refreshes"),
     groups.warm_pool: ("groups", "scouted"),
     groups.weighted: ("groups", "scouted"),

@@ -34,14 +34,6 @@ def no_template(found: Survey, request: Request) -> Iterator[Refusal]:
             yield Refusal(f"{group.name} has no launch template", hint)
 
 
-def mixed(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group has a MixedInstancesPolicy."""
-    for group in found.groups:
-        if group.mixed:
-            hint = "give it a launch template of its own; rollout does not replace such groups yet"
-            yield Refusal(f"{group.name} uses a MixedInstancesPolicy", hint)
-
-
 def refreshing(found: Survey, request: Request) -> Iterator[Refusal]:
     """An instance refresh is at work on a group: it terminates instances with Jobs on them."""
     for name, refresh in found.refreshes.items():
