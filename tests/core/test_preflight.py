@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.plan import NodeGroup, Plan
+from rollout.plan import NodeGroup, Plan, Source
 from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, rights, templates
 from rollout.scouted import GroupScouted, Override, Right, TemplateUse
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, VersionSeen
-from tests.core.build import ON, SETTINGS, found, node, old, pod, template
+from tests.core.build import ON, SETTINGS, found, node, old, pod, template, use
 
 LATEST = TemplateUse("lt", "workers", "$Latest")
 ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
@@ -184,10 +184,11 @@ def test_what_looks_alike_and_does_no_harm_is_let_pass(changes: dict[str, Any], 
 
 
 def test_a_plan_holds_what_was_asked_and_what_was_found() -> None:
-    """The number that a reference means, and the autoscaler's replicas, are fixed with the plan."""
-    plan = preflight.make_plan(FINE, ASKED)
+    """The number that each reference means, and the autoscaler's replicas, are fixed with the plan."""
+    uses = (use("$Latest"), use("1", "override 2"))
+    plan = preflight.make_plan(surveyed(groups=(found(uses=uses),)), ASKED)
     assert isinstance(plan, Plan)
-    assert plan.groups == (NodeGroup("g", "lt", "workers", "$Latest", 1),)
+    assert plan.groups == (NodeGroup("g", (Source(uses[0], 1), Source(uses[1], 1))),)
     assert (plan.ami, plan.autoscaler_replicas) == ("ami-new", 1)
 
 
