@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from rollout.simulator.fields import Duration
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,14 @@ Action = Error | Delay | Drop | Hang | Garble
 
 
 class Fault(_Model):
-    """One rule: what is matched, and exactly one thing that is done to it."""
+    """One rule: what is matched, and exactly one thing that is done to it.
+
+    ``since``: the moment of the scenario from which on it strikes (default: at once); ``lasts``: for how long.
+    """
 
     match: Match = Match()
+    since: Duration | None = None
+    lasts: Duration | None = None
     error: Error | None = None
     delay: Delay | None = None
     drop: Drop | None = None
@@ -155,12 +163,14 @@ def parse(raw: Mapping[str, Any]) -> Fault:
 @dataclass(slots=True)
 class _Rule:
     fault: Fault
+    begins: float
     seen: int = 0
     struck: int = 0
 
-    def strikes(self, client: str, info: RequestInfo) -> bool:
+    def strikes(self, client: str, info: RequestInfo, now: float) -> bool:
         match = self.fault.match
-        if not match.fits(client, info):
+        ends = math.inf if self.fault.lasts is None else self.begins + self.fault.lasts
+        if not (self.begins <= now < ends and match.fits(client, info)):
             return False
         self.seen += 1
         if match.nth is not None and self.seen != match.nth:
@@ -188,9 +198,10 @@ class Hung:
 
 
 class Faults:
-    """The rules in force, and the requests that they hold up."""
+    """The rules in force, and the requests that they hold up. ``now``: seconds since the scenario's start."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._now = now
         self._ids = itertools.count(1)
         self._rules: dict[int, _Rule] = {}
         self._hung: dict[Hung, asyncio.Future[None]] = {}
@@ -199,7 +210,7 @@ class Faults:
     def add(self, fault: Fault) -> int:
         """Put a fault in force; returns its id."""
         number = next(self._ids)
-        self._rules[number] = _Rule(fault)
+        self._rules[number] = _Rule(fault, self._now() if fault.since is None else fault.since)
         return number
 
     def clear(self) -> None:
@@ -211,7 +222,8 @@ class Faults:
 
     def strike(self, client: str, info: RequestInfo) -> Action | None:
         """What befalls this request. All rules count it; the oldest that strikes decides."""
-        striking = [rule.fault.action for rule in self._rules.values() if rule.strikes(client, info)]
+        now = self._now()
+        striking = [rule.fault.action for rule in self._rules.values() if rule.strikes(client, info, now)]
         return striking[0] if striking else None
 
     async def hang(self, hung: Hung) -> None:

@@ -49,7 +49,7 @@ class Simulator:
         self.scenario = scenario
         self.stopping = asyncio.Event()
         self.world = build(scenario)
-        self.faults = Faults()
+        self.faults = Faults(lambda: self.world.clock.now - scenario.start)
         for fault in scenario.request_faults:
             self.faults.add(fault)
         self.sessions = Sessions(self.world.clock, pace)

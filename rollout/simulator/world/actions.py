@@ -135,8 +135,44 @@ class Cordon(_OnNode):
         world.store.mutate("nodes", None, world.original(self.group, self.which).dns, cordon)
 
 
+class Untaint(_OnNode):
+    """Take a taint off a node, by its key."""
+
+    do: Literal["untaint"]
+    key: str
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+
+        def untaint(node: Object) -> None:
+            node["spec"]["taints"] = [one for one in node["spec"].get("taints", ()) if one["key"] != self.key]
+
+        world.store.mutate("nodes", None, world.original(self.group, self.which).dns, untaint)
+
+
+class DeleteConfigMap(Part):
+    """Delete a ConfigMap."""
+
+    do: Literal["delete_configmap"]
+    namespace: str = "default"
+    name: str
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.store.delete("configmaps", self.namespace, self.name)
+
+
 Action = Annotated[
-    Mend | Break | ScaleDeployment | UpdateGroup | TerminateInstance | DeleteNode | Cordon | AccountAction,
+    Mend
+    | Break
+    | ScaleDeployment
+    | UpdateGroup
+    | TerminateInstance
+    | DeleteNode
+    | Cordon
+    | Untaint
+    | DeleteConfigMap
+    | AccountAction,
     Field(discriminator="do"),
 ]
 
