@@ -93,6 +93,16 @@ def test_whatever_is_sent_is_answered(data: st.DataObject) -> None:
         store.delete(plural, *revision.key, grace=0)
 
 
+@pytest.mark.parametrize("containers", [{"metadata": []}, ["c"], "c"])
+def test_a_list_is_a_list_of_objects(containers: Any) -> None:
+    """An object, a text, or a list of texts where a list of objects belongs: 400."""
+    clock = VirtualClock(1767600000.0)
+    writes = Writes(Store(clock, ChangeLog(clock)), lambda _attributes: True)
+    with pytest.raises(ApiError, match="cannot unmarshal") as refused:
+        writes.create(at(path_of("pods")), {"metadata": {"name": "x"}, "spec": {"containers": containers}})
+    assert refused.value.code == 400
+
+
 @pytest.mark.parametrize(
     ("path", "target"),
     [

@@ -90,18 +90,20 @@ def demand(body: Any, shapes: Mapping[str, Shape]) -> None:
     if not isinstance(body, dict):
         raise bad_request(f"json: cannot unmarshal {_NAMES[type(body)]} into an object")
     for path, shape in shapes.items():
-        for value in _values(body, path, shape):
-            wanted = shape[0] if isinstance(shape, list) else shape
+        for value, wanted in _values(body, path, shape):
             if type(value) is not wanted:  # a bool is no int here
                 raise bad_request(f"json: cannot unmarshal {_NAMES[type(value)]} into {path} of type {_NAMES[wanted]}")
 
 
-def _values(body: Any, path: str, shape: Shape) -> Iterator[Any]:
-    """What is at the path; of a list that holds one type, its elements."""
+def _values(body: Any, path: str, shape: Shape) -> Iterator[tuple[Any, type]]:
+    """What is at the path, with the type it should have; of a list, its elements with theirs."""
     value = body
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    if isinstance(value, list) and isinstance(shape, list):
-        yield from value
-    elif value is not None:
-        yield value
+    if value is None:
+        return
+    if isinstance(shape, list):
+        yield value, list
+        yield from ((element, shape[0]) for element in (value if isinstance(value, list) else ()))
+    else:
+        yield value, shape
