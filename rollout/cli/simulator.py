@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def simulator(
     scenario: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A scenario that is shipped, or a file of your own.")
-    ],
+        str | None, typer.Option(metavar="NAME|FILE", help="A scenario that is shipped, or a file of your own.")
+    ] = None,
     directory: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where kubeconfig and rollout.yaml go; default: a new temporary folder."),
@@ -24,6 +24,7 @@ def simulator(
         typer.Option(metavar="N", min=0.001, help="Simulated seconds in a real one at most; default: no limit."),
     ] = None,
     *,
+    listing: Annotated[bool, typer.Option("--list", help="Name the shipped scenarios, a line each, and end.")] = False,
     exit_with_stdin: Annotated[bool, typer.Option("--exit-with-stdin", hidden=True)] = False,
 ) -> None:
     """Run a simulated AWS and EKS cluster here until Ctrl-C.
@@ -37,11 +38,24 @@ def simulator(
     from rollout.simulator.scenario import ScenarioError
     from rollout.simulator.server import serve
 
+    if listing:
+        _list()
+        return
+    if scenario is None:
+        raise UserError("no scenario is given", hint="name one with --scenario; rollout simulator --list shows them")
     place = directory or Path(tempfile.mkdtemp(prefix="rollout-simulator-"))
     try:
         asyncio.run(serve(scenario, place, _announce, pace, exit_with_stdin=exit_with_stdin))
     except ScenarioError as error:
-        raise UserError(str(error), hint="the shipped scenarios are described in docs/simulator.md") from error
+        raise UserError(str(error), hint="the shipped scenarios: rollout simulator --list") from error
+
+
+def _list() -> None:
+    from rollout.simulator.scenario import load, names
+
+    width = max(map(len, names()))
+    for name in names():
+        typer.echo(f"{name:<{width}}  {load(name).description}")
 
 
 def _announce(endpoints: Endpoints) -> None:

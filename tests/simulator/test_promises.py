@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from rollout.simulator.cloud.errors import AwsError
 from rollout.simulator.judging import promises
 from rollout.simulator.kube.errors import ApiError
 from rollout.simulator.world.world import World
-from tests.simulator.worlds import NEW, Client, node_names, passes, pods_of, shipped, violations, world
+from tests.simulator.worlds import NEW, OLD, Client, node_names, passes, pods_of, shipped, violations, world
 
 JOB: dict[str, Any] = {"name": "job", "runtime": "30m", "start": -60}
 WEB: dict[str, Any] = {"name": "web", "replicas": 2}
@@ -96,20 +97,62 @@ def test_ending_an_instance_under_a_job_breaks_promises_1_and_2(busy: World) -> 
     assert "with default/job-0-" in violations(busy)[2][0]
 
 
-@pytest.mark.parametrize("honoured", [True, False])
-def test_a_store_that_ignores_uids_breaks_promise_5(monkeypatch: pytest.MonkeyPatch, *, honoured: bool) -> None:
+@pytest.mark.parametrize("broken", [set(), {"ignore-uid"}])
+def test_a_world_that_ignores_uids_breaks_promise_5(broken: set[str]) -> None:
     """Deleted a second time by its name, another pod would go; the precondition is what prevents it."""
-    one = world(workloads={"pods": [{"name": "bare"}]})
+    one = world(workloads={"pods": [{"name": "bare"}]}, broken=broken)
     client = Client(one)
     (pod,) = pods_of(one, "bare-0")
     client.delete_pod(pod)
     one.store.create("pods", {"metadata": {"name": "bare-0"}, "spec": pod["spec"]})
-    if not honoured:
-        delete = one.store.delete
-        monkeypatch.setattr(one.store, "delete", lambda *what, **how: delete(*what, **{**how, "uid": None}))
-    with nullcontext() if not honoured else pytest.raises(ApiError):
+    with nullcontext() if broken else pytest.raises(ApiError):
         client.delete_pod(pod)
-    assert (5 in violations(one)) != honoured
+    assert (5 in violations(one)) == bool(broken)
+
+
+@pytest.mark.parametrize("broken", [set(), {"ignore-protection"}])
+def test_a_world_that_ignores_protection_breaks_promises_1_and_2(broken: set[str]) -> None:
+    """A lower desired is only a number while all are protected; without that AWS ends an instance under its Job."""
+    one = world(workloads={"jobs": [{**JOB, "count": 4}]}, broken=broken)
+    client = Client(one)
+    client.surge()
+    with client.acting("SetInstanceProtection"):
+        one.cloud.set_protection("g", [instance.id for instance in client.group.living], protected=True)
+    client.update(DesiredCapacity=2)
+    passes(one, 60)
+    found = [text for number in (1, 2) for text in violations(one)[number]]
+    assert any("was killed" in text for text in found) == any("on its node" in text for text in found) == bool(broken)
+
+
+@pytest.mark.parametrize("broken", [set(), {"decrement-twice"}])
+def test_a_world_that_lowers_desired_twice_breaks_promise_2(broken: set[str]) -> None:
+    """The instance that goes for the second decrement is chosen by AWS: it was not drained."""
+    one = world(workloads={"deployments": [{**WEB, "replicas": 12}]}, broken=broken)
+    client = Client(one)
+    client.surge()
+    instance = client.old()[0]
+    client.drain(instance)
+    client.terminate(instance, floor=False)
+    assert any("with default/web" in text for text in violations(one).get(2, [])) == bool(broken)
+
+
+@pytest.mark.parametrize("broken", [set(), {"ignore-min-size"}])
+def test_a_world_that_ignores_min_size_breaks_promise_5(broken: set[str]) -> None:
+    """With the floor under it AWS refuses a terminate that is sent twice; without that desired falls for nobody."""
+    one = world(workloads={"deployments": [WEB]}, broken=broken)
+    client = Client(one)
+    client.surge()
+    instance = client.old()[0]
+    client.drain(instance)
+    client.update(MinSize=3)
+    for times in range(2):
+        refused = times == 1 and not broken
+        with (
+            pytest.raises(AwsError) if refused else nullcontext(),
+            client.acting("TerminateInstanceInAutoScalingGroup"),
+        ):
+            one.cloud.terminate_in_group(instance.id, decrement=True)
+    assert (5 in violations(one)) == bool(broken)
 
 
 def test_a_shorter_grace_is_no_second_deletion() -> None:
@@ -206,6 +249,98 @@ def test_a_number_inside_a_mixed_instances_policy_moves_too() -> None:
     specification["Version"] = "2"
     client.update(MixedInstancesPolicy=policy)
     assert 4 not in violations(one)
+
+
+OVERRIDES: list[dict[str, Any]] = [
+    {"instance_type": "m5.large"},
+    {"instance_type": "c5.large", "template": "other", "version": "1"},
+    {"instance_type": "r5.large", "template": "third", "version": "$Default"},
+]
+
+
+@pytest.fixture
+def mixed() -> World:
+    """A group whose policy has overrides with templates of their own, one by a number, one by its $Default."""
+    templates = [{"name": name, "versions": [{"image": OLD}]} for name in ("lt", "other", "third")]
+    group = {"name": "g", "template": "lt", "desired": 3, "max": 6, "mixed": {"overrides": OVERRIDES}}
+    return world(templates=templates, groups=[group])
+
+
+def make_versions(client: Client) -> None:
+    for template in client.cloud.templates:
+        with client.acting():
+            client.cloud.templates.create_version(template, {"ImageId": NEW}, "1", "rollout", None)
+
+
+def refer(client: Client, *versions: str) -> None:
+    """Write the policy's versions, its own first."""
+    ids = [one.id for one in client.cloud.templates]
+    named = [{"LaunchTemplateId": one, "Version": version} for one, version in zip(ids, versions, strict=True)]
+    given = [{"InstanceType": one["instance_type"]} for one in OVERRIDES]
+    for override, own in zip(given[1:], named[1:], strict=True):
+        override["LaunchTemplateSpecification"] = own
+    client.update(
+        MixedInstancesPolicy={"LaunchTemplate": {"LaunchTemplateSpecification": named[0], "Overrides": given}}
+    )
+
+
+def test_each_reference_of_a_policy_is_given_back_in_its_own_way(mixed: World) -> None:
+    """$Latest stays, an override's number becomes ours, and the default that an override lives on is moved."""
+    client = Client(mixed)
+    make_versions(client)
+    refer(client, "2", "2", "2")
+    assert any("MixedInstancesPolicy" in one for one in violations(mixed)[4])
+    refer(client, "$Latest", "2", "$Default")
+    assert [one for one in violations(mixed)[4] if "MixedInstancesPolicy" in one] == []
+    assert "DefaultVersionNumber: is 1, should be 2" in violations(mixed)[4][0]
+    third = next(one for one in mixed.cloud.templates if one.name == "third")
+    with client.acting():
+        mixed.cloud.templates.set_default(third, "2")
+    assert 4 not in violations(mixed)
+
+
+def test_lost_overrides_break_promise_4(mixed: World) -> None:
+    """A policy that is put back without its overrides is not put back."""
+    client = Client(mixed)
+    policy = {"LaunchTemplateSpecification": {"LaunchTemplateId": client.template, "Version": "$Latest"}}
+    client.update(MixedInstancesPolicy={"LaunchTemplate": {**policy, "Overrides": [{"InstanceType": "m5.large"}]}})
+    assert any("MixedInstancesPolicy" in one for one in violations(mixed)[4])
+
+
+@pytest.mark.parametrize("somebody", [True, False])
+def test_pinned_is_right_only_where_somebody_moved_latest(quiet: World, *, somebody: bool) -> None:
+    """Where $Latest is no longer ours the group stays pinned to ours, and that is drift; otherwise it is forgotten."""
+    client = Client(quiet)
+    client.publish()
+    if somebody:
+        quiet.do({"do": "new_version", "template": "lt", "instance_type": "m5.4xlarge"})
+    assert (4 in violations(quiet)) != somebody
+    found = [one for one in promises.report(quiet)["baseline"] if one["field"] == "LaunchTemplate"]
+    assert [one["drift"] for one in found] == [somebody]
+
+
+def test_pinned_is_right_where_somebody_moved_default() -> None:
+    """Their default stays, and the group stays pinned to our version."""
+    versions = [{"image": OLD}, {"image": OLD}]
+    group = {"name": "g", "template": "lt", "version": "$Default", "desired": 2, "max": 4}
+    one = world(templates=[{"name": "lt", "versions": versions}], groups=[group])
+    Client(one).publish()
+    assert 4 in violations(one)
+    one.do({"do": "set_default", "template": "lt", "version": "2"})
+    assert 4 not in violations(one)
+
+
+@pytest.mark.parametrize("uneven", [True, False])
+def test_az_rebalance_may_stay_suspended_where_zones_are_uneven(quiet: World, *, uneven: bool) -> None:
+    """Resumed, it would end new nodes to even the zones out; in even zones it must be resumed."""
+    client = Client(quiet)
+    with client.acting("SuspendProcesses"):
+        quiet.cloud.suspend("g", ["AZRebalance"])
+    if uneven:
+        quiet.do({"do": "break", "kind": "subnet_full", "group": "g", "zones": ["eu-west-1a"]})
+        quiet.do({"do": "update_group", "group": "g", "fields": {"DesiredCapacity": 4}})
+        passes(quiet, 300)
+    assert (4 in violations(quiet)) != uneven
 
 
 def test_a_default_must_be_moved_to_our_version() -> None:

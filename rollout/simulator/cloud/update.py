@@ -126,7 +126,7 @@ class Updates:
             raise invalid("The launch template of the mixed instances policy must be specified.")
         new = {key: value for key, value in {**template, **policy}.items() if not key.startswith("LaunchTemplate")}
         reference = self._reference(named) if named else group.reference
-        return reference, self.known_policy({**(group.mixed or {}), **new})
+        return reference, {**(group.mixed or {}), **self.known_policy(new)}
 
     def known_policy(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         """The policy with its overrides' templates named in full; `AwsError` where it makes no sense.
@@ -139,7 +139,7 @@ class Updates:
         types = [one["InstanceType"] for one in overrides if "InstanceType" in one]
         if len(types) != len(set(types)):
             raise invalid("Duplicate instance types are not allowed in the overrides of a mixed instances policy.")
-        return {**policy, "Overrides": overrides} if overrides else policy
+        return {**policy, "Overrides": overrides} if "Overrides" in policy else policy
 
     def _override(self, override: Mapping[str, Any]) -> dict[str, Any]:
         own = override.get("LaunchTemplateSpecification")

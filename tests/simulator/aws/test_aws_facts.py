@@ -384,9 +384,10 @@ def test_tags_come_and_go(served: Served) -> None:
 
 
 def test_groups_have_no_hooks_pools_or_refreshes(served: Served) -> None:
-    """What is not simulated is shown as absent, so that a caller who looks for it finds nothing."""
+    """A group that has none shows none (API_DescribeLifecycleHooks, API_DescribeWarmPool, …InstanceRefreshes)."""
     assert asg(served, "describe_lifecycle_hooks")["LifecycleHooks"] == []
     assert asg(served, "describe_warm_pool")["Instances"] == []
+    assert "WarmPoolConfiguration" not in asg(served, "describe_warm_pool")
     assert asg(served, "describe_instance_refreshes")["InstanceRefreshes"] == []
 
 
