@@ -365,6 +365,11 @@ def test_an_autoscaler_that_is_not_ours_is_reported(autoscaler: AutoscalerSeen |
     assert says in decision.report[0]
 
 
+def test_an_autoscaler_that_we_never_stopped_is_not_our_matter() -> None:
+    """Found at 0 when the rollout began, whatever it does since is no difference of ours."""
+    assert restore.autoscaler(then(autoscaler=ON), restoring(autoscaler_replicas=0)) == restore.Part()
+
+
 def test_all_differences_are_reported_together() -> None:
     """The end names everything that stays different, whichever step found it."""
     world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), uses=(use("7"),)), autoscaler=None)

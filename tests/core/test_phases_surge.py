@@ -152,6 +152,14 @@ def test_surge(world: Seen, journal: Record, now: datetime, expected: Answer) ->
     check(surge, world, journal, now, expected)
 
 
+def test_only_groups_that_lack_instances_are_named() -> None:
+    """Whoever reads what is waited for sees the group in trouble, and no other."""
+    whole = (old("p1"), *(new(f"m{number}") for number in range(3)))
+    world = seen(surged(*COMING), surged(*whole, name="h"))
+    decision = surge.decide(world, BOTH, NOW)
+    assert decision.why == "instances to be InService: 1 of g"
+
+
 def test_protection_is_asked_for_in_portions() -> None:
     """AWS takes at most 50 instances in one call."""
     names = [f"o{number:03}" for number in range(120)]

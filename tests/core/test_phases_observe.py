@@ -1,0 +1,119 @@
+"""What each phase looks at: no more than it needs, and never more often because there are more nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.machine import Phase, Stage
+from rollout.phases import PHASES
+from rollout.seen import Seen
+from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, unsettled
+from tests.core.samples import END
+from tests.core.toy import Toy
+
+ALWAYS = ["autoscaler", "groups", "nodes"]
+
+
+class Watched:
+    """A toy of which it is noted what is read."""
+
+    def __init__(self, toy: Toy) -> None:
+        self.toy = toy
+        self.read: list[str] = []
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        """Note the verb, then ask the toy."""
+        self.read.append(verb)
+        return getattr(self.toy, verb)  # type: ignore[no-any-return]
+
+
+def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Seen, list[str]]:
+    watched = Watched(toy)
+    seen = PHASES[phase].observe(record(phase, **changes), watched, watched)
+    return seen, sorted(watched.read)
+
+
+@pytest.mark.parametrize(
+    ("phase", "besides"),
+    [
+        (Phase.PLANNED, ["marker"]),
+        (Phase.AUTOSCALER_OFF, ["pods"]),
+        (Phase.LAUNCH_TEMPLATE, ["templates"]),
+        (Phase.TAINT, []),
+        (Phase.SURGE, []),
+        (Phase.PROTECT, []),
+        (Phase.READY, []),
+        (Phase.DRAIN, ["pods"]),
+        (Phase.RESTORE, ["marker", "templates"]),
+    ],
+)
+def test_reads(phase: Phase, besides: list[str]) -> None:
+    """Each part of the world is read once in a tick, and only where the phase decides by it."""
+    toy = Toy(group_={"g": surged()}, marker_=MARKER)
+    toy.add(pod())
+    seen, read = look(phase, toy)
+    assert read == sorted([*ALWAYS, *besides])
+    assert seen.groups == (toy.group_["g"],)
+    assert (bool(seen.pods), seen.marker is not None, bool(seen.templates)) == tuple(
+        part in besides for part in ("pods", "marker", "templates")
+    )
+
+
+def test_without_an_autoscaler_none_is_asked_for() -> None:
+    """A cluster that has none is not asked for it."""
+    seen, read = look(Phase.TAINT, Toy(), autoscaler=None)
+    assert "autoscaler" not in read
+    assert seen.autoscaler is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "fresh"),
+    [
+        (Stage.WAITING, {}, []),
+        (Stage.DRAINING, {}, ["o1"]),
+        (Stage.RELEASED, {}, ["o1"]),
+        (Stage.TERMINATING, {}, ["o1"]),
+        (Stage.TERMINATING, {"unsettled": (unsettled(END, "refused"),)}, ["o1"]),
+        (Stage.TERMINATING, {"done": frozenset({END.key})}, []),
+        (Stage.GONE, {}, []),
+        (Stage.KEPT, {}, []),
+    ],
+)
+def test_pods_past_the_cache(stage: Stage, changes: dict[str, Any], fresh: list[str]) -> None:
+    """Only the pods of nodes that are about to be hurt are listed straight from the API."""
+    toy = Toy.in_use()
+    seen, read = look(Phase.DRAIN, toy, nodes=(row("i-o1", stage), row("i-o2")), **changes)
+    assert list(seen.fresh) == fresh
+    assert read.count("pods_on") == len(fresh)
+    assert all(one.node == name for name, there in seen.fresh.items() for one in there)
+
+
+def test_pods_of_a_node_without_an_object() -> None:
+    """They are listed by the name in the record; an instance that never joined has none."""
+    toy = Toy.in_use()
+    del toy.node_["o1"]
+    rows = (row("i-o1", Stage.DRAINING), row("i-x", Stage.DRAINING, name=None, uid=None))
+    seen, _ = look(Phase.DRAIN, toy, nodes=rows)
+    assert list(seen.fresh) == ["o1"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "instances", "asks"),
+    [
+        pytest.param(SURGED, 3, True, id="one is missing"),
+        pytest.param(SURGED, 4, False, id="none is missing"),
+        pytest.param(replace(SURGED, desired=2), 2, False, id="they were not asked for yet"),
+    ],
+)
+def test_why_launches_fail_is_asked_while_instances_are_missing(sizes: Any, instances: int, asks: bool) -> None:  # noqa: FBT001 - a column of a table
+    """AWS is asked for its reason in SURGE only, and only once the sizes stand."""
+    group = surged(*surged().instances[:instances], sizes=sizes)
+    toy = Toy(group_={"g": group}, failing="no capacity")
+    toy.node_["o1"] = node("o1")
+    seen, read = look(Phase.SURGE, toy)
+    assert ("trouble" in read) is asks
+    assert seen.troubles == ({"g": "no capacity"} if asks else {})
