@@ -178,7 +178,10 @@ class Expect(Part):
 
 
 class Scenario(Part):
-    """A whole world and what happens to it; all chance in it comes from ``seed``."""
+    """A whole world and what happens to it; all chance in it comes from ``seed``.
+
+    ``denied`` is what access reviews say no to, such as ``patch nodes`` or ``create pods/eviction``.
+    """
 
     name: str = "unnamed"
     description: str = ""
@@ -197,6 +200,7 @@ class Scenario(Part):
     protected: Protected = Protected()
     workloads: Workloads = Workloads()
     world_faults: tuple[WorldFault, ...] = ()
+    denied: frozenset[str] = frozenset()
     broken: frozenset[Breakage] = frozenset()
     request_faults: tuple[Fault, ...] = ()
     events: tuple[Annotated[Event, BeforeValidator(_split_action)], ...] = ()
