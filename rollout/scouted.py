@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class TemplateUse:
-    """A launch template as a group refers to it. `reference`: "$Latest", "$Default" or a number as text."""
-
-    template_id: str
-    template_name: str
-    reference: str
+from rollout.plan import TemplateUse
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def group(raw: Mapping[str, Any]) -> GroupSeen:
     return GroupSeen(
         name=raw["AutoScalingGroupName"],
         sizes=Sizes(raw["MinSize"], raw["DesiredCapacity"], raw["MaxSize"]),
-        uses=tuple(_use(slot, specification) for slot, specification in _specifications(raw).items()),
+        uses=uses(raw),
         protect_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         capacity_rebalance=raw.get("CapacityRebalance", False),
         suspended=frozenset(process["ProcessName"] for process in raw.get("SuspendedProcesses", ())),
@@ -33,16 +33,22 @@ def group(raw: Mapping[str, Any]) -> GroupSeen:
     )
 
 
+def uses(raw: Mapping[str, Any]) -> tuple[TemplateUse, ...]:
+    """Return every use of a template that a group makes, its own first."""
+    return tuple(_use(slot, specification) for slot, specification in _specifications(raw).items())
+
+
 def _specifications(raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return by slot every LaunchTemplateSpecification of a group, in the order in which AWS lists them."""
     template = raw.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
     own = template.get("LaunchTemplateSpecification") or raw.get("LaunchTemplate")
     overrides = (override.get("LaunchTemplateSpecification") for override in template.get("Overrides", ()))
-    named = {"": own} | {_slot(index): specification for index, specification in enumerate(overrides)}
+    named = {"": own} | {slot_of(index): specification for index, specification in enumerate(overrides)}
     return {slot: specification for slot, specification in named.items() if specification}
 
 
-def _slot(index: int) -> str:
+def slot_of(index: int) -> str:
+    """Return how a use says that it is that of an override, by its index from 0."""
     return f"override {index + 1}"
 
 
@@ -147,7 +153,7 @@ def references(raw: Mapping[str, Any], uses: Sequence[TemplateUse]) -> dict[str,
     written: dict[str, Any] = {"LaunchTemplateSpecification": own}
     if wanted.keys() - {""}:
         overrides = policy["LaunchTemplate"]["Overrides"]
-        written["Overrides"] = [_override(one, wanted.get(_slot(index))) for index, one in enumerate(overrides)]
+        written["Overrides"] = [_override(one, wanted.get(slot_of(index))) for index, one in enumerate(overrides)]
     return {"MixedInstancesPolicy": {"LaunchTemplate": written}}
 
 

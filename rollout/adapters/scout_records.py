@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollout.scouted import GroupScouted, Override, TemplateUse
+from rollout.adapters import aws_records
+from rollout.scouted import GroupScouted, Override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rollout.plan import TemplateUse
     from rollout.scouted import Right
 
 # The tag by which a cluster's nodes and groups are known (EKS user guide, "Launch self-managed nodes").
@@ -20,11 +22,14 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
     policy = raw.get("MixedInstancesPolicy", {})
     mixed = policy.get("LaunchTemplate", {})
     shares = policy.get("InstancesDistribution", {})
+    uses = {use.slot: use for use in aws_records.uses(raw)}
     keys = (tag["Key"] for tag in raw.get("Tags", ()))
     return GroupScouted(
         name=raw["AutoScalingGroupName"],
-        template=_use(raw.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification")),
-        overrides=tuple(_override(one) for one in mixed.get("Overrides", ())),
+        template=uses.get(""),
+        overrides=tuple(
+            _override(one, uses.get(aws_records.slot_of(index))) for index, one in enumerate(mixed.get("Overrides", ()))
+        ),
         # What is left out means units, no base and all on demand (API reference, InstancesDistribution).
         units=raw.get("DesiredCapacityType") or "units",
         on_demand_base=shares.get("OnDemandBaseCapacity", 0),
@@ -34,20 +39,13 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
     )
 
 
-def _override(raw: Mapping[str, Any]) -> Override:
+def _override(raw: Mapping[str, Any], own: TemplateUse | None) -> Override:
     return Override(
-        template=_use(raw.get("LaunchTemplateSpecification")),
+        template=own,
         instance_type=raw.get("InstanceType"),
         image_id=raw.get("ImageId"),
         weight=raw.get("WeightedCapacity"),
     )
-
-
-def _use(raw: Mapping[str, Any] | None) -> TemplateUse | None:
-    if not raw:
-        return None
-    # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
-    return TemplateUse(raw["LaunchTemplateId"], raw.get("LaunchTemplateName", ""), raw.get("Version", "$Default"))
 
 
 def review(right: Right) -> dict[str, Any]:

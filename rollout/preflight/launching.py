@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rollout.scouted import GroupScouted, TemplateUse
+from rollout.plan import TemplateUse
+from rollout.scouted import GroupScouted
 from rollout.seen import TemplateSeen, VersionSeen
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.plan import NodeGroup, Plan, Source
+from rollout.plan import NodeGroup, Plan, Source, TemplateUse
 from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, rights, templates
-from rollout.scouted import GroupScouted, Override, Right, TemplateUse
+from rollout.scouted import GroupScouted, Override, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, VersionSeen
 from tests.core.build import ON, SETTINGS, found, node, old, pod, template, use
 
-LATEST = TemplateUse("lt", "workers", "$Latest")
+LATEST = TemplateUse("", "lt", "workers", "$Latest")
 ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
 IMAGE = ImageSeen("ami-new", "new", "available", "x86_64", "/dev/xvda", 30)
 VERSION = VersionSeen(1, "ami-old", "", "m5.large", {"/dev/xvda": 30, "/dev/xvdb": 5})
@@ -32,7 +32,7 @@ def override(**changes: Any) -> tuple[Override, ...]:
 
 def two(first: str, second: str) -> dict[str, Any]:
     """The groups g and h of one template, each with its reference."""
-    uses = {"g": TemplateUse("lt", "workers", first), "h": TemplateUse("lt", "workers", second)}
+    uses = {"g": TemplateUse("", "lt", "workers", first), "h": TemplateUse("", "lt", "workers", second)}
     return {
         "groups": (found(), found(old("o3"), name="h")),
         "scouted": {name: scouted(name, use) for name, use in uses.items()},

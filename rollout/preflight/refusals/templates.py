@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rollout.errors import Refusal
+from rollout.plan import TemplateUse
 from rollout.preflight.launching import of, version_of
 from rollout.preflight.survey import Request, Survey
-from rollout.scouted import GroupScouted, TemplateUse
+from rollout.scouted import GroupScouted
 
 
 def missing(found: Survey, request: Request) -> Iterator[Refusal]:

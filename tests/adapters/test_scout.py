@@ -1,0 +1,182 @@
+"""What only a survey asks: other groups, refreshes, instance types, rights and where this process runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.adapters import Edge, scout_records
+from rollout.adapters.scout import own_pod
+from rollout.errors import Refused, Retry
+from rollout.plan import TemplateUse
+from rollout.ports import Scout
+from rollout.scouted import GroupScouted, Override, Right
+from tests.adapters.living import Living
+
+AMI = "ami-00000000000000bbb"
+REVIEW = "POST selfsubjectaccessreviews"
+LEAST = {"AutoScalingGroupName": "g"}
+SPECIFICATION = {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one", "Version": "$Latest"}
+
+
+@pytest.fixture
+def scout(edge: Edge) -> Scout:
+    return edge.scout
+
+
+def template_of(edge: Edge, group: str) -> str:
+    return edge.fleet.groups([group])[0].uses[0].template_id
+
+
+# ---- groups
+
+
+def test_every_group_of_the_region_is_described(scout: Scout) -> None:
+    """Ours and others', with template, reference and the clusters that their tags name."""
+    found = {group.name: group for group in scout.groups()}
+    assert {"workers", "floor"} <= set(found)
+    use = found["floor"].template
+    assert use is not None
+    assert (use.template_name, use.reference) == ("worker-lt", "1")
+    assert found["floor"].clusters == {"eks-demo"}
+
+
+def test_a_group_says_only_what_differs_from_the_plainest() -> None:
+    """What AWS leaves out means units, no base, all on demand, no pool, and $Default where a version is left out."""
+    use = TemplateUse("", "lt-1", "one", "$Default")
+    raw = {**LEAST, "LaunchTemplate": {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one"}}
+    assert scout_records.group(raw) == GroupScouted("g", use)
+    assert scout_records.group({**LEAST, "LaunchConfigurationName": "old"}) == GroupScouted("g", None)
+
+
+def test_a_mixed_policy_is_described_with_its_overrides() -> None:
+    """Each override with its own template, type, image and weight, and how much is on demand."""
+    theirs = {"LaunchTemplateId": "lt-2", "LaunchTemplateName": "two", "Version": "3"}
+    overrides: list[dict[str, Any]] = [
+        {"InstanceType": "m5.large", "WeightedCapacity": "2"},
+        {"InstanceType": "c5.large", "LaunchTemplateSpecification": theirs, "ImageId": "ami-1"},
+    ]
+    policy = {
+        "LaunchTemplate": {"LaunchTemplateSpecification": SPECIFICATION, "Overrides": overrides},
+        "InstancesDistribution": {"OnDemandBaseCapacity": 1, "OnDemandPercentageAboveBaseCapacity": 0},
+    }
+    one, two = TemplateUse("", "lt-1", "one", "$Latest"), TemplateUse("override 2", "lt-2", "two", "3")
+    found = scout_records.group(
+        {
+            **LEAST,
+            "MixedInstancesPolicy": policy,
+            "DesiredCapacityType": "vcpu",
+            "WarmPoolConfiguration": {"MinSize": 1},
+        }
+    )
+    assert found.overrides == (Override(None, "m5.large", None, "2"), Override(two, "c5.large", "ami-1", None))
+    assert (found.units, found.on_demand_base, found.on_demand_percent, found.warm_pool) == ("vcpu", 1, 0, True)
+    assert found.templates == (one, two)
+    assert list(found.launches()) == [(one, "m5.large"), (two, "c5.large")]
+
+
+def test_an_instance_refresh_at_work_is_told(scout: Scout, world: Living) -> None:
+    """Id and status while it lasts, None before and after; of a group that does not exist AWS refuses to tell."""
+    assert scout.refresh("floor") is None
+    world.do(lambda: world.simulator.do({"do": "start_refresh", "group": "floor"}))
+    told = scout.refresh("floor")
+    assert told is not None
+    assert told.endswith((", Pending", ", InProgress"))
+    world.do(lambda: world.simulator.do({"do": "cancel_refresh", "group": "floor"}))
+    world.pass_by(3600)
+    assert scout.refresh("floor") is None
+    with pytest.raises(Refused):
+        scout.refresh("nowhere")
+
+
+# ---- instance types and images
+
+
+def test_types_that_the_region_has_not_are_left_out(scout: Scout) -> None:
+    """One wrong type does not take the others with it, however many there are."""
+    many = [f"x9.{number}xlarge" for number in range(250)]
+    assert scout.architectures(["m5.large", *many, "c5.large"]) == {
+        "m5.large": {"x86_64"},
+        "c5.large": {"x86_64"},
+    }
+    assert scout.architectures([]) == {}
+
+
+def test_an_image_tells_what_it_needs(edge: Edge) -> None:
+    """Architecture, and the size of the root volume's snapshot in GiB."""
+    found = edge.fleet.image(AMI)
+    assert found is not None
+    assert (found.architecture, found.root_device, found.root_gib) == ("x86_64", "/dev/xvda", 20)
+
+
+def test_a_version_tells_its_type(edge: Edge) -> None:
+    """The instance type of each version, beside its image."""
+    (template,) = edge.fleet.templates([template_of(edge, "floor")])
+    assert {version.instance_type for version in template.versions} == {"m5.2xlarge"}
+
+
+# ---- rights
+
+
+def test_a_try_changes_nothing(edge: Edge, world: Living) -> None:
+    """What AWS would allow is allowed, no change is logged, and nothing counts as one."""
+    applied, writes = len(world.simulator.world.log.changes), world.arrived()
+    template = template_of(edge, "floor")
+    edge.scout.try_version(template, 1, AMI)
+    edge.scout.try_default(template, 1)
+    assert (len(world.simulator.world.log.changes), world.arrived()) == (applied, writes)
+
+
+def test_what_aws_would_refuse_is_refused(edge: Edge, world: Living) -> None:
+    """A missing permission comes as a refusal that names operation and code."""
+    template = template_of(edge, "floor")
+    world.fault({"error": {"status": 403, "code": "UnauthorizedOperation"}}, service="ec2")
+    with pytest.raises(Refused, match="CreateLaunchTemplateVersion: UnauthorizedOperation"):
+        edge.scout.try_version(template, 1, AMI)
+    with pytest.raises(Refused, match="ModifyLaunchTemplate: UnauthorizedOperation"):
+        edge.scout.try_default(template, 1)
+
+
+def test_kubernetes_says_which_rights_we_have(scout: Scout) -> None:
+    """What is granted, and what is not; a subresource is a right of its own."""
+    assert scout.allows(Right("create", "pods/eviction"))
+    assert scout.allows(Right("get", "configmaps", namespace="kube-system", name="eks-rollout"))
+    assert not scout.allows(Right("delete", "jobs", "batch"))
+
+
+def test_a_question_is_asked_again_where_the_server_stumbles(scout: Scout, world: Living) -> None:
+    """It changes nothing, so it is repeated like a read; for good trouble it is `Retry`."""
+    world.fault({"error": {"status": 503, "code": "ServiceUnavailable"}}, operation=REVIEW, times=1)
+    assert scout.allows(Right("get", "nodes"))
+    world.fault({"error": {"status": 503, "code": "ServiceUnavailable"}}, operation=REVIEW)
+    with pytest.raises(Retry):
+        scout.allows(Right("get", "nodes"))
+
+
+# ---- where we run
+
+
+def service_account(folder: Path, authority: str = "the cluster's\n") -> Path:
+    (folder / "namespace").write_text("ci")
+    (folder / "ca.crt").write_text(authority)
+    return folder
+
+
+def test_a_pod_knows_itself_by_its_service_account(tmp_path: Path) -> None:
+    """Namespace from the mounted files, name from HOSTNAME."""
+    found = own_pod(service_account(tmp_path), {"HOSTNAME": "agent-0"}, b"the cluster's")
+    assert found == ("ci", "agent-0")
+
+
+def test_a_namesake_in_another_cluster_is_not_us(tmp_path: Path) -> None:
+    """A pod of a cluster whose API server another authority signs for is in none of this cluster's."""
+    assert own_pod(service_account(tmp_path, "another's"), {"HOSTNAME": "agent-0"}, b"the cluster's") is None
+
+
+def test_outside_of_a_pod_there_is_none(tmp_path: Path, scout: Scout) -> None:
+    """Without the mounted files, or without a name, this process is in no pod."""
+    assert own_pod(tmp_path / "nowhere", {"HOSTNAME": "laptop"}, b"") is None
+    assert own_pod(service_account(tmp_path), {}, b"the cluster's") is None
+    assert scout.own_pod() is None
