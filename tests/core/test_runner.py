@@ -253,15 +253,3 @@ def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == f"drift: g has {PROCESSES[0]} resumed"
     assert "terminate" not in {verb for verb, _ in toy.applied}
-
-
-def test_a_node_object_that_is_deleted_does_not_stall_its_drain(journal: SqlJournal, toy: Toy) -> None:
-    """Its pods are still listed by the name in the record."""
-
-    def delete(asked: Asked, apply: Apply) -> None:
-        apply()
-        if asked[0] == "evict":
-            del toy.node_["o2"]
-
-    toy.disturb = delete
-    assert begin(journal, toy).run() is Ended.DONE
