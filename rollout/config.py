@@ -176,7 +176,7 @@ class Protected(Section):
     """Labels that the pods carry, all of them. Default: none asked for."""
 
     kinds: OneOrMore = ("Job",)
-    """Kinds of controllers whose pods count. Default Job: what else runs can be evicted."""
+    """Kinds of controllers whose pods count. Default [Job]: what else runs can be evicted."""
 
 
 class Autoscaler(Section):
@@ -186,7 +186,7 @@ class Autoscaler(Section):
     """Its namespace. Default kube-system: where its charts put it."""
 
     name: str = "cluster-autoscaler"
-    """Its name. Default cluster-autoscaler."""
+    """Its name. Default cluster-autoscaler: its usual one."""
 
 
 class TaintSettings(Section):
@@ -207,12 +207,12 @@ class Drain(Section):
     """Nodes of one group in drain at a time. Default 1: two replicas of one service never leave together."""
 
     on_deadline: plan.OnDeadline = "pod"
-    """What happens to Jobs that still run at the drain deadline. Default pod: the pod goes, the Job object stays and
-    may retry; job: the Job is deleted; halt: a person decides."""
+    """What happens to Jobs that still run at the drain deadline: pod, their pods go, and the Job objects stay and may
+    retry; job, the Jobs are deleted; halt, a person decides. Default pod: the least that lets the rollout end."""
 
     on_blocked: plan.OnBlocked = "halt"
-    """What happens to other pods that a budget still holds at the blocked deadline. Default halt: a person decides;
-    force: they are deleted."""
+    """What happens to other pods that a budget still holds at the blocked deadline: halt, a person decides; force, they
+    are deleted. Default halt: whoever wrote the budget meant it."""
 
 
 class Deadlines(Section):
@@ -222,13 +222,13 @@ class Deadlines(Section):
     """For new instances to be InService. Default 30m: a launch takes minutes, a shortage may pass."""
 
     ready: Seconds = 1200.0
-    """For their nodes to be Ready. Default 20m."""
+    """For their nodes to be Ready. Default 20m: a node that takes longer does not come at all."""
 
     drain: Seconds = 7200.0
     """For Jobs on old nodes to end by themselves. Default 2h: as long as the longest Jobs of its first users."""
 
     blocked: Seconds = 900.0
-    """After the drain deadline, for budgets to let the last pods go. Default 15m."""
+    """After the drain deadline, for budgets to let the last pods go. Default 15m: replicas start elsewhere by then."""
 
 
 def _surge(value: object) -> object:
@@ -299,7 +299,7 @@ class Config(Section):
     deadlines: Deadlines = Deadlines()
 
     poll: Annotated[Seconds, AfterValidator(_at_most_ten)] = 10.0
-    """At most this long between two looks at the world. Default 10s, the most that the lease's renewal allows."""
+    """At most this long between two looks at the world. Default 10s: the most that the lease's renewal allows."""
 
     parallel: Annotated[int, Field(ge=1, le=50)] = 8
     """Requests side by side, for effects that set absolute values. Default 8: far below AWS's request limits."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -14,24 +17,48 @@ from rollout.config import Config, Section
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_the_page_of_phases_is_up_to_date() -> None:
-    """docs/phases.md is what `make docs` writes."""
-    spec = importlib.util.spec_from_file_location("phases_page", ROOT / "tools/phases_page.py")
+def tool(name: str) -> ModuleType:
+    """A script of tools/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs/phases.md").read_text(encoding="utf-8") == module.page()
+    return module
+
+
+@pytest.mark.parametrize("name", ["phases", "configuration"])
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    """It is what `make docs` writes."""
+    assert (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") == tool(f"{name}_page").page()
+
+
+def test_a_setting_says_the_default_that_it_has() -> None:
+    """A default that a setting's docstring names is the model's."""
+    stated = list(tool("configuration_page").stated(Config))
+    assert [(key, says) for key, is_, says in stated if says not in {is_, ""}] == []
+    assert [key for key, _, says in stated if key.startswith("deadlines.") and not says] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which the headings of a page can be linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file that is there."""
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    """Every relative link of a page names a file that is there, and a heading in it if it names one."""
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+    assert [link for link, _ in links if not (page.parent / link).exists()] == []
+    assert [
+        (link, heading)
+        for link, heading in links
+        if heading and heading not in anchors(page.parent / link if link else page)
+    ] == []
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -40,12 +67,30 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in commands if f"rollout {name}" not in README and f"make {name}" not in README] == []
 
 
-def test_commands_in_the_pages_exist() -> None:
-    """No page tells anybody to type a command that is not there."""
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    for page in PAGES:
-        typed = re.findall(r"(?:^|`|then: )rollout ([a-z]+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        assert [name for name in typed if name not in commands] == [], page
+def typed(page: Path) -> list[list[str]]:
+    """The arguments of each `rollout …` that a page shows: in code blocks, comments cut off, and inline."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    shown = [line.removeprefix("$ ") for line in lines] + re.findall(r"`([^`\n]+)`", text)
+    return [shlex.split(one, comments=True)[1:] for one in shown if re.match(r"rollout(?= [a-z-]|$)", one.strip())]
+
+
+def parse(arguments: list[str]) -> None:
+    """Let the command line read the arguments; nothing runs, and what a page leaves out is not asked for."""
+    command: Any = get_command(app)
+    while True:
+        _, rest, _ = command.make_parser(command.context_class(command)).parse_args(list(arguments))
+        if not rest or not hasattr(command, "commands"):
+            break
+        command, arguments = command.commands[rest[0]], rest[1:]
+    assert rest == []
+
+
+@pytest.mark.parametrize("shown", sorted({shlex.join(one) for page in PAGES for one in typed(page)}))
+def test_what_the_pages_type_can_be_typed(shown: str) -> None:
+    """Every command in every page exists, with all its options."""
+    parse(shlex.split(shown))
 
 
 def test_exit_codes_are_the_same_everywhere() -> None:
