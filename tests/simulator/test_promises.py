@@ -378,6 +378,20 @@ def test_ending_an_instance_twice_breaks_promise_5(quiet: World) -> None:
     assert "for an instance that was going already" in violations(quiet)[5][0]
 
 
+def test_a_top_up_after_each_instance_that_goes_is_no_repetition(quiet: World) -> None:
+    """Desired goes down with every old instance and up again; raised twice after one it breaks promise 5."""
+    client = Client(quiet)
+    client.surge()
+    for instance in client.old():
+        client.drain(instance)
+        client.terminate(instance)
+        client.update(DesiredCapacity=4)
+    assert 5 not in violations(quiet)
+    client.update(DesiredCapacity=3)
+    client.update(DesiredCapacity=4)
+    assert "asg/g DesiredCapacity: 3 became 4 once more" in violations(quiet)[5][-1]
+
+
 def test_doing_and_undoing_the_same_twice_breaks_promise_5(quiet: World) -> None:
     """Applied, undone by ourselves and applied again is a repetition; undone by somebody else it is not."""
     client = Client(quiet)

@@ -192,8 +192,7 @@ class OnceOnly(Promise):
             self._judge_decrement(
                 self._lowered, goes=seen.ended is not None and change.request == self._lowered.request
             )
-        by_terminating = change.verb.startswith("TerminateInstance")
-        self._lowered = change if by_terminating and seen.sets("asg", "DesiredCapacity") else None
+        self._lowered = change if _by_terminating(change) and seen.sets("asg", "DesiredCapacity") else None
         if seen.ours:
             what = f"{change.object} {change.field}: {change.before!r} became {change.after!r} once more"
             self.check(change.at, kept=not self._repeats(change), broken=what)
@@ -211,6 +210,8 @@ class OnceOnly(Promise):
         if self._applied[effect] == 1 or change.field in self.back_and_forth:
             return False
         last = self._last.get((change.object, change.field))
+        if change.field == "DesiredCapacity" and any(one and _by_terminating(one) for one in (change, last)):
+            return False  # down with each instance that is ended, which is judged one by one, and up again after it
         return deletion or (last is not None and ours(last))
 
     def _deletes_pod(self, change: Change) -> bool:
@@ -222,6 +223,10 @@ class OnceOnly(Promise):
     def at_the_end(self) -> tuple[int, list[str]]:
         """A decrement with which the log ends has ended nobody."""
         return (0, []) if self._lowered is None else (1, [f"{self._lowered.object}: desired was lowered for nobody"])
+
+
+def _by_terminating(change: Change) -> bool:
+    return change.verb.startswith("TerminateInstance")
 
 
 class OneVersion(Promise):
