@@ -43,8 +43,9 @@ test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
 coverage: $(STAMP) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
-docs: $(STAMP) ## Write the generated pages anew (docs/phases.md, docs/configuration.md)
+docs: $(STAMP) ## Write the generated pages anew (docs/phases.md, docs/refusals.md, docs/configuration.md)
 	$(BIN)/python tools/phases_page.py docs/phases.md
+	$(BIN)/python tools/refusals_page.py docs/refusals.md
 	$(BIN)/python tools/configuration_page.py docs/configuration.md
 
 bench: $(STAMP) ## Measure the README's figures (two minutes)
