@@ -6,56 +6,72 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
+import sysconfig
+import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from rollout import __version__
+from tests.e2e.proving import broken
+from tests.e2e.simulated import simulator
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built wheel, unpacked where nothing of the checkout lies."""
-    place = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command in an environment with the built wheel and the packages around us, but nothing of the checkout."""
+    place = tmp_path_factory.mktemp("installed")
+    tool = [sys.executable, "-m"]
+    _run([*tool, "hatchling", "build", "--target", "wheel", "--directory", str(place)])
     (wheel,) = place.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(place / "site")
-    return place / "site"
-
-
-def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    look = f"import sys; sys.path.insert(0, {str(site)!r}); from rollout.cli.app import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", look, *arguments], cwd=site, capture_output=True, text=True, check=False
+    venv.create(place / "venv", symlinks=True)
+    _run(
+        [*tool, "uv", "pip", "install", "--offline", "--no-index", "--no-deps", "--no-cache", *_into(place), str(wheel)]
     )
+    # A folder named in a .pth file is searched, but .pth files in it are not read: the checkout's has no effect.
+    (site,) = (place / "venv").glob("lib/python*/site-packages")
+    (site / "around.pth").write_text(sysconfig.get_path("purelib"))
+    return place / "venv/bin/rollout"
 
 
-def test_the_wheel_has_migrations_and_scenarios(unpacked: Path) -> None:
-    """Everything that is no module but needed at work travels in the package; tests and tools do not."""
-    shipped = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    assert {path.name for path in (ROOT / "migrations/versions").glob("*.py")} <= {
-        Path(name).name for name in shipped if name.startswith("rollout/migrations/versions/")
-    }
-    assert {path.name for path in (ROOT / "rollout/simulator/scenarios").glob("*.yaml")} == {
-        Path(name).name for name in shipped if name.startswith("rollout/simulator/scenarios/")
-    }
-    assert {name.split("/")[0] for name in shipped} == {"rollout", f"eks_rollout-{_version()}.dist-info"}
-    assert "rollout/cli/template.yaml" in shipped
+def _into(place: Path) -> tuple[str, str]:
+    return "--python", str(place / "venv/bin/python")
 
 
-def test_the_wheel_makes_a_journal(unpacked: Path, tmp_path: Path) -> None:
-    """The migrations are found in the package, not in a checkout."""
-    ended = run(unpacked, "db", "upgrade", "--database", f"sqlite:///{tmp_path / 'journal.db'}")
-    assert ended.returncode == 0, ended.stderr
+def _run(command: Sequence[str | Path], cwd: Path = ROOT) -> str:
+    ended = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
 
 
-def test_the_wheel_writes_a_configuration(unpacked: Path, tmp_path: Path) -> None:
-    """The template is found in the package."""
-    ended = run(unpacked, "config", "init", "--output", str(tmp_path / "rollout.yaml"))
-    assert ended.returncode == 0, ended.stderr
+def test_the_wheel_is_all_that_is_installed(installed: Path) -> None:
+    """What is no module but needed at work travels in the package; tests and tools do not."""
+    (info,) = installed.parent.parent.glob(f"lib/python*/site-packages/eks_rollout-{__version__}.dist-info")
+    record = (info / "RECORD").read_text()
+    shipped = {Path(line.split(",")[0]) for line in record.splitlines()}
+    for checkout, package, kind in (
+        ("migrations/versions", "rollout/migrations/versions", "*.py"),
+        ("rollout/simulator/scenarios", "rollout/simulator/scenarios", "*.yaml"),
+        ("rollout/cli", "rollout/cli", "template.yaml"),
+    ):
+        assert {Path(package) / path.name for path in (ROOT / checkout).glob(kind)} <= shipped
+    assert {path.parts[0] for path in shipped} == {"rollout", "..", info.name}
+
+
+def test_the_wheel_runs_a_scenario(installed: Path, tmp_path: Path) -> None:
+    """Configuration, journal and a whole rollout, by the installed command and nothing of the checkout."""
+    look = "import rollout, sys; print(rollout.__file__, *sys.path)"
+    found = _run([installed.with_name("python"), "-c", look], cwd=tmp_path)
+    assert found.startswith(str(installed.parent.parent))
+    assert str(ROOT) not in found.replace(sysconfig.get_path("purelib"), "")
+    _run([installed, "config", "init"], cwd=tmp_path)
+    with simulator("plain", tmp_path / "world", installed) as world:
+        ended = world.start()
+        assert ended.code == 0, ended
+        assert broken(world) == {}
 
 
 def test_the_lock_names_packages_and_no_place() -> None:
@@ -87,9 +103,3 @@ def test_make_help_has_a_line_for_every_verb() -> None:
     plain = {"PATH": os.environ["PATH"]}  # not that of a make around us
     out = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True).stdout
     assert [line.split()[1] for line in out.splitlines()] == phony.split()
-
-
-def _version() -> str:
-    from rollout import __version__
-
-    return __version__

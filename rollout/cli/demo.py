@@ -44,12 +44,12 @@ def _story(world: World) -> bool:
 
     from rollout.cli import verdict
     from rollout.cli.choosing import ANOTHER_ACTIVE
-    from rollout.cli.world import command
+    from rollout.cli.world import OURS
 
-    start = command(world.start(world.ami, "--key", "demo"))
+    start = [*OURS, *world.to_start(world.ami, "--key", "demo")]
     _say("a rollout on a simulated EKS: two node groups, Jobs of up to two hours; the clock is the simulator's")
     killed = _killed_in_drain(world, start)
-    other = subprocess.run(command(world.start(OTHER_AMI)), capture_output=True, check=False)  # noqa: S603  our own command line
+    other = subprocess.run([*OURS, *world.to_start(OTHER_AMI)], capture_output=True, check=False)  # noqa: S603  our own command line
     _say("the same command again")
     ended = subprocess.run(start, check=False)  # noqa: S603  as above
     held = verdict.say(world, refused=other.returncode == ANOTHER_ACTIVE)

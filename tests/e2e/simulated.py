@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -14,15 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from rollout.cli.world import World, simulated
 
 #: The command as it was installed, beside the interpreter that runs the tests.
 ROLLOUT = Path(sys.executable).with_name("rollout")
 
 #: Seconds of real time after which a process that should have ended is taken for stuck.
 PATIENCE = 100.0
-
-Json = Any
 
 
 @dataclass(frozen=True)
@@ -42,56 +38,24 @@ class Result:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-class Simulated:
-    """A running simulator and the ways to reach it."""
+class Simulated(World):
+    """A running simulator and the command line on it, with nothing of the tester's environment."""
 
-    def __init__(self, directory: Path, process: subprocess.Popen[str]) -> None:
-        self.directory = directory
-        self.process = process
-        self.endpoints: Json = json.loads((directory / "endpoints.json").read_text())
+    patience = PATIENCE
 
-    @property
-    def ami(self) -> str:
-        """The image that the scenario moves to."""
-        return str(self.endpoints["target_ami"])
-
-    @property
-    def database(self) -> str:
-        """The journal's URL."""
-        return f"sqlite:///{self.directory.absolute() / 'rollout.db'}"
-
-    # ---- the control listener
-
-    def get(self, path: str) -> Json:
-        """Ask the control listener."""
-        return self._ask("GET", path)
-
-    def post(self, path: str, body: Mapping[str, Json] | None = None) -> Json:
-        """Tell the control listener."""
-        return self._ask("POST", path, json.dumps(body or {}))
+    def __init__(self, directory: Path, program: Path = ROLLOUT) -> None:
+        super().__init__(directory)
+        self.program = program
 
     def release(self) -> None:
         """Clear all request faults and let go what hangs."""
-        self._ask("DELETE", "/faults")
-
-    def _ask(self, method: str, path: str, body: str | None = None) -> Json:
-        connection = http.client.HTTPConnection(urlsplit(self.endpoints["control"]).netloc, timeout=PATIENCE)
-        try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            text = response.read()
-            assert response.status < 300, (method, path, response.status, text)
-            return json.loads(text) if text else None
-        finally:
-            connection.close()
-
-    # ---- the tool
+        self.delete("/faults")
 
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command line and return at once."""
         return subprocess.Popen(
-            [ROLLOUT, *arguments],
-            env=environment(self.directory, self.endpoints["environment"]),
+            [self.program, *arguments],
+            env=environment(self.directory, self.environment),
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -116,7 +80,7 @@ class Simulated:
         """Run `rollout resume` to its end."""
         return self.rollout("resume", "--config", "rollout.yaml", *more)
 
-    def kill_at(self, process: subprocess.Popen[str]) -> Json:
+    def kill_at(self, process: subprocess.Popen[str]) -> Any:
         """Wait until a request hangs, kill the process with SIGKILL, let go; return the request that hung."""
         hung = self.get("/hung")
         process.send_signal(signal.SIGKILL)
@@ -143,28 +107,7 @@ def environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def simulator(scenario: str, directory: Path) -> Iterator[Simulated]:
-    """Run a simulator in a process of its own inside the block; it cannot outlive us, its stdin is our pipe."""
-    process = subprocess.Popen(
-        [ROLLOUT, "simulator", "--scenario", scenario, "--directory", str(directory), "--exit-with-stdin"],
-        env=environment(directory, {}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        _await_ready(process)
-        yield Simulated(directory, process)
-    finally:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
-
-
-def _await_ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], PATIENCE)
-    first = process.stdout.readline() if readable else ""
-    if not first.startswith("export "):
-        process.kill()
-        raise AssertionError(f"the simulator did not come up: {first}{process.communicate()}")
+def simulator(scenario: str, directory: Path, program: Path = ROLLOUT) -> Iterator[Simulated]:
+    """Run a simulator in a process of its own inside the block."""
+    with simulated(directory, scenario, program=[program], environment=environment(directory, {})):
+        yield Simulated(directory, program)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ruamel.yaml import YAML
+
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
 
