@@ -176,13 +176,14 @@ BUSY = (CLOSED[1], pod("b", "o2"))
         pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END),)}, (), id="probably by us"),
         pytest.param(WITHOUT_O1, T, {"done": DONE}, ("i-o1:gone",), id="by us"),
         pytest.param(LEAVING, W, {}, (), id="on its way out, not by us"),
+        pytest.param(LEAVING, D, {}, (), id="on its way out, not by us, while it was drained"),
         pytest.param(LEAVING, T, {"done": DONE}, (), id="on its way out, by us"),
     ],
 )  # fmt: skip
 def test_a_node_that_leaves(group: Any, stage: Stage, changes: dict[str, Any], moves: tuple[str, ...]) -> None:
     """Gone is gone, from any stage; whether by us is told apart."""
     journal = stages(stage, **changes)
-    decision = drain.decide(seen(group, *BUSY, unjoined=("o1",)), journal, NOW)
+    decision = drain.decide(seen(group, *BUSY, unjoined=("o1",), fresh=("o1",)), journal, NOW)
     assert isinstance(decision, Act | Wait)
     found = decision.moves if isinstance(decision, Act) else ()
     assert tuple(f"{move.instance_id}:{move.trigger}" for move in found) == moves

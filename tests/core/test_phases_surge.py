@@ -11,7 +11,7 @@ from rollout.decision import Act, Advance
 from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode
 from rollout.machine import Phase, Stage
 from rollout.phases import PHASES, deadline, protect, ready, surge, taint
-from rollout.plan import Sizes
+from rollout.plan import Sizes, Surge
 from rollout.record import Record
 from rollout.seen import Seen, Taint
 from tests.core.build import (
@@ -228,6 +228,8 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
              seen(surged(), node("n1", taints=(Taint("node.kubernetes.io/not-ready", "", NEVER),))), AWAITED),
         case("has not joined", waits("i-n2 (InService, has not joined)"), seen(surged(), unjoined=("n2",)), AWAITED),
         case("too few of our version", waits("1 more in g"), seen(surged(old("o1"), old("o2"), new("n1"))), AWAITED),
+        case("a smaller surge asks for fewer", advances(), seen(surged(old("o1"), old("o2"), new("n1")), *CLOSED),
+             record(Phase.READY, surge=Surge(50, percent=True))),
         case("one that leaves does not count", waits("1 more in g"),
              seen(surged(old("o1"), old("o2"), new("n1"), new("n2", lifecycle="Terminating"))), AWAITED),
         case("one more than needed must be Ready too", waits("n3"),
