@@ -31,13 +31,17 @@ class NodeWait:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something is to be done now. `nodes`: rows that join those that must go (surplus)."""
+    """Something is to be done now. `nodes`: rows that join those that must go (surplus).
+
+    `tell`: what an operator must hear of it, because somebody else was the cause.
+    """
 
     why: str
     effects: tuple[Effect, ...] = ()
     moves: tuple[Move, ...] = ()
     waits: tuple[NodeWait, ...] = ()
     nodes: tuple[Node, ...] = ()
+    tell: str = ""
 
 
 @dataclass(frozen=True, slots=True)

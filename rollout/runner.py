@@ -53,7 +53,7 @@ class Runner:
     rollout_id: str
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
-    _blind: str = field(default="", init=False)
+    _blind: datetime | None = field(default=None, init=False)
 
     def run(self) -> Ended:
         """Tick until the rollout is done or halted, or until somebody asks to stop.
@@ -88,11 +88,11 @@ class Runner:
             self._look_later(record, error.detail)
             return
         except Refused as error:
-            hint = f"mend the rights or the thing named, then: rollout resume {record.id}"
+            hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
             self._halt(Halt(f"{record.phase.value} cannot look: {error.detail}", hint), record, self.clock.now())
             return
-        self._blind = ""
         now = self.clock.now()
+        self._look_again(record, now)
         settled = settle(seen, record, now)
         if settled:
             self.journal.settle(record.id, settled, now)
@@ -113,6 +113,8 @@ class Runner:
 
     def _act(self, act: Act, record: Record, now: datetime) -> None:
         """Intents in one commit, then the requests, then their receipts in one commit."""
+        if act.tell and any(record.row(effect.key) is None for effect in act.effects):
+            self.journal.note(record.id, "note", act.tell, now)
         self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
         together = [effect for effect in act.effects if not effect.serial]
         alone = [effect for effect in act.effects if effect.serial]
@@ -148,12 +150,19 @@ class Runner:
         self.clock.wait(wait.until)
 
     def _look_later(self, record: Record, detail: str) -> None:
+        """Say once that we are blind, whatever the reasons are from then on: a person cannot tell them apart."""
         now = self.clock.now()
-        if detail != self._blind:
+        if self._blind is None:
+            self._blind = now
             self.journal.note(record.id, "note", f"cannot look, trying again: {detail}", now)
-            self._blind = detail
         self._tell(record, detail)
         self.clock.wait(now + timedelta(seconds=BLIND_PAUSE))
+
+    def _look_again(self, record: Record, now: datetime) -> None:
+        if self._blind is not None:
+            minutes = (now - self._blind).total_seconds() / 60
+            self.journal.note(record.id, "note", f"can look again, after {minutes:.0f} min", now)
+            self._blind = None
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))

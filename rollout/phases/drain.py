@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
-from rollout.effects import Effect, Resize, Terminate
+from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
 from rollout.phases.look import look, ours, raised, working
@@ -55,7 +55,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     effects = (*raises, *_unheld(seen, record), *(effect for _, step in answers for effect in step.effects))
     waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))
     if moves or effects:
-        return Act("work on the old nodes", effects, moves, waits)
+        return Act("work on the old nodes", effects, moves, waits, tell=_untainted(effects, record))
     halt = next((step.halt for _, step in answers if step.halt), None)
     return halt or Wait(_next_look(record, now), f"{len(answers)} old nodes to be done", waits)
 
@@ -80,6 +80,12 @@ def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:
             sizes, occasion = raised(current, target), f"top-up.{len(left)}.{record.round}"
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
+
+
+def _untainted(effects: tuple[Effect, ...], record: Record) -> str:
+    """Say which old nodes have lost our taint, and get it back."""
+    names = [effect.node for effect in effects if isinstance(effect, TaintNode) and not record.row(effect.key)]
+    return f"our taint was gone from {', '.join(names)}: it is put back" if names else ""
 
 
 def _left(row: Node) -> bool:

@@ -1,5 +1,6 @@
-"""What the groups and the autoscaler must look like between our writes; anything else is drift, and halts.
+"""What groups, autoscaler and marker must look like between our writes; anything else is drift, and halts.
 
+The autoscaler is stopped and the marker is made once more before a halt: GitOps and tidy people are common.
 MaxSize is not watched here: raising it hurts nobody, and lowering it below desired lowers desired, which is. RESTORE
 reports it.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
+from rollout.phases import planned
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.look import launches, old_nodes, surged, taint, working
 from rollout.plan import NodeGroup
@@ -18,10 +20,13 @@ from rollout.seen import GroupSeen, Seen
 _PINNED = frozenset({Phase.TAINT, Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
 _SURGED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN})
 _AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
+_MARKED = _AUTOSCALER_OFF | {Phase.AUTOSCALER_OFF}
 
 
 def guard(seen: Seen, record: Record) -> Decision | None:
     """Answer in place of the phase where somebody else changed what we set; None if all is as we left it."""
+    if record.phase in _MARKED and (unmarked := _unmarked(seen, record)):
+        return unmarked
     if _autoscaler_was_off(record) and (back := _autoscaler_back(seen, record)):
         return back
     if record.phase in _PINNED:
@@ -45,6 +50,21 @@ def desired(record: Record, group: NodeGroup) -> int:
     return surged(record, group).desired if wrote is None else wrote
 
 
+def _unmarked(seen: Seen, record: Record) -> Decision | None:
+    if planned.holds(seen, record):
+        return None
+    if halt := planned.taken(seen, record):
+        return halt
+    again = planned.create_marker(record, occasion=".again")
+    if again.key not in record.done:
+        why = f"somebody deleted the marker on cluster {record.plan.cluster}: it is made once more"
+        return Act(why, (again,), tell=why)
+    return Halt(
+        f"somebody deleted the marker on cluster {record.plan.cluster} twice",
+        f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}",
+    )
+
+
 def _autoscaler_was_off(record: Record) -> bool:
     if record.phase is Phase.AUTOSCALER_OFF and record.plan.autoscaler_replicas:
         return stop_autoscaler(record).key in record.done
@@ -56,7 +76,8 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
         return None
     again = stop_autoscaler(record, occasion=".again")
     if again.key not in record.done:
-        return Act("cluster-autoscaler came back: stop it once more", (again,))
+        why = f"cluster-autoscaler came back ({seen.autoscaler.replicas} replicas): it is stopped once more"
+        return Act(why, (again,), tell=why)
     return Halt(
         f"cluster-autoscaler {again.target} was scaled back up twice ({seen.autoscaler.replicas} replicas now)",
         f"keep GitOps or whoever does it from it, then: rollout resume {record.id}",

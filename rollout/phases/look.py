@@ -24,11 +24,12 @@ def look(
     fleet: Fleet,
     *,
     templates: bool = False,
-    marker: bool = False,
     pods: bool = False,
     fresh: Callable[[tuple[NodeSeen, ...]], Iterable[str]] | None = None,
 ) -> Seen:
-    """Read groups and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
+    """Read groups, marker and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
+
+    Requests go out before a watch is read: an API server that is away shows at once.
 
     `fresh`: picks the nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
     Raises `Refused` where a group or a template of the plan does not exist any more.
@@ -41,12 +42,14 @@ def look(
     _require("Auto Scaling group", names, (group.name for group in groups))
     found = fleet.templates(template_ids) if templates else ()
     _require("launch template", template_ids, (template.id for template in found))
+    marker = cluster.marker()
+    replicas = cluster.autoscaler(autoscaler) if autoscaler else None
     nodes = cluster.nodes()
     return Seen(
         groups=groups,
         templates=found,
-        autoscaler=cluster.autoscaler(autoscaler) if autoscaler else None,
-        marker=cluster.marker() if marker else None,
+        autoscaler=replicas,
+        marker=marker,
         fresh={name: cluster.pods_on(name) for name in fresh(nodes)} if fresh else {},
         nodes=nodes,
         pods=cluster.pods() if pods else (),

@@ -19,25 +19,34 @@ from rollout.seen import Seen
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     """Look at the marker."""
-    return look(record, cluster, fleet, marker=True)
+    return look(record, cluster, fleet)
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Create the marker; somebody else's is never touched."""
     if holds(seen, record):
         return Advance("the cluster's marker is ours")
-    if seen.marker:
-        return Halt(
-            f"the marker on cluster {record.plan.cluster} belongs to rollout {seen.marker.rollout_id}",
-            f"finish that rollout (rollout resume {seen.marker.rollout_id}), then: rollout resume {record.id}",
-        )
-    marker = CreateMarker(rollout_id=record.id, content=_content(record), occasion=str(record.round))
-    return Act("mark the cluster", (marker,))
+    return taken(seen, record) or Act("mark the cluster", (create_marker(record),))
 
 
 def holds(seen: Seen, record: Record) -> bool:
     """Tell whether the marker is ours."""
     return seen.marker is not None and seen.marker.rollout_id == record.id
+
+
+def taken(seen: Seen, record: Record) -> Halt | None:
+    """Halt where the marker is another rollout's: two would work on one cluster."""
+    if seen.marker is None or holds(seen, record):
+        return None
+    return Halt(
+        f"the marker on cluster {record.plan.cluster} belongs to rollout {seen.marker.rollout_id}",
+        f"finish that rollout (rollout resume {seen.marker.rollout_id}), then: rollout resume {record.id}",
+    )
+
+
+def create_marker(record: Record, occasion: str = "") -> CreateMarker:
+    """Mark the cluster as ours."""
+    return CreateMarker(rollout_id=record.id, content=_content(record), occasion=f"{record.round}{occasion}")
 
 
 def _content(record: Record) -> str:

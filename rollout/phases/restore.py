@@ -47,7 +47,7 @@ class Part:
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     """Look at everything that is to be restored."""
-    return look(record, cluster, fleet, templates=True, marker=True)
+    return look(record, cluster, fleet, templates=True)
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:

@@ -221,7 +221,7 @@ Thing = GroupSeen | NodeSeen | PodSeen | TemplateSeen
 def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] = (), **changes: Any) -> Seen:
     """An observation of these things; every living instance has a node as `node()` makes it, but for `unjoined`.
 
-    `fresh`: the nodes whose pods were listed past the cache. The autoscaler is off.
+    `fresh`: the nodes whose pods were listed past the cache. The autoscaler is off, the marker is ours.
     """
     groups = tuple(thing for thing in things if isinstance(thing, GroupSeen))
     named = tuple(thing for thing in things if isinstance(thing, NodeSeen))
@@ -232,6 +232,7 @@ def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] 
         pods=pods,
         fresh={name: tuple(one for one in pods if one.node == name) for name in fresh},
         autoscaler=OFF,
+        marker=MARKER,
         templates=tuple(thing for thing in things if isinstance(thing, TemplateSeen)),
     )
     return replace(start, **changes)

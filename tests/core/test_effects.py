@@ -70,9 +70,9 @@ def case(name: str, effect: Effect, world: Seen, landed: bool | None) -> Any:  #
     ("effect", "world", "landed"),
     [
         case("ours", MARK, seen(marker=MARKER), True),
-        case("none", MARK, seen(), False),
+        case("none", MARK, seen(marker=None), False),
         case("somebody else's", MARK, seen(marker=MarkerSeen("r2", "x")), False),
-        case("gone", UNMARK, seen(), True),
+        case("gone", UNMARK, seen(marker=None), True),
         case("another one since", UNMARK, seen(marker=MarkerSeen("r2", "x")), True),
         case("still there", UNMARK, seen(marker=MARKER), False),
         case("at 0 with our note", STOP, seen(autoscaler=OFF), True),

@@ -10,10 +10,11 @@ import pytest
 from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Resize, StopAutoscaler, Terminate
 from rollout.machine import Phase, Stage
+from rollout.phases import planned
 from rollout.phases.expected import desired, guard, soften
 from rollout.plan import Sizes
 from rollout.record import Record, Written
-from rollout.seen import Seen
+from rollout.seen import MarkerSeen, Seen
 from tests.core.build import (
     ID,
     NOW,
@@ -193,3 +194,29 @@ def test_old_nodes_that_left_are_not_opened() -> None:
     journal = record(Phase.READY, taint_early=True, nodes=(row("i-o1", Stage.WAITING),))
     assert soften(HALT, seen(surged(new("n1")), *CLOSED), journal) is HALT
     assert soften(HALT, seen(surged(old("o1")), *CLOSED, autoscaler=OFF), journal) is not HALT
+
+
+AGAIN = planned.create_marker(record(), ".again")
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "expected"),
+    [
+        case("ours", None, seen(surged()), record()),
+        case("deleted: once more", acts(AGAIN), seen(surged(), marker=None), record()),
+        case("deleted before the autoscaler is off", acts(AGAIN), seen(found(), marker=None),
+             record(Phase.AUTOSCALER_OFF)),
+        case("deleted twice", halts("somebody deleted the marker on cluster c twice"),
+             seen(surged(), marker=None), record(done=frozenset({AGAIN.key}))),
+        case("deleted after a resume: once more", acts(planned.create_marker(record(round=1), ".again")),
+             seen(surged(), marker=None), record(round=1, done=frozenset({AGAIN.key}))),
+        case("another rollout's now", halts("the marker on cluster c belongs to rollout r2"),
+             seen(surged(), marker=MarkerSeen("r2", "x")), record()),
+        case("RESTORE deletes it by itself", None, seen(found(), marker=None), record(Phase.RESTORE)),
+    ],
+)  # fmt: skip
+def test_a_marker_that_is_deleted(world: Seen, journal: Record, expected: Answer | None) -> None:
+    """It is made once more and an operator hears of it; then, or where it is another rollout's, a person must act."""
+    decision = guard(world, journal)
+    told(decision, expected)
+    assert not isinstance(decision, Act) or decision.tell == decision.why

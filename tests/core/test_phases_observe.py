@@ -15,7 +15,7 @@ from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, uns
 from tests.core.samples import END
 from tests.core.toy import Toy
 
-ALWAYS = ["autoscaler", "groups", "nodes"]
+ALWAYS = ["autoscaler", "groups", "marker", "nodes"]
 
 
 class Watched:
@@ -40,7 +40,7 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Seen, list[str]]:
 @pytest.mark.parametrize(
     ("phase", "besides"),
     [
-        (Phase.PLANNED, ["marker"]),
+        (Phase.PLANNED, []),
         (Phase.AUTOSCALER_OFF, ["pods"]),
         (Phase.LAUNCH_TEMPLATE, ["templates"]),
         (Phase.TAINT, []),
@@ -48,7 +48,7 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Seen, list[str]]:
         (Phase.PROTECT, []),
         (Phase.READY, []),
         (Phase.DRAIN, ["pods"]),
-        (Phase.RESTORE, ["marker", "templates"]),
+        (Phase.RESTORE, ["templates"]),
     ],
 )
 def test_reads(phase: Phase, besides: list[str]) -> None:
@@ -58,9 +58,8 @@ def test_reads(phase: Phase, besides: list[str]) -> None:
     seen, read = look(phase, toy)
     assert read == sorted([*ALWAYS, *besides])
     assert seen.groups == (toy.group_["g"],)
-    assert (bool(seen.pods), seen.marker is not None, bool(seen.templates)) == tuple(
-        part in besides for part in ("pods", "marker", "templates")
-    )
+    assert (bool(seen.pods), bool(seen.templates)) == tuple(part in besides for part in ("pods", "templates"))
+    assert seen.marker == MARKER
 
 
 def test_without_an_autoscaler_none_is_asked_for() -> None:

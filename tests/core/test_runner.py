@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -212,14 +213,19 @@ def test_blind_it_waits(journal: SqlJournal, toy: Toy, error: EdgeError) -> None
     assert [progress.waiting for progress in told] == [error.detail] * 3
 
 
-def test_blind_for_another_reason_is_told_again(journal: SqlJournal, toy: Toy) -> None:
-    """Each reason is told once, and once more after a look that succeeded."""
+def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, toy: Toy) -> None:
+    """Whatever the reasons are meanwhile; after a look that succeeded, it is news again."""
     begin(journal, toy)
     runner = again(journal, toy)
     for error in (Retry("a"), Retry("b"), Retry("b"), None, Retry("b")):
         toy.blind = [error] if error else []
         runner._tick(journal.load(ID))
-    assert [line[-1] for line in texts(journal, "note")] == ["a", "b", "b"]
+        toy.now_ += timedelta(minutes=1)
+    assert texts(journal, "note") == [
+        "cannot look, trying again: a",
+        "can look again, after 4 min",
+        "cannot look, trying again: b",
+    ]
 
 
 @pytest.mark.parametrize(
