@@ -13,9 +13,10 @@ __all__ = ["SqlJournal", "open_journal", "read_journal"]
 
 
 def open_journal(url: str, *, actor: str) -> SqlJournal:
-    """Open the journal at `sqlite:////path` in order to work, creating it or bringing it to this version's schema.
+    """Open the journal at `sqlite:////path` or `postgresql+psycopg://user@host/database` in order to work.
 
-    `actor`: who works, as the events name it. Raises `UserError` where the file cannot be had or is a newer version's.
+    A file is created, or brought to this version's schema; a database on a server must have it. `actor`: who works, as
+    the events name it. Raises `UserError` where the journal cannot be had or is of another version.
     """
     schema.prepare(url)
     return SqlJournal(Database(url, create=False), actor)

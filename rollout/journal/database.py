@@ -1,115 +1,118 @@
-"""Connections to one SQLite file: every writing transaction holds the write lock from its start, failures in words.
+"""The connections to one journal: transactions that read or write, and failures in words, on either engine.
 
-Nothing outside this module knows a result code of SQLite, or how its transactions begin.
+What the engines do differently is in `sqlite` and `postgres`; nothing else knows which of them it works on.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import UserError
-from rollout.journal import place
+from rollout.journal.postgres import PostgresDatabase
+from rollout.journal.sqlite import SqliteFile
 
 if TYPE_CHECKING:
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy import Connection, Engine
 
-#: Seconds that a transaction waits for another process's. Ours last milliseconds; one that lasts longer is a trouble.
-BUSY_SECONDS = 5.0
 
-_READING = "rollout_reading"
+class InDoubt(UserError):
+    """The answer to a COMMIT was lost: it may stand. It is never sent again; whoever can reads back whether it does."""
 
-# Primary result code -> (cause, what to do, exit code): https://www.sqlite.org/rescode.html
-_TROUBLES: dict[int, tuple[str, str, int]] = {
-    sqlite3.SQLITE_BUSY: (
-        f"another process has kept it locked for {BUSY_SECONDS:.0f} s",
-        "look who has it open (fuser -v {path}), then run the same command again",
-        75,
-    ),
-    sqlite3.SQLITE_FULL: ("the disk is full", "make room (df {folder}), then: rollout resume", 75),
-    sqlite3.SQLITE_IOERR: ("the disk answers with errors", "look at the disk (dmesg), then: rollout resume", 75),
-    sqlite3.SQLITE_READONLY: ("it may not be written", "give this user the right to write {path} and {folder}", 2),
-    sqlite3.SQLITE_PERM: ("it may not be opened", "give this user the right to write {path} and {folder}", 2),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "give this user the right to write {path} and {folder}", 2),
-    sqlite3.SQLITE_CORRUPT: ("it is damaged", "keep a copy, then try: sqlite3 {path} .recover", 2),
-    sqlite3.SQLITE_NOTADB: ("it is no SQLite database", "name another file under `database` in the configuration", 2),
-}
+
+class Where(Protocol):
+    """Where a journal lies, and what its engine does in its own way."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it; a password is no part of it."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, absolute; None on a server."""
+
+    @property
+    def upgrade_command(self) -> str:
+        """What an operator types to bring its schema to this version's."""
+
+    def create(self) -> None:
+        """Make sure that there is a database to connect to; `UserError` if that cannot be."""
+
+    def find(self) -> None:
+        """Raise `UserError` if there is nothing to connect to, as far as that is known without connecting."""
+
+    def missing(self) -> UserError:
+        """Return the error for a database without a journal."""
+
+    def engines(self, *, enforce: bool) -> tuple[Engine, Engine]:
+        """Return how to write and how to read: a reader sees one state of the journal and never waits for a writer."""
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Keep other upgrades out until the transaction ends."""
+
+    def in_words(self, error: DBAPIError) -> UserError | None:
+        """Return what an operator can act on, None for what is a fault of ours."""
+
+    def damage(self, connection: Connection) -> list[str]:
+        """Return what is damaged, one sentence each, as far as the engine can tell."""
+
+    def orphans(self, connection: Connection) -> list[str]:
+        """Return rows that belong to nothing, one sentence each."""
+
+
+def where(url: str) -> Where:
+    """Return where a URL points; `UserError` for one that no engine of ours serves."""
+    return PostgresDatabase(url) if url.startswith("postgresql") else SqliteFile(url)
 
 
 class Database:
-    """The connections to one journal file; `path` is absolute. `enforce`: foreign keys are checked at once."""
+    """The connections to one journal. `enforce`: foreign keys are checked at once."""
 
     def __init__(self, url: str, *, create: bool, enforce: bool = True) -> None:
-        """Raise `UserError` for a URL that names no local file, and for a missing file unless it is to be created."""
-        self.path = place.path_of(url)
+        """Raise `UserError` for a URL that is not served, and for a missing file unless it is to be created."""
+        self.where = where(url)
         if create:
-            place.create(self.path)
+            self.where.create()
         else:
-            place.find(self.path)
-        self._engine = _engine(self.path, enforce=enforce)
-        self._reading = self._engine.execution_options(**{_READING: True})
+            self.where.find()
+        self._engine, self._reader = self.where.engines(enforce=enforce)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Open a transaction that holds the write lock from its first statement, and commit it at the end."""
-        with self._words(), self._engine.begin() as connection:
+        """Open a transaction and commit it at the end; `InDoubt` if nobody said whether it was committed."""
+        with self._words(), self._engine.connect() as connection, connection.begin() as transaction:
             yield connection
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise self._doubt() from error
+                raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the journal and never waits for a writer."""
-        with self._words(), self._reading.begin() as connection:
+        with self._words(), self._reader.begin() as connection:
             yield connection
 
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._engine.dispose()
 
+    def _doubt(self) -> InDoubt:
+        problem = f"the journal {self.where.name}: the connection was lost while a transaction was committed"
+        return InDoubt(problem, hint="run the same command again: it reads what stands, and goes on", exit_code=75)
+
     @contextmanager
     def _words(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            trouble = _in_words(self.path, error)
+            trouble = self.where.in_words(error)
             if trouble is None:
                 raise
             raise trouble from error
-
-
-def _engine(path: Path, *, enforce: bool) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def _connected(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        raw.isolation_level = None  # sqlite3 begins nothing by itself: _begun does
-        try:
-            raw.execute("PRAGMA journal_mode = WAL")
-            raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
-            raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
-        except sqlite3.Error:
-            raw.close()  # the pool forgets a connection that it could not make
-            raise
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        # A transaction that begins by reading and then writes fails at once (BUSY_SNAPSHOT), whatever the timeout.
-        reading = connection.get_execution_options().get(_READING, False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _in_words(path: Path, error: DBAPIError) -> UserError | None:
-    """Return what an operator can act on, None for what is a fault of ours."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is None or code & 0xFF not in _TROUBLES:
-        return None
-    cause, hint, exit_code = _TROUBLES[code & 0xFF]
-    places = {"path": path, "folder": path.parent}
-    return UserError(f"the journal {path}: {cause}", hint=hint.format(**places), exit_code=exit_code)

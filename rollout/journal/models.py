@@ -50,8 +50,11 @@ def stored(instant: datetime) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks: what others answered may span many lines, a journal's line never does."""
-    return " ".join(text.split())
+    """Return a text without line breaks: what others answered may span many lines, a journal's line never does.
+
+    Nor does it hold the character NUL, which Postgres does not store.
+    """
+    return " ".join(text.replace("\0", " ").split())
 
 
 def _state(kind: type[Phase | Stage]) -> Enum:
@@ -203,6 +206,8 @@ events = Table(
 )
 
 #: Every hold of a cluster by a runner; `released_at` is NULL while it lasts, and for ever if the runner was killed.
+#: `expires_at`: until when it lasts unless it is renewed, `taken_at`: when the next runner took it for ended, both by
+#: the database's clock. `renewals`: number of its newest transaction (see `term`).
 leases = Table(
     "leases",
     metadata,
@@ -214,6 +219,9 @@ leases = Table(
     Column("build_url", Text),
     Column("acquired_at", Instant, nullable=False),
     Column("released_at", Instant),
+    Column("expires_at", Instant),
+    Column("taken_at", Instant),
+    Column("renewals", Integer, nullable=False, server_default="0"),
 )
 
 #: The ledger of Jobs (or other protected controllers) that lost a pod to us: each pod once, however often we asked.

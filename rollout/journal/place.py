@@ -31,7 +31,7 @@ def path_of(url: str) -> Path:
     if parsed is None or parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
         shown = "" if parsed is None else f": {parsed.render_as_string(hide_password=True)}"
         raise UserError(
-            f"the journal's database must be an SQLite file{shown}",
+            f"the journal's database must be an SQLite file, or postgresql+psycopg://USER@HOST/DATABASE{shown}",
             hint="write database: sqlite:////absolute/path/rollout.db in the configuration",
         )
     return Path(str(parsed.database)).absolute()
@@ -95,5 +95,5 @@ def _refuse_network(path: Path) -> None:
     if kind in _NETWORK or (kind.startswith("fuse.") and kind not in _LOCAL):
         raise UserError(
             f"the journal {path} would lie on {kind}: SQLite loses data on network file systems",
-            hint="name a place on a disk of this host under `database` in the configuration",
+            hint="name a place on a disk of this host, or a Postgres database, under `database` in the configuration",
         )

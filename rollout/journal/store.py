@@ -1,6 +1,7 @@
 """The journal behind `ports.Journal`: each verb is one transaction, with the events that tell of it.
 
-Nothing is held in memory between two verbs: whoever opens the file after a crash knows as much as who wrote it.
+Nothing is held in memory between two verbs: whoever opens the journal after a crash knows as much as who wrote it.
+Under a lease each transaction renews it first; and if the answer to a COMMIT was lost, what stands is read back.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from rollout.errors import Bug, UserError
 from rollout.journal import chain, effect_rows, node_rows, reading
 from rollout.journal.chain import Author, Page
 from rollout.journal.codec import PLAN_VERSION, plan_text
-from rollout.journal.database import Database
+from rollout.journal.database import Database, InDoubt
 from rollout.journal.models import events, killed_jobs, rollouts
+from rollout.journal.term import Term
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
@@ -31,6 +33,9 @@ from rollout.record import Record
 #: Exit code: another rollout, or another runner, is at work on the cluster.
 ACTIVE_ELSEWHERE = 76
 
+#: Characters of a caller's key: as many as its column holds.
+LONGEST_KEY = 200
+
 
 class SqlJournal:
     """A journal in a database whose schema is this version's; made by `open_journal` and `read_journal`."""
@@ -38,10 +43,12 @@ class SqlJournal:
     def __init__(self, database: Database, actor: str) -> None:
         self.database = database
         self._author = Author(actor)
+        self._term: Term | None = None
 
-    def held(self, epoch: int | None) -> None:
-        """From now on write under this epoch of a lease; None: under none."""
-        self._author = replace(self._author, epoch=epoch)
+    def held(self, term: Term | None) -> None:
+        """From now on write under this hold of a cluster; None: under none."""
+        self._term = term
+        self._author = replace(self._author, epoch=term.epoch if term else None)
 
     def close(self) -> None:
         """Close the connections that are kept open; the next verb opens new ones."""
@@ -53,8 +60,10 @@ class SqlJournal:
         times = {"since": now, "created_at": now, "updated_at": now}
         groups = ", ".join(group.name for group in plan.groups)
         text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
+        if key is not None and len(key) > LONGEST_KEY:
+            raise UserError(f"the key has {len(key)} characters", hint=f"give one of at most {LONGEST_KEY}")
         try:
-            with self.database.writing() as connection:
+            with self._writing() as connection:
                 connection.execute(rollouts.insert().values(**first, **stored, **times))
                 page = Page(connection, rollout_id, self._author)
                 node_rows.add_groups(page, plan)
@@ -65,12 +74,18 @@ class SqlJournal:
             if taken is None:
                 raise
             raise taken from error
+        except InDoubt:
+            if all(one.id != rollout_id for one in self.summaries()):
+                raise
 
     def summaries(self) -> tuple[Summary, ...]:
         with self.database.reading() as connection:
             return reading.summaries(connection)
 
     def load(self, rollout_id: str) -> Record:
+        if self._term:
+            with self._writing():  # a tick that writes nothing renews the lease all the same
+                pass
         with self.database.reading() as connection:
             return reading.record(connection, self._row(connection, rollout_id))
 
@@ -157,8 +172,19 @@ class SqlJournal:
             return reading.intents(connection, rollout_id)
 
     @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        number = None
+        try:
+            with self.database.writing() as connection:
+                number = self._term.renew(connection) if self._term else None
+                yield connection
+        except InDoubt:
+            if self._term is None or number is None or not self._term.stands(self.database, number):
+                raise
+
+    @contextmanager
     def _page(self, rollout_id: str) -> Iterator[Page]:
-        with self.database.writing() as connection:
+        with self._writing() as connection:
             self._row(connection, rollout_id)
             page = Page(connection, rollout_id, self._author)
             yield page
@@ -167,7 +193,7 @@ class SqlJournal:
     def _row(self, connection: Connection, rollout_id: str) -> Row[Any]:
         row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).first()
         if row is None:
-            where = self.database.path
+            where = self.database.where.name
             raise UserError(f"there is no rollout {rollout_id} in {where}", hint="rollout list shows those there are")
         return row
 

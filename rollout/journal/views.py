@@ -10,10 +10,18 @@ import re
 
 from sqlalchemy import Connection, inspect
 
-# What the engines write differently -> SQLite's way: the seconds between two instants, and a field of an event's data.
-_SQLITE = {
-    r"SECONDS\((\S+), (\S+)\)": r"ROUND((julianday(\2) - julianday(\1)) * 86400, 3)",
-    r"FIELD\((\w+)\)": r"json_extract(e.data, '$.\1')",
+# What the engines write differently: the seconds between two instants, and a field of an event's data.
+_WAYS = {
+    "sqlite": {
+        r"SECONDS\((\S+), (\S+)\)": r"ROUND((julianday(\2) - julianday(\1)) * 86400, 3)",
+        r"FIELD\((\w+)\)": r"json_extract(e.data, '$.\1')",
+    },
+    "postgresql": {
+        r"SECONDS\((\S+), (\S+)\)": (
+            r"CAST(ROUND(EXTRACT(EPOCH FROM CAST(\2 AS timestamptz) - CAST(\1 AS timestamptz)), 3) AS double precision)"
+        ),
+        r"FIELD\((\w+)\)": r"(CAST(e.data AS json) ->> '\1')",
+    },
 }
 
 VIEWS: dict[str, str] = {
@@ -93,7 +101,7 @@ VIEWS: dict[str, str] = {
                SECONDS(l.acquired_at, l.released_at) AS seconds,
                CASE WHEN l.released_at IS NOT NULL THEN 'released'
                     WHEN l.epoch < MAX(l.epoch) OVER (PARTITION BY l.cluster) THEN 'killed'
-                    ELSE 'held, or killed since' END AS ended
+                    ELSE 'held, or killed since' END AS ended, l.expires_at, l.taken_at
         FROM leases l
         """,
 }
@@ -102,16 +110,17 @@ VIEWS: dict[str, str] = {
 def create(connection: Connection) -> None:
     """Create all views."""
     for name, query in VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_for_sqlite(query)}")
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {_written(query, connection.dialect.name)}")
 
 
 def drop(connection: Connection) -> None:
-    """Drop all views there are, those of another version too."""
-    for name in inspect(connection).get_view_names():
+    """Drop all views of a file, those of another version too; on a server only ours: others may stand beside them."""
+    there = inspect(connection).get_view_names()
+    for name in there if connection.dialect.name == "sqlite" else VIEWS.keys() & set(there):
         connection.exec_driver_sql(f"DROP VIEW {name}")
 
 
-def _for_sqlite(query: str) -> str:
-    for pattern, way in _SQLITE.items():
+def _written(query: str, engine: str) -> str:
+    for pattern, way in _WAYS[engine].items():
         query = re.sub(pattern, way, query)
     return query.strip()

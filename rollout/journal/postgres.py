@@ -1,0 +1,162 @@
+"""A journal in a Postgres database: timeouts on every wait, nothing that outlives a transaction, failures in words.
+
+It works through a pooler that hands out a connection per transaction: no prepared statements, no session settings, no
+session locks, no LISTEN. Passwords come by URL, by PGPASSWORD or from a passfile, as libpq has it, and go nowhere else.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from rollout.config import without_password
+from rollout.errors import UserError
+
+if TYPE_CHECKING:
+    from psycopg import Error
+
+#: Seconds to wait for a connection, for another's lock, for one statement, and for an upgrade that is under way.
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 5
+STATEMENT_SECONDS = 30
+UPGRADE_SECONDS = 60
+
+# The transaction's own settings: a pooler may hand the connection to somebody else after it. A server that is set not
+# to wait for its disk would forget, after a crash, what it said is committed: what was sent would not be known.
+_BEGIN = (
+    f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_SECONDS}s'; "
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+)
+# Any number that nobody else is likely to lock; "rollout" in ASCII.
+_UPGRADE_LOCK = int.from_bytes(b"rollout")
+
+_LIBPQ = {
+    "prepare_threshold": None,
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "eks-rollout",
+    # A server that vanished without a word is noticed before the lease ends (milliseconds, the others seconds).
+    "tcp_user_timeout": 20_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+
+_AGAIN = "run the same command again"
+_LATER = "look at the server, then {again}"
+# SQLSTATE, or its class -> (cause, what to do, exit code):
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_TROUBLES: dict[str, tuple[str, str, int]] = {
+    "55P03": (
+        f"another process has kept it locked for {LOCK_SECONDS} s",
+        "look who (pg_stat_activity), then {again}",
+        75,
+    ),
+    "57014": (f"it took longer than {STATEMENT_SECONDS} s to answer", _LATER, 75),
+    "25P03": (f"it heard nothing from here for {STATEMENT_SECONDS} s", "{again}", 75),
+    "40": ("another transaction came in between", "{again}", 75),
+    "57P": ("the server is shutting down or starting", "{again}", 75),
+    "08": ("the connection was lost", "{again}", 75),
+    "53": ("the server lacks something", _LATER, 75),
+    "58": ("the server's disk answers with errors", _LATER, 75),
+    "25006": ("it may not be written", "name the primary, or let this role write, under `database`", 2),
+    "42501": (
+        "this role may not do that",
+        "give it the rights of the journal's owner, or name another under `database`",
+        2,
+    ),
+    "28": ("the server refuses this role", "mend role or password (PGPASSWORD, or a passfile)", 2),
+    "3D000": ("there is no such database", "create it (createdb), then: {upgrade}", 2),
+}
+
+
+class PostgresDatabase:
+    """A database on a server; `name` is its URL without a password."""
+
+    path = None
+
+    def __init__(self, url: str) -> None:
+        self.name = without_password(url)
+        try:
+            self._url = make_url(url).set(drivername="postgresql+psycopg")
+        except (ArgumentError, ValueError):
+            # Not chained: what the parser says quotes what it took for a port, which may be half of a password.
+            raise UserError(
+                f"the journal's address cannot be read: {self.name}",
+                hint="write postgresql+psycopg://USER@HOST:PORT/DATABASE; the password is better left to PGPASSWORD",
+            ) from None
+
+    @property
+    def upgrade_command(self) -> str:
+        return f"rollout db upgrade --database {shlex.quote(self.name)}"
+
+    def create(self) -> None:
+        """Do nothing: databases are their administrators' to create."""
+
+    def find(self) -> None:
+        """Do nothing: connecting tells."""
+
+    def missing(self) -> UserError:
+        return UserError(f"the database {self.name} has no journal in it yet", hint=self.upgrade_command)
+
+    def engines(self, *, enforce: bool) -> tuple[Engine, Engine]:  # noqa: ARG002  what Postgres changes it need not rebuild
+        """Return one pool's two faces: each transaction sees what others committed, or all of it one state."""
+        engine = create_engine(
+            self._url, connect_args=_LIBPQ, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True
+        )
+        event.listen(engine, "begin", _begun)
+        return engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Wait for another upgrade to end; no statement of ours is short of time, but each must get its lock soon."""
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{UPGRADE_SECONDS}s'; SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+
+    def in_words(self, error: DBAPIError) -> UserError | None:
+        origin: Error = error.orig  # type: ignore[assignment]  # what psycopg raised
+        state = origin.sqlstate
+        if state is None:
+            return self._unreached(origin) if isinstance(origin, _unreachable()) else None
+        trouble = next((_TROUBLES[key] for key in (state, state[:3], state[:2]) if key in _TROUBLES), None)
+        return None if trouble is None else self._told(origin, *trouble)
+
+    def damage(self, connection: Connection) -> list[str]:  # noqa: ARG002  the server looks after its files
+        return []
+
+    def orphans(self, connection: Connection) -> list[str]:  # noqa: ARG002  foreign keys always hold
+        return []
+
+    def _unreached(self, origin: Error) -> UserError:
+        """Put a connection that did not come about, or broke, in words.
+
+        libpq gives no SQLSTATE for it: what tells a server that refuses from one that is away is whether a password
+        was asked for.
+        """
+        tried = origin.pgconn
+        if tried is not None and tried.needs_password:
+            return self._told(origin, "it asks for a password", "set PGPASSWORD, or write a passfile (~/.pgpass)", 2)
+        if tried is not None and tried.used_password:
+            hint = "mend password (PGPASSWORD, or a passfile), role or database under `database`, then {again}"
+            return self._told(origin, "the server refuses", hint, 2)
+        return self._told(
+            origin, "the server cannot be reached", "look whether it is up (pg_isready), then {again}", 75
+        )
+
+    def _told(self, origin: Error, cause: str, hint: str, exit_code: int) -> UserError:
+        said = without_password(" ".join(str(origin).split()))
+        words = hint.format(again=_AGAIN, upgrade=self.upgrade_command)
+        return UserError(f"the journal {self.name}: {cause} ({said})", hint=words, exit_code=exit_code)
+
+
+def _begun(connection: Connection) -> None:
+    connection.exec_driver_sql(_BEGIN)
+
+
+def _unreachable() -> type[Error]:
+    from psycopg import OperationalError  # loads libpq, which whoever has a file does not need
+
+    return OperationalError

@@ -1,0 +1,105 @@
+"""A journal in one SQLite file: every writing transaction holds the write lock from its start, failures in words.
+
+Nothing outside this module knows a result code of SQLite, or how its transactions begin.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from rollout.errors import UserError
+from rollout.journal import place
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+#: Seconds that a transaction waits for another process's. Ours last milliseconds; one that lasts longer is a trouble.
+BUSY_SECONDS = 5.0
+
+_READING = "rollout_reading"
+
+# Primary result code -> (cause, what to do, exit code): https://www.sqlite.org/rescode.html
+_TROUBLES: dict[int, tuple[str, str, int]] = {
+    sqlite3.SQLITE_BUSY: (
+        f"another process has kept it locked for {BUSY_SECONDS:.0f} s",
+        "look who has it open (fuser -v {path}), then run the same command again",
+        75,
+    ),
+    sqlite3.SQLITE_FULL: ("the disk is full", "make room (df {folder}), then: rollout resume", 75),
+    sqlite3.SQLITE_IOERR: ("the disk answers with errors", "look at the disk (dmesg), then: rollout resume", 75),
+    sqlite3.SQLITE_READONLY: ("it may not be written", "give this user the right to write {path} and {folder}", 2),
+    sqlite3.SQLITE_PERM: ("it may not be opened", "give this user the right to write {path} and {folder}", 2),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "give this user the right to write {path} and {folder}", 2),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "keep a copy, then try: sqlite3 {path} .recover", 2),
+    sqlite3.SQLITE_NOTADB: ("it is no SQLite database", "name another file under `database` in the configuration", 2),
+}
+
+
+class SqliteFile:
+    """A file on a disk of this host; `path` is absolute."""
+
+    upgrade_command = "rollout db upgrade"
+
+    def __init__(self, url: str) -> None:
+        self.path = place.path_of(url)
+        self.name = str(self.path)
+
+    def create(self) -> None:
+        place.create(self.path)
+
+    def find(self) -> None:
+        place.find(self.path)
+
+    def missing(self) -> UserError:
+        return place.never_started(self.path)
+
+    def engines(self, *, enforce: bool) -> tuple[Engine, Engine]:
+        engine = _engine(self.path, enforce=enforce)
+        return engine, engine.execution_options(**{_READING: True})
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Do nothing: a writing transaction keeps all others out from its start."""
+
+    def in_words(self, error: DBAPIError) -> UserError | None:
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        if code is None or code & 0xFF not in _TROUBLES:
+            return None
+        cause, hint, exit_code = _TROUBLES[code & 0xFF]
+        places = {"path": self.path, "folder": self.path.parent}
+        return UserError(f"the journal {self.path}: {cause}", hint=hint.format(**places), exit_code=exit_code)
+
+    def damage(self, connection: Connection) -> list[str]:
+        lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+        return [line for line in lines if line != "ok"]
+
+    def orphans(self, connection: Connection) -> list[str]:
+        rows = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        return [f"a row of {row[0]} belongs to no {row[2]}" for row in rows]
+
+
+def _engine(path: Path, *, enforce: bool) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _connected(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        raw.isolation_level = None  # sqlite3 begins nothing by itself: _begun does
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
+            raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
+        except sqlite3.Error:
+            raw.close()  # the pool forgets a connection that it could not make
+            raise
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A transaction that begins by reading and then writes fails at once (BUSY_SNAPSHOT), whatever the timeout.
+        reading = connection.get_execution_options().get(_READING, False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,134 @@
+"""One hold of a cluster, as its row in `leases`: renewed by the first statement of each transaction written under it.
+
+That statement changes the row, so it waits for whoever is about to take the cluster over, and finds nothing to renew
+after that; and who takes over waits for the transaction of whoever still holds it. To look whether the row is there,
+and then write, would let a stale transaction through (READ COMMITTED, two transactions that do not see each other).
+
+Each renewal leaves its number in the row. When the answer to a COMMIT is lost, the number tells whether it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Float, Row, Update, literal, select, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from rollout.errors import Lost
+from rollout.journal.database import Database
+from rollout.journal.models import Instant, leases
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+#: Seconds that a lease lasts after each renewal. A look at the world, a wait and a request take at most ten each.
+TTL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that works. `build_url`: the CI build that it belongs to, None outside of one."""
+
+    host: str
+    pid: int
+    run_id: str
+    build_url: str | None = None
+
+
+#: The instant so many seconds from now, as SQL. Leases know no other time.
+Time = Callable[[float], ColumnElement[datetime]]
+
+
+class database_time(FunctionElement[datetime]):  # noqa: N801  named and used like a function, as SQLAlchemy's own are
+    """The time of the database's own clock: the only one that runners on several hosts share."""
+
+    type = Instant()
+    inherit_cache = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(literal(seconds, Float()))
+
+
+@compiles(database_time, "sqlite")
+def _on_sqlite(element: database_time, compiler: SQLCompiler, **options: Any) -> str:
+    seconds = compiler.process(element.clauses, **options)
+    return f"strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', {seconds} || ' seconds')"
+
+
+@compiles(database_time, "postgresql")
+def _on_postgres(element: database_time, compiler: SQLCompiler, **options: Any) -> str:
+    # Not now(), which stands still in a transaction: one that waited for a lock would measure by its beginning.
+    at = f"clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **options)})"
+    return f"""to_char(({at}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+def simulated_time(now: Callable[[], datetime]) -> Time:
+    """Return the time of a simulated world, which passes while no clock of a database moves."""
+    return lambda seconds: literal(now() + timedelta(seconds=seconds), Instant())
+
+
+class Term:
+    """A hold that began; its `epoch` counts the holds of the cluster."""
+
+    def __init__(self, cluster: str, epoch: int, time: Time) -> None:
+        self.epoch = epoch
+        self._cluster = cluster
+        self._time = time
+        self._number = 0
+
+    def renew(self, connection: Connection) -> int:
+        """Renew, as the first statement of a transaction, and return the transaction's number.
+
+        Raises `Lost` if another runner has taken the cluster over: nothing may be written any more.
+        """
+        self._number += 1
+        values = {"expires_at": self._time(TTL_SECONDS), "renewals": self._number}
+        if not connection.execute(self._ours().values(values)).rowcount:
+            problem = f"another runner has taken over cluster {self._cluster}; nothing more was written from here"
+            raise Lost(f"{problem}\n  next: rollout events --follow")
+        return self._number
+
+    def stands(self, database: Database, number: int) -> bool:
+        """Tell whether the transaction of that number, the newest, was committed, after waiting for its end."""
+        query = select(leases.c.renewals).where(*_named(self._cluster, self.epoch)).with_for_update()
+        with database.writing() as connection:
+            return connection.execute(query).scalar() == number
+
+    def release(self, database: Database, now: datetime) -> None:
+        """End the hold; one that was taken over is left alone."""
+        with database.writing() as connection:
+            connection.execute(self._ours().values(released_at=now))
+
+    def _ours(self) -> Update:
+        return update(leases).where(*_named(self._cluster, self.epoch), leases.c.taken_at.is_(None))
+
+
+def newest(connection: Connection, cluster: str) -> Row[Any] | None:
+    """Return the row of the cluster's newest hold."""
+    query = select(leases).where(leases.c.cluster == cluster).order_by(leases.c.epoch.desc()).limit(1)
+    return connection.execute(query).first()
+
+
+def take_over(connection: Connection, row: Row[Any], time: Time, *, alive: bool) -> bool:
+    """End a hold that was never released; False, and nothing changes, if it lasts.
+
+    `alive`: whether its holder may still live, so that only the lease's end tells.
+    """
+    over = [leases.c.expires_at <= time(0)] if alive else []
+    open_ = (*_named(row.cluster, row.epoch), leases.c.released_at.is_(None), leases.c.taken_at.is_(None))
+    return bool(connection.execute(update(leases).where(*open_, *over).values(taken_at=time(0))).rowcount)
+
+
+def begin(connection: Connection, cluster: str, epoch: int, holder: Holder, now: datetime, time: Time) -> Term:
+    """Write the row of a new hold; `IntegrityError` if somebody was quicker."""
+    row = {"cluster": cluster, "epoch": epoch, "acquired_at": now, "expires_at": time(TTL_SECONDS)}
+    connection.execute(leases.insert().values(row | asdict(holder)))
+    return Term(cluster, epoch, time)
+
+
+def _named(cluster: str, epoch: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return leases.c.cluster == cluster, leases.c.epoch == epoch
