@@ -1,0 +1,149 @@
+"""The look before the first effect: what is asked of whom, and what becomes of an answer that is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from rollout.errors import Refused, Retry
+from rollout.plan import Autoscaler
+from rollout.ports import Cluster, Fleet
+from rollout.preflight import Request, Survey, survey
+from rollout.scouted import GroupScouted, Override, Right
+from rollout.seen import GroupSeen, ImageSeen, VersionSeen
+from tests.core.build import ON, SETTINGS, found, node, pod, template, use
+
+ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
+OURS = GroupScouted("g", use("$Latest"), (Override(use("1", "override 1", "lt-2"), "c5.large", None, None),))
+
+
+@dataclass
+class Outside:
+    """AWS, Kubernetes and a scout in one; `wrong`: by verb, what it raises. It notes what it was asked."""
+
+    wrong: Mapping[str, Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, verb: str, value: Any) -> Any:
+        self.asked.append(verb)
+        if verb in self.wrong:
+            raise self.wrong[verb]
+        return value
+
+    # Fleet and Cluster
+
+    def templates(self, ids: Sequence[str]) -> Any:
+        return self.answer(
+            f"templates {' '.join(ids)}", tuple(template(VersionSeen(1, "a", ""), id=id_) for id_ in ids)
+        )
+
+    def image(self, ami: str) -> Any:
+        return self.answer("image", ImageSeen(ami, "new", "available"))
+
+    def nodes(self) -> Any:
+        return (node("o1"),)
+
+    def pods(self) -> Any:
+        return (pod(),)
+
+    def autoscaler(self, where: Autoscaler) -> Any:
+        return self.answer(f"autoscaler {where.name}", ON)
+
+    def marker(self) -> Any:
+        return self.answer("marker", None)
+
+    def groups(self, names: Sequence[str] | None = None) -> Any:
+        """Of a fleet with names, of a scout without."""
+        return self.answer("scouted", (OURS,)) if names is None else self.answer("groups", _seen(names))
+
+    # Scout
+
+    def refresh(self, group: str) -> Any:
+        return self.answer(f"refresh {group}", None)
+
+    def architectures(self, types: Sequence[str]) -> Any:
+        return self.answer(f"architectures {' '.join(types)}", {})
+
+    def try_version(self, template_id: str, source: int, ami: str) -> None:
+        self.answer(f"version {template_id} {source} {ami}", None)
+
+    def try_default(self, template_id: str, number: int) -> None:
+        self.answer(f"default {template_id} {number}", None)
+
+    def allows(self, right: Right) -> Any:
+        return self.answer("allows", right.verb != "patch")
+
+    def own_pod(self) -> Any:
+        return ("ns", "runner")
+
+
+def _seen(names: Sequence[str]) -> tuple[GroupSeen, ...]:
+    return tuple(found(name=name) for name in names)
+
+
+def look(wrong: Mapping[str, Exception] | None = None, request: Request = ASKED) -> tuple[Survey, list[str]]:
+    """The survey of an outside that raises `wrong` at some verbs, and what it was asked."""
+    outside = Outside(wrong or {})
+    made = survey(request, cast("Cluster", outside), cast("Fleet", outside), outside)
+    return made, outside.asked
+
+
+def test_everything_is_asked_once() -> None:
+    """Templates of overrides too, each type once, each template tried; whatever is granted is not told."""
+    made, asked = look()
+    assert {"templates lt lt-2", "version lt-2 1 ami-new", "default lt 1", "architectures c5.large"} <= set(asked)
+    assert {right.verb for right in made.lacking} == {"patch"}
+    assert (made.unread, made.denied, made.own_pod) == ({}, (), ("ns", "runner"))
+    once = [verb for verb in asked if verb != "allows"]
+    assert len(once) == len(set(once))
+
+
+@pytest.mark.parametrize(
+    ("verb", "missing"),
+    [
+        ("groups", "groups"),
+        ("scouted", "scouted"),
+        ("templates lt lt-2", "templates"),
+        ("image", "image"),
+        ("refresh g", "refreshes"),
+        ("architectures c5.large", "architectures"),
+        ("autoscaler cluster-autoscaler", "autoscaler"),
+        ("marker", "marker"),
+        ("allows", "lacking"),
+    ],
+)
+def test_a_refused_read_leaves_its_field_empty_and_the_look_goes_on(verb: str, missing: str) -> None:
+    """What was answered is kept under the field's name, and all else is read."""
+    made, asked = look({verb: Refused("no")})
+    assert made.unread == {missing: "no"}
+    assert getattr(made, missing) == getattr(Survey(), missing)
+    assert "allows" in asked
+
+
+def test_every_refused_try_is_told() -> None:
+    """One that is refused hides no other."""
+    made, _ = look({"version lt 1 ami-new": Refused("version"), "default lt-2 1": Refused("default")})
+    assert made.denied == ("version", "default")
+
+
+def test_an_image_that_is_not_there_is_not_tried() -> None:
+    """What AWS would say of a version without an image is no matter of rights."""
+    _, asked = look({"image": Refused("no")})
+    assert not [verb for verb in asked if verb.startswith(("version", "default"))]
+
+
+def test_a_look_that_cannot_be_had_now_is_not_taken_for_a_refusal() -> None:
+    """Throttled, or away: nothing is concluded, the caller may try again."""
+    with pytest.raises(Retry):
+        look({"marker": Retry("away")})
+
+
+def test_rights_follow_the_settings() -> None:
+    """A cluster without an autoscaler needs no rights on its Deployment, and is not asked for it."""
+    made, asked = look(request=replace(ASKED, settings=replace(SETTINGS, autoscaler=None, on_deadline="job")))
+    assert made.autoscaler is None
+    assert not [verb for verb in asked if verb.startswith("autoscaler")]
+    assert "deployments" not in {right.resource for right in made.lacking}
