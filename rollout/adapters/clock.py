@@ -1,4 +1,4 @@
-"""The two clocks behind the port `Clock`: the wall's, and that of a simulated world.
+"""The two clocks behind the port `Clock`: this machine's, and that of a simulated world.
 
 A wait ends at its moment, or at once when a signal handler or another thread calls `wake`; a wake-up that comes before
 the wait is not lost. They travel through a socket pair: that is safe in a signal handler, where taking a lock is not.
@@ -14,7 +14,8 @@ import os
 import select
 import socket
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,8 +25,10 @@ from rollout.errors import Bug, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Longest wait in one piece, in seconds: the wall clock is looked at again, which may have been set meanwhile.
+# Longest wait in one piece, in seconds: a machine that was suspended may have slept through its end.
 _PIECE = 10.0
+# What goes on while the machine is suspended, where there is such a clock.
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # On a busy cluster the watches bring news all the time; they end a wait not before this many seconds.
 _CALM = 3.0
 
@@ -66,14 +69,19 @@ def _listen(seconds: float | None, *bells: _Bell, also: Sequence[socket.socket] 
 
 
 class SystemClock:
-    """The wall clock."""
+    """The wall clock as it stood when this was made, going on by the machine's uptime.
+
+    A wall clock that is set in mid-run moves no deadline: Jobs would be killed by an hour that never passed.
+    """
 
     def __init__(self) -> None:
+        self._began = datetime.now(UTC)
+        self._uptime = time.clock_gettime(_UPTIME)
         self._signals = _Bell()
         self._news = _Bell()
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._began + timedelta(seconds=time.clock_gettime(_UPTIME) - self._uptime)
 
     def wait(self, until: datetime) -> None:
         if _listen(min(_CALM, self._left(until)), self._signals):

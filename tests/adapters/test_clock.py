@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,22 @@ def test_the_wall_clock_is_in_utc(wall: SystemClock) -> None:
     """Aware, and now."""
     assert abs(wall.now() - datetime.now(UTC)) < timedelta(seconds=1)
     assert wall.now().tzinfo is UTC
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wall_clock_that_is_set_moves_no_deadline(
+    wall: SystemClock, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """Whoever sets it, and in whichever direction: from the start on it is the uptime that counts."""
+    before = wall.now()
+
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Jumped:
+            return cls.fromtimestamp(time.time() + hours * 3600, tz)
+
+    monkeypatch.setattr(clocks, "datetime", Jumped)
+    assert timedelta(0) <= wall.now() - before < timedelta(minutes=1)
 
 
 def test_a_wait_ends_at_its_moment(wall: SystemClock) -> None:
