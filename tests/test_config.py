@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rollout import config
 from rollout.config import Config, Section
 from rollout.errors import UserError
+from rollout.plan import Surge
 
 LEAST = """\
 cluster: eks-demo
@@ -76,6 +77,27 @@ parallel: 4
     assert (settings.surge_seconds, settings.ready_seconds) == (90, 900)
     assert (settings.drain_seconds, settings.blocked_seconds) == (5400, 86400)
     assert (settings.poll_seconds, settings.parallel) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "surge"),
+    [
+        ("", Surge(100, percent=True)),
+        ("surge: 50%", Surge(50, percent=True)),
+        ("surge: 1%", Surge(1, percent=True)),
+        ("surge: 3", Surge(3)),
+    ],
+)
+def test_surge(file: Path, text: str, surge: Surge) -> None:
+    """A percentage or a whole number; without it as many new nodes as old ones."""
+    assert load(file, LEAST + text).settings().surge == surge
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "101%", "-1", "1.5", "half", "true", "[1]", ""])
+def test_a_surge_that_means_nothing(file: Path, text: str) -> None:
+    """What is neither is refused, and told what would do."""
+    (told,) = problems(file, f"{LEAST}surge: {text}\n")
+    assert "neither a percentage from 1% to 100% nor a whole number from 1" in told
 
 
 def test_all_problems_are_told_at_once(file: Path) -> None:

@@ -99,7 +99,7 @@ def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
 
 def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
     """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
-    return hold_nodes(seen, record, "drain") if record.plan.settings.autoscaler else ()
+    return hold_nodes(seen, record, "drain.") if record.plan.settings.autoscaler else ()
 
 
 def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.decision import Step
+from rollout.decision import Halt, Step
 from rollout.effects import Protect, Resize, Terminate
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
@@ -27,7 +27,7 @@ def decide(view: View) -> Step:
     if view.instance.protected:
         return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
     if view.remaining < view.needed:
-        return Step(waits_for=f"only {view.remaining} Ready nodes would remain, {view.needed} are needed")
+        return _too_few(view)
     return Step(effects=(_floor(view),), waits_for="MinSize one below desired")
 
 
@@ -42,6 +42,14 @@ def terminate(view: View) -> Terminate:
     """Return the one Terminate of this instance, good at the desired capacity that stands now."""
     group = view.row.group
     return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
+
+
+def _too_few(view: View) -> Step:
+    """Wait for new nodes; when even the margin after the deadline has passed, somebody must see why none come."""
+    why = f"only {view.remaining} Ready nodes would remain, {view.needed} are needed"
+    hint = f"see why no new node is Ready in {view.row.group}, mend it, then: rollout resume {view.record.id}"
+    halt = Halt(f"{view.name} is drained and cannot go: {why}", hint) if view.blocked_too_long else None
+    return Step(waits_for=why, halt=halt)
 
 
 def _unprotect(view: View) -> Protect:

@@ -60,6 +60,50 @@ def test_a_group_is_seen_with_sizes_reference_and_instances(fleet: Fleet) -> Non
     assert all(instance.in_service and instance.healthy for instance in several.instances)
 
 
+def test_a_policy_shows_every_use_of_a_template(fleet: Fleet) -> None:
+    """Its own first, then those of overrides that name one, each with its place."""
+    (mixed,) = fleet.groups(["mixed"])
+    names = ["worker-lt $Latest", "worker-lt 1 (override 2)", "worker-lt $Default (override 3)"]
+    assert [use.label for use in mixed.uses] == names
+
+
+@pytest.mark.parametrize("slots", [("", "override 2", "override 3"), ("override 3",), ("",)], ids=str)
+def test_references_of_a_policy_change_in_one_request_and_nothing_else_does(
+    fleet: Fleet, world: Living, slots: tuple[str, ...]
+) -> None:
+    """Those named change, those not named stay, and so do instance types, their order and the distribution."""
+    (found,) = fleet.groups(["mixed"])
+    before = policy(world)
+    chosen = [use for use in found.uses if use.slot in slots]
+    uses = tuple(replace(use, reference="1" if use.reference == "2" else "2") for use in chosen)
+    sent = world.arrived()
+    assert fleet.update_group("mixed", GroupChange(uses=uses))
+    assert world.arrived() == sent + 1
+    wanted = {use.slot: use for use in uses}
+    assert fleet.groups(["mixed"])[0].uses == tuple(wanted.get(use.slot, use) for use in found.uses)
+    assert policy(world) == before
+
+
+def policy(world: Living) -> Any:
+    """What a MixedInstancesPolicy says besides which template it launches."""
+    mixed = world.do(lambda: world.simulator.world.cloud.groups["mixed"].mixed)
+    assert mixed
+    types = [one["InstanceType"] for one in mixed["Overrides"]]
+    return types, mixed["InstancesDistribution"]
+
+
+def test_a_slot_that_names_another_template_is_left(fleet: Fleet, world: Living) -> None:
+    """Nothing is sent: the world has to be looked at again."""
+    (use, *_) = workers(fleet).uses
+    sent = world.arrived()
+    for other in (replace(use, template_id="lt-0"), replace(use, slot="override 1")):
+        with pytest.raises(Retry, match="workers names other templates by now"):
+            fleet.update_group("workers", GroupChange(uses=(other,)))
+    with pytest.raises(Retry):
+        fleet.update_group("nowhere", GroupChange(uses=(use,)))
+    assert world.arrived() == sent
+
+
 def test_templates_that_do_not_exist_are_left_out(fleet: Fleet) -> None:
     """One wrong id does not take the others with it."""
     known = workers(fleet).uses[0].template_id

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rollout.decision import Act, Wait
-from rollout.effects import Evict, Terminate
+from rollout.effects import Evict, Resize, Terminate
 from rollout.machine import Phase, Stage
 from rollout.phases import drain
-from rollout.plan import Sizes
+from rollout.plan import Sizes, Surge
 from rollout.record import Record
 from rollout.seen import Seen
 from tests.core.build import (
@@ -230,6 +232,74 @@ def test_the_next_look(changes: dict[str, Any], now: datetime, seconds: float) -
         assert decision.until == now + timedelta(seconds=seconds)
     else:
         assert now >= OVERDUE
+
+
+# ---- top-up ---------------------------------------------------------------------------------------------------------
+
+#: Two old nodes and a surge of one: 1/3/3 after SURGE. N is 2.
+ONE = Surge(1)
+SHORT = Sizes(1, 2, 3)
+TOP_UP = Resize(group="g", before=SHORT, sizes=Sizes(1, 3, 3), occasion="top-up.1.0")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "journal", "effects"),
+    [
+        pytest.param(Sizes(1, 3, 3), stages(W, surge=ONE), (), id="as SURGE left it"),
+        pytest.param(SHORT, stages(T, done=DONE, surge=ONE), (TOP_UP,), id="one goes: one more is launched"),
+        pytest.param(SHORT, stages(G, done=DONE, surge=ONE), (TOP_UP,), id="one is gone"),
+        pytest.param(Sizes(1, 3, 3), stages(G, done=DONE, surge=ONE), (), id="topped up"),
+        pytest.param(SHORT, stages(T, surge=ONE, unsettled=(unsettled(END),)), (), id="not before it is settled"),
+        pytest.param(SHORT, stages(T, surge=ONE, unsettled=(unsettled(replace(END, group="h")),)), (TOP_UP,),
+                     id="whatever is under way elsewhere"),
+        pytest.param(SHORT, stages(G, T, done=DONE, surge=ONE), (), id="the last one goes: N are left"),
+        pytest.param(SHORT, stages(G, G, surge=ONE), (), id="all are gone"),
+        pytest.param(Sizes(1, 2, 2), stages(G, surge=ONE), (replace(TOP_UP, before=Sizes(1, 2, 2)),),
+                     id="MaxSize is raised when needed"),
+        pytest.param(Sizes(1, 9, 9), stages(G, surge=ONE), (), id="desired is never lowered"),
+        pytest.param(Sizes(3, 3, 4), stages(G, done=DONE), (), id="all at once: one less for each that goes"),
+        pytest.param(SHORT, stages(G, round=2, surge=ONE), (replace(TOP_UP, occasion="top-up.1.2"),),
+                     id="resumed: another occasion"),
+        pytest.param(Sizes(0, 0, 3), stages(W, surge=ONE, baselines=(baseline(sizes=Sizes(0, 0, 3)),)), (),
+                     id="grown from 0 by itself: nobody needs more"),
+    ],
+)  # fmt: skip
+def test_top_ups(sizes: Sizes, journal: Record, effects: tuple[Resize, ...]) -> None:
+    """With a small surge one more is launched for each old node that goes, until N new ones stand."""
+    assert drain.top_ups(seen(surged(sizes=sizes)), journal) == effects
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 100), st.booleans())
+def test_the_target_of_a_top_up(size: int, old_nodes: int, amount: int, percent: bool) -> None:  # noqa: FBT001 - drawn
+    """It is old_left + min(N, surge + gone) where all were old, leaves one to spare, and never passes SURGE's size."""
+    surge = Surge(amount, percent=percent)
+    old_nodes = min(old_nodes, size)
+    for gone in range(old_nodes + 1):
+        rows = tuple(row(f"i-o{index}", G if index < gone else W) for index in range(old_nodes))
+        journal = record(nodes=rows, surge=surge, baselines=(baseline(sizes=Sizes(0, size, size)),))
+        (effect,) = drain.top_ups(seen(surged(sizes=Sizes(0, 0, 0))), journal)
+        target, left = effect.sizes.desired, old_nodes - gone
+        assert old_nodes < size or target == left + min(size, surge.of(size) + gone)
+        assert target > size or (left == 0 and target == size)
+        assert target <= size + surge.of(size)
+
+
+def test_a_top_up_goes_before_the_next_floor() -> None:
+    """MinSize follows desired: while one more is asked for nobody is released, but drains go on."""
+    world = seen(surged(old("o2"), new("n1"), new("n2"), sizes=SHORT), CORDONED[1], fresh=FRESH)
+    decision = drain.decide(world, stages(G, D, done=DONE, surge=ONE), NOW)
+    assert isinstance(decision, Act)
+    assert (decision.effects, decision.moves) == ((TOP_UP,), ())
+    assert [line.waits_for for line in decision.waits] == ["its turn to be terminated"]
+
+
+def test_what_joins_in_mid_drain_is_held() -> None:
+    """A new node is kept from an autoscaler that comes back; where there is none, there is nothing to hold."""
+    world = seen(surged(), *CLOSED, *BOTH_BUSY, node("n2", held=None))
+    decision = drain.decide(world, stages(W), NOW)
+    assert isinstance(decision, Act)
+    assert [effect.key for effect in decision.effects] == ["hold-node:n2:drain.0"]
+    assert isinstance(drain.decide(world, stages(W, autoscaler=None), NOW), Wait)
 
 
 # ---- surplus --------------------------------------------------------------------------------------------------------

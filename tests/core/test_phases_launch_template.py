@@ -12,9 +12,9 @@ from rollout.effects import CreateVersion, SetReference
 from rollout.machine import Phase, Stage
 from rollout.phases import launch_template
 from rollout.phases.launch_template import LONGEST_DESCRIPTION, description
-from rollout.plan import NewVersion
+from rollout.plan import NewVersion, Source
 from rollout.record import Record
-from rollout.seen import Seen, VersionSeen
+from rollout.seen import Seen, TemplateSeen, VersionSeen
 from tests.core.build import (
     BASE,
     baseline,
@@ -113,6 +113,46 @@ def labelled(*names: str) -> Seen:
 def test_decides(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
     """The version first, then the references, then the cross-check; over when all of it shows."""
     check(launch_template, world, journal, now, expected)
+
+
+ARM = use("3", "override 1", "lt-arm")
+TWICE = use("$Default", "override 4")
+MIXED = record(PHASE, groups=(node_group("g", "$Latest", 1, Source(ARM, 3), Source(TWICE, 1)),))
+ARM_BEFORE = TemplateSeen("lt-arm", "arm", 3, 3, (VersionSeen(3, "ami-old", ""),))
+ARM_MADE = replace(ARM_BEFORE, versions=(ours_of(4), *ARM_BEFORE.versions))
+WAS = (use("$Latest"), ARM, TWICE)
+PINNED = (use("2"), replace(ARM, reference="4"), replace(TWICE, reference="2"))
+PIN_ALL = SetReference(group="g", before=WAS, uses=PINNED, occasion="pin.0")
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("one version of each template and source", acts("create-version:lt/1:0", "create-version:lt-arm/3:0"),
+             seen(found(uses=WAS), BEFORE, ARM_BEFORE), MIXED),
+        case("one of them is made", acts("create-version:lt-arm/3:0"), seen(found(uses=WAS), MADE, ARM_BEFORE), MIXED),
+        case("all uses are pinned at once", acts(PIN_ALL), seen(found(uses=WAS), MADE, ARM_MADE), MIXED),
+        case("pinned", advances("2 old nodes"), seen(found(uses=PINNED), MADE, ARM_MADE), MIXED),
+        case("drift: half of it pinned, by whomever",
+             halts("launched workers $Latest, lt-arm 3 (override 1), workers $Default (override 4) when"),
+             seen(found(uses=(PINNED[0], *WAS[1:])), MADE, ARM_MADE), MIXED),
+        case("drift: its overrides are gone", halts("now workers $Latest"),
+             seen(found(uses=WAS[:1]), MADE, ARM_MADE), MIXED),
+        case("drift: a launch configuration instead", halts("now no launch template"),
+             seen(found(uses=()), MADE, ARM_MADE), MIXED),
+    ],
+)  # fmt: skip
+def test_a_group_with_several_templates(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+    """Each template that a policy names gets its version, and one update pins them all."""
+    check(launch_template, world, journal, now, expected)
+
+
+def test_instances_of_any_of_our_versions_are_new() -> None:
+    """Whichever override launched them; the same number of another template is no version of ours."""
+    group = found(new("n1"), new("n2", template_id="lt-arm", version=4), new("o1", version=4), uses=PINNED)
+    decision = launch_template.decide(seen(group, MADE, ARM_MADE), MIXED, MIXED.since)
+    assert isinstance(decision, Advance)
+    assert [node.instance_id for node in decision.nodes] == ["i-o1"]
 
 
 def test_every_living_instance_that_is_not_of_our_version_is_old() -> None:

@@ -13,7 +13,7 @@ import pytest
 from rollout.errors import EdgeError, Refused, Retry, Unknown
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
-from rollout.plan import Sizes
+from rollout.plan import Sizes, Source, Surge
 from rollout.runner import BLIND_PAUSE, Ended, Progress
 from tests.core.build import ID, MARKER, PROCESSES, at, baseline, found, node_group, old, use
 from tests.core.running import RESTORED, Apply, Ran, again, attempts, begin, texts, ticks
@@ -77,6 +77,32 @@ def test_groups_that_share_a_template(journal: SqlJournal) -> None:
         "z": (Sizes(0, 0, 5), (use("$Latest"),), 0),
     }
     assert all(instance.protected for instance in toy.group_["h"].instances)
+
+
+def test_a_small_surge(journal: SqlJournal, toy: Toy) -> None:
+    """With one more at a time the group never has more than one more, and ends as with the doubling."""
+    sizes: list[int] = []
+
+    def watch(_: Asked, apply: Apply) -> None:
+        apply()
+        sizes.append(len(toy.group_["g"].instances))
+
+    toy.disturb = watch
+    assert begin(journal, toy, surge=Surge(1)).run() is Ended.DONE
+    assert toy.group_["g"] == replace(RESTORED, instances=toy.group_["g"].instances)
+    assert [one.id for one in toy.group_["g"].instances] == ["i-n1", "i-n2"]
+    assert (min(sizes), max(sizes)) == (2, 3)
+
+
+def test_a_policy_with_overrides(journal: SqlJournal) -> None:
+    """One version of each pair, one update to pin all uses and one to give them back."""
+    spare = use("1", "override 2")
+    toy = Toy(group_={"g": found(uses=(use("$Latest"), spare))})
+    assert begin(journal, toy, groups=(node_group("g", "$Latest", 1, Source(spare, 1)),)).run() is Ended.DONE
+    assert toy.group_["g"].uses == (use("$Latest"), use("2", "override 2"))
+    verbs = Counter(verb for verb, _ in toy.applied)
+    pins = [one for one in toy.applied if "uses=(" in str(one)]
+    assert (verbs["create_version"], len(pins)) == (1, 2)
 
 
 def test_jobs_past_the_deadline_are_in_the_ledger(journal: SqlJournal, toy: Toy) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
 from rollout.errors import Lost, Refused, Retry, Unknown
 from rollout.journal import SqlJournal
+from rollout.plan import Surge
 from rollout.runner import Ended
 from tests.core.build import ID, PROCESSES
 from tests.core.running import RESTORED, Killed, Once, Ran, again, attempts, begin, ticks, to_the_end
@@ -38,6 +41,22 @@ def test_disturbed_at_every_call(
     assert Counter(map(repr, toy.applied)) == Counter(map(repr, ran.toy.applied))
     assert journal.killed(ID) == ()
     assert journal.verify(ID)[1] == ()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_small_surge_killed_at_every_call(
+    fresh_journal: Callable[[], SqlJournal],
+    after: bool,  # noqa: FBT001 - a column
+) -> None:
+    """Top-ups are sent once too: what is applied is what would be anyway."""
+    undisturbed, toy = Toy.in_use(), Toy.in_use()
+    with closing(fresh_journal()) as journal:
+        assert begin(journal, undisturbed, surge=Surge(1)).run() is Ended.DONE
+    with closing(fresh_journal()) as journal:
+        begin(journal, toy, surge=Surge(1))
+        assert to_the_end(journal, toy, Once(Killed(), after=after)) is Ended.DONE
+    assert Counter(map(repr, toy.applied)) == Counter(map(repr, undisturbed.applied))
+    assert toy.group_["g"] == undisturbed.group_["g"]
 
 
 def first(ran: Ran, verb: str) -> Asked:
