@@ -196,10 +196,11 @@ class Cloud:
         group = self.group(group_name)
         group.short |= dict.fromkeys(zones or group.zones, Shortage(until, subnet))
 
-    def end_shortage(self, group_name: str) -> None:
-        """EC2 can launch for the group again, which finds out soon."""
+    def end_shortage(self, group_name: str, zones: Iterable[str] = ()) -> None:
+        """EC2 can launch for the group in those zones (none named: in all) again, which finds out soon."""
         group = self.group(group_name)
-        group.short.clear()
+        for zone in zones or group.zones:
+            group.short.pop(zone, None)
         self.scaling.wake(group)
 
     def scheduled_action(self, group_name: str, fields: Mapping[Any, int]) -> bool:

@@ -121,9 +121,14 @@ class Lives:
         self._soon(instance, "EnteringStandby", lambda: self._enter(instance, "Standby"))
 
     def return_to_service(self, instance: Instance) -> None:
-        """Bring it back from Standby."""
+        """Bring it back from Standby, where nobody looked at its health."""
+
+        def serve() -> None:
+            self._serve(instance)
+            self.check_health(self._cloud.groups[instance.group])
+
         self._enter(instance, "Pending")
-        self._soon(instance, "Pending", lambda: self._serve(instance))
+        self._soon(instance, "Pending", serve)
 
     def terminate(self, instance: Instance, cause: str) -> Activity:
         """End a life. One that is leaving already only gets another activity."""

@@ -88,7 +88,7 @@ class World:
         if fault.kind in ("shortage", "subnet_full") and fault.group:
             group = fault.group
             self.cloud.shortage(group, zones=fault.zones, subnet=fault.kind == "subnet_full")
-            self.troubles.begin(fault, until, lambda: self.cloud.end_shortage(group))
+            self.troubles.begin(fault, until, lambda: self.cloud.end_shortage(group, fault.zones))
         else:
             self.troubles.begin(fault, until)
 

@@ -10,8 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollout.simulator.cloud.errors import AwsError
+from rollout.simulator.cloud.model import Hook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollout.simulator.cloud.cloud import Cloud
     from tests.simulator.aws.conftest import Account
 
 Step = tuple[str, Any]
@@ -21,6 +25,11 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("bounds"), st.tuples(st.integers(0, 8), st.integers(0, 8))),
     st.tuples(st.just("terminate"), st.tuples(st.integers(0, 9), st.booleans())),
     st.tuples(st.just("lose"), st.integers(0, 9)),
+    st.tuples(st.just("warn"), st.integers(0, 9)),
+    st.tuples(st.just("rebalance"), st.booleans()),
+    st.tuples(st.just("standby"), st.tuples(st.integers(0, 9), st.booleans())),
+    st.tuples(st.just("refresh"), st.none()),
+    st.tuples(st.just("hook"), st.sampled_from(["launching", "terminating"])),
     st.tuples(st.just("protect"), st.tuples(st.integers(0, 9), st.booleans())),
     st.tuples(st.just("suspend"), st.sampled_from(["Launch", "Terminate", "AZRebalance", "HealthCheck"])),
     st.tuples(st.just("resume"), st.sampled_from(["Launch", "Terminate", "AZRebalance", "HealthCheck"])),
@@ -30,24 +39,33 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 
 def take(account: Account, step: Step) -> None:
     """One step; what AWS refuses changes nothing."""
-    cloud, (what, how) = account.cloud, step
-    ids = list(account.group.instances)
+    what, how = step
     with suppress(AwsError, IndexError):
-        match what:
-            case "desired":
-                cloud.set_desired("workers", how)
-            case "bounds":
-                cloud.update_group("workers", MinSize=how[0], MaxSize=how[1])
-            case "terminate":
-                cloud.terminate_in_group(ids[how[0]], decrement=how[1])
-            case "lose":
-                cloud.spot_loss(ids[how])
-            case "protect":
-                cloud.set_protection("workers", [ids[how[0]]], protected=how[1])
-            case "suspend" | "resume":
-                getattr(cloud, what)("workers", [how])
-            case _:
-                account.run(how)
+        if what == "pass":
+            account.run(how)
+        elif what in ON_ONE:
+            ON_ONE[what](account, list(account.group.instances), how)
+        else:
+            ON_GROUP[what](account.cloud, how)
+
+
+ON_ONE: dict[str, Callable[[Account, list[str], Any], object]] = {
+    "terminate": lambda account, ids, how: account.cloud.terminate_in_group(ids[how[0]], decrement=how[1]),
+    "lose": lambda account, ids, how: account.cloud.spot_loss(ids[how]),
+    "warn": lambda account, ids, how: account.cloud.spot_warning(ids[how]),
+    "standby": lambda account, ids, how: account.cloud.enter_standby("workers", [ids[how[0]]], decrement=how[1]),
+    "protect": lambda account, ids, how: account.cloud.set_protection("workers", [ids[how[0]]], protected=how[1]),
+    "hook": lambda account, _, how: account.group.hooks.update({how: Hook(how, how, 300.0, "CONTINUE")}),
+    "refresh": lambda account, *_: account.cloud.scaling.refreshes.start(account.group),
+}
+
+ON_GROUP: dict[str, Callable[[Cloud, Any], object]] = {
+    "desired": lambda cloud, how: cloud.set_desired("workers", how),
+    "bounds": lambda cloud, how: cloud.update_group("workers", MinSize=how[0], MaxSize=how[1]),
+    "rebalance": lambda cloud, how: cloud.update_group("workers", CapacityRebalance=how),
+    "suspend": lambda cloud, how: cloud.suspend("workers", [how]),
+    "resume": lambda cloud, how: cloud.resume("workers", [how]),
+}
 
 
 def spared(account: Account) -> set[str]:
@@ -77,7 +95,11 @@ def test_group_stays_in_bounds_and_settles_at_desired(make: type[Account], steps
         group = account.group
         assert group.min_size <= group.desired <= group.max_size
     assert spared(account) == set()
+    account.cloud.update_group("workers", MaxSize=50)
     account.cloud.resume("workers")
+    account.run(10)
+    parked = [one.id for one in account.group.instances.values() if one.lifecycle == "Standby"]
+    account.cloud.exit_standby("workers", parked)
     account.cloud.set_protection("workers", in_service(account), protected=False)
     account.run(3600)
     zones = Counter(one.zone for one in account.group.living)
