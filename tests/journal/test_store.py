@@ -250,9 +250,9 @@ def test_written_sizes(journal: SqlJournal) -> None:
     other = Resize(group="spares", before=Sizes(0, 0, 1), sizes=Sizes(0, 1, 1))
     steps = [replace(RESIZE, sizes=Sizes(1, desired, 9), occasion=str(desired)) for desired in (4, 3, 5)]
     intend(journal, other, *steps)
-    settle(journal, other, steps[1], now=later(1))
-    settle(journal, steps[0], now=later(2))
-    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 4)}
+    settle(journal, other, steps[0], now=later(1))
+    settle(journal, steps[1], now=later(2))
+    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 3)}
 
 
 def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
