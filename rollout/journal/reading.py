@@ -95,13 +95,16 @@ def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
 
 
 def _written(connection: Connection, rollout_id: str) -> dict[str, Written]:
-    """Return the sizes that our settled effects left; sizes of one group are never changed side by side."""
+    """Return the sizes that our settled effects left; sizes of one group are never changed side by side.
+
+    Their order is that in which they were intended, not that of their times: the next host's clock may be behind.
+    """
     c = effects.c
     query = select(c.kind, c.target, c.request).where(
         c.rollout_id == rollout_id, c.kind.in_(("resize", "terminate")), c.state == "done"
     )
     newest_first: defaultdict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(query.order_by(c.settled_at.desc(), c.id.desc())):
+    for row in connection.execute(query.order_by(c.id.desc())):
         group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
         newest_first[group].append(row.request)
     return {group: _left(requests) for group, requests in newest_first.items()}
