@@ -83,9 +83,9 @@ class PostgresDatabase:
         try:
             self._url = make_url(url).set(drivername="postgresql+psycopg")
         except (ArgumentError, ValueError):
-            # Not chained: what the parser says quotes what it took for a port, which may be half of a password.
+            # Not chained, and not repeated: what is no address may be half of a password, taken for a port.
             raise UserError(
-                f"the journal's address cannot be read: {self.name}",
+                "the journal's address, postgresql…, cannot be read",
                 hint="write postgresql+psycopg://USER@HOST:PORT/DATABASE; the password is better left to PGPASSWORD",
             ) from None
 

@@ -14,13 +14,17 @@ from tests.e2e.simulated import Simulated
 Applied = Counter[tuple[str, str, str, str]]
 
 
-def broken(world: Simulated) -> dict[int, list[str]]:
-    """Return the violations of each promise that was not kept; a promise without a check is not kept."""
+def broken(world: Simulated, database: str | None = None) -> dict[int, list[str]]:
+    """Return the violations of each promise that was not kept; a promise without a check is not kept.
+
+    `database`: the journal's URL, if it is not the one that the simulator's configuration names.
+    """
     found = {one["number"]: one["violations"] for one in world.get("/promises") if one["violations"]}
-    journal = read_journal(world.database)
+    journal = read_journal(database or world.database)
     rollouts = journal.summaries()
     judged = [evidence.one_at_a_time(rollouts)]
     judged += [evidence.written_first(journal, one.id, world.get("/log")) for one in rollouts]
+    journal.close()
     return found | {one.number: [*one.violations] or ["0 checks"] for one in judged if not one.kept}
 
 

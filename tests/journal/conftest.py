@@ -1,20 +1,54 @@
-"""A journal in a folder of its own."""
+"""A journal of its own for each test, on each engine: in a file, and in a database on a server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from rollout.journal import SqlJournal, open_journal, place
+from rollout.journal import SqlJournal, open_journal, place, schema
 from tests.journal.samples import ID, NOW, PLAN
+from tests.postgres import Server
+
+Engine = Literal["sqlite", "postgres"]
+
+_BLANK = "blank_journal"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The engine; a test of what only one of them does is marked with one of `samples`'."""
+    name: Engine = request.param
+    return name
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A place where no journal is yet."""
-    return f"sqlite:///{tmp_path}/state/rollout.db"
+def urls(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Places where no journal is yet, as many as a test asks for: no file, or an empty database."""
+
+    def another() -> str:
+        name = f"journal_{secrets.token_hex(6)}"
+        if engine == "sqlite":
+            return f"sqlite:///{tmp_path}/{name}/rollout.db"
+        server: Server = request.getfixturevalue("postgres")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+        return server.url(name)
+
+    return another
+
+
+@pytest.fixture
+def url(engine: Engine, urls: Callable[[], str], request: pytest.FixtureRequest) -> str:
+    """A place where no journal is yet; the place of `empty` where a test asks for that too."""
+    if engine == "postgres" and "empty" in request.fixturenames:
+        server: Server = request.getfixturevalue("postgres")
+        name = f"journal_{secrets.token_hex(6)}"
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('template')} STRATEGY file_copy")
+        return server.url(name)
+    return urls()
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +59,21 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def template(postgres: Server) -> str:
+    """The database of a journal without a rollout: migrated once, copied for each test."""
+    postgres.execute(f"CREATE DATABASE {_BLANK} TEMPLATE template0")
+    schema.upgrade(postgres.url(_BLANK))
+    return _BLANK
+
+
 @pytest.fixture
-def empty(url: str, blank: Path) -> Iterator[SqlJournal]:
+def empty(engine: Engine, url: str, request: pytest.FixtureRequest) -> Iterator[SqlJournal]:
     """A journal without a rollout."""
-    path = place.path_of(url)
-    place.create(path)
-    path.write_bytes(blank.read_bytes())
+    if engine == "sqlite":
+        path = place.path_of(url)
+        place.create(path)
+        path.write_bytes(request.getfixturevalue("blank").read_bytes())
     journal = open_journal(url, actor="tester")
     yield journal
     journal.close()

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import pytest
+
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import (
     Cordon,
@@ -33,7 +35,7 @@ from rollout.effects import (
     UntaintNode,
 )
 from rollout.journal import SqlJournal, lease
-from rollout.journal.lease import Holder
+from rollout.journal.term import Holder, simulated_time
 from rollout.machine import Stage
 from rollout.plan import (
     Autoscaler,
@@ -50,6 +52,10 @@ from rollout.plan import (
     TemplateUse,
 )
 from rollout.ports import Receipt, Settled
+
+#: Marks of a test of what one engine alone does.
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 ID = "20260105-080000-3f9a"
@@ -160,11 +166,13 @@ def story(journal: SqlJournal) -> None:
     """Write a rollout in which a bit of everything happened: a killed runner, a retry, a killed Job, a difference."""
     journal.begin(ID, "build-17", PLAN, NOW)
     # A killed process runs no clean-up: its lock is freed, but nobody writes the end of its lease.
-    journal.held(lease._acquire(journal.database, PLAN.cluster, Holder("agent-1", 101, "aaaaaaaaaaaa", "ci/17"), NOW))
+    first = Holder("agent-1", 101, "aaaaaaaaaaaa", "ci/17")
+    journal.held(lease.acquire(journal.database, PLAN.cluster, first, NOW, simulated_time(lambda: NOW)))
     journal.advance(ID, Advance("the marker is ours", plan=WHOLE, nodes=(OLD,)), later(600), later(60))
     intend(journal, RESIZE, TAINT, now=later(61))
     journal.receive(ID, [receipt(RESIZE)])
-    with lease.hold(journal, PLAN.cluster, Holder("agent-2", 202, "bbbbbbbbbbbb"), lambda: later(100)):
+    second = Holder("agent-2", 202, "bbbbbbbbbbbb")
+    with lease.hold(journal, PLAN.cluster, second, lambda: later(121), simulated_time(lambda: later(121))):
         _second_runner(journal)
 
 

@@ -44,29 +44,30 @@ def test_every_table_is_told() -> None:
     assert set(re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE)) == set(metadata.tables)
 
 
-def check_alone(told: SqlJournal) -> subprocess.CompletedProcess[str]:
+def check_alone(url: str) -> subprocess.CompletedProcess[str]:
     [program] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    command = [sys.executable, "-c", program, str(told.database.path)]
+    where = url.removeprefix("sqlite:///").replace("+psycopg", "")
+    command = [sys.executable, "-c", program, where]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_chain_without_the_tool(told: SqlJournal) -> None:
+def test_chain_without_the_tool(told: SqlJournal, url: str) -> None:
     """The page's own program, which knows nothing of this tool, finds the chain unbroken, and a changed row in it."""
     count, _ = told.verify(ID)
-    assert check_alone(told).stdout == f"{ID}: {count} events, unbroken\n"
+    assert check_alone(url).stdout == f"{ID}: {count} events, unbroken\n"
     with told.database.writing() as connection:
         connection.exec_driver_sql("UPDATE events SET text = 'nothing happened' WHERE seq = 4")
-    assert f"event 4 of {ID} was changed" in check_alone(told).stderr
+    assert f"event 4 of {ID} was changed" in check_alone(url).stderr
 
 
 def test_who_and_when(told: SqlJournal) -> None:
     """The views tell who was at work when, how long phases took, and how late a Job was killed."""
     with told.database.reading() as connection:
-        runners = connection.exec_driver_sql("SELECT DISTINCT run_id FROM who_did_what ORDER BY run_id").scalars().all()
+        runners = connection.exec_driver_sql("SELECT DISTINCT run_id FROM who_did_what ").scalars().all()
         phases = connection.exec_driver_sql("SELECT phase, seconds FROM phase_durations ORDER BY entered_at").all()
         late = connection.exec_driver_sql("SELECT seconds_after_deadline FROM forced_kills").scalar()
         ends = connection.exec_driver_sql("SELECT ended FROM lease_history ORDER BY epoch").scalars().all()
-    assert runners == [None, "aaaaaaaaaaaa", "bbbbbbbbbbbb"]
+    assert set(runners) == {None, "aaaaaaaaaaaa", "bbbbbbbbbbbb"}
     assert [tuple(row) for row in phases] == [("PLANNED", 60.0), ("AUTOSCALER_OFF", 150.0), ("LAUNCH_TEMPLATE", None)]
     assert (late, ends) == (40.0, ["killed", "released"])
 

@@ -3,14 +3,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import select
 
-from rollout.errors import UserError
-from rollout.journal import SqlJournal, lease
-from rollout.journal.lease import Holder, hold
-from tests.journal.samples import ID, NOW, RESIZE, intend, later, receipt
+from rollout.errors import Lost, UserError
+from rollout.journal import SqlJournal, lease, open_journal, place, term
+from rollout.journal.lease import acquire, hold
+from rollout.journal.models import stored
+from rollout.journal.term import Holder, Term, database_time, simulated_time
+from tests.journal.samples import ID, NOW, RESIZE, intend, later, on_postgres, on_sqlite, receipt
 
 HOLDER = Holder("agent-7", 4711, "0123456789ab", "https://ci/job/17")
 
@@ -18,7 +23,8 @@ RUNNER = """
 import sys
 from datetime import UTC, datetime
 from rollout.journal import open_journal
-from rollout.journal.lease import Holder, hold
+from rollout.journal.lease import hold
+from rollout.journal.term import Holder
 journal = open_journal(sys.argv[1], actor="other")
 with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff", "https://ci/job/16"), lambda: datetime.now(UTC)):
     print("held", flush=True)
@@ -68,10 +74,11 @@ def test_second_is_told(journal: SqlJournal) -> None:
         assert epoch == 2
 
 
-def test_second_in_the_same_moment(journal: SqlJournal) -> None:
+@on_sqlite
+def test_second_in_the_same_moment(journal: SqlJournal, url: str) -> None:
     """Who comes between the first one's lock and its row is not told a name that is none."""
     refused = pytest.raises(UserError, match="eks-demo is being worked by another process")
-    with lease._locked(journal.database, "eks-demo"), refused, held(journal):
+    with lease._locked(journal.database, "eks-demo", place.path_of(url)), refused, held(journal):
         pytest.fail("held twice")
 
 
@@ -83,6 +90,7 @@ def test_freed_by_an_error(journal: SqlJournal) -> None:
         assert history(journal)[0] == (1, "agent-7", "2026-01-05T08:00:05.000000Z", "released")
 
 
+@on_sqlite
 def test_freed_by_sigkill(journal: SqlJournal, url: str) -> None:
     """A cluster held by another process is refused with its name, and free the moment that it is killed."""
     other = subprocess.Popen([sys.executable, "-c", RUNNER, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -96,8 +104,106 @@ def test_freed_by_sigkill(journal: SqlJournal, url: str) -> None:
         assert history(journal) == [(1, "agent-1", None, "killed"), (2, "agent-7", None, "held, or killed since")]
 
 
-def test_any_name(journal: SqlJournal) -> None:
+@on_sqlite
+def test_any_name(journal: SqlJournal, url: str) -> None:
     """Whatever a cluster is called, its lock lies beside the journal."""
     with held(journal, "a/../b c"):
-        locks = [path.name for path in journal.database.path.parent.glob("*.lock")]
+        locks = [path.name for path in place.path_of(url).parent.glob("*.lock")]
     assert locks == ["rollout.db.a%2F..%2Fb%20c.lock"]
+
+
+# ---- leases that end by the clock -----------------------------------------------------------------------------------
+
+
+def taken(journal: SqlJournal, seconds: float, holder: Holder = HOLDER) -> Term:
+    """Acquire the cluster so many seconds after the beginning, and write under it."""
+    now = later(seconds)
+    term = acquire(journal.database, "eks-demo", holder, now, simulated_time(lambda: now))
+    journal.held(term)
+    return term
+
+
+def ends(journal: SqlJournal) -> list[object]:
+    with journal.database.reading() as connection:
+        return list(connection.exec_driver_sql("SELECT expires_at FROM leases ORDER BY epoch").scalars())
+
+
+def test_time_of_the_database(journal: SqlJournal) -> None:
+    """The database's own clock gives instants as the journal stores them, as far ahead as is asked."""
+    with journal.database.reading() as connection:
+        now, then = connection.execute(select(database_time(0), database_time(60.5))).one()
+    assert abs((datetime.now(UTC) - now).total_seconds()) < 30
+    assert 60.49 <= (then - now).total_seconds() < 61.5
+
+
+def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
+    """Every verb that writes renews the lease, and so does loading the record: a tick that writes nothing lives too."""
+    moments = iter([0.0, 10.0, 20.0, 30.0, 40.0])
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, simulated_time(lambda: later(next(moments)))):
+        assert ends(journal) == [stored(later(60))]
+        journal.note(ID, "note", "text", NOW)
+        assert ends(journal) == [stored(later(70))]
+        journal.load(ID)
+        assert ends(journal) == [stored(later(80))]
+        journal.receive(ID, [])
+        assert ends(journal) == [stored(later(90))]
+
+
+@on_postgres
+def test_taken_over_when_it_has_expired(journal: SqlJournal, url: str) -> None:
+    """A lease that lasts keeps others out and says until when; then the next epoch begins."""
+    with closing_journal(url) as other:
+        taken(journal, 0)
+        journal.held(None)
+        with pytest.raises(UserError, match="process 4711 on agent-7") as refusal:
+            taken(other, 59.9)
+        assert refusal.value.exit_code == 76
+        assert refusal.value.hint.endswith("the same command goes on after 08:01:00 UTC")
+        assert taken(other, 60, Holder("agent-8", 1, "run")).epoch == 2
+        other.note(ID, "note", "of the second", NOW)
+
+
+@on_postgres
+def test_lost_writes_nothing(journal: SqlJournal, url: str) -> None:
+    """Whoever was taken over is told at its next verb, writes nothing, and does not end the other's lease."""
+    with closing_journal(url) as other:
+        first = taken(journal, 0)
+        taken(other, 60, Holder("agent-8", 1, "run"))
+        for verb in (lambda: intend(journal, RESIZE), lambda: journal.load(ID), lambda: journal.receive(ID, [])):
+            with pytest.raises(Lost, match="another runner has taken over cluster eks-demo"):
+                verb()
+        first.release(journal.database, later(70))
+        other.note(ID, "note", "still mine", NOW)
+        journal.held(None)
+        assert journal.load(ID).unsettled == ()
+        assert [one[2] for one in history(journal)] == [None, None]
+
+
+@on_postgres
+def test_takeover_waits_for_the_holder_s_transaction(journal: SqlJournal, url: str) -> None:
+    """Who would take over while the holder commits waits, and is refused: the transaction has renewed the lease."""
+    first = taken(journal, 59)
+    with closing_journal(url) as other, ThreadPoolExecutor(1) as pool:
+        with journal.database.writing() as connection:
+            first._time = simulated_time(lambda: later(110))
+            first.renew(connection)
+            attempt = pool.submit(taken, other, 121.0)
+            with pytest.raises(TimeoutError):
+                attempt.result(timeout=0.3)
+        with pytest.raises(UserError, match="process 4711 on agent-7"):
+            attempt.result(timeout=30)
+    journal.note(ID, "note", "undisturbed", NOW)
+
+
+@on_postgres
+def test_two_at_once(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that see the cluster free at the same time, one gets it, and the other is told who."""
+    taken(journal, 0)
+    newest, looks = term.newest, iter([True])
+    monkeypatch.setattr(term, "newest", lambda *given: None if next(looks, False) else newest(*given))
+    with pytest.raises(UserError, match="process 4711 on agent-7"):
+        taken(journal, 0)
+
+
+def closing_journal(url: str) -> closing[SqlJournal]:
+    return closing(open_journal(url, actor="other"))

@@ -6,6 +6,7 @@ import pytest
 
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, open_journal, place, read_journal
+from tests.journal.samples import on_sqlite
 
 MOUNTS = """\
 22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -14,23 +15,26 @@ MOUNTS = """\
 """
 
 
-def test_modes(journal: SqlJournal) -> None:
+@on_sqlite
+def test_modes(journal: SqlJournal, url: str) -> None:
     """Only their owner may read the journal, what SQLite writes beside it, and the folder that was made for them."""
-    path = journal.database.path
+    path = place.path_of(url)
     assert path.parent.stat().st_mode & 0o777 == 0o700
     files = list(path.parent.iterdir())
     assert {file.name for file in files} == {"rollout.db", "rollout.db-wal", "rollout.db-shm"}
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
+@on_sqlite
 def test_made_narrow(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is created with its final mode: SQLite, which would widen it, only ever finds it."""
-    monkeypatch.setattr("rollout.journal.database.create_engine", lambda *_, **__: pytest.fail("not yet"))
+    monkeypatch.setattr("rollout.journal.sqlite.create_engine", lambda *_, **__: pytest.fail("not yet"))
     with pytest.raises(pytest.fail.Exception):
         open_journal(url, actor="tester")
     assert place.path_of(url).stat().st_mode & 0o777 == 0o600
 
 
+@on_sqlite
 def test_nothing_to_read(url: str) -> None:
     """Looking at a journal that does not exist, or is empty, says where it was looked for and creates nothing."""
     path = place.path_of(url)

@@ -4,36 +4,53 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
 
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, open_journal, read_journal, schema, views
 from rollout.journal.database import Database
 from rollout.journal.models import metadata
-from tests.journal.samples import ID, RESIZE, intend
+from tests.journal.samples import ID, RESIZE, intend, on_postgres, on_sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Catalogue = dict[str, str]
+
+CATALOGUE = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL",
+    "postgresql": """
+        SELECT table_name || '.' || column_name,
+               concat_ws(' ', data_type, character_maximum_length, is_nullable, column_default)
+        FROM information_schema.columns WHERE table_schema = 'public'
+        UNION ALL SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'
+        """,
+}
 
 
 def catalogue(connection: Connection) -> Catalogue:
     """Everything that a database is made of, by name; white space and quotes are no matter."""
-    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
-    return {name: "".join(sql.replace('"', "").split()) for name, sql in connection.exec_driver_sql(query)}
+    rows = connection.exec_driver_sql(CATALOGUE[connection.dialect.name])
+    return {name: "".join(sql.replace('"', "").split()) for name, sql in rows if "alembic_version" not in name}
 
 
-def test_migrations_equal_models(empty: SqlJournal) -> None:
+def test_migrations_equal_models(empty: SqlJournal, urls: Callable[[], str]) -> None:
     """Migrations from nothing bring exactly the tables, constraints, indexes and views that the models name."""
-    fresh = create_engine("sqlite://")
-    with fresh.begin() as connection:
+    with closing(Database(urls(), create=True)) as fresh, fresh.writing() as connection:
         metadata.create_all(connection)
         views.create(connection)
         wanted = catalogue(connection)
-    fresh.dispose()
     with empty.database.reading() as connection:
         found = catalogue(connection)
     assert sorted(found) == sorted(wanted)
@@ -80,19 +97,34 @@ def test_check_in_order(empty: SqlJournal, url: str) -> None:
         ("DROP INDEX one_active_rollout_per_cluster", "one_active_rollout_per_cluster"),
         ("DROP VIEW timeline", "the view timeline is missing"),
         ("ALTER TABLE nodes DROP COLUMN reason", "reason"),
-        ("INSERT INTO node_groups VALUES ('nobody', 0, 'g', 't', 't', '1', 1, 1, 1, 1, 1)", "belongs to no rollouts"),
     ],
 )
 def test_check_finds(empty: SqlJournal, url: str, damage: str, told: str) -> None:
-    """What differs from this version's schema, and rows that hang in the air, are named."""
-    empty.close()
-    database = Database(url, create=False, enforce=False)
-    with database.writing() as connection:
+    """What differs from this version's schema is named."""
+    with empty.database.writing() as connection:
         if "COLUMN" in damage:
             views.drop(connection)
         connection.exec_driver_sql(damage)
-    database.close()
     assert any(told in problem for problem in schema.check(url))
+
+
+@on_sqlite
+def test_check_finds_orphans(empty: SqlJournal, url: str) -> None:
+    """Rows that hang in the air, which a file does not keep out by itself, are named."""
+    empty.close()
+    with closing(Database(url, create=False, enforce=False)) as database, database.writing() as connection:
+        orphan = "INSERT INTO node_groups VALUES ('nobody', 0, 'g', 't', 't', '1', 1, 1, 1, 1, 1)"
+        connection.exec_driver_sql(orphan)
+    assert any("belongs to no rollouts" in problem for problem in schema.check(url))
+
+
+@on_postgres
+def test_others_beside_us(empty: SqlJournal, url: str) -> None:
+    """Tables and views of others in the same database are neither complained of nor touched."""
+    with empty.database.writing() as connection:
+        connection.exec_driver_sql("CREATE TABLE theirs (id integer); CREATE VIEW their_view AS SELECT * FROM timeline")
+        connection.exec_driver_sql("CREATE VIEW wholly_theirs AS SELECT * FROM theirs")
+    assert schema.check(url) == []
 
 
 def test_newer_journal(empty: SqlJournal, url: str) -> None:
@@ -110,25 +142,89 @@ def test_older_journal(empty: SqlJournal, url: str) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(UserError, match="of an older version") as refusal:
         read_journal(url)
-    assert refusal.value.hint == "rollout db upgrade"
-    assert "needs 0001: rollout db upgrade" in schema.check(url)[0]
+    assert refusal.value.hint.startswith("rollout db upgrade")
+    assert f"needs {schema.HEAD}: rollout db upgrade" in schema.check(url)[0]
 
 
-def test_failed_upgrade_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+FIRST = "0001"
+
+
+def made_at(url: str, revision: str | None) -> Catalogue:
+    """Build a journal as it was at a revision, with a row in it; None: nothing at all. Return what it is made of."""
+    with closing(Database(url, create=True, enforce=False)) as database:
+        if revision:
+            config = schema.alembic_config()
+            # The views of today read what is not there yet.
+            with patch.object(views, "create"), database.writing() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+                connection.exec_driver_sql(
+                    "INSERT INTO leases VALUES ('eks-demo', 1, 'here', 7, 'run', NULL, 'then', NULL)"
+                )
+        with database.reading() as connection:
+            return catalogue(connection)
+
+
+def left_of(url: str) -> Catalogue:
+    with closing(Database(url, create=False)) as database, database.reading() as connection:
+        return catalogue(connection)
+
+
+@pytest.mark.parametrize("revision", [None, FIRST])
+def test_failed_upgrade_leaves_nothing(url: str, revision: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upgrade that fails after its last statement has changed nothing: tables, too, come in the transaction."""
 
     def fail(_: Connection) -> None:
         raise RuntimeError("the end")
 
-    monkeypatch.setattr(views, "create", fail)
-    with pytest.raises(RuntimeError, match="the end"):
-        schema.upgrade(url)
-    database = Database(url, create=False)
-    with database.reading() as connection:
-        assert catalogue(connection) == {}
-    database.close()
+    before = made_at(url, revision)
+    with monkeypatch.context() as failing:
+        failing.setattr(views, "create", fail)
+        with pytest.raises(RuntimeError, match="the end"):
+            schema.upgrade(url)
+    assert left_of(url) == before
+    assert (schema.upgrade(url), schema.check(url)) == (schema.HEAD, [])
 
 
+HANGING = """
+import sys
+from rollout.journal import schema, views
+def hang(_):
+    print("half-way", flush=True)
+    sys.stdin.read()
+views.create = hang
+schema.upgrade(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("revision", [None, FIRST])
+def test_killed_upgrade_leaves_nothing(url: str, revision: str | None) -> None:
+    """An upgrade killed by SIGKILL before its commit has changed nothing, and the next one goes all the way."""
+    before = made_at(url, revision)
+    program = [sys.executable, "-c", HANGING, url]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as upgrade:
+        assert upgrade.stdout
+        assert upgrade.stdout.readline() == b"half-way\n"
+        upgrade.kill()
+    assert left_of(url) == before
+    assert (schema.upgrade(url), schema.check(url)) == (schema.HEAD, [])
+
+
+@on_postgres
+def test_server_is_never_upgraded_by_itself(url: str) -> None:
+    """A database without a journal, or with an old one, is refused by who would work with it: the command is named."""
+    for revision in (None, FIRST):
+        if revision:
+            made_at(url, revision)
+        with pytest.raises(UserError, match=r"no journal in it yet|of an older version") as refusal:
+            open_journal(url, actor="tester")
+        name = url.replace(":geheim-4711", "")
+        assert (refusal.value.hint, refusal.value.exit_code) == (f"rollout db upgrade --database {name}", 2)
+    schema.upgrade(url)
+    open_journal(url, actor="tester").close()
+
+
+@on_sqlite
 def test_upgrade_that_loses_rows(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upgrade that leaves rows hanging in the air is undone."""
     intend(journal, RESIZE)
@@ -139,8 +235,8 @@ def test_upgrade_that_loses_rows(journal: SqlJournal, url: str, monkeypatch: pyt
 
 
 def test_two_processes_at_once(url: str) -> None:
-    """Processes that find no journal at the same time make one together, and none of them fails."""
-    program = f"from rollout.journal import open_journal; open_journal({url!r}, actor='a').close()"
+    """Processes that upgrade at the same time make one journal together, and none of them fails."""
+    program = f"from rollout.journal import schema; schema.upgrade({url!r})"
     runs = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(3)]
     assert [(run.communicate()[1], run.returncode) for run in runs] == [(b"", 0)] * 3
     assert schema.check(url) == []

@@ -1,0 +1,206 @@
+"""What only a journal on a server has to cope with: the network, roles, passwords, poolers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from rollout.errors import UserError
+from rollout.journal import SqlJournal, database, lease, open_journal, postgres, read_journal, schema
+from rollout.journal.database import Database, InDoubt
+from rollout.journal.term import Holder, simulated_time
+from tests.journal.lossy import Lossy, lossy
+from tests.journal.samples import ID, NOW, PLAN, RESIZE, intend, later, receipt
+from tests.postgres import PASSWORD, Server
+
+SECRET = "pa55:w/ord"  # noqa: S105  nobody's
+OPENERS: tuple[Callable[[str], object], ...] = (
+    read_journal,
+    schema.check,
+    schema.upgrade,
+    lambda where: open_journal(where, actor="tester"),
+)
+
+
+@pytest.fixture
+def engine() -> str:
+    """All tests here are Postgres's own."""
+    return "postgres"
+
+
+def refusals(url: str) -> Iterator[UserError]:
+    """Open the journal in each way; each must fail in words, without a password."""
+    for opener in OPENERS:
+        with pytest.raises(UserError) as refusal:
+            opener(url)
+        assert not re.search(f"{PASSWORD}|{SECRET}|ord@", f"{refusal.value.problem}{refusal.value.hint}")
+        yield refusal.value
+
+
+def test_wrong_password(empty: SqlJournal, url: str) -> None:
+    """A password that the server does not take: what to mend, and it may not be tried for ever."""
+    for refusal in refusals(url.replace(PASSWORD, "pa55%3Aw%2Ford")):
+        assert "password authentication failed" in refusal.problem
+        assert ("PGPASSWORD" in refusal.hint, refusal.exit_code) == (True, 2)
+
+
+def test_no_password(empty: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that wants a password where none is given: where it may stand."""
+    monkeypatch.setenv("PGPASSFILE", "/nowhere")
+    for refusal in refusals(url.replace(f":{PASSWORD}", "")):
+        assert ("it asks for a password" in refusal.problem, refusal.exit_code) == (True, 2)
+
+
+def test_password_of_the_environment(empty: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PGPASSWORD serves where the URL has no password."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    read_journal(url.replace(f":{PASSWORD}", "")).close()
+
+
+def test_no_database(postgres: Server) -> None:
+    """A database that does not exist is named."""
+    for refusal in refusals(postgres.url("nowhere")):
+        assert ('database "nowhere" does not exist' in refusal.problem, refusal.exit_code) == (True, 2)
+
+
+def test_server_away() -> None:
+    """A server that does not answer may answer later: exit 75."""
+    for refusal in refusals(f"postgresql+psycopg://me:{SECRET}@127.0.0.1:1/x"):
+        assert "postgresql+psycopg://me@127.0.0.1:1/x: the server cannot be reached" in refusal.problem
+        assert ("run the same command again" in refusal.hint, refusal.exit_code) == (True, 75)
+
+
+@pytest.mark.parametrize("url", [f"postgresql://me:{SECRET}@db:port/x", f"postgresql+psycopg://db:{SECRET}"])
+def test_no_address(url: str) -> None:
+    """What cannot be read as an address is refused without repeating what may be half of a password."""
+    for refusal in refusals(url):
+        assert refusal.exit_code in {2, 75}
+
+
+def test_read_only(journal: SqlJournal, url: str, postgres: Server) -> None:
+    """A server that may not be written, such as a replica, is told with what to do; looking at it goes on."""
+    name = url.rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    journal.close()
+    with pytest.raises(UserError, match="it may not be written") as refusal:
+        journal.note(ID, "note", "text", NOW)
+    assert refusal.value.exit_code == 2
+    assert journal.load(ID).key == "build-17"
+
+
+def test_no_rights(empty: SqlJournal, url: str, postgres: Server) -> None:
+    """A role that may not read or change the journal is told so."""
+    name = url.rpartition("/")[2]
+    role = f"guest_{name}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    guest = postgres.url(name, user=role)
+    with closing(Database(guest, create=False)) as there, pytest.raises(UserError, match="may not do that"):
+        SqlJournal(there, "guest").begin(ID, None, PLAN, NOW)
+    postgres.execute(f"DROP ROLE {role}")
+
+
+def test_locked(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that another process keeps locked is told as a trouble that passes."""
+    monkeypatch.setattr(postgres, "_BEGIN", "SET LOCAL lock_timeout = '20ms'")
+    other = open_journal(url, actor="other")
+    with journal.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE rollouts SET halted = 'no'")
+        with pytest.raises(UserError, match="kept it locked") as trouble:
+            other.note(ID, "note", "text", NOW)
+    assert trouble.value.exit_code == 75
+    other.note(ID, "note", "now it is free", NOW)
+    other.close()
+
+
+def test_broken_connection(journal: SqlJournal, postgres: Server, url: str) -> None:
+    """A connection that broke between two verbs is opened anew; one that breaks inside is a trouble that passes."""
+    name = url.rpartition("/")[2]
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608  our own name
+    postgres.execute(end)
+    journal.note(ID, "note", "as if nothing had been", NOW)
+
+    def broken_inside() -> None:
+        with journal.database.writing() as connection:
+            postgres.execute(end)
+            connection.exec_driver_sql("UPDATE rollouts SET halted = 'no'")
+
+    with pytest.raises(UserError) as trouble:
+        broken_inside()
+    assert trouble.value.exit_code == 75
+    assert journal.load(ID).halted is None
+
+
+def test_settings(journal: SqlJournal, postgres: Server, url: str) -> None:
+    """A commit waits for the server's disk whatever the server's setting; nothing waits for ever, nothing is kept."""
+    name = url.rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    journal.close()
+    query = "SELECT name, setting FROM pg_settings WHERE name IN ('synchronous_commit', 'lock_timeout')"
+    with journal.database.writing() as connection:
+        assert {row[0]: row[1] for row in connection.exec_driver_sql(query)} == {
+            "synchronous_commit": "on",
+            "lock_timeout": "5000",
+        }
+        assert connection.exec_driver_sql("SELECT count(*) FROM pg_prepared_statements").scalar() == 0
+    assert postgres.execute(query, name) == [("lock_timeout", "0"), ("synchronous_commit", "off")]
+
+
+# ---- an answer that was lost ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(postgres: Server) -> Iterator[Lossy]:
+    """A way to the server that can lose a COMMIT or its answer."""
+    with lossy(postgres.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def far(empty: SqlJournal, url: str, proxy: Lossy, postgres: Server) -> Iterator[SqlJournal]:
+    """The journal, reached over that way."""
+    journal = open_journal(url.replace(f":{postgres.port}/", f":{proxy.port}/"), actor="far")
+    yield journal
+    journal.close()
+
+
+def test_lost_answer(far: SqlJournal, proxy: Lossy) -> None:
+    """A verb whose COMMIT was carried out and whose answer was lost has done its work, once; the runner goes on."""
+    far.begin(ID, "build-17", PLAN, NOW)
+    with lease.hold(far, "eks-demo", Holder("agent", 7, "run"), lambda: NOW, simulated_time(lambda: NOW)):
+        proxy.lose = "after"
+        intend(far, RESIZE)
+        proxy.lose = "after"
+        far.receive(ID, [receipt(RESIZE)])  # tells no event
+        proxy.lose = "after"
+        far.note(ID, "note", "text", NOW)
+        assert proxy.lose is None
+        [row] = far.load(ID).unsettled
+        assert (row.sent, row.answered) == (1, later(2))
+        assert [one.text for one in far.events(ID)].count("text") == 1
+
+
+def test_lost_commit(far: SqlJournal, proxy: Lossy) -> None:
+    """A verb whose COMMIT never arrived has done nothing, and says so: nothing is sent on the strength of it."""
+    far.begin(ID, "build-17", PLAN, NOW)
+    with lease.hold(far, "eks-demo", Holder("agent", 7, "run"), lambda: NOW, simulated_time(lambda: NOW)):
+        proxy.lose = "before"
+        with pytest.raises(InDoubt) as doubt:
+            intend(far, RESIZE)
+        assert doubt.value.exit_code == 75
+        assert far.load(ID).unsettled == ()
+        intend(far, RESIZE)
+        assert len(far.load(ID).unsettled) == 1
+
+
+@pytest.mark.parametrize(("lose", "count"), [("before", 0), ("after", 1)])
+def test_lost_begin(far: SqlJournal, proxy: Lossy, lose: str, count: int) -> None:
+    """Whether a rollout has begun is read by its id."""
+    proxy.lose = lose  # type: ignore[assignment]
+    try:
+        far.begin(ID, "build-17", PLAN, NOW)
+    except database.InDoubt:
+        assert count == 0
+    assert len(far.summaries()) == count
