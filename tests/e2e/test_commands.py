@@ -7,7 +7,7 @@ import signal
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import Simulated, finish
+from tests.e2e.simulated import BRIEF, Simulated, finish
 
 #: A terminate of the drain, while the answer is under way.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
@@ -16,7 +16,7 @@ OTHER_AMI = "ami-0ffffffffffffffff"
 
 def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(world: Worlds) -> None:
     """The same key and image: done already, exit 0; the same key with another image: refused, exit 2."""
-    simulated = world("plain")
+    simulated = world(BRIEF)
     first = simulated.start("--key", "build-7")
     assert first.code == 0, first
     again = simulated.start("--key", "build-7")
@@ -29,7 +29,7 @@ def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(worl
 
 def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Worlds) -> None:
     """After a kill: `list` and `status` show it, another image is refused with exit 76, the same command resumes it."""
-    simulated = world("plain")
+    simulated = world(BRIEF)
     simulated.post("/faults", IN_DRAIN)
     simulated.kill_at(simulated.spawn(*simulated.start_arguments))
     status = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)
@@ -45,7 +45,7 @@ def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Wo
 
 def test_sigterm_ends_a_run_as_interrupted_and_resumable(world: Worlds) -> None:
     """SIGTERM in the drain: the call in hand is finished, the event is written, exit 75; `resume` goes on."""
-    simulated = world("plain")
+    simulated = world(BRIEF)
     simulated.post("/faults", IN_DRAIN)
     process = simulated.spawn(*simulated.start_arguments)
     simulated.get("/hung")
@@ -62,7 +62,7 @@ def test_sigterm_ends_a_run_as_interrupted_and_resumable(world: Worlds) -> None:
 
 def test_a_second_runner_is_told_who_works(world: Worlds) -> None:
     """While one process works the rollout, a second gets exit 76 and the first one's host and process id."""
-    simulated = world("plain")
+    simulated = world(BRIEF)
     simulated.post("/faults", IN_DRAIN)
     first = simulated.spawn(*simulated.start_arguments)
     simulated.get("/hung")
@@ -76,7 +76,7 @@ def test_a_second_runner_is_told_who_works(world: Worlds) -> None:
 
 def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -> None:
     """An image that does not exist: exit 2 with reason and next step, and nothing was applied."""
-    simulated = world("plain")
+    simulated = world(BRIEF)
     refused = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI)
     assert refused.code == 2, refused
     assert f"{OTHER_AMI} does not exist" in refused.err

@@ -1,4 +1,4 @@
-"""The tool is killed with SIGKILL at points spread over the plain scenario, and the same `start` is run again."""
+"""The tool is killed with SIGKILL at points spread over a whole rollout, and the same `start` is run again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import applied, broken, end_state
-from tests.e2e.simulated import Result, Simulated, simulator
+from tests.e2e.simulated import BRIEF, Result, Simulated, simulator
 
 #: How many crash points; every second one strikes after the request was applied, its reply lost with the process.
 POINTS = 20
@@ -16,9 +16,9 @@ POINTS = 20
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object, int]:
-    """Run the plain scenario undisturbed: what it applied, how it ended, how many requests may change things."""
+    """Run the scenario undisturbed: what it applied, how it ended, how many requests may change things."""
     place: Path = tmp_path_factory.mktemp("undisturbed")
-    with simulator("plain", place / "world") as world:
+    with simulator(BRIEF, place / "world") as world:
         result = world.start()
         assert result.code == 0, result
         counts = next(iter(world.get("/requests").values()))
@@ -31,7 +31,7 @@ def test_a_rollout_killed_anywhere_ends_as_if_it_had_not_been(
 ) -> None:
     """Killed at any of the points and started again, a rollout applies the same changes and ends in the same state."""
     changes, state, writes = undisturbed
-    plain = world("plain")
+    plain = world(BRIEF)
     result = _killed_and_started_again(plain, nth=1 + point * (writes - 1) // (POINTS - 1), when=point)
     assert result.code == 0, result
     assert broken(plain) == {}
