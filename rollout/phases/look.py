@@ -73,9 +73,13 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
 
 
 def surged(record: Record, group: NodeGroup) -> Sizes:
-    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed."""
+    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed.
+
+    More old ones may live than are desired, while AWS evens out zones: the surge comes on top of all of them.
+    """
     sizes = record.plan.baseline(group.name).sizes
-    return raised(sizes, sizes.desired + record.plan.surge(group.name))
+    old = sum(1 for row in record.nodes if row.group == group.name and row.role == "old")
+    return raised(sizes, max(sizes.desired, old) + record.plan.surge(group.name))
 
 
 def raised(sizes: Sizes, desired: int) -> Sizes:

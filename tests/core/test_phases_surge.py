@@ -107,6 +107,12 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
     [
         case("nothing done yet", acts(SUSPEND, SHIELD),
              seen(pinned(old("o1", protected=False), old("o2", protected=False))), SURGING),
+        case("more old ones live than are desired: the surge comes on top",
+             acts(replace(RAISE, sizes=Sizes(1, 5, 5))),
+             seen(pinned(old("o1"), old("o2"), old("o3"), suspended=QUIET)),
+             record(Phase.SURGE, nodes=(row("i-o1"), row("i-o2"), row("i-o3")))),
+        case("half a surge", acts(replace(RAISE, sizes=Sizes(1, 3, 3))), seen(PREPARED),
+             record(Phase.SURGE, surge=Surge(50, percent=True))),
         case("only the difference",
              acts(replace(SUSPEND, processes=PROCESSES[1:]), replace(SHIELD, instance_ids=("i-o2",))),
              seen(pinned(old("o1"), old("o2", protected=False), suspended=frozenset(PROCESSES[:1]))), SURGING),
