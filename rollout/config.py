@@ -72,9 +72,18 @@ def _http(url: str) -> str:
     return url
 
 
-def _sqlite(url: str) -> str:
-    if not re.fullmatch(r"sqlite:////.+", url):
-        raise ValueError(f'"{url}" is not sqlite:////ABSOLUTE/PATH (four slashes); other databases are not served yet')
+def without_password(text: str) -> str:
+    """Return a database's URL, or a text with one in it, without the password: it is never shown."""
+    return re.sub(r"[?&](?:ssl)?password=[^&\s]*", "", re.sub(r"(://[^\s:/@]*):\S*@", r"\1@", text))
+
+
+def database_url(url: str) -> str:
+    """Return a URL that names a journal; ValueError for any other."""
+    if not re.fullmatch(r"sqlite:////.+|postgresql(\+psycopg)?://.+", url):
+        raise ValueError(
+            f'"{without_password(url)}" is neither sqlite:////ABSOLUTE/PATH (four slashes) '
+            "nor postgresql+psycopg://USER@HOST:PORT/DATABASE"
+        )
     return url
 
 
@@ -105,7 +114,7 @@ RoleArn = Annotated[
     str, _matches(r"arn:aws[\w-]*:iam::\d{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
 ]
 Url = Annotated[str, AfterValidator(_http)]
-DatabaseUrl = Annotated[str, AfterValidator(_sqlite)]
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 LabelKey = Annotated[
     str,
     # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -305,7 +314,8 @@ class Config(Section):
     """Requests side by side, for effects that set absolute values. Default 8: far below AWS's request limits."""
 
     database: DatabaseUrl = Field(default_factory=default_database)
-    """The journal. Default: rollout.db in the platform's user state folder."""
+    """The journal: sqlite:////PATH, or postgresql+psycopg://USER@HOST:PORT/DATABASE with the password in PGPASSWORD, in
+    a passfile, or as ${NAME}. Default: rollout.db in the platform's user state folder."""
 
     simulator: Url | None = None
     """Control address of the embedded simulator, which then gives the time. Default: none, real time."""

@@ -15,6 +15,7 @@ _SECRETS = re.compile(
     | k8s-aws-v1\.\S+                  # an EKS token is such a URL
     | \bBearer\s+\S+
     | \b(?:AKIA|ASIA)[A-Z0-9]{12,}     # ids of access keys
+    | (?<=://)[^\s:/@]*:[^\s@]+@     # user and password in an address
     | \beyJ[\w-]+\.[\w-]+\.[\w-]+      # service account tokens
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -61,6 +61,7 @@ def check(config: options.ConfigFile = options.CONFIG) -> None:
 
 def _meaning(config: Config) -> Iterator[str]:
     from rollout.cli import text
+    from rollout.config import without_password
 
     groups, drain, times = ", ".join(config.groups), config.drain, config.deadlines
     yield f"cluster {config.cluster} in {config.region}" + (f", account {config.account}" if config.account else "")
@@ -71,7 +72,7 @@ def _meaning(config: Config) -> Iterator[str]:
     yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"
     waits = f"InService {_span(times.in_service)}, Ready {_span(times.ready)}, blocked pods {_span(times.blocked)}"
     yield f"  deadlines:  {waits}"
-    yield f"  journal:    {config.database}"
+    yield f"  journal:    {without_password(config.database)}"
 
 
 def _protected(config: Config) -> str:

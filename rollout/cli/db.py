@@ -11,21 +11,26 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look after 
 
 @app.command()
 def upgrade(config: options.WhoseJournal = None, database: options.Database = None) -> None:
-    """Bring the journal to this version's schema, creating it if it is missing; `start` and `resume` do so anyway."""
+    """Bring the journal to this version's schema; `start` and `resume` do so by themselves with a file.
+
+    A missing journal is created; the database on a server must be there.
+    """
+    from rollout.config import without_password
     from rollout.journal import schema
 
     url = options.journal_url(config, database)
-    typer.echo(f"{url} has schema {schema.upgrade(url)}")
+    typer.echo(f"{without_password(url)} has schema {schema.upgrade(url)}")
 
 
 @app.command()
 def check(config: options.WhoseJournal = None, database: options.Database = None) -> None:
     """Compare the journal with this version's schema and look for damage; exit 2 if something is wrong."""
+    from rollout.config import without_password
     from rollout.errors import UserError
     from rollout.journal import schema
 
     url = options.journal_url(config, database)
-    problems = schema.check(url)
+    name, problems = without_password(url), schema.check(url)
     if problems:
-        raise UserError("\n  ".join([f"{url} is not in order", *problems]), hint="rollout db upgrade")
-    typer.echo(f"{url} is in order")
+        raise UserError("\n  ".join([f"{name} is not in order", *problems]), hint="rollout db upgrade")
+    typer.echo(f"{name} is in order")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rollout.config import Config
 
 CONFIG = Path("rollout.yaml")
 
@@ -20,7 +23,11 @@ WhoseJournal = Annotated[
 ]
 Database = Annotated[
     str | None,
-    typer.Option("--database", metavar="URL", help="The journal itself, such as sqlite:////path/rollout.db."),
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="The journal itself: sqlite:////path/rollout.db, or postgresql+psycopg://user@host/database.",
+    ),
 ]
 RolloutId = Annotated[str | None, typer.Argument(metavar="[ID]", help="The rollout's id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -38,3 +45,14 @@ def journal_url(config: Path | None, database: str | None) -> str:
     if config is None and not CONFIG.exists():
         return configuration.default_database()
     return configuration.load(config or CONFIG).database
+
+
+def loaded(config: Path, database: str | None) -> Config:
+    """Return the configuration, with the journal that the command line names, if it does.
+
+    Raises `UserError` for a configuration that cannot be read.
+    """
+    from rollout import config as configuration
+
+    read = configuration.load(config)
+    return read.model_copy(update={"database": database}) if database else read

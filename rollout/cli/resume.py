@@ -7,16 +7,19 @@ import typer
 from rollout.cli import options
 
 
-def resume(rollout_id: options.RolloutId = None, config: options.ConfigFile = options.CONFIG) -> None:
+def resume(
+    rollout_id: options.RolloutId = None,
+    config: options.ConfigFile = options.CONFIG,
+    database: options.Database = None,
+) -> None:
     """Go on with a rollout; default: the only unfinished one.
 
     It may have been interrupted, have crashed or be halted: a halted one looks again.
     """
-    from rollout import config as configuration
     from rollout.cli import choosing, workplace
     from rollout.journal import open_journal
 
-    loaded = configuration.load(config)
+    loaded = options.loaded(config, database)
     journal = open_journal(loaded.database, actor=workplace.actor())
     found = choosing.to_resume(rollout_id, journal.summaries())
     typer.echo(found.id)

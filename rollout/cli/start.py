@@ -27,17 +27,17 @@ def start(
             help="Your name for this rollout, such as a build's number: the same key never begins it twice.",
         ),
     ] = None,
+    database: options.Database = None,
 ) -> None:
     """Begin a rollout and work it to its end. Run again after a crash, the same command goes on where it stopped.
 
     The rollout's id is the first line of the output.
     """
-    from rollout import config as configuration
     from rollout.cli import choosing, workplace
     from rollout.errors import UserError
     from rollout.journal import open_journal
 
-    loaded = configuration.load(config)
+    loaded = options.loaded(config, database)
     journal = open_journal(loaded.database, actor=workplace.actor())
     found = choosing.to_start(choosing.Asked(loaded.cluster, loaded.groups, ami, key), journal.summaries())
     if found:

@@ -31,13 +31,14 @@ INTERRUPTED = 75
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """One process's hands: journal, AWS, Kubernetes and time."""
+    """One process's hands: journal, AWS, Kubernetes and time; `simulated`: the time is a simulated world's."""
 
     journal: SqlJournal
     edge: Edge
     run_id: str
     cluster: str
     signals: Signals
+    simulated: bool
 
     def new_id(self) -> str:
         """Return an id for a new rollout: it sorts by time and can be read out over the phone."""
@@ -48,13 +49,15 @@ class Workplace:
 
         Raises `UserError` (exit 76) while another process works it.
         """
-        from rollout.journal import lease
+        from rollout.journal import lease, term
         from rollout.runner import Runner
 
         clock = self.edge.clock
-        holder = lease.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
+        # Connecting made sure that only a simulator on this machine, both its halves, gives the time.
+        time = term.simulated_time(clock.now) if self.simulated else term.database_time
+        holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
         stop = self.signals.came
-        with lease.hold(self.journal, self.cluster, holder, clock.now):
+        with lease.hold(self.journal, self.cluster, holder, clock.now, time):
             with progress.spectator(self.journal, rollout_id, clock.now) as report:
                 runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, stop, report)
                 runner.unhalt()
@@ -75,7 +78,7 @@ def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
     run_id = secrets.token_hex(6)
     with heard() as signals, connect(config, run_id) as edge:
         signals.wake = edge.clock.wake
-        yield Workplace(journal, edge, run_id, config.cluster, signals)
+        yield Workplace(journal, edge, run_id, config.cluster, signals, simulated=config.simulator is not None)
 
 
 def go_on(config: Config, journal: SqlJournal, found: Summary) -> NoReturn:
