@@ -1,0 +1,168 @@
+"""Third parties and bad luck, through the real command line: what an operator is told, and that every promise holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Worlds
+from tests.e2e.proving import broken
+from tests.e2e.simulated import Result, Simulated, finish
+
+WORKER, BATCH = "eks_worker-demo", "eks_batch-demo"
+
+
+# ---- what ends by itself
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        pytest.param("terraform", [
+            f"left as it is: MaxSize of {WORKER} was 4, stays 9",
+            f"left as it is: {WORKER} stays at 2: $Latest of eks_worker_lt-demo is 3 now",
+        ], id="Terraform"),
+        pytest.param("untainted", ["our taint was gone from ip-10-0-0-5.eu-west-1.compute.internal: it is put back"],
+                     id="our taint taken off"),
+        pytest.param("marker-deleted", ["somebody deleted the marker on cluster eks-demo: it is made once more"],
+                     id="the marker deleted"),
+        pytest.param("node-deleted", [], id="a node's object deleted"),
+        pytest.param("new-node-dies", [], id="new nodes die"),
+        pytest.param("capacity-hour", [], id="no capacity for an hour"),
+        pytest.param("subnet-full", [], id="full subnets"),
+        pytest.param("kube-away", ["cannot look, trying again: HTTP 503 ServiceUnavailable", "can look again, after 1"],
+                     id="the API server is away"),
+        pytest.param("aws-away", ["cannot look, trying again: ", "can look again, after 5 min"], id="AWS is away"),
+    ],
+)  # fmt: skip
+def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worlds) -> None:
+    """It ends by itself, says each thing exactly once, and keeps the drain deadline that it stored."""
+    simulated = world(scenario)
+    result = simulated.start()
+    assert result.code == 0, result
+    assert [text for text in told if result.out.count(text) != 1] == [], result
+    assert result.out.count("left as it is") == sum("left as it is" in text for text in told), result
+    assert result.out.count("old ones drain until") == 1
+    _is_proven(simulated)
+
+
+# ---- what a person must see to
+
+
+def _suspend(group: str) -> dict[str, Any]:
+    processes = ["AZRebalance", "AlarmNotification", "ScheduledActions", "InstanceRefresh"]
+    return {"do": "processes", "group": group, "processes": processes}
+
+
+def _pin(version: str) -> dict[str, Any]:
+    fields = {"LaunchTemplate": {"LaunchTemplateName": "eks_worker_lt-demo", "Version": version}}
+    return {"do": "update_group", "group": WORKER, "fields": fields}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told", "amends"),
+    [
+        pytest.param("terraform-unpins", [
+            f"drift: {WORKER} launches eks_worker_lt-demo 1, not eks_worker_lt-demo 2",
+            f"DesiredCapacity of {BATCH} is 2, not 4",
+        ], [_pin("2"), {"do": "update_group", "group": BATCH, "fields": {"DesiredCapacity": 4}}], id="Terraform"),
+        pytest.param("processes-resumed", [f"drift: {WORKER} has AZRebalance, AlarmNotification"],
+                     [_suspend(WORKER)], id="our processes resumed"),
+        pytest.param("untainted-twice", ["our taint was gone from ip-10-0-0-5", "drift: taint-node of ip-10-0-0-5"],
+                     [], id="our taint taken off twice"),
+        pytest.param("capacity-never", ["the surge did not come in time", f"2 of {WORKER}",
+                                        "We currently do not have sufficient m5.2xlarge capacity"],
+                     [{"do": "mend"}], id="no capacity, for ever"),
+    ],
+)  # fmt: skip
+def test_what_halts_the_rollout_until_a_person_has_dealt_with_it(
+    scenario: str, told: list[str], amends: list[dict[str, Any]], world: Worlds
+) -> None:
+    """Exit 1 with the thing, the cause and the next command; when it is put right, `resume` ends the rollout."""
+    simulated = world(scenario)
+    halted = simulated.start()
+    _says(halted, told)
+    for one in amends:
+        simulated.post("/world", one)
+    resumed = simulated.resume()
+    assert resumed.code == 0, resumed
+    _is_proven(simulated)
+
+
+def test_credentials_that_expire_halt_and_new_ones_go_on(world: Worlds) -> None:
+    """Nobody waits for credentials that cannot be renewed from here: a person brings new ones and resumes."""
+    simulated = world("credentials-expire")
+    _says(simulated.start(), ["DRAIN cannot look: DescribeAutoScalingGroups: ExpiredToken", "credentials)"])
+    again = simulated.resume()
+    assert again.code == 1, again
+    simulated.release()
+    assert simulated.resume().code == 0
+    _is_proven(simulated)
+
+
+# ---- at an exact moment
+
+
+@pytest.mark.parametrize(
+    ("operation", "stage"),
+    [
+        ("POST pods/eviction", "DRAINING"),
+        ("SetInstanceProtection", "RELEASED"),
+        ("TerminateInstanceInAutoScalingGroup", "TERMINATING"),
+    ],
+)
+def test_an_old_node_that_dies_while_we_work_on_it(operation: str, stage: str, world: Worlds) -> None:
+    """In whichever stage it dies, it is gone once, what AWS launched in its place retires, and the sizes are back."""
+    simulated = world("short")
+    process = _hang(simulated, operation)
+    simulated.get("/hung")
+    (victim,) = [node for node in _status(simulated)["nodes"] if node["stage"] == stage]
+    which = int(victim["name"].split("-")[2])  # the first of each group is in the first zone, whose number this is
+    simulated.post("/world", {"do": "terminate_instance", "group": victim["group"], "which": which})
+    simulated.release()
+    result = finish(process)
+    assert result.code == 0, result
+    assert "left as it is" not in result.out, result
+    _is_proven(simulated)
+
+
+def test_what_terraform_applies_before_restore_is_left_and_reported(world: Worlds) -> None:
+    """Its template version and its desired capacity stay as applied, each with a line; all else is restored."""
+    simulated = world("short")
+    process = _hang(simulated, "DescribeLaunchTemplates")  # after LAUNCH_TEMPLATE only RESTORE asks for them
+    simulated.get("/hung")
+    simulated.post("/world", _pin("1"))
+    simulated.post("/world", {"do": "update_group", "group": BATCH, "fields": {"DesiredCapacity": 3}})
+    simulated.release()
+    result = finish(process)
+    assert result.code == 0, result
+    assert f"left as it is: {WORKER} launches eks_worker_lt-demo 1, not our 2: somebody else's, left" in result.out
+    assert f"left as it is: DesiredCapacity of {BATCH} was 2, stays 3" in result.out, result
+    assert result.out.count("left as it is") == 2, result
+    _is_proven(simulated)
+
+
+def _hang(simulated: Simulated, operation: str) -> Any:
+    """Start, and stand still at the first such request when the drain has been going on for a while."""
+    fault = {"match": {"operation": operation, "nth": 1}, "since": "15m", "hang": {"when": "before"}}
+    simulated.post("/faults", fault)
+    return simulated.spawn(*simulated.start_arguments)
+
+
+def _status(simulated: Simulated) -> Any:
+    return json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)
+
+
+def _says(halted: Result, told: list[str]) -> None:
+    assert halted.code == 1, halted
+    assert [text for text in told if text not in halted.out] == [], halted
+    assert f"rollout resume {halted.rollout_id}" in halted.out.splitlines()[-1], halted
+
+
+def _is_proven(simulated: Simulated) -> None:
+    """Ask all promises, that every old node was replaced, and that no Job was killed."""
+    assert broken(simulated) == {}
+    report = simulated.get("/report")
+    assert (report["nodes"]["old"], report["jobs"]["killed_by_us"]) == (0, [])
