@@ -51,6 +51,18 @@ NEEDED = {
     "capacity-never",
     "subnet-full",
     "refused",
+    "short",
+    "terraform",
+    "terraform-unpins",
+    "node-deleted",
+    "untainted",
+    "untainted-twice",
+    "processes-resumed",
+    "marker-deleted",
+    "new-node-dies",
+    "kube-away",
+    "aws-away",
+    "credentials-expire",
 }
 
 
