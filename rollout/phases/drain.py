@@ -16,7 +16,7 @@ from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
-from rollout.phases.look import look, ours, raised, working
+from rollout.phases.look import look, old_rows, ours, raised, working
 from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -43,9 +43,10 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Merge what the stages of all nodes answer."""
     if holds(seen, record):
         return Advance("every old node is gone")
-    spare = surplus(seen, record, now)
-    if spare:
-        return Act("surplus is to go", nodes=spare)
+    # A launch that was under way when the old nodes were committed may have brought one more of them.
+    more = old_rows(seen, record, now) or surplus(seen, record, now)
+    if more:
+        return Act("more nodes are to go", nodes=more)
     asked = [(row, _ask(row, seen, record, now)) for row in _unfinished(record)]
     raises = top_ups(seen, record)
     turns = Turns.taken(record)
@@ -62,7 +63,8 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
 
 def holds(seen: Seen, record: Record) -> bool:
     """Tell whether every node that must go is gone or kept, and no more of them are to go."""
-    return not _unfinished(record) and not surplus(seen, record, record.since)
+    more = old_rows(seen, record, record.since) or surplus(seen, record, record.since)
+    return not _unfinished(record) and not more
 
 
 def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:

@@ -76,7 +76,7 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
         return None
     again = stop_autoscaler(record, occasion=".again")
     if again.key not in record.done:
-        why = f"cluster-autoscaler came back ({seen.autoscaler.replicas} replicas): it is stopped once more"
+        why = f"cluster-autoscaler came back (replicas: {seen.autoscaler.replicas}): it is stopped once more"
         return Act(why, (again,), tell=why)
     return Halt(
         f"cluster-autoscaler {again.target} was scaled back up twice ({seen.autoscaler.replicas} replicas now)",

@@ -13,9 +13,8 @@ from datetime import datetime
 
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import CreateVersion, SetReference
-from rollout.machine import Stage
-from rollout.phases.look import launches, look, ours
-from rollout.plan import NewVersion, Node, NodeGroup, Plan, Source
+from rollout.phases.look import launches, look, old_rows
+from rollout.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen, VersionSeen
@@ -48,7 +47,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     mismatch = _cross_check(seen, record)
     if mismatch:
         return mismatch
-    rows = _old_rows(seen, replace(record, plan=plan), now)
+    rows = old_rows(seen, replace(record, plan=plan), now)
     return Advance(f"{len(rows)} old nodes are to be replaced", plan=plan, nodes=rows)
 
 
@@ -128,19 +127,6 @@ def _cross_check(seen: Seen, record: Record) -> Halt | None:
         f"the selector {labels} and the groups disagree on {len(odd)} nodes: {', '.join(odd[:5])}",
         f"correct their labels, then: rollout resume {record.id}",
     )
-
-
-def _old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
-    rows = []
-    for group in record.plan.groups:
-        current = seen.group(group.name)
-        new = {instance.id for instance in ours(record, group, current)}
-        for instance in current.living:
-            if instance.id not in new:
-                node = seen.node_of(instance.id)
-                name, uid = (node.name, node.uid) if node else (None, None)
-                rows.append(Node(instance.id, group.name, "old", Stage.WAITING, now, name, uid))
-    return tuple(rows)
 
 
 def _changed_image(record: Record, version: VersionSeen) -> Halt:

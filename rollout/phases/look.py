@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from rollout.decision import Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.errors import Refused
+from rollout.machine import Stage
 from rollout.plan import Node, NodeGroup, Sizes, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -96,6 +97,21 @@ def ours(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSee
     """Return the living instances that were launched from one of our versions."""
     wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
     return tuple(instance for instance in seen.living if (instance.template_id, str(instance.version)) in wanted)
+
+
+def old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
+    """Return a row for each living instance that was not launched from our versions and has none yet."""
+    known = {row.instance_id for row in record.nodes}
+    rows = []
+    for group in record.plan.groups:
+        current = seen.group(group.name)
+        new = {instance.id for instance in ours(record, group, current)}
+        for instance in current.living:
+            if instance.id not in new | known:
+                node = seen.node_of(instance.id)
+                name, uid = (node.name, node.uid) if node else (None, None)
+                rows.append(Node(instance.id, group.name, "old", Stage.WAITING, now, name, uid))
+    return tuple(rows)
 
 
 def old_nodes(record: Record, seen: Seen) -> tuple[tuple[Node, NodeSeen], ...]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
 from rollout.phases.look import look, protect, surged, wait, working
-from rollout.plan import NodeGroup
+from rollout.plan import NodeGroup, Sizes
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, Seen
@@ -75,15 +75,20 @@ def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
 
 
 def _sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
-    return current.sizes == surged(record, group) and current.protect_new
+    return current.sizes == _with_room(surged(record, group), current) and current.protect_new
+
+
+def _with_room(sizes: Sizes, current: GroupSeen) -> Sizes:
+    """More room than we need hurts nobody: a MaxSize that somebody else raised meanwhile stays, RESTORE reports it."""
+    return replace(sizes, maximum=max(sizes.maximum, current.sizes.maximum))
 
 
 def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Halt | None:
-    wanted = surged(record, group)
+    wanted = _with_room(surged(record, group), current)
     if _sized(record, group, current):
         return None
     baseline = record.plan.baseline(group.name).sizes
-    if current.sizes not in {baseline, wanted}:
+    if current.sizes not in {_with_room(baseline, current), wanted}:
         return Halt(
             f"drift: the sizes of {group.name} were {baseline} at the start and are {current.sizes} now",
             f"put them back, then: rollout resume {record.id}",

@@ -302,6 +302,18 @@ def test_what_joins_in_mid_drain_is_held() -> None:
     assert isinstance(drain.decide(world, stages(W, autoscaler=None), NOW), Wait)
 
 
+# ---- latecomers -----------------------------------------------------------------------------------------------------
+
+
+def test_an_old_instance_that_was_listed_late_must_go_too() -> None:
+    """A launch of the old version that was under way when the old nodes were committed becomes one of them."""
+    world = seen(surged(*SPARE, old("o9"), sizes=SPARE_SIZES))
+    decision = drain.decide(world, stages(G, G), at(5))
+    assert isinstance(decision, Act)
+    assert decision.nodes == (row("i-o9", since=at(5)),)
+    assert not drain.holds(world, stages(G, G))
+
+
 # ---- surplus --------------------------------------------------------------------------------------------------------
 
 #: One old node was terminated, the other left by itself and AWS launched n3 in its place.
