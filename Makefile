@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint types contracts test coverage docs bench format lock build clean
+.PHONY: help setup demo check lint types contracts core rest test coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -25,7 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## A whole rollout on the embedded simulated EKS, killed in the middle and resumed
 	@$(BIN)/rollout demo
 
-check: lint types contracts test ## All that CI asks for
+check: lint types contracts core rest ## All that CI asks for
 
 lint: $(STAMP) ## Ruff: rules and format
 	$(BIN)/ruff check
@@ -36,6 +36,13 @@ types: $(STAMP) ## mypy, strict, tests too
 
 contracts: $(STAMP) ## Who may import whom
 	$(BIN)/lint-imports --no-cache
+
+core: $(STAMP) ## Tests of what decides; they must take every branch of machine, phases and stages
+	$(BIN)/pytest tests/core --cov=rollout.machine --cov=rollout.phases --cov=rollout.stages --cov-fail-under=100 \
+		--cov-report=term-missing:skip-covered
+
+rest: $(STAMP) ## All other tests
+	$(BIN)/pytest --ignore=tests/core $(PYTEST_ARGS)
 
 test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -73,6 +74,27 @@ def test_shells_complete_commands(tmp_path: Path, shell: str) -> None:
     found = rollout(cwd=tmp_path, _ROLLOUT_COMPLETE=f"complete_{shell}", **asked).out
     assert "start" in found
     assert "status" in found
+
+
+INSTALL_AND_ASK = """
+rollout --install-completion >&2
+source ~/.bashrc
+COMP_WORDS=(rollout st) COMP_CWORD=1
+_rollout_completion rollout
+echo "${COMPREPLY[@]}"
+rollout --show-completion
+"""
+
+
+def test_completion_is_installed_in_bash(tmp_path: Path) -> None:
+    """What `--install-completion` writes completes in the next bash, and `--show-completion` prints the same."""
+    path = f"{Path(sys.executable).parent}:{os.defpath}"
+    command = ["bash", "--norc", "-c", INSTALL_AND_ASK]
+    environment = {"PATH": path, "HOME": str(tmp_path)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    answer, _, shown = ended.stdout.partition("\n")
+    assert answer.split() == ["start", "status"], ended.stderr
+    assert shown.strip() == (tmp_path / ".bash_completions/rollout.sh").read_text().strip()
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:
