@@ -26,6 +26,10 @@ class Sizes:
     desired: int
     maximum: int
 
+    def __str__(self) -> str:
+        """As an operator reads them."""
+        return f"MinSize {self.minimum}, DesiredCapacity {self.desired}, MaxSize {self.maximum}"
+
 
 @dataclass(frozen=True, slots=True)
 class Protected:

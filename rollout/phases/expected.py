@@ -7,6 +7,8 @@ reports it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
@@ -32,7 +34,7 @@ def guard(seen: Seen, record: Record) -> Decision | None:
     if record.phase in _PINNED:
         problems = [problem for group in record.plan.groups for problem in _group_drift(seen, record, group)]
         if problems:
-            return Halt("drift: " + "; ".join(problems), f"put it back, then: rollout resume {record.id}")
+            return Halt("drift: " + "; ".join(problems), _hint(seen, record))
     return None
 
 
@@ -92,10 +94,37 @@ def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
         problems.append(f"{group.name} launches {launches(current.uses)}, not {launches(wanted)}")
     if record.phase not in _SURGED or group not in working(record):
         return problems
-    resumed = sorted(set(record.plan.settings.processes) - current.suspended)
-    if resumed:
+    if resumed := _resumed(record, current):
         problems.append(f"{group.name} has {', '.join(resumed)} resumed")
     return problems + _size_drift(record, group, current)
+
+
+def _hint(seen: Seen, record: Record) -> str:
+    commands = "; ".join(command for group in record.plan.groups for command in _commands(seen, record, group))
+    return f"put it back{f' ({commands})' if commands else ''}, then: rollout resume {record.id}"
+
+
+def _commands(seen: Seen, record: Record, group: NodeGroup) -> Iterator[str]:
+    """Yield what to type, where that is one command and hurts nobody.
+
+    A policy is more than a command, and to lower desired lets AWS choose whom to end once protection is off.
+    """
+    current, wanted = seen.group(group.name), record.plan.pinned(group)
+    update = f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group.name}"
+    if current.uses != wanted and len(wanted) == 1 and not wanted[0].slot:
+        yield f"{update} --launch-template LaunchTemplateId={wanted[0].template_id},Version={wanted[0].reference}"
+    if record.phase not in _SURGED or group not in working(record):
+        return
+    if resumed := _resumed(record, current):
+        named = " ".join(resumed)
+        yield (f"aws autoscaling suspend-processes --auto-scaling-group-name {group.name} --scaling-processes {named}")
+    if current.sizes.desired < (number := desired(record, group)):
+        room = f" --max-size {number}" if current.sizes.maximum < number else ""
+        yield f"{update} --desired-capacity {number}{room}"
+
+
+def _resumed(record: Record, current: GroupSeen) -> list[str]:
+    return sorted(set(record.plan.settings.processes) - current.suspended)
 
 
 def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[str]:

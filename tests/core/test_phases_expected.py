@@ -220,3 +220,27 @@ def test_a_marker_that_is_deleted(world: Seen, journal: Record, expected: Answer
     decision = guard(world, journal)
     told(decision, expected)
     assert not isinstance(decision, Act) or decision.tell == decision.why
+
+
+UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "commands"),
+    [
+        pytest.param(seen(surged(suspended=frozenset(PROCESSES[1:]))), record(),
+                     " (aws autoscaling suspend-processes --auto-scaling-group-name g --scaling-processes AZRebalance)",
+                     id="a process was resumed"),
+        pytest.param(seen(surged(sizes=Sizes(1, 3, 4))), record(), f" ({UPDATE} --desired-capacity 4)", id="lowered"),
+        pytest.param(seen(surged(sizes=Sizes(1, 3, 3))), record(), f" ({UPDATE} --desired-capacity 4 --max-size 4)",
+                     id="lowered with MaxSize"),
+        pytest.param(seen(surged(sizes=Sizes(1, 5, 5))), record(), "", id="raised: to lower it is not harmless"),
+        pytest.param(seen(found()), record(Phase.TAINT),
+                     f" ({UPDATE} --launch-template LaunchTemplateId=lt,Version=2)", id="unpinned"),
+    ],
+)  # fmt: skip
+def test_what_to_type_where_it_is_one_harmless_command(world: Seen, journal: Record, commands: str) -> None:
+    """A halt of drift ends with the next command, and the one before it where there is one."""
+    halt = guard(world, journal)
+    assert isinstance(halt, Halt)
+    assert halt.hint == f"put it back{commands}, then: rollout resume {ID}"

@@ -58,6 +58,7 @@ def test_an_autoscaler_that_comes_back_twice_halts_the_rollout(world: Worlds) ->
     simulated = world("autoscaler-back-twice")
     halted = simulated.start()
     assert halted.code == 1, halted
+    assert halted.out.count("cluster-autoscaler came back (replicas: 1): it is stopped once more") == 1, halted
     assert "scaled back up twice" in halted.out, halted
     resumed = simulated.resume()
     assert resumed.code == 0, resumed

@@ -67,8 +67,10 @@ def _pin(version: str) -> dict[str, Any]:
         pytest.param("terraform-unpins", [
             f"drift: {WORKER} launches eks_worker_lt-demo 1, not eks_worker_lt-demo 2",
             f"DesiredCapacity of {BATCH} is 2, not 4",
+            f"--auto-scaling-group-name {BATCH} --desired-capacity 4",
         ], [_pin("2"), {"do": "update_group", "group": BATCH, "fields": {"DesiredCapacity": 4}}], id="Terraform"),
-        pytest.param("processes-resumed", [f"drift: {WORKER} has AZRebalance, AlarmNotification"],
+        pytest.param("processes-resumed", [f"drift: {WORKER} has AZRebalance, AlarmNotification",
+                                           f"aws autoscaling suspend-processes --auto-scaling-group-name {WORKER}"],
                      [_suspend(WORKER)], id="our processes resumed"),
         pytest.param("untainted-twice", ["our taint was gone from ip-10-0-0-5", "drift: taint-node of ip-10-0-0-5"],
                      [], id="our taint taken off twice"),
