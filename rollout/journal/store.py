@@ -83,10 +83,9 @@ class SqlJournal:
             return reading.summaries(connection)
 
     def load(self, rollout_id: str) -> Record:
-        if self._term:
-            with self._writing():  # a tick that writes nothing renews the lease all the same
-                pass
-        with self.database.reading() as connection:
+        # On a server a tick that writes nothing renews the lease all the same; of a file the lock is the truth.
+        renews = self._term is not None and self.database.where.path is None
+        with self._writing() if renews else self.database.reading() as connection:
             return reading.record(connection, self._row(connection, rollout_id))
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
