@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rollout.decision import Advance, Move, NodeWait
 from rollout.journal import SqlJournal, open_journal
 from rollout.machine import Stage
-from rollout.plan import Node, NodeGroup, Plan, Protected, Settings, Source, Surge, TemplateUse
+from rollout.plan import Node, NodeGroup, Plan, Source, TemplateUse
+from tests.core import build
 
 NOW = datetime(2026, 1, 5, 8, 0, 0, tzinfo=UTC)
 ID = "20260105-080000-abcd"
 
-SETTINGS = Settings(
-    protected=Protected(),
-    autoscaler=None,
-    node_selector={},
-    taint_key="eks-rollout/replacing",
-    taint_early=False,
-    processes=(),
-    surge=Surge(100, percent=True),
-    max_draining=1,
-    on_deadline="pod",
-    on_blocked="halt",
-    surge_seconds=1800,
-    ready_seconds=1200,
-    drain_seconds=7200,
-    blocked_seconds=900,
-    poll_seconds=10,
-    parallel=8,
-)
+SETTINGS = replace(build.SETTINGS, autoscaler=None, processes=())
 PLAN = Plan(
     cluster="eks-demo",
     region="eu-west-1",

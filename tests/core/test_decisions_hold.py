@@ -52,7 +52,7 @@ from tests.core.build import (
     unsettled,
     use,
 )
-from tests.core.samples import ALL, END
+from tests.samples import ALL, END
 
 SEARCH = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

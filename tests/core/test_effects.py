@@ -27,7 +27,7 @@ from tests.core.build import (
     surged,
     template,
 )
-from tests.core.samples import (
+from tests.samples import (
     ALL,
     AT_ONCE,
     CORDON,

@@ -15,7 +15,7 @@ from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
 from tests.core.build import ID, KEY, NOW, PROCESSES, at, use
-from tests.core.samples import (
+from tests.samples import (
     ALL,
     AT_ONCE,
     CORDON,

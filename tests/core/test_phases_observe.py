@@ -12,8 +12,8 @@ from rollout.machine import Phase, Stage
 from rollout.phases import PHASES
 from rollout.seen import Seen
 from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, unsettled
-from tests.core.samples import END
 from tests.core.toy import Toy
+from tests.samples import END
 
 ALWAYS = ["autoscaler", "groups", "marker", "nodes"]
 

@@ -1,4 +1,4 @@
-"""A plan, one effect of each kind, and a journal with a bit of everything in it."""
+"""A plan, some effects, and a journal with a bit of everything in it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,24 @@ from typing import Literal
 import pytest
 
 from rollout.decision import Advance, Move, NodeWait
-from rollout.effects import (
-    Cordon,
-    CreateMarker,
-    CreateVersion,
-    DeleteJob,
-    DeleteMarker,
-    DeletePod,
-    Effect,
-    Evict,
-    HoldNode,
-    Protect,
-    Resize,
-    Resume,
-    SetCapacityRebalance,
-    SetDefaultVersion,
-    SetReference,
-    StartAutoscaler,
-    StopAutoscaler,
-    Suspend,
-    TaintNode,
-    Terminate,
-    Uncordon,
-    UnholdNode,
-    UntaintNode,
-)
+from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
 from rollout.journal import SqlJournal, lease
 from rollout.journal.term import Holder, simulated_time
 from rollout.machine import Stage
 from rollout.plan import (
-    Autoscaler,
     Baseline,
     NewVersion,
     Node,
     NodeGroup,
     Plan,
     Protected,
-    Settings,
     Sizes,
     Source,
     Surge,
     TemplateUse,
 )
 from rollout.ports import Receipt, Settled
+from tests.core import build
 
 #: Marks of a test of what one engine alone does.
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -60,23 +35,13 @@ on_postgres = pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 ID = "20260105-080000-3f9a"
 
-SETTINGS = Settings(
+SETTINGS = replace(
+    build.SETTINGS,
     protected=Protected(("demo",), ("scraper",), {"team": "data"}, ("Job", "Workflow")),
-    autoscaler=Autoscaler("kube-system", "cluster-autoscaler"),
     node_selector={"role": "worker"},
-    taint_key="eks-rollout/replacing",
-    taint_early=False,
     processes=("AZRebalance",),
     surge=Surge(50, percent=True),
-    max_draining=1,
-    on_deadline="pod",
-    on_blocked="halt",
-    surge_seconds=1800,
     ready_seconds=1200.5,
-    drain_seconds=7200,
-    blocked_seconds=900,
-    poll_seconds=10,
-    parallel=8,
 )
 ARM = TemplateUse("override 2", "lt-3", "arm", "$Default")
 PLAN = Plan(
@@ -113,31 +78,6 @@ RESIZE = Resize(group="workers", before=Sizes(1, 2, 3), sizes=Sizes(1, 4, 5), pr
 TERMINATE = Terminate(group="workers", instance_id="i-1", desired_before=4)
 TAINT = TaintNode(
     node="ip-10-0-0-1", uid="uid-1", instance_id="i-1", taint_key="k", value=ID, effect="PreferNoSchedule"
-)
-
-EFFECTS: tuple[Effect, ...] = (
-    CreateMarker(rollout_id=ID, content='{"ami": "ami-1"}'),
-    DeleteMarker(uid="uid-m"),
-    StopAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas_before=2),
-    StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=2),
-    HoldNode(node="n", uid="u", instance_id="i-1", before=None),
-    UnholdNode(node="n", uid="u", instance_id="i-1", restore="true"),
-    TAINT,
-    UntaintNode(node="n", uid="u", instance_id="i-1", taint_key="k"),
-    Cordon(node="n", uid="u", instance_id="i-1"),
-    Uncordon(node="n", uid="u", instance_id="i-1"),
-    EVICT,
-    DELETE,
-    DeleteJob(namespace="demo", name="long", pod_uid="pod-2", node="n", kills="Job demo/long"),
-    CreateVersion(template_id="lt-1", source_version=3, ami="ami-1", description="für " + ID, token="t"),  # noqa: S106  no secret: AWS's word for an idempotency key
-    SetDefaultVersion(template_id="lt-1", before=3, number=4),
-    SetReference(group="workers", before=(use("$Latest"),), uses=(use("4"),)),
-    RESIZE,
-    SetCapacityRebalance(group="workers", enabled=False),
-    Suspend(group="workers", processes=("AZRebalance", "AlarmNotification")),
-    Resume(group="workers", processes=("AZRebalance",)),
-    Protect(group="workers", instance_ids=("i-1", "i-2"), protected=True),
-    TERMINATE,
 )
 
 

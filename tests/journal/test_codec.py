@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from rollout.effects import Effect, Evict, HoldNode
 from rollout.errors import UserError
 from rollout.journal.codec import PLAN_VERSION, effect_of, effect_text, plan_of, plan_text
-from tests.journal.samples import EFFECTS, PLAN, WHOLE
+from tests.journal.samples import PLAN, WHOLE
+from tests.samples import ALL
 
 
-@pytest.mark.parametrize("effect", EFFECTS, ids=lambda effect: effect.kind)
+@pytest.mark.parametrize("effect", ALL, ids=lambda effect: effect.kind)
 def test_effect_round_trip(effect: Effect) -> None:
     """An effect that is read equals the one that was written, kind, key and all."""
     again = effect_of(effect_text(effect))
@@ -23,7 +24,7 @@ def test_effect_round_trip(effect: Effect) -> None:
 
 def test_samples_are_complete() -> None:
     """Every kind of effect that the core knows is among those that are tried."""
-    assert {type(effect) for effect in EFFECTS} == set(get_args(Effect))
+    assert {type(effect) for effect in ALL} == set(get_args(Effect))
 
 
 @given(st.text(), st.text(), st.text())

@@ -1,4 +1,4 @@
-"""One effect of each kind, most of them on the node o1 or on the group g of `build`."""
+"""One effect of each kind, most on the node o1 or the group g of `tests.core.build`: for all tests that need any."""
 
 from __future__ import annotations
 
