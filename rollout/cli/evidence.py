@@ -1,6 +1,7 @@
-"""Two promises that no world can judge alone: they join the journal with the simulator's log of applied changes.
+"""Three promises that no world can judge alone: they join the journal with the simulator's log of applied changes.
 
-8. At most one active rollout per cluster. 9. The event chain verifies; every application has an earlier intent.
+7. No write by a runner whose lease has ended. 8. At most one active rollout per cluster. 9. The event chain verifies;
+every application has an earlier intent.
 """
 
 from __future__ import annotations
@@ -35,6 +36,21 @@ class Judged:
     def kept(self) -> bool:
         """Tell whether it was put to the test and held."""
         return self.checks > 0 and not self.violations
+
+
+def fenced(journal: SqlJournal, changes: Iterable[Change]) -> Judged:
+    """Judge promise 7 by the epochs of the runs, in the order in which their changes were applied."""
+    epochs = journal.epochs()
+    ours = [change for change in changes if _by_us(change)]
+    violations, newest = [], 0
+    for change in ours:
+        run = str(change["actor"]).removeprefix("client:")
+        epoch = epochs.get(run)
+        if epoch is None or epoch < newest:
+            held = "never held the cluster" if epoch is None else f"held epoch {epoch}, while {newest} was at work"
+            violations.append(f"{change['object']} {change['field']}: run {run} {held}")
+        newest = max(newest, epoch or 0)
+    return Judged(7, "nothing is changed by a runner whose lease has ended", len(ours), tuple(violations))
 
 
 def one_at_a_time(rollouts: Sequence[Summary], *, refused: bool | None = None) -> Judged:

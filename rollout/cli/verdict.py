@@ -38,9 +38,11 @@ def _of_the_journal(world: World, refused: bool) -> Iterator[Judged]:  # noqa: F
 
     journal = read_journal(world.database)
     rollouts = journal.summaries()
+    changes = world.get("/log?actor=client:")
+    yield evidence.fenced(journal, changes)
     yield evidence.one_at_a_time(rollouts, refused=refused)
     for one in rollouts:
-        yield evidence.written_first(journal, one.id, world.get("/log?actor=client:"))
+        yield evidence.written_first(journal, one.id, changes)
 
 
 def _promises(promises: list[Judged]) -> Iterator[str]:

@@ -23,7 +23,7 @@ from rollout.journal import chain, effect_rows, node_rows, reading
 from rollout.journal.chain import Author, Page
 from rollout.journal.codec import PLAN_VERSION, plan_text
 from rollout.journal.database import Database, InDoubt
-from rollout.journal.models import events, killed_jobs, rollouts
+from rollout.journal.models import events, killed_jobs, leases, rollouts
 from rollout.journal.term import Term
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
@@ -169,6 +169,11 @@ class SqlJournal:
         """Return every effect of a rollout with the instant at which it was first saved, in that order."""
         with self.database.reading() as connection:
             return reading.intents(connection, rollout_id)
+
+    def epochs(self) -> dict[str, int]:
+        """Return the epoch under which each run held its cluster, by run id."""
+        with self.database.reading() as connection:
+            return {row.run_id: row.epoch for row in connection.execute(select(leases.c.run_id, leases.c.epoch))}
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -1,4 +1,4 @@
-"""Promises 8 and 9, joined from a journal and a log of applied changes: kept, broken, and never put to the test."""
+"""Promises 7 to 9, joined from a journal and a log of applied changes: kept, broken, and never put to the test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from rollout import effects
 from rollout.cli import evidence
+from rollout.journal import lease
+from rollout.journal.term import Holder
 from rollout.machine import Phase
 from rollout.ports import Summary
 from tests.cli import samples
@@ -22,6 +24,19 @@ SUSPEND = effects.Suspend(group="workers", processes=("AZRebalance",))
 def change(at: float, **other: Any) -> dict[str, Any]:
     fields = {"object": "asg/workers", "field": "SuspendedProcesses", "verb": "SuspendProcesses", "actor": "client:abc"}
     return {**fields, "at": samples.after(at).timestamp(), **other}
+
+
+def test_changes_in_the_order_of_epochs_keep_promise_7(tmp_path: Path) -> None:
+    """A run that changes something after a later one did, or that never held the cluster, breaks it and is named."""
+    journal = samples.draining(tmp_path)
+    for run in ("first", "second"):
+        with lease.hold(journal, "c", Holder("host", 1, run), lambda: samples.NOW):
+            pass
+    one, two, stranger = (change(1, actor=f"client:{run}") for run in ("first", "second", "stranger"))
+    kept = evidence.fenced(journal, [one, two, two, change(2, actor="world")])
+    assert (kept.kept, kept.checks) == (True, 3)
+    assert "run first held epoch 1, while 2 was at work" in evidence.fenced(journal, [two, one]).violations[0]
+    assert "run stranger never held the cluster" in evidence.fenced(journal, [stranger]).violations[0]
 
 
 def test_rollouts_one_after_the_other_keep_promise_8() -> None:

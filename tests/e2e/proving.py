@@ -22,8 +22,9 @@ def broken(world: Simulated, database: str | None = None) -> dict[int, list[str]
     found = {one["number"]: one["violations"] for one in world.get("/promises") if one["violations"]}
     journal = read_journal(database or world.database)
     rollouts = journal.summaries()
-    judged = [evidence.one_at_a_time(rollouts)]
-    judged += [evidence.written_first(journal, one.id, world.get("/log")) for one in rollouts]
+    changes = world.get("/log?actor=client:")
+    judged = [evidence.fenced(journal, changes), evidence.one_at_a_time(rollouts)]
+    judged += [evidence.written_first(journal, one.id, changes) for one in rollouts]
     journal.close()
     return found | {one.number: [*one.violations] or ["0 checks"] for one in judged if not one.kept}
 
