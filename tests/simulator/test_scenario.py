@@ -53,6 +53,7 @@ NEEDED = {
     "refused",
     "short",
     "terraform",
+    "terraform-raises",
     "terraform-unpins",
     "node-deleted",
     "untainted",
