@@ -140,6 +140,30 @@ def test_numbers_count_the_requests_that_match(match: dict[str, Any], struck: li
 
 
 @pytest.mark.parametrize(
+    ("when", "struck"),
+    [
+        ({}, [2, 3, 4, 5, 6]),
+        ({"since": 4}, [4, 5, 6]),
+        ({"lasts": "2s"}, [2, 3]),
+        ({"since": 4, "lasts": 1}, [4]),
+        ({"since": 0, "lasts": 3}, [2]),
+        ({"since": 4, "match": {"nth": 2}}, [5]),
+    ],
+)
+def test_a_fault_begins_and_ends_at_its_moments(when: dict[str, Any], struck: list[int]) -> None:
+    """Put in force in the second second, it lasts from then on unless it says since when; numbers count from there."""
+    now = 2.0
+    faults = Faults(lambda: now)
+    faults.add(parse({**when, "garble": {}}))
+    hits = []
+    for second in range(2, 7):
+        now = float(second)
+        if faults.strike("a", UPDATE):
+            hits.append(second)
+    assert hits == struck
+
+
+@pytest.mark.parametrize(
     ("fault", "complaint"),
     [
         ({"match": {"nht": 1}, "garble": {}}, "match.nht"),
