@@ -1,7 +1,8 @@
-"""What holds for all tests: how chance is treated, and one Postgres server for those of a run that want one."""
+"""What holds for all tests: how chance is treated, what a run says of itself, and one Postgres server for it."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and getattr(item.obj, "is_hypothesis_test", False):
             item.add_marker("no_cover")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which API servers the Kubernetes facts were put to."""
+    asked = "the simulator and a real API server (ROLLOUT_TEST_KUBECONFIG)"
+    alone = "the simulator alone; with ROLLOUT_TEST_KUBECONFIG=FILE a real API server answers them too"
+    terminalreporter.write_line(f"Kubernetes facts: {asked if os.environ.get('ROLLOUT_TEST_KUBECONFIG') else alone}")
 
 
 @pytest.fixture(scope="session")
