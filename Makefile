@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint types contracts core rest test kills coverage docs bench format lock build clean
+.PHONY: help setup demo check lint types contracts core rest test exhaustive coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -47,7 +47,7 @@ rest: $(STAMP) ## All other tests
 test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-kills: $(STAMP) ## The command line killed at 20 points of the plain two-hour scenario, and started again
+exhaustive: $(STAMP) ## Two hours killed at 20 points and started again; what third parties and bad luck do in mid-run
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
 
 coverage: $(STAMP) ## All tests, with the branches that none of them takes

@@ -34,12 +34,12 @@ def events(
     from rollout.cli import choosing
     from rollout.journal import read_journal
 
-    journal = read_journal(options.journal_url(config, database))
-    chosen = choosing.to_show(rollout_id, journal.summaries()).id
     show = _json if as_json else _line
-    with contextlib.suppress(KeyboardInterrupt):  # the way to end following
-        for event in _followed(journal, chosen) if follow else journal.events(chosen):
-            typer.echo(show(event))
+    with contextlib.closing(read_journal(options.journal_url(config, database))) as journal:
+        chosen = choosing.to_show(rollout_id, journal.summaries()).id
+        with contextlib.suppress(KeyboardInterrupt):  # the way to end following
+            for event in _followed(journal, chosen) if follow else journal.events(chosen):
+                typer.echo(show(event))
 
 
 def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,7 +18,8 @@ def list_(config: options.WhoseJournal = None, database: options.Database = None
     from rollout.cli import text
     from rollout.journal import read_journal
 
-    rows = [_row(one) for one in read_journal(options.journal_url(config, database)).summaries()]
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        rows = [_row(one) for one in journal.summaries()]
     for line in text.table(("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "KEY"), rows):
         typer.echo(line)
 

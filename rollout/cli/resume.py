@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import typer
 
 from rollout.cli import options
@@ -20,7 +22,7 @@ def resume(
     from rollout.journal import open_journal
 
     loaded = options.loaded(config, database)
-    journal = open_journal(loaded.database, actor=workplace.actor())
-    found = choosing.to_resume(rollout_id, journal.summaries())
-    typer.echo(found.id)
-    workplace.go_on(loaded, journal, found)
+    with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
+        found = choosing.to_resume(rollout_id, journal.summaries())
+        typer.echo(found.id)
+        workplace.go_on(loaded, journal, found)

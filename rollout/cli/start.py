@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,18 +39,19 @@ def start(
     from rollout.journal import open_journal
 
     loaded = options.loaded(config, database)
-    journal = open_journal(loaded.database, actor=workplace.actor())
-    found = choosing.to_start(choosing.Asked(loaded.cluster, loaded.groups, ami, key), journal.summaries())
-    if found:
-        workplace.go_on(loaded, journal, found)
-    with workplace.opened(loaded, journal) as place:
-        plan = _plan(place, loaded, ami, description)
-        if place.signals.came():
-            raise UserError("interrupted before anything was begun", exit_code=workplace.INTERRUPTED)
-        rollout_id = place.new_id()
-        journal.begin(rollout_id, key, plan, place.edge.clock.now())
-        typer.echo(rollout_id)
-        raise typer.Exit(place.work(rollout_id))
+    asked = choosing.Asked(loaded.cluster, loaded.groups, ami, key)
+    with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
+        found = choosing.to_start(asked, journal.summaries())
+        if found:
+            workplace.go_on(loaded, journal, found)
+        with workplace.opened(loaded, journal) as place:
+            plan = _plan(place, loaded, ami, description)
+            if place.signals.came():
+                raise UserError("interrupted before anything was begun", exit_code=workplace.INTERRUPTED)
+            rollout_id = place.new_id()
+            journal.begin(rollout_id, key, plan, place.edge.clock.now())
+            typer.echo(rollout_id)
+            raise typer.Exit(place.work(rollout_id))
 
 
 def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -31,9 +32,9 @@ def status(
     from rollout.cli import choosing
     from rollout.journal import read_journal
 
-    journal = read_journal(options.journal_url(config, database))
-    chosen = choosing.to_show(rollout_id, journal.summaries()).id
-    record, killed, history = journal.load(chosen), journal.killed(chosen), journal.events(chosen)
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        chosen = choosing.to_show(rollout_id, journal.summaries()).id
+        record, killed, history = journal.load(chosen), journal.killed(chosen), journal.events(chosen)
     if as_json:
         typer.echo(json.dumps(as_fields(record, killed), indent=2, ensure_ascii=False))
     else:

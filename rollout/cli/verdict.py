@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -36,13 +37,13 @@ def _of_the_world(world: World) -> Iterator[Judged]:
 def _of_the_journal(world: World, refused: bool) -> Iterator[Judged]:  # noqa: FBT001  as `say` got it
     from rollout.journal import read_journal
 
-    journal = read_journal(world.database)
-    rollouts = journal.summaries()
     changes = world.get("/log?actor=client:")
-    yield evidence.fenced(journal, changes)
-    yield evidence.one_at_a_time(rollouts, refused=refused)
-    for one in rollouts:
-        yield evidence.written_first(journal, one.id, changes)
+    with closing(read_journal(world.database)) as journal:
+        rollouts = journal.summaries()
+        yield evidence.fenced(journal, changes)
+        yield evidence.one_at_a_time(rollouts, refused=refused)
+        for one in rollouts:
+            yield evidence.written_first(journal, one.id, changes)
 
 
 def _promises(promises: list[Judged]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The tool is killed with SIGKILL at points spread over a whole rollout, and the same `start` is run again."""
+"""The tool is killed with SIGKILL at points spread over the plain scenario, and the same `start` is run again."""
 
 from __future__ import annotations
 
@@ -8,27 +8,20 @@ import pytest
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import applied, broken, end_state
-from tests.e2e.simulated import BRIEF, Result, Simulated, simulator
+from tests.e2e.simulated import Result, Simulated, simulator
 
 #: How many crash points; every second one strikes after the request was applied, its reply lost with the process.
 POINTS = 20
 
 
-#: Two hours at every point have a verb of their own (`make kills`); minutes bring the same effects.
-SCENARIOS = [pytest.param(BRIEF, id="brief"), pytest.param("plain", id="plain", marks=pytest.mark.exhaustive)]
-
-
-@pytest.fixture(scope="session", params=SCENARIOS)
-def scenario(request: pytest.FixtureRequest) -> str:
-    """The world in which the tool is killed."""
-    return str(request.param)
+pytestmark = pytest.mark.exhaustive
 
 
 @pytest.fixture(scope="session")
-def undisturbed(scenario: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object, int]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object, int]:
     """Run the scenario undisturbed: what it applied, how it ended, how many requests may change things."""
     place: Path = tmp_path_factory.mktemp("undisturbed")
-    with simulator(scenario, place / "world") as world:
+    with simulator("plain", place / "world") as world:
         result = world.start()
         assert result.code == 0, result
         counts = next(iter(world.get("/requests").values()))
@@ -37,11 +30,11 @@ def undisturbed(scenario: str, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 @pytest.mark.parametrize("point", range(POINTS))
 def test_a_rollout_killed_anywhere_ends_as_if_it_had_not_been(
-    point: int, scenario: str, world: Worlds, undisturbed: tuple[object, object, int]
+    point: int, world: Worlds, undisturbed: tuple[object, object, int]
 ) -> None:
     """Killed at any of the points and started again, a rollout applies the same changes and ends in the same state."""
     changes, state, writes = undisturbed
-    simulated = world(scenario)
+    simulated = world("plain")
     result = _killed_and_started_again(simulated, nth=1 + point * (writes - 1) // (POINTS - 1), when=point)
     assert result.code == 0, result
     assert broken(simulated) == {}

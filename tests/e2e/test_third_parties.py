@@ -11,6 +11,8 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Result, Simulated, finish
 
+pytestmark = pytest.mark.exhaustive
+
 WORKER, BATCH = "eks_worker-demo", "eks_batch-demo"
 
 
