@@ -29,6 +29,16 @@ def broken(world: Simulated, database: str | None = None) -> dict[int, list[str]
     return found | {one.number: [*one.violations] or ["0 checks"] for one in judged if not one.kept}
 
 
+def is_proven(world: Simulated) -> None:
+    """Assert every promise, that nothing planned in the world was missed, and that it ended as its scenario expects."""
+    assert broken(world) == {}
+    report = world.get("/report")
+    assert report["missed"] == []
+    assert report["nodes"]["old"] == 0
+    assert report["nodes"]["replaced"] == report["expect"]["replaced"]
+    assert len(report["jobs"]["killed_by_us"]) == report["expect"]["killed_jobs"]
+
+
 def applied(world: Simulated, rollout_id: str) -> Applied:
     """Return what the tool changed, each as (object, field, before, after), with how often; no-ops are not logged.
 

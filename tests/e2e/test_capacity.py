@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.proving import broken
-from tests.e2e.simulated import Simulated
+from tests.e2e.proving import is_proven
 
 
 @pytest.mark.parametrize("scenario", ["capacity-hour", "subnet-full"])
@@ -16,7 +15,7 @@ def test_what_passes_is_waited_for(scenario: str, world: Worlds) -> None:
     result = simulated.start()
     assert result.code == 0, result
     assert "left as it is" not in result.out, result
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_what_does_not_pass_halts_in_aws_words_until_it_is_mended(world: Worlds) -> None:
@@ -29,13 +28,4 @@ def test_what_does_not_pass_halts_in_aws_words_until_it_is_mended(world: Worlds)
     simulated.post("/world", {"do": "mend"})
     resumed = simulated.resume()
     assert resumed.code == 0, resumed
-    _is_proven(simulated)
-
-
-def _is_proven(simulated: Simulated) -> None:
-    """Ask all promises, and that every old node was replaced."""
-    assert broken(simulated) == {}
-    report = simulated.get("/report")
-    assert report["nodes"]["old"] == 0
-    assert report["nodes"]["replaced"] == report["expect"]["replaced"]
-    assert report["jobs"]["killed_by_us"] == []
+    is_proven(simulated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.proving import broken
+from tests.e2e.proving import is_proven
 from tests.e2e.simulated import Simulated
 
 Json = dict[str, object]
@@ -21,7 +21,7 @@ def test_groups_of_every_kind_are_replaced_and_restored(scenario: str, world: Wo
     result = simulated.start()
     assert result.code == 0, result
     assert "left as it is" not in result.out, result
-    _is_proven(simulated)
+    is_proven(simulated)
     assert [one for one in _baseline(simulated) if not one["restored"]] == []
 
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_given_back_is_left_and_reported(scenario: str, line: str
     result = simulated.start()
     assert result.code == 0, result
     assert f"left as it is: {line}" in result.out, result
-    _is_proven(simulated)
+    is_proven(simulated)
     assert [one["field"] for one in _baseline(simulated) if not one["restored"]] == [field]
 
 
@@ -72,13 +72,3 @@ def test_a_small_surge_never_has_more_nodes_than_it_may(world: Worlds) -> None:
 def _baseline(simulated: Simulated) -> list[Json]:
     found: list[Json] = simulated.get("/report")["baseline"]
     return found
-
-
-def _is_proven(simulated: Simulated) -> None:
-    """Ask all promises, and that every old node was replaced."""
-    assert broken(simulated) == {}
-    report = simulated.get("/report")
-    assert report["missed"] == []
-    assert report["nodes"]["old"] == 0
-    assert report["nodes"]["replaced"] == report["expect"]["replaced"]
-    assert report["jobs"]["killed_by_us"] == []

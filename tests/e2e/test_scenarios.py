@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.proving import broken
-from tests.e2e.simulated import Simulated, finish
+from tests.e2e.proving import is_proven
+from tests.e2e.simulated import finish
 
 #: Scenarios at whose end nobody is missed, nothing differs, and nobody had to help.
 SMOOTH = ("plain", "jobs", "budget", "throttled", "lost-replies", "vanish", "autoscaler-back")
@@ -21,7 +21,7 @@ def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: 
     result = simulated.start()
     assert result.code == 0, result
     assert "left as it is" not in result.out, result
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_a_job_past_the_deadline_is_killed_named_and_entered_in_the_ledger(world: Worlds) -> None:
@@ -34,7 +34,7 @@ def test_a_job_past_the_deadline_is_killed_named_and_entered_in_the_ledger(world
     assert "killed at the deadline: Job demo/endless-0" in result.out, result
     status = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)
     assert [one["job"] for one in status["killed_jobs"]] == killed
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_a_node_that_is_never_ready_halts_the_rollout_until_it_is_mended(world: Worlds) -> None:
@@ -50,7 +50,7 @@ def test_a_node_that_is_never_ready_halts_the_rollout_until_it_is_mended(world: 
     simulated.post("/world", {"do": "mend"})
     resumed = simulated.resume(halted.rollout_id)
     assert resumed.code == 0, resumed
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_an_autoscaler_that_comes_back_twice_halts_the_rollout(world: Worlds) -> None:
@@ -62,7 +62,7 @@ def test_an_autoscaler_that_comes_back_twice_halts_the_rollout(world: Worlds) ->
     assert "scaled back up twice" in halted.out, halted
     resumed = simulated.resume()
     assert resumed.code == 0, resumed
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_somebody_elses_size_is_left_and_reported(world: Worlds) -> None:
@@ -71,7 +71,7 @@ def test_somebody_elses_size_is_left_and_reported(world: Worlds) -> None:
     result = simulated.start()
     assert result.code == 0, result
     assert "left as it is: MaxSize of eks_batch-demo" in result.out, result
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_drift_of_the_desired_capacity_halts(world: Worlds) -> None:
@@ -88,12 +88,3 @@ def test_drift_of_the_desired_capacity_halts(world: Worlds) -> None:
     simulated.post("/world", {"do": "update_group", "group": "eks_worker-demo", "fields": {"DesiredCapacity": 4}})
     resumed = simulated.resume()
     assert resumed.code == 0, resumed
-
-
-def _is_proven(simulated: Simulated) -> None:
-    """Ask all promises, and that every old node was replaced."""
-    assert broken(simulated) == {}
-    report = simulated.get("/report")
-    assert report["nodes"]["old"] == 0
-    assert report["nodes"]["replaced"] == report["expect"]["replaced"]
-    assert len(report["jobs"]["killed_by_us"]) == report["expect"]["killed_jobs"]
