@@ -50,6 +50,8 @@ class Record:
     `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, the sizes that our settled effects left.
+    `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
+    was taken over may still be on its way; None if there is none.
     """
 
     id: str
@@ -65,6 +67,8 @@ class Record:
     unsettled: tuple[EffectRow, ...] = ()
     done: frozenset[str] = frozenset()
     written: Mapping[str, Written] = field(default_factory=dict)
+    epoch: int | None = None
+    calm_from: datetime | None = None
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
+from rollout.codec import effect_of, effect_text
 from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Resize, Resume, SetReference, Suspend
 from rollout.errors import Bug
 from rollout.journal.chain import Page
-from rollout.journal.codec import effect_of, effect_text
 from rollout.journal.models import attempts, effects, killed_jobs, one_line
 from rollout.ports import Receipt, Settled
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from rollout.codec import effect_of, plan_of
 from rollout.effects import Effect, Resize, Terminate
 from rollout.errors import Bug
 from rollout.journal import node_rows
-from rollout.journal.codec import effect_of, plan_of
 from rollout.journal.models import effects, node_groups, rollouts
 from rollout.ports import Summary
 from rollout.record import EffectRow, Record, Written

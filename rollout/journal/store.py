@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import IntegrityError
 
 from rollout import machine
+from rollout.codec import PLAN_VERSION, plan_text
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import Bug, UserError
 from rollout.journal import chain, effect_rows, node_rows, reading
 from rollout.journal.chain import Author, Page
-from rollout.journal.codec import PLAN_VERSION, plan_text
 from rollout.journal.database import Database, InDoubt
 from rollout.journal.models import events, killed_jobs, leases, rollouts
 from rollout.journal.term import Term

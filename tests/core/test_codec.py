@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.codec import PLAN_VERSION, effect_of, effect_text, plan_of, plan_text
 from rollout.effects import Effect, Evict, HoldNode
 from rollout.errors import UserError
-from rollout.journal.codec import PLAN_VERSION, effect_of, effect_text, plan_of, plan_text
 from tests.journal.samples import PLAN, WHOLE
 from tests.samples import ALL
 
