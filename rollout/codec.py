@@ -5,16 +5,17 @@ pydantic reads the core's plain dataclasses; they know nothing of it.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from rollout import versions
 from rollout.effects import Effect
 from rollout.errors import UserError
 from rollout.plan import Plan
-
-#: Counts up when a stored plan can no longer be read as it was written.
-PLAN_VERSION = 1
+from rollout.versions import JOURNAL_VERSION, Fields
 
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 _EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
@@ -25,12 +26,10 @@ def plan_text(plan: Plan) -> str:
     return _PLAN.dump_json(plan).decode()
 
 
-def plan_of(text: str, version: int) -> Plan:
-    """Read a plan; `UserError` if another version of this tool wrote one that this version cannot read."""
-    if version != PLAN_VERSION:
-        raise _unreadable(f"its plan has version {version}, this tool reads version {PLAN_VERSION}")
+def plan_of(text: str, version: int = JOURNAL_VERSION) -> Plan:
+    """Read a plan of a version that is readable; `UserError` if there is something in it that is not known."""
     try:
-        return _PLAN.validate_json(text)
+        return _PLAN.validate_json(_lifted(text, version, versions.plan))
     except ValidationError as error:
         raise _unreadable(
             f"its plan has {error.error_count()} fields that this tool does not know or misses"
@@ -42,12 +41,16 @@ def effect_text(effect: Effect) -> str:
     return _EFFECT.dump_json(effect).decode()
 
 
-def effect_of(text: str) -> Effect:
-    """Read an effect; `UserError` if another version of this tool wrote one that this version does not know."""
+def effect_of(text: str, version: int = JOURNAL_VERSION) -> Effect:
+    """Read an effect of a version that is readable; `UserError` if it is of a kind that is not known."""
     try:
-        return _EFFECT.validate_json(text)
+        return _EFFECT.validate_json(_lifted(text, version, versions.effect))
     except ValidationError as error:
         raise _unreadable("it holds an effect that this tool does not know") from error
+
+
+def _lifted(text: str, version: int, lift: Callable[[Fields, int], Fields]) -> str:
+    return text if version == JOURNAL_VERSION else json.dumps(lift(json.loads(text), version))
 
 
 def _unreadable(cause: str) -> UserError:

@@ -2,7 +2,7 @@
 
 `hash` is SHA-256, in hex, of the JSON array [prev_hash, rollout_id, seq, at, kind, actor, epoch, text, data] as the
 columns store them, without spaces and not escaped to ASCII. The first `prev_hash` is 64 zeros. Changing, removing or
-adding a row anywhere breaks the chain, and `rollouts.journal_version` tells where it ends.
+adding a row anywhere breaks the chain, and `rollouts.last_seq` tells where it ends.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Page:
         if not self._rows:
             return
         self.connection.execute(events.insert(), self._rows)
-        self.change(journal_version=self._seq, updated_at=self._rows[-1]["at"])
+        self.change(last_seq=self._seq, updated_at=self._rows[-1]["at"])
 
     def change(self, **values: Any) -> None:
         """Write columns of the rollout's own row."""
@@ -71,7 +71,7 @@ class Page:
 
     def _last_seq(self) -> int:
         # Locks the row where the engine locks rows: two writers would give one number twice.
-        query = select(rollouts.c.journal_version).where(rollouts.c.id == self.rollout_id).with_for_update()
+        query = select(rollouts.c.last_seq).where(rollouts.c.id == self.rollout_id).with_for_update()
         return int(self.connection.execute(query).scalar_one())
 
     def _last_hash(self) -> str:
@@ -90,7 +90,7 @@ def verify(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, ...
         if row["prev_hash"] != expected or row["hash"] != _hash(expected, row):
             problems.append(f"event {number} of {rollout_id} was changed after it was written: {row['text']}")
         expected = row["hash"]
-    ends = connection.execute(select(rollouts.c.journal_version).where(rollouts.c.id == rollout_id)).scalar_one()
+    ends = connection.execute(select(rollouts.c.last_seq).where(rollouts.c.id == rollout_id)).scalar_one()
     if ends != len(rows):
         problems.append(f"{rollout_id} had {ends} events when it was last written, now it has {len(rows)}")
     return len(rows), tuple(problems)

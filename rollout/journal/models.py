@@ -76,7 +76,9 @@ metadata = MetaData(
     }
 )
 
-#: `journal_version`: seq of the newest event; a chain of events that was cut short at its end is found by it.
+#: `journal_version`: of the format in which the rollout was begun (see `rollout.versions`); `begun_by`: version of the
+#: tool that began it, NULL if that was before it was noted.
+#: `last_seq`: of the newest event; a chain of events that was cut short at its end is found by it.
 #: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed.
 rollouts = Table(
     "rollouts",
@@ -94,8 +96,9 @@ rollouts = Table(
     Column("halted_at", Instant),
     Column("round", Integer, nullable=False),
     Column("plan", Text, nullable=False),
-    Column("plan_version", Integer, nullable=False),
     Column("journal_version", Integer, nullable=False),
+    Column("begun_by", String(40)),
+    Column("last_seq", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("ended_at", Instant),
@@ -208,6 +211,7 @@ events = Table(
 #: Every hold of a cluster by a runner; `released_at` is NULL while it lasts, and for ever if the runner was killed.
 #: `expires_at`: until when it lasts unless it is renewed, `taken_at`: when the next runner took it for ended, both by
 #: the database's clock. `renewals`: number of its newest transaction (see `term`).
+#: `assumed_dead`: who said that the holder was dead, so that nobody waits for requests that it may have signed.
 leases = Table(
     "leases",
     metadata,
@@ -222,6 +226,7 @@ leases = Table(
     Column("expires_at", Instant),
     Column("taken_at", Instant),
     Column("renewals", Integer, nullable=False, server_default="0"),
+    Column("assumed_dead", Text),
 )
 
 #: The ledger of Jobs (or other protected controllers) that lost a pod to us: each pod once, however often we asked.

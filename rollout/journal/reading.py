@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from rollout import versions
 from rollout.codec import effect_of, plan_of
 from rollout.effects import Effect, Resize, Terminate
 from rollout.errors import Bug
@@ -22,11 +23,12 @@ from rollout.record import EffectRow, Record, Written
 
 
 def record(connection: Connection, row: Row[Any]) -> Record:
-    """Return the record of the rollout in `row`."""
+    """Return the record of the rollout in `row`; `UserError` (exit 77) if it is of a version that is not readable."""
+    versions.require(row.id, row.journal_version, row.begun_by)
     return Record(
         id=row.id,
         key=row.caller_key,
-        plan=plan_of(row.plan, row.plan_version),
+        plan=plan_of(row.plan, row.journal_version),
         phase=row.phase,
         since=row.since,
         deadline=row.deadline,

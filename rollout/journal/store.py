@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import IntegrityError
 
-from rollout import machine
-from rollout.codec import PLAN_VERSION, plan_text
+from rollout import __version__, machine
+from rollout.codec import plan_text
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import Bug, UserError
@@ -29,6 +29,7 @@ from rollout.machine import Phase
 from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 from rollout.record import Record
+from rollout.versions import JOURNAL_VERSION
 
 #: Exit code: another rollout, or another runner, is at work on the cluster.
 ACTIVE_ELSEWHERE = 76
@@ -56,7 +57,7 @@ class SqlJournal:
 
     def begin(self, rollout_id: str, key: str | None, plan: Plan, now: datetime) -> None:
         first = {"id": rollout_id, "caller_key": key, "cluster": plan.cluster, "ami": plan.ami, "phase": Phase.PLANNED}
-        stored = {"plan": plan_text(plan), "plan_version": PLAN_VERSION, "round": 0, "journal_version": 0}
+        stored = {"plan": plan_text(plan), "journal_version": JOURNAL_VERSION, "begun_by": __version__, "round": 0}
         times = {"since": now, "created_at": now, "updated_at": now}
         groups = ", ".join(group.name for group in plan.groups)
         text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"

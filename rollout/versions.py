@@ -1,0 +1,76 @@
+"""The formats in which rollouts were begun, which of them this tool reads, and how it does.
+
+A format is what plans, effects and events look like in the journal, and records in the marker. Who changes it counts
+`JOURNAL_VERSION` up, writes a handler that lifts what the version before it wrote, and adds a migration (an empty one
+will do), so that an older tool refuses the journal as a whole. A rollout that was begun in an older format and is gone
+on with holds both: handlers leave alone what has the newer one already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollout import __version__
+from rollout.errors import UserError
+
+#: The format that this tool writes.
+JOURNAL_VERSION = 2
+
+#: Exit code: only another version of this tool can go on.
+OTHER_VERSION = 77
+
+Fields = dict[str, Any]
+
+
+def _same(fields: Fields) -> Fields:
+    return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Lifts the fields of a plan, or of an effect, from one version to the next."""
+
+    plan: Callable[[Fields], Fields] = _same
+    effect: Callable[[Fields], Fields] = _same
+
+
+#: By the version that they lift.
+HANDLERS: Mapping[int, Handler] = {1: Handler()}
+
+
+def readable(version: int) -> bool:
+    """Tell whether every step from this version to today's has a handler."""
+    return version <= JOURNAL_VERSION and all(step in HANDLERS for step in range(version, JOURNAL_VERSION))
+
+
+def require(rollout_id: str, version: int, begun_by: str | None) -> None:
+    """Raise `UserError` (exit 77) for a rollout that this tool cannot read, and say which version can.
+
+    `begun_by`: version of the tool that began it, None if that was before it was noted.
+    """
+    if readable(version):
+        return
+    oldest = next(older for older in range(JOURNAL_VERSION, -1, -1) if not readable(older - 1))
+    reads = f"versions {oldest} to {JOURNAL_VERSION}" if oldest < JOURNAL_VERSION else f"version {oldest}"
+    raise UserError(
+        f"rollout {rollout_id} was begun by rollout {begun_by or 'of an older version'} (journal version {version}); "
+        f"this is rollout {__version__}, which reads {reads}",
+        hint=f"pip install eks-rollout=={begun_by or 'VERSION'}, then: rollout resume {rollout_id}",
+        exit_code=OTHER_VERSION,
+    )
+
+
+def plan(fields: Fields, version: int) -> Fields:
+    """Lift a plan of that version to today's."""
+    for step in range(version, JOURNAL_VERSION):
+        fields = HANDLERS[step].plan(fields)
+    return fields
+
+
+def effect(fields: Fields, version: int) -> Fields:
+    """Lift an effect of that version to today's."""
+    for step in range(version, JOURNAL_VERSION):
+        fields = HANDLERS[step].effect(fields)
+    return fields
