@@ -1,5 +1,7 @@
 """Who we are on AWS: sessions whose credentials renew themselves, and the clients made from them.
 
+Every request asks the run's gate in the moment in which it would leave, signed already: reading ones, with those by
+which credentials are found and renewed, whether we were told to stop; mutating ones whether the lease is trusted too.
 No credential leaves this process or is written down; role sessions carry the run's id, so that CloudTrail can be read.
 """
 
@@ -23,19 +25,19 @@ from rollout.adapters.aws_errors import translated
 from rollout.config import is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.credentials import Credentials
 
-# Seconds to connect, and between two bytes of a reply. A mutating call is over within ten: the lease counts on it.
-_WRITE: dict[str, Any] = {
-    "connect_timeout": 3,
-    "read_timeout": 7,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
-}
-_READ: dict[str, Any] = {
-    "connect_timeout": 3,
-    "read_timeout": 10,
-    "retries": {"total_max_attempts": 3, "mode": "standard"},
-}
+    from rollout.gate import Gate
+
+# Seconds to connect, and between two bytes of a reply. A request is over within ten: the lease counts on it, and so
+# does whoever asks us to stop.
+_TIMEOUTS = {"connect_timeout": 3, "read_timeout": 7}
+_WRITE: dict[str, Any] = {**_TIMEOUTS, "retries": {"total_max_attempts": 1, "mode": "standard"}}
+_READ: dict[str, Any] = {**_TIMEOUTS, "retries": {"total_max_attempts": 3, "mode": "standard"}}
+# The event of botocore's that comes after signing; each attempt has its own.
+_LEAVING = "before-send"
 # Connections that are kept: as many as requests can ever leave side by side (`parallel` in the configuration).
 _CONNECTIONS = 50
 
@@ -52,6 +54,7 @@ class Account:
     session: boto3.Session
     run_id: str
     endpoint_url: str | None
+    gate: Gate
 
     def reading(self, service: str) -> Any:
         """A client that retries by itself."""
@@ -59,7 +62,9 @@ class Account:
 
     def mutating(self, service: str) -> Any:
         """A client that sends each request once: what is sent again is the runner's decision."""
-        return self._client(service, _WRITE)
+        client = self._client(service, _WRITE)
+        client.meta.events.register(_LEAVING, _asking(self.gate.write))
+        return client
 
     def _client(self, service: str, settings: dict[str, Any]) -> Any:
         return self.session.client(service, endpoint_url=self.endpoint_url, config=self._config(settings))
@@ -74,13 +79,15 @@ class Account:
         """The identity that this one has in a role; assumed when first used, and again before it ends."""
         source = self.session.get_credentials()
         create = partial(
-            botocore.session.Session().create_client,
+            _session(self.gate).create_client,
             region_name=self.session.region_name,
             endpoint_url=self.endpoint_url,
             config=self._config(_READ),
         )
         fetcher = AssumeRoleCredentialFetcher(create, source, role, {"RoleSessionName": f"rollout-{self.run_id}"})
-        inner = _session_of(DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role"))
+        inner = _session(self.gate)
+        given = _Given(DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role"))
+        inner.register_component("credential_provider", CredentialResolver([given]))
         session = boto3.Session(botocore_session=inner, region_name=self.session.region_name)
         return replace(self, session=session)
 
@@ -91,15 +98,29 @@ class Account:
         return answer["Account"], answer["Arn"]
 
 
-def own_account(region: str, run_id: str, endpoint_url: str | None) -> Account:
+def own_account(region: str, run_id: str, endpoint_url: str | None, gate: Gate) -> Account:
     """The identity that AWS's default chain finds: environment, profile, web identity, instance role."""
-    return Account(boto3.Session(region_name=region), run_id, endpoint_url)
+    return Account(boto3.Session(botocore_session=_session(gate), region_name=region), run_id, endpoint_url, gate)
 
 
-def simulated_account(region: str, run_id: str, endpoint_url: str) -> Account:
+def simulated_account(region: str, run_id: str, endpoint_url: str, gate: Gate) -> Account:
     """An identity for a simulated AWS: real credentials are not even looked for."""
-    session = boto3.Session(aws_access_key_id="simulator", aws_secret_access_key="simulator", region_name=region)  # noqa: S106 - no secret
-    return Account(session, run_id, endpoint_url)
+    inner = _session(gate)
+    inner.set_credentials("simulator", "simulator")
+    return Account(boto3.Session(botocore_session=inner, region_name=region), run_id, endpoint_url, gate)
+
+
+def _session(gate: Gate) -> botocore.session.Session:
+    """A session whose clients, those that it makes for itself in order to find credentials too, ask the gate."""
+    session = botocore.session.Session()
+    session.register(_LEAVING, _asking(gate.read))
+    session.set_default_client_config(ClientConfig(**_READ))
+    return session
+
+
+def _asking(gate: Callable[[], None]) -> Callable[..., None]:
+    """A handler of botocore's: what the gate raises comes out of the call, as it is, and the request stays."""
+    return lambda **_event: gate()
 
 
 class _Given(CredentialProvider):  # type: ignore[misc]  # botocore ships no types
@@ -113,9 +134,3 @@ class _Given(CredentialProvider):  # type: ignore[misc]  # botocore ships no typ
 
     def load(self) -> Credentials:
         return self._credentials
-
-
-def _session_of(credentials: Credentials) -> botocore.session.Session:
-    session = botocore.session.Session()
-    session.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
-    return session

@@ -31,8 +31,8 @@ _WATCH = 290
 STALE = 150.0
 # Seconds between two attempts to open a stream: first, and at most.
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0
-# Seconds for the thread to end.
-_FAREWELL = 5.0
+# Seconds for the thread to end; one that hangs in a request ends with the process.
+_FAREWELL = 1.0
 # Where versions can be waited for: seconds to wait in all, and before the versions are asked for again.
 _PATIENCE, _ASK_AGAIN = 20.0, 0.5
 

@@ -25,6 +25,8 @@ from rollout.errors import Bug, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rollout.gate import Readings
+
 # Longest wait in one piece, in seconds: a machine that was suspended may have slept through its end.
 _PIECE = 10.0
 # What goes on while the machine is suspended, where there is such a clock.
@@ -83,6 +85,10 @@ class SystemClock:
     def now(self) -> datetime:
         return self._began + timedelta(seconds=time.clock_gettime(_UPTIME) - self._uptime)
 
+    def readings(self) -> Readings:
+        """What trust in a lease goes by: the uptime with suspends, and the wall clock as it stands, set or not."""
+        return time.clock_gettime(_UPTIME), time.time()
+
     def wait(self, until: datetime) -> None:
         if _listen(min(_CALM, self._left(until)), self._signals):
             return
@@ -125,6 +131,10 @@ class SimulatedClock:
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._ask("/time")["now"], UTC)
+
+    def readings(self) -> Readings:
+        """What trust in a lease goes by: the world's time, by which the lease itself goes."""
+        return (float(self._ask("/time")["now"]),)
 
     def version(self) -> int:
         """Have this client's watches bookmarked; return the resourceVersion that they see with it."""

@@ -19,6 +19,7 @@ from rollout.adapters.kube_access import kube_api
 from rollout.adapters.scout import EdgeScout
 from rollout.config import is_loopback
 from rollout.errors import EdgeError, Retry, UserError
+from rollout.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,17 +28,21 @@ if TYPE_CHECKING:
 
     from rollout.adapters.access import Account
     from rollout.config import Config
-    from rollout.ports import Clock, Cluster, Fleet, Scout
+    from rollout.ports import Cluster, Fleet, Scout
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The outside, connected. `identity`: our ARN on AWS; `server`: where the Kubernetes API is."""
+    """The outside, connected. `identity`: our ARN on AWS; `server`: where the Kubernetes API is.
+
+    `gate`: what every request asks before it leaves; shut to mutating ones until a lease is held.
+    """
 
     fleet: Fleet
     cluster: Cluster
     scout: Scout
-    clock: Clock
+    clock: SystemClock | SimulatedClock
+    gate: Gate
     account: str
     identity: str
     server: str
@@ -52,20 +57,24 @@ class Edge:
         self.close()
 
 
-def connect(config: Config, run_id: str) -> Edge:
+def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: False) -> Edge:
     """Connect to everything that a rollout needs; nothing is changed by it.
 
+    `stopping`: whether somebody asked this process to stop; from then on no request leaves any more.
     Raises `UserError`: exit 2 where the configuration or a permission is wrong, 75 where it may work later.
     """
     with ExitStack() as stack:
         _quieten()
-        account = _account(config, run_id)
+        clock = SimulatedClock(config.simulator, run_id) if config.simulator else SystemClock()
+        stack.callback(clock.close)
+        gate = Gate(clock.readings, stopping)
+        account = _account(config, run_id, gate)
         number, arn = _identity(config, account)
         with _explained("Kubernetes"):
             api = kube_api(config.access, config.cluster, account)
         stack.callback(api.close)
-        clock, news, barrier = _clock(config, api.host, run_id)
-        stack.callback(clock.close)
+        _in_one_world(config, api.host)
+        news, barrier = _watching(clock, gate)
         nodes = Watch(api, "/api/v1/nodes", kube_records.node, news, barrier)
         pods = Watch(api, "/api/v1/pods", kube_records.pod, news, barrier)
         with _explained("Kubernetes"):
@@ -74,7 +83,7 @@ def connect(config: Config, run_id: str) -> Edge:
                 stack.callback(watch.stop)
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         scout = EdgeScout(account, api)
-        return Edge(fleet, cluster, scout, clock, number, arn, api.host, stack.pop_all().close)
+        return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, stack.pop_all().close)
 
 
 def _quieten() -> None:
@@ -83,13 +92,13 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _account(config: Config, run_id: str) -> Account:
+def _account(config: Config, run_id: str, gate: Gate) -> Account:
     url = config.access.endpoint_url
     with _explained("AWS"), translated(mutating=False):
         if config.simulator and url:
-            account = simulated_account(config.region, run_id, url)
+            account = simulated_account(config.region, run_id, url, gate)
         else:
-            account = own_account(config.region, run_id, url)
+            account = own_account(config.region, run_id, url, gate)
         return account.assume(config.access.assume_role) if config.access.assume_role else account
 
 
@@ -104,21 +113,26 @@ def _identity(config: Config, account: Account) -> tuple[str, str]:
     return number, arn
 
 
-def _clock(
-    config: Config, server: str, run_id: str
-) -> tuple[SystemClock | SimulatedClock, Callable[[], None], Callable[[], int] | None]:
-    """The clock, whom the watches tell their news, and what they must have seen before they are read."""
-    if config.simulator is None:
-        wall = SystemClock()
-        return wall, wall.news, None
-    if not is_loopback(server):
+def _in_one_world(config: Config, server: str) -> None:
+    """Raise `UserError` where simulated time would drive a real cluster."""
+    if config.simulator and not is_loopback(server):
         raise UserError(
             f"the configuration names a simulator, but its Kubernetes server is {server}, which is not on this machine",
             hint="leave out `simulator`, or use the kubeconfig that the simulator wrote",
         )
-    simulated = SimulatedClock(config.simulator, run_id)
+
+
+def _watching(clock: SystemClock | SimulatedClock, gate: Gate) -> tuple[Callable[[], None], Callable[[], int] | None]:
+    """Whom the watches tell their news, and what they must have seen before they are read."""
+    if isinstance(clock, SystemClock):
+        return clock.news, None
+
+    def version() -> int:
+        gate.read()
+        return clock.version()
+
     # News end the simulator's own sleeps; a second call from here would come at a moment that nobody can predict.
-    return simulated, lambda: None, simulated.version
+    return lambda: None, version
 
 
 @contextmanager

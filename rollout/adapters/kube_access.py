@@ -40,7 +40,7 @@ def kube_api(access: Access, cluster: str, account: Account) -> KubeApi:
     if is_loopback(configuration.host):
         # A proxy of the environment cannot reach this machine's loopback.
         configuration.proxy = None
-    return KubeApi(configuration, user_agent(account.run_id), renew)
+    return KubeApi(configuration, user_agent(account.run_id), account.gate, renew)
 
 
 def _eks(configuration: Configuration, name: str, account: Account, role: str | None) -> Callable[[], bool]:

@@ -1,7 +1,8 @@
 """Raw requests to one Kubernetes API server: JSON in, JSON out, every failure as one of our errors.
 
 The typed client validates replies, and can fail on one after the change was applied; here only its configuration and
-its connections are used. Reads are sent again by themselves, within seconds; a mutating request is sent once.
+its connections are used. Reads are sent again by themselves, within seconds; a mutating request is sent once. Both ask
+the run's gate in the moment in which they would leave.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import urllib3
 from kubernetes.client.api_client import ApiClient
@@ -24,13 +25,15 @@ from rollout.errors import EdgeError, Refused, Retry, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from rollout.gate import Gate
+
     Query = Sequence[tuple[str, str]]
 
 Object = dict[str, Any]
 
-# Seconds to connect, and between two bytes. A mutating call is over within ten, because the lease counts on it.
-_WRITE_TIMEOUT = (3.0, 7.0)
-_READ_TIMEOUT = (3.0, 10.0)
+# Seconds to connect, and between two bytes. A request is over within ten: the lease counts on it, and so does whoever
+# asks us to stop.
+_TIMEOUT = (3.0, 7.0)
 # API servers send a bookmark about every minute.
 _WATCH_TIMEOUT = (3.0, 75.0)
 # Objects on one page of a list.
@@ -90,13 +93,17 @@ class KubeApi:
     `renew` is called when it does not accept our token, and tells whether there may be a better one next time.
     """
 
-    def __init__(self, configuration: Any, user_agent: str, renew: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, configuration: Any, user_agent: str, gate: Gate, renew: Callable[[], bool] = lambda: False
+    ) -> None:
         self.host = str(configuration.host)
         self.authority = _authority(configuration)
         self._renew = renew
-        self._reader = _Line(_client(configuration, user_agent, _READ_RETRIES), _READ_TIMEOUT, mutating=False)
-        self._writer = _Line(_client(configuration, user_agent, retries=False), _WRITE_TIMEOUT, mutating=True)
-        self._watcher = _Line(_client(configuration, user_agent, retries=False), _WATCH_TIMEOUT, mutating=False)
+        patient = _client(configuration, user_agent, _Attempts(gate.read))
+        self._reader = _Line(patient, _TIMEOUT, gate.read, mutating=False)
+        once, watching = (_client(configuration, user_agent, retries=False) for _ in range(2))
+        self._writer = _Line(once, _TIMEOUT, gate.write, mutating=True)
+        self._watcher = _Line(watching, _WATCH_TIMEOUT, gate.read, mutating=False)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -182,10 +189,11 @@ class KubeApi:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A client and how long it waits: seconds to connect, seconds between two bytes."""
+    """A client and how long it waits: seconds to connect, seconds between two bytes. `gate`: lets requests leave."""
 
     client: Any
     timeout: tuple[float, float]
+    gate: Callable[[], None]
     mutating: bool
 
     def ask(
@@ -212,19 +220,35 @@ class _Line:
             request = self.client.param_serialize(
                 verb, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
             )
+        self.gate()
         return self.client.call_api(*request, _request_timeout=self.timeout)
 
 
-# Reads, posted questions too: two more attempts at once. Retry-After is not slept out here: the runner waits, on its
-# clock.
-_READ_RETRIES = urllib3.Retry(
-    total=2,
-    backoff_factor=0.2,
-    status_forcelist=(TOO_MANY, 500, 502, 503, 504),
-    allowed_methods=("GET", "POST"),
-    raise_on_status=False,
-    respect_retry_after_header=False,
-)
+class _Attempts(urllib3.Retry):
+    """Of a read, posted questions too: two more at once, if the gate lets them leave.
+
+    Retry-After is not slept out here: the runner waits, on its clock.
+    """
+
+    _SETTINGS: ClassVar[dict[str, Any]] = {
+        "total": 2,
+        "backoff_factor": 0.2,
+        "status_forcelist": (TOO_MANY, 500, 502, 503, 504),
+        "allowed_methods": ("GET", "POST"),
+        "raise_on_status": False,
+        "respect_retry_after_header": False,
+    }
+
+    def __init__(self, gate: Callable[[], None], **left: Any) -> None:
+        super().__init__(**(self._SETTINGS | left))
+        self._gate = gate
+
+    def new(self, **changes: Any) -> Self:
+        return super().new(gate=self._gate, **changes)
+
+    def increment(self, *what: Any, **happened: Any) -> Self:
+        self._gate()
+        return super().increment(*what, **happened)
 
 
 def _authority(configuration: Any) -> bytes:

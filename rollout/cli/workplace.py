@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import re
 import secrets
@@ -58,6 +59,7 @@ class Workplace:
         holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
         stop = self.signals.came
         with lease.hold(self.journal, self.cluster, holder, clock.now, time):
+            self.edge.gate.renewed(tuple(math.inf for _ in self.edge.gate.clocks()))  # until `hold` renews it
             with progress.spectator(self.journal, rollout_id, clock.now) as report:
                 runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, stop, report)
                 runner.unhalt()
@@ -76,7 +78,7 @@ def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
     from rollout.adapters import connect
 
     run_id = secrets.token_hex(6)
-    with heard() as signals, connect(config, run_id) as edge:
+    with heard() as signals, connect(config, run_id, signals.came) as edge:
         signals.wake = edge.clock.wake
         yield Workplace(journal, edge, run_id, config.cluster, signals, simulated=config.simulator is not None)
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from rollout.adapters import Edge, connect
-from tests.adapters.living import RUN, Living, living
+from tests.adapters.living import RUN, Living, living, trusting
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
 def edge(running: Living) -> Iterator[Edge]:
     """Everything connected, for the whole module."""
     with connect(running.config(), RUN) as connected:
-        yield connected
+        yield trusting(connected)
 
 
 @pytest.fixture

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rollout.adapters import Edge
 from rollout.config import Config, load
+from rollout.gate import Gate
 from rollout.simulator import faults, scenario
 from rollout.simulator.handout import Endpoints
 from rollout.simulator.server import Simulator
@@ -18,6 +21,19 @@ T = TypeVar("T")
 
 RUN = "0123456789ab"
 SCENARIO = Path(__file__).with_name("world.yaml")
+
+
+def trusting(edge: Edge) -> Edge:
+    """An edge whose lease is trusted for ever."""
+    edge.gate.renewed(tuple(math.inf for _ in edge.gate.clocks()))
+    return edge
+
+
+def open_gate() -> Gate:
+    """A gate without clocks: no trust ends by one."""
+    gate = Gate(lambda: ())
+    gate.renewed(())
+    return gate
 
 
 class Living:

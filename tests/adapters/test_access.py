@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -14,7 +15,7 @@ from rollout.adapters.access import Account, own_account, simulated_account
 from rollout.adapters.aws import AwsFleet
 from rollout.adapters.eks_token import EksToken
 from rollout.errors import Refused, Retry
-from tests.adapters.living import RUN, Living
+from tests.adapters.living import RUN, Living, open_gate
 
 ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
 SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
@@ -22,7 +23,7 @@ SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
 
 @pytest.fixture
 def account(world: Living) -> Account:
-    return simulated_account("eu-west-1", RUN, world.endpoints.aws)
+    return simulated_account("eu-west-1", RUN, world.endpoints.aws, open_gate())
 
 
 class Seconds:
@@ -85,12 +86,12 @@ def test_without_credentials_a_person_must_act(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv(name, "/nonexistent")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(Refused, match="credentials"):
-        own_account("eu-west-1", RUN, world.endpoints.aws).caller()
+        own_account("eu-west-1", RUN, world.endpoints.aws, open_gate()).caller()
 
 
 def test_nobody_listens_means_that_nothing_was_sent(account: Account) -> None:
     """A refused connection is `Retry`, for reads and for mutating calls."""
-    nowhere = AwsFleet(Account(account.session, RUN, "http://127.0.0.1:1"), lambda: datetime.now(UTC))
+    nowhere = AwsFleet(replace(account, endpoint_url="http://127.0.0.1:1"), lambda: datetime.now(UTC))
     with pytest.raises(Retry):
         nowhere.groups(["workers"])
     with pytest.raises(Retry):

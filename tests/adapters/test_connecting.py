@@ -11,7 +11,7 @@ from rollout.adapters import clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
 from rollout.simulator.handout import TOKEN
-from tests.adapters.living import RUN, Living
+from tests.adapters.living import RUN, Living, trusting
 
 ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
 SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
@@ -36,6 +36,7 @@ def test_roles_and_a_token_minted_in_process_open_the_cluster(world: Living) -> 
     """The way of the real thing: assume a role, another one for Kubernetes, ask EKS where the API is."""
     access = EKS | {"assume_role": ROLE, "eks_role": SECOND}
     with connect(world.config(access=access), RUN) as edge:
+        trusting(edge)
         assert "redeploy_nodes-demo" in edge.identity
         assert edge.server == world.endpoints.kubernetes
         assert edge.cluster.nodes()
