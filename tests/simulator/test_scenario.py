@@ -64,6 +64,10 @@ NEEDED = {
     "kube-away",
     "aws-away",
     "credentials-expire",
+    "proof-plain",
+    "proof-deadline",
+    "proof-vanish",
+    "proof-surplus",
 }
 
 

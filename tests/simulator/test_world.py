@@ -236,6 +236,17 @@ def test_an_evicted_job_pod_counts_as_failed_and_is_replaced() -> None:
     assert (job(one)["active"], job(one)["failed"]) == (1, 1)
 
 
+def test_a_job_pod_whose_kubelet_is_stuck_goes_when_it_is_forced() -> None:
+    """It counts as failed as soon as it is deleted, so that then no finalizer holds it, only its kubelet."""
+    one = world(workloads=jobs(), world_faults=[{"kind": "stuck_pod", "pod": "default/job"}])
+    (pod,) = pods_of(one, "job-0")
+    one.store.delete("pods", "default", pod["metadata"]["name"])
+    passes(one, HOUR)
+    assert pod["metadata"]["name"] in {each["metadata"]["name"] for each in pods_of(one, "job-0")}
+    one.store.delete("pods", "default", pod["metadata"]["name"], grace=0)
+    assert pod["metadata"]["name"] not in {each["metadata"]["name"] for each in pods_of(one, "job-0")}
+
+
 def test_an_attempts_runtime_does_not_depend_on_when_it_runs() -> None:
     """The same attempt of the same Job takes as long in a world where it started later."""
 

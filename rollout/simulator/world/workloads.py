@@ -1,7 +1,8 @@
 """The controllers of Jobs, Deployments and DaemonSets.
 
 Each looks at one object at a time, a moment after something about it has changed, and acts on the world as it is then;
-so it does not matter how a pod went. A Job's pod counts when it has finished: then its finalizer is taken off.
+so it does not matter how a pod went. A Job's pod counts when it has finished or somebody deletes it: then its finalizer is
+taken off. (Source: `isPodFailed` of the Job controller, with the default podReplacementPolicy.)
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ class JobController(Controller):
     def sync(self, key: Key, obj: Object) -> None:
         """Count what has finished, then make what is missing."""
         mine = self._index.of(Owner("Job", *key))
-        counted = [pod for pod in mine if _uncounted(pod) and (pods.finished(pod) or _never_ran(pod))]
+        counted = [pod for pod in mine if _uncounted(pod) and (pods.finished(pod) or pods.terminating(pod))]
         succeeded = sum(pods.phase(pod) == "Succeeded" for pod in counted)
         failed = len(counted) - succeeded
         if failed:
@@ -206,10 +207,6 @@ class JobController(Controller):
 
 def _uncounted(pod: Object) -> bool:
     return JOB_TRACKING in pod["metadata"].get("finalizers", ())
-
-
-def _never_ran(pod: Object) -> bool:
-    return pods.terminating(pod) and pods.node_of(pod) is None
 
 
 def _is_over(job: Object) -> bool:
