@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
-from rollout.errors import UserError
 from rollout.journal.postgres import PostgresDatabase
 from rollout.journal.sqlite import SqliteFile
+from rollout.journal.trouble import InDoubt, Trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-
-class InDoubt(UserError):
-    """The answer to a COMMIT was lost: it may stand. It is never sent again; whoever can reads back whether it does."""
+    from rollout.errors import UserError
 
 
 class Where(Protocol):
@@ -54,7 +52,7 @@ class Where(Protocol):
     def lock_schema(self, connection: Connection) -> None:
         """Keep other upgrades out until the transaction ends."""
 
-    def in_words(self, error: DBAPIError) -> UserError | None:
+    def in_words(self, error: DBAPIError) -> Trouble | None:
         """Return what an operator can act on, None for what is a fault of ours."""
 
     def damage(self, connection: Connection) -> list[str]:

@@ -10,88 +10,180 @@ written.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy.exc import IntegrityError
 
 from rollout.errors import UserError
+from rollout.gate import Gate
 from rollout.journal import term
 from rollout.journal.database import Database
 from rollout.journal.store import ACTIVE_ELSEWHERE, SqlJournal
+from rollout.journal.tenure import RESUMABLE, Tenure
 from rollout.journal.term import Holder, Term, Time, database_time
+from rollout.journal.trouble import InDoubt, Trouble
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+
+class Taken(UserError):
+    """Another runner works the cluster (exit 76): `who`, in words.
+
+    `expires_at`: when its lease ends unless it is renewed; None where it lasts as long as its process does.
+    """
+
+    def __init__(self, cluster: str, who: str, expires_at: datetime | None, hint: str) -> None:
+        super().__init__(f"cluster {cluster} is being worked by {who}", hint=hint, exit_code=ACTIVE_ELSEWHERE)
+        self.who = who
+        self.expires_at = expires_at
 
 
 @contextmanager
 def hold(
-    journal: SqlJournal, cluster: str, holder: Holder, now: Callable[[], datetime], time: Time = database_time
-) -> Iterator[int]:
-    """Hold a cluster while the block runs; what the journal writes meanwhile carries the epoch, which is returned.
+    journal: SqlJournal,
+    cluster: str,
+    holder: Holder,
+    now: Callable[[], datetime],
+    gate: Gate,
+    patience: Callable[[], bool],
+    time: Time = database_time,
+    assume_dead: str | None = None,
+) -> Iterator[Tenure]:
+    """Hold a cluster while the block runs; what the journal writes meanwhile carries the epoch.
 
-    `now`: the current instant, for the history. `time`: what leases go by; another than the database's own is for a
-    simulated world alone. Raises `UserError` (exit 76) that says who holds the cluster.
+    `now`: the current instant by the runner's clock. `gate`: is told when the lease was renewed, and that it has ended.
+    `patience`: asked when the journal is away: waits for a moment, and tells whether to try again. `time`: what leases
+    go by; another than the database's own is for a simulated world alone. `assume_dead`: who says that whoever held the
+    cluster before is dead, so that nothing waits for its last requests.
+
+    Raises `Taken` while another runner holds it.
     """
     database = journal.database
     with _locked(database, cluster, database.where.path) if database.where.path else nullcontext():
-        held = acquire(database, cluster, holder, now(), time)
-        journal.held(held)
+        tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, gate, patience)
+        journal.held(tenure)
         try:
-            yield held.epoch
-        except BaseException:
+            yield tenure
+        finally:
             journal.held(None)
-            with suppress(UserError):  # what went wrong first is what is told; the lease ends by itself
-                held.release(database, now())
-            raise
-        journal.held(None)
-        held.release(database, now())
+            with suppress(UserError):  # how the work ended is what counts; the lease ends by itself
+                tenure.release(now())
 
 
-def acquire(database: Database, cluster: str, holder: Holder, now: datetime, time: Time = database_time) -> Term:
-    """Begin the next hold of a cluster; `UserError` if the one before it lasts."""
+def acquire(claim: Claim, now: Callable[[], datetime], gate: Gate, patience: Callable[[], bool]) -> Tenure:
+    """Begin the next hold of a cluster, as `hold` does; `Taken` if the one before it lasts."""
+    began = gate.clocks()
     try:
-        with database.writing() as connection:
-            last = term.newest(connection, cluster)
-            # Whoever held a file's journal is dead, or its lock would have kept us out.
-            alive = database.where.path is None
-            if last and last.released_at is None and not term.take_over(connection, last, time, alive=alive):
-                raise _taken(database, cluster)
-            return term.begin(connection, cluster, last.epoch + 1 if last else 1, holder, now, time)
+        with claim.database.writing() as connection:
+            begun = claim.begin(connection, now())
+    except InDoubt:
+        if not begun.term.stands(claim.database, 0):
+            raise
     except IntegrityError as error:
-        raise _taken(database, cluster) from error
+        raise _refused(claim.database, claim.cluster) from error
+    # Our clock is read after the database's was: what is added to it ends late, never early.
+    calm_from = now() + timedelta(seconds=begun.calm) if begun.calm else None
+    gate.renewed(began)
+    return Tenure(claim.database, begun.term, gate, patience, calm_from, begun.predecessor(calm_from))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who claims which cluster, by which time; `assume_dead`: as for `hold`."""
+
+    database: Database
+    cluster: str
+    holder: Holder
+    time: Time = database_time
+    assume_dead: str | None = None
+
+    def begin(self, connection: Connection, now: datetime) -> Begun:
+        """Write the next hold of the cluster, after the end of the one before it."""
+        last = term.newest(connection, self.cluster)
+        told = [self._end(connection, last)] if last and term.lasts(last) else []
+        if self.assume_dead:
+            dead = term.assume_dead(connection, self.cluster, self.assume_dead, self.time)
+            told += [f"{self.assume_dead} says that it is dead: {who}" for who in dead]
+        epoch = last.epoch + 1 if last else 1
+        begun = term.begin(connection, self.cluster, epoch, self.holder, now, self.time)
+        return Begun(begun, tuple(told), term.calm(connection, self.cluster, self.time))
+
+    def _end(self, connection: Connection, row: Row[Any]) -> str:
+        """End the hold that nobody released, and say so; `Taken` if it lasts."""
+        if self.database.where.path:
+            # We have the lock that it had, so it is dead; and what a process signed and did not send dies with it.
+            term.succeed(connection, row, self.time)
+            return f"took over from {term.who(row)}, which died without releasing its lease"
+        if not term.take_over(connection, row, self.time):
+            raise _taken(self.database, term.newest(connection, self.cluster) or row)
+        return f"took over from {term.who(row)}, whose lease ended at {row.expires_at:%H:%M:%S} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A hold that began. `told`: of those before it that nobody released, one sentence each.
+
+    `calm`: seconds for which a request of a runner that was taken over may still arrive.
+    """
+
+    term: Term
+    told: tuple[str, ...]
+    calm: float
+
+    def predecessor(self, calm_from: datetime | None) -> str | None:
+        """Say from whom it was taken over, and what follows from that; None where nothing is to be told."""
+        if not calm_from:
+            return "; ".join(self.told) or None
+        until = f"nothing is terminated and no Job killed before {calm_from:%H:%M:%S} UTC"
+        return "; ".join((*self.told, f"a request of an older runner may still be on its way: {until}"))
 
 
 @contextmanager
 def _locked(database: Database, cluster: str, path: Path) -> Iterator[None]:
     # Never deleted: a lock on a file that has lost its name keeps nobody out.
-    lock = os.open(path.with_name(f"{path.name}.{quote(cluster, safe='')}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = _lock_file(path.with_name(f"{path.name}.{quote(cluster, safe='')}.lock"))
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _taken(database, cluster) from error
+            raise _refused(database, cluster) from error
         yield
     finally:
         os.close(lock)
 
 
-def _taken(database: Database, cluster: str) -> UserError:
+def _lock_file(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        hint = f"make room (df {path.parent})" if full else f"give this user the right to write {path.parent}"
+        code = RESUMABLE if full else 2
+        raise Trouble(f"the lock {path} cannot be had: {error.strerror}", hint=hint, exit_code=code) from error
+
+
+def _refused(database: Database, cluster: str) -> Taken:
     """Say who holds a cluster. A file's row is written a moment after its lock is taken: there may be none yet."""
     with database.reading() as connection:
         row = term.newest(connection, cluster)
-    if row is None or row.released_at is not None:
-        return _refusal(cluster, "another process", "ps -ef | grep rollout")
-    build = f" for {row.build_url}" if row.build_url else ""
-    who = f"process {row.pid} on {row.host}{build}, run {row.run_id}, since {row.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
+    if row is None or not term.lasts(row):
+        return Taken(cluster, "another process", None, "ps -ef | grep rollout")
+    return _taken(database, row)
+
+
+def _taken(database: Database, row: Row[Any]) -> Taken:
     hint = f"follow it: rollout events --follow, or stop it: kill {row.pid}"
-    if database.where.path is None:
-        hint += f" on {row.host}; if it is dead, the same command goes on after {row.expires_at:%H:%M:%S} UTC"
-    return _refusal(cluster, who, hint)
-
-
-def _refusal(cluster: str, who: str, hint: str) -> UserError:
-    return UserError(f"cluster {cluster} is being worked by {who}", hint=hint, exit_code=ACTIVE_ELSEWHERE)
+    if database.where.path:
+        return Taken(row.cluster, term.who(row), None, hint)
+    hint += f" on {row.host}; if it is dead, the same command goes on after {row.expires_at:%H:%M:%S} UTC"
+    return Taken(row.cluster, term.who(row), row.expires_at, hint)

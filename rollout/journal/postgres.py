@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from rollout.config import without_password
 from rollout.errors import UserError
+from rollout.journal.trouble import Trouble
 
 if TYPE_CHECKING:
     from psycopg import Error
@@ -116,7 +117,7 @@ class PostgresDatabase:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
 
-    def in_words(self, error: DBAPIError) -> UserError | None:
+    def in_words(self, error: DBAPIError) -> Trouble | None:
         origin: Error = error.orig  # type: ignore[assignment]  # what psycopg raised
         state = origin.sqlstate
         if state is None:
@@ -130,7 +131,7 @@ class PostgresDatabase:
     def orphans(self, connection: Connection) -> list[str]:  # noqa: ARG002  foreign keys always hold
         return []
 
-    def _unreached(self, origin: Error) -> UserError:
+    def _unreached(self, origin: Error) -> Trouble:
         """Put a connection that did not come about, or broke, in words.
 
         libpq gives no SQLSTATE for it: what tells a server that refuses from one that is away is whether a password
@@ -146,10 +147,10 @@ class PostgresDatabase:
             origin, "the server cannot be reached", "look whether it is up (pg_isready), then {again}", 75
         )
 
-    def _told(self, origin: Error, cause: str, hint: str, exit_code: int) -> UserError:
+    def _told(self, origin: Error, cause: str, hint: str, exit_code: int) -> Trouble:
         said = without_password(" ".join(str(origin).split()))
         words = hint.format(again=_AGAIN, upgrade=self.upgrade_command)
-        return UserError(f"the journal {self.name}: {cause} ({said})", hint=words, exit_code=exit_code)
+        return Trouble(f"the journal {self.name}: {cause} ({said})", hint=words, exit_code=exit_code)
 
 
 def _begun(connection: Connection) -> None:

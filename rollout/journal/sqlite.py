@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from rollout.errors import UserError
 from rollout.journal import place
+from rollout.journal.trouble import Trouble
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import ConnectionPoolEntry
+
+    from rollout.errors import UserError
 
 #: Seconds that a transaction waits for another process's. Ours last milliseconds; one that lasts longer is a trouble.
 BUSY_SECONDS = 5.0
@@ -65,13 +67,13 @@ class SqliteFile:
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: a writing transaction keeps all others out from its start."""
 
-    def in_words(self, error: DBAPIError) -> UserError | None:
+    def in_words(self, error: DBAPIError) -> Trouble | None:
         code = getattr(error.orig, "sqlite_errorcode", None)
         if code is None or code & 0xFF not in _TROUBLES:
             return None
         cause, hint, exit_code = _TROUBLES[code & 0xFF]
         places = {"path": self.path, "folder": self.path.parent}
-        return UserError(f"the journal {self.path}: {cause}", hint=hint.format(**places), exit_code=exit_code)
+        return Trouble(f"the journal {self.path}: {cause}", hint=hint.format(**places), exit_code=exit_code)
 
     def damage(self, connection: Connection) -> list[str]:
         lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
@@ -92,6 +94,7 @@ def _engine(path: Path, *, enforce: bool) -> Engine:
             raw.execute("PRAGMA journal_mode = WAL")
             raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
             raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
+            raw.execute("PRAGMA recursive_triggers = ON")  # INSERT OR REPLACE would walk past them
         except sqlite3.Error:
             raw.close()  # the pool forgets a connection that it could not make
             raise

@@ -1,13 +1,12 @@
 """The journal behind `ports.Journal`: each verb is one transaction, with the events that tell of it.
 
 Nothing is held in memory between two verbs: whoever opens the journal after a crash knows as much as who wrote it.
-Under a lease each transaction renews it first; and if the answer to a COMMIT was lost, what stands is read back.
+Under a lease a transaction may be begun anew (see `tenure`): it is a function that changes nothing but the journal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,9 +21,10 @@ from rollout.effects import Effect
 from rollout.errors import Bug, UserError
 from rollout.journal import chain, effect_rows, node_rows, reading
 from rollout.journal.chain import Author, Page
-from rollout.journal.database import Database, InDoubt
+from rollout.journal.database import Database
 from rollout.journal.models import events, killed_jobs, leases, rollouts
-from rollout.journal.term import Term
+from rollout.journal.tenure import T, Tenure, Work
+from rollout.journal.trouble import InDoubt
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
@@ -44,12 +44,12 @@ class SqlJournal:
     def __init__(self, database: Database, actor: str) -> None:
         self.database = database
         self._author = Author(actor)
-        self._term: Term | None = None
+        self._tenure: Tenure | None = None
 
-    def held(self, term: Term | None) -> None:
+    def held(self, tenure: Tenure | None) -> None:
         """From now on write under this hold of a cluster; None: under none."""
-        self._term = term
-        self._author = replace(self._author, epoch=term.epoch if term else None)
+        self._tenure = tenure
+        self._author = replace(self._author, epoch=tenure.epoch if tenure else None)
 
     def close(self) -> None:
         """Close the connections that are kept open; the next verb opens new ones."""
@@ -63,13 +63,16 @@ class SqlJournal:
         text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
         if key is not None and len(key) > LONGEST_KEY:
             raise UserError(f"the key has {len(key)} characters", hint=f"give one of at most {LONGEST_KEY}")
+
+        def work(connection: Connection) -> None:
+            connection.execute(rollouts.insert().values(**first, **stored, **times))
+            page = Page(connection, rollout_id, self._author)
+            node_rows.add_groups(page, plan)
+            page.tell(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster, to=Phase.PLANNED.value)
+            page.close()
+
         try:
-            with self._writing() as connection:
-                connection.execute(rollouts.insert().values(**first, **stored, **times))
-                page = Page(connection, rollout_id, self._author)
-                node_rows.add_groups(page, plan)
-                page.tell(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster, to=Phase.PLANNED.value)
-                page.close()
+            self._write(work)
         except IntegrityError as error:
             taken = self._taken(key, plan.cluster)
             if taken is None:
@@ -80,19 +83,22 @@ class SqlJournal:
                 raise
 
     def summaries(self) -> tuple[Summary, ...]:
-        with self.database.reading() as connection:
-            return reading.summaries(connection)
+        return self._read(reading.summaries)
 
     def load(self, rollout_id: str) -> Record:
-        # On a server a tick that writes nothing renews the lease all the same; of a file the lock is the truth.
-        renews = self._term is not None and self.database.where.path is None
-        with self._writing() if renews else self.database.reading() as connection:
-            return reading.record(connection, self._row(connection, rollout_id))
+        def work(connection: Connection) -> Record:
+            return reading.record(connection, self._row(connection, rollout_id), self.database.where.name)
+
+        if self._tenure is None:
+            return self._read(work)
+        return replace(self._tenure.look(work), epoch=self._tenure.epoch, calm_from=self._tenure.calm_from)
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
-        with self._page(rollout_id) as page:
+        def work(page: Page) -> None:
             for one in settled:
                 effect_rows.settle(page, one, now)
+
+        self._on_page(rollout_id, work)
 
     def intend(
         self,
@@ -103,7 +109,7 @@ class SqlJournal:
         nodes: Sequence[Node],
         now: datetime,
     ) -> None:
-        with self._page(rollout_id) as page:
+        def work(page: Page) -> None:
             node_rows.add(page, nodes, now)
             for move in moves:
                 node_rows.move(page, move, now)
@@ -112,13 +118,17 @@ class SqlJournal:
             for effect in effects:
                 effect_rows.intend(page, effect, now)
 
+        self._on_page(rollout_id, work)
+
     def receive(self, rollout_id: str, receipts: Sequence[Receipt]) -> None:
-        with self._page(rollout_id) as page:
+        def work(page: Page) -> None:
             for receipt in receipts:
                 effect_rows.receive(page, receipt)
 
+        self._on_page(rollout_id, work)
+
     def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
-        with self._page(rollout_id) as page:
+        def work(page: Page) -> None:
             row = self._row(page.connection, rollout_id)
             phase = machine.step(row.phase, "advance")
             page.change(phase=phase, since=now, deadline=deadline, ended_at=now if machine.terminal(phase) else None)
@@ -129,34 +139,43 @@ class SqlJournal:
             for line in step.report:
                 page.tell(now, "report", line)
 
+        self._on_page(rollout_id, work)
+
     def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
-        with self._page(rollout_id) as page:
+        text = f"halted: {why}; next: {hint}" if hint else f"halted: {why}"
+
+        def work(page: Page) -> None:
             page.change(halted=why, hint=hint, halted_at=now)
-            page.tell(now, "halted", f"halted: {why}; next: {hint}" if hint else f"halted: {why}", why=why, hint=hint)
+            page.tell(now, "halted", text, why=why, hint=hint)
+
+        self._on_page(rollout_id, work)
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
-        with self._page(rollout_id) as page:
+        def work(page: Page) -> None:
             count = self._row(page.connection, rollout_id).round + 1
             page.change(halted=None, hint=None, halted_at=None, round=count, deadline=deadline)
             effect_rows.forgive(page, now)
             page.tell(now, "resumed", f"resumed, round {count}{_until(deadline)}", round=count)
 
+        self._on_page(rollout_id, work)
+
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
-        with self._page(rollout_id) as page:
-            page.tell(now, kind, text)
+        self._on_page(rollout_id, lambda page: page.tell(now, kind, text))
 
     def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
         columns = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text)
         query = select(*columns).where(events.c.rollout_id == rollout_id, events.c.seq > after).order_by(events.c.seq)
-        with self.database.reading() as connection:
+
+        def work(connection: Connection) -> tuple[Event, ...]:
             self._row(connection, rollout_id)
             return tuple(Event(*row) for row in connection.execute(query))
+
+        return self._read(work)
 
     def killed(self, rollout_id: str) -> tuple[KilledJob, ...]:
         columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at)
         query = select(*columns).where(killed_jobs.c.rollout_id == rollout_id).order_by(killed_jobs.c.id)
-        with self.database.reading() as connection:
-            return tuple(KilledJob(*row) for row in connection.execute(query))
+        return self._read(lambda connection: tuple(KilledJob(*row) for row in connection.execute(query)))
 
     # ---- beyond the port: what is joined with the other side's log in order to prove the promises ------------------
 
@@ -176,24 +195,28 @@ class SqlJournal:
         with self.database.reading() as connection:
             return {row.run_id: row.epoch for row in connection.execute(select(leases.c.run_id, leases.c.epoch))}
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        number = None
-        try:
-            with self.database.writing() as connection:
-                number = self._term.renew(connection) if self._term else None
-                yield connection
-        except InDoubt:
-            if self._term is None or number is None or not self._term.stands(self.database, number):
-                raise
+    def _write(self, work: Work[T]) -> T:
+        if self._tenure:
+            return self._tenure.write(work)
+        with self.database.writing() as connection:
+            return work(connection)
 
-    @contextmanager
-    def _page(self, rollout_id: str) -> Iterator[Page]:
-        with self._writing() as connection:
+    def _read(self, work: Work[T]) -> T:
+        if self._tenure:
+            return self._tenure.read(work)
+        with self.database.reading() as connection:
+            return work(connection)
+
+    def _on_page(self, rollout_id: str, work: Callable[[Page], None]) -> None:
+        """Do the work in one transaction, and close the page with it."""
+
+        def whole(connection: Connection) -> None:
             self._row(connection, rollout_id)
             page = Page(connection, rollout_id, self._author)
-            yield page
+            work(page)
             page.close()
+
+        self._write(whole)
 
     def _row(self, connection: Connection, rollout_id: str) -> Row[Any]:
         row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).first()

@@ -5,6 +5,9 @@ after that; and who takes over waits for the transaction of whoever still holds 
 and then write, would let a stale transaction through (READ COMMITTED, two transactions that do not see each other).
 
 Each renewal leaves its number in the row. When the answer to a COMMIT is lost, the number tells whether it stands.
+
+A lease that ended because it was not renewed leaves a holder behind that may not know yet, and requests that it signed
+may still be on their way when it does: the row says until when (see `calm`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Row, Update, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Row, Update, func, literal, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Seconds that a lease lasts after each renewal. A look at the world, a wait and a request take at most ten each.
 TTL_SECONDS = 60.0
+
+#: Seconds after the end of a lease in which a request of its holder may still arrive: AWS takes a signed one for five
+#: minutes (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html), and clocks differ a little.
+LATE_SECONDS = 330.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +81,10 @@ def simulated_time(now: Callable[[], datetime]) -> Time:
 class Term:
     """A hold that began; its `epoch` counts the holds of the cluster."""
 
-    def __init__(self, cluster: str, epoch: int, time: Time) -> None:
+    def __init__(self, cluster: str, epoch: int, run_id: str, time: Time) -> None:
         self.epoch = epoch
         self._cluster = cluster
+        self._run_id = run_id
         self._time = time
         self._number = 0
 
@@ -88,15 +96,17 @@ class Term:
         self._number += 1
         values = {"expires_at": self._time(TTL_SECONDS), "renewals": self._number}
         if not connection.execute(self._ours().values(values)).rowcount:
-            problem = f"another runner has taken over cluster {self._cluster}; nothing more was written from here"
-            raise Lost(f"{problem}\n  next: rollout events --follow")
+            raise self._lost(connection)
         return self._number
 
     def stands(self, database: Database, number: int) -> bool:
-        """Tell whether the transaction of that number, the newest, was committed, after waiting for its end."""
-        query = select(leases.c.renewals).where(*_named(self._cluster, self.epoch)).with_for_update()
+        """Tell whether the transaction of that number, the newest, was committed, after waiting for its end.
+
+        Number 0 is the one that began the hold.
+        """
+        ours = (*_named(self._cluster, self.epoch), leases.c.run_id == self._run_id)
         with database.writing() as connection:
-            return connection.execute(query).scalar() == number
+            return connection.execute(select(leases.c.renewals).where(*ours).with_for_update()).scalar() == number
 
     def release(self, database: Database, now: datetime) -> None:
         """End the hold; one that was taken over is left alone."""
@@ -106,6 +116,14 @@ class Term:
     def _ours(self) -> Update:
         return update(leases).where(*_named(self._cluster, self.epoch), leases.c.taken_at.is_(None))
 
+    def _lost(self, connection: Connection) -> Lost:
+        now = newest(connection, self._cluster)
+        if now is None or now.epoch <= self.epoch:
+            problem = f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {self._cluster})"
+            return Lost(f"{problem}: an older copy was put in its place; nothing was written\n  next: rollout doctor")
+        problem = f"cluster {self._cluster} was taken over by {who(now)}; nothing more was written from here"
+        return Lost(f"{problem}\n  next: rollout events --follow")
+
 
 def newest(connection: Connection, cluster: str) -> Row[Any] | None:
     """Return the row of the cluster's newest hold."""
@@ -113,21 +131,59 @@ def newest(connection: Connection, cluster: str) -> Row[Any] | None:
     return connection.execute(query).first()
 
 
-def take_over(connection: Connection, row: Row[Any], time: Time, *, alive: bool) -> bool:
-    """End a hold that was never released; False, and nothing changes, if it lasts.
+def take_over(connection: Connection, row: Row[Any], time: Time) -> bool:
+    """End a lease that was not renewed in time; False, and nothing changes, if it lasts."""
+    over = leases.c.expires_at <= time(0)
+    return _taken(connection, row, over, taken_at=time(0))
 
-    `alive`: whether its holder may still live, so that only the lease's end tells.
+
+def succeed(connection: Connection, row: Row[Any], time: Time) -> None:
+    """End the hold of a process whose lock was found free: it is dead, and so is what it had not sent yet."""
+    _taken(connection, row, taken_at=time(0), assumed_dead="the kernel, which freed its lock")
+
+
+def assume_dead(connection: Connection, cluster: str, says: str, time: Time) -> list[str]:
+    """Let nobody wait for the requests of those that were taken over, on somebody's word; return who they were."""
+    late = (*_taken_over(cluster), leases.c.expires_at > time(-LATE_SECONDS))
+    changed = update(leases).where(*late).values(assumed_dead=says).returning(leases)
+    return [who(row) for row in connection.execute(changed).all()]
+
+
+def calm(connection: Connection, cluster: str, time: Time) -> float:
+    """Return for how many seconds from now a request of a runner that was taken over may still arrive; 0 if none can.
+
+    All of them count, not the last one alone: whoever came in between may have ended early.
     """
-    over = [leases.c.expires_at <= time(0)] if alive else []
-    open_ = (*_named(row.cluster, row.epoch), leases.c.released_at.is_(None), leases.c.taken_at.is_(None))
-    return bool(connection.execute(update(leases).where(*open_, *over).values(taken_at=time(0))).rowcount)
+    query = select(func.max(leases.c.expires_at), time(0)).where(*_taken_over(cluster))
+    ended, now = connection.execute(query).one()
+    return max(0.0, (ended - now).total_seconds() + LATE_SECONDS) if ended else 0.0
 
 
 def begin(connection: Connection, cluster: str, epoch: int, holder: Holder, now: datetime, time: Time) -> Term:
     """Write the row of a new hold; `IntegrityError` if somebody was quicker."""
     row = {"cluster": cluster, "epoch": epoch, "acquired_at": now, "expires_at": time(TTL_SECONDS)}
     connection.execute(leases.insert().values(row | asdict(holder)))
-    return Term(cluster, epoch, time)
+    return Term(cluster, epoch, holder.run_id, time)
+
+
+def who(row: Row[Any]) -> str:
+    """Name the holder of a lease."""
+    build = f" for {row.build_url}" if row.build_url else ""
+    return f"process {row.pid} on {row.host}{build}, run {row.run_id}, since {row.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def lasts(row: Row[Any]) -> bool:
+    """Tell whether a hold was neither released nor taken over."""
+    return row.released_at is None and row.taken_at is None
+
+
+def _taken(connection: Connection, row: Row[Any], *only: ColumnElement[bool], **values: Any) -> bool:
+    open_ = (*_named(row.cluster, row.epoch), leases.c.released_at.is_(None), leases.c.taken_at.is_(None))
+    return bool(connection.execute(update(leases).where(*open_, *only).values(values)).rowcount)
+
+
+def _taken_over(cluster: str) -> tuple[ColumnElement[bool], ...]:
+    return leases.c.cluster == cluster, leases.c.taken_at.is_not(None), leases.c.assumed_dead.is_(None)
 
 
 def _named(cluster: str, epoch: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -10,7 +11,9 @@ import pytest
 
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
+from rollout.gate import Gate
 from rollout.journal import SqlJournal, lease
+from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, simulated_time
 from rollout.machine import Stage
 from rollout.plan import (
@@ -102,17 +105,41 @@ def settle(journal: SqlJournal, *effects: Effect, now: datetime = NOW) -> None:
     journal.settle(ID, [Settled(effect.key, "done", "seen") for effect in effects], now)
 
 
+def gate() -> Gate:
+    """A gate of clocks that stand still."""
+    return Gate(lambda: (0.0,))
+
+
+def impatient() -> bool:
+    """Whoever does not wait for a journal that is away."""
+    return False
+
+
+def seize(journal: SqlJournal, holder: Holder, seconds: float) -> Tenure:
+    """Hold the cluster from so many seconds after the beginning on, and write under it: as a process that is killed."""
+    claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)))
+    tenure = lease.acquire(claim, lambda: later(seconds), gate(), impatient)
+    journal.held(tenure)
+    return tenure
+
+
+def hold(journal: SqlJournal, holder: Holder, *, time: float = 0) -> AbstractContextManager[Tenure]:
+    """Hold the cluster at a time that stands still, so many seconds after the beginning."""
+    moment = later(time)
+    return lease.hold(journal, PLAN.cluster, holder, lambda: moment, gate(), impatient, simulated_time(lambda: moment))
+
+
 def story(journal: SqlJournal) -> None:
     """Write a rollout in which a bit of everything happened: a killed runner, a retry, a killed Job, a difference."""
     journal.begin(ID, "build-17", PLAN, NOW)
     # A killed process runs no clean-up: its lock is freed, but nobody writes the end of its lease.
     first = Holder("agent-1", 101, "aaaaaaaaaaaa", "ci/17")
-    journal.held(lease.acquire(journal.database, PLAN.cluster, first, NOW, simulated_time(lambda: NOW)))
+    seize(journal, first, 0)
     journal.advance(ID, Advance("the marker is ours", plan=WHOLE, nodes=(OLD,)), later(600), later(60))
     intend(journal, RESIZE, TAINT, now=later(61))
     journal.receive(ID, [receipt(RESIZE)])
     second = Holder("agent-2", 202, "bbbbbbbbbbbb")
-    with lease.hold(journal, PLAN.cluster, second, lambda: later(121), simulated_time(lambda: later(121))):
+    with hold(journal, second, time=121):
         _second_runner(journal)
 
 

@@ -12,28 +12,44 @@ from sqlalchemy import select
 
 from rollout.errors import Lost, UserError
 from rollout.journal import SqlJournal, lease, open_journal, place, term
-from rollout.journal.lease import acquire, hold
+from rollout.journal.lease import hold
 from rollout.journal.models import stored
-from rollout.journal.term import Holder, Term, database_time, simulated_time
-from tests.journal.samples import ID, NOW, RESIZE, intend, later, on_postgres, on_sqlite, receipt
+from rollout.journal.tenure import Tenure
+from rollout.journal.term import Holder, database_time, simulated_time
+from tests.journal.samples import (
+    ID,
+    NOW,
+    RESIZE,
+    gate,
+    impatient,
+    intend,
+    later,
+    on_postgres,
+    on_sqlite,
+    receipt,
+    seize,
+)
 
+NEXT = Holder("agent-8", 1, "run")
 HOLDER = Holder("agent-7", 4711, "0123456789ab", "https://ci/job/17")
 
 RUNNER = """
 import sys
 from datetime import UTC, datetime
 from rollout.journal import open_journal
+from rollout.gate import Gate
 from rollout.journal.lease import hold
 from rollout.journal.term import Holder
 journal = open_journal(sys.argv[1], actor="other")
-with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff", "https://ci/job/16"), lambda: datetime.now(UTC)):
+holder = Holder("agent-1", 99, "ffffffffffff", "https://ci/job/16")
+with hold(journal, "eks-demo", holder, lambda: datetime.now(UTC), Gate(lambda: ()), lambda: False):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[int]:
-    return hold(journal, cluster, HOLDER, lambda: later(5))
+def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[Tenure]:
+    return hold(journal, cluster, HOLDER, lambda: later(5), gate(), impatient)
 
 
 def history(journal: SqlJournal) -> list[tuple[object, ...]]:
@@ -47,20 +63,20 @@ def test_epochs(journal: SqlJournal) -> None:
     with held(journal) as first:
         pass
     with held(journal) as second, held(journal, "eks-other") as other:
-        assert (first, second, other) == (1, 2, 1)
+        assert [one.epoch for one in (first, second, other)] == [1, 2, 1]
 
 
 def test_written_under_its_epoch(journal: SqlJournal) -> None:
     """What is written while a cluster is held carries the epoch: intents, answers and events."""
-    with held(journal) as epoch:
+    with held(journal) as tenure:
         intend(journal, RESIZE)
         journal.receive(ID, [receipt(RESIZE, "unknown", "reply lost")])
     journal.note(ID, "note", "after", NOW)
     with journal.database.reading() as connection:
         told = connection.exec_driver_sql("SELECT epoch FROM events ORDER BY seq").scalars().all()
         sent = connection.exec_driver_sql("SELECT e.epoch, a.epoch FROM effects e, attempts a").one()
-    assert told == [None, epoch, epoch, None]
-    assert tuple(sent) == (epoch, epoch)
+    assert told == [None, tenure.epoch, tenure.epoch, None]
+    assert tuple(sent) == (tenure.epoch, tenure.epoch)
 
 
 def test_second_is_told(journal: SqlJournal) -> None:
@@ -70,8 +86,8 @@ def test_second_is_told(journal: SqlJournal) -> None:
             pytest.fail("held twice")
         assert "since 2026-01-05 08:00:05 UTC" in refusal.value.problem
         assert (refusal.value.exit_code, "kill 4711" in refusal.value.hint) == (76, True)
-    with held(journal) as epoch:
-        assert epoch == 2
+    with held(journal) as tenure:
+        assert tenure.epoch == 2
 
 
 @on_sqlite
@@ -115,14 +131,6 @@ def test_any_name(journal: SqlJournal, url: str) -> None:
 # ---- leases that end by the clock -----------------------------------------------------------------------------------
 
 
-def taken(journal: SqlJournal, seconds: float, holder: Holder = HOLDER) -> Term:
-    """Acquire the cluster so many seconds after the beginning, and write under it."""
-    now = later(seconds)
-    term = acquire(journal.database, "eks-demo", holder, now, simulated_time(lambda: now))
-    journal.held(term)
-    return term
-
-
 def ends(journal: SqlJournal) -> list[object]:
     with journal.database.reading() as connection:
         return list(connection.exec_driver_sql("SELECT expires_at FROM leases ORDER BY epoch").scalars())
@@ -138,8 +146,10 @@ def test_time_of_the_database(journal: SqlJournal) -> None:
 
 def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
     """Every verb that writes renews the lease."""
-    moments = iter([0.0, 10.0, 20.0])
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, simulated_time(lambda: later(next(moments)))):
+    moments = iter([0.0, 0.0, 10.0, 20.0])
+    with hold(
+        journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, simulated_time(lambda: later(next(moments)))
+    ):
         assert ends(journal) == [stored(later(60))]
         journal.note(ID, "note", "text", NOW)
         assert ends(journal) == [stored(later(70))]
@@ -150,8 +160,10 @@ def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
 @on_postgres
 def test_renewed_by_a_look(journal: SqlJournal) -> None:
     """On a server loading the record renews the lease too: a tick that writes nothing keeps it."""
-    moments = iter([0.0, 10.0])
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, simulated_time(lambda: later(next(moments)))):
+    moments = iter([0.0, 0.0, 10.0])
+    with hold(
+        journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, simulated_time(lambda: later(next(moments)))
+    ):
         journal.load(ID)
         assert ends(journal) == [stored(later(70))]
 
@@ -160,13 +172,13 @@ def test_renewed_by_a_look(journal: SqlJournal) -> None:
 def test_taken_over_when_it_has_expired(journal: SqlJournal, url: str) -> None:
     """A lease that lasts keeps others out and says until when; then the next epoch begins."""
     with closing_journal(url) as other:
-        taken(journal, 0)
+        seize(journal, HOLDER, 0)
         journal.held(None)
         with pytest.raises(UserError, match="process 4711 on agent-7") as refusal:
-            taken(other, 59.9)
+            seize(other, HOLDER, 59.9)
         assert refusal.value.exit_code == 76
         assert refusal.value.hint.endswith("the same command goes on after 08:01:00 UTC")
-        assert taken(other, 60, Holder("agent-8", 1, "run")).epoch == 2
+        assert seize(other, NEXT, 60).epoch == 2
         other.note(ID, "note", "of the second", NOW)
 
 
@@ -174,12 +186,12 @@ def test_taken_over_when_it_has_expired(journal: SqlJournal, url: str) -> None:
 def test_lost_writes_nothing(journal: SqlJournal, url: str) -> None:
     """Whoever was taken over is told at its next verb, writes nothing, and does not end the other's lease."""
     with closing_journal(url) as other:
-        first = taken(journal, 0)
-        taken(other, 60, Holder("agent-8", 1, "run"))
+        first = seize(journal, HOLDER, 0)
+        seize(other, NEXT, 60)
         for verb in (lambda: intend(journal, RESIZE), lambda: journal.load(ID), lambda: journal.receive(ID, [])):
-            with pytest.raises(Lost, match="another runner has taken over cluster eks-demo"):
+            with pytest.raises(Lost, match="eks-demo was taken over by process 1 on agent-8"):
                 verb()
-        first.release(journal.database, later(70))
+        first.release(later(70))
         other.note(ID, "note", "still mine", NOW)
         journal.held(None)
         assert journal.load(ID).unsettled == ()
@@ -189,12 +201,12 @@ def test_lost_writes_nothing(journal: SqlJournal, url: str) -> None:
 @on_postgres
 def test_takeover_waits_for_the_holder_s_transaction(journal: SqlJournal, url: str) -> None:
     """Who would take over while the holder commits waits, and is refused: the transaction has renewed the lease."""
-    first = taken(journal, 59)
+    first = seize(journal, HOLDER, 59)
     with closing_journal(url) as other, ThreadPoolExecutor(1) as pool:
         with journal.database.writing() as connection:
-            first._time = simulated_time(lambda: later(110))
-            first.renew(connection)
-            attempt = pool.submit(taken, other, 121.0)
+            first.term._time = simulated_time(lambda: later(110))
+            first.term.renew(connection)
+            attempt = pool.submit(seize, other, HOLDER, 121.0)
             with pytest.raises(TimeoutError):
                 attempt.result(timeout=0.3)
         with pytest.raises(UserError, match="process 4711 on agent-7"):
@@ -205,11 +217,11 @@ def test_takeover_waits_for_the_holder_s_transaction(journal: SqlJournal, url: s
 @on_postgres
 def test_two_at_once(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two that see the cluster free at the same time, one gets it, and the other is told who."""
-    taken(journal, 0)
+    seize(journal, HOLDER, 0)
     newest, looks = term.newest, iter([True])
     monkeypatch.setattr(term, "newest", lambda *given: None if next(looks, False) else newest(*given))
     with pytest.raises(UserError, match="process 4711 on agent-7"):
-        taken(journal, 0)
+        seize(journal, HOLDER, 0)
 
 
 def closing_journal(url: str) -> closing[SqlJournal]:

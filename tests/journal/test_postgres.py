@@ -9,11 +9,12 @@ from contextlib import closing
 import pytest
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, database, lease, open_journal, postgres, read_journal, schema
-from rollout.journal.database import Database, InDoubt
-from rollout.journal.term import Holder, simulated_time
+from rollout.journal import SqlJournal, open_journal, postgres, read_journal, schema
+from rollout.journal.database import Database
+from rollout.journal.term import Holder
+from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.lossy import Lossy, lossy
-from tests.journal.samples import ID, NOW, PLAN, RESIZE, intend, later, receipt
+from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt
 from tests.postgres import PASSWORD, Server
 
 SECRET = "pa55:w/ord"  # noqa: S105  nobody's
@@ -169,7 +170,7 @@ def far(empty: SqlJournal, url: str, proxy: Lossy, postgres: Server) -> Iterator
 def test_lost_answer(far: SqlJournal, proxy: Lossy) -> None:
     """A verb whose COMMIT was carried out and whose answer was lost has done its work, once; the runner goes on."""
     far.begin(ID, "build-17", PLAN, NOW)
-    with lease.hold(far, "eks-demo", Holder("agent", 7, "run"), lambda: NOW, simulated_time(lambda: NOW)):
+    with hold(far, Holder("agent", 7, "run")):
         proxy.lose = "after"
         intend(far, RESIZE)
         proxy.lose = "after"
@@ -185,11 +186,11 @@ def test_lost_answer(far: SqlJournal, proxy: Lossy) -> None:
 def test_lost_commit(far: SqlJournal, proxy: Lossy) -> None:
     """A verb whose COMMIT never arrived has done nothing, and says so: nothing is sent on the strength of it."""
     far.begin(ID, "build-17", PLAN, NOW)
-    with lease.hold(far, "eks-demo", Holder("agent", 7, "run"), lambda: NOW, simulated_time(lambda: NOW)):
+    with hold(far, Holder("agent", 7, "run")):
         proxy.lose = "before"
-        with pytest.raises(InDoubt) as doubt:
+        with pytest.raises(Trouble) as trouble:
             intend(far, RESIZE)
-        assert doubt.value.exit_code == 75
+        assert (trouble.type, trouble.value.exit_code) == (Trouble, 75)
         assert far.load(ID).unsettled == ()
         intend(far, RESIZE)
         assert len(far.load(ID).unsettled) == 1
@@ -201,6 +202,6 @@ def test_lost_begin(far: SqlJournal, proxy: Lossy, lose: str, count: int) -> Non
     proxy.lose = lose  # type: ignore[assignment]
     try:
         far.begin(ID, "build-17", PLAN, NOW)
-    except database.InDoubt:
+    except InDoubt:
         assert count == 0
     assert len(far.summaries()) == count

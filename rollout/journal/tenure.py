@@ -1,0 +1,114 @@
+"""Transactions under a lease: it is renewed first, the gate is told of it, and a journal that is away is waited for.
+
+A journal that is locked, full, restarting or out of reach has taken nothing of a transaction, which is begun anew from
+its start for as long as patience lasts: so a transaction must change nothing but the journal. Where nobody said whether
+a COMMIT was carried out, the journal is asked; before it has answered nothing is written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from rollout.errors import Lost
+from rollout.gate import Gate
+from rollout.journal.database import Database
+from rollout.journal.term import Term
+from rollout.journal.trouble import InDoubt, Trouble
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+#: Exit code of what may be started again as it is (EX_TEMPFAIL of sysexits.h).
+RESUMABLE = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """One hold of a cluster, as whoever writes under it needs it.
+
+    `patience`: waits for a moment and tells whether to try again. `calm_from`: see `Record`. `predecessor`: who held
+    the cluster before, in a sentence for the history, where that did not end as it should; None where it did.
+    """
+
+    database: Database
+    term: Term
+    gate: Gate
+    patience: Callable[[], bool]
+    calm_from: datetime | None = None
+    predecessor: str | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The number of this hold of the cluster."""
+        return self.term.epoch
+
+    def write(self, work: Work[T]) -> T:
+        """Renew and do the work in one transaction; return what it returned.
+
+        Raises `Lost` if another runner has taken over, `Trouble` (exit 75) when patience has ended and nothing stands,
+        `InDoubt` when it has ended and nobody knows.
+        """
+        return self._patiently(lambda: self._once(work), renews=True)
+
+    def read(self, work: Work[T]) -> T:
+        """Return what the work reads. Beside a file that is as good as a renewal: the lock holds, the disk answers."""
+        return self._patiently(lambda: self._read(work), renews=self._beside_a_file)
+
+    def look(self, work: Work[T]) -> T:
+        """Return what the work reads, and keep the lease with it: a tick may write nothing."""
+        return self.read(work) if self._beside_a_file else self.write(work)
+
+    def release(self, now: datetime) -> None:
+        """End the hold; nothing may change anything any more."""
+        self.gate.shut()
+        self.term.release(self.database, now)
+
+    @property
+    def _beside_a_file(self) -> bool:
+        return self.database.where.path is not None
+
+    def _patiently(self, attempt: Callable[[], T], *, renews: bool) -> T:
+        while True:
+            began = self.gate.clocks()
+            try:
+                done = attempt()
+            except Lost:
+                self.gate.shut()
+                raise
+            except InDoubt:
+                raise
+            except Trouble as trouble:
+                if not self.patience():
+                    # Whatever it is, the journal answered a moment ago, and may again.
+                    raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble
+            else:
+                if renews:
+                    self.gate.renewed(began)
+                return done
+
+    def _once(self, work: Work[T]) -> T:
+        try:
+            with self.database.writing() as connection:
+                number = self.term.renew(connection)
+                done = work(connection)
+        except InDoubt as doubt:
+            if not self._stands(number, doubt):
+                raise Trouble(doubt.problem, hint=doubt.hint, exit_code=RESUMABLE) from doubt
+        return done
+
+    def _stands(self, number: int, doubt: InDoubt) -> bool:
+        while True:
+            try:
+                return self.term.stands(self.database, number)
+            except Trouble as trouble:
+                if not self.patience():
+                    raise doubt from trouble
+
+    def _read(self, work: Work[T]) -> T:
+        with self.database.reading() as connection:
+            return work(connection)
