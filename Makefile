@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint types contracts core rest test exhaustive coverage docs bench format lock build clean
+.PHONY: help setup demo check lint types contracts core rest test exhaustive proof proof-all coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
 
 setup: $(STAMP) ## Make .venv with exactly the locked packages and the project itself
 
@@ -47,8 +47,16 @@ rest: $(STAMP) ## All other tests
 test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-exhaustive: $(STAMP) ## Two hours killed at 20 points and started again; what third parties and bad luck do in mid-run
+exhaustive: $(STAMP) ## What third parties and bad luck do in mid-run
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
+
+proof: $(STAMP) ## Killed at every crash point, on SQLite and Postgres, and at a sample of pairs: CI's share of the proof
+	@rm -rf build/proof
+	$(BIN)/pytest -m proof $(PYTEST_ARGS)
+
+proof-all: $(STAMP) ## The whole proof: every crash point of every world, all pairs; takes days
+	@rm -rf build/proof
+	$(BIN)/pytest -m "proof or proof_all" $(PYTEST_ARGS)
 
 coverage: $(STAMP) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)

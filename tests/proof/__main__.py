@@ -1,0 +1,51 @@
+"""Repeats one run of the proof: python -m tests.proof ENGINE CASE [NUMBER ...].
+
+Without a number the undisturbed run's points are printed; with two, the second counts in the run after the first kill.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.postgres import running
+from tests.proof.engines import Engine, Postgres, Sqlite
+from tests.proof.nursery import Nursery
+from tests.proof.runs import CASES, Site, killed, undisturbed
+
+
+def main(engine: str, case: str, *numbers: str) -> int:
+    """Run it, say what came of it, and return 1 if something is wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="rollout-proof-"))
+    folder.chmod(0o755)  # a server's user passes through it
+    with closing(Nursery()) as nursery, _engine(engine, folder) as where:
+        site = Site(where, nursery, folder)
+        reference = undisturbed(site, CASES[case])
+        if not numbers:
+            _print("".join(f"{point.number:4} {point}\n" for point in reference.points))
+            return 0
+        outcome = killed(site, reference, *map(int, numbers))
+        _print(f"{outcome}    files: {folder}\n")
+        return bool(outcome.problems)
+
+
+@contextmanager
+def _engine(name: str, folder: Path) -> Iterator[Engine]:
+    if name == "sqlite":
+        yield Sqlite(folder)
+        return
+    place = folder / "server"
+    place.mkdir(mode=0o755)
+    with running(place) as server:
+        yield Postgres(server)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

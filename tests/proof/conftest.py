@@ -1,0 +1,53 @@
+"""Where the proof's runs take place, and the undisturbed runs that they are measured by; made once for each worker."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Server
+from tests.proof.engines import Postgres, Sqlite
+from tests.proof.nursery import Nursery
+from tests.proof.runs import CASES, Reference, Site, undisturbed
+
+References = Callable[[str, str], tuple[Site, Reference]]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """The warm process that all children of this worker come from."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def sites(nursery: Nursery, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
+    """Where runs with their journal on an engine take place, by the engine's name."""
+    with tempfile.TemporaryDirectory(prefix="rollout-proof-") as name:
+
+        @cache
+        def site(engine: str) -> Site:
+            folder = Path(name)
+            if engine == "sqlite":
+                return Site(Sqlite(folder), nursery, folder)
+            server: Server = request.getfixturevalue("postgres")
+            return Site(Postgres(server), nursery, folder)
+
+        yield site
+
+
+@pytest.fixture(scope="session")
+def references(sites: Callable[[str], Site]) -> References:
+    """The undisturbed run of a case on an engine, by their names, and where it took place."""
+
+    @cache
+    def reference(engine: str, case: str) -> tuple[Site, Reference]:
+        site = sites(engine)
+        return site, undisturbed(site, CASES[case])
+
+    return reference

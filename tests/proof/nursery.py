@@ -1,0 +1,188 @@
+"""A warm process that bears others: all is imported once, and no thread and no connection exists before a fork.
+
+`Nursery` is its other end, in the process that tests. A child is a real process: it has its own working folder,
+environment and output, it dies of a real SIGKILL, and with the nursery all of its children end.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+ROOT = Path(__file__).parents[2]
+
+#: What children need; each takes long to import, or loads more when it is first used.
+_WARM = (
+    "tests.proof.child",
+    "rollout.adapters",
+    "rollout.cli.app",
+    "rollout.cli.choosing",
+    "rollout.cli.workplace",
+    "rollout.config",
+    "rollout.journal",
+    "rollout.journal.lease",
+    "rollout.preflight",
+    "rollout.runner",
+    "rollout.simulator.server",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+)
+
+Request = dict[str, Any]
+
+
+class Nursery:
+    """Our end of a nursery. Not to be shared by threads."""
+
+    def __init__(self) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.proof.nursery"], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
+        )
+
+    def bear(
+        self,
+        call: str,
+        folder: Path,
+        output: str,
+        environment: Mapping[str, str],
+        *,
+        ready: bool = False,
+        **arguments: Any,
+    ) -> int:
+        """Start a child that calls `call`, written as module:function, and return its process id.
+
+        Its output goes to the files `output`.out and `output`.err in `folder`, which it works in. `ready`: return when
+        it has closed the file descriptor that it gets as the argument of that name.
+        """
+        child = {"call": call, "folder": str(folder), "output": output, "environment": dict(environment)}
+        return int(self._ask({"do": "bear", **child, "arguments": arguments, "ready": ready})["pid"])
+
+    def wait(self, pid: int, seconds: float) -> int | None:
+        """Wait until a child has ended, and return its exit code, negative for a signal; None: it still lives."""
+        code: int | None = self._ask({"do": "wait", "pid": pid, "seconds": seconds})["code"]
+        return code
+
+    def close(self) -> None:
+        """End the nursery, and with it all children that still live."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def _ask(self, request: Request) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the nursery has ended: what it said stands above"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+# ---- the other end -------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Bear children as we are told, until our stdin is closed."""
+    for module in _WARM:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # what is never collected is never copied
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    living: set[int] = set()
+    for line in sys.stdin:
+        answer = _answer(json.loads(line), living)
+        print(json.dumps(answer), flush=True)  # noqa: T201  our side of the conversation
+    for pid in living:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _answer(request: Request, living: set[int]) -> dict[str, Any]:
+    if request.pop("do") == "wait":
+        code = _ended(request["pid"], time.monotonic() + request["seconds"])
+        if code is not None:
+            living.discard(request["pid"])
+        return {"code": code}
+    pid = _awaited(request) if request.pop("ready") else _fork(request)
+    living.add(pid)
+    return {"pid": pid}
+
+
+def _awaited(request: Request) -> int:
+    reading, writing = os.pipe()
+    pid = _fork(request | {"arguments": request["arguments"] | {"ready": writing}})
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    return pid
+
+
+def _ended(pid: int, until: float) -> int | None:
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        left = until - time.monotonic()
+        if left <= 0:
+            return None
+        signal.sigtimedwait({signal.SIGCHLD}, left)
+
+
+def _fork(request: Request) -> int:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = _live(**request)
+        except BaseException:  # noqa: BLE001  nothing may return into the nursery's own loop
+            traceback.print_exc()
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(code)
+    return pid
+
+
+def _live(call: str, folder: str, output: str, environment: Mapping[str, str], arguments: Mapping[str, Any]) -> int:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    _redirect(sys.stdin, os.devnull, os.O_RDONLY)
+    for stream, suffix in ((sys.stdout, "out"), (sys.stderr, "err")):
+        _redirect(stream, f"{output}.{suffix}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        function(call)(**arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _redirect(stream: TextIO, path: str, flags: int) -> None:
+    file = os.open(path, flags, 0o600)
+    os.dup2(file, stream.fileno())
+    os.close(file)
+
+
+def function(name: str) -> Callable[..., Any]:
+    """Return what a name such as `package.module:function` means."""
+    module, _, attribute = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+if __name__ == "__main__":
+    main()

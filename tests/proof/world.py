@@ -1,0 +1,118 @@
+"""A simulated world and a journal of its own, and the command line on them in children of a nursery."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rollout.adapters.clock import SimulatedClock
+from tests.e2e.simulated import PATIENCE, Result, Simulated, environment
+from tests.proof.engines import Engine
+from tests.proof.nursery import Nursery
+from tests.proof.points import Point, passed
+
+#: A call that changes a child before the command line begins: (module:function, its keyword arguments).
+Prepared = tuple[str, dict[str, Any]]
+
+
+class ProofWorld(Simulated):
+    """A running simulator, and the command line on it; `url`: its journal's."""
+
+    def __init__(self, directory: Path, nursery: Nursery, url: str) -> None:
+        super().__init__(directory)
+        self.nursery = nursery
+        self.url = url
+        self._runs = 0
+
+    @property
+    def database(self) -> str:
+        return self.url
+
+    @property
+    def start_arguments(self) -> tuple[str, ...]:
+        return (*super().start_arguments, "--database", self.url, "--key", "proof")
+
+    def bear(self, arguments: Sequence[str], *prepared: Prepared) -> Child:
+        """Start the command line in a child, after the calls in `prepared`, and return at once."""
+        self._runs += 1
+        name = f"run-{self._runs}"
+        around = environment(self.directory, self.environment)
+        pid = self.nursery.bear(
+            "tests.proof.child:command", self.directory, name, around, arguments=list(arguments), prepared=prepared
+        )
+        return Child(self, pid, name)
+
+    def watched(self, at: int = 0, number: int = signal.SIGKILL) -> Child:
+        """Start `rollout start` in a child that writes down the points it passes, and stops itself at number `at`."""
+        trail = str(self.directory / f"run-{self._runs + 1}.points")
+        return self.bear(
+            self.start_arguments, ("tests.proof.points:install", {"path": trail, "at": at, "number": number})
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """Let simulated time pass, which stands still while nobody sleeps."""
+        clock = SimulatedClock(self._control, "patience")
+        clock.wait(clock.now() + timedelta(seconds=seconds))
+        clock.close()
+
+
+class Child:
+    """One run of the command line in a process of its own."""
+
+    def __init__(self, world: ProofWorld, pid: int, name: str) -> None:
+        self._world = world
+        self._name = name
+        self.pid = pid
+
+    def finish(self) -> Result:
+        """Wait for it to end by itself, or at its point; one that is stuck is killed and shown."""
+        code = self._world.nursery.wait(self.pid, PATIENCE)
+        if code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._world.nursery.wait(self.pid, PATIENCE)
+            raise AssertionError(f"stuck after {PATIENCE} s\n{self._result(-signal.SIGKILL)}")
+        return self._result(code)
+
+    def points(self) -> tuple[Point, ...]:
+        """Return the points that it has passed."""
+        return passed(self._world.directory / f"{self._name}.points")
+
+    def _result(self, code: int) -> Result:
+        out, err = ((self._world.directory / f"{self._name}.{suffix}").read_text() for suffix in ("out", "err"))
+        return Result(code, out, err)
+
+
+@contextmanager
+def proof_world(
+    scenario: str, engine: Engine, nursery: Nursery, folder: Path, fault: Mapping[str, Any] | None = None
+) -> Iterator[ProofWorld]:
+    """Run a scenario inside the block, with an empty journal on this engine; a block that fails leaves its files.
+
+    `fault`: a request fault that is in force from the start.
+    """
+    directory = folder / f"world-{secrets.token_hex(4)}"
+    directory.mkdir()
+    url = engine.journal(directory)
+    pid = nursery.bear(
+        *("tests.proof.child:simulator", directory, "simulator", environment(directory, {})),
+        ready=True,
+        scenario=scenario,
+        directory=str(directory),
+    )
+    try:
+        world = ProofWorld(directory, nursery, url)
+        if fault:
+            world.post("/faults", fault)
+        yield world
+        shutil.rmtree(directory)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        nursery.wait(pid, PATIENCE)
+        engine.forget(url)
