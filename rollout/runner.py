@@ -5,7 +5,7 @@ Start and resume are the same code. Nothing is kept between two ticks but what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +24,9 @@ from rollout.sending import settle, sift, unclear
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
 BLIND_PAUSE = 10.0
+#: Requests of each worker of the pool between two commits, which renew the lease: a request takes ten seconds at most,
+#: and what outlives the trust in the lease is not sent.
+BATCH = 4
 
 
 class Ended(Enum):
@@ -85,7 +88,8 @@ class Runner:
         try:
             seen = phase.observe(record, self.cluster, self.fleet)
         except (Retry, Unknown) as error:
-            self._look_later(record, error.detail)
+            if not self.stop():  # who is told to stop does not ask any more: that is no trouble to be noted
+                self._look_later(record, error.detail)
             return
         except Refused as error:
             hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
@@ -112,15 +116,14 @@ class Runner:
                 self._wait(decision, record, now)
 
     def _act(self, act: Act, record: Record, now: datetime) -> None:
-        """Intents in one commit, then the requests, then their receipts in one commit."""
+        """Intents in one commit, then the requests; receipts before the lease must be renewed, at the latest."""
         if act.tell and any(record.row(effect.key) is None for effect in act.effects):
             self.journal.note(record.id, "note", act.tell, now)
         self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
         together = [effect for effect in act.effects if not effect.serial]
         alone = [effect for effect in act.effects if effect.serial]
-        receipts = self._side_by_side(together, record) if together else []
-        if receipts:
-            self.journal.receive(record.id, receipts)
+        for some in _batches(together, BATCH * record.plan.settings.parallel):
+            self.journal.receive(record.id, self._side_by_side(some, record))
         for effect in alone:
             self.journal.receive(record.id, [self._perform(effect, record)])
         self._tell(record, act.why)
@@ -166,6 +169,11 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
+
+
+def _batches(effects: Sequence[Effect], size: int) -> Iterator[Sequence[Effect]]:
+    for start in range(0, len(effects), size):
+        yield effects[start : start + size]
 
 
 def _news(waits: Sequence[NodeWait], record: Record) -> list[NodeWait]:

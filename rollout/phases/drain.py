@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from rollout import stages
 from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
@@ -21,7 +22,6 @@ from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
-from rollout.stages import STAGES
 from rollout.stages.pods import holding
 from rollout.stages.view import View, terminate_key, view
 
@@ -203,7 +203,7 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime) -> tuple[View | N
     if not sent and instance and not instance.living:
         return None, Step(waits_for=f"instance is {instance.lifecycle}, not by us")
     observed = view(row, seen, record, now)
-    return observed, STAGES[row.stage](observed)
+    return observed, stages.decide(observed)
 
 
 def _sent(row: Node, record: Record) -> bool:
@@ -233,5 +233,5 @@ def _nearest_end(answer: tuple[Node, tuple[View | None, Step]]) -> tuple[int, in
 def _next_look(record: Record, now: datetime) -> datetime:
     latest = now + timedelta(seconds=record.plan.settings.poll_seconds)
     retries = [row.retry_at for row in record.unsettled if row.retry_at and row.retry_at > now]
-    deadline = [record.drain_deadline] if record.drain_deadline and record.drain_deadline > now else []
-    return min([latest, *retries, *deadline])
+    moments = [moment for moment in (record.drain_deadline, record.calm_from) if moment and moment > now]
+    return min([latest, *retries, *moments])

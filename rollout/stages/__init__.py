@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rollout.decision import Step
 from rollout.machine import Stage
 from rollout.stages import draining, gone, kept, released, terminating, waiting
+from rollout.stages.calm import calmed
 from rollout.stages.view import View
 
 STAGES: dict[Stage, Callable[[View], Step]] = {
@@ -20,3 +21,8 @@ STAGES: dict[Stage, Callable[[View], Step]] = {
     Stage.GONE: gone.decide,
     Stage.KEPT: kept.decide,
 }
+
+
+def decide(view: View) -> Step:
+    """Return what the node's stage answers, but for what the calm after a takeover keeps back."""
+    return calmed(STAGES[view.row.stage](view), view)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 from typing import Any
 
 from rollout.effects import Terminate
 from rollout.journal import SqlJournal
-from rollout.machine import Phase
+from rollout.machine import Phase, terminal
 from rollout.perform import call
 from rollout.runner import Ended, Progress, Runner
 from rollout.seen import GroupSeen
@@ -35,8 +34,14 @@ def again(journal: SqlJournal, toy: Toy, **named: Any) -> Runner:
 
 def ticks(journal: SqlJournal, toy: Toy, count: int, **named: Any) -> Ended:
     """Run for so many ticks, then be asked to stop."""
-    answers = chain(repeat(False, count), repeat(True))
-    return again(journal, toy, stop=lambda: next(answers), **named).run()
+    runner = again(journal, toy, **named)
+    for _ in range(count):
+        there = journal.load(ID)
+        if there.halted or terminal(there.phase):
+            break
+        runner._tick(there)
+    runner.stop = lambda: True
+    return runner.run()
 
 
 def texts(journal: SqlJournal, kind: str) -> list[str]:

@@ -99,7 +99,7 @@ def test_each_phase_has_its_module() -> None:
     for phase, module in PHASES.items():
         assert module.__name__ == f"rollout.phases.{phase.name.lower()}"
         assert all(callable(getattr(module, name)) for name in ("observe", "decide", "holds"))
-    assert modules(phases) - {"look", "expected"} == {phase.name.lower() for phase in PHASES}
+    assert modules(phases) - {"look", "expected", "marking"} == {phase.name.lower() for phase in PHASES}
 
 
 def test_each_stage_has_its_module() -> None:
@@ -107,4 +107,4 @@ def test_each_stage_has_its_module() -> None:
     assert set(STAGES) == set(Stage)
     for stage, decide in STAGES.items():
         assert decide.__module__ == f"rollout.stages.{stage.name.lower()}"
-    assert modules(stages) - {"pods", "view"} == {stage.name.lower() for stage in Stage}
+    assert modules(stages) - {"calm", "pods", "view"} == {stage.name.lower() for stage in Stage}

@@ -223,8 +223,7 @@ def test_asked_to_stop(journal: SqlJournal, toy: Toy) -> None:
     begin(journal, toy)
     assert ticks(journal, toy, 3) is Ended.INTERRUPTED
     assert texts(journal, "interrupted") == ["interrupted in AUTOSCALER_OFF"]
-    assert ticks(journal, toy, 1) is Ended.INTERRUPTED
-    assert journal.load(ID).phase is Phase.LAUNCH_TEMPLATE
+    assert again(journal, toy).run() is Ended.DONE
 
 
 @pytest.mark.parametrize("error", [Retry("throttled"), Unknown("timed out")], ids=str)
@@ -237,6 +236,35 @@ def test_blind_it_waits(journal: SqlJournal, toy: Toy, error: EdgeError) -> None
     assert (toy.asked, toy.waited) == ([], [at(BLIND_PAUSE), at(2 * BLIND_PAUSE), at(3 * BLIND_PAUSE)])
     assert texts(journal, "note") == [f"cannot look, trying again: {error.detail}"]
     assert [progress.waiting for progress in told] == [error.detail] * 3
+
+
+def test_who_is_told_to_stop_is_not_blind(journal: SqlJournal, toy: Toy) -> None:
+    """A look that did not leave because of a signal is no trouble: the history tells of the signal alone."""
+    begin(journal, toy)
+    stopped = iter([False, True, True])
+    toy.blind = [Retry("not asked: this process was told to stop")]
+    assert again(journal, toy, stop=lambda: next(stopped)).run() is Ended.INTERRUPTED
+    assert [event.kind for event in journal.events(ID)] == ["begun", "interrupted"]
+    assert toy.waited == []
+
+
+def test_many_effects_leave_in_batches(journal: SqlJournal) -> None:
+    """After four requests of each worker their receipts are committed, which renews the lease; all intents stand."""
+    toy = Toy(
+        group_={"g": found(*(old(f"o{number}", protected=False) for number in range(20)), sizes=Sizes(1, 20, 30))}
+    )
+    begin(journal, toy, parallel=2)
+    received: list[int] = []
+
+    def count(asked: Asked, apply: Apply) -> None:
+        apply()
+        if asked[0] == "change_node" and len(received) < 20:
+            received.append(len(attempts(journal)))
+
+    toy.disturb = count
+    ticks(journal, toy, 6)
+    first = received[0]
+    assert [one - first for one in received] == [*[0] * 8, *[8] * 8, *[16] * 4]
 
 
 def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, toy: Toy) -> None:

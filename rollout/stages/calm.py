@@ -1,0 +1,30 @@
+"""The calm after a takeover: what cannot be taken back stays while a request of an older runner may still arrive.
+
+Two runners that set an absolute value leave it as one does. Two that terminate, or end Jobs, end more than either
+decided to. So until then nodes are looked at and everything else goes on, but nobody is terminated or killed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollout.decision import Step
+from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Terminate
+from rollout.stages.view import View
+
+
+def calmed(step: Step, view: View) -> Step:
+    """Return the step without what has to wait; a move that goes with it waits too."""
+    calm_from = view.record.calm_from
+    rest = tuple(effect for effect in step.effects if not final(effect))
+    if calm_from is None or view.now >= calm_from or rest == step.effects:
+        return step
+    why = f"{calm_from:%H:%M:%S} UTC: until then a request of the runner that was taken over may still arrive"
+    return replace(step, effects=rest, trigger=None, waits_for=f"{step.waits_for}; {why}" if step.waits_for else why)
+
+
+def final(effect: Effect) -> bool:
+    """Tell whether an effect ends something that does not come back: an instance, or a pod that somebody protects."""
+    return isinstance(effect, Terminate | DeletePod | DeleteJob) or (
+        isinstance(effect, Evict) and effect.kills is not None
+    )

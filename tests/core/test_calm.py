@@ -1,0 +1,89 @@
+"""The calm after a takeover: everything goes on but what cannot be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from rollout.decision import Wait
+from rollout.effects import Terminate
+from rollout.machine import Stage
+from rollout.phases import drain
+from rollout.plan import Sizes
+from rollout.seen import NodeSeen
+from rollout.sending import sift
+from rollout.stages import decide
+from rollout.stages.calm import final
+from rollout.stages.view import View
+from tests.core.build import NOW, at, bare, looked, new, node, old, pod, record, row, seen, surged, unsettled
+from tests.core.tables import acts, agrees
+from tests.samples import ALL, EVICT
+
+FLOORED = Sizes(3, 4, 4)
+BARE = old("o1", protected=False)
+CALM = at(9000)
+LATE = at(8000)  # after the drain deadline, and still in the calm
+END = Terminate(group="g", instance_id="i-o1", desired_before=4)
+REFUSED = unsettled(END, "refused", retry_at=NOW)
+CORDONED: NodeSeen = node("o1", "NoSchedule", unschedulable=True)
+
+ENDING = {"o1": BARE, "sizes": FLOORED}
+
+
+@pytest.mark.parametrize(
+    ("stage", "things", "changes", "keys"),
+    [
+        pytest.param(Stage.RELEASED, (), ENDING, ("terminate:g/i-o1:",), id="terminate"),
+        pytest.param(Stage.TERMINATING, (), {**ENDING, "unsettled": (REFUSED,)}, ("terminate:g/i-o1:",),
+                     id="terminate, once more"),
+        pytest.param(Stage.DRAINING, (CORDONED, pod("a")), {}, ("evict:ns/a/uid-a:0",), id="evict a Job's pod"),
+        pytest.param(Stage.DRAINING, (CORDONED, pod("a")), {"on_deadline": "job"}, ("delete-job:ns/job/uid-a:",),
+                     id="delete a Job"),
+        pytest.param(Stage.DRAINING, (CORDONED, pod("a", deleting=at(0))), {}, ("delete-pod:ns/a/uid-a:now.0",),
+                     id="delete a pod"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_back_waits(
+    stage: Stage, things: tuple[Any, ...], changes: dict[str, Any], keys: tuple[str, ...]
+) -> None:
+    """Until the calm is over it does not leave, nor does the node move with it; the wait says until when and why."""
+
+    def asked(now: datetime, calm_from: datetime | None) -> tuple[View, Any]:
+        it = looked(stage, *things, now=now, calm_from=calm_from, **changes)
+        return it, decide(it)
+
+    for calm_from, now in ((None, LATE), (CALM, CALM)):
+        assert tuple(effect.key for effect in asked(now, calm_from)[1].effects) == keys
+    _, step = asked(LATE, CALM)
+    assert (step.effects, step.trigger) == ((), None)
+    assert "14:30:00 UTC: until then a request of the runner that was taken over may still arrive" in step.waits_for
+
+
+def test_what_can_be_taken_back_goes_on() -> None:
+    """In the calm pods that nobody protects are evicted, and a node is made ready for its end."""
+    eviction = decide(looked(Stage.DRAINING, CORDONED, bare("b"), calm_from=CALM))
+    assert [effect.key for effect in eviction.effects] == ["evict:ns/b/uid-b:0"]
+    assert decide(looked(Stage.WAITING, calm_from=CALM)).trigger == "drain"
+    assert decide(looked(Stage.DRAINING, CORDONED, calm_from=CALM)).trigger == "release"
+    assert [effect.key for effect in decide(looked(Stage.RELEASED, o1=BARE, calm_from=CALM)).effects] == [
+        "resize:g:floor.i-o1.0.0"
+    ]
+
+
+def test_a_node_is_never_terminating_without_its_terminate() -> None:
+    """The phase waits and looks again when the calm ends; then move and intent are one act."""
+    world = seen(surged(BARE, new("n1"), new("n2"), sizes=Sizes(2, 3, 4)), CORDONED, fresh=("o1",))
+    journal = record(nodes=(row("i-o1", Stage.RELEASED), row("i-o2", Stage.GONE)), calm_from=at(4))
+    early = sift(drain.decide(world, journal, NOW), journal, NOW)
+    assert isinstance(early, Wait)
+    assert (early.until, "may still arrive" in early.waits[0].waits_for) == (at(4), True)
+    agrees(sift(drain.decide(world, journal, at(4)), journal, at(4)), acts(END.key, moves=("i-o1:terminate",)))
+
+
+def test_final_effects() -> None:
+    """What is final, of all kinds of effects."""
+    assert {effect.kind for effect in ALL if final(effect)} == {"terminate", "delete-pod", "delete-job"}
+    assert final(replace(EVICT, kills="ns/job"))
