@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from rollout.simulator import faults as faults_
+from rollout.simulator.requests import client_of
 from rollout.simulator.sessions import NotRegisteredError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from rollout.simulator.clock import VirtualClock
-    from rollout.simulator.faults import Faults
+    from rollout.simulator.faults import Fault, Faults
     from rollout.simulator.log import ChangeLog
     from rollout.simulator.requests import Requests
     from rollout.simulator.sessions import Sessions
@@ -40,6 +41,9 @@ class Steered(Protocol):
 
     def do(self, action: Mapping[str, Any]) -> None:
         """Apply a world action now; ``ValueError`` says what is wrong with it."""
+
+    def add_fault(self, fault: Fault) -> int:
+        """Put a request fault in force; returns its id."""
 
     def promises(self) -> list[dict[str, Any]]:
         """Each promise with the checks made and what violated it."""
@@ -68,6 +72,8 @@ class Control:
             [
                 web.get("/session", self.session),
                 web.post("/sleep", self.sleep),
+                web.get("/clients", self.clients),
+                web.post("/clients/{client}/absent", self.absent),
                 web.get("/time", self.time),
                 web.get("/log", self.changes),
                 web.get("/requests", self.tallies),
@@ -106,7 +112,17 @@ class Control:
 
     async def time(self, request: web.Request) -> web.Response:
         """Tell the time; with a client, its watches get a bookmark first."""
+        self.sessions.speaks(client_of(request))
         return self._tell(request.query.get("client", ""))
+
+    async def clients(self, _request: web.Request) -> web.Response:
+        """The registered clients, who of them sleeps until when, and who is absent."""
+        return web.json_response(self.sessions.states())
+
+    async def absent(self, request: web.Request) -> web.Response:
+        """Let time pass without the client until it speaks again."""
+        self.sessions.leave(request.match_info["client"])
+        return web.json_response({})
 
     def _tell(self, client: str) -> web.Response:
         version = self.watches.bookmark(client)
@@ -132,7 +148,7 @@ class Control:
 
     async def add_fault(self, request: web.Request) -> web.Response:
         """Put a request fault in force."""
-        return web.json_response({"id": self.faults.add(faults_.parse(await _body(request)))})
+        return web.json_response({"id": self.world.add_fault(faults_.parse(await _body(request)))})
 
     async def clear_faults(self, _request: web.Request) -> web.Response:
         """Forget all request faults and release what hangs."""

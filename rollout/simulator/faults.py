@@ -1,4 +1,4 @@
-"""Faults of single requests: an error, a delay, a lost reply, a reply that never comes, a reply that cannot be read.
+"""Faults of single requests: an error, a delay, a lost reply, one that never comes, is old, or cannot be read.
 
 A fault only decides; `requests` carries it out. What hangs is kept here until it is released or its connection dies,
 so that a client can be killed at an exact point: *before* means that nothing was applied, *after* that all of it was.
@@ -109,7 +109,22 @@ class Garble(_Model):
     """Apply the request, then answer with success and a body that cannot be parsed."""
 
 
-Action = Error | Delay | Drop | Hang | Garble
+class Late(_Model):
+    """Close the connection without an answer, and apply the request that many virtual seconds later.
+
+    It was on its way meanwhile, whatever became of its client. A signed request is accepted for about five minutes.
+    """
+
+    seconds: float = Field(gt=0, le=300)
+
+
+class Stale(_Model):
+    """Answer a read from the account as it was that many virtual seconds ago, or when the fault was put in force."""
+
+    seconds: float = Field(gt=0)
+
+
+Action = Error | Delay | Drop | Hang | Garble | Late | Stale
 
 
 class Fault(_Model):
@@ -126,21 +141,31 @@ class Fault(_Model):
     drop: Drop | None = None
     hang: Hang | None = None
     garble: Garble | None = None
+    late: Late | None = None
+    stale: Stale | None = None
 
     @model_validator(mode="after")
     def _one_action(self) -> Fault:
         if len(self._actions()) != 1:
-            msg = "a fault has exactly one of error, delay, drop, hang, garble"
+            msg = "a fault has exactly one of error, delay, drop, hang, garble, late, stale"
+            raise ValueError(msg)
+        if self.stale and (self.match.service in {None, "kube"} or self.match.mutating):
+            msg = "stale needs match.service, one of AWS's, and no mutating: what Kubernetes reads is never old"
             raise ValueError(msg)
         return self
 
     def _actions(self) -> list[Action]:
-        return [one for one in (self.error, self.delay, self.drop, self.hang, self.garble) if one is not None]
+        given = (self.error, self.delay, self.drop, self.hang, self.garble, self.late, self.stale)
+        return [one for one in given if one is not None]
 
     @property
     def action(self) -> Action:
         """The one thing that it does."""
         return self._actions()[0]
+
+    def concerns(self, client: str, info: RequestInfo) -> bool:
+        """Whether the request is one of those meant, whatever its number; nothing but a read can be stale."""
+        return self.match.fits(client, info) and not (self.stale and info.mutating)
 
 
 class FaultError(ValueError):
@@ -170,7 +195,7 @@ class _Rule:
     def strikes(self, client: str, info: RequestInfo, now: float) -> bool:
         match = self.fault.match
         ends = math.inf if self.fault.lasts is None else self.begins + self.fault.lasts
-        if not (self.begins <= now < ends and match.fits(client, info)):
+        if not (self.begins <= now < ends and self.fault.concerns(client, info)):
             return False
         self.seen += 1
         if match.nth is not None and self.seen != match.nth:

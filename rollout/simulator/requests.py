@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from rollout.simulator.faults import Delay, Drop, Error, Garble, Hang, Hung, RequestInfo
+from rollout.simulator.faults import Delay, Drop, Error, Garble, Hang, Hung, Late, RequestInfo, Stale
 from rollout.simulator.seeded import fraction, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     Describe = Callable[[web.Request], RequestInfo | None]
     RenderError = Callable[[RequestInfo, int, str, str], web.Response]
 
-__all__ = ["NUMBER", "Costs", "RequestInfo", "Requests", "client_of"]
+__all__ = ["AGE", "NUMBER", "Costs", "RequestInfo", "Requests", "client_of"]
 
 NUMBER = web.RequestKey("number", int)
+#: How many seconds old the answer to a request is to be.
+AGE = web.RequestKey("age", float)
 
 _CLIENT = re.compile(r"eks-rollout-run/([\w.-]+)")
 
@@ -118,6 +120,7 @@ class Requests:
         self, request: web.Request, info: RequestInfo, handler: Handler, render_error: RenderError
     ) -> web.StreamResponse:
         client = client_of(request)
+        self._sessions.speaks(client)
         self._number += 1
         request[NUMBER] = number = self._number
         self.tallies.setdefault(client, Tally()).count(info)
@@ -146,6 +149,11 @@ class Requests:
                 return await self._hang(call, fault)
             case Garble():
                 return await call.garbled()
+            case Late():
+                self._sessions.after(fault.seconds, call.arrives)
+                return call.cut()
+            case Stale():
+                call.request[AGE] = fault.seconds
         return await call.apply()
 
     async def _hang(self, call: _Call, fault: Hang) -> web.StreamResponse:
@@ -158,7 +166,7 @@ class Requests:
         return response
 
     async def _stand_still(self, hung: Hung) -> None:
-        with self._sessions.holding():
+        with self._sessions.holding(hung.client):
             await self._faults.hang(hung)
 
 
@@ -170,7 +178,7 @@ class _Call:
     info: RequestInfo
     client: str
     number: int
-    apply: Callable[[], Awaitable[web.StreamResponse]]
+    apply: Callable[[], Coroutine[Any, Any, web.StreamResponse]]
     render_error: RenderError
 
     async def refused(self, fault: Error) -> web.StreamResponse:
@@ -183,9 +191,21 @@ class _Call:
     async def dropped(self, fault: Drop) -> web.StreamResponse:
         if fault.when == "after":
             await self.apply()
+        return self.cut()
+
+    def cut(self) -> web.StreamResponse:
         if self.request.transport is not None:
             self.request.transport.abort()
         return web.Response()  # has nowhere to go any more
+
+    def arrives(self) -> None:
+        """Run the handler here and now: its body was read, so nothing in it waits."""
+        handling = self.apply()
+        try:
+            handling.send(None)
+        except StopIteration:
+            return
+        raise RuntimeError(f"the handler of {self.info.operation} waits for something")
 
     async def garbled(self) -> web.StreamResponse:
         response = await self.apply()

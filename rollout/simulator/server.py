@@ -14,9 +14,10 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rollout.simulator import handout
-from rollout.simulator.aws.app import aws_app
+from rollout.simulator.aws.app import aws_app, load_models
 from rollout.simulator.aws.sts import Roles
 from rollout.simulator.cloud.errors import AwsError
+from rollout.simulator.cloud.past import Past
 from rollout.simulator.control import Control
 from rollout.simulator.faults import Faults
 from rollout.simulator.handout import Endpoints
@@ -37,9 +38,15 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from rollout.simulator.faults import Fault
     from rollout.simulator.scenario import Scenario
 
-__all__ = ["Endpoints", "Simulator", "serve"]
+__all__ = ["Endpoints", "Simulator", "serve", "warm_up"]
+
+
+def warm_up() -> None:
+    """Load what all simulators of a process share: whoever forks them from itself does so first, and once."""
+    load_models()
 
 
 class Simulator:
@@ -50,8 +57,9 @@ class Simulator:
         self.stopping = asyncio.Event()
         self.world = build(scenario)
         self.faults = Faults(lambda: self.world.clock.now - scenario.start)
+        self.past = Past(self.world.cloud, self.world.log)
         for fault in scenario.request_faults:
-            self.faults.add(fault)
+            self.add_fault(fault)
         self.sessions = Sessions(self.world.clock, pace)
         costs = Costs(scenario.seed, *scenario.request_seconds)
         self.requests = Requests(self.world.log, self.sessions, self.faults, costs)
@@ -74,7 +82,7 @@ class Simulator:
         )
         cloud = self.world.cloud
         async with (
-            listening(aws_app(cloud, self.requests.middleware, self._roles)) as aws,
+            listening(aws_app(cloud, self.requests.middleware, self._roles, self.past.seen)) as aws,
             listening(self._kube()) as kubernetes,
             listening(control.app()) as controls,
         ):
@@ -107,6 +115,12 @@ class Simulator:
             self.world.do(action)
         except (ApiError, AwsError) as refused:
             raise ValueError(str(refused)) from refused
+
+    def add_fault(self, fault: Fault) -> int:
+        """Put a request fault in force; returns its id."""
+        if fault.stale:
+            self.past.keep(fault.stale.seconds)
+        return self.faults.add(fault)
 
     def promises(self) -> list[dict[str, Any]]:
         """Each promise with the checks made and what violated it."""

@@ -3,6 +3,9 @@
 A client registers by a connection that it holds open; when the connection dies, so does its claim on time. A sleep ends
 at the moment it asked for, or at the first event on one of that client's watches that it has not been told of: an event
 that came while the client was busy ends its next sleep at once, so that nothing is ever slept over.
+
+A client that is stopped keeps its connection and would hold time for ever. Whoever stopped it says that it is absent:
+then time does not wait for it, nor for a request of its that hangs, until it speaks again.
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rollout.simulator.clock import VirtualClock
 
@@ -22,7 +25,7 @@ ACTIONS_IN_ONE_GO = 300
 
 
 class NotRegisteredError(LookupError):
-    """A client that never registered wants to sleep: time would have to move for nobody knows whom."""
+    """The client never registered: time would have to move for nobody knows whom."""
 
     def __init__(self, client: str) -> None:
         super().__init__(f"client {client!r} has no session: hold GET /session?client={client} open while it lives")
@@ -32,6 +35,7 @@ class NotRegisteredError(LookupError):
 class _Client:
     connections: int = 0
     news: bool = False
+    absent: bool = False
     until: float = 0.0
     woken: asyncio.Future[None] | None = None
 
@@ -53,7 +57,7 @@ class Sessions:
     def __init__(self, clock: VirtualClock, pace: float | None = None) -> None:
         self._clock = clock
         self._pace = pace
-        self._held = 0
+        self._holders: list[str] = []
         self._clients: dict[str, _Client] = {}
         self._driver: asyncio.Task[None] | None = None
         self._actions = 0
@@ -62,6 +66,32 @@ class Sessions:
     def registered(self) -> list[str]:
         """The clients without which time does not move."""
         return sorted(self._clients)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Each registered client: until when it sleeps (POSIX seconds; None: it is awake), and whether it is absent."""
+        return {
+            client: {"asleep_until": entry.until if entry.asleep else None, "absent": entry.absent}
+            for client, entry in sorted(self._clients.items())
+        }
+
+    def leave(self, client: str) -> None:
+        """Time waits for the client no more, until it speaks again.
+
+        Raises:
+            NotRegisteredError: the client holds no session.
+        """
+        self._entry(client).absent = True
+        self._proceed()
+
+    def speaks(self, client: str) -> None:
+        """The client asks for something: if it was absent, it is back."""
+        if entry := self._clients.get(client):
+            entry.absent = False
+
+    def _entry(self, client: str) -> _Client:
+        if client not in self._clients:
+            raise NotRegisteredError(client)
+        return self._clients[client]
 
     @contextmanager
     def session(self, client: str) -> Iterator[None]:
@@ -78,13 +108,16 @@ class Sessions:
                 self._proceed()
 
     @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Make time stand still inside the block, whoever sleeps; requests still cost theirs."""
-        self._held += 1
+    def holding(self, client: str) -> Iterator[None]:
+        """Make time stand still inside the block, whoever sleeps, unless ``client`` is absent.
+
+        Requests still cost theirs.
+        """
+        self._holders.append(client)
         try:
             yield
         finally:
-            self._held -= 1
+            self._holders.remove(client)
             self._proceed()
 
     async def sleep(self, client: str, until: float) -> None:
@@ -93,9 +126,8 @@ class Sessions:
         Raises:
             NotRegisteredError: the client holds no session.
         """
-        entry = self._clients.get(client)
-        if entry is None:
-            raise NotRegisteredError(client)
+        entry = self._entry(client)
+        entry.absent = False
         began = self._clock.now
         if not entry.news and until > began:
             await self._fall_asleep(entry, until)
@@ -129,18 +161,27 @@ class Sessions:
         self._clock.run_until(self._clock.now + seconds)
         self._wake_due()
 
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Have something happen in that many virtual seconds."""
+        self._clock.after(seconds, action)
+
     def _proceed(self) -> None:
         if self._may_move() and (self._driver is None or self._driver.done()):
             self._driver = asyncio.get_running_loop().create_task(self._drive())
             self._driver.add_done_callback(self._stopped)
 
     def _may_move(self) -> bool:
-        return bool(self._clients) and all(entry.asleep for entry in self._clients.values()) and not self._held
+        present = [entry for entry in self._clients.values() if not entry.absent]
+        return bool(present) and all(entry.asleep for entry in present) and not any(map(self._holds, self._holders))
+
+    def _holds(self, client: str) -> bool:
+        entry = self._clients.get(client)
+        return entry is None or not entry.absent
 
     async def _drive(self) -> None:
         while self._may_move():
             self._actions = 0
-            self._clock.run_until(min(entry.until for entry in self._clients.values()), self._pause)
+            self._clock.run_until(min(one.until for one in self._clients.values() if not one.absent), self._pause)
             self._wake_due()
             await asyncio.sleep(0)
 

@@ -38,7 +38,8 @@ class Watches:
 class World:
     """A world that only remembers what was done to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
+        self.add_fault = faults.add
         self.done: list[dict[str, Any]] = []
 
     def do(self, action: Mapping[str, Any]) -> None:
@@ -66,7 +67,7 @@ class Panel:
         self.sessions = Sessions(self.clock)
         self.faults = Faults()
         self.watches = Watches(self.clock)
-        self.world = World()
+        self.world = World(self.faults)
         self.stopping = asyncio.Event()
         self.requests = Requests(self.log, self.sessions, self.faults, Costs(1, 0, 3))
         self.url = ""
@@ -163,14 +164,31 @@ def test_a_dead_connection_deregisters_its_client() -> None:
     assert at_panel(scene) == 1060.0
 
 
-def test_a_sleep_without_session_is_refused() -> None:
+def test_a_client_that_is_said_to_be_absent_holds_nobody_up_until_it_asks_the_time() -> None:
+    """Meanwhile the others sleep on, and the list of clients shows it."""
+
+    async def scene(panel: Panel) -> list[Any]:
+        async with panel.session("a"), panel.session("stopped"):
+            answer = await panel.post("/clients/stopped/absent", {})
+            await panel.sleep("a", 1600.0)
+            absent = (await panel.get("/clients"))["stopped"]
+            async with panel.http.get(f"{panel.url}/time", headers={"User-Agent": "eks-rollout-run/stopped"}):
+                present = (await panel.get("/clients"))["stopped"]
+        return [answer, panel.clock.now, absent, present]
+
+    awake = {"asleep_until": None, "absent": False}
+    assert at_panel(scene) == [(200, {}), 1600.0, awake | {"absent": True}, awake]
+
+
+@pytest.mark.parametrize(("path", "body"), [("/sleep", {"client": "a", "until": 1015.0}), ("/clients/a/absent", {})])
+def test_nobody_sleeps_or_leaves_without_a_session(path: str, body: object) -> None:
     """The answer is 409 and names the missing session."""
 
     async def scene(panel: Panel) -> tuple[int, Any]:
-        return await panel.sleep("a", 1015.0)
+        return await panel.post(path, body)
 
-    status, body = at_panel(scene)
-    assert (status, "GET /session?client=a" in body["error"]) == (409, True)
+    status, answer = at_panel(scene)
+    assert (status, "GET /session?client=a" in answer["error"]) == (409, True)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,13 @@ def test_every_criterion_that_is_given_must_hold(match: dict[str, Any], strikes:
     assert (faults.strike("a", UPDATE) is not None) == bool(strikes)
 
 
+def test_only_reads_can_be_stale() -> None:
+    """A change is applied to what is there."""
+    faults = Faults()
+    faults.add(parse({"match": {"service": "autoscaling"}, "stale": {"seconds": 5}}))
+    assert (faults.strike("a", UPDATE) is not None, faults.strike("a", READ) is not None) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("match", "struck"),
     [
@@ -172,6 +179,9 @@ def test_a_fault_begins_and_ends_at_its_moments(when: dict[str, Any], struck: li
         ({"match": {"target": "("}, "garble": {}}, "no regular expression"),
         ({"hang": {"when": "never"}}, "hang.when"),
         ({"error": {"status": 200, "code": "OK"}}, "error.status"),
+        ({"late": {"seconds": 3600}}, "late.seconds"),
+        ({"stale": {"seconds": 5}}, "stale needs match.service"),
+        ({"match": {"service": "kube"}, "stale": {"seconds": 5}}, "never old"),
     ],
 )
 def test_an_unclear_fault_is_refused(fault: dict[str, Any], complaint: str) -> None:
@@ -189,6 +199,7 @@ def test_an_unclear_fault_is_refused(fault: dict[str, Any], complaint: str) -> N
         ({"drop": {"when": "after"}}, 0, 1),
         ({"delay": {"seconds": 30}}, 200, 1),
         ({"garble": {}}, 200, 1),
+        ({"late": {"seconds": 30}}, 0, 0),
     ],
 )
 def test_a_fault_applies_exactly_what_it_says(fault: dict[str, Any], status: int, sold: int) -> None:
@@ -292,6 +303,41 @@ def test_time_stands_still_while_a_request_hangs() -> None:
             return during, sleep.done()
 
     assert in_shop(scene) == (False, True)
+
+
+def test_a_late_request_is_applied_after_its_client_has_given_up() -> None:
+    """It was on its way: so many seconds later it is done, in the name of who sent it."""
+
+    async def scene(shop: Shop) -> list[tuple[str, float]]:
+        shop.faults.add(parse({"late": {"seconds": 240}}))
+        with pytest.raises(DEAD):
+            await shop.order()
+        sent = shop.clock.now
+        with shop.sessions.session("b"):
+            await shop.sessions.sleep("b", sent + 600)
+        return [(change.actor, round(change.at - sent)) for change in shop.log.changes]
+
+    ((actor, seconds),) = in_shop(scene)
+    assert actor == "client:a"
+    assert 237 <= seconds <= 240
+
+
+def test_time_passes_over_a_hanging_request_of_an_absent_client() -> None:
+    """A client that was stopped in mid-request holds nobody up, and its request acts when it is let go."""
+
+    async def scene(shop: Shop) -> tuple[int, int, float]:
+        shop.faults.add(parse({"match": {"client": "a"}, "hang": {"when": "before"}}))
+        with shop.sessions.session("a"), shop.sessions.session("b"):
+            order = asyncio.create_task(shop.order())
+            await shop.faults.next_hung()
+            shop.sessions.leave("a")
+            await shop.sessions.sleep("b", 600.0)
+            before = shop.sold
+            shop.faults.clear()
+            await order
+            return before, shop.sold, shop.log.changes[0].at
+
+    assert in_shop(scene) == (0, 1, 600.0)
 
 
 def test_every_request_costs_time_and_is_counted() -> None:

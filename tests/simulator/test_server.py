@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import ServiceId
+from botocore.parsers import ResponseParserError
 from botocore.signers import RequestSigner
 
 from rollout import config
@@ -41,7 +43,7 @@ class Served:
         self.simulator = simulator
         self.endpoints = endpoints
 
-    def boto3(self, service: str, client: str = "tester") -> Any:
+    def boto3(self, service: str, client: str = "tester", **settings: Any) -> Any:
         """A client that sends each request once."""
         return boto3.client(
             service,
@@ -49,7 +51,9 @@ class Served:
             region_name=self.endpoints.region,
             aws_access_key_id="simulator",
             aws_secret_access_key="simulator",  # noqa: S106 - no secret: nothing checks it
-            config=BotoConfig(user_agent_extra=f"eks-rollout-run/{client}", retries={"total_max_attempts": 1}),
+            config=BotoConfig(
+                user_agent_extra=f"eks-rollout-run/{client}", retries={"total_max_attempts": 1}, **settings
+            ),
         )
 
     def control(self, method: str, path: str, body: object = None) -> Any:
@@ -87,9 +91,9 @@ def agent(client: str, token: str = TOKEN) -> dict[str, str]:
 
 
 @contextmanager
-def connected(url: str) -> Iterator[http.client.HTTPConnection]:
+def connected(url: str, timeout: float = 10) -> Iterator[http.client.HTTPConnection]:
     """A connection that is closed at the end of the block."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
     try:
         yield connection
     finally:
@@ -182,6 +186,77 @@ def test_faults_reach_both_halves_in_their_own_words(plain: Served) -> None:
         autoscaling.describe_auto_scaling_groups()
     status = plain.kube("GET", "/api/v1/nodes")
     assert (status["kind"], status["code"], status["message"]) == ("Status", 503, "not now")
+
+
+def test_stale_reads_show_the_account_as_it_was(plain: Served) -> None:
+    """Until so many seconds after a change AWS shows what was before; Kubernetes and what is decided are up to date."""
+    autoscaling, ec2 = plain.boto3("autoscaling"), plain.boto3("ec2")
+
+    def seen() -> tuple[int, int, int]:
+        group = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["eks_worker-demo"])[
+            "AutoScalingGroups"
+        ][0]
+        versions = ec2.describe_launch_template_versions(LaunchTemplateName="eks_worker_lt-demo")[
+            "LaunchTemplateVersions"
+        ]
+        return group["MaxSize"], len(group["Instances"]), len(versions)
+
+    for service in ("autoscaling", "ec2"):
+        plain.control("POST", "/faults", {"match": {"service": service}, "stale": {"seconds": 60}})
+    autoscaling.update_auto_scaling_group(AutoScalingGroupName="eks_worker-demo", MaxSize=9, DesiredCapacity=3)
+    ec2.create_launch_template_version(
+        LaunchTemplateName="eks_worker_lt-demo", SourceVersion="1", LaunchTemplateData={"EbsOptimized": True}
+    )
+    with plain.session():
+        assert seen() == (4, 2, 1)
+        plain.sleep(30)
+        assert seen() == (4, 2, 1)
+        plain.sleep(60)
+        assert seen() == (9, 3, 2)
+
+
+WRONG: dict[str, tuple[dict[str, Any], bool]] = {
+    "throttled": ({"error": {"status": 429, "code": "Throttling"}}, False),
+    "500, not applied": ({"error": {"status": 500, "code": "InternalFailure"}}, False),
+    "500, applied": ({"error": {"status": 500, "code": "InternalFailure", "applied": True}}, True),
+    "timeout, not applied": ({"hang": {"when": "before"}}, False),
+    "timeout, applied": ({"hang": {"when": "after"}}, True),
+    "reset, not applied": ({"drop": {"when": "before"}}, False),
+    "reset, applied": ({"drop": {"when": "after"}}, True),
+    "unparsable": ({"garble": {}}, True),
+    "expired": ({"lasts": "5m", "error": {"status": 403, "code": "ExpiredToken"}}, False),
+}
+
+
+def raise_maximum(plain: Served) -> None:
+    """Change a group, without waiting long for the answer."""
+    plain.boto3("autoscaling", read_timeout=0.3).update_auto_scaling_group(
+        AutoScalingGroupName="eks_worker-demo", MaxSize=9
+    )
+
+
+def suspend_job(plain: Served) -> None:
+    """Change a Job, without waiting long for the answer."""
+    with connected(plain.endpoints.kubernetes, timeout=0.3) as connection:
+        path = "/apis/batch/v1/namespaces/demo/jobs/algopipeline-long-0"
+        headers = agent("tester") | {"Content-Type": "application/merge-patch+json"}
+        connection.request("PATCH", path, json.dumps({"spec": {"suspend": True}}), headers)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["kind"]) == (200, "Job")
+
+
+@pytest.mark.parametrize("change", [raise_maximum, suspend_job])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_every_fault_strikes_both_halves_alike(wrong: str, change: Callable[[Served], None], plain: Served) -> None:
+    """To its client a request has failed, and it is applied if and only if the fault says so.
+
+    A timeout is a request that hangs, and a client that does not wait for long.
+    """
+    fault, applied = WRONG[wrong]
+    plain.control("POST", "/faults", {"match": {"client": "tester"}} | fault)
+    with pytest.raises((BotoCoreError, ClientError, ResponseParserError, OSError, ValueError, AssertionError)):
+        change(plain)
+    assert bool(plain.control("GET", "/log?actor=client:tester")) == applied
 
 
 def test_a_watch_is_bookmarked_before_the_clock_answers(plain: Served) -> None:
@@ -326,6 +401,41 @@ def test_a_client_killed_while_it_hangs_leaves_exactly_what_was_applied(
     assert [change["field"] for change in plain.control("GET", "/log?actor=client:doomed")] == applied
     with plain.session():
         assert plain.sleep(10)["now"] == moment + 10
+
+
+SLEEPER = """
+import http.client, json, sys
+address = sys.argv[1]
+session, asking = http.client.HTTPConnection(address), http.client.HTTPConnection(address)
+headers = {"User-Agent": "eks-rollout-run/stopped"}
+session.request("GET", "/session?client=stopped", headers=headers)
+session.getresponse().readline()
+while True:
+    print(flush=True)
+    sys.stdin.readline()
+    asking.request("GET", "/time", headers=headers)
+    print(json.loads(asking.getresponse().read())["now"], flush=True)
+"""
+
+
+def test_ten_minutes_pass_while_a_client_is_stopped(plain: Served) -> None:
+    """SIGSTOP keeps its session; said to be absent, it holds nobody up; continued, it finds its clock has jumped."""
+    command = [sys.executable, "-c", SLEEPER, plain.endpoints.control.removeprefix("http://")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as stopped:
+        assert stopped.stdin
+        assert stopped.stdout
+        stopped.stdout.readline()
+        began = plain.control("GET", "/time")["now"]
+        stopped.send_signal(signal.SIGSTOP)
+        plain.control("POST", "/clients/stopped/absent", {})
+        with plain.session():
+            plain.sleep(600)
+        stopped.send_signal(signal.SIGCONT)
+        print(file=stopped.stdin, flush=True)
+        assert float(stopped.stdout.readline()) == began + 600
+        assert plain.control("GET", "/clients")["stopped"]["absent"] is False
+        stopped.kill()
 
 
 SERVE = """

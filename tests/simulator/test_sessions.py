@@ -104,7 +104,7 @@ def test_a_client_that_dies_asleep_stops_time() -> None:
     async def scene() -> float:
         clock = VirtualClock(0.0)
         sessions = Sessions(clock)
-        with sessions.holding(), sessions.session("a"):
+        with sessions.holding("b"), sessions.session("a"):
             sleeper = asleep(sessions.sleep("a", 60.0))
             await settle()
         await sleeper
@@ -170,7 +170,7 @@ def test_what_is_held_stands_still() -> None:
         clock = VirtualClock(0.0)
         sessions = Sessions(clock)
         with sessions.session("a"):
-            with sessions.holding():
+            with sessions.holding("b"):
                 sleeper = asleep(sessions.sleep("a", 15.0))
                 await settle()
                 before = clock.now
@@ -178,6 +178,65 @@ def test_what_is_held_stands_still() -> None:
         return before, clock.now
 
     assert asyncio.run(scene()) == (0.0, 15.0)
+
+
+def test_time_passes_without_a_client_that_is_absent() -> None:
+    """It may be awake or in the middle of a sleep: the other's longer sleep ends at its own moment."""
+
+    async def scene() -> list[float]:
+        clock = VirtualClock(0.0)
+        sessions = Sessions(clock)
+        moments = []
+        with sessions.session("a"), sessions.session("stopped"):
+            sessions.leave("stopped")
+            await sessions.sleep("a", 60.0)
+            moments.append(clock.now)
+            stopped = asleep(sessions.sleep("stopped", 70.0))
+            await settle()
+            sessions.leave("stopped")
+            await sessions.sleep("a", 600.0)
+            moments.append(clock.now)
+            await stopped
+        return moments
+
+    assert asyncio.run(scene()) == [60.0, 600.0]
+
+
+def test_time_waits_again_for_an_absent_client_that_speaks() -> None:
+    """From its next question on it holds time as ever; the list of clients says what each is doing."""
+
+    async def scene() -> tuple[dict[str, object], float]:
+        clock = VirtualClock(0.0)
+        sessions = Sessions(clock)
+        with sessions.session("a"), sessions.session("back"):
+            sessions.leave("back")
+            sessions.speaks("back")
+            sleeper = asleep(sessions.sleep("a", 60.0))
+            await settle()
+            states, moment = sessions.states(), clock.now
+        await sleeper
+        return dict(states), moment
+
+    states = {"a": {"asleep_until": 60.0, "absent": False}, "back": {"asleep_until": None, "absent": False}}
+    assert asyncio.run(scene()) == (states, 0.0)
+
+
+def test_nothing_moves_when_all_are_absent() -> None:
+    """There is nobody left whose sleep could end."""
+
+    async def scene() -> float:
+        clock = VirtualClock(0.0)
+        sessions = Sessions(clock)
+        with sessions.session("a"):
+            sleeper = asleep(sessions.sleep("a", 60.0))
+            await asyncio.sleep(0)
+            sessions.leave("a")
+            await settle()
+            moment = clock.now
+        await sleeper
+        return moment
+
+    assert asyncio.run(scene()) == 0.0
 
 
 def test_an_error_in_the_world_reaches_the_sleeper() -> None:

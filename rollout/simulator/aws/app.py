@@ -30,6 +30,7 @@ from rollout.simulator.aws.protocol import WIRES, Message
 from rollout.simulator.aws.sts import Roles
 from rollout.simulator.cloud.errors import AwsError
 from rollout.simulator.faults import RequestInfo
+from rollout.simulator.requests import AGE
 from rollout.simulator.seeded import uid
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ ASKED: Final = web.RequestKey("asked", Asked)
 class Endpoint:
     """Recognises requests, has them carried out on the cloud and answers in their service's protocol."""
 
-    def __init__(self, cloud: Cloud, roles: Roles) -> None:
+    def __init__(self, cloud: Cloud, roles: Roles, past: Callable[[float], Cloud] | None = None) -> None:
         self._cloud = cloud
         self._roles = roles
+        self._past = past or (lambda _age: cloud)
         self._answers = itertools.count(1)
         self._models = {name: _model(name) for name in OPERATIONS}
         self._wires: dict[str, Wire] = {
@@ -140,22 +142,29 @@ class Endpoint:
         """Carry it out and answer."""
         asked = request[ASKED]
         request_id = self._request_id()
+        cloud = self._past(request[AGE]) if AGE in request else self._cloud
         try:
-            return self._carry_out(asked, request_id)
+            return self._carry_out(cloud, asked, request_id)
         except AwsError as refused:
             return asked.wire.refusal(refused, request_id)
 
-    def _carry_out(self, asked: Asked, request_id: str) -> web.Response:
+    def _carry_out(self, cloud: Cloud, asked: Asked, request_id: str) -> web.Response:
         caller = self._roles.who(asked.access_key)
         handler = _handler(asked)
         model = self._models[asked.service].operation_model(asked.operation)
         params = asked.wire.parameters(model, asked.message)
         if params.pop("DryRun", False):
             raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-        return asked.wire.reply(model, handler(Call(self._cloud, self._roles, caller, params)), request_id)
+        return asked.wire.reply(model, handler(Call(cloud, self._roles, caller, params)), request_id)
 
     def _request_id(self) -> str:
         return uid(self._cloud.seed, "aws-request", next(self._answers))
+
+
+def load_models() -> None:
+    """Load what all endpoints share, which takes a quarter of a second; otherwise the first endpoint does."""
+    for service in OPERATIONS:
+        _model(service)
 
 
 @functools.cache
@@ -189,13 +198,17 @@ def _handler(asked: Asked) -> Handler:
 
 
 def aws_app(
-    cloud: Cloud, middleware: Callable[[Describe, RenderError], Middleware] | None = None, roles: Roles | None = None
+    cloud: Cloud,
+    middleware: Callable[[Describe, RenderError], Middleware] | None = None,
+    roles: Roles | None = None,
+    past: Callable[[float], Cloud] | None = None,
 ) -> web.Application:
     """The application of the AWS listener.
 
     ``middleware`` makes the middleware that numbers, counts, costs and faults requests (`Requests.middleware`).
+    ``past`` gives the account as it was so many seconds ago (`Past.seen`; default: as it is).
     """
-    endpoint = Endpoint(cloud, roles or Roles(cloud.account, cloud.seed))
+    endpoint = Endpoint(cloud, roles or Roles(cloud.account, cloud.seed), past)
     inner = [middleware(endpoint.describe, endpoint.render_error)] if middleware else []
     app = web.Application(middlewares=[endpoint.recognise, *inner])
     app.router.add_route("*", "/{path:.*}", endpoint.handle)

@@ -1,8 +1,8 @@
 """The controllers of Jobs, Deployments and DaemonSets.
 
 Each looks at one object at a time, a moment after something about it has changed, and acts on the world as it is then;
-so it does not matter how a pod went. A Job's pod counts when it has finished or somebody deletes it: then its finalizer is
-taken off. (Source: `isPodFailed` of the Job controller, with the default podReplacementPolicy.)
+so it does not matter how a pod went. A Job's pod counts when it has finished or somebody deletes it: then its finalizer
+is taken off. (Source: `isPodFailed` of the Job controller, with the default podReplacementPolicy.)
 """
 
 from __future__ import annotations
