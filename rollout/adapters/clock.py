@@ -96,6 +96,12 @@ class SystemClock:
             if _listen(min(_PIECE, left), self._signals, self._news):
                 return
 
+    def pause(self, until: datetime) -> None:
+        """Return at `until`, or earlier when a signal came: news of the world end no pause."""
+        while left := self._left(until):
+            if _listen(min(_PIECE, left), self._signals):
+                return
+
     def _left(self, until: datetime) -> float:
         return max(0.0, (until - self.now()).total_seconds())
 
@@ -145,9 +151,20 @@ class SimulatedClock:
             return self._asking.ask("GET", path)
 
     def wait(self, until: datetime) -> None:
-        if not _listen(0.0, self._signals):
-            asleep = {"client": self._client, "until": until.timestamp()}
+        self._sleep(until)
+
+    def pause(self, until: datetime) -> None:
+        """Return at `until`, or earlier when a signal came: news of the world end no pause."""
+        while self.now() < until:
+            if not self._sleep(until):
+                return
+
+    def _sleep(self, until: datetime) -> bool:
+        """Sleep until then, or until the world has news; tell whether no signal came."""
+        asleep = {"client": self._client, "until": until.timestamp()}
+        return not _listen(0.0, self._signals) and bool(
             self._sleeping.ask("POST", "/sleep", asleep, self._undisturbed)
+        )
 
     def _undisturbed(self, answer: socket.socket) -> bool:
         return not _listen(None, self._signals, also=[answer])

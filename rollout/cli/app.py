@@ -26,7 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it.",
     epilog="Exit codes: 0 done, 1 halted, 2 usage or configuration, 70 a fault of this tool, "
-    "75 interrupted and resumable, 76 another rollout is active.",
+    "75 interrupted and resumable, 76 another rollout is active, "
+    "77 begun by another version of this tool.",
 )
 
 

@@ -30,6 +30,14 @@ Database = Annotated[
     ),
 ]
 RolloutId = Annotated[str | None, typer.Argument(metavar="[ID]", help="The rollout's id.", show_default=False)]
+AssumeDead = Annotated[
+    bool,
+    typer.Option(
+        "--assume-dead",
+        help="You make sure that the process that held the lease is dead: terminates need not wait until its requests "
+        "have expired.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

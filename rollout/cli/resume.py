@@ -11,12 +11,15 @@ from rollout.cli import options
 
 def resume(
     rollout_id: options.RolloutId = None,
+    *,
     config: options.ConfigFile = options.CONFIG,
     database: options.Database = None,
+    assume_dead: options.AssumeDead = False,
 ) -> None:
     """Go on with a rollout; default: the only unfinished one.
 
-    It may have been interrupted, have crashed or be halted: a halted one looks again.
+    It may have been interrupted, have crashed or be halted: a halted one looks again. While another process works it,
+    that one is followed, and taken over from when its lease ends.
     """
     from rollout.cli import choosing, workplace
     from rollout.journal import open_journal
@@ -25,4 +28,4 @@ def resume(
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
         found = choosing.to_resume(rollout_id, journal.summaries())
         typer.echo(found.id)
-        workplace.go_on(loaded, journal, found)
+        workplace.go_on(loaded, journal, found, assume_dead=assume_dead)

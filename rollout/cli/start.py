@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def start(
+    *,
     ami: Annotated[str, typer.Option(metavar="AMI", help="The image that the groups are to run.")],
     config: options.ConfigFile = options.CONFIG,
     description: Annotated[
@@ -29,9 +30,11 @@ def start(
         ),
     ] = None,
     database: options.Database = None,
+    assume_dead: options.AssumeDead = False,
 ) -> None:
     """Begin a rollout and work it to its end. Run again after a crash, the same command goes on where it stopped.
 
+    While another process works the rollout, that one is followed, and taken over from when its lease ends.
     The rollout's id is the first line of the output.
     """
     from rollout.cli import choosing, workplace
@@ -42,16 +45,36 @@ def start(
     asked = choosing.Asked(loaded.cluster, loaded.groups, ami, key)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
         found = choosing.to_start(asked, journal.summaries())
-        if found:
-            workplace.go_on(loaded, journal, found)
-        with workplace.opened(loaded, journal) as place:
-            plan = _plan(place, loaded, ami, description)
-            if place.signals.came():
-                raise UserError("interrupted before anything was begun", exit_code=workplace.INTERRUPTED)
-            rollout_id = place.new_id()
-            journal.begin(rollout_id, key, plan, place.edge.clock.now())
-            typer.echo(rollout_id)
-            raise typer.Exit(place.work(rollout_id))
+        if found is None:
+            with workplace.opened(loaded, journal) as place:
+                try:
+                    rollout_id = _begin(place, loaded, ami, description, key)
+                except UserError:
+                    # Somebody else's start may have been quicker; if it was the same, it is gone on with.
+                    found = None if place.signals.came() else choosing.to_start(asked, journal.summaries())
+                    if found is None:
+                        raise
+                else:
+                    typer.echo(rollout_id)
+                    raise typer.Exit(place.work(rollout_id, assume_dead=assume_dead))
+        workplace.go_on(loaded, journal, found, assume_dead=assume_dead)
+
+
+def _begin(place: Workplace, config: Config, ami: str, description: str, key: str | None) -> str:
+    """Begin a rollout and return its id. Raises `UserError` where none can be begun, or somebody asked us to stop."""
+    from rollout.cli import workplace
+    from rollout.errors import Retry, UserError
+
+    interrupted = UserError("interrupted before anything was begun", exit_code=workplace.INTERRUPTED)
+    try:
+        plan = _plan(place, config, ami, description)
+    except Retry as error:
+        raise (interrupted if place.signals.came() else error) from None
+    if place.signals.came():
+        raise interrupted
+    rollout_id = place.new_id()
+    place.journal.begin(rollout_id, key, plan, place.edge.clock.now())
+    return rollout_id
 
 
 def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import math
 import os
 import re
 import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -24,10 +24,17 @@ if TYPE_CHECKING:
     from rollout.adapters import Edge
     from rollout.config import Config
     from rollout.journal import SqlJournal
+    from rollout.journal.tenure import Tenure
     from rollout.ports import Summary
+    from rollout.runner import Ended, Progress
 
 #: Exit code of what may be started again as it is: EX_TEMPFAIL of sysexits.h.
 INTERRUPTED = 75
+
+#: Between two tries to get the lease that another process holds.
+FOLLOW_PAUSE = timedelta(seconds=5)
+#: Between two tries to reach a journal that is away.
+JOURNAL_PAUSE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +52,60 @@ class Workplace:
         """Return an id for a new rollout: it sorts by time and can be read out over the phone."""
         return f"{self.edge.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
-    def work(self, rollout_id: str) -> int:
+    def work(self, rollout_id: str, *, assume_dead: bool) -> int:
         """Work a rollout to its end, or until a signal; return the exit code.
 
-        Raises `UserError` (exit 76) while another process works it.
+        While another process works it, that one is followed, and taken over from when its lease ends. `assume_dead`:
+        the operator says that whoever held the lease is dead. Raises `UserError` (exit 75) for a signal meanwhile.
         """
+        with progress.spectator(self.journal, rollout_id, self.edge.clock.now) as report:
+            ended = self._turn(rollout_id, report, actor() if assume_dead else None)
+        for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
+            typer.echo(line)
+        return ending.exit_code(ended)
+
+    def _turn(self, rollout_id: str, report: Callable[[Progress], None], assume_dead: str | None) -> Ended:
+        """Work the rollout as soon as nobody else does; return how it ended, under whoever worked it last."""
+        from rollout.cli.following import Following
+        from rollout.journal.lease import Taken
+
+        following = Following(self.journal, rollout_id, report)
+        while True:
+            try:
+                with self._lease(assume_dead) as tenure:
+                    return following.over() or self._run(rollout_id, tenure, report)
+            except Taken as taken:
+                ended = following.look(taken)
+            if ended:
+                return ended
+            self.edge.clock.pause(self.edge.clock.now() + FOLLOW_PAUSE)
+            if self.signals.came():
+                raise following.left()
+
+    def _lease(self, assume_dead: str | None) -> AbstractContextManager[Tenure]:
         from rollout.journal import lease, term
-        from rollout.runner import Runner
 
         clock = self.edge.clock
         # Connecting made sure that only a simulator on this machine, both its halves, gives the time.
         time = term.simulated_time(clock.now) if self.simulated else term.database_time
         holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
-        stop = self.signals.came
-        with lease.hold(self.journal, self.cluster, holder, clock.now, time):
-            self.edge.gate.renewed(tuple(math.inf for _ in self.edge.gate.clocks()))  # until `hold` renews it
-            with progress.spectator(self.journal, rollout_id, clock.now) as report:
-                runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, stop, report)
-                runner.unhalt()
-                ended = runner.run()
-            for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
-                typer.echo(line)
-            return ending.exit_code(ended)
+        gate = self.edge.gate
+        return lease.hold(self.journal, self.cluster, holder, clock.now, gate, self._patience, time, assume_dead)
+
+    def _patience(self) -> bool:
+        """Wait for a journal that is away; tell whether it is worth while to try again."""
+        self.edge.clock.pause(self.edge.clock.now() + JOURNAL_PAUSE)
+        return self.edge.gate.trusted() and not self.signals.came()
+
+    def _run(self, rollout_id: str, tenure: Tenure, report: Callable[[Progress], None]) -> Ended:
+        from rollout.runner import Runner
+
+        clock = self.edge.clock
+        if tenure.predecessor:
+            self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
+        runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, self.signals.came, report)
+        runner.unhalt()
+        return runner.run()
 
 
 @contextmanager
@@ -83,7 +122,7 @@ def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
         yield Workplace(journal, edge, run_id, config.cluster, signals, simulated=config.simulator is not None)
 
 
-def go_on(config: Config, journal: SqlJournal, found: Summary) -> NoReturn:
+def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: bool) -> NoReturn:
     """Print the rollout's id and work it to its end; one that is at its end already is left in peace.
 
     Raises `UserError` where the configuration is another cluster's, and `typer.Exit` with the exit code.
@@ -100,7 +139,7 @@ def go_on(config: Config, journal: SqlJournal, found: Summary) -> NoReturn:
             hint=f"rollout resume {found.id} --config FILE, with that cluster's configuration",
         )
     with opened(config, journal) as place:
-        raise typer.Exit(place.work(found.id))
+        raise typer.Exit(place.work(found.id, assume_dead=assume_dead))
 
 
 def actor() -> str:
@@ -137,11 +176,14 @@ class Signals:
 
 @contextmanager
 def heard() -> Iterator[Signals]:
-    """Hear signals inside the block instead of dying of them."""
+    """Hear signals inside the block instead of dying of them; after one came, further ones are ignored for good.
+
+    Whoever was asked to stop is on the way out, and must not be cut short there.
+    """
     signals = Signals()
     before = {number: signal.signal(number, signals.handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield signals
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if signals.came() else handler)

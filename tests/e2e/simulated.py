@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout.cli.world import World, simulated
+from tests.postgres import PASSWORD, Server
 
 #: The command as it was installed, beside the interpreter that runs the tests.
 ROLLOUT = Path(sys.executable).with_name("rollout")
@@ -90,6 +92,26 @@ class Simulated(World):
         finish(process)
         self.release()
         return hung
+
+
+def says(process: subprocess.Popen[str], text: str) -> None:
+    """Wait until a process has printed a line with this text."""
+    read = []
+    for line in process.stdout or ():
+        if text in line:
+            return
+        read.append(line)
+    raise AssertionError(f"it never said {text!r}\n{''.join(read)}\n{finish(process)}")
+
+
+def empty_database(world: Simulated, postgres: Server) -> str:
+    """Make a database whose password this world's processes find in ~/.pgpass; return its URL, without it."""
+    name = f"rollout_{secrets.token_hex(4)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    passfile = world.directory / ".pgpass"
+    passfile.touch(0o600)
+    passfile.write_text(f"127.0.0.1:{postgres.port}:*:*:{PASSWORD}\n")
+    return postgres.url(name, password=None)
 
 
 def finish(process: subprocess.Popen[str]) -> Result:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import BRIEF, Simulated, finish
+from tests.e2e.simulated import BRIEF
 
 #: A terminate of the drain, while the answer is under way.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
@@ -43,37 +42,6 @@ def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Wo
     assert broken(simulated) == {}
 
 
-def test_sigterm_ends_a_run_as_interrupted_and_resumable(world: Worlds) -> None:
-    """SIGTERM in the drain: the call in hand is finished, the event is written, exit 75; `resume` goes on."""
-    simulated = world(BRIEF)
-    simulated.post("/faults", IN_DRAIN)
-    process = simulated.spawn(*simulated.start_arguments)
-    simulated.get("/hung")
-    process.send_signal(signal.SIGTERM)
-    simulated.release()
-    interrupted = finish(process)
-    assert interrupted.code == 75, interrupted
-    assert f"rollout resume {interrupted.rollout_id}" in interrupted.out
-    events = [json.loads(line) for line in _events(simulated, "--json").splitlines()]
-    assert events[-1]["kind"] == "interrupted"
-    assert simulated.resume().code == 0
-    assert broken(simulated) == {}
-
-
-def test_a_second_runner_is_told_who_works(world: Worlds) -> None:
-    """While one process works the rollout, a second gets exit 76 and the first one's host and process id."""
-    simulated = world(BRIEF)
-    simulated.post("/faults", IN_DRAIN)
-    first = simulated.spawn(*simulated.start_arguments)
-    simulated.get("/hung")
-    second = simulated.start()
-    assert second.code == 76, second
-    assert f"process {first.pid} on " in second.err
-    simulated.release()
-    assert finish(first).code == 0
-    assert broken(simulated) == {}
-
-
 def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -> None:
     """An image that does not exist: exit 2 with reason and next step, and nothing was applied."""
     simulated = world(BRIEF)
@@ -81,7 +49,3 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -
     assert refused.code == 2, refused
     assert f"{OTHER_AMI} does not exist" in refused.err
     assert [one for one in simulated.get("/log") if one["actor"].startswith("client:")] == []
-
-
-def _events(simulated: Simulated, *more: str) -> str:
-    return simulated.rollout("events", "--config", "rollout.yaml", *more).out

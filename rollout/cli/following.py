@@ -1,0 +1,70 @@
+"""Another process works our rollout: it is watched until the rollout ends under it, or until its lease does.
+
+Nothing is written, and a halt that it ran into is its operator's to see: it is not cleared by whoever followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from rollout.cli.workplace import INTERRUPTED
+from rollout.errors import UserError
+from rollout.machine import terminal
+from rollout.runner import Ended, Progress
+
+if TYPE_CHECKING:
+    from rollout.journal.lease import Taken
+    from rollout.ports import Journal
+
+
+class Following:
+    """What is known of a rollout while somebody else works it; `report`: a spectator's."""
+
+    def __init__(self, journal: Journal, rollout_id: str, report: Callable[[Progress], None]) -> None:
+        self._journal = journal
+        self._report = report
+        self._first = journal.load(rollout_id)
+        self._who = ""
+
+    def look(self, taken: Taken) -> Ended | None:
+        """Show who works it, once, and what is new; return how it ended under them, None while it goes on."""
+        if taken.who != self._who:
+            self._who = taken.who
+            for line in _words(self._first.id, taken):
+                typer.echo(line)
+        self._report(Progress(self._journal.load(self._first.id), f"worked by {taken.who}"))
+        return self._ended()
+
+    def over(self) -> Ended | None:
+        """The lease is ours: return how the rollout ended before that, None if it is to be gone on with."""
+        ended = self._ended()
+        if self._who and ended is None:
+            typer.echo(f"{self._who} works it no longer: this process goes on with it")
+        return ended
+
+    def left(self) -> UserError:
+        """Return the error (exit 75) for whoever was asked to stop while the other works on."""
+        return UserError(
+            f"no longer followed: rollout {self._first.id} is being worked by {self._who}",
+            hint=f"rollout events --follow {self._first.id}",
+            exit_code=INTERRUPTED,
+        )
+
+    def _ended(self) -> Ended | None:
+        record = self._journal.load(self._first.id)
+        if terminal(record.phase):
+            return Ended.DONE
+        # One that was halted when we came is being resumed by whoever works it, or will be by us.
+        before = (self._first.halted, self._first.round)
+        return Ended.HALTED if record.halted and (record.halted, record.round) != before else None
+
+
+def _words(rollout_id: str, taken: Taken) -> Iterator[str]:
+    """Yield who works a rollout, and how to get past them."""
+    yield f"rollout {rollout_id} is being worked by {taken.who}; it is followed from here"
+    yield f"  {taken.hint}"
+    if taken.expires_at:
+        yield "  if that process is certainly dead, --assume-dead spares the wait for requests that it may have sent"

@@ -1,0 +1,140 @@
+"""A start or resume that comes while another process works the rollout: it follows, and takes over when it can."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from subprocess import Popen
+
+import pytest
+
+from tests.e2e.conftest import Worlds
+from tests.e2e.proving import broken
+from tests.e2e.simulated import Result, Simulated, empty_database, finish, says
+from tests.postgres import PASSWORD
+
+FOLLOWED = "it is followed from here"
+#: A terminate of the drain, before it is applied.
+IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "before"}}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A world and a journal."""
+
+    world: Simulated
+    url: str
+
+    def spawn(self, *more: str) -> Popen[str]:
+        return self.world.spawn(*self.world.start_arguments, "--database", self.url, *more)
+
+    def events(self) -> str:
+        return self.world.rollout("events", "--database", self.url).out
+
+    def worked(self) -> Popen[str]:
+        """Start a runner and return when it stands in the drain."""
+        self.world.post("/faults", IN_DRAIN)
+        runner = self.spawn()
+        self.world.get("/hung")
+        return runner
+
+    def followed(self) -> Popen[str]:
+        """Start another one and return when it follows."""
+        follower = self.spawn()
+        says(follower, FOLLOWED)
+        return follower
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, world: Worlds, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A brief world, and a journal in a file or on a server."""
+    simulated = world("proof-plain")
+    if request.param == "sqlite":
+        return Place(simulated, simulated.database)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    url = empty_database(simulated, request.getfixturevalue("postgres"))
+    assert simulated.rollout("db", "upgrade", "--database", url).code == 0
+    return Place(simulated, url)
+
+
+def test_who_works_is_followed_to_the_end(place: Place) -> None:
+    """The second says who works, shows what happens, and ends as the first does: 0, done, nothing done twice."""
+    first = place.worked()
+    second = place.spawn()
+    says(second, f"process {first.pid} on {os.uname().nodename}")
+    place.world.release()
+    assert finish(first).code == 0
+    followed = finish(second)
+    assert followed.code == 0, followed
+    assert "DRAIN → RESTORE" in followed.out
+    assert "done: 4 nodes replaced" in followed.out
+    assert broken(place.world, place.url) == {}
+
+
+def test_who_dies_while_being_followed_is_taken_over_from(place: Place) -> None:
+    """At once beside a file, at the lease's end on a server; who it was stands on the screen and in the history."""
+    first = place.worked()
+    second = place.followed()
+    first.kill()
+    finish(first)
+    place.world.release()
+    took_over = finish(second)
+    assert took_over.code == 0, took_over
+    assert "this process goes on with it" in took_over.out
+    assert f"took over from process {first.pid} on " in took_over.out
+    assert f"took over from process {first.pid} on " in place.events()
+    assert broken(place.world, place.url) == {}
+
+
+def test_a_halt_under_another_runner_is_not_cleared_by_following(place: Place) -> None:
+    """Both end with exit 1 and the halt's words; the halt is for a person to see."""
+    first = place.worked()
+    second = place.followed()
+    place.world.release()
+    refused = {"status": 403, "code": "AccessDenied"}
+    place.world.post("/faults", {"match": {"operation": "TerminateInstanceInAutoScalingGroup"}, "error": refused})
+    ends = finish(first), finish(second)
+    assert [end.code for end in ends] == [1, 1], ends
+    assert all("halted: terminate of" in end.out for end in ends)
+    assert "resumed, round" not in place.events()
+
+
+def test_who_follows_can_be_stopped(place: Place) -> None:
+    """SIGTERM: exit 75 and how to look on; the one that works is left alone."""
+    first = place.worked()
+    second = place.followed()
+    second.send_signal(signal.SIGTERM)
+    left = finish(second)
+    assert (left.code, f"is being worked by process {first.pid}" in left.err) == (75, True), left
+    place.world.release()
+    assert finish(first).code == 0
+    assert "interrupted" not in place.events()
+
+
+def test_the_same_command_twice_at_once_is_one_rollout(place: Place) -> None:
+    """One begins and works it, the other, which has looked before that, follows: the same id, and both end with 0."""
+    first, second = _at_once(place)
+    assert (first.code, second.code) == (0, 0), (first, second)
+    assert first.rollout_id == second.rollout_id
+    assert broken(place.world, place.url) == {}
+
+
+def test_another_rollout_at_once_is_refused(place: Place) -> None:
+    """One begins; the other, whose key means another rollout and which has looked before that, gets exit 76."""
+    first, second = _at_once(place, "--key", "another")
+    assert (first.code, second.code) == (76, 0), (first, second)
+    assert f"rollout resume {second.rollout_id}" in first.err
+
+
+def _at_once(place: Place, *arguments: str) -> tuple[Result, Result]:
+    """Start one, which is held up when it has seen that no rollout is there, and another, which begins meanwhile."""
+    place.world.post("/faults", {"match": {"operation": "DescribeImages", "nth": 1}, "hang": {"when": "before"}})
+    first = place.spawn(*arguments)
+    place.world.get("/hung")
+    second = place.spawn()
+    assert second.stdout
+    rollout_id = second.stdout.readline()
+    place.world.release()
+    ends = finish(first), finish(second)
+    return ends[0], Result(ends[1].code, rollout_id + ends[1].out, ends[1].err)
