@@ -7,8 +7,9 @@ House rules for a migration:
 4. It never changes a row of `events`, nor what a stored plan or request says: their text is what was hashed and sent.
 5. A column that is added is nullable or has a server default: rows of unfinished rollouts must stay readable.
 6. Tables are changed with `op.batch_alter_table`, constraints carry the names of `models.metadata`.
-7. Views are no matter of migrations: they live in `rollout/journal/views.py`, env.py drops and creates them.
+7. Views and triggers are no matter of migrations: they live in `rollout/journal`, env.py drops and creates them.
 8. `schema.HEAD` names the newest revision; revisions are numbered 0001, 0002, …
+9. A migration, an empty one at least, comes with every new `versions.JOURNAL_VERSION`: older tools must keep out.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect, text
 
 import rollout
 from rollout.errors import UserError
-from rollout.journal import views
+from rollout.journal import triggers, views
 from rollout.journal.database import Database
 from rollout.journal.models import metadata
 
@@ -128,7 +128,7 @@ def _differences(connection: Connection) -> list[str]:
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": _ours})
     differs = [f"the schema differs from this version's: {one}" for one in compare_metadata(context, metadata)]
     missing = set(views.VIEWS) - set(inspect(connection).get_view_names())
-    return differs + [f"the view {name} is missing" for name in sorted(missing)]
+    return differs + [f"the view {name} is missing" for name in sorted(missing)] + triggers.differences(connection)
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from rollout import effects
 from rollout.cli import evidence
@@ -17,6 +16,7 @@ from rollout.journal.term import Holder
 from rollout.machine import Phase
 from rollout.ports import Summary
 from tests.cli import samples
+from tests.journal.samples import tamper
 
 FIRST = Summary("r1", None, "c", "ami", ("a",), Phase.DONE, None, samples.NOW, samples.after(10))
 SUSPEND = effects.Suspend(group="workers", processes=("AZRebalance",))
@@ -87,8 +87,7 @@ def test_a_change_without_earlier_intent_breaks_promise_9(tmp_path: Path, wrong:
 def test_a_changed_event_breaks_promise_9(tmp_path: Path) -> None:
     """An event that was rewritten afterwards does not fit its chain."""
     journal = samples.draining(tmp_path)
-    with journal.database.writing() as connection:
-        connection.execute(text("UPDATE events SET text = 'all was well' WHERE seq = 3"))
+    tamper(journal, "UPDATE events SET text = 'all was well' WHERE seq = 3")
     assert not evidence.written_first(journal, samples.ID, []).kept
 
 

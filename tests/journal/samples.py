@@ -12,7 +12,7 @@ import pytest
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
 from rollout.gate import Gate
-from rollout.journal import SqlJournal, lease
+from rollout.journal import SqlJournal, lease, triggers
 from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, simulated_time
 from rollout.machine import Stage
@@ -127,6 +127,15 @@ def hold(journal: SqlJournal, holder: Holder, *, time: float = 0) -> AbstractCon
     """Hold the cluster at a time that stands still, so many seconds after the beginning."""
     moment = later(time)
     return lease.hold(journal, PLAN.cluster, holder, lambda: moment, gate(), impatient, simulated_time(lambda: moment))
+
+
+def tamper(journal: SqlJournal, *statements: str) -> None:
+    """Do what this tool never does, and what only those can do who may drop a trigger."""
+    with journal.database.writing() as connection:
+        triggers.drop(connection)
+        for statement in statements:
+            assert connection.exec_driver_sql(statement).rowcount
+        triggers.create(connection)
 
 
 def story(journal: SqlJournal) -> None:

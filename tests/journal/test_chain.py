@@ -3,13 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rollout.journal import SqlJournal
-from tests.journal.samples import ID, story
-
-
-def edit(journal: SqlJournal, statement: str) -> None:
-    """Do what this tool never does: change an event."""
-    with journal.database.writing() as connection:
-        assert connection.exec_driver_sql(statement).rowcount
+from tests.journal.samples import ID, story, tamper
 
 
 @pytest.fixture
@@ -41,7 +35,7 @@ def test_unbroken(told: SqlJournal) -> None:
 )
 def test_changed_row(told: SqlJournal, change: str) -> None:
     """A change of any column of one event is found, and the event is named."""
-    edit(told, change)
+    tamper(told, change)
     _, problems = told.verify(ID)
     assert problems
     assert problems[0].startswith(f"event 4 of {ID} was changed")
@@ -49,12 +43,12 @@ def test_changed_row(told: SqlJournal, change: str) -> None:
 
 def test_removed_row(told: SqlJournal) -> None:
     """An event that is missing in the middle is found."""
-    edit(told, "DELETE FROM events WHERE seq = 4")
+    tamper(told, "DELETE FROM events WHERE seq = 4")
     assert told.verify(ID)[1] == (f"event 4 of {ID} is missing",)
 
 
 def test_cut_end(told: SqlJournal) -> None:
     """A chain that was cut short at its end is found, although what is left of it is unbroken."""
     count, _ = told.verify(ID)
-    edit(told, "DELETE FROM events WHERE seq > 10")
+    tamper(told, "DELETE FROM events WHERE seq > 10")
     assert told.verify(ID)[1] == (f"{ID} had {count} events when it was last written, now it has 10",)

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, open_journal, read_journal, schema, views
+from rollout.journal import SqlJournal, open_journal, read_journal, schema, triggers, views
 from rollout.journal.database import Database
 from rollout.journal.models import metadata
+from tests.journal import older
 from tests.journal.samples import ID, RESIZE, intend, on_postgres, on_sqlite
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ CATALOGUE = {
         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
         UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
         UNION ALL SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'
+        UNION ALL SELECT tgname, pg_get_triggerdef(t.oid) || prosrc FROM pg_trigger t
+        JOIN pg_proc p ON p.oid = tgfoid WHERE pronamespace = 'public'::regnamespace
         """,
 }
 
@@ -46,10 +48,11 @@ def catalogue(connection: Connection) -> Catalogue:
 
 
 def test_migrations_equal_models(empty: SqlJournal, urls: Callable[[], str]) -> None:
-    """Migrations from nothing bring exactly the tables, constraints, indexes and views that the models name."""
+    """Migrations from nothing bring exactly the tables, constraints, indexes, views and triggers of the code."""
     with closing(Database(urls(), create=True)) as fresh, fresh.writing() as connection:
         metadata.create_all(connection)
         views.create(connection)
+        triggers.create(connection)
         wanted = catalogue(connection)
     with empty.database.reading() as connection:
         found = catalogue(connection)
@@ -150,24 +153,37 @@ FIRST = "0001"
 
 
 def made_at(url: str, revision: str | None) -> Catalogue:
-    """Build a journal as it was at a revision, with a row in it; None: nothing at all. Return what it is made of."""
-    with closing(Database(url, create=True, enforce=False)) as database:
-        if revision:
-            config = schema.alembic_config()
-            # The views of today read what is not there yet.
-            with patch.object(views, "create"), database.writing() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, revision)
-                connection.exec_driver_sql(
-                    "INSERT INTO leases VALUES ('eks-demo', 1, 'here', 7, 'run', NULL, 'then', NULL)"
-                )
-        with database.reading() as connection:
-            return catalogue(connection)
+    """Build a journal as it was at a revision, with content; None: nothing at all. Return what it is made of."""
+    if revision:
+        older.make(url, revision, "drain")
+    return left_of(url, create=True)
 
 
-def left_of(url: str) -> Catalogue:
-    with closing(Database(url, create=False)) as database, database.reading() as connection:
+def left_of(url: str, *, create: bool = False) -> Catalogue:
+    with closing(Database(url, create=create)) as database, database.reading() as connection:
         return catalogue(connection)
+
+
+@pytest.mark.parametrize("revision", [FIRST, "0002"])
+def test_upgrade_with_content(urls: Callable[[], str], revision: str) -> None:
+    """A journal of any revision becomes one of this version, down to the last index, and loses nothing."""
+    url, fresh = urls(), urls()
+    made_at(url, revision)
+    assert schema.upgrade(url) == schema.upgrade(fresh)
+    upgraded, made = left_of(url), left_of(fresh)
+    assert sorted(upgraded) == sorted(made)
+    assert [name for name in made if sorted(upgraded[name]) != sorted(made[name])] == []
+    assert schema.check(url) == []
+    with closing(read_journal(url)) as journal:
+        [told] = journal.summaries()
+        assert (told.id, told.key, told.ami, told.groups, told.phase.value) == (
+            *("r1", "build-17", "ami-new", ("g",), "DRAIN"),
+        )
+        assert journal.verify("r1") == (53, ())
+    # also from the columns that changed their meaning
+    rollout = "SELECT journal_version, begun_by, last_seq FROM rollouts"
+    with closing(Database(url, create=False)) as database, database.reading() as connection:
+        assert tuple(connection.exec_driver_sql(rollout).one()) == (1, None, 53)
 
 
 @pytest.mark.parametrize("revision", [None, FIRST])
@@ -179,7 +195,7 @@ def test_failed_upgrade_leaves_nothing(url: str, revision: str | None, monkeypat
 
     before = made_at(url, revision)
     with monkeypatch.context() as failing:
-        failing.setattr(views, "create", fail)
+        failing.setattr(triggers, "create", fail)
         with pytest.raises(RuntimeError, match="the end"):
             schema.upgrade(url)
     assert left_of(url) == before
@@ -188,11 +204,11 @@ def test_failed_upgrade_leaves_nothing(url: str, revision: str | None, monkeypat
 
 HANGING = """
 import sys
-from rollout.journal import schema, views
+from rollout.journal import schema, triggers
 def hang(_):
     print("half-way", flush=True)
     sys.stdin.read()
-views.create = hang
+triggers.create = hang
 schema.upgrade(sys.argv[1])
 """
 
@@ -228,7 +244,12 @@ def test_server_is_never_upgraded_by_itself(url: str) -> None:
 def test_upgrade_that_loses_rows(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upgrade that leaves rows hanging in the air is undone."""
     intend(journal, RESIZE)
-    monkeypatch.setattr(schema, "_migrate", lambda connection: connection.exec_driver_sql("DELETE FROM rollouts"))
+
+    def lose(connection: Connection) -> None:
+        triggers.drop(connection)
+        connection.exec_driver_sql("DELETE FROM rollouts")
+
+    monkeypatch.setattr(schema, "_migrate", lose)
     with pytest.raises(UserError, match="would lose rows"):
         schema.upgrade(url)
     assert len(journal.load(ID).unsettled) == 1

@@ -1,0 +1,151 @@
+"""What the database refuses by itself, whoever asks."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from rollout.journal import SqlJournal, place, schema, triggers
+from rollout.machine import Phase, Stage, terminal
+from tests.journal.samples import on_postgres, on_sqlite, story
+
+AGAIN = "INSERT INTO {0} SELECT * FROM {0}"
+NEXT = "INSERT INTO events SELECT rollout_id, {seq}, at, kind, actor, epoch, text, data, {prev}, 'h' FROM events"
+
+#: By rule, what it refuses.
+REFUSED = [
+    ("events_follow", NEXT.format(seq="seq + 1", prev="hash") + " WHERE seq = 3"),
+    ("events_follow", NEXT.format(seq="seq + 2", prev="hash") + " ORDER BY seq DESC LIMIT 1"),
+    ("events_follow", NEXT.format(seq="seq + 1", prev="prev_hash") + " ORDER BY seq DESC LIMIT 1"),
+    ("events_stand", "UPDATE events SET text = 'nothing happened' WHERE seq = 4"),
+    ("events_stand", "UPDATE events SET text = text WHERE seq = 4"),
+    ("events_stay", "DELETE FROM events WHERE seq = 4"),
+    ("attempts_stand", "UPDATE attempts SET outcome = 'ok'"),
+    ("attempts_stay", "DELETE FROM attempts"),
+    ("killed_jobs_stand", "UPDATE killed_jobs SET at = 'later'"),
+    ("killed_jobs_stay", "DELETE FROM killed_jobs"),
+    ("leases_count", AGAIN.format("leases") + " WHERE epoch = 1"),
+    ("leases_stand", "UPDATE leases SET host = 'elsewhere' WHERE epoch = 1"),
+    ("leases_stand", "UPDATE leases SET build_url = 'other' WHERE build_url IS NULL"),
+    ("leases_stand", "UPDATE leases SET taken_at = NULL WHERE epoch = 1"),
+    ("leases_stand", "UPDATE leases SET released_at = 'later' WHERE epoch = 2"),
+    ("leases_stay", "DELETE FROM leases"),
+    ("effects_stand", "UPDATE effects SET target = 'another' WHERE kind = 'taint-node'"),
+    ("effects_stand", "UPDATE effects SET sent = 0 WHERE kind = 'taint-node'"),
+    ("effects_keep_requests", "UPDATE effects SET request = '{}' WHERE kind = 'taint-node'"),
+    ("effects_end", "UPDATE effects SET state = 'intended' WHERE state = 'done'"),
+    ("effects_end", "UPDATE effects SET detail = 'by somebody' WHERE state = 'done'"),
+    ("effects_stay", "DELETE FROM effects WHERE kind = 'taint-node'"),
+    ("nodes_stand", "UPDATE nodes SET instance_id = 'i-2'"),
+    ("nodes_end", "UPDATE nodes SET stage = 'WAITING'"),
+    ("nodes_stay", "DELETE FROM nodes"),
+    ("node_groups_stand", "UPDATE node_groups SET reference = '9'"),
+    ("node_groups_stand", "UPDATE node_groups SET baseline_desired = 9 WHERE baseline_desired IS NOT NULL"),
+    ("node_groups_stay", "DELETE FROM node_groups"),
+    ("rollouts_stand", "UPDATE rollouts SET ami = 'ami-2'"),
+    ("rollouts_stand", "UPDATE rollouts SET created_at = 'earlier'"),
+    ("rollouts_stand", "UPDATE rollouts SET drain_deadline = 'later'"),
+    ("rollouts_stand", "UPDATE rollouts SET drain_deadline = NULL"),
+    ("rollouts_stand", "UPDATE rollouts SET journal_version = 9"),
+    ("rollouts_count", "UPDATE rollouts SET last_seq = 10"),
+    ("rollouts_end", "UPDATE rollouts SET phase = 'RESTORE'"),
+    ("rollouts_stay", "DELETE FROM rollouts"),
+]
+
+
+@pytest.fixture
+def told(empty: SqlJournal) -> SqlJournal:
+    """A journal with something in every table."""
+    story(empty)
+    return empty
+
+
+@pytest.mark.parametrize(("rule", "statement"), REFUSED, ids=[f"{name}-{i}" for i, (name, _) in enumerate(REFUSED)])
+def test_refused(told: SqlJournal, rule: str, statement: str) -> None:
+    """What was written for good is neither changed nor removed, and the error says which rule it is."""
+    with told.database.writing() as connection:
+        if rule == "rollouts_end":
+            connection.exec_driver_sql("UPDATE rollouts SET phase = 'DONE'")
+    with pytest.raises(IntegrityError, match=triggers.RULES[rule].says), told.database.writing() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_every_rule_is_tried() -> None:
+    """Each rule refuses something above."""
+    assert {rule for rule, _ in REFUSED} == set(triggers.RULES)
+
+
+def test_terminal_states_are_the_machine_s() -> None:
+    """The states from which nothing moves are those of the tables of moves."""
+    ends = {state.value for kind in (Phase, Stage) for state in kind if terminal(state)}
+    named = " ".join(triggers.RULES[rule].when for rule in ("nodes_end", "rollouts_end"))
+    assert {word for word in named.split("'") if word.isupper()} == ends
+
+
+def test_what_may_change(told: SqlJournal) -> None:
+    """What is not known yet is written once, and a lease's holder may be said to be dead after its end."""
+    with told.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE node_groups SET baseline_desired = 9 WHERE baseline_desired IS NULL")
+        connection.exec_driver_sql("UPDATE leases SET assumed_dead = 'ops@desk' WHERE epoch = 1")
+        connection.exec_driver_sql("UPDATE effects SET sent = sent + 1 WHERE kind = 'taint-node'")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "table", ["events", "leases", *(name.removesuffix("_are_new") for name in triggers.NEW_ON_SQLITE)]
+)
+def test_replace_in_a_foreign_shell(told: SqlJournal, url: str, table: str) -> None:
+    """INSERT OR REPLACE replaces nothing, on a connection too that knows nothing of our settings."""
+    told.close()
+    with closing(sqlite3.connect(place.path_of(url))) as shell:
+        before = shell.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  a table of ours
+        assert before
+        with pytest.raises(sqlite3.IntegrityError, match=r"never replaced|count up|after the newest"):
+            shell.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")  # noqa: S608  as above
+        assert shell.execute(f"SELECT * FROM {table}").fetchall() == before  # noqa: S608  as above
+
+
+@on_sqlite
+def test_replace_by_another_key(told: SqlJournal, url: str) -> None:
+    """A second unfinished rollout of a cluster does not take the place of the first."""
+    told.close()
+    with closing(sqlite3.connect(place.path_of(url))) as shell:
+        columns = [row[1] for row in shell.execute("PRAGMA table_info(rollouts)")]
+        values = ", ".join({"id": "'other'", "caller_key": "NULL"}.get(name, name) for name in columns)
+        with pytest.raises(sqlite3.IntegrityError, match="never replaced"):
+            shell.execute(f"INSERT OR REPLACE INTO rollouts SELECT {values} FROM rollouts")  # noqa: S608  as above
+
+
+@on_postgres
+@pytest.mark.parametrize("table", ["events", "leases", "rollouts"])
+def test_truncate(told: SqlJournal, table: str) -> None:
+    """No table is emptied as a whole, nor with those that hang on it."""
+    with pytest.raises(IntegrityError, match="never emptied"), told.database.writing() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {table} CASCADE")
+
+
+@on_postgres
+def test_upsert(told: SqlJournal) -> None:
+    """INSERT … ON CONFLICT DO UPDATE is an update like any other."""
+    statement = f"{AGAIN.format('killed_jobs')} ON CONFLICT (id) DO UPDATE SET at = 'later'"
+    with pytest.raises(IntegrityError, match="ledger"), told.database.writing() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_check_finds_what_is_gone_or_changed(told: SqlJournal, url: str) -> None:
+    """A trigger that is missing, disabled or does something else is named, and an upgrade puts it back."""
+    with told.database.writing() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("DROP TRIGGER events_stay")
+            connection.exec_driver_sql("DROP TRIGGER nodes_end")
+            connection.exec_driver_sql("CREATE TRIGGER nodes_end BEFORE UPDATE ON nodes BEGIN SELECT 1; END")
+        else:
+            connection.exec_driver_sql("ALTER TABLE events DISABLE TRIGGER events_stay")
+            nothing = "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+            connection.exec_driver_sql(f"CREATE OR REPLACE FUNCTION eks_rollout_nodes_end() {nothing}")
+    assert schema.check(url) == ["the trigger events_stay is missing", "the trigger nodes_end was changed"]
+    schema.upgrade(url)
+    assert schema.check(url) == []
