@@ -1,4 +1,4 @@
-"""Plans and effects as JSON text and back: what is read equals what was written, field by field.
+"""Plans, effects and marks as JSON text and back: what is read equals what was written, field by field.
 
 pydantic reads the core's plain dataclasses; they know nothing of it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -14,10 +15,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from rollout import versions
 from rollout.effects import Effect
 from rollout.errors import UserError
+from rollout.mark import Mark
 from rollout.plan import Plan
 from rollout.versions import JOURNAL_VERSION, Fields
 
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
+_MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
 _EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
 
 
@@ -47,6 +50,24 @@ def effect_of(text: str, version: int = JOURNAL_VERSION) -> Effect:
         return _EFFECT.validate_json(_lifted(text, version, versions.effect))
     except ValidationError as error:
         raise _unreadable("it holds an effect that this tool does not know") from error
+
+
+def mark_text(mark: Mark) -> str:
+    """Return a mark as JSON that says in which format it is."""
+    return json.dumps({"format": JOURNAL_VERSION} | _MARK.dump_python(mark, mode="json"), separators=(",", ":"))
+
+
+@lru_cache(maxsize=2)  # it is read at every tick, and changes with the phase
+def mark_of(text: str) -> Mark | None:
+    """Read a mark; None for what is none, or what a version wrote that this one does not read."""
+    try:
+        fields = json.loads(text)
+        version = fields.pop("format")
+        if not versions.readable(version):
+            return None
+        return _MARK.validate_python(fields | {"plan": versions.plan(fields["plan"], version)})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _lifted(text: str, version: int, lift: Callable[[Fields, int], Fields]) -> str:

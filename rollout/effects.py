@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rollout.mark import Mark
 from rollout.plan import Sizes, TemplateUse
 from rollout.seen import AutoscalerSeen, GroupSeen, NodeSeen, PodSeen, Seen
 
@@ -48,11 +49,14 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateMarker(Base):
-    """Create the cluster's marker; creation is the compare-and-set. `content`: the first half of the plan as JSON."""
+    """Create the cluster's marker; creation is the compare-and-set.
+
+    `mark`: None only in what an earlier version saved: that is looked for, never sent.
+    """
 
     kind: Literal["create-marker"] = "create-marker"
     rollout_id: str
-    content: str = field(repr=False)
+    mark: Mark | None = field(repr=False, hash=False)
 
     @property
     def target(self) -> str:
@@ -60,6 +64,22 @@ class CreateMarker(Base):
 
     def landed(self, seen: Seen) -> Landed:
         return seen.marker is not None and seen.marker.rollout_id == self.rollout_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateMarker(Base):
+    """Let the cluster's marker of this uid say what the journal says now."""
+
+    kind: Literal["update-marker"] = "update-marker"
+    uid: str
+    mark: Mark = field(repr=False, hash=False)
+
+    @property
+    def target(self) -> str:
+        return "marker"
+
+    def landed(self, seen: Seen) -> Landed:
+        return seen.marker is not None and seen.marker.mark == self.mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -467,6 +487,7 @@ def _autoscaler(seen: Seen, shows: Callable[[AutoscalerSeen], bool]) -> Landed:
 
 Effect = (
     CreateMarker
+    | UpdateMarker
     | DeleteMarker
     | StopAutoscaler
     | StartAutoscaler

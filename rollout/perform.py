@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from rollout import effects as e
-from rollout.errors import Refused, Retry, Unknown
+from rollout.errors import Bug, Refused, Retry, Unknown
+from rollout.mark import Mark
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
@@ -59,7 +60,9 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
         case e.Terminate():
             return fleet.terminate(effect.instance_id)
         case e.CreateMarker():
-            cluster.create_marker(effect.rollout_id, effect.content)
+            cluster.write_marker(_of_today(effect), None)
+        case e.UpdateMarker():
+            cluster.write_marker(effect.mark, effect.uid)
         case e.DeleteMarker():
             cluster.delete_marker(effect.uid)
         case e.StopAutoscaler():
@@ -77,6 +80,12 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
         case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
             cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
     return None
+
+
+def _of_today(effect: e.CreateMarker) -> Mark:
+    if effect.mark is None:
+        raise Bug(f"{effect.key} was saved by an earlier version, and is about to be sent as it was")
+    return effect.mark
 
 
 def _group_change(effect: e.Resize) -> GroupChange:

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
+from rollout.mark import Mark
 from rollout.plan import Autoscaler, Node, Plan, TemplateUse
 from rollout.record import Record
 from rollout.scouted import GroupScouted, Right
@@ -139,8 +140,11 @@ class Cluster(Protocol):
     def marker(self) -> MarkerSeen | None:
         """Read the cluster's marker, None if nobody's rollout is at work."""
 
-    def create_marker(self, rollout_id: str, content: str) -> None:
-        """Create the marker; `Refused` if there is one already."""
+    def write_marker(self, mark: Mark, uid: str | None) -> None:
+        """Write the marker of this uid with the resourceVersion that was read; `Retry` if it is not there any more.
+
+        None: create it; `Refused` if there is one already.
+        """
 
     def delete_marker(self, uid: str) -> None:
         """Delete the marker of this uid; one that is gone already is a success."""

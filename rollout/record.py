@@ -51,7 +51,7 @@ class Record:
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, the sizes that our settled effects left.
     `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
-    was taken over may still be on its way; None if there is none.
+    was taken over may still be on its way; None if there is none. `journal`: the database that it was read from.
     """
 
     id: str
@@ -69,6 +69,7 @@ class Record:
     written: Mapping[str, Written] = field(default_factory=dict)
     epoch: int | None = None
     calm_from: datetime | None = None
+    journal: str = ""
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""

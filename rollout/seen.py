@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from rollout.mark import Mark
 from rollout.plan import Sizes, TemplateUse
 
 #: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
@@ -199,10 +200,14 @@ class AutoscalerSeen:
 
 @dataclass(frozen=True, slots=True)
 class MarkerSeen:
-    """The cluster's marker: whose rollout is at work."""
+    """The cluster's marker: whose rollout is at work.
+
+    `mark`: what it keeps of it, None where an earlier version wrote it or somebody spoilt it.
+    """
 
     rollout_id: str
     uid: str
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,15 @@ class Handler:
     effect: Callable[[Fields], Fields] = _same
 
 
+def _without_mark(effect: Fields) -> Fields:
+    """Version 1 put a text into the marker, from which nothing could be read back."""
+    if effect["kind"] != "create-marker" or "mark" in effect:
+        return effect
+    return {name: value for name, value in effect.items() if name != "content"} | {"mark": None}
+
+
 #: By the version that they lift.
-HANDLERS: Mapping[int, Handler] = {1: Handler()}
+HANDLERS: Mapping[int, Handler] = {1: Handler(effect=_without_mark)}
 
 
 def readable(version: int) -> bool:

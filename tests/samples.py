@@ -28,14 +28,16 @@ from rollout.effects import (
     Uncordon,
     UnholdNode,
     UntaintNode,
+    UpdateMarker,
 )
-from tests.core.build import BASE, ID, KEY, PROCESSES, SURGED, use
+from rollout.phases.marking import mark
+from tests.core.build import BASE, ID, KEY, MARKER, PROCESSES, SURGED, record, use
 
 WHERE: Any = {"namespace": "kube-system", "name": "cluster-autoscaler", "rollout_id": ID}
 ON_O1: Any = {"node": "o1", "uid": "uid-o1", "instance_id": "i-o1"}
 POD: Any = {"namespace": "ns", "name": "job-1", "uid": "uid-job-1", "node": "o1"}
 
-MARK = CreateMarker(rollout_id=ID, content="")
+MARK, REMARK = CreateMarker(rollout_id=ID, mark=MARKER.mark), UpdateMarker(uid="uid-marker", mark=mark(record()))
 UNMARK = DeleteMarker(uid="uid-marker")
 STOP = StopAutoscaler(**WHERE, replicas_before=1)
 START = StartAutoscaler(**WHERE, replicas=1)
@@ -58,6 +60,6 @@ UNPROTECT = Protect(group="g", instance_ids=("i-o1",), protected=False)
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
 
 ALL: tuple[Effect, ...] = (
-    MARK, UNMARK, STOP, START, HOLD, UNHOLD, TAINT, UNTAINT, CORDON, UNCORDON, EVICT, DELETE, AT_ONCE, END_JOB,
-    VERSION, DEFAULT, REFERENCE, RESIZE, REBALANCE, SUSPEND, RESUME, PROTECT, UNPROTECT, END,
+    MARK, REMARK, UNMARK, STOP, START, HOLD, UNHOLD, TAINT, UNTAINT, CORDON, UNCORDON, EVICT, DELETE, AT_ONCE,
+    END_JOB, VERSION, DEFAULT, REFERENCE, RESIZE, REBALANCE, SUSPEND, RESUME, PROTECT, UNPROTECT, END,
 )  # fmt: skip

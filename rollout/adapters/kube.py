@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from rollout.adapters import kube_records as records
 from rollout.adapters.kube_api import CONFLICT, MERGE_PATCH, NOT_FOUND, SERVER_ERROR, TOO_MANY
+from rollout.codec import mark_of, mark_text
 from rollout.errors import Refused, Retry
 from rollout.seen import MarkerSeen
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
+    from rollout.mark import Mark
     from rollout.plan import Autoscaler
     from rollout.ports import NodeChange
     from rollout.seen import AutoscalerSeen, NodeSeen, PodSeen
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 
 _CONFIGMAPS = "/api/v1/namespaces/kube-system/configmaps"
 _MARKER = "eks-rollout"
-_ROLLOUT_ID = "rollout-id"
-_PLAN = "plan"
+_MARKER_PATH = f"{_CONFIGMAPS}/{_MARKER}"
+# `record` is read by a later runner; the others stand beside it for people.
+_ROLLOUT_ID, _RECORD = "rollout-id", "record"
 
 
 class KubeCluster:
@@ -56,19 +59,30 @@ class KubeCluster:
         return None if raw is None else records.autoscaler(raw)
 
     def marker(self) -> MarkerSeen | None:
-        raw = self._api.get(f"{_CONFIGMAPS}/{_MARKER}")
+        raw = self._api.get(_MARKER_PATH)
         if raw is None:
             return None
-        return MarkerSeen((raw.get("data") or {}).get(_ROLLOUT_ID, ""), raw["metadata"]["uid"])
+        data = raw.get("data") or {}
+        return MarkerSeen(data.get(_ROLLOUT_ID, ""), raw["metadata"]["uid"], mark_of(data.get(_RECORD, "")))
 
     # ---- the cluster as a whole
 
-    def create_marker(self, rollout_id: str, content: str) -> None:
+    def write_marker(self, mark: Mark, uid: str | None) -> None:
+        if uid is None:
+            self._create_marker(mark)
+            return
+        raw = self._api.get(_MARKER_PATH)
+        if raw is None or raw["metadata"]["uid"] != uid:
+            raise Retry(f"the marker of uid {uid} is gone")
+        body = {"metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]}, "data": _marker_data(mark)}
+        self._demand(self._api.send("PATCH", _MARKER_PATH, body, MERGE_PATCH))
+
+    def _create_marker(self, mark: Mark) -> None:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": _MARKER, "labels": {"app.kubernetes.io/managed-by": "eks-rollout"}},
-            "data": {_ROLLOUT_ID: rollout_id, _PLAN: content},
+            "data": _marker_data(mark),
         }
         answer = self._api.send("POST", _CONFIGMAPS, body)
         if answer.code == CONFLICT:
@@ -76,8 +90,8 @@ class KubeCluster:
         self._demand(answer)
 
     def delete_marker(self, uid: str) -> None:
-        answer = self._api.send("DELETE", f"{_CONFIGMAPS}/{_MARKER}", _delete_options(uid))
-        if answer.code != NOT_FOUND and not self._is_another(answer, f"{_CONFIGMAPS}/{_MARKER}", uid):
+        answer = self._api.send("DELETE", _MARKER_PATH, _delete_options(uid))
+        if answer.code != NOT_FOUND and not self._is_another(answer, _MARKER_PATH, uid):
             self._demand(answer)
 
     def scale(self, where: Autoscaler, replicas: int, annotations: Mapping[str, str | None]) -> None:
@@ -148,6 +162,16 @@ class KubeCluster:
             return False
         found = self._api.get(path)
         return found is None or found["metadata"]["uid"] != uid
+
+
+def _marker_data(mark: Mark) -> dict[str, str]:
+    return {
+        _ROLLOUT_ID: mark.rollout_id,
+        "phase": mark.phase.value,
+        "epoch": str(mark.epoch or 0),
+        "journal": mark.journal,
+        _RECORD: mark_text(mark),
+    }
 
 
 def _deployment(where: Autoscaler) -> str:

@@ -95,7 +95,7 @@ def _unintended(changes: Sequence[Change], intents: Sequence[tuple[datetime, Eff
 def touched(effect: Effect) -> tuple[str, ...]:
     """Return the things that an effect may change, as the simulator's log names them."""
     match effect:
-        case effects.CreateMarker() | effects.DeleteMarker():
+        case effects.CreateMarker() | effects.UpdateMarker() | effects.DeleteMarker():
             return (MARKER,)
         case effects.StopAutoscaler() | effects.StartAutoscaler():
             return (f"deployment/{effect.namespace}/{effect.name}",)

@@ -22,8 +22,11 @@ from rollout.ports import Summary
 from rollout.record import EffectRow, Record, Written
 
 
-def record(connection: Connection, row: Row[Any]) -> Record:
-    """Return the record of the rollout in `row`; `UserError` (exit 77) if it is of a version that is not readable."""
+def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
+    """Return the record of the rollout in `row`; `UserError` (exit 77) if it is of a version that is not readable.
+
+    `journal`: how messages call the database.
+    """
     versions.require(row.id, row.journal_version, row.begun_by)
     return Record(
         id=row.id,
@@ -39,6 +42,7 @@ def record(connection: Connection, row: Row[Any]) -> Record:
         unsettled=_unsettled(connection, row.id),
         done=_done(connection, row.id),
         written=_written(connection, row.id),
+        journal=journal,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
-from rollout.phases import planned
+from rollout.phases import marking
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.look import launches, old_nodes, surged, taint, working
 from rollout.plan import NodeGroup
@@ -22,13 +22,12 @@ from rollout.seen import GroupSeen, Seen
 _PINNED = frozenset({Phase.TAINT, Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
 _SURGED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN})
 _AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
-_MARKED = _AUTOSCALER_OFF | {Phase.AUTOSCALER_OFF}
 
 
 def guard(seen: Seen, record: Record) -> Decision | None:
     """Answer in place of the phase where somebody else changed what we set; None if all is as we left it."""
-    if record.phase in _MARKED and (unmarked := _unmarked(seen, record)):
-        return unmarked
+    if not_so_marked := marking.guard(seen, record):
+        return not_so_marked
     if _autoscaler_was_off(record) and (back := _autoscaler_back(seen, record)):
         return back
     if record.phase in _PINNED:
@@ -50,21 +49,6 @@ def desired(record: Record, group: NodeGroup) -> int:
     """Return the desired capacity that our settled effects left; before any of them, that of SURGE."""
     wrote = record.written.get(group.name, Written()).desired
     return surged(record, group).desired if wrote is None else wrote
-
-
-def _unmarked(seen: Seen, record: Record) -> Decision | None:
-    if planned.holds(seen, record):
-        return None
-    if halt := planned.taken(seen, record):
-        return halt
-    again = planned.create_marker(record, occasion=".again")
-    if again.key not in record.done:
-        why = f"somebody deleted the marker on cluster {record.plan.cluster}: it is made once more"
-        return Act(why, (again,), tell=why)
-    return Halt(
-        f"somebody deleted the marker on cluster {record.plan.cluster} twice",
-        f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}",
-    )
 
 
 def _autoscaler_was_off(record: Record) -> bool:

@@ -10,7 +10,7 @@ _ALWAYS = (
     *(Right(verb, "pods") for verb in ("list", "watch", "delete")),
     Right("create", "pods/eviction"),
     Right("create", "configmaps", namespace="kube-system"),
-    *(Right(verb, "configmaps", namespace="kube-system", name="eks-rollout") for verb in ("get", "delete")),
+    *(Right(verb, "configmaps", namespace="kube-system", name="eks-rollout") for verb in ("get", "patch", "delete")),
 )
 
 

@@ -10,8 +10,11 @@ import pytest
 from rollout.adapters import clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
+from rollout.machine import Phase
+from rollout.phases.marking import mark
 from rollout.simulator.handout import TOKEN
 from tests.adapters.living import RUN, Living, trusting
+from tests.core.build import record
 
 ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
 SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
@@ -40,7 +43,7 @@ def test_roles_and_a_token_minted_in_process_open_the_cluster(world: Living) -> 
         assert "redeploy_nodes-demo" in edge.identity
         assert edge.server == world.endpoints.kubernetes
         assert edge.cluster.nodes()
-        edge.cluster.create_marker("r-1", "{}")
+        edge.cluster.write_marker(mark(record(Phase.PLANNED)), None)
         found = edge.cluster.marker()
         assert found is not None
         edge.cluster.delete_marker(found.uid)

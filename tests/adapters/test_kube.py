@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 
 from rollout.adapters import Edge, kube_api
+from rollout.codec import mark_text
 from rollout.errors import Refused, Retry, Unknown
+from rollout.machine import Phase
+from rollout.phases.marking import mark
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, NodeChange
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, NodeSeen, PodSeen, Taint
 from tests.adapters.living import Living
+from tests.core.build import NOW, record, row
 
 AUTOSCALER = Autoscaler("kube-system", "cluster-autoscaler")
+MARK = mark(record(Phase.PLANNED))
 OURS = Taint("eks-rollout/replacing", "r-1", "NoSchedule")
 
 
@@ -131,16 +136,50 @@ def test_a_list_that_expires_is_read_anew(cluster: Cluster, world: Living) -> No
 
 def test_the_marker_is_created_once_and_deleted_by_its_uid(cluster: Cluster) -> None:
     """A second creation is refused, a stranger's uid leaves it, deleting what is gone is a success."""
-    cluster.create_marker("r-1", '{"plan": 1}')
+    cluster.write_marker(MARK, None)
     found = cluster.marker()
     assert found is not None
-    assert found.rollout_id == "r-1"
+    assert (found.rollout_id, found.mark) == (MARK.rollout_id, MARK)
     with pytest.raises(Refused, match="AlreadyExists"):
-        cluster.create_marker("r-2", "{}")
+        cluster.write_marker(replace(MARK, rollout_id="r-2"), None)
     cluster.delete_marker("another-uid")
     assert cluster.marker() == found
     cluster.delete_marker(found.uid)
     assert cluster.marker() is None
+    cluster.delete_marker(found.uid)
+
+
+def test_the_marker_says_what_was_written_last(cluster: Cluster) -> None:
+    """It is written anew under its uid; under another uid, or when it is gone, nothing is written."""
+    cluster.write_marker(MARK, None)
+    first = cluster.marker()
+    assert first is not None
+    later = mark(record(drain_deadline=NOW, epoch=3, journal="elsewhere"))
+    cluster.write_marker(later, first.uid)
+    second = cluster.marker()
+    assert second is not None
+    assert (second.uid, second.mark) == (first.uid, later)
+    assert second.mark is not None
+    assert (second.mark.epoch, second.mark.journal) == (3, "elsewhere")
+    with pytest.raises(Retry, match="gone"):
+        cluster.write_marker(MARK, "another-uid")
+    cluster.delete_marker(first.uid)
+    with pytest.raises(Retry, match="gone"):
+        cluster.write_marker(MARK, first.uid)
+
+
+def test_a_marker_of_a_thousand_nodes_fits(cluster: Cluster) -> None:
+    """With names and ids as long as AWS gives them it takes less than a quarter of what a ConfigMap holds."""
+    name, uid = "ip-100-100-100-100.ap-southeast-2.compute.internal", "2c1d8f0e-8a51-4b0c-9d3e-5f8a7b6c4d21"
+    nodes = tuple(
+        row(f"i-0123456789abc{number:04}", name=name, uid=uid, group="batch-workers") for number in range(1000)
+    )
+    big = mark(record(nodes=nodes))
+    assert len(mark_text(big)) < 2**20 / 4
+    cluster.write_marker(big, None)
+    found = cluster.marker()
+    assert found is not None
+    assert found.mark == big
     cluster.delete_marker(found.uid)
 
 
@@ -320,7 +359,7 @@ def delete_job(cluster: Cluster) -> None:
 
 
 def create_marker(cluster: Cluster) -> None:
-    cluster.create_marker("r-1", "{}")
+    cluster.write_marker(MARK, None)
 
 
 def delete_marker(cluster: Cluster) -> None:

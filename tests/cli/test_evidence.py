@@ -94,7 +94,7 @@ def test_a_changed_event_breaks_promise_9(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("effect", "things"),
     [
-        (effects.CreateMarker(rollout_id="r", content=""), {"configmap/kube-system/eks-rollout"}),
+        (effects.CreateMarker(rollout_id="r", mark=None), {"configmap/kube-system/eks-rollout"}),
         (effects.StopAutoscaler(namespace="n", name="a", rollout_id="r", replicas_before=1), {"deployment/n/a"}),
         (effects.Cordon(node="x", uid="u", instance_id="i-1"), {"node/x"}),
         (effects.Evict(namespace="n", name="p", uid="u", node="x"), {"pod/n/p"}),

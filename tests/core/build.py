@@ -13,6 +13,7 @@ from typing import Any
 
 from rollout.effects import Effect
 from rollout.machine import Phase, Stage
+from rollout.phases.marking import mark
 from rollout.plan import (
     Autoscaler,
     Baseline,
@@ -213,7 +214,7 @@ def ours_of(number: int, **changes: Any) -> VersionSeen:
 
 OFF = AutoscalerSeen(replicas=0, replicas_before=1, rollout_id=ID)
 ON = AutoscalerSeen(replicas=1, replicas_before=None, rollout_id=None)
-MARKER = MarkerSeen(ID, "uid-marker")
+MARKER = MarkerSeen(ID, "uid-marker", mark(record(Phase.PLANNED)))
 
 Thing = GroupSeen | NodeSeen | PodSeen | TemplateSeen
 
@@ -236,6 +237,11 @@ def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] 
         templates=tuple(thing for thing in things if isinstance(thing, TemplateSeen)),
     )
     return replace(start, **changes)
+
+
+def marked(world: Seen, journal: Record) -> Seen:
+    """The same observation, but our marker says what the journal says."""
+    return replace(world, marker=replace(MARKER, mark=mark(journal))) if world.marker is MARKER else world
 
 
 def _joined(groups: tuple[GroupSeen, ...], but: set[str]) -> tuple[NodeSeen, ...]:

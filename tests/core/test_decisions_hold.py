@@ -34,6 +34,7 @@ from tests.core.build import (
     BASE,
     ID,
     KEY,
+    MARKER,
     NOW,
     PROCESSES,
     SURGED,
@@ -145,7 +146,7 @@ def observations(draw: st.DrawFn) -> Seen:
         there.insert(0, ours_of(2, image_id=draw(st.sampled_from(["ami-new", "ami-new", "ami-x"]))))
     if draw(FLAGS):
         there.insert(0, VersionSeen(7, "ami-y", "somebody else's"))
-    marker = st.sampled_from([None, MarkerSeen(ID, "uid-marker"), MarkerSeen("r2", "x")])
+    marker = st.sampled_from([None, MARKER, MarkerSeen(ID, "uid-marker"), MarkerSeen("r2", "x")])
     autoscaler = st.none() | st.builds(
         AutoscalerSeen, st.integers(0, 2), st.sampled_from([None, 1]), st.sampled_from([None, ID, ID, "r2"])
     )

@@ -30,6 +30,7 @@ from tests.samples import (
     PROTECT,
     REBALANCE,
     REFERENCE,
+    REMARK,
     RESIZE,
     RESUME,
     START,
@@ -83,7 +84,8 @@ O1 = tuple(ON_O1.values())
 @pytest.mark.parametrize(
     ("effect", "verb", "arguments"),
     [
-        (MARK, "create_marker", (ID, "")),
+        (MARK, "write_marker", (MARK.mark, None)),
+        (REMARK, "write_marker", (REMARK.mark, "uid-marker")),
         (UNMARK, "delete_marker", ("uid-marker",)),
         (STOP, "scale", (WHERE, 0, {REPLICAS_BEFORE: "1", ROLLOUT_ID: ID})),
         (START, "scale", (WHERE, 1, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})),

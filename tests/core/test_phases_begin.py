@@ -11,7 +11,8 @@ from rollout.decision import Advance
 from rollout.effects import CreateMarker, HoldNode, StopAutoscaler
 from rollout.machine import Phase
 from rollout.phases import autoscaler_off, planned
-from rollout.plan import Baseline, Source
+from rollout.phases.marking import mark
+from rollout.plan import Baseline
 from rollout.record import Record
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
 from tests.core.build import (
@@ -29,13 +30,11 @@ from tests.core.build import (
     pod,
     record,
     seen,
-    use,
 )
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
-CONTENT = "ami = ami-new\nautoscaler replicas = 1\ng = lt $Latest (version 1)"
-MARK = CreateMarker(rollout_id=ID, content=CONTENT, occasion="0")
 PLANNED = record(Phase.PLANNED)
+MARK = CreateMarker(rollout_id=ID, mark=mark(PLANNED), occasion="0")
 
 
 @pytest.mark.parametrize(
@@ -44,10 +43,6 @@ PLANNED = record(Phase.PLANNED)
         case("nothing done yet", acts(MARK), seen(found(), marker=None), PLANNED),
         case("resumed once", acts(replace(MARK, occasion="1")),
              seen(found(), marker=None), record(Phase.PLANNED, round=1)),
-        case("every template of a policy is told",
-             acts(replace(MARK, content=CONTENT + ", lt-arm 3 (version 3, override 1)")), seen(found(), marker=None),
-             record(Phase.PLANNED, groups=(
-                 node_group("g", "$Latest", 1, Source(use("3", "override 1", "lt-arm"), 3)),))),
         case("the marker is ours", advances(), seen(found(), marker=MARKER), PLANNED),
         case("somebody else's marker is not touched", halts("belongs to rollout r2"),
              seen(found(), marker=MarkerSeen("r2", "uid")), PLANNED),

@@ -10,7 +10,7 @@ import pytest
 from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Resize, StopAutoscaler, Terminate
 from rollout.machine import Phase, Stage
-from rollout.phases import planned
+from rollout.phases import marking
 from rollout.phases.expected import desired, guard, soften
 from rollout.plan import Sizes
 from rollout.record import Record, Written
@@ -24,6 +24,7 @@ from tests.core.build import (
     SURGED,
     baseline,
     found,
+    marked,
     new,
     node,
     node_group,
@@ -110,7 +111,7 @@ def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> An
 )  # fmt: skip
 def test_drift(world: Seen, journal: Record, expected: Answer | None) -> None:
     """What somebody else changed halts with its name, and what our own effects explain does not."""
-    told(guard(world, journal), expected)
+    told(guard(marked(world, journal), journal), expected)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_drift(world: Seen, journal: Record, expected: Answer | None) -> None:
 )  # fmt: skip
 def test_an_autoscaler_that_comes_back(world: Seen, journal: Record, expected: Answer | None) -> None:
     """It is stopped once more; the second time a person must act."""
-    told(guard(world, journal), expected)
+    told(guard(marked(world, journal), journal), expected)
 
 
 def told(decision: Decision | None, expected: Answer | None) -> None:
@@ -196,7 +197,7 @@ def test_old_nodes_that_left_are_not_opened() -> None:
     assert soften(HALT, seen(surged(old("o1")), *CLOSED, autoscaler=OFF), journal) is not HALT
 
 
-AGAIN = planned.create_marker(record(), ".again")
+AGAIN = marking.create(record(), ".again")
 
 
 @pytest.mark.parametrize(
@@ -204,11 +205,11 @@ AGAIN = planned.create_marker(record(), ".again")
     [
         case("ours", None, seen(surged()), record()),
         case("deleted: once more", acts(AGAIN), seen(surged(), marker=None), record()),
-        case("deleted before the autoscaler is off", acts(AGAIN), seen(found(), marker=None),
-             record(Phase.AUTOSCALER_OFF)),
+        case("deleted before the autoscaler is off", acts(marking.create(record(Phase.AUTOSCALER_OFF), ".again")),
+             seen(found(), marker=None), record(Phase.AUTOSCALER_OFF)),
         case("deleted twice", halts("somebody deleted the marker on cluster c twice"),
              seen(surged(), marker=None), record(done=frozenset({AGAIN.key}))),
-        case("deleted after a resume: once more", acts(planned.create_marker(record(round=1), ".again")),
+        case("deleted after a resume: once more", acts(marking.create(record(round=1), ".again")),
              seen(surged(), marker=None), record(round=1, done=frozenset({AGAIN.key}))),
         case("another rollout's now", halts("the marker on cluster c belongs to rollout r2"),
              seen(surged(), marker=MarkerSeen("r2", "x")), record()),
@@ -217,7 +218,7 @@ AGAIN = planned.create_marker(record(), ".again")
 )  # fmt: skip
 def test_a_marker_that_is_deleted(world: Seen, journal: Record, expected: Answer | None) -> None:
     """It is made once more and an operator hears of it; then, or where it is another rollout's, a person must act."""
-    decision = guard(world, journal)
+    decision = guard(marked(world, journal), journal)
     told(decision, expected)
     assert not isinstance(decision, Act) or decision.tell == decision.why
 
@@ -241,6 +242,6 @@ UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
 )  # fmt: skip
 def test_what_to_type_where_it_is_one_harmless_command(world: Seen, journal: Record, commands: str) -> None:
     """A halt of drift ends with the next command, and the one before it where there is one."""
-    halt = guard(world, journal)
+    halt = guard(marked(world, journal), journal)
     assert isinstance(halt, Halt)
     assert halt.hint == f"put it back{commands}, then: rollout resume {ID}"

@@ -90,7 +90,7 @@ def test_no_reply_is_looked_into_before_anything_is_sent_again(journal: SqlJourn
     toy.disturb = Once(Unknown("timed out"), after=True)
     begin(journal, toy)
     ticks(journal, toy, 2)
-    assert [asked[0] for asked in toy.asked] == ["create_marker"]
+    assert [asked[0] for asked in toy.asked] == ["write_marker"]
     assert attempts(journal) == [("unknown", None)]
     assert journal.load(ID).unsettled == ()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rollout.errors import Refused
+from rollout.mark import Mark
 from rollout.plan import Autoscaler, Sizes
 from rollout.ports import GroupChange, NodeChange
 from rollout.seen import (
@@ -70,7 +71,7 @@ class Toy:
     @staticmethod
     def noted(*arguments: object) -> tuple[object, ...]:
         """Arguments as a call is noted: what is no value by itself, in writing."""
-        return tuple(one if isinstance(one, str | int | tuple | None) else repr(one) for one in arguments)
+        return tuple(_noted(one) for one in arguments)
 
     def __post_init__(self) -> None:
         for group in self.group_.values():
@@ -175,13 +176,13 @@ class Toy:
     def marker(self) -> MarkerSeen | None:
         return self.marker_
 
-    def create_marker(self, rollout_id: str, content: str) -> None:
+    def write_marker(self, mark: Mark, uid: str | None) -> None:
         def apply() -> None:
-            if self.marker_:
+            if self.marker_ and uid is None:
                 raise Refused("there is one already")
-            self.marker_ = MarkerSeen(rollout_id, "uid-marker")
+            self.marker_ = MarkerSeen(mark.rollout_id, "uid-marker", mark)
 
-        self._call("create_marker", (rollout_id, content), apply)
+        self._call("write_marker", (mark, uid), apply)
 
     def delete_marker(self, uid: str) -> None:
         def apply() -> None:
@@ -297,3 +298,9 @@ class Toy:
     def _join(self, instance_id: str) -> None:
         name = instance_id.removeprefix("i-")
         self.node_[name] = node(name, held=None, held_before=None)
+
+
+def _noted(argument: object) -> object:
+    if isinstance(argument, Mark):
+        return f"{argument.rollout_id} in {argument.phase.value}"  # its deadline is another one in each run
+    return argument if isinstance(argument, str | int | tuple | None) else repr(argument)

@@ -1,0 +1,112 @@
+"""The marker says what the journal says: as a phase begins, before any other effect of it leaves.
+
+So whoever loses the journal finds in the marker what there was to restore before anything was changed, which nodes must
+go before one is tainted, and until when they drain before the first pod is evicted.
+"""
+
+from __future__ import annotations
+
+from rollout.decision import Act, Decision, Halt
+from rollout.effects import CreateMarker, UpdateMarker
+from rollout.machine import Phase
+from rollout.mark import Mark, MarkedNode
+from rollout.record import Record
+from rollout.seen import MarkerSeen, Seen
+
+#: PLANNED makes the marker, RESTORE deletes it: in between it is made once more where somebody deleted it.
+_MARKED = frozenset(Phase) - {Phase.PLANNED, Phase.RESTORE, Phase.DONE}
+
+
+def mark(record: Record) -> Mark:
+    """Return what the marker is to say."""
+    return Mark(
+        rollout_id=record.id,
+        key=record.key,
+        plan=record.plan,
+        phase=record.phase,
+        drain_deadline=record.drain_deadline,
+        nodes=tuple(MarkedNode(row.instance_id, row.group, row.role, row.name, row.uid) for row in record.nodes),
+        epoch=record.epoch,
+        journal=record.journal,
+    )
+
+
+def create(record: Record, occasion: str = "") -> CreateMarker:
+    """Mark the cluster as ours."""
+    return CreateMarker(rollout_id=record.id, mark=mark(record), occasion=f"{record.round}{occasion}")
+
+
+def ours(seen: Seen, record: Record) -> bool:
+    """Tell whether the marker is this rollout's."""
+    return seen.marker is not None and seen.marker.rollout_id == record.id
+
+
+def taken(seen: Seen, record: Record) -> Halt | None:
+    """Halt where the marker is another rollout's: two would work on one cluster."""
+    if seen.marker is None or ours(seen, record):
+        return None
+    return Halt(
+        f"the marker on cluster {record.plan.cluster} belongs to rollout {seen.marker.rollout_id}",
+        f"finish that rollout (rollout resume {seen.marker.rollout_id}), then: rollout resume {record.id}",
+    )
+
+
+def guard(seen: Seen, record: Record) -> Decision | None:
+    """Answer in place of the phase where the marker is not ours, is gone, or does not say what the journal says."""
+    if seen.marker is not None and ours(seen, record):
+        return older(seen.marker, record) or _behind(seen.marker, record)
+    if record.phase in _MARKED:
+        return taken(seen, record) or _again(record)
+    return None
+
+
+def ahead(marker: MarkerSeen, record: Record) -> str:
+    """Say what the marker knows of this rollout and the journal does not; "" if there is nothing.
+
+    The journal is always written first: one that knows less is a copy from before.
+    """
+    told = marker.mark
+    if told is None:
+        return ""
+    order = list(Phase)
+    if order.index(told.phase) > order.index(record.phase):
+        return f"phase {told.phase.value}, while the journal says {record.phase.value}"
+    unknown = {node.instance_id for node in told.nodes} - {row.instance_id for row in record.nodes}
+    if unknown:
+        return f"{len(unknown)} nodes that must go and that the journal does not know"
+    if record.epoch is not None and (told.epoch or 0) > record.epoch:
+        return f"epoch {told.epoch}, while the journal has come to {record.epoch}"
+    return ""
+
+
+def older(marker: MarkerSeen, record: Record) -> Halt | None:
+    """Halt where the journal is older than the marker: it would do once more what was done."""
+    more = ahead(marker, record)
+    if not more:
+        return None
+    where = marker.mark.journal if marker.mark else ""
+    return Halt(
+        f"this journal is older than the marker on cluster {record.plan.cluster}, which knows of {more}",
+        f"name the database in which rollout {record.id} was worked last ({where}), then: rollout resume {record.id}",
+    )
+
+
+def _behind(marker: MarkerSeen, record: Record) -> Act | None:
+    now = mark(record)
+    if record.phase is Phase.PLANNED or marker.mark == now:
+        return None
+    # Rows are only ever added: their number tells two marks of one phase apart.
+    occasion = f"{record.phase.value}.{len(now.nodes)}.{record.round}"
+    update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
+    return Act("write into the marker what the journal says", (update,))
+
+
+def _again(record: Record) -> Decision:
+    again = create(record, occasion=".again")
+    if again.key not in record.done:
+        why = f"somebody deleted the marker on cluster {record.plan.cluster}: it is made once more"
+        return Act(why, (again,), tell=why)
+    return Halt(
+        f"somebody deleted the marker on cluster {record.plan.cluster} twice",
+        f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}",
+    )
