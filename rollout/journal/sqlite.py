@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 5.0
 
 _READING = "rollout_reading"
+_FILE = "rollout_file"
 
 # Primary result code -> (cause, what to do, exit code): https://www.sqlite.org/rescode.html
 _TROUBLES: dict[int, tuple[str, str, int]] = {
@@ -71,6 +72,8 @@ class SqliteFile:
         code = getattr(error.orig, "sqlite_errorcode", None)
         if code is None or code & 0xFF not in _TROUBLES:
             return None
+        if not self.path.exists():
+            return _gone(self.path)
         cause, hint, exit_code = _TROUBLES[code & 0xFF]
         places = {"path": self.path, "folder": self.path.parent}
         return Trouble(f"the journal {self.path}: {cause}", hint=hint.format(**places), exit_code=exit_code)
@@ -85,10 +88,11 @@ class SqliteFile:
 
 
 def _engine(path: Path, *, enforce: bool) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(URL.create("sqlite", database=str(path)), creator=lambda: _open(path))
 
     @event.listens_for(engine, "connect")
-    def _connected(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    def _connected(raw: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+        entry.info[_FILE] = _identity(path)
         raw.isolation_level = None  # sqlite3 begins nothing by itself: _begun does
         try:
             raw.execute("PRAGMA journal_mode = WAL")
@@ -101,8 +105,31 @@ def _engine(path: Path, *, enforce: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
+        # SQLite goes on writing to a file that has lost its name, and nobody would ever read it.
+        if connection.info[_FILE] != _identity(path):
+            raise _gone(path)
         # A transaction that begins by reading and then writes fails at once (BUSY_SNAPSHOT), whatever the timeout.
         reading = connection.get_execution_options().get(_READING, False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # Nothing is created: a journal that was deleted is not to be taken for an empty one.
+    uri = f"{path.as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what stays the same for as long as a file is the same one; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _gone(path: Path) -> Trouble:
+    problem = f"the journal {path} was deleted, moved or replaced under this process; nothing more was written"
+    return Trouble(problem, hint="put it back; if it is lost: rollout doctor", exit_code=75)
