@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -213,3 +214,24 @@ def test_a_stopped_watch_ends_its_thread(server: Server) -> None:
     server.opened()
     reader.watch.stop()
     assert not reader.watch._thread.is_alive()
+
+
+def test_a_watch_that_hangs_does_not_hold_up_the_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not answer keeps the thread for longer than anybody waits who was asked to stop."""
+    answered, hanging = threading.Event(), threading.Event()
+
+    @contextmanager
+    def watch(_path: str, _query: object) -> Iterator[Stream]:
+        hanging.set()
+        answered.wait(PATIENCE)
+        raise Retry("cut off")
+        yield
+
+    monkeypatch.setattr(server, "watch", watch)
+    reader = Reader(server)
+    reader.watch.start()
+    assert hanging.wait(PATIENCE)
+    began = time.monotonic()
+    reader.watch.stop()
+    assert time.monotonic() - began < 3
+    answered.set()

@@ -108,6 +108,16 @@ def test_a_signal_is_heard_through_any_amount_of_news(wall: SystemClock) -> None
     assert time.monotonic() - began < 1
 
 
+def test_news_end_no_pause(wall: SystemClock) -> None:
+    """A pause lasts to its moment, whatever the watches bring; a signal ends it."""
+    wall.news()
+    until = wall.now() + timedelta(milliseconds=20)
+    wall.pause(until)
+    assert wall.now() >= until
+    ring(wall)
+    wall.pause(wall.now() + FAR)
+
+
 def test_a_closed_clock_can_still_be_woken(wall: SystemClock) -> None:
     """A signal that comes after the end does no harm."""
     wall.close()
@@ -135,6 +145,17 @@ def test_a_signal_ends_a_simulated_wait(simulated: SimulatedClock, world: Living
     began = simulated.now()
     simulated.wait(began + timedelta(seconds=1))
     assert simulated.now() == began + timedelta(seconds=1)
+
+
+def test_what_moves_in_the_world_ends_no_simulated_pause(simulated: SimulatedClock, world: Living) -> None:
+    """A pause lasts to its moment, also where an event on a watch of this client would end a wait; a signal ends it."""
+    world.do(lambda: world.simulator.sessions.on_event(RUN))
+    until = simulated.now() + timedelta(seconds=10)
+    simulated.pause(until)
+    assert simulated.now() == until
+    simulated.wake()
+    simulated.pause(until + FAR)
+    assert simulated.now() == until
 
 
 def test_a_wake_up_before_a_simulated_wait_is_not_lost(simulated: SimulatedClock) -> None:

@@ -59,9 +59,14 @@ def draining(folder: Path) -> SqlJournal:
 def done(folder: Path, *report: str) -> SqlJournal:
     """The same journal at the rollout's end; `report`: what stays different."""
     journal = draining(folder)
+    finish(journal, *report)
+    return journal
+
+
+def finish(journal: SqlJournal, *report: str) -> None:
+    """Bring the rollout in DRAIN to its end."""
     for trigger in ("release", "terminate", "gone"):
         journal.intend(ID, (), [Move("i-2", trigger)], (), (), after(90))
     journal.intend(ID, (), [Move("i-1", "vanish", "ended from outside")], (), (), after(91))
     journal.advance(ID, Advance("gone"), None, after(100))
     journal.advance(ID, Advance("restored", report=report), None, after(125))
-    return journal

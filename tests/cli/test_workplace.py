@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from rollout.cli import workplace
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Leave the test process's own handlers as they were."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -22,8 +32,17 @@ def test_a_signal_asks_for_an_end_and_ends_a_wait(number: signal.Signals) -> Non
     assert woken == [True]
 
 
+def test_who_was_asked_to_stop_is_not_cut_short_on_the_way_out() -> None:
+    """After a signal further ones are ignored, also after the block: only the end of the process follows it."""
+    with workplace.heard():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_signals_mean_what_they_meant_before() -> None:
-    """After the block the handlers are those of before."""
+    """After a block in which none came the handlers are those of before."""
     before = signal.getsignal(signal.SIGINT)
     with workplace.heard():
         assert signal.getsignal(signal.SIGINT) is not before
