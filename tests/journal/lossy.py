@@ -13,10 +13,15 @@ _COMMIT = b"COMMIT\0"
 
 
 class Lossy:
-    """A proxy on loopback. `lose`: the next COMMIT is not delivered ("before"), or its answer is not ("after")."""
+    """A proxy on loopback. `lose`: the next COMMIT is not delivered ("before"), or its answer is not ("after").
+
+    `away_after_loss`: from then on the server cannot be reached any more, until `back` is called.
+    """
 
     def __init__(self, server: int) -> None:
         self.lose: Literal["before", "after"] | None = None
+        self.away_after_loss = False
+        self._away = False
         self._server = server
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -28,10 +33,23 @@ class Lossy:
         for one in self._open:
             _end(one)
 
+    def away(self) -> None:
+        """End every connection, and accept none from now on."""
+        self._away = True
+        for one in self._open[1:]:
+            _end(one)
+
+    def back(self) -> None:
+        """Let the server be reached again."""
+        self._away = self.away_after_loss = False
+
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._away:
+                    client.close()
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._server))
                 self._open += [client, server]
                 threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
@@ -43,6 +61,7 @@ class Lossy:
                 lose = self.lose if _COMMIT in data else None
                 if lose:
                     self.lose = None
+                    self._away = self.away_after_loss
                     # Our client hears no more; what was delivered is carried out.
                     _end(client)
                 if lose != "before":

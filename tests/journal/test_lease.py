@@ -5,17 +5,17 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from rollout.errors import Lost, UserError
 from rollout.journal import SqlJournal, lease, open_journal, place, term
-from rollout.journal.lease import hold
+from rollout.journal.lease import Claim, Taken, acquire, hold
 from rollout.journal.models import stored
 from rollout.journal.tenure import Tenure
-from rollout.journal.term import Holder, database_time, simulated_time
+from rollout.journal.term import Holder, Term, database_time, simulated_time
 from tests.journal.samples import (
     ID,
     NOW,
@@ -35,10 +35,10 @@ HOLDER = Holder("agent-7", 4711, "0123456789ab", "https://ci/job/17")
 
 RUNNER = """
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from rollout.journal import open_journal
 from rollout.gate import Gate
-from rollout.journal.lease import hold
+from rollout.journal.lease import Claim, Taken, acquire, hold
 from rollout.journal.term import Holder
 journal = open_journal(sys.argv[1], actor="other")
 holder = Holder("agent-1", 99, "ffffffffffff", "https://ci/job/16")
@@ -222,6 +222,123 @@ def test_two_at_once(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(term, "newest", lambda *given: None if next(looks, False) else newest(*given))
     with pytest.raises(UserError, match="process 4711 on agent-7"):
         seize(journal, HOLDER, 0)
+
+
+# ---- after a takeover -----------------------------------------------------------------------------------------------
+
+
+@on_postgres
+def test_the_history_names_the_predecessor(journal: SqlJournal) -> None:
+    """Who takes over knows from whom, when that one's lease ended, and until when its requests may come."""
+    seize(journal, HOLDER, 0)
+    tenure = seize(journal, NEXT, 61)
+    assert tenure.predecessor == (
+        "took over from process 4711 on agent-7 for https://ci/job/17, run 0123456789ab, since 2026-01-05 08:00:00 UTC,"
+        " whose lease ended at 08:01:00 UTC; a request of an older runner may still be on its way:"
+        " nothing is terminated and no Job killed before 08:06:30 UTC"
+    )
+
+
+def test_an_orderly_end_is_followed_by_no_calm(journal: SqlJournal) -> None:
+    """Who released the cluster has heard the answers to all that it sent: nobody waits, nothing is told."""
+    seize(journal, HOLDER, 0).release(later(5))
+    tenure = seize(journal, NEXT, 6)
+    assert (tenure.predecessor, tenure.calm_from, journal.load(ID).calm_from) == (None, None, None)
+    assert journal.load(ID).epoch == 2
+
+
+@on_postgres
+def test_the_calm_outlasts_those_who_come_in_between(journal: SqlJournal) -> None:
+    """Five and a half minutes after the newest lease that was taken over, whoever held the cluster since."""
+    seize(journal, HOLDER, 0)
+    seize(journal, NEXT, 70)
+    assert journal.load(ID).calm_from == later(60 + 330)
+    third = seize(journal, HOLDER, 140)
+    assert third.calm_from == later(130 + 330)
+    third.release(later(150))
+    for seconds, calm_from in ((160, later(460)), (459, later(460)), (460, None)):
+        tenure = seize(journal, NEXT, seconds)
+        assert tenure.calm_from == calm_from
+        tenure.release(later(seconds))
+
+
+@on_postgres
+def test_the_calm_is_counted_by_the_database_s_clock(journal: SqlJournal) -> None:
+    """How long it still lasts is told by the database, and added to the runner's clock, whatever that one says."""
+    seize(journal, HOLDER, 0)
+    hours = later(36_000)
+    claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))
+    assert acquire(claim, lambda: hours, gate(), impatient).calm_from == hours + timedelta(seconds=60 + 330 - 100)
+
+
+@on_postgres
+def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
+    """Somebody's word ends the calm for good, and stands in the lease's row and in the history."""
+    seize(journal, HOLDER, 0)
+    seize(journal, NEXT, 61).release(later(62))
+    claim = Claim(journal.database, "eks-demo", HOLDER, simulated_time(lambda: later(70)), "kim@desk")
+    tenure = acquire(claim, lambda: later(70), gate(), impatient)
+    assert tenure.predecessor == (
+        "kim@desk says that it is dead: process 4711 on agent-7 for https://ci/job/17, run 0123456789ab,"
+        " since 2026-01-05 08:00:00 UTC"
+    )
+    assert tenure.calm_from is None
+    tenure.release(later(71))
+    assert seize(journal, NEXT, 72).calm_from is None
+    assert dead(journal) == ["kim@desk", None, None, None]
+
+
+@on_postgres
+def test_a_lease_that_lasts_is_not_taken_on_somebody_s_word(journal: SqlJournal) -> None:
+    """Even then its end is waited for: who was said to be dead may be slow."""
+    seize(journal, HOLDER, 0)
+    claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(59)), "kim@desk")
+    with pytest.raises(Taken):
+        acquire(claim, lambda: later(59), gate(), impatient)
+    assert dead(journal) == [None]
+
+
+@on_sqlite
+def test_beside_a_file_nobody_is_waited_for(journal: SqlJournal) -> None:
+    """A free lock tells that the process is dead, at once; what it had not sent died with it."""
+    seize(journal, HOLDER, 0)
+    tenure = seize(journal, NEXT, 1)
+    assert str(tenure.predecessor).endswith("since 2026-01-05 08:00:00 UTC, which died without releasing its lease")
+    assert (tenure.calm_from, dead(journal)) == (None, ["the kernel, which freed its lock", None])
+
+
+def test_who_holds_it_is_told_to_whoever_would_follow(journal: SqlJournal) -> None:
+    """In words, and until when the lease lasts unless it is renewed; beside a file it lasts as long as its process."""
+    with held(journal), pytest.raises(Taken) as taken, held(journal):
+        pytest.fail("held twice")
+    assert taken.value.who.startswith("process 4711 on agent-7 for https://ci/job/17, run 0123456789ab")
+    beside_a_file = journal.database.where.path is not None
+    assert (taken.value.expires_at is None) is beside_a_file
+
+
+def test_an_older_copy_of_the_journal(journal: SqlJournal) -> None:
+    """A runner whose lease is not in the journal any more writes nothing there."""
+    seize(journal, HOLDER, 0)
+    later_on = Term("eks-demo", 2, HOLDER.run_id, simulated_time(lambda: NOW))
+    journal.held(Tenure(journal.database, later_on, gate(), impatient))
+    with pytest.raises(Lost, match=r"knows nothing of this run any more \(epoch 2"):
+        journal.note(ID, "note", "text", NOW)
+
+
+@on_sqlite
+def test_a_lock_that_cannot_be_had(journal: SqlJournal) -> None:
+    """A folder in which no lock can be made is named, with what to do."""
+    path = journal.database.where.path
+    assert path
+    path.with_name("rollout.db.eks-demo.lock").mkdir()
+    with pytest.raises(UserError, match=r"eks-demo.lock cannot be had: Is a directory") as refusal, held(journal):
+        pytest.fail("held without a lock")
+    assert "the right to write" in refusal.value.hint
+
+
+def dead(journal: SqlJournal) -> list[object]:
+    with journal.database.reading() as connection:
+        return list(connection.exec_driver_sql("SELECT assumed_dead FROM leases ORDER BY epoch").scalars())
 
 
 def closing_journal(url: str) -> closing[SqlJournal]:

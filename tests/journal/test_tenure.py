@@ -1,0 +1,347 @@
+"""A journal that is away under a lease: waited for, never written blindly, and nothing of it lost."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from rollout.decision import Advance, Move, NodeWait
+from rollout.errors import Lost
+from rollout.gate import Gate
+from rollout.journal import SqlJournal, lease, open_journal, postgres, sqlite
+from rollout.journal.database import Database
+from rollout.journal.tenure import Tenure
+from rollout.journal.term import Holder, simulated_time
+from rollout.journal.trouble import InDoubt, Trouble
+from tests.journal.lossy import Lossy, lossy
+from tests.journal.samples import (
+    EVICT,
+    ID,
+    NOW,
+    OLD,
+    PLAN,
+    RESIZE,
+    intend,
+    later,
+    on_postgres,
+    on_sqlite,
+    receipt,
+    seize,
+    settle,
+)
+from tests.postgres import Server
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+HOLDER = Holder("agent-7", 4711, "0123456789ab")
+NEXT = Holder("agent-8", 8, "ba9876543210", "https://ci/job/18")
+
+Lose = Literal["before", "after"]
+
+
+class Clock:
+    """The runner's clock, set by hand, and its gate."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.gate = Gate(lambda: (self.seconds,))
+
+
+class Patience:
+    """Waits so many times; `then`: what happens meanwhile, one after the other."""
+
+    def __init__(self, times: int, *then: Callable[[], object]) -> None:
+        self.left = times
+        self.then = list(then)
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        if self.left >= 0 and self.then:
+            self.then.pop(0)()
+        return self.left >= 0
+
+
+def held(
+    journal: SqlJournal, patience: Callable[[], bool], clock: Clock | None = None
+) -> AbstractContextManager[Tenure]:
+    gate = (clock or Clock()).gate
+    return lease.hold(journal, PLAN.cluster, HOLDER, lambda: NOW, gate, patience, simulated_time(lambda: NOW))
+
+
+@pytest.fixture
+def lock(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Locked]:
+    """Somebody else who can lock the journal."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(postgres, "_BEGIN", "SET LOCAL lock_timeout = '20ms'")
+    journal.close()  # its connections were made with another patience
+    with closing(Database(url, create=False)) as other:
+        yield Locked(other)
+
+
+class Locked:
+    """Somebody else's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._open: AbstractContextManager[Connection] | None = None
+
+    def take(self) -> None:
+        """Keep the journal locked from now on."""
+        self._open = self._database.writing()
+        self._open.__enter__().exec_driver_sql("UPDATE leases SET pid = pid")
+
+    def __call__(self) -> None:
+        """Let it go."""
+        assert self._open
+        self._open.__exit__(None, None, None)
+
+
+def texts(journal: SqlJournal) -> list[str]:
+    return [one.text for one in journal.events(ID)]
+
+
+# ---- waited for -----------------------------------------------------------------------------------------------------
+
+
+def test_a_locked_journal_is_waited_for(journal: SqlJournal, lock: Locked) -> None:
+    """What was to be written is written, once, as soon as the journal takes it."""
+    with held(journal, Patience(3, lambda: None, lock)):
+        lock.take()
+        journal.note(ID, "note", "after a while", NOW)
+        assert texts(journal)[1:] == ["after a while"]
+
+
+def test_patience_ends(journal: SqlJournal, lock: Locked) -> None:
+    """Then nothing stands, and the process ends as one that may be started again as it is."""
+    with held(journal, Patience(2)):
+        lock.take()
+        with pytest.raises(Trouble, match="kept it locked") as trouble:
+            intend(journal, RESIZE)
+        assert trouble.value.exit_code == 75
+        lock()
+        assert journal.load(ID).unsettled == ()
+    assert journal.verify(ID)[1] == ()
+
+
+@on_sqlite
+def test_a_full_disk_is_waited_for(journal: SqlJournal) -> None:
+    """Whoever makes room while the runner waits loses nothing."""
+
+    def limit(pages: int) -> None:
+        with journal.database.reading() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with held(journal, Patience(1, lambda: limit(1_000_000))):
+        limit(1)  # never less than there are: there is no room for one more
+        journal.note(ID, "note", "x" * 100_000, NOW)
+        assert len(texts(journal)[-1]) == 100_000
+
+
+@on_sqlite
+def test_a_disk_that_turns_read_only_ends_as_resumable(journal: SqlJournal) -> None:
+    """It could be written a moment ago: whoever mends it starts the same command again."""
+    with held(journal, Patience(0)):
+        with journal.database.reading() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+        with pytest.raises(Trouble, match="it may not be written") as trouble:
+            journal.note(ID, "note", "text", NOW)
+        assert trouble.value.exit_code == 75
+
+
+@on_sqlite
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_moved_away(journal: SqlJournal, replaced: bool) -> None:  # noqa: FBT001  a column
+    """Nothing is written to a file that has lost its name, or to the one that has it now; put back, it goes on."""
+    path = journal.database.where.path
+    assert path
+    away = path.with_name("away.db")
+
+    def move() -> None:
+        # As whoever moves a journal does it: nothing is left in the log.
+        with closing(sqlite3.connect(path)) as shell:
+            shell.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        path.rename(away)
+        if replaced:
+            path.write_bytes(away.read_bytes())
+
+    with held(journal, Patience(1, lambda: away.replace(path))) as tenure:
+        move()
+        journal.note(ID, "note", "put back", NOW)
+        assert texts(journal)[1:] == ["put back"]
+        move()
+        with pytest.raises(Trouble, match="deleted, moved or replaced") as trouble:
+            journal.note(ID, "note", "lost", NOW)
+        assert (trouble.value.exit_code, tenure.gate.trusted()) == (75, True)
+        away.replace(path)
+    assert texts(journal)[1:] == ["put back"]
+
+
+@on_postgres
+def test_a_killed_connection_is_made_anew(journal: SqlJournal, postgres: Server, url: str) -> None:
+    """An administrator who ends our connection in mid-transaction delays it: it is begun anew from its start."""
+    name = url.rpartition("/")[2]
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608  our own name
+    times: list[int] = []
+
+    def work(connection: Connection) -> str:
+        times.append(1)
+        if len(times) == 1:
+            postgres.execute(end)
+        connection.exec_driver_sql("UPDATE rollouts SET hint = COALESCE(hint, '') || 'x'")
+        return "worked"
+
+    with held(journal, Patience(1)) as tenure:
+        assert tenure.write(work) == "worked"
+        with journal.database.reading() as connection:
+            assert connection.exec_driver_sql("SELECT hint FROM rollouts").scalar() == "x"
+
+
+# ---- trust ----------------------------------------------------------------------------------------------------------
+
+
+def test_trust_is_renewed_from_the_beginning_of_a_transaction(journal: SqlJournal) -> None:
+    """What took long is believed for less; what failed renews nothing; the end of the lease ends it."""
+    clock = Clock()
+    with held(journal, Patience(0), clock) as tenure:
+        clock.seconds = 30
+
+        def slow(_: Connection) -> None:
+            clock.seconds = 50
+
+        tenure.write(slow)
+        clock.seconds = 74.9
+        assert clock.gate.trusted()
+        with pytest.raises(ZeroDivisionError):
+            tenure.write(lambda _: 1 / 0)
+        clock.seconds = 75
+        assert not clock.gate.trusted()
+        journal.load(ID)
+        assert clock.gate.trusted()
+    assert not clock.gate.trusted()
+
+
+@on_postgres
+def test_a_mere_look_renews_nothing_on_a_server(journal: SqlJournal) -> None:
+    """Only what renewed the row is believed."""
+    clock = Clock()
+    with held(journal, Patience(0), clock):
+        clock.seconds = 60
+        journal.summaries()
+        journal.events(ID)
+        assert not clock.gate.trusted()
+
+
+@on_postgres
+def test_whoever_was_taken_over_is_not_trusted(journal: SqlJournal, url: str) -> None:
+    """It learns it at its next verb, with the name of the new holder, and its gate is shut from then on."""
+    clock = Clock()
+    with held(journal, Patience(9), clock), closing(open_journal(url, actor="other")) as other:
+        seize(other, NEXT, 61)
+        with pytest.raises(Lost, match="taken over by process 8 on agent-8 for https://ci/job/18"):
+            intend(journal, RESIZE)
+        assert not clock.gate.trusted()
+    assert journal.load(ID).unsettled == ()
+
+
+# ---- COMMITs without an answer --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(postgres: Server) -> Iterator[Lossy]:
+    """A way to the server that can lose a COMMIT or its answer."""
+    with lossy(postgres.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def far(journal: SqlJournal, url: str, proxy: Lossy, postgres: Server) -> Iterator[SqlJournal]:
+    """The journal, reached over that way."""
+    opened = open_journal(url.replace(f":{postgres.port}/", f":{proxy.port}/"), actor="tester")
+    yield opened
+    opened.close()
+
+
+VERBS: list[Callable[[SqlJournal], object]] = [
+    lambda journal: journal.intend(ID, [RESIZE, EVICT], (), [], [OLD], NOW),
+    lambda journal: journal.intend(ID, (), [Move("i-1", "drain")], [NodeWait("i-1", "a pod")], (), NOW),
+    lambda journal: journal.receive(ID, [receipt(RESIZE), receipt(EVICT, "retry", "blocked", later(3))]),
+    lambda journal: settle(journal, RESIZE),
+    lambda journal: journal.halt(ID, "no capacity", "rollout resume", NOW),
+    lambda journal: journal.resume(ID, later(900), NOW),
+    lambda journal: journal.advance(ID, Advance("the marker is ours", nodes=()), later(600), NOW),
+    lambda journal: journal.note(ID, "note", "text", NOW),
+    lambda journal: journal.load(ID),
+]
+
+
+@on_postgres
+@pytest.mark.parametrize("lose", ["before", "after"])
+def test_every_verb_is_done_once(far: SqlJournal, journal: SqlJournal, proxy: Lossy, lose: Lose) -> None:
+    """Whether a COMMIT was lost or its answer, each verb has done its work once, and the history tells it once."""
+    with held(far, Patience(len(VERBS))):
+        for verb in VERBS:
+            proxy.lose = lose
+            verb(far)
+            assert proxy.lose is None
+    told = texts(journal)
+    assert (len(told), len(set(told))) == (12, 12)
+    record = journal.load(ID)
+    assert [(row.effect, row.sent, row.detail) for row in record.unsettled] == [(EVICT, 1, "blocked")]
+    assert (record.round, set(record.done), len(record.nodes)) == (1, {RESIZE.key}, 1)
+    assert journal.verify(ID)[1] == ()
+
+
+@on_postgres
+@pytest.mark.parametrize("lose", ["before", "after"])
+def test_doubt_ends_when_the_server_is_back(far: SqlJournal, proxy: Lossy, lose: Lose) -> None:
+    """A server that is away right after the COMMIT is asked until it answers; nothing is written before."""
+    patience = Patience(9, lambda: None, lambda: None, proxy.back)
+    with held(far, patience):
+        proxy.lose, proxy.away_after_loss = lose, True
+        intend(far, RESIZE)
+        assert [row.sent for row in far.load(ID).unsettled] == [1]
+
+
+@on_postgres
+@pytest.mark.parametrize(("lose", "count"), [("before", 0), ("after", 1)])
+def test_doubt_that_lasts(far: SqlJournal, proxy: Lossy, lose: Lose, count: int) -> None:
+    """When patience ends while nobody knows, the process ends as resumable; the next one finds what stands."""
+    with held(far, Patience(2)):
+        proxy.lose, proxy.away_after_loss = lose, True
+        with pytest.raises(InDoubt) as doubt:
+            intend(far, RESIZE)
+        assert (doubt.value.exit_code, "the same command again" in doubt.value.hint) == (75, True)
+        proxy.back()
+        assert len(far.load(ID).unsettled) == count
+
+
+@on_postgres
+def test_a_lease_whose_beginning_is_in_doubt(far: SqlJournal, proxy: Lossy) -> None:
+    """Where the answer was lost the lease is held; where the COMMIT was, it is not, and nobody is kept out."""
+    proxy.lose = "before"
+    with pytest.raises(InDoubt), held(far, Patience(0)):
+        pytest.fail("held without a lease")
+    proxy.lose = "after"
+    with held(far, Patience(0)) as tenure:
+        assert tenure.epoch == 1
+        far.note(ID, "note", "held", NOW)
+
+
+@on_postgres
+def test_a_server_that_is_gone_for_a_while(far: SqlJournal, proxy: Lossy) -> None:
+    """It is waited for, and what was to be written is written; gone for good, the process ends as resumable."""
+    with held(far, Patience(3, lambda: None, proxy.back)):
+        proxy.away()
+        far.receive(ID, [])
+        far.note(ID, "note", "back", NOW)
+        proxy.away()
+        with pytest.raises(Trouble, match="the server cannot be reached") as trouble:
+            far.note(ID, "note", "gone for good", NOW)
+        assert trouble.value.exit_code == 75
+    proxy.back()
+    assert texts(far)[1:] == ["back"]
