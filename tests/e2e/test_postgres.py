@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
+from rollout.journal.term import LATE_SECONDS
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Simulated, empty_database
@@ -11,6 +14,12 @@ from tests.postgres import PASSWORD, Server
 
 #: A terminate of the drain, while the answer is under way.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
+
+#: When the first lease ended, when the second runner sent its first terminate, and who said that the first one is dead.
+WHEN = """
+    SELECT expires_at, (SELECT MIN(sent_at) FROM effects WHERE kind = 'terminate' AND epoch = 2), assumed_dead
+    FROM leases WHERE epoch = 1
+"""
 
 
 @pytest.fixture
@@ -44,3 +53,25 @@ def test_killed_in_the_drain_and_started_again(
     assert broken(simulated, url) == {}
     ends = postgres.execute("SELECT ended FROM lease_history ORDER BY epoch", url.rpartition("/")[2])
     assert ends == [("killed",), ("released",)]
+
+
+@pytest.mark.parametrize("says", [(), ("--assume-dead",)], ids=str)
+def test_terminates_wait_for_requests_of_the_dead(
+    world: Worlds, postgres: Server, monkeypatch: pytest.MonkeyPatch, says: tuple[str, ...]
+) -> None:
+    """Until those have expired; unless somebody says that their sender is dead, which stands in the history."""
+    simulated = world("proof-plain")
+    url = empty_database(simulated, postgres)
+    assert simulated.rollout("db", "upgrade", "--database", url).code == 0
+    simulated.post("/faults", IN_DRAIN)
+    killed = simulated.spawn(*simulated.start_arguments, "--database", url)
+    simulated.kill_at(killed)
+    result = simulated.resume("--database", url, *says)
+    assert result.code == 0, result
+    assert (f"says that it is dead: process {killed.pid}" in result.out) == bool(says)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert broken(simulated, url) == {}
+    ((ended, sent, sayer),) = postgres.execute(WHEN, url.rpartition("/")[2])
+    waited = datetime.fromisoformat(sent) - datetime.fromisoformat(ended)
+    assert (waited >= timedelta(seconds=LATE_SECONDS)) == (not says)
+    assert (sayer is not None) == bool(says)
