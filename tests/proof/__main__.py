@@ -1,10 +1,12 @@
-"""Repeats one run of the proof: python -m tests.proof ENGINE CASE [NUMBER ...].
+"""Repeats one run of the proof: python -m tests.proof ENGINE CASE [NUMBER ... | NUMBER before | NUMBER after].
 
 Without a number the undisturbed run's points are printed; with two, the second counts in the run after the first kill.
+With a word, the number is that of the mutating request in which the installed command is killed.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,24 +14,34 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.postgres import running
+from tests.proof.cases import CASES
 from tests.proof.engines import Engine, Postgres, Sqlite
 from tests.proof.nursery import Nursery
-from tests.proof.runs import CASES, Site, killed, undisturbed
+from tests.proof.outcome import Outcome, Reference
+from tests.proof.runs import Site, killed, killed_in_request, undisturbed
 
 
-def main(engine: str, case: str, *numbers: str) -> int:
+def main(engine: str, case: str, *how: str) -> int:
     """Run it, say what came of it, and return 1 if something is wrong."""
     folder = Path(tempfile.mkdtemp(prefix="rollout-proof-"))
     folder.chmod(0o755)  # a server's user passes through it
     with closing(Nursery()) as nursery, _engine(engine, folder) as where:
         site = Site(where, nursery, folder)
         reference = undisturbed(site, CASES[case])
-        if not numbers:
+        if not how:
             _print("".join(f"{point.number:4} {point}\n" for point in reference.points))
             return 0
-        outcome = killed(site, reference, *map(int, numbers))
-        _print(f"{outcome}    files: {folder}\n")
+        outcome = _run(site, reference, *how)
+        _print(f"{outcome}    files: {folder}\n" if outcome.problems else f"{outcome}")
+        if not outcome.problems:
+            shutil.rmtree(folder)
         return bool(outcome.problems)
+
+
+def _run(site: Site, reference: Reference, *how: str) -> Outcome:
+    if how[-1] in {"before", "after"}:
+        return killed_in_request(site, reference, int(how[0]), how[1])
+    return killed(site, reference, *map(int, how))
 
 
 @contextmanager

@@ -1,47 +1,29 @@
-"""Runs that are killed, and what is asked of them afterwards: the promises, and what an undisturbed run did."""
+"""Runs that are killed with SIGKILL, and the undisturbed one that they are measured by."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rollout.journal import read_journal
-from tests.e2e.proving import Applied, applied, broken, end_state
+from tests.e2e.proving import applied, broken, end_state
 from tests.e2e.simulated import Result
+from tests.proof.cases import Case
 from tests.proof.engines import Engine
 from tests.proof.nursery import Nursery
+from tests.proof.outcome import Outcome, Reference
 from tests.proof.points import Point
 from tests.proof.world import ProofWorld, proof_world
 
-#: Runs that a rollout may need after a kill: one, and as many as find the dead runner's lease still lasting.
+#: Exit code: another runner's lease lasts.
+TAKEN = 76
+#: Runs that a rollout may need after a kill: one, and those that find that lease.
 TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A kind of world that is killed everywhere. `fault`: a request fault from the start on."""
-
-    name: str
-    scenario: str
-    fault: Mapping[str, Any] | None = None
-
-
-_REPLY_LOST: Mapping[str, Any] = {
-    "match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2},
-    "drop": {"when": "after"},
-}
-PLAIN = Case("plain", "proof-plain")
-OTHERS = (
-    Case("deadline", "proof-deadline"),
-    Case("vanish", "proof-vanish"),
-    Case("reply-lost", "proof-plain", _REPLY_LOST),
-    Case("surplus", "proof-surplus"),
-)
-CASES = {case.name: case for case in (PLAIN, *OTHERS)}
+#: Simulated seconds after which a lease has ended.
+LEASE_OVER = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +34,26 @@ class Site:
     nursery: Nursery
     folder: Path
 
+    def world(self, case: Case) -> AbstractContextManager[ProofWorld]:
+        """Run a case's simulator inside the block, with an empty journal."""
+        return proof_world(case, self.engine, self.nursery, self.folder)
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What an undisturbed run passed, applied and left behind."""
-
-    case: Case
-    points: tuple[Point, ...]
-    applied: Applied
-    end_state: Any
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a run: where it was killed, and what is wrong with it. `asked`: the numbers of the points."""
-
-    case: str
-    engine: str
-    asked: tuple[int, ...]
-    died: list[Point] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    sent_again: int = 0
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        where = ", then ".join(f"{point.number} {point}" for point in self.died)
-        numbers = " ".join(map(str, self.asked))
-        return (
-            f"{self.engine} {self.case}: killed at {where or 'no point'}\n"
-            + "".join(f"    {problem}\n" for problem in self.problems)
-            + f"    again: python -m tests.proof {self.engine} {self.case} {numbers}\n"
-        )
+    def outcome(self, case: Case, *how: object) -> Outcome:
+        """Return the outcome of a run that has not begun; `how`: what a command that repeats it is told."""
+        again = ("python -m tests.proof", self.engine.name, case.name, *how)
+        return Outcome(case.name, self.engine.name, " ".join(map(str, again)))
 
 
 def undisturbed(site: Site, case: Case) -> Reference:
     """Run a case to its end, watching its points; what it applied is the measure of all runs that are killed."""
-    with _world(site, case) as world:
+    with site.world(case) as world:
         child = world.watched()
         result = child.finish()
         assert result.code == 0, result
         assert broken(world, world.url) == {}
+        writes = sum(client["writes"] for client in world.get("/requests").values())
         changes, state = applied(world, result.rollout_id), end_state(world, result.rollout_id)
-        return Reference(case, child.points(), changes, state)
+        return Reference(case, child.points(), writes, changes, state)
 
 
 def killed(site: Site, reference: Reference, *numbers: int) -> Outcome:
@@ -102,61 +62,47 @@ def killed(site: Site, reference: Reference, *numbers: int) -> Outcome:
     A run that ends before its point is not killed; then nor are those after it.
     """
     began = time.monotonic()
-    outcome = Outcome(reference.case.name, site.engine.name, numbers)
-    with _world(site, reference.case) as world:
+    outcome = site.outcome(reference.case, *numbers)
+    with site.world(reference.case) as world:
         for number in numbers:
             child = world.watched(number)
             if child.finish().code != -signal.SIGKILL:
                 break
             outcome.died.append(child.points()[-1])
-        result = to_the_end(world)
-        outcome.problems += _problems(world, result, reference)
-        outcome.sent_again = _sent_again(world, result)
-    outcome.problems += _elsewhere(outcome, reference)
+        outcome.judge(world, to_the_end(world, lambda: world.bear(world.start_arguments).finish()), reference)
+    outcome.problems += _elsewhere(outcome, reference, numbers[0])
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
-def to_the_end(world: ProofWorld) -> Result:
-    """Run the same command again until it ends otherwise than by finding another runner's lease."""
+def killed_in_request(site: Site, reference: Reference, number: int, when: str) -> Outcome:
+    """Kill the installed command while its mutating request of that number is under way, and run it again.
+
+    `when`: before or after the request was applied.
+    """
+    began = time.monotonic()
+    outcome = site.outcome(reference.case, number, when)
+    with site.world(reference.case) as world:
+        world.post("/faults", {"match": {"mutating": True, "nth": number}, "hang": {"when": when}})
+        hung = world.kill_at(world.spawn(*world.start_arguments))
+        outcome.died.append(Point(number, when, "request", hung["operation"], hung["target"]))
+        outcome.judge(world, to_the_end(world, lambda: world.rollout(*world.start_arguments)), reference)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def to_the_end(world: ProofWorld, start: Callable[[], Result]) -> Result:
+    """Run the same command again, with time for a dead runner's lease to end."""
     for _ in range(TRIES):
-        result = world.bear(world.start_arguments).finish()
-        if result.code != 76:
+        result = start()
+        if result.code != TAKEN:
             break
-        world.pass_time(60)
+        world.pass_time(LEASE_OVER)
     return result
 
 
-def _world(site: Site, case: Case) -> Any:
-    return proof_world(case.scenario, site.engine, site.nursery, site.folder, case.fault)
-
-
-def _problems(world: ProofWorld, result: Result, reference: Reference) -> Iterator[str]:
-    if result.code != 0:
-        yield str(result)
-        return
-    for number, violations in broken(world, world.url).items():
-        yield f"promise {number} is broken: {'; '.join(violations)}"
-    changes = applied(world, result.rollout_id)
-    for change, times in (reference.applied - changes).items():
-        yield f"not applied, {times} times: {change}"
-    for change, times in (changes - reference.applied).items():
-        yield f"applied besides, {times} times: {change}"
-    state = end_state(world, result.rollout_id)
-    if state != reference.end_state:
-        yield f"it ended as {state}, undisturbed as {reference.end_state}"
-
-
-def _sent_again(world: ProofWorld, result: Result) -> int:
-    journal = read_journal(world.url)
-    told = journal.events(result.rollout_id)
-    journal.close()
-    return sum(one.text.startswith("sent again") for one in told)
-
-
-def _elsewhere(outcome: Outcome, reference: Reference) -> Iterator[str]:
+def _elsewhere(outcome: Outcome, reference: Reference, number: int) -> Iterator[str]:
     """Tell when the first kill was not where the undisturbed run has that point."""
-    expected = reference.points[outcome.asked[0] - 1] if outcome.asked else None
-    found = outcome.died[0] if outcome.died else None
-    if expected != found:
-        yield f"killed at another point than the undisturbed run's: {expected}"
+    expected, found = reference.points[number - 1], outcome.died[0] if outcome.died else None
+    if expected != found and not reference.case.pool:
+        yield f"the undisturbed run's point {number} is another: {expected}"

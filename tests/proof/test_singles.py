@@ -5,41 +5,43 @@ from __future__ import annotations
 import pytest
 
 from tests.proof import chunks
-from tests.proof.conftest import References
-from tests.proof.runs import OTHERS, PLAIN
+from tests.proof.cases import OTHERS, PLAIN, POOL
+from tests.proof.conftest import ENGINES, References
 
-ENGINES = ("sqlite", "postgres")
 CHUNKS = 16
-#: Runs of the CI's sample, for each other case on each engine.
+#: Runs of a sample, for each case on each engine.
 SAMPLE = 12
 
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.parametrize("engine", ENGINES)]
+
 
 @pytest.mark.proof
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("engine", ENGINES)
-def test_killed_at_any_point_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
-    """Killed before or after any effect or any commit, it applies the same changes and keeps every promise."""
+def test_killed_at_any_step_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
+    """Killed between any two steps, an effect or a commit, it applies the same changes and keeps every promise."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.all_killed("single", site, reference, chunks.singles(reference, chunk, CHUNKS)) == []
+    assert chunks.failed("single", chunks.every_step(site, reference, chunk, CHUNKS)) == []
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", [case.name for case in OTHERS])
-@pytest.mark.parametrize("engine", ENGINES)
 def test_so_it_does_when_something_else_goes_wrong_too(engine: str, case: str, references: References) -> None:
     """A sample of the points of worlds in which a Job outlives the deadline, a node vanishes, a reply is lost."""
     site, reference = references(engine, case)
-    assert chunks.all_killed("single", site, reference, chunks.sample(reference, engine, SAMPLE)) == []
+    assert chunks.failed("single", chunks.sample(site, reference, SAMPLE)) == []
+
+
+@pytest.mark.proof
+def test_so_it_does_when_effects_leave_side_by_side(engine: str, references: References) -> None:
+    """A sample of the points of a run whose effects leave as many at once as the configuration's default allows."""
+    site, reference = references(engine, POOL.name)
+    assert chunks.failed("pool", chunks.sample(site, reference, SAMPLE)) == []
 
 
 @pytest.mark.proof_all
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("case", [case.name for case in OTHERS])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_at_every_point_of_the_other_worlds(engine: str, case: str, chunk: int, references: References) -> None:
-    """What the sample shows of those worlds holds at all of their points."""
+@pytest.mark.parametrize("case", [case.name for case in (PLAIN, *OTHERS)])
+def test_at_every_point_of_every_world(engine: str, case: str, chunk: int, references: References) -> None:
+    """What is seen between the steps, and in a sample of the other worlds, holds at all points of all worlds."""
     site, reference = references(engine, case)
-    assert chunks.all_killed("single", site, reference, chunks.singles(reference, chunk, CHUNKS)) == []
+    assert chunks.failed("single", chunks.every_point(site, reference, chunk, CHUNKS)) == []

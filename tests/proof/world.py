@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from rollout.adapters.clock import SimulatedClock
 from tests.e2e.simulated import PATIENCE, Result, Simulated, environment
+from tests.proof.cases import Case
 from tests.proof.engines import Engine
 from tests.proof.nursery import Nursery
 from tests.proof.points import Point, passed
@@ -38,6 +39,16 @@ class ProofWorld(Simulated):
     @property
     def start_arguments(self) -> tuple[str, ...]:
         return (*super().start_arguments, "--database", self.url, "--key", "proof")
+
+    def prepare(self, case: Case) -> None:
+        """Make of the scenario's world what the case says besides."""
+        if case.fault:
+            self.post("/faults", case.fault)
+        if case.pool:
+            configuration = self.directory / "rollout.yaml"
+            one_by_one = configuration.read_text()
+            assert "parallel: 1\n" in one_by_one
+            configuration.write_text(one_by_one.replace("parallel: 1\n", ""))
 
     def bear(self, arguments: Sequence[str], *prepared: Prepared) -> Child:
         """Start the command line in a child, after the calls in `prepared`, and return at once."""
@@ -90,26 +101,20 @@ class Child:
 
 
 @contextmanager
-def proof_world(
-    scenario: str, engine: Engine, nursery: Nursery, folder: Path, fault: Mapping[str, Any] | None = None
-) -> Iterator[ProofWorld]:
-    """Run a scenario inside the block, with an empty journal on this engine; a block that fails leaves its files.
-
-    `fault`: a request fault that is in force from the start.
-    """
+def proof_world(case: Case, engine: Engine, nursery: Nursery, folder: Path) -> Iterator[ProofWorld]:
+    """Run a case's simulator inside the block, with an empty journal; a block that fails leaves its files."""
     directory = folder / f"world-{secrets.token_hex(4)}"
     directory.mkdir()
     url = engine.journal(directory)
     pid = nursery.bear(
         *("tests.proof.child:simulator", directory, "simulator", environment(directory, {})),
         ready=True,
-        scenario=scenario,
+        scenario=case.scenario,
         directory=str(directory),
     )
     try:
         world = ProofWorld(directory, nursery, url)
-        if fault:
-            world.post("/faults", fault)
+        world.prepare(case)
         yield world
         shutil.rmtree(directory)
     finally:

@@ -1,0 +1,37 @@
+"""The worlds in which rollouts are killed everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kind of world. `fault`: a request fault that is in force from the start.
+
+    `pool`: effects leave side by side, as many as the configuration's default allows. Nobody can say in which order
+    they do, so points have no fixed numbers then; in all other cases they leave one after the other.
+    """
+
+    name: str
+    scenario: str
+    fault: Mapping[str, Any] | None = None
+    pool: bool = False
+
+
+_REPLY_LOST: Mapping[str, Any] = {
+    "match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2},
+    "drop": {"when": "after"},
+}
+PLAIN = Case("plain", "proof-plain")
+POOL = Case("pool", "proof-plain", pool=True)
+#: What else goes wrong beside the kill.
+OTHERS = (
+    Case("deadline", "proof-deadline"),
+    Case("vanish", "proof-vanish"),
+    Case("reply-lost", "proof-plain", _REPLY_LOST),
+    Case("surplus", "proof-surplus"),
+)
+CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS)}

@@ -1,0 +1,150 @@
+"""What can go wrong with a request, and runs in which it goes wrong with every effect."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollout.journal import read_journal
+from tests.e2e.simulated import Result
+from tests.proof.cases import Case
+from tests.proof.disturbing import disturbed
+from tests.proof.nursery import ROOT
+from tests.proof.outcome import Outcome, Reference
+from tests.proof.results import record
+from tests.proof.runs import Site
+from tests.proof.world import Prepared, ProofWorld
+
+_WORLDS = ROOT / "tests/proof/worlds"
+#: Worlds that have, together, every kind of effect.
+EVERY_EFFECT = Case("every-effect", str(_WORLDS / "every-effect.yaml"))
+JOB_DELETED = Case("job-deleted", str(_WORLDS / "job-deleted.yaml"))
+
+#: Runs of a rollout that is disturbed, at most: one for each effect.
+MOST = 150
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFault:
+    """A fault of requests to AWS, and what it is on Kubernetes. `means`: what the ports may make of it.
+
+    `stale`: reads of AWS are so many seconds old for as long as the rollout lasts; then nothing befalls its requests.
+    """
+
+    name: str
+    aws: Mapping[str, Any]
+    kube: Mapping[str, Any]
+    means: frozenset[str]
+    stale: float = 0.0
+
+    def of_requests(self) -> list[dict[str, Any]]:
+        """Return it for the next mutating request, whatever its service."""
+        if self.stale:
+            return []
+        how = {"kube": self.kube, "autoscaling": self.aws, "ec2": self.aws}
+        return [{"match": {"service": name, "mutating": True, "times": 1}, **fault} for name, fault in how.items()]
+
+    def of_the_world(self) -> list[dict[str, Any]]:
+        """Return what is in force from the start."""
+        services = ("autoscaling", "ec2") if self.stale else ()
+        return [{"match": {"service": name}, "stale": {"seconds": self.stale}} for name in services]
+
+
+def _error(status: int, code: str, *, applied: bool = False) -> dict[str, Any]:
+    return {"error": {"status": status, "code": code, "applied": applied}}
+
+
+def _alike(name: str, fault: Mapping[str, Any]) -> RequestFault:
+    return RequestFault(name, fault, fault, frozenset({"Unknown"}))
+
+
+def _stale(seconds: float) -> RequestFault:
+    return RequestFault(f"reads {seconds:.0f} s old", {}, {}, frozenset({""}), seconds)
+
+
+EXPIRED = RequestFault(
+    "expired credentials",
+    _error(403, "ExpiredToken"),
+    _error(401, "Unauthorized"),
+    frozenset({"Refused", "Retry"}),
+)
+FAULTS = (
+    RequestFault("throttled", _error(400, "Throttling"), _error(429, "TooManyRequests"), frozenset({"Retry"})),
+    RequestFault(
+        "500, not applied", _error(500, "InternalFailure"), _error(500, "InternalError"), frozenset({"Unknown"})
+    ),
+    RequestFault(
+        "500, applied",
+        _error(500, "InternalFailure", applied=True),
+        _error(500, "InternalError", applied=True),
+        frozenset({"Unknown"}),
+    ),
+    _alike("timeout, applied", {"hang": {"when": "after"}}),
+    _alike("reset, applied", {"drop": {"when": "after"}}),
+    _alike("unparsable reply", {"garble": {}}),
+    EXPIRED,
+    _stale(1),
+    _stale(5),
+    _stale(60),
+)
+
+
+def disturbing(site: Site, reference: Reference, fault: RequestFault, *, crash: bool) -> Outcome:
+    """Run a rollout whose every effect is disturbed once; with `crash` the first of each kind, and the runner dies of it.
+
+    It is started again by the same command until it ends.
+    """
+    began = time.monotonic()
+    outcome = site.outcome(reference.case, fault.name, "crash" if crash else "")
+    with site.world(reference.case) as world:
+        for one in fault.of_the_world():
+            world.post("/faults", one)
+        result = _run(world, fault, crash=crash)
+        outcome.judge(world, result, reference)
+        outcome.problems += _missed(world, result, fault, crash=crash)
+        _record(outcome, world, fault, crash=crash)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _run(world: ProofWorld, fault: RequestFault, *, crash: bool) -> Result:
+    once = "kind" if crash or fault is EXPIRED else "key"
+    path = str(world.directory / "disturbed")
+    options = {"path": path, "faults": fault.of_requests(), "once": once, "kill": crash}
+    prepared: list[Prepared] = [("tests.proof.disturbing:install", options)]
+    if "hang" in fault.aws:
+        prepared.append(("tests.proof.disturbing:impatient", {}))
+    for _ in range(MOST):
+        result = world.bear(world.start_arguments, *prepared).finish()
+        if not _to_be_gone_on_with(result, fault):
+            break
+    return result
+
+
+def _to_be_gone_on_with(result: Result, fault: RequestFault) -> bool:
+    halted = result.code == 1 and fault is EXPIRED
+    return halted or result.code == -signal.SIGKILL
+
+
+def _missed(world: ProofWorld, result: Result, fault: RequestFault, *, crash: bool) -> Iterator[str]:
+    """Tell which effects were not disturbed, or not in the way that was meant."""
+    found = disturbed(world.directory / "disturbed")
+    for one in found:
+        if one.came not in fault.means:
+            yield f"{one.key}: {fault.name} came as {one.came or 'nothing'}"
+    if fault.stale and not crash:
+        return
+    journal = read_journal(world.url)
+    kinds = {effect.kind for _, effect in journal.intents(result.rollout_id)}
+    journal.close()
+    yield from (f"{kind} was never disturbed" for kind in kinds - {one.kind for one in found})
+
+
+def _record(outcome: Outcome, world: ProofWorld, fault: RequestFault, *, crash: bool) -> None:
+    kinds = Counter(one.kind for one in disturbed(world.directory / "disturbed"))
+    facts = {"engine": outcome.engine, "case": outcome.case, "fault": fault.name, "crash": crash, "effects": kinds}
+    record("effect", passed=not outcome.problems, **facts)

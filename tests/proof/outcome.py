@@ -1,0 +1,78 @@
+"""What came of a run that was killed: the promises, and what an undisturbed run applied and left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rollout.journal import read_journal
+from tests.e2e.proving import Applied, applied, broken, end_state
+from tests.e2e.simulated import Result
+from tests.proof.cases import Case
+from tests.proof.points import Point
+from tests.proof.results import record
+from tests.proof.world import ProofWorld
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What an undisturbed run passed, applied and left behind. `writes`: its requests that may change something."""
+
+    case: Case
+    points: tuple[Point, ...]
+    writes: int
+    applied: Applied
+    end_state: Any
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Where a run was killed, and what is wrong with it. `again`: the command that repeats it."""
+
+    case: str
+    engine: str
+    again: str
+    died: list[Point] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    sent_again: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        where = ", then ".join(f"{point.number} {point}" for point in self.died)
+        problems = "".join(f"    {problem}\n" for problem in self.problems)
+        return f"{self.engine} {self.case}: killed at {where or 'no point'}\n{problems}    again: {self.again}\n"
+
+    def judge(self, world: ProofWorld, result: Result, reference: Reference) -> None:
+        """Ask the world, and the journal, what is wrong after the last run of the command line."""
+        self.problems += _problems(world, result, reference)
+        self.sent_again = _sent_again(world, result)
+
+    def record(self, kind: str) -> None:
+        """Add it to the proof's results; `kind`: as they call runs of its sort."""
+        points = [asdict(point) for point in self.died]
+        facts = {"engine": self.engine, "case": self.case, "points": points, "sent_again": self.sent_again}
+        record(kind, passed=not self.problems, **facts, seconds=round(self.seconds, 2))
+
+
+def _problems(world: ProofWorld, result: Result, reference: Reference) -> Iterator[str]:
+    if result.code != 0:
+        yield str(result)
+        return
+    for number, violations in broken(world, world.url).items():
+        yield f"promise {number} is broken: {'; '.join(violations)}"
+    changes = applied(world, result.rollout_id)
+    for change, times in (reference.applied - changes).items():
+        yield f"not applied, {times} times: {change}"
+    for change, times in (changes - reference.applied).items():
+        yield f"applied besides, {times} times: {change}"
+    state = end_state(world, result.rollout_id)
+    if state != reference.end_state:
+        yield f"it ended as {state}, undisturbed as {reference.end_state}"
+
+
+def _sent_again(world: ProofWorld, result: Result) -> int:
+    journal = read_journal(world.url)
+    told = journal.events(result.rollout_id) if result.out else ()
+    journal.close()
+    return sum(one.text.startswith("sent again") for one in told)

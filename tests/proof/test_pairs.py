@@ -1,0 +1,32 @@
+"""A rollout that is killed twice: the second time while it recovers from the first."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.proof import chunks
+from tests.proof.cases import PLAIN
+from tests.proof.conftest import ENGINES, References
+
+#: Seeded pairs on each engine: so many chunks of so many.
+CHUNKS, PAIRS = 10, 15
+#: Chunks of all pairs.
+ALL = 64
+
+pytestmark = [pytest.mark.timeout(6 * 3600), pytest.mark.parametrize("engine", ENGINES)]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_killed_again_in_its_recovery_it_ends_all_the_same(engine: str, chunk: int, references: References) -> None:
+    """Killed at any point, and again at any point of the run after it, it applies the changes of an undisturbed run."""
+    site, reference = references(engine, PLAIN.name)
+    assert chunks.failed("pair", chunks.pairs(site, reference, chunk, PAIRS)) == []
+
+
+@pytest.mark.proof_all
+@pytest.mark.parametrize("chunk", range(ALL))
+def test_at_all_pairs_of_points(engine: str, chunk: int, references: References) -> None:
+    """What the sample shows holds at all pairs of points of the plain world."""
+    site, reference = references(engine, PLAIN.name)
+    assert chunks.failed("pair", chunks.all_pairs(site, reference, chunk, ALL)) == []
