@@ -19,17 +19,21 @@ from rollout.journal.trouble import Trouble
 if TYPE_CHECKING:
     from psycopg import Error
 
-#: Seconds to wait for a connection, for another's lock, for one statement, and for an upgrade that is under way.
-CONNECT_SECONDS = 10
+#: Seconds to wait for a connection, for another's lock, for one statement, and for an upgrade that is under way. A
+#: runner that is told to stop may be in the middle of any of these.
+CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
-STATEMENT_SECONDS = 30
+STATEMENT_SECONDS = 8
 UPGRADE_SECONDS = 60
+#: Seconds after which the server ends the transaction of a process that does not go on: less than others wait for its
+#: locks, so that a runner that was stopped in mid-transaction keeps nobody from taking over.
+IDLE_SECONDS = 4
 
 # The transaction's own settings: a pooler may hand the connection to somebody else after it. A server that is set not
 # to wait for its disk would forget, after a crash, what it said is committed: what was sent would not be known.
 _BEGIN = (
     f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; "
-    f"SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_SECONDS}s'; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; "
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
 # Any number that nobody else is likely to lock; "rollout" in ASCII.
@@ -39,10 +43,10 @@ _LIBPQ = {
     "prepare_threshold": None,
     "connect_timeout": CONNECT_SECONDS,
     "application_name": "eks-rollout",
-    # A server that vanished without a word is noticed before the lease ends (milliseconds, the others seconds).
-    "tcp_user_timeout": 20_000,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
+    # A server that vanished without a word is noticed long before the lease ends (milliseconds, the others seconds).
+    "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
     "keepalives_count": 2,
 }
 
@@ -57,7 +61,7 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
         75,
     ),
     "57014": (f"it took longer than {STATEMENT_SECONDS} s to answer", _LATER, 75),
-    "25P03": (f"it heard nothing from here for {STATEMENT_SECONDS} s", "{again}", 75),
+    "25P03": (f"it heard nothing from here for {IDLE_SECONDS} s", "{again}", 75),
     "40": ("another transaction came in between", "{again}", 75),
     "57P": ("the server is shutting down or starting", "{again}", 75),
     "08": ("the connection was lost", "{again}", 75),
@@ -114,6 +118,7 @@ class PostgresDatabase:
     def lock_schema(self, connection: Connection) -> None:
         """Wait for another upgrade to end; no statement of ours is short of time, but each must get its lock soon."""
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{UPGRADE_SECONDS}s'; SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
 

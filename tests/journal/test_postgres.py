@@ -8,13 +8,13 @@ from contextlib import closing
 
 import pytest
 
-from rollout.errors import UserError
+from rollout.errors import Lost, UserError
 from rollout.journal import SqlJournal, open_journal, postgres, read_journal, schema
 from rollout.journal.database import Database
 from rollout.journal.term import Holder
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.lossy import Lossy, lossy
-from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt
+from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt, seize
 from tests.postgres import PASSWORD, Server
 
 SECRET = "pa55:w/ord"  # noqa: S105  nobody's
@@ -114,6 +114,27 @@ def test_locked(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) 
     assert trouble.value.exit_code == 75
     other.note(ID, "note", "now it is free", NOW)
     other.close()
+
+
+def test_a_process_that_stopped_in_mid_transaction(
+    journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends its transaction before whoever waits for its locks gives up: a takeover gets through."""
+    assert postgres.IDLE_SECONDS < postgres.LOCK_SECONDS
+    idle = postgres._BEGIN.replace(f"'{postgres.IDLE_SECONDS}s'", "'50ms'")
+    monkeypatch.setattr(postgres, "_BEGIN", idle)
+    seize(journal, Holder("agent", 7, "run"), 0)
+
+    def stops() -> None:
+        with journal.database.writing() as connection, closing(open_journal(url, actor="other")) as other:
+            connection.exec_driver_sql("UPDATE leases SET renewals = renewals")
+            assert seize(other, Holder("agent-8", 8, "next"), 61).epoch == 2
+
+    with pytest.raises(Trouble) as trouble:
+        stops()
+    assert trouble.value.exit_code == 75
+    with pytest.raises(Lost, match="process 8 on agent-8"):
+        journal.note(ID, "note", "text", NOW)
 
 
 def test_broken_connection(journal: SqlJournal, postgres: Server, url: str) -> None:
