@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Face = list[float] | memoryview[float]
+
 
 def iso(seconds: float) -> str:
     """The moment as Kubernetes and AWS write it, in whole seconds: ``2026-01-05T08:00:00Z``."""
@@ -54,9 +56,19 @@ class VirtualClock:
     """Simulated time, with everything that the world has booked for later."""
 
     def __init__(self, now: float) -> None:
-        self.now = now
+        self._face: Face = [now]
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+
+    @property
+    def now(self) -> float:
+        """The present moment, in seconds."""
+        return self._face[0]
+
+    def show_on(self, face: Face) -> None:
+        """Keep the present moment in the first place of ``face`` from now on."""
+        face[0] = self.now
+        self._face = face
 
     def at(self, when: float, action: Callable[[], None]) -> Timer:
         """Book ``action`` for the moment ``when`` (seconds); a moment that has passed means: as soon as time runs."""
@@ -78,8 +90,8 @@ class VirtualClock:
             moment, _, timer = heapq.heappop(self._heap)
             if not timer.pending:
                 continue
-            self.now = max(self.now, moment)
+            self._face[0] = max(self.now, moment)
             timer.fire()
             if stop():
                 return
-        self.now = max(self.now, when)
+        self._face[0] = max(self.now, when)

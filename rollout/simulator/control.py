@@ -19,6 +19,7 @@ from rollout.simulator.sessions import NotRegisteredError
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
+    from pathlib import Path
 
     from aiohttp.typedefs import Handler
 
@@ -54,7 +55,10 @@ class Steered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The handlers of the control listener, over the parts that they show; ``stopping`` ends the server."""
+    """The handlers of the control listener, over the parts that they show; ``stopping`` ends the server.
+
+    ``face``: the file that shows the clock's time (`face.shown`).
+    """
 
     clock: VirtualClock
     log: ChangeLog
@@ -64,6 +68,7 @@ class Control:
     watches: Watched
     world: Steered
     stopping: asyncio.Event
+    face: Path
 
     def app(self) -> web.Application:
         """The listener's application."""
@@ -94,7 +99,7 @@ class Control:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         with self.sessions.session(client):
             await response.prepare(request)
-            await response.write(json.dumps({"client": client, "now": self.clock.now}).encode() + b"\n")
+            await response.write(json.dumps({"client": client, "face": str(self.face)}).encode() + b"\n")
             await self.stopping.wait()
         return response
 

@@ -1,7 +1,8 @@
 """The files that a running simulator hands out: how to reach it, and a configuration with which the tool works on it.
 
-The directory then holds `kubeconfig` (0600, as any), `rollout.yaml`, and, written last, `endpoints.json`: who finds it
-finds the others complete. It is removed when the simulator ends; the others stay, and lead nowhere.
+The directory then holds `kubeconfig` (0600, as any), `rollout.yaml`, `clock` (the time: `face`), and, written last,
+`endpoints.json`: who finds it finds the others complete. It and `clock` are removed when the simulator ends; the others
+stay, and lead nowhere.
 """
 
 from __future__ import annotations
@@ -97,8 +98,7 @@ class Endpoints:
 
 @contextmanager
 def handed_out(scenario: Scenario, endpoints: Endpoints) -> Iterator[None]:
-    """Have all files lie there inside the block; the directory is made, files of an earlier simulator replaced."""
-    endpoints.directory.mkdir(parents=True, exist_ok=True)
+    """Have all files lie in the directory inside the block; those of an earlier simulator are replaced."""
     _put(endpoints.kubeconfig, _yaml(_kubeconfig(scenario.cluster, endpoints.kubernetes)))
     _put(endpoints.configuration, configuration(scenario, endpoints))
     announcement = endpoints.directory / "endpoints.json"

@@ -19,6 +19,7 @@ from rollout.simulator.aws.sts import Roles
 from rollout.simulator.cloud.errors import AwsError
 from rollout.simulator.cloud.past import Past
 from rollout.simulator.control import Control
+from rollout.simulator.face import shown
 from rollout.simulator.faults import Faults
 from rollout.simulator.handout import Endpoints
 from rollout.simulator.judging import promises
@@ -70,6 +71,7 @@ class Simulator:
     @asynccontextmanager
     async def running(self, directory: Path) -> AsyncIterator[Endpoints]:
         """Listen inside the block, with the files in ``directory`` that say where."""
+        face = _place_of_the_clock(directory)
         control = Control(
             self.world.clock,
             self.world.log,
@@ -79,6 +81,7 @@ class Simulator:
             self.watches,
             self,
             self.stopping,
+            face,
         )
         cloud = self.world.cloud
         async with (
@@ -88,7 +91,7 @@ class Simulator:
         ):
             cloud.clusters[self.scenario.cluster].endpoint = kubernetes
             endpoints = Endpoints(aws, kubernetes, controls, directory, self.scenario.region, self.scenario.target_ami)
-            with handout.handed_out(self.scenario, endpoints):
+            with shown(self.world.clock, face), handout.handed_out(self.scenario, endpoints):
                 yield endpoints
 
     def _kube(self) -> web.Application:
@@ -155,6 +158,12 @@ async def serve(
         with _ended_by_signals(simulator.stopping):
             ready(endpoints)
             await simulator.stopping.wait()
+
+
+def _place_of_the_clock(directory: Path) -> Path:
+    """The file in the directory, which is made, that shows the time."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory.absolute() / "clock"
 
 
 @contextmanager

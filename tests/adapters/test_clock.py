@@ -136,6 +136,14 @@ def test_simulated_time_moves_exactly_to_the_moment(simulated: SimulatedClock) -
     assert simulated.now() == simulated.now()
 
 
+def test_the_time_is_read_as_it_is_without_a_question(simulated: SimulatedClock, world: Living) -> None:
+    """What others' requests cost shows at once."""
+    began = simulated.now()
+    world.pass_by(1.5)
+    assert simulated.now() == began + timedelta(seconds=1.5)
+    assert world.simulator.world.clock.now == simulated.now().timestamp()
+
+
 def test_a_signal_ends_a_simulated_wait(simulated: SimulatedClock, world: Living) -> None:
     """Also while simulated time stands still, because another client does not sleep."""
     other = SimulatedClock(world.endpoints.control, "another")
@@ -177,11 +185,11 @@ def test_the_session_lasts_as_long_as_the_clock(world: Living) -> None:
 
 
 def test_a_simulator_that_has_ended_is_named(tmp_path: Path) -> None:
-    """Whoever asks it the time learns what to start again, and that the rollout can be resumed (exit 75)."""
+    """Whoever waits for it learns what to start again, and that the rollout can be resumed (exit 75)."""
     with living(tmp_path) as simulator:
         clock = SimulatedClock(simulator.endpoints.control, RUN)
         url = simulator.endpoints.control
-    for ask in (clock.now, lambda: clock.wait(datetime.now(UTC))):
+    for ask in (clock.version, lambda: clock.wait(datetime.now(UTC))):
         with pytest.raises(UserError, match=url) as caught:
             ask()
         assert caught.value.exit_code == 75
@@ -192,6 +200,6 @@ def test_a_simulator_that_has_ended_is_named(tmp_path: Path) -> None:
 
 def test_a_connection_that_was_closed_while_idle_is_opened_again(simulated: SimulatedClock) -> None:
     """The simulator may drop an idle connection at any time."""
-    before = simulated.now()
+    before = simulated.version()
     simulated._asking._connection.sock.close()
-    assert simulated.now() == before
+    assert simulated.version() == before

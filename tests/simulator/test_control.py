@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -84,6 +85,7 @@ class Panel:
             self.watches,
             self.world,
             self.stopping,
+            Path("clock"),
         ).app()
         async with listening(app) as self.url, aiohttp.ClientSession() as self.http:
             yield self
