@@ -208,13 +208,17 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a rollout's history; `kind` is a word like phase, effect, node, halted, and `actor` who wrote it."""
+    """One line of a rollout's history; `kind` is a word like phase, effect, node, halted, and `actor` who wrote it.
+
+    `hash`: in hex, of this and all events before it.
+    """
 
     seq: int
     at: datetime
     kind: str
     actor: str
     text: str
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,13 @@ def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:
     """Yield events as they come; ends after the last one of a rollout at its end."""
     import time
 
+    from rollout.cli import choosing
     from rollout.machine import terminal
 
     last = 0
     while True:
         # Asked before reading: what is at its end now has written its last event.
-        ended = terminal(journal.load(rollout_id).phase)
+        ended = terminal(choosing.to_show(rollout_id, journal.summaries()).phase)
         for event in journal.events(rollout_id, after=last):
             last = event.seq
             yield event
@@ -75,5 +76,6 @@ def _json(event: Event) -> str:
         "kind": event.kind,
         "actor": event.actor,
         "text": event.text,
+        "hash": event.hash,
     }
     return json.dumps(fields, ensure_ascii=False)

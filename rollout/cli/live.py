@@ -1,4 +1,7 @@
-"""The live page on a terminal: phases, a line for each node that must go with what it waits for, and the clock."""
+"""The live page on a terminal: phases, a line for each node that must go with what it waits for, and the clock.
+
+Above it stays a line for each phase that ended, with the head of the chain of events at that moment.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.cli import text
+from rollout.cli.progress import Lines, head
 from rollout.machine import PHASE_MOVES, Phase, Stage, terminal
 
 if TYPE_CHECKING:
@@ -39,12 +43,31 @@ def live(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iter
     """Show the page until the block ends; the last state of it stays on the screen."""
     console = Console(highlight=False)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as screen:
+        ends = _Ends(journal, rollout_id)
 
         def show(record: Record, waiting: str) -> None:
+            ends.show(console, record.phase)
             screen.update(page(record, waiting, now(), console.height), refresh=True)
 
         yield lambda progress: show(progress.record, progress.waiting)
         show(journal.load(rollout_id), "")
+
+
+class _Ends:
+    """Prints once how each phase ended."""
+
+    def __init__(self, journal: Journal, rollout_id: str) -> None:
+        self._lines = Lines(journal, rollout_id)
+        self._phase: Phase | None = None
+
+    def show(self, console: Console, phase: Phase) -> None:
+        """Print what ended since the last call; the journal is asked only if the phase is another one."""
+        if phase is self._phase:
+            return
+        self._phase = phase
+        for event in self._lines.news():
+            if event.kind == "phase":
+                console.print(Text(f"{text.instant(event.at)}  {event.text}\n{head(event)}"), soft_wrap=True)
 
 
 def page(record: Record, waiting: str, now: datetime, height: int) -> Group:

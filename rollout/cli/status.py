@@ -11,8 +11,9 @@ import typer
 from rollout.cli import options
 
 if TYPE_CHECKING:
+    from rollout.errors import UserError
     from rollout.plan import Node
-    from rollout.ports import Event, KilledJob
+    from rollout.ports import Event, KilledJob, Summary
     from rollout.record import EffectRow, Record
 
 
@@ -30,22 +31,43 @@ def status(
     import json
 
     from rollout.cli import choosing
+    from rollout.errors import UserError
     from rollout.journal import read_journal
+    from rollout.versions import OTHER_VERSION
 
     with closing(read_journal(options.journal_url(config, database))) as journal:
-        chosen = choosing.to_show(rollout_id, journal.summaries()).id
-        record, killed, history = journal.load(chosen), journal.killed(chosen), journal.events(chosen)
+        chosen = choosing.to_show(rollout_id, journal.summaries())
+        killed, history = journal.killed(chosen.id), journal.events(chosen.id)
+        try:
+            record = journal.load(chosen.id)
+        except UserError as error:
+            if as_json or error.exit_code != OTHER_VERSION:
+                raise
+            typer.echo("\n".join(without_plan(chosen, killed, error)))
+            return
     if as_json:
         typer.echo(json.dumps(as_fields(record, killed), indent=2, ensure_ascii=False))
     else:
         typer.echo("\n".join(lines(record, killed, history)))
 
 
+def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> Iterator[str]:
+    """Yield what can be told of a rollout whose plan only another version of this tool reads."""
+    yield _title(one)
+    yield f"  cluster   {one.cluster}"
+    yield f"  groups    {', '.join(one.groups)}"
+    yield f"  image     {one.ami}"
+    yield f"  phase     {one.phase.value}" + (f", halted: {one.halted}" if one.halted else "")
+    yield from map(_lost, killed)
+    yield why.problem
+    yield f"  next: {why.hint}"
+
+
 def lines(record: Record, killed: Sequence[KilledJob], history: Sequence[Event]) -> Iterator[str]:
     """Yield the page for people."""
     from rollout.cli import ending, text
 
-    yield f"rollout {record.id}" + (f"  (key {record.key})" if record.key else "")
+    yield _title(record)
     for name, value in _head(record):
         yield f"  {name:<9} {value}"
     if record.halted:
@@ -56,8 +78,17 @@ def lines(record: Record, killed: Sequence[KilledJob], history: Sequence[Event])
         yield from (f"  {line}" for line in text.table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record)))
     for row in record.unsettled:
         yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
-    for job in killed:
-        yield f"killed: Job {job.job} (pod {job.pod} on {job.node}) at {text.instant(job.at)}"
+    yield from map(_lost, killed)
+
+
+def _title(one: Record | Summary) -> str:
+    return f"rollout {one.id}" + (f"  (key {one.key})" if one.key else "")
+
+
+def _lost(job: KilledJob) -> str:
+    from rollout.cli import text
+
+    return f"killed: Job {job.job} (pod {job.pod} on {job.node}) at {text.instant(job.at)}"
 
 
 def _head(record: Record) -> Iterator[tuple[str, str]]:

@@ -31,13 +31,16 @@ class Author:
 
 
 class Page:
-    """One writing transaction on one rollout: its connection, who writes, and the events that tell of it."""
+    """One writing transaction on one rollout: its connection, who writes, and the events that tell of it.
+
+    `version`: of the format in which the rollout was begun.
+    """
 
     def __init__(self, connection: Connection, rollout_id: str, author: Author) -> None:
         self.connection = connection
         self.rollout_id = rollout_id
         self.author = author
-        self._seq = self._last_seq()
+        self._seq, self.version = self._stands()
         self._hash = self._last_hash()
         self._rows: list[dict[str, Any]] = []
 
@@ -69,10 +72,12 @@ class Page:
         """Write columns of the rollout's own row."""
         self.connection.execute(rollouts.update().where(rollouts.c.id == self.rollout_id).values(**values))
 
-    def _last_seq(self) -> int:
+    def _stands(self) -> tuple[int, int]:
         # Locks the row where the engine locks rows: two writers would give one number twice.
-        query = select(rollouts.c.last_seq).where(rollouts.c.id == self.rollout_id).with_for_update()
-        return int(self.connection.execute(query).scalar_one())
+        columns = (rollouts.c.last_seq, rollouts.c.journal_version)
+        query = select(*columns).where(rollouts.c.id == self.rollout_id).with_for_update()
+        row = self.connection.execute(query).one()
+        return row.last_seq, row.journal_version
 
     def _last_hash(self) -> str:
         query = select(events.c.hash).where(events.c.rollout_id == self.rollout_id, events.c.seq == self._seq)

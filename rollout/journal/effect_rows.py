@@ -94,7 +94,7 @@ def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> Non
 
 def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:
     """Enter what lost a pod; a pod that we had to ask twice (evict, then delete) is entered once."""
-    effect = effect_of(row.request)
+    effect = effect_of(row.request, page.version)
     if not isinstance(effect, Evict | DeletePod | DeleteJob) or effect.kills is None:
         return
     # Of a Job that is deleted as a whole only the pod's uid is known.

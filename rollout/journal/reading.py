@@ -39,9 +39,9 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
         halted=row.halted,
         round=row.round,
         nodes=node_rows.read(connection, row.id),
-        unsettled=_unsettled(connection, row.id),
+        unsettled=_unsettled(connection, row.id, row.journal_version),
         done=_done(connection, row.id),
-        written=_written(connection, row.id),
+        written=_written(connection, row.id, row.journal_version),
         journal=journal,
     )
 
@@ -57,9 +57,10 @@ def summaries(connection: Connection) -> tuple[Summary, ...]:
 
 def intents(connection: Connection, rollout_id: str) -> tuple[tuple[datetime, Effect], ...]:
     """Return every effect of a rollout with the instant at which it was first saved, in that order."""
-    query = select(effects.c.intended_at, effects.c.request).where(effects.c.rollout_id == rollout_id)
-    rows = connection.execute(query.order_by(effects.c.id))
-    return tuple((row.intended_at, effect_of(row.request)) for row in rows)
+    columns = (effects.c.intended_at, effects.c.request, rollouts.c.journal_version)
+    query = select(*columns).join(rollouts).where(effects.c.rollout_id == rollout_id).order_by(effects.c.id)
+    rows = connection.execute(query)
+    return tuple((row.intended_at, effect_of(row.request, row.journal_version)) for row in rows)
 
 
 def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
@@ -76,14 +77,14 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
     )
 
 
-def _unsettled(connection: Connection, rollout_id: str) -> tuple[EffectRow, ...]:
+def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[EffectRow, ...]:
     c = effects.c
     columns = (c.request, c.state, c.sent, c.sent_at, c.answered_at, c.retry_at, c.detail)
     query = select(*columns).where(c.rollout_id == rollout_id, c.state.in_(("intended", "refused", "unknown")))
     rows = connection.execute(query.order_by(c.id)).all()
     return tuple(
         EffectRow(
-            effect=effect_of(row.request),
+            effect=effect_of(row.request, version),
             state=row.state,
             intended=row.sent_at,
             sent=row.sent,
@@ -100,7 +101,7 @@ def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars().all())
 
 
-def _written(connection: Connection, rollout_id: str) -> dict[str, Written]:
+def _written(connection: Connection, rollout_id: str, version: int) -> dict[str, Written]:
     """Return the sizes that our settled effects left; sizes of one group are never changed side by side.
 
     Their order is that in which they were intended, not that of their times: the next host's clock may be behind.
@@ -113,15 +114,15 @@ def _written(connection: Connection, rollout_id: str) -> dict[str, Written]:
     for row in connection.execute(query.order_by(c.id.desc())):
         group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
         newest_first[group].append(row.request)
-    return {group: _left(requests) for group, requests in newest_first.items()}
+    return {group: _left(requests, version) for group, requests in newest_first.items()}
 
 
-def _left(newest_first: list[str]) -> Written:
+def _left(newest_first: list[str], version: int) -> Written:
     left = Written()
     for request in newest_first:
         if left.minimum is not None and left.desired is not None:
             break
-        earlier = _leaves(effect_of(request))
+        earlier = _leaves(effect_of(request, version))
         left = Written(
             earlier.minimum if left.minimum is None else left.minimum,
             earlier.desired if left.desired is None else left.desired,

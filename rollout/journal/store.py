@@ -163,7 +163,7 @@ class SqlJournal:
         self._on_page(rollout_id, lambda page: page.tell(now, kind, text))
 
     def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
-        columns = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text)
+        columns = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text, events.c.hash)
         query = select(*columns).where(events.c.rollout_id == rollout_id, events.c.seq > after).order_by(events.c.seq)
 
         def work(connection: Connection) -> tuple[Event, ...]:

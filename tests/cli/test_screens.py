@@ -12,10 +12,10 @@ from rich.console import Console
 
 from rollout.cli import ending, live, text
 from rollout.cli.progress import Lines
-from rollout.decision import NodeWait
+from rollout.decision import Advance, NodeWait
 from rollout.machine import Stage
 from rollout.record import Record
-from rollout.runner import Ended
+from rollout.runner import Ended, Progress
 from tests.cli import samples
 
 
@@ -66,6 +66,32 @@ def test_plain_lines_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("2026-01-05T08:09:00Z  ")
     assert "waits for pod demo/other of Job other" in line
+
+
+def test_each_phase_s_end_names_the_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After the line of a phase's end stands the hash of that event, whole: it is the chain's head at that moment."""
+    journal = samples.draining(tmp_path)
+    lines = Lines(journal, samples.ID)
+    journal.advance(samples.ID, Advance("every node is gone"), None, samples.after(9))
+    lines.show()
+    [event] = [event for event in journal.events(samples.ID) if "DRAIN → RESTORE" in event.text]
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-01-05T08:09:00Z  DRAIN → RESTORE: every node is gone",
+        f"  head {event.hash}",
+    ]
+
+
+def test_heads_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, too, the head of each phase's end is printed once, however narrow the screen is."""
+    journal, screen = samples.draining(tmp_path), io.StringIO()
+    monkeypatch.setattr(live, "Console", lambda **options: Console(file=screen, width=40, height=30, **options))
+    with live.live(journal, samples.ID, lambda: samples.after(9)) as report:
+        report(Progress(journal.load(samples.ID), ""))
+        journal.advance(samples.ID, Advance("every node is gone"), None, samples.after(9))
+        for _ in range(2):
+            report(Progress(journal.load(samples.ID), ""))
+    head = journal.events(samples.ID)[-1].hash
+    assert [line for line in screen.getvalue().splitlines() if "head" in line] == [f"  head {head}"]
 
 
 def test_the_end_says_what_was_done(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Rollouts that another version of the tool began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rollout import __version__, versions
+from rollout.codec import effect_of, effect_text, plan_of, plan_text
+from rollout.effects import Effect
+from rollout.errors import UserError
+from rollout.journal import SqlJournal, open_journal, schema
+from rollout.runner import Ended
+from tests.core.build import ID
+from tests.core.running import RESTORED, Killed, again, begin
+from tests.core.toy import Asked, Toy
+from tests.journal import older, samples
+from tests.journal.samples import tamper
+from tests.samples import ALL
+
+#: By the journal that version 1 left: the call after which it was killed.
+LEFT_AFTER = {"planned": "write_marker", "drain": "terminate"}
+
+
+@pytest.fixture(params=LEFT_AFTER)
+def left(request: pytest.FixtureRequest) -> str:
+    """Which journal of version 1 it is."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def taken_up(left: str, url: str) -> Iterator[SqlJournal]:
+    """The journal that version 1 left, opened by this version."""
+    older.make(url, "0002", left)
+    schema.upgrade(url)
+    with closing(open_journal(url, actor="tester")) as journal:
+        yield journal
+
+
+@pytest.fixture
+def world(left: str, tmp_path: Path) -> Toy:
+    """The world that version 1 left: as this version brings it about, but for what the marker says."""
+    toy = Toy.in_use()
+
+    def kill(asked: Asked, apply: Callable[[], None]) -> None:
+        apply()
+        if asked[0] == LEFT_AFTER[left]:
+            raise Killed
+
+    toy.disturb = kill
+    with closing(open_journal(f"sqlite:///{tmp_path}/today.db", actor="tester")) as scratch, pytest.raises(Killed):
+        begin(scratch, toy).run()
+    assert toy.marker_
+    toy.marker_, toy.disturb = replace(toy.marker_, mark=None), Toy().disturb
+    return toy
+
+
+def test_gone_on_with(taken_up: SqlJournal, world: Toy) -> None:
+    """A rollout that version 1 began, and was killed in, is worked to its end: nothing twice, everything restored."""
+    assert again(taken_up, world).run() is Ended.DONE
+    assert world.group_["g"] == RESTORED
+    assert (world.marker_, world.autoscaler_) == (None, Toy().autoscaler_)
+    verbs = [verb for verb, _ in world.applied]
+    assert (verbs.count("create_version"), verbs.count("terminate")) == (1, 2)
+    assert taken_up.verify(ID)[1] == ()
+    assert len(taken_up.intents(ID)) == len(taken_up.load(ID).done)
+
+
+@pytest.mark.parametrize(
+    ("begun_by", "told", "command"),
+    [
+        ("9.1.0", "rollout 9.1.0 (journal version 3)", "pip install eks-rollout==9.1.0"),
+        (None, "rollout of an older version (journal version 3)", "pip install eks-rollout==VERSION"),
+    ],
+)
+def test_begun_by_another_version(journal: SqlJournal, begun_by: str | None, told: str, command: str) -> None:
+    """A rollout in a format without a handler is refused with exit 77: the message says which version goes on."""
+    by = f"'{begun_by}'" if begun_by else "NULL"
+    tamper(journal, f"UPDATE rollouts SET journal_version = 3, begun_by = {by}")  # noqa: S608  a literal of ours
+    with pytest.raises(UserError) as refusal:
+        journal.load(samples.ID)
+    assert refusal.value.problem == (
+        f"rollout {samples.ID} was begun by {told}; this is rollout {__version__}, which reads versions 1 to 2"
+    )
+    assert refusal.value.hint == f"{command}, then: rollout resume {samples.ID}"
+    assert refusal.value.exit_code == 77
+
+
+def test_without_a_handler(taken_up: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version whose handler was given up is refused too, and what needs no plan is still told."""
+    monkeypatch.setattr(versions, "HANDLERS", {})
+    with pytest.raises(UserError, match=r"of an older version \(journal version 1\).*, which reads version 2"):
+        taken_up.load(ID)
+    assert [one.id for one in taken_up.summaries()] == [ID]
+    assert taken_up.verify(ID)[1] == ()
+
+
+def test_what_began_it(journal: SqlJournal) -> None:
+    """A rollout knows the version of the tool that began it, and the format."""
+    with journal.database.reading() as connection:
+        row = connection.exec_driver_sql("SELECT begun_by, journal_version FROM rollouts").one()
+    assert tuple(row) == (__version__, versions.JOURNAL_VERSION)
+
+
+@pytest.mark.parametrize("effect", ALL, ids=lambda effect: effect.kind)
+def test_handlers_leave_alone(effect: Effect) -> None:
+    """What is of today's format already passes every handler unchanged: one rollout may hold both."""
+    for version in versions.HANDLERS:
+        assert effect_of(effect_text(effect), version) == effect
+        assert plan_of(plan_text(samples.WHOLE), version) == samples.WHOLE
