@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import typer
-
+from rollout.cli import progress
 from rollout.cli.workplace import INTERRUPTED
 from rollout.errors import UserError
 from rollout.machine import terminal
@@ -34,7 +33,7 @@ class Following:
         if taken.who != self._who:
             self._who = taken.who
             for line in _words(self._first.id, taken):
-                typer.echo(line)
+                progress.say(line)
         self._report(Progress(self._journal.load(self._first.id), f"worked by {taken.who}"))
         return self._ended()
 
@@ -42,7 +41,7 @@ class Following:
         """The lease is ours: return how the rollout ended before that, None if it is to be gone on with."""
         ended = self._ended()
         if self._who and ended is None:
-            typer.echo(f"{self._who} works it no longer: this process goes on with it")
+            progress.say(f"{self._who} works it no longer: this process goes on with it")
         return ended
 
     def left(self) -> UserError:

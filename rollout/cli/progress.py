@@ -36,9 +36,9 @@ def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) ->
             lines.show()
 
 
-def head(event: Event) -> str:
-    """Return the line that names the chain's head at a phase's end: noted elsewhere, it proves what stood till then."""
-    return f"  head {event.hash}"
+def say(line: str) -> None:
+    """Print a line: above the live page, where there is one, which has put itself in stdout's place."""
+    typer.echo(line, file=sys.stdout)
 
 
 class Lines:
@@ -53,8 +53,6 @@ class Lines:
         """Print what was new since the last call."""
         for event in self.news():
             typer.echo(f"{text.instant(event.at)}  {event.text}")
-            if event.kind == "phase":
-                typer.echo(head(event))
 
     def news(self) -> Iterator[Event]:
         """Yield the events since the last call that are shown."""
