@@ -23,6 +23,8 @@ from typing import Any, TextIO
 import botocore.loaders
 import botocore.session
 
+from rollout.simulator import server as simulator
+
 ROOT = Path(__file__).parents[2]
 
 #: What children need; each takes long to import, or loads more when it is first used.
@@ -120,6 +122,7 @@ def _warm_up() -> None:
     session.set_credentials("nobody", "nothing")
     for service in ("autoscaling", "ec2", "eks", "sts"):
         session.create_client(service, region_name="eu-west-1")
+    simulator.warm_up()
     gc.collect()
     gc.freeze()  # what is never collected is never copied
 
