@@ -41,6 +41,11 @@ def say(line: str) -> None:
     typer.echo(line, file=sys.stdout)
 
 
+def head(event: Event) -> str:
+    """Return the line that names the chain's head at a phase's end: noted elsewhere, it proves what stood till then."""
+    return f"  head {event.hash}"
+
+
 class Lines:
     """Prints each event of a rollout once, from the moment at which this is made."""
 
@@ -53,6 +58,8 @@ class Lines:
         """Print what was new since the last call."""
         for event in self.news():
             typer.echo(f"{text.instant(event.at)}  {event.text}")
+            if event.kind == "phase":
+                typer.echo(head(event))
 
     def news(self) -> Iterator[Event]:
         """Yield the events since the last call that are shown."""
