@@ -26,8 +26,8 @@ USER, PASSWORD = "rollout", "geheim-4711"
 #: Seconds after which a server that does not come up has failed.
 PATIENCE = 30.0
 
-# The shell's stdin is our pipe: when we are gone, it ends the server.
-_GUARD = '"$@" </dev/null & read -r _; kill -INT $!; wait $!'
+# The shell's stdin is our pipe: when we are gone, it ends the server. Its name is the signal.
+_GUARD = '"$@" </dev/null & read -r _; kill -"$0" $!; wait $!'
 # What is written need not outlive this machine.
 _FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "max_connections=50", "shared_buffers=16MB")
 
@@ -52,9 +52,49 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
 
+@dataclass(frozen=True)
+class Installation:
+    """A server's files, and where it listens when it runs."""
+
+    binaries: Path
+    data: Path
+    port: int
+    as_whom: dict[str, Any]
+
+    @contextmanager
+    def serving(self, end: str = "INT") -> Iterator[Server]:
+        """Run the server inside the block; `end`: the signal that ends it, QUIT for a crash."""
+        settings = (*_FAST, "listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={self.port}")
+        options = [part for one in settings for part in ("-c", one)]
+        log_file = self.data.with_name("log")
+        with (
+            log_file.open("ab") as log,
+            subprocess.Popen(
+                ["/bin/sh", "-c", _GUARD, end, self.binaries / "bin/postgres", "-D", self.data, *options],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self.data,
+                env={"LC_ALL": "C"},
+                **self.as_whom,
+            ) as process,
+        ):
+            server = Server(self.port)
+            _await_ready(server, process, log_file)
+            yield server
+            assert process.stdin
+            process.stdin.close()
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[Server]:
     """Run a server inside the block, its files in `folder`, which its user must be able to reach."""
+    with install(folder).serving() as server:
+        yield server
+
+
+def install(folder: Path) -> Installation:
+    """Make a server's files in `folder`."""
     as_whom = _nobody() if os.getuid() == 0 else {}
     binaries = _readable(_installed(), folder, as_whom)
     data = folder / "data"
@@ -62,27 +102,7 @@ def running(folder: Path) -> Iterator[Server]:
     if as_whom:
         os.chown(data, as_whom["user"], as_whom["group"])
     _initialise(binaries, data, as_whom)
-    port = _free_port()
-    settings = (*_FAST, "listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={port}")
-    options = [part for one in settings for part in ("-c", one)]
-    log = (folder / "log").open("wb")
-    with (
-        log,
-        subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "guard", binaries / "bin/postgres", "-D", data, *options],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=data,
-            env={"LC_ALL": "C"},
-            **as_whom,
-        ) as process,
-    ):
-        server = Server(port)
-        _await_ready(server, process, folder / "log")
-        yield server
-        assert process.stdin
-        process.stdin.close()
+    return Installation(binaries, data, _free_port(), as_whom)
 
 
 def _installed() -> Path:

@@ -84,17 +84,33 @@ def acquire(claim: Claim, now: Callable[[], datetime], gate: Gate, patience: Cal
     """Begin the next hold of a cluster, as `hold` does; `Taken` if the one before it lasts."""
     began = gate.clocks()
     try:
-        with claim.database.writing() as connection:
-            begun = claim.begin(connection, now())
-    except InDoubt:
-        if not begun.term.stands(claim.database, 0):
-            raise
+        begun = _begin(claim, now())
     except IntegrityError as error:
         raise _refused(claim.database, claim.cluster) from error
     # Our clock is read after the database's was: what is added to it ends late, never early.
     calm_from = now() + timedelta(seconds=begun.calm) if begun.calm else None
     gate.renewed(began)
     return Tenure(claim.database, begun.term, gate, patience, calm_from, begun.predecessor(calm_from))
+
+
+def _begin(claim: Claim, now: datetime) -> Begun:
+    try:
+        with claim.database.writing() as connection:
+            begun = claim.begin(connection, now)
+    except InDoubt:
+        return _begin_again(claim, begun, now)
+    return begun
+
+
+def _begin_again(claim: Claim, in_doubt: Begun, now: datetime) -> Begun:
+    """Begin once more: that waits for the end of the one in doubt, and is refused by it where it stands."""
+    try:
+        with claim.database.writing() as connection:
+            return claim.begin(connection, now)
+    except (IntegrityError, Taken):
+        if in_doubt.term.stands(claim.database, 0):
+            return in_doubt
+        raise
 
 
 @dataclass(frozen=True, slots=True)
