@@ -10,7 +10,6 @@ written.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -25,12 +24,12 @@ from sqlalchemy.exc import IntegrityError
 
 from rollout.errors import UserError
 from rollout.gate import Gate
-from rollout.journal import term
+from rollout.journal import place, term
 from rollout.journal.database import Database
 from rollout.journal.store import ACTIVE_ELSEWHERE, SqlJournal
-from rollout.journal.tenure import RESUMABLE, Tenure
+from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, Term, Time, database_time
-from rollout.journal.trouble import InDoubt, Trouble
+from rollout.journal.trouble import InDoubt
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -182,10 +181,7 @@ def _lock_file(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        hint = f"make room (df {path.parent})" if full else f"give this user the right to write {path.parent}"
-        code = RESUMABLE if full else 2
-        raise Trouble(f"the lock {path} cannot be had: {error.strerror}", hint=hint, exit_code=code) from error
+        raise place.cannot_write(f"the lock {path}", path.parent, error) from error
 
 
 def _refused(database: Database, cluster: str) -> Taken:

@@ -6,6 +6,7 @@ SQLite's write-ahead log needs memory that all its processes share, so it does n
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,8 +16,12 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from rollout.errors import UserError
+from rollout.journal.trouble import Trouble
 
-_NETWORK = {"afs", "ceph", "cifs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+_NETWORK = {
+    *("9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs"),
+    *("vboxsf", "virtiofs"),
+}
 # In user space, but local: the root of a container without root.
 _LOCAL = {"fuse.fuse-overlayfs"}
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -40,15 +45,12 @@ def path_of(url: str) -> Path:
 def create(path: Path) -> None:
     """Create what is missing, folders 0700 and the file 0600; SQLite gives its -wal and -shm the file's mode."""
     try:
+        _refuse_network(path)
         for folder in reversed([folder for folder in path.parents if not folder.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
-        _refuse_network(path)
         _touch(path)
     except OSError as error:
-        raise UserError(
-            f"the journal {path} cannot be written: {error.strerror}",
-            hint="name a place that this user may write under `database` in the configuration",
-        ) from error
+        raise cannot_write(f"the journal {path}", path.parent, error) from error
 
 
 def _touch(path: Path) -> None:
@@ -58,6 +60,14 @@ def _touch(path: Path) -> None:
         return
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def cannot_write(what: str, folder: Path, error: OSError) -> Trouble:
+    """Return the error for a file of ours that the disk does not take."""
+    problem = f"{what} cannot be written: {error.strerror}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Trouble(problem, hint=f"make room (df {folder}), then run the same command again", exit_code=75)
+    return Trouble(problem, hint="name a place that this user may write under `database` in the configuration")
 
 
 def find(path: Path) -> None:

@@ -331,9 +331,9 @@ def test_a_lock_that_cannot_be_had(journal: SqlJournal) -> None:
     path = journal.database.where.path
     assert path
     path.with_name("rollout.db.eks-demo.lock").mkdir()
-    with pytest.raises(UserError, match=r"eks-demo.lock cannot be had: Is a directory") as refusal, held(journal):
+    with pytest.raises(UserError, match=r"eks-demo.lock cannot be written: Is a directory") as refusal, held(journal):
         pytest.fail("held without a lock")
-    assert "the right to write" in refusal.value.hint
+    assert "under `database`" in refusal.value.hint
 
 
 def dead(journal: SqlJournal) -> list[object]:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import errno
+import os
+import pwd
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, open_journal, place, read_journal
-from tests.journal.samples import on_sqlite
+from rollout.journal.database import Database
+from tests.journal.samples import NOW, PLAN, on_sqlite
 
 MOUNTS = """\
 22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -70,20 +77,23 @@ def test_kind_of_disk(path: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "refused"),
-    [("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("fuse.fuse-overlayfs", False), ("xfs", False)],
+    [
+        *((network, True) for network in ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs")),
+        *((local, False) for local in ("fuse.fuse-overlayfs", "fuseblk", "xfs", "overlay", "tmpfs")),
+    ],
 )
 def test_network_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, refused: bool) -> None:  # noqa: FBT001  parametrised
     """A journal on a network file system is refused, in words, before anything is written there."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 1 0:1 / / rw - {kind} disk rw\n")
     monkeypatch.setattr(place, "_MOUNTS", mounts)
-    path = tmp_path / "rollout.db"
+    path = tmp_path / "folder" / "rollout.db"
     if refused:
         with pytest.raises(UserError, match=f"would lie on {kind}"):
             place.create(path)
     else:
         place.create(path)
-    assert path.exists() is not refused
+    assert path.parent.exists() is not refused
 
 
 def test_no_place(tmp_path: Path) -> None:
@@ -91,3 +101,59 @@ def test_no_place(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written: Not a directory"):
         place.create(tmp_path / "file" / "rollout.db")
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Do the block with the rights of a user who owns nothing, where we are one who may do everything."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.fixture
+def read_only() -> Iterator[Path]:
+    """A folder that everybody may reach; `chmod(0o555)` keeps everybody from writing in it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield folder
+        folder.chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_written(read_only: Path) -> None:
+    """Who starts where they may not write is told so at once (exit 2), and where to say another place."""
+    read_only.chmod(0o555)
+    with pytest.raises(UserError, match="cannot be written: Permission denied") as refusal, as_nobody():
+        open_journal(f"sqlite:///{read_only}/rollout.db", actor="tester")
+    assert (refusal.value.exit_code, "under `database`" in refusal.value.hint) == (2, True)
+
+
+def test_a_journal_that_may_not_be_written(read_only: Path) -> None:
+    """Who may read it and not write it is told so when they start (exit 2)."""
+    url = f"sqlite:///{read_only}/rollout.db"
+    open_journal(url, actor="tester").close()
+    (read_only / "rollout.db").chmod(0o444)
+    read_only.chmod(0o555)
+    with (
+        as_nobody(),
+        closing(SqlJournal(Database(url, create=False), "guest")) as guest,
+        pytest.raises(UserError, match=r"written|opened") as refusal,
+    ):
+        guest.begin("r1", None, PLAN, NOW)
+    assert (refusal.value.exit_code, "the right to write" in refusal.value.hint) == (2, True)
+
+
+def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes room may run the same command again: exit 75."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("rollout.journal.place.os.open", full)
+    with pytest.raises(UserError, match="No space left on device") as trouble:
+        place.create(tmp_path / "rollout.db")
+    assert (trouble.value.exit_code, "df " in trouble.value.hint) == (75, True)
