@@ -209,6 +209,12 @@ class MarkerSeen:
     uid: str
     mark: Mark | None = None
 
+    @property
+    def label(self) -> str:
+        """Whose it is, in words."""
+        where = f", in {self.mark.phase.value}, worked from {self.mark.journal}" if self.mark else ""
+        return f"rollout {self.rollout_id or 'of an unknown id'}{where}"
+
 
 @dataclass(frozen=True)
 class Seen:

@@ -21,11 +21,15 @@ def resume(
     It may have been interrupted, have crashed or be halted: a halted one looks again. While another process works it,
     that one is followed, and taken over from when its lease ends.
     """
-    from rollout.cli import choosing, workplace
+    from rollout.cli import belonging, choosing, workplace
+    from rollout.errors import UserError
     from rollout.journal import open_journal
 
     loaded = options.loaded(config, database)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
-        found = choosing.to_resume(rollout_id, journal.summaries())
+        try:
+            found = choosing.to_resume(rollout_id, journal.summaries())
+        except UserError as nothing:
+            belonging.explain(loaded, journal, nothing)
         typer.echo(found.id)
         workplace.go_on(loaded, journal, found, assume_dead=assume_dead)

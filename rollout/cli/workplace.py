@@ -8,6 +8,7 @@ import re
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from rollout.cli import ending, progress
+from rollout.cli import belonging, ending, progress
 from rollout.errors import UserError
 from rollout.machine import terminal
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rollout.config import Config
     from rollout.journal import SqlJournal
     from rollout.journal.tenure import Tenure
+    from rollout.journal.term import Time
     from rollout.ports import Summary
     from rollout.runner import Ended, Progress
 
@@ -72,7 +74,7 @@ class Workplace:
         following = Following(self.journal, rollout_id, report)
         while True:
             try:
-                with self._lease(assume_dead) as tenure:
+                with self.lease(assume_dead) as tenure:
                     return following.over() or self._run(rollout_id, tenure, report)
             except Taken as taken:
                 ended = following.look(taken)
@@ -82,15 +84,21 @@ class Workplace:
             if self.signals.came():
                 raise following.left()
 
-    def _lease(self, assume_dead: str | None) -> AbstractContextManager[Tenure]:
+    @property
+    def time(self) -> Time:
+        """What leases go by."""
+        from rollout.journal import term
+
+        # Connecting made sure that only a simulator on this machine, both its halves, gives the time.
+        return term.simulated_time(self.edge.clock.now) if self.simulated else term.database_time
+
+    def lease(self, assume_dead: str | None) -> AbstractContextManager[Tenure]:
+        """Hold the cluster; `assume_dead`: who says that whoever held it before is dead. `Taken` if another has it."""
         from rollout.journal import lease, term
 
-        clock = self.edge.clock
-        # Connecting made sure that only a simulator on this machine, both its halves, gives the time.
-        time = term.simulated_time(clock.now) if self.simulated else term.database_time
         holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
-        gate = self.edge.gate
-        return lease.hold(self.journal, self.cluster, holder, clock.now, gate, self._patience, time, assume_dead)
+        now, gate = self.edge.clock.now, self.edge.gate
+        return lease.hold(self.journal, self.cluster, holder, now, gate, self._patience, self.time, assume_dead)
 
     def _patience(self) -> bool:
         """Wait for a journal that is away; tell whether it is worth while to try again."""
@@ -103,6 +111,8 @@ class Workplace:
         clock = self.edge.clock
         if tenure.predecessor:
             self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
+            if sys.stdout.isatty():  # elsewhere the note is a line of its own
+                progress.say(tenure.predecessor)
         runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, self.signals.came, report)
         runner.unhalt()
         return runner.run()
@@ -116,7 +126,7 @@ def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
     """
     from rollout.adapters import connect
 
-    run_id = secrets.token_hex(6)
+    run_id = new_run()
     with heard() as signals, connect(config, run_id, signals.came) as edge:
         signals.wake = edge.clock.wake
         yield Workplace(journal, edge, run_id, config.cluster, signals, simulated=config.simulator is not None)
@@ -139,7 +149,13 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
             hint=f"rollout resume {found.id} --config FILE, with that cluster's configuration",
         )
     with opened(config, journal) as place:
+        belonging.require(place, found.id)
         raise typer.Exit(place.work(found.id, assume_dead=assume_dead))
+
+
+def new_run() -> str:
+    """Return an id by which AWS, Kubernetes and the journal can tell this process's requests from others."""
+    return secrets.token_hex(6)
 
 
 def actor() -> str:

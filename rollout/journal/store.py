@@ -19,7 +19,7 @@ from rollout.codec import plan_text
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import Bug, UserError
-from rollout.journal import chain, effect_rows, node_rows, reading
+from rollout.journal import chain, effect_rows, node_rows, reading, rebuild, term
 from rollout.journal.chain import Author, Page
 from rollout.journal.database import Database
 from rollout.journal.models import events, killed_jobs, leases, rollouts
@@ -81,6 +81,25 @@ class SqlJournal:
         except InDoubt:
             if all(one.id != rollout_id for one in self.summaries()):
                 raise
+
+    def rebuild(self, record: Record, adopted: Sequence[Effect], deadline: datetime | None) -> None:
+        """Write a rollout whose journal was lost, with effects that are taken for done; `deadline`: of its phase.
+
+        Raises `UserError` where the rollout is known, or the cluster has another one that is active (exit 76).
+        """
+        try:
+            self._write(lambda connection: rebuild.write(connection, self._author, record, tuple(adopted), deadline))
+        except IntegrityError as error:
+            taken = self._taken(record.key, record.plan.cluster)
+            if taken is None:
+                raise
+            raise taken from error
+
+    def epoch(self, cluster: str) -> int:
+        """Return the epoch of the cluster's newest hold, 0 before any."""
+        with self.database.reading() as connection:
+            last = term.newest(connection, cluster)
+        return last.epoch if last else 0
 
     def summaries(self) -> tuple[Summary, ...]:
         return self._read(reading.summaries)

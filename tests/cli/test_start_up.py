@@ -56,7 +56,7 @@ def _seconds(*arguments: str) -> float:
 def test_every_command_explains_itself(tmp_path: Path) -> None:
     """Help names all commands with a whole first sentence, and each has help of its own."""
     out = rollout("--help", cwd=tmp_path).out
-    for command in ("start", "resume", "status", "list", "events", "simulator", "demo", "config", "db"):
+    for command in ("start", "resume", "status", "list", "events", "doctor", "simulator", "demo", "config", "db"):
         assert f"\n  {command} " in out
         assert rollout(command, "--help", cwd=tmp_path).code == 0
     assert "..." not in out.partition("Commands:")[2]

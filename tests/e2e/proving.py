@@ -14,15 +14,16 @@ from tests.e2e.simulated import Simulated
 Applied = Counter[tuple[str, str, str, str]]
 
 
-def broken(world: Simulated, database: str | None = None) -> dict[int, list[str]]:
+def broken(world: Simulated, database: str | None = None, since: int = 0) -> dict[int, list[str]]:
     """Return the violations of each promise that was not kept; a promise without a check is not kept.
 
-    `database`: the journal's URL, if it is not the one that the simulator's configuration names.
+    `database`: the journal's URL, if it is not the one that the simulator's configuration names. `since`: how many
+    changes were in the log when the journal was rebuilt, which knows nothing of those.
     """
     found = {one["number"]: one["violations"] for one in world.get("/promises") if one["violations"]}
     journal = read_journal(database or world.database)
     rollouts = journal.summaries()
-    changes = world.get("/log?actor=client:")
+    changes = [one for one in world.get("/log?actor=client:") if one["seq"] > since]
     judged = [evidence.fenced(journal, changes), evidence.one_at_a_time(rollouts)]
     judged += [evidence.written_first(journal, one.id, changes) for one in rollouts]
     journal.close()

@@ -15,12 +15,12 @@ _NAMED = 5
 def marked(found: Survey, request: Request) -> Iterator[Refusal]:
     """Somebody's marker is there: another rollout is at work on the cluster, or was and never ended."""
     if found.marker:
-        whose = f"rollout {found.marker.rollout_id or 'of an unknown id'}"
         hint = (
-            f"rollout resume {found.marker.rollout_id} with its own journal; only if that is lost: put back what its "
-            "ConfigMap says, then: kubectl -n kube-system delete configmap eks-rollout"
+            f"rollout resume {found.marker.rollout_id} with its own journal; only if that is lost: rollout doctor, "
+            "then: rollout doctor --rebuild"
         )
-        yield Refusal(f"{whose} is at work on {request.cluster}: ConfigMap kube-system/eks-rollout is its marker", hint)
+        whose = f"{found.marker.label} is at work on {request.cluster}"
+        yield Refusal(f"{whose}: ConfigMap kube-system/eks-rollout is its marker", hint)
 
 
 def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:

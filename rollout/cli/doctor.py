@@ -1,0 +1,216 @@
+"""`rollout doctor`: what differs between journal, marker, AWS and Kubernetes; and a lost journal rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options
+
+if TYPE_CHECKING:
+    from rollout.adapters import Edge
+    from rollout.cli.workplace import Workplace
+    from rollout.config import Config
+    from rollout.doctor import Finding
+    from rollout.journal import SqlJournal
+    from rollout.mark import Mark
+    from rollout.ports import Summary
+    from rollout.record import Record
+    from rollout.seen import MarkerSeen, Seen
+
+
+def doctor(
+    *,
+    config: options.ConfigFile = options.CONFIG,
+    database: options.Database = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Rebuild a lost journal from the marker, so that `resume` can go on.")
+    ] = False,
+    assume_dead: options.AssumeDead = False,
+) -> None:
+    """Say what differs between journal and cluster, and what to do.
+
+    Journal, marker, AWS and Kubernetes are compared, and each difference is told with what becomes of it. Exit code 0:
+    nothing needs a person; 1: something does. Nothing is changed without --rebuild.
+    """
+    loaded = options.loaded(config, database)
+    if rebuild:
+        _rebuild(loaded, assume_dead=assume_dead)
+    else:
+        raise typer.Exit(_look(loaded))
+
+
+# ---- looking --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the journal says of the cluster. `missing`: why it cannot be read, "" where it can.
+
+    `known`: the ids of its rollouts; `active`: the record of the unfinished one, `last` of the newest that ended.
+    """
+
+    name: str
+    missing: str = ""
+    known: frozenset[str] = frozenset()
+    active: Record | None = None
+    last: Record | None = None
+
+
+def _look(config: Config) -> int:
+    """Print every difference; return the exit code."""
+    from rollout.adapters import connect
+    from rollout.cli import workplace
+
+    with connect(config, workplace.new_run()) as edge:
+        # Before the journal: a runner that is at work writes there first.
+        marker = edge.cluster.marker()
+        journal = _read(config)
+        findings = _findings(config, journal, marker, edge)
+    for line in _page(config, journal, marker, findings):
+        typer.echo(line)
+    return 1 if any(finding.person for finding in findings) else 0
+
+
+def _read(config: Config) -> Read:
+    from rollout.errors import UserError
+    from rollout.journal import database, read_journal
+
+    name = database.where(config.database).name
+    try:
+        with closing(read_journal(config.database)) as journal:
+            return _of_cluster(journal, name, config.cluster)
+    except UserError as error:
+        return Read(name, missing=error.problem)
+
+
+def _of_cluster(journal: SqlJournal, name: str, cluster: str) -> Read:
+    from rollout.machine import terminal
+
+    rollouts = [one for one in journal.summaries() if one.cluster == cluster]
+    active = next((journal.load(one.id) for one in rollouts if not terminal(one.phase)), None)
+    last = next((journal.load(one.id) for one in rollouts if terminal(one.phase)), None)
+    if active:
+        active = replace(active, epoch=journal.epoch(cluster))
+    return Read(name, known=frozenset(one.id for one in rollouts), active=active, last=last)
+
+
+def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Edge) -> Sequence[Finding]:
+    from rollout import doctor
+    from rollout.errors import Refused
+
+    lost = marker if marker and marker.rollout_id not in journal.known else None
+    now = edge.clock.now()
+    try:
+        if journal.active:
+            return doctor.differences(journal.active, _seen(journal.active, edge))
+        if lost and lost.mark:
+            seen = _seen(doctor.record_of(lost.mark, now), edge)
+            found = doctor.rebuilt(lost.mark, seen, now).record
+            return (doctor.lost(lost, journal.name), *doctor.differences(found, seen))
+        left = doctor.leftovers(_at_rest(config, marker, edge), config.settings(), journal.last)
+    except Refused as error:
+        return (doctor.Finding(error.detail, "mend what it names (thing, rights or credentials)", person=True),)
+    return (doctor.lost(lost, journal.name), *left) if lost else left
+
+
+def _seen(record: Record, edge: Edge) -> Seen:
+    from rollout.phases.look import look
+
+    return look(record, edge.cluster, edge.fleet, templates=True)
+
+
+def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Seen:
+    """Look at what a rollout that has ended may have left behind."""
+    from rollout.seen import Seen
+
+    where = config.settings().autoscaler
+    return Seen(
+        groups=edge.fleet.groups(config.groups),
+        nodes=edge.cluster.nodes(),
+        autoscaler=edge.cluster.autoscaler(where) if where else None,
+        marker=marker,
+    )
+
+
+def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Sequence[Finding]) -> Iterator[str]:
+    active = journal.active
+    at_work = f"rollout {active.id}, in {active.phase.value}" if active else "no unfinished rollout"
+    yield f"cluster {config.cluster} ({config.region})"
+    yield f"  journal  {journal.missing or f'{at_work} ({journal.name})'}"
+    yield f"  marker   {marker.label if marker else 'none'}"
+    for finding in findings:
+        yield finding.what
+        yield f"  {'a person must act' if finding.person else 'no harm'}: {finding.then}"
+    if not findings:
+        yield "nothing differs"
+    elif not any(finding.person for finding in findings):
+        yield "nothing of it needs a person"
+
+
+# ---- rebuilding -----------------------------------------------------------------------------------------------------
+
+
+def _rebuild(config: Config, *, assume_dead: bool) -> None:
+    from rollout.cli import workplace
+    from rollout.journal import open_journal
+
+    says = workplace.actor() if assume_dead else None
+    with (
+        closing(open_journal(config.database, actor=workplace.actor())) as journal,
+        workplace.opened(config, journal) as place,
+    ):
+        mark = _lost(place.edge.cluster.marker(), journal.summaries(), config)
+        record = _written(place, mark, says)
+    typer.echo(f"rollout {record.id} is in the journal again, in {record.phase.value}, with {len(record.nodes)} nodes")
+    typer.echo(f"  next: rollout resume {record.id}")
+
+
+def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -> Mark:
+    """Return what is to be rebuilt; `UserError` if nothing was lost, or it cannot be done."""
+    from rollout.cli import choosing
+    from rollout.errors import UserError
+
+    if marker is None:
+        raise UserError(f"there is no marker on cluster {config.cluster}: nothing is to be rebuilt")
+    if any(one.id == marker.rollout_id for one in known):
+        raise UserError(f"the journal knows rollout {marker.rollout_id}: nothing is lost", hint="rollout doctor")
+    active = next((one for one in choosing.unfinished(known) if one.cluster == config.cluster), None)
+    if active:
+        raise UserError(
+            f"rollout {active.id} of this journal is unfinished, and the marker is that of {marker.label}",
+            hint="rollout doctor",
+            exit_code=choosing.ANOTHER_ACTIVE,
+        )
+    if marker.mark is None:
+        raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
+    plan = marker.mark.plan
+    if (plan.cluster, plan.region) != (config.cluster, config.region):
+        raise UserError(
+            f"the marker is that of a rollout on {plan.cluster} in {plan.region}, "
+            f"the configuration is for {config.cluster} in {config.region}",
+            hint="rollout doctor --rebuild --config FILE, with that cluster's configuration",
+        )
+    return marker.mark
+
+
+def _written(place: Workplace, mark: Mark, assume_dead: str | None) -> Record:
+    """Take the cluster as the next one after who lost it, look, and write what a journal would say."""
+    from rollout.doctor import rebuilt, record_of
+    from rollout.errors import UserError
+    from rollout.journal.rebuild import recall
+    from rollout.phases import deadline
+
+    clock = place.edge.clock
+    recall(place.journal.database, mark.plan.cluster, mark.epoch or 0, clock.now(), place.time)
+    with place.lease(assume_dead) as tenure:
+        if tenure.epoch <= (mark.epoch or 0):
+            raise UserError("another run was in the way", hint="rollout doctor --rebuild", exit_code=75)
+        now = clock.now()
+        found = rebuilt(mark, _seen(record_of(mark, now), place.edge), now)
+        place.journal.rebuild(found.record, found.adopted, deadline(mark.phase, mark.plan.settings, now))
+    return found.record

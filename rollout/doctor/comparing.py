@@ -1,0 +1,218 @@
+"""Journal, marker, AWS and Kubernetes beside each other: what differs, and what becomes of each difference.
+
+Most of it the next tick settles by itself: those are told so that an operator need not wonder. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rollout.decision import Act, Halt
+from rollout.effects import CreateMarker, UpdateMarker
+from rollout.machine import Phase, Stage, terminal
+from rollout.phases import marking, restore
+from rollout.phases.expected import guard
+from rollout.plan import Node, Settings
+from rollout.record import EffectRow, Record
+from rollout.seen import (
+    HELD_BEFORE,
+    REPLICAS_BEFORE,
+    ROLLOUT_ID,
+    SCALE_DOWN_DISABLED,
+    InstanceSeen,
+    MarkerSeen,
+    NodeSeen,
+    Seen,
+)
+
+_TAINTED = frozenset({Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
+_PROTECTED = frozenset({Phase.READY, Phase.DRAIN})
+_HELD = _TAINTED | {Phase.LAUNCH_TEMPLATE, Phase.TAINT}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference: `what` it is, `then` what becomes of it, `person`: whether it takes a person."""
+
+    what: str
+    then: str
+    person: bool
+
+
+def differences(record: Record, seen: Seen) -> tuple[Finding, ...]:
+    """Compare an unfinished rollout with the world."""
+    found = [*_halted(record), *_answered(record, seen), *(_unsettled(row, seen, record) for row in record.unsettled)]
+    for row in record.nodes:
+        found += _node(row, seen, record)
+    if record.phase is Phase.RESTORE:
+        found += _unrestored(record, seen)
+    return tuple(found)
+
+
+def lost(marker: MarkerSeen, journal: str) -> Finding:
+    """Say what becomes of a marker whose rollout the journal does not know."""
+    what = f"the marker is that of {marker.label}, and this journal ({journal}) does not know that rollout"
+    if marker.mark is None:
+        then = "go on with its own journal and the version that began it; what it wrote holds nothing to rebuild from"
+        return Finding(what, then, person=True)
+    then = (
+        f"rollout resume {marker.rollout_id} --database URL, with the database that it was worked from; "
+        "if that is lost: rollout doctor --rebuild"
+    )
+    return Finding(what, then, person=True)
+
+
+def leftovers(seen: Seen, settings: Settings, last: Record | None) -> tuple[Finding, ...]:
+    """Say what was left behind where no rollout is at work; `last`: the newest that ended."""
+    found = [*_left_autoscaler(seen, settings)]
+    if last:
+        found += [*_left_marker(seen, last), *_left_groups(seen, last)]
+    for node in (node for group in seen.groups for node in seen.nodes_of(group)):
+        found += _left_node(node, settings.taint_key)
+    return tuple(found)
+
+
+# ---- an unfinished rollout ------------------------------------------------------------------------------------------
+
+
+def _itself(record: Record) -> str:
+    return f"rollout resume {record.id} settles this by itself"
+
+
+def _halted(record: Record) -> Iterator[Finding]:
+    if record.halted:
+        then = f"mend the cause, then: rollout resume {record.id}"
+        yield Finding(f"the rollout is halted: {record.halted}", then, person=True)
+
+
+def _answered(record: Record, seen: Seen) -> Iterator[Finding]:
+    """Ask what the runner asks before each phase."""
+    answer = guard(seen, record)
+    if isinstance(answer, Halt):
+        yield Finding(answer.why, answer.hint, person=True)
+    elif isinstance(answer, Act):
+        yield Finding(_words(answer), _itself(record), person=False)
+    elif record.phase is Phase.PLANNED and not marking.ours(seen, record):
+        halt = marking.taken(seen, record)
+        what = halt.why if halt else "the cluster is not marked yet"
+        yield Finding(what, halt.hint if halt else _itself(record), person=halt is not None)
+
+
+def _words(answer: Act) -> str:
+    if any(isinstance(effect, UpdateMarker) for effect in answer.effects):
+        return "the marker does not say yet what the journal says"
+    if any(isinstance(effect, CreateMarker) for effect in answer.effects):
+        return "the marker is gone"
+    return answer.why
+
+
+def _unsettled(row: EffectRow, seen: Seen, record: Record) -> Finding:
+    thing = f"{row.effect.kind} {row.effect.target}"
+    if row.state == "refused":
+        if row.retry_at is None:
+            hint = f"mend the cause, then: rollout resume {record.id}"
+            return Finding(f"{thing} was refused: {row.detail}", hint, person=True)
+        return Finding(
+            f"{thing} was refused for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
+        )
+    landed = row.effect.landed(seen)
+    if landed:
+        return Finding(f"{thing} was sent and shows", f"{_itself(record)}: it is done", person=False)
+    if landed is None:
+        return Finding(f"{thing} was sent, and only half of it shows", f"{_itself(record)}: it waits", person=False)
+    return Finding(f"{thing} was intended and does not show", f"{_itself(record)}: it is sent again", person=False)
+
+
+def _node(row: Node, seen: Seen, record: Record) -> Iterator[Finding]:
+    name, instance = row.name or row.instance_id, seen.instance(row.instance_id)
+    if terminal(row.stage):
+        if row.stage is Stage.GONE and instance and instance.living:
+            hint = f"aws autoscaling describe-auto-scaling-instances --instance-ids {row.instance_id}"
+            yield Finding(f"{name} is GONE by the journal, and {row.group} lists it", hint, person=True)
+        return
+    for problem in _problems(row, instance, seen.node_of(row.instance_id), record):
+        yield Finding(f"{name} ({row.stage.value}) {problem}", _itself(record), person=False)
+
+
+def _problems(row: Node, instance: InstanceSeen | None, node: NodeSeen | None, record: Record) -> Iterator[str]:
+    """Yield what is not as the row says, all of which the stages look at anyway."""
+    if instance is None:
+        yield f"is no longer in {row.group}"
+    elif not instance.living:
+        if row.stage is not Stage.TERMINATING:
+            yield f"is {instance.lifecycle}"
+    else:
+        unprotected = row.stage is Stage.WAITING and instance.in_service and not instance.protected
+        if record.phase in _PROTECTED and unprotected:
+            yield "is not protected from scale-in"
+        if node:
+            yield from _closed(row, node, record)
+
+
+def _closed(row: Node, node: NodeSeen, record: Record) -> Iterator[str]:
+    if record.phase in _TAINTED and not node.tainted(record.plan.settings.taint_key):
+        yield "does not carry our taint"
+    if record.phase in _HELD and record.plan.settings.autoscaler and node.held != "true":
+        yield "is not kept from cluster-autoscaler"
+    if row.stage is Stage.WAITING and node.unschedulable:
+        yield "is cordoned"
+    if row.stage in {Stage.DRAINING, Stage.RELEASED} and not node.unschedulable:
+        yield "is not cordoned"
+
+
+def _unrestored(record: Record, seen: Seen) -> Iterator[Finding]:
+    for step in restore.STEPS:
+        part = step(seen, record)
+        name = step.__name__.replace("_", " ")
+        if part.effects:
+            things = ", ".join(sorted({effect.target for effect in part.effects}))
+            yield Finding(f"not restored yet: {name} ({things})", _itself(record), person=False)
+        for line in part.report:
+            yield Finding(line, "stays as it is, and is reported at the end", person=False)
+
+
+# ---- no rollout at work ---------------------------------------------------------------------------------------------
+
+
+def _left_marker(seen: Seen, last: Record) -> Iterator[Finding]:
+    if seen.marker and seen.marker.rollout_id == last.id:
+        what = f"the marker of rollout {last.id}, which has ended, is still there"
+        yield _put_back(what, "kubectl -n kube-system delete configmap eks-rollout")
+
+
+def _left_autoscaler(seen: Seen, settings: Settings) -> Iterator[Finding]:
+    where, found = settings.autoscaler, seen.autoscaler
+    if where is None or found is None or found.rollout_id is None:
+        return
+    kubectl = f"kubectl -n {where.namespace}"
+    scale = f"{kubectl} scale deployment {where.name} --replicas={found.replicas_before or 1}"
+    annotate = f"{kubectl} annotate deployment {where.name} {REPLICAS_BEFORE}- {ROLLOUT_ID}-"
+    what = f"{where.namespace}/{where.name} is held at {found.replicas} replicas by rollout {found.rollout_id}"
+    yield _put_back(what, annotate if found.replicas else f"{scale}; {annotate}")
+
+
+def _left_groups(seen: Seen, last: Record) -> Iterator[Finding]:
+    for baseline in last.plan.baselines:
+        current = next((group for group in seen.groups if group.name == baseline.group), None)
+        mine = {*last.plan.settings.processes} - {*baseline.suspended}
+        names = sorted(mine & current.suspended) if current else []
+        if names:
+            what = f"{baseline.group} still has {', '.join(names)} suspended"
+            command = f"aws autoscaling resume-processes --auto-scaling-group-name {baseline.group}"
+            yield _put_back(what, f"{command} --scaling-processes {' '.join(names)}")
+
+
+def _left_node(node: NodeSeen, taint_key: str) -> Iterator[Finding]:
+    if node.tainted(taint_key):
+        opened = f"; kubectl uncordon {node.name}" if node.unschedulable else ""
+        what = f"node {node.name} still carries our taint"
+        yield _put_back(what, f"kubectl taint node {node.name} {taint_key}-{opened}")
+    if node.held_before is not None:
+        before = f"={node.held_before} --overwrite" if node.held_before else "-"
+        command = f"kubectl annotate node {node.name} {HELD_BEFORE}- {SCALE_DOWN_DISABLED}{before}"
+        yield _put_back(f"node {node.name} is still kept from cluster-autoscaler", command)
+
+
+def _put_back(what: str, command: str) -> Finding:
+    return Finding(what, f"put back with: {command}", person=True)

@@ -1,0 +1,94 @@
+"""A journal that was lost, put together from the marker and from what is seen.
+
+The marker knows the plan, the phase, the drain deadline and which nodes must go. Where each of them stands is seen: one
+that left is gone, one that ends is never terminated once more, all others begin their stages anew. The sizes that stand
+are taken for what was written last. What the journal alone knew is lost: who lost a pod at the deadline, and when what
+happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from rollout.effects import Effect, Resize, Terminate
+from rollout.machine import Phase, Stage
+from rollout.mark import Mark, MarkedNode
+from rollout.phases.look import surged, working
+from rollout.plan import Node
+from rollout.record import Record, Written
+from rollout.seen import Seen
+
+#: From here on the sizes are ours.
+_SIZED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN, Phase.RESTORE})
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a journal gets in place of the one that was lost. `adopted`: effects taken for done, in their order."""
+
+    record: Record
+    adopted: tuple[Effect, ...]
+
+
+def rebuilt(mark: Mark, seen: Seen, now: datetime) -> Rebuilt:
+    """Return what goes into the journal."""
+    record = record_of(mark, now, tuple(_row(node, mark, seen, now) for node in mark.nodes))
+    resizes = tuple(_resizes(record, seen))
+    ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
+    adopted: tuple[Effect, ...] = (*ending, *resizes)
+    written = {one.group: Written(one.sizes.minimum, one.sizes.desired) for one in resizes}
+    return Rebuilt(replace(record, done=frozenset(effect.key for effect in adopted), written=written), adopted)
+
+
+def record_of(mark: Mark, now: datetime, nodes: tuple[Node, ...] = ()) -> Record:
+    """Return the record that the marker alone would give, with these nodes."""
+    return Record(
+        id=mark.rollout_id,
+        key=mark.key,
+        plan=mark.plan,
+        phase=mark.phase,
+        since=now,
+        drain_deadline=mark.drain_deadline,
+        nodes=nodes,
+        epoch=mark.epoch,
+        journal=mark.journal,
+    )
+
+
+def _row(node: MarkedNode, mark: Mark, seen: Seen, now: datetime) -> Node:
+    stage, reason = _stage(node, mark, seen)
+    return Node(node.instance_id, node.group, node.role, stage, now, node.name, node.uid, reason=reason)
+
+
+def _stage(node: MarkedNode, mark: Mark, seen: Seen) -> tuple[Stage, str]:
+    instance = seen.instance(node.instance_id)
+    if instance is None:
+        return Stage.GONE, "left its group before the journal was rebuilt"
+    if mark.phase is Phase.RESTORE:
+        return Stage.KEPT, "still there when RESTORE had begun"
+    # Only DRAIN ends instances; and who ended one that ends by then cannot be told from the world.
+    if mark.phase is Phase.DRAIN and not instance.living:
+        return Stage.TERMINATING, ""
+    return Stage.WAITING, ""
+
+
+def _terminate(row: Node, seen: Seen) -> Terminate:
+    desired = seen.group(row.group).sizes.desired
+    return Terminate(group=row.group, instance_id=row.instance_id, desired_before=desired + 1)
+
+
+def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
+    """Yield one resize for each group that was surged, from the sizes of the surge to those that stand."""
+    for group in working(record) if record.phase in _SIZED else ():
+        occasion = f"restore.{record.round}" if _restored(record, seen) else "adopted"
+        yield Resize(
+            group=group.name, before=surged(record, group), sizes=seen.group(group.name).sizes, occasion=occasion
+        )
+
+
+def _restored(record: Record, seen: Seen) -> bool:
+    """Tell whether sizes were restored: the autoscaler, which comes after them, is no longer held."""
+    held = seen.autoscaler is not None and seen.autoscaler.rollout_id is not None
+    return record.phase is Phase.RESTORE and bool(record.plan.autoscaler_replicas) and not held

@@ -1,0 +1,88 @@
+"""A rollout whose journal was lost, written anew under a lease; and the lease that was lost with it.
+
+All rows are one transaction: killed before it, nothing stands, and the same command does it again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rollout import __version__
+from rollout.codec import effect_text, plan_text
+from rollout.effects import Effect
+from rollout.journal import node_rows, term
+from rollout.journal.chain import Author, Page
+from rollout.journal.database import Database
+from rollout.journal.models import effects, leases, rollouts
+from rollout.journal.term import Time
+from rollout.record import Record
+from rollout.versions import JOURNAL_VERSION
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+#: How a lease whose holder nobody knows any more is called.
+_UNKNOWN = {"host": "unknown", "pid": 0, "run_id": "lost"}
+
+
+def recall(database: Database, cluster: str, epoch: int, now: datetime, time: Time) -> None:
+    """Write down that somebody held the cluster under a journal that is lost, at least up to this epoch.
+
+    Its requests may still be on their way: what cannot be taken back waits for them, as after any takeover.
+    """
+    with database.writing() as connection:
+        last = term.newest(connection, cluster)
+        if last and (last.run_id == _UNKNOWN["run_id"] or term.lasts(last)):
+            return  # an earlier try came so far, or further
+        number = max(epoch, last.epoch + 1 if last else 1)
+        ended = {"acquired_at": now, "expires_at": time(0), "taken_at": time(0)}
+        connection.execute(leases.insert().values(cluster=cluster, epoch=number, **_UNKNOWN, **ended))
+
+
+def write(
+    connection: Connection, author: Author, record: Record, adopted: tuple[Effect, ...], deadline: datetime | None
+) -> None:
+    """Write all rows of a rollout; `record.since` is now."""
+    now, plan = record.since, record.plan
+    columns = {
+        "id": record.id,
+        "caller_key": record.key,
+        "cluster": plan.cluster,
+        "ami": plan.ami,
+        "phase": record.phase,
+        "since": now,
+        "deadline": deadline,
+        "drain_deadline": record.drain_deadline,
+        "round": record.round,
+        "plan": plan_text(plan),
+        "journal_version": JOURNAL_VERSION,
+        "begun_by": __version__,
+        "created_at": now,
+        "updated_at": now,
+    }
+    connection.execute(rollouts.insert().values(columns))
+    page = Page(connection, record.id, author)
+    node_rows.add_groups(page, plan)
+    told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "to": record.phase.value}
+    page.tell(now, "begun", _text(record, author), **told)
+    node_rows.add(page, record.nodes, now)
+    for effect in adopted:
+        _adopt(page, effect, now)
+    page.close()
+
+
+def _adopt(page: Page, effect: Effect, now: datetime) -> None:
+    """Take an effect for done: it shows, and it was the lost journal's to say so."""
+    detail = "adopted by doctor --rebuild"
+    named = {"rollout_id": page.rollout_id, "key": effect.key, "kind": effect.kind, "target": effect.target}
+    state = {"request": effect_text(effect), "state": "done", "sent": 0, "detail": detail, "epoch": page.author.epoch}
+    times = {"intended_at": now, "sent_at": now, "settled_at": now}
+    page.connection.execute(effects.insert(), named | state | times)
+    page.tell(now, "effect", f"done: {effect.kind} {effect.target}: {detail}", key=effect.key, state="done")
+
+
+def _text(record: Record, author: Author) -> str:
+    groups = ", ".join(group.name for group in record.plan.groups)
+    what = f"rollout of {record.plan.ami} to {groups} of cluster {record.plan.cluster}"
+    return f"{what} rebuilt from the marker by {author.actor}, in {record.phase.value}; its journal was lost"

@@ -1,0 +1,127 @@
+"""The journal is lost, put back from an old copy, or another rollout's: never taken for a fresh beginning."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Worlds
+from tests.e2e.proving import broken, end_state
+from tests.e2e.simulated import BRIEF, Result, Simulated, simulator
+
+#: By the phase in which the runner is killed: the request that hangs then, before or after it was applied.
+POINTS = {
+    "AUTOSCALER_OFF": ("PATCH deployments", 1, "after"),
+    "SURGE": ("UpdateAutoScalingGroup", 4, "after"),
+    "DRAIN": ("TerminateInstanceInAutoScalingGroup", 2, "after"),
+    "RESTORE": ("PATCH deployments", 2, "after"),
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """The end of the same rollout, when nothing is lost."""
+    with simulator(BRIEF, tmp_path_factory.mktemp("undisturbed") / "world") as world:
+        result = world.start()
+        assert result.code == 0, result
+        yield end_state(world, result.rollout_id)
+
+
+def journal(world: Simulated) -> Path:
+    return Path(world.database.removeprefix("sqlite:///"))
+
+
+def lose(world: Simulated) -> None:
+    """Delete the journal with everything beside it."""
+    for file in journal(world).parent.glob(f"{journal(world).name}*"):
+        file.unlink()
+
+
+def killed(world: Simulated, operation: str, nth: int, when: str) -> None:
+    world.post("/faults", {"match": {"operation": operation, "nth": nth}, "hang": {"when": when}})
+    world.kill_at(world.spawn(*world.start_arguments))
+
+
+def doctor(world: Simulated, *more: str) -> Result:
+    return world.rollout("doctor", "--config", "rollout.yaml", *more)
+
+
+@pytest.mark.parametrize("phase", POINTS)
+def test_a_lost_journal_is_noticed_rebuilt_and_gone_on_with(phase: str, world: Worlds, undisturbed: object) -> None:
+    """`start` and `resume` refuse, doctor says whose it is, and after --rebuild the rollout ends as if undisturbed."""
+    simulated = world(BRIEF)
+    killed(simulated, *POINTS[phase])
+    lose(simulated)
+    started, resumed = simulated.start(), simulated.resume()
+    for refused in (started, resumed):
+        assert refused.code == 2, refused
+        assert f"in {phase}" in refused.err
+        assert "rollout doctor --rebuild" in refused.err
+    seen = doctor(simulated)
+    assert seen.code == 1, seen
+    assert "does not know that rollout" in seen.out
+    rebuilt = doctor(simulated, "--rebuild")
+    assert rebuilt.code == 0, rebuilt
+    assert f"in {phase}" in rebuilt.out
+    after = len(simulated.get("/log"))
+    again = doctor(simulated, "--rebuild")
+    assert again.code == 2, again
+    assert doctor(simulated).code == 0
+    resumed = simulated.resume()
+    assert resumed.code == 0, resumed
+    assert end_state(simulated, resumed.rollout_id) == undisturbed
+    assert broken(simulated, since=after) == {}
+    end = doctor(simulated)
+    assert (end.code, end.out.splitlines()[-1]) == (0, "nothing differs"), end
+
+
+def test_an_old_copy_of_the_journal_is_not_worked_with(world: Worlds, tmp_path: Path) -> None:
+    """One from before the drain: refused before any effect, by `start` and `resume`; with the right one it ends."""
+    simulated = world(BRIEF)
+    killed(simulated, *POINTS["SURGE"])
+    old, new = tmp_path / "old", tmp_path / "new"
+    copy(journal(simulated), old)
+    killed(simulated, *POINTS["DRAIN"])
+    copy(journal(simulated), new)
+    copy_back(old, journal(simulated))
+    before = len(simulated.get("/log?actor=client:"))
+    for refused in (simulated.start(), simulated.resume(), doctor(simulated)):
+        assert refused.code in {1, 2}, refused
+        assert "this journal is older than the marker" in refused.out + refused.err
+        assert "phase DRAIN" in refused.out + refused.err
+    assert len(simulated.get("/log?actor=client:")) == before
+    copy_back(new, journal(simulated))
+    assert simulated.resume().code == 0
+    assert broken(simulated) == {}
+
+
+def test_a_journal_of_another_rollout_is_noticed(world: Worlds) -> None:
+    """Where the marker is another rollout's, the one at hand halts and changes nothing."""
+    simulated = world(BRIEF)
+    killed(simulated, "POST configmaps", 1, "before")
+    elsewhere = f"sqlite:///{simulated.directory / 'elsewhere.db'}"
+    simulated.post("/faults", {"match": {"operation": "UpdateAutoScalingGroup", "nth": 1}, "hang": {"when": "before"}})
+    simulated.kill_at(simulated.spawn(*simulated.start_arguments, "--database", elsewhere))
+    before = len(simulated.get("/log?actor=client:"))
+    halted = simulated.resume()
+    assert halted.code == 1, halted
+    assert "the marker on cluster" in halted.out
+    assert len(simulated.get("/log?actor=client:")) == before
+    assert doctor(simulated).code == 1
+    assert simulated.resume("--database", elsewhere).code == 0
+
+
+def copy(file: Path, to: Path) -> None:
+    to.mkdir()
+    for one in file.parent.glob(f"{file.name}*"):
+        shutil.copy(one, to)
+
+
+def copy_back(kept: Path, file: Path) -> None:
+    for one in file.parent.glob(f"{file.name}*"):
+        one.unlink()
+    for one in kept.iterdir():
+        shutil.copy(one, file.parent)
