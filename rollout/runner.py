@@ -20,6 +20,7 @@ from rollout.phases import PHASES, deadline
 from rollout.phases.expected import guard, soften
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
+from rollout.seen import Seen
 from rollout.sending import settle, sift, unclear
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
@@ -47,7 +48,7 @@ class Progress:
 
 @dataclass
 class Runner:
-    """Works one rollout to its end. `stop`: asked between two ticks; `report`: told after each."""
+    """Works one rollout to its end. `stop`: asked before each tick and after each look; `report`: told after each."""
 
     journal: Journal
     cluster: Cluster
@@ -84,25 +85,31 @@ class Runner:
             self.journal.resume(self.rollout_id, deadline(record.phase, record.plan.settings, now), now)
 
     def _tick(self, record: Record) -> None:
-        phase = PHASES[record.phase]
-        try:
-            seen = phase.observe(record, self.cluster, self.fleet)
-        except (Retry, Unknown) as error:
-            if not self.stop():  # who is told to stop does not ask any more: that is no trouble to be noted
-                self._look_later(record, error.detail)
-            return
-        except Refused as error:
-            hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
-            self._halt(Halt(f"{record.phase.value} cannot look: {error.detail}", hint), record, self.clock.now())
+        seen = self._look(record)
+        if seen is None or self.stop():  # who is told to stop begins nothing new
             return
         now = self.clock.now()
-        self._look_again(record, now)
         settled = settle(seen, record, now)
         if settled:
             self.journal.settle(record.id, settled, now)
             record = self.journal.load(record.id)
-        decision = unclear(record, now) or guard(seen, record) or phase.decide(seen, record, now)
+        decision = unclear(record, now) or guard(seen, record) or PHASES[record.phase].decide(seen, record, now)
         self._carry_out(sift(soften(sift(decision, record, now), seen, record), record, now), record, now)
+
+    def _look(self, record: Record) -> Seen | None:
+        """Observe; None where that did not come about, after what follows from it."""
+        try:
+            seen: Seen = PHASES[record.phase].observe(record, self.cluster, self.fleet)
+        except (Retry, Unknown) as error:
+            if not self.stop():  # then it was not asked at all: that is no trouble to be noted
+                self._look_later(record, error.detail)
+            return None
+        except Refused as error:
+            hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
+            self._halt(Halt(f"{record.phase.value} cannot look: {error.detail}", hint), record, self.clock.now())
+            return None
+        self._look_again(record, self.clock.now())
+        return seen
 
     def _carry_out(self, decision: Decision, record: Record, now: datetime) -> None:
         match decision:

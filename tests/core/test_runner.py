@@ -248,6 +248,14 @@ def test_who_is_told_to_stop_is_not_blind(journal: SqlJournal, toy: Toy) -> None
     assert toy.waited == []
 
 
+def test_who_is_told_to_stop_intends_nothing_new(journal: SqlJournal, toy: Toy) -> None:
+    """A signal that came during a look ends the tick there: nothing is written down that would not be sent."""
+    begin(journal, toy)
+    stopped = iter([False, True, True])
+    assert again(journal, toy, stop=lambda: next(stopped)).run() is Ended.INTERRUPTED
+    assert (journal.intents(ID), toy.asked) == ((), [])
+
+
 def test_many_effects_leave_in_batches(journal: SqlJournal) -> None:
     """After four requests of each worker their receipts are committed, which renews the lease; all intents stand."""
     toy = Toy(
