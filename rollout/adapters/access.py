@@ -8,7 +8,7 @@ No credential leaves this process or is written down; role sessions carry the ru
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -113,6 +113,7 @@ def simulated_account(region: str, run_id: str, endpoint_url: str, gate: Gate) -
 def _session(gate: Gate) -> botocore.session.Session:
     """A session whose clients, those that it makes for itself in order to find credentials too, ask the gate."""
     session = botocore.session.Session()
+    session.register_component("data_loader", _models())
     session.register(_LEAVING, _asking(gate.read))
     session.set_default_client_config(ClientConfig(**_READ))
     return session
@@ -121,6 +122,12 @@ def _session(gate: Gate) -> botocore.session.Session:
 def _asking(gate: Callable[[], None]) -> Callable[..., None]:
     """A handler of botocore's: what the gate raises comes out of the call, as it is, and the request stays."""
     return lambda **_event: gate()
+
+
+@cache
+def _models() -> Any:
+    """What botocore knows of services: megabytes of JSON, which a process reads once, however many sessions it has."""
+    return botocore.session.Session().get_component("data_loader")
 
 
 class _Given(CredentialProvider):  # type: ignore[misc]  # botocore ships no types

@@ -6,7 +6,6 @@ environment and output, it dies of a real SIGKILL, and with the nursery all of i
 
 from __future__ import annotations
 
-import functools
 import gc
 import importlib
 import json
@@ -20,9 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-import botocore.loaders
-import botocore.session
-
+from rollout.adapters.access import simulated_account
+from rollout.gate import Gate
 from rollout.simulator import server as simulator
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +31,7 @@ _WARM = (
     "rollout.adapters",
     "rollout.cli.app",
     "rollout.cli.choosing",
+    "rollout.cli.following",
     "rollout.cli.workplace",
     "rollout.config",
     "rollout.journal",
@@ -42,6 +41,8 @@ _WARM = (
     "rollout.simulator.server",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
+    "transitions",
+    "typer._adapters",
 )
 
 Request = dict[str, Any]
@@ -116,12 +117,11 @@ def main() -> None:
 def _warm_up() -> None:
     for module in _WARM:
         importlib.import_module(module)
-    # Each client reads its service's model, megabytes of JSON; the children find them read.
-    botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
-    session = botocore.session.Session()
-    session.set_credentials("nobody", "nothing")
-    for service in ("autoscaling", "ec2", "eks", "sts"):
-        session.create_client(service, region_name="eu-west-1")
+    # Each service's model is megabytes of JSON; the children find them read. A client connects when it is used.
+    account = simulated_account("eu-west-1", "nobody", "http://127.0.0.1:1", Gate(tuple))
+    for service, listing in (("autoscaling", "describe_auto_scaling_groups"), ("ec2", "describe_images")):
+        account.reading(service).get_paginator(listing)
+    account.reading("sts")
     simulator.warm_up()
     gc.collect()
     gc.freeze()  # what is never collected is never copied
