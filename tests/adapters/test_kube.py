@@ -367,6 +367,15 @@ def delete_marker(cluster: Cluster) -> None:
     cluster.delete_marker(found.uid if found else "gone")
 
 
+def has_marker(cluster: Cluster, *, there: bool) -> None:
+    """Make it so, whatever the test before left."""
+    found = cluster.marker()
+    if there and not found:
+        create_marker(cluster)
+    if found and not there:
+        cluster.delete_marker(found.uid)
+
+
 VERBS = (create_marker, scale, change_node, evict, delete_pod, delete_job, delete_marker)
 
 
@@ -386,6 +395,7 @@ def test_what_may_have_been_applied_is_unknown_and_sent_once(
     cluster: Cluster, world: Living, verb: Callable[[Cluster], None], fault: dict[str, Any]
 ) -> None:
     """A lost or unreadable reply and a server's error are `Unknown`; the request arrived exactly once."""
+    has_marker(cluster, there=verb is delete_marker)
     world.fault(fault, mutating=True)
     before = world.arrived()
     with pytest.raises(Unknown):
