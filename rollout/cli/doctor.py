@@ -107,11 +107,11 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
     now = edge.clock.now()
     try:
         if journal.active:
-            return doctor.differences(journal.active, _seen(journal.active, edge))
+            return doctor.differences(journal.active, _seen(journal.active, edge), now)
         if lost and lost.mark:
             seen = _seen(doctor.record_of(lost.mark, now), edge)
             found = doctor.rebuilt(lost.mark, seen, now).record
-            return (doctor.lost(lost, journal.name), *doctor.differences(found, seen))
+            return (doctor.lost(lost, journal.name), *doctor.differences(found, seen, now))
         left = doctor.leftovers(_at_rest(config, marker, edge), config.settings(), journal.last)
     except Refused as error:
         return (doctor.Finding(error.detail, "mend what it names (thing, rights or credentials)", person=True),)
@@ -119,9 +119,10 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
 
 
 def _seen(record: Record, edge: Edge) -> Seen:
-    from rollout.phases.look import look
+    from rollout.phases import PHASES
 
-    return look(record, edge.cluster, edge.fleet, templates=True)
+    seen: Seen = PHASES[record.phase].observe(record, edge.cluster, edge.fleet)
+    return seen
 
 
 def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Seen:

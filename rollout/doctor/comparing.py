@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from rollout.decision import Act, Halt
-from rollout.effects import CreateMarker, UpdateMarker
+from rollout.effects import UpdateMarker
 from rollout.machine import Phase, Stage, terminal
-from rollout.phases import marking, restore
-from rollout.phases.expected import guard
+from rollout.phases import PHASES, restore
+from rollout.phases.expected import unexpected
 from rollout.plan import Node, Settings
 from rollout.record import EffectRow, Record
 from rollout.seen import (
@@ -40,9 +41,10 @@ class Finding:
     person: bool
 
 
-def differences(record: Record, seen: Seen) -> tuple[Finding, ...]:
-    """Compare an unfinished rollout with the world."""
-    found = [*_halted(record), *_answered(record, seen), *(_unsettled(row, seen, record) for row in record.unsettled)]
+def differences(record: Record, seen: Seen, now: datetime) -> tuple[Finding, ...]:
+    """Compare an unfinished rollout with the world, as its phase observed it."""
+    found = [*_halted(record), *_answered(record, seen, now)]
+    found += [_unsettled(row, seen, record) for row in record.unsettled]
     for row in record.nodes:
         found += _node(row, seen, record)
     if record.phase is Phase.RESTORE:
@@ -86,24 +88,21 @@ def _halted(record: Record) -> Iterator[Finding]:
         yield Finding(f"the rollout is halted: {record.halted}", then, person=True)
 
 
-def _answered(record: Record, seen: Seen) -> Iterator[Finding]:
-    """Ask what the runner asks before each phase."""
-    answer = guard(seen, record)
-    if isinstance(answer, Halt):
-        yield Finding(answer.why, answer.hint, person=True)
-    elif isinstance(answer, Act):
-        yield Finding(_words(answer), _itself(record), person=False)
-    elif record.phase is Phase.PLANNED and not marking.ours(seen, record):
-        halt = marking.taken(seen, record)
-        what = halt.why if halt else "the cluster is not marked yet"
-        yield Finding(what, halt.hint if halt else _itself(record), person=halt is not None)
+def _answered(record: Record, seen: Seen, now: datetime) -> Iterator[Finding]:
+    """Yield what the runner would find before it asks the phase, and a halt of the phase itself."""
+    answers = tuple(unexpected(seen, record))
+    for answer in answers:
+        if isinstance(answer, Act):
+            yield Finding(_words(answer), _itself(record), person=False)
+    decided = PHASES[record.phase].decide(seen, record, now)
+    for halt in (*answers, decided):
+        if isinstance(halt, Halt):
+            yield Finding(halt.why, halt.hint, person=True)
 
 
 def _words(answer: Act) -> str:
     if any(isinstance(effect, UpdateMarker) for effect in answer.effects):
         return "the marker does not say yet what the journal says"
-    if any(isinstance(effect, CreateMarker) for effect in answer.effects):
-        return "the marker is gone"
     return answer.why
 
 

@@ -26,15 +26,14 @@ _AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
 
 def guard(seen: Seen, record: Record) -> Decision | None:
     """Answer in place of the phase where somebody else changed what we set; None if all is as we left it."""
-    if not_so_marked := marking.guard(seen, record):
-        return not_so_marked
-    if _autoscaler_was_off(record) and (back := _autoscaler_back(seen, record)):
-        return back
-    if record.phase in _PINNED:
-        problems = [problem for group in record.plan.groups for problem in _group_drift(seen, record, group)]
-        if problems:
-            return Halt("drift: " + "; ".join(problems), _hint(seen, record))
-    return None
+    return next(unexpected(seen, record), None)
+
+
+def unexpected(seen: Seen, record: Record) -> Iterator[Decision]:
+    """Yield an answer for each thing that is not as we left it, in the order in which they are seen to."""
+    for look_at in (marking.guard, _autoscaler_back, _drift):
+        if answer := look_at(seen, record):
+            yield answer
 
 
 def soften(decision: Decision, seen: Seen, record: Record) -> Decision:
@@ -58,7 +57,9 @@ def _autoscaler_was_off(record: Record) -> bool:
 
 
 def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
-    if not record.plan.autoscaler_replicas or seen.autoscaler is None or seen.autoscaler.replicas == 0:
+    if not _autoscaler_was_off(record) or not record.plan.autoscaler_replicas:
+        return None
+    if seen.autoscaler is None or seen.autoscaler.replicas == 0:
         return None
     again = stop_autoscaler(record, occasion=".again")
     if again.key not in record.done:
@@ -68,6 +69,12 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
         f"cluster-autoscaler {again.target} was scaled back up twice ({seen.autoscaler.replicas} replicas now)",
         f"keep GitOps or whoever does it from it, then: rollout resume {record.id}",
     )
+
+
+def _drift(seen: Seen, record: Record) -> Halt | None:
+    groups = record.plan.groups if record.phase in _PINNED else ()
+    problems = [problem for group in groups for problem in _group_drift(seen, record, group)]
+    return Halt("drift: " + "; ".join(problems), _hint(seen, record)) if problems else None
 
 
 def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:

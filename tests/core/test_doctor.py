@@ -1,0 +1,258 @@
+"""What doctor says of each difference, and what a lost journal is rebuilt from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
+from rollout.doctor.comparing import Finding
+from rollout.effects import Resize
+from rollout.machine import Phase, Stage
+from rollout.phases.expected import guard
+from rollout.phases.marking import mark
+from rollout.plan import Sizes
+from rollout.record import Record, Written
+from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
+from tests.core.build import (
+    ID,
+    MARKER,
+    NOW,
+    OFF,
+    ON,
+    PROCESSES,
+    SETTINGS,
+    SURGED,
+    at,
+    drained,
+    found,
+    marked,
+    new,
+    node,
+    old,
+    pod,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+)
+from tests.samples import CORDON, END, SUSPEND
+
+TAINTED = (node("o1", "NoSchedule"), node("o2", "NoSchedule"))
+AS_LEFT = seen(surged(), *TAINTED, pod("job-1", "o1"), pod("job-2", "o2"))
+
+
+def told(world: Seen, journal: Record) -> tuple[Finding, ...]:
+    """What is found where the marker says what the journal says."""
+    return differences(journal, marked(world, journal), NOW)
+
+
+def test_where_nothing_differs_nothing_is_said() -> None:
+    """In DRAIN, between two of our writes."""
+    assert told(AS_LEFT, record()) == ()
+
+
+def case(name: str, world: Seen, journal: Record, *words: str) -> Any:
+    return pytest.param(world, journal, words, id=name)
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "words"),
+    [
+        case("an effect that shows", seen(surged(), TAINTED[1], node("o1", "NoSchedule", unschedulable=True)),
+             record(unsettled=(unsettled(CORDON),), nodes=(row("i-o1", Stage.DRAINING), row("i-o2"))),
+             "cordon o1 was sent and shows"),
+        case("an effect that does not show", AS_LEFT, record(Phase.PROTECT, unsettled=(unsettled(CORDON),)),
+             "cordon o1 was intended and does not show"),
+        case("half a terminate", seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new("n2")),
+                                      *TAINTED),
+             record(unsettled=(unsettled(END),), nodes=(row("i-o1", Stage.TERMINATING), row("i-o2"))),
+             "terminate g/i-o1 was sent, and only half of it shows"),
+        case("refused for now", AS_LEFT, record(unsettled=(unsettled(SUSPEND, "refused", retry_at=at(9)),)),
+             "suspend g was refused for now"),
+        case("left by itself", seen(surged(old("o2"), new("n1"), new("n2"), new("n3")), TAINTED[1]), record(),
+             "o1 (WAITING) is no longer in g"),
+        case("ends by itself", seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new(), new("n2")), *TAINTED),
+             record(), "o1 (WAITING) is Terminating"),
+        case("ends by us", seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new(), new("n2")), *TAINTED),
+             record(nodes=(row("i-o1", Stage.TERMINATING), row("i-o2")), done=frozenset({END.key}))),
+        case("not protected", seen(surged(old("o1", protected=False), old("o2"), new(), new("n2")), *TAINTED),
+             record(), "o1 (WAITING) is not protected from scale-in"),
+        case("never joined", seen(surged(), TAINTED[1], unjoined=("o1",)),
+             record(nodes=(row("i-o1", name=None, uid=None), row("i-o2")))),
+        case("taint gone", seen(surged(), node("o1"), TAINTED[1]), record(), "o1 (WAITING) does not carry our taint"),
+        case("not held", seen(surged(), node("o1", "NoSchedule", held=None), TAINTED[1]), record(),
+             "o1 (WAITING) is not kept from cluster-autoscaler"),
+        case("cordoned early", seen(surged(), node("o1", "NoSchedule", unschedulable=True), TAINTED[1]), record(),
+             "o1 (WAITING) is cordoned"),
+        case("not cordoned", AS_LEFT, record(nodes=(row("i-o1", Stage.DRAINING), row("i-o2"))),
+             "o1 (DRAINING) is not cordoned"),
+        case("the autoscaler is back", replace(AS_LEFT, autoscaler=ON), record(), "cluster-autoscaler came back"),
+        case("the marker is gone", replace(AS_LEFT, marker=None), record(), "somebody deleted the marker"),
+        case("the marker is behind", replace(AS_LEFT, marker=MarkerSeen(ID, "uid-marker")), record(),
+             "the marker does not say yet what the journal says"),
+    ],
+)  # fmt: skip
+def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[str, ...]) -> None:
+    """Each difference is named, and needs nobody."""
+    findings = told(world, journal)
+    assert len(findings) == len(words)
+    for finding, said in zip(findings, words, strict=True):
+        assert said in finding.what
+        assert not finding.person
+        assert f"rollout resume {ID} settles this by itself" in finding.then
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "words"),
+    [
+        case("halted", AS_LEFT, record(halted="no capacity"), "the rollout is halted: no capacity"),
+        case("refused for good", AS_LEFT, record(unsettled=(unsettled(SUSPEND, "refused", detail="no right"),)),
+             "suspend g was refused: no right"),
+        case("sizes", replace(AS_LEFT, groups=(surged(sizes=Sizes(1, 7, 9)),)), record(),
+             "DesiredCapacity of g is 7, not 4"),
+        case("reference and processes, and the marker is behind too",
+             seen(surged(uses=found().uses, suspended=frozenset()), *TAINTED), record(),
+             "g launches workers $Latest, not workers 2; g has AZRebalance, AlarmNotification resumed"),
+        case("sizes before they are ours", seen(surged(old("o1"), old("o2"), sizes=Sizes(1, 3, 3)), *TAINTED),
+             record(Phase.SURGE),
+             "the sizes of g were"),
+        case("gone, and listed", AS_LEFT, record(nodes=(row("i-o1", Stage.GONE), row("i-o2"))),
+             "o1 is GONE by the journal, and g lists it"),
+        case("another rollout's marker", replace(AS_LEFT, marker=MarkerSeen("r2", "x")), record(),
+             "the marker on cluster c belongs to rollout r2"),
+        case("another rollout's marker at the start", seen(found(), marker=MarkerSeen("r2", "x")),
+             record(Phase.PLANNED), "belongs to rollout r2"),
+        case("an old copy", replace(AS_LEFT, marker=replace(MARKER, mark=mark(record()))), record(Phase.READY),
+             "this journal is older than the marker"),
+    ],
+)  # fmt: skip
+def test_what_needs_a_person(world: Seen, journal: Record, words: tuple[str, ...]) -> None:
+    """It is said what it is and what to do about it."""
+    findings = [one for one in differences(journal, world, NOW) if one.person]
+    assert [said in one.what for one, said in zip(findings, words, strict=True)] == [True]
+    assert findings[0].then
+
+
+def test_what_is_not_restored_yet() -> None:
+    """In RESTORE each part that is still to come is named, and what stays different is told as such."""
+    world = seen(drained(sizes=Sizes(1, 2, 9)), autoscaler=OFF)
+    journal = record(Phase.RESTORE, nodes=(row("i-o1", Stage.GONE), row("i-o2", Stage.GONE)),
+                     written={"g": Written(1, 2)}, autoscaler_replicas=1, groups=())  # fmt: skip
+    said = [one.what for one in told(world, journal)]
+    assert "not restored yet: autoscaler (kube-system/cluster-autoscaler)" in said
+    assert "not restored yet: marker (marker)" in said
+
+
+# ---- no rollout at work ---------------------------------------------------------------------------------------------
+
+FREE: Any = {"held": None, "held_before": None}
+DONE = record(Phase.DONE, nodes=())
+
+
+def rest(*things: Any, **changes: Any) -> Seen:
+    """The world when nothing of ours is left in it, but for what is named."""
+    named = {thing.name for thing in things}
+    groups = () if "g" in named else (found(),)
+    nodes = (node(name, **FREE) for name in ("o1", "o2") if name not in named)
+    return seen(*groups, *nodes, *things, **{"marker": None, "autoscaler": ON, **changes})
+
+
+def test_where_nothing_was_left_nothing_is_said() -> None:
+    """With a rollout that has ended, and without any."""
+    assert leftovers(rest(), SETTINGS, DONE) == leftovers(rest(), SETTINGS, None) == ()
+    without = rest(autoscaler=None)
+    assert leftovers(without, replace(SETTINGS, autoscaler=None), DONE) == leftovers(without, SETTINGS, DONE) == ()
+    assert leftovers(replace(rest(), groups=()), SETTINGS, DONE) == ()
+
+
+@pytest.mark.parametrize(
+    ("world", "command"),
+    [
+        (rest(node("o1", "NoSchedule", **FREE)), "kubectl taint node o1 eks-rollout/replacing-"),
+        (rest(node("o1", "NoSchedule", **FREE, unschedulable=True)), "replacing-; kubectl uncordon o1"),
+        (rest(node("o1", held_before="")), "cluster-autoscaler.kubernetes.io/scale-down-disabled-"),
+        (rest(node("o1", held_before="false")), "scale-down-disabled=false --overwrite"),
+        (rest(autoscaler=OFF), "scale deployment cluster-autoscaler --replicas=1; kubectl -n kube-system annotate"),
+        (rest(autoscaler=replace(OFF, replicas=2)), "put back with: kubectl -n kube-system annotate deployment"),
+        (rest(found(suspended=frozenset(PROCESSES))), "--scaling-processes AZRebalance AlarmNotification"),
+        (rest(marker=MARKER), "kubectl -n kube-system delete configmap eks-rollout"),
+    ],
+)  # fmt: skip
+def test_what_a_rollout_left_behind(world: Seen, command: str) -> None:
+    """Each leftover comes with the command that puts it back."""
+    (finding,) = leftovers(world, SETTINGS, DONE)
+    assert finding.person
+    assert command in finding.then
+
+
+# ---- a journal that is lost -----------------------------------------------------------------------------------------
+
+
+def test_a_marker_that_the_journal_does_not_know() -> None:
+    """Whose it is, since when, from where; and how to go on, where the marker can be read."""
+    told_of = lost(replace(MARKER, mark=mark(record(journal="/there.db"))), "/here.db")
+    assert "rollout r1, in DRAIN, worked from /there.db, and this journal (/here.db) does not know" in told_of.what
+    assert "rollout doctor --rebuild" in told_of.then
+    assert "--rebuild" not in lost(MarkerSeen(ID, "uid-marker"), "/here.db").then
+
+
+LEFT = (old("o2"), new("n1"), new("n2"))
+
+
+def test_where_each_node_stands_is_seen() -> None:
+    """What left is gone, what ends is not ended once more, and all others begin anew, in DRAIN."""
+    told_of = mark(record(nodes=(row("i-o1"), row("i-o2"), row("i-o3"))))
+    world = seen(surged(old("o2", lifecycle="Terminating"), old("o3"), new("n1"), sizes=Sizes(2, 3, 6)))
+    back = rebuilt(told_of, world, NOW)
+    assert [(one.instance_id, one.stage) for one in back.record.nodes] == [
+        ("i-o1", Stage.GONE), ("i-o2", Stage.TERMINATING), ("i-o3", Stage.WAITING)]  # fmt: skip
+    assert back.record.nodes[0].reason == "left its group before the journal was rebuilt"
+    assert [effect.key for effect in back.adopted] == ["terminate:g/i-o2:", "resize:g:adopted"]
+    assert back.record.done == {effect.key for effect in back.adopted}
+
+
+@pytest.mark.parametrize(("phase", "stage"), [(Phase.SURGE, Stage.WAITING), (Phase.RESTORE, Stage.KEPT)])
+def test_only_a_drain_ends_instances(phase: Phase, stage: Stage) -> None:
+    """Before it one that ends does so by itself; after it what is still there was kept."""
+    told_of = mark(record(phase, nodes=(row("i-o1"),)))
+    (node_,) = rebuilt(told_of, seen(surged(old("o1", lifecycle="Terminating"))), NOW).record.nodes
+    assert node_.stage is stage
+
+
+@pytest.mark.parametrize("phase", [Phase.PROTECT, Phase.READY, Phase.DRAIN])
+def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
+    """They are taken for what was written last, whatever the lost journal had written."""
+    told_of = mark(record(phase))
+    world = seen(surged(*LEFT, sizes=Sizes(2, 3, 4)), marker=replace(MARKER, mark=told_of))
+    back = rebuilt(told_of, world, NOW)
+    assert back.adopted == (Resize(group="g", before=SURGED, sizes=Sizes(2, 3, 4), occasion="adopted"),)
+    assert back.record.written == {"g": Written(2, 3)}
+    assert guard(world, back.record) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.AUTOSCALER_OFF, Phase.TAINT, Phase.SURGE])
+def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
+    """Nothing is adopted: those phases go by the baseline."""
+    assert rebuilt(mark(record(phase)), seen(found()), NOW).adopted == ()
+
+
+@pytest.mark.parametrize(
+    ("autoscaler", "occasion"),
+    [(OFF, "adopted"), (ON, "restore.0"), (None, "restore.0"), (AutoscalerSeen(2, None, None), "restore.0")],
+)
+def test_sizes_that_were_restored_are_left_to_the_autoscaler(autoscaler: AutoscalerSeen | None, occasion: str) -> None:
+    """It comes back after the sizes: once it is not held any more, they are not ours to write."""
+    (resize,) = rebuilt(mark(record(Phase.RESTORE, nodes=())), seen(drained(), autoscaler=autoscaler), NOW).adopted
+    assert resize.occasion == occasion
+
+
+def test_the_rest_is_the_markers() -> None:
+    """Id, key, plan, phase and drain deadline."""
+    told_of = replace(mark(record()), key="build-7")
+    back = record_of(told_of, at(60))
+    assert (back.id, back.key, back.plan, back.phase) == (ID, "build-7", told_of.plan, Phase.DRAIN)
+    assert (back.drain_deadline, back.since) == (told_of.drain_deadline, at(60))

@@ -1,0 +1,116 @@
+"""A rollout whose journal was lost is written anew: whole or not at all, under an epoch above the lost one's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from rollout.doctor import Rebuilt
+from rollout.effects import Resize, Terminate
+from rollout.errors import UserError
+from rollout.journal import SqlJournal, rebuild
+from rollout.journal.lease import Taken, hold
+from rollout.journal.term import Holder, database_time
+from rollout.machine import Phase, Stage
+from rollout.plan import Node, Sizes
+from rollout.record import Record, Written
+from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, gate, impatient, later
+
+GONE = Node("i-0", "workers", "old", Stage.GONE, NOW, reason="left its group before the journal was rebuilt")
+ENDING = Node("i-2", "workers", "old", Stage.TERMINATING, NOW, "ip-10-0-0-2", "uid-2")
+TERMINATE = Terminate(group="workers", instance_id="i-2", desired_before=4)
+ADOPTED = Resize(group="workers", before=Sizes(1, 4, 4), sizes=Sizes(2, 3, 4), occasion="adopted")
+RECORD = Record(ID, "build-17", WHOLE, Phase.DRAIN, NOW, drain_deadline=later(7200), nodes=(GONE, OLD, ENDING))
+FOUND = Rebuilt(RECORD, (TERMINATE, ADOPTED))
+HOLDER = Holder("agent-7", 4711, "0123456789ab")
+
+
+def rebuilt(journal: SqlJournal, found: Rebuilt = FOUND) -> None:
+    journal.rebuild(found.record, found.adopted, later(900))
+
+
+def test_what_is_rebuilt_is_read_back(empty: SqlJournal) -> None:
+    """Plan, phase, deadlines and nodes stand, what was adopted is done, and its sizes are those written last."""
+    rebuilt(empty)
+    again = empty.load(ID)
+    assert (again.key, again.plan, again.phase, again.nodes) == ("build-17", WHOLE, Phase.DRAIN, RECORD.nodes)
+    assert (again.deadline, again.drain_deadline) == (later(900), later(7200))
+    assert again.unsettled == ()
+    assert again.done == {TERMINATE.key, ADOPTED.key}
+    assert again.written == {"workers": Written(2, 3)}
+
+
+def test_the_history_begins_with_who_rebuilt_it(empty: SqlJournal) -> None:
+    """And says of each effect that it was taken for done; the chain verifies."""
+    rebuilt(empty)
+    events = empty.events(ID)
+    assert "rebuilt from the marker by tester, in DRAIN; its journal was lost" in events[0].text
+    assert "done: resize workers: adopted by doctor --rebuild" in [one.text for one in events]
+    assert empty.verify(ID) == (len(events), ())
+
+
+def test_what_is_known_is_not_rebuilt(journal: SqlJournal) -> None:
+    """Neither a rollout that the journal has, nor one beside another that is active; nothing of it stands then."""
+    before = len(journal.events(ID))
+    other = Rebuilt(Record("20260105-090000-aaaa", None, PLAN, Phase.DRAIN, NOW), ())
+    for found in (FOUND, other):
+        with pytest.raises(UserError, match="has an unfinished rollout") as caught:
+            rebuilt(journal, found)
+        assert caught.value.exit_code == 76
+    assert [one.id for one in journal.summaries()] == [ID]
+    assert len(journal.events(ID)) == before
+
+
+def recall(journal: SqlJournal, epoch: int) -> None:
+    rebuild.recall(journal.database, PLAN.cluster, epoch, NOW, database_time)
+
+
+def test_the_next_epoch_is_above_the_lost_one(empty: SqlJournal) -> None:
+    """Whoever takes the cluster next counts on from the marker's, and waits for the lost one's last requests."""
+    recall(empty, 7)
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, gate(), impatient) as tenure:
+        assert tenure.epoch == 8
+        assert tenure.calm_from is not None
+        assert tenure.calm_from > NOW + timedelta(minutes=5)
+    assert empty.epoch(PLAN.cluster) == 8
+
+
+def test_on_somebodys_word_nothing_waits(empty: SqlJournal) -> None:
+    """Who says that the lost runner is dead is in the lease's row."""
+    recall(empty, 7)
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, gate(), impatient, assume_dead="kim@desk") as tenure:
+        assert tenure.calm_from is None
+    with empty.database.reading() as connection:
+        assert connection.execute(text("SELECT assumed_dead FROM leases WHERE epoch = 7")).scalar() == "kim@desk"
+
+
+def test_a_second_try_counts_on(empty: SqlJournal) -> None:
+    """Killed before or after it took the cluster: the same again does no harm, and epochs never go back."""
+    recall(empty, 7)
+    recall(empty, 7)
+    assert empty.epoch(PLAN.cluster) == 7
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, gate(), impatient):
+        recall(empty, 7)
+        assert empty.epoch(PLAN.cluster) == 8
+    recall(empty, 7)
+    assert empty.epoch(PLAN.cluster) == 9
+
+
+def test_a_journal_that_was_at_work_before_counts_on(empty: SqlJournal) -> None:
+    """Its own epochs may be above the marker's already."""
+    assert empty.epoch(PLAN.cluster) == 0
+    for _ in range(2):
+        with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, gate(), impatient):
+            pass
+    recall(empty, 1)
+    assert empty.epoch(PLAN.cluster) == 3
+
+
+def test_who_holds_the_cluster_is_not_passed_by(empty: SqlJournal) -> None:
+    """While another process works on the cluster nothing is rebuilt."""
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, gate(), impatient):
+        recall(empty, 7)
+        with pytest.raises(Taken), hold(empty, PLAN.cluster, HOLDER, lambda: NOW, gate(), impatient):
+            pass
