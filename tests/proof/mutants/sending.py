@@ -1,0 +1,90 @@
+"""Faults in what is sent, when, and what is believed of it."""
+
+from __future__ import annotations
+
+from tests.proof.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        name="no-intent",
+        breaks="Requests leave before anything of them is written down.",
+        file="rollout/runner.py",
+        old="        self.journal.intend(record.id, act.effects,",
+        new="""        if act.effects:
+            early = self._side_by_side(act.effects, record)
+            self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
+            return self.journal.receive(record.id, early)
+        self.journal.intend(record.id, act.effects,""",
+        killers=("tests/core/test_runner.py::test_nothing_is_sent_before_its_intent_is_committed",),
+    ),
+    Mutant(
+        name="terminates-in-the-pool",
+        breaks="Terminates leave side by side, and their receipts are written together.",
+        file="rollout/runner.py",
+        old="""        together = [effect for effect in act.effects if not effect.serial]
+        alone = [effect for effect in act.effects if effect.serial]
+""",
+        new="""        together, alone = act.effects, ()
+""",
+        killers=("tests/core/test_runner_order.py::test_terminates_leave_one_by_one",),
+    ),
+    Mutant(
+        name="settled-at-once",
+        breaks="That an effect does not show yet is believed at once, though AWS may answer from a moment ago.",
+        file="rollout/sending.py",
+        old="STALE_AFTER = 15.0",
+        new="STALE_AFTER = 0.0",
+        killers=("tests/core/test_sending.py::test_settle",),
+    ),
+    Mutant(
+        name="terminate-settled-at-once",
+        breaks="That a terminate does not show is believed as soon as of an effect that is absolute.",
+        file="rollout/sending.py",
+        old="return TERMINATE_STALE_AFTER if isinstance(effect, Terminate) else STALE_AFTER",
+        new="return STALE_AFTER",
+        killers=("tests/core/test_sending.py::test_settle",),
+    ),
+    Mutant(
+        name="half-a-terminate-is-none",
+        breaks="A terminate of which half shows counts as not applied, and is sent again.",
+        file="rollout/effects.py",
+        old="while our call was under way.\n        return None",
+        new="while our call was under way.\n        return False",
+        killers=("tests/core/test_sending.py::test_settle",),
+    ),
+    Mutant(
+        name="one-thing-twice-at-a-time",
+        breaks="An effect leaves while another on the same thing is under way.",
+        file="rollout/sending.py",
+        old="return not any(_under_way(other) and _same_thing(other.effect, effect) for other in record.unsettled)",
+        new="return True",
+        killers=("tests/core/test_sending.py::test_sift",),
+    ),
+    Mutant(
+        name="undone-is-done-again",
+        breaks="What was done and seen, and undone by somebody, is done once more without a person.",
+        file="rollout/sending.py",
+        old="    if effect.key in record.done:\n",
+        new="    if not effect.key:\n",
+        killers=(
+            "tests/core/test_sending.py::test_sift",
+            "tests/core/test_sending.py::test_nothing_leaves_beside_drift",
+        ),
+    ),
+    Mutant(
+        name="unknown-is-refused",
+        breaks="A reply that cannot be read is taken for a refusal: certainly not applied.",
+        file="rollout/perform.py",
+        old='return Receipt(effect, "unknown"',
+        new='return Receipt(effect, "refused"',
+        killers=("tests/core/test_perform.py::test_each_failure_is_an_outcome",),
+    ),
+    Mutant(
+        name="unclear-for-ever",
+        breaks="An effect of which the world never tells is waited for without end, and nobody is asked.",
+        file="rollout/sending.py",
+        old="UNCLEAR_AFTER = 900.0",
+        new="UNCLEAR_AFTER = 1e9",
+        killers=("tests/core/test_sending.py::test_what_stays_unclear_needs_a_person",),
+    ),
+)

@@ -1,0 +1,145 @@
+"""Faults in what is written down: transactions, the chain of events, what is final."""
+
+from __future__ import annotations
+
+from tests.proof.mutants.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        name="begin-deferred",
+        breaks="On SQLite a transaction does not hold the write lock from its start: what it read may be out of date.",
+        file="rollout/journal/sqlite.py",
+        old='"BEGIN" if reading else "BEGIN IMMEDIATE"',
+        new='"BEGIN"',
+        killers=("tests/journal/test_database.py::test_locked",),
+    ),
+    Mutant(
+        name="synchronous-off",
+        breaks="SQLite does not wait for the disk: what was answered as committed does not outlive the machine.",
+        file="rollout/journal/sqlite.py",
+        old="PRAGMA synchronous = FULL",
+        new="PRAGMA synchronous = OFF",
+        killers=("tests/journal/test_database.py::test_settings",),
+    ),
+    Mutant(
+        name="server-need-not-wait-for-its-disk",
+        breaks="A Postgres that is set not to wait for its disk forgets in a crash what it said is committed.",
+        file="rollout/journal/postgres.py",
+        old="SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
+        new="SELECT 1",
+        killers=("tests/journal/test_postgres.py::test_settings",),
+    ),
+    Mutant(
+        name="event-outside-the-transaction",
+        breaks="Events are written in a transaction of their own, after that of what they tell of.",
+        file="rollout/journal/store.py",
+        old="""            work(page)
+            page.close()
+
+        self._write(whole)
+""",
+        new="""            work(page)
+            told.append(page)
+
+        told: list[Page] = []
+        self._write(whole)
+        with self.database.writing() as told[0].connection:
+            told[0].close()
+""",
+        killers=("tests/journal/test_transactions.py::test_each_verb_is_one_transaction[sqlite-intend]",),
+    ),
+    Mutant(
+        name="chain-not-verified",
+        breaks="An event whose hash does not fit its content goes unnoticed.",
+        file="rollout/journal/chain.py",
+        old='if row["prev_hash"] != expected or row["hash"] != _hash(expected, row):',
+        new='if row["prev_hash"] != expected:',
+        killers=("tests/journal/test_chain.py::test_changed_row[sqlite-UPDATE events SET epoch = 9 WHERE seq = 4]",),
+    ),
+    Mutant(
+        name="chain-may-be-cut",
+        breaks="Events that are missing at the chain's end go unnoticed.",
+        file="rollout/journal/chain.py",
+        old="if ends != len(rows):",
+        new="if ends < len(rows):",
+        killers=("tests/journal/test_chain.py::test_cut_end[sqlite]",),
+    ),
+    Mutant(
+        name="settled-by-the-answer",
+        breaks="An effect is done when the other side says yes, before it is seen.",
+        file="rollout/journal/effect_rows.py",
+        old="_change(page, row, answered_at=receipt.ended, detail=detail)",
+        new='_change(page, row, state="done", answered_at=receipt.ended, detail=detail)',
+        killers=("tests/journal/test_store.py::test_yes_is_not_done[sqlite]",),
+    ),
+    Mutant(
+        name="unknown-written-as-refused",
+        breaks="The journal notes a request without a reply as refused: it may be sent again, unseen.",
+        file="rollout/journal/effect_rows.py",
+        old='state = "unknown" if receipt.outcome == "unknown" else "refused"',
+        new='state = "refused"',
+        killers=("tests/journal/test_store.py::test_no_is_remembered[sqlite-unknown-unknown-None]",),
+    ),
+    Mutant(
+        name="done-is-not-final",
+        breaks="An effect that was done may be intended once more under its key.",
+        file="rollout/journal/effect_rows.py",
+        old="""    if row.state == "done":
+        raise Bug(f"{row.key} of {row.rollout_id} is done: it must not be sent again")
+""",
+        new="",
+        killers=("tests/journal/test_store.py::test_done_is_done[sqlite]",),
+    ),
+    Mutant(
+        name="another-request-under-one-key",
+        breaks="While an effect may have been applied, another request goes out under its key.",
+        file="rollout/journal/effect_rows.py",
+        old='if row.state != "refused" and row.request != request:',
+        new="if not row.request:",
+        killers=("tests/journal/test_store.py::test_doubt_keeps_its_request[sqlite]",),
+    ),
+    Mutant(
+        name="drain-deadline-written-twice",
+        breaks="A drain deadline that is stored may be stored once more.",
+        file="rollout/journal/store.py",
+        old="        if row.drain_deadline is not None:\n",
+        new="        if not row.id:\n",
+        killers=("tests/journal/test_store.py::test_drain_deadline_stays[sqlite]",),
+    ),
+    Mutant(
+        name="deadline-moved-by-a-halt",
+        breaks="A halt that is resumed moves the drain deadline.",
+        file="rollout/journal/store.py",
+        old="halted_at=None, round=count, deadline=deadline)",
+        new="halted_at=None, round=count, deadline=deadline, drain_deadline=deadline)",
+        killers=("tests/core/test_drain_deadline.py::test_a_halt_does_not_move_it",),
+    ),
+    Mutant(
+        name="two-rollouts-at-once",
+        breaks="The index that keeps a second active rollout from a cluster is gone.",
+        file="migrations/versions/0001_journal.py",
+        old="""        ["cluster"],
+        unique=True,
+""",
+        new="""        ["cluster"],
+        unique=False,
+""",
+        killers=("tests/journal/test_store.py::test_one_active_rollout_per_cluster[sqlite]",),
+    ),
+    Mutant(
+        name="events-may-be-changed",
+        breaks="The database lets an event be rewritten.",
+        file="rollout/journal/triggers.py",
+        old='    "events_stand": Rule("UPDATE ON events", "an event is never changed"),\n',
+        new="",
+        killers=("tests/journal/test_triggers.py::test_refused[sqlite-events_stand-3]",),
+    ),
+    Mutant(
+        name="version-ignored",
+        breaks="A rollout that was begun in a format that this tool does not know is gone on with.",
+        file="rollout/versions.py",
+        old="    if readable(version):\n",
+        new="    if version:\n",
+        killers=("tests/journal/test_versions.py::test_without_a_handler[planned-sqlite]",),
+    ),
+)

@@ -1,0 +1,61 @@
+"""Hand-made faults in what makes a rollout durable: each is noticed by the tests that are named for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.proof import results
+from tests.proof.mutants.mutant import Mutant
+from tests.proof.mutants.shadow import PROJECT, shadow
+from tests.proof.mutants.table import MUTANTS
+from tests.proof.mutants.trial import trial
+
+each = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+
+
+@each
+def test_fits(mutant: Mutant) -> None:
+    """The text that a mutant changes stands exactly once where it is said to stand: this is asked on every day."""
+    assert mutant.text(PROJECT)
+
+
+def test_names() -> None:
+    """Each mutant has a name of its own."""
+    names = [mutant.name for mutant in MUTANTS]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+def test_killers_pass(tmp_path: Path) -> None:
+    """Without a fault all tests that are named for one pass, on a shadow of the project too."""
+    killers = tuple(sorted({killer for mutant in MUTANTS for killer in mutant.killers}))
+    file = MUTANTS[0].file
+    shadow(tmp_path, file, (PROJECT / file).read_text(encoding="utf-8"))
+    found = trial(tmp_path, killers)
+    assert {killer: found.of(killer) for killer in killers} == {killer: {"passed"} for killer in killers}, found.printed
+    assert found.code == 0
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+@each
+def test_killed(mutant: Mutant, tmp_path: Path) -> None:
+    """With the fault in it each test that is named for it fails: by what it tests, and in its time."""
+    began = time.monotonic()
+    shadow(tmp_path, mutant.file, mutant.text(PROJECT))
+    found = trial(tmp_path, mutant.killers)
+    survived = [killer for killer in mutant.killers if "failed" not in found.of(killer)]
+    died = not survived and found.code == 1 and {"hung", "broken"}.isdisjoint(found.ends.values())
+    results.record(
+        "mutant",
+        passed=died,
+        name=mutant.name,
+        breaks=mutant.breaks,
+        killed_by=mutant.killers,
+        seconds=round(time.monotonic() - began, 1),
+    )
+    assert died, f"{mutant.name} survives {', '.join(survived) or 'in part'}:\n{found.printed}"
