@@ -88,8 +88,14 @@ def _unintended(changes: Sequence[Change], intents: Sequence[tuple[datetime, Eff
         for thing in touched(effect):
             first.setdefault(thing, at.timestamp())
     for change in changes:
-        if first.get(change["object"], float("inf")) > change["at"]:
+        named = (first[thing] for thing in (change["object"], _of_one_job(change["object"])) if thing in first)
+        if min(named, default=float("inf")) > change["at"]:
             yield f"{change['object']} {change['field']}: {change['verb']} without an earlier intent"
+
+
+def _of_one_job(thing: str) -> str:
+    """Return what the pods of one Job are called together: it gives each its own name and five characters more."""
+    return f"{thing.rpartition('-')[0]}-*"
 
 
 def touched(effect: Effect) -> tuple[str, ...]:
@@ -104,7 +110,8 @@ def touched(effect: Effect) -> tuple[str, ...]:
         case effects.OnPod():
             return (f"pod/{effect.namespace}/{effect.name}",)
         case effects.DeleteJob():
-            return (f"job/{effect.namespace}/{effect.name}",)
+            # Its pods go with it.
+            return (f"job/{effect.namespace}/{effect.name}", f"pod/{effect.namespace}/{effect.name}-*")
         case effects.CreateVersion() | effects.SetDefaultVersion():
             return (f"template/{effect.template_id}",)
         case effects.Protect():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+_WORLDS = Path(__file__).with_name("worlds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +37,7 @@ OTHERS = (
     Case("reply-lost", "proof-plain", _REPLY_LOST),
     Case("surplus", "proof-surplus"),
 )
-CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS)}
+#: Between them they have every kind of effect that there is.
+EFFECTS = Case("effects", str(_WORLDS / "effects.yaml"))
+LATE_EFFECTS = Case("late-effects", str(_WORLDS / "late-effects.yaml"))
+CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS)}

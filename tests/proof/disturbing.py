@@ -33,12 +33,14 @@ class Disturbed:
     came: str
 
 
-def install(path: str, faults: Sequence[dict[str, Any]], once: Literal["key", "kind"], *, kill: bool) -> None:
-    """Disturb each effect once, or the first of each kind, by the fault that fits its request; then die, if `kill`.
+def install(
+    path: str, faults: Sequence[dict[str, Any]], kinds: Sequence[str], once: Literal["key", "kind"], *, kill: bool
+) -> None:
+    """Disturb each effect of these kinds once, or the first of each, by the fault that fits its request.
 
-    Without `faults` nothing is disturbed here; `kill` still holds.
+    `kill`: die right after it. Without `faults` nothing is disturbed here, and `kill` still holds.
     """
-    perform.call = _Disturbing(Path(path), faults, once, kill=kill).around(perform.call)
+    perform.call = _Disturbing(Path(path), faults, kinds, once, kill=kill).around(perform.call)
 
 
 def impatient() -> None:
@@ -58,9 +60,12 @@ def disturbed(path: Path) -> tuple[Disturbed, ...]:
 
 
 class _Disturbing:
-    def __init__(self, path: Path, faults: Sequence[dict[str, Any]], once: str, *, kill: bool) -> None:
+    def __init__(
+        self, path: Path, faults: Sequence[dict[str, Any]], kinds: Sequence[str], once: str, *, kill: bool
+    ) -> None:
         self._path = path
         self._faults = faults
+        self._kinds = kinds
         self._once = once
         self._kill = kill
         self._world = World(Path.cwd())
@@ -68,7 +73,7 @@ class _Disturbing:
 
     def around(self, call: Callable[..., str | None]) -> Callable[..., str | None]:
         def disturbing(effect: Effect, *ports: Any) -> str | None:
-            if getattr(effect, self._once) in self._done:
+            if effect.kind not in self._kinds or getattr(effect, self._once) in self._done:
                 return call(effect, *ports)
             came = ""
             self._begin()

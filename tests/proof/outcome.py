@@ -43,9 +43,12 @@ class Outcome:
         problems = "".join(f"    {problem}\n" for problem in self.problems)
         return f"{self.engine} {self.case}: killed at {where or 'no point'}\n{problems}    again: {self.again}\n"
 
-    def judge(self, world: ProofWorld, result: Result, reference: Reference) -> None:
-        """Ask the world, and the journal, what is wrong after the last run of the command line."""
-        self.problems += _problems(world, result, reference)
+    def judge(self, world: ProofWorld, result: Result, reference: Reference, but: tuple[str, ...] = ()) -> None:
+        """Ask the world, and the journal, what is wrong after the last run of the command line.
+
+        `but`: changes of objects whose names begin so are not compared with the undisturbed run's: time decides them.
+        """
+        self.problems += _problems(world, result, reference, but)
         self.sent_again = _sent_again(world, result)
 
     def record(self, kind: str) -> None:
@@ -55,20 +58,23 @@ class Outcome:
         record(kind, passed=not self.problems, **facts, seconds=round(self.seconds, 2))
 
 
-def _problems(world: ProofWorld, result: Result, reference: Reference) -> Iterator[str]:
+def _problems(world: ProofWorld, result: Result, reference: Reference, but: tuple[str, ...]) -> Iterator[str]:
     if result.code != 0:
         yield str(result)
         return
     for number, violations in broken(world, world.url).items():
         yield f"promise {number} is broken: {'; '.join(violations)}"
-    changes = applied(world, result.rollout_id)
-    for change, times in (reference.applied - changes).items():
-        yield f"not applied, {times} times: {change}"
-    for change, times in (changes - reference.applied).items():
-        yield f"applied besides, {times} times: {change}"
+    yield from _differences(applied(world, result.rollout_id), reference.applied, but)
     state = end_state(world, result.rollout_id)
     if state != reference.end_state:
         yield f"it ended as {state}, undisturbed as {reference.end_state}"
+
+
+def _differences(found: Applied, expected: Applied, but: tuple[str, ...]) -> Iterator[str]:
+    for what, changes in (("not applied", expected - found), ("applied besides", found - expected)):
+        for change, times in changes.items():
+            if not change[0].startswith(but):
+                yield f"{what}, {times} times: {change}"
 
 
 def _sent_again(world: ProofWorld, result: Result) -> int:
