@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 
 from tests.proof.outcome import Outcome, Reference
+from tests.proof.points import states
 from tests.proof.runs import Site, killed, killed_in_request
 
 #: Where the samples come from; another seed takes others.
@@ -23,19 +24,17 @@ def failed(kind: str, outcomes: Iterable[Outcome]) -> list[str]:
     return wrong
 
 
-def every_step(site: Site, reference: Reference, chunk: int, chunks: int) -> Iterator[Outcome]:
-    """Kill between any two steps, an effect or a commit each: this chunk's share, spread over the whole rollout.
+def every_state(site: Site, reference: Reference, chunk: int, chunks: int) -> Iterator[Outcome]:
+    """Kill in every state in which a kill may leave world and journal: this chunk's share, from the whole rollout.
 
-    Nothing leaves and nothing is written between the point after a step and the point before the next: they are two
-    ends of one state of the world and the journal. It is killed at one of them, in turn.
+    Of the points that leave the same state it is killed at one: at the first, at the second, and so on in turn.
     """
-    numbers = [1, *range(2, len(reference.points), 2), len(reference.points)]
-    for place, number in list(enumerate(numbers))[chunk::chunks]:
-        yield killed(site, reference, number + place // chunks % 2 * (1 < number < len(reference.points)))
+    for place, points in list(enumerate(states(reference.points)))[chunk::chunks]:
+        yield killed(site, reference, points[place // chunks % len(points)].number)
 
 
 def every_point(site: Site, reference: Reference, chunk: int, chunks: int) -> Iterator[Outcome]:
-    """Kill at this chunk's share of all points, at both ends of each state."""
+    """Kill at this chunk's share of all points."""
     for point in reference.points[chunk::chunks]:
         yield killed(site, reference, point.number)
 

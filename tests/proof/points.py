@@ -12,7 +12,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from rollout.effects import Effect
 
 #: Verbs of the ports that change nothing. All others do: one that is added is a crash point without our doing.
 READS = frozenset({"groups", "templates", "image", "trouble", "nodes", "pods", "pods_on", "autoscaler", "marker"})
+
+#: The kind of a commit that changes nothing but how long a lease lasts.
+RENEWAL = "renewal"
 
 _ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z| UTC)")
@@ -44,6 +47,19 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.when} the {self.what} {self.name}"
+
+
+def states(points: Sequence[Point]) -> list[list[Point]]:
+    """Group points between which nothing leaves, and nothing is written but how long the lease lasts.
+
+    Wherever in such a group a runner dies, the world and the journal are left in the same state.
+    """
+    groups: list[list[Point]] = [[]]
+    for point in points:
+        groups[-1].append(point)
+        if point.when == "before" and point.kind != RENEWAL:
+            groups.append([])
+    return groups
 
 
 class Trail:
@@ -68,7 +84,11 @@ class Trail:
 
 def install(path: str, at: int = 0, number: int = signal.SIGKILL) -> None:
     """Watch this process's effects and commits from now on."""
-    trail = Trail(Path(path), at, number)
+    watch(Trail(Path(path), at, number))
+
+
+def watch(trail: Trail) -> None:
+    """Have the trail told of this process's effects and commits from now on."""
     _Effects(trail).install()
     _Commits(trail).install()
 
@@ -144,7 +164,9 @@ class _Commits:
         if verb in {"INSERT", "UPDATE", "DELETE"}:
             table = words[1] if verb in {"INSERT", "DELETE"} else words[0]
             rows = [(one.get("kind"), one.get("text")) for one in context.compiled_parameters]
-            connection.info["written"] += [(table, *row) for row in rows] if table == "events" else [(table, "", "")]
+            connection.info["written"] += [(table, *row) for row in rows if table == "events"] or [
+                (table, statement, "")
+            ]
 
     def _about_to_commit(self, connection: Connection) -> None:
         written = connection.info["written"]
@@ -159,13 +181,13 @@ class _Commits:
 
 
 def _described(written: list[tuple[str, str, str]]) -> tuple[str, str]:
-    """Return kind and name of a transaction that wrote these: (table, an event's kind, an event's text)."""
+    """Return kind and name of a transaction that wrote these: (table, event's kind or else statement, event's text)."""
     told = [(kind, text) for table, kind, text in written if table == "events"]
-    tables = {table for table, _, _ in written}
-    if "attempts" in tables:
+    if any(table == "attempts" for table, _, _ in written):
         return "receipt", "receipt" + "".join(f"; {text}" for _, text in told)
     if not told:
-        return "lease", f"lease: {', '.join(sorted(tables))}"
+        renewed = all(statement.startswith("UPDATE leases SET expires_at") for _, statement, _ in written)
+        return (RENEWAL, "renewal of the lease") if renewed else ("lease", "lease, begun or ended")
     name = _MOMENT.sub("A MOMENT", _ID.sub("ROLLOUT", "; ".join(text for _, text in told)))
     return _kind({kind for kind, _ in told}, [text for _, text in told]), name
 

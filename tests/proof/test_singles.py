@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.timeout(3600), pytest.mark.parametrize("engine", ENGIN
 
 @pytest.mark.proof
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_killed_at_any_step_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
-    """Killed between any two steps, an effect or a commit, it applies the same changes and keeps every promise."""
+def test_killed_in_any_state_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
+    """Killed between any two of its effects and commits, it applies the same changes and keeps every promise."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.failed("single", chunks.every_step(site, reference, chunk, CHUNKS)) == []
+    assert chunks.failed("single", chunks.every_state(site, reference, chunk, CHUNKS)) == []
 
 
 @pytest.mark.proof
@@ -42,6 +42,6 @@ def test_so_it_does_when_effects_leave_side_by_side(engine: str, references: Ref
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("case", [case.name for case in (PLAIN, *OTHERS)])
 def test_at_every_point_of_every_world(engine: str, case: str, chunk: int, references: References) -> None:
-    """What is seen between the steps, and in a sample of the other worlds, holds at all points of all worlds."""
+    """What is seen in every state, and in a sample of the other worlds, holds at all points of all worlds."""
     site, reference = references(engine, case)
     assert chunks.failed("single", chunks.every_point(site, reference, chunk, CHUNKS)) == []
