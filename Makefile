@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint types contracts core rest test exhaustive proof proof-all coverage docs bench format lock build clean
+.PHONY: help setup demo check lint types contracts core rest test exhaustive proof proof-all durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ proof: $(STAMP) ## Killed at every crash point, on SQLite and Postgres, and at a
 proof-all: $(STAMP) ## The whole proof: every crash point of every world, all pairs; takes days
 	@rm -rf build/proof
 	$(BIN)/pytest -m "proof or proof_all" $(PYTEST_ARGS)
+
+durability: $(STAMP) ## Write the tables of docs/durability.md from the last results of make proof
+	$(BIN)/python tools/durability_page.py build/proof/results.jsonl docs/durability.md
 
 coverage: $(STAMP) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
