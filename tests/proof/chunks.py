@@ -66,10 +66,14 @@ def all_pairs(site: Site, reference: Reference, chunk: int, chunks: int) -> Iter
                 break
 
 
-def requests(site: Site, reference: Reference, chunk: int, chunks: int) -> Iterator[Outcome]:
-    """Kill the installed command in this chunk's share of its mutating requests, before and after they are applied."""
-    for number in range(1 + chunk, 1 + reference.writes, chunks):
-        yield killed_in_request(site, reference, number, ("before", "after")[number // chunks % 2])
+def requests(site: Site, reference: Reference, chunk: int, chunks: int, one_in: int = 1) -> Iterator[Outcome]:
+    """Kill the installed command in its mutating requests, before and after they are applied: this chunk's share.
+
+    `one_in`: take only one of so many.
+    """
+    moments = [(number, when) for number in range(1, 1 + reference.writes) for when in ("before", "after")]
+    for number, when in moments[::one_in][chunk::chunks]:
+        yield killed_in_request(site, reference, number, when)
 
 
 def _chance(*seeds: object) -> random.Random:

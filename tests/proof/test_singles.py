@@ -10,7 +10,7 @@ from tests.proof.conftest import ENGINES, References
 
 CHUNKS = 16
 #: Runs of a sample, for each case on each engine.
-SAMPLE = 12
+SAMPLE = 8
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.parametrize("engine", ENGINES)]
 
