@@ -116,17 +116,14 @@ def test_locked(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) 
     other.close()
 
 
-def test_a_process_that_stopped_in_mid_transaction(
-    journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_stopped_in_mid_transaction(journal: SqlJournal, url: str) -> None:
     """The server ends its transaction before whoever waits for its locks gives up: a takeover gets through."""
     assert postgres.IDLE_SECONDS < postgres.LOCK_SECONDS
-    idle = postgres._BEGIN.replace(f"'{postgres.IDLE_SECONDS}s'", "'50ms'")
-    monkeypatch.setattr(postgres, "_BEGIN", idle)
     seize(journal, Holder("agent", 7, "run"), 0)
 
     def stops() -> None:
-        with journal.database.writing() as connection, closing(open_journal(url, actor="other")) as other:
+        with closing(open_journal(url, actor="other")) as other, journal.database.writing() as connection:
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
             connection.exec_driver_sql("UPDATE leases SET renewals = renewals")
             assert seize(other, Holder("agent-8", 8, "next"), 61).epoch == 2
 
