@@ -165,8 +165,9 @@ class Begun:
 
 @contextmanager
 def _locked(database: Database, cluster: str, path: Path) -> Iterator[None]:
+    real = path.resolve()  # one journal has one lock, by whatever name it is reached
     # Never deleted: a lock on a file that has lost its name keeps nobody out.
-    lock = _lock_file(path.with_name(f"{path.name}.{quote(cluster, safe='')}.lock"))
+    lock = _lock_file(real.with_name(f"{real.name}.{quote(cluster, safe='')}.lock"))
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

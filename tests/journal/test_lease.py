@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -36,6 +37,7 @@ HOLDER = Holder("agent-7", 4711, "0123456789ab", "https://ci/job/17")
 RUNNER = """
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from rollout.journal import open_journal
 from rollout.gate import Gate
 from rollout.journal.lease import Claim, Taken, acquire, hold
@@ -126,6 +128,15 @@ def test_any_name(journal: SqlJournal, url: str) -> None:
     with held(journal, "a/../b c"):
         locks = [path.name for path in place.path_of(url).parent.glob("*.lock")]
     assert locks == ["rollout.db.a%2F..%2Fb%20c.lock"]
+
+
+@on_sqlite
+def test_a_journal_with_two_names_has_one_lock(journal: SqlJournal, url: str, tmp_path: Path) -> None:
+    """Whoever reaches the journal by a link to it is kept out too."""
+    link = tmp_path / "link.db"
+    link.symlink_to(place.path_of(url))
+    with closing_journal(f"sqlite:///{link}") as other, held(journal), pytest.raises(Taken), held(other):
+        pytest.fail("held twice")
 
 
 # ---- leases that end by the clock -----------------------------------------------------------------------------------
