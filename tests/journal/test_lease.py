@@ -50,6 +50,26 @@ with hold(journal, "eks-demo", holder, lambda: datetime.now(UTC), Gate(lambda: (
 """
 
 
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from rollout.errors import Lost
+from rollout.gate import Gate
+from rollout.journal import open_journal
+from rollout.journal.lease import hold
+from rollout.journal.term import Holder
+from tests.journal.samples import ID
+journal, gate = open_journal(sys.argv[1], actor="writer"), Gate(lambda: (0.0,))
+with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: datetime.now(UTC), gate, lambda: False):
+    for line in sys.stdin:
+        try:
+            journal.note(ID, "note", line, datetime.now(UTC))
+            print("written", flush=True)
+        except Lost as lost:
+            print(gate.trusted(), lost.detail.splitlines()[0], flush=True)
+"""
+
+
 def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[Tenure]:
     return hold(journal, cluster, HOLDER, lambda: later(5), gate(), impatient)
 
@@ -207,6 +227,30 @@ def test_lost_writes_nothing(journal: SqlJournal, url: str) -> None:
         journal.held(None)
         assert journal.load(ID).unsettled == ()
         assert [one[2] for one in history(journal)] == [None, None]
+
+
+@on_postgres
+def test_a_process_that_wakes_up_late(journal: SqlJournal, url: str) -> None:
+    """Stopped, taken over and continued, it is told by whom, writes nothing more and leaves the other's lease alone."""
+    command = [sys.executable, "-c", WRITER, url]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        print("in time", file=writer.stdin, flush=True)
+        assert writer.stdout.readline() == "written\n"
+        writer.send_signal(signal.SIGSTOP)
+        with journal.database.writing() as connection:  # as if a minute had passed
+            connection.exec_driver_sql("UPDATE leases SET expires_at = '2026-01-05T08:00:00.000000Z'")
+        with held(journal):
+            print("too late", file=writer.stdin, flush=True)
+            writer.send_signal(signal.SIGCONT)
+            told = writer.stdout.readline()
+            writer.stdin.close()
+            writer.wait()
+            journal.note(ID, "note", "still mine", NOW)
+    assert told.startswith("False cluster eks-demo was taken over by process 4711 on agent-7 for https://ci/job/17")
+    assert [one.text for one in journal.events(ID)][1:] == ["in time", "still mine"]
 
 
 @on_postgres
