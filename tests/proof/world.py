@@ -67,6 +67,11 @@ class ProofWorld(Simulated):
             self.start_arguments, ("tests.proof.points:install", {"path": trail, "at": at, "number": number})
         )
 
+    def absent(self) -> None:
+        """Let time pass without those that are registered now, until they speak again."""
+        for client in self.get("/clients"):
+            self.post(f"/clients/{client}/absent")
+
     def pass_time(self, seconds: float) -> None:
         """Let simulated time pass, which stands still while nobody sleeps."""
         clock = SimulatedClock(self._control, "patience")
@@ -88,14 +93,15 @@ class Child:
         if code is None:
             os.kill(self.pid, signal.SIGKILL)
             self._world.nursery.wait(self.pid, PATIENCE)
-            raise AssertionError(f"stuck after {PATIENCE} s\n{self._result(-signal.SIGKILL)}")
-        return self._result(code)
+            raise AssertionError(f"stuck after {PATIENCE} s\n{self.result(-signal.SIGKILL)}")
+        return self.result(code)
 
     def points(self) -> tuple[Point, ...]:
         """Return the points that it has passed."""
         return passed(self._world.directory / f"{self._name}.points")
 
-    def _result(self, code: int) -> Result:
+    def result(self, code: int) -> Result:
+        """Return how it ended: its exit code, and what it said."""
         out, err = ((self._world.directory / f"{self._name}.{suffix}").read_text() for suffix in ("out", "err"))
         return Result(code, out, err)
 

@@ -1,0 +1,241 @@
+"""Two runners, a world that moves, and everybody who meddles with it, in an order that nobody thought of."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, event, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, precondition, rule
+
+from tests.e2e.proving import broken
+from tests.e2e.simulated import Result
+from tests.postgres import Server
+from tests.proof.cases import PLAIN
+from tests.proof.pacing import ALL, Paced
+from tests.proof.results import record
+from tests.proof.runs import Site
+from tests.proof.world import ProofWorld
+
+#: Rules of one example, at most.
+STEPS = 40
+#: Examples of `make proof`, and of `make proof-all`: so many items of so many.
+ITEMS, EXAMPLES = 8, 25
+ALL_ITEMS, ALL_EXAMPLES = 40, 250
+#: Runs that a rollout may need when nobody meddles any more: a halt for each of those who did, and the last.
+TRIES = 8
+
+RUNNERS = st.sampled_from(["A", "B"])
+POINTS = st.integers(1, 60)
+GROUPS = st.sampled_from(["workers", "batch"])
+HALTED = 1
+
+_ERRORS: list[dict[str, Any]] = [
+    {"error": {"status": 429, "code": "Throttling"}},
+    {"error": {"status": 500, "code": "InternalFailure"}},
+    {"error": {"status": 500, "code": "InternalFailure", "applied": True}},
+    {"drop": {"when": "before"}},
+    {"drop": {"when": "after"}},
+    {"late": {"seconds": 20}},
+    {"garble": {}},
+]
+
+
+def _not_yet(what: str) -> Callable[[Rollout], bool]:
+    return lambda self: what not in self._meddled
+
+
+class Rollout(RuleBasedStateMachine):
+    """One world. Runners go on only when a rule lets them, and stand still, stopped by SIGSTOP, in between.
+
+    Each third party meddles at most once: who does it twice makes the rollout halt, for a person to find out why.
+    """
+
+    def __init__(self, site: Site, server: Server | None) -> None:
+        super().__init__()
+        self._server = server
+        self._stack = ExitStack()
+        self._world: ProofWorld = self._stack.enter_context(site.world(PLAIN))
+        self._runners: dict[str, Paced] = {}
+        self._runs = 0
+        self._meddled: set[str] = set()
+        self._cut = False
+
+    # ---- the runners
+
+    @initialize(points=st.integers(1, 300))
+    def begin(self, points: int) -> None:
+        """Somebody starts the rollout, and it gets somewhere."""
+        self._start("A", points)
+
+    @rule(who=RUNNERS, points=POINTS)
+    def go(self, who: str, points: int) -> None:
+        """A runner goes on; one that has ended, or never began, is started, where two can be at it."""
+        self._cut = False
+        if who in self._runners:
+            self._runners[who].go(points)
+            self._forget(who)
+        elif self._server or not self._runners:
+            self._start(who, points)
+
+    @rule(who=RUNNERS)
+    def kill(self, who: str) -> None:
+        """A runner dies where it stands."""
+        if who in self._runners:
+            self._runners[who].kill()
+            self._forget(who)
+
+    @precondition(lambda self: self._server and not self._cut)
+    @rule()
+    def cut(self) -> None:
+        """The database's server drops all connections."""
+        assert self._server
+        self._cut = True
+        name = self._world.url.rpartition("/")[2]
+        of_ours = f"datname = '{name}'"
+        self._server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {of_ours}")  # noqa: S608
+
+    def _start(self, who: str, points: int) -> None:
+        self._runs += 1
+        self._runners[who] = Paced(self._world, f"paced-{self._runs}", points)
+        self._forget(who)
+
+    def _forget(self, who: str) -> None:
+        """Take a runner that has ended off the list; however it ended, it must have said so."""
+        ended = self._runners[who].result
+        if ended:
+            assert ended.code in {0, HALTED, 75, 76, -signal.SIGKILL}, ended
+            del self._runners[who]
+
+    # ---- the world
+
+    @rule(seconds=st.sampled_from([5, 20, 61, 400]))
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, and nobody works: Jobs go on, nodes come, leases end."""
+        self._world.pass_time(seconds)
+
+    @precondition(_not_yet("instance"))
+    @rule(group=GROUPS, which=st.integers(0, 1), spot=st.booleans())
+    def end_instance(self, group: str, which: int, spot: bool) -> None:  # noqa: FBT001  hypothesis gives it by name
+        """One of the old instances dies."""
+        self._meddle("instance", {"do": "terminate_instance", "group": group, "which": which, "spot": spot})
+
+    @precondition(_not_yet("node"))
+    @rule(group=GROUPS, which=st.integers(0, 1))
+    def delete_node(self, group: str, which: int) -> None:
+        """Somebody deletes an old node's object."""
+        self._meddle("node", {"do": "delete_node", "group": group, "which": which})
+
+    @precondition(_not_yet("taint"))
+    @rule(group=GROUPS, which=st.integers(0, 1))
+    def untaint(self, group: str, which: int) -> None:
+        """Somebody takes our taint off an old node."""
+        self._meddle("taint", {"do": "untaint", "group": group, "which": which, "key": "rollout/replace"})
+
+    @precondition(_not_yet("autoscaler"))
+    @rule()
+    def scale_autoscaler(self) -> None:
+        """GitOps scales the autoscaler back up."""
+        where = {"namespace": "kube-system", "name": "cluster-autoscaler"}
+        self._meddle("autoscaler", {"do": "scale_deployment", **where, "replicas": 1})
+
+    @precondition(_not_yet("marker"))
+    @rule()
+    def delete_marker(self) -> None:
+        """Somebody tidies the marker away."""
+        self._meddle("marker", {"do": "delete_configmap", "namespace": "kube-system", "name": "eks-rollout"})
+
+    @rule(number=st.integers(1, 3))
+    def begin_job(self, number: int) -> None:
+        """Somebody begins a Job."""
+        pod = {"containers": [{"name": "main", "image": "job"}], "restartPolicy": "Never"}
+        job = {"metadata": {"name": f"extra-{number}"}, "spec": {"template": {"spec": pod}}}
+        self._kubernetes("POST", "jobs", job)
+
+    @rule(number=st.integers(1, 3))
+    def delete_job(self, number: int) -> None:
+        """Somebody deletes that Job."""
+        self._kubernetes("DELETE", f"jobs/extra-{number}", {"propagationPolicy": "Background"})
+
+    @rule(fault=st.sampled_from(_ERRORS))
+    def fail(self, fault: dict[str, Any]) -> None:
+        """The next request that changes something fails."""
+        self._world.post("/faults", {"match": {"mutating": True, "times": 1}, **fault})
+
+    @rule(seconds=st.sampled_from([1, 5, 60]))
+    def answer_from_the_past(self, seconds: float) -> None:
+        """For two minutes AWS answers from a moment ago."""
+        self._world.post("/faults", {"match": {"service": "autoscaling"}, "lasts": "2m", "stale": {"seconds": seconds}})
+
+    def _meddle(self, what: str, action: dict[str, Any]) -> None:
+        self._meddled.add(what)
+        with suppress(urllib.error.HTTPError):  # what it means is gone
+            self._world.post("/world", action)
+
+    def _kubernetes(self, method: str, path: str, body: dict[str, Any]) -> None:
+        url = json.loads((self._world.directory / "endpoints.json").read_text())["kubernetes"]
+        request = urllib.request.Request(  # noqa: S310  loopback
+            f"{url}/apis/batch/v1/namespaces/demo/{path}",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Authorization": "Bearer simulator"},
+            method=method,
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with suppress(OSError):  # what is gone, or there already, and a fault that was meant for a runner
+            opener.open(request).close()
+
+    # ---- the end
+
+    def teardown(self) -> None:
+        """Whoever is stopped goes on, nobody meddles any more: the rollout ends, and every promise was kept."""
+        with self._stack:
+            self._world.release()
+            for runner in self._runners.values():
+                runner.go_on(ALL)
+            for runner in self._runners.values():
+                runner.rest()
+                assert runner.result
+                assert runner.result.code in {0, HALTED, 75, 76}, runner.result
+            ended, runs = self._to_the_end()
+            event(f"{runs} runs when nobody meddles any more")
+            assert ended.code == 0, ended
+            assert broken(self._world, self._world.url) == {}
+            assert self._world.get("/report")["nodes"]["old"] == 0
+
+    def _to_the_end(self) -> tuple[Result, int]:
+        runs = 1
+        while (ended := self._world.bear(self._world.start_arguments).finish()).code and runs < TRIES:
+            runs += 1
+        return ended, runs
+
+
+def play(site: Site, server: Server | None, item: int, examples: int) -> None:
+    """Play this many examples, always the same for an item of a number."""
+    limits = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    seed(item)(get_state_machine_test(partial(Rollout, site, server), settings=limits))()  # type: ignore[arg-type]
+    record("state machine", passed=True, engine=site.engine.name, examples=examples, steps=STEPS)
+
+
+pytestmark = pytest.mark.timeout(6 * 3600)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("item", range(ITEMS))
+def test_whatever_two_runners_and_the_world_do(item: int, sites: Callable[[str], Site], postgres: Server) -> None:
+    """Whoever crashes, stops, goes on, meddles or fails, in any order: the rollout ends and keeps its promises."""
+    play(sites("postgres"), postgres, item, EXAMPLES)
