@@ -18,7 +18,8 @@ from sqlalchemy import Connection, String, select, type_coerce
 
 from rollout.journal.models import events, one_line, rollouts, stored
 
-_START = "0" * 64
+#: What the first event has in place of the hash of the one before it.
+START = "0" * 64
 _TOLD = ("rollout_id", "seq", "at", "kind", "actor", "epoch", "text", "data")
 
 
@@ -81,33 +82,47 @@ class Page:
 
     def _last_hash(self) -> str:
         query = select(events.c.hash).where(events.c.rollout_id == self.rollout_id, events.c.seq == self._seq)
-        return self.connection.execute(query).scalar() or _START
+        return self.connection.execute(query).scalar() or START
 
 
 def verify(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, ...]]:
     """Check the chain of a rollout; return how many events it has, and what is wrong with it, one sentence each."""
-    rows = _stored(connection, rollout_id)
+    told = rows(connection, rollout_id)
     problems: list[str] = []
-    expected = _START
-    for number, row in enumerate(rows, start=1):
+    expected = START
+    for number, row in enumerate(told, start=1):
         if row["seq"] != number:
-            return len(rows), (*problems, f"event {number} of {rollout_id} is missing")
+            return len(told), (*problems, f"event {number} of {rollout_id} is missing")
         if row["prev_hash"] != expected or row["hash"] != _hash(expected, row):
             problems.append(f"event {number} of {rollout_id} was changed after it was written: {row['text']}")
         expected = row["hash"]
-    ends = connection.execute(select(rollouts.c.last_seq).where(rollouts.c.id == rollout_id)).scalar_one()
-    if ends != len(rows):
-        problems.append(f"{rollout_id} had {ends} events when it was last written, now it has {len(rows)}")
-    return len(rows), tuple(problems)
+    ends = connection.execute(select(rollouts.c.last_seq).where(rollouts.c.id == rollout_id)).scalar()
+    if ends is None:
+        problems.append(f"{rollout_id} is gone from the table of rollouts")
+    elif ends != len(told):
+        problems.append(f"{rollout_id} had {ends} events when it was last written, now it has {len(told)}")
+    return len(told), tuple(problems)
 
 
-def _stored(connection: Connection, rollout_id: str) -> list[Mapping[str, Any]]:
+def known(connection: Connection) -> list[str]:
+    """Return the ids of all rollouts that there are, or of which there are events, oldest first."""
+    begun = list(connection.execute(select(rollouts.c.id).order_by(rollouts.c.created_at, rollouts.c.id)).scalars())
+    told = connection.execute(select(events.c.rollout_id).distinct()).scalars()
+    return begun + sorted(set(told) - set(begun))
+
+
+def rows(connection: Connection, rollout_id: str) -> list[Mapping[str, Any]]:
     """Return the rows as they are stored: `at` is hashed as text, and must not be made right by being read."""
     columns = [*(events.c[name] for name in _TOLD if name != "at"), events.c.prev_hash, events.c.hash]
     query = select(*columns, type_coerce(events.c.at, String).label("at")).where(events.c.rollout_id == rollout_id)
     return [dict(row) for row in connection.execute(query.order_by(events.c.seq)).mappings()]
 
 
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text, in hex: events tell by it what is too long for them."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _hash(prev_hash: str, row: Mapping[str, Any]) -> str:
     told = [prev_hash, *(row[name] for name in _TOLD)]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return digest(json.dumps(told, ensure_ascii=False, separators=(",", ":")))

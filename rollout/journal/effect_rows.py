@@ -15,7 +15,7 @@ from sqlalchemy import Row, bindparam, select
 from rollout.codec import effect_of, effect_text
 from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Resize, Resume, SetReference, Suspend
 from rollout.errors import Bug
-from rollout.journal.chain import Page
+from rollout.journal.chain import Page, digest
 from rollout.journal.models import attempts, effects, killed_jobs, one_line
 from rollout.ports import Receipt, Settled
 
@@ -76,9 +76,11 @@ def forgive(page: Page, now: datetime) -> None:
 
 def _save(page: Page, effect: Effect, now: datetime) -> None:
     named = {"rollout_id": page.rollout_id, "key": effect.key, "kind": effect.kind, "target": effect.target}
-    state = {"request": effect_text(effect), "state": "intended", "sent": 1, "detail": "", "epoch": page.author.epoch}
+    request = effect_text(effect)
+    state = {"request": request, "state": "intended", "sent": 1, "detail": "", "epoch": page.author.epoch}
     page.connection.execute(effects.insert(), named | state | {"intended_at": now, "sent_at": now})
-    page.tell(now, "effect", f"intended: {_words(effect)}", key=effect.key, state="intended", sent=1)
+    told = {"state": "intended", "sent": 1, "request": digest(request)}
+    page.tell(now, "effect", f"intended: {_words(effect)}", key=effect.key, **told)
 
 
 def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> None:
@@ -89,7 +91,7 @@ def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> Non
         raise Bug(f"{row.key} of {row.rollout_id} may have been applied: it must not be sent with another request")
     _change(page, row, state="intended", request=request, sent=sent, sent_at=now, answered_at=None, retry_at=None)
     text = f"sent again, request {sent}: {_words(effect)}"
-    page.tell(now, "effect", text, key=effect.key, state="intended", sent=sent)
+    page.tell(now, "effect", text, key=effect.key, state="intended", sent=sent, request=digest(request))
 
 
 def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:

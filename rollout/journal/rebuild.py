@@ -12,7 +12,7 @@ from rollout import __version__
 from rollout.codec import effect_text, plan_text
 from rollout.effects import Effect
 from rollout.journal import node_rows, term
-from rollout.journal.chain import Author, Page
+from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.models import effects, leases, rollouts
 from rollout.journal.term import Time
@@ -65,7 +65,7 @@ def write(
     page = Page(connection, record.id, author)
     node_rows.add_groups(page, plan)
     told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "to": record.phase.value}
-    page.tell(now, "begun", _text(record, author), **told)
+    page.tell(now, "begun", _text(record, author), **told, plan=digest(plan_text(plan)))
     node_rows.add(page, record.nodes, now)
     for effect in adopted:
         _adopt(page, effect, now)
@@ -79,7 +79,8 @@ def _adopt(page: Page, effect: Effect, now: datetime) -> None:
     state = {"request": effect_text(effect), "state": "done", "sent": 0, "detail": detail, "epoch": page.author.epoch}
     times = {"intended_at": now, "sent_at": now, "settled_at": now}
     page.connection.execute(effects.insert(), named | state | times)
-    page.tell(now, "effect", f"done: {effect.kind} {effect.target}: {detail}", key=effect.key, state="done")
+    told = {"state": "done", "request": digest(effect_text(effect))}
+    page.tell(now, "effect", f"done: {effect.kind} {effect.target}: {detail}", key=effect.key, **told)
 
 
 def _text(record: Record, author: Author) -> str:

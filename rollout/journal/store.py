@@ -19,10 +19,10 @@ from rollout.codec import plan_text
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import Bug, UserError
-from rollout.journal import chain, effect_rows, node_rows, reading, rebuild, term
-from rollout.journal.chain import Author, Page
+from rollout.journal import audit, effect_rows, node_rows, reading, rebuild, term
+from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
-from rollout.journal.models import events, killed_jobs, leases, rollouts
+from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
 from rollout.journal.tenure import T, Tenure, Work
 from rollout.journal.trouble import InDoubt
 from rollout.machine import Phase
@@ -57,7 +57,7 @@ class SqlJournal:
 
     def begin(self, rollout_id: str, key: str | None, plan: Plan, now: datetime) -> None:
         first = {"id": rollout_id, "caller_key": key, "cluster": plan.cluster, "ami": plan.ami, "phase": Phase.PLANNED}
-        stored = {"plan": plan_text(plan), "journal_version": JOURNAL_VERSION, "begun_by": __version__, "round": 0}
+        fixed = {"plan": plan_text(plan), "journal_version": JOURNAL_VERSION, "begun_by": __version__, "round": 0}
         times = {"since": now, "created_at": now, "updated_at": now}
         groups = ", ".join(group.name for group in plan.groups)
         text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
@@ -65,10 +65,11 @@ class SqlJournal:
             raise UserError(f"the key has {len(key)} characters", hint=f"give one of at most {LONGEST_KEY}")
 
         def work(connection: Connection) -> None:
-            connection.execute(rollouts.insert().values(**first, **stored, **times))
+            connection.execute(rollouts.insert().values(**first, **fixed, **times))
             page = Page(connection, rollout_id, self._author)
             node_rows.add_groups(page, plan)
-            page.tell(now, "begun", text, key=key, ami=plan.ami, cluster=plan.cluster, to=Phase.PLANNED.value)
+            told = {"key": key, "ami": plan.ami, "cluster": plan.cluster, "to": Phase.PLANNED.value}
+            page.tell(now, "begun", text, **told, plan=digest(plan_text(plan)))
             page.close()
 
         try:
@@ -151,9 +152,9 @@ class SqlJournal:
             row = self._row(page.connection, rollout_id)
             phase = machine.step(row.phase, "advance")
             page.change(phase=phase, since=now, deadline=deadline, ended_at=now if machine.terminal(phase) else None)
-            _commit(page, row, step)
+            fixed = _commit(page, row, step)
             text = f"{row.phase.value} → {phase.value}: {step.why}{_until(deadline)}"
-            page.tell(now, "phase", text, **{"from": row.phase.value, "to": phase.value})
+            page.tell(now, "phase", text, **{"from": row.phase.value, "to": phase.value}, **fixed)
             node_rows.add(page, step.nodes, now)
             for line in step.report:
                 page.tell(now, "report", line)
@@ -199,10 +200,10 @@ class SqlJournal:
     # ---- beyond the port: what is joined with the other side's log in order to prove the promises ------------------
 
     def verify(self, rollout_id: str) -> tuple[int, tuple[str, ...]]:
-        """Check the chain of events: how many there are, and what is wrong, one sentence each."""
+        """Check the events, and that the tables say the same: how many there are, and what is wrong."""
         with self.database.reading() as connection:
             self._row(connection, rollout_id)
-            return chain.verify(connection, rollout_id)
+            return audit.problems(connection, rollout_id)
 
     def intents(self, rollout_id: str) -> tuple[tuple[datetime, Effect], ...]:
         """Return every effect of a rollout with the instant at which it was first saved, in that order."""
@@ -255,15 +256,20 @@ class SqlJournal:
         return None
 
 
-def _commit(page: Page, row: Row[Any], step: Advance) -> None:
-    """Write what a phase fixes for good with its end."""
+def _commit(page: Page, row: Row[Any], step: Advance) -> dict[str, str]:
+    """Write what a phase fixes for good with its end; return it as its event tells it."""
+    fixed = {}
     if step.plan is not None:
-        page.change(plan=plan_text(step.plan))
+        text = plan_text(step.plan)
+        page.change(plan=text)
         node_rows.update_groups(page, step.plan)
+        fixed["plan"] = digest(text)
     if step.drain_deadline is not None:
         if row.drain_deadline is not None:
             raise Bug(f"the drain deadline of {row.id} is stored for good: it must not be moved")
         page.change(drain_deadline=step.drain_deadline)
+        fixed["drain_deadline"] = stored(step.drain_deadline)
+    return fixed
 
 
 def _until(deadline: datetime | None) -> str:

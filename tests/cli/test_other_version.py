@@ -37,7 +37,7 @@ def test_is_not_gone_on_with(folder: Path, command: tuple[str, ...]) -> None:
 
 
 def test_is_told_all_the_same(folder: Path) -> None:
-    """Status tells what needs no plan, and why there is no more; list and events tell everything."""
+    """Status tells what needs no plan, and why there is no more; list, events and audit tell everything."""
     status = rollout("status", cwd=folder)
     assert (status.code, status.err) == (0, "")
     assert status.out.splitlines()[:5] == [
@@ -50,6 +50,8 @@ def test_is_told_all_the_same(folder: Path) -> None:
     assert "pip install eks-rollout==7.0.0" in status.out
     assert samples.ID in rollout("list", cwd=folder).out
     assert "begun" in rollout("events", cwd=folder).out
+    assert rollout("audit", "verify", cwd=folder).code == 0
+    assert '"type": "rollout"' in rollout("audit", "export", cwd=folder).out
 
 
 def test_programs_are_told_by_the_exit_code(folder: Path) -> None:

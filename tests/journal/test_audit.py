@@ -15,6 +15,7 @@ from rollout.journal.views import VIEWS
 from tests.journal.samples import ID, story, tamper
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 QUERIES = re.findall(r"(<!-- empty -->\n)?```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -45,7 +46,7 @@ def test_every_table_is_told() -> None:
 
 
 def check_alone(url: str) -> subprocess.CompletedProcess[str]:
-    [program] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    program = next(text for text in PROGRAMS if "sys.argv" in text)
     where = url.removeprefix("sqlite:///").replace("+psycopg", "")
     command = [sys.executable, "-c", program, where]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,76 @@
+"""`rollout audit`: whether a history can be trusted, and all of it for whoever does not trust this tool."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options
+
+if TYPE_CHECKING:
+    from rollout.journal import SqlJournal
+    from rollout.journal.audit import Verdict
+
+#: Exit code: what was looked for is not there, or is not as it was.
+BROKEN = 1
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Prove a journal's history, or hand it out.")
+
+
+@app.command()
+def verify(
+    rollout_id: options.RolloutId = None,
+    *,
+    head: Annotated[
+        str, typer.Option("--head", metavar="HASH", help="A head of the chain that was noted elsewhere: is it in it?")
+    ] = "",
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+) -> None:
+    """Check the chain of events, and that all tables say what the events say; default: of all rollouts.
+
+    Exit 1 if something was changed, removed or added, or if no chain has the head that is given.
+    """
+    from rollout.journal import audit, read_journal
+
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        verdicts = audit.verify(journal.database, _known(rollout_id, journal), head)
+    for one in verdicts:
+        _tell(one)
+    if head and all(one.at is None for one in verdicts):
+        typer.echo(f"no event has the head {head}: what it was the head of was written anew, or is another journal's")
+        raise typer.Exit(BROKEN)
+    if any(one.problems for one in verdicts):
+        raise typer.Exit(BROKEN)
+
+
+@app.command()
+def export(
+    rollout_id: options.RolloutId = None, *, config: options.WhoseJournal = None, database: options.Database = None
+) -> None:
+    """Print all rows as JSON, one object a line; default: of all rollouts. docs/audit.md says how to read them."""
+    import json
+
+    from rollout.journal import read_journal
+    from rollout.journal.export import records
+
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        for record in records(journal.database, _known(rollout_id, journal)):
+            typer.echo(json.dumps(record, ensure_ascii=False))
+
+
+def _known(rollout_id: str | None, journal: SqlJournal) -> str | None:
+    """Return the id; `UserError` if there is no such rollout."""
+    from rollout.cli import choosing
+
+    return choosing.to_show(rollout_id, journal.summaries()).id if rollout_id else None
+
+
+def _tell(one: Verdict) -> None:
+    typer.echo(f"{one.rollout_id}: {one.count} events, head {one.head}")
+    if one.at is not None:
+        typer.echo(f"  the head given is event {one.at} of {one.count}")
+    for problem in one.problems:
+        typer.echo(f"  {problem}")

@@ -1,0 +1,79 @@
+"""`rollout audit`: the chain checked, and handed out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli import samples
+from tests.cli.run import Result, rollout
+from tests.journal.samples import tamper
+
+
+def audit(folder: Path, *arguments: str) -> Result:
+    """Run `rollout audit` on the journal in a folder."""
+    return rollout("audit", *arguments, "--database", samples.url(folder), cwd=folder)
+
+
+def test_verified(tmp_path: Path) -> None:
+    """A journal that nobody touched: the number of events and the head, exit 0."""
+    journal = samples.draining(tmp_path)
+    events = journal.events(samples.ID)
+    for one in ((), (samples.ID,)):
+        ended = audit(tmp_path, "verify", *one)
+        assert (ended.code, ended.out) == (0, f"{samples.ID}: {len(events)} events, head {events[-1].hash}\n")
+
+
+def test_earlier_head(tmp_path: Path) -> None:
+    """A head from the log of an earlier phase's end is in the chain: which event it was is told."""
+    events = samples.draining(tmp_path).events(samples.ID)
+    ended = audit(tmp_path, "verify", "--head", events[3].hash)
+    assert ended.code == 0
+    assert ended.out.splitlines()[1:] == [f"  the head given is event 4 of {len(events)}"]
+
+
+def test_unknown_head(tmp_path: Path) -> None:
+    """A head that is in no chain says that the history was written anew: exit 1."""
+    samples.draining(tmp_path)
+    ended = audit(tmp_path, "verify", samples.ID, "--head", "ab" * 32)
+    assert ended.code == 1
+    assert f"no event has the head {'ab' * 32}" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE events SET text = 'all was well' WHERE seq = 3", "event 3 of {0} was changed after it was written"),
+        ("DELETE FROM events WHERE seq = 3", "event 3 of {0} is missing"),
+        ("DELETE FROM events WHERE seq > 3", "{0} had 12 events when it was last written, now it has 3"),
+        ("UPDATE nodes SET stage = 'GONE' WHERE instance_id = 'i-1'", "node i-1 is in stage GONE, by its events in"),
+    ],
+)
+def test_changed(tmp_path: Path, statement: str, says: str) -> None:
+    """What was changed afterwards is said in words: exit 1."""
+    journal = samples.draining(tmp_path)
+    tamper(journal, statement)
+    ended = audit(tmp_path, "verify")
+    assert ended.code == 1
+    assert says.format(samples.ID) in ended.out
+
+
+def test_export(tmp_path: Path) -> None:
+    """One JSON object a line, of one rollout or of all."""
+    journal = samples.done(tmp_path)
+    journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
+    every = [json.loads(line) for line in audit(tmp_path, "export").out.splitlines()]
+    one = [json.loads(line) for line in audit(tmp_path, "export", samples.ID).out.splitlines()]
+    assert [record["id"] for record in every if record["type"] == "rollout"] == [samples.ID, "20260106-080000-ffff"]
+    assert one == [record for record in every if samples.ID in {record.get("id"), record.get("rollout_id")}]
+
+
+def test_unknown_rollout(tmp_path: Path) -> None:
+    """There is nothing to verify or to hand out of a rollout that is not there."""
+    samples.draining(tmp_path)
+    for verb in ("verify", "export"):
+        ended = audit(tmp_path, verb, "nobody")
+        assert (ended.code, ended.out) == (2, "")
+        assert "there is no rollout nobody" in ended.err

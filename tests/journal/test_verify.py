@@ -1,0 +1,141 @@
+"""Whatever is changed in a journal afterwards is found, also by those who know how triggers are dropped."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from rollout.journal import SqlJournal, audit, export, place
+from rollout.journal.models import metadata
+from tests.journal.samples import EVICT, ID, PLAN, RESIZE, later, on_sqlite, story, tamper
+from tests.journal.test_audit import PROGRAMS
+
+
+@pytest.fixture
+def told(empty: SqlJournal) -> SqlJournal:
+    """A journal with something in every table."""
+    story(empty)
+    return empty
+
+
+def found(journal: SqlJournal) -> list[str]:
+    """What is wrong with the story's rollout."""
+    return [problem.removesuffix(f" ({ID})") for problem in journal.verify(ID)[1]]
+
+
+RESIZED, EVICTED = f"effect {RESIZE.key}", f"effect {EVICT.key}"
+LEDGER = "the ledger of killed Jobs and the events do not say the same of Job demo/scraper"
+CHANGES = [
+    ("UPDATE rollouts SET phase = 'DONE'", "the rollout's phase is DONE, by its events LAUNCH_TEMPLATE"),
+    ("UPDATE rollouts SET drain_deadline = '2026-01-05T09:00:00.000000Z'", "the rollout's drain_deadline is"),
+    ("UPDATE rollouts SET caller_key = 'build-18'", "the rollout's caller_key is build-18, by its events build-17"),
+    ("UPDATE rollouts SET round = 0", "the rollout's round is 0, by its events 1"),
+    ("UPDATE rollouts SET halted = 'why'", "the rollout's halted is why, by its events empty"),
+    ("UPDATE rollouts SET plan = REPLACE(plan, 'ami-', 'ami+')", "the rollout's plan is not the one"),
+    ("UPDATE effects SET state = 'refused' WHERE kind = 'resize'", f"{RESIZED} is refused, sent 1: by its events done"),
+    ("UPDATE effects SET sent = 1 WHERE kind = 'evict'", f"{EVICTED} is done, sent 1: by its events done, sent 2"),
+    ("UPDATE effects SET request = '{}' WHERE kind = 'terminate'", "the request of effect terminate:"),
+    ("UPDATE effects SET key = 'other' WHERE kind = 'resize'", "effect other stands in no event"),
+    ("UPDATE attempts SET outcome = 'unknown' WHERE outcome = 'retry'", f"{EVICTED}: its attempt request-evict"),
+    ("UPDATE attempts SET request_id = 'forged' WHERE outcome = 'retry'", f"{EVICTED}: its attempt forged"),
+    ("DELETE FROM attempts WHERE outcome = 'retry'", f"{EVICTED}: its attempt request-evict"),
+    ("UPDATE nodes SET stage = 'WAITING'", "node i-1 is in stage WAITING, by its events in GONE"),
+    ("DELETE FROM nodes", "node i-1 is gone from its table"),
+    ("DELETE FROM killed_jobs", LEDGER),
+    ("UPDATE killed_jobs SET at = '2026-01-05T09:00:00.000000Z'", LEDGER),
+    ("DELETE FROM leases WHERE epoch = 1", "the lease of epoch 1 is gone"),
+]
+
+
+def test_in_order(told: SqlJournal) -> None:
+    """A journal that nobody touched is in order, and its verdict names the newest event's hash."""
+    [verdict] = audit.verify(told.database)
+    assert verdict == audit.Verdict(ID, len(told.events(ID)), told.events(ID)[-1].hash, (), None)
+
+
+@pytest.mark.parametrize(("statement", "says"), CHANGES, ids=[str(number) for number in range(len(CHANGES))])
+def test_changed_table(told: SqlJournal, statement: str, says: str) -> None:
+    """A row that does not say what its events say is named, although the chain itself is unbroken."""
+    tamper(told, statement)
+    assert found(told)[0].startswith(says)
+
+
+def test_added_row(told: SqlJournal) -> None:
+    """A node that no event tells of is named."""
+    columns = ", ".join(column.name for column in metadata.tables["nodes"].c)
+    values = columns.replace("instance_id", "'i-7'").replace("id, rollout", "77, rollout", 1)
+    tamper(told, f"INSERT INTO nodes ({columns}) SELECT {values} FROM nodes")  # noqa: S608  the table's own columns
+    assert found(told) == ["node i-7 stands in no event"]
+
+
+@on_sqlite
+def test_removed_rollout(told: SqlJournal, url: str) -> None:
+    """A rollout of which only the events are left, which a foreign shell may bring about, is named."""
+    told.close()
+    with closing(sqlite3.connect(place.path_of(url), isolation_level=None)) as shell:
+        for (name,) in shell.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            shell.execute(f"DROP TRIGGER {name}")
+        shell.execute("DELETE FROM rollouts")
+    [verdict] = audit.verify(told.database)
+    assert verdict.problems == (f"{ID} is gone from the table of rollouts",)
+
+
+@pytest.mark.parametrize("back", [0, 5])
+def test_head(told: SqlJournal, back: int) -> None:
+    """A head that was noted earlier is found, and the verdict says which event it is."""
+    noted = told.events(ID)[-1 - back]
+    [verdict] = audit.verify(told.database, ID, noted.hash)
+    assert verdict.at == noted.seq == verdict.count - back
+
+
+def test_forged(told: SqlJournal) -> None:
+    """A history that was written anew, with all hashes right, does not have the head that was noted before."""
+    noted = told.events(ID)[-1].hash
+    rewrite(told)
+    [verdict] = audit.verify(told.database, ID, noted)
+    assert (verdict.problems, verdict.at) == ((), None)
+
+
+def rewrite(journal: SqlJournal) -> None:
+    """Forge a whole chain: what the triggers refuse and the chain alone cannot show."""
+    tamper(journal, "DELETE FROM killed_jobs", "DELETE FROM attempts", "DELETE FROM effects", "DELETE FROM nodes")
+    tamper(journal, "DELETE FROM events", "DELETE FROM node_groups", "DELETE FROM rollouts")
+    journal.begin(ID, "build-17", PLAN, later(1))
+
+
+def test_export_is_whole(told: SqlJournal) -> None:
+    """Every row of every table is a record, with all its columns, in the documented order; twice the same."""
+    exported = list(export.records(told.database))
+    assert exported == list(export.records(told.database, ID))
+    kinds = {"lease": "leases", "rollout": "rollouts", "node_group": "node_groups", "node": "nodes"} | {
+        "effect": "effects", "attempt": "attempts", "killed_job": "killed_jobs", "event": "events"
+    }  # fmt: skip
+    with told.database.reading() as connection:
+        for kind, table in kinds.items():
+            there = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar()  # noqa: S608  one of ours
+            of_kind = [record for record in exported if record["type"] == kind]
+            assert len(of_kind) == there, kind
+            assert list(of_kind[0]) == ["type", *(column.name for column in metadata.tables[table].c)]
+    assert set(kinds.values()) == set(metadata.tables)
+    order = [record["type"] for record in exported]
+    firsts = sorted(set(order), key=order.index)
+    assert firsts == ["lease", "rollout", "node_group", "node", "effect", "attempt", "killed_job", "event"]
+
+
+def test_chain_from_the_export(told: SqlJournal) -> None:
+    """The page's own program, which has only the export, computes the chain's head anew, and finds a changed line."""
+    lines = [json.dumps(record, ensure_ascii=False) for record in export.records(told.database)]
+    program = next(text for text in PROGRAMS if "sys.stdin" in text)
+
+    def run(text: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+    assert run("\n".join(lines)).stdout == f"{ID} {told.events(ID)[-1].hash}\n"
+    changed = "\n".join(lines).replace("no capacity", "more capacity")
+    assert "was changed" in run(changed).stderr
