@@ -212,7 +212,7 @@ class MarkerSeen:
     @property
     def label(self) -> str:
         """Whose it is, in words."""
-        where = f", in {self.mark.phase.value}, worked from {self.mark.journal}" if self.mark else ""
+        where = f" (in {self.mark.phase.value}, worked from {self.mark.journal})" if self.mark else ""
         return f"rollout {self.rollout_id or 'of an unknown id'}{where}"
 
 

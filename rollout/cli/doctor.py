@@ -139,18 +139,21 @@ def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Seen:
 
 
 def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Sequence[Finding]) -> Iterator[str]:
+    from rollout.cli import text
+
     active = journal.active
     at_work = f"rollout {active.id}, in {active.phase.value}" if active else "no unfinished rollout"
     yield f"cluster {config.cluster} ({config.region})"
     yield f"  journal  {journal.missing or f'{at_work} ({journal.name})'}"
     yield f"  marker   {marker.label if marker else 'none'}"
     for finding in findings:
-        yield finding.what
-        yield f"  {'a person must act' if finding.person else 'no harm'}: {finding.then}"
+        yield f"{'!' if finding.person else '-'} {finding.what}"
+        yield f"  {'next: ' if finding.person else ''}{finding.then}"
+    persons = sum(finding.person for finding in findings)
     if not findings:
         yield "nothing differs"
-    elif not any(finding.person for finding in findings):
-        yield "nothing of it needs a person"
+    else:
+        yield f"{persons or 'none'} of {text.count(len(findings), 'difference')} for a person"
 
 
 # ---- rebuilding -----------------------------------------------------------------------------------------------------

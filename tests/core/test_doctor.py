@@ -195,7 +195,7 @@ def test_what_a_rollout_left_behind(world: Seen, command: str) -> None:
 def test_a_marker_that_the_journal_does_not_know() -> None:
     """Whose it is, since when, from where; and how to go on, where the marker can be read."""
     told_of = lost(replace(MARKER, mark=mark(record(journal="/there.db"))), "/here.db")
-    assert "rollout r1, in DRAIN, worked from /there.db, and this journal (/here.db) does not know" in told_of.what
+    assert "rollout r1 (in DRAIN, worked from /there.db), and this journal (/here.db) does not know" in told_of.what
     assert "rollout doctor --rebuild" in told_of.then
     assert "--rebuild" not in lost(MarkerSeen(ID, "uid-marker"), "/here.db").then
 

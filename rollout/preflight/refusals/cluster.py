@@ -19,8 +19,9 @@ def marked(found: Survey, request: Request) -> Iterator[Refusal]:
             f"rollout resume {found.marker.rollout_id} with its own journal; only if that is lost: rollout doctor, "
             "then: rollout doctor --rebuild"
         )
-        whose = f"{found.marker.label} is at work on {request.cluster}"
-        yield Refusal(f"{whose}: ConfigMap kube-system/eks-rollout is its marker", hint)
+        yield Refusal(
+            f"{request.cluster} is marked by ConfigMap kube-system/eks-rollout as that of {found.marker.label}", hint
+        )
 
 
 def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
