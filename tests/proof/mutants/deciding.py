@@ -170,4 +170,12 @@ MUTANTS = (
         new="    if more is not None:\n        return None\n    where",
         killers=("tests/core/test_phases_marking.py::test_a_journal_that_is_older_than_the_marker",),
     ),
+    Mutant(
+        name="begun-anew-beside-a-marker",
+        breaks="A rollout begins although the cluster's marker says that another one never ended.",
+        file="rollout/preflight/refusals/cluster.py",
+        old="    if found.marker:\n",
+        new="    if not found:\n",
+        killers=("tests/core/test_preflight.py::test_a_reason_is_told_with_what_to_do_next[marker]",),
+    ),
 )

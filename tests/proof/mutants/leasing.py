@@ -148,4 +148,30 @@ MUTANTS = (
         new="            if not number:\n",
         killers=("tests/journal/test_tenure.py::test_every_verb_is_done_once[before-postgres]",),
     ),
+    Mutant(
+        name="stop-not-asked-for",
+        breaks="Requests leave although this process was told to stop.",
+        file="rollout/gate.py",
+        old="""        if self.stopping():
+            raise Retry("not sent""",
+        new="""        if not self.trusted():
+            raise Retry("not sent""",
+        killers=("tests/core/test_gate.py::test_who_is_told_to_stop_asks_and_sends_nothing_more",),
+    ),
+    Mutant(
+        name="not-written-and-believed",
+        breaks="When patience ends with a journal that is away, an intent that it did not take is taken for written.",
+        file="rollout/journal/tenure.py",
+        old="raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble",
+        new="return None",
+        killers=("tests/journal/test_tenure.py::test_patience_ends[sqlite]",),
+    ),
+    Mutant(
+        name="epoch-counted-anew",
+        breaks="After the loss of a journal epochs begin again below that of the marker.",
+        file="rollout/journal/rebuild.py",
+        old="number = max(epoch, last.epoch + 1 if last else 1)",
+        new="number = last.epoch + 1 if last else 1",
+        killers=("tests/journal/test_rebuild.py::test_the_next_epoch_is_above_the_lost_one[sqlite]",),
+    ),
 )

@@ -124,7 +124,7 @@ MUTANTS = (
         new="""        ["cluster"],
         unique=False,
 """,
-        killers=("tests/journal/test_store.py::test_one_active_rollout_per_cluster[sqlite]",),
+        killers=("tests/journal/test_store.py::test_one_active_rollout_per_cluster[postgres]",),
     ),
     Mutant(
         name="events-may-be-changed",
@@ -141,5 +141,13 @@ MUTANTS = (
         old="    if readable(version):\n",
         new="    if version:\n",
         killers=("tests/journal/test_versions.py::test_without_a_handler[planned-sqlite]",),
+    ),
+    Mutant(
+        name="file-without-a-name",
+        breaks="A runner goes on writing to a journal file that was deleted, which nobody will ever read.",
+        file="rollout/journal/sqlite.py",
+        old="if connection.info[_FILE] != _identity(path):",
+        new="if not connection.info:",
+        killers=("tests/journal/test_tenure.py::test_a_file_that_is_moved_away",),
     ),
 )
