@@ -23,22 +23,29 @@ KILLS = {
     "pool": "killed once, effects side by side",
     "request": "the installed command, killed in a request",
 }
-#: Facts that are figures, or say where to find a run again.
-_ASIDE = {"kind", "passed", "seconds", "points", "sent_again"}
+#: Headings of other kinds of runs; a kind that is not here is its own.
+TITLES = {"effect": "Faults of requests", "mutant": "Faults made in the code", "state machine": "Orders by chance"}
+#: Facts that no table counts.
+_ASIDE = {"kind", "passed", "seconds"}
+#: Facts that are added up.
+_SUMS = {"sent_again", "examples"}
 
 
 def tables(runs: Sequence[Run]) -> str:
     """Return all tables, below headings of their own."""
     kills = [run for run in runs if run["kind"] in KILLS]
     sections = [_section("Runs", _by_run(kills)), _section("Where they were killed", _by_step(kills))]
-    others = sorted({run["kind"] for run in runs} - KILLS.keys())
-    sections += [_section(kind.capitalize(), _by_facts(run for run in runs if run["kind"] == kind)) for kind in others]
-    return "\n".join(sections)
+    for kind in sorted({run["kind"] for run in runs} - KILLS.keys()):
+        found = [run for run in runs if run["kind"] == kind]
+        sections.append(_section(TITLES.get(kind, kind.capitalize()), _by_facts(found)))
+        if all("effects" in run for run in found):
+            sections.append(_section("Each kind of effect, disturbed so often by each fault", _by_effect(found)))
+    return "".join(sections)
 
 
 def _section(title: str, rows: Iterable[Sequence[object]]) -> str:
     head, *body = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
-    return "\n".join(["", f"## {title}", "", head, "|---" * head.count(" | ") + "|---|", *body, ""])
+    return "\n".join([f"\n## {title}\n", head, "|---" * head.count(" | ") + "|---|", *body, ""])
 
 
 def _by_run(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
@@ -63,16 +70,27 @@ def _by_step(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
         yield what, kind, count["before"], count["after"], _all(count["passed"], killed)
 
 
-def _by_facts(runs: Iterable[Run]) -> Iterator[Sequence[object]]:
-    """One row for each combination of what was recorded of runs of a kind, in words or yes and no."""
-    found = list(runs)
-    names = sorted({key for run in found for key, value in run.items() if isinstance(value, str | bool)} - _ASIDE)
+def _by_facts(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
+    """One row for each combination of what was recorded of these runs, but for what is added up."""
+    facts = {key: value for run in runs for key, value in run.items() if key not in _ASIDE}
+    numbers = [key for key in facts if key in _SUMS]
+    words = [key for key, value in facts.items() if isinstance(value, str | int) and key not in _SUMS]
     groups: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in found:
-        groups[tuple(_word(run.get(name, "")) for name in names)].append(run)
-    yield *names, "runs", "as promised"
+    for run in runs:
+        groups[tuple(_word(run.get(name, "")) for name in words)].append(run)
+    yield *words, *numbers, "runs", "as promised"
     for row, same in sorted(groups.items()):
-        yield *row, len(same), _passed(same)
+        yield *row, *(sum(run.get(number, 0) for run in same) for number in numbers), len(same), _passed(same)
+
+
+def _by_effect(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
+    """Count how often a fault befell each kind of effect, over all runs with that fault."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for run in runs:
+        counts[run["fault"]].update(run["effects"])
+    yield "effect", *counts
+    for effect in sorted({effect for count in counts.values() for effect in count}):
+        yield effect, *(count[effect] for count in counts.values())
 
 
 def _word(value: object) -> str:
