@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from rollout.decision import Move, NodeWait
 from rollout.errors import Bug
@@ -16,13 +16,17 @@ from rollout.journal.models import node_groups, nodes
 from rollout.machine import Stage, step
 from rollout.plan import Node, NodeGroup, Plan
 
-_COLUMNS = [nodes.c[field.name] for field in fields(Node)]
+# Built once: it is asked at every tick. Its columns are the fields of `Node`, in their order.
+_ALL = (
+    select(*(nodes.c[field.name] for field in fields(Node)))
+    .where(nodes.c.rollout_id == bindparam("of"))
+    .order_by(nodes.c.id)
+)
 
 
 def read(connection: Connection, rollout_id: str) -> tuple[Node, ...]:
     """Return the nodes that must go, in the order in which they were added."""
-    query = select(*_COLUMNS).where(nodes.c.rollout_id == rollout_id).order_by(nodes.c.id)
-    return tuple(Node(*row) for row in connection.execute(query).all())
+    return tuple(Node(*row) for row in connection.execute(_ALL, {"of": rollout_id}).all())
 
 
 def add(page: Page, added: Sequence[Node], now: datetime) -> None:

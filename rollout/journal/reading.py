@@ -10,7 +10,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
@@ -20,6 +20,20 @@ from rollout.journal import node_rows
 from rollout.journal.models import effects, node_groups, rollouts
 from rollout.ports import Summary
 from rollout.record import EffectRow, Record, Written
+
+# Built once: each is asked at every tick.
+_OF = effects.c.rollout_id == bindparam("of")
+_UNSETTLED = (
+    select(*(effects.c[name] for name in ("request", "state", "sent", "sent_at", "answered_at", "retry_at", "detail")))
+    .where(_OF, effects.c.state.in_(("intended", "refused", "unknown")))
+    .order_by(effects.c.id)
+)
+_DONE = select(effects.c.key).where(_OF, effects.c.state == "done")
+_RESIZED = (
+    select(effects.c.kind, effects.c.target, effects.c.request)
+    .where(_OF, effects.c.kind.in_(("resize", "terminate")), effects.c.state == "done")
+    .order_by(effects.c.id.desc())
+)
 
 
 def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
@@ -78,10 +92,7 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
 
 
 def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[EffectRow, ...]:
-    c = effects.c
-    columns = (c.request, c.state, c.sent, c.sent_at, c.answered_at, c.retry_at, c.detail)
-    query = select(*columns).where(c.rollout_id == rollout_id, c.state.in_(("intended", "refused", "unknown")))
-    rows = connection.execute(query.order_by(c.id)).all()
+    rows = connection.execute(_UNSETTLED, {"of": rollout_id}).all()
     return tuple(
         EffectRow(
             effect=effect_of(row.request, version),
@@ -97,8 +108,7 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
 
 
 def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
-    query = select(effects.c.key).where(effects.c.rollout_id == rollout_id, effects.c.state == "done")
-    return frozenset(connection.execute(query).scalars().all())
+    return frozenset(connection.execute(_DONE, {"of": rollout_id}).scalars().all())
 
 
 def _written(connection: Connection, rollout_id: str, version: int) -> dict[str, Written]:
@@ -106,12 +116,8 @@ def _written(connection: Connection, rollout_id: str, version: int) -> dict[str,
 
     Their order is that in which they were intended, not that of their times: the next host's clock may be behind.
     """
-    c = effects.c
-    query = select(c.kind, c.target, c.request).where(
-        c.rollout_id == rollout_id, c.kind.in_(("resize", "terminate")), c.state == "done"
-    )
     newest_first: defaultdict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(query.order_by(c.id.desc())):
+    for row in connection.execute(_RESIZED, {"of": rollout_id}):
         group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
         newest_first[group].append(row.request)
     return {group: _left(requests, version) for group, requests in newest_first.items()}
