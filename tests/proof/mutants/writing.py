@@ -60,8 +60,8 @@ MUTANTS = (
         name="chain-may-be-cut",
         breaks="Events that are missing at the chain's end go unnoticed.",
         file="rollout/journal/chain.py",
-        old="if ends != len(rows):",
-        new="if ends < len(rows):",
+        old="elif ends != len(told):",
+        new="elif ends < len(told):",
         killers=("tests/journal/test_chain.py::test_cut_end[sqlite]",),
     ),
     Mutant(
@@ -149,5 +149,13 @@ MUTANTS = (
         old="if connection.info[_FILE] != _identity(path):",
         new="if not connection.info:",
         killers=("tests/journal/test_tenure.py::test_a_file_that_is_moved_away",),
+    ),
+    Mutant(
+        name="tables-may-differ-from-events",
+        breaks="`rollout audit verify` does not ask whether the tables say what the events say.",
+        file="rollout/journal/audit.py",
+        old="return count, broken or tuple(",
+        new="return count, broken and tuple(",
+        killers=("tests/journal/test_verify.py::test_changed_table[sqlite-0]",),
     ),
 )
