@@ -16,12 +16,16 @@ class Case:
 
     `pool`: effects leave side by side, as many as the configuration's default allows. Nobody can say in which order
     they do, so points have no fixed numbers then; in all other cases they leave one after the other.
+
+    `timed`: the world is struck at a moment of its own, which finds a run that was killed in another phase than one
+    that was not; what must be applied then is another matter, and only promises and ends are alike.
     """
 
     name: str
     scenario: str
     fault: Mapping[str, Any] | None = None
     pool: bool = False
+    timed: bool = False
 
 
 _REPLY_LOST: Mapping[str, Any] = {
@@ -33,9 +37,9 @@ POOL = Case("pool", "proof-plain", pool=True)
 #: What else goes wrong beside the kill.
 OTHERS = (
     Case("deadline", "proof-deadline"),
-    Case("vanish", "proof-vanish"),
+    Case("vanish", "proof-vanish", timed=True),
     Case("reply-lost", "proof-plain", _REPLY_LOST),
-    Case("surplus", "proof-surplus"),
+    Case("surplus", "proof-surplus", timed=True),
 )
 #: Between them they have every kind of effect that there is.
 EFFECTS = Case("effects", str(_WORLDS / "effects.yaml"))
