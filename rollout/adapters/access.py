@@ -49,7 +49,10 @@ def user_agent(run_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One identity in one region. `endpoint_url`: where AWS is, if not at its own addresses."""
+    """One identity in one region. `endpoint_url`: where AWS is, if not at its own addresses.
+
+    `gate`: what every request asks before it leaves.
+    """
 
     session: boto3.Session
     run_id: str

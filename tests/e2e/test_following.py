@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,9 @@ from tests.postgres import PASSWORD
 FOLLOWED = "it is followed from here"
 #: A terminate of the drain, before it is applied.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "before"}}
+
+#: A look of a start that has found no rollout to go on with.
+IN_SURVEY = {"match": {"operation": "DescribeImages", "nth": 1}, "hang": {"when": "before"}}
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,16 @@ class Place:
         return self.world.rollout("events", "--database", self.url).out
 
     def worked(self) -> Popen[str]:
-        """Start a runner and return when it stands in the drain."""
-        self.world.post("/faults", IN_DRAIN)
-        runner = self.spawn()
+        """Start a runner and return when it stands in the drain: it is stopped, and time with it, until SIGCONT."""
+        return self.stopped_at(IN_DRAIN)
+
+    def stopped_at(self, fault: Mapping[str, Any], *arguments: str) -> Popen[str]:
+        """Start a runner and stop it in the request that this fault makes hang."""
+        self.world.post("/faults", fault)
+        runner = self.spawn(*arguments)
         self.world.get("/hung")
+        runner.send_signal(signal.SIGSTOP)
+        self.world.release()
         return runner
 
     def followed(self) -> Popen[str]:
@@ -46,11 +57,15 @@ class Place:
         return follower
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+#: Where the two kinds of lease differ.
+BOTH = pytest.mark.parametrize("place", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest, world: Worlds, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A brief world, and a journal in a file or on a server."""
     simulated = world("proof-plain")
-    if request.param == "sqlite":
+    if getattr(request, "param", "sqlite") == "sqlite":
         return Place(simulated, simulated.database)
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     url = empty_database(simulated, request.getfixturevalue("postgres"))
@@ -58,12 +73,13 @@ def place(request: pytest.FixtureRequest, world: Worlds, monkeypatch: pytest.Mon
     return Place(simulated, url)
 
 
+@BOTH
 def test_who_works_is_followed_to_the_end(place: Place) -> None:
     """The second says who works, shows what happens, and ends as the first does: 0, done, nothing done twice."""
     first = place.worked()
     second = place.spawn()
     says(second, f"process {first.pid} on {os.uname().nodename}")
-    place.world.release()
+    first.send_signal(signal.SIGCONT)
     assert finish(first).code == 0
     followed = finish(second)
     assert followed.code == 0, followed
@@ -72,13 +88,13 @@ def test_who_works_is_followed_to_the_end(place: Place) -> None:
     assert broken(place.world, place.url) == {}
 
 
+@BOTH
 def test_who_dies_while_being_followed_is_taken_over_from(place: Place) -> None:
     """At once beside a file, at the lease's end on a server; who it was stands on the screen and in the history."""
     first = place.worked()
     second = place.followed()
     first.kill()
     finish(first)
-    place.world.release()
     took_over = finish(second)
     assert took_over.code == 0, took_over
     assert "this process goes on with it" in took_over.out
@@ -91,9 +107,9 @@ def test_a_halt_under_another_runner_is_not_cleared_by_following(place: Place) -
     """Both end with exit 1 and the halt's words; the halt is for a person to see."""
     first = place.worked()
     second = place.followed()
-    place.world.release()
     refused = {"status": 403, "code": "AccessDenied"}
     place.world.post("/faults", {"match": {"operation": "TerminateInstanceInAutoScalingGroup"}, "error": refused})
+    first.send_signal(signal.SIGCONT)
     ends = finish(first), finish(second)
     assert [end.code for end in ends] == [1, 1], ends
     assert all("halted: terminate of" in end.out for end in ends)
@@ -107,11 +123,12 @@ def test_who_follows_can_be_stopped(place: Place) -> None:
     second.send_signal(signal.SIGTERM)
     left = finish(second)
     assert (left.code, f"is being worked by process {first.pid}" in left.err) == (75, True), left
-    place.world.release()
+    first.send_signal(signal.SIGCONT)
     assert finish(first).code == 0
     assert "interrupted" not in place.events()
 
 
+@BOTH
 def test_the_same_command_twice_at_once_is_one_rollout(place: Place) -> None:
     """One begins and works it, the other, which has looked before that, follows: the same id, and both end with 0."""
     first, second = _at_once(place)
@@ -128,13 +145,11 @@ def test_another_rollout_at_once_is_refused(place: Place) -> None:
 
 
 def _at_once(place: Place, *arguments: str) -> tuple[Result, Result]:
-    """Start one, which is held up when it has seen that no rollout is there, and another, which begins meanwhile."""
-    place.world.post("/faults", {"match": {"operation": "DescribeImages", "nth": 1}, "hang": {"when": "before"}})
-    first = place.spawn(*arguments)
-    place.world.get("/hung")
+    """Start one, which is stopped when it has seen that no rollout is there, and another, which begins meanwhile."""
+    first = place.stopped_at(IN_SURVEY, *arguments)
     second = place.spawn()
     assert second.stdout
     rollout_id = second.stdout.readline()
-    place.world.release()
+    first.send_signal(signal.SIGCONT)
     ends = finish(first), finish(second)
     return ends[0], Result(ends[1].code, rollout_id + ends[1].out, ends[1].err)
