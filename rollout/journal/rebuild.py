@@ -14,7 +14,7 @@ from rollout.effects import Effect
 from rollout.journal import node_rows, term
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
-from rollout.journal.models import effects, leases, rollouts
+from rollout.journal.models import effects, leases, rollouts, stored
 from rollout.journal.term import Time
 from rollout.record import Record
 from rollout.versions import JOURNAL_VERSION
@@ -65,6 +65,8 @@ def write(
     page = Page(connection, record.id, author)
     node_rows.add_groups(page, plan)
     told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "to": record.phase.value}
+    if record.drain_deadline:
+        told |= {"drain_deadline": stored(record.drain_deadline)}
     page.tell(now, "begun", _text(record, author), **told, plan=digest(plan_text(plan)))
     node_rows.add(page, record.nodes, now)
     for effect in adopted:

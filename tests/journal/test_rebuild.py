@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from rollout.effects import Resize, Terminate
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, rebuild
 from rollout.journal.lease import Taken, hold
+from rollout.journal.models import stored
 from rollout.journal.term import Holder, database_time
 from rollout.machine import Phase, Stage
 from rollout.plan import Node, Sizes
@@ -49,6 +51,21 @@ def test_the_history_begins_with_who_rebuilt_it(empty: SqlJournal) -> None:
     assert "rebuilt from the marker by tester, in DRAIN; its journal was lost" in events[0].text
     assert "done: resize workers: adopted by doctor --rebuild" in [one.text for one in events]
     assert empty.verify(ID) == (len(events), ())
+
+
+def test_the_drain_deadline_is_told(empty: SqlJournal) -> None:
+    """Whoever moves it afterwards, past the triggers, is found out by the history; before DRAIN there is none."""
+    rebuilt(empty)
+    (begun, *_) = events(empty)
+    assert f'"drain_deadline": "{stored(later(7200))}"' in begun
+    early = replace(RECORD, id="early", key=None, plan=replace(WHOLE, cluster="other"), drain_deadline=None)
+    rebuilt(empty, Rebuilt(early, ()))
+    assert empty.verify("early")[1] == ()
+
+
+def events(journal: SqlJournal) -> list[str]:
+    with journal.database.reading() as connection:
+        return list(connection.execute(text("SELECT data FROM events ORDER BY seq")).scalars())
 
 
 def test_what_is_known_is_not_rebuilt(journal: SqlJournal) -> None:
