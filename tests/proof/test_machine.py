@@ -29,8 +29,8 @@ from tests.proof.world import ProofWorld
 
 #: Rules of one example, at most.
 STEPS = 40
-#: Examples of `make proof`, and of `make proof-all`: so many items of so many.
-ITEMS, EXAMPLES = 8, 25
+#: Examples of `make proof`, two hundred, and of `make proof-all`: so many items of so many.
+ITEMS, FILE_ITEMS, EXAMPLES = 7, 1, 25
 ALL_ITEMS, ALL_EXAMPLES = 40, 250
 #: Runs that a rollout may need when nobody meddles any more: a halt for each of those who did, and the last.
 TRIES = 8
@@ -259,3 +259,17 @@ pytestmark = pytest.mark.timeout(6 * 3600)
 def test_whatever_two_runners_and_the_world_do(item: int, sites: Callable[[str], Site], postgres: Server) -> None:
     """Whoever crashes, stops, goes on, meddles or fails, in any order: the rollout ends and keeps its promises."""
     play(sites("postgres"), postgres, item, EXAMPLES)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("item", range(FILE_ITEMS))
+def test_whatever_a_runner_with_a_file_and_the_world_do(item: int, sites: Callable[[str], Site]) -> None:
+    """The same with a journal in a file, whose lock keeps a second runner out for as long as the first lives."""
+    play(sites("sqlite"), None, item, EXAMPLES)
+
+
+@pytest.mark.proof_all
+@pytest.mark.parametrize("item", range(ITEMS, ITEMS + ALL_ITEMS))
+def test_in_many_more_orders(item: int, sites: Callable[[str], Site], postgres: Server) -> None:
+    """What the sample shows holds in orders that it has not."""
+    play(sites("postgres"), postgres, item, ALL_EXAMPLES)
