@@ -8,6 +8,7 @@ from datetime import timedelta
 from rollout.journal import SqlJournal
 from rollout.machine import Stage
 from rollout.runner import Ended
+from rollout.seen import GroupSeen
 from tests.core.build import ID, NOW, at, looked
 from tests.core.running import Apply, again, begin
 from tests.core.toy import Asked, Toy
@@ -30,7 +31,7 @@ def test_a_halt_does_not_move_it(journal: SqlJournal, toy: Toy) -> None:
             before.append(toy.group_["g"])
             toy.group_["g"] = replace(toy.group_["g"], suspended=frozenset())
 
-    before = list(toy.group_.values())[:0]
+    before: list[GroupSeen] = []
     toy.disturb = meddle
     assert begin(journal, toy, drain_seconds=600).run() is Ended.HALTED
     stored = journal.load(ID).drain_deadline
