@@ -101,7 +101,7 @@ VIEWS: dict[str, str] = {
                SECONDS(l.acquired_at, l.released_at) AS seconds,
                CASE WHEN l.released_at IS NOT NULL THEN 'released'
                     WHEN l.epoch < MAX(l.epoch) OVER (PARTITION BY l.cluster) THEN 'killed'
-                    ELSE 'held, or killed since' END AS ended, l.expires_at, l.taken_at
+                    ELSE 'held, or killed since' END AS ended, l.expires_at, l.taken_at, l.assumed_dead
         FROM leases l
         """,
 }
