@@ -49,6 +49,17 @@ def test_the_wall_clock_is_in_utc(wall: SystemClock) -> None:
     assert wall.now().tzinfo is UTC
 
 
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux has a clock that counts suspends")
+def test_the_time_of_a_suspended_machine_counts(wall: SystemClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour in which the machine slept it is an hour later, and trust in a lease is an hour older."""
+    before, (uptime, _) = wall.now(), wall.readings()
+    read = time.clock_gettime
+    slept = {time.CLOCK_BOOTTIME: 3600.0}
+    monkeypatch.setattr("time.clock_gettime", lambda clock: read(clock) + slept.get(clock, 0.0))
+    assert timedelta(hours=1) <= wall.now() - before < timedelta(hours=1, minutes=1)
+    assert 3600 <= wall.readings()[0] - uptime < 3660
+
+
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_wall_clock_that_is_set_moves_no_deadline(
     wall: SystemClock, monkeypatch: pytest.MonkeyPatch, hours: int

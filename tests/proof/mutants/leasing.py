@@ -174,4 +174,20 @@ MUTANTS = (
         new="number = last.epoch + 1 if last else 1",
         killers=("tests/journal/test_rebuild.py::test_the_next_epoch_is_above_the_lost_one[sqlite]",),
     ),
+    Mutant(
+        name="sleeps-with-the-machine",
+        breaks="Trust goes by a clock that stands still while the machine is suspended.",
+        file="rollout/adapters/clock.py",
+        old='_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)',
+        new="_UPTIME = time.CLOCK_MONOTONIC",
+        killers=("tests/adapters/test_clock.py::test_the_time_of_a_suspended_machine_counts",),
+    ),
+    Mutant(
+        name="halt-of-another-cleared",
+        breaks="Who followed a runner that halted clears the halt when it takes over, and no person has looked.",
+        file="rollout/cli/following.py",
+        old="return Ended.HALTED if record.halted and (record.halted, record.round) != before else None",
+        new="return Ended.HALTED if record.halted and not before else None",
+        killers=("tests/cli/test_following.py::test_a_halt_of_another_is_a_halt",),
+    ),
 )
