@@ -52,6 +52,7 @@ class Outcome:
         `but`: changes of objects whose names begin so are not compared with the undisturbed run's: time decides them.
         """
         self.problems += _problems(world, result, reference, but)
+        world.kept = bool(self.problems)
         self.sent_again = _sent_again(world, result)
 
     def record(self, kind: str) -> None:

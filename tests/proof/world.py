@@ -24,12 +24,16 @@ Prepared = tuple[str, dict[str, Any]]
 
 
 class ProofWorld(Simulated):
-    """A running simulator, and the command line on it; `url`: its journal's."""
+    """A running simulator, and the command line on it; `url`: its journal's.
+
+    `kept`: whether its files are left behind, for whoever wants to look into them.
+    """
 
     def __init__(self, directory: Path, nursery: Nursery, url: str) -> None:
         super().__init__(directory)
         self.nursery = nursery
         self.url = url
+        self.kept = False
         self._runs = 0
 
     @property
@@ -108,7 +112,7 @@ class Child:
 
 @contextmanager
 def proof_world(case: Case, engine: Engine, nursery: Nursery, folder: Path) -> Iterator[ProofWorld]:
-    """Run a case's simulator inside the block, with an empty journal; a block that fails leaves its files."""
+    """Run a case's simulator inside the block, with an empty journal; one that fails leaves its files."""
     directory = folder / f"world-{secrets.token_hex(4)}"
     directory.mkdir()
     url = engine.journal(directory)
@@ -122,7 +126,8 @@ def proof_world(case: Case, engine: Engine, nursery: Nursery, folder: Path) -> I
         world = ProofWorld(directory, nursery, url)
         world.prepare(case)
         yield world
-        shutil.rmtree(directory)
+        if not world.kept:
+            shutil.rmtree(directory)
     finally:
         os.kill(pid, signal.SIGKILL)
         nursery.wait(pid, PATIENCE)
