@@ -1,0 +1,119 @@
+"""Runs on machines whose clocks are set in mid-run, stand still, or differ from the database's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+
+from rollout.journal import read_journal
+from tests.e2e.simulated import Result
+from tests.proof.cases import Case
+from tests.proof.outcome import Outcome, Reference
+from tests.proof.points import passed
+from tests.proof.runs import Site
+from tests.proof.shifting import SET
+from tests.proof.world import Prepared, ProofWorld
+from tests.proof.zombies import stopped
+
+#: Simulated seconds for which a machine is suspended.
+SUSPENDED = 600.0
+#: Simulated seconds for which nothing is terminated after a kill, at least: a lease was renewed within the trust in it,
+#: lasts 60 s, and what was sent under it may arrive 330 s later.
+CALM = 60.0 - 45.0 + 330.0
+
+
+@cache
+def undisturbed_deadline(site: Site, case: Case) -> datetime | None:
+    """Return the drain deadline of a run whose clocks are right."""
+    with site.world(case) as world:
+        return _deadline(world, world.bear(world.start_arguments).finish())
+
+
+def _deadline(world: ProofWorld, result: Result) -> datetime | None:
+    journal = read_journal(world.url)
+    found = journal.load(result.rollout_id).drain_deadline
+    journal.close()
+    return found
+
+
+def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int) -> Outcome:
+    """Set the wall clock of the runner's machine ahead, or back, at its wait of this number."""
+    began = time.monotonic()
+    outcome = site.outcome(reference.case)
+    expected = undisturbed_deadline(site, reference.case)
+    with site.world(reference.case) as world:
+        result = world.bear(world.start_arguments, _wall(seconds, at)).finish()
+        outcome.judge(world, result, reference)
+        if not (world.directory / SET).exists():
+            outcome.problems.append("it ended before the clock was set")
+        found = _deadline(world, result)
+        if found != expected:
+            outcome.problems.append(f"the drain deadline is {found}, undisturbed {expected}")
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def another_host(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:
+    """Kill the runner at its point of this number, and go on with it on a machine whose clock is so far ahead."""
+    began = time.monotonic()
+    outcome = site.outcome(reference.case)
+    with site.world(reference.case) as world:
+        child = world.watched(at)
+        child.finish()
+        outcome.died += child.points()[-1:]
+        result = world.bear(world.start_arguments, _wall(seconds, 0)).finish()
+        outcome.judge(world, result, reference, but=("pod/",))
+    # Intents are written by the machine's clock, and what they lead to is logged by the world's.
+    ahead = [problem for problem in outcome.problems if seconds > 0 and problem.startswith("promise 9")]
+    outcome.problems = [problem for problem in outcome.problems if problem not in ahead]
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def suspended(site: Site, reference: Reference, at: int) -> Outcome:
+    """Suspend the runner's machine for ten minutes at its point of this number; nobody else comes meanwhile."""
+    began = time.monotonic()
+    outcome = site.outcome(reference.case)
+    with site.world(reference.case) as world:
+        child = stopped(world, at, outcome)
+        world.pass_time(SUSPENDED)
+        os.kill(child.pid, signal.SIGCONT)
+        result = child.finish()
+        if result.code == 75:  # its connection ended meanwhile, and its trust
+            result = world.bear(world.start_arguments).finish()
+        outcome.judge(world, result, reference, but=("pod/",))
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def database_elsewhen(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:
+    """Kill the runner at its point of this number, and start it again, on a database whose clock is so far ahead."""
+    began = time.monotonic()
+    outcome = site.outcome(reference.case)
+    ahead: Prepared = ("tests.proof.shifting:database", {"seconds": seconds})
+    with site.world(reference.case) as world:
+        trail = world.directory / "first.points"
+        watching = {"path": str(trail), "at": at, "number": signal.SIGKILL}
+        world.bear(world.start_arguments, ahead, ("tests.proof.points:install", watching)).finish()
+        outcome.died += passed(trail)[-1:]
+        killed = world.get("/time")["now"]
+        outcome.judge(world, world.bear(world.start_arguments, ahead).finish(), reference, but=("pod/",))
+        outcome.problems += _too_early(world, killed)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _wall(seconds: float, at: int) -> Prepared:
+    return "tests.proof.shifting:wall", {"seconds": seconds, "at": at}
+
+
+def _too_early(world: ProofWorld, killed: float) -> Iterator[str]:
+    """Tell what was terminated in the calm after a kill; something must be terminated after it."""
+    changes = [one for one in world.get("/log?actor=client:") if one["verb"] == "TerminateInstanceInAutoScalingGroup"]
+    first = min((one["at"] for one in changes if one["at"] > killed), default=killed)
+    if first < killed + CALM:
+        yield f"terminated {first - killed:.0f} s after the kill"

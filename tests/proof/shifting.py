@@ -1,0 +1,84 @@
+"""A child whose machine's clock, or whose database's, is not the world's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from rollout.adapters import clock, connecting
+from rollout.adapters.clock import SimulatedClock, SystemClock
+from rollout.journal import term
+
+if TYPE_CHECKING:
+    from rollout.gate import Readings
+
+#: Appears in a child's folder when its wall clock was set.
+SET = Path("the-clock-was-set")
+
+
+def database(seconds: float) -> None:
+    """Let the database's clock be so many seconds ahead of the world's; leases go by it."""
+    of_the_world = term.simulated_time
+    term.simulated_time = lambda now: of_the_world(lambda: now() + timedelta(seconds=seconds))
+
+
+def wall(seconds: float, at: int) -> None:
+    """Set the machine's wall clock ahead by so many seconds at the wait of this number; 0: before the run begins."""
+    name = SimulatedClock.__name__
+    assert hasattr(connecting, name)
+    setattr(connecting, name, lambda url, client: ShiftedClock(url, client, seconds, at))
+
+
+class ShiftedClock(SimulatedClock):
+    """This machine's clock, read by the product's own `SystemClock`, on a machine whose uptime is the world's time."""
+
+    def __init__(self, url: str, client: str, seconds: float, at: int) -> None:
+        super().__init__(url, client)
+        self._seconds = seconds
+        self._waits_left = at
+        machine = SimpleNamespace(clock_gettime=lambda _clock: self._world(), time=self._wall)
+        for name, ours in (("time", machine), ("datetime", self._datetime())):
+            assert hasattr(clock, name)
+            setattr(clock, name, ours)
+        self._system = SystemClock()
+
+    def now(self) -> datetime:
+        return self._system.now()
+
+    def readings(self) -> Readings:
+        return self._system.readings()
+
+    def wait(self, until: datetime) -> None:
+        if self._waits_left:
+            self._waits_left -= 1
+            if not self._waits_left:
+                SET.touch()
+        super().wait(self._in_the_world(until))
+
+    def pause(self, until: datetime) -> None:
+        while self.now() < until:
+            if not self._sleep(self._in_the_world(until)):
+                return
+
+    def _in_the_world(self, moment: datetime) -> datetime:
+        return moment - timedelta(seconds=self.now().timestamp() - self._world())
+
+    def _world(self) -> float:
+        return float(self._face[0])
+
+    def _wall(self) -> float:
+        return self._world() + (0.0 if self._waits_left else self._seconds)
+
+    def _datetime(self) -> type[datetime]:
+        wall = self._wall
+
+        class Datetime(datetime):
+            """What the wall clock shows."""
+
+            @classmethod
+            def now(cls, tz: tzinfo | None = UTC) -> datetime:  # type: ignore[override]
+                return datetime.fromtimestamp(wall(), tz)
+
+        return Datetime
