@@ -56,7 +56,7 @@ def killed(site: Site, reference: Reference, *numbers: int) -> Outcome:
     """Kill a run at its point of the first number, the next run at its point of the second, and so on; then let it end.
 
     A run that ends before its point is not killed; then nor are those after it. With a journal on a server, one rollout
-    in three is started again at once, waits for the dead runner's lease and keeps the calm; the others minutes later.
+    in four is started again at once, waits for the dead runner's lease and keeps the calm; the others minutes later.
     """
     began = time.monotonic()
     outcome = site.outcome(reference.case, *numbers)
@@ -66,7 +66,7 @@ def killed(site: Site, reference: Reference, *numbers: int) -> Outcome:
             if child.finish().code != -signal.SIGKILL:
                 break
             outcome.died.append(child.points()[-1])
-            if site.engine.name == "postgres" and sum(numbers) % 3 and len(outcome.died) == 1:
+            if site.engine.name == "postgres" and sum(numbers) % 4 and len(outcome.died) == 1:
                 world.pass_time(LATER)
         outcome.judge(world, world.bear(world.start_arguments).finish(), reference)
     outcome.problems += _elsewhere(outcome, reference, numbers[0])
