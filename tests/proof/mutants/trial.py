@@ -18,7 +18,7 @@ TRIAL_SECONDS = 300
 
 _OPTIONS = (
     *("-o", "addopts=--import-mode=importlib"),
-    *("-p", "tests.proof.mutants.verdict", "-p", "no:cacheprovider"),
+    *("-p", "tests.proof.mutants.verdict", "-p", "pytest_timeout", "-p", "no:cacheprovider"),
     *("-q", "--tb=short", f"--timeout={TEST_SECONDS}"),
 )
 
@@ -54,6 +54,9 @@ def trial(folder: Path, tests: tuple[str, ...]) -> Trial:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return our environment without what tells a pytest, or a coverage, that it is part of ours."""
+    """Return our environment without what tells a pytest, or a coverage, that it is part of ours.
+
+    No plugin is loaded that is not asked for: a fifth of the time of a trial.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
-    return ours | {"PYTHONPATH": str(folder)}
+    return ours | {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
