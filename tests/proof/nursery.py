@@ -107,11 +107,13 @@ def main() -> None:
     _warm_up()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     living: set[int] = set()
-    for line in sys.stdin:
-        answer = _answer(json.loads(line), living)
-        print(json.dumps(answer), flush=True)  # noqa: T201  our side of the conversation
-    for pid in living:
-        os.kill(pid, signal.SIGKILL)
+    try:
+        for line in sys.stdin:
+            answer = _answer(json.loads(line), living)
+            print(json.dumps(answer), flush=True)  # noqa: T201  our side of the conversation
+    finally:  # whoever asked may be gone in the middle of an answer
+        for pid in living:
+            os.kill(pid, signal.SIGKILL)
 
 
 def _warm_up() -> None:
