@@ -42,10 +42,11 @@ class RequestFault:
         how = {"kube": self.kube, "autoscaling": self.aws, "ec2": self.aws}
         return [{"match": {"service": name, "mutating": True, "times": 1}, **fault} for name, fault in how.items()]
 
-    def of_the_world(self) -> list[dict[str, Any]]:
-        """Return what is in force from the start."""
+    def of_the_world(self, case: Case) -> list[dict[str, Any]]:
+        """Return what is in force throughout; where the effects come late, from a moment before them on."""
         services = ("autoscaling", "ec2") if self.stale else ()
-        return [{"match": {"service": name}, "stale": {"seconds": self.stale}} for name in services]
+        when = {"since": "7m"} if case == LATE_EFFECTS else {}
+        return [{"match": {"service": name}, "stale": {"seconds": self.stale}, **when} for name in services]
 
 
 def _error(status: int, code: str, *, applied: bool = False) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _alike(name: str, fault: Mapping[str, Any]) -> RequestFault:
 
 
 def _stale(seconds: float) -> RequestFault:
-    return RequestFault(f"reads {seconds:.0f} s old", {}, {}, frozenset({""}), seconds)
+    return RequestFault(f"reads {seconds:.0f} s old", {}, {}, frozenset({"", "Retry"}), seconds)
 
 
 EXPIRED = RequestFault(
@@ -105,13 +106,13 @@ def disturbing(site: Site, reference: Reference, fault: RequestFault, *, crash: 
     began = time.monotonic()
     outcome = site.outcome(reference.case, fault.name, "crash" if crash else "")
     with site.world(reference.case) as world:
-        for one in fault.of_the_world():
+        for one in fault.of_the_world(reference.case):
             world.post("/faults", one)
         kinds = kinds_of(reference.case)
         result = _run(world, fault, kinds, crash=crash)
         # How a pod went, and where another began, is decided by when: after a fault that may be later.
         outcome.judge(world, result, reference, but=("pod/",))
-        outcome.problems += _missed(world, fault, kinds, crash=crash)
+        outcome.problems += _missed(world, fault, kinds)
         _record(outcome, world, fault, crash=crash)
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -136,14 +137,12 @@ def _to_be_gone_on_with(result: Result, fault: RequestFault) -> bool:
     return halted or result.code == -signal.SIGKILL
 
 
-def _missed(world: ProofWorld, fault: RequestFault, kinds: Sequence[str], *, crash: bool) -> Iterator[str]:
+def _missed(world: ProofWorld, fault: RequestFault, kinds: Sequence[str]) -> Iterator[str]:
     """Tell which effects were not disturbed, or not in the way that was meant."""
     found = disturbed(world.directory / "disturbed")
     for one in found:
         if one.came not in fault.means:
             yield f"{one.key}: {fault.name} came as {one.came or 'nothing'}"
-    if fault.stale and not crash:
-        return
     yield from (f"{kind} was never disturbed" for kind in {*kinds} - {one.kind for one in found})
 
 
