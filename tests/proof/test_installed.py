@@ -10,7 +10,7 @@ from tests.proof.conftest import ENGINES, References
 
 CHUNKS = 8
 #: Of so many kills CI tries one: together a tenth of its runs. A server costs twice the time.
-ONE_IN = {"sqlite": 2, "postgres": 5}
+ONE_IN = {"sqlite": 4, "postgres": 10}
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.parametrize("engine", ENGINES)]
 
