@@ -50,7 +50,7 @@ test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
 exhaustive: $(STAMP) ## What third parties and bad luck do in mid-run
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
 
-proof: $(STAMP) ## Killed at every crash point, on SQLite and Postgres, and at a sample of pairs: CI's share of the proof
+proof: $(STAMP) ## CI's share of the proof: killed, stopped, cut off and meddled with, on SQLite and on Postgres
 	@rm -rf build/proof
 	$(BIN)/pytest -m proof $(PYTEST_ARGS)
 
