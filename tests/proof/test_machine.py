@@ -44,6 +44,7 @@ GROUPS = st.sampled_from(["workers", "batch"])
 HALTED = 1
 
 _PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+) --desired-capacity (\d+)")
+_AT_THE_START = re.compile(r"the sizes of (\S+) were MinSize \d+, DesiredCapacity (\d+), MaxSize \d+ at the start")
 _ERRORS: list[dict[str, Any]] = [
     {"error": {"status": 429, "code": "Throttling"}},
     {"error": {"status": 500, "code": "InternalFailure"}},
@@ -232,7 +233,8 @@ class Rollout(RuleBasedStateMachine):
 
     def _do_as_told(self, halted: Result) -> None:
         """Type what the halt says, where it says so: a person does."""
-        for group, number in _PUT_BACK.findall(halted.out.rpartition("everything stays protected")[2]):
+        told = halted.out.rpartition("everything stays protected")[2]
+        for group, number in [*_PUT_BACK.findall(told), *_AT_THE_START.findall(told)]:
             fields = {"DesiredCapacity": int(number)}
             self._world.post("/world", {"do": "update_group", "group": group, "fields": fields})
 
