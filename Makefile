@@ -47,7 +47,7 @@ rest: $(STAMP) ## All other tests
 test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-exhaustive: $(STAMP) ## What third parties and bad luck do in mid-run
+exhaustive: $(STAMP) ## What third parties and bad luck do in mid-run; following, stopping, a lost journal
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
 
 proof: $(STAMP) ## CI's share of the proof: killed, stopped, cut off and meddled with, on SQLite and on Postgres

@@ -16,6 +16,9 @@ from tests.e2e.proving import broken
 from tests.e2e.simulated import Result, Simulated, empty_database, finish, says
 from tests.postgres import PASSWORD
 
+#: Each takes as long as a timeout or a lease does: make exhaustive, and CI, run them.
+pytestmark = pytest.mark.exhaustive
+
 FOLLOWED = "it is followed from here"
 #: A terminate of the drain, before it is applied.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "before"}}

@@ -14,6 +14,9 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken, end_state
 from tests.e2e.simulated import Result, Simulated, simulator
 
+#: Each takes as long as a timeout or a lease does: make exhaustive, and CI, run them.
+pytestmark = pytest.mark.exhaustive
+
 #: Two groups of two nodes, and Jobs of minutes.
 SMALL = "proof-plain"
 
@@ -79,9 +82,7 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     assert changes(simulated) == before
 
 
-@pytest.mark.parametrize(
-    "phase", [pytest.param(phase, marks=() if phase == "DRAIN" else pytest.mark.exhaustive) for phase in POINTS]
-)
+@pytest.mark.parametrize("phase", POINTS)
 def test_a_lost_journal_is_rebuilt_and_gone_on_with(phase: str, world: Worlds, undisturbed: object) -> None:
     """Killed in that phase, its journal deleted and rebuilt, it keeps all promises and ends as if undisturbed."""
     simulated = world(SMALL)

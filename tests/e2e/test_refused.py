@@ -77,7 +77,7 @@ def test_a_rollout_whose_journal_is_lost_is_not_begun_anew(world: Worlds) -> Non
     applied = len(simulated.get("/log"))
     again = simulated.start()
     assert again.code == 2, again
-    assert f"rollout {lost} is at work on eks-demo: ConfigMap kube-system/eks-rollout is its marker" in again.err
+    assert f"eks-demo is marked by ConfigMap kube-system/eks-rollout as that of rollout {lost}" in again.err
     assert f"kube-system/cluster-autoscaler is still held by rollout {lost}" in again.err
     assert f"next: rollout resume {lost} with its own journal" in again.err
     ours = [one for one in simulated.get("/log")[applied:] if one["actor"].startswith("client:")]

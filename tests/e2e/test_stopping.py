@@ -16,6 +16,9 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 from tests.e2e.simulated import Result, Simulated, finish
 
+#: Each takes as long as a timeout or a lease does: make exhaustive, and CI, run them.
+pytestmark = pytest.mark.exhaustive
+
 #: Seconds that Jenkins is told to wait before it kills.
 LIMIT = 15.0
 #: A request that is never answered, while most of the work is still to be done; the real timeout of a request ends it.
