@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/tools/.fetched
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check lint types contracts core rest test exhaustive proof proof-all durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test exhaustive proof proof-all durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -20,6 +21,12 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tools: $(TOOLS) ## Fetch Packer, git-lfs and shellcheck, which tests run, into .venv
+
+$(TOOLS): $(STAMP) tools/fetch_tools.py
+	$(BIN)/python tools/fetch_tools.py $(VENV)/tools/bin
 	@touch $@
 
 demo: $(STAMP) ## A whole rollout on the embedded simulated EKS, killed in the middle and resumed
@@ -41,16 +48,16 @@ core: $(STAMP) ## Tests of what decides; they must take every branch of machine,
 	$(BIN)/pytest tests/core --cov=rollout.machine --cov=rollout.phases --cov=rollout.stages --cov-fail-under=100 \
 		--cov-report=term-missing:skip-covered
 
-rest: $(STAMP) ## All other tests
+rest: $(STAMP) $(TOOLS) ## All other tests
 	$(BIN)/pytest --ignore=tests/core $(PYTEST_ARGS)
 
-test: $(STAMP) ## All tests (PYTEST_ARGS="-k name" picks some)
+test: $(STAMP) $(TOOLS) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-exhaustive: $(STAMP) ## What third parties and bad luck do in mid-run; following, stopping, a lost journal
+exhaustive: $(STAMP) $(TOOLS) ## What third parties and bad luck do in mid-run; following, stopping, a lost journal
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
 
-proof: $(STAMP) ## CI's share of the proof: killed, stopped, cut off and meddled with, on SQLite and on Postgres
+proof: $(STAMP) $(TOOLS) ## CI's share of the proof: killed, stopped, cut off and meddled with, on SQLite and on Postgres
 	@rm -rf build/proof
 	$(BIN)/pytest -m proof $(PYTEST_ARGS)
 
@@ -61,7 +68,7 @@ proof-all: $(STAMP) ## The whole proof: every crash point of every world, all pa
 durability: $(STAMP) ## Write the tables of docs/durability.md from the last results of make proof
 	$(BIN)/python tools/durability_page.py build/proof/results.jsonl docs/durability.md
 
-coverage: $(STAMP) ## All tests, with the branches that none of them takes
+coverage: $(STAMP) $(TOOLS) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 docs: $(STAMP) ## Write the generated pages anew (docs/phases.md, docs/refusals.md, docs/configuration.md)

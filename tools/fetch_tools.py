@@ -1,0 +1,66 @@
+"""Fetches the programs that the tests run and that no Python package has, into one folder: `make tools`.
+
+From Debian's or Ubuntu's packages, unpacked and not installed: nobody has to be root for it, and apt's own lists are
+not touched. Elsewhere the programs of PATH are taken.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+#: Programs, each named like its package. Debian's Packer, 1.6.6, has the Amazon builder inside and needs no plugin.
+PROGRAMS = ("packer", "git-lfs", "shellcheck")
+
+
+def main() -> None:
+    """Fill the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.which("apt-get") and shutil.which("dpkg-deb"):
+        with tempfile.TemporaryDirectory(prefix="rollout-tools-") as place:
+            _from_packages(Path(place), folder)
+    else:
+        _from_path(folder)
+
+
+def _from_packages(place: Path, folder: Path) -> None:
+    (place / "lists/partial").mkdir(parents=True)
+    (place / "cache/archives/partial").mkdir(parents=True)
+    # As root, apt would download as the user _apt, who may not write here.
+    state = [f"Dir::State::Lists={place}/lists", f"Dir::Cache={place}/cache", "APT::Sandbox::User=root"]
+    apt = ["apt-get", "--quiet", "--quiet", *(f"--option={option}" for option in state)]
+    _run([*apt, "update"], place)
+    _run([*apt, "download", *PROGRAMS], place)
+    for package in place.glob("*.deb"):
+        _run(["dpkg-deb", "--extract", str(package), str(place)], place)
+    for program in PROGRAMS:
+        shutil.copy(place / "usr/bin" / program, folder)
+
+
+def _run(command: Sequence[str], place: Path) -> None:
+    ended = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{command[0]} failed:\n{ended.stderr}\n{_by_hand()}")
+
+
+def _from_path(folder: Path) -> None:
+    found = {program: shutil.which(program) for program in PROGRAMS}
+    missing = [program for program, path in found.items() if not path]
+    if missing:
+        sys.exit(f"There is no apt-get here, and not in PATH: {', '.join(missing)}.\n{_by_hand()}")
+    for program, path in found.items():
+        (folder / program).unlink(missing_ok=True)
+        (folder / program).symlink_to(path or "")
+
+
+def _by_hand() -> str:
+    return "On other systems install Packer 1.6.6, git-lfs and shellcheck, put them into PATH, and run: make tools"
+
+
+if __name__ == "__main__":
+    main()
