@@ -54,12 +54,12 @@ def _same_or_refuse(asked: Asked, found: Summary) -> None:
 
 
 def to_resume(wanted: str | None, known: Sequence[Summary]) -> Summary:
-    """Return the rollout of that id, or the only unfinished one.
+    """Return the rollout of that id or key, or the only unfinished one.
 
     Raises `UserError` if there is none, or if there are several to choose from.
     """
     if wanted is not None:
-        return _of_id(wanted, known)
+        return _named(wanted, known)
     candidates = unfinished(known)
     if not candidates:
         raise UserError("no rollout is unfinished", hint="rollout list shows all of them")
@@ -70,12 +70,12 @@ def to_resume(wanted: str | None, known: Sequence[Summary]) -> Summary:
 
 
 def to_show(wanted: str | None, known: Sequence[Summary]) -> Summary:
-    """Return the rollout of that id, or the newest unfinished one, or the newest.
+    """Return the rollout of that id or key, or the newest unfinished one, or the newest.
 
     Raises `UserError` if there is none.
     """
     if wanted is not None:
-        return _of_id(wanted, known)
+        return _named(wanted, known)
     if not known:
         raise UserError("no rollout was ever started here", hint="rollout start --ami AMI")
     return (*unfinished(known), *known)[0]
@@ -86,8 +86,8 @@ def unfinished(known: Sequence[Summary]) -> tuple[Summary, ...]:
     return tuple(one for one in known if not terminal(one.phase))
 
 
-def _of_id(wanted: str, known: Sequence[Summary]) -> Summary:
+def _named(wanted: str, known: Sequence[Summary]) -> Summary:
     for one in known:
-        if one.id == wanted:
+        if wanted in {one.id, one.key}:
             return one
     raise UserError(f"there is no rollout {wanted}", hint="rollout list shows all of them")

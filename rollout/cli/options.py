@@ -29,7 +29,9 @@ Database = Annotated[
         help="The journal itself: sqlite:////path/rollout.db, or postgresql+psycopg://user@host/database.",
     ),
 ]
-RolloutId = Annotated[str | None, typer.Argument(metavar="[ID]", help="The rollout's id.", show_default=False)]
+RolloutId = Annotated[
+    str | None, typer.Argument(metavar="[ID]", help="The rollout's id, or its key.", show_default=False)
+]
 AssumeDead = Annotated[
     bool,
     typer.Option(

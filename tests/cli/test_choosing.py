@@ -67,9 +67,10 @@ def test_another_active_rollout_is_named_with_the_next_command() -> None:
 
 
 def test_resume_takes_the_only_unfinished_one() -> None:
-    """Without an id the only unfinished rollout is meant; with one, that one, whatever its phase."""
+    """Without an id the only unfinished rollout is meant; with one, or with a key, that one, whatever its phase."""
     assert choosing.to_resume(None, [DONE, ACTIVE]) is ACTIVE
     assert choosing.to_resume("r0", [DONE, ACTIVE]) is DONE
+    assert choosing.to_resume("build-0", [DONE, ACTIVE]) is DONE
 
 
 @pytest.mark.parametrize(
