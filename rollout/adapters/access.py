@@ -7,6 +7,7 @@ No credential leaves this process or is written down; role sessions carry the ru
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,12 @@ class Account:
         with translated(mutating=False):
             answer = self.reading("sts").get_caller_identity()
         return answer["Account"], answer["Arn"]
+
+
+def quieten() -> None:
+    """Keep what the clients' own loggers say off the operator's screen: each failure of theirs becomes one of ours."""
+    for name in ("botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def own_account(region: str, run_id: str, endpoint_url: str | None, gate: Gate) -> Account:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.adapters import kube_records
-from rollout.adapters.access import own_account, simulated_account
+from rollout.adapters.access import own_account, quieten, simulated_account
 from rollout.adapters.aws import AwsFleet
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.cache import Watch
@@ -64,7 +63,7 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
     Raises `UserError`: exit 2 where the configuration or a permission is wrong, 75 where it may work later.
     """
     with ExitStack() as stack:
-        _quieten()
+        quieten()
         clock = SimulatedClock(config.simulator, run_id) if config.simulator else SystemClock()
         stack.callback(clock.close)
         gate = Gate(clock.readings, stopping)
@@ -84,12 +83,6 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         scout = EdgeScout(account, api)
         return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, stack.pop_all().close)
-
-
-def _quieten() -> None:
-    """Keep what the clients' own loggers say off the operator's screen: each failure of theirs becomes one of ours."""
-    for name in ("botocore", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _account(config: Config, run_id: str, gate: Gate) -> Account:

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rollout import __version__
-from rollout.cli import audit, config, db, demo, doctor, events, listing, resume, simulator, start, status
+from rollout.cli import ami, audit, config, db, demo, doctor, events, listing, resume, simulator, start, status
 from rollout.errors import Lost, Refused, Retry, Unknown, UserError
 
 #: EX_SOFTWARE of sysexits.h: a fault of ours, never an answer about the rollout.
@@ -56,6 +56,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
 app.add_typer(audit.app, name="audit")
+app.add_typer(ami.app, name="ami")
 app.command("simulator")(simulator.simulator)
 app.command("demo")(demo.demo)
 

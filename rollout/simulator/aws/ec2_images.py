@@ -55,8 +55,14 @@ def _owned(cloud: Cloud, owner: str, wanted: Sequence[str] | None) -> bool:
 
 
 def _image(cloud: Cloud, image: Image) -> dict[str, Any]:
-    size = cloud.snapshots[image.snapshot].size if image.snapshot in cloud.snapshots else None
-    ebs = {"SnapshotId": image.snapshot, "VolumeSize": size, "DeleteOnTermination": True, "VolumeType": "gp3"}
+    snapshot = cloud.snapshots.get(image.snapshot)
+    ebs = {
+        "SnapshotId": image.snapshot,
+        "VolumeSize": snapshot.size if snapshot else None,
+        "Encrypted": snapshot.encrypted if snapshot else None,
+        "DeleteOnTermination": True,
+        "VolumeType": "gp3",
+    }
     return {
         "ImageId": image.id,
         "Name": image.name,

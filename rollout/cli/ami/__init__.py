@@ -1,0 +1,11 @@
+"""`rollout ami`: an AMI's way to the nodes."""
+
+from __future__ import annotations
+
+import typer
+
+from rollout.cli.ami import verify
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Build, look at and share AMIs.")
+
+app.command("verify")(verify.verify)

@@ -1,0 +1,90 @@
+"""`rollout ami verify`: whether an AMI is what the nodes are to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli.ami import options
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from rollout.ami.images import Image
+
+#: Exit code where something is wrong with the image: a person must act.
+WRONG = 1
+
+
+def verify(  # noqa: PLR0913  one parameter for each option
+    ami: options.Ami = None,
+    *,
+    from_: options.From = None,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its architecture, such as x86_64 or arm64.")
+    ] = None,
+    min_root_size: Annotated[
+        int | None, typer.Option(metavar="GIB", min=1, help="The least that it boots from.")
+    ] = None,
+    encrypted: Annotated[
+        bool | None, typer.Option("--encrypted/--unencrypted", help="Whether its disks are; default: not asked.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="KEY[=VALUE]", help="A tag that it must have; may be given again.")
+    ] = None,
+    max_age: Annotated[str | None, typer.Option(metavar="TIME", help="How old it may be, such as 12h or 30d.")] = None,
+    region: options.Region = None,
+    assume_role: options.AssumeRole = None,
+) -> None:
+    """Say whether an AMI exists, is available, and is as expected; exit 1 with all that is wrong if it is not."""
+    from datetime import UTC, datetime
+
+    from rollout.ami.verifying import Expected, complaints
+    from rollout.cli.ami import chosen
+    from rollout.errors import UserError
+
+    tags = tuple(_tag(one) for one in tag or ())
+    expected = Expected(architecture, min_root_size, encrypted, tags, _age(max_age))
+    builder = options.connected(region, assume_role)
+    wanted = chosen.ami(ami, from_, builder.region)
+    image = builder.images.image(wanted)
+    if image is None:
+        raise UserError(
+            f"{wanted} does not exist in {builder.region}, or account {builder.account} may not see it",
+            hint="look at region and credentials, or build one: rollout ami build",
+            exit_code=WRONG,
+        )
+    found = complaints(image, expected, datetime.now(UTC))
+    if found:
+        reasons = "\n  ".join(found)
+        raise UserError(f"{wanted} ({image.name}) is not as expected:\n  {reasons}", exit_code=WRONG)
+    typer.echo(f"{wanted} ({image.name}) is as expected: {_summary(image)}")
+
+
+def _tag(text: str) -> tuple[str, str | None]:
+    key, sign, value = text.partition("=")
+    return key, value if sign else None
+
+
+def _age(text: str | None) -> timedelta | None:
+    """Read a length of time as the configuration writes them. Raises `UserError` for anything else."""
+    from datetime import timedelta
+
+    from rollout.config import seconds
+    from rollout.errors import UserError
+
+    if text is None:
+        return None
+    try:
+        return timedelta(seconds=float(str(seconds(text))))
+    except ValueError as error:
+        raise UserError(f"--max-age: {error}") from error
+
+
+def _summary(image: Image) -> str:
+    from rollout.cli.text import instant
+
+    size = f"{image.root.size} GiB, " if image.root else ""
+    kept = "encrypted" if image.disks and all(disk.encrypted for disk in image.disks) else "unencrypted"
+    return f"{image.state}, {image.architecture}, {size}{kept}, made {instant(image.created)}"
