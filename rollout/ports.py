@@ -115,6 +115,14 @@ class Scout(Protocol):
     def try_default(self, template_id: str, number: int) -> None:
         """Ask whether we might move a template's $Default; `Refused` if not."""
 
+    def try_launch(
+        self, template_id: str, version: int, ami: str, instance_type: str | None, subnet: str | None
+    ) -> None:
+        """Ask whether we might launch an image from a template version as a group does; `Refused` if not.
+
+        What else would keep EC2 from launching is no matter of rights and is passed over.
+        """
+
     def allows(self, right: Right) -> bool:
         """Tell whether Kubernetes grants us a right."""
 

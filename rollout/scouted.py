@@ -27,7 +27,7 @@ class GroupScouted:
 
     `template`: the group's own or its policy's, None for a launch configuration. `units`: DesiredCapacityType.
     `on_demand_base`, `on_demand_percent`: of its InstancesDistribution. `clusters`: the names in its tags
-    kubernetes.io/cluster/NAME.
+    kubernetes.io/cluster/NAME. `subnets`: those in which it launches, none where its template says where.
     """
 
     name: str
@@ -38,6 +38,7 @@ class GroupScouted:
     on_demand_percent: int = 100
     warm_pool: bool = False
     clusters: frozenset[str] = frozenset()
+    subnets: tuple[str, ...] = ()
 
     @property
     def templates(self) -> tuple[TemplateUse, ...]:

@@ -22,8 +22,9 @@ HEAD = """\
 each with the next step; the exit code is 2, and nothing was changed. A read that is refused to us is a reason itself,
 and nothing is concluded from what it would have shown.
 
-Nobody can ask Auto Scaling, or IAM about PassRole, whether a call would be allowed: a right that is missing there shows
-at the first call, which halts the rollout and says so.
+Nobody can ask Auto Scaling whether a call would be allowed: a right that is missing there shows at the first call,
+which halts the rollout and says so. What EC2 can be asked is asked by DryRun, a launch too, with the role and the tags
+that the template gives to instances; there only a missing right is a reason, whatever else EC2 answers.
 """
 
 

@@ -1,7 +1,8 @@
 """What only a survey asks, through the port `Scout`: nothing is changed, so every request may be sent again.
 
 Of Auto Scaling nobody can ask whether a call would be allowed: its API has no DryRun, and to have IAM simulate our
-policies is a right of its own that hardly anybody grants. What is missing there shows at the first call.
+policies is a right of its own that hardly anybody grants. What is missing there shows at the first call. Only what it
+asks EC2 of us, when a group is given another template version, can be tried: to launch from it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from rollout.adapters import scout_records as records
-from rollout.adapters.aws_errors import code_of, translated
+from rollout.adapters.aws_errors import THROTTLED, code_of, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from rollout.adapters.access import Account
     from rollout.adapters.kube_api import KubeApi
@@ -29,8 +30,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 # Largest page of DescribeAutoScalingGroups; values that one filter of EC2 takes (user guide, "List and filter").
 _PAGE, _VALUES = 100, 200
-# What EC2 answers to a DryRun that would have succeeded.
-_WOULD_SUCCEED = "DryRunOperation"
+# What EC2 answers to a DryRun that would have succeeded, and to one for which a right is missing (API reference).
+_WOULD_SUCCEED, _DENIED = "DryRunOperation", "UnauthorizedOperation"
 # Statuses of an instance refresh at work (API reference, InstanceRefresh); the newest come first.
 _AT_WORK = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 
@@ -78,6 +79,23 @@ class EdgeScout:
     def try_default(self, template_id: str, number: int) -> None:
         _try(partial(self._ec2.modify_launch_template, LaunchTemplateId=template_id, DefaultVersion=str(number)))
 
+    def try_launch(
+        self, template_id: str, version: int, ami: str, instance_type: str | None, subnet: str | None
+    ) -> None:
+        template = {"LaunchTemplateId": template_id, "Version": str(version)}
+        of_group = {"InstanceType": instance_type, "SubnetId": subnet}
+        launch = partial(
+            self._ec2.run_instances,
+            LaunchTemplate=template,
+            ImageId=ami,
+            MinCount=1,
+            MaxCount=1,
+            **{name: value for name, value in of_group.items() if value},
+        )
+        # One request cannot say all that a group may (a subnet beside a template's network interfaces, requirements in
+        # place of a type), and EC2 may be short of capacity just now: none of that keeps the group from launching.
+        _try(launch, {_DENIED} | THROTTLED)
+
     def allows(self, right: Right) -> bool:
         answer = self._api.ask(_REVIEWS, records.review(right))
         return bool(answer["status"]["allowed"])
@@ -86,12 +104,14 @@ class EdgeScout:
         return own_pod(SERVICE_ACCOUNT, os.environ, self._api.authority)
 
 
-def _try(operation: Callable[..., Any]) -> None:
+def _try(operation: Callable[..., Any], told: Container[str] | None = None) -> None:
+    """Send a DryRun; raise what is answered if it is among the codes `told`, by default whatever would not succeed."""
     with translated(mutating=False):
         try:
             operation(DryRun=True)
         except ClientError as error:
-            if code_of(error) != _WOULD_SUCCEED:
+            code = code_of(error)
+            if code != _WOULD_SUCCEED and (told is None or code in told):
                 raise
 
 

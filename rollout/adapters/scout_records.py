@@ -24,6 +24,7 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
     shares = policy.get("InstancesDistribution", {})
     uses = {use.slot: use for use in aws_records.uses(raw)}
     keys = (tag["Key"] for tag in raw.get("Tags", ()))
+    subnets = (name.strip() for name in raw.get("VPCZoneIdentifier", "").split(","))
     return GroupScouted(
         name=raw["AutoScalingGroupName"],
         template=uses.get(""),
@@ -36,6 +37,7 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
         on_demand_percent=shares.get("OnDemandPercentageAboveBaseCapacity", 100),
         warm_pool="WarmPoolConfiguration" in raw,
         clusters=frozenset(key.removeprefix(_CLUSTER_TAG) for key in keys if key.startswith(_CLUSTER_TAG)),
+        subnets=tuple(name for name in subnets if name),
     )
 
 

@@ -5,7 +5,7 @@ A read that is refused does not end the survey: what can be read is, so that all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -19,6 +19,8 @@ from rollout.scouted import GroupScouted, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, TemplateSeen
 
 T = TypeVar("T")
+#: Template, version, instance type and subnet; None for what the template says itself.
+_Launching = tuple[str, int, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
     for template in templates if image else ():
         asked.attempt(partial(scout.try_version, template.id, template.latest, request.ami))
         asked.attempt(partial(scout.try_default, template.id, template.default))
+    for template_id, version, named, subnet in _first_launches(ours, templates) if image else ():
+        asked.attempt(partial(scout.try_launch, template_id, version, request.ami, named, subnet))
     where = request.settings.autoscaler
     return Survey(
         image=image,
@@ -132,6 +136,17 @@ def _architectures(
 ) -> Mapping[str, frozenset[str]]:
     named = {launch.instance_type for group in ours for launch in launches(group, templates)}
     return scout.architectures(sorted(name for name in named if name))
+
+
+def _first_launches(ours: Sequence[GroupScouted], templates: Sequence[TemplateSeen]) -> Iterable[_Launching]:
+    """Return what each group launches first from each of its templates; what several do alike, once."""
+    first: dict[tuple[str, str], _Launching] = {}
+    for group in ours:
+        subnet = next(iter(group.subnets), None)
+        for launch in launches(group, templates):
+            asked = (launch.template.id, launch.version.number, launch.instance_type, subnet)
+            first.setdefault((group.name, launch.template.id), asked)
+    return dict.fromkeys(first.values())
 
 
 def _refreshes(groups: Sequence[GroupSeen], scout: Scout) -> dict[str, str]:

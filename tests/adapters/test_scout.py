@@ -41,6 +41,7 @@ def test_every_group_of_the_region_is_described(scout: Scout) -> None:
     assert use is not None
     assert (use.template_name, use.reference) == ("worker-lt", "1")
     assert found["floor"].clusters == {"eks-demo"}
+    assert found["floor"].subnets == ("subnet-eu-west-1a", "subnet-eu-west-1b")
 
 
 def test_a_group_says_only_what_differs_from_the_plainest() -> None:
@@ -126,6 +127,7 @@ def test_a_try_changes_nothing(edge: Edge, world: Living) -> None:
     template = template_of(edge, "floor")
     edge.scout.try_version(template, 1, AMI)
     edge.scout.try_default(template, 1)
+    edge.scout.try_launch(template, 1, AMI, "m5.large", "subnet-eu-west-1a")
     assert (len(world.simulator.world.log.changes), world.arrived()) == (applied, writes)
 
 
@@ -137,6 +139,33 @@ def test_what_aws_would_refuse_is_refused(edge: Edge, world: Living) -> None:
         edge.scout.try_version(template, 1, AMI)
     with pytest.raises(Refused, match="ModifyLaunchTemplate: UnauthorizedOperation"):
         edge.scout.try_default(template, 1)
+    with pytest.raises(Refused, match="RunInstances: UnauthorizedOperation"):
+        edge.scout.try_launch(template, 1, AMI, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, "InsufficientInstanceCapacity"),
+        (400, "InsufficientFreeAddressesInSubnet"),
+        (400, "VcpuLimitExceeded"),
+        (400, "InvalidParameterCombination"),  # a subnet beside the template's network interfaces
+        (400, "MissingParameter"),  # a type, where the template names requirements
+        (400, "InvalidAMIID.Unavailable"),  # which is a reason of its own
+        (503, "Unavailable"),
+    ],
+)
+def test_only_a_missing_right_speaks_against_a_launch(edge: Edge, world: Living, status: int, code: str) -> None:
+    """Nothing is concluded from what else EC2 answers: the group may launch all the same, or later."""
+    world.fault({"error": {"status": status, "code": code}}, operation="RunInstances DryRun")
+    edge.scout.try_launch(template_of(edge, "floor"), 1, AMI, None, None)
+
+
+def test_a_launch_that_is_throttled_may_be_tried_again(edge: Edge, world: Living) -> None:
+    """Neither allowed nor refused."""
+    world.fault({"error": {"status": 503, "code": "RequestLimitExceeded"}}, operation="RunInstances DryRun")
+    with pytest.raises(Retry):
+        edge.scout.try_launch(template_of(edge, "floor"), 1, AMI, None, None)
 
 
 def test_kubernetes_says_which_rights_we_have(scout: Scout) -> None:

@@ -25,6 +25,7 @@ class Outside:
     """AWS, Kubernetes and a scout in one; `wrong`: by verb, what it raises. It notes what it was asked."""
 
     wrong: Mapping[str, Exception] = field(default_factory=dict)
+    scouted: tuple[GroupScouted, ...] = (OURS,)
     asked: list[str] = field(default_factory=list)
 
     def answer(self, verb: str, value: Any) -> Any:
@@ -57,7 +58,7 @@ class Outside:
 
     def groups(self, names: Sequence[str] | None = None) -> Any:
         """Of a fleet with names, of a scout without."""
-        return self.answer("scouted", (OURS,)) if names is None else self.answer("groups", _seen(names))
+        return self.answer("scouted", self.scouted) if names is None else self.answer("groups", _seen(names))
 
     # Scout
 
@@ -73,6 +74,11 @@ class Outside:
     def try_default(self, template_id: str, number: int) -> None:
         self.answer(f"default {template_id} {number}", None)
 
+    def try_launch(
+        self, template_id: str, version: int, ami: str, instance_type: str | None, subnet: str | None
+    ) -> None:
+        self.answer(f"launch {template_id} {version} {ami} {instance_type} {subnet}", None)
+
     def allows(self, right: Right) -> Any:
         return self.answer("allows", right.verb != "patch")
 
@@ -84,9 +90,13 @@ def _seen(names: Sequence[str]) -> tuple[GroupSeen, ...]:
     return tuple(found(name=name) for name in names)
 
 
-def look(wrong: Mapping[str, Exception] | None = None, request: Request = ASKED) -> tuple[Survey, list[str]]:
+def look(
+    wrong: Mapping[str, Exception] | None = None,
+    request: Request = ASKED,
+    scouted: tuple[GroupScouted, ...] = (OURS,),
+) -> tuple[Survey, list[str]]:
     """The survey of an outside that raises `wrong` at some verbs, and what it was asked."""
-    outside = Outside(wrong or {})
+    outside = Outside(wrong or {}, scouted)
     made = survey(request, cast("Cluster", outside), cast("Fleet", outside), outside)
     return made, outside.asked
 
@@ -125,14 +135,31 @@ def test_a_refused_read_leaves_its_field_empty_and_the_look_goes_on(verb: str, m
 
 def test_every_refused_try_is_told() -> None:
     """One that is refused hides no other."""
-    made, _ = look({"version lt 1 ami-new": Refused("version"), "default lt-2 1": Refused("default")})
-    assert made.denied == ("version", "default")
+    launch = "launch lt-2 1 ami-new c5.large None"
+    wrong = {"version lt 1 ami-new": "version", "default lt-2 1": "default", launch: "launch"}
+    made, _ = look({verb: Refused(answer) for verb, answer in wrong.items()})
+    assert made.denied == ("version", "default", "launch")
 
 
 def test_an_image_that_is_not_there_is_not_tried() -> None:
     """What AWS would say of a version without an image is no matter of rights."""
     _, asked = look({"image": Refused("no")})
-    assert not [verb for verb in asked if verb.startswith(("version", "default"))]
+    assert not [verb for verb in asked if verb.startswith(("version", "default", "launch"))]
+
+
+def test_a_launch_is_tried_as_a_group_would_launch() -> None:
+    """The version that it launches now with the new image, its first type and subnet; what two do alike, once."""
+    own = use("$Default", template="lt-2")
+    types = tuple(Override(None, name, None, None) for name in ("m5.large", "c5.large"))
+    mixed = GroupScouted("mixed", own, types, subnets=("subnet-a", "subnet-b"))
+    plain = GroupScouted("plain", use("1"), subnets=("subnet-b",))
+    groups = (mixed, replace(mixed, name="alike"), plain, GroupScouted("bare", use("1")))
+    _, asked = look(request=replace(ASKED, groups=tuple(one.name for one in groups)), scouted=groups)
+    assert [verb for verb in asked if verb.startswith("launch")] == [
+        "launch lt-2 1 ami-new m5.large subnet-a",
+        "launch lt 1 ami-new None subnet-b",
+        "launch lt 1 ami-new None None",
+    ]
 
 
 def test_a_look_that_cannot_be_had_now_is_not_taken_for_a_refusal() -> None:

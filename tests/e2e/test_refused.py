@@ -11,6 +11,7 @@ from tests.e2e.conftest import Worlds
 #: What the scenario has wrong, in the order in which it is told.
 REASONS = (
     "AWS would not let us: ModifyLaunchTemplate: UnauthorizedOperation",
+    "AWS would not let us: RunInstances: UnauthorizedOperation: You may not pass the role of the instances.",
     "Kubernetes would not let us: patch nodes",
     "Kubernetes would not let us: create pods/eviction",
     "the cluster-autoscaler Deployment kube-system/autoscaler-gone does not exist",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rollout.errors import Refusal
 from rollout.preflight.survey import Request, Survey
 
-_GRANT = "grant it to the role that we act in: README, the tables of rights"
+_GRANT = "grant it to the role that we act in: docs/rights.md"
 
 
 def unread(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -17,7 +17,10 @@ def unread(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def denied(found: Survey, request: Request) -> Iterator[Refusal]:
-    """AWS would refuse to create a template version or to move its default (asked by DryRun)."""
+    """AWS would refuse to create a template version, to move its default, or to launch from it (asked by DryRun).
+
+    Only who might launch its instances, with their role and tags, may give a group another version.
+    """
     for answer in found.denied:
         yield Refusal(f"AWS would not let us: {answer}", _GRANT)
 
