@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools/.fetched
+GROOVY := $(VENV)/tools/groovy/.fetched
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -23,9 +24,16 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-tools: $(TOOLS) ## Fetch Packer, git-lfs and shellcheck, which tests run, into .venv
+tools: $(TOOLS) ## Fetch Packer, git-lfs, shellcheck and Groovy, which tests run, into .venv
 
-$(TOOLS): $(STAMP) tools/fetch_tools.py
+# Groovy's jars lie in an npm package; npm checks the hash of every file.
+$(GROOVY): $(STAMP) tests/jenkins/package.json tests/jenkins/package-lock.json
+	@mkdir -p $(@D)
+	@cp tests/jenkins/package.json tests/jenkins/package-lock.json $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+$(TOOLS): $(STAMP) $(GROOVY) tools/fetch_tools.py
 	$(BIN)/python tools/fetch_tools.py $(VENV)/tools/bin
 	@touch $@
 

@@ -1,0 +1,117 @@
+"""The Jenkinsfile is Groovy that its own parser accepts, and says what keeps a rollout whole when agents vanish."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rollout.config import Deadlines
+from tests.jenkins.groovy import JENKINSFILE, Call, Parsed, parse
+from tests.tools import tool
+
+#: What breaks the Jenkinsfile: a place in its text, and what stands there instead.
+BROKEN = {
+    "a brace is missing": ("agent none", "agent { none"),
+    "a brace too many": ("agent none", "agent none }"),
+    "a quote is missing": ("'rollout-journal'", "'rollout-journal"),
+    "a comma is missing": ("numToKeepStr: '100'", "numToKeepStr: '100' daysToKeepStr: '9'"),
+    "a list is open": ("[agent(), nonresumable()]", "[agent(), nonresumable()"),
+    "an operator is missing": ("i < 5 && code", "i < 5 code"),
+}
+#: What Jenkins sets for a build.
+OF_JENKINS = {"JOB_NAME", "BUILD_NUMBER", "BUILD_TAG"}
+#: The commands that wait for the world.
+LONG = r"rollout (start|resume|ami build)\b"
+
+
+@pytest.fixture(scope="module")
+def jenkinsfile() -> Parsed:
+    """The Jenkinsfile, parsed."""
+    return parse(JENKINSFILE)[0]
+
+
+def scripts(parsed: Parsed) -> list[str]:
+    """The shell scripts, as Groovy hands them to the shell."""
+    given = [call.named.get("script", call.arguments[0]) for call in parsed.of("sh")]
+    assert all(isinstance(one, str) for one in given), "a script is interpolated by Groovy, not by the shell"
+    return given
+
+
+def test_groovy_accepts_it_and_nothing_that_is_broken(jenkinsfile: Parsed, tmp_path: Path) -> None:
+    """The parser finds no fault with it, and one with each that was made less than Groovy."""
+    assert jenkinsfile.error == ""
+    text = JENKINSFILE.read_text(encoding="utf-8")
+    files = []
+    for number, (right, wrong) in enumerate(BROKEN.values()):
+        assert right in text
+        files.append(tmp_path / f"{number}")
+        files[-1].write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    faults = dict(zip(BROKEN, (parsed.error for parsed in parse(*files)), strict=True))
+    assert [why for why, fault in faults.items() if not fault] == []
+
+
+def test_the_retry_stands_around_the_rollouts_agent(jenkinsfile: Parsed) -> None:
+    """Of all stages, in the options of the one that asks for an agent and calls the rollout, on loss alone."""
+    (retry,) = jenkinsfile.of("retry")
+    assert retry.inside == ("pipeline", "stages", "stage Rollout", "options")
+    conditions = [one["code"] for one in retry.named["conditions"]]
+    assert conditions == ["this.agent()", "this.nonresumable()"]
+    assert retry.named["count"] > 1
+    inside = [call.name for call in jenkinsfile.calls if call.inside[:3] == retry.inside[:3]]
+    assert {"agent", "rollOut"} <= {*inside}
+
+
+def test_what_is_read_from_a_workspace_was_put_there_in_the_same_agent(jenkinsfile: Parsed) -> None:
+    """Whoever gets an agent empties its folder and takes what it needs from a stash, before any script runs there."""
+    for block in (("stage Checkout",), ("stage Image",), ("stage Rollout",), ("def keepEvidence",)):
+        steps = [call.name for call in jenkinsfile.calls if {*block} <= {*call.inside}]
+        ran = [
+            name for name in steps if name in {"deleteDir", "checkout", "unstash", "sh", "rollOut", "archiveArtifacts"}
+        ]
+        assert ran[0] == "deleteDir", block
+        assert ran[1] in {"checkout", "unstash"}, block
+        assert ran.count("deleteDir") == 1, block
+
+
+def test_no_secret_and_no_journal_is_in_a_command(jenkinsfile: Parsed) -> None:
+    """The shell reads all values from its environment: parameters, and what Jenkins sets; the password, nowhere."""
+    parameters = {call.named["name"] for call in jenkinsfile.of("string") if "name" in call.named}
+    used = {name for script in scripts(jenkinsfile) for name in re.findall(r"\$\{?([A-Z_]+)", script)}
+    assert used <= parameters | OF_JENKINS | {"ROLLOUT"}
+    assert not [script for script in scripts(jenkinsfile) if "--database" in script]
+    assert [call.named["variable"] for call in jenkinsfile.of("string") if "variable" in call.named] == ["PGPASSWORD"]
+
+
+def test_a_signal_reaches_what_works(jenkinsfile: Parsed) -> None:
+    """What runs for long takes the shell's place, and the rollout is named by what a retry does not change."""
+    long = [line.strip() for script in scripts(jenkinsfile) for line in script.splitlines() if re.search(LONG, line)]
+    assert len(long) == 3
+    assert [line for line in long if "exec rollout" not in line] == []
+    assert any('--key "$JOB_NAME/$BUILD_NUMBER"' in line for line in long)
+
+
+def test_nothing_ends_a_rollout_before_its_deadlines(jenkinsfile: Parsed) -> None:
+    """The timeout is twice what a rollout may take; no build aborts another one; a build survives Jenkins itself."""
+    options = {call.name: call for call in jenkinsfile.calls if call.inside == ("pipeline", "options")}
+    deadlines = Deadlines()
+    longest = deadlines.in_service + deadlines.ready + deadlines.drain + deadlines.blocked
+    assert _seconds(options["timeout"]) > 2 * longest
+    assert options["disableConcurrentBuilds"].arguments == ()
+    assert options["durabilityHint"].arguments == ("MAX_SURVIVABILITY",)
+
+
+def _seconds(timeout: Call) -> float:
+    assert timeout.named["unit"] == "HOURS"
+    return float(timeout.named["time"]) * 3600
+
+
+def test_shellcheck_finds_no_fault_with_the_scripts(jenkinsfile: Parsed) -> None:
+    """They are plain sh, as Jenkins runs them."""
+    for script in scripts(jenkinsfile):
+        checked = subprocess.run(
+            [tool("shellcheck"), "--shell=sh", "-"], input=script, capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stdout
