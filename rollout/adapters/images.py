@@ -34,11 +34,12 @@ _MADE_FOR_IMAGES = ("Created by CreateImage(*", "Copied for DestinationAmi *")
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """The account and region in which images are built, and the images in it."""
+    """The account and region in which images are built, and the images in it; `identity`: who we are there."""
 
     images: Images
     account: str
     region: str
+    identity: Account
 
 
 def builder(region: str | None, role: str | None, run_id: str) -> Builder:
@@ -52,13 +53,13 @@ def builder(region: str | None, role: str | None, run_id: str) -> Builder:
     if not where:
         raise UserError("no AWS region is given", hint="add --region REGION, or set AWS_REGION")
     with translated(mutating=False):
-        account = own_account(where, run_id, None, _ungated())
+        account = own_account(where, run_id, None, ungated())
         account = account.assume(role) if role else account
     number, _arn = account.caller()
-    return Builder(AwsImages(account), number, where)
+    return Builder(AwsImages(account), number, where, account)
 
 
-def _ungated() -> Gate:
+def ungated() -> Gate:
     """A gate without clocks: no trust ends by one, and no lease is asked for."""
     gate = Gate(tuple)
     gate.renewed(())
@@ -132,11 +133,13 @@ class AwsImages:
     # ---- mutating verbs
 
     def permit(self, thing: str, account: str, *, allowed: bool) -> None:
-        change = {"Add" if allowed else "Remove": [{"UserId": account}]}
+        change = {"OperationType": "add" if allowed else "remove", "UserIds": [account]}
         if _is_image(thing):
-            _send(self._write.modify_image_attribute, ImageId=thing, LaunchPermission=change)
+            change |= {"ImageId": thing, "Attribute": "launchPermission"}
+            _send(self._write.modify_image_attribute, **change)
         else:
-            _send(self._write.modify_snapshot_attribute, SnapshotId=thing, CreateVolumePermission=change)
+            change |= {"SnapshotId": thing, "Attribute": "createVolumePermission"}
+            _send(self._write.modify_snapshot_attribute, **change)
 
     def grant(self, key: str, name: str, grantee: str, operations: Sequence[str]) -> None:
         fields = {"GranteePrincipal": grantee, "Operations": list(operations), "Name": name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 
 def start(
     *,
-    ami: Annotated[str, typer.Option(metavar="AMI", help="The image that the groups are to run.")],
+    ami: Annotated[
+        str | None, typer.Option(metavar="AMI", help="The image that the groups are to run.", show_default=False)
+    ] = None,
+    ami_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--ami-from", metavar="FILE", help="Packer's manifest, in place of --ami: what its last run built."
+        ),
+    ] = None,
     config: options.ConfigFile = options.CONFIG,
     description: Annotated[
         str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")
@@ -38,17 +47,19 @@ def start(
     The rollout's id is the first line of the output.
     """
     from rollout.cli import choosing, workplace
+    from rollout.cli.ami import chosen
     from rollout.errors import UserError
     from rollout.journal import open_journal
 
     loaded = options.loaded(config, database)
-    asked = choosing.Asked(loaded.cluster, loaded.groups, ami, key)
+    image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
+    asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
         found = choosing.to_start(asked, journal.summaries())
         if found is None:
             with workplace.opened(loaded, journal) as place:
                 try:
-                    rollout_id = _begin(place, loaded, ami, description, key)
+                    rollout_id = _begin(place, loaded, image, description, key)
                 except UserError:
                     # Somebody else's start may have been quicker; if it was the same, it is gone on with.
                     found = None if place.signals.came() else choosing.to_start(asked, journal.summaries())

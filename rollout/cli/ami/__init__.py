@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from rollout.cli.ami import estimate, verify
+from rollout.cli.ami import estimate, share, verify
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Build, look at and share AMIs.")
 
 app.command("verify")(verify.verify)
+app.command("share")(share.share)
 app.command("estimate")(estimate.estimate)

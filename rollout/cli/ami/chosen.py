@@ -10,15 +10,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ami(named: str | None, manifest: Path | None, region: str, option: str = "--from") -> str:
-    """Return the AMI that is meant in a region. Raises `UserError` where not exactly one is."""
-    if named is not None and manifest is not None:
-        raise UserError(f"an AMI is named, and {option} {manifest} too", hint="leave out one of them")
-    if manifest is not None:
+def ami(named: str | None, manifest: Path | None, region: str, options: tuple[str, str] = ("AMI", "--from")) -> str:
+    """Return the AMI that is meant in a region; `options`: what the command calls the two ways to say it.
+
+    Raises `UserError` where not exactly one is meant.
+    """
+    if named is not None and manifest is None:
+        return named
+    if manifest is not None and named is None:
         return of_manifest(manifest, region)
-    if named is None:
-        raise UserError("no AMI is named", hint=f"give its id, or {option} with Packer's manifest")
-    return named
+    name, file = options
+    problem = "no AMI is given" if named is None else f"an AMI is given twice: {named}, and {file} {manifest}"
+    raise UserError(problem, hint=f"give either {name} or {file} packer/manifest.json")
 
 
 def of_manifest(manifest: Path, region: str) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.errors import Refused, Retry, Unknown, UserError
+
 if TYPE_CHECKING:
     from rollout.adapters.images import Builder
+    from rollout.ami.images import Image
+
+#: Exit code where something is wrong with the image itself: a person must act.
+WRONG = 1
 
 Ami = Annotated[str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False)]
 From = Annotated[
@@ -31,3 +40,32 @@ def connected(region: str | None, role: str | None) -> Builder:
     from rollout.cli import workplace
 
     return builder(region, role, workplace.new_run())
+
+
+def existing(builder: Builder, ami: str) -> Image:
+    """Return an image. Raises `UserError`, exit 1, where there is none."""
+    image = builder.images.image(ami)
+    if image is None:
+        raise UserError(
+            f"{ami} does not exist in {builder.region}, or account {builder.account} may not see it",
+            hint="look at region and credentials, or build one: rollout ami build",
+            exit_code=WRONG,
+        )
+    return image
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Put what AWS said, or did not say, as `UserError`: exit 2 where it refuses, 75 where the same may work later."""
+    try:
+        yield
+    except Refused as error:
+        raise UserError(f"AWS: {error.detail}", hint="the rights that this needs: docs/rights.md") from error
+    except Retry as error:
+        raise UserError(f"AWS: {error.detail}", hint="try again", exit_code=os.EX_TEMPFAIL) from error
+    except Unknown as error:
+        raise UserError(
+            f"AWS: no answer to a change, which may have been made: {error.detail}",
+            hint="run the same command again: it looks first, and sends what is missing",
+            exit_code=os.EX_TEMPFAIL,
+        ) from error

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from rollout.ami.images import Image
 
-#: Exit code where something is wrong with the image: a person must act.
-WRONG = 1
-
 
 def verify(  # noqa: PLR0913  one parameter for each option
     ami: options.Ami = None,
@@ -46,20 +43,14 @@ def verify(  # noqa: PLR0913  one parameter for each option
 
     tags = tuple(_tag(one) for one in tag or ())
     expected = Expected(architecture, min_root_size, encrypted, tags, _age(max_age))
-    builder = options.connected(region, assume_role)
-    wanted = chosen.ami(ami, from_, builder.region)
-    image = builder.images.image(wanted)
-    if image is None:
-        raise UserError(
-            f"{wanted} does not exist in {builder.region}, or account {builder.account} may not see it",
-            hint="look at region and credentials, or build one: rollout ami build",
-            exit_code=WRONG,
-        )
+    with options.explained():
+        builder = options.connected(region, assume_role)
+        image = options.existing(builder, chosen.ami(ami, from_, builder.region))
     found = complaints(image, expected, datetime.now(UTC))
     if found:
         reasons = "\n  ".join(found)
-        raise UserError(f"{wanted} ({image.name}) is not as expected:\n  {reasons}", exit_code=WRONG)
-    typer.echo(f"{wanted} ({image.name}) is as expected: {_summary(image)}")
+        raise UserError(f"{image.id} ({image.name}) is not as expected:\n  {reasons}", exit_code=options.WRONG)
+    typer.echo(f"{image.id} ({image.name}) is as expected: {_summary(image)}")
 
 
 def _tag(text: str) -> tuple[str, str | None]:

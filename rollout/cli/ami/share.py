@@ -1,0 +1,132 @@
+"""`rollout ami share`: an AMI lent to other accounts, and taken back."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli.ami import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import timedelta
+
+    from rollout.adapters.images import Builder
+    from rollout.ami.images import Image
+    from rollout.ami.sharing import Looked, Step
+    from rollout.errors import Refusal
+
+#: How often, and how many seconds apart, AWS is asked whether it shows what it was told. New grants take longest.
+LOOKS, PAUSE = 10, 3.0
+
+
+def share(
+    ami: options.Ami = None,
+    *,
+    account: Annotated[list[str], typer.Option(metavar="ID", help="The account; may be given again.")],
+    from_: options.From = None,
+    kms_grant: Annotated[
+        bool, typer.Option("--kms-grant", help="Grant the accounts the use of the snapshots' KMS keys.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back what this command gave.")] = False,
+    region: options.Region = None,
+    assume_role: options.AssumeRole = None,
+) -> None:
+    """Let other accounts launch an AMI: the image, its snapshots and, if asked, their keys. What is so is left."""
+    from rollout.cli.ami import chosen
+
+    accounts = _accounts(account)
+    with options.explained():
+        builder = options.connected(region, assume_role)
+        image = options.existing(builder, chosen.ami(ami, from_, builder.region))
+        if undo:
+            _take_back(builder, image, accounts)
+        else:
+            _share(builder, image, accounts, grants=kms_grant)
+
+
+def _accounts(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the accounts, each once. Raises `UserError` for what is no account id."""
+    from rollout.errors import UserError
+
+    wrong = [one for one in given if not re.fullmatch(r"\d{12}", one)]
+    if wrong:
+        raise UserError(f"no account ids, which have twelve digits: {', '.join(wrong)}", hint="--account 123456789012")
+    return tuple(dict.fromkeys(given))
+
+
+def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: bool) -> None:
+    from rollout.ami import sharing
+
+    looked = sharing.look(builder.images, image, grants=grants)
+    _refuse("not shared", sharing.refusals(looked, accounts, builder.account))
+    _carry_out(builder, looked, sharing.to_share(looked, accounts, grants=grants), grants=grants)
+    _say(sharing.advice(looked, accounts, grants=grants))
+
+
+def _take_back(builder: Builder, image: Image, accounts: Sequence[str]) -> None:
+    from rollout.ami import sharing
+
+    _refuse("not taken back", sharing.not_ours(image, accounts, builder.account))
+    looked = sharing.look(builder.images, image, grants=True)
+    _carry_out(builder, looked, sharing.to_take_back(looked, accounts), grants=True)
+    _say(sharing.left_behind(looked, accounts))
+
+
+def _refuse(what: str, reasons: Sequence[Refusal]) -> None:
+    """Raise `UserError` with all the reasons, if there are any."""
+    from rollout.errors import UserError
+
+    if reasons:
+        told = "\n  ".join(f"{one.problem}\n    next: {one.hint}" for one in reasons)
+        raise UserError(f"{what}, because\n  {told}")
+
+
+def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], *, grants: bool) -> None:
+    """Send what does not hold yet, one by one, and look until all of it is seen."""
+    for step in steps:
+        if step.holds(looked):
+            typer.echo(f"{step} already")
+        else:
+            step.send(builder.images, looked)
+            typer.echo(f"{step}: asked")
+    if not all(step.holds(looked) for step in steps):
+        _see(builder, looked.image, steps, grants=grants)
+        typer.echo("all of it is seen on AWS")
+
+
+def _see(builder: Builder, image: Image, steps: Sequence[Step], *, grants: bool) -> None:
+    """Look until every step holds. Raises `UserError`, exit 75, where AWS does not show one of them in time."""
+    from datetime import timedelta
+
+    from rollout.ami.sharing import look
+    from rollout.errors import UserError
+
+    for _ in range(LOOKS):
+        looked = look(builder.images, image, grants=grants)
+        missing = [step for step in steps if not step.holds(looked)]
+        if not missing:
+            return
+        pause(timedelta(seconds=PAUSE))
+    raise UserError(
+        "AWS accepted it, but does not show yet:\n  " + "\n  ".join(map(str, missing)),
+        hint="run the same command again",
+        exit_code=os.EX_TEMPFAIL,
+    )
+
+
+def pause(length: timedelta) -> None:
+    """Wait, by the real clock."""
+    from rollout.adapters.clock import SystemClock
+
+    clock = SystemClock()
+    clock.pause(clock.now() + length)
+    clock.close()
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
