@@ -67,8 +67,7 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
         clock = SimulatedClock(config.simulator, run_id) if config.simulator else SystemClock()
         stack.callback(clock.close)
         gate = Gate(clock.readings, stopping)
-        account = _account(config, run_id, gate)
-        number, arn = _identity(config, account)
+        account, number, arn = cluster_account(config, run_id, gate)
         with _explained("Kubernetes"):
             api = kube_api(config.access, config.cluster, account)
         stack.callback(api.close)
@@ -83,6 +82,15 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         scout = EdgeScout(account, api)
         return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, stack.pop_all().close)
+
+
+def cluster_account(config: Config, run_id: str, gate: Gate) -> tuple[Account, str, str]:
+    """Return who we are in the cluster's account, that account's id, and our ARN there.
+
+    Raises `UserError` where AWS does not say so, or it is another account than the configuration's.
+    """
+    account = _account(config, run_id, gate)
+    return account, *_identity(config, account)
 
 
 def _account(config: Config, run_id: str, gate: Gate) -> Account:

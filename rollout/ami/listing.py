@@ -1,0 +1,151 @@
+"""Which images there are, and what needs each of them: (images, what was read) → words. Pure.
+
+An image is needed by whatever may launch it or was launched from it: by groups, by the default and the latest version
+of every launch template, by instances, and by unfinished rollouts, both the image that they bring and the one that
+they may have to go back to. Where it cannot be told what a rollout needs, `unread` says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rollout.ami.images import Image, Permissions, Snapshot
+from rollout.plan import TemplateUse
+from rollout.record import Record
+from rollout.scouted import GroupScouted
+from rollout.seen import TemplateSeen
+
+# What every launch that names no number gets.
+_REFERENCES = ("$Default", "$Latest")
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """An instance that has not ended, a stopped one too. `group`: its Auto Scaling group, "" if it has none."""
+
+    id: str
+    image: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one account has in the images' region that may need an image.
+
+    `templates`: all of them, with the versions that are referred to. `configured`: by group, the image of the launch
+    configuration that it still has. `launched`: of the images that were asked for.
+    """
+
+    account: str
+    groups: tuple[GroupScouted, ...] = ()
+    templates: tuple[TemplateSeen, ...] = ()
+    configured: Mapping[str, str] = field(default_factory=dict)
+    launched: tuple[Launched, ...] = ()
+
+    def template(self, template_id: str) -> TemplateSeen | None:
+        """Return the template of that id, None if the account has none."""
+        return next((one for one in self.templates if one.id == template_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that was read at one moment.
+
+    `account`, `region`: the images'. `images`: all images that the account owns, newest first; `shared`: who may launch
+    each of those that are asked about, by id. `made`: the snapshots that AWS made for images, also for those that are
+    gone by now. `places`: the accounts that were looked into; `rollouts`: the unfinished ones of the region.
+    """
+
+    account: str
+    region: str
+    images: tuple[Image, ...]
+    shared: Mapping[str, Permissions] = field(default_factory=dict)
+    made: tuple[Snapshot, ...] = ()
+    places: tuple[Place, ...] = ()
+    rollouts: tuple[Record, ...] = ()
+
+    def named(self, prefix: str) -> tuple[Image, ...]:
+        """Return the images whose names begin so, newest first."""
+        return tuple(image for image in self.images if image.name.startswith(prefix))
+
+    def sharing(self, image: Image) -> tuple[str, ...]:
+        """Return who besides its owner may launch an image: account ids, then what is no single account."""
+        found = self.shared.get(image.id, Permissions())
+        return (*sorted(found.accounts), *sorted(found.others))
+
+
+def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """Return by image id what needs it, in words, each once."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for place in inventory.places:
+        where = f" in account {place.account}" if len(inventory.places) > 1 else ""
+        for image, who in _of_place(place):
+            found[image][f"{who}{where}"] = None
+    for rollout in inventory.rollouts:
+        for image, who in _of_rollout(rollout, inventory.places):
+            found[image][who] = None
+    return {image: tuple(who) for image, who in found.items()}
+
+
+def unread(inventory: Inventory) -> tuple[str, ...]:
+    """Return what is not known of unfinished rollouts: those whose templates no account has that was looked into."""
+    known = {template.id for place in inventory.places for template in place.templates}
+    return tuple(
+        f"rollout {rollout.id} on cluster {rollout.plan.cluster} is unfinished, and its launch templates are in no "
+        f"account that was looked into"
+        for rollout in inventory.rollouts
+        if {source.use.template_id for group in rollout.plan.groups for source in group.sources} - known
+    )
+
+
+def _of_place(place: Place) -> Iterator[tuple[str, str]]:
+    """Yield image and user for all that an account launches, or has launched."""
+    for group in place.groups:
+        for use in group.templates:
+            yield from _by(place, use, f"group {group.name} ({use.label})")
+        for override in group.overrides:
+            if override.image_id:
+                yield override.image_id, f"group {group.name} (an override's own image)"
+    for name, image in place.configured.items():
+        yield image, f"group {name} (its launch configuration)"
+    yield from _by_reference(place)
+    grouped = Counter((one.image, one.group) for one in place.launched if one.group)
+    for (image, name), count in grouped.items():
+        yield image, f"{count} {'instance' if count == 1 else 'instances'} of group {name}"
+    yield from ((one.image, f"instance {one.id}") for one in place.launched if not one.group)
+
+
+def _by_reference(place: Place) -> Iterator[tuple[str, str]]:
+    """Yield what templates launch by $Default and $Latest, but for what a group says already."""
+    said = {(use.template_id, use.reference) for group in place.groups for use in group.templates}
+    for template in place.templates:
+        for reference in _REFERENCES:
+            if (template.id, reference) not in said:
+                use = TemplateUse("", template.id, template.name, reference)
+                yield from _by(place, use, f"template {use.label}")
+
+
+def _by(place: Place, use: TemplateUse, who: str) -> Iterator[tuple[str, str]]:
+    """Yield the image that a template's version has; none where the version is gone: nothing can be launched by it."""
+    template = place.template(use.template_id)
+    image = template and _image(template, template.resolve(use.reference))
+    if image:
+        yield image, who
+
+
+def _image(template: TemplateSeen, number: int) -> str | None:
+    return next((version.image_id for version in template.versions if version.number == number), None)
+
+
+def _of_rollout(rollout: Record, places: tuple[Place, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the image that a rollout brings, and those that its groups launched before."""
+    yield rollout.plan.ami, f"rollout {rollout.id}"
+    for group in rollout.plan.groups:
+        for source in group.sources:
+            for place in places:
+                template = place.template(source.use.template_id)
+                image = template and _image(template, source.version)
+                if image:
+                    yield image, f"rollout {rollout.id} (what {group.name} had before)"

@@ -1,0 +1,59 @@
+"""`rollout ami list`: the images of a prefix, newest first, and what needs each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from rollout.cli.ami import inventory, options
+
+if TYPE_CHECKING:
+    from rollout.ami.images import Image
+    from rollout.ami.listing import Inventory
+
+
+def list_(
+    prefix: inventory.Prefix,
+    *,
+    config: inventory.Configs = None,
+    region: options.Region = None,
+    assume_role: options.AssumeRole = None,
+) -> None:
+    """List the AMIs of a prefix, newest first, with the groups, templates, instances and rollouts that need each."""
+    from rollout.ami.listing import unread
+
+    with options.explained():
+        found = inventory.reader(prefix, config, region, assume_role).look()
+    for line in page(found, prefix):
+        typer.echo(line)
+    for problem in unread(found):
+        typer.echo(f"not known: {problem}", err=True)
+
+
+def page(found: Inventory, prefix: str) -> Iterator[str]:
+    """Yield the lines: a table, and below each image what needs it."""
+    from rollout.ami.listing import needs
+    from rollout.cli import text
+
+    images = found.named(prefix)
+    if not images:
+        yield f"account {found.account} has no image in {found.region} whose name begins with {prefix}"
+        return
+    needed = needs(found)
+    head, *lines = text.table(
+        ("AMI", "NAME", "CREATED", "SIZE", "STATE", "SHARED WITH"), [_row(found, one) for one in images]
+    )
+    yield head
+    for image, line in zip(images, lines, strict=True):
+        yield line
+        yield from (f"  {who}" for who in needed.get(image.id, ()))
+
+
+def _row(found: Inventory, image: Image) -> tuple[str, ...]:
+    from rollout.cli import text
+
+    size = f"{sum(disk.size for disk in image.disks)} GiB"
+    shared = ", ".join(found.sharing(image)) or "-"
+    return image.id, image.name, text.instant(image.created), size, image.state, shared

@@ -1,0 +1,93 @@
+"""`rollout ami prune`: images that nothing needs are deregistered, and their snapshots deleted; a dry run first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli.ami import inventory, options
+
+if TYPE_CHECKING:
+    from rollout.ami.images import Snapshot
+    from rollout.ami.listing import Inventory
+    from rollout.ami.pruning import Verdict
+
+#: Seconds between two looks at a thing that was removed.
+PAUSE = 3.0
+
+
+def prune(
+    prefix: inventory.Prefix,
+    keep: Annotated[int, typer.Option(metavar="N", min=1, help="How many of the newest available images stay.")],
+    *,
+    config: inventory.Configs = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only say what would be done.")] = False,
+    region: options.Region = None,
+    assume_role: options.AssumeRole = None,
+) -> None:
+    """Deregister the AMIs of a prefix that nothing needs, but for the newest N, and delete their snapshots.
+
+    Without --yes nothing is changed: each image is named with what becomes of it, and why it stays.
+    """
+    with options.explained():
+        reader = inventory.reader(prefix, config, region, assume_role)
+        going = _say(_look(reader), prefix, keep)
+        if yes:
+            _remove(reader, keep)
+        elif going:
+            typer.echo("nothing was changed; next: the same command with --yes")
+
+
+def _look(reader: inventory.Reader) -> Inventory:
+    """Read everything. Raises `UserError` where something that is needed may not be known."""
+    from rollout.ami.listing import unread
+    from rollout.errors import UserError
+
+    found = reader.look()
+    if problems := unread(found):
+        reasons = "\n  ".join(problems)
+        raise UserError(f"nothing is pruned, because\n  {reasons}", hint="add --config FILE of that cluster")
+    return found
+
+
+def _say(found: Inventory, prefix: str, keep: int) -> bool:
+    """Print what becomes of each image; tell whether anything goes."""
+    from rollout.ami import pruning
+
+    decided, left = pruning.verdicts(found, prefix, keep), pruning.orphans(found, prefix)
+    for line in page(decided, left):
+        typer.echo(line)
+    return bool(left) or not all(one.kept for one in decided)
+
+
+def page(decided: tuple[Verdict, ...], left: tuple[Snapshot, ...]) -> Iterator[str]:
+    """Yield a line for each image and each snapshot that was left behind, and how many go."""
+    from rollout.cli import text
+
+    for one in decided:
+        image = one.image
+        fate = (
+            f"stays: {', '.join(one.kept)}" if one.kept else f"goes, with {', '.join(one.snapshots) or 'no snapshot'}"
+        )
+        yield f"{image.id}  {image.name}  {text.instant(image.created)}  {fate}"
+    for snapshot in left:
+        yield f"{snapshot.id}  goes: left behind ({snapshot.description})"
+    going = sum(not one.kept for one in decided)
+    snapshots = len(left) + sum(len(one.snapshots) for one in decided)
+    yield f"{going} of {text.count(len(decided), 'image')} and {text.count(snapshots, 'snapshot')} to go"
+
+
+def _remove(reader: inventory.Reader, keep: int) -> None:
+    """Remove what goes. Raises `typer.Exit` (1) if something could not be."""
+    from rollout.ami.pruning import Pruner
+
+    pruner = Pruner(reader.builder.images, lambda: _look(reader), lambda: time.sleep(PAUSE), reader.prefix, keep)
+    left = False
+    for told in pruner.prune():
+        typer.echo(told.line)
+        left = left or told.left
+    if left:
+        raise typer.Exit(options.WRONG)
