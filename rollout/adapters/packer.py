@@ -1,0 +1,145 @@
+"""The real Packer, run in its template's folder; its output goes to our standard error as it comes.
+
+Asked to stop, Packer cleans up after itself: it terminates its instance, and deletes key pair and security group. So a
+signal that we get is passed on to it, once, and its end is awaited, however long that takes. It runs in a process group
+of its own, because Ctrl-C in a terminal would reach it a second time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rollout.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_GET_PACKER = "install Packer 1.7 or newer, so that it is on PATH: https://developer.hashicorp.com/packer/install"
+# The first Packer that knows `packer init` and the block `required_plugins`.
+_INIT = (1, 7)
+_STDERR = 2
+#: Exit code where Packer did not build what it was asked for: a person must act.
+FAILED = 1
+
+
+class Packer:
+    """The Packer on PATH, for the template in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raise `UserError` where there is no template, no Packer, or one too old for the template."""
+        if not any(folder.glob("*.pkr.hcl")):
+            raise UserError(
+                f"there is no Packer template (*.pkr.hcl) in {folder}", hint="name its folder: --packer-dir"
+            )
+        self._folder = folder
+        self._program, version = _found()
+        self._plugins = _wants_plugins(folder)
+        if self._plugins and version < _INIT:
+            named = ".".join(map(str, version))
+            raise UserError(f"{self._program} is Packer {named}, which knows no required_plugins", hint=_GET_PACKER)
+
+    def build(self, arguments: Sequence[str]) -> None:
+        """Fetch the plugins that the template asks for, and build it with these arguments.
+
+        Raises `UserError`: exit 1 where Packer fails, 75 where somebody asked us to stop.
+        """
+        if self._plugins:
+            self._run("init", ".")
+        color = () if os.isatty(_STDERR) else ("-color=false",)
+        self._run("build", *color, *arguments, ".")
+
+    def _run(self, verb: str, *arguments: str) -> None:
+        with _relay() as relay:
+            process = subprocess.Popen(  # noqa: S603  the operator's own Packer, with the operator's arguments
+                [self._program, verb, *arguments],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,  # who reads a terminal from another process group is stopped
+                stdout=_STDERR,
+                process_group=0,
+            )
+            relay.to(process)
+            code = process.wait()
+        if relay.heard:
+            raise UserError(
+                f"packer {verb} was stopped by {relay.heard.name}, and has ended ({_ending(code)})",
+                hint="run the same command again",
+                exit_code=os.EX_TEMPFAIL,
+            )
+        if code:
+            raise UserError(
+                f"packer {verb} failed ({_ending(code)}); its own words are above",
+                hint="mend what it names, and run the same command again; PACKER_LOG=1 makes it say more",
+                exit_code=FAILED,
+            )
+
+
+def _found() -> tuple[str, tuple[int, ...]]:
+    """Return the Packer on PATH and its version. Raises `UserError` where there is none."""
+    program = shutil.which("packer")
+    if program is None:
+        raise UserError("Packer is not on PATH", hint=_GET_PACKER)
+    # Without its question for news: a builder may have no way to the internet.
+    environment = {**os.environ, "CHECKPOINT_DISABLE": "1"}
+    command = [program, "version"]
+    try:
+        told = subprocess.run(  # noqa: S603  as above
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{program} cannot be run: {error}", hint=_GET_PACKER) from error
+    version = re.match(r"Packer v(\d+)\.(\d+)\.(\d+)", told)
+    if version is None:
+        # Some systems have another program of that name, which packs dictionaries of passwords.
+        raise UserError(f"{program} is not HashiCorp's Packer", hint=_GET_PACKER)
+    return program, tuple(map(int, version.groups()))
+
+
+def _wants_plugins(folder: Path) -> bool:
+    texts = (file.read_text(encoding="utf-8") for file in folder.glob("*.pkr.hcl"))
+    return any(re.search(r"^\s*required_plugins\s*{", text, flags=re.MULTILINE) for text in texts)
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+class _Relay:
+    """Passes the first signal that we get on to a process; further ones change nothing: it is on its way out."""
+
+    def __init__(self) -> None:
+        self.heard: signal.Signals | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._passed = False
+
+    def hear(self, number: int, _frame: object) -> None:
+        """Handle a signal."""
+        self.heard = self.heard or signal.Signals(number)
+        self._pass_on()
+
+    def to(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass signals on to this process from now on, one that came before too."""
+        self._process = process
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self.heard and self._process and not self._passed:
+            self._passed = True
+            self._process.send_signal(self.heard)
+
+
+@contextmanager
+def _relay() -> Iterator[_Relay]:
+    relay = _Relay()
+    before = {number: signal.signal(number, relay.hear) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield relay
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
