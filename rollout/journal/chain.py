@@ -14,13 +14,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, String, select, type_coerce
+from sqlalchemy import Connection, String, and_, bindparam, select, type_coerce
 
 from rollout.journal.models import events, one_line, rollouts, stored
 
 #: What the first event has in place of the hash of the one before it.
 START = "0" * 64
 _TOLD = ("rollout_id", "seq", "at", "kind", "actor", "epoch", "text", "data")
+# Where a chain ends; built once, because each writing transaction asks it. Locks the rollout's row where the engine
+# locks rows: two writers would give one number twice.
+_END = (
+    select(rollouts.c.last_seq, rollouts.c.journal_version, events.c.hash)
+    .select_from(rollouts)
+    .outerjoin(events, and_(events.c.rollout_id == rollouts.c.id, events.c.seq == rollouts.c.last_seq))
+    .where(rollouts.c.id == bindparam("of"))
+    .with_for_update(of=rollouts)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +43,17 @@ class Author:
 class Page:
     """One writing transaction on one rollout: its connection, who writes, and the events that tell of it.
 
-    `version`: of the format in which the rollout was begun.
+    `version`: of the format in which the rollout was begun. Raises `LookupError` where there is no such rollout.
     """
 
     def __init__(self, connection: Connection, rollout_id: str, author: Author) -> None:
         self.connection = connection
         self.rollout_id = rollout_id
         self.author = author
-        self._seq, self.version = self._stands()
-        self._hash = self._last_hash()
+        end = connection.execute(_END, {"of": rollout_id}).first()
+        if end is None:
+            raise LookupError(rollout_id)
+        self._seq, self.version, self._hash = end.last_seq, end.journal_version, end.hash or START
         self._rows: list[dict[str, Any]] = []
 
     def tell(self, at: datetime, kind: str, text: str, **data: object) -> None:
@@ -72,17 +83,6 @@ class Page:
     def change(self, **values: Any) -> None:
         """Write columns of the rollout's own row."""
         self.connection.execute(rollouts.update().where(rollouts.c.id == self.rollout_id).values(**values))
-
-    def _stands(self) -> tuple[int, int]:
-        # Locks the row where the engine locks rows: two writers would give one number twice.
-        columns = (rollouts.c.last_seq, rollouts.c.journal_version)
-        query = select(*columns).where(rollouts.c.id == self.rollout_id).with_for_update()
-        row = self.connection.execute(query).one()
-        return row.last_seq, row.journal_version
-
-    def _last_hash(self) -> str:
-        query = select(events.c.hash).where(events.c.rollout_id == self.rollout_id, events.c.seq == self._seq)
-        return self.connection.execute(query).scalar() or START
 
 
 def verify(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from rollout import __version__, machine
@@ -36,6 +36,9 @@ ACTIVE_ELSEWHERE = 76
 
 #: Characters of a caller's key: as many as its column holds.
 LONGEST_KEY = 200
+
+# Built once: it is asked at every tick.
+_ROLLOUT = select(rollouts).where(rollouts.c.id == bindparam("of"))
 
 
 class SqlJournal:
@@ -187,8 +190,10 @@ class SqlJournal:
         query = select(*columns).where(events.c.rollout_id == rollout_id, events.c.seq > after).order_by(events.c.seq)
 
         def work(connection: Connection) -> tuple[Event, ...]:
-            self._row(connection, rollout_id)
-            return tuple(Event(*row) for row in connection.execute(query))
+            found = tuple(Event(*row) for row in connection.execute(query))
+            if not found and not after:
+                self._row(connection, rollout_id)
+            return found
 
         return self._read(work)
 
@@ -231,19 +236,24 @@ class SqlJournal:
         """Do the work in one transaction, and close the page with it."""
 
         def whole(connection: Connection) -> None:
-            self._row(connection, rollout_id)
-            page = Page(connection, rollout_id, self._author)
+            try:
+                page = Page(connection, rollout_id, self._author)
+            except LookupError:
+                raise self._unknown(rollout_id) from None
             work(page)
             page.close()
 
         self._write(whole)
 
     def _row(self, connection: Connection, rollout_id: str) -> Row[Any]:
-        row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).first()
+        row = connection.execute(_ROLLOUT, {"of": rollout_id}).first()
         if row is None:
-            where = self.database.where.name
-            raise UserError(f"there is no rollout {rollout_id} in {where}", hint="rollout list shows those there are")
+            raise self._unknown(rollout_id)
         return row
+
+    def _unknown(self, rollout_id: str) -> UserError:
+        where = self.database.where.name
+        return UserError(f"there is no rollout {rollout_id} in {where}", hint="rollout list shows those there are")
 
     def _taken(self, key: str | None, cluster: str) -> UserError | None:
         """Say which rollout stands where a new one was to begin."""
