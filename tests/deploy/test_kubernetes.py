@@ -145,8 +145,9 @@ def test_rbac_of_a_real_cluster_agrees() -> None:
     """Asked on behalf of the Job, its authorizer allows each right that is needed, and none beside them."""
     api = real(Path(KUBECONFIG))
     try:
-        for one in sorted([*objects("namespace.yaml"), *objects("access.yaml")], key=first_the_namespace):
-            assert api("POST", collection(one), one).code == 201
+        for one in objects("access.yaml"):
+            # Roles and bindings; an account need not be there to be asked about.
+            assert one["kind"] == "ServiceAccount" or api("POST", collection(one), one).code == 201
         assert [right for right in rights(CONFIG.settings()) if not allows(api, right)] == []
         beside = (
             Right("delete", "nodes"),
