@@ -1,0 +1,119 @@
+"""Which actions our calls on AWS are: recorded by a simulator from every verb of every port, and read in our source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore import xform_name
+
+from rollout.adapters import Edge, connect
+from rollout.plan import TemplateUse
+from rollout.ports import GroupChange
+from tests.adapters.living import Living, trusting
+
+AMI = "ami-00000000000000bbb"
+ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
+EKS_ROLE = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
+
+#: Modules that call AWS.
+ADAPTERS = Path(inspect.getfile(connect)).parent
+
+
+def _template(edge: Edge) -> TemplateUse:
+    return edge.fleet.groups(["workers"])[0].uses[0]
+
+
+def _instance(edge: Edge) -> str:
+    return next(one.id for one in edge.fleet.groups(["workers"])[0].instances if one.in_service)
+
+
+#: Every verb of the ports `Fleet` and `Scout` that asks or changes something on AWS.
+VERBS: dict[str, Callable[[Edge], object]] = {
+    "Fleet.groups": lambda edge: edge.fleet.groups(["workers"]),
+    "Fleet.templates": lambda edge: edge.fleet.templates([_template(edge).template_id]),
+    "Fleet.image": lambda edge: edge.fleet.image(AMI),
+    "Fleet.trouble": lambda edge: edge.fleet.trouble("workers"),
+    "Fleet.create_version": lambda edge: edge.fleet.create_version(_template(edge).template_id, 1, AMI, "new", "token"),
+    "Fleet.set_default_version": lambda edge: edge.fleet.set_default_version(_template(edge).template_id, 1),
+    "Fleet.update_group": lambda edge: edge.fleet.update_group("workers", GroupChange(uses=(_template(edge),))),
+    "Fleet.protect": lambda edge: edge.fleet.protect("workers", [_instance(edge)], protected=True),
+    "Fleet.suspend": lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
+    "Fleet.resume": lambda edge: edge.fleet.resume("workers", ["AZRebalance"]),
+    "Fleet.terminate": lambda edge: edge.fleet.terminate(_instance(edge)),
+    "Scout.groups": lambda edge: edge.scout.groups(),
+    "Scout.refresh": lambda edge: edge.scout.refresh("workers"),
+    "Scout.architectures": lambda edge: edge.scout.architectures(["m5.large"]),
+    "Scout.try_version": lambda edge: edge.scout.try_version(_template(edge).template_id, 1, AMI),
+    "Scout.try_default": lambda edge: edge.scout.try_default(_template(edge).template_id, 1),
+    "Scout.try_launch": lambda edge: edge.scout.try_launch(_template(edge).template_id, 1, AMI, None, None),
+}
+#: Those that ask Kubernetes or this process.
+ELSEWHERE = {"Scout.allows", "Scout.own_pod"}
+
+
+def verbs(port: type) -> set[str]:
+    """The verbs of a port, as VERBS names them."""
+    return {f"{port.__name__}.{name}" for name in vars(port) if not name.startswith("_")}
+
+
+def rollout_calls(world: Living) -> set[str]:
+    """The actions of a rollout that finds its cluster through EKS and speaks to it in another role."""
+    run = "0000000000aa"
+    access = {"kubernetes": "eks", "kubeconfig": None, "context": None, "eks_role": EKS_ROLE}
+    with connect(world.config(access=access), run) as edge:
+        trusting(edge)
+        for verb in VERBS.values():
+            verb(edge)
+    return recorded(world, run)
+
+
+def callers_calls(world: Living) -> set[str]:
+    """The actions of who only assumes the role of a rollout: what that takes beyond connecting without it."""
+    plain, through = "0000000000bb", "0000000000cc"
+    connect(world.config(), plain).close()
+    connect(world.config(access={"assume_role": ROLE}), through).close()
+    return recorded(world, through) - recorded(world, plain)
+
+
+def recorded(world: Living, run: str) -> set[str]:
+    """The actions on AWS that a run's requests were; to try one (DryRun) takes the same permission."""
+    counted: Counter[str] = world.simulator.requests.tallies[run].operations
+    words = (operation.split() for operation in counted)
+    return {f"{service}:{operation}" for service, operation, *_ in words if service != "kube"}
+
+
+def calls_in_source(folder: Path = ADAPTERS) -> set[str]:
+    """The actions whose methods on a client are named in our source, by attribute or as a paginator's text."""
+    return {action for module in sorted(folder.glob("*.py")) for action in _calls(ast.parse(module.read_text("utf-8")))}
+
+
+def _calls(module: ast.Module) -> Iterator[str]:
+    nodes = list(ast.walk(module))
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)} | set(_texts(nodes))
+    for service in _services(nodes):
+        yield from (f"{service}:{operation}" for method, operation in _methods(service).items() if method in named)
+
+
+def _services(nodes: Iterable[ast.AST]) -> set[str]:
+    """The services for which a module makes clients: account.reading("ec2")."""
+    calls = (node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute))
+    makers = (call for call in calls if getattr(call.func, "attr", "") in {"reading", "mutating"})
+    return {text for call in makers for text in _texts(call.args)}
+
+
+def _texts(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    return (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+@cache
+def _methods(service: str) -> dict[str, str]:
+    """The methods of a client and the operations that they call."""
+    model: Any = botocore.session.Session().get_service_model(service)
+    return {xform_name(name): name for name in model.operation_names}

@@ -1,0 +1,72 @@
+"""The policies of deploy/iam grant what is called, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rollout.ports import Fleet, Scout
+from tests.adapters.living import Living, living
+from tests.deploy import policies, recording
+
+#: AWS answers it without any permission (STS API reference, GetCallerIdentity).
+FREE = {"sts:GetCallerIdentity"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    with living(tmp_path_factory.mktemp("simulator")) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def of_rollout(world: Living) -> set[str]:
+    """What a rollout calls."""
+    return recording.rollout_calls(world)
+
+
+@pytest.fixture(scope="module")
+def of_caller(world: Living) -> set[str]:
+    """What it takes to assume a rollout's role."""
+    return recording.callers_calls(world)
+
+
+def listed(policy: str) -> set[str]:
+    """What the list of dependent actions says of a policy."""
+    return {entry["action"] for entry in policies.dependent() if entry["policy"] == policy}
+
+
+def test_every_verb_is_recorded() -> None:
+    """A verb that a port gets is called here too, or said to ask somebody else."""
+    assert set(recording.VERBS) | recording.ELSEWHERE == recording.verbs(Fleet) | recording.verbs(Scout)
+
+
+def test_a_rollouts_role_is_granted_what_it_calls(of_rollout: set[str]) -> None:
+    """Every call and every dependent action is in the policy, and the policy has no other."""
+    assert policies.actions("redeploy") == of_rollout - FREE | listed("redeploy")
+
+
+def test_who_assumes_that_role_is_granted_nothing_else(of_caller: set[str]) -> None:
+    """The runner's own identity."""
+    assert policies.actions("caller") == of_caller
+
+
+@pytest.mark.parametrize("policy", ["packer-builder", "packer-instance"])
+def test_other_programs_are_granted_what_the_list_says(policy: str) -> None:
+    """Neither more nor less."""
+    assert policies.actions(policy) == listed(policy)
+
+
+def test_every_entry_of_the_list_is_explained(of_rollout: set[str]) -> None:
+    """A policy that exists, a call that is made, a reason and a source; none of them twice."""
+    entries = list(policies.dependent())
+    made = of_rollout | policies.actions("packer-builder") | {"packer", "packer/provision.sh"}
+    for entry in entries:
+        assert set(entry) == {"policy", "action", "behind", "why", "source"}
+        assert entry["policy"] in policies.names()
+        assert entry["behind"] in made
+        assert entry["why"].endswith(".")
+        assert entry["source"].startswith("https://")
+    pairs = [(entry["policy"], entry["action"]) for entry in entries]
+    assert len(pairs) == len(set(pairs))
