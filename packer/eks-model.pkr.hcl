@@ -1,0 +1,90 @@
+# An AMI for EKS nodes with the model's files in /opt/models, so that no Job and no image has to fetch them.
+# Written down afterwards: manifest.json beside this file, which `rollout start --ami-from` reads.
+
+locals {
+  built_at = timestamp()
+
+  # The AMI, its snapshots and the build's own instance and volume carry these; `rollout ami verify --tag` can ask for them.
+  tags = {
+    for key, value in {
+      Name          = var.ami_prefix
+      ami_prefix    = var.ami_prefix
+      model         = var.model
+      repository    = var.repository
+      branch        = var.branch
+      commit        = var.commit
+      jenkins_build = var.jenkins_build
+      source_ami    = local.source_ami
+    } : key => value if value != ""
+  }
+}
+
+source "amazon-ebs" "eks_model" {
+  region               = var.region
+  source_ami           = local.source_ami
+  instance_type        = var.instance_type
+  subnet_id            = var.subnet_id
+  iam_instance_profile = var.iam_instance_profile
+
+  ami_name        = "${var.ami_prefix}-${formatdate("YYYYMMDD-hhmmss", local.built_at)}"
+  ami_description = "${var.model} from ${var.repository}, branch ${var.branch}, on ${local.source_ami}"
+  tags            = local.tags
+  snapshot_tags   = local.tags
+  run_tags        = local.tags
+  run_volume_tags = local.tags
+
+  ssh_username            = var.ssh_username
+  temporary_key_pair_type = "ed25519"
+  # Packer's own key does not stay in the image.
+  ssh_clear_authorized_keys = true
+
+  # The session tokens of version 2 alone: while the AMI is built, and on every node that starts from it.
+  imds_support = "v2.0"
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  # Encrypted from the first byte: the snapshot of an encrypted volume is encrypted under the same key, and no copy is made.
+  launch_block_device_mappings {
+    device_name           = "/dev/xvda"
+    volume_type           = "gp3"
+    volume_size           = var.volume_size
+    iops                  = 3000
+    throughput            = 250
+    encrypted             = true
+    kms_key_id            = var.kms_key_id
+    delete_on_termination = true
+  }
+
+  # A snapshot of many GiB takes longer than Packer's usual patience: up to two hours.
+  aws_polling {
+    delay_seconds = 15
+    max_attempts  = 480
+  }
+}
+
+build {
+  sources = ["source.amazon-ebs.eks_model"]
+
+  # Only the secret's name is handed over: the instance reads the token itself, with the rights of its profile.
+  provisioner "shell" {
+    script          = "${path.root}/provision.sh"
+    execute_command = "sudo env {{ .Vars }} bash {{ .Path }}"
+    environment_vars = [
+      "AWS_REGION=${var.region}",
+      "MODEL_REPOSITORY=${var.repository}",
+      "MODEL_BRANCH=${var.branch}",
+      "MODEL_COMMIT=${var.commit}",
+      "MODEL_NAME=${var.model}",
+      "MODEL_SECRET=${var.secret}",
+    ]
+  }
+
+  post-processor "manifest" {
+    output      = "${path.root}/manifest.json"
+    strip_path  = true
+    custom_data = local.tags
+  }
+}
