@@ -1,0 +1,131 @@
+"""What needs an image, in words: each kind of need by itself, and what is not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rollout.ami.images import Permissions
+from rollout.ami.listing import Inventory, Place, needs, unread
+from rollout.cli.ami.listing import page
+from rollout.scouted import Override
+from rollout.seen import VersionSeen
+from tests.ami import inventories as given
+from tests.core import build
+
+OWN = Place(given.ACCOUNT)
+OLD, NEW = "ami-00000001", "ami-00000002"
+
+
+def needed(place: Place, **changes: object) -> dict[str, tuple[str, ...]]:
+    return needs(given.inventory(places=(place,), **changes))
+
+
+@pytest.mark.parametrize(
+    ("reference", "default", "ami"), [("$Latest", 1, NEW), ("$Default", 1, OLD), ("$Default", 2, NEW), ("1", 2, OLD)]
+)
+def test_a_group_needs_what_its_reference_means(reference: str, default: int, ami: str) -> None:
+    """$Latest, $Default and a number: the image of the version that the next launch would take."""
+    place = replace(
+        OWN, groups=(given.group(of=given.use(reference)),), templates=(given.template(1, 2, default=default),)
+    )
+    assert f"group workers (lt {reference})" in needed(place)[ami]
+
+
+def test_each_template_of_a_mixed_group_counts() -> None:
+    """An override's own template is needed, and so is an image that an override names itself."""
+    mixed = given.group(
+        Override(given.use("1", "arm", "override 1"), "m6g.large", None, None),
+        Override(None, None, "ami-00000007", None),
+    )
+    place = replace(OWN, groups=(mixed,), templates=(given.template(1), given.template(4, 5, name="arm")))
+    found = needed(place)
+    assert found["ami-00000004"][0] == "group workers (arm 1 (override 1))"
+    assert found["ami-00000007"] == ("group workers (an override's own image)",)
+    assert "group workers (lt $Latest)" in found[OLD]
+
+
+def test_a_template_of_nobody_s_needs_its_default_and_its_latest() -> None:
+    """Whoever launches by it without a number gets one of these; what is in between nobody gets."""
+    found = needed(replace(OWN, templates=(given.template(1, 2, 3),)))
+    assert found == {OLD: ("template lt $Default",), "ami-00000003": ("template lt $Latest",)}
+
+
+def test_a_version_that_is_gone_needs_nothing() -> None:
+    """A group whose template or version was deleted cannot launch; a version may name no image."""
+    place = replace(
+        OWN,
+        groups=(given.group(of=given.use("9")), given.group(of=given.use(name="gone"))),
+        templates=(replace(given.template(1), versions=(VersionSeen(1, None, ""),)),),
+    )
+    assert needed(place) == {}
+
+
+def test_launch_configurations_and_instances_count() -> None:
+    """A group of the old kind, instances by their groups, and each instance that has none."""
+    place = replace(
+        OWN,
+        configured={"legacy": OLD},
+        launched=(
+            given.launched(1, 1, "g"),
+            given.launched(2, 1, "g"),
+            given.launched(3, 2, "g"),
+            given.launched(4, 2),
+        ),
+    )
+    assert needed(place) == {
+        OLD: ("group legacy (its launch configuration)", "2 instances of group g"),
+        NEW: ("1 instance of group g", "instance i-4"),
+    }
+
+
+def test_an_unfinished_rollout_needs_both_images() -> None:
+    """The one that it brings, and the one of the version that its groups launched before."""
+    rollout = build.record()
+    place = replace(OWN, templates=(build.template(),))
+    found = needed(place, rollouts=(rollout,))
+    assert "rollout r1" in found["ami-new"]
+    assert "rollout r1 (what g had before)" in found["ami-old"]
+
+
+def test_a_rollout_elsewhere_is_named_as_not_known() -> None:
+    """Where no account has its templates, nobody knows what it may have to go back to."""
+    rollout = build.record()
+    assert unread(given.inventory(places=(replace(OWN, templates=(build.template(),)),), rollouts=(rollout,))) == ()
+    (problem,) = unread(given.inventory(rollouts=(rollout,)))
+    assert problem.startswith("rollout r1 on cluster c is unfinished")
+
+
+def test_accounts_are_named_where_there_are_several() -> None:
+    """Groups of the same name in two accounts are told apart."""
+    place = replace(OWN, groups=(given.group(),), templates=(given.template(1),))
+    inventory = given.inventory(places=(place, replace(place, account=given.OTHER)))
+    groups = [who for who in needs(inventory)[OLD] if who.startswith("group")]
+    assert groups == [
+        f"group workers (lt $Latest) in account {given.ACCOUNT}",
+        f"group workers (lt $Latest) in account {given.OTHER}",
+    ]
+
+
+def test_the_page_has_a_line_for_each_image_and_each_need() -> None:
+    """Newest first: id, name, created, size, state, shared with; indented below it what needs it."""
+    shared = {NEW: Permissions(frozenset({given.OTHER}), frozenset({"all"}))}
+    place = replace(OWN, groups=(given.group(),), templates=(given.template(1),))
+    stranger = given.image(9, name="other")
+    lines = list(
+        page(given.inventory(given.image(1), given.image(2), stranger, places=(place,), shared=shared), given.PREFIX)
+    )
+    assert [line.split() for line in lines] == [
+        ["AMI", "NAME", "CREATED", "SIZE", "STATE", "SHARED", "WITH"],
+        [NEW, "eks-model-2", "2026-01-07T08:00:00Z", "40", "GiB", "available", f"{given.OTHER},", "all"],
+        [OLD, "eks-model-1", "2026-01-06T08:00:00Z", "40", "GiB", "available", "-"],
+        ["group", "workers", "(lt", "$Latest)"],
+        ["template", "lt", "$Default"],
+    ]
+
+
+def test_no_image_is_a_sentence() -> None:
+    """An empty list says where was looked."""
+    empty = Inventory(given.ACCOUNT, "eu-west-1", ())
+    assert list(page(empty, "x")) == [f"account {given.ACCOUNT} has no image in eu-west-1 whose name begins with x"]
