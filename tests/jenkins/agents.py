@@ -13,9 +13,13 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
+
+#: Seconds of real time between two looks at a script's files.
+LOOK = 0.05
 
 #: Detached; the exit code's file is whole as soon as it is there.
 _WRAPPER = """
@@ -89,6 +93,12 @@ class Task:
         with contextlib.suppress(FileNotFoundError):
             return int((self.control / "result").read_text(encoding="utf-8"))
         return None
+
+    def ended(self) -> int:
+        """Wait for its exit code."""
+        while (status := self.status) is None:
+            time.sleep(LOOK)
+        return status
 
     @property
     def log(self) -> str:

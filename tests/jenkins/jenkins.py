@@ -14,11 +14,11 @@ from threading import Event, Thread
 from typing import Any
 
 from tests.e2e.simulated import PATIENCE, ROLLOUT, Simulated, environment
-from tests.jenkins.agents import Agent, Task
+from tests.jenkins.agents import LOOK, Agent, Task
 from tests.jenkins.groovy import JENKINSFILE, command
 
-#: Seconds of real time between two looks at a script's files, and those that Jenkins waits after an abort's signal.
-_LOOK, GRACE = 0.05, 20.0
+#: Seconds of real time that Jenkins waits after an abort's signal.
+GRACE = 20.0
 
 
 @dataclass
@@ -70,7 +70,6 @@ class Build:
     def __init__(self, jenkins: Jenkins, number: int, parameters: Mapping[str, str]) -> None:
         self._jenkins = jenkins
         self.agents: list[Agent] = []
-        self.stages: list[str] = []
         self.artifacts: dict[str, str] = {}
         #: The steps that were asked for, in order.
         self.steps: list[str] = []
@@ -78,7 +77,9 @@ class Build:
         self._stashes: dict[str, dict[str, bytes]] = {}
         self._aborted = Event()
         self._restarted = Event()
-        given = {"env": _of_jenkins(number), "params": dict(parameters)}
+        self._restarts_in = ""
+        self._env = _of_jenkins(number)
+        given = {"env": self._env, "params": dict(parameters)}
         self._groovy = subprocess.Popen(
             command("play.groovy", str(JENKINSFILE), json.dumps(given)),
             stdin=subprocess.PIPE,
@@ -98,15 +99,23 @@ class Build:
         """Do what the red button does."""
         self._aborted.set()
 
-    def controller_restarts(self) -> None:
-        """Restart the controller: it looks at running scripts again, and other steps are lost with it."""
-        self._restarted.set()
+    def controller_restarts(self, stage: str = "") -> None:
+        """Restart the controller, now or in that stage: scripts are looked at again, the next other step is lost."""
+        if stage:
+            self._restarts_in = stage
+        else:
+            self._restarted.set()
 
-    def follows(self, text: str) -> None:
-        """Wait until the newest script has printed this."""
-        while text not in self.tasks[-1].log:
+    @property
+    def key(self) -> str:
+        """Under which the Jenkinsfile starts its rollout."""
+        return f"{self._env['JOB_NAME']}/{self._env['BUILD_NUMBER']}"
+
+    def says(self, text: str) -> None:
+        """Wait until a script has printed this."""
+        while text not in self.log:
             assert self._thread.is_alive(), self.log
-            self._aborted.wait(_LOOK)
+            self._aborted.wait(LOOK)
 
     @property
     def tasks(self) -> list[Task]:
@@ -143,7 +152,8 @@ class Build:
             return {"failure": failure.kind, "text": str(failure)}
 
     def _stage(self, name: str, **_: object) -> None:
-        self.stages.append(name)
+        if name == self._restarts_in:
+            self._restarted.set()
 
     def _node(self, label: str, **_: object) -> int:
         assert label == "rollout"
@@ -168,6 +178,8 @@ class Build:
 
     def _unstash(self, name: str, agent: Agent) -> None:
         self._on(agent)
+        if name not in self._stashes:
+            raise Failure("error", f"No such saved stash '{name}'")
         for path, content in self._stashes[name].items():
             (agent.workspace / path).parent.mkdir(parents=True, exist_ok=True)
             (agent.workspace / path).write_bytes(content)
@@ -204,7 +216,7 @@ class Build:
             if self._restarted.is_set():
                 self._restarted.clear()
                 task = Task(task.control)  # all that a controller knows of it after a restart
-            agent.lost.wait(_LOOK)
+            agent.lost.wait(LOOK)
         return task.status
 
     def _interrupt(self, task: Task, agent: Agent) -> None:
@@ -212,10 +224,10 @@ class Build:
         self._aborted.clear()
         if agent.reachable:
             task.signal(signal.SIGTERM)
-            for _ in range(int(GRACE / _LOOK)):
+            for _ in range(int(GRACE / LOOK)):
                 if task.status is not None:
                     break
-                agent.lost.wait(_LOOK)
+                agent.lost.wait(LOOK)
         raise Failure("interrupted", "aborted")
 
 

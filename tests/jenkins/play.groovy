@@ -133,6 +133,15 @@ class Stage extends Section {
     }
 }
 
+/** What `env` is: reading sees what holds here, writing holds for the rest of the build. */
+class Env {
+    Jenkins jenkins
+
+    def propertyMissing(String name) { jenkins.environment()[name] }
+
+    def propertyMissing(String name, value) { Jenkins.build.env[name] = value.toString() }
+}
+
 /** The steps, and the state of one build. */
 abstract class Jenkins extends Script {
     static final answers = new BufferedReader(new InputStreamReader(System.in))
@@ -176,7 +185,9 @@ abstract class Jenkins extends Script {
 
     Map getParams() { build.params }
 
-    Map getEnv() { environments.inject(build.env) { all, more -> all + more } }
+    Env getEnv() { new Env(jenkins: this) }
+
+    Map environment() { environments.inject(build.env) { all, more -> all + more } }
 
     def getScm() { 'scm' }
 
@@ -233,7 +244,7 @@ abstract class Jenkins extends Script {
     def sh(String script) { sh(script: script) }
 
     def sh(Map how) {
-        def status = ask(step: 'sh', script: how.script, env: env)
+        def status = ask(step: 'sh', script: how.script, env: environment())
         if (how.returnStatus) {
             return status
         }

@@ -21,8 +21,8 @@ BROKEN = {
     "a list is open": ("[agent(), nonresumable()]", "[agent(), nonresumable()"),
     "an operator is missing": ("i < 5 && code", "i < 5 code"),
 }
-#: What Jenkins sets for a build.
-OF_JENKINS = {"JOB_NAME", "BUILD_NUMBER", "BUILD_TAG"}
+#: What Jenkins sets for a build, and the Jenkinsfile once it knows.
+SET = {"BUILD_TAG", "ROLLOUT"}
 #: The commands that wait for the world.
 LONG = r"rollout (start|resume|ami build)\b"
 
@@ -80,7 +80,7 @@ def test_no_secret_and_no_journal_is_in_a_command(jenkinsfile: Parsed) -> None:
     """The shell reads all values from its environment: parameters, and what Jenkins sets; the password, nowhere."""
     parameters = {call.named["name"] for call in jenkinsfile.of("string") if "name" in call.named}
     used = {name for script in scripts(jenkinsfile) for name in re.findall(r"\$\{?([A-Z_]+)", script)}
-    assert used <= parameters | OF_JENKINS | {"ROLLOUT"}
+    assert used <= parameters | SET
     assert not [script for script in scripts(jenkinsfile) if "--database" in script]
     assert [call.named["variable"] for call in jenkinsfile.of("string") if "variable" in call.named] == ["PGPASSWORD"]
 
@@ -90,7 +90,7 @@ def test_a_signal_reaches_what_works(jenkinsfile: Parsed) -> None:
     long = [line.strip() for script in scripts(jenkinsfile) for line in script.splitlines() if re.search(LONG, line)]
     assert len(long) == 3
     assert [line for line in long if "exec rollout" not in line] == []
-    assert any('--key "$JOB_NAME/$BUILD_NUMBER"' in line for line in long)
+    assert any('--key "$ROLLOUT"' in line for line in long)
 
 
 def test_nothing_ends_a_rollout_before_its_deadlines(jenkinsfile: Parsed) -> None:
