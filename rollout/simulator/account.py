@@ -12,13 +12,21 @@ Unit = Literal["units", "vcpu", "memory-mib"]
 
 
 class Image(Part):
-    """An AMI; ``root_size`` (GiB) is the size of the snapshot that its root volume is made of."""
+    """An AMI; ``root_size`` (GiB) is the size of the snapshot that its root volume is made of.
+
+    ``age``: how long before the start it was made. ``key``: the KMS key that the snapshot is encrypted under, aws/ebs
+    or a name of your choice. ``owner``: an account id, or amazon; absent, the account itself.
+    """
 
     id: str = Field(pattern=r"^ami-[0-9a-f]{8,17}$")
     name: str
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     state: Literal["available", "pending", "failed", "deregistered"] = "available"
     root_size: int = Field(default=20, ge=1)
+    age: Duration = 0
+    tags: dict[str, str] = Field(default_factory=dict)
+    key: str = ""
+    owner: str = Field(default="", pattern=r"^(\d{12}|amazon|)$")
 
 
 class TemplateVersion(Part):

@@ -15,8 +15,8 @@ from rollout.simulator.seeded import seconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?[hms])+)")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?[dhms])+)")
 
 
 def parse_duration(value: object) -> float:
@@ -27,7 +27,7 @@ def parse_duration(value: object) -> float:
     if match is None:
         msg = f"{value!r} is no duration; write seconds or a text such as 90s, 15m, 1h30m"
         raise ValueError(msg)
-    parts = re.findall(r"([\d.]+)([hms])", match[2])
+    parts = re.findall(r"([\d.]+)([dhms])", match[2])
     return float(f"{match[1]}1") * sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 

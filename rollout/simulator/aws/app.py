@@ -24,6 +24,7 @@ from rollout.simulator.aws import ec2_images as aws_ec2_images
 from rollout.simulator.aws import ec2_instances as aws_ec2_instances
 from rollout.simulator.aws import ec2_templates as aws_ec2_templates
 from rollout.simulator.aws import eks as aws_eks
+from rollout.simulator.aws import kms as aws_kms
 from rollout.simulator.aws import sts as aws_sts
 from rollout.simulator.aws.call import Call
 from rollout.simulator.aws.protocol import WIRES, Message
@@ -48,6 +49,7 @@ OPERATIONS: Final[dict[str, Mapping[str, Handler]]] = {
     "autoscaling": {**aws_autoscaling.OPERATIONS, **aws_autoscaling_lives.OPERATIONS},
     "ec2": {**aws_ec2_images.OPERATIONS, **aws_ec2_instances.OPERATIONS, **aws_ec2_templates.OPERATIONS},
     "eks": aws_eks.OPERATIONS,
+    "kms": aws_kms.OPERATIONS,
     "sts": aws_sts.OPERATIONS,
 }
 
@@ -60,6 +62,9 @@ TARGETS: Final = (
     "LaunchTemplateName",
     "InstanceId.1",
     "ImageId.1",
+    "ImageId",
+    "SnapshotId",
+    "KeyId",
     "RoleArn",
     "Tags.member.1.ResourceId",
 )
@@ -175,9 +180,10 @@ def _model(service: str) -> ServiceModel:
 
 def _message(request: web.Request, body: bytes) -> Message:
     form = dict(parse_qsl(request.query_string, keep_blank_values=True))
+    text = body.decode("utf-8", "replace")
     if "json" not in request.content_type:
-        form |= parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return Message(request.method, request.rel_url.raw_path, form)
+        form |= parse_qsl(text, keep_blank_values=True)
+    return Message(request.method, request.rel_url.raw_path, form, text)
 
 
 def _handler(asked: Asked) -> Handler:

@@ -1,4 +1,4 @@
-"""EC2: images and snapshots, shown."""
+"""EC2: images and snapshots, shown, lent to other accounts, deregistered and deleted."""
 
 from __future__ import annotations
 
@@ -111,12 +111,78 @@ def _snapshot(cloud: Cloud, snapshot: Snapshot) -> dict[str, Any]:
         "StartTime": snapshot.started,
         "VolumeSize": snapshot.size,
         "Encrypted": snapshot.encrypted,
+        "KmsKeyId": snapshot.key or None,
         "Description": snapshot.description,
         "Tags": tag_list(snapshot.tags),
     }
 
 
+def describe_image_attribute(call: Call) -> dict[str, Any]:
+    """DescribeImageAttribute: launchPermission."""
+    _only(call, "launchPermission")
+    image = call.cloud.shelf.image(call["ImageId"])
+    return {"ImageId": image.id, "LaunchPermissions": _permits(call, image.id)}
+
+
+def describe_snapshot_attribute(call: Call) -> dict[str, Any]:
+    """DescribeSnapshotAttribute: createVolumePermission."""
+    _only(call, "createVolumePermission")
+    snapshot = call.cloud.shelf.snapshot(call["SnapshotId"])
+    return {"SnapshotId": snapshot.id, "CreateVolumePermissions": _permits(call, snapshot.id)}
+
+
+def modify_image_attribute(call: Call) -> dict[str, Any]:
+    """ModifyImageAttribute: launchPermission, for accounts."""
+    _only(call, "launchPermission")
+    image = call.cloud.shelf.image(call["ImageId"])
+    call.cloud.shelf.permit_image(image, call["UserIds"], allowed=_allowed(call))
+    return {}
+
+
+def modify_snapshot_attribute(call: Call) -> dict[str, Any]:
+    """ModifySnapshotAttribute: createVolumePermission, for accounts."""
+    _only(call, "createVolumePermission")
+    snapshot = call.cloud.shelf.snapshot(call["SnapshotId"])
+    call.cloud.shelf.permit_snapshot(snapshot, call["UserIds"], allowed=_allowed(call))
+    return {}
+
+
+def _only(call: Call, attribute: str) -> None:
+    """Refuse what is not simulated, here and in `_allowed`."""
+    if call.get("Attribute") != attribute:
+        text = f"The simulator knows the attribute {attribute} only, given by Attribute, OperationType and UserIds."
+        raise AwsError("NotImplemented", text, 501)
+
+
+def _allowed(call: Call) -> bool:
+    if "UserIds" not in call.params or "OperationType" not in call.params:
+        raise AwsError("NotImplemented", "The simulator wants Attribute, OperationType and UserIds.", 501)
+    return bool(call["OperationType"] == "add")
+
+
+def _permits(call: Call, thing: str) -> list[dict[str, str]]:
+    return [{"UserId": one} for one in call.cloud.shelf.permits.get(thing, ())]
+
+
+def deregister_image(call: Call) -> dict[str, Any]:
+    """DeregisterImage; its snapshot stays."""
+    call.cloud.shelf.deregister(call.cloud.shelf.image(call["ImageId"]))
+    return {}
+
+
+def delete_snapshot(call: Call) -> dict[str, Any]:
+    """DeleteSnapshot."""
+    call.cloud.shelf.delete_snapshot(call.cloud.shelf.snapshot(call["SnapshotId"]))
+    return {}
+
+
 OPERATIONS: dict[str, Callable[[Call], dict[str, Any]]] = {
+    "DeleteSnapshot": delete_snapshot,
+    "DeregisterImage": deregister_image,
+    "DescribeImageAttribute": describe_image_attribute,
+    "DescribeSnapshotAttribute": describe_snapshot_attribute,
+    "ModifyImageAttribute": modify_image_attribute,
+    "ModifySnapshotAttribute": modify_snapshot_attribute,
     "DescribeImages": describe_images,
     "DescribeSnapshots": describe_snapshots,
 }

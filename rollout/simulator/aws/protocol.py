@@ -1,7 +1,8 @@
-"""The wire protocols of AWS that are spoken here: query (Auto Scaling, STS), ec2 and rest-json (EKS).
+"""The wire protocols of AWS that are spoken here: query (Auto Scaling, STS), ec2, json (KMS) and rest-json (EKS).
 
 A protocol reads an operation's parameters from a request and writes its reply or its refusal, each in the form that
-AWS gives it, always with a request id. Source: the Smithy specifications of awsQuery, ec2Query and restJson1.
+AWS gives it, always with a request id. Source: the Smithy specifications of awsQuery, ec2Query, awsJson1_1 and
+restJson1.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from rollout.simulator.aws.shapes import MalformedError, Reader, to_json, to_xml, tree
+from rollout.simulator.aws.shapes import MalformedError, Reader, from_json, to_json, to_xml, tree
 from rollout.simulator.cloud.errors import AwsError
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What of a request the protocols look at; ``form`` holds body and query parameters."""
+    """What of a request the protocols look at; ``form`` holds query parameters, and the body's where it is a form."""
 
     method: str
     path: str
     form: Mapping[str, str]
+    body: str = ""
 
 
 class Wire(Protocol):
@@ -159,6 +161,26 @@ class RestJson:
         return response
 
 
+class Json(RestJson):
+    """The json protocol: parameters as one JSON object in the body; a header names the operation."""
+
+    def __init__(self, service: ServiceModel) -> None:
+        del service  # it has no routes
+
+    def operation(self, message: Message) -> str:
+        del message
+        return ""
+
+    def parameters(self, operation: OperationModel, message: Message) -> dict[str, Any]:
+        try:
+            given = json.loads(message.body or "{}")
+            return dict(from_json(operation.input_shape, given)) if operation.input_shape else {}
+        except MalformedError as wrong:
+            raise AwsError("ValidationException", f"1 validation error detected: {wrong.path}: {wrong}") from wrong
+        except ValueError as wrong:
+            raise AwsError("SerializationException", f"The body is no JSON: {wrong}") from wrong
+
+
 _NO_PARAMETERS = frozenset({"Action", "Version"})
 _BINDING = re.compile(r"\\{(\w+)((?:\\\+)?)\\}")
 
@@ -180,4 +202,4 @@ def _json(body: Any, request_id: str, status: int = 200) -> web.Response:
     return web.Response(text=json.dumps(body), status=status, headers=headers, content_type="application/json")
 
 
-WIRES: dict[str, type[Query | RestJson]] = {"query": Query, "ec2": Ec2, "rest-json": RestJson}
+WIRES: dict[str, type[Query | RestJson]] = {"query": Query, "ec2": Ec2, "json": Json, "rest-json": RestJson}

@@ -178,6 +178,27 @@ def _members_of(shape: StructureShape, value: Mapping[str, Any]) -> list[tuple[s
     return [(name, member) for name, member in shape.members.items() if value.get(name) is not None]
 
 
+def from_json(shape: Shape, value: Any, path: str = "") -> Any:
+    """The value of that shape from JSON; `MalformedError` if it does not fit."""
+    if shape.type_name == "structure":
+        return _members_from_json(shape, _branch(value, path), path)
+    if shape.type_name == "list" and isinstance(value, list):
+        return [from_json(shape.member, one, f"{path}.{number}") for number, one in enumerate(value, 1)]
+    if isinstance(value, dict | list) or value is None:
+        raise MalformedError("invalid", path, f"{value!r} is no {shape.type_name}")
+    _check(shape, value, path)
+    return value
+
+
+def _members_from_json(shape: StructureShape, given: Tree, path: str) -> dict[str, Any]:
+    if strange := given.keys() - shape.members.keys():
+        raise MalformedError("unknown", f"{path}{min(strange)}", f"known here: {', '.join(sorted(shape.members))}")
+    for required in shape.required_members:
+        if required not in given:
+            raise MalformedError("missing", f"{path}{required}", f"{path}{required} must be given")
+    return {name: from_json(shape.members[name], value, f"{path}{name}") for name, value in given.items()}
+
+
 def to_json(shape: Shape, value: Any) -> Any:
     """The JSON value of that shape; moments as numbers of seconds."""
     if shape.type_name == "structure":

@@ -17,7 +17,9 @@ from rollout.simulator.cloud import recipe
 from rollout.simulator.cloud.activities import Activities
 from rollout.simulator.cloud.asg import AutoScaling
 from rollout.simulator.cloud.errors import invalid
+from rollout.simulator.cloud.images import Images
 from rollout.simulator.cloud.instances import Lives
+from rollout.simulator.cloud.keys import Keys
 from rollout.simulator.cloud.model import Cluster, Group, Image, Instance, Reference, Shortage, Snapshot, Template
 from rollout.simulator.cloud.policy import zones_for_launch
 from rollout.simulator.cloud.standby import Standby
@@ -65,6 +67,8 @@ class Cloud:
         self.clusters: dict[str, Cluster] = {}
         self.on_launch: list[Callable[[Instance], None]] = []
         self.on_terminate: list[Callable[[Instance], None]] = []
+        self.shelf = Images(self)
+        self.keys = Keys(clock, log, seed, f"{region}:{account}")
         self.templates = Templates(clock, log)
         self.activities = Activities(clock, seed)
         self.lives = Lives(self, self.activities)

@@ -68,7 +68,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An EBS snapshot; ``size`` in GiB."""
+    """An EBS snapshot; ``size`` in GiB; ``key``: ARN of the key that it is encrypted under, empty where it is not."""
 
     id: str
     started: float = 0.0
@@ -76,8 +76,13 @@ class Snapshot:
     state: str = "completed"
     size: int = 20
     description: str = ""
-    encrypted: bool = False
+    key: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it is encrypted."""
+        return bool(self.key)
 
 
 @dataclass(frozen=True, slots=True)

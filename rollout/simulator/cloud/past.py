@@ -55,6 +55,8 @@ def _copied(cloud: Cloud) -> Cloud:
     """The account with copies of all that can change; clock, log and what acts by itself are shared."""
     memo: dict[int, object] = {id(one): one for one in (cloud.clock, cloud.log)}
     shown = copy.copy(cloud)
+    shown.images, shown.snapshots = dict(cloud.images), dict(cloud.snapshots)
+    shown.shelf, shown.keys = cloud.shelf.copied(shown), cloud.keys.copied()
     shown.groups = copy.deepcopy(cloud.groups, memo)
     shown.instances = copy.deepcopy(cloud.instances, memo)
     shown.templates = copy.deepcopy(cloud.templates, memo)

@@ -125,7 +125,7 @@ def _found_account(world: World) -> None:
     scenario, cloud = world.scenario, world.cloud
     cloud.add_cluster(cloud_model.Cluster(scenario.cluster))
     for image in scenario.images:
-        _add_image(cloud, image)
+        _add_image(cloud, image, min(world.clock.now, scenario.start - image.age))
     for template in scenario.templates:
         versions = [_version(one) for one in template.versions]
         cloud.add_template(cloud_model.Template(template.name, versions, template.default))
@@ -135,11 +135,28 @@ def _found_account(world: World) -> None:
         cloud.add_group(found, group.standby)
 
 
-def _add_image(cloud: Cloud, image: Image) -> None:
-    snapshot = cloud.add_snapshot(cloud_model.Snapshot(f"snap-{image.id.removeprefix('ami-')}", size=image.root_size))
+def _add_image(cloud: Cloud, image: Image, made: float) -> None:
+    snapshot = cloud.add_snapshot(
+        cloud_model.Snapshot(
+            f"snap-{image.id.removeprefix('ami-')}",
+            made,
+            image.owner,
+            size=image.root_size,
+            description=f"Created by CreateImage(i-{image.id.removeprefix('ami-')}) for {image.id}",
+            key=cloud.keys.called(image.key).arn if image.key else "",
+            tags=image.tags,
+        )
+    )
     cloud.add_image(
         cloud_model.Image(
-            image.id, image.name, state=image.state, architecture=image.architecture, snapshot=snapshot.id
+            image.id,
+            image.name,
+            made,
+            image.owner,
+            image.state,
+            image.architecture,
+            snapshot=snapshot.id,
+            tags=image.tags,
         )
     )
 

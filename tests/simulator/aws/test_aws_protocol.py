@@ -49,8 +49,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any], str]] = [
     ("ec2", "describe_vpcs", {}, "DescribeVpcs of ec2; it knows CreateLaunchTemplateVersion, "),
     ("eks", "list_clusters", {}, "ListClusters of eks; it knows DescribeCluster, "),
     ("sts", "get_session_token", {}, "GetSessionToken of sts; it knows AssumeRole, "),
-    ("ssm", "get_parameter", {"Name": "x"}, "ssm (GetParameter); it knows autoscaling, ec2, eks, sts"),
-    ("iam", "list_roles", {}, "iam (ListRoles); it knows autoscaling, ec2, eks, sts"),
+    ("ssm", "get_parameter", {"Name": "x"}, "ssm (GetParameter); it knows autoscaling, ec2, eks, kms, sts"),
+    ("iam", "list_roles", {}, "iam (ListRoles); it knows autoscaling, ec2, eks, kms, sts"),
 ]
 
 
@@ -127,7 +127,7 @@ def test_request_of_no_service_is_refused(served: Served) -> None:
     """What no service can be made out of is refused too, with what there is."""
     status, text = raw(served, "hello")
     assert status == 501
-    assert "it knows autoscaling, ec2, eks, sts" in text
+    assert "it knows autoscaling, ec2, eks, kms, sts" in text
 
 
 def test_presigned_identity_request_is_answered(served: Served) -> None:
