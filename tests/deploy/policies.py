@@ -22,13 +22,14 @@ REGION = "aws:RequestedRegion"
 #: What a user fills in, with a value as in the tests.
 VALUES = {
     "ACCOUNT": "111111111111",
+    "AMI_PARAMETERS": "eks/ami/*",
     "AMI_PREFIX": "eks-model",
     "BUILDER_ACCOUNT": "222222222222",
     "CALLER_ARN": "arn:aws:iam::333333333333:role/ci",
     "CLUSTER": "eks-demo",
     "EKS_ROLE": "eks-admin",
-    "GROUPS": "eks_worker-*",
     "KMS_KEY": "00000000-0000-0000-0000-000000000000",
+    "NODE_GROUPS": "eks_worker-*",
     "NODE_ROLE": "eks-nodes",
     "PACKER_PROFILE": "packer-eks-model",
     "PACKER_ROLE": "packer-eks-model",
