@@ -4,7 +4,7 @@
  *
  *   name, line
  *   inside     the calls whose closures it stands in, and the method definition, outermost first
- *   arguments  constants and lists as they are, names as a map, interpolated strings and all other code as {"code": text}
+ *   arguments  constants and lists as they are, names as a map; interpolated strings and other code as {"code": text}
  */
 import groovy.json.JsonOutput
 import org.codehaus.groovy.ast.CodeVisitorSupport
@@ -20,7 +20,8 @@ class Calls extends CodeVisitorSupport {
     void visitMethodCallExpression(MethodCallExpression call) {
         def parts = arguments(call)
         def (closures, plain) = parts.split { it instanceof ClosureExpression }
-        found << [name: call.methodAsString, line: call.lineNumber, inside: inside, arguments: plain.collect { value(it) }]
+        def given = plain.collect { value(it) }
+        found << [name: call.methodAsString, line: call.lineNumber, inside: inside, arguments: given]
         plain.each { it.visit(this) }
         within(([call.methodAsString] + plain.findAll { it instanceof ConstantExpression }*.value).join(' ')) {
             closures.each { it.visit(this) }
@@ -42,7 +43,8 @@ class Calls extends CodeVisitorSupport {
         switch (part) {
             case ConstantExpression: return part.value
             case ListExpression: return part.expressions.collect { value(it) }
-            case MapExpression: return part.mapEntryExpressions.collectEntries { [value(it.keyExpression), value(it.valueExpression)] }
+            case MapExpression:
+                return part.mapEntryExpressions.collectEntries { [value(it.keyExpression), value(it.valueExpression)] }
             default: return [code: part.text]
         }
     }

@@ -2,8 +2,8 @@
  * Plays Jenkins: runs a declarative Jenkinsfile, the Groovy in it included, by the rules of the Pipeline documentation.
  *
  * What needs a machine is asked of the process that started this one: one JSON object a line on stdout, the answer on
- * stdin, as {"value": ...} or {"failure": kind, "text": why}. The kinds are those that Jenkins tells apart: "agent" (it is
- * lost), "nonresumable" (the controller was restarted in a step that cannot go on), "interrupted" (an abort) and "error".
+ * stdin, as {"value": ...} or {"failure": kind, "text": why}. The kinds are those that Jenkins tells apart: "agent" (it
+ * is lost), "nonresumable" (the controller restarted in a step that it cuts), "interrupted" (an abort) and "error".
  *
  * Arguments: the Jenkinsfile, and JSON: {"env": what Jenkins sets for a build, "params": what the build was given}.
  */
@@ -20,7 +20,7 @@ class Failure extends RuntimeException {
     }
 }
 
-/** What all directives share: a directive that Jenkins does not know is an error, and `params` and `env` can be read. */
+/** What all directives share: what Jenkins does not know there is an error, and `params` and `env` can be read. */
 class Section {
     final Jenkins jenkins
     final Map<String, Object> given = [:]
@@ -40,7 +40,7 @@ class Section {
 
     def methodMissing(String name, arguments) {
         if (!(name in known())) {
-            throw new Failure('error', "${name} is not known in ${getClass().simpleName.toLowerCase()}")
+            throw new IllegalArgumentException("${name} is not known in ${getClass().simpleName.toLowerCase()}")
         }
         given[name] = arguments.size() == 1 ? arguments[0] : arguments.toList()
     }
@@ -60,7 +60,8 @@ class Options extends Section {
     Options(Jenkins jenkins, Closure body) { super(jenkins, body) }
 
     List<String> known() {
-        ['buildDiscarder', 'disableConcurrentBuilds', 'durabilityHint', 'retry', 'skipDefaultCheckout', 'timeout', 'timestamps']
+        ['buildDiscarder', 'disableConcurrentBuilds', 'durabilityHint', 'retry', 'skipDefaultCheckout', 'timeout',
+         'timestamps']
     }
 
     def agent() { 'agent' }
