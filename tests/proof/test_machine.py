@@ -30,7 +30,7 @@ from tests.proof.world import ProofWorld
 #: Rules of one example, at most.
 STEPS = 40
 #: Examples of `make proof`, and of `make proof-all`: so many items of so many.
-ITEMS, FILE_ITEMS, EXAMPLES = 3, 1, 10
+ITEMS, FILE_ITEMS, EXAMPLES = 10, 10, 10
 ALL_ITEMS, ALL_EXAMPLES = 40, 250
 #: Runs that a rollout may need when nobody meddles any more: a halt for each of those who did, and the last.
 TRIES = 8

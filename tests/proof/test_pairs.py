@@ -9,7 +9,7 @@ from tests.proof.cases import PLAIN
 from tests.proof.conftest import ENGINES, References
 
 #: Chunks of seeded pairs on each engine, 300 pairs in all, and pairs in a chunk. A server costs twice the time.
-CHUNKS, PAIRS = {"sqlite": 6, "postgres": 2}, 6
+CHUNKS, PAIRS = {"sqlite": 24, "postgres": 6}, 10
 #: Chunks of all pairs.
 ALL = 64
 

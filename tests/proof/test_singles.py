@@ -9,9 +9,7 @@ from tests.proof.cases import OTHERS, PLAIN, POOL
 from tests.proof.conftest import ENGINES, References
 
 CHUNKS = 16
-#: One in so many chunks is run in CI, which has twenty minutes. A server costs more than twice the time.
-ONE_IN = {"sqlite": 2, "postgres": 4}
-#: Runs of a sample, for each case on each engine.
+#: Runs of a sample, for each case on each engine. A server costs twice the time.
 SAMPLE = {"sqlite": 4, "postgres": 2}
 
 pytestmark = [pytest.mark.timeout(3600)]
@@ -19,9 +17,8 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize(
-    ("engine", "chunk"), [(engine, chunk) for engine in ENGINES for chunk in range(0, CHUNKS, ONE_IN[engine])]
-)
+@engines
+@pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_killed_in_any_state_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
     """Killed between any two of its effects and commits, it applies the same changes and keeps every promise."""
     site, reference = references(engine, PLAIN.name)
