@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters import aws_records, scout_records
@@ -26,12 +25,13 @@ _NOT_ENDED = ["pending", "running", "stopping", "stopped"]
 _GROUP_TAG = "aws:autoscaling:groupName"
 
 
-@dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An account in one region, looked into with this identity. `number`: the account's id."""
+    """An account in one region, looked into as `identity`. `number`: the account's id."""
 
-    number: str
-    identity: Account
+    def __init__(self, number: str, identity: Account) -> None:
+        self.number = number
+        self._scaling = identity.reading("autoscaling")
+        self._ec2 = identity.reading("ec2")
 
     def place(self, images: Sequence[str], pinned: Collection[str]) -> Place:
         """Read what may need an image, and what was launched from `images`.
@@ -39,16 +39,15 @@ class Neighbour:
         `pinned`: ids of templates of which every version is read, if they are this account's. All of it or nothing:
         raises `EdgeError` for the first request that is not answered.
         """
-        scaling, ec2 = self.identity.reading("autoscaling"), self.identity.reading("ec2")
-        raw = list(_pages(scaling, "describe_auto_scaling_groups", "AutoScalingGroups"))
+        raw = list(_pages(self._scaling, "describe_auto_scaling_groups", "AutoScalingGroups"))
         groups = tuple(map(scout_records.group, raw))
         configured = {one["AutoScalingGroupName"]: name for one in raw if (name := one.get("LaunchConfigurationName"))}
         return Place(
             account=self.number,
             groups=groups,
-            templates=_templates(ec2, {*pinned, *_numbered(groups)}),
-            configured=_configured(scaling, configured),
-            launched=tuple(_launched(ec2, images)),
+            templates=_templates(self._ec2, {*pinned, *_numbered(groups)}),
+            configured=_configured(self._scaling, configured),
+            launched=tuple(_launched(self._ec2, images)),
         )
 
 

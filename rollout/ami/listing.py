@@ -118,13 +118,15 @@ def _of_place(place: Place) -> Iterator[tuple[str, str]]:
 
 
 def _by_reference(place: Place) -> Iterator[tuple[str, str]]:
-    """Yield what templates launch by $Default and $Latest, but for what a group says already."""
-    said = {(use.template_id, use.reference) for group in place.groups for use in group.templates}
+    """Yield what templates launch by $Default and $Latest, but for the versions that a group names already."""
+    uses = [(place.template(use.template_id), use.reference) for group in place.groups for use in group.templates]
+    said = {(template.id, template.resolve(reference)) for template, reference in uses if template}
     for template in place.templates:
-        for reference in _REFERENCES:
-            if (template.id, reference) not in said:
-                use = TemplateUse("", template.id, template.name, reference)
-                yield from _by(place, use, f"template {use.label}")
+        for number in dict.fromkeys(map(template.resolve, _REFERENCES)):
+            image = _image(template, number)
+            if image and (template.id, number) not in said:
+                references = (one for one in _REFERENCES if template.resolve(one) == number)
+                yield image, f"template {template.name} {' and '.join(references)}"
 
 
 def _by(place: Place, use: TemplateUse, who: str) -> Iterator[tuple[str, str]]:

@@ -41,7 +41,7 @@ def test_each_template_of_a_mixed_group_counts() -> None:
     )
     place = replace(OWN, groups=(mixed,), templates=(given.template(1), given.template(4, 5, name="arm")))
     found = needed(place)
-    assert found["ami-00000004"][0] == "group workers (arm 1 (override 1))"
+    assert found["ami-00000004"] == ("group workers (arm 1 (override 1))",)
     assert found["ami-00000007"] == ("group workers (an override's own image)",)
     assert "group workers (lt $Latest)" in found[OLD]
 
@@ -50,6 +50,7 @@ def test_a_template_of_nobody_s_needs_its_default_and_its_latest() -> None:
     """Whoever launches by it without a number gets one of these; what is in between nobody gets."""
     found = needed(replace(OWN, templates=(given.template(1, 2, 3),)))
     assert found == {OLD: ("template lt $Default",), "ami-00000003": ("template lt $Latest",)}
+    assert needed(replace(OWN, templates=(given.template(1),))) == {OLD: ("template lt $Default and $Latest",)}
 
 
 def test_a_version_that_is_gone_needs_nothing() -> None:
@@ -121,7 +122,6 @@ def test_the_page_has_a_line_for_each_image_and_each_need() -> None:
         [NEW, "eks-model-2", "2026-01-07T08:00:00Z", "40", "GiB", "available", f"{given.OTHER},", "all"],
         [OLD, "eks-model-1", "2026-01-06T08:00:00Z", "40", "GiB", "available", "-"],
         ["group", "workers", "(lt", "$Latest)"],
-        ["template", "lt", "$Default"],
     ]
 
 

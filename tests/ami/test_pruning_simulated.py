@@ -1,0 +1,167 @@
+"""`rollout ami list` and `prune` as they are typed, on a simulated account with images of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import run
+from tests.e2e.simulated import Simulated, simulator
+
+SCENARIO = str(Path(__file__).with_name("pruning.yaml"))
+OLD, UNUSED, LENT, MIDDLE, TARGET, NEWEST = (
+    f"ami-00000000000000{end}" for end in ("aaa", "002", "003", "004", "bbb", "006")
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Simulated]:
+    """The account, with an empty journal and one image lent."""
+    with simulator(SCENARIO, tmp_path / "world") as found:
+        assert ran(found, "db", "upgrade", "--config", "rollout.yaml").code == 0
+        assert ran(found, "ami", "share", LENT, "--account", "222222222222").code == 0
+        yield found
+
+
+def ran(world: Simulated, *arguments: str) -> run.Result:
+    """Run the command line in this process, which spares it the imports."""
+    return run.rollout(*arguments, cwd=world.directory, **world.environment)
+
+
+def prune(world: Simulated, *more: str) -> run.Result:
+    return ran(world, "ami", "prune", "--prefix", "eks-model", "--keep", "1", *more)
+
+
+def listed(world: Simulated) -> dict[str, list[str]]:
+    """By image, newest first, what needs it."""
+    shown = ran(world, "ami", "list", "--prefix", "eks-model")
+    assert shown.code == 0, shown
+    found: dict[str, list[str]] = {}
+    for line in shown.out.splitlines()[1:]:
+        if line.startswith("ami-"):
+            found[line.split()[0]] = []
+        else:
+            found[list(found)[-1]].append(line.strip())
+    return found
+
+
+def fates(result: run.Result) -> dict[str, str]:
+    """By image, what was said of it."""
+    lines = [line.split(maxsplit=3) for line in result.out.splitlines() if line.startswith("ami-")]
+    return {line[0]: line[3] for line in lines if len(line) == 4}
+
+
+def removed(world: Simulated) -> list[str]:
+    """The images and snapshots that are gone, in the order in which they went."""
+    gone = [one for one in world.get("/log") if one["after"] in ("deregistered", "deleted")]
+    return [one["object"].partition("/")[2] for one in gone if one["object"].startswith(("image/", "snapshot/"))]
+
+
+def snapshot(ami: str) -> str:
+    return ami.replace("ami-", "snap-")
+
+
+def killed(world: Simulated, operation: str, nth: int) -> None:
+    """Start a rollout, and kill it when it has sent that request."""
+    world.post("/faults", {"match": {"operation": operation, "nth": nth}, "hang": {"when": "after"}})
+    world.kill_at(world.spawn(*world.start_arguments))
+
+
+def test_what_a_killed_rollout_needs_is_listed_and_stays(world: Simulated) -> None:
+    """The image that it brings and the one that its groups had before; what nothing needs has nobody below it."""
+    killed(world, "CreateLaunchTemplateVersion", 1)
+    needed = listed(world)
+    assert list(needed) == [NEWEST, TARGET, MIDDLE, LENT, UNUSED, OLD]
+    assert any(who.startswith("rollout ") for who in needed[TARGET])
+    assert any(who.endswith("(what workers had before)") for who in needed[OLD])
+    assert needed[UNUSED] == needed[MIDDLE] == needed[LENT] == needed[NEWEST] == []
+    assert prune(world, "--yes").code == 0
+    assert list(listed(world)) == [NEWEST, TARGET, LENT, OLD]
+
+
+@pytest.mark.exhaustive  # two thirds of a rollout
+def test_a_rollout_goes_on_after_a_prune_in_between(world: Simulated) -> None:
+    """It was killed in SURGE, everything unneeded was removed, and it ends as if nobody had pruned."""
+    killed(world, "UpdateAutoScalingGroup", 4)
+    assert prune(world, "--yes").code == 0
+    assert removed(world) == [thing for ami in (UNUSED, MIDDLE) for thing in (ami, snapshot(ami))]
+    resumed = world.resume()
+    assert resumed.code == 0, resumed
+
+
+def test_a_dry_run_says_what_the_real_one_does(world: Simulated) -> None:
+    """Each image is named with its fate and the reasons, nothing is changed, and with --yes just that is done."""
+    dry = prune(world)
+    assert (dry.code, removed(world)) == (0, []), dry
+    assert fates(dry) == {
+        NEWEST: "stays: the newest",
+        TARGET: f"goes, with {snapshot(TARGET)}",
+        MIDDLE: f"goes, with {snapshot(MIDDLE)}",
+        LENT: "stays: shared with 222222222222, where nobody looked",
+        UNUSED: f"goes, with {snapshot(UNUSED)}",
+        OLD: "stays: group workers (workers $Latest), group batch (batch $Default), "
+        "2 instances of group workers, 2 instances of group batch",
+    }
+    assert dry.out.endswith(
+        "3 of 6 images and 3 snapshots to go\nnothing was changed; next: the same command with --yes\n"
+    )
+    done = prune(world, "--yes")
+    assert done.code == 0, done
+    assert removed(world) == [thing for ami in (UNUSED, MIDDLE, TARGET) for thing in (ami, snapshot(ami))]
+    assert prune(world).out.endswith("0 of 3 images and 0 snapshots to go\n")
+
+
+def test_a_prune_that_was_killed_is_finished_by_the_next(world: Simulated) -> None:
+    """Killed between an image and its snapshot, the next run finds the snapshot by what EC2 wrote into it."""
+    world.post("/faults", {"match": {"operation": "DeleteSnapshot"}, "hang": {"when": "before"}})
+    world.kill_at(world.spawn("ami", "prune", "--prefix", "eks-model", "--keep", "3", "--yes"))
+    assert removed(world) == [UNUSED]
+    again = prune(world, "--keep", "3")
+    assert f"{snapshot(UNUSED)}  goes: left behind" in again.out
+    assert prune(world, "--keep", "3", "--yes").code == 0
+    assert removed(world) == [UNUSED, snapshot(UNUSED)]
+
+
+def test_what_cannot_be_read_is_an_end_before_anything(world: Simulated) -> None:
+    """A denied read, a journal that is not there, a configuration that is not there or of another region: exit 2."""
+    denied = {"code": "UnauthorizedOperation", "status": 403, "message": "You are not authorized."}
+    world.post("/faults", {"match": {"operation": "DescribeLaunchTemplateVersions"}, "error": denied})
+    refused = prune(world, "--yes")
+    assert (refused.code, refused.out) == (2, "")
+    assert "DescribeLaunchTemplateVersions: UnauthorizedOperation" in refused.err
+    world.release()
+
+    missing = prune(world, "--yes", "--config", "rollout.yaml", "--config", "staging.yaml")
+    assert (missing.code, missing.out) == (2, "")
+    assert "there is no configuration at staging.yaml" in missing.err
+
+    elsewhere = prune(world, "--yes", "--region", "us-east-1")
+    assert elsewhere.code == 2
+    assert "rollout.yaml is for eu-west-1, and the images that are looked at are in us-east-1" in elsewhere.err
+
+    for file in world.directory.glob("rollout.db*"):
+        file.unlink()
+    lost = prune(world, "--yes")
+    assert (lost.code, lost.out) == (2, "")
+    assert "the rollouts of rollout.yaml are not known: no rollout was ever started here" in lost.err
+    assert "rollout db upgrade --config rollout.yaml" in lost.err
+    assert removed(world) == []
+
+
+def test_an_image_that_is_protected_stays_and_the_others_go(world: Simulated) -> None:
+    """What EC2 refuses is said, exit 1; the rest is done."""
+    denied = {"code": "OperationNotPermitted", "status": 400, "message": "The image is protected."}
+    world.post("/faults", {"match": {"operation": "DeregisterImage", "nth": 1}, "error": denied})
+    pruned = prune(world, "--yes")
+    assert pruned.code == 1, pruned
+    assert f"{UNUSED} (eks-model-2) stays: DeregisterImage: OperationNotPermitted" in pruned.out
+    assert removed(world) == [thing for ami in (MIDDLE, TARGET) for thing in (ami, snapshot(ami))]
+
+
+@pytest.mark.parametrize("wrong", [("--prefix", "", "--keep", "1"), ("--prefix", "eks-model", "--keep", "0")])
+def test_a_prune_of_everything_is_refused(tmp_path: Path, wrong: tuple[str, ...]) -> None:
+    """No prefix would mean every image, and to keep none the one whose rollout is about to begin: exit 2."""
+    refused = run.rollout("ami", "prune", *wrong, "--yes", cwd=tmp_path)
+    assert (refused.code, refused.out) == (2, "")
