@@ -14,9 +14,11 @@ import botocore.session
 from botocore import xform_name
 
 from rollout.adapters import Edge, connect
+from rollout.adapters.places import neighbour
 from rollout.plan import TemplateUse
 from rollout.ports import GroupChange
-from tests.adapters.living import Living, trusting
+from tests.adapters.living import RUN, Living, trusting
+from tests.ami.shelves import OTHER, Shelf, shelf_of
 
 AMI = "ami-00000000000000bbb"
 ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
@@ -32,6 +34,16 @@ def _template(edge: Edge) -> TemplateUse:
 
 def _instance(edge: Edge) -> str:
     return next(one.id for one in edge.fleet.groups(["workers"])[0].instances if one.in_service)
+
+
+def _snapshot(shelf: Shelf, ami: str = "") -> str:
+    """The snapshot that an image has, or had: the simulator names it like the image."""
+    return (ami or shelf.old).replace("ami-", "snap-")
+
+
+def _lend(shelf: Shelf) -> None:
+    for thing in (shelf.old, _snapshot(shelf)):
+        shelf.images.permit(thing, OTHER, allowed=True)
 
 
 #: Every verb of the ports `Fleet` and `Scout` that asks or changes something on AWS.
@@ -57,6 +69,27 @@ VERBS: dict[str, Callable[[Edge], object]] = {
 #: Those that ask Kubernetes or this process.
 ELSEWHERE = {"Scout.allows", "Scout.own_pod"}
 
+#: Every verb of the port `Images`, on a shelf.
+IMAGE_VERBS: dict[str, Callable[[Shelf], object]] = {
+    "Images.image": lambda shelf: shelf.images.image(shelf.old),
+    "Images.named": lambda shelf: shelf.images.named("eks-model"),
+    "Images.snapshots": lambda shelf: shelf.images.snapshots([_snapshot(shelf)]),
+    "Images.made_for_images": lambda shelf: shelf.images.made_for_images(),
+    "Images.permissions": lambda shelf: [shelf.images.permissions(one) for one in (shelf.old, _snapshot(shelf))],
+    "Images.permit": _lend,
+    "Images.key": lambda shelf: shelf.images.key(shelf.key),
+    "Images.grants": lambda shelf: shelf.images.grants(shelf.key),
+    "Images.grant": lambda shelf: shelf.images.grant(shelf.key, "name", f"arn:aws:iam::{OTHER}:root", ["Decrypt"]),
+    "Images.revoke": lambda shelf: shelf.images.revoke(shelf.key, shelf.images.grants(shelf.key)[0].id),
+    "Images.deregister": lambda shelf: shelf.images.deregister(shelf.other),
+    "Images.delete_snapshot": lambda shelf: shelf.images.delete_snapshot(_snapshot(shelf, shelf.other)),
+}
+
+#: What is called of things that the simulator does not have: groups with a launch configuration.
+NOT_SIMULATED = {"autoscaling:DescribeLaunchConfigurations"}
+#: What botocore calls for us, by an object of its own that the adapters are made with.
+BY_BOTOCORE = {"sts:AssumeRole"}
+
 
 def verbs(port: type) -> set[str]:
     """The verbs of a port, as VERBS names them."""
@@ -80,6 +113,22 @@ def callers_calls(world: Living) -> set[str]:
     connect(world.config(), plain).close()
     connect(world.config(access={"assume_role": ROLE}), through).close()
     return recorded(world, through) - recorded(world, plain)
+
+
+def image_calls(world: Living) -> set[str]:
+    """The actions of whoever verifies, shares, lists and prunes images where they were built."""
+    shelf = shelf_of(world)
+    for verb in IMAGE_VERBS.values():
+        verb(shelf)
+    return recorded(world, RUN)
+
+
+def inventory_calls(world: Living) -> set[str]:
+    """The actions of whoever looks in a cluster's account for what needs an image."""
+    run = "0000000000dd"
+    templates = [one.id for one in world.simulator.world.cloud.templates]
+    neighbour(world.config(), run).place([AMI], templates)
+    return recorded(world, run)
 
 
 def recorded(world: Living, run: str) -> set[str]:

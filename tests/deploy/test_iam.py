@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from rollout.ami.images import Images
 from rollout.ports import Fleet, Scout
 from tests.adapters.living import Living, living
+from tests.ami import shelves
 from tests.deploy import policies, recording
 
 #: AWS answers it without any permission (STS API reference, GetCallerIdentity).
@@ -32,6 +34,19 @@ def of_caller(world: Living) -> set[str]:
     return recording.callers_calls(world)
 
 
+@pytest.fixture(scope="module")
+def of_images(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What `rollout ami` calls where images are built."""
+    with living(tmp_path_factory.mktemp("shelf"), shelves.SCENARIO) as world:
+        return recording.image_calls(world)
+
+
+@pytest.fixture(scope="module")
+def of_inventory(world: Living) -> set[str]:
+    """What `rollout ami list` and `prune` call in each account."""
+    return recording.inventory_calls(world)
+
+
 def listed(policy: str) -> set[str]:
     """What the list of dependent actions says of a policy."""
     return {entry["action"] for entry in policies.dependent() if entry["policy"] == policy}
@@ -40,6 +55,15 @@ def listed(policy: str) -> set[str]:
 def test_every_verb_is_recorded() -> None:
     """A verb that a port gets is called here too, or said to ask somebody else."""
     assert set(recording.VERBS) | recording.ELSEWHERE == recording.verbs(Fleet) | recording.verbs(Scout)
+    assert set(recording.IMAGE_VERBS) == recording.verbs(Images)
+
+
+def test_every_call_in_the_source_is_recorded(
+    of_rollout: set[str], of_caller: set[str], of_images: set[str], of_inventory: set[str]
+) -> None:
+    """No call hides from the recording, and the recording has none that the source has not."""
+    every = of_rollout | of_caller | of_images | of_inventory
+    assert recording.calls_in_source() == every - recording.BY_BOTOCORE | recording.NOT_SIMULATED
 
 
 def test_a_rollouts_role_is_granted_what_it_calls(of_rollout: set[str]) -> None:
@@ -52,16 +76,27 @@ def test_who_assumes_that_role_is_granted_nothing_else(of_caller: set[str]) -> N
     assert policies.actions("caller") == of_caller
 
 
+def test_who_shares_images_is_granted_what_that_calls(of_images: set[str]) -> None:
+    """In the builder's account, keys included."""
+    assert policies.actions("sharing") == of_images - FREE
+
+
+def test_who_looks_for_what_needs_an_image_is_granted_what_that_calls(of_inventory: set[str]) -> None:
+    """In every account that may need one; nothing is changed by it."""
+    assert policies.actions("inventory") == of_inventory - FREE | recording.NOT_SIMULATED | listed("inventory")
+    assert all(action.split(":")[1].startswith(("Describe", "Get")) for action in policies.actions("inventory"))
+
+
 @pytest.mark.parametrize("policy", ["packer-builder", "packer-instance"])
 def test_other_programs_are_granted_what_the_list_says(policy: str) -> None:
     """Neither more nor less."""
     assert policies.actions(policy) == listed(policy)
 
 
-def test_every_entry_of_the_list_is_explained(of_rollout: set[str]) -> None:
+def test_every_entry_of_the_list_is_explained(of_rollout: set[str], of_inventory: set[str]) -> None:
     """A policy that exists, a call that is made, a reason and a source; none of them twice."""
     entries = list(policies.dependent())
-    made = of_rollout | policies.actions("packer-builder") | {"packer", "packer/provision.sh"}
+    made = of_rollout | of_inventory | policies.actions("packer-builder") | {"packer", "packer/provision.sh"}
     for entry in entries:
         assert set(entry) == {"policy", "action", "behind", "why", "source"}
         assert entry["policy"] in policies.names()
