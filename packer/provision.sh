@@ -1,1 +1,204 @@
 #!/usr/bin/env bash
+# Puts the model's files into the image that Packer builds: MODEL_ROOT/MODEL_NAME, read-only, verified.
+#
+# When it ends, well or not, neither token nor git credentials nor a clone are left. The GitHub token is read from
+# Secrets Manager with the rights of the instance; it is never in an argument, in the environment, in what is printed
+# or on a disk: only in a file of git's own credential store, in memory, for as long as git needs it.
+#
+# It ends with 0, or with one line on stderr and 2: environment or programs, 3: the secret, 4: the repository,
+# 5: files in Git LFS, 6: what was fetched is not what it should be, 7: the image's disk.
+set +x -euo pipefail
+shopt -s inherit_errexit
+
+# repository: an https:// address; branch: a branch or tag; secret: name or ARN.
+readonly repository=${MODEL_REPOSITORY-} branch=${MODEL_BRANCH-} secret=${MODEL_SECRET-} name=${MODEL_NAME-}
+# commit: its full id, or empty for what the branch points to.
+readonly commit=${MODEL_COMMIT-} root=${MODEL_ROOT:-/opt/models} login_home=${HOME-}
+# Beside its final place, so that putting it there is a rename.
+readonly clone=$root/.$name.new
+private=
+
+die() {
+  local code=$1
+  shift
+  printf 'provision: %s\n' "$*" >&2
+  exit "$code"
+}
+
+clean_up() {
+  [[ -z $private ]] || rm -rf "$private"
+  [[ -z $name ]] || rm -rf "$clone"
+  local home
+  # What a person who looked into a failing build has typed, as root or as Packer's user.
+  for home in "$login_home" "$(getent passwd "${SUDO_USER-}" | cut -d : -f 6)"; do
+    [[ -z $home ]] || rm -f "$home/.bash_history"
+  done
+}
+
+# attempt CODE FAILURE ADVICE COMMAND...: runs the command; if it fails, ends with its last words.
+attempt() {
+  local code=$1 failure=$2 advice=$3
+  shift 3
+  "$@" 2>"$private/stderr" || die "$code" "$failure: $(last_words). $advice"
+}
+
+last_words() {
+  local line words='no reason given'
+  while read -r line; do
+    [[ -z $line ]] || words=${line%.}
+  done <"$private/stderr"
+  printf '%s' "$words"
+}
+
+check_environment() {
+  local variable
+  for variable in MODEL_REPOSITORY MODEL_BRANCH MODEL_NAME MODEL_SECRET AWS_REGION; do
+    [[ -n ${!variable-} ]] || die 2 "$variable is not set; packer/eks-model.pkr.hcl passes it."
+  done
+  [[ $name != */* && $name != .* ]] || die 2 "MODEL_NAME is $name; it must be the plain name of a folder."
+  [[ $branch != -* ]] || die 2 "MODEL_BRANCH is $branch; it must be the name of a branch or tag."
+}
+
+missing_programs() {
+  local program
+  for program in aws git git-lfs; do
+    command -v "$program" >/dev/null || printf '%s ' "$program"
+  done
+}
+
+# The EKS-optimised AMI has the AWS CLI, but no git.
+install_programs() {
+  [[ -z $(missing_programs) ]] && return
+  if command -v dnf >/dev/null; then
+    attempt 2 'dnf cannot install git and git-lfs' 'Give the subnet a way to the package repositories.' \
+      dnf install --assumeyes --quiet git git-lfs
+  fi
+  [[ -z $(missing_programs) ]] || die 2 "there is no $(missing_programs)here; start from an AMI that has it."
+}
+
+# Memory is where secrets live: /dev/shm is no part of the image. It is also git's home: nothing of another user's or
+# the system's configuration (helpers that store, hooks, tracing that prints headers) has a say.
+make_private() {
+  private=$(mktemp -d -p /dev/shm provision.XXXXXXXX) || die 2 'there is no memory to write to in /dev/shm.'
+  unset "${!GIT_@}"
+  export HOME=$private GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$private/gitconfig GIT_TERMINAL_PROMPT=0
+}
+
+# What is printed here goes into a pipe of ours alone.
+read_token() {
+  local text
+  text=$(attempt 3 "secret $secret cannot be read" \
+    'Check its name and region, and that the instance profile may do secretsmanager:GetSecretValue on it.' \
+    aws secretsmanager get-secret-value --region "$AWS_REGION" --secret-id "$secret" \
+    --query SecretString --output text)
+  if [[ $text =~ \"token\"[[:space:]]*:[[:space:]]*\"([^\"]*)\" ]]; then
+    text=${BASH_REMATCH[1]}
+  fi
+  [[ $text =~ ^[A-Za-z0-9_.-]+$ && $text != None ]] ||
+    die 3 "secret $secret holds no token; store the bare token, or JSON such as {\"token\": \"...\"}."
+  printf '%s' "$text"
+}
+
+# Only the repository's own host is given the token, whatever address the repository's files name for Git LFS.
+hand_token_to_git() {
+  local token host=${repository#*://}
+  host=${host%%/*}
+  token=$(read_token)
+  printf '%s://x-access-token:%s@%s\n' "${repository%%://*}" "$token" "$host" >"$private/credentials"
+  git config --global "credential.${repository%%://*}://$host.helper" "store --file=$private/credentials"
+}
+
+fetch() {
+  attempt 7 "$root cannot be written" 'Run this as root.' mkdir -p "$root"
+  rm -rf "$clone"
+  attempt 7 "$root cannot be written" 'Run this as root.' git init --quiet "$clone"
+  cd "$clone"
+  git remote add origin "$repository"
+  git lfs install --local --skip-smudge >/dev/null
+  attempt 4 "${commit:-$branch} cannot be fetched from $repository" \
+    'Check that it is there, and that the token may read the repository.' \
+    git fetch --quiet --depth 1 origin "${commit:-$branch}"
+  attempt 7 'the files cannot be laid out' 'Is volume_size large enough?' git checkout --quiet --detach FETCH_HEAD
+}
+
+# Leaves the list of the files in LFS, with the checksums that the commit says, as sha256sum reads it.
+fetch_large_files() {
+  git lfs ls-files --long | sed -E 's/^([0-9a-f]{64}) [*-] /\1  /' >"$private/large"
+  attempt 5 'Git LFS cannot fetch every file' \
+    'Check that they were pushed (git lfs push --all), and the volume_size.' \
+    git lfs pull origin
+}
+
+# The git configuration of the repository is no part of the model.
+drop_git() {
+  git rev-parse HEAD >"$private/commit"
+  rm -rf .git .gitattributes .gitignore .gitmodules .github .lfsconfig "$private/credentials"
+}
+
+files() {
+  find . -type f ! -path ./MODEL.sha256 | wc -l
+}
+
+verify() {
+  local pointers
+  if [[ -s $private/large ]]; then
+    attempt 6 'a file is not what Git LFS says' 'Build again, and push the file again if that does not help.' \
+      check "$private/large"
+  fi
+  pointers=$(find . -type f -size -1025c -exec grep -lx 'version https://git-lfs.github.com/spec/v1' {} + || true)
+  [[ -z $pointers ]] || die 6 "${pointers%%$'\n'*} is a pointer, not a file of the model; see: git lfs fsck"
+  [[ ! -e BUILD ]] || die 6 'the repository has a file BUILD, the name of what is written here; rename it.'
+  if [[ -e MODEL.sha256 ]]; then
+    verify_list
+  elif [[ ! -s $private/large ]]; then
+    die 6 'nothing says what the files should be; use Git LFS, or add: sha256sum FILES... > MODEL.sha256'
+  fi
+}
+
+verify_list() {
+  local listed found
+  listed=$(wc -l <MODEL.sha256) found=$(files)
+  ((listed == found)) ||
+    die 6 "MODEL.sha256 lists $listed files, and $found are there; renew it: sha256sum FILES... > MODEL.sha256"
+  attempt 6 'a file is not what MODEL.sha256 says' 'Bring the file or the list up to date.' check MODEL.sha256
+}
+
+# The first thing that sha256sum finds wrong; its last word is only how many there are.
+check() {
+  sha256sum --check --strict --quiet "$1" 2>&1 | head -n 1 >&2
+}
+
+describe() {
+  printf 'repository=%s\nbranch=%s\ncommit=%s\n' "$repository" "$branch" "$(<"$private/commit")"
+  printf 'files=%s\nlarge_files=%s\n' "$(files)" "$(wc -l <"$private/large")"
+  printf 'built_at=%s\n' "$(date --utc +%Y-%m-%dT%H:%M:%SZ)"
+}
+
+put_in_place() {
+  describe >"$private/BUILD"
+  attempt 7 "$root/$name cannot be put in place" 'Run this as root.' move
+}
+
+move() {
+  cp "$private/BUILD" "$clone/BUILD" && chmod -R u=rX,go=rX "$clone" && chmod 755 "$root" &&
+    rm -rf "${root:?}/$name" && mv -T "$clone" "$root/$name"
+}
+
+main() {
+  trap clean_up EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  check_environment
+  make_private
+  install_programs
+  hand_token_to_git
+  fetch
+  fetch_large_files
+  drop_git
+  verify
+  put_in_place
+  printf 'provision: %s is in place, from commit %s\n' "$root/$name" "$(<"$private/commit")"
+}
+
+main
