@@ -38,6 +38,11 @@ class Jenkins:
         """The folder that stands for the repository."""
         return self.folder / "repository"
 
+    @property
+    def tools(self) -> Path:
+        """The folder of programs that each agent has besides its system's and rollout."""
+        return self.folder / "tools"
+
     def build(self, number: int, **parameters: str) -> Build:
         """Start a build and return at once."""
         build = Build(self, number, parameters)
@@ -47,7 +52,7 @@ class Jenkins:
     def agent(self) -> Agent:
         """Return a new agent: rollout is on its PATH, and it may do in AWS and Kubernetes what the world allows."""
         number = sum(len(build.agents) for build in self.builds)
-        more = {**self.world.environment, "PATH": f"{ROLLOUT.parent}{os.pathsep}{os.defpath}"}
+        more = {**self.world.environment, "PATH": f"{self.tools}:{ROLLOUT.parent}:{os.defpath}"}
         return Agent(self.folder / f"agent-{number}", environment(self.folder, more))
 
     def end(self) -> None:

@@ -6,6 +6,7 @@ Agents are folders with processes; builds run the Jenkinsfile's own Groovy; the 
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.e2e.conftest import Worlds, world
 from tests.e2e.proving import broken
 from tests.e2e.simulated import empty_database
 from tests.jenkins.agents import Task
+from tests.jenkins.groovy import ROOT
 from tests.jenkins.jenkins import Build, Jenkins
 from tests.postgres import PASSWORD
 
@@ -32,6 +34,21 @@ INTERRUPTED, TAKEN = 75, 76
 OFFLINE = 300.0
 FOLLOWED = "it is followed from here"
 
+#: Another account than that of the simulated cluster.
+ACCOUNT = "210987654321"
+#: Stands for Packer, which takes a real EC2: it says what it was given, and leaves the manifest of the world's image.
+PACKER = """#!/bin/sh
+case $1 in
+version) echo "Packer v1.11.2" ;;
+build)
+    echo "$@" >&2
+    cat >manifest.json <<end
+{{"builds": [{{"packer_run_uuid": "1", "artifact_id": "eu-west-1:{ami}"}}], "last_run_uuid": "1"}}
+end
+    ;;
+esac
+"""
+
 #: Where the journal is.
 BOTH = pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
 
@@ -43,7 +60,10 @@ def site(
     """A controller in front of a small cluster; the journal is on a server, or in a file outside of all agents."""
     simulated = world(SMALL)
     jenkins = Jenkins(simulated, tmp_path / "jenkins", {CREDENTIAL: PASSWORD}, simulated.database)
-    jenkins.repository.mkdir(parents=True)
+    shutil.copytree(ROOT / "packer", jenkins.repository / "packer")
+    jenkins.tools.mkdir()
+    (jenkins.tools / "packer").write_text(PACKER.format(ami=simulated.ami), encoding="utf-8")
+    (jenkins.tools / "packer").chmod(0o755)
     config = (simulated.directory / "rollout.yaml").read_text(encoding="utf-8")
     if getattr(request, "param", "sqlite") == "postgres":
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
@@ -65,6 +85,21 @@ def test_an_agent_that_is_removed_is_replaced(site: Jenkins) -> None:
     assert "took over from process" in build.log
     assert "RESTORE → DONE" in build.artifacts["events.txt"]
     assert broken(site.world, site.url) == {}
+
+
+@pytest.mark.exhaustive
+def test_what_packer_built_is_what_is_rolled_out(site: Jenkins) -> None:
+    """From checkout to evidence, each on an agent of its own: built, verified, shared with its key, on all nodes."""
+    build = site.build(7, ACCOUNT=ACCOUNT, BRANCH="release/7")
+    assert build.ended() == "SUCCESS", build.log
+    assert "-var=branch=release/7 " in build.log
+    assert "-var=jenkins_build=jenkins-models-roll out-7 " in build.log
+    assert f"{site.world.ami}: shared with {ACCOUNT}" in build.log
+    assert f"grant eks-rollout/{site.world.ami}/{ACCOUNT}" in build.log
+    assert f"2 nodes replaced by {site.world.ami}" in build.log
+    assert {*build.artifacts} == {"manifest.json", "status.txt", "events.txt", "rollout.jsonl"}
+    shared = [one["seq"] for one in site.world.get("/log") if one["object"].startswith(("grant/", "permission/"))]
+    assert broken(site.world, site.url, since=max(shared)) == {}
 
 
 @pytest.mark.exhaustive
