@@ -14,7 +14,7 @@ from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
 from rollout.phases import marking
 from rollout.phases.autoscaler_off import stop_autoscaler
-from rollout.phases.look import launches, old_nodes, surged, taint, working
+from rollout.phases.look import launches, old_nodes, once_more, surged, taint, working
 from rollout.plan import NodeGroup
 from rollout.record import Record, Written
 from rollout.seen import GroupSeen, Seen
@@ -62,13 +62,13 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
     if seen.autoscaler is None or seen.autoscaler.replicas == 0:
         return None
     again = stop_autoscaler(record, occasion=".again")
-    if again.key not in record.done:
-        why = f"cluster-autoscaler came back (replicas: {seen.autoscaler.replicas}): it is stopped once more"
-        return Act(why, (again,), tell=why)
-    return Halt(
-        f"cluster-autoscaler {again.target} was scaled back up twice ({seen.autoscaler.replicas} replicas now)",
+    replicas = seen.autoscaler.replicas
+    twice = Halt(
+        f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
         f"keep GitOps or whoever does it from it, then: rollout resume {record.id}",
     )
+    why = f"cluster-autoscaler came back (replicas: {replicas}): it is stopped once more"
+    return once_more(record, again, why, twice)
 
 
 def _drift(seen: Seen, record: Record) -> Halt | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollout.decision import Wait
+from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.errors import Refused
 from rollout.machine import Stage
@@ -66,6 +66,11 @@ def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
 def wait(record: Record, now: datetime, why: str) -> Wait:
     """Wait until the next look."""
     return Wait(now + timedelta(seconds=record.plan.settings.poll_seconds), why)
+
+
+def once_more(record: Record, again: Effect, why: str, twice: Halt) -> Decision:
+    """Do again what somebody undid, and say `why`; where that was done already in this round, halt with `twice`."""
+    return twice if again.key in record.done else Act(why, (again,), tell=why)
 
 
 def working(record: Record) -> tuple[NodeGroup, ...]:

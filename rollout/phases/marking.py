@@ -10,6 +10,7 @@ from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, UpdateMarker
 from rollout.machine import Phase
 from rollout.mark import Mark, MarkedNode
+from rollout.phases.look import once_more
 from rollout.record import Record
 from rollout.seen import MarkerSeen, Seen
 
@@ -102,11 +103,7 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 
 
 def _again(record: Record) -> Decision:
+    deleted = f"somebody deleted the marker on cluster {record.plan.cluster}"
+    hint = f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}"
     again = create(record, occasion=".again")
-    if again.key not in record.done:
-        why = f"somebody deleted the marker on cluster {record.plan.cluster}: it is made once more"
-        return Act(why, (again,), tell=why)
-    return Halt(
-        f"somebody deleted the marker on cluster {record.plan.cluster} twice",
-        f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}",
-    )
+    return once_more(record, again, f"{deleted}: it is made once more", Halt(f"{deleted} twice", hint))

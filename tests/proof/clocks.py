@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -42,10 +41,8 @@ def _deadline(world: ProofWorld, result: Result) -> datetime | None:
 
 def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int) -> Outcome:
     """Set the wall clock of the runner's machine ahead, or back, at its wait of this number."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
     expected = undisturbed_deadline(site, reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         result = world.bear(world.start_arguments, _wall(seconds, at)).finish()
         outcome.judge(world, result, reference)
         if not (world.directory / SET).exists():
@@ -53,15 +50,12 @@ def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int) ->
         found = _deadline(world, result)
         if found != expected:
             outcome.problems.append(f"the drain deadline is {found}, undisturbed {expected}")
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def another_host(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:
     """Kill the runner at its point of this number, and go on with it on a machine whose clock is so far ahead."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         child = world.watched(at)
         child.finish()
         outcome.died += child.points()[-1:]
@@ -70,15 +64,12 @@ def another_host(site: Site, reference: Reference, at: int, seconds: float) -> O
     # Intents are written by the machine's clock, and what they lead to is logged by the world's.
     ahead = [problem for problem in outcome.problems if seconds > 0 and problem.startswith("promise 9")]
     outcome.problems = [problem for problem in outcome.problems if problem not in ahead]
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def suspended(site: Site, reference: Reference, at: int) -> Outcome:
     """Suspend the runner's machine for ten minutes at its point of this number; nobody else comes meanwhile."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         child = stopped(world, at, outcome)
         world.pass_time(SUSPENDED)
         os.kill(child.pid, signal.SIGCONT)
@@ -86,16 +77,13 @@ def suspended(site: Site, reference: Reference, at: int) -> Outcome:
         if result.code == 75:  # its connection ended meanwhile, and its trust
             result = world.bear(world.start_arguments).finish()
         outcome.judge(world, result, reference, but=("pod/",))
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def database_elsewhen(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:
     """Kill the runner at its point of this number, and start it again, on a database whose clock is so far ahead."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
     ahead: Prepared = ("tests.proof.shifting:database", {"seconds": seconds})
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         trail = world.directory / "first.points"
         watching = {"path": str(trail), "at": at, "number": signal.SIGKILL}
         world.bear(world.start_arguments, ahead, ("tests.proof.points:install", watching)).finish()
@@ -103,7 +91,6 @@ def database_elsewhen(site: Site, reference: Reference, at: int, seconds: float)
         killed = world.get("/time")["now"]
         outcome.judge(world, world.bear(world.start_arguments, ahead).finish(), reference, but=("pod/",))
         outcome.problems += _too_early(world, killed)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 

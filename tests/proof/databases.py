@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,9 +38,7 @@ def in_trouble(site: Site, reference: Reference, trouble: str, *, lasting: bool)
 
     `lasting`: until the runner gives up.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case, trouble, "lasting" if lasting else "short")
-    with site.world(reference.case) as world:
+    with site.trial(reference.case, trouble, "lasting" if lasting else "short") as (outcome, world):
         for fault in FAULTS:
             world.post("/faults", fault)
         result = _to_the_end(world, trouble, outcome, lasting=lasting)
@@ -52,7 +49,6 @@ def in_trouble(site: Site, reference: Reference, trouble: str, *, lasting: bool)
     outcome.problems += [f"no trouble was met at {verb}" for verb in expected - found]
     facts = {"engine": outcome.engine, "trouble": trouble, "lasting": lasting, "verbs": sorted(found)}
     record("database", passed=not outcome.problems, **facts)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 

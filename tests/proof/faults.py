@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,9 +102,7 @@ def disturbing(site: Site, reference: Reference, fault: RequestFault, *, crash: 
 
     It is started again by the same command until it ends.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case, fault.name, "crash" if crash else "")
-    with site.world(reference.case) as world:
+    with site.trial(reference.case, fault.name, "crash" if crash else "") as (outcome, world):
         for one in fault.of_the_world(reference.case):
             world.post("/faults", one)
         kinds = kinds_of(reference.case)
@@ -114,7 +111,6 @@ def disturbing(site: Site, reference: Reference, fault: RequestFault, *, crash: 
         outcome.judge(world, result, reference, but=("pod/",))
         outcome.problems += _missed(world, fault, kinds)
         _record(outcome, world, fault, crash=crash)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,18 @@ class Site:
         """Run a case's simulator inside the block, with an empty journal."""
         return proof_world(case, self.engine, self.nursery, self.folder)
 
-    def outcome(self, case: Case, *how: object) -> Outcome:
-        """Return the outcome of a run that has not begun; `how`: what a command that repeats it is told."""
+    @contextmanager
+    def trial(self, case: Case, *how: object) -> Iterator[tuple[Outcome, ProofWorld]]:
+        """Run a case's simulator inside the block; the block fills the outcome, whose time is measured.
+
+        `how`: what a command that repeats it is told.
+        """
+        began = time.monotonic()
         again = ("python -m tests.proof", self.engine.name, case.name, *how)
-        return Outcome(case.name, self.engine.name, " ".join(map(str, again)))
+        outcome = Outcome(case.name, self.engine.name, " ".join(map(str, again)))
+        with self.world(case) as world:
+            yield outcome, world
+        outcome.seconds = time.monotonic() - began
 
 
 def undisturbed(site: Site, case: Case) -> Reference:
@@ -58,9 +66,7 @@ def killed(site: Site, reference: Reference, *numbers: int) -> Outcome:
     A run that ends before its point is not killed; then nor are those after it. With a journal on a server, one rollout
     in four is started again at once, waits for the dead runner's lease and keeps the calm; the others minutes later.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case, *numbers)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case, *numbers) as (outcome, world):
         for number in numbers:
             child = world.watched(number)
             if child.finish().code != -signal.SIGKILL:
@@ -70,7 +76,6 @@ def killed(site: Site, reference: Reference, *numbers: int) -> Outcome:
                 world.pass_time(LATER)
         outcome.judge(world, world.bear(world.start_arguments).finish(), reference)
     outcome.problems += _elsewhere(outcome, reference, numbers[0])
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
@@ -79,14 +84,11 @@ def killed_in_request(site: Site, reference: Reference, number: int, when: str) 
 
     `when`: before or after the request was applied.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case, number, when)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case, number, when) as (outcome, world):
         world.post("/faults", {"match": {"mutating": True, "nth": number}, "hang": {"when": when}})
         hung = world.kill_at(world.spawn(*world.start_arguments))
         outcome.died.append(Point(number, when, "request", hung["operation"], hung["target"]))
         outcome.judge(world, world.start(), reference)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 from sqlalchemy import text
@@ -42,15 +41,12 @@ _HASTY: Prepared = ("tests.proof.troubles:hasty", {})
 
 def woken(site: Site, reference: Reference, at: int, further: int) -> Outcome:
     """Stop a runner at its point of this number; wake it when another one has gone so many points further."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         first = stopped(world, at, outcome)
         second = _follower(world, further)
         outcome.problems += _both_end(world, first, second, outcome.died[0])
         outcome.judge(world, _ended(second), reference)
         outcome.problems += _written_late(world)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
@@ -59,9 +55,7 @@ def waited_for(site: Site, reference: Reference, at: int) -> Outcome:
 
     Its lock is its own for as long as it lives: it goes on, and the other one only follows.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         first = stopped(world, at, outcome)
         stood = world.get("/time")["now"]
         second = world.bear(world.start_arguments)
@@ -72,15 +66,12 @@ def waited_for(site: Site, reference: Reference, at: int) -> Outcome:
         ended = second.finish()
         if ended.code:
             outcome.problems.append(f"the other: {ended}")
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def woken_in_request(site: Site, reference: Reference, number: int, further: int) -> Outcome:
     """Stop a runner while its mutating request of that number was applied and not answered; wake it as `woken` does."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         world.post("/faults", {"match": {"mutating": True, "nth": number}, "hang": {"when": "after"}})
         first = world.bear(world.start_arguments)
         hung = world.get("/hung")
@@ -92,7 +83,6 @@ def woken_in_request(site: Site, reference: Reference, number: int, further: int
         outcome.problems += _both_end(world, first, second, outcome.died[0])
         outcome.judge(world, _ended(second), reference)
         outcome.problems += _written_late(world)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
@@ -101,17 +91,14 @@ def arriving_late(site: Site, reference: Reference, point: Point) -> Outcome:
 
     Nobody can call it back: what it changes then is changed under a lease that has ended, and is all that may be.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
     sent = [one for one in reference.points[: point.number] if (one.when, one.what) == ("after", "effect")]
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         world.post("/faults", {"match": {"mutating": True, "nth": len(sent)}, "late": {"seconds": LATE}})
         child = world.watched(point.number)
         child.finish()
         outcome.died += child.points()[-1:]
         outcome.judge(world, world.bear(world.start_arguments).finish(), reference)
     outcome.problems = [problem for problem in outcome.problems if not problem.startswith("promise 7")]
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
@@ -120,9 +107,7 @@ def cut_off(site: Site, reference: Reference, at: int, port: int) -> Outcome:
 
     `port`: the journal's server's.
     """
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world, lossy(port) as way:
+    with site.trial(reference.case) as (outcome, world), lossy(port) as way:
         first = stopped(world, at, outcome, world.url.replace(f":{port}/", f":{way.port}/"))
         (client,) = world.get("/clients")
         cut = world.get("/time")["now"]
@@ -135,20 +120,16 @@ def cut_off(site: Site, reference: Reference, at: int, port: int) -> Outcome:
         outcome.problems += _sent_after(world, client, cut + TRUST)
         if ended.code != RESUMABLE:
             outcome.problems.append(f"the one that was cut off ended so: {ended}")
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
 def two_at_once(site: Site, reference: Reference) -> Outcome:
     """Start the same rollout twice in the same moment."""
-    began = time.monotonic()
-    outcome = site.outcome(reference.case)
-    with site.world(reference.case) as world:
+    with site.trial(reference.case) as (outcome, world):
         results = [one.finish() for one in [world.bear(world.start_arguments) for _ in range(2)]]
         outcome.judge(world, results[0], reference)
         if results[1].code or results[0].rollout_id != results[1].rollout_id:
             outcome.problems.append(f"the other: {results[1]}")
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 
