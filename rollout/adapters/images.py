@@ -6,6 +6,7 @@ may be sent again, and is made by a client that never does so by itself.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ def builder(region: str | None, role: str | None, run_id: str) -> Builder:
     region is known, and `EdgeError` where AWS does not say who we are.
     """
     quieten()
-    where = region or botocore.session.Session().get_config_variable("region")
+    # botocore reads AWS_DEFAULT_REGION and the profile; all newer SDKs and the AWS CLI look at AWS_REGION first.
+    where = region or os.environ.get("AWS_REGION") or botocore.session.Session().get_config_variable("region")
     if not where:
         raise UserError("no AWS region is given", hint="add --region REGION, or set AWS_REGION")
     with translated(mutating=False):

@@ -1,4 +1,4 @@
-"""Both accounts with images, once for all tests; each leaves them as it found them."""
+"""Both accounts with images, once for each module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.ami import shelves
 from tests.ami.shelves import Shelf
 
 
-@pytest.fixture(scope="session", params=["simulator", "moto"])
+@pytest.fixture(scope="module", params=["simulator", "moto"])
 def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     """Each of the two implementations in turn."""
     place = tmp_path_factory.mktemp("shelf")
