@@ -149,3 +149,4 @@ def test_placeholders_are_few_and_the_same_everywhere() -> None:
     """Every one is known to the tests, and none that is known is unused."""
     used = {name for file in policies.FOLDER.glob("*.json") for name in policies.placeholders(file.stem)}
     assert used == set(policies.VALUES)
+    assert "$" not in "".join(policies.text(file.stem) for file in policies.FOLDER.glob("*.json"))
