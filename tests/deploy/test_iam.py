@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,21 @@ def test_every_call_in_the_source_is_recorded(
     """No call hides from the recording, and the recording has none that the source has not."""
     every = of_rollout | of_caller | of_images | of_inventory
     assert recording.calls_in_source() == every - recording.BY_BOTOCORE | recording.NOT_SIMULATED
+
+
+def test_a_call_that_nobody_records_is_seen_in_the_source(tmp_path: Path) -> None:
+    """As a method, handed on as one, or as the name of a paginator; of the services that the module has clients for."""
+    module = """
+def look(account):
+    ec2 = account.reading("ec2")
+    ec2.describe_volumes()
+    later(ec2.describe_hosts)
+    pages(ec2, "describe_addresses")
+    describe_alarms()
+"""
+    (tmp_path / "looking.py").write_text(module, encoding="utf-8")
+    seen = {"ec2:DescribeVolumes", "ec2:DescribeHosts", "ec2:DescribeAddresses"}
+    assert recording.calls_in_source(tmp_path) == seen
 
 
 def test_a_rollouts_role_is_granted_what_it_calls(of_rollout: set[str]) -> None:
