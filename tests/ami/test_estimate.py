@@ -135,3 +135,9 @@ def test_the_command_takes_numbers_and_refuses_others(tmp_path: Path) -> None:
     refused = rollout("ami", "estimate", "--pulls", "many", cwd=tmp_path)
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith('rollout: --pulls: "many" is no number from 0 to 999999')
+
+
+def test_the_documented_estimate_is_the_program_s(tmp_path: Path) -> None:
+    """The worked example in docs/ami.md is what the command prints."""
+    page = (Path(__file__).parents[2] / "docs/ami.md").read_text(encoding="utf-8")
+    assert f"$ rollout ami estimate\n{rollout('ami', 'estimate', cwd=tmp_path).out}```\n" in page
