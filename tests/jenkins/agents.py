@@ -21,6 +21,9 @@ from threading import Event
 #: Seconds of real time between two looks at a script's files.
 LOOK = 0.05
 
+#: The exit code of a script that was found gone.
+GONE = -1
+
 #: Detached; the exit code's file is whole as soon as it is there.
 _WRAPPER = """
 JENKINS_SERVER_COOKIE="$2" sh -xe "$1/script.sh" >"$1/log" 2>&1
@@ -72,6 +75,13 @@ class Agent:
         self.end()
         shutil.rmtree(self.workspace.parent)
         self.lose()
+
+    def reboot(self) -> None:
+        """End all that runs here; Jenkins notes of a script that nobody keeps alive any more that it is gone."""
+        self.end()
+        for task in self.tasks:
+            if task.status is None:
+                (task.control / "result").write_text(str(GONE), encoding="utf-8")
 
     def end(self) -> None:
         """Kill what runs here, in whatever state it is."""

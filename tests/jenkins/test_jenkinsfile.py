@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout.config import Deadlines
-from tests.jenkins.groovy import JENKINSFILE, Call, Parsed, parse
+from tests.jenkins.groovy import JENKINSFILE, ROOT, Call, Parsed, parse
 from tests.tools import tool
 
 #: What breaks the Jenkinsfile: a place in its text, and what stands there instead.
@@ -115,3 +115,11 @@ def test_shellcheck_finds_no_fault_with_the_scripts(jenkinsfile: Parsed) -> None
             [tool("shellcheck"), "--shell=sh", "-"], input=script, capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stdout
+
+
+def test_the_page_names_what_a_build_is_given(jenkinsfile: Parsed) -> None:
+    """Each parameter, the agents' label and the credential stand in docs/running.md."""
+    page = (ROOT / "docs/running.md").read_text(encoding="utf-8")
+    given = [call.named["name"] for call in jenkinsfile.of("string") if "name" in call.named]
+    given += [str(call.arguments[0]) for call in (*jenkinsfile.of("label"), *jenkinsfile.of("node"))]
+    assert [name for name in (*given, "JOURNAL_CREDENTIAL", "rollout-journal") if f"`{name}`" not in page] == []

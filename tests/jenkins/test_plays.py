@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,15 @@ import pytest
 from tests.e2e.conftest import Worlds, world
 from tests.e2e.proving import broken
 from tests.e2e.simulated import empty_database
-from tests.jenkins.agents import Task
+from tests.jenkins.agents import GONE, Agent, Task
 from tests.jenkins.groovy import ROOT
 from tests.jenkins.jenkins import Build, Jenkins
 from tests.postgres import PASSWORD
 
 __all__ = ["world"]
+
+# The slowest takes a minute, and more where others work beside it.
+pytestmark = pytest.mark.timeout(300)
 
 #: A terminate of the drain, before it is applied.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "before"}}
@@ -193,15 +196,25 @@ def test_a_restart_of_the_controller_in_a_step_that_it_cuts_is_retried(site: Jen
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_what_ends_by_itself_unfinished_is_started_again(site: Jenkins, number: signal.Signals) -> None:
-    """Killed, or asked to stop by anybody but Jenkins: the same command a minute later, on the same agent."""
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (lambda agent: agent.tasks[-1].signal(signal.SIGKILL), 128 + signal.SIGKILL),
+        (lambda agent: agent.tasks[-1].signal(signal.SIGTERM), INTERRUPTED),
+        (lambda agent: agent.reboot(), GONE),
+    ],
+    ids=["killed", "stopped", "rebooted"],
+)
+def test_what_ends_by_itself_unfinished_is_started_again(
+    site: Jenkins, ended: Callable[[Agent], None], code: int
+) -> None:
+    """Killed, asked to stop by anybody but Jenkins, or rebooted: the same command a minute later, on the same agent."""
     build = worked(site)
     first = build.tasks[-1]
-    first.signal(number)
+    ended(build.agents[-1])
     site.world.release()
     assert build.ended() == "SUCCESS", build.log
-    assert first.status in {INTERRUPTED, 128 + number}
+    assert first.status == code
     assert (worked_on(build), len(build.agents), build.steps.count("sleep")) == (2, 3, 1)
     assert broken(site.world, site.url) == {}
 
