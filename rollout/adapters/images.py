@@ -96,7 +96,8 @@ class AwsImages:
             raise
 
     def named(self, prefix: str) -> tuple[Image, ...]:
-        asked = {"Owners": ["self"], "Filters": _filter("name", [f"{prefix}*"])}
+        # A disabled image is hidden otherwise, and its snapshots would look as if nobody had them.
+        asked = {"Owners": ["self"], "Filters": _filter("name", [f"{prefix}*"]), "IncludeDisabled": True}
         found = map(records.image, _pages(self._read, "describe_images", "Images", asked))
         # A filter knows wildcards, a prefix is meant as it stands.
         begin_so = [one for one in found if one.name.startswith(prefix)]

@@ -15,9 +15,13 @@ from rollout.ami.images import Image, Images, Snapshot
 from rollout.ami.listing import Inventory, needs
 from rollout.errors import Refused, Retry, Unknown
 
-# Nothing can be launched from an image in any other state, and it may not be one yet.
+# Nothing can be launched from an image in another state; in these it is not for us to remove.
 _AVAILABLE = "available"
-_BEGINNING = frozenset({"pending", "transient"})
+_LEFT_ALONE = {
+    "pending": "it is being made",
+    "transient": "it is being made",
+    "disabled": "somebody set it aside",
+}
 
 # How often a removed thing is looked for before whoever removes it gives up: AWS may show it for seconds.
 _LOOKS = 10
@@ -54,8 +58,8 @@ def verdicts(inventory: Inventory, prefix: str, keep: int) -> tuple[Verdict, ...
 def _stays(image: Image, inventory: Inventory, newest: frozenset[str], keep: int) -> Iterator[str]:
     if image.id in newest:
         yield "the newest" if keep == 1 else f"one of the newest {keep}"
-    if image.state in _BEGINNING:
-        yield f"{image.state}: it is being made"
+    if image.state in _LEFT_ALONE:
+        yield f"{image.state}: {_LEFT_ALONE[image.state]}"
     covered = {place.account for place in inventory.places}
     for who in inventory.sharing(image):
         if who not in covered:

@@ -37,10 +37,12 @@ def test_the_newest_stay(keep: int, gone: str) -> None:
 
 
 def test_only_available_images_count_as_the_newest() -> None:
-    """A newer one that failed takes no place, and goes; one that is still being made stays."""
+    """A newer one that failed takes no place, and goes; one that is being made, or was set aside, stays."""
     failed, pending = replace(FIVE[3], state="failed"), replace(FIVE[4], state="pending")
-    found = verdicts(given.inventory(*FIVE[:3], failed, pending), given.PREFIX, 2)
+    disabled = given.image(6, state="disabled")
+    found = verdicts(given.inventory(*FIVE[:3], failed, pending, disabled), given.PREFIX, 2)
     assert [one.kept for one in found] == [
+        ("disabled: somebody set it aside",),
         ("pending: it is being made",),
         (),
         ("one of the newest 2",),
@@ -179,6 +181,7 @@ def _used(inventory: Inventory) -> Iterator[str]:
                 yield str(images.get((use.template_id, int(number) if str(number).isdecimal() else 0)))
             yield from (one.image_id or "" for one in group.overrides)
         yield from (one.image for one in place.launched)
+        yield from (str(images.get((one, number))) for one, named in heads.items() for number in named.values())
     for rollout in inventory.rollouts:
         yield rollout.plan.ami
         before = [(one.use.template_id, one.version) for group in rollout.plan.groups for one in group.sources]

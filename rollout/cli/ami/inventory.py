@@ -47,13 +47,15 @@ class Reader:
 
         images = self.builder.images.named("")
         asked = [image.id for image in images if image.name.startswith(self.prefix)]
+        # Of an image in another state EC2 does not say who may launch it: nobody can.
+        lent = [image.id for image in images if image.id in asked and image.state == "available"]
         rollouts = self._rollouts()
         before = {source.use.template_id for one in rollouts for group in one.plan.groups for source in group.sources}
         return Inventory(
             account=self.builder.account,
             region=self.builder.region,
             images=images,
-            shared={one: self.builder.images.permissions(one) for one in asked},
+            shared={one: self.builder.images.permissions(one) for one in lent},
             made=self.builder.images.made_for_images(),
             places=tuple(neighbour.place(asked, before) for neighbour in self.neighbours),
             rollouts=rollouts,
