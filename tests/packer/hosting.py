@@ -53,11 +53,11 @@ class Host:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         header = environ.get("HTTP_AUTHORIZATION", "")
         self.headers += [header] if header else []
-        if header != _basic(self.token):
+        if header != f"Basic {basic(self.token)}":
             start_response("401 Unauthorized", [("WWW-Authenticate", 'Basic realm="GitHub"')])
             return [b""]
         self.served.append(environ["PATH_INFO"])
-        self.shown += _who_shows(self.token) + _who_shows(header.removeprefix("Basic "))
+        self.shown += _who_shows(self.token) + _who_shows(basic(self.token))
         if "/info/lfs/" in environ["PATH_INFO"]:
             self.pause()
             return self._batch(environ, start_response)
@@ -99,8 +99,9 @@ class Host:
         return [content]
 
 
-def _basic(token: str) -> str:
-    return "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
+def basic(token: str) -> str:
+    """Return the token as an Authorization header has it."""
+    return base64.b64encode(f"x-access-token:{token}".encode()).decode()
 
 
 def _who_shows(secret: str) -> list[str]:
