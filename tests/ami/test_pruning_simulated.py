@@ -150,6 +150,7 @@ def test_what_cannot_be_read_is_an_end_before_anything(world: Simulated) -> None
     assert removed(world) == []
 
 
+@pytest.mark.exhaustive  # the same without a world: test_pruning.py, test_a_refusal_is_told_and_the_rest_goes_on
 def test_an_image_that_is_protected_stays_and_the_others_go(world: Simulated) -> None:
     """What EC2 refuses is said, exit 1; the rest is done."""
     denied = {"code": "OperationNotPermitted", "status": 400, "message": "The image is protected."}
@@ -158,6 +159,18 @@ def test_an_image_that_is_protected_stays_and_the_others_go(world: Simulated) ->
     assert pruned.code == 1, pruned
     assert f"{UNUSED} (eks-model-2) stays: DeregisterImage: OperationNotPermitted" in pruned.out
     assert removed(world) == [thing for ami in (MIDDLE, TARGET) for thing in (ami, snapshot(ami))]
+
+
+def test_an_account_that_images_are_lent_to_is_looked_into(world: Simulated, tmp_path: Path) -> None:
+    """Its groups keep what they run; without its configuration nobody knows, and the image stays for that reason."""
+    with simulator(str(Path(SCENARIO).with_name("borrowing.yaml")), tmp_path / "borrower") as borrower:
+        assert ran(borrower, "db", "upgrade", "--config", "rollout.yaml").code == 0
+        theirs = str(borrower.directory / "rollout.yaml")
+        both = prune(world, "--config", "rollout.yaml", "--config", theirs)
+    assert both.code == 0, both
+    assert fates(both)[LENT].startswith("stays: group workers (workers $Latest) in account 222222222222, ")
+    assert fates(both)[OLD].startswith("stays: group workers (workers $Latest) in account 123456789012, ")
+    assert fates(both)[UNUSED].startswith("goes")
 
 
 @pytest.mark.parametrize("wrong", [("--prefix", "", "--keep", "1"), ("--prefix", "eks-model", "--keep", "0")])

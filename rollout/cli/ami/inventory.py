@@ -45,6 +45,8 @@ class Reader:
         """Read everything anew. Raises `UserError` for a journal that cannot be read, `EdgeError` for anything else."""
         from rollout.ami.listing import Inventory
 
+        # Before the images: one that is made in between would show its snapshot without itself.
+        made = self.builder.images.made_for_images()
         images = self.builder.images.named("")
         asked = [image.id for image in images if image.name.startswith(self.prefix)]
         # Of an image in another state EC2 does not say who may launch it: nobody can.
@@ -56,7 +58,7 @@ class Reader:
             region=self.builder.region,
             images=images,
             shared={one: self.builder.images.permissions(one) for one in lent},
-            made=self.builder.images.made_for_images(),
+            made=made,
             places=tuple(neighbour.place(asked, before) for neighbour in self.neighbours),
             rollouts=rollouts,
         )
