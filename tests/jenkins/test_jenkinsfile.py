@@ -123,3 +123,15 @@ def test_the_page_names_what_a_build_is_given(jenkinsfile: Parsed) -> None:
     given = [call.named["name"] for call in jenkinsfile.of("string") if "name" in call.named]
     given += [str(call.arguments[0]) for call in (*jenkinsfile.of("label"), *jenkinsfile.of("node"))]
     assert [name for name in (*given, "JOURNAL_CREDENTIAL", "rollout-journal") if f"`{name}`" not in page] == []
+
+
+def test_the_page_shows_variables_that_the_template_has() -> None:
+    """Each that its example of packer/site.auto.pkrvars.hcl sets is the template's; so is each `--var` of the build."""
+    (example,) = re.findall(
+        r"^```hcl\n(.*?)^```", (ROOT / "docs/running.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    set_ = re.findall(r"^(\w+) +=", example, flags=re.MULTILINE)
+    set_ += re.findall(r'--var "(\w+)=', JENKINSFILE.read_text("utf-8"))
+    known = re.findall(r'^variable "(\w+)"', (ROOT / "packer/variables.pkr.hcl").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(set_) > len(example.splitlines())
+    assert {*set_} <= {*known}
