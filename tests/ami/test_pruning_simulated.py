@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import run
+from tests.cli import run, samples
 from tests.e2e.simulated import Simulated, simulator
 
 SCENARIO = str(Path(__file__).with_name("pruning.yaml"))
@@ -19,7 +19,17 @@ OLD, UNUSED, LENT, MIDDLE, TARGET, NEWEST = (
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Simulated]:
     """The account, with an empty journal and one image lent."""
-    with simulator(SCENARIO, tmp_path / "world") as found:
+    yield from _begun(tmp_path / "world")
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    """The same for tests that change nothing in it."""
+    yield from _begun(tmp_path_factory.mktemp("untouched") / "world")
+
+
+def _begun(place: Path) -> Iterator[Simulated]:
+    with simulator(SCENARIO, place) as found:
         assert ran(found, "db", "upgrade", "--config", "rollout.yaml").code == 0
         assert ran(found, "ami", "share", LENT, "--account", "222222222222").code == 0
         yield found
@@ -91,10 +101,10 @@ def test_a_rollout_goes_on_after_a_prune_in_between(world: Simulated) -> None:
     assert resumed.code == 0, resumed
 
 
-def test_a_dry_run_says_what_the_real_one_does(world: Simulated) -> None:
-    """Each image is named with its fate and the reasons, nothing is changed, and with --yes just that is done."""
-    dry = prune(world)
-    assert (dry.code, removed(world)) == (0, []), dry
+def test_a_dry_run_says_what_would_be_done(untouched: Simulated) -> None:
+    """Each image is named with its fate and all reasons, and nothing is changed."""
+    dry = prune(untouched)
+    assert (dry.code, removed(untouched)) == (0, []), dry
     assert fates(dry) == {
         NEWEST: "stays: the newest",
         TARGET: f"goes, with {snapshot(TARGET)}",
@@ -107,10 +117,6 @@ def test_a_dry_run_says_what_the_real_one_does(world: Simulated) -> None:
     assert dry.out.endswith(
         "3 of 6 images and 3 snapshots to go\nnothing was changed; next: the same command with --yes\n"
     )
-    done = prune(world, "--yes")
-    assert done.code == 0, done
-    assert removed(world) == [thing for ami in (UNUSED, MIDDLE, TARGET) for thing in (ami, snapshot(ami))]
-    assert prune(world).out.endswith("0 of 3 images and 0 snapshots to go\n")
 
 
 def test_a_prune_that_was_killed_is_finished_by_the_next(world: Simulated) -> None:
@@ -120,34 +126,47 @@ def test_a_prune_that_was_killed_is_finished_by_the_next(world: Simulated) -> No
     assert removed(world) == [UNUSED]
     again = prune(world, "--keep", "3")
     assert f"{snapshot(UNUSED)}  goes: left behind" in again.out
-    assert prune(world, "--keep", "3", "--yes").code == 0
-    assert removed(world) == [UNUSED, snapshot(UNUSED)]
+    assert prune(world, "--keep", "2", "--yes").code == 0
+    assert removed(world) == [UNUSED, MIDDLE, snapshot(MIDDLE), snapshot(UNUSED)]
+    assert prune(world, "--keep", "2").out.endswith("0 of 4 images and 0 snapshots to go\n")
 
 
-def test_what_cannot_be_read_is_an_end_before_anything(world: Simulated) -> None:
+def test_what_cannot_be_read_is_an_end_before_anything(untouched: Simulated) -> None:
     """A denied read, a journal that is not there, a configuration that is not there or of another region: exit 2."""
     denied = {"code": "UnauthorizedOperation", "status": 403, "message": "You are not authorized."}
-    world.post("/faults", {"match": {"operation": "DescribeLaunchTemplateVersions"}, "error": denied})
-    refused = prune(world, "--yes")
+    untouched.post("/faults", {"match": {"operation": "DescribeLaunchTemplateVersions"}, "error": denied})
+    refused = prune(untouched, "--yes")
     assert (refused.code, refused.out) == (2, "")
     assert "DescribeLaunchTemplateVersions: UnauthorizedOperation" in refused.err
-    world.release()
+    untouched.release()
 
-    missing = prune(world, "--yes", "--config", "rollout.yaml", "--config", "staging.yaml")
+    missing = prune(untouched, "--yes", "--config", "rollout.yaml", "--config", "staging.yaml")
     assert (missing.code, missing.out) == (2, "")
     assert "there is no configuration at staging.yaml" in missing.err
 
-    elsewhere = prune(world, "--yes", "--region", "us-east-1")
+    elsewhere = prune(untouched, "--yes", "--region", "us-east-1")
     assert elsewhere.code == 2
     assert "rollout.yaml is for eu-west-1, and the images that are looked at are in us-east-1" in elsewhere.err
 
-    for file in world.directory.glob("rollout.db*"):
-        file.unlink()
-    lost = prune(world, "--yes")
+    text = (untouched.directory / "rollout.yaml").read_text()
+    (untouched.directory / "lost.yaml").write_text(text.replace("/rollout.db", "/lost.db"))
+    lost = prune(untouched, "--yes", "--config", "lost.yaml")
     assert (lost.code, lost.out) == (2, "")
-    assert "the rollouts of rollout.yaml are not known: no rollout was ever started here" in lost.err
-    assert "rollout db upgrade --config rollout.yaml" in lost.err
-    assert removed(world) == []
+    assert "the rollouts of lost.yaml are not known: no rollout was ever started here" in lost.err
+    assert "rollout db upgrade --config lost.yaml" in lost.err
+    assert removed(untouched) == []
+
+
+def test_a_rollout_of_a_cluster_that_was_not_looked_into_is_an_end(untouched: Simulated, tmp_path: Path) -> None:
+    """One journal serves several clusters: what an unfinished rollout elsewhere had before is not known, exit 2."""
+    samples.draining(tmp_path)
+    text = (untouched.directory / "rollout.yaml").read_text()
+    (untouched.directory / "shared.yaml").write_text(text.replace(untouched.database, samples.url(tmp_path)))
+    refused = prune(untouched, "--yes", "--config", "shared.yaml")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"rollout {samples.ID} on cluster eks-demo is unfinished" in refused.err
+    assert "next: add --config FILE of that cluster" in refused.err
+    assert removed(untouched) == []
 
 
 @pytest.mark.exhaustive  # the same without a world: test_pruning.py, test_a_refusal_is_told_and_the_rest_goes_on
@@ -161,12 +180,12 @@ def test_an_image_that_is_protected_stays_and_the_others_go(world: Simulated) ->
     assert removed(world) == [thing for ami in (MIDDLE, TARGET) for thing in (ami, snapshot(ami))]
 
 
-def test_an_account_that_images_are_lent_to_is_looked_into(world: Simulated, tmp_path: Path) -> None:
+def test_an_account_that_images_are_lent_to_is_looked_into(untouched: Simulated, tmp_path: Path) -> None:
     """Its groups keep what they run; without its configuration nobody knows, and the image stays for that reason."""
     with simulator(str(Path(SCENARIO).with_name("borrowing.yaml")), tmp_path / "borrower") as borrower:
         assert ran(borrower, "db", "upgrade", "--config", "rollout.yaml").code == 0
         theirs = str(borrower.directory / "rollout.yaml")
-        both = prune(world, "--config", "rollout.yaml", "--config", theirs)
+        both = prune(untouched, "--config", "rollout.yaml", "--config", theirs)
     assert both.code == 0, both
     assert fates(both)[LENT].startswith("stays: group workers (workers $Latest) in account 222222222222, ")
     assert fates(both)[OLD].startswith("stays: group workers (workers $Latest) in account 123456789012, ")
