@@ -132,7 +132,7 @@ fetch_large_files() {
 # The git configuration of the repository is no part of the model.
 drop_git() {
   git rev-parse HEAD >"$private/commit"
-  rm -rf .git .gitattributes .gitignore .gitmodules .github .lfsconfig "$private/credentials"
+  rm -rf .git* .lfsconfig "$private/credentials"
 }
 
 files() {

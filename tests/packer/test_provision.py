@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -23,6 +24,7 @@ from tests.packer.recorded import ENVIRONMENT, Recorded, recorded
 from tests.tools import search_path, tool
 
 SCRIPT = TEMPLATE / "provision.sh"
+PAGE = TEMPLATE.parent / "docs/baking.md"
 FILES = {"weights/part 1.bin": b"\x00\x01" * 4096, "weights/part 2.bin": b"\x02" * 5000, "config.json": b"{}\n"}
 
 #: Programs that the script starts: each is watched for what it is given.
@@ -242,6 +244,19 @@ def test_a_model_that_the_source_ami_has_is_replaced(machine: Machine) -> None:
     (machine.model / "old.bin").write_bytes(b"old")
     assert machine.provision()[0] == 0
     assert not (machine.model / "old.bin").exists()
+
+
+@pytest.mark.exhaustive
+def test_the_list_may_be_written_as_the_page_shows(machine: Machine, clone: Path) -> None:
+    """The command of docs/baking.md leaves out what the script leaves out, and nothing else."""
+    (command,) = re.findall(r"^find .* > MODEL\.sha256$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    commit(clone, {".github/owners": "x\n", ".lfsconfig": "[lfs]\n", "weights/.gitkeep": "", ".gitkeep": ""})
+    subprocess.run(command, shell=True, cwd=clone, check=True)  # noqa: S602 - it is the page's
+    commit(clone, {"NOTE": ""})
+    assert_refused(machine, 6, "MODEL.sha256 lists 4 files, and 5 are there")
+    git(clone, "rm", "--quiet", "NOTE")
+    commit(clone, {})
+    assert machine.provision()[0] == 0
 
 
 @pytest.mark.exhaustive
