@@ -14,7 +14,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qsl
 
 import boto3
-from moto.core.model_instances import reset_model_data
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
@@ -76,4 +76,4 @@ def recorded() -> Iterator[Recorded]:
             server.shutdown()
             thread.join()
             server.server_close()
-            reset_model_data()
+            moto_api_backend.reset()  # moto keeps its state beside the application, for all of this process
