@@ -17,6 +17,8 @@ class Case:
     `pool`: effects leave side by side, as many as the configuration's default allows. Nobody can say in which order
     they do, so points have no fixed numbers then; in all other cases they leave one after the other.
 
+    `long`: watches end and are opened anew in mid-run, when a thread gets to it: points have no fixed numbers either.
+
     `timed`: the world is struck at a moment of its own, which finds a run that was killed in another phase than one
     that was not; what must be applied then is another matter, and only promises and ends are alike.
     """
@@ -25,6 +27,7 @@ class Case:
     scenario: str
     fault: Mapping[str, Any] | None = None
     pool: bool = False
+    long: bool = False
     timed: bool = False
 
 
@@ -36,7 +39,7 @@ PLAIN = Case("plain", "proof-plain")
 POOL = Case("pool", "proof-plain", pool=True)
 #: What else goes wrong beside the kill.
 OTHERS = (
-    Case("deadline", "proof-deadline"),
+    Case("deadline", "proof-deadline", long=True),
     Case("vanish", "proof-vanish", timed=True),
     Case("reply-lost", "proof-plain", _REPLY_LOST),
     Case("surplus", "proof-surplus", timed=True),

@@ -45,6 +45,7 @@ HALTED = 1
 
 _PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+) --desired-capacity (\d+)")
 _AT_THE_START = re.compile(r"the sizes of (\S+) were MinSize \d+, DesiredCapacity (\d+), MaxSize \d+ at the start")
+_GOING = "for an instance that was going already"
 _ERRORS: list[dict[str, Any]] = [
     {"error": {"status": 429, "code": "Throttling"}},
     {"error": {"status": 500, "code": "InternalFailure"}},
@@ -217,9 +218,17 @@ class Rollout(RuleBasedStateMachine):
             event(f"{runs} runs when nobody meddles any more")
             assert ended.code == 0, ended
             assert self._now() - calm <= BOUND
-            # What the world judges as number 10 is the time that all of it took.
-            assert broken(self._world, self._world.url).keys() <= {10}, broken(self._world, self._world.url)
+            assert self._broken() == {}
             assert self._world.get("/report")["nodes"]["old"] == 0
+
+    def _broken(self) -> dict[int, list[str]]:
+        """Return the violations of promises by their numbers, but for those that are the meddlers'."""
+        found = broken(self._world, self._world.url)
+        found.pop(10, None)  # what the world judges there is the time that all of it took
+        if "instance" in self._meddled:
+            # It may die in the seconds between the look and our one terminate, which lowers desired all the same.
+            found[5] = [one for one in found.get(5, []) if not one.endswith(_GOING)]
+        return {number: told for number, told in found.items() if told}
 
     def _now(self) -> float:
         return float(self._world.get("/time")["now"])
