@@ -30,7 +30,7 @@ tools: $(TOOLS) ## Fetch Packer, git-lfs, shellcheck and Groovy, which tests run
 $(GROOVY): $(STAMP) tests/jenkins/package.json tests/jenkins/package-lock.json
 	@mkdir -p $(@D)
 	@cp tests/jenkins/package.json tests/jenkins/package-lock.json $(@D)
-	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel error
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error # --prefix would hide npm's own settings
 	@touch $@
 
 $(TOOLS): $(STAMP) $(GROOVY) tools/fetch_tools.py
