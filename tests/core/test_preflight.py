@@ -124,11 +124,11 @@ ROWS = [
     ("held autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still held by rollout r0",
      "rollout resume r0"),
     ("unread", {"unread": {"image": "DescribeImages: UnauthorizedOperation"}, "image": None}, {},
-     "we may not read what a rollout must know: DescribeImages", "README"),
+     "we may not read what a rollout must know: DescribeImages", "docs/rights.md"),
     ("denied", {"denied": ("ModifyLaunchTemplate: UnauthorizedOperation",)}, {}, "AWS would not let us: Modify",
-     "README"),
+     "docs/rights.md"),
     ("lacking", {"lacking": (Right("create", "pods/eviction"),)}, {},
-     "Kubernetes would not let us: create pods/eviction", "README"),
+     "Kubernetes would not let us: create pods/eviction", "docs/rights.md"),
 ]  # fmt: skip
 
 
