@@ -62,7 +62,7 @@ rest: $(STAMP) $(TOOLS) ## All other tests
 test: $(STAMP) $(TOOLS) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-exhaustive: $(STAMP) $(TOOLS) ## What third parties and bad luck do in mid-run; following, stopping, a lost journal
+exhaustive: $(STAMP) $(TOOLS) ## Bad luck in mid-run, plays of Jenkins and Kubernetes, following, stopping, a lost journal
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
 
 proof: $(STAMP) $(TOOLS) ## CI's share of the proof: killed, stopped, cut off and meddled with, on SQLite and on Postgres

@@ -7,6 +7,8 @@ import pytest
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.mark.parametrize("scenario", ["capacity-hour", "subnet-full"])
 def test_what_passes_is_waited_for(scenario: str, world: Worlds) -> None:

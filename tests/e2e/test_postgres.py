@@ -55,6 +55,7 @@ def test_killed_in_the_drain_and_started_again(
     assert ends == [("killed",), ("released",)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("says", [(), ("--assume-dead",)], ids=str)
 def test_terminates_wait_for_requests_of_the_dead(
     world: Worlds, postgres: Server, monkeypatch: pytest.MonkeyPatch, says: tuple[str, ...]
