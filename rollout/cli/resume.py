@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import typer
-
 from rollout.cli import options
 
 
@@ -31,5 +29,4 @@ def resume(
             found = choosing.to_resume(rollout_id, journal.summaries())
         except UserError as nothing:
             belonging.explain(loaded, journal, nothing)
-        typer.echo(found.id)
         workplace.go_on(loaded, journal, found, assume_dead=assume_dead)

@@ -6,7 +6,6 @@ import json
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import BRIEF
 
 #: A terminate of the drain, while the answer is under way.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
@@ -14,13 +13,14 @@ OTHER_AMI = "ami-0ffffffffffffffff"
 
 
 def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(world: Worlds) -> None:
-    """The same key and image: done already, exit 0; the same key with another image: refused, exit 2."""
-    simulated = world(BRIEF)
+    """The same key and image: done already, exit 0, as `resume` says it; with another image: refused, exit 2."""
+    simulated = world("short")
     first = simulated.start("--key", "build-7")
     assert first.code == 0, first
     again = simulated.start("--key", "build-7")
     assert (again.code, again.rollout_id) == (0, first.rollout_id), again
     assert "is done already" in again.out
+    assert simulated.resume("build-7") == again
     other = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI, "--key", "build-7")
     assert other.code == 2, other
     assert 'the key "build-7" belongs to rollout' in other.err
@@ -28,7 +28,7 @@ def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(worl
 
 def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Worlds) -> None:
     """After a kill: `list` and `status` show it, another image is refused with exit 76, the same command resumes it."""
-    simulated = world(BRIEF)
+    simulated = world("short")
     simulated.post("/faults", IN_DRAIN)
     simulated.kill_at(simulated.spawn(*simulated.start_arguments))
     status = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)
@@ -44,7 +44,7 @@ def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Wo
 
 def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -> None:
     """An image that does not exist: exit 2 with reason and next step, and nothing was applied."""
-    simulated = world(BRIEF)
+    simulated = world("short")
     refused = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI)
     assert refused.code == 2, refused
     assert f"{OTHER_AMI} does not exist" in refused.err
