@@ -14,8 +14,8 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken, end_state
 from tests.e2e.simulated import Result, Simulated, simulator
 
-#: Each takes as long as a timeout or a lease does: make exhaustive, and CI, run them.
-pytestmark = pytest.mark.exhaustive
+#: Whole rollouts after the loss: make exhaustive, and CI, run them.
+exhaustive = pytest.mark.exhaustive
 
 #: Two groups of two nodes, and Jobs of minutes.
 SMALL = "proof-plain"
@@ -70,18 +70,24 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     """`start` and `resume` refuse before any effect, and say whose marker it is; doctor says how to go on."""
     simulated = world(SMALL)
     killed(simulated, *POINTS["DRAIN"])
+    lost = status(simulated)["id"]
     lose(simulated)
     before = changes(simulated)
-    for refused in (simulated.start(), simulated.resume()):
+    begun_anew = simulated.start()
+    for refused in (begun_anew, simulated.resume()):
         assert refused.code == 2, refused
         assert "(in DRAIN, worked from " in refused.err
         assert "rollout doctor --rebuild" in refused.err
+    assert f"eks-proof is marked by ConfigMap kube-system/eks-rollout as that of rollout {lost}" in begun_anew.err
+    assert f"kube-system/cluster-autoscaler is still held by rollout {lost}" in begun_anew.err
+    assert f"next: rollout resume {lost} with its own journal" in begun_anew.err
     told = doctor(simulated)
     assert told.code == 1, told
     assert "does not know that rollout" in told.out
     assert changes(simulated) == before
 
 
+@exhaustive
 @pytest.mark.parametrize("phase", POINTS)
 def test_a_lost_journal_is_rebuilt_and_gone_on_with(phase: str, world: Worlds, undisturbed: object) -> None:
     """Killed in that phase, its journal deleted and rebuilt, it keeps all promises and ends as if undisturbed."""
@@ -106,6 +112,7 @@ def test_a_lost_journal_is_rebuilt_and_gone_on_with(phase: str, world: Worlds, u
     assert (told.code, told.out.splitlines()[-1]) == (0, "nothing differs"), told
 
 
+@exhaustive
 def test_an_old_copy_of_the_journal_is_not_worked_with(world: Worlds, tmp_path: Path) -> None:
     """One from before the drain: refused before any effect, by `start` and `resume`; with the right one it ends."""
     simulated = world(SMALL)
@@ -126,6 +133,7 @@ def test_an_old_copy_of_the_journal_is_not_worked_with(world: Worlds, tmp_path: 
     assert broken(simulated) == {}
 
 
+@exhaustive
 def test_a_journal_of_another_rollout_is_noticed(world: Worlds) -> None:
     """Where the marker is another rollout's, the one at hand halts and changes nothing."""
     simulated = world(SMALL)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.e2e.conftest import Worlds
@@ -62,24 +60,3 @@ def test_a_read_that_is_refused_is_a_reason_and_hides_no_other(world: Worlds, op
     assert f"we may not read what a rollout must know: {operation}: UnauthorizedOperation" in refused.err, refused
     assert "Kubernetes would not let us: patch nodes" in refused.err, refused
     assert "eks_gone-demo does not exist" in refused.err, refused
-
-
-def test_a_rollout_whose_journal_is_lost_is_not_begun_anew(world: Worlds) -> None:
-    """Killed in the drain and without its journal: the marker and the autoscaler's annotation name it, exit 2."""
-    simulated = world("plain")
-    terminate = {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}
-    simulated.post("/faults", {"match": terminate, "hang": {"when": "after"}})
-    first = simulated.spawn(*simulated.start_arguments)
-    simulated.get("/hung")
-    lost = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)["id"]
-    simulated.kill_at(first)
-    for file in simulated.directory.glob("rollout.db*"):
-        file.unlink()
-    applied = len(simulated.get("/log"))
-    again = simulated.start()
-    assert again.code == 2, again
-    assert f"eks-demo is marked by ConfigMap kube-system/eks-rollout as that of rollout {lost}" in again.err
-    assert f"kube-system/cluster-autoscaler is still held by rollout {lost}" in again.err
-    assert f"next: rollout resume {lost} with its own journal" in again.err
-    ours = [one for one in simulated.get("/log")[applied:] if one["actor"].startswith("client:")]
-    assert ours == []
