@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.simulated import BRIEF, Simulated, simulator
+from tests.e2e.simulated import Simulated, simulator
 
 
 def write(world: Simulated, region: str = "eu-west-1") -> None:
@@ -18,7 +18,7 @@ def write(world: Simulated, region: str = "eu-west-1") -> None:
 @pytest.mark.timeout(180)
 def test_a_rollout_starts_from_what_packer_wrote(tmp_path: Path) -> None:
     """It is the rollout of that image: with the same key it is the one that --ami means."""
-    with simulator(BRIEF, tmp_path / "world") as world:
+    with simulator("short", tmp_path / "world") as world:
         begun = ("start", "--config", "rollout.yaml", "--key", "build-7")
         write(world, region="us-east-1")
         other = world.rollout(*begun, "--ami-from", "manifest.json")

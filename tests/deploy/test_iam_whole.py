@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from tests.deploy import policies
 from tests.deploy.recording import EKS_ROLE, ROLE
-from tests.e2e.simulated import BRIEF, Simulated, simulator
+from tests.e2e.simulated import Simulated, simulator
 
 #: A rollout takes its minutes, though simulated ones.
 pytestmark = pytest.mark.exhaustive
@@ -40,7 +40,7 @@ def through_roles(configuration: Path) -> None:
 
 def test_a_rollout_calls_what_its_policies_grant(tmp_path: Path) -> None:
     """Begun, looked at, ended: through both roles, with every verb that a rollout has."""
-    with simulator(BRIEF, tmp_path / "world") as world:
+    with simulator("short", tmp_path / "world") as world:
         through_roles(world.directory / "rollout.yaml")
         done = world.start()
         assert done.code == 0, done

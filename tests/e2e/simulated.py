@@ -19,9 +19,6 @@ from tests.postgres import PASSWORD, Server
 #: The command as it was installed, beside the interpreter that runs the tests.
 ROLLOUT = Path(sys.executable).with_name("rollout")
 
-#: A scenario for tests in which the waiting itself is not what is tested.
-BRIEF = str(Path(__file__).with_name("brief.yaml"))
-
 #: Seconds of real time after which a process that should have ended is taken for stuck.
 PATIENCE = 100.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.proving import broken
+from tests.e2e.proving import is_proven
 from tests.e2e.simulated import Result, Simulated, finish
 
 pytestmark = pytest.mark.exhaustive
@@ -47,7 +47,7 @@ def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worl
     assert [text for text in told if result.out.count(text) != 1] == [], result
     assert result.out.count("left as it is") == sum("left as it is" in text for text in told), result
     assert result.out.count("old ones drain until") == 1
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 # ---- what a person must see to
@@ -95,7 +95,7 @@ def test_what_halts_the_rollout_until_a_person_has_dealt_with_it(
         simulated.post("/world", one)
     resumed = simulated.resume()
     assert resumed.code == 0, resumed
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_credentials_that_expire_halt_and_new_ones_go_on(world: Worlds) -> None:
@@ -106,7 +106,7 @@ def test_credentials_that_expire_halt_and_new_ones_go_on(world: Worlds) -> None:
     assert again.code == 1, again
     simulated.release()
     assert simulated.resume().code == 0
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 # ---- at an exact moment
@@ -132,7 +132,7 @@ def test_an_old_node_that_dies_while_we_work_on_it(operation: str, stage: str, w
     result = finish(process)
     assert result.code == 0, result
     assert "left as it is" not in result.out, result
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def test_what_terraform_applies_before_restore_is_left_and_reported(world: Worlds) -> None:
@@ -148,7 +148,7 @@ def test_what_terraform_applies_before_restore_is_left_and_reported(world: World
     assert f"left as it is: {WORKER} launches eks_worker_lt-demo 1, not our 2: somebody else's, left" in result.out
     assert f"left as it is: DesiredCapacity of {BATCH} was 2, stays 3" in result.out, result
     assert result.out.count("left as it is") == 2, result
-    _is_proven(simulated)
+    is_proven(simulated)
 
 
 def _hang(simulated: Simulated, operation: str) -> Any:
@@ -166,10 +166,3 @@ def _says(halted: Result, told: list[str]) -> None:
     assert halted.code == 1, halted
     assert [text for text in told if text not in halted.out] == [], halted
     assert f"rollout resume {halted.rollout_id}" in halted.out.splitlines()[-1], halted
-
-
-def _is_proven(simulated: Simulated) -> None:
-    """Ask all promises, that every old node was replaced, and that no Job was killed."""
-    assert broken(simulated) == {}
-    report = simulated.get("/report")
-    assert (report["nodes"]["old"], report["jobs"]["killed_by_us"]) == (0, [])
