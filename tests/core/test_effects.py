@@ -10,6 +10,7 @@ import pytest
 from rollout.effects import Base, Effect, OnGroup, OnNode
 from rollout.plan import Sizes
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen, Taint
+from tests import samples as e
 from tests.core.build import (
     MARKER,
     NOW,
@@ -27,35 +28,6 @@ from tests.core.build import (
     surged,
     template,
 )
-from tests.samples import (
-    ALL,
-    AT_ONCE,
-    CORDON,
-    DEFAULT,
-    DELETE,
-    END,
-    END_JOB,
-    EVICT,
-    HOLD,
-    MARK,
-    ON_O1,
-    PROTECT,
-    REBALANCE,
-    REFERENCE,
-    REMARK,
-    RESIZE,
-    RESUME,
-    START,
-    STOP,
-    SUSPEND,
-    TAINT,
-    UNCORDON,
-    UNHOLD,
-    UNMARK,
-    UNPROTECT,
-    UNTAINT,
-    VERSION,
-)
 
 LESS_ONE = Sizes(3, 3, 4)
 WITHOUT_O1 = (old("o2"), new("n1"), new("n2"))
@@ -70,87 +42,87 @@ def case(name: str, effect: Effect, world: Seen, landed: bool | None) -> Any:  #
 @pytest.mark.parametrize(
     ("effect", "world", "landed"),
     [
-        case("ours", MARK, seen(marker=MARKER), True),
-        case("none", MARK, seen(marker=None), False),
-        case("somebody else's", MARK, seen(marker=MarkerSeen("r2", "x")), False),
-        case("says so", REMARK, seen(marker=replace(MARKER, mark=REMARK.mark)), True),
-        case("says something else", REMARK, seen(marker=MARKER), False),
-        case("none", REMARK, seen(marker=None), False),
-        case("gone", UNMARK, seen(marker=None), True),
-        case("another one since", UNMARK, seen(marker=MarkerSeen("r2", "x")), True),
-        case("still there", UNMARK, seen(marker=MARKER), False),
-        case("at 0 with our note", STOP, seen(autoscaler=OFF), True),
-        case("at 0 without it", STOP, seen(autoscaler=replace(OFF, rollout_id=None)), False),
-        case("our note, but scaled up again", STOP, seen(autoscaler=replace(OFF, replicas=1)), False),
-        case("deleted", STOP, seen(autoscaler=None), False),
-        case("our note is gone", START, seen(autoscaler=ON), True),
-        case("whatever its replicas", START, seen(autoscaler=AutoscalerSeen(0, None, None)), True),
-        case("our note still there", START, seen(autoscaler=replace(OFF, replicas=1)), False),
-        case("held with our note", HOLD, seen(node("o1")), True),
-        case("held by somebody else", HOLD, seen(node("o1", held_before=None)), False),
-        case("not held", HOLD, seen(node("o1", held="false")), False),
-        case("our note is gone", UNHOLD, seen(node("o1", held=None, held_before=None)), True),
-        case("our note is there", UNHOLD, seen(node("o1", held=None)), False),
-        case("there", TAINT, seen(node("o1", "NoSchedule")), True),
-        case("another effect", TAINT, seen(node("o1", "PreferNoSchedule")), False),
-        case("another key", TAINT, seen(node("o1", taints=(Taint("x", "", "NoSchedule"),))), False),
-        case("gone", UNTAINT, seen(node("o1")), True),
-        case("there", UNTAINT, seen(node("o1", "PreferNoSchedule")), False),
-        case("unschedulable", CORDON, seen(node("o1", unschedulable=True)), True),
-        case("schedulable", CORDON, seen(node("o1")), False),
-        case("schedulable", UNCORDON, seen(node("o1")), True),
-        case("unschedulable", UNCORDON, seen(node("o1", unschedulable=True)), False),
-        case("gone", EVICT, seen(), True),
-        case("ends", EVICT, seen(pod(deleting=NOW)), True),
-        case("finished", EVICT, seen(pod(phase="Succeeded")), True),
-        case("runs", EVICT, seen(pod()), False),
-        case("another pod of that name", EVICT, seen(pod(uid="x")), True),
-        case("the fresh list counts, not the watch", EVICT, seen(pod(), fresh=("o1",)), False),
-        case("gone from the fresh list", EVICT, replace(seen(pod()), fresh={"o1": ()}), True),
-        case("ends", DELETE, seen(pod(deleting=NOW)), True),
-        case("runs", DELETE, seen(pod()), False),
-        case("gone", DELETE, seen(), True),
-        case("at once: still ends", AT_ONCE, seen(pod(deleting=NOW)), False),
-        case("at once: gone", AT_ONCE, seen(), True),
-        case("its pod runs", END_JOB, seen(pod()), False),
-        case("its pod ends", END_JOB, seen(pod(deleting=NOW)), True),
-        case("its pod has finished", END_JOB, seen(pod(phase="Failed"), fresh=("o1",)), True),
-        case("its pod is gone", END_JOB, seen(), True),
-        case("there", VERSION, seen(template()), True),
-        case("not there", VERSION, seen(template(ours_of(2, description="another"))), False),
-        case("moved", DEFAULT, seen(template(default=2)), True),
-        case("not moved", DEFAULT, seen(template(default=1)), False),
-        case("written", REFERENCE, seen(pinned()), True),
-        case("not written", REFERENCE, seen(found()), False),
-        case("all of it", RESIZE, seen(surged()), True),
-        case("the sizes, not the flag", RESIZE, seen(surged(protect_new=False)), False),
-        case("MaxSize only", RESIZE, seen(surged(sizes=Sizes(1, 2, 4))), False),
-        case("desired only", RESIZE, seen(surged(sizes=Sizes(1, 4, 9))), False),
-        case("what it does not change is not asked for", RESIZE, seen(surged(sizes=Sizes(0, 4, 4))), True),
-        case("MinSize", replace(RESIZE, sizes=Sizes(2, 2, 3)), seen(surged(sizes=Sizes(1, 2, 3))), False),
-        case("the flag left alone", replace(RESIZE, protect_new=None), seen(surged(protect_new=False)), True),
-        case("off", REBALANCE, seen(found()), True),
-        case("on", REBALANCE, seen(found(capacity_rebalance=True)), False),
-        case("all", SUSPEND, seen(surged()), True),
-        case("and more", SUSPEND, seen(surged(suspended=frozenset({*PROCESSES, "Launch"}))), True),
-        case("some", SUSPEND, seen(surged(suspended=frozenset(PROCESSES[:1]))), False),
-        case("all", RESUME, seen(found()), True),
-        case("another is suspended", RESUME, seen(found(suspended=frozenset({"Launch"}))), True),
-        case("some", RESUME, seen(found(suspended=frozenset(PROCESSES[:1]))), False),
-        case("all", PROTECT, seen(surged()), True),
-        case("some", PROTECT, seen(surged(old("o1"), old("o2", protected=False))), False),
-        case("one left meanwhile", PROTECT, seen(surged(old("o1"))), True),
-        case("one leaves, and takes none", PROTECT, seen(surged(old("o1"), old("o2", protected=False,
+        case("ours", e.MARK, seen(marker=MARKER), True),
+        case("none", e.MARK, seen(marker=None), False),
+        case("somebody else's", e.MARK, seen(marker=MarkerSeen("r2", "x")), False),
+        case("says so", e.REMARK, seen(marker=replace(MARKER, mark=e.REMARK.mark)), True),
+        case("says something else", e.REMARK, seen(marker=MARKER), False),
+        case("none", e.REMARK, seen(marker=None), False),
+        case("gone", e.UNMARK, seen(marker=None), True),
+        case("another one since", e.UNMARK, seen(marker=MarkerSeen("r2", "x")), True),
+        case("still there", e.UNMARK, seen(marker=MARKER), False),
+        case("at 0 with our note", e.STOP, seen(autoscaler=OFF), True),
+        case("at 0 without it", e.STOP, seen(autoscaler=replace(OFF, rollout_id=None)), False),
+        case("our note, but scaled up again", e.STOP, seen(autoscaler=replace(OFF, replicas=1)), False),
+        case("deleted", e.STOP, seen(autoscaler=None), False),
+        case("our note is gone", e.START, seen(autoscaler=ON), True),
+        case("whatever its replicas", e.START, seen(autoscaler=AutoscalerSeen(0, None, None)), True),
+        case("our note still there", e.START, seen(autoscaler=replace(OFF, replicas=1)), False),
+        case("held with our note", e.HOLD, seen(node("o1")), True),
+        case("held by somebody else", e.HOLD, seen(node("o1", held_before=None)), False),
+        case("not held", e.HOLD, seen(node("o1", held="false")), False),
+        case("our note is gone", e.UNHOLD, seen(node("o1", held=None, held_before=None)), True),
+        case("our note is there", e.UNHOLD, seen(node("o1", held=None)), False),
+        case("there", e.TAINT, seen(node("o1", "NoSchedule")), True),
+        case("another effect", e.TAINT, seen(node("o1", "PreferNoSchedule")), False),
+        case("another key", e.TAINT, seen(node("o1", taints=(Taint("x", "", "NoSchedule"),))), False),
+        case("gone", e.UNTAINT, seen(node("o1")), True),
+        case("there", e.UNTAINT, seen(node("o1", "PreferNoSchedule")), False),
+        case("unschedulable", e.CORDON, seen(node("o1", unschedulable=True)), True),
+        case("schedulable", e.CORDON, seen(node("o1")), False),
+        case("schedulable", e.UNCORDON, seen(node("o1")), True),
+        case("unschedulable", e.UNCORDON, seen(node("o1", unschedulable=True)), False),
+        case("gone", e.EVICT, seen(), True),
+        case("ends", e.EVICT, seen(pod(deleting=NOW)), True),
+        case("finished", e.EVICT, seen(pod(phase="Succeeded")), True),
+        case("runs", e.EVICT, seen(pod()), False),
+        case("another pod of that name", e.EVICT, seen(pod(uid="x")), True),
+        case("the fresh list counts, not the watch", e.EVICT, seen(pod(), fresh=("o1",)), False),
+        case("gone from the fresh list", e.EVICT, replace(seen(pod()), fresh={"o1": ()}), True),
+        case("ends", e.DELETE, seen(pod(deleting=NOW)), True),
+        case("runs", e.DELETE, seen(pod()), False),
+        case("gone", e.DELETE, seen(), True),
+        case("at once: still ends", e.AT_ONCE, seen(pod(deleting=NOW)), False),
+        case("at once: gone", e.AT_ONCE, seen(), True),
+        case("its pod runs", e.END_JOB, seen(pod()), False),
+        case("its pod ends", e.END_JOB, seen(pod(deleting=NOW)), True),
+        case("its pod has finished", e.END_JOB, seen(pod(phase="Failed"), fresh=("o1",)), True),
+        case("its pod is gone", e.END_JOB, seen(), True),
+        case("there", e.VERSION, seen(template()), True),
+        case("not there", e.VERSION, seen(template(ours_of(2, description="another"))), False),
+        case("moved", e.DEFAULT, seen(template(default=2)), True),
+        case("not moved", e.DEFAULT, seen(template(default=1)), False),
+        case("written", e.REFERENCE, seen(pinned()), True),
+        case("not written", e.REFERENCE, seen(found()), False),
+        case("all of it", e.RESIZE, seen(surged()), True),
+        case("the sizes, not the flag", e.RESIZE, seen(surged(protect_new=False)), False),
+        case("MaxSize only", e.RESIZE, seen(surged(sizes=Sizes(1, 2, 4))), False),
+        case("desired only", e.RESIZE, seen(surged(sizes=Sizes(1, 4, 9))), False),
+        case("what it does not change is not asked for", e.RESIZE, seen(surged(sizes=Sizes(0, 4, 4))), True),
+        case("MinSize", replace(e.RESIZE, sizes=Sizes(2, 2, 3)), seen(surged(sizes=Sizes(1, 2, 3))), False),
+        case("the flag left alone", replace(e.RESIZE, protect_new=None), seen(surged(protect_new=False)), True),
+        case("off", e.REBALANCE, seen(found()), True),
+        case("on", e.REBALANCE, seen(found(capacity_rebalance=True)), False),
+        case("all", e.SUSPEND, seen(surged()), True),
+        case("and more", e.SUSPEND, seen(surged(suspended=frozenset({*PROCESSES, "Launch"}))), True),
+        case("some", e.SUSPEND, seen(surged(suspended=frozenset(PROCESSES[:1]))), False),
+        case("all", e.RESUME, seen(found()), True),
+        case("another is suspended", e.RESUME, seen(found(suspended=frozenset({"Launch"}))), True),
+        case("some", e.RESUME, seen(found(suspended=frozenset(PROCESSES[:1]))), False),
+        case("all", e.PROTECT, seen(surged()), True),
+        case("some", e.PROTECT, seen(surged(old("o1"), old("o2", protected=False))), False),
+        case("one left meanwhile", e.PROTECT, seen(surged(old("o1"))), True),
+        case("one leaves, and takes none", e.PROTECT, seen(surged(old("o1"), old("o2", protected=False,
              lifecycle="Terminating"))), True),
-        case("cleared", UNPROTECT, seen(surged(old("o1", protected=False), old("o2"))), True),
-        case("not cleared", UNPROTECT, seen(surged()), False),
-        case("leaves, decremented", END, seen(surged(*LEAVING, sizes=LESS_ONE)), True),
-        case("gone, decremented", END, seen(surged(*WITHOUT_O1, sizes=LESS_ONE)), True),
-        case("there, not decremented", END, seen(surged()), False),
-        case("gone, not decremented: by itself", END, seen(surged(*WITHOUT_O1)), False),
-        case("leaves, not decremented yet, or by itself", END, seen(surged(*LEAVING)), None),
-        case("decremented, still listed as it was", END, seen(surged(sizes=LESS_ONE)), None),
-        case("gone, and somebody else changed desired", END, seen(surged(*WITHOUT_O1, sizes=Sizes(1, 9, 9))), None),
+        case("cleared", e.UNPROTECT, seen(surged(old("o1", protected=False), old("o2"))), True),
+        case("not cleared", e.UNPROTECT, seen(surged()), False),
+        case("leaves, decremented", e.END, seen(surged(*LEAVING, sizes=LESS_ONE)), True),
+        case("gone, decremented", e.END, seen(surged(*WITHOUT_O1, sizes=LESS_ONE)), True),
+        case("there, not decremented", e.END, seen(surged()), False),
+        case("gone, not decremented: by itself", e.END, seen(surged(*WITHOUT_O1)), False),
+        case("leaves, not decremented yet, or by itself", e.END, seen(surged(*LEAVING)), None),
+        case("decremented, still listed as it was", e.END, seen(surged(sizes=LESS_ONE)), None),
+        case("gone, and somebody else changed desired", e.END, seen(surged(*WITHOUT_O1, sizes=Sizes(1, 9, 9))), None),
     ],
 )  # fmt: skip
 def test_landed(effect: Effect, world: Seen, landed: bool | None) -> None:  # noqa: FBT001 - a column of a table
@@ -158,7 +130,7 @@ def test_landed(effect: Effect, world: Seen, landed: bool | None) -> None:  # no
     assert effect.landed(world) is landed
 
 
-@pytest.mark.parametrize("effect", [one for one in ALL if isinstance(one, OnNode)], ids=lambda effect: effect.kind)
+@pytest.mark.parametrize("effect", [one for one in e.ALL if isinstance(one, OnNode)], ids=lambda effect: effect.kind)
 def test_a_node_that_is_gone_leaves_nothing_to_send(effect: Effect) -> None:
     """Neither without its node nor on a node made anew is an effect on a node ever sent again."""
     assert effect.landed(seen(surged(), unjoined=("o1",))) is True
@@ -167,35 +139,35 @@ def test_a_node_that_is_gone_leaves_nothing_to_send(effect: Effect) -> None:
 
 def test_the_tables_know_every_kind() -> None:
     """Each kind of effect is in the table above, and its name is its class's."""
-    assert {type(effect) for effect in ALL} == set(get_args(Effect))
-    for effect in ALL:
+    assert {type(effect) for effect in e.ALL} == set(get_args(Effect))
+    for effect in e.ALL:
         assert effect.kind.replace("-", "") == type(effect).__name__.lower()
 
 
 def test_keys_are_unique_and_stable() -> None:
     """A key is kind, target and occasion; nothing in it changes between two runs."""
-    keys = {effect.key for effect in ALL}
-    assert len(keys) == len(ALL)
-    assert keys == {replace(effect).key for effect in ALL}
-    assert all(effect.key == f"{effect.kind}:{effect.target}:{effect.occasion}" for effect in ALL)
-    assert all(replace(effect, occasion="other").key not in keys for effect in ALL)
+    keys = {effect.key for effect in e.ALL}
+    assert len(keys) == len(e.ALL)
+    assert keys == {replace(effect).key for effect in e.ALL}
+    assert all(effect.key == f"{effect.kind}:{effect.target}:{effect.occasion}" for effect in e.ALL)
+    assert all(replace(effect, occasion="other").key not in keys for effect in e.ALL)
 
 
 @pytest.mark.parametrize(
     ("effect", "key"),
     [
-        (MARK, "create-marker:marker:"),
-        (STOP, "stop-autoscaler:kube-system/cluster-autoscaler:"),
-        (replace(TAINT, occasion="close.0"), "taint-node:o1=NoSchedule:close.0"),
-        (EVICT, "evict:ns/job-1/uid-job-1:"),
-        (AT_ONCE, "delete-pod:ns/job-1/uid-job-1:now"),
-        (END_JOB, "delete-job:ns/job/uid-job-1:"),
-        (VERSION, "create-version:lt/1:"),
-        (DEFAULT, "set-default-version:lt:"),
-        (RESIZE, "resize:g:"),
-        (PROTECT, "protect:g/i-o1+1=on:"),
-        (UNPROTECT, "protect:g/i-o1=off:"),
-        (END, "terminate:g/i-o1:"),
+        (e.MARK, "create-marker:marker:"),
+        (e.STOP, "stop-autoscaler:kube-system/cluster-autoscaler:"),
+        (replace(e.TAINT, occasion="close.0"), "taint-node:o1=NoSchedule:close.0"),
+        (e.EVICT, "evict:ns/job-1/uid-job-1:"),
+        (e.AT_ONCE, "delete-pod:ns/job-1/uid-job-1:now"),
+        (e.END_JOB, "delete-job:ns/job/uid-job-1:"),
+        (e.VERSION, "create-version:lt/1:"),
+        (e.DEFAULT, "set-default-version:lt:"),
+        (e.RESIZE, "resize:g:"),
+        (e.PROTECT, "protect:g/i-o1+1=on:"),
+        (e.UNPROTECT, "protect:g/i-o1=off:"),
+        (e.END, "terminate:g/i-o1:"),
     ],
 )
 def test_keys_as_they_are_stored(effect: Effect, key: str) -> None:
@@ -205,15 +177,15 @@ def test_keys_as_they_are_stored(effect: Effect, key: str) -> None:
 
 def test_what_must_not_run_beside_others() -> None:
     """Sizes and terminates are sent one by one; absolute values side by side."""
-    assert {effect.kind for effect in ALL if effect.serial} == {"resize", "terminate"}
+    assert {effect.kind for effect in e.ALL if effect.serial} == {"resize", "terminate"}
 
 
 def test_a_resize_writes_only_what_changes() -> None:
     """A field that stays is not written: somebody else may be changing it."""
-    assert [RESIZE.changed(name) for name in ("minimum", "desired", "maximum")] == [None, 4, 4]
+    assert [e.RESIZE.changed(name) for name in ("minimum", "desired", "maximum")] == [None, 4, 4]
 
 
-@pytest.mark.parametrize("effect", ALL, ids=lambda effect: effect.key)
+@pytest.mark.parametrize("effect", e.ALL, ids=lambda effect: effect.key)
 def test_effects_are_frozen_values(effect: Effect) -> None:
     """Equal by content, hashable, not to be changed."""
     assert effect == replace(effect)
@@ -222,7 +194,7 @@ def test_effects_are_frozen_values(effect: Effect) -> None:
         setattr(effect, fields(effect)[0].name, "x")
 
 
-@pytest.mark.parametrize("base", [Base(), OnNode(**ON_O1), OnGroup(group="g")], ids=lambda base: type(base).__name__)
+@pytest.mark.parametrize("base", [Base(), OnNode(**e.ON_O1), OnGroup(group="g")], ids=lambda base: type(base).__name__)
 def test_a_base_is_no_effect(base: Base) -> None:
     """Whoever adds a kind is told what it must say of itself."""
     with pytest.raises(NotImplementedError):

@@ -14,36 +14,8 @@ from rollout.perform import LONGEST_BACKOFF, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
+from tests import samples as e
 from tests.core.build import ID, KEY, NOW, PROCESSES, at, use
-from tests.samples import (
-    ALL,
-    AT_ONCE,
-    CORDON,
-    DEFAULT,
-    DELETE,
-    END,
-    END_JOB,
-    EVICT,
-    HOLD,
-    MARK,
-    ON_O1,
-    PROTECT,
-    REBALANCE,
-    REFERENCE,
-    REMARK,
-    RESIZE,
-    RESUME,
-    START,
-    STOP,
-    SUSPEND,
-    TAINT,
-    UNCORDON,
-    UNHOLD,
-    UNMARK,
-    UNPROTECT,
-    UNTAINT,
-    VERSION,
-)
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 
@@ -78,37 +50,37 @@ def done(effect: Effect, port: Any, sent: int = 0) -> Receipt:
 
 
 WHERE = Autoscaler("kube-system", "cluster-autoscaler")
-O1 = tuple(ON_O1.values())
+O1 = tuple(e.ON_O1.values())
 
 
 @pytest.mark.parametrize(
     ("effect", "verb", "arguments"),
     [
-        (MARK, "write_marker", (MARK.mark, None)),
-        (REMARK, "write_marker", (REMARK.mark, "uid-marker")),
-        (UNMARK, "delete_marker", ("uid-marker",)),
-        (STOP, "scale", (WHERE, 0, {REPLICAS_BEFORE: "1", ROLLOUT_ID: ID})),
-        (START, "scale", (WHERE, 1, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})),
-        (HOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: ""}))),
-        (UNHOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: None, HELD_BEFORE: None}))),
-        (TAINT, "change_node", (*O1, NodeChange(taint=Taint(KEY, ID, "NoSchedule")))),
-        (UNTAINT, "change_node", (*O1, NodeChange(untaint=KEY))),
-        (CORDON, "change_node", (*O1, NodeChange(unschedulable=True))),
-        (UNCORDON, "change_node", (*O1, NodeChange(unschedulable=False))),
-        (EVICT, "evict", ("ns", "job-1", "uid-job-1")),
-        (DELETE, "delete_pod", ("ns", "job-1", "uid-job-1", None)),
-        (AT_ONCE, "delete_pod", ("ns", "job-1", "uid-job-1", 0)),
-        (END_JOB, "delete_job", ("ns", "job")),
-        (VERSION, "create_version", ("lt", 1, "ami-new", f"rollout {ID}", "t")),
-        (DEFAULT, "set_default_version", ("lt", 2)),
-        (REFERENCE, "update_group", ("g", GroupChange(uses=(use("2"),)))),
-        (RESIZE, "update_group", ("g", GroupChange(desired=4, maximum=4, protect_new=True))),
-        (REBALANCE, "update_group", ("g", GroupChange(capacity_rebalance=False))),
-        (SUSPEND, "suspend", ("g", PROCESSES)),
-        (RESUME, "resume", ("g", PROCESSES)),
-        (PROTECT, "protect", ("g", ("i-o1", "i-o2"))),
-        (UNPROTECT, "protect", ("g", ("i-o1",))),
-        (END, "terminate", ("i-o1",)),
+        (e.MARK, "write_marker", (e.MARK.mark, None)),
+        (e.REMARK, "write_marker", (e.REMARK.mark, "uid-marker")),
+        (e.UNMARK, "delete_marker", ("uid-marker",)),
+        (e.STOP, "scale", (WHERE, 0, {REPLICAS_BEFORE: "1", ROLLOUT_ID: ID})),
+        (e.START, "scale", (WHERE, 1, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})),
+        (e.HOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: ""}))),
+        (e.UNHOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: None, HELD_BEFORE: None}))),
+        (e.TAINT, "change_node", (*O1, NodeChange(taint=Taint(KEY, ID, "NoSchedule")))),
+        (e.UNTAINT, "change_node", (*O1, NodeChange(untaint=KEY))),
+        (e.CORDON, "change_node", (*O1, NodeChange(unschedulable=True))),
+        (e.UNCORDON, "change_node", (*O1, NodeChange(unschedulable=False))),
+        (e.EVICT, "evict", ("ns", "job-1", "uid-job-1")),
+        (e.DELETE, "delete_pod", ("ns", "job-1", "uid-job-1", None)),
+        (e.AT_ONCE, "delete_pod", ("ns", "job-1", "uid-job-1", 0)),
+        (e.END_JOB, "delete_job", ("ns", "job")),
+        (e.VERSION, "create_version", ("lt", 1, "ami-new", f"rollout {ID}", "t")),
+        (e.DEFAULT, "set_default_version", ("lt", 2)),
+        (e.REFERENCE, "update_group", ("g", GroupChange(uses=(use("2"),)))),
+        (e.RESIZE, "update_group", ("g", GroupChange(desired=4, maximum=4, protect_new=True))),
+        (e.REBALANCE, "update_group", ("g", GroupChange(capacity_rebalance=False))),
+        (e.SUSPEND, "suspend", ("g", PROCESSES)),
+        (e.RESUME, "resume", ("g", PROCESSES)),
+        (e.PROTECT, "protect", ("g", ("i-o1", "i-o2"))),
+        (e.UNPROTECT, "protect", ("g", ("i-o1",))),
+        (e.END, "terminate", ("i-o1",)),
     ],
     ids=lambda value: value.key if hasattr(value, "key") else "",
 )
@@ -116,14 +88,14 @@ def test_one_effect_is_one_call(effect: Effect, verb: str, arguments: tuple[Any,
     """Exactly one call leaves for an effect, with its values and nothing else."""
     port = Recorder()
     receipt = done(effect, port)
-    named = {"protected": effect is PROTECT} if verb == "protect" else {}
+    named = {"protected": effect is e.PROTECT} if verb == "protect" else {}
     assert port.calls == [(verb, arguments, named)]
     assert (receipt.effect, receipt.outcome, receipt.started, receipt.ended) == (effect, "ok", NOW, at(1))
 
 
 def test_every_kind_is_performed() -> None:
     """No kind of effect is left without a call."""
-    for effect in ALL:
+    for effect in e.ALL:
         port = Recorder()
         done(effect, port)
         assert len(port.calls) == 1
@@ -132,11 +104,11 @@ def test_every_kind_is_performed() -> None:
 def test_the_value_before_is_noted_with_the_hold() -> None:
     """What stood in the annotation travels beside it, so that it can be given back without the journal."""
     port = Recorder()
-    done(type(HOLD)(**ON_O1, before="false"), port)
+    done(type(e.HOLD)(**e.ON_O1, before="false"), port)
     assert port.calls[0][1][-1].annotations[HELD_BEFORE] == "false"
 
 
-@pytest.mark.parametrize(("effect", "request_id"), [(END, "request-1"), (CORDON, None)], ids=["AWS", "Kubernetes"])
+@pytest.mark.parametrize(("effect", "request_id"), [(e.END, "request-1"), (e.CORDON, None)], ids=["AWS", "Kubernetes"])
 def test_a_yes_is_no_more_than_a_yes(effect: Effect, request_id: str | None) -> None:
     """The receipt says ok with AWS's request id; whether it is done is seen later."""
     receipt = done(effect, Recorder())
@@ -154,7 +126,7 @@ def test_a_yes_is_no_more_than_a_yes(effect: Effect, request_id: str | None) -> 
 )
 def test_each_failure_is_an_outcome(error: EdgeError, outcome: str) -> None:
     """What the other side answered goes into the receipt; only a retry has a time for the next try."""
-    receipt = done(END, Recorder(error))
+    receipt = done(e.END, Recorder(error))
     assert (receipt.outcome, receipt.detail, receipt.request_id) == (outcome, error.detail, "r")
     assert (receipt.started, receipt.ended) == (NOW, at(1))
     assert (receipt.retry_at is not None) is (outcome == "retry")
@@ -167,11 +139,11 @@ def test_each_failure_is_an_outcome(error: EdgeError, outcome: str) -> None:
 )  # fmt: skip
 def test_pauses(after: float | None, sent: int, pause: float) -> None:
     """A pause is what the other side asks for, else it doubles up to the longest."""
-    assert done(END, Recorder(Retry("later", after=after)), sent).retry_at == at(1 + pause)
+    assert done(e.END, Recorder(Retry("later", after=after)), sent).retry_at == at(1 + pause)
 
 
 @pytest.mark.parametrize("error", [Lost("taken over"), Bug("impossible")], ids=str)
 def test_what_is_no_answer_about_the_effect_is_raised(error: EdgeError) -> None:
     """Who lost the rollout, or met a bug, writes no receipt."""
     with pytest.raises(type(error)):
-        done(END, Recorder(error))
+        done(e.END, Recorder(error))
