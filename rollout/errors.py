@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: A process's exit codes, as the README tells them. BUG and RESUMABLE are EX_SOFTWARE and EX_TEMPFAIL of sysexits.h.
+DONE, FOR_A_PERSON, USAGE, BUG, RESUMABLE, ANOTHER_ACTIVE, OTHER_VERSION = 0, 1, 2, 70, 75, 76, 77
+
 
 class EdgeError(Exception):
     """A failure at the edge; `detail` says in one line what the other side answered."""
@@ -48,10 +51,10 @@ class Bug(EdgeError):
 class UserError(Exception):
     """What an operator did or configured cannot work: `problem` names thing and cause, `hint` the next command.
 
-    `exit_code`: see README, "Exit codes".
+    `exit_code`: one of those above.
     """
 
-    def __init__(self, problem: str, *, hint: str = "", exit_code: int = 2) -> None:
+    def __init__(self, problem: str, *, hint: str = "", exit_code: int = USAGE) -> None:
         super().__init__(problem)
         self.problem = problem
         self.hint = hint

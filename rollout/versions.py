@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout import __version__
-from rollout.errors import UserError
+from rollout.errors import OTHER_VERSION, UserError
 
 #: The format that this tool writes.
 JOURNAL_VERSION = 2
-
-#: Exit code: only another version of this tool can go on.
-OTHER_VERSION = 77
 
 Fields = dict[str, Any]
 

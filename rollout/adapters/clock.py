@@ -11,7 +11,6 @@ import http
 import http.client
 import json
 import mmap
-import os
 import select
 import socket
 import threading
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from rollout.adapters.wording import one_line
-from rollout.errors import Bug, UserError
+from rollout.errors import RESUMABLE, Bug, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -242,7 +241,7 @@ class _Line:
         return UserError(
             one_line(f"the simulator at {self._url} does not answer ({type(error).__name__}: {error})"),
             hint="start it again, then: rollout resume",
-            exit_code=os.EX_TEMPFAIL,
+            exit_code=RESUMABLE,
         )
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_access import kube_api
 from rollout.adapters.scout import EdgeScout
 from rollout.config import is_loopback
-from rollout.errors import EdgeError, Retry, UserError
+from rollout.errors import RESUMABLE, EdgeError, Retry, UserError
 from rollout.gate import Gate
 
 if TYPE_CHECKING:
@@ -142,6 +141,6 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Retry as error:
-        raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=os.EX_TEMPFAIL) from error
+        raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=RESUMABLE) from error
     except EdgeError as error:
         raise UserError(f"{what}: {error.detail}", hint="see access in the configuration") from error

@@ -15,7 +15,7 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rollout.errors import UserError
+from rollout.errors import FOR_A_PERSON, RESUMABLE, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,6 @@ _GET_PACKER = "install Packer 1.7 or newer, so that it is on PATH: https://devel
 # The first Packer that knows `packer init` and the block `required_plugins`.
 _INIT = (1, 7)
 _STDERR = 2
-#: Exit code where Packer did not build what it was asked for: a person must act.
-FAILED = 1
 
 
 class Packer:
@@ -70,13 +68,13 @@ class Packer:
             raise UserError(
                 f"packer {verb} was stopped by {relay.heard.name}, and has ended ({_ending(code)})",
                 hint="run the same command again",
-                exit_code=os.EX_TEMPFAIL,
+                exit_code=RESUMABLE,
             )
         if code:
             raise UserError(
                 f"packer {verb} failed ({_ending(code)}); its own words are above",
                 hint="mend what it names, and run the same command again; PACKER_LOG=1 makes it say more",
-                exit_code=FAILED,
+                exit_code=FOR_A_PERSON,
             )
 
 

@@ -13,12 +13,10 @@ import typer
 
 from rollout import __version__
 from rollout.cli import ami, audit, config, db, demo, doctor, events, listing, resume, simulator, start, status
-from rollout.errors import Lost, Refused, Retry, Unknown, UserError
+from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
-#: EX_SOFTWARE of sysexits.h: a fault of ours, never an answer about the rollout.
-BUG = 70
 # What the other side said while nothing of ours was under way, or nothing may be any more.
-_CODES = {Refused: 2, Retry: 75, Unknown: 75, Lost: 76}
+_CODES = {Refused: USAGE, Retry: RESUMABLE, Unknown: RESUMABLE, Lost: ANOTHER_ACTIVE}
 
 app = typer.Typer(
     rich_markup_mode=None,

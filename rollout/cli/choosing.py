@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollout.errors import UserError
+from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.machine import terminal
 from rollout.ports import Summary
-
-ANOTHER_ACTIVE = 76
 
 
 @dataclass(frozen=True, slots=True)

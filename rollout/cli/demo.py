@@ -43,8 +43,8 @@ def _story(world: World) -> bool:
     import subprocess
 
     from rollout.cli import verdict
-    from rollout.cli.choosing import ANOTHER_ACTIVE
     from rollout.cli.world import OURS
+    from rollout.errors import ANOTHER_ACTIVE
 
     start = [*OURS, *world.to_start(world.ami, "--key", "demo")]
     _say("a rollout on a simulated EKS: two node groups, Jobs of up to two hours; the clock is the simulator's")

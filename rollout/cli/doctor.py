@@ -65,6 +65,7 @@ def _look(config: Config) -> int:
     """Print every difference; return the exit code."""
     from rollout.adapters import connect
     from rollout.cli import workplace
+    from rollout.errors import DONE, FOR_A_PERSON
 
     with connect(config, workplace.new_run()) as edge:
         # Before the journal: a runner that is at work writes there first.
@@ -73,7 +74,7 @@ def _look(config: Config) -> int:
         findings = _findings(config, journal, marker, edge)
     for line in _page(config, journal, marker, findings):
         typer.echo(line)
-    return 1 if any(finding.person for finding in findings) else 0
+    return FOR_A_PERSON if any(finding.person for finding in findings) else DONE
 
 
 def _read(config: Config) -> Read:
@@ -177,7 +178,7 @@ def _rebuild(config: Config, *, assume_dead: bool) -> None:
 def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -> Mark:
     """Return what is to be rebuilt; `UserError` if nothing was lost, or it cannot be done."""
     from rollout.cli import choosing
-    from rollout.errors import UserError
+    from rollout.errors import ANOTHER_ACTIVE, UserError
 
     if marker is None:
         raise UserError(f"there is no marker on cluster {config.cluster}: nothing is to be rebuilt")
@@ -188,7 +189,7 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
         raise UserError(
             f"rollout {active.id} of this journal is unfinished, and the marker is that of {marker.label}",
             hint="rollout doctor",
-            exit_code=choosing.ANOTHER_ACTIVE,
+            exit_code=ANOTHER_ACTIVE,
         )
     if marker.mark is None:
         raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
@@ -205,7 +206,7 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
 def _written(place: Workplace, mark: Mark, assume_dead: str | None) -> Record:
     """Take the cluster as the next one after who lost it, look, and write what a journal would say."""
     from rollout.doctor import rebuilt, record_of
-    from rollout.errors import UserError
+    from rollout.errors import RESUMABLE, UserError
     from rollout.journal.rebuild import recall
     from rollout.phases import deadline
 
@@ -213,7 +214,7 @@ def _written(place: Workplace, mark: Mark, assume_dead: str | None) -> Record:
     recall(place.journal.database, mark.plan.cluster, mark.epoch or 0, clock.now(), place.time)
     with place.lease(assume_dead) as tenure:
         if tenure.epoch <= (mark.epoch or 0):
-            raise UserError("another run was in the way", hint="rollout doctor --rebuild", exit_code=75)
+            raise UserError("another run was in the way", hint="rollout doctor --rebuild", exit_code=RESUMABLE)
         now = clock.now()
         found = rebuilt(mark, _seen(record_of(mark, now), place.edge), now)
         place.journal.rebuild(found.record, found.adopted, deadline(mark.phase, mark.plan.settings, now))

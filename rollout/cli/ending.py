@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rollout.cli import text
+from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
 from rollout.machine import Stage
 from rollout.runner import Ended
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rollout.ports import Event, Journal
     from rollout.record import Record
 
-_CODES = {Ended.DONE: 0, Ended.HALTED: 1, Ended.INTERRUPTED: 75}
+_CODES = {Ended.DONE: DONE, Ended.HALTED: FOR_A_PERSON, Ended.INTERRUPTED: RESUMABLE}
 
 
 def exit_code(ended: Ended) -> int:

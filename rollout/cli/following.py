@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rollout.cli import progress
-from rollout.cli.workplace import INTERRUPTED
-from rollout.errors import UserError
+from rollout.errors import RESUMABLE, UserError
 from rollout.machine import terminal
 from rollout.runner import Ended, Progress
 
@@ -49,7 +48,7 @@ class Following:
         return UserError(
             f"no longer followed: rollout {self._first.id} is being worked by {self._who}",
             hint=f"rollout events --follow {self._first.id}",
-            exit_code=INTERRUPTED,
+            exit_code=RESUMABLE,
         )
 
     def _ended(self) -> Ended | None:

@@ -73,10 +73,9 @@ def start(
 
 def _begin(place: Workplace, config: Config, ami: str, description: str, key: str | None) -> str:
     """Begin a rollout and return its id. Raises `UserError` where none can be begun, or somebody asked us to stop."""
-    from rollout.cli import workplace
-    from rollout.errors import Retry, UserError
+    from rollout.errors import RESUMABLE, Retry, UserError
 
-    interrupted = UserError("interrupted before anything was begun", exit_code=workplace.INTERRUPTED)
+    interrupted = UserError("interrupted before anything was begun", exit_code=RESUMABLE)
     try:
         plan = _plan(place, config, ami, description)
     except Retry as error:

@@ -31,9 +31,8 @@ def status(
     import json
 
     from rollout.cli import choosing
-    from rollout.errors import UserError
+    from rollout.errors import OTHER_VERSION, UserError
     from rollout.journal import read_journal
-    from rollout.versions import OTHER_VERSION
 
     with closing(read_journal(options.journal_url(config, database))) as journal:
         chosen = choosing.to_show(rollout_id, journal.summaries())

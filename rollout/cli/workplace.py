@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from rollout.ports import Summary
     from rollout.runner import Ended, Progress
 
-#: Exit code of what may be started again as it is: EX_TEMPFAIL of sysexits.h.
-INTERRUPTED = 75
-
 #: Between two tries to get the lease that another process holds.
 FOLLOW_PAUSE = timedelta(seconds=5)
 #: Between two tries to reach a journal that is away.

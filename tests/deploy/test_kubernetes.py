@@ -18,7 +18,8 @@ from kubernetes.client import models
 from pydantic import ValidationError
 
 from rollout import __version__, config
-from rollout.cli import app, choosing, ending, workplace
+from rollout.cli import app, ending
+from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.preflight.rights import rights
 from rollout.scouted import Right
 from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects
@@ -249,16 +250,16 @@ def test_exit_codes_decide_whether_another_pod_comes() -> None:
     """What the README says to run again is run again; what a person must see ends the Job."""
     table = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", README, flags=re.MULTILINE)
     again = {int(code) for code, what in table if "run the same command again" in what}
-    assert again == {app.BUG, workplace.INTERRUPTED}
+    assert again == {BUG, RESUMABLE}
     verdicts = {int(code): verdict(int(code)) for code, _ in table if code != "0"}
     assert verdicts == {code: "Count" if code in again else "FailJob" for code in verdicts}
-    assert {*ending._CODES.values(), *app._CODES.values(), choosing.ANOTHER_ACTIVE} - {0} <= verdicts.keys()
+    assert {*ending._CODES.values(), *app._CODES.values(), ANOTHER_ACTIVE} - {0} <= verdicts.keys()
 
 
 def test_killed_pods_are_replaced() -> None:
     """SIGKILL and an unheard SIGTERM, by signal number, count as a try; what Kubernetes did itself does not."""
     assert [verdict(128 + number) for number in (9, 15)] == ["Count", "Count"]
-    assert verdict(workplace.INTERRUPTED, "DisruptionTarget") == "Ignore"
+    assert verdict(RESUMABLE, "DisruptionTarget") == "Ignore"
 
 
 def test_a_halt_stays_a_halt_on_a_drained_node() -> None:

@@ -27,9 +27,9 @@ def build(
     ] = None,
 ) -> None:
     """Build an AMI with Packer, which says on stderr what it does; exit 1 if it fails. The AMI's id is printed."""
-    from rollout.adapters.packer import FAILED, Packer
+    from rollout.adapters.packer import Packer
     from rollout.ami.manifest import last_run
-    from rollout.errors import UserError
+    from rollout.errors import FOR_A_PERSON, UserError
 
     arguments = [*_variables(var or ()), *_files(var_file or ())]
     manifest = packer_dir / MANIFEST
@@ -40,7 +40,7 @@ def build(
         raise UserError(
             f"Packer ended well, but wrote nothing to {manifest}",
             hint=f'give the template the post-processor "manifest" with output = "${{path.root}}/{MANIFEST}"',
-            exit_code=FAILED,
+            exit_code=FOR_A_PERSON,
         )
     built = last_run(after, str(manifest))
     for region, images in built.images.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.errors import Refused, Retry, Unknown, UserError
+from rollout.errors import FOR_A_PERSON, RESUMABLE, Refused, Retry, Unknown, UserError
 
 if TYPE_CHECKING:
     from rollout.adapters.images import Builder
     from rollout.ami.images import Image
-
-#: Exit code where something is wrong with the image itself: a person must act.
-WRONG = 1
 
 Ami = Annotated[str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False)]
 From = Annotated[
@@ -49,7 +45,7 @@ def existing(builder: Builder, ami: str) -> Image:
         raise UserError(
             f"{ami} does not exist in {builder.region}, or account {builder.account} may not see it",
             hint="look at region and credentials, or build one: rollout ami build",
-            exit_code=WRONG,
+            exit_code=FOR_A_PERSON,
         )
     return image
 
@@ -62,10 +58,10 @@ def explained() -> Iterator[None]:
     except Refused as error:
         raise UserError(f"AWS: {error.detail}", hint="the rights that this needs: docs/rights.md") from error
     except Retry as error:
-        raise UserError(f"AWS: {error.detail}", hint="try again", exit_code=os.EX_TEMPFAIL) from error
+        raise UserError(f"AWS: {error.detail}", hint="try again", exit_code=RESUMABLE) from error
     except Unknown as error:
         raise UserError(
             f"AWS: no answer to a change, which may have been made: {error.detail}",
             hint="run the same command again: it looks first, and sends what is missing",
-            exit_code=os.EX_TEMPFAIL,
+            exit_code=RESUMABLE,
         ) from error

@@ -83,6 +83,7 @@ def page(decided: tuple[Verdict, ...], left: tuple[Snapshot, ...]) -> Iterator[s
 def _remove(reader: inventory.Reader, keep: int) -> None:
     """Remove what goes. Raises `typer.Exit` (1) if something could not be."""
     from rollout.ami.pruning import Pruner
+    from rollout.errors import FOR_A_PERSON
 
     pruner = Pruner(reader.builder.images, lambda: _look(reader), lambda: time.sleep(PAUSE), reader.prefix, keep)
     left = False
@@ -90,4 +91,4 @@ def _remove(reader: inventory.Reader, keep: int) -> None:
         typer.echo(told.line)
         left = left or told.left
     if left:
-        raise typer.Exit(options.WRONG)
+        raise typer.Exit(FOR_A_PERSON)

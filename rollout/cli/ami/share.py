@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,7 +102,7 @@ def _see(builder: Builder, image: Image, steps: Sequence[Step], *, grants: bool)
     from datetime import timedelta
 
     from rollout.ami.sharing import look
-    from rollout.errors import UserError
+    from rollout.errors import RESUMABLE, UserError
 
     for _ in range(LOOKS):
         looked = look(builder.images, image, grants=grants)
@@ -114,7 +113,7 @@ def _see(builder: Builder, image: Image, steps: Sequence[Step], *, grants: bool)
     raise UserError(
         "AWS accepted it, but does not show yet:\n  " + "\n  ".join(map(str, missing)),
         hint="run the same command again",
-        exit_code=os.EX_TEMPFAIL,
+        exit_code=RESUMABLE,
     )
 
 

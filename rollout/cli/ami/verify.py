@@ -39,7 +39,7 @@ def verify(  # noqa: PLR0913  one parameter for each option
 
     from rollout.ami.verifying import Expected, complaints
     from rollout.cli.ami import chosen
-    from rollout.errors import UserError
+    from rollout.errors import FOR_A_PERSON, UserError
 
     tags = tuple(_tag(one) for one in tag or ())
     expected = Expected(architecture, min_root_size, encrypted, tags, _age(max_age))
@@ -49,7 +49,7 @@ def verify(  # noqa: PLR0913  one parameter for each option
     found = complaints(image, expected, datetime.now(UTC))
     if found:
         reasons = "\n  ".join(found)
-        raise UserError(f"{image.id} ({image.name}) is not as expected:\n  {reasons}", exit_code=options.WRONG)
+        raise UserError(f"{image.id} ({image.name}) is not as expected:\n  {reasons}", exit_code=FOR_A_PERSON)
     typer.echo(f"{image.id} ({image.name}) is as expected: {_summary(image)}")
 
 
