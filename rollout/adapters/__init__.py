@@ -1,4 +1,4 @@
-"""The ports of AWS, Kubernetes and time on the real thing: the only importers of boto3, kubernetes and `time`.
+"""The ports of AWS, Kubernetes and time on the real thing: the only importers of boto3 and kubernetes.
 
 Every failure of theirs leaves here as one of `rollout.errors`, with a detail that holds no secret.
 """

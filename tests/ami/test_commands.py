@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollout.ami.images import Permissions
-from rollout.cli.ami import share
+from rollout.cli.ami import options
 from tests.adapters.living import Living, living
 from tests.ami.shelves import OTHER, OURS, SCENARIO, Shelf, shelf_of
 from tests.cli.run import Result, rollout
@@ -19,7 +19,7 @@ THIRD = "333333333333"
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for what AWS does not show yet."""
-    monkeypatch.setattr(share, "pause", lambda _length: None)
+    monkeypatch.setattr(options, "pause", lambda: None)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from rollout.errors import FOR_A_PERSON, RESUMABLE, Refused, Retry, Unknown, Use
 if TYPE_CHECKING:
     from rollout.adapters.images import Builder
     from rollout.ami.images import Image
+
+#: Seconds between two looks.
+PAUSE = 3.0
 
 Ami = Annotated[str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False)]
 From = Annotated[
@@ -48,6 +52,11 @@ def existing(builder: Builder, ami: str) -> Image:
             exit_code=FOR_A_PERSON,
         )
     return image
+
+
+def pause() -> None:
+    """Wait until it is worth while to look again at what AWS was told to change."""
+    time.sleep(PAUSE)
 
 
 @contextmanager

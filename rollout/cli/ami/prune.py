@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from rollout.ami.images import Snapshot
     from rollout.ami.listing import Inventory
     from rollout.ami.pruning import Verdict
-
-#: Seconds between two looks at a thing that was removed.
-PAUSE = 3.0
 
 
 def prune(
@@ -85,7 +81,7 @@ def _remove(reader: inventory.Reader, keep: int) -> None:
     from rollout.ami.pruning import Pruner
     from rollout.errors import FOR_A_PERSON
 
-    pruner = Pruner(reader.builder.images, lambda: _look(reader), lambda: time.sleep(PAUSE), reader.prefix, keep)
+    pruner = Pruner(reader.builder.images, lambda: _look(reader), options.pause, reader.prefix, keep)
     left = False
     for told in pruner.prune():
         typer.echo(told.line)

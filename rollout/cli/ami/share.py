@@ -11,15 +11,14 @@ from rollout.cli.ami import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import timedelta
 
     from rollout.adapters.images import Builder
     from rollout.ami.images import Image
     from rollout.ami.sharing import Looked, Step
     from rollout.errors import Refusal
 
-#: How often, and how many seconds apart, AWS is asked whether it shows what it was told. New grants take longest.
-LOOKS, PAUSE = 10, 3.0
+#: How often AWS is asked whether it shows what it was told. New grants take longest.
+LOOKS = 10
 
 
 def share(
@@ -99,8 +98,6 @@ def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], *, grant
 
 def _see(builder: Builder, image: Image, steps: Sequence[Step], *, grants: bool) -> None:
     """Look until every step holds. Raises `UserError`, exit 75, where AWS does not show one of them in time."""
-    from datetime import timedelta
-
     from rollout.ami.sharing import look
     from rollout.errors import RESUMABLE, UserError
 
@@ -109,21 +106,12 @@ def _see(builder: Builder, image: Image, steps: Sequence[Step], *, grants: bool)
         missing = [step for step in steps if not step.holds(looked)]
         if not missing:
             return
-        pause(timedelta(seconds=PAUSE))
+        options.pause()
     raise UserError(
         "AWS accepted it, but does not show yet:\n  " + "\n  ".join(map(str, missing)),
         hint="run the same command again",
         exit_code=RESUMABLE,
     )
-
-
-def pause(length: timedelta) -> None:
-    """Wait, by the real clock."""
-    from rollout.adapters.clock import SystemClock
-
-    clock = SystemClock()
-    clock.pause(clock.now() + length)
-    clock.close()
 
 
 def _say(lines: Iterable[str]) -> None:
