@@ -1,4 +1,4 @@
-"""Whether journal and cluster belong together: asked before `start` and `resume` take the cluster."""
+"""Whether journal, cluster and configuration belong together: asked before a command takes the cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from rollout.cli.workplace import Workplace
     from rollout.config import Config
     from rollout.journal import SqlJournal
+    from rollout.plan import Plan
     from rollout.seen import MarkerSeen
+
+
+def same_cluster(plan: Plan, config: Config, whose: str, command: str) -> None:
+    """Raise `UserError` where the configuration is for another cluster than the plan; `whose`: what is that plan's."""
+    if (plan.cluster, plan.region) != (config.cluster, config.region):
+        raise UserError(
+            f"{whose} on {plan.cluster} in {plan.region}, the configuration is for {config.cluster} in {config.region}",
+            hint=f"{command} --config FILE, with that cluster's configuration",
+        )
 
 
 def require(place: Workplace, rollout_id: str) -> None:

@@ -177,7 +177,7 @@ def _rebuild(config: Config, *, assume_dead: bool) -> None:
 
 def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -> Mark:
     """Return what is to be rebuilt; `UserError` if nothing was lost, or it cannot be done."""
-    from rollout.cli import choosing
+    from rollout.cli import belonging, choosing
     from rollout.errors import ANOTHER_ACTIVE, UserError
 
     if marker is None:
@@ -193,13 +193,7 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
         )
     if marker.mark is None:
         raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
-    plan = marker.mark.plan
-    if (plan.cluster, plan.region) != (config.cluster, config.region):
-        raise UserError(
-            f"the marker is that of a rollout on {plan.cluster} in {plan.region}, "
-            f"the configuration is for {config.cluster} in {config.region}",
-            hint="rollout doctor --rebuild --config FILE, with that cluster's configuration",
-        )
+    belonging.same_cluster(marker.mark.plan, config, "the marker is that of a rollout", "rollout doctor --rebuild")
     return marker.mark
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from rollout.cli import belonging, ending, progress
-from rollout.errors import UserError
 from rollout.machine import terminal
 
 if TYPE_CHECKING:
@@ -139,12 +138,7 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
         typer.echo(f"rollout {found.id} is done already: {found.ami} on {found.cluster}")
         raise typer.Exit
     plan = journal.load(found.id).plan
-    if (plan.cluster, plan.region) != (config.cluster, config.region):
-        raise UserError(
-            f"rollout {found.id} works on {plan.cluster} in {plan.region}, "
-            f"the configuration is for {config.cluster} in {config.region}",
-            hint=f"rollout resume {found.id} --config FILE, with that cluster's configuration",
-        )
+    belonging.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")
     with opened(config, journal) as place:
         belonging.require(place, found.id)
         raise typer.Exit(place.work(found.id, assume_dead=assume_dead))
