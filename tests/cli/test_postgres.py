@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.run import Result, rollout
+from tests.cli.run import Result, broken, rollout
 from tests.postgres import PASSWORD, Server
 
 SECRET = "hu%2Fsh-9133"  # noqa: S105  nobody's
@@ -82,17 +80,5 @@ def test_a_server_is_upgraded_and_checked(tmp_path: Path, postgres: Server) -> N
 
 def test_a_crash_file_holds_no_password(tmp_path: Path) -> None:
     """Where a fault of ours quotes the URL, the file that is to be reported does not."""
-    crash = (
-        "import sys\n"
-        "from rollout.cli import app, options\n"
-        "def broken(*args):\n"
-        f"    raise RuntimeError('postgresql+psycopg://me:{SECRET}@db/x')\n"
-        "options.journal_url = broken\n"
-        "sys.argv = ['rollout', 'list']\n"
-        "app.main()\n"
-    )
-    environment = {"PATH": "/usr/bin", "HOME": str(tmp_path)}
-    ended = subprocess.run([sys.executable, "-c", crash], env=environment, capture_output=True, text=True, check=False)
-    (file,) = (tmp_path / ".local/state/eks-rollout/crashes").iterdir()
-    assert ended.returncode == 70
-    assert SECRET not in file.read_text() + ended.stderr
+    stderr, file = broken(tmp_path, f"postgresql+psycopg://me:{SECRET}@db/x")
+    assert SECRET not in file.read_text() + stderr

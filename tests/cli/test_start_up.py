@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.run import rollout
+from tests.cli.run import broken, rollout
 
 HEAVY = (
     "aiohttp",
@@ -124,22 +124,9 @@ def test_looking_before_any_start_says_where_it_looked(tmp_path: Path, command: 
 
 def test_a_fault_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
     """The traceback goes to a file that only its owner reads, without secrets; the screen says where, exit 70."""
-    crash = (
-        "import sys\n"
-        "from rollout.cli import app, listing\n"
-        "def broken(*args):\n"
-        "    raise RuntimeError('Bearer abc.def')\n"
-        "from rollout.cli import options\n"
-        "options.journal_url = broken\n"
-        "sys.argv = ['rollout', 'list']\n"
-        "app.main()\n"
-    )
-    environment = {"PATH": "/usr/bin", "HOME": str(tmp_path)}
-    ended = subprocess.run([sys.executable, "-c", crash], env=environment, capture_output=True, text=True, check=False)
-    (file,) = (tmp_path / ".local/state/eks-rollout/crashes").iterdir()
-    assert ended.returncode == 70
-    assert str(file) in ended.stderr
-    assert "Traceback" not in ended.stderr
+    stderr, file = broken(tmp_path, "Bearer abc.def")
+    assert str(file) in stderr
+    assert "Traceback" not in stderr
     assert file.stat().st_mode & 0o777 == 0o600
     assert "RuntimeError" in file.read_text()
-    assert "abc.def" not in file.read_text() + ended.stderr
+    assert "abc.def" not in file.read_text() + stderr

@@ -18,6 +18,7 @@ from kubernetes.client import models
 from pydantic import ValidationError
 
 from rollout import __version__, config
+from rollout.adapters.scout_records import review
 from rollout.cli import app, ending
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.preflight.rights import rights
@@ -164,16 +165,7 @@ def test_rbac_of_a_real_cluster_agrees() -> None:
 
 
 def allows(api: Api, right: Right) -> bool:
-    resource, _, subresource = right.resource.partition("/")
-    attributes = {
-        "verb": right.verb,
-        "group": right.group,
-        "resource": resource,
-        "subresource": subresource,
-        "namespace": right.namespace,
-        "name": right.name,
-    }
-    spec = {"user": "system:serviceaccount:eks-rollout:rollout", "resourceAttributes": attributes}
+    spec = {"user": "system:serviceaccount:eks-rollout:rollout", **review(right)["spec"]}
     answer = api("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
     return bool(answer.body["status"]["allowed"])
 

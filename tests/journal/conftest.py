@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from rollout.journal import SqlJournal, open_journal, place, schema
+from tests.journal.lossy import Lossy, lossy
 from tests.journal.samples import ID, NOW, PLAN
 from tests.postgres import Server
 
@@ -84,3 +85,10 @@ def journal(empty: SqlJournal) -> SqlJournal:
     """A journal with one rollout that has just begun."""
     empty.begin(ID, "build-17", PLAN, NOW)
     return empty
+
+
+@pytest.fixture
+def proxy(postgres: Server) -> Iterator[Lossy]:
+    """A way to the server that can lose a COMMIT or its answer."""
+    with lossy(postgres.port) as proxy:
+        yield proxy

@@ -13,7 +13,7 @@ from rollout.journal import SqlJournal, open_journal, postgres, read_journal, sc
 from rollout.journal.database import Database
 from rollout.journal.term import Holder
 from rollout.journal.trouble import InDoubt, Trouble
-from tests.journal.lossy import Lossy, lossy
+from tests.journal.lossy import Lossy
 from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt, seize
 from tests.postgres import PASSWORD, Server
 
@@ -168,13 +168,6 @@ def test_settings(journal: SqlJournal, postgres: Server, url: str) -> None:
 
 
 # ---- an answer that was lost ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def proxy(postgres: Server) -> Iterator[Lossy]:
-    """A way to the server that can lose a COMMIT or its answer."""
-    with lossy(postgres.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

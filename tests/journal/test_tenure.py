@@ -19,7 +19,7 @@ from rollout.journal.database import Database
 from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, simulated_time
 from rollout.journal.trouble import InDoubt, Trouble
-from tests.journal.lossy import Lossy, lossy
+from tests.journal.lossy import Lossy
 from tests.journal.samples import (
     EVICT,
     ID,
@@ -275,13 +275,6 @@ def test_whoever_was_taken_over_is_not_trusted(journal: SqlJournal, url: str) ->
 
 
 # ---- COMMITs without an answer --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def proxy(postgres: Server) -> Iterator[Lossy]:
-    """A way to the server that can lose a COMMIT or its answer."""
-    with lossy(postgres.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -9,15 +9,13 @@ import base64
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from werkzeug.serving import make_server
-
+from tests.packer.serving import served
 from tests.tools import search_path
 
 
@@ -121,13 +119,5 @@ def _who_shows(secret: str) -> list[str]:
 def hosted(folder: Path, token: str) -> Iterator[Host]:
     """Serve the folder's repositories for as long as the block lasts."""
     host = Host(folder, token)
-    server = make_server("127.0.0.1", 0, host, threaded=True)
-    host.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with served(host):
         yield host
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from urllib.parse import parse_qsl
 import boto3
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+
+from tests.packer.serving import served
 
 REGION = "eu-central-1"
 
@@ -66,14 +66,8 @@ def recorded() -> Iterator[Recorded]:
     """Serve it for as long as the block lasts; it knows no image but those that the test registers."""
     with patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}):
         application = Recorded()
-        server = make_server("127.0.0.1", 0, application, threaded=True)
-        application.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
         try:
-            yield application
+            with served(application):
+                yield application
         finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
             moto_api_backend.reset()  # moto keeps its state beside the application, for all of this process
