@@ -1,6 +1,7 @@
 """What a watch has told, as slim records: one list, then events, for as long as the process lives.
 
 A reader gets the state at the last sign of life, never one older than `STALE` seconds: a silent watch is not believed.
+That a stream opens is no sign of life: an API server whose own cache stands still opens it, and then says nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ Slim = TypeVar("Slim")
 _WATCH = 290
 #: Seconds without a sign of life after which the records are not believed any more.
 STALE = 150.0
+# Seconds without one after which a stream that ended is not gone on with, but listed anew: bookmarks come every minute.
+_SILENT = 70.0
 # Seconds between two attempts to open a stream: first, and at most.
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 # Seconds for the thread to end; one that hangs in a request ends with the process.
@@ -87,7 +90,7 @@ class Watch(Generic[Slim]):
         if self._barrier is not None:
             self._catch_up(self._barrier)
         with self._news:
-            silent = time.monotonic() - self._heard
+            silent = self._silent()
             if silent > STALE:
                 raise Retry(f"watch on {self._path}: no sign of life for {silent:.0f} s {self._trouble}".rstrip())
             if self._sorted is None:
@@ -114,7 +117,7 @@ class Watch(Generic[Slim]):
         pause = _PAUSE
         while not self._stopping.is_set():
             try:
-                if not self._version:
+                if not self._version or self._silent() > _SILENT:
                     self._list()
                 self._follow()
                 pause = _PAUSE
@@ -161,7 +164,7 @@ class Watch(Generic[Slim]):
                 raise Retry("stopped")
             self._stream = stream
             self._trouble = ""
-            self._hear(self._version)
+            self._news.notify_all()
 
     def _take(self, event: Object) -> None:
         kind, raw = event["type"], event["object"]
@@ -184,6 +187,9 @@ class Watch(Generic[Slim]):
             return False
         self._sorted = None
         return True
+
+    def _silent(self) -> float:
+        return time.monotonic() - self._heard
 
     def _hear(self, version: str) -> None:
         """Note a sign of life; the lock is held."""

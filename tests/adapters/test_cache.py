@@ -174,6 +174,28 @@ def test_silence_is_not_believed(reader: Reader, monkeypatch: pytest.MonkeyPatch
         reader.watch.read()
 
 
+def test_an_opened_stream_is_no_sign_of_life(reader: Reader, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that opens every watch and then says nothing is listed anew: its cache may stand still for ever."""
+    monkeypatch.setattr(cache, "_SILENT", -1.0)
+    server.items, server.version = [thing("z", 90)], 100
+    server.opened().put(Retry("no byte for 75 s"))
+    assert server.opened().since == "100"
+    assert reader.names() == ["z"]
+
+
+def test_a_stream_that_opens_and_says_nothing_is_not_believed(
+    reader: Reader, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a list, an event or a bookmark makes the records younger."""
+    heard = reader.watch._heard
+    server.opened().put(None)
+    server.opened()
+    assert reader.watch._heard == heard
+    monkeypatch.setattr(cache, "STALE", time.monotonic() - heard - 0.001)
+    with pytest.raises(Retry, match="no sign of life"):
+        reader.watch.read()
+
+
 def test_a_refusal_of_the_first_list_reaches_the_caller(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing rights show when the watch is started, not minutes later."""
     monkeypatch.setattr(server, "collect", lambda _path: (_ for _ in ()).throw(Refused("forbidden")))
