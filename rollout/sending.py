@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollout.decision import Act, Decision, Halt, Wait
+from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
 from rollout.ports import Settled
 from rollout.record import EffectRow, Record
@@ -44,8 +44,9 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
         return decision
     blocked = next((halt for effect in decision.effects if (halt := _halt(effect, record, now))), None)
     effects = () if blocked else tuple(effect for effect in decision.effects if _may_leave(effect, record, now))
-    if effects or decision.moves or decision.nodes:
-        return replace(decision, effects=effects)
+    moves = _moving(decision, effects)
+    if effects or moves or decision.nodes:
+        return replace(decision, effects=effects, moves=moves)
     return blocked or Wait(_next_look(decision, record, now), decision.why, decision.waits)
 
 
@@ -58,6 +59,12 @@ def unclear(record: Record, now: datetime) -> Halt | None:
             why = f"it is not clear whether {row.effect.kind} of {row.effect.target} was applied ({answer})"
             return Halt(why, f"look at {row.effect.target}, then: rollout resume {record.id}")
     return None
+
+
+def _moving(decision: Act, leaving: tuple[Effect, ...]) -> tuple[Move, ...]:
+    """Nobody is TERMINATING whose terminate stays here: from there nothing leads back."""
+    stay = {one.instance_id for one in decision.effects if isinstance(one, Terminate) and one not in leaving}
+    return tuple(move for move in decision.moves if move.instance_id not in stay)
 
 
 def _stale_after(effect: Effect) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,16 @@ def test_nothing_leaves_beside_drift() -> None:
     """Where somebody undid one effect, a person looks before any other is sent."""
     decision = sift(replace(ACT, effects=(OTHER, CORDON)), record(done=frozenset({CORDON.key})), NOW)
     agrees(decision, halts("drift"))
+
+
+@pytest.mark.parametrize("changes", [{"unsettled": (unsettled(CORDON, "refused"),)}, {"done": frozenset({CORDON.key})}])
+def test_nobody_is_terminating_whose_terminate_stays(changes: dict[str, Any]) -> None:
+    """A move and the terminate that it stands for are written down together or not at all; other moves pass."""
+    act = replace(ACT, effects=(END, CORDON), moves=(Move("i-o1", "terminate"), Move("i-o2", "vanish")))
+    decision = sift(act, record(Phase.DRAIN, **changes), at(15))
+    assert decision == replace(act, effects=(), moves=(Move("i-o2", "vanish"),))
+    halted = sift(replace(act, moves=act.moves[:1]), record(Phase.DRAIN, **changes), at(15))
+    assert isinstance(halted, Halt)
 
 
 @pytest.mark.parametrize("act", [replace(ACT, moves=(Move("i-o2", "drain"),)), replace(ACT, nodes=(row("i-n1"),))])
