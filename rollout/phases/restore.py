@@ -33,7 +33,7 @@ from rollout.phases.look import look, protect, surged, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
-from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
+from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen, TemplateSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +261,9 @@ def _use(seen: Seen, record: Record, group: NodeGroup, source: Source) -> Templa
     mine = record.plan.number(source)
     pinned = replace(before, reference=str(mine))
     named = before.reference in {"$Latest", "$Default"}
-    if current == (before if named else pinned):
-        return None
     where = f"{group.name} ({before.slot})" if before.slot else group.name
+    if current == (before if named else pinned):
+        return _meant(template, before, mine, where) if named else None
     if current != pinned:
         found = current.label if current else "nothing there"
         return f"{where} launches {found}, not our {mine}: somebody else's, left"
@@ -272,6 +272,13 @@ def _use(seen: Seen, record: Record, group: NodeGroup, source: Source) -> Templa
     if before.reference == "$Default" and template.default != mine:
         return _default(record, source, template.default, where)
     return before
+
+
+def _meant(template: TemplateSeen, back: TemplateUse, mine: int, where: str) -> str | None:
+    """Report a reference that is back, but means another version: somebody gave it back before us, or moved it."""
+    number = template.resolve(back.reference)
+    what = f"{where} launches {back.label}, which is {number} now, not our {mine}"
+    return None if number == mine else f"{what}: somebody else's, left"
 
 
 def _default(record: Record, source: Source, current: int, where: str) -> SetDefaultVersion | str:
