@@ -228,7 +228,8 @@ class Deadlines(Section):
     """How long the rollout waits before it asks for a person."""
 
     in_service: Seconds = 1800.0
-    """For new instances to be InService. Default 30m: a launch takes minutes, a shortage may pass."""
+    """For new instances to be InService, and for cluster-autoscaler's pod to end. Default 30m: a launch takes minutes,
+    a shortage may pass."""
 
     ready: Seconds = 1200.0
     """For their nodes to be Ready. Default 20m: a node that takes longer does not come at all."""

@@ -42,6 +42,7 @@ def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None
     DRAIN's own is stored once, when it is entered, and is not this one.
     """
     seconds = {
+        Phase.AUTOSCALER_OFF: settings.surge_seconds,
         Phase.SURGE: settings.surge_seconds,
         Phase.READY: settings.ready_seconds,
         Phase.RESTORE: settings.surge_seconds,

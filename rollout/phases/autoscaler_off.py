@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.decision import Act, Advance, Decision
+from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import Effect, HoldNode, StopAutoscaler
 from rollout.phases.look import look, wait
 from rollout.plan import Autoscaler, Baseline
@@ -25,7 +25,7 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
-    """Hold the nodes, stop the autoscaler, wait for its pod to go."""
+    """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
     if holds(seen, record):
         plan = replace(record.plan, baselines=tuple(_baseline(group) for group in seen.groups))
         return Advance("cluster-autoscaler is off, sizes are committed", plan=plan)
@@ -34,8 +34,11 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         effects.append(stop_autoscaler(record))
     if effects:
         return Act("hold the nodes and stop cluster-autoscaler", tuple(effects))
-    names = ", ".join(pod.name for pod in _pods(seen, record))
-    return wait(record, now, f"cluster-autoscaler's pod {names} to end")
+    names = ", ".join(pod.label for pod in _pods(seen, record))
+    if record.deadline and now >= record.deadline:
+        hint = f"see why (kubectl describe pod; is its node Ready?), delete it, then: rollout resume {record.id}"
+        return Halt(f"cluster-autoscaler is stopped, but does not end in time: {names}", hint)
+    return wait(record, now, f"cluster-autoscaler to end: {names}")
 
 
 def holds(seen: Seen, record: Record) -> bool:
@@ -92,13 +95,13 @@ def _pods(seen: Seen, record: Record) -> tuple[PodSeen, ...]:
     where = record.plan.settings.autoscaler
     if where is None:
         return ()
-    owner = f"{where.name}-"
     return tuple(
         pod
         for pod in seen.pods
         if pod.namespace == where.namespace
         and pod.owner_kind == "ReplicaSet"
-        and (pod.owner_name or "").startswith(owner)
+        # A ReplicaSet is named after its Deployment and a hash; a longer name is another Deployment's.
+        and (pod.owner_name or "").rpartition("-")[0] == where.name
         and not pod.finished
     )
 

@@ -272,8 +272,9 @@ def test_the_drain_deadline_is_fixed_when_ready_is_left() -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_deadlines(phase: Phase) -> None:
-    """Phases that wait for AWS or for nodes have a deadline, counted from when they are entered or resumed."""
-    seconds = {Phase.SURGE: 1800, Phase.READY: 1200, Phase.RESTORE: 1800}.get(phase)
+    """Phases that wait for AWS, nodes or a pod have a deadline, counted from when they are entered or resumed."""
+    waiting = {Phase.AUTOSCALER_OFF: 1800, Phase.SURGE: 1800, Phase.READY: 1200, Phase.RESTORE: 1800}
+    seconds = waiting.get(phase)
     assert deadline(phase, SETTINGS, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))
 
 
