@@ -42,6 +42,11 @@ class InstanceSeen:
         return self.lifecycle.startswith(("Pending", "InService"))
 
     @property
+    def standing_by(self) -> bool:
+        """Put aside by a person: it runs on, but counts as no capacity."""
+        return self.lifecycle in {"EnteringStandby", "Standby"}
+
+    @property
     def in_service(self) -> bool:
         """InService, the only state in which AWS accepts protection."""
         return self.lifecycle == "InService"

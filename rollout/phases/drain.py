@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from rollout import stages
-from rollout.decision import Act, Advance, Decision, Move, NodeWait, Step, Wait
+from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
@@ -21,7 +21,7 @@ from rollout.phases.look import look, old_rows, ours, raised, working
 from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
-from rollout.seen import NodeSeen, Seen
+from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.pods import holding
 from rollout.stages.view import View, terminate_key, view
 
@@ -200,10 +200,19 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime) -> tuple[View | N
     sent = _sent(row, record)
     if not sent and instance is None:
         return None, Step(trigger="vanish", reason="the instance left its group, not by us")
-    if not sent and instance and not instance.living:
-        return None, Step(waits_for=f"instance is {instance.lifecycle}, not by us")
     observed = view(row, seen, record, now)
+    if not sent and instance and not instance.living:
+        return None, _elsewhere(observed, instance)
     return observed, stages.decide(observed)
+
+
+def _elsewhere(view: View, instance: InstanceSeen) -> Step:
+    """Wait for what leaves by itself. From Standby nothing does: when the time is over, somebody must bring it back."""
+    why = f"instance is {instance.lifecycle}, not by us"
+    command = f"aws autoscaling exit-standby --auto-scaling-group-name {view.row.group} --instance-ids {instance.id}"
+    late = view.out_of_time and instance.standing_by
+    halt = Halt(f"{view.name}: {why}", f"{command}, then: rollout resume {view.record.id}") if late else None
+    return Step(waits_for=why, halt=halt)
 
 
 def _sent(row: Node, record: Record) -> bool:

@@ -1,7 +1,8 @@
 """RELEASED: the node is empty, its scale-in protection is taken off, MinSize stands one below desired.
 
 Left by `terminate`, with the one Terminate in the same transaction, only after one more fresh list shows it still empty
-and enough Ready nodes remain. Anything that turned up sends it back to WAITING, which protects it again.
+and enough Ready nodes remain. Anything that turned up sends it back to WAITING, which protects it again; so does a node
+that somebody opened to new pods, or that registered anew: the list would be worth nothing a second later.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ def decide(view: View) -> Step:
         return Step(waits_for="a fresh list of its pods")
     if view.leaving:
         return Step(trigger="back", reason=f"{in_words(view.leaving)} turned up")
+    if not _closed(view):
+        return Step(trigger="back", reason=f"{view.name} is not cordoned any more")
     if view.instance is None or not view.instance.in_service:
         return Step(waits_for=f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
     if view.instance.protected:
@@ -33,7 +36,8 @@ def decide(view: View) -> Step:
 
 def holds(view: View) -> bool:
     """Tell whether the instance may be terminated now."""
-    released = view.instance is not None and view.instance.in_service and not view.instance.protected
+    served = view.instance is not None and view.instance.in_service and not view.instance.protected
+    released = served and _closed(view)
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
     return view.fresh and not view.leaving and released and floored and view.remaining >= view.needed
 
@@ -44,11 +48,15 @@ def terminate(view: View) -> Terminate:
     return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
 
 
+def _closed(view: View) -> bool:
+    return view.node is None or view.node.unschedulable
+
+
 def _too_few(view: View) -> Step:
     """Wait for new nodes; when even the margin after the deadline has passed, somebody must see why none come."""
     why = f"only {view.remaining} Ready nodes would remain, {view.needed} are needed"
     hint = f"see why no new node is Ready in {view.row.group}, mend it, then: rollout resume {view.record.id}"
-    halt = Halt(f"{view.name} is drained and cannot go: {why}", hint) if view.blocked_too_long else None
+    halt = Halt(f"{view.name} is drained and cannot go: {why}", hint) if view.out_of_time else None
     return Step(waits_for=why, halt=halt)
 
 

@@ -5,7 +5,7 @@ It is sent again only when it certainly was not applied, and only while all hold
 
 from __future__ import annotations
 
-from rollout.decision import Step
+from rollout.decision import Halt, Step
 from rollout.stages import released
 from rollout.stages.view import View
 
@@ -21,9 +21,16 @@ def decide(view: View) -> Step:
     again = released.decide(view)
     if again.trigger == "terminate":
         return Step(effects=again.effects, waits_for="its termination")
-    return Step(waits_for=f"its termination, not now: {again.waits_for or again.reason}")
+    why = f"its termination, not now: {again.waits_for or again.reason}"
+    return Step(waits_for=why, halt=_halt(view, why) if view.out_of_time else None)
 
 
 def holds(view: View) -> bool:
     """Tell whether our termination is settled and the instance is gone from its group."""
     return view.terminate_settled and view.instance is None
+
+
+def _halt(view: View, why: str) -> Halt:
+    """Nothing leads back from here: what keeps the terminate from being sent again is a person's to see to."""
+    hint = f"see to it (a pod: let it end, or delete it), then: rollout resume {view.record.id}"
+    return Halt(f"{view.name} waits for {why}", hint)

@@ -17,9 +17,9 @@ class View:
     """One node that must go, at this tick. `fresh`: its pods were listed past the cache.
 
     `remaining`: Ready nodes of its group without this one, on instances that are InService, held as far as there is an
-    autoscaler; `overdue`: the drain deadline has passed;
-    `blocked_too_long`: so has the time that budgets are given after it. For surplus neither is ever true, nobody is
-    killed for it; `given_up`: it is still here at the deadline.
+    autoscaler; `overdue`: the drain deadline has passed; for surplus that is never true, nobody is killed for it;
+    `given_up`: it is surplus, and still here at the deadline; `out_of_time`: the time that budgets are given after the
+    deadline has passed too, whatever the node is.
     """
 
     row: Node
@@ -32,8 +32,8 @@ class View:
     fresh: bool
     remaining: int
     overdue: bool
-    blocked_too_long: bool
     given_up: bool
+    out_of_time: bool
 
     @property
     def name(self) -> str:
@@ -59,6 +59,11 @@ class View:
     def may_kill(self) -> bool:
         """The drain deadline has passed, and the settings let it end Jobs."""
         return self.overdue and self.record.plan.settings.on_deadline != "halt"
+
+    @property
+    def blocked_too_long(self) -> bool:
+        """Budgets had their time after the deadline; for surplus nobody is forced."""
+        return self.out_of_time and self.row.role == "old"
 
     @property
     def occasion(self) -> str:
@@ -99,8 +104,8 @@ def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
         fresh=fresh,
         remaining=len(ready),
         overdue=late and row.role == "old",
-        blocked_too_long=deadline is not None and now >= deadline + blocked and row.role == "old",
         given_up=late and row.role == "surplus",
+        out_of_time=deadline is not None and now >= deadline + blocked,
     )
 
 

@@ -302,6 +302,7 @@ def assert_harmless(it: View) -> None:
                 assert effect.instance_id == it.row.instance_id
                 assert it.fresh
                 assert not it.leaving
+                assert it.node is None or it.node.unschedulable
                 assert it.instance
                 assert it.instance.in_service
                 assert not it.instance.protected
@@ -329,6 +330,7 @@ def test_nobody_is_killed_before_the_deadline(world: Seen, journal: Record) -> N
 
 def test_the_search_reaches_terminates() -> None:
     """The strategies are not so wild that nothing dangerous is ever decided."""
-    world = seen(found(instances=(instance("i-o1", 1, protected=False),), sizes=Sizes(3, 4, 4)), fresh=("o1",))
+    group = found(instances=(instance("i-o1", 1, protected=False),), sizes=Sizes(3, 4, 4))
+    world = seen(group, node("o1", unschedulable=True), fresh=("o1",))
     journal = record(nodes=(row("i-o1", Stage.RELEASED),), baselines=(baseline(sizes=Sizes(0, 0, 3)),))
     assert STAGES[Stage.RELEASED](view(journal.nodes[0], world, journal, NOW)).effects == (END,)

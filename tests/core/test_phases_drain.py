@@ -49,6 +49,8 @@ def stages(first: Stage, second: Stage = W, **changes: Any) -> Record:
     return record(nodes=(row("i-o1", first), row("i-o2", second)), **changes)
 
 
+NEW = (new("n1"), new("n2"))
+ASIDE = surged(old("o1", lifecycle="Standby"), *NEW)
 BOTH_BUSY = (pod("a", "o1"), pod("b", "o2"))
 BOTH_SERVE = (bare("a", on="o1"), bare("b", on="o2"))
 FRESH = ("o1", "o2")
@@ -64,6 +66,11 @@ FRESH = ("o1", "o2")
         case("a node with a Job goes back", acts(moves=("i-o1:back",)),
              seen(surged(), *CORDONED, pod("a", "o1"), pod("b", "o2"), fresh=FRESH), stages(D)),
         case("all gone", advances(), seen(surged(new("n1"), new("n2"), sizes=Sizes(2, 2, 4))), stages(G, G)),
+        case("put into Standby by somebody: waits", waits(), seen(ASIDE), stages(W, G), at(8099)),
+        case("still there when the time is over: a person",
+             halts("o1: instance is Standby, not by us"), seen(ASIDE), stages(W, G), at(8100)),
+        case("what AWS ends comes to its end", waits(), seen(surged(old("o1", lifecycle="Terminating:Wait"), *NEW)),
+             stages(W, G), at(99999)),
         case("a kept one is an end too", advances(),
              seen(surged(new("n1"), new("n2"), new("n3"), sizes=Sizes(2, 3, 4))),
              record(nodes=(row("i-o1", G), row("i-o2", G), row("i-n3", K, role="surplus")))),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.plan import NodeGroup, Plan, Source, TemplateUse
+from rollout.plan import NodeGroup, Plan, Sizes, Source, TemplateUse
 from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, rights, templates
 from rollout.scouted import GroupScouted, Override, Right
@@ -71,6 +71,9 @@ def standing_by() -> GroupSeen:
     return found(old("o1"), old("o2", lifecycle="Standby"))
 
 
+FARGATE = {"eks.amazonaws.com/compute-type": "fargate"}
+
+
 def in_own_pod(node_name: str) -> dict[str, Any]:
     return {"pods": (pod("runner", on=node_name),), "own_pod": ("ns", "runner")}
 
@@ -104,6 +107,8 @@ ROWS = [
      "overrides of g launch ami-mine", "remove ImageId"),
     ("standby", {"groups": (standing_by(),)}, {}, "g has instances in Standby: i-o2",
      "exit-standby --auto-scaling-group-name g --instance-ids i-o2"),
+    ("wanted no more", {"groups": (found(sizes=Sizes(0, 0, 3)),)}, {},
+     "g has DesiredCapacity 0 and still 2 instances at work: i-o1, i-o2", "set-desired-capacity --auto-scaling-group"),
     ("no template", {"templates": ()}, {}, "g refers to launch template workers (lt), which does not exist", "refer"),
     ("no such version", {"group": scouted(use=replace(LATEST, reference="7"))}, {},
      "g refers to launch template workers 7, which does not exist", "refer"),
@@ -113,6 +118,8 @@ ROWS = [
      "`share_templates: true`"),
     ("shared default", two("$Default", "$Default"), {}, "launches $Default of workers", "add h to `groups`"),
     ("stranger", {"nodes": (node("x"),)}, {}, "no instance of g is a node of cluster c", "`groups`, `region`"),
+    ("unmatched", {"nodes": (node("o1"), node("o2", instance_id=None))}, {},
+     "no node names i-o2 of g, and o2 has no providerID", "kubectl get nodes"),
     ("tagged otherwise", {"group": scouted(clusters=frozenset({"other"}))}, {},
      "g is tagged as a group of cluster other, not c", "`groups` and `cluster`"),
     ("selector", {}, {"settings": replace(SETTINGS, node_selector={"role": "worker"})},
@@ -171,6 +178,14 @@ def test_all_reasons_are_told_at_once() -> None:
         pytest.param(two("2", "$Latest"), {"groups": ("g", "h")}, id="one version by two names"),
         pytest.param({"groups": (found(old("o1", lifecycle="Pending")),), "nodes": ()}, {}, id="nothing in service"),
         pytest.param(in_own_pod("elsewhere"), {}, id="our own node stays"),
+        pytest.param({"nodes": (node("o1"),)}, {}, id="one has not joined, and every node says where it runs"),
+        pytest.param({"nodes": (*FINE.nodes, node("x", instance_id=None))}, {}, id="a node of somewhere else"),
+        pytest.param({"nodes": (node("o1"), node("f", instance_id=None, labels=FARGATE))}, {}, id="Fargate has none"),
+        pytest.param(
+            {"groups": (found(old("o1", lifecycle="Terminating"), sizes=Sizes(0, 0, 3)),)},
+            {},
+            id="the last one of an empty group is going",
+        ),
         pytest.param({"autoscaler": None}, {"settings": replace(SETTINGS, autoscaler=None)}, id="no autoscaler"),
         pytest.param(
             {"templates": (template(replace(VERSION, instance_type=None)),), "architectures": {}},

@@ -10,6 +10,8 @@ from rollout.seen import Seen
 
 #: Names that one line lists at most.
 _NAMED = 5
+#: How EKS labels nodes that run on no instance of this account: "fargate", "hybrid".
+_COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 
 
 def marked(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -49,6 +51,18 @@ def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
         if serving and serving.isdisjoint(nodes):
             hint = "check `groups`, `region`, `cluster` and the kubeconfig: they do not belong together"
             yield Refusal(f"no instance of {group.name} is a node of cluster {request.cluster}", hint)
+
+
+def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
+    """An instance at work has no node, and some node says not on which instance it runs: its Jobs might be there."""
+    nodes = {node.instance_id for node in found.nodes}
+    silent = [node.name for node in found.nodes if not node.instance_id and _COMPUTE_TYPE not in node.labels]
+    for group in found.groups if silent else ():
+        alone = [one.id for one in group.instances if one.in_service and one.id not in nodes]
+        if alone:
+            theirs, names = ", ".join(alone[:_NAMED]), ", ".join(silent[:_NAMED])
+            hint = "kubectl get nodes -o custom-columns=NODE:.metadata.name,ID:.spec.providerID; every node needs one"
+            yield Refusal(f"no node names {theirs} of {group.name}, and {names} has no providerID", hint)
 
 
 def of_another_cluster(found: Survey, request: Request) -> Iterator[Refusal]:

@@ -86,10 +86,20 @@ def image_in_override(found: Survey, request: Request) -> Iterator[Refusal]:
             yield Refusal(f"overrides of {group.name} launch {', '.join(images)}, whatever its template says", hint)
 
 
+def not_wanted(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group wants no instance and has some at work, kept by scale-in protection: desired cannot go below zero."""
+    for group in found.groups:
+        kept = [one.id for one in group.instances if one.in_service]
+        if kept and group.sizes.desired == 0:
+            hint = f"aws autoscaling set-desired-capacity {_named(group.name)} --desired-capacity {len(kept)}"
+            problem = f"{group.name} has DesiredCapacity 0 and still {len(kept)} instances at work: {', '.join(kept)}"
+            yield Refusal(problem, f"wait until they are gone, or keep them: {hint}")
+
+
 def standby(found: Survey, request: Request) -> Iterator[Refusal]:
     """Instances of a group are in Standby: they are nodes, but count neither as old nor as capacity."""
     for group in found.groups:
-        waiting = [one.id for one in group.instances if one.lifecycle in {"EnteringStandby", "Standby"}]
+        waiting = [one.id for one in group.instances if one.standing_by]
         if waiting:
             hint = f"aws autoscaling exit-standby {_named(group.name)} --instance-ids {' '.join(waiting)}"
             yield Refusal(f"{group.name} has instances in Standby: {', '.join(waiting)}", hint)
