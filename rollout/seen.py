@@ -19,6 +19,9 @@ from rollout.plan import Sizes, TemplateUse
 SCALE_DOWN_DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 #: Our own note beside it: the value that was there before ("" for none). Its presence says that the hold is ours.
 HELD_BEFORE = "eks-rollout/scale-down-disabled-before"
+#: How taints begin, and end, that go when a node is fit for work: those of Kubernetes and the cloud's controller, and
+#: by convention those of the agents that a node waits for (Cilium, the EBS and EFS drivers).
+NOT_YET, NO_AGENT_YET = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"), "/agent-not-ready"
 #: On the autoscaler's Deployment: the replicas to give back, and the rollout that took them.
 REPLICAS_BEFORE = "eks-rollout/replicas-before"
 ROLLOUT_ID = "eks-rollout/rollout-id"
@@ -157,8 +160,9 @@ class NodeSeen:
 
     @property
     def usable(self) -> bool:
-        """Ready, schedulable and without a taint of the node controllers: new pods can start here."""
-        blocked = any(taint.key.startswith("node.kubernetes.io/") for taint in self.taints)
+        """Ready, schedulable and without a taint that waits for something: new pods can start here."""
+        keys = [taint.key for taint in self.taints]
+        blocked = any(key.startswith(NOT_YET) or key.endswith(NO_AGENT_YET) for key in keys)
         return self.ready and not self.unschedulable and not blocked
 
 

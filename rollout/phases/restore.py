@@ -9,7 +9,7 @@ below the living count: AWS would choose the victim.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -168,7 +168,7 @@ def taints(seen: Seen, record: Record) -> Part:
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
     effects: list[Effect] = [_untaint(record, node, key) for node in _nodes(seen) if node.tainted(key)]
     effects += [_uncordon(record, node) for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
-    return Part(tuple(effects))
+    return Part(tuple(effects), report=tuple(_outside(seen, key)))
 
 
 def marker(seen: Seen, record: Record) -> Part:
@@ -329,6 +329,14 @@ def _unhold(record: Record, node: NodeSeen) -> UnholdNode:
 
 def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
     return Uncordon(node=node.name, uid=node.uid, instance_id=node.instance_id or "", occasion=str(record.round))
+
+
+def _outside(seen: Seen, key: str) -> Iterator[str]:
+    """Report nodes that carry our taint and belong to no group any more: detached, for one that ends is not Ready."""
+    for node in seen.nodes:
+        if node.tainted(key) and node.ready and node.instance_id and seen.instance(node.instance_id) is None:
+            command = f"kubectl taint node {node.name} {key}-; kubectl uncordon {node.name}"
+            yield f"{node.name} has left its group, not by us, and keeps our taint; to open it to pods: {command}"
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

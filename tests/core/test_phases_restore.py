@@ -176,6 +176,22 @@ def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) ->
     check(restore, world, journal, now, expected)
 
 
+@pytest.mark.parametrize(
+    ("there", "report"),
+    [
+        pytest.param(node("o1", "NoSchedule"), "o1 has left its group, not by us, and keeps our taint", id="detached"),
+        pytest.param(node("o1", "NoSchedule", ready=False), "", id="its instance has ended"),
+        pytest.param(node("o1"), "", id="not ours"),
+    ],
+)
+def test_a_node_that_was_detached_is_reported(there: NodeSeen, report: str) -> None:
+    """Whose instance was taken out of its group by hand may run on: our taint on it is told, with what removes it."""
+    part = restore.taints(then(RESTORED, there), RECORD)
+    assert part.effects == ()
+    assert report in "".join(part.report)
+    assert len(part.report) == bool(report)
+
+
 EARLIER = frozenset({*TERMINATED, RESIZE.key})
 THREE = (new("n1", protected=False), new("n2", protected=False), new("n3", protected=False))
 FEWER = restoring(written={"g": Written(1, 1)})
