@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import DBAPIError
 
+from rollout.errors import RESUMABLE
 from rollout.journal.postgres import PostgresDatabase
 from rollout.journal.sqlite import SqliteFile
 from rollout.journal.trouble import InDoubt, Trouble
@@ -103,7 +104,9 @@ class Database:
 
     def _doubt(self) -> InDoubt:
         problem = f"the journal {self.where.name}: the connection was lost while a transaction was committed"
-        return InDoubt(problem, hint="run the same command again: it reads what stands, and goes on", exit_code=75)
+        return InDoubt(
+            problem, hint="run the same command again: it reads what stands, and goes on", exit_code=RESUMABLE
+        )
 
     @contextmanager
     def _words(self) -> Iterator[None]:

@@ -22,11 +22,11 @@ from urllib.parse import quote
 
 from sqlalchemy.exc import IntegrityError
 
-from rollout.errors import UserError
+from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.gate import Gate
 from rollout.journal import place, term
 from rollout.journal.database import Database
-from rollout.journal.store import ACTIVE_ELSEWHERE, SqlJournal
+from rollout.journal.store import SqlJournal
 from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, Term, Time, database_time
 from rollout.journal.trouble import InDoubt
@@ -42,7 +42,7 @@ class Taken(UserError):
     """
 
     def __init__(self, cluster: str, who: str, expires_at: datetime | None, hint: str) -> None:
-        super().__init__(f"cluster {cluster} is being worked by {who}", hint=hint, exit_code=ACTIVE_ELSEWHERE)
+        super().__init__(f"cluster {cluster} is being worked by {who}", hint=hint, exit_code=ANOTHER_ACTIVE)
         self.who = who
         self.expires_at = expires_at
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from rollout.errors import UserError
+from rollout.errors import RESUMABLE, UserError
 from rollout.journal.trouble import Trouble
 
 _NETWORK = {
@@ -66,7 +66,7 @@ def cannot_write(what: str, folder: Path, error: OSError) -> Trouble:
     """Return the error for a file of ours that the disk does not take."""
     problem = f"{what} cannot be written: {error.strerror}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return Trouble(problem, hint=f"make room (df {folder}), then run the same command again", exit_code=75)
+        return Trouble(problem, hint=f"make room (df {folder}), then run the same command again", exit_code=RESUMABLE)
     return Trouble(problem, hint="name a place that this user may write under `database` in the configuration")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from rollout.config import without_password
-from rollout.errors import UserError
+from rollout.errors import RESUMABLE, USAGE, UserError
 from rollout.journal.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -58,23 +58,23 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     "55P03": (
         f"another process has kept it locked for {LOCK_SECONDS} s",
         "look who (pg_stat_activity), then {again}",
-        75,
+        RESUMABLE,
     ),
-    "57014": (f"it took longer than {STATEMENT_SECONDS} s to answer", _LATER, 75),
-    "25P03": (f"it heard nothing from here for {IDLE_SECONDS} s", "{again}", 75),
-    "40": ("another transaction came in between", "{again}", 75),
-    "57P": ("the server is shutting down or starting", "{again}", 75),
-    "08": ("the connection was lost", "{again}", 75),
-    "53": ("the server lacks something", _LATER, 75),
-    "58": ("the server's disk answers with errors", _LATER, 75),
-    "25006": ("it may not be written", "name the primary, or let this role write, under `database`", 2),
+    "57014": (f"it took longer than {STATEMENT_SECONDS} s to answer", _LATER, RESUMABLE),
+    "25P03": (f"it heard nothing from here for {IDLE_SECONDS} s", "{again}", RESUMABLE),
+    "40": ("another transaction came in between", "{again}", RESUMABLE),
+    "57P": ("the server is shutting down or starting", "{again}", RESUMABLE),
+    "08": ("the connection was lost", "{again}", RESUMABLE),
+    "53": ("the server lacks something", _LATER, RESUMABLE),
+    "58": ("the server's disk answers with errors", _LATER, RESUMABLE),
+    "25006": ("it may not be written", "name the primary, or let this role write, under `database`", USAGE),
     "42501": (
         "this role may not do that",
         "give it the rights of the journal's owner, or name another under `database`",
-        2,
+        USAGE,
     ),
-    "28": ("the server refuses this role", "mend role or password (PGPASSWORD, or a passfile)", 2),
-    "3D000": ("there is no such database", "create it (createdb), then: {upgrade}", 2),
+    "28": ("the server refuses this role", "mend role or password (PGPASSWORD, or a passfile)", USAGE),
+    "3D000": ("there is no such database", "create it (createdb), then: {upgrade}", USAGE),
 }
 
 
@@ -144,12 +144,14 @@ class PostgresDatabase:
         """
         tried = origin.pgconn
         if tried is not None and tried.needs_password:
-            return self._told(origin, "it asks for a password", "set PGPASSWORD, or write a passfile (~/.pgpass)", 2)
+            return self._told(
+                origin, "it asks for a password", "set PGPASSWORD, or write a passfile (~/.pgpass)", USAGE
+            )
         if tried is not None and tried.used_password:
             hint = "mend password (PGPASSWORD, or a passfile), role or database under `database`, then {again}"
-            return self._told(origin, "the server refuses", hint, 2)
+            return self._told(origin, "the server refuses", hint, USAGE)
         return self._told(
-            origin, "the server cannot be reached", "look whether it is up (pg_isready), then {again}", 75
+            origin, "the server cannot be reached", "look whether it is up (pg_isready), then {again}", RESUMABLE
         )
 
     def _told(self, origin: Error, cause: str, hint: str, exit_code: int) -> Trouble:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from rollout.errors import RESUMABLE, USAGE
 from rollout.journal import place
 from rollout.journal.trouble import Trouble
 
@@ -31,15 +32,23 @@ _TROUBLES: dict[int, tuple[str, str, int]] = {
     sqlite3.SQLITE_BUSY: (
         f"another process has kept it locked for {BUSY_SECONDS:.0f} s",
         "look who has it open (fuser -v {path}), then run the same command again",
-        75,
+        RESUMABLE,
     ),
-    sqlite3.SQLITE_FULL: ("the disk is full", "make room (df {folder}), then: rollout resume", 75),
-    sqlite3.SQLITE_IOERR: ("the disk answers with errors", "look at the disk (dmesg), then: rollout resume", 75),
-    sqlite3.SQLITE_READONLY: ("it may not be written", "give this user the right to write {path} and {folder}", 2),
-    sqlite3.SQLITE_PERM: ("it may not be opened", "give this user the right to write {path} and {folder}", 2),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "give this user the right to write {path} and {folder}", 2),
-    sqlite3.SQLITE_CORRUPT: ("it is damaged", "keep a copy, then try: sqlite3 {path} .recover", 2),
-    sqlite3.SQLITE_NOTADB: ("it is no SQLite database", "name another file under `database` in the configuration", 2),
+    sqlite3.SQLITE_FULL: ("the disk is full", "make room (df {folder}), then run the same command again", RESUMABLE),
+    sqlite3.SQLITE_IOERR: (
+        "the disk answers with errors",
+        "look at the disk (dmesg), then run the same command again",
+        RESUMABLE,
+    ),
+    sqlite3.SQLITE_READONLY: ("it may not be written", "give this user the right to write {path} and {folder}", USAGE),
+    sqlite3.SQLITE_PERM: ("it may not be opened", "give this user the right to write {path} and {folder}", USAGE),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "give this user the right to write {path} and {folder}", USAGE),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "keep a copy, then try: sqlite3 {path} .recover", USAGE),
+    sqlite3.SQLITE_NOTADB: (
+        "it is no SQLite database",
+        "name another file under `database` in the configuration",
+        USAGE,
+    ),
 }
 
 
@@ -132,4 +141,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _gone(path: Path) -> Trouble:
     problem = f"the journal {path} was deleted, moved or replaced under this process; nothing more was written"
-    return Trouble(problem, hint="put it back; if it is lost: rollout doctor", exit_code=75)
+    return Trouble(problem, hint="put it back; if it is lost: rollout doctor", exit_code=RESUMABLE)

@@ -18,7 +18,7 @@ from rollout import __version__, machine
 from rollout.codec import plan_text
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
-from rollout.errors import Bug, UserError
+from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
 from rollout.journal import audit, effect_rows, node_rows, reading, rebuild, term
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
@@ -30,9 +30,6 @@ from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 from rollout.record import Record
 from rollout.versions import JOURNAL_VERSION
-
-#: Exit code: another rollout, or another runner, is at work on the cluster.
-ACTIVE_ELSEWHERE = 76
 
 #: Characters of a caller's key: as many as its column holds.
 LONGEST_KEY = 200
@@ -260,7 +257,7 @@ class SqlJournal:
         for there in self.summaries():
             if there.cluster == cluster and not machine.terminal(there.phase):
                 problem = f"cluster {cluster} has an unfinished rollout: {there.id} of {there.ami}"
-                return UserError(problem, hint=f"rollout resume {there.id}", exit_code=ACTIVE_ELSEWHERE)
+                return UserError(problem, hint=f"rollout resume {there.id}", exit_code=ANOTHER_ACTIVE)
             if key is not None and there.key == key:
                 return UserError(f"the key {key} belongs to rollout {there.id}", hint="give this one another --key")
         return None

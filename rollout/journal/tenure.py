@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from rollout.errors import Lost
+from rollout.errors import RESUMABLE, Lost
 from rollout.gate import Gate
 from rollout.journal.database import Database
 from rollout.journal.term import Term
@@ -22,9 +22,6 @@ from rollout.journal.trouble import InDoubt, Trouble
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-
-#: Exit code of what may be started again as it is (EX_TEMPFAIL of sysexits.h).
-RESUMABLE = 75
 
 
 @dataclass(frozen=True, slots=True)

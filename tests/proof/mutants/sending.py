@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant(
         name="half-a-terminate-is-none",
         breaks="A terminate of which half shows counts as not applied, and is sent again.",
-        file="rollout/effects.py",
+        file="rollout/effects/groups.py",
         old="while our call was under way.\n        return None",
         new="while our call was under way.\n        return False",
         killers=("tests/core/test_sending.py::test_settle",),

@@ -1,0 +1,35 @@
+"""What all effects share: a target, a key, and the question whether the world shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollout.seen import Seen
+
+Landed = bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What all effects share. `serial`: never beside another effect, because its order matters."""
+
+    occasion: str = ""
+
+    @property
+    def target(self) -> str:
+        """The thing that is changed, as operators name it."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """`kind:target:occasion`, unique in a rollout."""
+        return f"{self.kind}:{self.target}:{self.occasion}"  # type: ignore[attr-defined]
+
+    @property
+    def serial(self) -> bool:
+        """Absolute values may be written side by side; what is not absolute may not."""
+        return False
+
+    def landed(self, seen: Seen) -> Landed:
+        """Tell whether the world shows this effect."""
+        raise NotImplementedError

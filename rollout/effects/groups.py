@@ -1,0 +1,157 @@
+"""Effects on one Auto Scaling group and on its instances.
+
+All set absolute values, but for `Terminate`, which takes one off desired: it leaves alone, and so does a resize.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rollout.effects.base import Base, Landed
+from rollout.plan import Sizes, TemplateUse
+from rollout.seen import GroupSeen, Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnGroup(Base):
+    """An effect on one Auto Scaling group."""
+
+    group: str
+
+    @property
+    def target(self) -> str:
+        return self.group
+
+    def shows(self, group: GroupSeen) -> Landed:
+        """Tell whether the group shows this effect."""
+        raise NotImplementedError
+
+    def landed(self, seen: Seen) -> Landed:
+        return self.shows(seen.group(self.group))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetReference(OnGroup):
+    """Let a group launch other versions of its templates, all in one update; `before`: the same uses until then."""
+
+    kind: Literal["set-reference"] = "set-reference"
+    before: tuple[TemplateUse, ...]
+    uses: tuple[TemplateUse, ...]
+
+    def shows(self, group: GroupSeen) -> Landed:
+        return all(use in group.uses for use in self.uses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize(OnGroup):
+    """Write sizes, and the flag by which new instances are born protected, in one update.
+
+    Only what differs from `before` is written; `protect_new` None leaves the flag as it is.
+    """
+
+    kind: Literal["resize"] = "resize"
+    before: Sizes
+    sizes: Sizes
+    protect_new: bool | None = None
+
+    @property
+    def serial(self) -> bool:
+        return True
+
+    def changed(self, name: Literal["minimum", "desired", "maximum"]) -> int | None:
+        """Return the field's new value, None where it stays as it was."""
+        value: int = getattr(self.sizes, name)
+        return None if value == getattr(self.before, name) else value
+
+    def shows(self, group: GroupSeen) -> Landed:
+        now = group.sizes
+        sized = (
+            self.changed("minimum") in {None, now.minimum}
+            and self.changed("desired") in {None, now.desired}
+            and self.changed("maximum") in {None, now.maximum}
+        )
+        return sized and self.protect_new in {None, group.protect_new}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCapacityRebalance(OnGroup):
+    """Switch a group's proactive replacement of spot instances."""
+
+    kind: Literal["set-capacity-rebalance"] = "set-capacity-rebalance"
+    enabled: bool
+
+    def shows(self, group: GroupSeen) -> Landed:
+        return group.capacity_rebalance == self.enabled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspend(OnGroup):
+    """Suspend scaling processes of a group: the difference only."""
+
+    kind: Literal["suspend"] = "suspend"
+    processes: tuple[str, ...]
+
+    def shows(self, group: GroupSeen) -> Landed:
+        return group.suspended.issuperset(self.processes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume(OnGroup):
+    """Resume the scaling processes of a group that we suspended, by name: without names AWS resumes all."""
+
+    kind: Literal["resume"] = "resume"
+    processes: tuple[str, ...]
+
+    def shows(self, group: GroupSeen) -> Landed:
+        return group.suspended.isdisjoint(self.processes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protect(OnGroup):
+    """Set or clear scale-in protection of up to 50 instances (AWS's limit for one call)."""
+
+    kind: Literal["protect"] = "protect"
+    instance_ids: tuple[str, ...]
+    protected: bool
+
+    @property
+    def target(self) -> str:
+        verb = "on" if self.protected else "off"
+        more = f"+{len(self.instance_ids) - 1}" if len(self.instance_ids) > 1 else ""
+        return f"{self.group}/{self.instance_ids[0]}{more}={verb}"
+
+    def shows(self, group: GroupSeen) -> Landed:
+        wanted = set(self.instance_ids)
+        return all(i.protected == self.protected for i in group.instances if i.id in wanted and i.in_service)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminate(OnGroup):
+    """Scale in exactly this instance: TerminateInstanceInAutoScalingGroup with decrement.
+
+    `desired_before`: the desired capacity at which it may be sent; MinSize stands one below it.
+    """
+
+    kind: Literal["terminate"] = "terminate"
+    instance_id: str
+    desired_before: int
+
+    @property
+    def target(self) -> str:
+        return f"{self.group}/{self.instance_id}"
+
+    @property
+    def serial(self) -> bool:
+        return True
+
+    def shows(self, group: GroupSeen) -> Landed:
+        instance = next((i for i in group.instances if i.id == self.instance_id), None)
+        leaving = instance is None or not instance.living
+        if leaving and group.sizes.desired == self.desired_before - 1:
+            return True
+        if group.sizes.desired == self.desired_before and (instance is None or not leaving):
+            # Still there; or gone altogether without a decrement, so by itself: our call was not applied.
+            return False
+        # Half of it shows: AWS is at it, or the instance went by itself while our call was under way.
+        return None

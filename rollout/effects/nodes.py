@@ -1,0 +1,101 @@
+"""Effects on one node: held, tainted, cordoned. What is gone, or another node by the same name, is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rollout.effects.base import Base, Landed
+from rollout.seen import NodeSeen, Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnNode(Base):
+    """An effect on one node. It is still that node only with this uid and instance (names are used again)."""
+
+    node: str
+    uid: str
+    instance_id: str
+
+    @property
+    def target(self) -> str:
+        return self.node
+
+    def shows(self, node: NodeSeen) -> bool:
+        """Tell whether the node carries this effect."""
+        raise NotImplementedError
+
+    def landed(self, seen: Seen) -> Landed:
+        node = seen.node_of(self.instance_id)
+        # A node that is gone carries nothing any more: nothing is left to send.
+        return True if node is None or node.uid != self.uid else self.shows(node)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldNode(OnNode):
+    """Set scale-down-disabled to "true" and note the value that was there in an annotation of ours."""
+
+    kind: Literal["hold-node"] = "hold-node"
+    before: str | None
+
+    def shows(self, node: NodeSeen) -> bool:
+        return node.held == "true" and node.held_before is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnholdNode(OnNode):
+    """Give scale-down-disabled its old value back (None: remove it) and remove our note."""
+
+    kind: Literal["unhold-node"] = "unhold-node"
+    restore: str | None
+
+    def shows(self, node: NodeSeen) -> bool:
+        return node.held_before is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaintNode(OnNode):
+    """Put our taint on a node, or change its effect; `value` is the rollout's id."""
+
+    kind: Literal["taint-node"] = "taint-node"
+    taint_key: str
+    value: str
+    effect: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.node}={self.effect}"
+
+    def shows(self, node: NodeSeen) -> bool:
+        return node.tainted(self.taint_key) == self.effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntaintNode(OnNode):
+    """Remove our taint from a node."""
+
+    kind: Literal["untaint-node"] = "untaint-node"
+    taint_key: str
+
+    def shows(self, node: NodeSeen) -> bool:
+        return node.tainted(self.taint_key) is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cordon(OnNode):
+    """Mark a node unschedulable."""
+
+    kind: Literal["cordon"] = "cordon"
+
+    def shows(self, node: NodeSeen) -> bool:
+        return node.unschedulable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncordon(OnNode):
+    """Make a node that we cordoned schedulable again."""
+
+    kind: Literal["uncordon"] = "uncordon"
+
+    def shows(self, node: NodeSeen) -> bool:
+        return not node.unschedulable

@@ -1,0 +1,73 @@
+"""Effects on one pod, or on the Job that it belongs to. A pod is known by its uid: its name is used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rollout.effects.base import Base, Landed
+from rollout.seen import PodSeen, Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnPod(Base):
+    """An effect on one pod; `kills`: the Job (or other protected controller) that loses it, for the ledger."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    kills: str | None = None
+
+    @property
+    def target(self) -> str:
+        # The uid alone is unique: a StatefulSet's next pod has the same name.
+        return f"{self.namespace}/{self.name}/{self.uid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evict(OnPod):
+    """Evict a pod through policy/v1, with its uid as the precondition; budgets may refuse it."""
+
+    kind: Literal["evict"] = "evict"
+
+    def landed(self, seen: Seen) -> Landed:
+        pod = _found(seen, self.node, self.uid)
+        return pod is None or pod.finished or pod.deleting is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePod(OnPod):
+    """Delete a pod past any budget, after the drain deadline; `grace` in seconds, None for the pod's own, 0 at once."""
+
+    kind: Literal["delete-pod"] = "delete-pod"
+    grace: int | None
+
+    def landed(self, seen: Seen) -> Landed:
+        pod = _found(seen, self.node, self.uid)
+        return pod is None or (self.grace is None and pod.deleting is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteJob(Base):
+    """Delete a Job with its pods (Background), after the drain deadline and only where the settings say so."""
+
+    kind: Literal["delete-job"] = "delete-job"
+    namespace: str
+    name: str
+    pod_uid: str
+    node: str
+    kills: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.namespace}/{self.name}/{self.pod_uid}"
+
+    def landed(self, seen: Seen) -> Landed:
+        pod = _found(seen, self.node, self.pod_uid)
+        return pod is None or pod.finished or pod.deleting is not None
+
+
+def _found(seen: Seen, node: str, uid: str) -> PodSeen | None:
+    """The pod as the fresh list of its node has it, where there is one; else as the watch has it."""
+    return next((pod for pod in seen.fresh.get(node, seen.pods) if pod.uid == uid), None)

@@ -1,0 +1,48 @@
+"""Effects on a launch template: a version made from another, the default moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rollout.effects.base import Base, Landed
+from rollout.seen import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVersion(Base):
+    """Make a version of a template from `source_version` with the new AMI.
+
+    `token`: ClientToken; `description` carries the rollout's id, by which the version is found again.
+    """
+
+    kind: Literal["create-version"] = "create-version"
+    template_id: str
+    source_version: int
+    ami: str
+    description: str
+    token: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.template_id}/{self.source_version}"
+
+    def landed(self, seen: Seen) -> Landed:
+        return seen.template(self.template_id).described(self.description) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDefaultVersion(Base):
+    """Move a template's $Default to a version."""
+
+    kind: Literal["set-default-version"] = "set-default-version"
+    template_id: str
+    before: int
+    number: int
+
+    @property
+    def target(self) -> str:
+        return self.template_id
+
+    def landed(self, seen: Seen) -> Landed:
+        return seen.template(self.template_id).default == self.number
