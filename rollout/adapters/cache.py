@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rollout.adapters.clock import uptime
 from rollout.adapters.wording import one_line
 from rollout.errors import Refused, Retry
 
@@ -189,12 +190,12 @@ class Watch(Generic[Slim]):
         return True
 
     def _silent(self) -> float:
-        return time.monotonic() - self._heard
+        return uptime() - self._heard
 
     def _hear(self, version: str) -> None:
         """Note a sign of life; the lock is held."""
         self._version = version
-        self._heard = time.monotonic()
+        self._heard = uptime()
         self._news.notify_all()
 
 

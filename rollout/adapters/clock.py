@@ -40,6 +40,11 @@ _CALM = 3.0
 _TIMEOUT = 30.0
 
 
+def uptime() -> float:
+    """Return the seconds since some moment, those that the machine was suspended for included."""
+    return time.clock_gettime(_UPTIME)
+
+
 class _Bell:
     """Wake-ups that wait in a socket until somebody listens."""
 
@@ -81,16 +86,16 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._began = datetime.now(UTC)
-        self._uptime = time.clock_gettime(_UPTIME)
+        self._uptime = uptime()
         self._signals = _Bell()
         self._news = _Bell()
 
     def now(self) -> datetime:
-        return self._began + timedelta(seconds=time.clock_gettime(_UPTIME) - self._uptime)
+        return self._began + timedelta(seconds=uptime() - self._uptime)
 
     def readings(self) -> Readings:
         """What trust in a lease goes by: the uptime with suspends, and the wall clock as it stands, set or not."""
-        return time.clock_gettime(_UPTIME), time.time()
+        return uptime(), time.time()
 
     def wait(self, until: datetime) -> None:
         if _listen(min(_CALM, self._left(until)), self._signals):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
@@ -16,6 +15,7 @@ from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
 from rollout.adapters.aws_errors import translated
+from rollout.adapters.clock import uptime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ _CLUSTER_HEADER = "x-k8s-aws-id"
 class EksToken:
     """The current token of one identity for one cluster; thread-safe."""
 
-    def __init__(self, account: Account, cluster: str, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, account: Account, cluster: str, seconds: Callable[[], float] = uptime) -> None:
         self._account = account
         self._cluster = cluster
         self._seconds = seconds

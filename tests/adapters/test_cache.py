@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters import cache
+from rollout.adapters import cache, clock
 from rollout.adapters.cache import Watch
 from rollout.errors import Refused, Retry
 
@@ -191,7 +191,17 @@ def test_a_stream_that_opens_and_says_nothing_is_not_believed(
     server.opened().put(None)
     server.opened()
     assert reader.watch._heard == heard
-    monkeypatch.setattr(cache, "STALE", time.monotonic() - heard - 0.001)
+    monkeypatch.setattr(cache, "STALE", clock.uptime() - heard - 0.001)
+    with pytest.raises(Retry, match="no sign of life"):
+        reader.watch.read()
+
+
+def test_what_was_heard_before_a_suspend_is_not_believed_after_it(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's uptime counts, which goes on while it sleeps."""
+    awake = clock.uptime()
+    monkeypatch.setattr(cache, "uptime", lambda: awake + cache.STALE + 1)
     with pytest.raises(Retry, match="no sign of life"):
         reader.watch.read()
 
