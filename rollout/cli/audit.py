@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from string import hexdigits
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Exit code: what was looked for is not there, or is not as it was.
 BROKEN = 1
+#: Of a SHA-256.
+HEAD_DIGITS = 64
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Prove a journal's history, or hand it out.")
 
@@ -24,8 +27,14 @@ def verify(
     rollout_id: options.RolloutId = None,
     *,
     head: Annotated[
-        str, typer.Option("--head", metavar="HASH", help="A head of the chain that was noted elsewhere: is it in it?")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--head",
+            metavar="HASH",
+            help="A head of the chain that was noted elsewhere: is it in it?",
+            show_default=False,
+        ),
+    ] = None,
     config: options.WhoseJournal = None,
     database: options.Database = None,
 ) -> None:
@@ -35,12 +44,13 @@ def verify(
     """
     from rollout.journal import audit, read_journal
 
+    noted = "" if head is None else _whole(head)
     with closing(read_journal(options.journal_url(config, database))) as journal:
-        verdicts = audit.verify(journal.database, _known(rollout_id, journal), head)
+        verdicts = audit.verify(journal.database, _known(rollout_id, journal), noted)
     for one in verdicts:
         _tell(one)
-    if head and all(one.at is None for one in verdicts):
-        typer.echo(f"no event has the head {head}: what it was the head of was written anew, or is another journal's")
+    if noted and all(one.at is None for one in verdicts):
+        typer.echo(f"no event has the head {noted}: what it was the head of was written anew, or is another journal's")
         raise typer.Exit(BROKEN)
     if any(one.problems for one in verdicts):
         raise typer.Exit(BROKEN)
@@ -66,6 +76,19 @@ def _known(rollout_id: str | None, journal: SqlJournal) -> str | None:
     from rollout.cli import choosing
 
     return choosing.to_show(rollout_id, journal.summaries()).id if rollout_id else None
+
+
+def _whole(head: str) -> str:
+    """Return a head as the journal writes it; `UserError` for half of one or none: an unset variable proves nothing."""
+    from rollout.errors import UserError
+
+    written = head.strip().lower()
+    if len(written) != HEAD_DIGITS or not set(written) <= set(hexdigits):
+        raise UserError(
+            f'"{head}" is no head of a chain: that has {HEAD_DIGITS} hexadecimal digits',
+            hint="copy all of it, from the line that begins with: head",
+        )
+    return written
 
 
 def _tell(one: Verdict) -> None:

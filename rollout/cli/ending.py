@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rollout.cli import text
+from rollout.cli import progress, text
 from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
 from rollout.machine import Stage
 from rollout.runner import Ended
@@ -46,6 +46,8 @@ def _done(record: Record, journal: Journal) -> Iterator[str]:
     for event in events:
         if event.kind == "report":
             yield f"left as it is: {event.text}"
+    if events[-1].kind != "phase":  # reports come after the phase's end, whose head does not stand for them
+        yield progress.head(events[-1])
     took = text.span(record.since - events[0].at)
     replaced = sum(node.role == "old" and node.stage is Stage.GONE for node in record.nodes)
     yield f"done: {text.count(replaced, 'node')} replaced by {record.plan.ami} in {took}"

@@ -42,6 +42,21 @@ def test_unknown_head(tmp_path: Path) -> None:
     assert f"no event has the head {'ab' * 32}" in ended.out
 
 
+@pytest.mark.parametrize("head", ["", "  ", "abc123", "z" * 64])
+def test_half_a_head(tmp_path: Path, head: str) -> None:
+    """What is no head, such as a variable that nobody set, is refused: exit 2, and never taken for a proof."""
+    samples.draining(tmp_path)
+    ended = audit(tmp_path, "verify", "--head", head)
+    assert (ended.code, ended.out) == (2, "")
+    assert f'"{head}" is no head of a chain' in ended.err
+
+
+def test_copied_head(tmp_path: Path) -> None:
+    """Blanks around a head, and capitals, are no other head."""
+    events = samples.draining(tmp_path).events(samples.ID)
+    assert audit(tmp_path, "verify", "--head", f" {events[3].hash.upper()} ").code == 0
+
+
 @pytest.mark.parametrize(
     ("statement", "says"),
     [

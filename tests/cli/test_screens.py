@@ -95,11 +95,12 @@ def test_heads_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_end_says_what_was_done(tmp_path: Path) -> None:
-    """A done rollout names what differs from the baseline, counts its nodes and tells how long it took."""
+    """A done rollout names what differs, with a head that stands for it too, counts its nodes and tells the time."""
     journal = samples.done(tmp_path, "MaxSize of workers is 9, somebody's")
     lines = list(ending.lines(Ended.DONE, journal.load(samples.ID), journal))
     assert lines == [
         "left as it is: MaxSize of workers is 9, somebody's",
+        f"  head {journal.events(samples.ID)[-1].hash}",
         "done: 2 nodes replaced by ami-new in 2h05m",
     ]
 
