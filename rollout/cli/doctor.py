@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rollout.cli.workplace import Workplace
     from rollout.config import Config
     from rollout.doctor import Finding
+    from rollout.errors import UserError
     from rollout.journal import SqlJournal
     from rollout.mark import Mark
     from rollout.ports import Summary
@@ -183,7 +184,7 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
     if marker is None:
         raise UserError(f"there is no marker on cluster {config.cluster}: nothing is to be rebuilt")
     if any(one.id == marker.rollout_id for one in known):
-        raise UserError(f"the journal knows rollout {marker.rollout_id}: nothing is lost", hint="rollout doctor")
+        raise _known(marker, config)
     active = next((one for one in choosing.unfinished(known) if one.cluster == config.cluster), None)
     if active:
         raise UserError(
@@ -194,7 +195,43 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
     if marker.mark is None:
         raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
     belonging.same_cluster(marker.mark.plan, config, "the marker is that of a rollout", "rollout doctor --rebuild")
+    _refuse_found(marker, marker.mark.journal, config)
     return marker.mark
+
+
+def _known(marker: MarkerSeen, config: Config) -> UserError:
+    """Return why nothing is rebuilt into a journal that knows the rollout: it is not lost, or is an older copy."""
+    from rollout.errors import UserError
+
+    read = _read(config)
+    if _kept(marker, read):
+        return UserError(f"the journal knows rollout {marker.rollout_id}: nothing is lost", hint="rollout doctor")
+    problem = f"the journal {read.name} is an older copy of what rollout {marker.rollout_id} was worked from"
+    hint = "put the right one back; if that is lost, move this one away, then: rollout doctor --rebuild"
+    return UserError(problem, hint=hint)
+
+
+def _refuse_found(marker: MarkerSeen, name: str, config: Config) -> None:
+    """Raise `UserError` where the file that the marker names is there: a second journal would not know of the first."""
+    from rollout.errors import UserError
+
+    if not name.startswith("/"):
+        return  # a server that a ConfigMap names is not to be given a password
+    read = _read(config.model_copy(update={"database": f"sqlite:///{name}"}))
+    if _kept(marker, read):
+        raise UserError(
+            f"the journal of rollout {marker.rollout_id} is not lost: {name}",
+            hint=f"rollout resume {marker.rollout_id} --database sqlite:///{name}",
+        )
+
+
+def _kept(marker: MarkerSeen, read: Read) -> bool:
+    """Tell whether a journal knows the marker's rollout, and knows as much of it as the marker does."""
+    from rollout.phases.marking import ahead
+
+    active = read.active
+    older = active is not None and active.id == marker.rollout_id and ahead(marker, active)
+    return marker.rollout_id in read.known and not older
 
 
 def _written(place: Workplace, mark: Mark, assume_dead: str | None) -> Record:

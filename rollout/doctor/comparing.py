@@ -67,6 +67,8 @@ def lost(marker: MarkerSeen, journal: str) -> Finding:
 
 def leftovers(seen: Seen, settings: Settings, last: Record | None) -> tuple[Finding, ...]:
     """Say what was left behind where no rollout is at work; `last`: the newest that ended."""
+    if last and (elsewhere := _elsewhere(seen, last)):
+        return (elsewhere,)
     found = [*_left_autoscaler(seen, settings)]
     if last:
         found += [*_left_marker(seen, last), *_left_groups(seen, last)]
@@ -172,6 +174,18 @@ def _unrestored(record: Record, seen: Seen) -> Iterator[Finding]:
 
 
 # ---- no rollout at work ---------------------------------------------------------------------------------------------
+
+
+def _elsewhere(seen: Seen, last: Record) -> Finding | None:
+    """Tell when what ended by this journal is worked from another one: nothing was left behind then."""
+    marker = seen.marker
+    if marker is None or marker.mark is None or marker.rollout_id != last.id or marker.mark.journal == last.journal:
+        return None
+    what = f"the marker is that of {marker.label}, and by this journal ({last.journal}) that rollout has ended"
+    then = (
+        f"rollout doctor --database URL, with the database that the marker names, says where rollout {last.id} stands"
+    )
+    return Finding(what, then, person=True)
 
 
 def _left_marker(seen: Seen, last: Record) -> Iterator[Finding]:

@@ -189,6 +189,17 @@ def test_what_a_rollout_left_behind(world: Seen, command: str) -> None:
     assert command in finding.then
 
 
+def test_a_rollout_that_is_worked_from_another_journal_left_nothing_behind() -> None:
+    """Where the marker names another database than the one in which the rollout has ended, nothing is to be undone."""
+    elsewhere = replace(MARKER, mark=mark(record(journal="/there.db")))
+    (finding,) = leftovers(rest(marker=elsewhere, autoscaler=OFF), SETTINGS, replace(DONE, journal="/here.db"))
+    assert finding.person
+    assert "worked from /there.db), and by this journal (/here.db) that rollout has ended" in finding.what
+    assert "kubectl" not in finding.then
+    again = leftovers(rest(marker=elsewhere), SETTINGS, replace(DONE, journal="/there.db"))
+    assert "delete configmap eks-rollout" in again[0].then
+
+
 # ---- a journal that is lost -----------------------------------------------------------------------------------------
 
 

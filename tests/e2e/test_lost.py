@@ -71,6 +71,9 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     simulated = world(SMALL)
     killed(simulated, *POINTS["DRAIN"])
     lost = status(simulated)["id"]
+    another = doctor(simulated, "--rebuild", "--database", f"sqlite:///{simulated.directory / 'another.db'}")
+    assert another.code == 2, another
+    assert f"is not lost: {journal(simulated)}" in another.err
     lose(simulated)
     before = changes(simulated)
     begun_anew = simulated.start()
@@ -127,6 +130,10 @@ def test_an_old_copy_of_the_journal_is_not_worked_with(world: Worlds, tmp_path: 
         assert refused.code in {1, 2}, refused
         assert "this journal is older than the marker" in refused.out + refused.err
         assert "phase DRAIN" in refused.out + refused.err
+    rebuilt = doctor(simulated, "--rebuild")
+    assert rebuilt.code == 2, rebuilt
+    assert "is an older copy" in rebuilt.err
+    assert "move this one away" in rebuilt.err
     assert changes(simulated) == before
     copy_back(new, journal(simulated))
     assert simulated.resume().code == 0
