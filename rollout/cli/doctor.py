@@ -52,11 +52,13 @@ def doctor(
 class Read:
     """What the journal says of the cluster. `missing`: why it cannot be read, "" where it can.
 
+    `unread`: the same, where there is a journal, or may be one: that it does not answer is no sign that it is lost.
     `known`: the ids of its rollouts; `active`: the record of the unfinished one, `last` of the newest that ended.
     """
 
     name: str
     missing: str = ""
+    unread: UserError | None = None
     known: frozenset[str] = frozenset()
     active: Record | None = None
     last: Record | None = None
@@ -82,12 +84,13 @@ def _read(config: Config) -> Read:
     from rollout.errors import UserError
     from rollout.journal import database, read_journal
 
-    name = database.where(config.database).name
+    where = database.where(config.database)
     try:
         with closing(read_journal(config.database)) as journal:
-            return _of_cluster(journal, name, config.cluster)
+            return _of_cluster(journal, where.name, config.cluster)
     except UserError as error:
-        return Read(name, missing=error.problem)
+        absent = error.problem == where.missing().problem
+        return Read(where.name, missing=error.problem, unread=None if absent else error)
 
 
 def _of_cluster(journal: SqlJournal, name: str, cluster: str) -> Read:
@@ -105,6 +108,9 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
     from rollout import doctor
     from rollout.errors import Refused
 
+    if journal.unread:
+        then = journal.unread.hint
+        return (doctor.Finding("the journal cannot be read: nothing can be compared with it", then, person=True),)
     lost = marker if marker and marker.rollout_id not in journal.known else None
     now = edge.clock.now()
     try:
@@ -204,6 +210,8 @@ def _known(marker: MarkerSeen, config: Config) -> UserError:
     from rollout.errors import UserError
 
     read = _read(config)
+    if read.unread:
+        return read.unread
     if _kept(marker, read):
         return UserError(f"the journal knows rollout {marker.rollout_id}: nothing is lost", hint="rollout doctor")
     problem = f"the journal {read.name} is an older copy of what rollout {marker.rollout_id} was worked from"
@@ -213,11 +221,13 @@ def _known(marker: MarkerSeen, config: Config) -> UserError:
 
 def _refuse_found(marker: MarkerSeen, name: str, config: Config) -> None:
     """Raise `UserError` where the file that the marker names is there: a second journal would not know of the first."""
-    from rollout.errors import UserError
+    from rollout.errors import OTHER_VERSION, UserError
 
     if not name.startswith("/"):
         return  # a server that a ConfigMap names is not to be given a password
     read = _read(config.model_copy(update={"database": f"sqlite:///{name}"}))
+    if read.unread and read.unread.exit_code == OTHER_VERSION:
+        raise read.unread
     if _kept(marker, read):
         raise UserError(
             f"the journal of rollout {marker.rollout_id} is not lost: {name}",

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from rollout.journal import open_journal
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken, end_state
 from tests.e2e.simulated import Result, Simulated, simulator
+from tests.journal.samples import tamper
 
 #: Whole rollouts after the loss: make exhaustive, and CI, run them.
 exhaustive = pytest.mark.exhaustive
@@ -88,6 +90,28 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     assert told.code == 1, told
     assert "does not know that rollout" in told.out
     assert changes(simulated) == before
+
+
+def test_a_journal_that_cannot_be_read_is_not_lost(world: Worlds) -> None:
+    """Damaged, away, or of another version: doctor says what to do about that, and speaks of no rebuilding."""
+    simulated = world(SMALL)
+    killed(simulated, *POINTS["DRAIN"])
+    damaged = simulated.directory / "damaged.db"
+    damaged.write_bytes(b"no journal" * 1000)
+    for url in (f"sqlite:///{damaged}", "postgresql+psycopg://nobody@127.0.0.1:1/away"):
+        told = doctor(simulated, "--database", url)
+        assert told.code == 1, told
+        assert "! the journal cannot be read" in told.out
+        assert "--rebuild" not in told.out
+        assert told.out.endswith("1 of 1 difference for a person\n")
+    later = open_journal(simulated.database, actor="later")
+    tamper(later, "UPDATE rollouts SET journal_version = 9, begun_by = '7.0.0'")
+    later.close()
+    another = f"sqlite:///{simulated.directory / 'another.db'}"
+    for more in ((), ("--rebuild",), ("--rebuild", "--database", another)):
+        told = doctor(simulated, *more)
+        assert told.code == (77 if more else 1), told
+        assert "pip install eks-rollout==7.0.0" in told.out + told.err
 
 
 @exhaustive
