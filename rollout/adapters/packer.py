@@ -1,30 +1,38 @@
 """The real Packer, run in its template's folder; its output goes to our standard error as it comes.
 
-Asked to stop, Packer cleans up after itself: it terminates its instance, and deletes key pair and security group. So a
-signal that we get is passed on to it, once, and its end is awaited, however long that takes. It runs in a process group
-of its own, because Ctrl-C in a terminal would reach it a second time.
+Asked to stop, Packer cleans up after itself: it terminates its instance, and deletes key pair and security group. So
+when we are told to stop it is told, once, and its end is awaited, however long that takes. It is told by SIGTERM,
+whatever we got: its outer process hands that one to the inner one, ignores SIGINT, and dies of SIGHUP. It runs in a
+process group of its own, because Ctrl-C in a terminal would reach its plugins as well. Killed, we cannot tell it
+anything; on Linux the kernel does.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rollout.errors import FOR_A_PERSON, RESUMABLE, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _GET_PACKER = "install Packer 1.7 or newer, so that it is on PATH: https://developer.hashicorp.com/packer/install"
 # The first Packer that knows `packer init` and the block `required_plugins`.
 _INIT = (1, 7)
 _STDERR = 2
+# PR_SET_PDEATHSIG of prctl(2): which signal the kernel sends to a process when its parent has ended.
+_WHEN_THE_PARENT_ENDS = 1
+# An agent's abort, Ctrl-C, a terminal that was closed.
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Packer:
@@ -61,6 +69,7 @@ class Packer:
                 stdin=subprocess.DEVNULL,  # who reads a terminal from another process group is stopped
                 stdout=_STDERR,
                 process_group=0,
+                preexec_fn=_told_by_the_kernel(),  # noqa: PLW1509  we have one thread, and prctl takes no lock
             )
             relay.to(process)
             code = process.wait()
@@ -104,12 +113,20 @@ def _wants_plugins(folder: Path) -> bool:
     return any(re.search(r"^\s*required_plugins\s*{", text, flags=re.MULTILINE) for text in texts)
 
 
+def _told_by_the_kernel() -> Callable[[], object] | None:
+    """Return what a child of ours does first, so that it hears SIGTERM when we are killed; None where nothing does."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_WHEN_THE_PARENT_ENDS, int(signal.SIGTERM))
+
+
 def _ending(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 class _Relay:
-    """Passes the first signal that we get on to a process; further ones change nothing: it is on its way out."""
+    """Tells a process to stop at the first signal that we get; further ones change nothing: it is on its way out."""
 
     def __init__(self) -> None:
         self.heard: signal.Signals | None = None
@@ -122,20 +139,22 @@ class _Relay:
         self._pass_on()
 
     def to(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass signals on to this process from now on, one that came before too."""
+        """Tell this process from now on, of one that came before too."""
         self._process = process
         self._pass_on()
 
     def _pass_on(self) -> None:
         if self.heard and self._process and not self._passed:
             self._passed = True
-            self._process.send_signal(self.heard)
+            self._process.terminate()
 
 
 @contextmanager
 def _relay() -> Iterator[_Relay]:
     relay = _Relay()
-    before = {number: signal.signal(number, relay.hear) for number in (signal.SIGTERM, signal.SIGINT)}
+    # What is ignored already stays so: nohup wants it.
+    heard = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, relay.hear) for number in heard}
     try:
         yield relay
     finally:

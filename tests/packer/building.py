@@ -78,6 +78,15 @@ def packer(*arguments: str | Path, environment: Mapping[str, str] | None = None)
     )
 
 
+def assert_nothing_left(aws: Recorded) -> None:
+    """Instance, key and security group of a build are gone."""
+    ec2 = aws.client("ec2")
+    states = [i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
+    assert states == ["terminated"]
+    assert ec2.describe_key_pairs()["KeyPairs"] == []
+    assert [g for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"] == []
+
+
 def variables(**values: str) -> list[str]:
     """Return the command line's arguments for the variables that must be given, and for these."""
     return [argument for name, value in {**GIVEN, **values}.items() for argument in ("-var", f"{name}={value}")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.packer.building import TEMPLATE, derived, packer, simulated, source_ami, variables
+from tests.packer.building import TEMPLATE, assert_nothing_left, derived, packer, simulated, source_ami, variables
 from tests.packer.recorded import ENVIRONMENT, Recorded, recorded
 
 AMI = "ami-0123456789abcdef0"
@@ -173,8 +173,4 @@ def test_the_builds_volume_is_fast_and_encrypted(build: Build) -> None:
 
 def test_nothing_of_a_build_but_the_ami_is_left(build: Build) -> None:
     """Instance, key and security group are gone."""
-    ec2 = build.aws.client("ec2")
-    states = [i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
-    assert states == ["terminated"]
-    assert ec2.describe_key_pairs()["KeyPairs"] == []
-    assert [g for g in ec2.describe_security_groups()["SecurityGroups"] if g["GroupName"] != "default"] == []
+    assert_nothing_left(build.aws)
