@@ -108,25 +108,30 @@ hand_token_to_git() {
   git config --global "credential.${repository%%://*}://$host.helper" "store --file=$private/credentials"
 }
 
+start_clone() {
+  mkdir -p "$root" && rm -rf "$clone" && git init --quiet "$clone" && cd "$clone" &&
+    git remote add origin "$repository" && git lfs install --local --skip-smudge >/dev/null
+}
+
 fetch() {
-  attempt 7 "$root cannot be written" 'Run this as root.' mkdir -p "$root"
-  rm -rf "$clone"
-  attempt 7 "$root cannot be written" 'Run this as root.' git init --quiet "$clone"
-  cd "$clone"
-  git remote add origin "$repository"
-  git lfs install --local --skip-smudge >/dev/null
+  attempt 7 "$root cannot be written" 'Run this as root, with room on the disk.' start_clone
   attempt 4 "${commit:-$branch} cannot be fetched from $repository" \
     'Check that it is there, and that the token may read the repository.' \
     git fetch --quiet --depth 1 origin "${commit:-$branch}"
   attempt 7 'the files cannot be laid out' 'Is volume_size large enough?' git checkout --quiet --detach FETCH_HEAD
 }
 
-# Leaves the list of the files in LFS, with the checksums that the commit says, as sha256sum reads it.
-fetch_large_files() {
+# The files in LFS, with the checksums that the commit says, as sha256sum reads it.
+list_large_files() {
   git lfs ls-files --long | sed -E 's/^([0-9a-f]{64}) [*-] /\1  /' >"$private/large"
+}
+
+# All of them: what the repository's .lfsconfig leaves out, it leaves out of people's clones.
+fetch_large_files() {
+  attempt 5 'Git LFS cannot say which files are in it' 'See: git lfs fsck' list_large_files
   attempt 5 'Git LFS cannot fetch every file' \
     'Check that they were pushed (git lfs push --all), and the volume_size.' \
-    git lfs pull origin
+    git lfs pull --include= --exclude= origin
 }
 
 # The git configuration of the repository is no part of the model.
@@ -157,7 +162,8 @@ verify() {
 
 verify_list() {
   local listed found
-  listed=$(wc -l <MODEL.sha256) found=$(files)
+  # A line that is there twice counts once, and one without an end counts.
+  listed=$(sort -u MODEL.sha256 | wc -l) found=$(files)
   ((listed == found)) ||
     die 6 "MODEL.sha256 lists $listed files, and $found are there; renew it: sha256sum FILES... > MODEL.sha256"
   attempt 6 'a file is not what MODEL.sha256 says' 'Bring the file or the list up to date.' check MODEL.sha256
@@ -176,7 +182,7 @@ describe() {
 
 put_in_place() {
   describe >"$private/BUILD"
-  attempt 7 "$root/$name cannot be put in place" 'Run this as root.' move
+  attempt 7 "$root/$name cannot be put in place" 'Run this as root, with room on the disk.' move
 }
 
 move() {

@@ -295,6 +295,14 @@ def test_a_file_that_the_list_does_not_have(machine: Machine, clone: Path) -> No
     assert_refused(machine, 6, "MODEL.sha256 lists 3 files, and 4 are there")
 
 
+def test_a_list_that_has_one_file_twice(machine: Machine, clone: Path) -> None:
+    """It does not make up for one that it has not; whether the last line has an end is no matter."""
+    commit(clone, {"extra.json": "{}\n", "MODEL.sha256": (told(FILES) + told(FILES).splitlines()[0])})
+    assert_refused(machine, 6, "MODEL.sha256 lists 3 files, and 4 are there")
+    commit(clone, {"MODEL.sha256": told({**FILES, "extra.json": b"{}\n"}).rstrip()})
+    assert machine.provision()[0] == 0
+
+
 @pytest.mark.exhaustive
 def test_a_list_without_a_line(machine: Machine, clone: Path) -> None:
     """A list that says nothing about a file fails, even if the count is right."""
@@ -395,6 +403,47 @@ def _without_lfs(folder: Path) -> Path:
             if path.name not in {"git-lfs", "dnf"} and not (folder / "system" / path.name).is_symlink():
                 (folder / "system" / path.name).symlink_to(path)
     return folder / "system"
+
+
+def test_a_place_for_models_that_is_none(machine: Machine) -> None:
+    """The source AMI has something else there."""
+    machine.root.write_text("")
+    assert_refused(machine, 7, f"{machine.root} cannot be written: ", "File exists")
+
+
+FULL = 'echo "fatal: No space left on device" >&2; exit 1'
+
+
+@pytest.mark.parametrize(
+    ("program", "when", "told"),
+    [
+        ("git", "init --quiet", "cannot be written"),
+        ("git", "remote add", "cannot be written"),
+        ("git", "checkout --quiet", "the files cannot be laid out"),
+        ("mv", "", "model cannot be put in place"),
+    ],
+)
+def test_a_disk_that_is_full(machine: Machine, program: str, when: str, told: str) -> None:
+    """Wherever it fills up, nothing of the model stays."""
+    real = shutil.which(program, path=search_path())
+    machine.program(program, f'case "$*" in "{when}"*) {FULL} ;; esac\nexec {real} "$@"')
+    assert_refused(machine, 7, told, "No space left on device")
+
+
+def test_git_lfs_that_does_not_work(machine: Machine) -> None:
+    """That is one line too, with its words."""
+    machine.program(
+        "git-lfs", 'case "$1" in ls-files) echo broken >&2; exit 2 ;; esac\nexec ' + f'{tool("git-lfs")} "$@"'
+    )
+    assert_refused(machine, 5, "Git LFS cannot say which files are in it: broken")
+
+
+@pytest.mark.exhaustive
+def test_files_that_git_lfs_is_not_to_fetch_by_itself(machine: Machine, clone: Path) -> None:
+    """Whoever keeps clones small says so in the repository; the image gets them all the same."""
+    commit(clone, {".lfsconfig": "[lfs]\n\tfetchexclude = *\n"})
+    assert machine.provision()[0] == 0
+    assert (machine.model / "weights/part 2.bin").read_bytes() == FILES["weights/part 2.bin"]
 
 
 def test_a_build_that_is_stopped(machine: Machine) -> None:
