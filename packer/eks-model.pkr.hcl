@@ -33,6 +33,9 @@ source "amazon-ebs" "eks_model" {
   run_tags        = local.tags
   run_volume_tags = local.tags
 
+  # Its security group lets nobody else in.
+  temporary_security_group_source_cidrs = var.ssh_from
+
   ssh_username            = var.ssh_username
   temporary_key_pair_type = "ed25519"
   # Packer's own key does not stay in the image.
@@ -80,6 +83,11 @@ build {
       "MODEL_NAME=${var.model}",
       "MODEL_SECRET=${var.secret}",
     ]
+  }
+
+  # A node gives itself an id when it first starts; all nodes would have this instance's.
+  provisioner "shell" {
+    inline = ["sudo truncate --size 0 /etc/machine-id"]
   }
 
   post-processor "manifest" {

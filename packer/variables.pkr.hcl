@@ -102,6 +102,12 @@ variable "subnet_id" {
   description = "Subnet to build in, where the machine that runs Packer reaches the instance; empty: the default VPC's."
 }
 
+variable "ssh_from" {
+  type        = list(string)
+  default     = ["0.0.0.0/0"]
+  description = "Networks from which port 22 of the build's instance is reached; Packer's own key is needed in any case."
+}
+
 variable "iam_instance_profile" {
   type        = string
   default     = "packer-eks-model"

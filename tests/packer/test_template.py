@@ -85,6 +85,15 @@ def test_every_setting_that_only_newer_packers_know_is_there() -> None:
     assert re.search(r'metadata_options \{[^}]*http_tokens +(= "required")', text)
 
 
+def test_nodes_do_not_share_the_builds_machine_id() -> None:
+    """The last thing that is done on the instance empties the file: systemd then makes an id at the next start."""
+    text = (TEMPLATE / "eks-model.pkr.hcl").read_text(encoding="utf-8")
+    assert re.findall(r"^    (?:script|inline) +(?:= )(.*)$", text, flags=re.MULTILINE) == [
+        '"${path.root}/provision.sh"',
+        '["sudo truncate --size 0 /etc/machine-id"]',
+    ]
+
+
 def test_every_variable_is_described_and_used() -> None:
     """A variable that nothing reads, or that says nothing of itself, is a mistake."""
     blocks = re.split(r"^variable ", (TEMPLATE / "variables.pkr.hcl").read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -118,7 +127,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         source = source_ami(aws)
         folder = simulated(tmp_path_factory.mktemp("build") / "packer", aws.url)
         given = variables(source_ami=source, commit=COMMIT, branch="release/7", jenkins_build="jenkins-model-12")
-        ended = packer("build", *given, "-var", "kms_key_id=alias/model", folder, environment=ENVIRONMENT)
+        given += ["-var", "kms_key_id=alias/model", "-var", 'ssh_from=["10.1.0.0/16"]']
+        ended = packer("build", *given, folder, environment=ENVIRONMENT)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         yield Build(aws, source, json.loads((folder / "manifest.json").read_text(encoding="utf-8")), ended.stdout)
 
@@ -169,6 +179,12 @@ def test_the_builds_volume_is_fast_and_encrypted(build: Build) -> None:
     }
     assert asked["BlockDeviceMapping.1.DeviceName"] == "/dev/xvda"
     assert asked["IamInstanceProfile.Name"] == "packer-eks-model"
+
+
+def test_the_builds_instance_is_reached_from_the_given_networks_alone(build: Build) -> None:
+    """Not from everywhere, which is Packer's default and ours."""
+    asked = build.aws.asked("AuthorizeSecurityGroupIngress")
+    assert [one["IpPermissions.1.IpRanges.1.CidrIp"] for one in asked] == ["10.1.0.0/16"]
 
 
 def test_nothing_of_a_build_but_the_ami_is_left(build: Build) -> None:
