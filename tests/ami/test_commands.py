@@ -56,6 +56,11 @@ def manifest(folder: Path, ami: str, region: str = REGION) -> str:
     return "manifest.json"
 
 
+def asked_for(world: Living) -> int:
+    """How many changes somebody asked for; the world goes on by itself."""
+    return sum(change.actor != "world" for change in world.simulator.world.log.changes)
+
+
 # ---- verify
 
 
@@ -76,9 +81,28 @@ def test_all_that_is_wrong_is_said_at_once(shelf: Shelf, tmp_path: Path) -> None
     wanted = ("--architecture", "arm64", "--min-root-size", "999", "--encrypted", "--tag", "model", "--max-age", "0s")
     ended = ami(shelf, "verify", shelf.old, *wanted, cwd=tmp_path)
     assert (ended.code, ended.out) == (1, "")
-    first, *complaints = ended.err.splitlines()
+    first, *complaints, advice = ended.err.splitlines()
+    assert advice == "  next: ask for less, or build one that is: rollout ami build"
     assert first == f"rollout: {shelf.old} (eks-model-1) is not as expected:"
     assert len(complaints) == 5
+
+
+def test_tags_of_an_image_of_another_account_are_not_asked_for_in_vain(simulated: Shelf, tmp_path: Path) -> None:
+    """EC2 shows tags to their owner alone: the cluster's account looks as if the AMI had none."""
+    theirs = ("--assume-role", f"arn:aws:iam::{OTHER}:role/cluster")
+    assert ami(simulated, "share", simulated.old, "--account", OTHER, cwd=tmp_path).code == 0
+    ended = ami(simulated, "verify", simulated.old, "--tag", "nothing", *theirs, cwd=tmp_path)
+    assert (ended.code, ended.out) == (1, "")
+    assert f"AWS shows tags to the owner alone: ask for them with credentials of account {OURS}" in ended.err
+
+
+def test_without_credentials_it_is_said_where_to_look(simulated: Shelf, tmp_path: Path) -> None:
+    """The reason may be that nobody logged in, not that a right is missing."""
+    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    ended = ami(simulated, "verify", simulated.old, cwd=tmp_path, HOME=str(tmp_path), **nobody)
+    assert (ended.code, ended.out) == (2, "")
+    assert "NoCredentialsError" in ended.err
+    assert "next: look at credentials, profile and region (aws sts get-caller-identity)" in ended.err
 
 
 def test_an_image_that_is_not_there_is_exit_1(shelf: Shelf, tmp_path: Path) -> None:
@@ -95,6 +119,8 @@ def test_an_image_that_is_not_there_is_exit_1(shelf: Shelf, tmp_path: Path) -> N
         (("ami-1", "--from", "manifest.json"), "an AMI is given twice: ami-1, and --from manifest.json"),
         (("--from", "nowhere.json"), "there is no manifest of Packer's at nowhere.json"),
         (("--from", "."), ". cannot be read"),
+        (("ami-1", "--tag", "=main"), '--tag: "=main" names no tag'),
+        (("ami-1", "--assume-role", "sharing"), "--assume-role: "),
         (("ami-1", "--max-age", "30"), '--max-age: "30" is no duration'),
     ],
 )
@@ -103,6 +129,7 @@ def test_wrong_usage_is_exit_2(simulated: Shelf, tmp_path: Path, arguments: tupl
     ended = ami(simulated, "verify", *arguments, cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "")
     assert told in ended.err
+    assert "\n  next: " in ended.err
 
 
 def test_a_region_is_needed_and_found_where_aws_finds_it(simulated: Shelf, tmp_path: Path) -> None:
@@ -175,13 +202,13 @@ def test_undo_revokes_our_grants_only(simulated: Shelf, tmp_path: Path) -> None:
 
 def test_aws_own_key_is_refused_with_the_way_out(simulated: Shelf, world: Living, tmp_path: Path) -> None:
     """Nothing is sent: AWS would refuse the snapshot after the image was shared already."""
-    changes = len(world.simulator.world.log.changes)
+    changes = asked_for(world)
     default = world.simulator.scenario.images[3].id
     ended = ami(simulated, "share", default, "--account", OTHER, "--kms-grant", cwd=tmp_path)
     assert ended.code == 2
     assert f"snap-{default[4:]} is encrypted under a key that AWS manages ({simulated.managed}" in ended.err
     assert f"aws ec2 copy-image --region {REGION} --source-region {REGION} --source-image-id {default}" in ended.err
-    assert len(world.simulator.world.log.changes) == changes
+    assert asked_for(world) == changes
 
 
 @pytest.mark.parametrize("account", ["1234", "12345678901a", ""])

@@ -38,4 +38,6 @@ def read(manifest: Path) -> str:
     except FileNotFoundError:
         raise UserError(f"there is no manifest of Packer's at {manifest}", hint="rollout ami build") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{manifest} cannot be read: {error}") from error
+        raise UserError(
+            f"{manifest} cannot be read: {error}", hint="name the file that Packer wrote, such as packer/manifest.json"
+        ) from error

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Seconds between two looks.
 PAUSE = 3.0
 
+_WHO_WE_ARE = "look at credentials, profile and region (aws sts get-caller-identity), and at the rights: docs/rights.md"
+
 Ami = Annotated[str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False)]
 From = Annotated[
     Path | None,
@@ -35,11 +37,23 @@ AssumeRole = Annotated[
 
 
 def connected(region: str | None, role: str | None) -> Builder:
-    """Connect to where images are built. Raises `UserError` where no region is known."""
+    """Connect to where images are built. Raises `UserError` where no region is known, or the role is none."""
     from rollout.adapters.images import builder
     from rollout.cli import workplace
 
-    return builder(region, role, workplace.new_run())
+    return builder(region, role and _arn(role), workplace.new_run())
+
+
+def _arn(role: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from rollout.config import RoleArn
+
+    try:
+        return TypeAdapter[str](RoleArn).validate_python(role)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError(f"--assume-role: {problem}", hint="--assume-role arn:aws:iam::ACCOUNT:role/NAME") from None
 
 
 def existing(builder: Builder, ami: str) -> Image:
@@ -65,7 +79,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise UserError(f"AWS: {error.detail}", hint="the rights that this needs: docs/rights.md") from error
+        raise UserError(f"AWS: {error.detail}", hint=_WHO_WE_ARE) from error
     except Retry as error:
         raise UserError(f"AWS: {error.detail}", hint="try again", exit_code=RESUMABLE) from error
     except Unknown as error:

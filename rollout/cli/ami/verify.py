@@ -49,12 +49,23 @@ def verify(  # noqa: PLR0913  one parameter for each option
     found = complaints(image, expected, datetime.now(UTC))
     if found:
         reasons = "\n  ".join(found)
-        raise UserError(f"{image.id} ({image.name}) is not as expected:\n  {reasons}", exit_code=FOR_A_PERSON)
+        problem = f"{image.id} ({image.name}) is not as expected:\n  {reasons}"
+        raise UserError(problem, hint=_advice(image, builder.account), exit_code=FOR_A_PERSON)
     typer.echo(f"{image.id} ({image.name}) is as expected: {_summary(image)}")
 
 
+def _advice(image: Image, ours: str) -> str:
+    if image.owner != ours:
+        return f"AWS shows tags to the owner alone: ask for them with credentials of account {image.owner}"
+    return "ask for less, or build one that is: rollout ami build"
+
+
 def _tag(text: str) -> tuple[str, str | None]:
+    from rollout.errors import UserError
+
     key, sign, value = text.partition("=")
+    if not key:
+        raise UserError(f'--tag: "{text}" names no tag', hint="--tag KEY or --tag KEY=VALUE")
     return key, value if sign else None
 
 
@@ -70,7 +81,7 @@ def _age(text: str | None) -> timedelta | None:
     try:
         return timedelta(seconds=float(str(seconds(text))))
     except ValueError as error:
-        raise UserError(f"--max-age: {error}") from error
+        raise UserError(f"--max-age: {error}", hint="--max-age 12h, or 30d") from error
 
 
 def _summary(image: Image) -> str:
