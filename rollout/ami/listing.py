@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rollout.ami.images import Image, Permissions, Snapshot
+from rollout.errors import Refusal
 from rollout.plan import TemplateUse
 from rollout.record import Record
 from rollout.scouted import GroupScouted
@@ -89,15 +90,29 @@ def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
     return {image: tuple(who) for image, who in found.items()}
 
 
-def unread(inventory: Inventory) -> tuple[str, ...]:
-    """Return what is not known of unfinished rollouts: those whose templates no account has that was looked into."""
+def unread(inventory: Inventory) -> tuple[Refusal, ...]:
+    """Return what may be needed and is not known, with what would tell it."""
+    return (*_rollouts_elsewhere(inventory), *_unresolved(inventory))
+
+
+def _rollouts_elsewhere(inventory: Inventory) -> Iterator[Refusal]:
+    """Yield the unfinished rollouts whose templates no account has that was looked into."""
     known = {template.id for place in inventory.places for template in place.templates}
-    return tuple(
-        f"rollout {rollout.id} on cluster {rollout.plan.cluster} is unfinished, and its launch templates are in no "
-        f"account that was looked into"
-        for rollout in inventory.rollouts
-        if {source.use.template_id for group in rollout.plan.groups for source in group.sources} - known
-    )
+    for rollout in inventory.rollouts:
+        if {source.use.template_id for group in rollout.plan.groups for source in group.sources} - known:
+            problem = (
+                f"rollout {rollout.id} on cluster {rollout.plan.cluster} is unfinished, and its launch templates are "
+                f"in no account that was looked into"
+            )
+            yield Refusal(problem, "add --config FILE of that cluster")
+
+
+def _unresolved(inventory: Inventory) -> Iterator[Refusal]:
+    """Yield what names its image by a parameter of which AWS did not say which image that is."""
+    for image, who in needs(inventory).items():
+        if not image.startswith("ami-"):
+            problem = f"AWS does not say which image {image} is, which {', '.join(who)} would launch"
+            yield Refusal(problem, f"is there such a parameter? aws ssm get-parameter --name {image.split(':')[-1]}")
 
 
 def _of_place(place: Place) -> Iterator[tuple[str, str]]:

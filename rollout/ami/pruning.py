@@ -8,6 +8,7 @@ the next one finds them by what AWS wrote into their description, and takes thos
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from rollout.errors import Refused, Retry, Unknown
 
 # Nothing can be launched from an image in another state; in these it is not for us to remove.
 _AVAILABLE = "available"
+# The tag in which the Packer template writes down what it was told to begin names with.
+_PREFIX_TAG = "ami_prefix"
 _LEFT_ALONE = {
     "pending": "it is being made",
     "transient": "it is being made",
@@ -40,9 +43,9 @@ class Verdict:
 
 
 def verdicts(inventory: Inventory, prefix: str, keep: int) -> tuple[Verdict, ...]:
-    """Return for each image of the prefix, newest first, what becomes of it; `keep`: how many of the newest stay."""
+    """Return for each image of the prefix, newest first, what becomes of it; `keep`: see `_newest`."""
     images = inventory.named(prefix)
-    newest = frozenset(image.id for image in [one for one in images if one.state == _AVAILABLE][:keep])
+    newest = frozenset(_newest(images, keep))
     needed = needs(inventory)
     kept = {one.id: (*_stays(one, inventory, newest, keep), *needed.get(one.id, ())) for one in images}
     left = list(inventory.images)
@@ -53,6 +56,16 @@ def verdicts(inventory: Inventory, prefix: str, keep: int) -> tuple[Verdict, ...
         snapshots = () if kept[image.id] else _alone(image, left)
         found.append(Verdict(image, kept[image.id], snapshots))
     return tuple(reversed(found))
+
+
+def _newest(images: tuple[Image, ...], keep: int) -> Iterator[str]:
+    """Yield the newest available images, so many of each prefix that Packer tags: one may begin as another does."""
+    counted = Counter[str | None]()
+    for image in images:
+        prefix = image.tags.get(_PREFIX_TAG)
+        if image.state == _AVAILABLE and counted[prefix] < keep:
+            counted[prefix] += 1
+            yield image.id
 
 
 def _stays(image: Image, inventory: Inventory, newest: frozenset[str], keep: int) -> Iterator[str]:

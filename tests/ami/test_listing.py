@@ -10,7 +10,7 @@ from rollout.ami.images import Permissions
 from rollout.ami.listing import Inventory, Place, needs, unread
 from rollout.cli.ami.listing import page
 from rollout.scouted import Override
-from rollout.seen import VersionSeen
+from rollout.seen import TemplateSeen, VersionSeen
 from tests.ami import inventories as given
 from tests.core import build
 
@@ -95,7 +95,16 @@ def test_a_rollout_elsewhere_is_named_as_not_known() -> None:
     rollout = build.record()
     assert unread(given.inventory(places=(replace(OWN, templates=(build.template(),)),), rollouts=(rollout,))) == ()
     (problem,) = unread(given.inventory(rollouts=(rollout,)))
-    assert problem.startswith("rollout r1 on cluster c is unfinished")
+    assert problem.problem.startswith("rollout r1 on cluster c is unfinished")
+
+
+def test_a_parameter_that_aws_does_not_resolve_is_named_as_not_known() -> None:
+    """It may be any image: nothing can be told to be unneeded."""
+    alias = "resolve:ssm:/images/workers"
+    template = TemplateSeen("id-lt", "lt", 1, 1, (VersionSeen(1, alias, ""),))
+    (problem,) = unread(given.inventory(places=(replace(OWN, groups=(given.group(),), templates=(template,)),)))
+    assert problem.problem == f"AWS does not say which image {alias} is, which group workers (lt $Latest) would launch"
+    assert problem.hint.endswith("--name /images/workers")
 
 
 def test_accounts_are_named_where_there_are_several() -> None:

@@ -51,6 +51,12 @@ def test_only_available_images_count_as_the_newest() -> None:
     ]
 
 
+def test_the_newest_stay_of_each_prefix_that_packer_was_given() -> None:
+    """eks-model means eks-model-gpu too: a new image of the one does not let go what was just built of the other."""
+    tagged = [replace(one, tags={"ami_prefix": "eks-model-gpu" if one is FIVE[4] else "eks-model"}) for one in FIVE]
+    assert "".join(going(given.inventory(*tagged))) == "321"
+
+
 def test_other_names_are_not_touched() -> None:
     """Images whose names begin otherwise are in no verdict, and count for nothing."""
     strangers = tuple(replace(one, name=f"other-{one.name}") for one in FIVE[1:])

@@ -29,7 +29,7 @@ def list_(
     for line in page(found, prefix):
         typer.echo(line)
     for problem in unread(found):
-        typer.echo(f"not known: {problem}", err=True)
+        typer.echo(f"not known: {problem.problem}; {problem.hint}", err=True)
 
 
 def page(found: Inventory, prefix: str) -> Iterator[str]:

@@ -44,8 +44,8 @@ def _look(reader: inventory.Reader) -> Inventory:
 
     found = reader.look()
     if problems := unread(found):
-        reasons = "\n  ".join(problems)
-        raise UserError(f"nothing is pruned, because\n  {reasons}", hint="add --config FILE of that cluster")
+        reasons = "\n  ".join(f"{one.problem}\n    next: {one.hint}" for one in problems)
+        raise UserError(f"nothing is pruned, because\n  {reasons}")
     return found
 
 
