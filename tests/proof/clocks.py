@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 
 from rollout.journal import read_journal
@@ -39,18 +39,36 @@ def _deadline(world: ProofWorld, result: Result) -> datetime | None:
     return found
 
 
-def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int) -> Outcome:
-    """Set the wall clock of the runner's machine ahead, or back, at its wait of this number."""
+def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int, *, late: bool) -> Outcome:
+    """Set the wall clock of the runner's machine ahead, or back, at its wait of this number.
+
+    `late`: that this is after the drain deadline; else it must be before the deadline is stored.
+    """
     expected = undisturbed_deadline(site, reference.case)
     with site.trial(reference.case) as (outcome, world):
         result = world.bear(world.start_arguments, _wall(seconds, at)).finish()
         outcome.judge(world, result, reference)
-        if not (world.directory / SET).exists():
-            outcome.problems.append("it ended before the clock was set")
+        outcome.problems += _set_elsewhen(world, result, late=late)
         found = _deadline(world, result)
         if found != expected:
             outcome.problems.append(f"the drain deadline is {found}, undisturbed {expected}")
     return outcome
+
+
+def _set_elsewhen(world: ProofWorld, result: Result, *, late: bool) -> Iterator[str]:
+    """Tell if the clock was set at another moment than the run is about."""
+    mark = world.directory / SET
+    if not mark.exists():
+        yield "it ended before the clock was set"
+        return
+    journal = read_journal(world.url)
+    stored = next(one.at for one in journal.events(result.rollout_id) if one.text.startswith("READY → DRAIN"))
+    deadline = journal.load(result.rollout_id).drain_deadline
+    journal.close()
+    moment = datetime.fromtimestamp(float(mark.read_text()), UTC)
+    assert deadline
+    if moment < deadline if late else moment >= stored:
+        yield f"the clock was set at {moment}; the drain deadline {deadline} was stored at {stored}"
 
 
 def another_host(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:

@@ -14,7 +14,7 @@ from rollout.journal import term
 if TYPE_CHECKING:
     from rollout.gate import Readings
 
-#: Appears in a child's folder when its wall clock was set.
+#: Appears in a child's folder when its wall clock was set, and says when: the world's seconds since the epoch.
 SET = Path("the-clock-was-set")
 
 
@@ -54,7 +54,7 @@ class ShiftedClock(SimulatedClock):
         if self._waits_left:
             self._waits_left -= 1
             if not self._waits_left:
-                SET.touch()
+                SET.write_text(str(self._world()))
         super().wait(self._in_the_world(until))
 
     def pause(self, until: datetime) -> None:
