@@ -48,7 +48,14 @@ def begin(folder: Path, *arguments: str, path: str, **more: str) -> subprocess.P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hears,  # noqa: PLW1509  it takes no lock
     )
+
+
+def _hears() -> None:
+    """Ignore no signal: whoever runs the tests in the background, or under nohup, does, and children inherit it."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def build(folder: Path, *arguments: str, path: str, **more: str) -> tuple[int, str, str]:
