@@ -41,6 +41,11 @@ CONTENDED = frozenset({"ResourceContention", "ScalingActivityInProgress"})
 # process and has ended does not come back by waiting.
 DELAYED = frozenset({"RequestExpired"})
 
+# STS could not reach the identity provider of a service account (API reference, AssumeRoleWithWebIdentity).
+UNREACHED = frozenset({"IDPCommunicationError"})
+# Credentials are renewed inside of a call: what these answer says that the call itself never left.
+_RENEWING = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity"})
+
 # Nothing had left yet.
 _NOT_SENT = (
     b.EndpointConnectionError,
@@ -82,8 +87,7 @@ def translated(*, mutating: bool) -> Iterator[None]:
 def translate(error: Exception, *, mutating: bool) -> EdgeError:
     """Return what `error` means for the call that raised it."""
     if isinstance(error, b.ClientError):
-        # Credentials are renewed inside of a call: what AssumeRole answers says that the call itself never left.
-        return _answered(error, mutating=mutating and error.operation_name != "AssumeRole")
+        return _answered(error, mutating=mutating and error.operation_name not in _RENEWING)
     detail = one_line(f"{type(error).__name__}: {error}")
     if isinstance(error, _NOT_SENT):
         return Retry(detail)
@@ -101,7 +105,7 @@ def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
     code, request_id = code_of(error), metadata.get("RequestId")
     message = error.response.get("Error", {}).get("Message", "")
     detail = one_line(f"{error.operation_name}: {code}: {message}")
-    if code in THROTTLED | CONTENDED | DELAYED:
+    if code in THROTTLED | CONTENDED | DELAYED | UNREACHED:
         return Retry(detail, request_id=request_id)
     if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR:
         kind = Unknown if mutating else Retry

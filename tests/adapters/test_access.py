@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 from rollout.adapters.access import Account, own_account, simulated_account
 from rollout.adapters.aws import AwsFleet
+from rollout.adapters.aws_errors import translated
 from rollout.adapters.eks_token import EksToken
 from rollout.errors import Refused, Retry
 from tests.adapters.living import RUN, Living, open_gate
@@ -76,6 +78,21 @@ def test_a_role_that_cannot_be_assumed_means_that_nothing_was_sent(
     world.fault(fault, operation="AssumeRole")
     with pytest.raises(kind, match="AssumeRole"):
         fleet.suspend("workers", ["AZRebalance"])
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "IDPCommunicationError", Retry),
+        (500, "InternalFailure", Retry),
+        (400, "InvalidIdentityToken", Refused),
+    ],
+)
+def test_nor_was_anything_where_a_pods_role_cannot_be_assumed(status: int, code: str, kind: type[Exception]) -> None:
+    """A service account's token is exchanged inside of a call too; STS may fail to reach the identity provider."""
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(kind, match=code), translated(mutating=True):
+        raise ClientError(answer, "AssumeRoleWithWebIdentity")
 
 
 def test_without_credentials_a_person_must_act(monkeypatch: pytest.MonkeyPatch, world: Living) -> None:
