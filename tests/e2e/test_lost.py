@@ -16,7 +16,7 @@ from tests.e2e.proving import broken, end_state
 from tests.e2e.simulated import Result, Simulated, simulator
 from tests.journal.samples import tamper
 
-#: Whole rollouts after the loss: make exhaustive, and CI, run them.
+#: What takes long: make exhaustive, and CI, run it.
 exhaustive = pytest.mark.exhaustive
 
 #: Two groups of two nodes, and Jobs of minutes.
@@ -92,6 +92,7 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     assert changes(simulated) == before
 
 
+@exhaustive
 def test_a_journal_that_cannot_be_read_is_not_lost(world: Worlds) -> None:
     """Damaged, away, or of another version: doctor says what to do about that, and speaks of no rebuilding."""
     simulated = world(SMALL)
