@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -106,6 +107,19 @@ def test_nothing_ends_a_rollout_before_its_deadlines(jenkinsfile: Parsed) -> Non
 def _seconds(timeout: Call) -> float:
     assert timeout.named["unit"] == "HOURS"
     return float(timeout.named["time"]) * 3600
+
+
+@pytest.mark.parametrize(("answer", "code"), [(0, 0), (2, 0), (75, 1), (77, 1)])
+def test_evidence_that_cannot_be_read_is_told(jenkinsfile: Parsed, tmp_path: Path, answer: int, code: int) -> None:
+    """A rollout that was never begun (2) has none; a journal that does not answer, or is not understood, is no such."""
+    (script,) = (one for one in scripts(jenkinsfile) if "mkdir evidence" in one)
+    stub = tmp_path / "rollout"
+    stub.write_text(f"#!/bin/sh\nexit {answer}\n", encoding="utf-8")
+    stub.chmod(0o755)
+    given = {"PATH": f"{tmp_path}:{os.defpath}", "ROLLOUT": "job/7", "CONFIG": "rollout.yaml"}
+    ran = subprocess.run(["/bin/sh", "-xec", script], cwd=tmp_path, env=given, capture_output=True, check=False)
+    assert ran.returncode == code, ran.stderr
+    assert (tmp_path / "evidence/rollout.jsonl").exists() is (answer == 0)
 
 
 def test_shellcheck_finds_no_fault_with_the_scripts(jenkinsfile: Parsed) -> None:
