@@ -101,17 +101,20 @@ class Lend:
 Step = Permit | Lend
 
 
-def look(images: Images, image: Image, *, grants: bool) -> Looked:
-    """Return what there is to know of an image before it is shared or taken back; `grants`: its keys' grants too."""
+def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Looked:
+    """Return what there is to know of an image before it is shared or taken back.
+
+    `keys`, `grants`: those of its snapshots too, and the grants of these keys.
+    """
     snapshots = images.snapshots(image.snapshots)
     things = (image.id, *(one.id for one in snapshots))
-    keys = {one.key: images.key(one.key) for one in snapshots if one.key}
-    lendable = [arn for arn, key in keys.items() if grants and not key.managed]
+    found = {one.key: images.key(one.key) for one in snapshots if keys and one.key}
+    lendable = [arn for arn, key in found.items() if grants and not key.managed]
     return Looked(
         image,
         snapshots,
         {thing: images.permissions(thing) for thing in things},
-        keys,
+        found,
         {arn: images.grants(arn) for arn in lendable},
     )
 
@@ -127,12 +130,16 @@ def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool) -> tuple[
 
 
 def to_take_back(looked: Looked, accounts: Sequence[str]) -> tuple[Step, ...]:
-    """Return the steps after which nothing of ours lets the accounts use the image any more, the image first."""
+    """Return the steps after which the accounts can launch the image no longer, the image first."""
     return (
         *(Permit(looked.image.id, account, allowed=False) for account in accounts),
         *(Permit(one.id, account, allowed=False) for one in looked.snapshots for account in accounts),
-        *(Lend(key, looked.image.id, account, allowed=False) for key in looked.grants for account in accounts),
     )
+
+
+def to_revoke(looked: Looked, accounts: Sequence[str]) -> tuple[Step, ...]:
+    """Return the steps after which no grant of ours for the image is left to the accounts."""
+    return tuple(Lend(key, looked.image.id, account, allowed=False) for key in looked.grants for account in accounts)
 
 
 def refusals(looked: Looked, accounts: Sequence[str], ours: str) -> tuple[Refusal, ...]:

@@ -200,6 +200,21 @@ def test_undo_revokes_our_grants_only(simulated: Shelf, tmp_path: Path) -> None:
     assert permissions(simulated, simulated.new) == {Permissions()}
 
 
+@pytest.mark.parametrize("operation", ["DescribeKey", "ListGrants"])
+def test_undo_closes_the_image_whatever_its_key_says(
+    simulated: Shelf, world: Living, tmp_path: Path, operation: str
+) -> None:
+    """A key that is gone, or that we may not look at, is told of, after nobody can launch the image any more."""
+    ami(simulated, "share", simulated.new, "--account", OTHER, "--kms-grant", cwd=tmp_path)
+    world.fault({"error": {"status": 400, "code": "AccessDeniedException"}}, operation=operation)
+    undone = ami(simulated, "share", simulated.new, "--account", OTHER, "--undo", cwd=tmp_path)
+    assert (undone.code, f"{operation}: AccessDeniedException" in undone.err) == (2, True)
+    world.mend()
+    assert permissions(simulated, simulated.new) == {Permissions()}
+    assert ami(simulated, "share", simulated.new, "--account", OTHER, "--undo", cwd=tmp_path).code == 0
+    assert simulated.images.grants(simulated.key) == ()
+
+
 def test_aws_own_key_is_refused_with_the_way_out(simulated: Shelf, world: Living, tmp_path: Path) -> None:
     """Nothing is sent: AWS would refuse the snapshot after the image was shared already."""
     changes = asked_for(world)

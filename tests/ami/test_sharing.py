@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from rollout.ami.images import Disk, Grant, Image, Key, Permissions, Snapshot
-from rollout.ami.sharing import Lend, Looked, Permit, advice, left_behind, not_ours, refusals, to_share, to_take_back
+from rollout.ami.sharing import (
+    Lend,
+    Looked,
+    Permit,
+    advice,
+    left_behind,
+    not_ours,
+    refusals,
+    to_revoke,
+    to_share,
+    to_take_back,
+)
 from tests.ami.shelves import OTHER, OURS
 
 THIRD = "333333333333"
@@ -38,7 +49,7 @@ def test_the_image_is_shared_last_and_taken_back_first() -> None:
         f"snap-2: shared with {OTHER}",
         f"ami-1: shared with {OTHER}",
     ]
-    assert told(to_take_back(looked(), [OTHER])) == [
+    assert told((*to_take_back(looked(), [OTHER]), *to_revoke(looked(), [OTHER]))) == [
         f"ami-1: not shared with {OTHER}",
         f"snap-1: not shared with {OTHER}",
         f"snap-2: not shared with {OTHER}",

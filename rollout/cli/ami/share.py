@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from rollout.cli.ami import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rollout.adapters.images import Builder
     from rollout.ami.images import Image
@@ -59,9 +60,10 @@ def _accounts(given: Sequence[str]) -> tuple[str, ...]:
 def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: bool) -> None:
     from rollout.ami import sharing
 
-    looked = sharing.look(builder.images, image, grants=grants)
+    look = partial(sharing.look, builder.images, image, grants=grants)
+    looked = look()
     _refuse("not shared", sharing.refusals(looked, accounts, builder.account))
-    _carry_out(builder, looked, sharing.to_share(looked, accounts, grants=grants), grants=grants)
+    _carry_out(builder, looked, sharing.to_share(looked, accounts, grants=grants), look)
     _say(sharing.advice(looked, accounts, grants=grants))
 
 
@@ -69,8 +71,13 @@ def _take_back(builder: Builder, image: Image, accounts: Sequence[str]) -> None:
     from rollout.ami import sharing
 
     _refuse("not taken back", sharing.not_ours(image, accounts, builder.account))
-    looked = sharing.look(builder.images, image, grants=True)
-    _carry_out(builder, looked, sharing.to_take_back(looked, accounts), grants=True)
+    # The keys last: one that is gone, or that we may not look at, is no reason to leave the image open.
+    look = partial(sharing.look, builder.images, image, keys=False, grants=False)
+    looked = look()
+    _carry_out(builder, looked, sharing.to_take_back(looked, accounts), look)
+    look = partial(sharing.look, builder.images, image, grants=True)
+    looked = look()
+    _carry_out(builder, looked, sharing.to_revoke(looked, accounts), look)
     _say(sharing.left_behind(looked, accounts))
 
 
@@ -83,7 +90,7 @@ def _refuse(what: str, reasons: Sequence[Refusal]) -> None:
         raise UserError(f"{what}, because\n  {told}")
 
 
-def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], *, grants: bool) -> None:
+def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], look: Callable[[], Looked]) -> None:
     """Send what does not hold yet, one by one, and look until all of it is seen."""
     for step in steps:
         if step.holds(looked):
@@ -92,17 +99,16 @@ def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], *, grant
             step.send(builder.images, looked)
             typer.echo(f"{step}: asked")
     if not all(step.holds(looked) for step in steps):
-        _see(builder, looked.image, steps, grants=grants)
+        _see(steps, look)
         typer.echo("all of it is seen on AWS")
 
 
-def _see(builder: Builder, image: Image, steps: Sequence[Step], *, grants: bool) -> None:
+def _see(steps: Sequence[Step], look: Callable[[], Looked]) -> None:
     """Look until every step holds. Raises `UserError`, exit 75, where AWS does not show one of them in time."""
-    from rollout.ami.sharing import look
     from rollout.errors import RESUMABLE, UserError
 
     for _ in range(LOOKS):
-        looked = look(builder.images, image, grants=grants)
+        looked = look()
         missing = [step for step in steps if not step.holds(looked)]
         if not missing:
             return
