@@ -40,10 +40,16 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_is_there_at_once() -> None:
-    """Help costs at most ten times what a bare interpreter costs, in processor time: other work does not count."""
-    tries = [(_seconds("-c", "pass"), _seconds("-m", "rollout", "--help")) for _ in range(5)]
-    bare, ours = (min(column) for column in zip(*tries, strict=True))
-    assert ours <= 10 * bare
+    """Help costs at most ten times what a bare interpreter costs, in processor time: other work does not count.
+
+    Other work on the same core costs caches all the same, so the least of many tries is what counts.
+    """
+    bare = ours = float("inf")
+    for _ in range(30):
+        bare, ours = min(bare, _seconds("-c", "pass")), min(ours, _seconds("-m", "rollout", "--help"))
+        if ours <= 10 * bare:
+            return
+    pytest.fail(f"help takes {ours * 1000:.0f} ms of processor time, a bare interpreter {bare * 1000:.0f} ms")
 
 
 def _seconds(*arguments: str) -> float:
