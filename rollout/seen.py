@@ -167,8 +167,23 @@ class NodeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """The controller of a pod. A kind alone says little: Volcano's `Job` is not the `Job` of batch/v1."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+    @property
+    def group(self) -> str:
+        """The API group, such as `batch`; "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class PodSeen:
-    """A pod. `owner_kind`, `owner_name`: its controller, None for a bare pod; `labels`: the pod's own.
+    """A pod. `owner`: its controller, None for a bare pod; `labels`: the pod's own.
 
     `deleting`: the instant at which its grace period ends (deletionTimestamp), None if nobody deletes it.
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
@@ -179,8 +194,7 @@ class PodSeen:
     uid: str
     node: str | None
     phase: str
-    owner_kind: str | None
-    owner_name: str | None
+    owner: Owner | None
     labels: Mapping[str, str]
     mirror: bool = False
     pinned: bool = False
@@ -194,7 +208,7 @@ class PodSeen:
     @property
     def label(self) -> str:
         """The pod in words, with its namespace and controller."""
-        owner = f" of {self.owner_kind} {self.owner_name}" if self.owner_kind else ""
+        owner = f" of {self.owner.kind} {self.owner.name}" if self.owner else ""
         return f"pod {self.namespace}/{self.name}{owner}"
 
 
@@ -260,13 +274,17 @@ class Seen:
         """Return the instance of that id from any group, None if no group lists it."""
         return self._instances.get(instance_id)
 
+    def nodes_on(self, instance_id: str) -> tuple[NodeSeen, ...]:
+        """Return all Node objects of this instance, matched by providerID: a stale one may stand beside the living."""
+        return self._nodes.get(instance_id, ())
+
     def node_of(self, instance_id: str) -> NodeSeen | None:
         """Return the node that runs on this instance (matched by providerID), None if none has joined."""
-        return self._nodes.get(instance_id)
+        return next(iter(self._nodes.get(instance_id, ())[-1:]), None)
 
     def nodes_of(self, group: GroupSeen) -> tuple[NodeSeen, ...]:
         """Return the nodes of a group's living instances."""
-        nodes = (self._nodes.get(instance.id) for instance in group.living)
+        nodes = (self.node_of(instance.id) for instance in group.living)
         return tuple(node for node in nodes if node is not None)
 
     def selected_otherwise(self, selector: Mapping[str, str]) -> tuple[str, ...]:
@@ -286,8 +304,12 @@ class Seen:
         return {instance.id: instance for group in self.groups for instance in group.instances}
 
     @cached_property
-    def _nodes(self) -> dict[str, NodeSeen]:
-        return {node.instance_id: node for node in self.nodes if node.instance_id}
+    def _nodes(self) -> dict[str, tuple[NodeSeen, ...]]:
+        by_instance: defaultdict[str, list[NodeSeen]] = defaultdict(list)
+        for node in self.nodes:
+            if node.instance_id:
+                by_instance[node.instance_id].append(node)
+        return {instance_id: tuple(nodes) for instance_id, nodes in by_instance.items()}
 
     @cached_property
     def _pods(self) -> dict[str, tuple[PodSeen, ...]]:

@@ -12,12 +12,13 @@ from rollout.seen import (
     SCALE_DOWN_DISABLED,
     AutoscalerSeen,
     NodeSeen,
+    Owner,
     PodSeen,
     Taint,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # A pod that the kubelet runs from a file; the API server only mirrors it.
 _MIRROR = "kubernetes.io/config.mirror"
@@ -54,8 +55,6 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     """Return a pod."""
     metadata = raw["metadata"]
     annotations = metadata.get("annotations") or {}
-    owners = metadata.get("ownerReferences") or ()
-    owner: Mapping[str, Any] = next((one for one in owners if one.get("controller")), {})
     deleting = metadata.get("deletionTimestamp")
     return PodSeen(
         namespace=metadata["namespace"],
@@ -63,13 +62,17 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         uid=metadata["uid"],
         node=raw["spec"].get("nodeName") or None,
         phase=raw.get("status", {}).get("phase", "Pending"),
-        owner_kind=owner.get("kind"),
-        owner_name=owner.get("name"),
+        owner=_owner(metadata.get("ownerReferences") or ()),
         labels=metadata.get("labels") or {},
         mirror=_MIRROR in annotations,
         pinned=any(annotations.get(key) == value for key, value in _PINS.items()),
         deleting=datetime.fromisoformat(deleting) if deleting else None,
     )
+
+
+def _owner(references: Iterable[Mapping[str, Any]]) -> Owner | None:
+    owner = next((one for one in references if one.get("controller")), None)
+    return Owner(owner["apiVersion"], owner["kind"], owner["name"], owner["uid"]) if owner else None
 
 
 def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:

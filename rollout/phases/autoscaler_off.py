@@ -99,9 +99,10 @@ def _pods(seen: Seen, record: Record) -> tuple[PodSeen, ...]:
         pod
         for pod in seen.pods
         if pod.namespace == where.namespace
-        and pod.owner_kind == "ReplicaSet"
+        and pod.owner is not None
+        and pod.owner.kind == "ReplicaSet"
         # A ReplicaSet is named after its Deployment and a hash; a longer name is another Deployment's.
-        and (pod.owner_name or "").rpartition("-")[0] == where.name
+        and pod.owner.name.rpartition("-")[0] == where.name
         and not pod.finished
     )
 

@@ -73,11 +73,11 @@ def _evict(view: View, pod: PodSeen) -> Effect | None:
 
 def _kill(view: View, pod: PodSeen) -> Effect | None:
     """A protected pod past the deadline: evicted, then deleted with its grace period, then without."""
-    owner = f"{pod.namespace}/{pod.owner_name or pod.name}"
+    owner = f"{pod.namespace}/{pod.owner.name if pod.owner else pod.name}"
     if pod.deleting:
         return _finish(view, pod, kills=owner)
-    if view.record.plan.settings.on_deadline == "job" and pod.owner_kind == "Job" and pod.owner_name:
-        return DeleteJob(namespace=pod.namespace, name=pod.owner_name, pod_uid=pod.uid, node=view.name, kills=owner)
+    if view.record.plan.settings.on_deadline == "job" and pod.owner and pod.owner.kind == "Job":
+        return DeleteJob(namespace=pod.namespace, name=pod.owner.name, pod_uid=pod.uid, node=view.name, kills=owner)
     eviction = _eviction(view, pod, kills=owner)
     return _delete(view, pod, grace=None, kills=owner) if _refused(view, eviction.key) else eviction
 

@@ -18,15 +18,18 @@ def holding(pods: Iterable[PodSeen], protected: Protected) -> tuple[PodSeen, ...
 
 def leaving(pods: Iterable[PodSeen]) -> tuple[PodSeen, ...]:
     """Return the pods that must be gone before the instance goes (those that kubectl drain would evict too)."""
-    return tuple(pod for pod in pods if not (pod.finished or pod.mirror or pod.owner_kind == "DaemonSet"))
+    return tuple(
+        pod for pod in pods if not (pod.finished or pod.mirror or (pod.owner and pod.owner.kind == "DaemonSet"))
+    )
 
 
 def is_protected(pod: PodSeen, protected: Protected) -> bool:
     """Tell whether a pod's controller is one of those that the settings protect."""
     return (
-        pod.owner_kind in protected.kinds
+        pod.owner is not None
+        and pod.owner.kind in protected.kinds
         and (not protected.namespaces or pod.namespace in protected.namespaces)
-        and (not protected.prefixes or (pod.owner_name or "").startswith(protected.prefixes))
+        and (not protected.prefixes or pod.owner.name.startswith(protected.prefixes))
         and all(pod.labels.get(name) == value for name, value in protected.labels.items())
     )
 

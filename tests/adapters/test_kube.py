@@ -42,6 +42,11 @@ def change(cluster: Cluster, node: NodeSeen, wanted: NodeChange) -> NodeSeen:
     return next(one for one in cluster.nodes() if one.uid == node.uid)
 
 
+def job_of(pod: PodSeen) -> str:
+    assert pod.owner is not None
+    return pod.owner.name
+
+
 # ---- reads
 
 
@@ -55,8 +60,10 @@ def test_nodes_are_matched_to_instances_by_their_provider_id(cluster: Cluster, e
 def test_a_pod_is_seen_with_its_controller_and_what_it_says_of_itself(cluster: Cluster) -> None:
     """Job pods name their Job, mirror pods are told, and a pod that must not be disrupted is pinned."""
     job, bare, mirror = (pods(cluster, begins)[0] for begins in ("long-", "bare", "kube-proxy"))
-    assert (job.owner_kind, job.owner_name and job.owner_name[:5], job.phase) == ("Job", "long-", "Running")
-    assert (bare.owner_kind, bare.pinned, bare.mirror) == (None, True, False)
+    assert job.owner is not None
+    assert (job.owner.api_version, job.owner.kind, job.owner.name[:5]) == ("batch/v1", "Job", "long-")
+    assert (job.owner.group, job.phase) == ("batch", "Running")
+    assert (bare.owner, bare.pinned, bare.mirror) == (None, True, False)
     assert mirror.mirror
     assert not job.pinned
 
@@ -325,7 +332,7 @@ def test_a_pod_is_deleted_with_its_grace_or_at_once(cluster: Cluster) -> None:
 def test_a_job_is_deleted_with_its_pods(cluster: Cluster, world: Living) -> None:
     """Background propagation takes the pods; a Job that is gone is a success."""
     victim = pods(cluster, "long-")[0]
-    cluster.delete_job(victim.namespace, victim.owner_name or "")
+    cluster.delete_job(victim.namespace, job_of(victim))
     world.pass_by(60)
     assert victim not in cluster.pods()
     cluster.delete_job("demo", "nowhere")
@@ -355,7 +362,7 @@ def delete_pod(cluster: Cluster) -> None:
 
 
 def delete_job(cluster: Cluster) -> None:
-    cluster.delete_job("demo", pods(cluster, "long-")[0].owner_name or "")
+    cluster.delete_job("demo", job_of(pods(cluster, "long-")[0]))
 
 
 def create_marker(cluster: Cluster) -> None:

@@ -35,6 +35,7 @@ from rollout.seen import (
     InstanceSeen,
     MarkerSeen,
     NodeSeen,
+    Owner,
     PodSeen,
     Seen,
     Taint,
@@ -190,15 +191,21 @@ def node(name: str = "o1", taint: str | None = None, **changes: Any) -> NodeSeen
     return replace(start, **changes)
 
 
+def owned(kind: str = "Job", name: str = "job") -> Owner:
+    """A controller of the API that is known for that kind."""
+    api = {"Job": "batch/v1", "ReplicaSet": "apps/v1", "DaemonSet": "apps/v1"}.get(kind, "example.com/v1")
+    return Owner(api, kind, name, f"uid-{kind}-{name}")
+
+
 def pod(name: str = "job-1", on: str | None = "o1", **changes: Any) -> PodSeen:
     """A running pod of the Job `job`."""
-    start = PodSeen("ns", name, f"uid-{name}", on, "Running", "Job", "job", {})
+    start = PodSeen("ns", name, f"uid-{name}", on, "Running", owned(), {})
     return replace(start, **changes)
 
 
 def bare(name: str = "bare", **changes: Any) -> PodSeen:
     """A running pod without a controller: it leaves, but holds nothing."""
-    return pod(name, **{"owner_kind": None, "owner_name": None, **changes})
+    return pod(name, **{"owner": None, **changes})
 
 
 def template(*versions: VersionSeen, default: int = 1, **changes: Any) -> TemplateSeen:

@@ -27,6 +27,7 @@ from tests.core.build import (
     node,
     node_group,
     old,
+    owned,
     pod,
     record,
     seen,
@@ -58,7 +59,7 @@ STOP = StopAutoscaler(
 )
 HOLD = HoldNode(node="o2", uid="uid-o2", instance_id="i-o2", before=None, occasion="0")
 FREE = node("o2", held=None, held_before=None)
-ENDING = pod("ca-1", "x", namespace="kube-system", owner_kind="ReplicaSet", owner_name="cluster-autoscaler-7d9")
+ENDING = pod("ca-1", "x", namespace="kube-system", owner=owned("ReplicaSet", "cluster-autoscaler-7d9"))
 
 BEGUN = record(Phase.AUTOSCALER_OFF)
 NO_AUTOSCALER = record(Phase.AUTOSCALER_OFF, autoscaler=None, autoscaler_replicas=None)
@@ -86,9 +87,9 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
              record(Phase.AUTOSCALER_OFF, deadline=NOW)),
         case("its pod has ended", advances(), seen(found(), replace(ENDING, phase="Succeeded")), BEGUN),
         case("somebody else's pod, or another namespace's", advances(),
-             seen(found(), replace(ENDING, owner_name="other-1"), replace(ENDING, namespace="x"),
-                  replace(ENDING, owner_name="cluster-autoscaler-gpu-7d9"),
-                  replace(ENDING, owner_kind="Job")), BEGUN),
+             seen(found(), replace(ENDING, owner=owned("ReplicaSet", "other-1")), replace(ENDING, namespace="x"),
+                  replace(ENDING, owner=owned("ReplicaSet", "cluster-autoscaler-gpu-7d9")),
+                  replace(ENDING, owner=owned("Job"))), BEGUN),
         case("at 0 by another hand: our note is still missing", acts(STOP),
              seen(found(), autoscaler=AutoscalerSeen(0, None, None)), BEGUN),
         case("its Deployment is gone", acts(STOP), seen(found(), autoscaler=None), BEGUN),

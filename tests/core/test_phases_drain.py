@@ -26,6 +26,7 @@ from tests.core.build import (
     node,
     node_group,
     old,
+    owned,
     pinned,
     pod,
     record,
@@ -85,7 +86,7 @@ def test_merges(world: Seen, journal: Record, now: datetime, expected: Answer) -
     check(drain, world, journal, now, expected)
 
 
-LIGHT = (pod("b", "o2", owner_kind="DaemonSet"),)
+LIGHT = (pod("b", "o2", owner=owned("DaemonSet")),)
 OTHER = (node_group("g"), node_group("h"))
 TWO_GROUPS = record(
     nodes=(row("i-o1", W), row("i-p1", W, group="h", name="p1")),

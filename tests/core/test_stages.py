@@ -24,6 +24,7 @@ from tests.core.build import (
     new,
     node,
     old,
+    owned,
     pod,
     record,
     row,
@@ -34,7 +35,7 @@ from tests.core.build import (
 from tests.core.tables import Told, check_stage, goes, sends, stays
 
 DEADLINE = at(7200)
-DAEMON = pod("daemon", owner_kind="DaemonSet")
+DAEMON = pod("daemon", owner=owned("DaemonSet"))
 SHIELD = Protect(group="g", instance_ids=("i-o1",), protected=True, occasion="0.0")
 CLOSE = TaintNode(
     node="o1",

@@ -15,14 +15,14 @@ from rollout.seen import NodeSeen, PodSeen
 from rollout.stages import draining
 from rollout.stages.draining import STUCK_AFTER
 from rollout.stages.view import View
-from tests.core.build import NOW, at, bare, looked, node, pod, unsettled
+from tests.core.build import NOW, at, bare, looked, node, owned, pod, unsettled
 from tests.core.tables import Told, check_stage, goes, sends, stays
 
 STAGE = Stage.DRAINING
 CORDONED = node("o1", "NoSchedule", unschedulable=True)
-WEB = pod("web-1", owner_kind="ReplicaSet", owner_name="web")
+WEB = pod("web-1", owner=owned("ReplicaSet", "web"))
 JOB = pod()
-DAEMON = pod("daemon", owner_kind="DaemonSet")
+DAEMON = pod("daemon", owner=owned("DaemonSet"))
 
 OVERDUE, TOO_LONG = at(7200), at(8100)
 

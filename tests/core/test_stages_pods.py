@@ -9,11 +9,11 @@ import pytest
 from rollout.plan import Protected
 from rollout.seen import PodSeen
 from rollout.stages.pods import holding, in_words, leaving
-from tests.core.build import bare, pod
+from tests.core.build import bare, owned, pod
 
 ANY = Protected()
 JOB = pod()
-SERVICE = pod("web-1", owner_kind="ReplicaSet", owner_name="web")
+SERVICE = pod("web-1", owner=owned("ReplicaSet", "web"))
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ SERVICE = pod("web-1", owner_kind="ReplicaSet", owner_name="web")
         pytest.param(replace(JOB, phase="Succeeded", pinned=True), ANY, False, False, id="Succeeded and pinned"),
         pytest.param(replace(JOB, mirror=True), ANY, False, False, id="a mirror pod"),
         pytest.param(replace(JOB, mirror=True, pinned=True), ANY, False, False, id="a pinned mirror pod"),
-        pytest.param(pod(owner_kind="DaemonSet"), ANY, False, False, id="a DaemonSet's pod"),
-        pytest.param(pod(owner_kind="DaemonSet", pinned=True), ANY, False, False, id="a DaemonSet's pinned pod"),
+        pytest.param(pod(owner=owned("DaemonSet")), ANY, False, False, id="a DaemonSet's pod"),
+        pytest.param(pod(owner=owned("DaemonSet"), pinned=True), ANY, False, False, id="a DaemonSet's pinned pod"),
         pytest.param(SERVICE, ANY, False, True, id="a service's pod"),
         pytest.param(replace(SERVICE, pinned=True), ANY, True, True, id="a service's pod that says no"),
         pytest.param(bare(), ANY, False, True, id="a bare pod"),
@@ -37,15 +37,14 @@ SERVICE = pod("web-1", owner_kind="ReplicaSet", owner_name="web")
         pytest.param(JOB, Protected(namespaces=("x",)), False, True, id="in another namespace"),
         pytest.param(JOB, Protected(prefixes=("x", "jo")), True, True, id="with a prefix named"),
         pytest.param(JOB, Protected(prefixes=("obs",)), False, True, id="with another prefix"),
-        pytest.param(pod("job-1", owner_name="x"), Protected(prefixes=("job",)), False, True,
+        pytest.param(pod("job-1", owner=owned("Job", "x")), Protected(prefixes=("job",)), False, True,
                      id="the prefix is the controller's, not the pod's"),
-        pytest.param(replace(JOB, owner_name=None), Protected(prefixes=("job",)), False, True, id="without a name"),
         pytest.param(pod(labels={"a": "1", "b": "2"}), Protected(labels={"a": "1"}), True, True, id="with the label"),
         pytest.param(pod(labels={"a": "1"}), Protected(labels={"a": "1", "b": "2"}), False, True,
                      id="with one label of two"),
         pytest.param(JOB, Protected(labels={"a": "1"}), False, True, id="without the label"),
         pytest.param(JOB, Protected(kinds=("Workflow",)), False, True, id="another kind"),
-        pytest.param(pod(owner_kind="Workflow"), Protected(kinds=("Job", "Workflow")), True, True, id="a kind named"),
+        pytest.param(pod(owner=owned("Workflow")), Protected(kinds=("Job", "Workflow")), True, True, id="a kind named"),
         pytest.param(JOB, Protected(("ns",), ("job",), {"a": "1"}), False, True, id="all conditions must hold"),
     ],
 )  # fmt: skip

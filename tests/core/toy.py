@@ -209,7 +209,7 @@ class Toy:
     def delete_job(self, namespace: str, name: str) -> None:
         def apply() -> None:
             for one in self.pods():
-                if (one.namespace, one.owner_name) == (namespace, name):
+                if one.owner and (one.namespace, one.owner.name) == (namespace, name):
                     self._remove(one.uid)
 
         self._call("delete_job", (namespace, name), apply)
