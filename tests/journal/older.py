@@ -23,7 +23,7 @@ _COUNTED = ("nodes", "effects", "attempts", "killed_jobs")
 
 
 def make(url: str, revision: str, told: str | None = None) -> None:
-    """Build the journal of a revision, with what `version_1_{told}.sql` holds if that is given."""
+    """Build the journal of a revision, with what the file of that name, such as `version_1_drain`, holds."""
     config = schema.alembic_config()
     with closing(Database(url, create=True, enforce=False)) as database, database.writing() as connection:
         # The views and triggers of today read what is not there yet.
@@ -35,7 +35,7 @@ def make(url: str, revision: str, told: str | None = None) -> None:
 
 
 def _fill(connection: Connection, told: str, revision: str) -> None:
-    for line in Path(__file__).with_name(f"version_1_{told}.sql").read_text().splitlines():
+    for line in Path(__file__).with_name(f"{told}.sql").read_text().splitlines():
         first = revision == "0001" and line.startswith('INSERT INTO "leases"')
         connection.exec_driver_sql(_FIRST_LEASE if first else line)
     if connection.dialect.name == "postgresql":

@@ -155,7 +155,7 @@ FIRST = "0001"
 def made_at(url: str, revision: str | None) -> Catalogue:
     """Build a journal as it was at a revision, with content; None: nothing at all. Return what it is made of."""
     if revision:
-        older.make(url, revision, "drain")
+        older.make(url, revision, "version_1_drain")
     return left_of(url, create=True)
 
 

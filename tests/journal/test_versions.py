@@ -14,6 +14,7 @@ from rollout.codec import effect_of, effect_text, plan_of, plan_text
 from rollout.effects import Effect
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, open_journal, schema
+from rollout.machine import Phase
 from rollout.runner import Ended
 from tests.core.build import ID
 from tests.core.running import RESTORED, Killed, again, begin
@@ -22,21 +23,28 @@ from tests.journal import older, samples
 from tests.journal.samples import tamper
 from tests.samples import ALL
 
-#: By the journal that version 1 left: the call after which it was killed.
-LEFT_AFTER = {"planned": "write_marker", "drain": "terminate"}
+#: By the journal that an older version left: its schema, and the phase and the call after which it was killed.
+LEFT_AFTER = {
+    "version_1_planned": ("0002", Phase.PLANNED, "write_marker"),
+    "version_1_drain": ("0002", Phase.DRAIN, "terminate"),
+    "version_2_planned": ("0003", Phase.PLANNED, "write_marker"),
+    "version_2_surge": ("0003", Phase.SURGE, "update_group"),
+    "version_2_drain": ("0003", Phase.DRAIN, "terminate"),
+    "version_2_restore": ("0003", Phase.RESTORE, "resume"),
+}
 
 
 @pytest.fixture(params=LEFT_AFTER)
 def left(request: pytest.FixtureRequest) -> str:
-    """Which journal of version 1 it is."""
+    """Which journal of an older version it is."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def taken_up(left: str, url: str) -> Iterator[SqlJournal]:
-    """The journal that version 1 left, opened by this version."""
-    older.make(url, "0002", left)
+    """The journal that an older version left, opened by this version."""
+    older.make(url, LEFT_AFTER[left][0], left)
     schema.upgrade(url)
     with closing(open_journal(url, actor="tester")) as journal:
         yield journal
@@ -44,24 +52,30 @@ def taken_up(left: str, url: str) -> Iterator[SqlJournal]:
 
 @pytest.fixture
 def world(left: str, tmp_path: Path) -> Toy:
-    """The world that version 1 left: as this version brings it about, but for what the marker says."""
+    """The world that the older version left: as this version brings it about, but for what the marker says."""
     toy = Toy.in_use()
+    _, phase, verb = LEFT_AFTER[left]
 
-    def kill(asked: Asked, apply: Callable[[], None]) -> None:
-        apply()
-        if asked[0] == LEFT_AFTER[left]:
-            raise Killed
+    with closing(open_journal(f"sqlite:///{tmp_path}/today.db", actor="tester")) as scratch:
 
-    toy.disturb = kill
-    with closing(open_journal(f"sqlite:///{tmp_path}/today.db", actor="tester")) as scratch, pytest.raises(Killed):
-        begin(scratch, toy).run()
+        def kill(asked: Asked, apply: Callable[[], None]) -> None:
+            apply()
+            if asked[0] == verb and scratch.load(ID).phase is phase:
+                raise Killed
+
+        toy.disturb = kill
+        with pytest.raises(Killed):
+            begin(scratch, toy).run()
     assert toy.marker_
-    toy.marker_, toy.disturb = replace(toy.marker_, mark=None), Toy().disturb
+    assert toy.marker_.mark
+    written = None if left.startswith("version_1") else replace(toy.marker_.mark, key="build-17")
+    toy.marker_ = replace(toy.marker_, mark=written)
+    toy.disturb = Toy().disturb
     return toy
 
 
 def test_gone_on_with(taken_up: SqlJournal, world: Toy) -> None:
-    """A rollout that version 1 began, and was killed in, is worked to its end: nothing twice, everything restored."""
+    """A rollout that an older version began, and was killed in, is worked to its end: nothing is done twice."""
     assert again(taken_up, world).run() is Ended.DONE
     assert world.group_["g"] == RESTORED
     assert (world.marker_, world.autoscaler_) == (None, Toy().autoscaler_)
@@ -91,6 +105,7 @@ def test_begun_by_another_version(journal: SqlJournal, begun_by: str | None, tol
     assert refusal.value.exit_code == 77
 
 
+@pytest.mark.parametrize("left", ["version_1_drain"], indirect=True)
 def test_without_a_handler(taken_up: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version whose handler was given up is refused too, and what needs no plan is still told."""
     monkeypatch.setattr(versions, "HANDLERS", {})
