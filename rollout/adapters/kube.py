@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rollout.adapters import kube_records as records
-from rollout.adapters.kube_api import CONFLICT, MERGE_PATCH, NOT_FOUND, SERVER_ERROR, TOO_MANY
+from rollout.adapters.kube_api import CONFLICT, MERGE_PATCH, SERVER_ERROR, TOO_MANY
 from rollout.codec import mark_of, mark_text
 from rollout.errors import Refused, Retry
 from rollout.seen import MarkerSeen
@@ -91,7 +91,7 @@ class KubeCluster:
 
     def delete_marker(self, uid: str) -> None:
         answer = self._api.send("DELETE", _MARKER_PATH, _delete_options(uid))
-        if answer.code != NOT_FOUND and not self._is_another(answer, _MARKER_PATH, uid):
+        if not answer.absent and not self._is_another(answer, _MARKER_PATH, uid):
             self._demand(answer)
 
     def scale(self, where: Autoscaler, replicas: int, annotations: Mapping[str, str | None]) -> None:
@@ -135,21 +135,21 @@ class KubeCluster:
             raise Refused(f"pod {namespace}/{name}: {answer.detail}")
         if answer.code == TOO_MANY:
             raise Retry(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
-        if answer.code != NOT_FOUND and not self._is_another(answer, path, uid):
+        if not answer.absent and not self._is_another(answer, path, uid):
             self._demand(answer)
 
     def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
         path = _pod(namespace, name)
         seconds = {} if grace is None else {"gracePeriodSeconds": grace}
         answer = self._api.send("DELETE", path, _delete_options(uid) | seconds)
-        if answer.code != NOT_FOUND and not self._is_another(answer, path, uid):
+        if not answer.absent and not self._is_another(answer, path, uid):
             self._demand(answer)
 
     def delete_job(self, namespace: str, name: str) -> None:
         path = f"/apis/batch/v1/namespaces/{quote(namespace)}/jobs/{quote(name)}"
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         answer = self._api.send("DELETE", path, options)
-        if answer.code != NOT_FOUND:
+        if not answer.absent:
             self._demand(answer)
 
     def _demand(self, answer: Answer) -> None:

@@ -74,6 +74,12 @@ class Answer:
         return self.body is not None and self.body.get("kind") == "Status"
 
     @property
+    def absent(self) -> bool:
+        """The API server itself says that this object is not there; a 404 of anything else says nothing of it."""
+        named = ((self.body or {}).get("details") or {}).get("name")
+        return self.code == NOT_FOUND and self.is_status and self.reason == "NotFound" and bool(named)
+
+    @property
     def reason(self) -> str:
         """The machine-readable reason of a `Status`, "" if it has none."""
         return str((self.body or {}).get("reason", ""))
@@ -116,7 +122,7 @@ class KubeApi:
         Raises `Retry` where it may succeed later, `Refused` where a person must act.
         """
         answer = self._reader.ask("GET", path)
-        if answer.code == NOT_FOUND:
+        if answer.absent:
             return None
         if not answer.ok:
             raise self.failure(answer, mutating=False)
@@ -164,6 +170,9 @@ class KubeApi:
 
     def failure(self, answer: Answer, *, mutating: bool) -> EdgeError:
         """Return what an answer means that is no success and nothing that the caller expected."""
+        if answer.code == NOT_FOUND and not answer.absent:
+            # A proxy's, or that of an API server that has just begun: an answer of a moment.
+            return Unknown(answer.detail) if mutating else Retry(answer.detail, after=answer.retry_after)
         if answer.code in {CONFLICT, TOO_MANY}:
             return Retry(answer.detail, after=answer.retry_after)
         if answer.code == UNAUTHORIZED and self._renew():

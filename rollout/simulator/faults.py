@@ -78,13 +78,17 @@ class Match(_Model):
 
 
 class Error(_Model):
-    """Answer with an error; ``applied``: after the change has been made all the same."""
+    """Answer with an error; ``applied``: after the change has been made all the same.
+
+    ``body``: this text (HTML, or nothing) in place of the API's own error, as a proxy or a load balancer answers.
+    """
 
     status: int = Field(ge=400, le=599)
     code: str
     message: str = "injected by a fault"
     headers: dict[str, str] = Field(default_factory=dict)
     applied: bool = False
+    body: str | None = None
 
 
 class Delay(_Model):

@@ -184,7 +184,11 @@ class _Call:
     async def refused(self, fault: Error) -> web.StreamResponse:
         if fault.applied:
             await self.apply()
-        response = self.render_error(self.info, fault.status, fault.code, fault.message)
+        response: web.StreamResponse
+        if fault.body is None:
+            response = self.render_error(self.info, fault.status, fault.code, fault.message)
+        else:
+            response = web.Response(status=fault.status, text=fault.body, content_type="text/html")
         response.headers.update(fault.headers)
         return response
 

@@ -42,6 +42,14 @@ def change(cluster: Cluster, node: NodeSeen, wanted: NodeChange) -> NodeSeen:
     return next(one for one in cluster.nodes() if one.uid == node.uid)
 
 
+#: What a proxy or a load balancer answers, and an API server that does not know its own paths yet.
+NOT_THE_SERVERS = {
+    "html-404": {"error": {"status": 404, "code": "", "body": "<html>404 Not Found</html>"}},
+    "empty-404": {"error": {"status": 404, "code": "", "body": ""}},
+    "nameless-404": {"error": {"status": 404, "code": "NotFound"}},
+}
+
+
 def job_of(pod: PodSeen) -> str:
     assert pod.owner is not None
     return pod.owner.name
@@ -395,8 +403,9 @@ VERBS = (create_marker, scale, change_node, evict, delete_pod, delete_job, delet
         {"garble": {}},
         {"error": {"status": 504, "code": "Timeout", "applied": True}},
         {"drop": {"when": "after"}},
+        *NOT_THE_SERVERS.values(),
     ],
-    ids=["lost", "500", "garbled", "504", "reply-lost"],
+    ids=["lost", "500", "garbled", "504", "reply-lost", *NOT_THE_SERVERS],
 )
 def test_what_may_have_been_applied_is_unknown_and_sent_once(
     cluster: Cluster, world: Living, verb: Callable[[Cluster], None], fault: dict[str, Any]
@@ -408,3 +417,24 @@ def test_what_may_have_been_applied_is_unknown_and_sent_once(
     with pytest.raises(Unknown):
         verb(cluster)
     assert world.arrived() == before + 1
+
+
+@pytest.mark.parametrize("fault", NOT_THE_SERVERS.values(), ids=NOT_THE_SERVERS)
+@pytest.mark.parametrize(
+    ("operation", "read"),
+    [
+        ("GET configmaps", lambda cluster: cluster.marker()),
+        ("GET deployments", lambda cluster: cluster.autoscaler(AUTOSCALER)),
+        ("GET deployments", scale),
+        ("GET nodes", change_node),
+        ("GET pods", lambda cluster: cluster.pods_on("x")),
+    ],
+    ids=["marker", "autoscaler", "before-scaling", "before-a-node-changes", "pods"],
+)
+def test_only_the_api_server_says_that_a_thing_is_not_there(
+    cluster: Cluster, world: Living, operation: str, read: Callable[[Cluster], Any], fault: dict[str, Any]
+) -> None:
+    """A 404 that is no `Status` about that object is an answer of a moment, whoever asks."""
+    world.fault(fault, operation=operation)
+    with pytest.raises(Retry):
+        read(cluster)
