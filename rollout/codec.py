@@ -1,16 +1,18 @@
 """Plans, effects and marks as JSON text and back: what is read equals what was written, field by field.
 
-pydantic reads the core's plain dataclasses; they know nothing of it.
+pydantic reads the core's plain dataclasses; they know nothing of it. A field that they do not have is refused: it may
+be a setting, and to go on without it may hurt somebody.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, get_args, get_type_hints
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rollout import versions
 from rollout.effects import Effect
@@ -19,6 +21,18 @@ from rollout.mark import Mark
 from rollout.plan import Plan
 from rollout.versions import JOURNAL_VERSION, Fields
 
+
+def _close(kind: object) -> None:
+    """Let pydantic refuse unknown fields of a record and of all inside it; by itself it drops them without a word."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        kind.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+        for inside in get_type_hints(kind).values():
+            _close(inside)
+    for inside in get_args(kind):
+        _close(inside)
+
+
+_close(Mark | Effect)
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 _MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
 _EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
@@ -34,9 +48,8 @@ def plan_of(text: str, version: int = JOURNAL_VERSION) -> Plan:
     try:
         return _PLAN.validate_json(_lifted(text, version, versions.plan))
     except ValidationError as error:
-        raise _unreadable(
-            f"its plan has {error.error_count()} fields that this tool does not know or misses"
-        ) from error
+        named = ", ".join(sorted({".".join(map(str, one["loc"])) for one in error.errors()}))
+        raise _unreadable(f"its plan has fields that this tool does not know, or lacks some ({named})") from error
 
 
 def effect_text(effect: Effect) -> str:
@@ -45,11 +58,11 @@ def effect_text(effect: Effect) -> str:
 
 
 def effect_of(text: str, version: int = JOURNAL_VERSION) -> Effect:
-    """Read an effect of a version that is readable; `UserError` if it is of a kind that is not known."""
+    """Read an effect of a version that is readable; `UserError` if its kind or a field of it is not known."""
     try:
         return _EFFECT.validate_json(_lifted(text, version, versions.effect))
     except ValidationError as error:
-        raise _unreadable("it holds an effect that this tool does not know") from error
+        raise _unreadable("it holds an effect that this tool does not know, or a field of one") from error
 
 
 def mark_text(mark: Mark) -> str:
@@ -65,7 +78,7 @@ def mark_of(text: str) -> Mark | None:
         version = fields.pop("format")
         if not versions.readable(version):
             return None
-        return _MARK.validate_python(fields | {"plan": versions.plan(fields["plan"], version)})
+        return _MARK.validate_python(versions.mark(fields, version))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

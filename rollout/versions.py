@@ -16,7 +16,7 @@ from rollout import __version__
 from rollout.errors import OTHER_VERSION, UserError
 
 #: The format that this tool writes.
-JOURNAL_VERSION = 2
+JOURNAL_VERSION = 3
 
 Fields = dict[str, Any]
 
@@ -27,10 +27,14 @@ def _same(fields: Fields) -> Fields:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Lifts the fields of a plan, or of an effect, from one version to the next."""
+    """Lifts the fields of a plan, an effect or a marker's record from one version to the next."""
 
     plan: Callable[[Fields], Fields] = _same
     effect: Callable[[Fields], Fields] = _same
+    mark: Callable[[Fields], Fields] = _same
+
+
+# ---- from 1 to 2 ----------------------------------------------------------------------------------------------------
 
 
 def _without_mark(effect: Fields) -> Fields:
@@ -40,8 +44,33 @@ def _without_mark(effect: Fields) -> Fields:
     return {name: value for name, value in effect.items() if name != "content"} | {"mark": None}
 
 
+# ---- from 2 to 3: who adds a field to a record says here what version 2 meant, which had no such field ---------------
+
+#: Fields of a plan, of its settings, of a marker's record and of each kind of effect, with what version 2 did.
+PLAN_OF_2: Fields = {}
+SETTINGS_OF_2: Fields = {}
+MARK_OF_2: Fields = {}
+EFFECTS_OF_2: Mapping[str, Fields] = {}
+
+
+def _plan_of_2(plan: Fields) -> Fields:
+    return PLAN_OF_2 | plan | {"settings": SETTINGS_OF_2 | plan["settings"]}
+
+
+def _effect_of_2(effect: Fields) -> Fields:
+    lifted = EFFECTS_OF_2.get(effect["kind"], {}) | effect
+    return lifted | {"mark": _mark_of_2(lifted["mark"])} if lifted.get("mark") else lifted
+
+
+def _mark_of_2(mark: Fields) -> Fields:
+    return MARK_OF_2 | mark | {"plan": _plan_of_2(mark["plan"])}
+
+
 #: By the version that they lift.
-HANDLERS: Mapping[int, Handler] = {1: Handler(effect=_without_mark)}
+HANDLERS: Mapping[int, Handler] = {
+    1: Handler(effect=_without_mark),
+    2: Handler(_plan_of_2, _effect_of_2, _mark_of_2),
+}
 
 
 def readable(version: int) -> bool:
@@ -77,4 +106,11 @@ def effect(fields: Fields, version: int) -> Fields:
     """Lift an effect of that version to today's."""
     for step in range(version, JOURNAL_VERSION):
         fields = HANDLERS[step].effect(fields)
+    return fields
+
+
+def mark(fields: Fields, version: int) -> Fields:
+    """Lift a marker's record of that version to today's."""
+    for step in range(version, JOURNAL_VERSION):
+        fields = HANDLERS[step].mark(fields)
     return fields

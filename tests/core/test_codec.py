@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -43,10 +45,40 @@ def test_plan_round_trip(plan: object) -> None:
     assert plan_of(plan_text(plan)) == plan  # type: ignore[arg-type]
 
 
-def test_foreign_plan() -> None:
-    """A plan with fields that are not known is refused in words."""
+def test_incomplete_plan() -> None:
+    """A plan that lacks fields is refused in words."""
     with pytest.raises(UserError, match="another version of this tool"):
         plan_of("{}")
+
+
+def records(fields: Any) -> Iterator[dict[str, Any]]:
+    """Every record in what was written, however deep."""
+    inside = fields.values() if isinstance(fields, dict) else fields if isinstance(fields, list) else ()
+    if isinstance(fields, dict) and fields:
+        yield fields
+    for one in inside:
+        yield from records(one)
+
+
+def test_unknown_field_of_a_plan() -> None:
+    """A field that is not known, in whatever record of a plan, is refused and named: it may be a setting."""
+    count = len(list(records(json.loads(plan_text(WHOLE)))))
+    for number in range(count):
+        fields = json.loads(plan_text(WHOLE))
+        record = list(records(fields))[number]
+        if all(isinstance(value, str) for value in record.values()) and "template_id" not in record:
+            continue  # labels and records of texts are told apart by their names alone
+        record["wait_for_moon"] = {"phase": 1}
+        with pytest.raises(UserError, match="wait_for_moon"):
+            plan_of(json.dumps(fields))
+
+
+@pytest.mark.parametrize("effect", ALL, ids=lambda effect: effect.kind)
+def test_unknown_field_of_an_effect(effect: Effect) -> None:
+    """An effect with a field that is not known is refused: it may say how it is to be sent."""
+    fields = json.loads(effect_text(effect)) | {"gently": True}
+    with pytest.raises(UserError, match="does not know, or a field of one"):
+        effect_of(json.dumps(fields))
 
 
 def test_foreign_effect() -> None:

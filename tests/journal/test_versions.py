@@ -23,15 +23,17 @@ from tests.journal import older, samples
 from tests.journal.samples import tamper
 from tests.samples import ALL
 
-#: By the journal that an older version left: its schema, and the phase and the call after which it was killed.
+#: By the journal that an older version left: the phase and the call after which it was killed.
 LEFT_AFTER = {
-    "version_1_planned": ("0002", Phase.PLANNED, "write_marker"),
-    "version_1_drain": ("0002", Phase.DRAIN, "terminate"),
-    "version_2_planned": ("0003", Phase.PLANNED, "write_marker"),
-    "version_2_surge": ("0003", Phase.SURGE, "update_group"),
-    "version_2_drain": ("0003", Phase.DRAIN, "terminate"),
-    "version_2_restore": ("0003", Phase.RESTORE, "resume"),
+    "version_1_planned": (Phase.PLANNED, "write_marker"),
+    "version_1_drain": (Phase.DRAIN, "terminate"),
+    "version_2_planned": (Phase.PLANNED, "write_marker"),
+    "version_2_surge": (Phase.SURGE, "update_group"),
+    "version_2_drain": (Phase.DRAIN, "terminate"),
+    "version_2_restore": (Phase.RESTORE, "resume"),
 }
+#: By the version of the format: the schema that came with it.
+SCHEMAS = {"version_1": "0002", "version_2": "0003"}
 
 
 @pytest.fixture(params=LEFT_AFTER)
@@ -44,7 +46,7 @@ def left(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def taken_up(left: str, url: str) -> Iterator[SqlJournal]:
     """The journal that an older version left, opened by this version."""
-    older.make(url, LEFT_AFTER[left][0], left)
+    older.make(url, SCHEMAS[left.rpartition("_")[0]], left)
     schema.upgrade(url)
     with closing(open_journal(url, actor="tester")) as journal:
         yield journal
@@ -54,7 +56,7 @@ def taken_up(left: str, url: str) -> Iterator[SqlJournal]:
 def world(left: str, tmp_path: Path) -> Toy:
     """The world that the older version left: as this version brings it about, but for what the marker says."""
     toy = Toy.in_use()
-    _, phase, verb = LEFT_AFTER[left]
+    phase, verb = LEFT_AFTER[left]
 
     with closing(open_journal(f"sqlite:///{tmp_path}/today.db", actor="tester")) as scratch:
 
@@ -85,21 +87,31 @@ def test_gone_on_with(taken_up: SqlJournal, world: Toy) -> None:
     assert len(taken_up.intents(ID)) == len(taken_up.load(ID).done)
 
 
+@pytest.mark.parametrize("left", [*LEFT_AFTER, "version_2_refused"], indirect=True)
+def test_every_row_is_read(taken_up: SqlJournal) -> None:
+    """What older versions wrote is read: the plan, each effect, and each marker's record in one."""
+    record = taken_up.load(ID)
+    assert record.plan.ami == "ami-new"
+    effects = [effect for _, effect in taken_up.intents(ID)]
+    assert {row.effect for row in record.unsettled} <= set(effects)
+    assert taken_up.verify(ID)[1] == ()
+
+
 @pytest.mark.parametrize(
     ("begun_by", "told", "command"),
     [
-        ("9.1.0", "rollout 9.1.0 (journal version 3)", "pip install eks-rollout==9.1.0"),
-        (None, "rollout of an older version (journal version 3)", "pip install eks-rollout==VERSION"),
+        ("9.1.0", "rollout 9.1.0 (journal version 4)", "pip install eks-rollout==9.1.0"),
+        (None, "rollout of an older version (journal version 4)", "pip install eks-rollout==VERSION"),
     ],
 )
 def test_begun_by_another_version(journal: SqlJournal, begun_by: str | None, told: str, command: str) -> None:
     """A rollout in a format without a handler is refused with exit 77: the message says which version goes on."""
     by = f"'{begun_by}'" if begun_by else "NULL"
-    tamper(journal, f"UPDATE rollouts SET journal_version = 3, begun_by = {by}")  # noqa: S608  a literal of ours
+    tamper(journal, f"UPDATE rollouts SET journal_version = 4, begun_by = {by}")  # noqa: S608  a literal of ours
     with pytest.raises(UserError) as refusal:
         journal.load(samples.ID)
     assert refusal.value.problem == (
-        f"rollout {samples.ID} was begun by {told}; this is rollout {__version__}, which reads versions 1 to 2"
+        f"rollout {samples.ID} was begun by {told}; this is rollout {__version__}, which reads versions 1 to 3"
     )
     assert refusal.value.hint == f"{command}, then: rollout resume {samples.ID}"
     assert refusal.value.exit_code == 77
@@ -109,7 +121,7 @@ def test_begun_by_another_version(journal: SqlJournal, begun_by: str | None, tol
 def test_without_a_handler(taken_up: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version whose handler was given up is refused too, and what needs no plan is still told."""
     monkeypatch.setattr(versions, "HANDLERS", {})
-    with pytest.raises(UserError, match=r"of an older version \(journal version 1\).*, which reads version 2"):
+    with pytest.raises(UserError, match=r"of an older version \(journal version 1\).*, which reads version 3"):
         taken_up.load(ID)
     assert [one.id for one in taken_up.summaries()] == [ID]
     assert taken_up.verify(ID)[1] == ()
