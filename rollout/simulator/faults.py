@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+SERVER_ERROR = 500
+
+
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
     """What a request is about, in the words of its API.
@@ -166,6 +169,13 @@ class Fault(_Model):
     def action(self) -> Action:
         """The one thing that it does."""
         return self._actions()[0]
+
+    @property
+    def outage(self) -> float | None:
+        """For how long nobody reaches the API server by this fault, in seconds; None where it is no such thing."""
+        error = self.error
+        away = self.drop is not None or (error is not None and error.status >= SERVER_ERROR and not error.applied)
+        return self.lasts if away and self.match == Match(service="kube") else None
 
     def concerns(self, client: str, info: RequestInfo) -> bool:
         """Whether the request is one of those meant, whatever its number; nothing but a read can be stale."""

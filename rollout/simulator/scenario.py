@@ -55,6 +55,7 @@ class Named(Part):
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[dict[str, str], ...] = ()
     slots: Count = 0
     grace: Duration = 30
     stop: DurationRange = Range(2, 8)

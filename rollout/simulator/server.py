@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from rollout.simulator.faults import Fault
     from rollout.simulator.scenario import Scenario
 
+LEASE_LIFE = 40.0  # seconds after which a node's lease is old (kube-controller-manager, --node-monitor-grace-period)
+
 __all__ = ["Endpoints", "Simulator", "serve", "warm_up"]
 
 
@@ -123,6 +125,10 @@ class Simulator:
         """Put a request fault in force; returns its id."""
         if fault.stale:
             self.past.keep(fault.stale.seconds)
+        if fault.outage and fault.outage >= LEASE_LIFE:
+            clock = self.world.clock
+            begins = clock.now if fault.since is None else self.scenario.start + fault.since
+            clock.at(begins + fault.outage, self.world.comes_back)
         return self.faults.add(fault)
 
     def promises(self) -> list[dict[str, Any]]:

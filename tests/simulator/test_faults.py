@@ -171,6 +171,23 @@ def test_a_fault_begins_and_ends_at_its_moments(when: dict[str, Any], struck: li
 
 
 @pytest.mark.parametrize(
+    ("fault", "outage"),
+    [
+        ({"match": {"service": "kube"}, "error": {"status": 503, "code": "x"}, "lasts": "1m"}, 60),
+        ({"match": {"service": "kube"}, "drop": {"when": "before"}, "lasts": "1m"}, 60),
+        ({"match": {"service": "kube"}, "error": {"status": 429, "code": "x"}, "lasts": "1m"}, None),
+        ({"match": {"service": "kube"}, "error": {"status": 503, "code": "x", "applied": True}, "lasts": "1m"}, None),
+        ({"match": {"service": "kube", "every": 2}, "drop": {"when": "before"}, "lasts": "1m"}, None),
+        ({"match": {"service": "ec2"}, "drop": {"when": "before"}, "lasts": "1m"}, None),
+        ({"match": {"service": "kube"}, "delay": {"seconds": 1}, "lasts": "1m"}, None),
+    ],
+)
+def test_an_outage_is_when_no_request_reaches_the_api_server(fault: dict[str, Any], outage: float | None) -> None:
+    """Not one that some requests survive, nor one that is applied."""
+    assert parse(fault).outage == outage
+
+
+@pytest.mark.parametrize(
     ("fault", "complaint"),
     [
         ({"match": {"nht": 1}, "garble": {}}, "match.nht"),

@@ -176,7 +176,7 @@ def test_ending_an_instance_below_the_floor_breaks_promise_3(quiet: World) -> No
     client.drain(client.new()[0])
     client.terminate(client.new()[0], floor=False)
     assert violations(quiet)[2][0].endswith("neither old nor surplus")
-    assert "group g was left with 1 Ready nodes of 2" in violations(quiet)[3][-1]
+    assert "group g was left with 1 serving nodes of 2" in violations(quiet)[3][-1]
 
 
 def test_cordoning_a_new_node_breaks_promise_3(quiet: World) -> None:
@@ -188,7 +188,7 @@ def test_cordoning_a_new_node_breaks_promise_3(quiet: World) -> None:
         client.terminate(instance)
     assert 3 not in violations(quiet)
     client.cordon(client.new()[0])
-    assert "group g was left with 1 Ready nodes of 2" in violations(quiet)[3][0]
+    assert "group g was left with 1 serving nodes of 2" in violations(quiet)[3][0]
 
 
 def test_lowering_desired_lets_aws_choose_and_counts_as_our_act(busy: World) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from rollout.simulator.judging import promises
-from rollout.simulator.world.pods import tolerated
+from rollout.simulator.kube.errors import ApiError
+from rollout.simulator.kube.eviction import DeleteOptions, evict, fall_behind
+from rollout.simulator.world.pods import is_ready, key, tolerated
 from rollout.simulator.world.world import World
 from tests.simulator.worlds import condition, node_names, passes, phases, pods_of, shipped, world
 
@@ -334,6 +336,87 @@ def test_jobs_spread_over_slots_and_wait_when_there_is_none() -> None:
     assert phases(one, "job").count("Pending") == 0
 
 
+def test_a_pod_that_tolerates_everything_is_scheduled_onto_a_cordoned_node() -> None:
+    """The cordon is a taint to the scheduler (its plugin NodeUnschedulable)."""
+    everything = {"name": "agent", "replicas": 1, "tolerations": [{"operator": "Exists"}]}
+    one = world(workloads={"deployments": [everything]})
+    for which in (0, 1):
+        one.do({"do": "cordon", "group": "g", "which": which})
+    passes(one, 5)
+    (pod,) = pods_of(one, "agent")
+    one.store.delete("pods", *key(pod))
+    passes(one, 60)
+    assert phases(one, "agent") == ["Running"]
+    assert pods_of(one, "agent")[0]["metadata"]["uid"] != pod["metadata"]["uid"]
+
+
+# -- nodes that flap
+
+
+def ready_pods(world: World) -> list[bool]:
+    """Whether each pod is Ready."""
+    return [is_ready(pod) for pod in world.store.list("pods")]
+
+
+def test_a_node_that_flaps_takes_the_readiness_of_its_pods_and_gives_it_back() -> None:
+    """By group and age; nothing that runs ends."""
+    one = world(workloads={"deployments": [{"name": "web", "replicas": 4}]})
+    first, last = node_names(one)
+    one.do({"do": "not_ready", "group": "g", "age": "newest", "lasts": "30s"})
+    assert [condition(node) for node in one.store.list("nodes")] == ["True", "Unknown"]
+    assert all(is_ready(pod) == (pod["spec"]["nodeName"] == first) for pod in one.store.list("pods"))
+    assert one.store.pods_on(last)
+    passes(one, 31)
+    assert [condition(node) for node in one.store.list("nodes")] == ["True", "True"]
+    assert ready_pods(one) == [True] * 4
+    assert all("taints" not in node["spec"] for node in one.store.list("nodes"))
+
+
+def test_a_node_that_goes_while_it_is_not_ready_stays_gone() -> None:
+    """Two flaps of one node end with the later."""
+    one = world()
+    for lasts in ("60s", "10s"):
+        one.do({"do": "not_ready", "group": "g", "which": 0, "lasts": lasts})
+    one.do({"do": "delete_node", "group": "g", "age": "oldest"})
+    passes(one, 100)
+    assert len(node_names(one)) == 1
+
+
+def test_budgets_say_for_a_while_what_they_said_before_their_pods_turned() -> None:
+    """Not Ready and covered by a budget that is met on paper: evicted. Later the budget knows."""
+    budget = {"name": "web", "selector": {"app": "web"}, "min_available": 2}
+    one = world(workloads={"deployments": [{"name": "web", "replicas": 2}], "budgets": [budget]})
+    first, second = pods_of(one, "web")
+    with pytest.raises(ApiError):
+        evict(one.store, *key(first), DeleteOptions())
+    one.do({"do": "not_ready", "lasts": "60s"})
+    evict(one.store, *key(first), DeleteOptions())
+    passes(one, 25)
+    with pytest.raises(ApiError):
+        evict(one.store, *key(second), DeleteOptions())
+
+
+def test_a_budget_that_is_behind_counts_what_it_lets_pass() -> None:
+    """The API server itself lowers what is allowed at each eviction."""
+    budget = {"name": "web", "selector": {"app": "web"}, "max_unavailable": 1}
+    one = world(workloads={"deployments": [{"name": "web", "replicas": 3}], "budgets": [budget]})
+    fall_behind(one.store, one.clock.now + 20)
+    first, second, _ = pods_of(one, "web")
+    evict(one.store, *key(first), DeleteOptions())
+    with pytest.raises(ApiError):
+        evict(one.store, *key(second), DeleteOptions())
+
+
+def test_after_an_outage_every_node_is_not_ready_for_some_seconds() -> None:
+    """The node lifecycle controller finds all leases old."""
+    one = world()
+    one.comes_back()
+    passes(one, 3)
+    assert [condition(node) for node in one.store.list("nodes")] == ["Unknown", "Unknown"]
+    passes(one, 10)
+    assert [condition(node) for node in one.store.list("nodes")] == ["True", "True"]
+
+
 @pytest.mark.parametrize("close", ["cordon", "taint"])
 def test_a_closed_node_gets_no_pod(close: str) -> None:
     """Cordoned or tainted NoSchedule, it keeps what it has and gets nothing more."""
@@ -479,5 +562,16 @@ def test_an_action_that_is_wrong_is_refused_with_the_reason() -> None:
     one = world()
     with pytest.raises(ValueError, match="explode"):
         one.do({"do": "explode"})
+    with pytest.raises(ValueError, match="group h has no node"):
+        one.do({"do": "cordon", "group": "h", "age": "newest"})
     with pytest.raises(ValueError, match="unknown key 'grupp'; did you mean 'group'"):
         one.do({"do": "mend", "grupp": "g"})
+
+
+def test_a_person_taints_a_node() -> None:
+    """Its other taints stay; the same key is replaced."""
+    one = world()
+    for value in ("a", "b"):
+        one.do({"do": "taint", "group": "g", "key": "k", "value": value})
+    taints = [node["spec"].get("taints") for node in one.store.list("nodes")]
+    assert taints == [[{"key": "k", "value": "b", "effect": "NoSchedule"}], None]

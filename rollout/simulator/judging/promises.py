@@ -120,33 +120,51 @@ class RightInstances(Promise):
         self.check(seen.change.at, kept=not left, broken=f"instance {instance.id} was ended with {names} on its node")
 
 
-class EnoughReady(Promise):
-    """A node is made less when its instance is ended, or when a new one is closed to pods."""
+class EnoughServe(Promise):
+    """A node is made less when we end its instance, cordon it, close a new one to pods, or take a pod off it.
+
+    A new node serves while it takes new pods, an old one while it is Ready and not cordoned.
+    """
 
     number = 3
-    text = "from READY's end on, Ready nodes never fall below N by our act"
+    text = "from READY's end on, serving nodes never fall below N by our act"
 
     def see(self, seen: Seen) -> None:
         """Judge each act of ours that makes a node less."""
-        less = seen.ended or self._closed(seen)
+        less = seen.ended or self._closed(seen) or self._emptied(seen)
         if less is None or self.facts.ready_ended is None:
             return
-        group = self.facts.cloud.groups[less.group]
-        nodes = [*self.facts.nodes(group, new=False), *self.facts.nodes(group, new=True)]
-        ready = sum(is_ready(node) for node in nodes if node["metadata"]["name"] != less.dns)
-        wanted = self.facts.size(group)
-        broken = f"group {group.name} was left with {ready} Ready nodes of {wanted}, by {less.id}"
-        self.check(seen.change.at, kept=ready >= wanted, broken=broken)
+        group, facts = self.facts.cloud.groups[less.group], self.facts
+        serving = [node for node in facts.nodes(group, new=False) if is_ready(node) and not _cordoned(node)]
+        serving += [node for node in facts.nodes(group, new=True) if takes_new_pods(node)]
+        others = sum(node["metadata"]["name"] != less.dns for node in serving)
+        wanted = facts.size(group)
+        broken = f"group {group.name} was left with {others} serving nodes of {wanted}, by {less.id}"
+        self.check(seen.change.at, kept=others >= wanted, broken=broken)
 
     def _closed(self, seen: Seen) -> Instance | None:
-        """The new instance whose node we have just cordoned or tainted."""
+        """The instance whose node we have just cordoned, or, if it is new, tainted."""
         if not (seen.sets("node", "spec.unschedulable") or seen.sets("node", "spec.taints")):
             return None
         name = seen.change.object.removeprefix("node/")
         node, instance = self.facts.store.get("nodes", None, name), self.facts.instance_of(name)
-        if node is None or instance is None or takes_new_pods(node) or not self.facts.is_new(instance):
+        if node is None or instance is None or takes_new_pods(node):
             return None
-        return instance
+        closed = _cordoned(node) and seen.change.field == "spec.unschedulable"
+        return instance if closed or self.facts.is_new(instance) else None
+
+    def _emptied(self, seen: Seen) -> Instance | None:
+        """The instance from whose node we have just taken a pod that runs and could run elsewhere."""
+        if not seen.sets("pod", "metadata.deletionTimestamp"):
+            return None
+        pod = self.facts.pod(seen.change.object)
+        if pod is None or not pods.active(pod) or pods.stays_with_node(pod):
+            return None
+        return self.facts.instance_of(pods.node_of(pod) or "")
+
+
+def _cordoned(node: Object) -> bool:
+    return bool(node["spec"].get("unschedulable"))
 
 
 class BaselineRestored(Promise):
@@ -306,7 +324,7 @@ class Promises:
         self.all: list[Promise] = [
             self.jobs_live,
             RightInstances(facts),
-            EnoughReady(facts),
+            EnoughServe(facts),
             self.baseline,
             OnceOnly(facts),
             OneVersion(facts),

@@ -1,8 +1,8 @@
 """Evictions, and the budgets that may forbid them (policy/v1).
 
 A budget's allowance is worked out from the pods that live at the moment it is asked for; the real disruption controller
-does it a moment after each change. Sources: kube-apiserver `pkg/registry/core/pod/storage/eviction.go`, and the
-disruption controller of kube-controller-manager.
+does it a moment after each change, and late where many change at once: see `fall_behind`. Sources: kube-apiserver
+`pkg/registry/core/pod/storage/eviction.go`, and the disruption controller of kube-controller-manager.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ class Allowance(NamedTuple):
     desired: int
     healthy: int
     blocked: bool
+    spent: int = 0  # evictions that were let pass since it was worked out
 
     @property
     def disruptions(self) -> int:
         """How many pods may be evicted."""
-        return 0 if self.blocked or not self.expected else max(0, self.healthy - self.desired)
+        return 0 if self.blocked or not self.expected else max(0, self.healthy - self.desired - self.spent)
 
     def status(self, generation: int) -> Object:
         """The budget's `status`."""
@@ -115,8 +116,12 @@ def _ask_budgets(store: Store, pod: Object) -> None:
         raise ApiError(500, "", _TWO_BUDGETS)
     for budget in budgets:
         allowance = allowance_of(store, budget)
-        if not (allowance.disruptions or _may_go_unhealthy(budget, pod, allowance)):
+        if _may_go_unhealthy(budget, pod, allowance):
+            continue
+        if not allowance.disruptions:
             raise _blocked_by(budget["metadata"]["name"], allowance)
+        if (key := _key(budget)) in store.old_budgets:
+            store.old_budgets[key] = allowance._replace(spent=allowance.spent + 1)
 
 
 def _blocked_by(budget: str, allowance: Allowance) -> ApiError:
@@ -146,7 +151,26 @@ def _ready(pod: Object) -> bool:
 
 
 def allowance_of(store: Store, budget: Object) -> Allowance:
-    """What the budget says now. `Store.blocked_budgets` and pods without a known scale let it allow nothing."""
+    """What the budget says now, which may be what it said a while ago (`fall_behind`).
+
+    `Store.blocked_budgets` and pods without a known scale let it allow nothing.
+    """
+    if _key(budget) in store.old_budgets and store.clock.now < store.budgets_behind_until:
+        return store.old_budgets[_key(budget)]
+    return _worked_out(store, budget)
+
+
+def fall_behind(store: Store, until: float) -> None:
+    """Let every budget say what it says now until then, whatever becomes of its pods; evictions count all the same."""
+    store.old_budgets = {_key(one): allowance_of(store, one) for one in store.list("poddisruptionbudgets")}
+    store.budgets_behind_until = until
+
+
+def _key(budget: Object) -> tuple[str, str]:
+    return budget["metadata"]["namespace"], budget["metadata"]["name"]
+
+
+def _worked_out(store: Store, budget: Object) -> Allowance:
     meta, spec = budget["metadata"], budget["spec"]
     pods = [pod for pod in store.list("pods", meta["namespace"]) if covers(budget, pod)]
     healthy = sum(_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods)

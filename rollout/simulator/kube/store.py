@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.simulator.clock import VirtualClock
+    from rollout.simulator.kube.eviction import Allowance
     from rollout.simulator.kube.resources import Resource
     from rollout.simulator.log import ChangeLog
 
@@ -118,6 +119,9 @@ class Store:
         self.resource_version = 0
         # Budgets (namespace, name) that allow nothing whatever their pods do, until the world takes them out again.
         self.blocked_budgets: set[Key] = set()
+        # What budgets said before many pods changed at once, and until when they say it still (`eviction.fall_behind`).
+        self.old_budgets: dict[Key, Allowance] = {}
+        self.budgets_behind_until = 0.0
         self._collections = {plural: _Collection() for plural in RESOURCES}
         self._pods_on: defaultdict[str, dict[Key, None]] = defaultdict(dict)
         self._generated: Counter[tuple[str, str, str]] = Counter()

@@ -1,7 +1,7 @@
 """What somebody can do to the world: a scenario at a moment of its own, a person or a test at the control listener.
 
 Each is a name under ``do`` with its arguments. A group's nodes are meant by their place in the order of launch, from 0:
-``which: 1`` is the second one of those with which the scenario began.
+``which: 1`` is the second one of those with which the scenario began; or by ``age``, among those that have joined.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from rollout.simulator.fields import Count, Part
+from rollout.simulator.fields import Count, Duration, Part
 from rollout.simulator.world.account_actions import AccountAction
 from rollout.simulator.world.trouble import Kind, WorldFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rollout.simulator.cloud.cloud import Cloud
     from rollout.simulator.cloud.model import Instance
@@ -37,6 +37,12 @@ class Acted(Protocol):
 
     def original(self, group: str, which: int) -> Instance:
         """One of the instances with which the scenario began; ``ValueError`` when it is gone or never was."""
+
+    def joined(self, group: str | None) -> Sequence[Instance]:
+        """The living instances (of one group) that have a node, in the order of launch."""
+
+    def not_ready(self, nodes: Iterable[str], seconds: float) -> None:
+        """Let nodes be not Ready for a while, and their pods with them."""
 
 
 class Mend(Part):
@@ -91,9 +97,26 @@ class UpdateGroup(Part):
         world.cloud.update_group(self.group, **self.fields)
 
 
+Age = Literal["oldest", "newest"]
+
+
 class _OnNode(Part):
     group: str
     which: Count = 0
+    age: Age | None = None
+
+    def instance(self, world: Acted) -> Instance:
+        """The instance that is meant; ``ValueError`` where there is none."""
+        if self.age is None:
+            return world.original(self.group, self.which)
+        return _by_age(world.joined(self.group), self.age, self.group)
+
+
+def _by_age(joined: Sequence[Instance], age: Age, group: str | None) -> Instance:
+    if not joined:
+        msg = f"group {group} has no node"
+        raise ValueError(msg)
+    return joined[0 if age == "oldest" else -1]
 
 
 class TerminateInstance(_OnNode):
@@ -104,7 +127,7 @@ class TerminateInstance(_OnNode):
 
     def perform(self, world: Acted) -> None:
         """Do it now."""
-        instance = world.original(self.group, self.which)
+        instance = self.instance(world)
         (world.cloud.spot_loss if self.spot else world.cloud.terminate_from_outside)(instance.id)
 
 
@@ -115,7 +138,7 @@ class DeleteNode(_OnNode):
 
     def perform(self, world: Acted) -> None:
         """Do it now."""
-        world.store.delete("nodes", None, world.original(self.group, self.which).dns)
+        world.store.delete("nodes", None, self.instance(world).dns)
 
 
 class Cordon(_OnNode):
@@ -132,7 +155,7 @@ class Cordon(_OnNode):
             if self.on:
                 node["spec"]["unschedulable"] = True
 
-        world.store.mutate("nodes", None, world.original(self.group, self.which).dns, cordon)
+        world.store.mutate("nodes", None, self.instance(world).dns, cordon)
 
 
 class Untaint(_OnNode):
@@ -147,7 +170,44 @@ class Untaint(_OnNode):
         def untaint(node: Object) -> None:
             node["spec"]["taints"] = [one for one in node["spec"].get("taints", ()) if one["key"] != self.key]
 
-        world.store.mutate("nodes", None, world.original(self.group, self.which).dns, untaint)
+        world.store.mutate("nodes", None, self.instance(world).dns, untaint)
+
+
+class TaintNode(_OnNode):
+    """Put a taint on a node."""
+
+    do: Literal["taint"]
+    key: str
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+
+        def taint(node: Object) -> None:
+            others = [one for one in node["spec"].get("taints", ()) if one["key"] != self.key]
+            node["spec"]["taints"] = [*others, {"key": self.key, "value": self.value, "effect": self.effect}]
+
+        world.store.mutate("nodes", None, self.instance(world).dns, taint)
+
+
+class NotReady(Part):
+    """Let nodes be not Ready for a while: one of a group, all of a group, or all of the cluster."""
+
+    do: Literal["not_ready"]
+    group: str | None = None
+    which: Count | None = None
+    age: Age | None = None
+    lasts: Duration = 10
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        if self.group is not None and self.which is not None:
+            found = [world.original(self.group, self.which)]
+        else:
+            found = list(world.joined(self.group))
+            found = [_by_age(found, self.age, self.group)] if self.age else found
+        world.not_ready([one.dns for one in found], self.lasts)
 
 
 class DeleteConfigMap(Part):
@@ -171,6 +231,8 @@ Action = Annotated[
     | DeleteNode
     | Cordon
     | Untaint
+    | TaintNode
+    | NotReady
     | DeleteConfigMap
     | AccountAction,
     Field(discriminator="do"),

@@ -89,6 +89,8 @@ def _template(workload: Named, labels: Mapping[str, str], how: Mapping[str, str]
     spec: Object = {"containers": [container], "terminationGracePeriodSeconds": int(workload.grace)}
     if workload.node_selector:
         spec["nodeSelector"] = dict(workload.node_selector)
+    if workload.tolerations:
+        spec["tolerations"] = [dict(one) for one in workload.tolerations]
     return {
         "metadata": {
             "labels": {**labels, **workload.labels},

@@ -57,6 +57,11 @@ class Nodes:
         boot = group.boot.draw(self._scenario.seed, "boot", instance.group, instance.ordinal)
         self._clock.after(boot, lambda: self._unless("never_joins", instance, lambda: self._join(instance, group)))
 
+    def has_joined(self, instance: Instance) -> bool:
+        """Whether the instance has a node."""
+        name = self.node_of.get(instance.id)
+        return name is not None and self._is(instance, name)
+
     def shutting_down(self, instance: Instance) -> None:
         """EC2 takes the instance away: its containers die now, its node is missed later."""
         self._gone.add(instance.id)
@@ -92,13 +97,13 @@ class Nodes:
                 self._store.create("pods", mirror_object(mirror.name, mirror.namespace, node))
 
     def _ready(self, instance: Instance, name: str) -> None:
-        self._change(instance, name, lambda node: _set_condition(node, "True", "KubeletReady", self._clock.now))
-        self._clock.after(1, lambda: self._change(instance, name, lambda node: _set_taint(node, NOT_READY, on=False)))
+        self._change(instance, name, lambda node: set_condition(node, "True", "KubeletReady", self._clock.now))
+        self._clock.after(1, lambda: self._change(instance, name, lambda node: set_taint(node, NOT_READY, on=False)))
 
     def _missed(self, instance: Instance, name: str) -> None:
         def unreachable(node: Object) -> None:
-            _set_condition(node, "Unknown", "NodeStatusUnknown", self._clock.now)
-            _set_taint(node, UNREACHABLE, on=True)
+            set_condition(node, "Unknown", "NodeStatusUnknown", self._clock.now)
+            set_taint(node, UNREACHABLE, on=True)
 
         self._change(instance, name, unreachable)
 
@@ -133,7 +138,7 @@ class Nodes:
                 "nodes",
                 None,
                 name,
-                lambda node: _set_taint(node, UNSCHEDULABLE, on=bool(node["spec"].get("unschedulable"))),
+                lambda node: set_taint(node, UNSCHEDULABLE, on=bool(node["spec"].get("unschedulable"))),
             )
 
     def _execute_taints(self, name: str) -> None:
@@ -157,13 +162,14 @@ def _fail(pod: Object) -> None:
     pod.setdefault("status", {}).update(phase="Failed", reason="NodeLost")
 
 
-def _set_condition(node: Object, ready: str, reason: str, now: float) -> None:
+def set_condition(node: Object, ready: str, reason: str, now: float) -> None:
+    """Have the node's Ready condition say so, since now."""
     for condition in node["status"]["conditions"]:
         if condition["type"] == "Ready" and condition["status"] != ready:
             condition.update(status=ready, reason=reason, lastTransitionTime=iso(now))
 
 
-def _set_taint(node: Object, key: str, *, on: bool) -> None:
+def set_taint(node: Object, key: str, *, on: bool) -> None:
     """Have exactly one or no NoSchedule taint of that key, and leave all others."""
     others = [taint for taint in node["spec"].get("taints", ()) if taint["key"] != key]
     taints = [*others, {"key": key, "effect": "NoSchedule"}] if on else others

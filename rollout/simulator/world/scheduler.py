@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Key, Object, Owner
 
 LATENCY = 0.5  # seconds from a change until the scheduler has acted on it
+# A cordon is a taint to the scheduler: who tolerates it is scheduled there (source: the plugin `NodeUnschedulable`).
+CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class Scheduler:
         labels = node["metadata"].get("labels", {})
         if any(labels.get(name) != value for name, value in spec.get("nodeSelector", {}).items()):
             return False
-        if node["spec"].get("unschedulable"):
+        if node["spec"].get("unschedulable") and not pods.tolerated(CORDONED, spec.get("tolerations", ())):
             return False
         return not _untolerated(pod, node, ("NoSchedule", "NoExecute"))
 

@@ -21,6 +21,7 @@ from rollout.simulator.kube.store import Store
 from rollout.simulator.log import ChangeLog
 from rollout.simulator.world import actions, manifests
 from rollout.simulator.world.autoscaler import ClusterAutoscaler
+from rollout.simulator.world.flaps import Flaps
 from rollout.simulator.world.kubelet import Kubelet
 from rollout.simulator.world.nodes import Nodes
 from rollout.simulator.world.pods import PodIndex
@@ -29,7 +30,7 @@ from rollout.simulator.world.trouble import Troubles
 from rollout.simulator.world.workloads import DaemonSetController, DeploymentController, JobController
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rollout.simulator.account import Group, Image, TemplateVersion
     from rollout.simulator.cloud.model import Instance
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Object
     from rollout.simulator.world.trouble import Kind, WorldFault
 
+# After an outage: seconds until the node lifecycle controller looks (its --node-monitor-period is 5 s), and until the
+# kubelets have renewed their leases and said that they are well.
+MONITOR_PERIOD, LEASES_OLD = 2.0, 9.0
 NODES_UP = 300.0  # seconds of the warm-up after which the workloads are applied, so that they find all nodes
 
 
@@ -61,6 +65,7 @@ class World:
             controller(clock, store, index, seed)
         self.kubelet = Kubelet(clock, store, self.troubles, seed)
         self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
+        self.flaps = Flaps(clock, store)
         self.autoscaler = ClusterAutoscaler(clock, store, self.cloud, self.scheduler, scenario)
         self.promised = Promises(Facts(scenario, store, self.cloud), self.log)
         self.cloud.on_launch.append(self.nodes.launched)
@@ -95,6 +100,19 @@ class World:
     def mend(self, kind: Kind | None, victim: str | None) -> None:
         """End the world faults of that kind on that group or pod (``None``: of all)."""
         self.troubles.mend(kind, victim)
+
+    def joined(self, group: str | None) -> list[Instance]:
+        """The living instances (of one group) that have a node, in the order of launch."""
+        living = (one for one in self.cloud.instances.values() if one.alive and group in (None, one.group))
+        return sorted((one for one in living if self.nodes.has_joined(one)), key=lambda one: (one.group, one.ordinal))
+
+    def not_ready(self, nodes: Iterable[str], seconds: float) -> None:
+        """Let nodes be not Ready for a while, and their pods with them."""
+        self.flaps.begin(list(nodes), seconds)
+
+    def comes_back(self) -> None:
+        """The API server is there again, after so long that every lease is old: no node counts as Ready at first."""
+        self.clock.after(MONITOR_PERIOD, lambda: self.not_ready([one.dns for one in self.joined(None)], LEASES_OLD))
 
     def original(self, group: str, which: int) -> Instance:
         """The ``which``-th instance of those with which the group began; ``ValueError`` when it is gone."""
