@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+PACKAGES := $(VENV)/.packages
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools/.fetched
 GROOVY := $(VENV)/tools/groovy/.fetched
@@ -16,15 +18,20 @@ help: ## Print every verb with one line
 
 setup: $(STAMP) ## Make .venv with exactly the locked packages and the project itself
 
-# One stamp: the venv is made anew when the lock or the project's metadata changed. Hashes are checked for every file.
-$(STAMP): requirements.lock pyproject.toml
+# The packages, exactly as locked. pip decides nothing (--no-deps), whichever version of it this Python brings and whatever
+# the index has by now; it checks the hash of every file; and it builds nothing, since what builds is not in the lock.
+$(PACKAGES): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rollout needs Python 3.11 or newer; try: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) install --require-hashes --no-deps --only-binary :all: --requirement requirements.lock
 	@touch $@
 
-tools: $(TOOLS) ## Fetch Packer, git-lfs, shellcheck and Groovy, which tests run, into .venv
+$(STAMP): $(PACKAGES) pyproject.toml
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check --disable-pip-version-check
+	@touch $@
+
+tools: $(TOOLS) ## Fetch Packer, git-lfs, shellcheck, Groovy and an old pip, which tests run, into .venv
 
 # Groovy's jars lie in an npm package; npm checks the hash of every file.
 $(GROOVY): $(STAMP) tests/jenkins/package.json tests/jenkins/package-lock.json
@@ -33,8 +40,10 @@ $(GROOVY): $(STAMP) tests/jenkins/package.json tests/jenkins/package-lock.json
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error # --prefix would hide npm's own settings
 	@touch $@
 
-$(TOOLS): $(STAMP) $(GROOVY) tools/fetch_tools.py
+$(TOOLS): $(STAMP) $(GROOVY) tools/fetch_tools.py tools/oldest-pip.lock
 	$(BIN)/python tools/fetch_tools.py $(VENV)/tools/bin
+	$(PIP) download --require-hashes --no-deps --only-binary :all: --dest $(VENV)/tools \
+		--requirement tools/oldest-pip.lock
 	@touch $@
 
 demo: $(STAMP) ## A whole rollout on the embedded simulated EKS, killed in the middle and resumed
@@ -93,7 +102,7 @@ format: $(STAMP) ## Let ruff format and repair what it can
 
 lock: $(STAMP) ## Bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+		--no-strip-extras --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 build: $(STAMP) ## Build wheel and source archive into dist/
 	$(BIN)/hatchling build

@@ -1,4 +1,4 @@
-"""What is shipped: the wheel has all that it needs, the lock names no place, the Makefile explains itself."""
+"""What is shipped: the wheel has all that it needs, the Makefile explains itself."""
 
 from __future__ import annotations
 
@@ -72,27 +72,6 @@ def test_the_wheel_runs_a_scenario(installed: Path, tmp_path: Path) -> None:
         ended = world.start()
         assert ended.code == 0, ended
         assert broken(world) == {}
-
-
-def test_the_lock_names_packages_and_no_place() -> None:
-    """Each package is pinned with hashes; where it comes from is the machine's matter."""
-    lock = (ROOT / "requirements.lock").read_text()
-    assert "://" not in lock
-    pins = re.findall(r"^([a-z0-9-]+)==", lock, flags=re.MULTILINE)
-    blocks = re.split(r"^(?=[a-z])", lock, flags=re.MULTILINE)[1:]
-    assert len(pins) == len(blocks)
-    assert all("--hash=sha256:" in block for block in blocks)
-
-
-def test_the_lock_has_what_the_project_asks_for() -> None:
-    """Each dependency, those for development too, is in the lock."""
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    names = {re.split(r"[>=\[]", one)[0].replace(".", "-") for one in asked}
-    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
-    assert names <= locked
 
 
 def test_make_help_has_a_line_for_every_verb() -> None:
