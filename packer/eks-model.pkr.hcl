@@ -4,6 +4,8 @@
 locals {
   built_at = timestamp()
 
+  reference = var.git_tag == "" ? "branch ${var.branch}" : "tag ${var.git_tag}"
+
   # The AMI, its snapshots and the build's own instance and volume carry these; `rollout ami verify --tag` can ask for them.
   tags = {
     for key, value in {
@@ -11,7 +13,8 @@ locals {
       ami_prefix    = var.ami_prefix
       model         = var.model
       repository    = var.repository
-      branch        = var.branch
+      branch        = var.git_tag == "" ? var.branch : ""
+      git_tag       = var.git_tag
       commit        = var.commit
       jenkins_build = var.jenkins_build
       source_ami    = local.source_ami
@@ -26,15 +29,17 @@ source "amazon-ebs" "eks_model" {
   subnet_id            = var.subnet_id
   iam_instance_profile = var.iam_instance_profile
 
+  # EC2 takes 255 characters of a description, and says so only when all else is done; tags have the parts whole.
   ami_name        = "${var.ami_prefix}-${formatdate("YYYYMMDD-hhmmss", local.built_at)}"
-  ami_description = "${var.model} from ${var.repository}, branch ${var.branch}, on ${local.source_ami}"
+  ami_description = substr("${var.model} from ${var.repository}, ${local.reference}, on ${local.source_ami}", 0, 255)
   tags            = local.tags
   snapshot_tags   = local.tags
   run_tags        = local.tags
   run_volume_tags = local.tags
 
   # Its security group lets nobody else in.
-  temporary_security_group_source_cidrs = var.ssh_from
+  temporary_security_group_source_cidrs     = var.ssh_from
+  temporary_security_group_source_public_ip = length(var.ssh_from) == 0
 
   ssh_username            = var.ssh_username
   temporary_key_pair_type = "ed25519"
@@ -79,6 +84,7 @@ build {
       "AWS_REGION=${var.region}",
       "MODEL_REPOSITORY=${var.repository}",
       "MODEL_BRANCH=${var.branch}",
+      "MODEL_TAG=${var.git_tag}",
       "MODEL_COMMIT=${var.commit}",
       "MODEL_NAME=${var.model}",
       "MODEL_SECRET=${var.secret}",

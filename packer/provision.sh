@@ -10,9 +10,10 @@
 set +x -euo pipefail
 shopt -s inherit_errexit
 
-# repository: an https:// address; branch: a branch or tag; secret: name or ARN.
-readonly repository=${MODEL_REPOSITORY-} branch=${MODEL_BRANCH-} secret=${MODEL_SECRET-} name=${MODEL_NAME-}
-# commit: its full id, or empty for what the branch points to.
+# repository: an https:// address; branch: a branch; tag: a Git tag, baked in place of the branch if it is given;
+# secret: name or ARN.
+readonly repository=${MODEL_REPOSITORY-} branch=${MODEL_BRANCH-} tag=${MODEL_TAG-} secret=${MODEL_SECRET-} name=${MODEL_NAME-}
+# commit: its full id, or empty for what the branch or tag points to.
 readonly commit=${MODEL_COMMIT-} root=${MODEL_ROOT:-/opt/models} login_home=${HOME-}
 # Beside its final place, so that putting it there is a rename.
 readonly clone=$root/.$name.new
@@ -56,7 +57,10 @@ check_environment() {
     [[ -n ${!variable-} ]] || die 2 "$variable is not set; packer/eks-model.pkr.hcl passes it."
   done
   [[ $name != */* && $name != .* ]] || die 2 "MODEL_NAME is $name; it must be the plain name of a folder."
-  [[ $branch != -* ]] || die 2 "MODEL_BRANCH is $branch; it must be the name of a branch or tag."
+  for variable in MODEL_BRANCH MODEL_TAG; do
+    [[ -z ${!variable-} || ${!variable} =~ ^[A-Za-z0-9_][A-Za-z0-9._/+-]*$ ]] ||
+      die 2 "$variable is ${!variable}; it must be the name of a branch or tag."
+  done
 }
 
 missing_programs() {
@@ -113,12 +117,37 @@ start_clone() {
     git remote add origin "$repository" && git lfs install --local --skip-smudge >/dev/null
 }
 
+# The full name of what is baked: git takes a short one for a tag where a branch has the same name.
+reference() {
+  if [[ -n $tag ]]; then printf 'refs/tags/%s' "$tag"; else printf 'refs/heads/%s' "$branch"; fi
+}
+
+# People take one name for one thing. A commit says which is meant.
+refuse_two_of_one_name() {
+  local short=${tag:-$branch} found
+  found=$(git ls-remote --quiet origin "refs/heads/$short" "refs/tags/$short" |
+    cut -f 2 | grep -cFx -e "refs/heads/$short" -e "refs/tags/$short" || true)
+  ((found < 2)) ||
+    die 4 "$short is a branch and a tag of $repository; rename one of them, or give the commit: -var commit=ID"
+}
+
 fetch() {
+  local what=${commit:-$(reference)}
   attempt 7 "$root cannot be written" 'Run this as root, with room on the disk.' start_clone
-  attempt 4 "${commit:-$branch} cannot be fetched from $repository" \
+  attempt 4 "$what cannot be fetched from $repository" \
     'Check that it is there, and that the token may read the repository.' \
-    git fetch --quiet --depth 1 origin "${commit:-$branch}"
+    git fetch --quiet --depth 1 origin "$what"
+  [[ -n $commit ]] || refuse_two_of_one_name
   attempt 7 'the files cannot be laid out' 'Is volume_size large enough?' git checkout --quiet --detach FETCH_HEAD
+}
+
+# What no list of checksums can name, and what git does not fetch by itself.
+refuse_what_cannot_be_verified() {
+  local found
+  found=$(git ls-tree -r HEAD | sed -n 's/^160000 [^\t]*\t//p' | head -n 1)
+  [[ -z $found ]] || die 6 "$found is a submodule, which is not fetched; put its files into the repository."
+  found=$(find . -path ./.git -prune -o -name '*[\\[:cntrl:]]*' -printf '%P\n' | tr -c '[:print:]\n' '?' | head -n 1)
+  [[ -z $found ]] || die 6 "a file's name has a backslash or a control character: $found; rename it."
 }
 
 # The files in LFS, with the checksums that the commit says, as sha256sum reads it.
@@ -126,9 +155,32 @@ list_large_files() {
   git lfs ls-files --long | sed -E 's/^([0-9a-f]{64}) [*-] /\1  /' >"$private/large"
 }
 
+# Git LFS has each file twice until the clone goes. Better known now than after 30 GB.
+refuse_a_small_disk() {
+  local needed available
+  needed=$(sizes_of_large_files) available=$(df --output=avail --block-size=1 . | tail -n 1)
+  ((2 * needed <= available)) ||
+    die 7 "the large files of the model have $(gib "$needed") GiB, and twice that is needed while they are fetched;" \
+      "$(gib "$available") GiB are free. Give the build a larger volume_size."
+}
+
+# Bytes, out of the pointers that stand where the files will be.
+sizes_of_large_files() {
+  local size sum=0
+  while read -r size; do
+    ((sum += size))
+  done < <(cut -c 67- "$private/large" | tr '\n' '\0' | xargs -0 -r sed -n -E 's/^size ([0-9]+)\r?$/\1/p' --)
+  printf '%s' "$sum"
+}
+
+gib() {
+  printf '%d.%d' "$(($1 / 1073741824))" "$(($1 % 1073741824 * 10 / 1073741824))"
+}
+
 # All of them: what the repository's .lfsconfig leaves out, it leaves out of people's clones.
 fetch_large_files() {
   attempt 5 'Git LFS cannot say which files are in it' 'See: git lfs fsck' list_large_files
+  refuse_a_small_disk
   attempt 5 'Git LFS cannot fetch every file' \
     'Check that they were pushed (git lfs push --all), and the volume_size.' \
     git lfs pull --include= --exclude= origin
@@ -145,13 +197,12 @@ files() {
 }
 
 verify() {
-  local pointers
+  refuse_links_that_lead_nowhere
   if [[ -s $private/large ]]; then
     attempt 6 'a file is not what Git LFS says' 'Build again, and push the file again if that does not help.' \
       check "$private/large"
   fi
-  pointers=$(find . -type f -size -1025c -exec grep -lx 'version https://git-lfs.github.com/spec/v1' {} + || true)
-  [[ -z $pointers ]] || die 6 "${pointers%%$'\n'*} is a pointer, not a file of the model; see: git lfs fsck"
+  refuse_pointers
   [[ ! -e BUILD ]] || die 6 'the repository has a file BUILD, the name of what is written here; rename it.'
   if [[ -e MODEL.sha256 ]]; then
     verify_list
@@ -160,13 +211,41 @@ verify() {
   fi
 }
 
+# A Job sees the model through a mount of its own: an absolute link means another place there, or none.
+refuse_links_that_lead_nowhere() {
+  local link target
+  while IFS= read -r -d '' link; do
+    target=$(readlink "$link")
+    [[ $target != /* ]] || die 6 "$link is a link to $target; make it relative, to a file of the model."
+    [[ -e $link && $(realpath "$link") == "$(realpath .)"/* ]] ||
+      die 6 "$link is a link to $target, which is no file of the model."
+  done < <(find . -type l -print0)
+}
+
+# A pointer's first line, wherever an editor put a byte order mark, blanks, or the second byte of UTF-16 around it.
+refuse_pointers() {
+  local pattern pointers
+  pattern=$(sed 's/[^+]/[&]\\x00?/g; s/[+]/[\\s\\x00]+/g' <<<'version+https://git-lfs.github.com/spec/')
+  pointers=$(find . -type f -size -1025c \
+    -exec env LC_ALL=C grep -laP "^[\\xEF\\xBB\\xBF\\xFE\\xFF\\x00\\s]*$pattern" {} + || true)
+  [[ -z $pointers ]] || die 6 "${pointers%%$'\n'*} is a pointer, not a file of the model; see: git lfs fsck"
+}
+
+# By name: a count is right also where one file is listed twice and another not at all.
 verify_list() {
-  local listed found
-  # A line that is there twice counts once, and one without an end counts.
-  listed=$(sort -u MODEL.sha256 | wc -l) found=$(files)
-  ((listed == found)) ||
-    die 6 "MODEL.sha256 lists $listed files, and $found are there; renew it: sha256sum FILES... > MODEL.sha256"
+  local file
+  listed_names >"$private/listed"
+  find . -type f ! -path ./MODEL.sha256 -printf '%P\n' | LC_ALL=C sort >"$private/found"
+  file=$(LC_ALL=C comm -13 "$private/listed" "$private/found" | head -n 1)
+  [[ -z $file ]] || die 6 "MODEL.sha256 does not list $file; renew it: sha256sum FILES... > MODEL.sha256"
+  file=$(LC_ALL=C comm -23 "$private/listed" "$private/found" | tr -c '[:print:]\n' '?' | head -n 1)
+  [[ -z $file ]] || die 6 "MODEL.sha256 lists $file, which is no file of the model; renew it: sha256sum FILES... > MODEL.sha256"
   attempt 6 'a file is not what MODEL.sha256 says' 'Bring the file or the list up to date.' check MODEL.sha256
+}
+
+# The names that a list has, each once; "a", "./a" and ".//a" are one.
+listed_names() {
+  sed -E 's/^[0-9A-Fa-f]{64} [ *]//; s#^(\./+)+##; s#/(\.?/)+#/#g' MODEL.sha256 | LC_ALL=C sort -u
 }
 
 # The first thing that sha256sum finds wrong; its last word is only how many there are.
@@ -175,7 +254,7 @@ check() {
 }
 
 describe() {
-  printf 'repository=%s\nbranch=%s\ncommit=%s\n' "$repository" "$branch" "$(<"$private/commit")"
+  printf 'repository=%s\nreference=%s\ncommit=%s\n' "$repository" "$(reference)" "$(<"$private/commit")"
   printf 'files=%s\nlarge_files=%s\n' "$(files)" "$(wc -l <"$private/large")"
   printf 'built_at=%s\n' "$(date --utc +%Y-%m-%dT%H:%M:%SZ)"
 }
@@ -200,6 +279,7 @@ main() {
   install_programs
   hand_token_to_git
   fetch
+  refuse_what_cannot_be_verified
   fetch_large_files
   drop_git
   verify

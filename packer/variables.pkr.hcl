@@ -10,23 +10,40 @@ variable "repository" {
     condition     = var.repository != "" && regex_replace(var.repository, "^https://[^/@[:space:]]+/[^@[:space:]]+$", "") == ""
     error_message = "The repository must be an https:// address without user or token: the token comes from the secret."
   }
+
+  # The value of a tag.
+  validation {
+    condition     = length(var.repository) <= 256
+    error_message = "The repository's address must have at most 256 characters: it is a tag of the AMI."
+  }
 }
 
 variable "branch" {
   type        = string
   default     = "main"
-  description = "Branch (or tag) of the repository that is baked."
+  description = "Branch of the repository that is baked."
 
   validation {
-    condition     = var.branch != "" && regex_replace(var.branch, "^[A-Za-z0-9_][A-Za-z0-9._/+-]*$", "") == ""
-    error_message = "The branch must be the name of a branch or tag, such as main or release/7."
+    condition     = var.branch != "" && regex_replace(var.branch, "^[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}$", "") == ""
+    error_message = "The branch must be the name of a branch, such as main or release/7, of at most 200 characters."
+  }
+}
+
+variable "git_tag" {
+  type        = string
+  default     = ""
+  description = "Git tag of the repository that is baked in place of the branch; empty: the branch."
+
+  validation {
+    condition     = regex_replace(var.git_tag, "^[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}$", "") == ""
+    error_message = "The git_tag must be the name of a tag, such as v7, of at most 200 characters, or empty."
   }
 }
 
 variable "commit" {
   type        = string
   default     = ""
-  description = "Full id of the commit to bake, so that the AMI can carry it as a tag; empty: whatever the branch points to."
+  description = "Full id of the commit to bake, so that the AMI can carry it as a tag; empty: whatever the branch or tag points to."
 
   validation {
     condition     = regex_replace(var.commit, "^([0-9a-f]{40}|[0-9a-f]{64})$", "") == ""
@@ -40,8 +57,8 @@ variable "model" {
   description = "Name of the folder in /opt/models that Jobs mount."
 
   validation {
-    condition     = var.model != "" && regex_replace(var.model, "^[A-Za-z0-9_][A-Za-z0-9._-]*$", "") == ""
-    error_message = "The model must be a folder's plain name: letters, digits, dots, dashes."
+    condition     = var.model != "" && regex_replace(var.model, "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$", "") == ""
+    error_message = "The model must be a folder's plain name: at most 100 letters, digits, dots, dashes."
   }
 }
 
@@ -104,8 +121,8 @@ variable "subnet_id" {
 
 variable "ssh_from" {
   type        = list(string)
-  default     = ["0.0.0.0/0"]
-  description = "Networks from which port 22 of the build's instance is reached; Packer's own key is needed in any case."
+  default     = []
+  description = "Networks from which port 22 of the build's instance is reached; empty: the public address of the machine that runs Packer, and nobody else's."
 }
 
 variable "iam_instance_profile" {
@@ -124,6 +141,11 @@ variable "volume_size" {
   type        = number
   default     = 40
   description = "GiB of the root volume: system, container images, and the model; nodes get a volume of at least this size."
+
+  validation {
+    condition     = var.volume_size >= 8 && var.volume_size <= 16384 && floor(var.volume_size) == var.volume_size
+    error_message = "The volume_size must be whole GiB, from 8 to 16384."
+  }
 }
 
 variable "kms_key_id" {
@@ -136,4 +158,9 @@ variable "jenkins_build" {
   type        = string
   default     = "by hand"
   description = "The build that made the AMI, such as Jenkins' BUILD_TAG: a tag of the AMI."
+
+  validation {
+    condition     = length(var.jenkins_build) <= 256
+    error_message = "The jenkins_build must have at most 256 characters: it is a tag of the AMI."
+  }
 }

@@ -1,7 +1,7 @@
 """The template as Packer 1.6.6 can read it, and a build of it on simulated EC2.
 
 Left out is what only newer versions know: plugins.pkr.hcl, the data source of source.pkr.hcl (the build is given its
-source AMI), and the two settings on IMDSv2. A build on simulated EC2 has no machine to log in to: it has no
+source AMI), the two settings on IMDSv2, and the builder's own address as the one that may log in. A build on simulated EC2 has no machine to log in to: it has no
 communicator, and no provisioner. All else is the template's own.
 """
 
@@ -24,7 +24,11 @@ TEMPLATE = Path(__file__).parents[2] / "packer"
 #: The least that a build must be given.
 GIVEN = {"repository": "https://github.com/example/model.git", "region": REGION}
 
-_NEWER = (r'^  imds_support = "v2\.0"\n', r"^  metadata_options \{\n(?:    .*\n)*  \}\n")
+_NEWER = (
+    r'^  imds_support = "v2\.0"\n',
+    r"^  temporary_security_group_source_public_ip = .*\n",
+    r"^  metadata_options \{\n(?:    .*\n)*  \}\n",
+)
 _MACHINE = (r'^  provisioner "shell" \{\n(?:.*\n)*?  \}\n', r"^  ssh_(?:username|clear_authorized_keys) .*\n")
 
 

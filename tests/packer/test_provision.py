@@ -104,7 +104,7 @@ def told(files: dict[str, bytes]) -> str:
     return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
 
 
-def commit(folder: Path, files: dict[str, bytes | str]) -> str:
+def commit(folder: Path, files: dict[str, bytes | str], *options: str) -> str:
     """Commit files on top of what a clone has and push them with what is large; return the commit's id."""
     for name, content in files.items():
         path = folder / name
@@ -112,7 +112,7 @@ def commit(folder: Path, files: dict[str, bytes | str]) -> str:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "model")
-    git(folder, "push", "--quiet", "origin", "HEAD:main")
+    git(folder, "push", "--quiet", *options, "origin", "HEAD:main")
     return git(folder, "rev-parse", "HEAD")
 
 
@@ -194,7 +194,7 @@ def test_the_model_is_put_in_place(machine: Machine, clone: Path) -> None:
     assert {path.stat().st_uid for path in found.values()} == {os.getuid()}
     *facts, built_at = found["BUILD"].read_text().splitlines()
     address = machine.environment["MODEL_REPOSITORY"]
-    assert facts == [f"repository={address}", "branch=main", f"commit={head}", "files=3", "large_files=2"]
+    assert facts == [f"repository={address}", "reference=refs/heads/main", f"commit={head}", "files=3", "large_files=2"]
     assert built_at.startswith("built_at=20")
     assert built_at.endswith("Z")
 
@@ -253,7 +253,7 @@ def test_the_list_may_be_written_as_the_page_shows(machine: Machine, clone: Path
     commit(clone, {".github/owners": "x\n", ".lfsconfig": "[lfs]\n", "weights/.gitkeep": "", ".gitkeep": ""})
     subprocess.run(command, shell=True, cwd=clone, check=True)  # noqa: S602 - it is the page's
     commit(clone, {"NOTE": ""})
-    assert_refused(machine, 6, "MODEL.sha256 lists 4 files, and 5 are there")
+    assert_refused(machine, 6, "MODEL.sha256 does not list NOTE")
     git(clone, "rm", "--quiet", "NOTE")
     commit(clone, {})
     assert machine.provision()[0] == 0
@@ -290,23 +290,83 @@ def test_a_file_that_is_not_what_the_list_says(machine: Machine, clone: Path) ->
 
 
 def test_a_file_that_the_list_does_not_have(machine: Machine, clone: Path) -> None:
-    """The count is wrong; the line says both counts."""
+    """The line names it."""
     commit(clone, {"extra.json": "{}\n"})
-    assert_refused(machine, 6, "MODEL.sha256 lists 3 files, and 4 are there")
+    assert_refused(machine, 6, "MODEL.sha256 does not list extra.json")
 
 
 def test_a_list_that_has_one_file_twice(machine: Machine, clone: Path) -> None:
     """It does not make up for one that it has not; whether the last line has an end is no matter."""
     commit(clone, {"extra.json": "{}\n", "MODEL.sha256": (told(FILES) + told(FILES).splitlines()[0])})
-    assert_refused(machine, 6, "MODEL.sha256 lists 3 files, and 4 are there")
+    assert_refused(machine, 6, "MODEL.sha256 does not list extra.json")
     commit(clone, {"MODEL.sha256": told({**FILES, "extra.json": b"{}\n"}).rstrip()})
     assert machine.provision()[0] == 0
 
 
+@pytest.mark.parametrize("prefix", ["./", ".//", "././", "weights/../"])
+def test_a_list_that_has_one_file_under_two_names(machine: Machine, clone: Path, prefix: str) -> None:
+    """The count is right then, and a file that nobody listed would be baked."""
+    twice = told({f"{prefix}config.json": FILES["config.json"]})
+    commit(clone, {"extra.json": "{}\n", "MODEL.sha256": told(FILES) + twice})
+    assert_refused(machine, 6, "MODEL.sha256 does not list extra.json")
+
+
+@pytest.mark.exhaustive
+def test_a_list_that_has_a_file_outside_of_the_model(machine: Machine, clone: Path) -> None:
+    """Whatever it is, it is not baked."""
+    commit(clone, {"MODEL.sha256": told(FILES) + f"{'0' * 64}  /etc/hostname\n"})
+    assert_refused(machine, 6, "MODEL.sha256 lists /etc/hostname, which is no file of the model")
+
+
+@pytest.mark.exhaustive
+def test_a_list_may_name_its_files_as_find_does(machine: Machine, clone: Path) -> None:
+    """The page's command writes ./config.json; sha256sum given a file's name writes config.json."""
+    commit(clone, {"MODEL.sha256": told({f"./{name}": content for name, content in FILES.items()})})
+    assert machine.provision()[0] == 0
+
+
+def two_of_one_name(clone: Path, name: str) -> tuple[str, str]:
+    """Make a tag of the first commit and a branch with another one, both of one name; return the commits."""
+    first = git(clone, "rev-parse", "HEAD")
+    git(clone, "tag", name)
+    second = commit(clone, {"config.json": "{ }\n", "MODEL.sha256": told({**FILES, "config.json": b"{ }\n"})})
+    git(clone, "push", "--quiet", "origin", f"HEAD:refs/heads/{name}", f"refs/tags/{name}")
+    return first, second
+
+
+@pytest.mark.parametrize("variable", ["MODEL_BRANCH", "MODEL_TAG"])
+def test_a_branch_and_a_tag_of_one_name(machine: Machine, clone: Path, variable: str) -> None:
+    """Nobody can say which is meant; git would take the tag, which may be old."""
+    two_of_one_name(clone, "v7")
+    machine.environment[variable] = "v7"
+    assert_refused(machine, 4, "v7 is a branch and a tag of http://", "-var commit=ID")
+
+
+def test_a_tag_is_baked_where_one_is_named(machine: Machine, clone: Path) -> None:
+    """What was baked is written down by its full name and its commit, also where the tag is an object of its own."""
+    first = git(clone, "rev-parse", "HEAD")
+    git(clone, "tag", "--annotate", "--message", "seven", "v7")
+    git(clone, "push", "--quiet", "origin", "refs/tags/v7")
+    commit(clone, {"config.json": "{ }\n", "MODEL.sha256": told({**FILES, "config.json": b"{ }\n"})})
+    machine.environment["MODEL_TAG"] = "v7"
+    ended, out, err = machine.provision()
+    assert (ended, err) == (0, "")
+    assert out == f"provision: {machine.model} is in place, from commit {first}\n"
+    assert f"reference=refs/tags/v7\ncommit={first}\n" in (machine.model / "BUILD").read_text()
+
+
+def test_a_tag_is_no_branch(machine: Machine, clone: Path) -> None:
+    """A name of the other kind is not taken for what was asked for."""
+    git(clone, "tag", "v7")
+    git(clone, "push", "--quiet", "origin", "refs/tags/v7")
+    machine.environment["MODEL_BRANCH"] = "v7"
+    assert_refused(machine, 4, "refs/heads/v7 cannot be fetched")
+
+
 @pytest.mark.exhaustive
 def test_a_list_without_a_line(machine: Machine, clone: Path) -> None:
-    """A list that says nothing about a file fails, even if the count is right."""
-    commit(clone, {"MODEL.sha256": "one\ntwo\nthree\n"})
+    """A list that says nothing about a file's content fails."""
+    commit(clone, {"MODEL.sha256": "".join(f"{name}\n" for name in FILES)})
     assert_refused(machine, 6, "no properly formatted")
 
 
@@ -315,6 +375,76 @@ def test_a_pointer_that_git_lfs_does_not_resolve(machine: Machine, clone: Path) 
     mangled = b"version https://git-lfs.github.com/spec/v1\noid lost\n"
     commit(clone, {"weights.txt": mangled, "MODEL.sha256": told({**FILES, "weights.txt": mangled})})
     assert_refused(machine, 6, "./weights.txt is a pointer")
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 5000\n"
+
+
+@pytest.mark.parametrize(
+    ("mangled", "code", "words"),
+    [
+        pytest.param(POINTER.encode("utf-8-sig"), 6, "./weights.txt is a pointer", id="byte order mark"),
+        pytest.param(POINTER.encode("utf-16"), 6, "./weights.txt is a pointer", id="UTF-16"),
+        pytest.param(f"\n  {POINTER}".encode(), 6, "./weights.txt is a pointer", id="blanks before it"),
+        # Git LFS reads these as pointers itself.
+        pytest.param(POINTER.replace("\n", "\r\n").encode(), 5, "cannot fetch every file", id="line ends of Windows"),
+        pytest.param(POINTER.replace("v1\n", "v1  \n").encode(), 5, "cannot fetch every file", id="blanks at the end"),
+    ],
+)
+def test_a_pointer_that_an_editor_has_mangled(
+    machine: Machine, clone: Path, mangled: bytes, code: int, words: str
+) -> None:
+    """A Job would read the pointer's text as its model."""
+    files = {"weights.txt": mangled, "MODEL.sha256": told({**FILES, "weights.txt": mangled})}
+    commit(clone, files, "--no-verify")  # or git-lfs looks for what it points to
+    assert_refused(machine, code, words)
+
+
+@pytest.mark.parametrize(
+    ("target", "told_"),
+    [
+        ("/opt/models/other.bin", "make it relative"),
+        ("gone.bin", "no file of the model"),
+        ("../../../etc/hostname", "no file of the model"),
+        (".git/config", "no file of the model"),
+        ("link", "no file of the model"),
+    ],
+)
+def test_a_link_that_leads_nowhere(machine: Machine, clone: Path, target: str, told_: str) -> None:
+    """A Job would not find what is behind it, or something that nobody verified."""
+    (clone / "link").symlink_to(target)
+    commit(clone, {})
+    assert_refused(machine, 6, f"./link is a link to {target}", told_)
+
+
+def test_a_link_inside_the_model(machine: Machine, clone: Path) -> None:
+    """It stays one."""
+    (clone / "weights/first.bin").symlink_to("part 1.bin")
+    commit(clone, {})
+    assert machine.provision()[0] == 0
+    assert (machine.model / "weights/first.bin").read_bytes() == FILES["weights/part 1.bin"]
+
+
+def test_a_submodule(machine: Machine, clone: Path) -> None:
+    """Half a model is none."""
+    git(clone, "update-index", "--add", "--cacheinfo", f"160000,{git(clone, 'rev-parse', 'HEAD')},more/parts")
+    git(clone, "commit", "--quiet", "--message", "more")
+    git(clone, "push", "--quiet", "origin", "HEAD:main")
+    assert_refused(machine, 6, "more/parts is a submodule")
+
+
+@pytest.mark.parametrize("name", ["a\\b.bin", "a\nb.bin"])
+def test_a_name_that_no_list_can_have(machine: Machine, clone: Path, name: str) -> None:
+    """sha256sum writes such names otherwise than they are."""
+    commit(clone, {name: "x"})
+    assert_refused(machine, 6, "has a backslash or a control character")
+
+
+def test_a_disk_that_is_too_small(machine: Machine) -> None:
+    """It is known before the first large file is fetched, from what the pointers say."""
+    machine.program("df", 'echo "    Avail"; echo 18000')
+    assert_refused(machine, 7, "twice that is needed", "larger volume_size")
+    assert [path for path in machine.host.served if "/info/lfs/" in path] == []
 
 
 @pytest.mark.exhaustive
@@ -355,7 +485,7 @@ def test_a_branch_that_is_not_there(machine: Machine) -> None:
 def test_a_token_that_the_host_does_not_take(machine: Machine) -> None:
     """Nobody is asked for another one."""
     machine.secret_is("ghp_" + "0" * 32)
-    assert_refused(machine, 4, "main cannot be fetched", "the token may read the repository")
+    assert_refused(machine, 4, "refs/heads/main cannot be fetched", "the token may read the repository")
 
 
 def test_a_host_that_is_not_the_repositorys_gets_no_token(machine: Machine, clone: Path, tmp_path: Path) -> None:

@@ -36,8 +36,13 @@ def test_packer_would_not_format_it_otherwise() -> None:
         ("repository", "https://user:ghp_secret@github.com/example/model.git", "without user or token"),
         ("repository", "git@github.com:example/model.git", "must be an https:// address"),
         ("repository", "", "must be an https:// address"),
-        ("branch", "--upload-pack=touch /tmp/x", "The branch must be the name of a branch or tag"),
+        ("repository", f"https://github.com/{'x' * 250}", "at most 256 characters"),
+        ("branch", "--upload-pack=touch /tmp/x", "The branch must be the name of a branch"),
         ("branch", "", "The branch must be"),
+        ("branch", "b" * 201, "The branch must be"),
+        ("git_tag", "--upload-pack=touch /tmp/x", "The git_tag must be the name of a tag"),
+        ("jenkins_build", "j" * 257, "at most 256 characters"),
+        ("volume_size", "7.5", "whole GiB, from 8 to 16384"),
         ("commit", "8f8f8f8", "full commit id"),
         ("model", "../../etc", "plain name"),
         ("ami_prefix", "eks model", "must leave room for the time"),
@@ -79,9 +84,10 @@ def test_the_source_ami_is_the_one_given_or_the_parameters() -> None:
 
 
 def test_every_setting_that_only_newer_packers_know_is_there() -> None:
-    """IMDSv2 alone, for the build's instance and for the AMI's nodes."""
+    """IMDSv2 alone, for the build's instance and for the AMI's nodes; SSH from the builder's own address alone."""
     text = (TEMPLATE / "eks-model.pkr.hcl").read_text(encoding="utf-8")
     assert re.search(r'^  imds_support = "v2\.0"$', text, flags=re.MULTILINE)
+    assert re.search(r"^  temporary_security_group_source_public_ip = length\(var\.ssh_from\) == 0$", text, re.MULTILINE)
     assert re.search(r'metadata_options \{[^}]*http_tokens +(= "required")', text)
 
 
