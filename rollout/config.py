@@ -29,7 +29,7 @@ from rollout import configfile, plan
 DEFAULT_FILE = Path("rollout.yaml")
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
 def seconds(text: object) -> object:
@@ -109,9 +109,9 @@ def _at_most_ten(value: float) -> float:
 Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 OneOrMore = Annotated[Names, AfterValidator(_some)]
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
-Account = Annotated[str, _matches(r"\d{12}", "an account id: twelve digits, in quotes")]
+Account = Annotated[str, _matches(r"[0-9]{12}", "an account id: twelve digits, in quotes")]
 RoleArn = Annotated[
-    str, _matches(r"arn:aws[\w-]*:iam::\d{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
+    str, _matches(r"arn:aws[\w-]*:iam::[0-9]{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
 ]
 Url = Annotated[str, AfterValidator(_http)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
@@ -245,7 +245,7 @@ def _surge(value: object) -> object:
     """Read "50%" or a whole number."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return plan.Surge(value)
-    found = re.fullmatch(r"(\d+)%", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]+)%", value) if isinstance(value, str) else None
     if found and 1 <= int(found[1]) <= 100:  # noqa: PLR2004 - percent
         return plan.Surge(int(found[1]), percent=True)
     raise ValueError(f'"{value}" is neither a percentage from 1% to 100% nor a whole number from 1')
@@ -271,7 +271,7 @@ class Config(Section):
     cluster: Annotated[str, _matches(r"[0-9A-Za-z][\w-]{0,99}", "the name of an EKS cluster")]
     """The EKS cluster's name."""
 
-    region: Annotated[str, _matches(r"[a-z]{2}(-[a-z]+)+-\d", "the name of an AWS region such as eu-west-1")]
+    region: Annotated[str, _matches(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "the name of an AWS region such as eu-west-1")]
     """The AWS region of cluster and groups."""
 
     groups: OneOrMore

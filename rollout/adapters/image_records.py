@@ -32,8 +32,9 @@ def _disks(mappings: Iterable[Mapping[str, Any]]) -> Iterable[Disk]:
     """Yield the mappings that are on EBS: instance stores hold nothing of an image."""
     for mapping in mappings:
         ebs = mapping.get("Ebs", {})
-        if "SnapshotId" in ebs:
-            yield Disk(mapping["DeviceName"], ebs["SnapshotId"], ebs.get("VolumeSize", 0), ebs.get("Encrypted", False))
+        if ebs:
+            snapshot, size = ebs.get("SnapshotId", ""), ebs.get("VolumeSize", 0)
+            yield Disk(mapping["DeviceName"], snapshot, size, ebs.get("Encrypted", False))
 
 
 def snapshot(raw: Mapping[str, Any]) -> Snapshot:

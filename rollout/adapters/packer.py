@@ -97,11 +97,11 @@ def _found() -> tuple[str, tuple[int, ...]]:
     command = [program, "version"]
     try:
         told = subprocess.run(  # noqa: S603  as above
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30
-        ).stdout
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=30
+        ).stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{program} cannot be run: {error}", hint=_GET_PACKER) from error
-    version = re.match(r"Packer v(\d+)\.(\d+)\.(\d+)", told)
+    version = re.match(r"Packer v([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", told)
     if version is None:
         # Some systems have another program of that name, which packs dictionaries of passwords.
         raise UserError(f"{program} is not HashiCorp's Packer", hint=_GET_PACKER)
@@ -109,7 +109,7 @@ def _found() -> tuple[str, tuple[int, ...]]:
 
 
 def _wants_plugins(folder: Path) -> bool:
-    texts = (file.read_text(encoding="utf-8") for file in folder.glob("*.pkr.hcl"))
+    texts = (file.read_text(encoding="utf-8", errors="replace") for file in folder.glob("*.pkr.hcl"))
     return any(re.search(r"^\s*required_plugins\s*{", text, flags=re.MULTILINE) for text in texts)
 
 

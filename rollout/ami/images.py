@@ -13,7 +13,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One EBS volume that instances of an image get; `size` in GiB. `snapshot`: what it is made of."""
+    """One EBS volume that instances of an image get; `size` in GiB. `snapshot`: what it is made of, "" for none."""
 
     device: str
     snapshot: str
@@ -44,7 +44,7 @@ class Image:
     @property
     def snapshots(self) -> tuple[str, ...]:
         """Return the snapshots that its disks are made of, each once."""
-        return tuple(dict.fromkeys(disk.snapshot for disk in self.disks))
+        return tuple(dict.fromkeys(disk.snapshot for disk in self.disks if disk.snapshot))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from rollout.errors import UserError
 
-_ARTIFACT = re.compile(r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):(?P<ami>ami-[0-9a-f]+)")
+_ARTIFACT = re.compile(r"(?<![a-z0-9-])(?P<region>[a-z]{2,}(?:-[a-z]+)+-[0-9]+):(?P<ami>ami-[0-9a-f]+)")
 _BUILD_ANEW = "rollout ami build"
 
 
@@ -44,7 +44,7 @@ def last_run(text: str, source: str) -> Built:
 def _document(text: str, source: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source} is no manifest of Packer's: {error}", hint=_BUILD_ANEW) from error
     if not isinstance(document, dict) or not isinstance(document.get("builds"), list):
         raise UserError(f"{source} is no manifest of Packer's: it has no list of builds", hint=_BUILD_ANEW)

@@ -56,8 +56,12 @@ def _root(image: Image, least: int | None) -> str | None:
 
 
 def _encryption(image: Image, *, encrypted: bool | None) -> str | None:
-    wrong = [f"{disk.device} ({disk.snapshot})" for disk in image.disks if disk.encrypted is not encrypted]
-    if encrypted is None or not wrong:
+    if encrypted is None:
+        return None
+    if not image.disks:
+        return "it has no disk on EBS, so nothing says whether it is encrypted"
+    wrong = [f"{disk.device} ({disk.snapshot or 'empty'})" for disk in image.disks if disk.encrypted is not encrypted]
+    if not wrong:
         return None
     return f"{'not encrypted' if encrypted else 'encrypted'}: {', '.join(wrong)}"
 

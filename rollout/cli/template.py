@@ -27,7 +27,7 @@ def for_seed(env: str, account: str) -> str:
 
     Raises `UserError` for an account that is not twelve digits, or an environment that is no Kubernetes namespace.
     """
-    if not re.fullmatch(r"\d{12}", account):
+    if not re.fullmatch(r"[0-9]{12}", account):
         raise UserError(
             f'"{account}" is no account id: twelve digits', hint="rollout config init --seed-names ENV ACCOUNT"
         )

@@ -21,6 +21,11 @@ def test_only_the_last_run_counts() -> None:
     assert only_image(last_run(text, "m"), "eu-west-1", "m") == "ami-0b"
 
 
+def test_a_regions_name_is_read_whole() -> None:
+    """Not every region's name begins with two letters."""
+    assert last_run(manifest(("run-2", "eusc-de-east-1:ami-0a")), "m").images == {"eusc-de-east-1": ("ami-0a",)}
+
+
 def test_a_run_may_have_built_for_several_regions() -> None:
     """Copies stand in one artifact, sources of the template in several."""
     text = manifest(("run-2", "eu-west-1:ami-0a,us-gov-east-1:ami-0b"), ("run-2", "eu-west-1:ami-0c"))

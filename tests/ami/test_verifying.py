@@ -45,6 +45,7 @@ def test_nothing_is_asked_but_that_it_is_available() -> None:
         ({"architecture": "arm64"}, "its architecture is arm64, not x86_64"),
         ({"disks": (replace(ROOT, size=59),)}, "its root volume has 59 GiB, not 60"),
         ({"disks": (ROOT, Disk("/dev/xvdb", "snap-2", 9, encrypted=False))}, "not encrypted: /dev/xvdb (snap-2)"),
+        ({"disks": (ROOT, Disk("/dev/xvdb", "", 9, encrypted=False))}, "not encrypted: /dev/xvdb (empty)"),
         ({"tags": {"branch": "main"}}, "it has no tag model"),
         ({"tags": {"branch": "x", "model": "m"}}, "its tag branch is x, not main"),
         ({"created": NOW - timedelta(days=2, seconds=1)}, "it was made at 2026-01-03T07:59:59Z"),
@@ -61,6 +62,13 @@ def test_all_complaints_come_at_once() -> None:
     """Nobody mends one thing to be told the next."""
     wrong = replace(IMAGE, state="pending", architecture="arm64", tags={}, created=NOW - timedelta(days=9))
     assert len(complaints(wrong, ALL, NOW)) == 5
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_without_a_disk_on_ebs_nothing_is_encrypted_or_not(*, encrypted: bool) -> None:
+    """What cannot be known is not said to be as expected."""
+    (told,) = complaints(replace(IMAGE, disks=()), Expected(encrypted=encrypted), NOW)
+    assert told == "it has no disk on EBS, so nothing says whether it is encrypted"
 
 
 def test_without_a_disk_on_ebs_there_is_no_size() -> None:

@@ -75,6 +75,7 @@ OPERATORS: dict[str, Callable[[Sequence[str], Sequence[str]], bool]] = {
     "Bool": _one(str.__eq__),
     "ForAllValues:StringEquals": _all,
     "StringEquals": _one(str.__eq__),
+    "StringEqualsIgnoreCase": _one(lambda one, other: one.casefold() == other.casefold()),
     "StringLike": _one(fnmatchcase),
 }
 

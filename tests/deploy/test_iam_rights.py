@@ -107,6 +107,7 @@ def launch(request: Request, resource: str, context: Context) -> Request:
         ("packer-builder", known("ec2:TerminateInstances", f"arn:aws:ec2:{BUILDER}:instance/i-1", OURS)),
         ("packer-builder", known("ec2:CreateTags", IMAGE, {**MADE_HERE, "ec2:CreateAction": "CreateImage"})),
         ("packer-builder", known("ec2:CreateTags", SNAPSHOT, {**MADE_HERE, **OURS})),
+        ("packer-builder", known("ec2:ModifyImageAttribute", IMAGE, {**OURS, "ec2:Attribute": "description"})),
         (
             "packer-instance",
             one("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{BUILDER}:secret:github-token-AbCdEf"),
@@ -150,6 +151,8 @@ def test_what_it_is_for_is_allowed(policy: str, request_: Request) -> None:
         ("packer-builder", launch(BUILD, "security-group", {})),
         ("packer-builder", known("ec2:TerminateInstances", f"arn:aws:ec2:{BUILDER}:instance/i-1", {})),
         ("packer-builder", known("ec2:CreateTags", IMAGE, MADE_HERE)),
+        ("packer-builder", known("ec2:ModifyImageAttribute", IMAGE, {**OURS, "ec2:Attribute": "launchPermission"})),
+        ("packer-builder", known("ec2:ModifyImageAttribute", IMAGE, OURS)),
         ("packer-builder", known("kms:Decrypt", KEY, {})),
         (
             "packer-instance",

@@ -1,8 +1,8 @@
 """The template as Packer 1.6.6 can read it, and a build of it on simulated EC2.
 
 Left out is what only newer versions know: plugins.pkr.hcl, the data source of source.pkr.hcl (the build is given its
-source AMI), the two settings on IMDSv2, and the builder's own address as the one that may log in. A build on simulated EC2 has no machine to log in to: it has no
-communicator, and no provisioner. All else is the template's own.
+source AMI), the two settings on IMDSv2, and the builder's own address as the one that may log in. A build on simulated
+EC2 has no machine to log in to: it has no communicator, and no provisioner. All else is the template's own.
 """
 
 from __future__ import annotations

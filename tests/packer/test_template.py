@@ -87,7 +87,9 @@ def test_every_setting_that_only_newer_packers_know_is_there() -> None:
     """IMDSv2 alone, for the build's instance and for the AMI's nodes; SSH from the builder's own address alone."""
     text = (TEMPLATE / "eks-model.pkr.hcl").read_text(encoding="utf-8")
     assert re.search(r'^  imds_support = "v2\.0"$', text, flags=re.MULTILINE)
-    assert re.search(r"^  temporary_security_group_source_public_ip = length\(var\.ssh_from\) == 0$", text, re.MULTILINE)
+    assert re.search(
+        r"^  temporary_security_group_source_public_ip = length\(var\.ssh_from\) == 0$", text, re.MULTILINE
+    )
     assert re.search(r'metadata_options \{[^}]*http_tokens +(= "required")', text)
 
 

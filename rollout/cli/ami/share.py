@@ -51,7 +51,7 @@ def _accounts(given: Sequence[str]) -> tuple[str, ...]:
     """Return the accounts, each once. Raises `UserError` for what is no account id."""
     from rollout.errors import UserError
 
-    wrong = [one for one in given if not re.fullmatch(r"\d{12}", one)]
+    wrong = [one for one in given if not re.fullmatch(r"[0-9]{12}", one)]
     if wrong:
         raise UserError(f"no account ids, which have twelve digits: {', '.join(wrong)}", hint="--account 123456789012")
     return tuple(dict.fromkeys(given))

@@ -88,5 +88,11 @@ def _summary(image: Image) -> str:
     from rollout.cli.text import instant
 
     size = f"{image.root.size} GiB, " if image.root else ""
-    kept = "encrypted" if image.disks and all(disk.encrypted for disk in image.disks) else "unencrypted"
-    return f"{image.state}, {image.architecture}, {size}{kept}, made {instant(image.created)}"
+    return f"{image.state}, {image.architecture}, {size}{_encryption(image)}, made {instant(image.created)}"
+
+
+def _encryption(image: Image) -> str:
+    encrypted = {disk.encrypted for disk in image.disks}
+    if not encrypted:
+        return "no disk on EBS"
+    return "partly encrypted" if len(encrypted) > 1 else "encrypted" if encrypted == {True} else "unencrypted"
