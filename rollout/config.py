@@ -213,7 +213,7 @@ class Drain(Section):
     """How old nodes are emptied."""
 
     max_draining: Annotated[int, Field(ge=1)] = 1
-    """Nodes of one group in drain at a time. Default 1: two replicas of one service never leave together."""
+    """Nodes of one group in drain at a time. Default 1: as little as possible leaves at once."""
 
     on_deadline: plan.OnDeadline = "pod"
     """What happens to Jobs that still run at the drain deadline: pod, their pods go, and the Job objects stay and may

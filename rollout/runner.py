@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
-from rollout.effects import Effect
+from rollout.effects import Effect, Terminate
 from rollout.errors import Refused, Retry, Unknown
 from rollout.machine import step, terminal
 from rollout.perform import perform
@@ -123,17 +123,23 @@ class Runner:
                 self._wait(decision, record, now)
 
     def _act(self, act: Act, record: Record, now: datetime) -> None:
-        """Intents in one commit, then the requests; receipts before the lease must be renewed, at the latest."""
+        """Intents in one commit, then the requests; receipts before the lease must be renewed, at the latest.
+
+        A terminate leaves first: what is evicted after it cannot come to the node that it ends.
+        """
         if act.tell and any(record.row(effect.key) is None for effect in act.effects):
             self.journal.note(record.id, "note", act.tell, now)
         self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
-        together = [effect for effect in act.effects if not effect.serial]
-        alone = [effect for effect in act.effects if effect.serial]
+        ends, together, alone = _in_order(act.effects)
+        self._one_by_one(ends, record)
         for some in _batches(together, BATCH * record.plan.settings.parallel):
             self.journal.receive(record.id, self._side_by_side(some, record))
-        for effect in alone:
-            self.journal.receive(record.id, [self._perform(effect, record)])
+        self._one_by_one(alone, record)
         self._tell(record, act.why)
+
+    def _one_by_one(self, effects: Sequence[Effect], record: Record) -> None:
+        for effect in effects:
+            self.journal.receive(record.id, [self._perform(effect, record)])
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:
@@ -176,6 +182,13 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
+
+
+def _in_order(effects: Sequence[Effect]) -> tuple[Sequence[Effect], Sequence[Effect], Sequence[Effect]]:
+    """Return terminates, what may leave side by side, and what else leaves one by one."""
+    ends = [effect for effect in effects if isinstance(effect, Terminate)]
+    together = [effect for effect in effects if not effect.serial]
+    return ends, together, [effect for effect in effects if effect.serial and effect not in ends]
 
 
 def _batches(effects: Sequence[Effect], size: int) -> Iterator[Sequence[Effect]]:

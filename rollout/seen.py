@@ -22,6 +22,8 @@ HELD_BEFORE = "eks-rollout/scale-down-disabled-before"
 #: How taints begin, and end, that go when a node is fit for work: those of Kubernetes and the cloud's controller, and
 #: by convention those of the agents that a node waits for (Cilium, the EBS and EFS drivers).
 NOT_YET, NO_AGENT_YET = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"), "/agent-not-ready"
+#: Taint of cluster-autoscaler on a node that it is about to end.
+TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
 #: On the autoscaler's Deployment: the replicas to give back, and the rollout that took them.
 REPLICAS_BEFORE = "eks-rollout/replicas-before"
 ROLLOUT_ID = "eks-rollout/rollout-id"
@@ -137,10 +139,31 @@ class Taint:
     effect: str
 
 
+#: What a cordon is to the scheduler: a pod that tolerates it is bound to a cordoned node.
+CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """A toleration of a pod; an empty key or effect means any (core/v1 `ToleratesTaint`)."""
+
+    key: str
+    exists: bool
+    value: str
+    effect: str
+
+    def fits(self, taint: Taint) -> bool:
+        """Tell whether it tolerates this taint."""
+        if self.effect not in {"", taint.effect} or self.key not in {"", taint.key}:
+            return False
+        return self.exists or (self.key != "" and self.value == taint.value)
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
     """A Kubernetes node. `instance_id` comes from its providerID, None if that is not one of AWS.
 
+    `turned`: since when it has been Ready, or not been so; None if it does not say.
     `held`: the value of the scale-down-disabled annotation; `held_before`: our note beside it; both None if absent.
     """
 
@@ -153,6 +176,7 @@ class NodeSeen:
     labels: Mapping[str, str]
     held: str | None = None
     held_before: str | None = None
+    turned: datetime | None = None
 
     def tainted(self, key: str) -> str | None:
         """Return the effect of the taint with that key, None if the node does not carry it."""
@@ -163,7 +187,17 @@ class NodeSeen:
         """Ready, schedulable and without a taint that waits for something: new pods can start here."""
         keys = [taint.key for taint in self.taints]
         blocked = any(key.startswith(NOT_YET) or key.endswith(NO_AGENT_YET) for key in keys)
-        return self.ready and not self.unschedulable and not blocked
+        return self.ready and not self.unschedulable and not blocked and not self.going
+
+    @property
+    def going(self) -> bool:
+        """Cluster-autoscaler is about to end it."""
+        return self.tainted(TO_BE_DELETED) is not None
+
+    @property
+    def barriers(self) -> tuple[Taint, ...]:
+        """The taints that keep pods out which do not tolerate them."""
+        return tuple(taint for taint in self.taints if taint.effect in {"NoSchedule", "NoExecute"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +221,7 @@ class PodSeen:
 
     `deleting`: the instant at which its grace period ends (deletionTimestamp), None if nobody deletes it.
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
+    `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     """
 
     namespace: str
@@ -199,6 +234,17 @@ class PodSeen:
     mirror: bool = False
     pinned: bool = False
     deleting: datetime | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    created: datetime | None = None
+
+    def tolerates(self, taint: Taint) -> bool:
+        """Tell whether the scheduler may bind it to a node with this taint."""
+        return any(toleration.fits(taint) for toleration in self.tolerations)
+
+    @property
+    def stays_with_node(self) -> bool:
+        """A mirror pod or a DaemonSet's: it belongs to its node, and is moved nowhere."""
+        return self.mirror or (self.owner is not None and self.owner.kind == "DaemonSet")
 
     @property
     def finished(self) -> bool:

@@ -15,6 +15,7 @@ from rollout.seen import (
     Owner,
     PodSeen,
     Taint,
+    Toleration,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # A pod that the kubelet runs from a file; the API server only mirrors it.
 _MIRROR = "kubernetes.io/config.mirror"
+# Taints of a node that is not Ready: the API server lets every pod tolerate them for five minutes.
+_OF_EVERY_POD = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
 # How a pod says that it must not be disrupted (Karpenter's and cluster-autoscaler's documentation).
 _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
@@ -37,17 +40,19 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
     """Return a node."""
     metadata, spec = raw["metadata"], raw["spec"]
     annotations = metadata.get("annotations") or {}
-    conditions = {one["type"]: one["status"] for one in raw.get("status", {}).get("conditions") or ()}
+    conditions = raw.get("status", {}).get("conditions") or ()
+    ready: Mapping[str, Any] = next((one for one in conditions if one["type"] == "Ready"), {})
     return NodeSeen(
         name=metadata["name"],
         uid=metadata["uid"],
         instance_id=instance_of(raw),
-        ready=conditions.get("Ready") == "True",
+        ready=ready.get("status") == "True",
         unschedulable=spec.get("unschedulable", False),
         taints=tuple(Taint(one["key"], one.get("value", ""), one["effect"]) for one in spec.get("taints") or ()),
         labels=metadata.get("labels") or {},
         held=annotations.get(SCALE_DOWN_DISABLED),
         held_before=annotations.get(HELD_BEFORE),
+        turned=_moment(ready.get("lastTransitionTime")),
     )
 
 
@@ -55,7 +60,6 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     """Return a pod."""
     metadata = raw["metadata"]
     annotations = metadata.get("annotations") or {}
-    deleting = metadata.get("deletionTimestamp")
     return PodSeen(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -66,7 +70,24 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         labels=metadata.get("labels") or {},
         mirror=_MIRROR in annotations,
         pinned=any(annotations.get(key) == value for key, value in _PINS.items()),
-        deleting=datetime.fromisoformat(deleting) if deleting else None,
+        deleting=_moment(metadata.get("deletionTimestamp")),
+        tolerations=_tolerations(raw["spec"].get("tolerations") or ()),
+        created=_moment(metadata.get("creationTimestamp")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _tolerations(found: Iterable[Mapping[str, Any]]) -> tuple[Toleration, ...]:
+    """Return them without those that the API server gives every pod: 20,000 pods would hold 40,000 of them."""
+    return tuple(
+        Toleration(
+            one.get("key") or "", one.get("operator") == "Exists", one.get("value") or "", one.get("effect") or ""
+        )
+        for one in found
+        if one.get("key") not in _OF_EVERY_POD
     )
 
 

@@ -23,6 +23,7 @@ from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.pods import holding
+from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
 
 
@@ -47,7 +48,8 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     more = old_rows(seen, record, now) or surplus(seen, record, now)
     if more:
         return Act("more nodes are to go", nodes=more)
-    asked = [(row, _ask(row, seen, record, now)) for row in _unfinished(record)]
+    around = Surroundings.of(seen, record, now)
+    asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
     raises = top_ups(seen, record)
     turns = Turns.taken(record)
     turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
@@ -137,11 +139,15 @@ def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> li
 
 @dataclass
 class Turns:
-    """Whose turn it is, by group: how many nodes drain, and whether one is being released or terminated."""
+    """Whose turn it is, by group: how many nodes drain, and whether one is being released or terminated.
+
+    `closing`: how many begin to drain at this very tick: each serves for the others no more.
+    """
 
     record: Record
     draining: dict[str, int] = field(default_factory=dict)
     light: set[str] = field(default_factory=set)
+    closing: dict[str, int] = field(default_factory=dict)
     releasing: set[str] = field(default_factory=set)
 
     @classmethod
@@ -158,6 +164,9 @@ class Turns:
     def grant(self, row: Node, answer: tuple[View | None, Step]) -> Step:
         """Let a node's answer pass, or hold back its trigger until it is its turn."""
         seen, step = answer
+        closing = self.closing.get(row.group, 0)
+        if step.trigger == "drain" and closing and seen and seen.remaining - closing < seen.needed:
+            return Step(effects=step.effects, waits_for="its turn to drain (as many nodes as must serve, and no more)")
         if step.trigger == "drain" and not self._may_drain(row.group, seen):
             most = self.record.plan.settings.max_draining
             return Step(effects=step.effects, waits_for=f"its turn to drain (max_draining {most})")
@@ -165,6 +174,7 @@ class Turns:
             return Step(effects=step.effects, waits_for="its turn to be terminated")
         if step.trigger == "drain":
             self._drain(row.group)
+            self.closing[row.group] = self.closing.get(row.group, 0) + 1
         if step.trigger == "release":
             self.releasing.add(row.group)
         return step
@@ -195,12 +205,12 @@ def _waits(step: Step, record: Record) -> bool:
     return not step.trigger and (refused or not step.effects)
 
 
-def _ask(row: Node, seen: Seen, record: Record, now: datetime) -> tuple[View | None, Step]:
+def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundings) -> tuple[View | None, Step]:
     instance = seen.instance(row.instance_id)
     sent = _sent(row, record)
     if not sent and instance is None:
         return None, Step(trigger="vanish", reason="the instance left its group, not by us")
-    observed = view(row, seen, record, now)
+    observed = view(row, seen, record, now, around)
     if not sent and instance and not instance.living:
         return None, _elsewhere(observed, instance)
     return observed, stages.decide(observed)

@@ -1,5 +1,7 @@
 """DRAINING: the node is cordoned and its pods are evicted. Left when a fresh list shows that nothing is left to leave.
 
+Nothing leaves, by eviction or by force, while fewer nodes would serve without it than must.
+
 A protected pod that turns up before the deadline sends the node back to WAITING. After the deadline it is evicted, then
 deleted with its grace period, then without; each is named in the ledger. Errors here never lead to termination.
 """
@@ -24,13 +26,13 @@ def decide(view: View) -> Step:
         return Step(trigger="release")
     if not view.fresh:
         return Step(waits_for="a fresh list of its pods")
-    if view.node and not view.node.unschedulable:
+    if view.node and not view.node.unschedulable and view.enough:
         return Step(effects=(_cordon(view, view.node),), waits_for="cordon")
     if view.holders and not view.may_kill:
         return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
     if view.given_up:
         return Step(trigger="back", reason="surplus, and not empty at the deadline")
-    return _empty(view)
+    return _empty(view) if view.enough else view.short("being drained")
 
 
 def holds(view: View) -> bool:

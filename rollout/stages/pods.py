@@ -18,9 +18,7 @@ def holding(pods: Iterable[PodSeen], protected: Protected) -> tuple[PodSeen, ...
 
 def leaving(pods: Iterable[PodSeen]) -> tuple[PodSeen, ...]:
     """Return the pods that must be gone before the instance goes (those that kubectl drain would evict too)."""
-    return tuple(
-        pod for pod in pods if not (pod.finished or pod.mirror or (pod.owner and pod.owner.kind == "DaemonSet"))
-    )
+    return tuple(pod for pod in pods if not (pod.finished or pod.stays_with_node))
 
 
 def is_protected(pod: PodSeen, protected: Protected) -> bool:

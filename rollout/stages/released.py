@@ -1,15 +1,16 @@
 """RELEASED: the node is empty, its scale-in protection is taken off, MinSize stands one below desired.
 
-Left by `terminate`, with the one Terminate in the same transaction, only after one more fresh list shows it still empty
-and enough Ready nodes remain. Anything that turned up sends it back to WAITING, which protects it again; so does a node
-that somebody opened to new pods, or that registered anew: the list would be worth nothing a second later.
+Left by `terminate`, with the one Terminate in the same transaction, only after one more fresh list shows it still
+empty, while enough nodes serve without it and no pod that tolerates a closed node is under way. Anything that turned up
+sends it back to WAITING, which protects it again; so does a node that somebody opened to new pods, or that registered
+anew: the list would be worth nothing a second later.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.decision import Halt, Step
+from rollout.decision import Step
 from rollout.effects import Protect, Resize, Terminate
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
@@ -29,8 +30,10 @@ def decide(view: View) -> Step:
         return Step(waits_for=f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
     if view.instance.protected:
         return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
-    if view.remaining < view.needed:
-        return _too_few(view)
+    if not view.enough:
+        return view.short("drained")
+    if _awaited(view):
+        return Step(waits_for=f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node")
     return Step(effects=(_floor(view),), waits_for="MinSize one below desired")
 
 
@@ -39,7 +42,7 @@ def holds(view: View) -> bool:
     served = view.instance is not None and view.instance.in_service and not view.instance.protected
     released = served and _closed(view)
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
-    return view.fresh and not view.leaving and released and floored and view.remaining >= view.needed
+    return view.fresh and not view.leaving and released and floored and view.enough and not _awaited(view)
 
 
 def terminate(view: View) -> Terminate:
@@ -52,12 +55,9 @@ def _closed(view: View) -> bool:
     return view.node is None or view.node.unschedulable
 
 
-def _too_few(view: View) -> Step:
-    """Wait for new nodes; when even the margin after the deadline has passed, somebody must see why none come."""
-    why = f"only {view.remaining} Ready nodes would remain, {view.needed} are needed"
-    hint = f"see why no new node is Ready in {view.row.group}, mend it, then: rollout resume {view.record.id}"
-    halt = Halt(f"{view.name} is drained and cannot go: {why}", hint) if view.out_of_time else None
-    return Step(waits_for=why, halt=halt)
+def _awaited(view: View) -> bool:
+    """A pod may still come here; one that is under way for as long as budgets get is waited for no more."""
+    return bool(view.coming) and not view.out_of_time
 
 
 def _unprotect(view: View) -> Protect:

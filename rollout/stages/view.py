@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rollout.decision import Halt, Step
 from rollout.effects import Terminate
 from rollout.plan import Node
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen
 from rollout.stages.pods import holding, leaving
+from rollout.stages.serving import Surroundings, dead
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """One node that must go, at this tick. `fresh`: its pods were listed past the cache.
 
-    `remaining`: Ready nodes of its group without this one, on instances that are InService, held as far as there is an
-    autoscaler; `overdue`: the drain deadline has passed; for surplus that is never true, nobody is killed for it;
+    `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
+    far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `overdue`: the drain
+    deadline has passed; for surplus that is never true, nobody is killed for it;
     `given_up`: it is surplus, and still here at the deadline; `out_of_time`: the time that budgets are given after the
     deadline has passed too, whatever the node is.
     """
@@ -31,6 +34,7 @@ class View:
     pods: tuple[PodSeen, ...]
     fresh: bool
     remaining: int
+    coming: tuple[PodSeen, ...]
     overdue: bool
     given_up: bool
     out_of_time: bool
@@ -52,8 +56,28 @@ class View:
 
     @property
     def needed(self) -> int:
-        """How many Ready nodes its group must keep: the desired capacity of the baseline."""
+        """How many nodes its group must keep that serve: the desired capacity of the baseline."""
         return self.record.plan.baseline(self.row.group).sizes.desired
+
+    @property
+    def enough(self) -> bool:
+        """As many serve without this node as must; one that is dead serves nobody, and takes nothing with it."""
+        none_less = self.remaining > 0 and self.node is not None and dead(self.node, self.now)
+        return self.remaining >= self.needed or none_less
+
+    @property
+    def too_few(self) -> str:
+        """Why nothing may leave, in words."""
+        return f"only {self.remaining} of the {self.needed} nodes that {self.row.group} needs would serve without it"
+
+    def short(self, state: str) -> Step:
+        """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
+        hint = (
+            f"see why no more nodes of {self.row.group} serve (kubectl get nodes), repair or uncordon them, then: "
+            f"rollout resume {self.record.id}"
+        )
+        halt = Halt(f"{self.name} is {state} and cannot go: {self.too_few}", hint) if self.out_of_time else None
+        return Step(waits_for=self.too_few, halt=halt)
 
     @property
     def may_kill(self) -> bool:
@@ -81,15 +105,13 @@ def terminate_key(row: Node) -> str:
     return Terminate(group=row.group, instance_id=row.instance_id, desired_before=0).key
 
 
-def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
-    """Put together what was seen of one node that must go."""
+def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundings | None = None) -> View:
+    """Put together what was seen of one node that must go; `around`: what all of them share, worked out once."""
+    around = around or Surroundings.of(seen, record, now)
     node = seen.node_of(row.instance_id)
     name = node.name if node else row.name
     fresh = name is None or name in seen.fresh
     pods = () if name is None else seen.fresh.get(name, seen.pods_on(name))
-    group = seen.group(row.group)
-    others = [instance for instance in group.instances if instance.in_service and instance.id != row.instance_id]
-    ready = [other for instance in others if (other := seen.node_of(instance.id)) and _serves(other, record)]
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
     blocked = timedelta(seconds=record.plan.settings.blocked_seconds)
@@ -97,17 +119,14 @@ def view(row: Node, seen: Seen, record: Record, now: datetime) -> View:
         row=row,
         record=record,
         now=now,
-        group=group,
+        group=seen.group(row.group),
         instance=seen.instance(row.instance_id),
         node=node,
         pods=pods,
         fresh=fresh,
-        remaining=len(ready),
+        remaining=around.serving[row.group].without(row.instance_id, leaving(pods), node),
+        coming=around.coming,
         overdue=late and row.role == "old",
         given_up=late and row.role == "surplus",
         out_of_time=deadline is not None and now >= deadline + blocked,
     )
-
-
-def _serves(node: NodeSeen, record: Record) -> bool:
-    return node.ready and (node.held == "true" or record.plan.settings.autoscaler is None)

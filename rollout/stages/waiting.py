@@ -1,5 +1,7 @@
 """WAITING: protected pods run on the node. Left when none does, or when the drain deadline has passed.
 
+And only while enough nodes serve without it: a node that is to be drained is cordoned first.
+
 The node keeps our NoSchedule taint and its scale-in protection meanwhile; both are put back if it came back here.
 """
 
@@ -22,6 +24,8 @@ def decide(view: View) -> Step:
         return Step(effects=guards, waits_for="taint and protection")
     if holds(view):
         return Step(trigger="drain")
+    if view.may_kill or not view.holders:
+        return view.short("to be drained")
     names = in_words(view.holders)
     return Step(waits_for=names, halt=_overdue(view, names) if view.overdue else None)
 
@@ -30,7 +34,8 @@ def holds(view: View) -> bool:
     """Tell whether the wait is over: guarded, and no protected pod runs here or the deadline ends it."""
     served = view.instance is None or view.instance.in_service
     kept = view.given_up and view.leaving
-    return served and not kept and not _guards(view) and (view.may_kill or not view.holders)
+    free = view.may_kill or not view.holders
+    return served and not kept and not _guards(view) and free and view.enough
 
 
 def _guards(view: View) -> tuple[Effect, ...]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollout.decision import Act, Advance, Decision
-from rollout.effects import DeleteJob, DeletePod, Evict, Terminate
+from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate
 from rollout.machine import Phase, Stage, step, terminal
 from rollout.phases import PHASES
 from rollout.phases.expected import guard, soften
@@ -307,12 +307,16 @@ def assert_harmless(it: View) -> None:
                 assert it.instance.in_service
                 assert not it.instance.protected
                 assert it.group.sizes.minimum == it.group.sizes.desired - 1 == effect.desired_before - 1
-                assert it.remaining >= it.needed
+                assert it.enough
+            case Cordon():
+                assert it.enough
             case Evict() | DeletePod():
+                assert it.enough
                 assert effect.uid not in held or it.may_kill
                 assert effect.uid not in held or effect.kills
             case DeleteJob():
                 assert it.may_kill
+                assert it.enough
             case _:
                 pass
 

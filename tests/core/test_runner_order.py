@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rollout.effects import Terminate
+from rollout.decision import Act
+from rollout.effects import Evict, Resize, Terminate
 from rollout.journal import SqlJournal
 from rollout.runner import Ended
-from tests.core.build import ID, found, node_group, old
+from tests.core.build import BASE, ID, NOW, bare, found, node_group, old
 from tests.core.running import Apply, begin
 from tests.core.toy import Asked, Toy
 
@@ -27,3 +28,15 @@ def test_terminates_leave_one_by_one(journal: SqlJournal) -> None:
     toy.disturb = watch
     assert begin(journal, toy, groups=(node_group("g"), node_group("h"))).run() is Ended.DONE
     assert max(together) == 2
+
+
+def test_a_terminate_leaves_before_what_the_same_look_evicts(journal: SqlJournal) -> None:
+    """A pod that tolerates a closed node could come to the one that is ended: it was seen empty before that."""
+    toy = Toy(group_={"g": found(), "h": found(old("p1", protected=False), name="h")})
+    toy.add(bare("web", on="o1"))
+    runner = begin(journal, toy, groups=(node_group("g"), node_group("h")))
+    floor = Resize(group="g", before=BASE, sizes=BASE, occasion="0")
+    eviction = Evict(namespace="ns", name="web", uid="uid-web", node="o1", occasion="0")
+    end = Terminate(group="h", instance_id="i-p1", desired_before=2)
+    runner._act(Act("an act", effects=(eviction, floor, end)), journal.load(ID), NOW)
+    assert [asked[0] for asked in toy.asked] == ["terminate", "evict", "update_group"]

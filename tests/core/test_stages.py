@@ -10,7 +10,7 @@ import pytest
 from rollout.effects import Protect, Resize, TaintNode, Terminate
 from rollout.machine import Stage
 from rollout.plan import Sizes
-from rollout.seen import GroupSeen
+from rollout.seen import GroupSeen, Toleration
 from rollout.stages import gone, kept, released, terminating, waiting
 from rollout.stages.view import View, terminate_key, view
 from tests.core.build import (
@@ -47,6 +47,7 @@ CLOSE = TaintNode(
     occasion="drain.0.0",
 )
 SURPLUS = {"role": "surplus"}
+UNREADY = (node("o2", ready=False), node("n1", ready=False))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,13 @@ SURPLUS = {"role": "surplus"}
         pytest.param(looked(Stage.WAITING, pod(on="o2")), goes("drain"), id="a Job runs elsewhere"),
         pytest.param(looked(Stage.WAITING, pod(phase="Succeeded")), goes("drain"), id="a Job has ended"),
         pytest.param(looked(Stage.WAITING, bare(), DAEMON), goes("drain"), id="what may be evicted holds nothing"),
+        pytest.param(looked(Stage.WAITING, *UNREADY), stays("only 1 of the 2"), id="too few would serve"),
+        pytest.param(looked(Stage.WAITING, pod(), *UNREADY), stays("job-1"), id="a Job runs, and too few would serve"),
+        pytest.param(looked(Stage.WAITING, pod(), *UNREADY, now=DEADLINE), stays("only 1 of the 2"),
+                     id="too few at the deadline: nobody is killed"),
+        pytest.param(looked(Stage.WAITING, *UNREADY, now=at(8100)),
+                     stays("only 1", halt="o1 is to be drained and cannot go: only 1 of the 2 nodes"),
+                     id="too few until the end"),
         pytest.param(looked(Stage.WAITING, pod(), now=at(7199)), stays("job-1"), id="just before the deadline"),
         pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE), goes("drain"), id="at the deadline"),
         pytest.param(looked(Stage.WAITING, pod(), now=DEADLINE, on_deadline="job"), goes("drain"), id="deadline: job"),
@@ -94,11 +102,11 @@ def test_waiting(it: View, expected: Told) -> None:
 
 
 FLOORED = Sizes(3, 4, 4)
+ANYWHERE = (Toleration("", exists=True, value="", effect=""),)
 BARE = old("o1", protected=False)
 FREE = Protect(group="g", instance_ids=("i-o1",), protected=False, occasion="0.0")
 FLOOR = Resize(group="g", before=SURGED, sizes=FLOORED, occasion="floor.i-o1.0.0")
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
-UNREADY = (node("o2", ready=False), node("n1", ready=False))
 
 
 @pytest.mark.parametrize(
@@ -116,17 +124,22 @@ UNREADY = (node("o2", ready=False), node("n1", ready=False))
         pytest.param(looked(Stage.RELEASED, node("o1", "NoSchedule"), o1=BARE, sizes=FLOORED), goes("back"),
                      id="uncordoned by somebody, or registered anew"),
         pytest.param(looked(Stage.RELEASED, *UNREADY, o1=BARE, sizes=FLOORED, now=at(8100), row_=SURPLUS),
-                     stays("only 1", halt="o1 is drained and cannot go: only 1 Ready nodes"), id="surplus neither"),
+                     stays("only 1", halt="o1 is drained and cannot go: only 1 of the 2"), id="surplus neither"),
         pytest.param(looked(Stage.RELEASED, o1=old("o1", lifecycle="Standby"), sizes=FLOORED),
                      stays("instance is Standby"), id="not InService"),
         pytest.param(looked(Stage.RELEASED, o1=False, unjoined=("o1",), fresh=("o1",)), stays("instance is gone"),
                      id="not listed any more"),
         pytest.param(looked(Stage.RELEASED, *UNREADY, o1=BARE, sizes=FLOORED),
-                     stays("only 1 Ready nodes would remain, 2 are needed"), id="too few Ready nodes would remain"),
+                     stays("only 1 of the 2 nodes that g needs would serve without it"), id="too few would serve"),
         pytest.param(looked(Stage.RELEASED, *UNREADY, o1=BARE, sizes=FLOORED, now=at(8099)),
-                     stays("only 1 Ready nodes would remain, 2 are needed"), id="they may still come"),
+                     stays("only 1 of the 2 nodes that g needs would serve without it"), id="they may still come"),
         pytest.param(looked(Stage.RELEASED, *UNREADY, o1=BARE, sizes=FLOORED, now=at(8100)),
-                     stays("only 1", halt="o1 is drained and cannot go: only 1 Ready nodes"), id="they do not come"),
+                     stays("only 1", halt="o1 is drained and cannot go: only 1 of the 2"), id="they do not come"),
+        pytest.param(looked(Stage.RELEASED, pod("agent", None, tolerations=ANYWHERE, created=NOW), o1=BARE,
+                            sizes=FLOORED), stays("pod ns/agent of Job job to be bound elsewhere"),
+                     id="a pod that may come to a closed node is under way"),
+        pytest.param(looked(Stage.RELEASED, pod("agent", None, tolerations=ANYWHERE, created=at(8090)), o1=BARE,
+                            sizes=FLOORED, now=at(8100)), goes("terminate", END), id="not for ever"),
         pytest.param(looked(Stage.RELEASED, UNREADY[0], o1=BARE, sizes=FLOORED), goes("terminate", END),
                      id="just enough"),
         pytest.param(looked(Stage.RELEASED, UNREADY[0], node("n1", held=None), o1=BARE, sizes=FLOORED), stays("only 1"),
@@ -166,7 +179,7 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "refuse
                      id="not applied: the same again"),
         pytest.param(looked(Stage.TERMINATING, pod(), **AGAIN), stays("not now: pod ns/job-1"), id="a Job turned up"),
         pytest.param(looked(Stage.TERMINATING, fresh=(), **AGAIN), stays("not now: a fresh list"), id="not fresh"),
-        pytest.param(looked(Stage.TERMINATING, *UNREADY, **AGAIN), stays("not now: only 1 Ready"), id="too few Ready"),
+        pytest.param(looked(Stage.TERMINATING, *UNREADY, **AGAIN), stays("not now: only 1 of the 2"), id="too few"),
         pytest.param(looked(Stage.TERMINATING, **{**AGAIN, "o1": old("o1")}), stays("not now: scale-in protection off"),
                      id="protected by somebody"),
         pytest.param(looked(Stage.TERMINATING, **{**AGAIN, "sizes": SURGED}), stays("not now: MinSize"), id="no floor"),
@@ -176,7 +189,7 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "refuse
                      stays("not now: pod ns/bare", halt="o1 waits for its termination, not now: pod ns/bare"),
                      id="nothing leads back: a person"),
         pytest.param(looked(Stage.TERMINATING, *UNREADY, now=at(8100), row_=SURPLUS, **AGAIN),
-                     stays("only 1", halt="only 1 Ready nodes would remain"), id="surplus neither"),
+                     stays("only 1", halt="only 1 of the 2 nodes that g needs"), id="surplus neither"),
     ],
 )  # fmt: skip
 def test_terminating(it: View, expected: Told) -> None:

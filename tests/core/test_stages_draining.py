@@ -24,10 +24,12 @@ WEB = pod("web-1", owner=owned("ReplicaSet", "web"))
 JOB = pod()
 DAEMON = pod("daemon", owner=owned("DaemonSet"))
 
+FEW = (node("o2", ready=False), node("n1", unschedulable=True))
+
 OVERDUE, TOO_LONG = at(7200), at(8100)
 
 
-def emptied(*pods: PodSeen, it: NodeSeen = CORDONED, **changes: Any) -> View:
+def emptied(*pods: PodSeen | NodeSeen, it: NodeSeen = CORDONED, **changes: Any) -> View:
     """A cordoned node with these pods, freshly listed."""
     return looked(STAGE, it, *pods, **changes)
 
@@ -69,6 +71,10 @@ def after(effect: Effect, state: EffectState = "refused", **changes: Any) -> dic
         pytest.param(emptied(replace(JOB, deleting=NOW)), goes("back"), id="a Job that somebody else ends still runs"),
         pytest.param(emptied(replace(WEB, pinned=True)), goes("back"), id="a pod that says no turned up"),
         pytest.param(emptied(WEB), sends(evict(WEB), waits="pod ns/web-1 of ReplicaSet web to be evicted"), id="evict"),
+        pytest.param(emptied(WEB, *FEW), stays("only 1 of the 2 nodes that g needs would serve without it"),
+                     id="too few serve: nobody is evicted into nothing"),
+        pytest.param(emptied(JOB, WEB, *FEW), goes("back"), id="too few serve, and a Job turned up"),
+        pytest.param(emptied(*FEW, it=node("o1", "NoSchedule")), stays("only 1 of the 2"), id="too few: no cordon"),
         pytest.param(emptied(WEB, bare()), sends(evict(WEB), evict(bare())), id="all that must leave"),
         pytest.param(emptied(WEB, **after(evict(WEB))), sends(evict(WEB), waits="web-1 of ReplicaSet web: budget web"),
                      id="a budget blocks: the runner keeps the pause"),
@@ -115,6 +121,10 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
         pytest.param(emptied(JOB, now=OVERDUE, drain_deadline=None), goes("back"), id="no deadline yet"),
         pytest.param(emptied(JOB, now=OVERDUE, round=1, **after(evict(JOB))), sends(evict(JOB, OWNER, "1")),
                      id="resumed: evicted once more first"),
+        pytest.param(emptied(JOB, *FEW, now=OVERDUE), stays("only 1 of the 2"), id="too few serve: nobody is killed"),
+        pytest.param(emptied(JOB, *FEW, now=TOO_LONG),
+                     stays("only 1 of the 2", halt="o1 is being drained and cannot go: only 1 of the 2"),
+                     id="too few serve until the end: a person"),
     ],
 )  # fmt: skip
 def test_after_the_deadline(it: View, expected: Told) -> None:

@@ -21,12 +21,17 @@ MUTANTS = (
         name="terminates-in-the-pool",
         breaks="Terminates leave side by side, and their receipts are written together.",
         file="rollout/runner.py",
-        old="""        together = [effect for effect in act.effects if not effect.serial]
-        alone = [effect for effect in act.effects if effect.serial]
-""",
-        new="""        together, alone = act.effects, ()
-""",
+        old="ends, together, alone = _in_order(act.effects)",
+        new="ends, together, alone = (), act.effects, ()",
         killers=("tests/core/test_runner_order.py::test_terminates_leave_one_by_one",),
+    ),
+    Mutant(
+        name="evictions-before-the-terminate",
+        breaks="A terminate leaves after the evictions of the same look: a pod may come to its node meanwhile.",
+        file="rollout/runner.py",
+        old="        self._one_by_one(ends, record)\n",
+        new="        together = [*together, *ends]\n",
+        killers=("tests/core/test_runner_order.py::test_a_terminate_leaves_before_what_the_same_look_evicts",),
     ),
     Mutant(
         name="settled-at-once",

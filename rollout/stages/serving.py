@@ -1,0 +1,104 @@
+"""What serves in a group, the rule that lets nothing leave before it holds, and what may still come to a closed node.
+
+A new node serves while pods can start on it: Ready, schedulable, without a taint that keeps the moved pods out. An old
+one serves while it is Ready, not cordoned and not being drained. As many as the baseline's desired capacity must serve
+without a node before it is cordoned, before a pod leaves it, and before it is ended. It is worked out once for a tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rollout.machine import Stage
+from rollout.plan import Node
+from rollout.record import Record
+from rollout.seen import CORDON, GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Taint
+
+#: Seconds after which a pod that found no node counts as one that none will take, and a pod's end as stuck.
+COMES_WITHIN = 60.0
+#: Seconds after which a node that is not Ready serves nobody any more: Kubernetes has taken its pods off by then.
+DEAD_AFTER = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The instances of one group that serve: `sure` whoever comes, `tainted` only pods that tolerate these taints."""
+
+    sure: frozenset[str] = frozenset()
+    tainted: Mapping[str, tuple[Taint, ...]] = field(default_factory=dict)
+
+    def without(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> int:
+        """Count what serves the pods that are moved from an instance, its own node not among it."""
+        pods = tuple(moved) if self.tainted else ()
+        open_to = (_lets_in(taints, pods, node) for id_, taints in self.tainted.items() if id_ != instance_id)
+        return len(self.sure) - (instance_id in self.sure) + sum(open_to)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all nodes that must go have in common at one tick. `coming`: pods that may be bound to a closed node."""
+
+    serving: Mapping[str, Serving]
+    coming: tuple[PodSeen, ...] = ()
+
+    @classmethod
+    def of(cls, seen: Seen, record: Record, now: datetime) -> Surroundings:
+        """Work it out."""
+        rows = {row.instance_id: row for row in record.nodes}
+        serving = {group.name: _serving(group, seen, record, rows) for group in seen.groups}
+        return cls(serving, _coming(seen, record, now))
+
+
+def dead(node: NodeSeen, now: datetime) -> bool:
+    """Tell whether a node has not been Ready for so long that nothing on it serves."""
+    return not node.ready and node.turned is not None and now >= node.turned + timedelta(seconds=DEAD_AFTER)
+
+
+def _serving(group: GroupSeen, seen: Seen, record: Record, rows: Mapping[str, Node]) -> Serving:
+    sure: set[str] = set()
+    tainted: dict[str, tuple[Taint, ...]] = {}
+    for instance in group.instances:
+        node = _serves(instance, seen, record, rows.get(instance.id))
+        if node is None:
+            continue
+        row = rows.get(instance.id)
+        if node.barriers and not (row and row.role == "old"):
+            tainted[instance.id] = node.barriers
+        else:
+            sure.add(instance.id)
+    return Serving(frozenset(sure), tainted)
+
+
+def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None) -> NodeSeen | None:
+    """Return the node by which an instance serves, None where it does not."""
+    if not instance.in_service or (row and row.stage not in {Stage.WAITING, Stage.KEPT}):
+        return None
+    held = record.plan.settings.autoscaler is None
+    for node in seen.nodes_on(instance.id):
+        fit = node.usable or (row and row.role == "old" and node.ready and not (node.unschedulable or node.going))
+        if fit and (held or node.held == "true"):
+            return node
+    return None
+
+
+def _lets_in(taints: Iterable[Taint], moved: tuple[PodSeen, ...], node: NodeSeen | None) -> bool:
+    """Tell whether the moved pods may start beside these taints; with none to move, what their node bears is usual."""
+    if moved:
+        return all(pod.tolerates(taint) for pod in moved for taint in taints)
+    return node is not None and all(taint in node.taints for taint in taints)
+
+
+def _coming(seen: Seen, record: Record, now: datetime) -> tuple[PodSeen, ...]:
+    """Return the pods, or those whose successors, may be bound to a node that is cordoned and bears our taint."""
+    closed = (CORDON, Taint(record.plan.settings.taint_key, record.id, "NoSchedule"))
+    tolerant = (pod for pod in seen.pods if pod.tolerations and not (pod.finished or pod.stays_with_node))
+    return tuple(pod for pod in tolerant if _under_way(pod, now) and all(map(pod.tolerates, closed)))
+
+
+def _under_way(pod: PodSeen, now: datetime) -> bool:
+    soon = timedelta(seconds=COMES_WITHIN)
+    if pod.deleting:
+        return now < pod.deleting + soon
+    return pod.node is None and pod.created is not None and now < pod.created + soon

@@ -1,0 +1,150 @@
+"""What serves in a group, and which pods may still come to a node that is closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.machine import Stage
+from rollout.seen import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
+from rollout.stages.serving import DEAD_AFTER, Surroundings
+from rollout.stages.view import view
+from tests.core.build import (
+    ID,
+    KEY,
+    NOW,
+    at,
+    bare,
+    looked,
+    new,
+    node,
+    old,
+    owned,
+    pod,
+    record,
+    row,
+    seen,
+    surged,
+)
+
+CLOSED = node("o1", "NoSchedule")
+DEDICATED, OTHER = Taint("dedicated", "batch", "NoSchedule"), Taint("mine", "", "NoExecute")
+TOLERANT = (Toleration("dedicated", exists=False, value="batch", effect="NoSchedule"),)
+EVERYTHING = (Toleration("", exists=True, value="", effect=""),)
+
+
+def tainted(name: str, *taints: Taint) -> NodeSeen:
+    """A node with these taints."""
+    return replace(node(name), taints=taints)
+
+
+def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
+    """How many of o2, n1 and n2 serve without o1."""
+    return looked(Stage.WAITING, *things, **changes).remaining
+
+
+@pytest.mark.parametrize(
+    ("things", "count"),
+    [
+        pytest.param((), 3, id="all"),
+        pytest.param((node("n1", ready=False),), 2, id="a new one is not Ready"),
+        pytest.param((node("n1", unschedulable=True),), 2, id="a new one is cordoned, by a person"),
+        pytest.param((tainted("n1", Taint("node.kubernetes.io/not-ready", "", "NoSchedule")),), 2, id="not yet"),
+        pytest.param((tainted("n1", Taint("x", "", "PreferNoSchedule")),), 3, id="a soft taint keeps nobody out"),
+        pytest.param((tainted("n1", Taint(TO_BE_DELETED, "1", "NoSchedule")),), 2, id="the autoscaler ends it"),
+        pytest.param((node("o2", "NoSchedule"),), 3, id="an old one that is closed by us, and runs its pods"),
+        pytest.param((node("o2", "NoSchedule", ready=False),), 2, id="an old one is not Ready"),
+        pytest.param((node("o2", "NoSchedule", unschedulable=True),), 2, id="an old one is cordoned"),
+        pytest.param((tainted("o2", Taint(TO_BE_DELETED, "1", "NoSchedule")),), 2, id="an old one, the same"),
+        pytest.param((bare(), tainted("n1", DEDICATED)), 2, id="a taint keeps the moved pod out"),
+        pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED)), 3, id="the moved pod tolerates it"),
+        pytest.param((bare(tolerations=TOLERANT), tainted("n1", OTHER)), 2, id="it tolerates another"),
+        pytest.param((bare(tolerations=TOLERANT), bare("b"), tainted("n1", DEDICATED)), 2, id="one of two does"),
+        pytest.param((tainted("n1", DEDICATED),), 2, id="nothing to move: the taint is new"),
+        pytest.param((tainted("n1", DEDICATED), tainted("o1", DEDICATED)), 3, id="nothing to move: it was there"),
+        pytest.param((tainted("o2", DEDICATED),), 3, id="an old one may be tainted as it likes"),
+    ],
+)  # fmt: skip
+def test_what_serves(things: tuple[NodeSeen | PodSeen, ...], count: int) -> None:
+    """New nodes that take the moved pods, and old ones that run what they have; the node itself never counts."""
+    assert serving(*things) == count
+
+
+def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
+    """It has not joined; or nothing of the node that goes says what is usual."""
+    assert serving(unjoined=("n1",)) == 2
+    assert serving(tainted("n1", DEDICATED), unjoined=("o1",)) == 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "count"), [(Stage.WAITING, 3), (Stage.KEPT, 3), (Stage.DRAINING, 2), (Stage.RELEASED, 2)]
+)
+def test_what_is_being_drained_serves_no_more(stage: Stage, count: int) -> None:
+    """Whether it is cordoned already or not."""
+    journal = record(nodes=(row("i-o1"), row("i-o2", stage)))
+    world = seen(surged(), CLOSED)
+    assert Surroundings.of(world, journal, NOW).serving["g"].without("i-o1", (), CLOSED) == count
+
+
+def test_a_stale_node_object_beside_the_living_takes_nothing_away() -> None:
+    """An instance serves by any of its nodes."""
+    stale = node("localhost", instance_id="i-n1", ready=False)
+    world = seen(surged(), node("n1"), stale)
+    assert view(row("i-o1"), world, record(), NOW).remaining == 3
+
+
+def test_a_node_that_has_long_been_dead_may_go() -> None:
+    """It serves nobody; but not if nothing at all would be left, and not after a moment."""
+    few: tuple[NodeSeen, ...] = (node("o2", ready=False), node("n1", ready=False))
+    lost = replace(CLOSED, ready=False, turned=NOW)
+    assert not looked(Stage.WAITING, lost, *few, now=at(DEAD_AFTER - 1)).enough
+    assert looked(Stage.WAITING, lost, *few, now=at(DEAD_AFTER)).enough
+    assert not looked(Stage.WAITING, lost, *few, node("n2", ready=False), now=at(DEAD_AFTER)).enough
+    assert not looked(Stage.WAITING, replace(lost, turned=None), *few, now=at(DEAD_AFTER)).enough
+    assert not looked(Stage.WAITING, replace(CLOSED, turned=NOW), *few, now=at(DEAD_AFTER)).enough
+
+
+@pytest.mark.parametrize(
+    ("there", "comes"),
+    [
+        pytest.param(bare(on=None, created=NOW), False, id="it tolerates nothing"),
+        pytest.param(bare(on=None, created=NOW, tolerations=TOLERANT), False, id="it tolerates something else"),
+        pytest.param(bare(on=None, created=NOW, tolerations=EVERYTHING), True, id="it is to be bound"),
+        pytest.param(bare(on=None, created=at(-60), tolerations=EVERYTHING), False, id="nothing will take it"),
+        pytest.param(bare(on=None, tolerations=EVERYTHING), False, id="nobody knows since when it is there"),
+        pytest.param(bare(on="n1", created=NOW, tolerations=EVERYTHING), False, id="it is bound"),
+        pytest.param(bare(on="n1", deleting=NOW, tolerations=EVERYTHING), True, id="its successor is to be bound"),
+        pytest.param(bare(on="n1", deleting=at(-60), tolerations=EVERYTHING), False, id="it does not end"),
+        pytest.param(bare(on="n1", deleting=NOW, phase="Failed", tolerations=EVERYTHING), False, id="it has ended"),
+        pytest.param(pod("d", deleting=NOW, tolerations=EVERYTHING, owner=owned("DaemonSet")), False, id="a daemon"),
+    ],
+)
+def test_what_may_come_to_a_closed_node(there: PodSeen, *, comes: bool) -> None:
+    """Who tolerates cordon and taint, and has just been made or is on its way out."""
+    assert bool(Surroundings.of(seen(surged(), there), record(), NOW).coming) is comes
+
+
+@pytest.mark.parametrize(
+    ("toleration", "fits"),
+    [
+        (Toleration("", exists=True, value="", effect=""), True),
+        (Toleration(KEY, exists=True, value="", effect=""), True),
+        (Toleration(KEY, exists=False, value=ID, effect="NoSchedule"), True),
+        (Toleration(KEY, exists=False, value="other", effect="NoSchedule"), False),
+        (Toleration(KEY, exists=True, value="", effect="NoExecute"), False),
+        (Toleration("other", exists=True, value="", effect=""), False),
+        (Toleration("", exists=False, value=ID, effect=""), False),
+    ],
+)
+def test_a_toleration_fits_a_taint_as_kubernetes_says(toleration: Toleration, *, fits: bool) -> None:
+    """Key, value and effect; an empty key needs `Exists`."""
+    assert toleration.fits(Taint(KEY, ID, "NoSchedule")) is fits
+
+
+def test_the_group_of_another_is_not_counted() -> None:
+    """Each group keeps its own."""
+    other = surged(old("p1"), new("q1"), name="h")
+    world = seen(surged(), other, CLOSED)
+    assert Surroundings.of(world, record(), NOW).serving["h"].without("i-p1", (), None) == 1
