@@ -1,4 +1,4 @@
-"""Five kinds of failure, so that nobody ever reads an error text to decide what to do.
+"""The kinds of failure, so that nobody ever reads an error text to decide what to do.
 
 The adapters translate every failure of AWS, Kubernetes or the network into one of these at the edge; above the
 adapters no other error of theirs is known. What an operator can act on is a `Refusal`, with the next command to type.
@@ -22,7 +22,7 @@ class EdgeError(Exception):
 
 
 class Retry(EdgeError):
-    """Certainly not applied; the same request may succeed later (throttled, conflict, blocked by a budget).
+    """Certainly not applied, and may succeed later: it did not come through (throttled, not sent), or as its kinds say.
 
     `after`: seconds that the other side asks us to wait, None if it does not say.
     """
@@ -30,6 +30,18 @@ class Retry(EdgeError):
     def __init__(self, detail: str, *, after: float | None = None, request_id: str | None = None) -> None:
         super().__init__(detail, request_id=request_id)
         self.after = after
+
+
+class Conflict(Retry):
+    """It came through and was not applied, because something else changed the thing just now."""
+
+
+class Blocked(Retry):
+    """The API server itself said no for now, for a reason of the object's own: a disruption budget."""
+
+
+class Gone(EdgeError):
+    """The other side itself says that the thing is not there any more: nothing is left to do, and we did not do it."""
 
 
 class Refused(EdgeError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Literal
 
 from rollout import effects as e
-from rollout.errors import Bug, Refused, Retry, Unknown
+from rollout.errors import Blocked, Bug, Conflict, Gone, Refused, Retry, Unknown
 from rollout.mark import Mark
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
@@ -28,12 +29,24 @@ def perform(effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], 
         ended = now()
         pause = error.after if error.after is not None else min(LONGEST_BACKOFF, 2.0 ** min(sent, 10))
         retry_at = ended + timedelta(seconds=pause)
-        return Receipt(effect, "retry", started, ended, error.detail, error.request_id, retry_at)
+        return Receipt(effect, _not_now(error), started, ended, error.detail, error.request_id, retry_at)
+    except Gone as error:
+        return Receipt(effect, "gone", started, now(), error.detail, error.request_id)
     except Refused as error:
-        return Receipt(effect, "refused", started, now(), error.detail, error.request_id)
+        return Receipt(effect, "rejected", started, now(), error.detail, error.request_id)
     except Unknown as error:
         return Receipt(effect, "unknown", started, now(), error.detail, error.request_id)
     return Receipt(effect, "ok", started, now(), request_id=request_id)
+
+
+def _not_now(error: Retry) -> Literal["not_sent", "not_applied", "blocked"]:
+    match error:
+        case Blocked():
+            return "blocked"
+        case Conflict():
+            return "not_applied"
+        case _:
+            return "not_sent"
 
 
 def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noqa: C901, PLR0912 - one arm for each kind of effect, in one match

@@ -173,16 +173,19 @@ class Cluster(Protocol):
         """Delete a Job with its pods (propagation Background). Gone is a success."""
 
 
+Outcome = Literal["ok", "gone", "unknown", "not_sent", "not_applied", "blocked", "rejected"]
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What one attempt brought.
 
-    `outcome`: ok, the other side said yes; retry, certainly not applied, may be sent again at `retry_at`;
-    refused, certainly not applied and a person must act; unknown, look before anything else.
+    `outcome`: ok, the other side said yes; gone, nothing was left to do; unknown, look before anything else; the others
+    are states of `EffectRow`, all certainly without effect: all but rejected may be sent again at `retry_at`.
     """
 
     effect: Effect
-    outcome: Literal["ok", "retry", "refused", "unknown"]
+    outcome: Outcome
     started: datetime
     ended: datetime
     detail: str = ""
@@ -192,11 +195,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How an unsettled effect ended by what was seen: done, or refused (not applied, may be sent again now)."""
+    """How an unsettled effect ended by what was seen: done, or not_applied (it may be sent again now).
+
+    `ours`: False where the world shows that a pod ended by itself, whatever we asked.
+    """
 
     key: str
-    state: Literal["done", "refused"]
+    state: Literal["done", "not_applied"]
     detail: str
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +282,7 @@ class Journal(Protocol):
         """Mark the rollout as halted; its phase stays."""
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
-        """Clear the halt, count the round, store the phase's new deadline; what was refused may be sent again now."""
+        """Clear the halt, count the round, store the phase's new deadline; what was rejected may be sent again now."""
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         """Append an event."""

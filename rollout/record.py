@@ -14,7 +14,10 @@ from rollout.effects import Effect
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
 
-EffectState = Literal["intended", "done", "refused", "unknown"]
+#: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
+#: effect: `not_sent` (it did not come through: the gate, throttling), `not_applied` (it came through and was not
+#: applied, or does not show), `blocked` (the API server said no for now: a budget), `rejected` (a no for good).
+EffectState = Literal["intended", "unknown", "not_sent", "not_applied", "blocked", "rejected", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class EffectRow:
 
     `intended`: when it was last about to be sent; `sent`: how often. `answered`: when the other side said yes (still
     not done: done means seen). `detail`: the last answer, in one line.
-    `retry_at`: not to be sent before; a refused row without it is sent again only after a person resumed the rollout.
+    `retry_at`: not to be sent before; a rejected row without it is sent again only after a person resumed the rollout.
+    `blocked_since`: when the API server first said no for now, None if it never did.
     """
 
     effect: Effect
@@ -33,6 +37,12 @@ class EffectRow:
     answered: datetime | None
     retry_at: datetime | None
     detail: str
+    blocked_since: datetime | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """It may have been applied: nothing else may be sent in its place."""
+        return self.state in {"intended", "unknown"}
 
 
 @dataclass(frozen=True, slots=True)

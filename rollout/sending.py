@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
 from rollout.ports import Settled
-from rollout.record import EffectRow, Record
+from rollout.record import Record
 from rollout.seen import Seen
 
 #: Seconds for which "it does not show" is not believed: AWS and the watches may answer from a moment ago.
@@ -27,14 +27,16 @@ def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
     """Settle every intended or unknown effect of which the world says clearly whether it was applied."""
     settled = []
     for row in record.unsettled:
-        if row.state == "refused":
+        if not row.under_way:
             continue
         landed = row.effect.landed(seen)
-        if landed:
+        if landed and row.effect.ended_by_itself(seen):
+            settled.append(Settled(row.effect.key, "done", "seen: the pod ended by itself", ours=False))
+        elif landed:
             settled.append(Settled(row.effect.key, "done", "seen"))
         # An act of many effects takes long: its last one may have been answered much later than it was intended.
         elif landed is False and now >= (row.answered or row.intended) + timedelta(seconds=_stale_after(row.effect)):
-            settled.append(Settled(row.effect.key, "refused", "not seen: not applied"))
+            settled.append(Settled(row.effect.key, "not_applied", "not seen"))
     return tuple(settled)
 
 
@@ -54,7 +56,7 @@ def unclear(record: Record, now: datetime) -> Halt | None:
     """Halt where an effect is under way for so long that the world will not tell by itself."""
     limit = timedelta(seconds=UNCLEAR_AFTER)
     for row in record.unsettled:
-        if _under_way(row) and now >= row.intended + limit:
+        if row.under_way and now >= row.intended + limit:
             answer = row.detail or "no reply"
             why = f"it is not clear whether {row.effect.kind} of {row.effect.target} was applied ({answer})"
             return Halt(why, f"look at {row.effect.target}, then: rollout resume {record.id}")
@@ -75,12 +77,8 @@ def _may_leave(effect: Effect, record: Record, now: datetime) -> bool:
     """An effect leaves if no other on the same thing is under way, and its pause is over."""
     row = record.row(effect.key)
     if row is None:
-        return not any(_under_way(other) and _same_thing(other.effect, effect) for other in record.unsettled)
-    return row.state == "refused" and row.retry_at is not None and now >= row.retry_at
-
-
-def _under_way(row: EffectRow) -> bool:
-    return row.state in {"intended", "unknown"}
+        return not any(other.under_way and _same_thing(other.effect, effect) for other in record.unsettled)
+    return not row.under_way and row.retry_at is not None and now >= row.retry_at
 
 
 def _same_thing(one: Effect, other: Effect) -> bool:
@@ -88,17 +86,17 @@ def _same_thing(one: Effect, other: Effect) -> bool:
 
 
 def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
-    """Say why a person must act before this effect can be sent: it was undone, or refused for good.
+    """Say why a person must act before this effect can be sent: it was undone, or rejected.
 
-    A refusal counts once the world was seen anew: what was to be changed may have gone in the same moment.
+    A no counts once the world was seen anew: what was to be changed may have gone in the same moment.
     """
     row = record.row(effect.key)
     if effect.key in record.done:
         why = f"drift: {effect.kind} of {effect.target} was done and seen, and somebody undid it"
         return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
     fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
-    if row and row.state == "refused" and row.retry_at is None and not fresh:
-        why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
+    if row and row.state == "rejected" and row.retry_at is None and not fresh:
+        why = f"{effect.kind} of {effect.target} was rejected: {row.detail}"
         return Halt(why, f"mend the cause, then: rollout resume {record.id}")
     return None
 

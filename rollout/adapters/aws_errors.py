@@ -12,7 +12,7 @@ from botocore import exceptions as b
 from botocore.parsers import ResponseParserError
 
 from rollout.adapters.wording import one_line
-from rollout.errors import Bug, EdgeError, Refused, Retry, Unknown
+from rollout.errors import Bug, Conflict, EdgeError, Refused, Retry, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,9 @@ def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
     code, request_id = code_of(error), metadata.get("RequestId")
     message = error.response.get("Error", {}).get("Message", "")
     detail = one_line(f"{error.operation_name}: {code}: {message}")
-    if code in THROTTLED | CONTENDED | DELAYED | UNREACHED:
+    if code in CONTENDED:
+        return Conflict(detail, request_id=request_id)
+    if code in THROTTLED | DELAYED | UNREACHED:
         return Retry(detail, request_id=request_id)
     if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR:
         kind = Unknown if mutating else Retry

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rollout.adapters import kube_records as records
-from rollout.adapters.kube_api import CONFLICT, MERGE_PATCH, SERVER_ERROR, TOO_MANY
+from rollout.adapters.kube_api import BAD_REQUEST, CONFLICT, MERGE_PATCH, SERVER_ERROR, UNAUTHORIZED
 from rollout.codec import mark_of, mark_text
-from rollout.errors import Refused, Retry
+from rollout.errors import Blocked, Gone, Refused, Retry
 from rollout.seen import MarkerSeen
 
 if TYPE_CHECKING:
@@ -133,28 +133,37 @@ class KubeCluster:
         if answer.code == SERVER_ERROR and answer.is_status and not answer.reason:
             # Two budgets on one pod: the only answer of the API server with a code and no reason (eviction.go).
             raise Refused(f"pod {namespace}/{name}: {answer.detail}")
-        if answer.code == TOO_MANY:
+        if answer.by_a_budget:
+            # One that the server has not looked at yet (with Retry-After) has said nothing.
+            kind = Blocked if answer.retry_after is None else Retry
+            raise kind(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
+        if BAD_REQUEST <= answer.code < SERVER_ERROR and answer.code != UNAUTHORIZED and not answer.is_status:
+            # A proxy's no is nobody's word on this pod: only the API server's own permits what comes after it.
             raise Retry(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
-        if not answer.absent and not self._is_another(answer, path, uid):
-            self._demand(answer)
+        self._demand_or_gone(answer, path, uid)
 
     def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
         path = _pod(namespace, name)
         seconds = {} if grace is None else {"gracePeriodSeconds": grace}
         answer = self._api.send("DELETE", path, _delete_options(uid) | seconds)
-        if not answer.absent and not self._is_another(answer, path, uid):
-            self._demand(answer)
+        self._demand_or_gone(answer, path, uid)
 
     def delete_job(self, namespace: str, name: str) -> None:
         path = f"/apis/batch/v1/namespaces/{quote(namespace)}/jobs/{quote(name)}"
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         answer = self._api.send("DELETE", path, options)
-        if not answer.absent:
-            self._demand(answer)
+        if answer.absent:
+            raise Gone(answer.detail)
+        self._demand(answer)
 
     def _demand(self, answer: Answer) -> None:
         if not answer.ok:
             raise self._api.failure(answer, mutating=True)
+
+    def _demand_or_gone(self, answer: Answer, path: str, uid: str) -> None:
+        if answer.absent or self._is_another(answer, path, uid):
+            raise Gone(answer.detail)
+        self._demand(answer)
 
     def _is_another(self, answer: Answer, path: str, uid: str) -> bool:
         """Tell whether a conflict is about the uid: that object is gone. The world is asked, not the answer's text."""

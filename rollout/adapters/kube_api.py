@@ -20,7 +20,7 @@ from kubernetes.client.api_client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
 from rollout.adapters.wording import one_line
-from rollout.errors import EdgeError, Refused, Retry, Unknown
+from rollout.errors import Conflict, EdgeError, Refused, Retry, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +47,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 OK = 200
 REDIRECT = 300
+BAD_REQUEST = 400
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
@@ -78,6 +79,13 @@ class Answer:
         """The API server itself says that this object is not there; a 404 of anything else says nothing of it."""
         named = ((self.body or {}).get("details") or {}).get("name")
         return self.code == NOT_FOUND and self.is_status and self.reason == "NotFound" and bool(named)
+
+    @property
+    def by_a_budget(self) -> bool:
+        """A disruption budget says no for now; throttling (Priority and Fairness, the server itself) names no cause."""
+        causes = ((self.body or {}).get("details") or {}).get("causes") or ()
+        named = any(cause.get("reason") == "DisruptionBudget" for cause in causes)
+        return self.code == TOO_MANY and self.is_status and named
 
     @property
     def reason(self) -> str:
@@ -173,7 +181,9 @@ class KubeApi:
         if answer.code == NOT_FOUND and not answer.absent:
             # A proxy's, or that of an API server that has just begun: an answer of a moment.
             return Unknown(answer.detail) if mutating else Retry(answer.detail, after=answer.retry_after)
-        if answer.code in {CONFLICT, TOO_MANY}:
+        if answer.code == CONFLICT:
+            return Conflict(answer.detail, after=answer.retry_after)
+        if answer.code == TOO_MANY:
             return Retry(answer.detail, after=answer.retry_after)
         if answer.code == UNAUTHORIZED and self._renew():
             return Retry(answer.detail)

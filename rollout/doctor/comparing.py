@@ -110,12 +110,12 @@ def _words(answer: Act) -> str:
 
 def _unsettled(row: EffectRow, seen: Seen, record: Record) -> Finding:
     thing = f"{row.effect.kind} {row.effect.target}"
-    if row.state == "refused":
+    if not row.under_way:
         if row.retry_at is None:
             hint = f"mend the cause, then: rollout resume {record.id}"
-            return Finding(f"{thing} was refused: {row.detail}", hint, person=True)
+            return Finding(f"{thing} was rejected: {row.detail}", hint, person=True)
         return Finding(
-            f"{thing} was refused for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
+            f"{thing} is not applied for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
         )
     landed = row.effect.landed(seen)
     if landed:

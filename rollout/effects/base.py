@@ -33,3 +33,7 @@ class Base:
     def landed(self, seen: Seen) -> Landed:
         """Tell whether the world shows this effect."""
         raise NotImplementedError
+
+    def ended_by_itself(self, seen: Seen) -> bool:  # noqa: ARG002  only a pod ends by itself
+        """Tell whether the world shows that what this effect was to end has ended by itself."""
+        return False

@@ -24,6 +24,9 @@ class OnPod(Base):
         # The uid alone is unique: a StatefulSet's next pod has the same name.
         return f"{self.namespace}/{self.name}/{self.uid}"
 
+    def ended_by_itself(self, seen: Seen) -> bool:
+        return _ended_by_itself(_found(seen, self.node, self.uid))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evict(OnPod):
@@ -67,7 +70,15 @@ class DeleteJob(Base):
         pod = _found(seen, self.node, self.pod_uid)
         return pod is None or pod.finished or pod.deleting is not None
 
+    def ended_by_itself(self, seen: Seen) -> bool:
+        return _ended_by_itself(_found(seen, self.node, self.pod_uid))
+
 
 def _found(seen: Seen, node: str, uid: str) -> PodSeen | None:
     """The pod as the fresh list of its node has it, where there is one; else as the watch has it."""
     return next((pod for pod in seen.fresh.get(node, seen.pods) if pod.uid == uid), None)
+
+
+def _ended_by_itself(pod: PodSeen | None) -> bool:
+    """A pod that succeeded lost nothing to us; one that failed and that nobody deletes failed by itself."""
+    return pod is not None and (pod.phase == "Succeeded" or (pod.finished and pod.deleting is None))

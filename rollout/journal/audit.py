@@ -167,7 +167,7 @@ def _effects(connection: Connection, rollout_id: str, told: _Told) -> Iterator[s
     yield from _unmatched("effect", rows.keys(), told.effects.keys())
     for key in sorted(rows.keys() & told.effects.keys()):
         row, said = rows[key], told.effects[key]
-        if (row["state"], row["sent"]) != (said.state, said.sent):
+        if not _same(row["state"], said.state) or row["sent"] != said.sent:
             yield f"effect {key} is {row['state']}, sent {row['sent']}: by its events {said.state}, sent {said.sent}"
         if said.request is not None and digest(row["request"]) != said.request:
             yield f"the request of effect {key} is not the one that was sent"
@@ -176,12 +176,21 @@ def _effects(connection: Connection, rollout_id: str, told: _Told) -> Iterator[s
 
 def _attempts(connection: Connection, rollout_id: str, told: _Told) -> Iterator[str]:
     columns = (effects.c.key, attempts.c.outcome, attempts.c.request_id)
-    query = select(*columns).join(effects).where(effects.c.rollout_id == rollout_id, attempts.c.outcome != "ok")
-    states = {"retry": "refused"}
+    no_yes = attempts.c.outcome.not_in(("ok", "gone"))
+    query = select(*columns).join(effects).where(effects.c.rollout_id == rollout_id, no_yes)
     rows = connection.execute(query)
-    there = Counter((row.key, states.get(row.outcome, row.outcome), row.request_id) for row in rows)
+    there = Counter((row.key, _OLD_OUTCOMES.get(row.outcome, row.outcome), row.request_id) for row in rows)
     for key, state, request_id in (there - told.refusals) + (told.refusals - there):
         yield f"effect {key}: its attempt {request_id or 'without a request id'} ({state}) is not as the events tell it"
+
+
+#: Outcomes of attempts that formats 1 and 2 wrote, and the state that their events tell.
+_OLD_OUTCOMES = {"retry": "refused"}
+
+
+def _same(state: str, told: str) -> bool:
+    """Tell whether a state is the one that was told; formats 1 and 2 had one word for all that was not applied."""
+    return state == told or (told == "refused" and state in {"not_sent", "not_applied", "rejected"})
 
 
 def _nodes(connection: Connection, rollout_id: str, told: _Told) -> Iterator[str]:

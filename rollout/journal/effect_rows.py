@@ -1,7 +1,8 @@
 """One effect's way through the journal: saved, sent (again), answered, seen.
 
 Each function works on one page of `store`. `intended` is written before a request leaves and stays until the world
-shows the effect (`done`) or certainly does not (`refused`, from where it may be saved and sent again).
+shows the effect (`done`) or it certainly was not applied (`not_sent`, `not_applied`, `blocked`, `rejected`: from there
+it may be saved and sent again).
 """
 
 from __future__ import annotations
@@ -44,17 +45,18 @@ def receive(page: Page, receipt: Receipt) -> None:
         "detail": detail,
     }
     page.connection.execute(attempts.insert(), attempt | told)
-    if receipt.outcome == "ok":
+    if receipt.outcome in {"ok", "gone"}:
         # Still intended: that the other side said yes is no proof that it happened.
         _change(page, row, answered_at=receipt.ended, detail=detail)
         return
-    state = "unknown" if receipt.outcome == "unknown" else "refused"
-    _change(page, row, state=state, retry_at=receipt.retry_at, detail=detail)
+    state = receipt.outcome
+    since = row.blocked_since or (receipt.ended if state == "blocked" else None)
+    _change(page, row, state=state, retry_at=receipt.retry_at, blocked_since=since, detail=detail)
     page.tell(receipt.ended, "effect", _brought(receipt), key=row.key, state=state, request_id=receipt.request_id)
 
 
 def settle(page: Page, settled: Settled, now: datetime) -> None:
-    """Write what was seen of an effect; a done one that kills enters the ledger."""
+    """Write what was seen of an effect; a done one by which we killed enters the ledger."""
     row = _known(page, settled.key)
     if row.state == "done":
         raise Bug(f"{row.key} of {row.rollout_id} is settled already")
@@ -64,14 +66,14 @@ def settle(page: Page, settled: Settled, now: datetime) -> None:
     because = f": {settled.detail}" if settled.detail else ""
     text = f"{'done' if done else 'not applied'}: {row.kind} {row.target}{because}"
     page.tell(now, "effect", text, key=row.key, state=settled.state)
-    if done:
+    if done and settled.ours and not _was_gone(page, row):
         _enter_ledger(page, row, now)
 
 
 def forgive(page: Page, now: datetime) -> None:
-    """Let everything that was refused be sent again now: a person has dealt with the cause."""
-    refused = (effects.c.rollout_id == page.rollout_id, effects.c.state == "refused")
-    page.connection.execute(effects.update().where(*refused).values(retry_at=now))
+    """Let everything that was not applied be sent again now: a person has dealt with the cause."""
+    again = (effects.c.rollout_id == page.rollout_id, effects.c.state.not_in(("intended", "unknown", "done")))
+    page.connection.execute(effects.update().where(*again).values(retry_at=now))
 
 
 def _save(page: Page, effect: Effect, now: datetime) -> None:
@@ -87,11 +89,17 @@ def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> Non
     request, sent = effect_text(effect), row.sent + 1
     if row.state == "done":
         raise Bug(f"{row.key} of {row.rollout_id} is done: it must not be sent again")
-    if row.state != "refused" and row.request != request:
+    if row.state in {"intended", "unknown"} and row.request != request:
         raise Bug(f"{row.key} of {row.rollout_id} may have been applied: it must not be sent with another request")
     _change(page, row, state="intended", request=request, sent=sent, sent_at=now, answered_at=None, retry_at=None)
     text = f"sent again, request {sent}: {_words(effect)}"
     page.tell(now, "effect", text, key=effect.key, state="intended", sent=sent, request=digest(request))
+
+
+def _was_gone(page: Page, row: Row[Any]) -> bool:
+    """Tell whether our last request found nothing to end any more: somebody else was quicker, or the pod itself."""
+    query = select(attempts.c.outcome).where(attempts.c.effect_id == row.id).order_by(attempts.c.number.desc()).limit(1)
+    return page.connection.execute(query).scalar() == "gone"
 
 
 def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:
@@ -130,10 +138,8 @@ def _words(effect: Effect) -> str:
 
 def _brought(receipt: Receipt) -> str:
     thing = f"{receipt.effect.kind} {receipt.effect.target}: {receipt.detail}"
-    if receipt.outcome == "retry":
-        again = f"; again at {receipt.retry_at:%H:%M:%S}" if receipt.retry_at else ""
-        return f"refused for now: {thing}{again}"
-    return f"{receipt.outcome}: {thing}"
+    again = f"; again at {receipt.retry_at:%H:%M:%S}" if receipt.retry_at else ""
+    return f"{receipt.outcome.replace('_', ' ')}: {thing}{again}"
 
 
 def _find(page: Page, key: str) -> Row[Any] | None:

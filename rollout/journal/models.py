@@ -152,7 +152,7 @@ nodes = Table(
 #: `request`: the effect as JSON, saved before it is sent. `sent`: how many times it was saved in order to be sent, the
 #: first time at `intended_at`, the last time at `sent_at`.
 #: `answered_at`: when the other side said yes; `settled_at`: when it was seen. `epoch`: of the lease it was first saved
-#: under.
+#: under. `blocked_since`: when the API server first said no for now.
 effects = Table(
     "effects",
     metadata,
@@ -162,7 +162,7 @@ effects = Table(
     Column("kind", String(40), nullable=False),
     Column("target", String(800), nullable=False),
     Column("request", Text, nullable=False),
-    Column("state", String(10), nullable=False),
+    Column("state", String(12), nullable=False),
     Column("sent", Integer, nullable=False),
     Column("detail", Text, nullable=False),
     Column("epoch", Integer),
@@ -171,8 +171,11 @@ effects = Table(
     Column("answered_at", Instant),
     Column("retry_at", Instant),
     Column("settled_at", Instant),
+    Column("blocked_since", Instant),
     UniqueConstraint("rollout_id", "key"),
-    CheckConstraint("state IN ('intended', 'done', 'refused', 'unknown')", name="state"),
+    CheckConstraint(
+        "state IN ('intended', 'unknown', 'not_sent', 'not_applied', 'blocked', 'rejected', 'done')", name="state"
+    ),
     Index("ix_effects_rollout_id_state", "rollout_id", "state", "key"),
 )
 
@@ -183,7 +186,7 @@ attempts = Table(
     Column("id", Integer, primary_key=True),
     Column("effect_id", Integer, ForeignKey("effects.id"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("outcome", String(10), nullable=False),
+    Column("outcome", String(12), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant, nullable=False),
     Column("request_id", String(100)),

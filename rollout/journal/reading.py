@@ -23,10 +23,9 @@ from rollout.record import EffectRow, Record, Written
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
+_COLUMNS = ("request", "state", "sent", "sent_at", "answered_at", "retry_at", "detail", "blocked_since")
 _UNSETTLED = (
-    select(*(effects.c[name] for name in ("request", "state", "sent", "sent_at", "answered_at", "retry_at", "detail")))
-    .where(_OF, effects.c.state.in_(("intended", "refused", "unknown")))
-    .order_by(effects.c.id)
+    select(*(effects.c[name] for name in _COLUMNS)).where(_OF, effects.c.state != "done").order_by(effects.c.id)
 )
 _DONE = select(effects.c.key).where(_OF, effects.c.state == "done")
 _RESIZED = (
@@ -102,6 +101,7 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
             answered=row.answered_at,
             retry_at=row.retry_at,
             detail=row.detail,
+            blocked_since=row.blocked_since,
         )
         for row in rows
     )

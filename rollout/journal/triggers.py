@@ -63,7 +63,7 @@ RULES: dict[str, Rule] = {
     "effects_keep_requests": Rule(
         "UPDATE ON effects",
         "the request of an effect that may have been applied is never changed",
-        "OLD.state <> 'refused' AND (CHANGED(request))",
+        "OLD.state IN ('intended', 'unknown', 'done') AND (CHANGED(request))",
     ),
     "effects_end": Rule("UPDATE ON effects", "an effect that is done is never changed", "OLD.state = 'done'"),
     "effects_stay": Rule("DELETE ON effects", "an effect is never removed"),

@@ -198,11 +198,11 @@ class Turns:
 def _waits(step: Step, record: Record) -> bool:
     """Tell whether a node really waits; what we are doing to it at this moment is told by the effects.
 
-    An effect that was refused for now is waited for: a budget blocks a pod, and a person wants to know which.
+    An effect that was not applied is waited for: a budget blocks a pod, and a person wants to know which.
     """
     unsettled = [record.row(effect.key) for effect in step.effects]
-    refused = any(row.state == "refused" for row in unsettled if row)
-    return not step.trigger and (refused or not step.effects)
+    paused = any(not row.under_way for row in unsettled if row)
+    return not step.trigger and (paused or not step.effects)
 
 
 def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundings) -> tuple[View | None, Step]:
@@ -229,7 +229,7 @@ def _sent(row: Node, record: Record) -> bool:
     """Tell whether our terminate was applied, or may have been."""
     key = terminate_key(row)
     unsettled = record.row(key)
-    return key in record.done or (unsettled is not None and unsettled.state != "refused")
+    return key in record.done or (unsettled is not None and unsettled.under_way)
 
 
 def _terminating(row: Node, record: Record) -> bool:

@@ -12,10 +12,14 @@ from datetime import timedelta
 
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
+from rollout.record import EffectState
 from rollout.seen import NodeSeen, PodSeen
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
 
+#: Seconds between the first and the last no of a budget before a pod is deleted past it, and for how long such a no
+#: is believed: an older one is asked for once more.
+BLOCKED_LONG_ENOUGH, BELIEVED = 60.0, 90.0
 #: Seconds past a pod's own grace period after which its kubelet counts as stuck.
 STUCK_AFTER = 60.0
 
@@ -67,10 +71,11 @@ def _evict(view: View, pod: PodSeen) -> Effect | None:
     force = view.blocked_too_long and view.record.plan.settings.on_blocked == "force"
     if pod.deleting:
         return _finish(view, pod) if force else None
-    if force:
-        return _delete(view, pod, grace=None)
     eviction = _eviction(view, pod)
-    return None if view.blocked_too_long and _refused(view, eviction.key) else eviction
+    if force and _said_no(view, eviction.key):
+        return _delete(view, pod, grace=None)
+    given_up = view.blocked_too_long and not force and _is(view, eviction.key, "blocked", "rejected")
+    return None if given_up else eviction
 
 
 def _kill(view: View, pod: PodSeen) -> Effect | None:
@@ -81,7 +86,7 @@ def _kill(view: View, pod: PodSeen) -> Effect | None:
     if view.record.plan.settings.on_deadline == "job" and pod.owner and pod.owner.kind == "Job":
         return DeleteJob(namespace=pod.namespace, name=pod.owner.name, pod_uid=pod.uid, node=view.name, kills=owner)
     eviction = _eviction(view, pod, kills=owner)
-    return _delete(view, pod, grace=None, kills=owner) if _refused(view, eviction.key) else eviction
+    return _delete(view, pod, grace=None, kills=owner) if _said_no(view, eviction.key) else eviction
 
 
 def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
@@ -89,11 +94,12 @@ def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None
     if _in_grace(view, pod):
         return None
     at_once = _delete(view, pod, grace=0, kills=kills)
-    return None if view.blocked_too_long and _refused(view, at_once.key) else at_once
+    in_vain = _is(view, at_once.key, "rejected", "not_applied")
+    return None if view.blocked_too_long and in_vain else at_once
 
 
 def _eviction(view: View, pod: PodSeen, kills: str | None = None) -> Evict:
-    # With the round in it: after a resume what was refused is tried once more before it halts again.
+    # With the round in it: after a resume what was rejected is tried once more before it halts again.
     occasion = str(view.record.round)
     return Evict(
         namespace=pod.namespace, name=pod.name, uid=pod.uid, node=_node(view, pod), kills=kills, occasion=occasion
@@ -112,9 +118,21 @@ def _node(view: View, pod: PodSeen) -> str:
     return pod.node or view.name
 
 
-def _refused(view: View, key: str) -> bool:
+def _said_no(view: View, key: str) -> bool:
+    """Tell whether the API server itself said no to an eviction, and stays with it; else nothing is deleted.
+
+    An eviction that was not sent, throttled, not applied or not answered was never refused by anybody.
+    """
     row = view.record.row(key)
-    return row is not None and row.state == "refused"
+    if row is None or row.state != "blocked" or row.blocked_since is None:
+        return _is(view, key, "rejected")
+    again_and_again = row.intended >= row.blocked_since + timedelta(seconds=BLOCKED_LONG_ENOUGH)
+    return again_and_again and view.now < row.intended + timedelta(seconds=BELIEVED)
+
+
+def _is(view: View, key: str, *states: EffectState) -> bool:
+    row = view.record.row(key)
+    return row is not None and row.state in states
 
 
 def _in_grace(view: View, pod: PodSeen) -> bool:
@@ -133,5 +151,15 @@ def _halt(view: View, stuck: list[PodSeen]) -> Halt:
     minutes = view.record.plan.settings.blocked_seconds / 60
     return Halt(
         why=f"{view.name} cannot be drained {minutes:.0f} min after the deadline: {reasons}",
-        hint=f"make room in the budget or delete the pod yourself, then: rollout resume {view.record.id}",
+        hint=f"{_to_do(view, stuck)}, then: rollout resume {view.record.id}",
     )
+
+
+def _to_do(view: View, stuck: list[PodSeen]) -> str:
+    """Say what helps: room in a budget only where a budget was asked and said no."""
+    asked = [pod for pod in stuck if not pod.deleting]
+    if any(_is(view, _eviction(view, pod).key, "blocked") for pod in asked):
+        return "make room in the budget or delete the pod yourself"
+    if asked:
+        return "mend what rejects its eviction or delete the pod yourself"
+    return "see why it does not end (its node's kubelet, or a finalizer)"

@@ -10,7 +10,7 @@ import pytest
 
 from rollout.adapters import Edge, kube_api
 from rollout.codec import mark_text
-from rollout.errors import Refused, Retry, Unknown
+from rollout.errors import Blocked, Gone, Refused, Retry, Unknown
 from rollout.machine import Phase
 from rollout.phases.marking import mark
 from rollout.plan import Autoscaler
@@ -284,23 +284,40 @@ def test_an_evicted_pod_is_on_its_way_out(cluster: Cluster) -> None:
     cluster.evict(victim.namespace, victim.name, victim.uid)
 
 
-@pytest.mark.parametrize("verb", ["evict", "delete"])
+@pytest.mark.parametrize("verb", ["evict", "delete_pod"])
 def test_a_namesake_of_a_pod_is_left_alone(cluster: Cluster, verb: str) -> None:
-    """Another uid under the same name means that ours is gone: a success, and the other lives."""
+    """Another uid under the same name means that ours is gone, and not by us; the other lives."""
     victim = pods(cluster, "web")[0]
     for name in (victim.name, "nowhere"):
-        if verb == "evict":
-            cluster.evict(victim.namespace, name, "another-uid")
-        else:
-            cluster.delete_pod(victim.namespace, name, "another-uid", 0)
+        more = () if verb == "evict" else (0,)
+        with pytest.raises(Gone):
+            getattr(cluster, verb)(victim.namespace, name, "another-uid", *more)
     assert victim in cluster.pods()
 
 
 def test_a_budget_that_blocks_is_named(cluster: Cluster) -> None:
     """The operator learns which pod and which budget; it may be tried again."""
     victim = pods(cluster, "kept")[0]
-    with pytest.raises(Retry, match=r"pod demo/kept.*disruption budget never"):
+    with pytest.raises(Blocked, match=r"pod demo/kept.*disruption budget never"):
         cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"status": 429, "code": "", "body": "Too many requests, please try again later."},
+        {"status": 429, "code": "TooManyRequests", "message": "the server has received too many requests"},
+        {"status": 403, "code": "", "body": "<html>403 Forbidden</html>"},
+    ],
+    ids=["priority and fairness", "the server itself", "a proxy"],
+)
+def test_only_a_budget_blocks(cluster: Cluster, world: Living, error: dict[str, Any]) -> None:
+    """Throttling and a proxy's answer are nobody's no to an eviction: it did not come through, and is sent again."""
+    victim = pods(cluster, "web")[0]
+    world.fault({"error": error}, operation="POST pods/eviction")
+    with pytest.raises(Retry) as answered:
+        cluster.evict(victim.namespace, victim.name, victim.uid)
+    assert type(answered.value) is Retry
 
 
 def test_two_budgets_on_one_pod_need_a_person(cluster: Cluster) -> None:
@@ -338,12 +355,13 @@ def test_a_pod_is_deleted_with_its_grace_or_at_once(cluster: Cluster) -> None:
 
 
 def test_a_job_is_deleted_with_its_pods(cluster: Cluster, world: Living) -> None:
-    """Background propagation takes the pods; a Job that is gone is a success."""
+    """Background propagation takes the pods; one that is gone was not ended by us."""
     victim = pods(cluster, "long-")[0]
     cluster.delete_job(victim.namespace, job_of(victim))
     world.pass_by(60)
     assert victim not in cluster.pods()
-    cluster.delete_job("demo", "nowhere")
+    with pytest.raises(Gone):
+        cluster.delete_job("demo", "nowhere")
 
 
 # ---- each mutating request is sent once; the marker that one fault leaves behind, `delete_marker` takes away again

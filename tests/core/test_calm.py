@@ -27,7 +27,7 @@ BARE = old("o1", protected=False)
 CALM = at(9000)
 LATE = at(8000)  # after the drain deadline, and still in the calm
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
-REFUSED = unsettled(END, "refused", retry_at=NOW)
+REFUSED = unsettled(END, "not_sent", retry_at=NOW)
 CORDONED: NodeSeen = node("o1", "NoSchedule", unschedulable=True)
 
 ENDING = {"o1": BARE, "sizes": FLOORED}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from rollout.machine import Phase, Stage, step, terminal
 from rollout.phases import PHASES
 from rollout.phases.expected import guard, soften
 from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
-from rollout.record import EffectRow, Record, Written
+from rollout.record import EffectRow, EffectState, Record, Written
 from rollout.seen import (
     AutoscalerSeen,
     GroupSeen,
@@ -185,7 +185,7 @@ def effect_rows(draw: st.DrawFn) -> tuple[EffectRow, ...]:
     return tuple(
         unsettled(
             effect,
-            draw(st.sampled_from(["intended", "unknown", "refused"])),
+            draw(st.sampled_from(list(get_args(EffectState)[:-1]))),
             retry_at=draw(st.none() | MOMENTS),
             answered=draw(st.none() | MOMENTS),
             detail=draw(st.sampled_from(["", "budget web"])),
@@ -251,7 +251,7 @@ def test_every_tick_decides(world: Seen, journal: Record, now: datetime) -> None
     assert_sound(sent, journal)
     if isinstance(sent, Act):
         assert journal.done.isdisjoint(effect.key for effect in sent.effects)
-        under_way = {one.effect.key for one in journal.unsettled if one.state != "refused"}
+        under_way = {one.effect.key for one in journal.unsettled if one.under_way}
         assert under_way.isdisjoint(effect.key for effect in sent.effects)
 
 

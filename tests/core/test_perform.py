@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.effects import Effect
-from rollout.errors import Bug, EdgeError, Lost, Refused, Retry, Unknown
+from rollout.errors import Blocked, Bug, Conflict, EdgeError, Gone, Lost, Refused, Retry, Unknown
 from rollout.perform import LONGEST_BACKOFF, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
@@ -118,8 +118,11 @@ def test_a_yes_is_no_more_than_a_yes(effect: Effect, request_id: str | None) -> 
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (Retry("throttled", request_id="r"), "retry"),
-        (Refused("no right", request_id="r"), "refused"),
+        (Retry("throttled", request_id="r"), "not_sent"),
+        (Conflict("another change is under way", request_id="r"), "not_applied"),
+        (Blocked("budget web", request_id="r"), "blocked"),
+        (Gone("no such pod"), "gone"),
+        (Refused("no right", request_id="r"), "rejected"),
         (Unknown("timed out", request_id="r"), "unknown"),
     ],
     ids=str,
@@ -127,9 +130,9 @@ def test_a_yes_is_no_more_than_a_yes(effect: Effect, request_id: str | None) -> 
 def test_each_failure_is_an_outcome(error: EdgeError, outcome: str) -> None:
     """What the other side answered goes into the receipt; only a retry has a time for the next try."""
     receipt = done(e.END, Recorder(error))
-    assert (receipt.outcome, receipt.detail, receipt.request_id) == (outcome, error.detail, "r")
+    assert (receipt.outcome, receipt.detail, receipt.request_id) == (outcome, error.detail, error.request_id)
     assert (receipt.started, receipt.ended) == (NOW, at(1))
-    assert (receipt.retry_at is not None) is (outcome == "retry")
+    assert (receipt.retry_at is not None) is (outcome in {"not_sent", "not_applied", "blocked"})
 
 
 @pytest.mark.parametrize(

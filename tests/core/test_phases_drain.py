@@ -155,7 +155,7 @@ def test_who_waits_for_a_turn_says_so() -> None:
 def test_a_pod_that_a_budget_blocks_is_named() -> None:
     """An eviction that was refused for now is what its node waits for, though it will be sent again."""
     world = seen(surged(), CORDONED[0], *BUSY, bare("a", on="o1"), fresh=("o1",))
-    blocked = stages(D, unsettled=(unsettled(EVICTION, "refused", detail="budget web allows none"),))
+    blocked = stages(D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web allows none"),))
     assert "i-o1" not in lines(world, stages(D))
     assert lines(world, blocked)["i-o1"] == "pod ns/a: budget web allows none"
     assert lines(world, blocked)["i-o2"] == "pod ns/b of Job job"
@@ -179,7 +179,7 @@ BUSY = (CLOSED[1], pod("b", "o2"))
         pytest.param(WITHOUT_O1, W, {}, ("i-o1:vanish",), id="from WAITING"),
         pytest.param(WITHOUT_O1, D, {}, ("i-o1:vanish",), id="from DRAINING"),
         pytest.param(WITHOUT_O1, R, {}, ("i-o1:vanish",), id="from RELEASED"),
-        pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END, "refused"),)}, ("i-o1:vanish",),
+        pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END, "rejected"),)}, ("i-o1:vanish",),
                      id="from TERMINATING, our terminate not applied"),
         pytest.param(WITHOUT_O1, T, {}, ("i-o1:vanish",), id="from TERMINATING, our terminate never written down"),
         pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END, "unknown"),)}, (), id="perhaps by us"),
@@ -214,7 +214,7 @@ OVERDUE = at(7200)
              seen(surged(), *CLOSED, pod("a", "o1")), stages(W, on_deadline="halt"), OVERDUE),
         case("a budget that never allows", halts("o1 cannot be drained 15 min after the deadline"),
              seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)),
-             stages(D, unsettled=(unsettled(EVICTION, "refused", detail="budget web"),)), at(8100)),
+             stages(D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
     ],
 )  # fmt: skip
 def test_halts(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
@@ -229,8 +229,8 @@ def test_halts(world: Seen, journal: Record, now: datetime, expected: Answer) ->
         pytest.param({}, at(7195), 5, id="the drain deadline, if sooner"),
         pytest.param({"drain_deadline": None}, at(7195), 10, id="no deadline"),
         pytest.param({}, at(7300), 10, id="a deadline that has passed"),
-        pytest.param({"unsettled": (unsettled(END, "refused", retry_at=at(3)),)}, NOW, 3, id="a pause that ends"),
-        pytest.param({"unsettled": (unsettled(END, "refused", retry_at=at(-3)),)}, NOW, 10, id="a pause that is over"),
+        pytest.param({"unsettled": (unsettled(END, "not_sent", retry_at=at(3)),)}, NOW, 3, id="a pause that ends"),
+        pytest.param({"unsettled": (unsettled(END, "not_sent", retry_at=at(-3)),)}, NOW, 10, id="a pause that is over"),
     ],
 )
 def test_the_next_look(changes: dict[str, Any], now: datetime, seconds: float) -> None:

@@ -76,7 +76,7 @@ def test_without_an_autoscaler_none_is_asked_for() -> None:
         (Stage.DRAINING, {}, ["o1"]),
         (Stage.RELEASED, {}, ["o1"]),
         (Stage.TERMINATING, {}, ["o1"]),
-        (Stage.TERMINATING, {"unsettled": (unsettled(END, "refused"),)}, ["o1"]),
+        (Stage.TERMINATING, {"unsettled": (unsettled(END, "rejected"),)}, ["o1"]),
         (Stage.TERMINATING, {"done": frozenset({END.key})}, []),
         (Stage.GONE, {}, []),
         (Stage.KEPT, {}, []),

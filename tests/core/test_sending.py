@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Wait
-from rollout.effects import Cordon, Effect, Resize, Suspend, Terminate
+from rollout.effects import Cordon, DeleteJob, Effect, Evict, Resize, Suspend, Terminate
 from rollout.machine import Phase
 from rollout.plan import Sizes
 from rollout.ports import Settled
 from rollout.record import EffectRow, EffectState
-from rollout.seen import Seen
+from rollout.seen import PodSeen, Seen
 from rollout.sending import settle, sift, unclear
-from tests.core.build import NOW, SURGED, at, new, node, old, record, row, seen, surged, unsettled
+from tests.core.build import NOW, SURGED, at, new, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, agrees, halts, waits
 
 CORDON = Cordon(node="o1", uid="uid-o1", instance_id="i-o1", occasion="0.0")
@@ -35,11 +35,11 @@ HALF = seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new
         pytest.param(CORDON, "unknown", SHOWS, 0, "done", id="it shows though no reply came"),
         pytest.param(CORDON, "intended", SHOWS_NOT, 0, None, id="a watch may be behind"),
         pytest.param(CORDON, "intended", SHOWS_NOT, 14.9, None, id="for 15 s"),
-        pytest.param(CORDON, "intended", SHOWS_NOT, 15, "refused", id="then it was not applied"),
-        pytest.param(CORDON, "unknown", SHOWS_NOT, 15, "refused", id="nor the one without a reply"),
-        pytest.param(CORDON, "refused", SHOWS, 60, None, id="refused is settled, whoever did it meanwhile"),
+        pytest.param(CORDON, "intended", SHOWS_NOT, 15, "not_applied", id="then it was not applied"),
+        pytest.param(CORDON, "unknown", SHOWS_NOT, 15, "not_applied", id="nor the one without a reply"),
+        pytest.param(CORDON, "rejected", SHOWS, 60, None, id="a no is settled, whoever did it meanwhile"),
         pytest.param(END, "intended", SHOWS_NOT, 59.9, None, id="a terminate has a minute"),
-        pytest.param(END, "intended", SHOWS_NOT, 60, "refused", id="then it was not applied either"),
+        pytest.param(END, "intended", SHOWS_NOT, 60, "not_applied", id="then it was not applied either"),
         pytest.param(END, "intended", HALF, 800, None, id="half of it shows: nobody knows"),
         pytest.param(END, "unknown", seen(surged(old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4))), 0, "done",
                      id="gone and decremented"),
@@ -58,12 +58,35 @@ def test_the_answer_counts_where_there_is_one() -> None:
     assert len(settle(SHOWS_NOT, journal, at(55))) == 1
 
 
+JOB_POD = pod("job-1", "o1")
+KILL = Evict(namespace="ns", name="job-1", uid="uid-job-1", node="o1", kills="ns/job")
+END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job")
+
+
+@pytest.mark.parametrize(
+    ("there", "ours"),
+    [
+        pytest.param((), True, id="gone: nobody else is known to have ended it"),
+        pytest.param((replace(JOB_POD, deleting=NOW),), True, id="it is being deleted"),
+        pytest.param((replace(JOB_POD, phase="Failed", deleting=NOW),), True, id="it failed while it was deleted"),
+        pytest.param((replace(JOB_POD, phase="Succeeded"),), False, id="it has succeeded"),
+        pytest.param((replace(JOB_POD, phase="Succeeded", deleting=NOW),), False, id="it succeeded all the same"),
+        pytest.param((replace(JOB_POD, phase="Failed"),), False, id="it failed by itself"),
+    ],
+)
+@pytest.mark.parametrize("effect", [KILL, END_JOB], ids=["evict", "job"])
+def test_what_ended_by_itself_is_not_ours(effect: Effect, there: tuple[PodSeen, ...], ours: bool) -> None:  # noqa: FBT001
+    """A pod that ended by itself, whatever we asked, was not killed by us."""
+    (settled,) = settle(seen(surged(), *there), record(unsettled=(unsettled(effect),)), NOW)
+    assert (settled.state, settled.ours) == ("done", ours)
+
+
 def test_all_that_can_be_settled_is() -> None:
     """One unclear effect does not keep the others."""
     rows = (unsettled(END), unsettled(CORDON), unsettled(OTHER))
     assert settle(replace(HALF, nodes=SHOWS.nodes), record(unsettled=rows), at(20)) == (
         Settled(CORDON.key, "done", "seen"),
-        Settled(OTHER.key, "refused", "not seen: not applied"),
+        Settled(OTHER.key, "not_applied", "not seen"),
     )
 
 
@@ -77,19 +100,19 @@ RAISE = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i
         pytest.param((), (), 0, acts(CORDON), id="never sent"),
         pytest.param((unsettled(CORDON),), (), 1, waits("work"), id="under way"),
         pytest.param((unsettled(CORDON, "unknown"),), (), 1, waits("work"), id="no reply: look first"),
-        pytest.param((unsettled(CORDON, "refused", retry_at=at(30)),), (), 20, waits(), id="its pause is not over"),
-        pytest.param((unsettled(CORDON, "refused", retry_at=at(30)),), (), 30, acts(CORDON), id="its pause is over"),
+        pytest.param((unsettled(CORDON, "not_sent", retry_at=at(30)),), (), 20, waits(), id="its pause is not over"),
+        pytest.param((unsettled(CORDON, "not_sent", retry_at=at(30)),), (), 30, acts(CORDON), id="its pause is over"),
         pytest.param((unsettled(replace(CORDON, occasion="9")),), (), 1, waits(),
                      id="another on the same thing under way"),
-        pytest.param((unsettled(replace(CORDON, occasion="9"), "refused"),), (), 1, acts(CORDON),
+        pytest.param((unsettled(replace(CORDON, occasion="9"), "rejected"),), (), 1, acts(CORDON),
                      id="another on the same thing was refused"),
         pytest.param((unsettled(OTHER),), (), 1, acts(CORDON), id="another thing"),
         pytest.param((unsettled(RAISE),), (), 1, acts(CORDON), id="another kind"),
-        pytest.param((unsettled(CORDON, "refused", detail="no right"),), (), 1, waits(),
+        pytest.param((unsettled(CORDON, "rejected", detail="no right"),), (), 1, waits(),
                      id="refused for good: the world is looked at once more"),
-        pytest.param((unsettled(CORDON, "refused", detail="no right"),), (), 15,
-                     halts("cordon of o1 was refused: no right"), id="refused for good: a person"),
-        pytest.param((unsettled(CORDON, "refused", retry_at=at(20)),), (), 20, acts(CORDON), id="forgiven by a resume"),
+        pytest.param((unsettled(CORDON, "rejected", detail="no right"),), (), 15,
+                     halts("cordon of o1 was rejected: no right"), id="refused for good: a person"),
+        pytest.param((unsettled(CORDON, "rejected", retry_at=at(20)),), (), 20, acts(CORDON), id="forgiven: resumed"),
         pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
                      id="done, and undone by somebody"),
     ],
@@ -111,7 +134,9 @@ def test_nothing_leaves_beside_drift() -> None:
     agrees(decision, halts("drift"))
 
 
-@pytest.mark.parametrize("changes", [{"unsettled": (unsettled(CORDON, "refused"),)}, {"done": frozenset({CORDON.key})}])
+@pytest.mark.parametrize(
+    "changes", [{"unsettled": (unsettled(CORDON, "rejected"),)}, {"done": frozenset({CORDON.key})}]
+)
 def test_nobody_is_terminating_whose_terminate_stays(changes: dict[str, Any]) -> None:
     """A move and the terminate that it stands for are written down together or not at all; other moves pass."""
     act = replace(ACT, effects=(END, CORDON), moves=(Move("i-o1", "terminate"), Move("i-o2", "vanish")))
@@ -138,7 +163,7 @@ def test_other_answers_pass(answer: Decision) -> None:
 @pytest.mark.parametrize(("retry_at", "until"), [(at(4), at(4)), (at(99), at(11)), (None, at(11))], ids=str)
 def test_a_withheld_act_waits_for_its_pause(retry_at: datetime | None, until: datetime) -> None:
     """It is looked at again when a pause of its own ends, at the latest after the poll."""
-    rows = (unsettled(CORDON, "refused", retry_at=retry_at), unsettled(OTHER, "refused", retry_at=at(2)))
+    rows = (unsettled(CORDON, "not_sent", retry_at=retry_at), unsettled(OTHER, "not_sent", retry_at=at(2)))
     assert sift(ACT, record(unsettled=rows), at(1)) == Wait(until, "work", ACT.waits)
 
 
@@ -153,7 +178,7 @@ def test_a_withheld_act_waits_for_its_pause(retry_at: datetime | None, until: da
 )
 def test_what_stays_unclear_needs_a_person(state: EffectState, seconds: float, expected: Answer | None) -> None:
     """15 minutes after it was sent, an effect of which the world still does not tell halts the rollout."""
-    decision = unclear(record(unsettled=(unsettled(CORDON, "refused"), unsettled(END, state))), at(seconds))
+    decision = unclear(record(unsettled=(unsettled(CORDON, "rejected"), unsettled(END, state))), at(seconds))
     assert (decision is None) is (expected is None)
     if expected:
         agrees(decision, expected)

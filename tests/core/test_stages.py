@@ -163,7 +163,7 @@ def test_released(it: View, expected: Told) -> None:
 
 SETTLED: Any = {"done": frozenset({"terminate:g/i-o1:"})}
 LEAVING = old("o1", lifecycle="Terminating:Wait")
-AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "refused"),)}
+AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "rejected"),)}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,9 +44,14 @@ def delete(there: PodSeen, grace: int | None, occasion: str, kills: str | None =
     )
 
 
-def after(effect: Effect, state: EffectState = "refused", **changes: Any) -> dict[str, Any]:
-    """What the record knows of one effect: refused by a budget, unless said otherwise."""
+def after(effect: Effect, state: EffectState = "rejected", **changes: Any) -> dict[str, Any]:
+    """What the record knows of one effect: that it was rejected, unless said otherwise."""
     return {"unsettled": (unsettled(effect, state, detail="budget web allows none", **changes),)}
+
+
+def asked(effect: Effect, last: datetime, first: datetime) -> dict[str, Any]:
+    """A budget said no to this effect for the first time, and for the last time."""
+    return after(effect, "blocked", blocked_since=first, intended=last)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +95,10 @@ def test_before_the_deadline(it: View, expected: Told) -> None:
     check_stage(draining, it, expected, forward="release")
 
 
+def before(seconds: float) -> datetime:
+    return OVERDUE - timedelta(seconds=seconds)
+
+
 OWNER = "ns/job"
 ENDS = replace(JOB, deleting=OVERDUE)
 STUCK = replace(JOB, deleting=OVERDUE - timedelta(seconds=STUCK_AFTER))
@@ -105,7 +114,13 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
         pytest.param(emptied(JOB, now=OVERDUE, **after(evict(JOB), "unknown")), sends(evict(JOB, OWNER)),
                      id="no reply: the runner looks before it is sent again"),
         pytest.param(emptied(JOB, now=OVERDUE, **after(evict(JOB))), sends(GRACEFUL),
-                     id="refused: deleted with its grace period"),
+                     id="rejected: deleted with its grace period"),
+        pytest.param(emptied(JOB, now=OVERDUE, **asked(evict(JOB), OVERDUE, before(60))), sends(GRACEFUL),
+                     id="a budget has said no for a minute: deleted with its grace period"),
+        pytest.param(emptied(JOB, now=OVERDUE, **asked(evict(JOB), OVERDUE, before(59))), sends(evict(JOB, OWNER)),
+                     id="a budget has said no just now: asked once more"),
+        pytest.param(emptied(JOB, now=OVERDUE, **asked(evict(JOB), before(90), before(9000))),
+                     sends(evict(JOB, OWNER)), id="a budget's no is old: asked once more"),
         pytest.param(emptied(ENDS, now=OVERDUE), stays("job-1 of Job job ends"), id="its grace period is left to it"),
         pytest.param(emptied(ENDS, now=OVERDUE + timedelta(seconds=STUCK_AFTER - 1)), stays("ends"), id="to its end"),
         pytest.param(emptied(STUCK, now=OVERDUE), sends(AT_ONCE, waits="does not end"), id="then without"),
@@ -176,6 +191,40 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
 def test_when_budgets_had_their_time(it: View, expected: Told) -> None:
     """15 minutes after the deadline a person is asked, or the pods go, as the settings say."""
     check_stage(draining, it, expected, forward="release")
+
+
+NEVER_REFUSED = ("intended", "unknown", "not_sent", "not_applied")
+
+
+@pytest.mark.parametrize("now", [OVERDUE, TOO_LONG, at(1e6)], ids=["overdue", "too long", "much later"])
+@pytest.mark.parametrize("state", NEVER_REFUSED)
+@pytest.mark.parametrize("changes", [{}, {"on_blocked": "force"}, {"blocked_since": at(0)}], ids=str)
+@pytest.mark.parametrize("there", [JOB, replace(JOB, pinned=True), WEB], ids=["Job", "pinned", "web"])
+def test_nothing_is_deleted_that_nobody_refused_to_evict(
+    now: datetime, state: EffectState, changes: dict[str, Any], there: PodSeen
+) -> None:
+    """However late it is: an eviction that never came through is sent, not made a DELETE, and no budget is blamed."""
+    since = {"blocked_since": changes.pop("blocked_since")} if "blocked_since" in changes else {}
+    kills = OWNER if there.owner and there.owner.kind == "Job" else "ns/web" if there.pinned else None
+    eviction = evict(there, kills)
+    answer = draining.decide(emptied(there, now=now, **changes, **after(eviction, state, **since)))
+    assert answer.effects == (eviction,)
+    assert answer.halt is None
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "hint"),
+    [
+        (WEB, "blocked", "make room in the budget or delete the pod yourself"),
+        (WEB, "rejected", "mend what rejects its eviction or delete the pod yourself"),
+        (GONE_WEB, "not_sent", "see why it does not end (its node's kubelet, or a finalizer)"),
+    ],
+)
+def test_a_halt_speaks_of_a_budget_where_one_was_asked(there: PodSeen, state: EffectState, hint: str) -> None:
+    """What a person is to do follows from what was answered."""
+    halt = draining.decide(emptied(there, now=TOO_LONG, **after(evict(there), state))).halt
+    assert halt is not None
+    assert halt.hint == f"{hint}, then: rollout resume r1"
 
 
 def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:

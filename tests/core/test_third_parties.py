@@ -55,7 +55,7 @@ def test_a_taint_that_somebody_took_off_is_put_back_and_told() -> None:
     agrees(decision, acts("taint-node:o1=NoSchedule:drain.0.0"))
     assert decision.tell == "our taint was gone from o1: it is put back"  # type: ignore[union-attr]
     (sent,) = decision.effects  # type: ignore[union-attr]
-    later = record(nodes=(row("i-o1"), row("i-o2")), unsettled=(unsettled(sent, "refused", retry_at=NOW),))
+    later = record(nodes=(row("i-o1"), row("i-o2")), unsettled=(unsettled(sent, "not_sent", retry_at=NOW),))
     assert drain.decide(world, later, NOW).tell == ""  # type: ignore[union-attr]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import pytest
 
@@ -28,7 +27,7 @@ from rollout.plan import (
     Surge,
     TemplateUse,
 )
-from rollout.ports import Receipt, Settled
+from rollout.ports import Outcome, Receipt, Settled
 from tests.core import build
 
 #: Marks of a test of what one engine alone does.
@@ -90,7 +89,7 @@ def later(seconds: float) -> datetime:
 
 def receipt(
     effect: Effect,
-    outcome: Literal["ok", "retry", "refused", "unknown"] = "ok",
+    outcome: Outcome = "ok",
     detail: str = "",
     retry_at: datetime | None = None,
 ) -> Receipt:
@@ -154,7 +153,7 @@ def story(journal: SqlJournal) -> None:
 
 def _second_runner(journal: SqlJournal) -> None:
     intend(journal, EVICT, now=later(120))
-    journal.receive(ID, [receipt(EVICT, "retry", "blocked by budget web", later(130))])
+    journal.receive(ID, [receipt(EVICT, "blocked", "blocked by budget web", later(130))])
     intend(journal, EVICT, now=later(130))
     settle(journal, RESIZE, EVICT, now=later(140))
     for trigger in ("drain", "release", "terminate"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from sqlalchemy import event
@@ -13,7 +14,7 @@ from rollout.errors import Bug, UserError
 from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes
-from rollout.ports import Settled
+from rollout.ports import Outcome, Settled
 from rollout.record import Written
 from tests.journal.samples import (
     ARM,
@@ -126,7 +127,7 @@ def test_drain_deadline_stays(journal: SqlJournal) -> None:
 def test_halt_and_resume(journal: SqlJournal) -> None:
     """A halt keeps the phase; its end counts the round, gives a new deadline and forgives what was refused."""
     intend(journal, TAINT)
-    journal.receive(ID, [receipt(TAINT, "refused", "forbidden")])
+    journal.receive(ID, [receipt(TAINT, "rejected", "forbidden")])
     journal.halt(ID, "no rights", "give them", later(10))
     halted = journal.load(ID)
     assert (halted.phase, halted.halted, halted.unsettled[0].retry_at) == (Phase.PLANNED, "no rights", None)
@@ -162,16 +163,34 @@ def test_yes_is_not_done(journal: SqlJournal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state", "retry_at"),
-    [("retry", "refused", later(9)), ("refused", "refused", None), ("unknown",) * 2 + (None,)],
+    ("outcome", "retry_at", "since"),
+    [
+        ("not_sent", later(9), None),
+        ("not_applied", later(9), None),
+        ("blocked", later(9), later(2)),
+        ("rejected", None, None),
+        ("unknown", None, None),
+    ],
 )
-def test_no_is_remembered(journal: SqlJournal, outcome: str, state: str, retry_at: object) -> None:
+def test_no_is_remembered(journal: SqlJournal, outcome: Outcome, retry_at: object, since: object) -> None:
     """What a request brought decides the effect's state; its words are kept, on one line."""
     intend(journal, EVICT)
     journal.receive(ID, [receipt(EVICT, outcome, "blocked\n by budget", retry_at)])  # type: ignore[arg-type]
     [row] = journal.load(ID).unsettled
-    assert (row.state, row.retry_at, row.detail) == (state, retry_at, "blocked by budget")
+    assert (row.state, row.retry_at, row.detail, row.blocked_since) == (outcome, retry_at, "blocked by budget", since)
     assert "blocked by budget" in texts(journal)[-1]
+
+
+def test_the_first_no_of_a_budget_is_remembered(journal: SqlJournal) -> None:
+    """Since when a budget says no stays known through whatever comes after it."""
+    for number, outcome in enumerate((*get_args(Outcome)[2:], "blocked")):
+        intend(journal, EVICT, now=later(10 * number))
+        if outcome != "unknown":
+            journal.receive(ID, [replace(receipt(EVICT, outcome, "no"), ended=later(10 * number))])
+        else:
+            journal.settle(ID, [Settled(EVICT.key, "not_applied", "not seen")], later(1))
+    [row] = journal.load(ID).unsettled
+    assert (row.state, row.blocked_since) == ("blocked", later(30))
 
 
 def test_sent_again(journal: SqlJournal) -> None:
@@ -179,7 +198,7 @@ def test_sent_again(journal: SqlJournal) -> None:
     changed = replace(RESIZE, before=Sizes(1, 3, 3))
     intend(journal, RESIZE)
     journal.receive(ID, [receipt(RESIZE, "unknown")])
-    journal.settle(ID, [Settled(RESIZE.key, "refused", "not seen")], later(5))
+    journal.settle(ID, [Settled(RESIZE.key, "not_applied", "not seen")], later(5))
     assert journal.load(ID).unsettled[0].retry_at == later(5)
     intend(journal, changed, now=later(6))
     journal.receive(ID, [receipt(changed)])
@@ -268,6 +287,17 @@ def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
         settle(journal, effect, now=later(second))
         left.append(journal.load(ID).written["workers"])
     assert left == [Written(None, 3), Written(3, 3), Written(3, 4), Written(3, 4), Written(3, 4)]
+
+
+def test_what_we_did_not_end_is_not_in_the_ledger(journal: SqlJournal) -> None:
+    """A pod that was gone when our request came, or that is seen to have ended by itself, was not killed by us."""
+    other = replace(EVICT, uid="pod-2")
+    intend(journal, EVICT, other)
+    journal.receive(ID, [receipt(EVICT, "gone", "HTTP 404 NotFound"), receipt(other)])
+    settle(journal, EVICT)
+    journal.settle(ID, [Settled(other.key, "done", "it ended by itself", ours=False)], NOW)
+    assert journal.killed(ID) == ()
+    assert journal.verify(ID)[1] == ()
 
 
 def test_ledger(journal: SqlJournal) -> None:

@@ -288,7 +288,7 @@ def far(journal: SqlJournal, url: str, proxy: Lossy, postgres: Server) -> Iterat
 VERBS: list[Callable[[SqlJournal], object]] = [
     lambda journal: journal.intend(ID, [RESIZE, EVICT], (), [], [OLD], NOW),
     lambda journal: journal.intend(ID, (), [Move("i-1", "drain")], [NodeWait("i-1", "a pod")], (), NOW),
-    lambda journal: journal.receive(ID, [receipt(RESIZE), receipt(EVICT, "retry", "blocked", later(3))]),
+    lambda journal: journal.receive(ID, [receipt(RESIZE), receipt(EVICT, "blocked", "blocked", later(3))]),
     lambda journal: settle(journal, RESIZE),
     lambda journal: journal.halt(ID, "no capacity", "rollout resume", NOW),
     lambda journal: journal.resume(ID, later(900), NOW),

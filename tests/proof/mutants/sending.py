@@ -61,7 +61,7 @@ MUTANTS = (
         name="one-thing-twice-at-a-time",
         breaks="An effect leaves while another on the same thing is under way.",
         file="rollout/sending.py",
-        old="return not any(_under_way(other) and _same_thing(other.effect, effect) for other in record.unsettled)",
+        old="return not any(other.under_way and _same_thing(other.effect, effect) for other in record.unsettled)",
         new="return True",
         killers=("tests/core/test_sending.py::test_sift",),
     ),
@@ -81,7 +81,7 @@ MUTANTS = (
         breaks="A reply that cannot be read is taken for a refusal: certainly not applied.",
         file="rollout/perform.py",
         old='return Receipt(effect, "unknown"',
-        new='return Receipt(effect, "refused"',
+        new='return Receipt(effect, "rejected"',
         killers=("tests/core/test_perform.py::test_each_failure_is_an_outcome",),
     ),
     Mutant(
