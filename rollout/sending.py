@@ -96,7 +96,7 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
         return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
     fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
     if row and row.state == "rejected" and row.retry_at is None and not fresh:
-        why = f"{effect.kind} of {effect.target} was rejected: {row.detail}"
+        why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(why, f"mend the cause, then: rollout resume {record.id}")
     return None
 

@@ -113,9 +113,9 @@ def _unsettled(row: EffectRow, seen: Seen, record: Record) -> Finding:
     if not row.under_way:
         if row.retry_at is None:
             hint = f"mend the cause, then: rollout resume {record.id}"
-            return Finding(f"{thing} was rejected: {row.detail}", hint, person=True)
+            return Finding(f"{thing} was refused: {row.detail}", hint, person=True)
         return Finding(
-            f"{thing} is not applied for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
+            f"{thing} was refused for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
         )
     landed = row.effect.landed(seen)
     if landed:

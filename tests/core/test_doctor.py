@@ -72,7 +72,7 @@ def case(name: str, world: Seen, journal: Record, *words: str) -> Any:
              record(unsettled=(unsettled(END),), nodes=(row("i-o1", Stage.TERMINATING), row("i-o2"))),
              "terminate g/i-o1 was sent, and only half of it shows"),
         case("refused for now", AS_LEFT, record(unsettled=(unsettled(SUSPEND, "not_sent", retry_at=at(9)),)),
-             "suspend g is not applied for now"),
+             "suspend g was refused for now"),
         case("left by itself", seen(surged(old("o2"), new("n1"), new("n2"), new("n3")), TAINTED[1]), record(),
              "o1 (WAITING) is no longer in g"),
         case("ends by itself", seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new(), new("n2")), *TAINTED),
@@ -111,7 +111,7 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
     [
         case("halted", AS_LEFT, record(halted="no capacity"), "the rollout is halted: no capacity"),
         case("refused for good", AS_LEFT, record(unsettled=(unsettled(SUSPEND, "rejected", detail="no right"),)),
-             "suspend g was rejected: no right"),
+             "suspend g was refused: no right"),
         case("sizes", replace(AS_LEFT, groups=(surged(sizes=Sizes(1, 7, 9)),)), record(),
              "DesiredCapacity of g is 7, not 4"),
         case("reference and processes, and the marker is behind too",

@@ -111,7 +111,7 @@ RAISE = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i
         pytest.param((unsettled(CORDON, "rejected", detail="no right"),), (), 1, waits(),
                      id="refused for good: the world is looked at once more"),
         pytest.param((unsettled(CORDON, "rejected", detail="no right"),), (), 15,
-                     halts("cordon of o1 was rejected: no right"), id="refused for good: a person"),
+                     halts("cordon of o1 was refused: no right"), id="refused for good: a person"),
         pytest.param((unsettled(CORDON, "rejected", retry_at=at(20)),), (), 20, acts(CORDON), id="forgiven: resumed"),
         pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
                      id="done, and undone by somebody"),
