@@ -47,10 +47,16 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The sizes of a group that our settled effects left, each None until one has changed it."""
+    """What our settled effects left of a group's fields, each None until one has changed it.
+
+    `suspended`: the processes that our own requests suspended, and none has resumed yet.
+    """
 
     minimum: int | None = None
     desired: int | None = None
+    protect_new: bool | None = None
+    capacity_rebalance: bool | None = None
+    suspended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Record:
 
     `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
-    `done`: keys of settled effects; `written`: by group, the sizes that our settled effects left.
+    `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
     was taken over may still be on its way; None if there is none. `journal`: the database that it was read from.
     """

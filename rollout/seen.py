@@ -5,6 +5,7 @@ Nothing here was ever promised: it was true when it was read. Fields named as AW
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,6 +94,12 @@ class VersionSeen:
     description: str
     instance_type: str | None = None
     volumes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def made_by(self) -> str | None:
+        """Return the id of the rollout that made it, as its description ends, None for anybody else's."""
+        found = re.search(r"(?:^|\()rollout (\S+?)(?: from [0-9]+)?\)?$", self.description)
+        return found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 The marker knows the plan, the phase, the drain deadline and which nodes must go. Where each of them stands is seen: one
 that left is gone, one that ends is never terminated once more, all others begin their stages anew. The sizes that stand
-are taken for what was written last. What the journal alone knew is lost: who lost a pod at the deadline, and when what
-happened.
+are taken for what was written last, and so are flags and processes that are not as they were found. What the journal
+alone knew is lost: who lost a pod at the deadline, and when what happened.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.effects import Effect, Resize, Terminate
+from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate
 from rollout.machine import Phase, Stage
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import surged, working
@@ -20,6 +20,8 @@ from rollout.plan import Node
 from rollout.record import Record, Written
 from rollout.seen import Seen
 
+#: From here on processes may be suspended by us.
+_PREPARED = frozenset({Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN, Phase.RESTORE})
 #: From here on the sizes are ours.
 _SIZED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN, Phase.RESTORE})
 
@@ -37,8 +39,9 @@ def rebuilt(mark: Mark, seen: Seen, now: datetime) -> Rebuilt:
     record = record_of(mark, now, tuple(_row(node, mark, seen, now) for node in mark.nodes))
     resizes = tuple(_resizes(record, seen))
     ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
-    adopted: tuple[Effect, ...] = (*ending, *resizes)
-    written = {one.group: Written(one.sizes.minimum, one.sizes.desired) for one in resizes}
+    prepared = tuple(_prepared(record, seen))
+    adopted: tuple[Effect, ...] = (*ending, *prepared, *resizes)
+    written = {name: _written(name, adopted) for name in dict.fromkeys(one.group for one in (*prepared, *resizes))}
     return Rebuilt(replace(record, done=frozenset(effect.key for effect in adopted), written=written), adopted)
 
 
@@ -83,9 +86,40 @@ def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
     """Yield one resize for each group that was surged, from the sizes of the surge to those that stand."""
     for group in working(record) if record.phase in _SIZED else ():
         occasion = f"restore.{record.round}" if _restored(record, seen) else "adopted"
+        now, flagged = seen.group(group.name), record.plan.baseline(group.name).protect_new
         yield Resize(
-            group=group.name, before=surged(record, group), sizes=seen.group(group.name).sizes, occasion=occasion
+            group=group.name,
+            before=surged(record, group),
+            sizes=now.sizes,
+            protect_new=True if now.protect_new and not flagged else None,
+            occasion=occasion,
         )
+
+
+def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebalance]:
+    """Yield what SURGE did before it wrote sizes, as far as it still shows."""
+    for group in working(record) if record.phase in _PREPARED else ():
+        now, before = seen.group(group.name), record.plan.baseline(group.name)
+        processes = sorted((now.suspended & set(record.plan.settings.processes)) - set(before.suspended))
+        if processes:
+            yield Suspend(group=group.name, processes=tuple(processes), occasion="adopted")
+        if before.capacity_rebalance and not now.capacity_rebalance:
+            yield SetCapacityRebalance(group=group.name, enabled=False, occasion="adopted")
+
+
+def _written(group: str, adopted: tuple[Effect, ...]) -> Written:
+    """Return what the journal will answer for a group once it has these effects."""
+    left = Written()
+    for effect in adopted:
+        match effect:
+            case Suspend(group=name) if name == group:
+                left = replace(left, suspended=frozenset(effect.processes))
+            case SetCapacityRebalance(group=name) if name == group:
+                left = replace(left, capacity_rebalance=effect.enabled)
+            case Resize(group=name) if name == group:
+                minimum, desired = effect.changed("minimum"), effect.changed("desired")
+                left = replace(left, minimum=minimum, desired=desired, protect_new=effect.protect_new)
+    return left
 
 
 def _restored(record: Record, seen: Seen) -> bool:

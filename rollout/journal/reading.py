@@ -1,12 +1,13 @@
 """What is read of the journal: one tick's record, the list of rollouts, all intents.
 
 A record is read at every tick, so its cost must not grow with what is long settled: of settled effects only the keys
-are read, and of each group the last few that changed its sizes.
+are read, and of each group the last few that changed its sizes, and the few that changed its flags and processes.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
-from rollout.effects import Effect, Resize, Terminate
+from rollout.effects import Effect, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
 from rollout.errors import Bug
 from rollout.journal import node_rows
 from rollout.journal.models import effects, node_groups, rollouts
@@ -32,6 +33,17 @@ _RESIZED = (
     select(effects.c.kind, effects.c.target, effects.c.request)
     .where(_OF, effects.c.kind.in_(("resize", "terminate")), effects.c.state == "done")
     .order_by(effects.c.id.desc())
+)
+# Resizes are many, and few of them change the flag of new instances.
+_FLAGGED = (
+    select(effects.c.request)
+    .where(
+        _OF,
+        effects.c.state == "done",
+        effects.c.kind.in_(("suspend", "resume", "set-capacity-rebalance"))
+        | ((effects.c.kind == "resize") & effects.c.request.not_like('%"protect_new":null%')),
+    )
+    .order_by(effects.c.id)
 )
 
 
@@ -112,7 +124,7 @@ def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
 
 
 def _written(connection: Connection, rollout_id: str, version: int) -> dict[str, Written]:
-    """Return the sizes that our settled effects left; sizes of one group are never changed side by side.
+    """Return what our settled effects left; sizes of one group are never changed side by side.
 
     Their order is that in which they were intended, not that of their times: the next host's clock may be behind.
     """
@@ -120,10 +132,27 @@ def _written(connection: Connection, rollout_id: str, version: int) -> dict[str,
     for row in connection.execute(_RESIZED, {"of": rollout_id}):
         group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
         newest_first[group].append(row.request)
-    return {group: _left(requests, version) for group, requests in newest_first.items()}
+    found = {group: _sizes_left(requests, version) for group, requests in newest_first.items()}
+    for request in connection.execute(_FLAGGED, {"of": rollout_id}).scalars():
+        effect = effect_of(request, version)
+        if isinstance(effect, Resize | Suspend | Resume | SetCapacityRebalance):
+            found[effect.group] = _with_flags(found.get(effect.group, Written()), effect)
+    return found
 
 
-def _left(newest_first: list[str], version: int) -> Written:
+def _with_flags(left: Written, effect: Resize | Suspend | Resume | SetCapacityRebalance) -> Written:
+    match effect:
+        case Suspend():
+            return replace(left, suspended=left.suspended | set(effect.processes))
+        case Resume():
+            return replace(left, suspended=left.suspended - set(effect.processes))
+        case SetCapacityRebalance():
+            return replace(left, capacity_rebalance=effect.enabled)
+        case Resize():
+            return left if effect.protect_new is None else replace(left, protect_new=effect.protect_new)
+
+
+def _sizes_left(newest_first: list[str], version: int) -> Written:
     left = Written()
     for request in newest_first:
         if left.minimum is not None and left.desired is not None:

@@ -1,6 +1,7 @@
 """AUTOSCALER_OFF: left when the groups' nodes carry scale-down-disabled and cluster-autoscaler has no pod left.
 
-Then the groups' values are committed as the baseline: nobody but us changes sizes from here on.
+Then the groups' values are committed as the baseline: nobody but us changes sizes from here on. So are the
+autoscaler's replicas, as they were in the tick that stopped it.
 
 RESTORE undoes both: the note beside the annotation and the annotation on the Deployment say what was there.
 """
@@ -27,11 +28,13 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
     if holds(seen, record):
-        plan = replace(record.plan, baselines=tuple(_baseline(group) for group in seen.groups))
-        return Advance("cluster-autoscaler is off, sizes are committed", plan=plan)
+        baselines = tuple(_baseline(group) for group in seen.groups)
+        plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record))
+        report = _stopped_by_others(seen, record)
+        return Advance("cluster-autoscaler is off, sizes are committed", plan=plan, report=report)
     effects: list[Effect] = list(hold_nodes(seen, record))
     if not _stopped(seen, record):
-        effects.append(stop_autoscaler(record))
+        effects.append(stop_autoscaler(record, replicas=seen.autoscaler.replicas if seen.autoscaler else None))
     if effects:
         return Act("hold the nodes and stop cluster-autoscaler", tuple(effects))
     names = ", ".join(pod.label for pod in _pods(seen, record))
@@ -65,14 +68,14 @@ def hold_nodes(seen: Seen, record: Record, occasion: str = "") -> tuple[HoldNode
     )
 
 
-def stop_autoscaler(record: Record, occasion: str = "") -> StopAutoscaler:
-    """Scale the autoscaler to 0, with the replicas of the plan as what is to be given back."""
+def stop_autoscaler(record: Record, occasion: str = "", replicas: int | None = None) -> StopAutoscaler:
+    """Scale the autoscaler to 0, with `replicas`, None for those of the plan, as what is to be given back."""
     where = _where(record)
     return StopAutoscaler(
         namespace=where.namespace,
         name=where.name,
         rollout_id=record.id,
-        replicas_before=record.plan.autoscaler_replicas or 0,
+        replicas_before=replicas or record.plan.autoscaler_replicas or 0,
         occasion=f"{record.round}{occasion}",
     )
 
@@ -88,7 +91,33 @@ def _stopped(seen: Seen, record: Record) -> bool:
     # Found at 0 replicas when the rollout began: not ours to stop, and not ours to start.
     if record.plan.settings.autoscaler is None or not record.plan.autoscaler_replicas:
         return True
-    return seen.autoscaler is not None and seen.autoscaler.replicas == 0 and seen.autoscaler.rollout_id == record.id
+    ours = seen.autoscaler is not None and seen.autoscaler.replicas == 0 and seen.autoscaler.rollout_id == record.id
+    return ours or _off_by_others(seen, record)
+
+
+def _off_by_others(seen: Seen, record: Record) -> bool:
+    """Tell whether somebody else scaled it to 0 before we did, while no request of ours may still do so."""
+    if not record.plan.autoscaler_replicas or seen.autoscaler is None:
+        return False
+    stop = stop_autoscaler(record).key
+    untouched = stop not in record.done and record.row(stop) is None
+    return untouched and seen.autoscaler.replicas == 0 and seen.autoscaler.rollout_id is None
+
+
+def _given_back(seen: Seen, record: Record) -> int | None:
+    """Return the replicas that RESTORE gives back: those that our request found, 0 where somebody else stopped it."""
+    if _off_by_others(seen, record):
+        return 0
+    noted = seen.autoscaler.replicas_before if seen.autoscaler and seen.autoscaler.rollout_id == record.id else None
+    return noted or record.plan.autoscaler_replicas
+
+
+def _stopped_by_others(seen: Seen, record: Record) -> tuple[str, ...]:
+    where = record.plan.settings.autoscaler
+    if where is None or not _off_by_others(seen, record):
+        return ()
+    before = record.plan.autoscaler_replicas
+    return (f"{where.namespace}/{where.name} had {before} replicas, now 0: somebody else's, left at 0",)
 
 
 def _pods(seen: Seen, record: Record) -> tuple[PodSeen, ...]:

@@ -100,8 +100,13 @@ def launches(uses: Iterable[TemplateUse]) -> str:
 
 def ours(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
     """Return the living instances that were launched from one of our versions."""
+    return launched_from_ours(record, group, seen.living)
+
+
+def launched_from_ours(record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]) -> tuple[InstanceSeen, ...]:
+    """Return those instances, in whatever state, that were launched from one of our versions."""
     wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
-    return tuple(instance for instance in seen.living if (instance.template_id, str(instance.version)) in wanted)
+    return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
 
 
 def old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:

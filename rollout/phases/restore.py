@@ -1,9 +1,9 @@
 """RESTORE: left when everything is as it was found, or what differs is somebody else's and reported.
 
 In this order, each seen before the next: sizes, template reference, inherit flag, protection, CapacityRebalance,
-processes, our scale-down-disabled, autoscaler, taints, marker. Values merge three ways: still ours, the baseline comes
-back; already the baseline, left; anything else is somebody else's, left and reported. Desired and MaxSize never go
-below the living count: AWS would choose the victim.
+processes, our scale-down-disabled, autoscaler, taints, marker. Every value merges three ways (`merge`): what is still
+as we wrote it goes back to the baseline; anything else is left, and reported where it is not the baseline. Desired and
+MaxSize never go below the living count: AWS would choose the victim.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import (
@@ -29,11 +30,11 @@ from rollout.effects import (
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import look, protect, surged, wait, working
+from rollout.phases.look import launched_from_ours, look, protect, surged, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
-from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen, TemplateSeen
+from rollout.seen import HELD_BEFORE, SCALE_DOWN_DISABLED, GroupSeen, InstanceSeen, NodeSeen, Seen, TemplateSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def sizes(seen: Seen, record: Record) -> Part:
     effects: list[Effect] = []
     report: list[str] = []
     for group in record.plan.groups:
-        if group not in working(record) and group.name not in record.written:
+        wrote = _left(record, group.name)
+        if group not in working(record) and wrote.minimum is None and wrote.desired is None:
             continue  # size 0, and we never touched its sizes
         current = seen.group(group.name)
         back = Resize(group=group.name, before=current.sizes, sizes=current.sizes, occasion=f"restore.{record.round}")
@@ -96,36 +98,37 @@ def reference(seen: Seen, record: Record) -> Part:
 def inherit(seen: Seen, record: Record) -> Part:
     """The flag by which new instances are born protected."""
     effects: list[Effect] = []
+    report: list[str] = []
     for group in working(record):
         current, before = seen.group(group.name), record.plan.baseline(group.name).protect_new
-        if current.protect_new != before:
+        wanted = merge(current.protect_new, _left(record, group.name).protect_new, before)
+        if wanted != current.protect_new:
             occasion = f"inherit.{record.round}"
             same = current.sizes
-            effects.append(Resize(group=group.name, before=same, sizes=same, protect_new=before, occasion=occasion))
-    return Part(tuple(effects))
+            effects.append(Resize(group=group.name, before=same, sizes=same, protect_new=wanted, occasion=occasion))
+        report += _flag_difference("NewInstancesProtectedFromScaleIn", group.name, before, wanted)
+    return Part(tuple(effects), report=tuple(report))
 
 
 def protection(seen: Seen, record: Record) -> Part:
-    """New instances get the baseline's inherit flag as their own protection."""
-    effects: list[Effect] = []
-    pending: list[str] = []
-    for group in working(record):
-        flag = record.plan.baseline(group.name).protect_new
-        wrong = [instance for instance in seen.group(group.name).living if instance.protected != flag]
-        ids = [instance.id for instance in wrong if instance.in_service]
-        effects += protect(group.name, ids, f"restore.{record.round}", protected=flag)
-        pending += [instance.id for instance in wrong if not instance.in_service]
-    return Part(tuple(effects), f"instances to be InService: {', '.join(pending)}" if pending else "")
+    """Instances get the baseline's inherit flag as their own protection; all of them are protected while we work."""
+    parts = [_protection(record, seen.group(group.name)) for group in working(record)]
+    waits = ", ".join(part.waits_for for part in parts if part.waits_for)
+    return replace(_joined(parts), waits_for=f"instances to be InService: {waits}" if waits else "")
 
 
 def capacity_rebalance(seen: Seen, record: Record) -> Part:
     """CapacityRebalance, where the group had it."""
-    effects = [
-        SetCapacityRebalance(group=group.name, enabled=True, occasion=f"restore.{record.round}")
-        for group in working(record)
-        if record.plan.baseline(group.name).capacity_rebalance and not seen.group(group.name).capacity_rebalance
-    ]
-    return Part(tuple(effects))
+    effects: list[Effect] = []
+    report: list[str] = []
+    for group in working(record):
+        current, before = seen.group(group.name), record.plan.baseline(group.name).capacity_rebalance
+        wanted = merge(current.capacity_rebalance, _left(record, group.name).capacity_rebalance, before)
+        if wanted != current.capacity_rebalance:
+            occasion = f"restore.{record.round}"
+            effects.append(SetCapacityRebalance(group=group.name, enabled=wanted, occasion=occasion))
+        report += _flag_difference("CapacityRebalance", group.name, before, wanted)
+    return Part(tuple(effects), report=tuple(report))
 
 
 def processes(seen: Seen, record: Record) -> Part:
@@ -168,7 +171,7 @@ def taints(seen: Seen, record: Record) -> Part:
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
     effects: list[Effect] = [_untaint(record, node, key) for node in _nodes(seen) if node.tainted(key)]
     effects += [_uncordon(record, node) for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
-    return Part(tuple(effects), report=tuple(_outside(seen, key)))
+    return Part(tuple(effects), report=(*_outside(seen, key), *_standing_by(record, seen)))
 
 
 def marker(seen: Seen, record: Record) -> Part:
@@ -216,15 +219,42 @@ def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     mine = Sizes(minimum, desired(record, group), surged(record, group).maximum)
     living = len(current.living)
     # More may live than are desired, while AWS replaces one: no reason to desire more.
-    target = _merge(current.sizes.desired, mine.desired, max(before.desired, min(living, mine.desired)))
-    room = _merge(current.sizes.maximum, mine.maximum, max(before.maximum, living, target))
+    target = merge(current.sizes.desired, mine.desired, max(before.desired, min(living, mine.desired)))
+    room = merge(current.sizes.maximum, mine.maximum, max(before.maximum, living, target))
     # Somebody else's MaxSize may leave no room: then nothing is raised, and is reported as a difference.
     target = min(target, max(room, current.sizes.desired))
-    return Sizes(_merge(current.sizes.minimum, mine.minimum, before.minimum), target, room)
+    return Sizes(merge(current.sizes.minimum, mine.minimum, before.minimum), target, room)
 
 
-def _merge(current: int, mine: int, baseline: int) -> int:
-    return baseline if current == mine else current
+Value = TypeVar("Value", int, bool)
+
+
+def merge(now: Value, wrote: Value | None, before: Value) -> Value:
+    """Return what a field is to be: the baseline where it is as we wrote it, otherwise what somebody else made of it.
+
+    `wrote`: the value that our settled effects left, None where none of them changed the field.
+    """
+    return before if wrote is not None and now == wrote else now
+
+
+def _left(record: Record, group: str) -> Written:
+    return record.written.get(group, Written())
+
+
+def _flag_difference(field: str, group: str, before: bool, wanted: bool) -> list[str]:  # noqa: FBT001 - two values of one field
+    on = {True: "on", False: "off"}
+    return [f"{field} of {group} was {on[before]}, stays {on[wanted]}: somebody else's, left"] * (before != wanted)
+
+
+def _protection(record: Record, group: GroupSeen) -> Part:
+    """Take off what we put on. Who is not protected lost it by somebody else's hand, or joined after that."""
+    flag = record.plan.baseline(group.name).protect_new
+    bare = [instance.id for instance in group.living if flag and instance.in_service and not instance.protected]
+    report = (f"not protected from scale-in in {group.name}, somebody else's, left: {', '.join(bare)}",) if bare else ()
+    kept = [instance for instance in group.living if instance.protected and not flag]
+    ids = [instance.id for instance in kept if instance.in_service]
+    pending = ", ".join(instance.id for instance in kept if not instance.in_service)
+    return Part(tuple(protect(group.name, ids, f"restore.{record.round}", protected=False)), pending, report)
 
 
 def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: int) -> list[str]:
@@ -291,20 +321,29 @@ def _default(record: Record, source: Source, current: int, where: str) -> SetDef
 
 
 def _processes(record: Record, group: GroupSeen) -> Part:
-    before = record.plan.baseline(group.name).suspended
-    mine = [p for p in record.plan.settings.processes if p not in before and p in group.suspended]
-    report: tuple[str, ...] = ()
+    before = frozenset(record.plan.baseline(group.name).suspended)
+    ours = _left(record, group.name).suspended
+    mine = [p for p in record.plan.settings.processes if p in ours - before and p in group.suspended]
+    report = _foreign_processes(group, before, ours)
     if "AZRebalance" in mine and _unbalanced(group.living, group.zones):
         mine.remove("AZRebalance")
         command = (
             f"aws autoscaling resume-processes --auto-scaling-group-name {group.name} --scaling-processes AZRebalance"
         )
-        report = (
+        report += (
             f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
         )
     occasion = f"restore.{record.round}.{'+'.join(mine)}"  # AZRebalance may follow later, once the zones are even
     effect = Resume(group=group.name, processes=tuple(mine), occasion=occasion)
     return Part((effect,) if mine else (), report=report)
+
+
+def _foreign_processes(group: GroupSeen, before: frozenset[str], ours: frozenset[str]) -> tuple[str, ...]:
+    suspended, resumed = sorted(group.suspended - before - ours), sorted(before - group.suspended)
+    return (
+        *((f"{group.name} has {', '.join(suspended)} suspended: somebody else's, left",) if suspended else ()),
+        *((f"{group.name} had {', '.join(resumed)} suspended and has not: somebody else's, left",) if resumed else ()),
+    )
 
 
 def _unbalanced(living: tuple[InstanceSeen, ...], zones: tuple[str, ...]) -> bool:
@@ -314,7 +353,10 @@ def _unbalanced(living: tuple[InstanceSeen, ...], zones: tuple[str, ...]) -> boo
 
 
 def _nodes(seen: Seen) -> list[NodeSeen]:
-    return [node for group in seen.groups for node in seen.nodes_of(group)]
+    """Return the nodes of all instances that are not on their way out; one in Standby may come back."""
+    instances = (instance for group in seen.groups for instance in group.instances)
+    staying = (instance for instance in instances if instance.living or instance.standing_by)
+    return [node for instance in staying for node in seen.nodes_on(instance.id)]
 
 
 def _unhold(record: Record, node: NodeSeen) -> UnholdNode:
@@ -332,11 +374,27 @@ def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
 
 
 def _outside(seen: Seen, key: str) -> Iterator[str]:
-    """Report nodes that carry our taint and belong to no group any more: detached, for one that ends is not Ready."""
+    """Report nodes that carry what is ours and belong to no group: detached, for one that ends is not Ready."""
     for node in seen.nodes:
-        if node.tainted(key) and node.ready and node.instance_id and seen.instance(node.instance_id) is None:
+        if not node.ready or not node.instance_id or seen.instance(node.instance_id) is not None:
+            continue
+        if node.tainted(key):
             command = f"kubectl taint node {node.name} {key}-; kubectl uncordon {node.name}"
             yield f"{node.name} has left its group, not by us, and keeps our taint; to open it to pods: {command}"
+        if node.held_before is not None:
+            command = f"kubectl annotate node {node.name} {SCALE_DOWN_DISABLED}- {HELD_BEFORE}-"
+            yield f"{node.name} has left its group, not by us, and keeps our annotations; to remove them: {command}"
+
+
+def _standing_by(record: Record, seen: Seen) -> Iterator[str]:
+    """Report instances in Standby: they are neither replaced nor unprotected, for AWS lets us do neither."""
+    for group in working(record):
+        waiting = [instance for instance in seen.group(group.name).instances if instance.standing_by]
+        new = launched_from_ours(record, group, waiting)
+        for instance in waiting:
+            version = "our new" if instance in new else "an old"
+            kept = ", protected from scale-in" if instance.protected else ""
+            yield f"{instance.id} of {group.name} is in Standby, not by us: left, on {version} version{kept}"
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

@@ -9,7 +9,7 @@ import pytest
 
 from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
-from rollout.effects import Resize
+from rollout.effects import Resize, Suspend
 from rollout.machine import Phase, Stage
 from rollout.phases.expected import guard
 from rollout.phases.marking import mark
@@ -26,6 +26,7 @@ from tests.core.build import (
     SETTINGS,
     SURGED,
     at,
+    baseline,
     drained,
     found,
     marked,
@@ -222,7 +223,8 @@ def test_where_each_node_stands_is_seen() -> None:
     assert [(one.instance_id, one.stage) for one in back.record.nodes] == [
         ("i-o1", Stage.GONE), ("i-o2", Stage.TERMINATING), ("i-o3", Stage.WAITING)]  # fmt: skip
     assert back.record.nodes[0].reason == "left its group before the journal was rebuilt"
-    assert [effect.key for effect in back.adopted] == ["terminate:g/i-o2:", "resize:g:adopted"]
+    assert [effect.key for effect in back.adopted] == [
+        "terminate:g/i-o2:", "suspend:g:adopted", "resize:g:adopted"]  # fmt: skip
     assert back.record.done == {effect.key for effect in back.adopted}
 
 
@@ -240,8 +242,11 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     told_of = mark(record(phase))
     world = seen(surged(*LEFT, sizes=Sizes(2, 3, 4)), marker=replace(MARKER, mark=told_of))
     back = rebuilt(told_of, world, NOW)
-    assert back.adopted == (Resize(group="g", before=SURGED, sizes=Sizes(2, 3, 4), occasion="adopted"),)
-    assert back.record.written == {"g": Written(2, 3)}
+    assert back.adopted == (
+        Suspend(group="g", processes=PROCESSES, occasion="adopted"),
+        Resize(group="g", before=SURGED, sizes=Sizes(2, 3, 4), protect_new=True, occasion="adopted"),
+    )
+    assert back.record.written == {"g": Written(2, 3, protect_new=True, suspended=frozenset(PROCESSES))}
     assert guard(world, back.record) is None
 
 
@@ -257,8 +262,16 @@ def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
 )
 def test_sizes_that_were_restored_are_left_to_the_autoscaler(autoscaler: AutoscalerSeen | None, occasion: str) -> None:
     """It comes back after the sizes: once it is not held any more, they are not ours to write."""
-    (resize,) = rebuilt(mark(record(Phase.RESTORE, nodes=())), seen(drained(), autoscaler=autoscaler), NOW).adopted
-    assert resize.occasion == occasion
+    back = rebuilt(mark(record(Phase.RESTORE, nodes=())), seen(drained(), autoscaler=autoscaler), NOW)
+    assert [one.occasion for one in back.adopted if isinstance(one, Resize)] == [occasion]
+
+
+def test_a_rebalance_that_was_switched_off_comes_back() -> None:
+    """Only SURGE switches it off: what is off and was on is taken for ours."""
+    told_of = mark(record(Phase.DRAIN, baselines=(baseline(capacity_rebalance=True, suspended=PROCESSES),)))
+    back = rebuilt(told_of, seen(surged()), NOW)
+    assert back.record.written["g"].capacity_rebalance is False
+    assert [one.kind for one in back.adopted] == ["set-capacity-rebalance", "resize"]
 
 
 def test_the_rest_is_the_markers() -> None:

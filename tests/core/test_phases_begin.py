@@ -31,6 +31,7 @@ from tests.core.build import (
     pod,
     record,
     seen,
+    unsettled,
 )
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
@@ -90,8 +91,14 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
              seen(found(), replace(ENDING, owner=owned("ReplicaSet", "other-1")), replace(ENDING, namespace="x"),
                   replace(ENDING, owner=owned("ReplicaSet", "cluster-autoscaler-gpu-7d9")),
                   replace(ENDING, owner=owned("Job"))), BEGUN),
-        case("at 0 by another hand: our note is still missing", acts(STOP),
+        case("at 0 by another hand before ours: it is theirs", advances(),
              seen(found(), autoscaler=AutoscalerSeen(0, None, None)), BEGUN),
+        case("at 0 without our note, and our request may be under way: it is sent or seen first", acts(STOP),
+             seen(found(), autoscaler=AutoscalerSeen(0, None, None)), replace(BEGUN, unsettled=(unsettled(STOP),))),
+        case("at 0 without our note, which somebody took off: not passed over", acts(STOP),
+             seen(found(), autoscaler=AutoscalerSeen(0, None, None)), replace(BEGUN, done=frozenset({STOP.key}))),
+        case("scaled by somebody since the start: what is seen now is given back", acts(
+             replace(STOP, replicas_before=3)), seen(found(), autoscaler=replace(ON, replicas=3)), BEGUN),
         case("its Deployment is gone", acts(STOP), seen(found(), autoscaler=None), BEGUN),
         case("found at 0: not ours to stop", advances(),
              seen(found(), autoscaler=AutoscalerSeen(0, None, None)), FOUND_AT_ZERO),
@@ -108,6 +115,28 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
 def test_autoscaler_off(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
     """Nodes are held and the autoscaler is stopped; over when its last pod is gone."""
     check(autoscaler_off, world, journal, now, expected)
+
+
+@pytest.mark.parametrize(
+    ("there", "replicas", "told"),
+    [
+        pytest.param(OFF, 1, "", id="ours"),
+        pytest.param(replace(OFF, replicas_before=3), 3, "", id="ours, as it was found by our request"),
+        pytest.param(
+            AutoscalerSeen(0, None, None), 0, "had 1 replicas, now 0: somebody else's, left at 0", id="theirs"
+        ),
+    ],
+)
+def test_the_autoscalers_replicas_are_those_of_the_tick_that_stopped_it(
+    there: AutoscalerSeen, replicas: int, told: str
+) -> None:
+    """What RESTORE gives back is committed with the phase; somebody else's stop stays, and is told."""
+    decision = autoscaler_off.decide(seen(found(), autoscaler=there), BEGUN, NOW)
+    assert isinstance(decision, Advance)
+    assert decision.plan is not None
+    assert decision.plan.autoscaler_replicas == replicas
+    assert "".join(decision.report).endswith(told)
+    assert bool(decision.report) == bool(told)
 
 
 def test_the_values_found_become_the_baseline() -> None:

@@ -40,6 +40,7 @@ from tests.core.build import (
     at,
     baseline,
     drained,
+    instance,
     new,
     node,
     node_group,
@@ -53,7 +54,8 @@ from tests.core.build import (
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
 TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
-FLOORED = {"g": Written(2, 2)}
+PREPARED = Written(protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES))
+FLOORED = {"g": replace(PREPARED, minimum=2, desired=2)}
 GONE = (row("i-o1", Stage.GONE), row("i-o2", Stage.GONE))
 
 
@@ -146,7 +148,7 @@ PENDING = new("n2", lifecycle="Pending", protected=True)
              then(replace(RESTORED, instances=(PENDING,))), restoring(deadline=None), at(9000)),
         case("what can be done is done meanwhile", acts("protect:g/i-n1=off:restore.0"),
              then(replace(RESTORED, instances=(new("n1"), PENDING))), RECORD),
-        case("the baseline's flag is what new instances get", acts("protect:g/i-n1=on:restore.0"),
+        case("all were protected: who is not lost it by somebody else's hand", advances(),
              then(replace(RESTORED, protect_new=True, instances=(new("n1", protected=False), new("n2")))),
              restoring(baselines=(baseline(protect_new=True),))),
         case("the autoscaler came back but is still ours: our note goes, its replicas stay",
@@ -158,6 +160,14 @@ PENDING = new("n2", lifecycle="Pending", protected=True)
         case("only what we suspended", acts(replace(RESUME, processes=PROCESSES[:1], occasion="restore.0.AZRebalance")),
              then(replace(RESTORED, suspended=frozenset({*PROCESSES, "Launch"}))),
              restoring(baselines=(baseline(suspended=(PROCESSES[1], "Launch")),))),
+        case("not what somebody suspended between the baseline and us", acts(
+             replace(RESUME, processes=PROCESSES[:1], occasion="restore.0.AZRebalance")),
+             then(replace(RESTORED, suspended=frozenset(PROCESSES))),
+             restoring(written={"g": replace(FLOORED["g"], suspended=frozenset(PROCESSES[:1]))})),
+        case("a node in Standby gets our annotation taken off as well",
+             acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore=None, occasion="0")),
+             then(replace(RESTORED, instances=(new("n1", lifecycle="Standby", protected=False),)), node("n1")),
+             RECORD),
         case("the value that was there before the hold",
              acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore="false", occasion="0")),
              then(RESTORED, node("n1", held_before="false")), RECORD),
@@ -179,17 +189,70 @@ def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 @pytest.mark.parametrize(
     ("there", "report"),
     [
-        pytest.param(node("o1", "NoSchedule"), "o1 has left its group, not by us, and keeps our taint", id="detached"),
-        pytest.param(node("o1", "NoSchedule", ready=False), "", id="its instance has ended"),
-        pytest.param(node("o1"), "", id="not ours"),
+        pytest.param(node("o1", "NoSchedule", held_before=None), ("keeps our taint",), id="detached"),
+        pytest.param(node("o1"), ("keeps our annotations",), id="detached, without our taint"),
+        pytest.param(node("o1", "NoSchedule"), ("keeps our taint", "keeps our annotations"), id="both"),
+        pytest.param(node("o1", "NoSchedule", ready=False), (), id="its instance has ended"),
+        pytest.param(node("o1", held_before=None), (), id="not ours"),
     ],
 )
-def test_a_node_that_was_detached_is_reported(there: NodeSeen, report: str) -> None:
-    """Whose instance was taken out of its group by hand may run on: our taint on it is told, with what removes it."""
+def test_a_node_that_was_detached_is_reported(there: NodeSeen, report: tuple[str, ...]) -> None:
+    """Whose instance was taken out of its group by hand may run on: what is ours there is told, with the command."""
     part = restore.taints(then(RESTORED, there), RECORD)
     assert part.effects == ()
-    assert report in "".join(part.report)
-    assert len(part.report) == bool(report)
+    assert all(
+        f"o1 has left its group, not by us, and {words}" in line
+        for words, line in zip(report, part.report, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("launched", "words"), [(1, "left, on an old version, protected"), (2, "left, on our new version, protected")]
+)
+def test_an_instance_in_standby_is_reported(launched: int, words: str) -> None:
+    """AWS lets us neither replace nor unprotect it: the end says that it is there."""
+    waiting = instance("i-n1", launched, lifecycle="Standby")
+    part = restore.taints(then(replace(RESTORED, instances=(waiting,))), RECORD)
+    assert part.effects == ()
+    assert words in "".join(part.report)
+
+
+@pytest.mark.parametrize(
+    ("before", "wrote", "now", "wanted"),
+    [
+        pytest.param(False, True, True, False, id="as we wrote it: the baseline comes back"),
+        pytest.param(False, True, False, False, id="already the baseline"),
+        pytest.param(True, True, False, False, id="somebody else's, though we wrote what was there"),
+        pytest.param(True, None, False, False, id="somebody changed it before we would have"),
+        pytest.param(False, None, True, True, id="somebody switched it on, and we never touched it"),
+        pytest.param(True, False, False, True, id="we switched it off: it comes back"),
+        pytest.param(True, True, True, True, id="nobody changed it"),
+    ],
+)
+@pytest.mark.parametrize("field", ["protect_new", "capacity_rebalance"])
+def test_a_flag_merges_three_ways(field: str, before: bool, wrote: bool | None, now: bool, wanted: bool) -> None:  # noqa: FBT001
+    """Only what is still as we wrote it is given back; what stays different is reported."""
+    values: tuple[dict[str, Any], ...] = ({field: before}, {field: wrote}, {field: now})
+    there, left, shown = values
+    journal = restoring(written={"g": replace(FLOORED["g"], **left)}, baselines=(baseline(**there),))
+    step = restore.inherit if field == "protect_new" else restore.capacity_rebalance
+    part = step(seen(replace(RESTORED, **shown)), journal)
+    assert len(part.effects) == (wanted != now)
+    assert len(part.report) == (wanted != before)
+
+
+def test_processes_of_somebody_else_are_left_and_reported() -> None:
+    """Suspended by somebody since the baseline, or resumed though they were suspended in it."""
+    journal = restoring(
+        written={"g": replace(PREPARED, suspended=frozenset())}, baselines=(baseline(suspended=("Launch",)),)
+    )
+    part = restore.processes(seen(replace(RESTORED, suspended=frozenset({"ScheduledActions"}))), journal)
+    assert part == restore.Part(
+        report=(
+            "g has ScheduledActions suspended: somebody else's, left",
+            "g had Launch suspended and has not: somebody else's, left",
+        )
+    )
 
 
 EARLIER = frozenset({*TERMINATED, RESIZE.key})
@@ -206,9 +269,9 @@ FEWER = restoring(written={"g": Written(1, 1)})
         pytest.param(Sizes(2, 3, 4), 3, RECORD, Sizes(1, 3, 3), id="desired is somebody else's"),
         pytest.param(Sizes(2, 4, 4), 2, RECORD, Sizes(1, 4, 4), id="somebody else's desired keeps its room"),
         pytest.param(Sizes(2, 2, 9), 2, RECORD, Sizes(1, 2, 9), id="MaxSize is somebody else's"),
-        pytest.param(Sizes(3, 3, 4), 3, restoring(written={"g": Written(3, 3)}),
+        pytest.param(Sizes(3, 3, 4), 3, restoring(written={"g": replace(PREPARED, minimum=3, desired=3)}),
                      Sizes(1, 3, 3), id="surplus that stays: never below the living"),
-        pytest.param(Sizes(3, 3, 4), 2, restoring(written={"g": Written(3, 3)}),
+        pytest.param(Sizes(3, 3, 4), 2, restoring(written={"g": replace(PREPARED, minimum=3, desired=3)}),
                      BASE, id="surplus that left"),
         pytest.param(Sizes(2, 2, 4), 3, RECORD, BASE, id="AWS replaces one: no reason to desire more"),
         pytest.param(Sizes(2, 2, 4), 4, RECORD, Sizes(1, 2, 4), id="MaxSize never below the living"),

@@ -13,13 +13,19 @@ from rollout.plan import NodeGroup, Plan, Sizes, Source, TemplateUse
 from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, rights, templates
 from rollout.scouted import GroupScouted, Override, Right
-from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, VersionSeen
-from tests.core.build import ON, SETTINGS, found, node, old, pod, template, use
+from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
+from tests.core.build import ID, KEY, ON, PROCESSES, SETTINGS, found, old, ours_of, pod, template, use
+from tests.core.build import node as held_node
 
 LATEST = TemplateUse("", "lt", "workers", "$Latest")
 ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
 IMAGE = ImageSeen("ami-new", "new", "available", "x86_64", "/dev/xvda", 30)
 VERSION = VersionSeen(1, "ami-old", "", "m5.large", {"/dev/xvda": 30, "/dev/xvdb": 5})
+
+
+def node(name: str = "o1", taint: str | None = None, **changes: Any) -> NodeSeen:
+    """A node that no rollout has touched, but for the changes."""
+    return held_node(name, taint, **{"held": None, "held_before": None, **changes})
 
 
 def scouted(name: str = "g", use: TemplateUse | None = LATEST, **changes: Any) -> GroupScouted:
@@ -128,6 +134,18 @@ ROWS = [
     ("marker", {"marker": MarkerSeen("r0", "uid")}, {},
      "c is marked by ConfigMap kube-system/eks-rollout as that of rollout r0", "rollout doctor --rebuild"),
     ("no autoscaler", {"autoscaler": None}, {}, "kube-system/cluster-autoscaler does not exist", "`autoscaler: none`"),
+    ("our taint", {"nodes": (node("o1", "NoSchedule"), node("o2", "NoSchedule"))}, {},
+     f"our taint {KEY} is on o1, o2: an earlier rollout was not ended", f"rollout resume {ID} with its own journal"),
+    ("our taint without a value", {"nodes": (node("o1", taints=(Taint(KEY, "", "NoSchedule"),)), node("o2"))}, {},
+     f"our taint {KEY} is on o1", f"kubectl taint node o1 {KEY}-"),
+    ("our annotation", {"nodes": (node("o1"), node("o2", held="true", held_before=""))}, {},
+     "our annotation eks-rollout/scale-down-disabled-before is on o2",
+     "kubectl annotate node o2 cluster-autoscaler.kubernetes.io/scale-down-disabled- eks-rollout/"),
+    ("as a rollout leaves it", {"groups": (found(uses=(use("2"),), suspended=frozenset(PROCESSES)),),
+                               "templates": (template(ours_of(2, instance_type="m5.large"), VERSION),),
+                               "group": scouted(use=use("2"))}, {},
+     f"g is as an unfinished rollout leaves it: it launches workers 2 of rollout {ID}",
+     f"resume-processes --auto-scaling-group-name g --scaling-processes {' '.join(sorted(PROCESSES))}"),
     ("held autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still held by rollout r0",
      "rollout resume r0"),
     ("unread", {"unread": {"image": "DescribeImages: UnauthorizedOperation"}, "image": None}, {},

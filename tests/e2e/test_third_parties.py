@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.proving import is_proven
+from tests.e2e.proving import broken, is_proven
 from tests.e2e.simulated import Result, Simulated, finish
 
 pytestmark = pytest.mark.exhaustive
 
+WORLDS = Path(__file__).with_name("worlds")
 WORKER, BATCH = "eks_worker-demo", "eks_batch-demo"
 
 
@@ -48,6 +50,28 @@ def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worl
     assert result.out.count("left as it is") == sum("left as it is" in text for text in told), result
     assert result.out.count("old ones drain until") == 1
     is_proven(simulated)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        pytest.param("foreign-suspension", "workers has ScheduledActions suspended: somebody else's, left",
+                     id="a process, suspended before ours"),
+        pytest.param("foreign-flag", "NewInstancesProtectedFromScaleIn of workers was on, stays off: somebody else's",
+                     id="the flag of new instances"),
+        pytest.param("foreign-autoscaler-zero",
+                     "kube-system/cluster-autoscaler had 1 replicas, now 0: somebody else's, left at 0",
+                     id="the autoscaler, stopped before us"),
+        pytest.param("standby", "of workers is in Standby, not by us: left, on an old version", id="Standby"),
+    ],
+)  # fmt: skip
+def test_what_others_changed_is_theirs(scenario: str, told: str, world: Worlds) -> None:
+    """RESTORE gives back what we changed and nothing else; what stays different is reported once."""
+    simulated = world(str(WORLDS / f"{scenario}.yaml"))
+    result = simulated.start()
+    assert result.code == 0, result
+    assert (result.out.count("left as it is: "), told in result.out) == (1, True), result
+    assert broken(simulated) == {}
 
 
 # ---- what a person must see to

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from transitions import MachineError
 
 from rollout.decision import Advance, Move, NodeWait
-from rollout.effects import Effect, Resize, SetReference, Suspend
+from rollout.effects import Effect, Resize, Resume, SetCapacityRebalance, SetReference, Suspend
 from rollout.errors import Bug, UserError
 from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.machine import Phase, Stage
@@ -271,7 +271,7 @@ def test_written_sizes(journal: SqlJournal) -> None:
     intend(journal, other, *steps)
     settle(journal, other, steps[0], now=later(1))
     settle(journal, steps[1], now=later(2))
-    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 3)}
+    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 3, protect_new=True)}
 
 
 def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
@@ -286,7 +286,31 @@ def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
         intend(journal, effect)
         settle(journal, effect, now=later(second))
         left.append(journal.load(ID).written["workers"])
-    assert left == [Written(None, 3), Written(3, 3), Written(3, 4), Written(3, 4), Written(3, 4)]
+    sizes = [(None, 3), (3, 3), (3, 4), (3, 4), (3, 4)]
+    assert [(one.minimum, one.desired) for one in left] == sizes
+    assert [one.protect_new for one in left] == [None, None, True, True, False]
+
+
+def test_written_flags_and_processes(journal: SqlJournal) -> None:
+    """What our requests suspended and have not resumed is known, and how we left CapacityRebalance."""
+    suspend = Suspend(group="workers", processes=("AZRebalance", "ScheduledActions"), occasion="0")
+    resume = Resume(group="workers", processes=("ScheduledActions",), occasion="restore.0")
+    switch = SetCapacityRebalance(group="workers", enabled=False, occasion="0")
+    under_way = replace(suspend, processes=("Launch",), occasion="1")
+    left = []
+    steps: tuple[Effect, ...] = (suspend, switch, resume)
+    for second, effect in enumerate(steps):
+        intend(journal, effect)
+        settle(journal, effect, now=later(second))
+        left.append(journal.load(ID).written["workers"])
+    intend(journal, under_way)
+    both, one = frozenset(suspend.processes), frozenset({"AZRebalance"})
+    assert left == [
+        Written(suspended=both),
+        Written(suspended=both, capacity_rebalance=False),
+        Written(suspended=one, capacity_rebalance=False),
+    ]
+    assert journal.load(ID).written["workers"] == left[-1]
 
 
 def test_what_we_did_not_end_is_not_in_the_ledger(journal: SqlJournal) -> None:

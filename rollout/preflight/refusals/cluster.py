@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 
 from rollout.errors import Refusal
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import Seen
+from rollout.seen import HELD_BEFORE, SCALE_DOWN_DISABLED, NodeSeen, Seen
 
 #: Names that one line lists at most.
 _NAMED = 5
@@ -41,6 +42,31 @@ def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
         holder = found.autoscaler.rollout_id
         hint = f"finish that rollout first: rollout resume {holder}"
         yield Refusal(f"{where.namespace}/{where.name} is still held by rollout {holder}", hint)
+
+
+def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
+    """Nodes of the groups carry our taint or our annotations: a rollout was not ended, or its journal was given up."""
+    key = request.settings.taint_key
+    listed = {instance.id for group in found.groups for instance in group.instances}
+    nodes = [node for node in found.nodes if node.instance_id in listed]
+    tainted = [node for node in nodes if node.tainted(key)]
+    noted = [node for node in nodes if node.held_before is not None]
+    owners = sorted({taint.value for node in tainted for taint in node.taints if taint.key == key and taint.value})
+    first = f"rollout resume {owners[0]} with its own journal; if that is lost: " if owners else ""
+    if tainted:
+        hint = f"{first}kubectl taint node {_names(tainted)} {key}-"
+        yield Refusal(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)
+    if noted:
+        hint = f"{first}kubectl annotate node {_names(noted)} {SCALE_DOWN_DISABLED}- {HELD_BEFORE}-"
+        yield Refusal(f"our annotation {HELD_BEFORE} is on {_some(noted)}: an earlier rollout was not ended", hint)
+
+
+def _names(nodes: Sequence[NodeSeen]) -> str:
+    return " ".join(shlex.quote(node.name) for node in nodes)
+
+
+def _some(nodes: Sequence[NodeSeen]) -> str:
+    return ", ".join(node.name for node in nodes[:_NAMED]) + (", …" if len(nodes) > _NAMED else "")
 
 
 def strangers(found: Survey, request: Request) -> Iterator[Refusal]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rollout.errors import Refusal
+from rollout.plan import TemplateUse
 from rollout.preflight.survey import Request, Survey
+from rollout.seen import TemplateSeen
 
 
 def missing(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -94,6 +96,28 @@ def not_wanted(found: Survey, request: Request) -> Iterator[Refusal]:
             hint = f"aws autoscaling set-desired-capacity {_named(group.name)} --desired-capacity {len(kept)}"
             problem = f"{group.name} has DesiredCapacity 0 and still {len(kept)} instances at work: {', '.join(kept)}"
             yield Refusal(problem, f"wait until they are gone, or keep them: {hint}")
+
+
+def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group is pinned to a version that a rollout made, and has suspended all that a rollout suspends."""
+    known = {template.id: template for template in found.templates}
+    wanted = set(request.settings.processes)
+    for group in found.groups:
+        made = [by for use in group.uses if (by := _made_by(use, known))]
+        if made and wanted and wanted <= group.suspended:
+            processes = " ".join(sorted(wanted))
+            resume = f"aws autoscaling resume-processes {_named(group.name)} --scaling-processes {processes}"
+            what = f"it launches {group.uses[0].label} of rollout {made[0]}, and has {processes} suspended"
+            hint = f"rollout resume {made[0]} with its own journal; only if that is lost: {resume}"
+            yield Refusal(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
+
+
+def _made_by(use: TemplateUse, known: Mapping[str, TemplateSeen]) -> str | None:
+    """Return the rollout that made the version to which a group is pinned by its number, None for anybody else's."""
+    template = known.get(use.template_id)
+    if template is None or use.reference.startswith("$"):
+        return None
+    return next((one.made_by for one in template.versions if str(one.number) == use.reference), None)
 
 
 def standby(found: Survey, request: Request) -> Iterator[Refusal]:

@@ -145,11 +145,14 @@ MUTANTS = (
     ),
     Mutant(
         name="restore-without-merge",
-        breaks="RESTORE writes the baseline over a size that somebody else wrote.",
+        breaks="RESTORE writes the baseline over a size or a flag that somebody else wrote.",
         file="rollout/phases/restore.py",
-        old="return baseline if current == mine else current",
-        new="return baseline",
-        killers=("tests/core/test_phases_restore.py::test_sizes",),
+        old="return before if wrote is not None and now == wrote else now",
+        new="return before",
+        killers=(
+            "tests/core/test_phases_restore.py::test_sizes",
+            "tests/core/test_phases_restore.py::test_a_flag_merges_three_ways",
+        ),
     ),
     Mutant(
         name="restore-below-the-living",
@@ -163,7 +166,7 @@ MUTANTS = (
         name="resumed-though-found-suspended",
         breaks="RESTORE resumes processes that somebody had suspended before us.",
         file="rollout/phases/restore.py",
-        old="if p not in before and p in group.suspended]",
+        old="if p in ours - before and p in group.suspended]",
         new="if p in group.suspended]",
         killers=("tests/core/test_phases_restore.py::test_steps",),
     ),
