@@ -25,6 +25,8 @@ HELD_BEFORE = "eks-rollout/scale-down-disabled-before"
 NOT_YET, NO_AGENT_YET = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"), "/agent-not-ready"
 #: Taint of cluster-autoscaler on a node that it is about to end.
 TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
+#: How EKS labels nodes that run on no instance of this account: "fargate", "hybrid".
+COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 #: On the autoscaler's Deployment: the replicas to give back, and the rollout that took them.
 REPLICAS_BEFORE = "eks-rollout/replicas-before"
 ROLLOUT_ID = "eks-rollout/rollout-id"
@@ -171,6 +173,8 @@ class NodeSeen:
     """A Kubernetes node. `instance_id` comes from its providerID, None if that is not one of AWS.
 
     `turned`: since when it has been Ready, or not been so; None if it does not say.
+    `claims`: other instances that its name, labels or annotations name; `doubt`: in words, how it contradicts its own
+    providerID, "" if it does not.
     `held`: the value of the scale-down-disabled annotation; `held_before`: our note beside it; both None if absent.
     """
 
@@ -184,6 +188,18 @@ class NodeSeen:
     held: str | None = None
     held_before: str | None = None
     turned: datetime | None = None
+    claims: frozenset[str] = frozenset()
+    doubt: str = ""
+
+    @property
+    def instances(self) -> frozenset[str]:
+        """All instances that it may run on: the pods on it hold each of them."""
+        return self.claims | {self.instance_id} if self.instance_id else self.claims
+
+    @property
+    def placed(self) -> bool:
+        """It says on which instance it runs, or EKS says that it runs on none of this account."""
+        return self.instance_id is not None or COMPUTE_TYPE in self.labels
 
     def tainted(self, key: str) -> str | None:
         """Return the effect of the taint with that key, None if the node does not carry it."""
@@ -328,24 +344,28 @@ class Seen:
         return self._instances.get(instance_id)
 
     def nodes_on(self, instance_id: str) -> tuple[NodeSeen, ...]:
-        """Return all Node objects of this instance, matched by providerID: a stale one may stand beside the living."""
+        """Return all Node objects of this instance, the living one first: a stale one may stand beside it.
+
+        They are matched by providerID; one that says otherwise elsewhere belongs to both instances.
+        """
         return self._nodes.get(instance_id, ())
 
     def node_of(self, instance_id: str) -> NodeSeen | None:
-        """Return the node that runs on this instance (matched by providerID), None if none has joined."""
-        return next(iter(self._nodes.get(instance_id, ())[-1:]), None)
+        """Return the living one of an instance's nodes, None if none has joined."""
+        return next(iter(self.nodes_on(instance_id)), None)
 
     def nodes_of(self, group: GroupSeen) -> tuple[NodeSeen, ...]:
-        """Return the nodes of a group's living instances."""
-        nodes = (self.node_of(instance.id) for instance in group.living)
-        return tuple(node for node in nodes if node is not None)
+        """Return all Node objects of a group's living instances, by their providerID."""
+        found = ((instance.id, node) for instance in group.living for node in self.nodes_on(instance.id))
+        return tuple(node for instance_id, node in found if node.instance_id == instance_id)
 
     def selected_otherwise(self, selector: Mapping[str, str]) -> tuple[str, ...]:
         """Return the names of the nodes on which a selector of labels and the groups disagree; an empty one agrees."""
-        of_groups = {node.name for group in self.groups for node in self.nodes_of(group)}
+        living = (self.nodes_on(instance.id)[:1] for group in self.groups for instance in group.living)
+        of_groups = {node.name for nodes in living for node in nodes}
         selected = {node.name for node in self.nodes if selector.items() <= node.labels.items()}
         # A node outlives its instance for a moment: that explains it.
-        listed = {node.name for id_ in self._instances if (node := self.node_of(id_))}
+        listed = {node.name for id_ in self._instances for node in self.nodes_on(id_)}
         return tuple(sorted((of_groups - selected) | (selected - listed))) if selector else ()
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
@@ -359,9 +379,9 @@ class Seen:
     @cached_property
     def _nodes(self) -> dict[str, tuple[NodeSeen, ...]]:
         by_instance: defaultdict[str, list[NodeSeen]] = defaultdict(list)
-        for node in self.nodes:
-            if node.instance_id:
-                by_instance[node.instance_id].append(node)
+        for node in sorted(self.nodes, key=lambda one: (not one.ready, one.name)):
+            for instance_id in node.instances:
+                by_instance[instance_id].append(node)
         return {instance_id: tuple(nodes) for instance_id, nodes in by_instance.items()}
 
     @cached_property

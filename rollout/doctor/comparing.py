@@ -5,7 +5,7 @@ Most of it the next tick settles by itself: those are told so that an operator n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -132,11 +132,11 @@ def _node(row: Node, seen: Seen, record: Record) -> Iterator[Finding]:
             hint = f"aws autoscaling describe-auto-scaling-instances --instance-ids {row.instance_id}"
             yield Finding(f"{name} is GONE by the journal, and {row.group} lists it", hint, person=True)
         return
-    for problem in _problems(row, instance, seen.node_of(row.instance_id), record):
+    for problem in _problems(row, instance, seen.nodes_on(row.instance_id), record):
         yield Finding(f"{name} ({row.stage.value}) {problem}", _itself(record), person=False)
 
 
-def _problems(row: Node, instance: InstanceSeen | None, node: NodeSeen | None, record: Record) -> Iterator[str]:
+def _problems(row: Node, instance: InstanceSeen | None, nodes: Sequence[NodeSeen], record: Record) -> Iterator[str]:
     """Yield what is not as the row says, all of which the stages look at anyway."""
     if instance is None:
         yield f"is no longer in {row.group}"
@@ -147,7 +147,7 @@ def _problems(row: Node, instance: InstanceSeen | None, node: NodeSeen | None, r
         unprotected = row.stage is Stage.WAITING and instance.in_service and not instance.protected
         if record.phase in _PROTECTED and unprotected:
             yield "is not protected from scale-in"
-        if node:
+        for node in nodes:
             yield from _closed(row, node, record)
 
 

@@ -9,7 +9,7 @@ The records lie by what they change; everybody imports them from here.
 
 from __future__ import annotations
 
-from rollout.effects.base import Base
+from rollout.effects.base import Base, digest
 from rollout.effects.cluster import CreateMarker, DeleteMarker, StartAutoscaler, StopAutoscaler, UpdateMarker
 from rollout.effects.groups import (
     OnGroup,
@@ -54,6 +54,7 @@ __all__ = [
     "UnholdNode",
     "UntaintNode",
     "UpdateMarker",
+    "digest",
 ]
 
 #: All kinds. `perform` matches on them, and the codec tells by `kind` which one it reads.

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollout.seen import Seen
 
 Landed = bool | None
+
+
+def digest(parts: Iterable[str]) -> str:
+    """Return eight characters that tell two lists of names apart, for keys."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,9 +26,9 @@ class OnNode(Base):
         raise NotImplementedError
 
     def landed(self, seen: Seen) -> Landed:
-        node = seen.node_of(self.instance_id)
+        node = next((one for one in seen.nodes_on(self.instance_id) if one.uid == self.uid), None)
         # A node that is gone carries nothing any more: nothing is left to send.
-        return True if node is None or node.uid != self.uid else self.shows(node)
+        return node is None or self.shows(node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

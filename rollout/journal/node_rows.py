@@ -30,13 +30,26 @@ def read(connection: Connection, rollout_id: str) -> tuple[Node, ...]:
 
 
 def add(page: Page, added: Sequence[Node], now: datetime) -> None:
-    """Add nodes to those that must go; `Bug` for an instance that is there already."""
+    """Add nodes to those that must go, or note the Node by which one's kubelet reports now.
+
+    Raises `Bug` for an instance that is there already with that Node.
+    """
     for node in added:
-        if _find(page, node.instance_id):
-            raise Bug(f"{node.instance_id} is among the nodes of {page.rollout_id} already")
+        known = _find(page, node.instance_id)
+        if known:
+            _join(page, known, node, now)
+            continue
         page.connection.execute(nodes.insert(), {"rollout_id": page.rollout_id} | asdict(node))
         text = f"{_label(node)} of {node.group} must go ({node.role})"
         page.tell(now, "node", text, instance=node.instance_id, to=node.stage.value, role=node.role)
+
+
+def _join(page: Page, row: Row[Any], node: Node, now: datetime) -> None:
+    if row.uid == node.uid:
+        raise Bug(f"{node.instance_id} is among the nodes of {page.rollout_id} already")
+    _change(page, row, name=node.name, uid=node.uid)
+    text = f"{_label(node)} of {node.group} has registered as {node.name}, uid {node.uid}"
+    page.tell(now, "joined", text, instance=node.instance_id, name=node.name, uid=node.uid)
 
 
 def move(page: Page, moved: Move, now: datetime) -> None:

@@ -22,6 +22,7 @@ from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
+from rollout.stages.knowing import joined, names
 from rollout.stages.pods import holding
 from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
@@ -34,10 +35,9 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
     """Return the names of the nodes about which a cache is not good enough any more."""
-    names = {node.instance_id: node.name for node in nodes}
+    found = Seen(nodes=nodes)
     close = [row for row in record.nodes if row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)]
-    # A node object may be deleted under a running instance: its pods are still listed by its name.
-    return sorted({name for row in close if (name := names.get(row.instance_id, row.name))})
+    return sorted({name for row in close for name in names(row, found.nodes_on(row.instance_id))})
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -48,6 +48,9 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     more = old_rows(seen, record, now) or surplus(seen, record, now)
     if more:
         return Act("more nodes are to go", nodes=more)
+    known = _joined(seen, record)
+    if known:
+        return Act("nodes have joined since", nodes=known)
     around = Surroundings.of(seen, record, now)
     asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
     raises = top_ups(seen, record)
@@ -67,6 +70,12 @@ def holds(seen: Seen, record: Record) -> bool:
     """Tell whether every node that must go is gone or kept, and no more of them are to go."""
     more = old_rows(seen, record, record.since) or surplus(seen, record, record.since)
     return not _unfinished(record) and not more
+
+
+def _joined(seen: Seen, record: Record) -> tuple[Node, ...]:
+    """Return the rows whose instance has another Node by now: one that never had joined, or registered again."""
+    rows = (joined(row, seen) for row in _unfinished(record) if seen.instance(row.instance_id))
+    return tuple(row for row in rows if row)
 
 
 def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:
@@ -129,7 +138,8 @@ def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> li
     found: list[tuple[int, str, Node]] = []
     for instance in ours(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
-        busy = len(holding(seen.pods_on(node.name), protected)) if node and node.usable else -1
+        pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
+        busy = len(holding(pods, protected)) or (0 if node and node.usable else -1)
         name, uid = (node.name, node.uid) if node else (None, None)
         if instance.id not in known:
             row = Node(instance.id, group.name, "surplus", Stage.WAITING, now, name, uid)

@@ -125,9 +125,10 @@ def old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
 
 
 def old_nodes(record: Record, seen: Seen) -> tuple[tuple[Node, NodeSeen], ...]:
-    """Return the old instances that still are in their group and have a node, with that node."""
-    pairs = ((row, seen.node_of(row.instance_id)) for row in record.nodes if seen.instance(row.instance_id))
-    return tuple((row, node) for row, node in pairs if node is not None)
+    """Return the old instances that still are in their group, with each Node that has their providerID."""
+    there = (row for row in record.nodes if seen.instance(row.instance_id))
+    pairs = ((row, node) for row in there for node in seen.nodes_on(row.instance_id))
+    return tuple((row, node) for row, node in pairs if node.instance_id == row.instance_id)
 
 
 def taint(record: Record, row: Node, node: NodeSeen, effect: str, occasion: str) -> TaintNode:

@@ -7,7 +7,7 @@ go before one is tainted, and until when they drain before the first pod is evic
 from __future__ import annotations
 
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import CreateMarker, UpdateMarker
+from rollout.effects import CreateMarker, UpdateMarker, digest
 from rollout.machine import Phase
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import once_more
@@ -96,8 +96,7 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     now = mark(record)
     if record.phase is Phase.PLANNED or marker.mark == now:
         return None
-    # Rows are only ever added: their number tells two marks of one phase apart.
-    occasion = f"{record.phase.value}.{len(now.nodes)}.{record.round}"
+    occasion = f"{record.phase.value}.{len(now.nodes)}.{digest(node.uid or '' for node in now.nodes)}.{record.round}"
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.record import EffectState
-from rollout.seen import NodeSeen, PodSeen
+from rollout.seen import PodSeen
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
 
@@ -30,8 +30,10 @@ def decide(view: View) -> Step:
         return Step(trigger="release")
     if not view.fresh:
         return Step(waits_for="a fresh list of its pods")
-    if view.node and not view.node.unschedulable and view.enough:
-        return Step(effects=(_cordon(view, view.node),), waits_for="cordon")
+    if view.unknown:
+        return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
+    if not view.cordoned and view.enough:
+        return Step(effects=_cordons(view), waits_for="cordon")
     if view.holders and not view.may_kill:
         return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
     if view.given_up:
@@ -41,12 +43,15 @@ def decide(view: View) -> Step:
 
 def holds(view: View) -> bool:
     """Tell whether the node is cordoned and empty: only DaemonSet, mirror and finished pods are left on it."""
-    cordoned = view.node is None or view.node.unschedulable
-    return view.fresh and cordoned and not view.leaving
+    return view.fresh and not view.unknown and view.cordoned and not view.leaving
 
 
-def _cordon(view: View, node: NodeSeen) -> Cordon:
-    return Cordon(node=node.name, uid=node.uid, instance_id=view.row.instance_id, occasion=view.occasion)
+def _cordons(view: View) -> tuple[Cordon, ...]:
+    return tuple(
+        Cordon(node=node.name, uid=node.uid, instance_id=view.row.instance_id, occasion=view.occasion)
+        for node in view.nodes
+        if not node.unschedulable
+    )
 
 
 def _empty(view: View) -> Step:

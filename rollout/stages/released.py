@@ -24,10 +24,12 @@ def decide(view: View) -> Step:
         return Step(waits_for="a fresh list of its pods")
     if view.leaving:
         return Step(trigger="back", reason=f"{in_words(view.leaving)} turned up")
-    if not _closed(view):
+    if not view.cordoned:
         return Step(trigger="back", reason=f"{view.name} is not cordoned any more")
     if view.instance is None or not view.instance.in_service:
         return Step(waits_for=f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
+    if view.unknown:
+        return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
     if view.instance.protected:
         return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
     if not view.enough:
@@ -40,7 +42,7 @@ def decide(view: View) -> Step:
 def holds(view: View) -> bool:
     """Tell whether the instance may be terminated now."""
     served = view.instance is not None and view.instance.in_service and not view.instance.protected
-    released = served and _closed(view)
+    released = served and view.cordoned and not view.unknown
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
     return view.fresh and not view.leaving and released and floored and view.enough and not _awaited(view)
 
@@ -49,10 +51,6 @@ def terminate(view: View) -> Terminate:
     """Return the one Terminate of this instance, good at the desired capacity that stands now."""
     group = view.row.group
     return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
-
-
-def _closed(view: View) -> bool:
-    return view.node is None or view.node.unschedulable
 
 
 def _awaited(view: View) -> bool:

@@ -10,13 +10,17 @@ from rollout.effects import Terminate
 from rollout.plan import Node
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen
+from rollout.stages import knowing
 from rollout.stages.pods import holding, leaving
 from rollout.stages.serving import Surroundings, dead
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One node that must go, at this tick. `fresh`: its pods were listed past the cache.
+    """One node that must go, at this tick. `nodes`: all Node objects of its instance, the living one first.
+
+    `fresh`: the pods of each of them were listed past the cache. `unknown`: why it is not known all the same which pods
+    run on the instance, "" where it is.
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
     far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `overdue`: the drain
@@ -30,9 +34,10 @@ class View:
     now: datetime
     group: GroupSeen
     instance: InstanceSeen | None
-    node: NodeSeen | None
+    nodes: tuple[NodeSeen, ...]
     pods: tuple[PodSeen, ...]
     fresh: bool
+    unknown: str
     remaining: int
     coming: tuple[PodSeen, ...]
     overdue: bool
@@ -42,7 +47,12 @@ class View:
     @property
     def name(self) -> str:
         """The node as an operator knows it; an instance that never joined has only its id."""
-        return (self.node.name if self.node else self.row.name) or self.row.instance_id
+        return (self.nodes[0].name if self.nodes else self.row.name) or self.row.instance_id
+
+    @property
+    def cordoned(self) -> bool:
+        """No new pod can come to any of its nodes."""
+        return all(node.unschedulable for node in self.nodes)
 
     @property
     def holders(self) -> tuple[PodSeen, ...]:
@@ -62,7 +72,7 @@ class View:
     @property
     def enough(self) -> bool:
         """As many serve without this node as must; one that is dead serves nobody, and takes nothing with it."""
-        none_less = self.remaining > 0 and self.node is not None and dead(self.node, self.now)
+        none_less = self.remaining > 0 and bool(self.nodes) and all(dead(node, self.now) for node in self.nodes)
         return self.remaining >= self.needed or none_less
 
     @property
@@ -108,10 +118,10 @@ def terminate_key(row: Node) -> str:
 def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundings | None = None) -> View:
     """Put together what was seen of one node that must go; `around`: what all of them share, worked out once."""
     around = around or Surroundings.of(seen, record, now)
-    node = seen.node_of(row.instance_id)
-    name = node.name if node else row.name
-    fresh = name is None or name in seen.fresh
-    pods = () if name is None else seen.fresh.get(name, seen.pods_on(name))
+    nodes = seen.nodes_on(row.instance_id)
+    names = knowing.names(row, nodes)
+    fresh = all(name in seen.fresh for name in names)
+    pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
     blocked = timedelta(seconds=record.plan.settings.blocked_seconds)
@@ -121,10 +131,11 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         now=now,
         group=seen.group(row.group),
         instance=seen.instance(row.instance_id),
-        node=node,
+        nodes=nodes,
         pods=pods,
         fresh=fresh,
-        remaining=around.serving[row.group].without(row.instance_id, leaving(pods), node),
+        unknown=knowing.unknown(row, seen, record, now),
+        remaining=around.serving[row.group].without(row.instance_id, leaving(pods), next(iter(nodes), None)),
         coming=around.coming,
         overdue=late and row.role == "old",
         given_up=late and row.role == "surplus",

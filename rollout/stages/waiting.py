@@ -24,6 +24,8 @@ def decide(view: View) -> Step:
         return Step(effects=guards, waits_for="taint and protection")
     if holds(view):
         return Step(trigger="drain")
+    if view.unknown:
+        return not_known(view)
     if view.may_kill or not view.holders:
         return view.short("to be drained")
     names = in_words(view.holders)
@@ -35,7 +37,16 @@ def holds(view: View) -> bool:
     served = view.instance is None or view.instance.in_service
     kept = view.given_up and view.leaving
     free = view.may_kill or not view.holders
-    return served and not kept and not _guards(view) and free and view.enough
+    return served and not kept and not view.unknown and not _guards(view) and free and view.enough
+
+
+def not_known(view: View) -> Step:
+    """Wait until it is known which pods run here; when the margin after the deadline is over, a person must see."""
+    why = f"{view.name} waits for {view.unknown}"
+    reboot = f"aws ec2 reboot-instances --instance-ids {view.row.instance_id}"
+    hint = f"if nothing runs there that must not end: {reboot}; its kubelet then registers"
+    halt = Halt(why, f"{hint}; when it has: rollout resume {view.record.id}") if view.out_of_time else None
+    return Step(waits_for=view.unknown, halt=halt)
 
 
 def _guards(view: View) -> tuple[Effect, ...]:
@@ -45,18 +56,19 @@ def _guards(view: View) -> tuple[Effect, ...]:
         effects.append(
             Protect(group=view.row.group, instance_ids=(view.row.instance_id,), protected=True, occasion=view.occasion)
         )
-    if view.node and view.node.tainted(settings.taint_key) != "NoSchedule":
-        effects.append(
-            TaintNode(
-                node=view.node.name,
-                uid=view.node.uid,
-                instance_id=view.row.instance_id,
-                taint_key=settings.taint_key,
-                value=view.record.id,
-                effect="NoSchedule",
-                occasion=f"drain.{view.occasion}",
-            )
+    effects += [
+        TaintNode(
+            node=node.name,
+            uid=node.uid,
+            instance_id=view.row.instance_id,
+            taint_key=settings.taint_key,
+            value=view.record.id,
+            effect="NoSchedule",
+            occasion=f"drain.{view.occasion}",
         )
+        for node in view.nodes
+        if not node.doubt and node.tainted(settings.taint_key) != "NoSchedule"
+    ]
     return tuple(effects)
 
 

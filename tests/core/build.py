@@ -256,6 +256,11 @@ def _joined(groups: tuple[GroupSeen, ...], but: set[str]) -> tuple[NodeSeen, ...
     return tuple(node(name) for name in names if name not in but)
 
 
+#: The old node that its host's first name left behind: another Node object of the same instance.
+STALE = node("localhost", "NoSchedule", instance_id="i-o1", ready=False)
+#: For `looked`: no Node was ever seen of the instance.
+NEVER_JOINED: Any = {"unjoined": ("o1",), "row_": {"name": None, "uid": None}}
+
 # ---- one node that must go ------------------------------------------------------------------------------------------
 
 

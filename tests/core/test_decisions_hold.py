@@ -302,7 +302,8 @@ def assert_harmless(it: View) -> None:
                 assert effect.instance_id == it.row.instance_id
                 assert it.fresh
                 assert not it.leaving
-                assert it.node is None or it.node.unschedulable
+                assert not it.unknown
+                assert it.cordoned
                 assert it.instance
                 assert it.instance.in_service
                 assert not it.instance.protected

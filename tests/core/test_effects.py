@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from rollout.effects import Base, Effect, OnGroup, OnNode
+from rollout.effects import Base, Cordon, Effect, OnGroup, OnNode
 from rollout.plan import Sizes
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen, Taint
 from tests import samples as e
@@ -135,6 +135,14 @@ def test_a_node_that_is_gone_leaves_nothing_to_send(effect: Effect) -> None:
     """Neither without its node nor on a node made anew is an effect on a node ever sent again."""
     assert effect.landed(seen(surged(), unjoined=("o1",))) is True
     assert effect.landed(seen(REMADE)) is True
+
+
+def test_an_effect_on_one_of_two_nodes_of_an_instance_is_seen_on_that_one() -> None:
+    """Another Node object of the same instance does not stand for it."""
+    cordon = Cordon(node="o1", uid="uid-o1", instance_id="i-o1")
+    stale = node("a", instance_id="i-o1", ready=False, unschedulable=True)
+    assert cordon.landed(seen(surged(), node("o1"), stale)) is False
+    assert cordon.landed(seen(surged(), node("o1", unschedulable=True), replace(stale, unschedulable=False))) is True
 
 
 def test_the_tables_know_every_kind() -> None:

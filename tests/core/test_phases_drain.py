@@ -86,6 +86,28 @@ def test_merges(world: Seen, journal: Record, now: datetime, expected: Answer) -
     check(drain, world, journal, now, expected)
 
 
+@pytest.mark.parametrize(
+    ("row_", "found", "joins"),
+    [
+        pytest.param({"name": None, "uid": None}, (node("o1", ready=False),), "uid-o1", id="it joins at last"),
+        pytest.param({}, (node("o1", uid="another"),), "another", id="it registers again"),
+        pytest.param({}, (node("o1", uid="another", ready=False),), None, id="nobody reports by it yet"),
+        pytest.param({}, (node("a", instance_id="i-o1", ready=False), node("o1")), None, id="the living one is known"),
+        pytest.param({"uid": "stale"}, (node("a", instance_id="i-o1", uid="stale", ready=False), node("o1")), "uid-o1",
+                     id="the living one comes second"),
+        pytest.param({"uid": None}, (node("o1", doubt="no"),), None, id="it may be another's"),
+    ],
+)  # fmt: skip
+def test_the_node_by_which_a_kubelet_reports_is_noted(
+    row_: dict[str, Any], found: tuple[Any, ...], joins: str | None
+) -> None:
+    """A row learns which Node its instance has now, before anything is decided from it."""
+    journal = record(nodes=(replace(row("i-o1", W), **row_), row("i-o2", W)))
+    decision = drain.decide(seen(surged(), *found, *BOTH_BUSY, fresh=FRESH), journal, NOW)
+    nodes = decision.nodes if isinstance(decision, Act) else ()
+    assert [(one.instance_id, one.uid) for one in nodes] == ([("i-o1", joins)] if joins else [])
+
+
 LIGHT = (pod("b", "o2", owner=owned("DaemonSet")),)
 OTHER = (node_group("g"), node_group("h"))
 TWO_GROUPS = record(

@@ -89,3 +89,24 @@ def test_nodes_of_a_group_are_those_of_its_living_instances() -> None:
     group = found(instance("i-a", 1), instance("i-b", 1, lifecycle="Terminating"), instance("i-c", 1))
     world = seen(group, node("a"), node("b"), unjoined=("c",))
     assert [one.name for one in world.nodes_of(group)] == ["a"]
+
+
+def test_all_nodes_of_an_instance_are_seen_the_living_one_first() -> None:
+    """A stale Node object counts beside the living one, and one that also claims another instance for both."""
+    stale, living = node("a", ready=False), node("z", instance_id="i-a")
+    odd = node("m", instance_id="i-x", claims=frozenset({"i-a"}), ready=False)
+    group = found(instance("i-a", 1))
+    world = seen(group, stale, living, odd)
+    assert world.node_of("i-a") == living
+    assert world.nodes_on("i-a") == (living, stale, odd)
+    assert world.nodes_on("i-x") == (odd,)
+    assert world.nodes_of(group) == (living, stale)
+    assert node("s", instance_id=None, claims=frozenset({"i-a"})).instances == {"i-a"}
+
+
+def test_a_stale_node_without_labels_does_not_make_selector_and_groups_disagree() -> None:
+    """The labels of an instance are those of its living node."""
+    labels = {"role": "worker"}
+    world = seen(found(instance("i-a", 1)), node("z", instance_id="i-a", labels=labels), node("a", ready=False))
+    assert world.selected_otherwise(labels) == ()
+    assert world.selected_otherwise({"role": "x"}) == ("z",)

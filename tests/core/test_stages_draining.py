@@ -15,7 +15,7 @@ from rollout.seen import NodeSeen, PodSeen
 from rollout.stages import draining
 from rollout.stages.draining import STUCK_AFTER
 from rollout.stages.view import View
-from tests.core.build import NOW, at, bare, looked, node, owned, pod, unsettled
+from tests.core.build import NEVER_JOINED, NOW, at, bare, looked, node, owned, pod, unsettled
 from tests.core.tables import Told, check_stage, goes, sends, stays
 
 STAGE = Stage.DRAINING
@@ -66,10 +66,10 @@ def asked(effect: Effect, last: datetime, first: datetime) -> dict[str, Any]:
                      id="cordon before anything else"),
         pytest.param(emptied(row_={"round": 3}, it=node("o1"), round=2), sends("cordon:o1:2.3"), id="a later passage"),
         pytest.param(emptied(fresh=()), stays("a fresh list"), id="the watch is not enough"),
-        pytest.param(looked(STAGE, unjoined=("o1",), fresh=(), row_={"name": None, "uid": None}), goes("release"),
+        pytest.param(looked(STAGE, fresh=(), now=at(1200), **NEVER_JOINED), goes("release"),
                      id="never joined"),
-        pytest.param(looked(STAGE, unjoined=("o1",)), goes("release"), id="its node object is gone, and its pods"),
-        pytest.param(looked(STAGE, WEB, unjoined=("o1",)), sends(evict(WEB)),
+        pytest.param(looked(STAGE, unjoined=("o1",)), goes("back"), id="its node object is gone, and its pods"),
+        pytest.param(looked(STAGE, WEB, unjoined=("o1",)), goes("back"),
                      id="its node object is gone, a pod is not"),
         pytest.param(emptied(JOB), goes("back"), id="a Job turned up"),
         pytest.param(emptied(WEB, JOB), goes("back"), id="a Job turned up beside others: nobody is evicted"),

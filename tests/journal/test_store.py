@@ -370,6 +370,15 @@ def test_node_moves(journal: SqlJournal) -> None:
     assert texts(journal)[-1] == "i-9 WAITING → GONE: spot reclaimed it"
 
 
+def test_a_node_registers(journal: SqlJournal) -> None:
+    """A row gets the name and uid by which its kubelet reports now; all else of it stays, and history tells of it."""
+    journal.intend(ID, (), (), (), [OLD, SURPLUS], NOW)
+    again = replace(OLD, name="another", uid="u-another")
+    journal.intend(ID, (), (), (), [again], later(1))
+    assert journal.load(ID).nodes == (again, SURPLUS)
+    assert "has registered as another, uid u-another" in texts(journal)[-1]
+
+
 def test_no_such_move(journal: SqlJournal) -> None:
     """A move that the table does not know, or of a node that must not go, is refused and nothing is kept."""
     journal.intend(ID, (), (), (), [OLD], NOW)

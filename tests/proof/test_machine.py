@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
@@ -40,7 +41,8 @@ BOUND = 2400 + TTL_SECONDS + LATE_SECONDS
 
 RUNNERS = st.sampled_from(["A", "B"])
 POINTS = st.integers(1, 60)
-GROUPS = st.sampled_from(["workers", "batch"])
+GROUP_NAMES = ("workers", "batch")
+GROUPS = st.sampled_from(GROUP_NAMES)
 HALTED = 1
 
 _PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+) --desired-capacity (\d+)")
@@ -246,6 +248,9 @@ class Rollout(RuleBasedStateMachine):
         for group, number in [*_PUT_BACK.findall(told), *_AT_THE_START.findall(told)]:
             fields = {"DesiredCapacity": int(number)}
             self._world.post("/world", {"do": "update_group", "group": group, "fields": fields})
+        for group, which in product(GROUP_NAMES, range(2)) if "reboot-instances" in told else ():
+            with suppress(urllib.error.HTTPError):  # that one is gone already
+                self._world.post("/world", {"do": "reboot_instance", "group": group, "which": which})
 
 
 def play(site: Site, server: Server | None, item: int, examples: int) -> None:

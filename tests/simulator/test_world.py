@@ -140,6 +140,23 @@ def test_a_deleted_node_object_takes_its_pods_with_it() -> None:
     assert phases(one, "web") == ["Running", "Running"]
 
 
+def test_a_kubelet_registers_again_only_when_its_instance_is_rebooted() -> None:
+    """Until then nothing tells of the instance; then there is another Node object of the same name and instance."""
+    one = world()
+    first = node_names(one)[0]
+    before = one.store.get("nodes", None, first)
+    assert before is not None
+    one.do({"do": "delete_node", "group": "g", "which": 0})
+    passes(one, 600)
+    assert one.store.get("nodes", None, first) is None
+    one.do({"do": "reboot_instance", "group": "g", "which": 0})
+    one.do({"do": "reboot_instance", "group": "g", "which": 1})
+    after = one.store.get("nodes", None, first)
+    assert after is not None
+    assert after["spec"]["providerID"] == before["spec"]["providerID"]
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+
+
 # -- what goes wrong
 
 

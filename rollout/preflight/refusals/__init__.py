@@ -25,6 +25,7 @@ REASONS: dict[Reason, tuple[str, ...]] = {
     cluster.unfinished: ("groups",),
     cluster.strangers: ("groups",),
     cluster.unmatched: ("groups",),
+    cluster.contradictory: ("groups",),
     cluster.of_another_cluster: ("groups", "scouted"),
     cluster.selected_otherwise: ("groups",),
     cluster.our_own_node: ("groups",),

@@ -11,8 +11,6 @@ from rollout.seen import HELD_BEFORE, SCALE_DOWN_DISABLED, NodeSeen, Seen
 
 #: Names that one line lists at most.
 _NAMED = 5
-#: How EKS labels nodes that run on no instance of this account: "fargate", "hybrid".
-_COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 
 
 def marked(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -82,13 +80,25 @@ def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
 def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
     """An instance at work has no node, and some node says not on which instance it runs: its Jobs might be there."""
     nodes = {node.instance_id for node in found.nodes}
-    silent = [node.name for node in found.nodes if not node.instance_id and _COMPUTE_TYPE not in node.labels]
+    silent = [node.name for node in found.nodes if not node.placed]
     for group in found.groups if silent else ():
         alone = [one.id for one in group.instances if one.in_service and one.id not in nodes]
         if alone:
             theirs, names = ", ".join(alone[:_NAMED]), ", ".join(silent[:_NAMED])
             hint = "kubectl get nodes -o custom-columns=NODE:.metadata.name,ID:.spec.providerID; every node needs one"
             yield Refusal(f"no node names {theirs} of {group.name}, and {names} has no providerID", hint)
+
+
+def contradictory(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A node of the groups names one instance as its provider, and another in its name, labels or annotations."""
+    for group in found.groups:
+        theirs = {instance.id for instance in group.instances}
+        for node in found.nodes:
+            if node.doubt and theirs & node.instances:
+                hint = (
+                    f"kubectl get node {node.name} -o yaml; delete the Node object that is wrong, or end its instance"
+                )
+                yield Refusal(f"it is not clear on which instance of {group.name} {node.name} runs: {node.doubt}", hint)
 
 
 def of_another_cluster(found: Survey, request: Request) -> Iterator[Refusal]:

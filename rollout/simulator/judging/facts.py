@@ -35,8 +35,8 @@ class Seen:
 
 
 def ours(change: Change) -> bool:
-    """Whether a client made it."""
-    return change.actor.startswith("client:")
+    """Whether a runner made it: other clients, such as kubectl, are somebody else's."""
+    return change.actor.startswith("client:") and change.actor != "client:other"
 
 
 def by_third_party(change: Change) -> bool:

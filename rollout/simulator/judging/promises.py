@@ -215,6 +215,12 @@ class OnceOnly(Promise):
             what = f"{change.object} {change.field}: {change.before!r} became {change.after!r} once more"
             self.check(change.at, kept=not self._repeats(change), broken=what)
         self._last[change.object, change.field] = change
+        if change.field == "exists" and change.object.startswith("node/") and change.after:
+            self._forget(change.object)
+
+    def _forget(self, name: str) -> None:
+        """Another node has the name now: what was done to the one before was not done to it."""
+        self._applied = Counter({effect: count for effect, count in self._applied.items() if effect[0] != name})
 
     def _judge_decrement(self, lowered: Change, *, goes: bool) -> None:
         broken = f"{lowered.object}: desired was lowered to {lowered.after} for an instance that was going already"

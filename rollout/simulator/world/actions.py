@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rollout.simulator.cloud.cloud import Cloud
     from rollout.simulator.cloud.model import Instance
     from rollout.simulator.kube.store import Store
+    from rollout.simulator.world.nodes import Nodes
     from rollout.simulator.world.pods import Object
 
 
@@ -28,6 +29,7 @@ class Acted(Protocol):
 
     store: Store
     cloud: Cloud
+    nodes: Nodes
 
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
@@ -141,6 +143,16 @@ class DeleteNode(_OnNode):
         world.store.delete("nodes", None, self.instance(world).dns)
 
 
+class RebootInstance(_OnNode):
+    """Reboot an instance: its kubelet registers again where its Node object was deleted."""
+
+    do: Literal["reboot_instance"]
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.nodes.register(self.instance(world))
+
+
 class Cordon(_OnNode):
     """Make a node unschedulable, or with ``on: false`` schedulable."""
 
@@ -229,6 +241,7 @@ Action = Annotated[
     | UpdateGroup
     | TerminateInstance
     | DeleteNode
+    | RebootInstance
     | Cordon
     | Untaint
     | TaintNode

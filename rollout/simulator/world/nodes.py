@@ -62,6 +62,11 @@ class Nodes:
         name = self.node_of.get(instance.id)
         return name is not None and self._is(instance, name)
 
+    def register(self, instance: Instance) -> None:
+        """The kubelet starts once more: where its Node object is gone it makes another one."""
+        if self._store.get("nodes", None, instance.dns) is None:
+            self._join(instance, self._scenario.group(instance.group))
+
     def shutting_down(self, instance: Instance) -> None:
         """EC2 takes the instance away: its containers die now, its node is missed later."""
         self._gone.add(instance.id)
@@ -70,7 +75,7 @@ class Nodes:
             return
         self._kubelet.node_dies(node)
         self._later(TO_NOT_READY, "not ready", instance, lambda: self._missed(instance, node))
-        self._later(TO_REMOVAL, "removed", instance, lambda: self._remove(instance, node))
+        self._later(TO_REMOVAL, "removed", instance, lambda: self._remove(instance))
 
     def _later(self, after: Range, what: str, instance: Instance, action: Callable[[], None]) -> None:
         self._clock.after(after.draw(self._scenario.seed, what, instance.group, instance.ordinal), action)
@@ -94,7 +99,9 @@ class Nodes:
     def _start_mirror_pods(self, instance: Instance, node: Object) -> None:
         for mirror in self._scenario.workloads.mirror_pods:
             if mirror.group in (None, instance.group):
-                self._store.create("pods", mirror_object(mirror.name, mirror.namespace, node))
+                pod = mirror_object(mirror.name, mirror.namespace, node)
+                if self._store.get("pods", mirror.namespace, pod["metadata"]["name"]) is None:
+                    self._store.create("pods", pod)
 
     def _ready(self, instance: Instance, name: str) -> None:
         self._change(instance, name, lambda node: set_condition(node, "True", "KubeletReady", self._clock.now))
@@ -113,11 +120,14 @@ class Nodes:
 
     def _is(self, instance: Instance, name: str) -> bool:
         node = self._store.get("nodes", None, name)
-        return node is not None and bool(node["spec"]["providerID"] == instance.provider_id)
+        return node is not None and bool(node["spec"].get("providerID") == instance.provider_id)
 
-    def _remove(self, instance: Instance, name: str) -> None:
-        if self._is(instance, name):
-            self._store.delete("nodes", None, name)
+    def _remove(self, instance: Instance) -> None:
+        """The cloud controller removes every Node object of an instance that is gone."""
+        names = [node["metadata"]["name"] for node in self._store.list("nodes")]
+        for name in names:
+            if self._is(instance, name):
+                self._store.delete("nodes", None, name)
 
     def _on_node(self, event: str, node: Object, previous: Object | None) -> None:
         name = node["metadata"]["name"]

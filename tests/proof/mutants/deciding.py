@@ -61,7 +61,7 @@ MUTANTS = (
         name="drained-by-the-cache",
         breaks="That a node is empty is taken from the watch, which may be behind, not from a fresh list.",
         file="rollout/stages/view.py",
-        old="fresh = name is None or name in seen.fresh",
+        old="fresh = all(name in seen.fresh for name in names)",
         new="fresh = True",
         killers=(
             "tests/core/test_stages.py::test_released[not fresh]",
@@ -75,6 +75,26 @@ MUTANTS = (
         old="row.stage in {Stage.DRAINING, Stage.RELEASED}",
         new="row.stage in {Stage.DRAINING}",
         killers=("tests/core/test_phases_observe.py::test_pods_past_the_cache",),
+    ),
+    Mutant(
+        name="one-node-object-of-two",
+        breaks="Of several Node objects of one instance only one counts: pods of the others are not seen.",
+        file="rollout/seen.py",
+        old="return self._nodes.get(instance_id, ())\n",
+        new="return self._nodes.get(instance_id, ())[:1]\n",
+        killers=("tests/core/test_stages.py::test_waiting", "tests/core/test_stages.py::test_released"),
+    ),
+    Mutant(
+        name="no-node-means-empty",
+        breaks="An instance whose Node object was deleted is taken for empty: nobody sees what its kubelet still runs.",
+        file="rollout/stages/view.py",
+        old="unknown=knowing.unknown(row, seen, record, now),",
+        new='unknown="",',
+        killers=(
+            "tests/core/test_stages.py::test_waiting",
+            "tests/core/test_stages.py::test_released",
+            "tests/core/test_stages_draining.py::test_before_the_deadline",
+        ),
     ),
     Mutant(
         name="no-floor",

@@ -1,0 +1,58 @@
+"""Whether it is known which pods run on an instance: "no pods seen" does not say that there are none.
+
+The kubelet goes on with its containers when somebody deletes its Node object, and Kubernetes then removes their pods
+from the API without asking it. So an instance counts as empty only by a Node object that is its own: the one that its
+row knows, or one by which its kubelet reports now. One for which no Node was ever seen has no kubelet that was given
+pods, once its time to become Ready is over; but only where every Node says on which instance it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from rollout.machine import Stage
+from rollout.plan import Node
+from rollout.record import Record
+from rollout.seen import NodeSeen, Seen
+
+
+def names(row: Node, nodes: tuple[NodeSeen, ...]) -> tuple[str, ...]:
+    """Return the names under which pods of this instance may be listed."""
+    # A Node object may be deleted under a running instance: its pods are still listed by its name.
+    known = (row.name,) if row.name else ()
+    return tuple(dict.fromkeys((*(node.name for node in nodes), *known)))
+
+
+def unknown(row: Node, seen: Seen, record: Record, now: datetime) -> str:
+    """Say why it is not known which pods run on an instance; "" where it is."""
+    nodes = seen.nodes_on(row.instance_id)
+    doubtful = next((node for node in nodes if node.doubt), None)
+    if doubtful:
+        return f"it to be clear on which instance {doubtful.name} runs: {doubtful.doubt}"
+    if row.name is None and not nodes:
+        return _never_joined(row, seen, record, now)
+    if row.uid is not None and not any(node.uid == row.uid or node.ready for node in nodes):
+        return f"its kubelet to register again: Node {row.name} was deleted, its containers may run on"
+    return ""
+
+
+def joined(row: Node, seen: Seen) -> Node | None:
+    """Return a row with the Node by which its kubelet reports now, None where the row says so already."""
+    living = seen.node_of(row.instance_id)
+    if living is None or living.doubt or living.uid == row.uid or not (living.ready or row.uid is None):
+        return None
+    return replace(row, name=living.name, uid=living.uid)
+
+
+def _never_joined(row: Node, seen: Seen, record: Record, now: datetime) -> str:
+    silent = next((node.name for node in seen.nodes if not node.placed), None)
+    if silent:
+        return f"its node, and {silent} does not say on which instance it runs (no providerID)"
+    settings = record.plan.settings
+    if record.drain_deadline is None:
+        return "its node"
+    begun = record.drain_deadline - timedelta(seconds=settings.drain_seconds)
+    since = max(begun, row.since) if row.stage is Stage.WAITING else begun
+    until = since + timedelta(seconds=settings.ready_seconds)
+    return "" if now >= until else f"its node until {until:%H:%M:%S} UTC: none has joined yet"

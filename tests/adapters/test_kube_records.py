@@ -1,0 +1,54 @@
+"""What a Node object says of the instance that it runs on, and whether it contradicts itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollout.adapters.kube_records import node
+
+ID, OTHER = "i-0aaaaaaaaaaaaaaa1", "i-0bbbbbbbbbbbbbbb2"
+CSI = "csi.volume.kubernetes.io/nodeid"
+
+
+def made(name: str = "ip-10-0-0-1.ec2.internal", **changes: Any) -> Any:
+    """A node of `ID`, as Kubernetes gives it."""
+    metadata = {"name": name, "uid": "u", "labels": {}, "annotations": {}, **changes.pop("metadata", {})}
+    addresses = [{"type": "InternalIP", "address": address} for address in changes.pop("addresses", ["10.0.0.1"])]
+    spec = {"providerID": f"aws:///eu-west-1a/{ID}", **changes}
+    return node({"metadata": metadata, "spec": spec, "status": {"addresses": addresses}})
+
+
+@pytest.mark.parametrize(
+    ("found", "claims", "says"),
+    [
+        pytest.param(made(), set(), "", id="plain"),
+        pytest.param(made(f"{ID}.ec2.internal"), set(), "", id="named by its instance"),
+        pytest.param(made(f"{OTHER}.ec2.internal"), {OTHER}, "its name names", id="named by another"),
+        pytest.param(made(metadata={"labels": {"alpha.eksctl.io/instance-id": ID}}), set(), "", id="eksctl's label"),
+        pytest.param(made(metadata={"labels": {"alpha.eksctl.io/instance-id": OTHER}}), {OTHER},
+                     "its label alpha.eksctl.io/instance-id names", id="another in eksctl's label"),
+        pytest.param(made(metadata={"labels": {"kubernetes.io/hostname": f"{OTHER}.x"}}), {OTHER}, "hostname names",
+                     id="another in its hostname"),
+        pytest.param(made(metadata={"annotations": {CSI: f'{{"ebs.csi.aws.com":"{ID}","s3.csi.aws.com":"ip-1"}}'}}),
+                     set(), "", id="the storage driver's name"),
+        pytest.param(made(metadata={"annotations": {CSI: f'{{"efs.csi.aws.com":"{OTHER}"}}'}}), {OTHER},
+                     f"its annotation {CSI} names", id="another in the storage driver's name"),
+        pytest.param(made(metadata={"annotations": {CSI: "spoilt"}}), set(), "", id="an annotation that is no JSON"),
+        pytest.param(made(metadata={"annotations": {CSI: "[1]"}}), set(), "", id="an annotation of another form"),
+        pytest.param(made(f"{OTHER}.ec2.internal", providerID=""), {OTHER}, "its providerID names no instance",
+                     id="no providerID"),
+        pytest.param(made("i-am-a-node.example.com"), set(), "", id="a name that only begins so"),
+        pytest.param(made(addresses=["10.0.0.7", "10.0.1.7"]), set(),
+                     "its name says 10.0.0.1, its own addresses are 10.0.0.7, 10.0.1.7", id="another's address"),
+        pytest.param(made(addresses=["10.0.0.1", "10.0.1.7"]), set(), "", id="one address of several"),
+        pytest.param(made(addresses=[]), set(), "", id="no addresses yet"),
+        pytest.param(made(addresses=["2600:1f14::1"]), set(), "", id="a cluster of IPv6"),
+    ],
+)  # fmt: skip
+def test_a_node_that_contradicts_itself(found: Any, claims: set[str], says: str) -> None:
+    """What name, labels, annotations and addresses say is held against the providerID."""
+    assert found.claims == claims
+    assert says in found.doubt
+    assert bool(found.doubt) is bool(says)
