@@ -9,9 +9,12 @@ STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools/.fetched
 GROOVY := $(VENV)/tools/groovy/.fetched
 PYTEST_ARGS ?=
+SHARD ?=
+SEED ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
+PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo check lint types contracts core rest test exhaustive proof proof-all durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive proof-sample proof proof-all durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
@@ -71,19 +74,24 @@ rest: $(STAMP) $(TOOLS) ## All other tests
 test: $(STAMP) $(TOOLS) ## All tests (PYTEST_ARGS="-k name" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+pythons: $(STAMP) ## Set up and try the other Pythons from 3.11 on that are here, and say which are not
+	$(BIN)/python tools/pythons.py build/pythons
+
 exhaustive: $(STAMP) $(TOOLS) ## Bad luck in mid-run, plays of Jenkins and Kubernetes, following, stopping, a lost journal
 	$(BIN)/pytest -m exhaustive $(PYTEST_ARGS)
 
-proof: $(STAMP) $(TOOLS) ## CI's share of the proof: killed, stopped, cut off and meddled with, on SQLite and on Postgres
-	@rm -rf build/proof
-	$(BIN)/pytest -m proof $(PYTEST_ARGS)
+proof-sample: $(STAMP) $(TOOLS) ## CI's part of the proof: all mutants, and of the rest a sample by a seed (SEED=COMMIT)
+	@echo "the sample of this seed, repeated on this code by: make proof-sample SEED=$(SEED)"
+	$(BIN)/pytest -m proof --sample $(SEED) $(PYTEST_ARGS)
 
-proof-all: $(STAMP) ## The whole proof: every crash point of every world, all pairs; takes days
-	@rm -rf build/proof
-	$(BIN)/pytest -m "proof or proof_all" $(PYTEST_ARGS)
+proof: $(STAMP) $(TOOLS) ## The proof: killed, stopped, cut off and meddled with; goes on where it stopped (SHARD=3/20)
+	$(PROOF) -m proof
+
+proof-all: $(STAMP) $(TOOLS) ## Beyond the proof: every crash point of every world, all pairs; days (SHARD=3/20)
+	$(PROOF) -m "proof or proof_all"
 
 durability: $(STAMP) ## Write the tables of docs/durability.md from the last results of make proof
-	$(BIN)/python tools/durability_page.py build/proof/results.jsonl docs/durability.md
+	$(BIN)/python tools/durability_page.py build/proof/last docs/durability.md
 
 coverage: $(STAMP) $(TOOLS) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)

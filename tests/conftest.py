@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from tests.postgres import Server, running
 
+pytest_plugins = ["tests.proof.choosing"]  # a run may take a part of the proof
 pytest.register_assert_rewrite("tests.e2e.proving")  # its asserts speak like those of a test
 settings.register_profile("patient", deadline=None)  # a machine that is busy with other work is no fault of ours
 settings.load_profile("patient")

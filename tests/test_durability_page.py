@@ -43,9 +43,11 @@ def test_any_kind_of_run_has_a_table() -> None:
 def test_prose_is_left_alone(tmp_path: Path) -> None:
     """What stands above the mark stays; what stood below it is replaced."""
     module = tool("durability_page")
-    results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
-    results.write_text(json.dumps(KILLED | {"passed": True}) + "\n")
+    page = tmp_path / "page.md"
+    for name in ("one", "another"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(KILLED | {"passed": True}) + "\n")
     page.write_text(f"prose\n{module.MARK}old\n")
-    module.main(results, page)
+    module.main(tmp_path, page)
     assert page.read_text().startswith(f"prose\n{module.MARK}\n## Runs\n")
+    assert "| killed once | plain | sqlite | 2 |" in page.read_text()
     assert "old" not in page.read_text()

@@ -1,6 +1,7 @@
 """Writes the tables of docs/durability.md from what the proof's runs brought.
 
-Usage: python tools/durability_page.py RESULTS PAGE. What stands above the mark in the page is left as it is.
+Usage: python tools/durability_page.py FOLDER PAGE. The folder holds a file of JSON lines for each test. What stands
+above the mark in the page is left as it is.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ def _all(some: int, number: int) -> str:
 
 def main(results: Path, page: Path) -> None:
     """Replace what stands below the mark."""
-    runs = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    files = sorted(results.glob("*.jsonl"))
+    runs = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     prose, mark, _ = page.read_text(encoding="utf-8").partition(MARK)
     page.write_text(prose + mark + tables(runs), encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Fetches the programs that the tests run and that no Python package has, into one folder: `make tools`.
 
 From Debian's or Ubuntu's packages, unpacked and not installed: nobody has to be root for it, and apt's own lists are
-not touched. Elsewhere the programs of PATH are taken.
+not touched. Elsewhere, and for what apt does not have, the programs of PATH are taken.
 """
 
 from __future__ import annotations
@@ -21,38 +21,41 @@ def main() -> None:
     """Fill the folder that the command line names."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
+    said = "There is no apt-get here."
     if shutil.which("apt-get") and shutil.which("dpkg-deb"):
         with tempfile.TemporaryDirectory(prefix="rollout-tools-") as place:
-            _from_packages(Path(place), folder)
-    else:
-        _from_path(folder)
+            said = _from_packages(Path(place), folder)
+    _from_path([program for program in PROGRAMS if not (folder / program).is_file()], folder, said)
 
 
-def _from_packages(place: Path, folder: Path) -> None:
+def _from_packages(place: Path, folder: Path) -> str:
+    """Fetch each program that apt has; return what apt said of the others."""
     (place / "lists/partial").mkdir(parents=True)
     (place / "cache/archives/partial").mkdir(parents=True)
     # As root, apt would download as the user _apt, who may not write here.
     state = [f"Dir::State::Lists={place}/lists", f"Dir::Cache={place}/cache", "APT::Sandbox::User=root"]
     apt = ["apt-get", "--quiet", "--quiet", *(f"--option={option}" for option in state)]
-    _run([*apt, "update"], place)
-    _run([*apt, "download", *PROGRAMS], place)
+    said = _run([*apt, "update"], place) + "".join(_run([*apt, "download", program], place) for program in PROGRAMS)
     for package in place.glob("*.deb"):
-        _run(["dpkg-deb", "--extract", str(package), str(place)], place)
+        said += _run(["dpkg-deb", "--extract", str(package), str(place)], place)
     for program in PROGRAMS:
-        shutil.copy(place / "usr/bin" / program, folder)
+        if (place / "usr/bin" / program).is_file():
+            (folder / program).unlink(missing_ok=True)
+            shutil.copy(place / "usr/bin" / program, folder)
+    return said
 
 
-def _run(command: Sequence[str], place: Path) -> None:
+def _run(command: Sequence[str], place: Path) -> str:
+    """Run a command; return what it said if it failed."""
     ended = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        sys.exit(f"{command[0]} failed:\n{ended.stderr}\n{_by_hand()}")
+    return f"{command[0]} failed:\n{ended.stderr}" if ended.returncode else ""
 
 
-def _from_path(folder: Path) -> None:
-    found = {program: shutil.which(program) for program in PROGRAMS}
+def _from_path(programs: Sequence[str], folder: Path, said: str) -> None:
+    found = {program: shutil.which(program) for program in programs}
     missing = [program for program, path in found.items() if not path]
     if missing:
-        sys.exit(f"There is no apt-get here, and not in PATH: {', '.join(missing)}.\n{_by_hand()}")
+        sys.exit(f"{said}\nNot in PATH either: {', '.join(missing)}.\n{_by_hand()}")
     for program, path in found.items():
         (folder / program).unlink(missing_ok=True)
         (folder / program).symlink_to(path or "")

@@ -14,7 +14,6 @@ from tests.proof.cases import CASES
 from tests.proof.engines import Postgres, Sqlite
 from tests.proof.nursery import Nursery
 from tests.proof.outcome import Reference
-from tests.proof.results import record
 from tests.proof.runs import Site, undisturbed
 
 #: The engines of journals.
@@ -24,12 +23,6 @@ ENGINES = (Sqlite.name, Postgres.name)
 SWIFT = Path("/dev/shm")  # noqa: S108  the folder in it has a name of its own
 
 References = Callable[[str, str], tuple[Site, Reference]]
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Record a test that failed: a run that never came to its end has no line of its own."""
-    if report.failed:
-        record("failed test", passed=False, test=report.nodeid)
 
 
 @pytest.fixture(scope="session")

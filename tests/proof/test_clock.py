@@ -10,7 +10,7 @@ from tests.proof.chunks import failed
 from tests.proof.conftest import ENGINES, References
 from tests.proof.outcome import Reference
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.proof(sample=2, among="clocks"), pytest.mark.timeout(3600)]
 
 #: Seconds by which a clock is wrong.
 WRONG = (10.0, 3600.0, 86400.0)

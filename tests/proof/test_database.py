@@ -8,7 +8,7 @@ from tests.proof.cases import PLAIN
 from tests.proof.conftest import References
 from tests.proof.databases import in_trouble
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.proof(sample=3, among="databases"), pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])

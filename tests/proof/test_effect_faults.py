@@ -8,7 +8,7 @@ from tests.proof.cases import EFFECTS, LATE_EFFECTS
 from tests.proof.conftest import References
 from tests.proof.faults import FAULTS, RequestFault, disturbing
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.proof(sample=5), pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["alive", "crash"])

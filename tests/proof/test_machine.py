@@ -270,14 +270,14 @@ def play(site: Site, server: Server | None, item: int, examples: int) -> None:
 pytestmark = pytest.mark.timeout(6 * 3600)
 
 
-@pytest.mark.proof
+@pytest.mark.proof(sample=1, among="orders")
 @pytest.mark.parametrize("item", range(ITEMS))
 def test_whatever_two_runners_and_the_world_do(item: int, sites: Callable[[str], Site], postgres: Server) -> None:
     """Whoever crashes, stops, goes on, meddles or fails, in any order: the rollout ends and keeps its promises."""
     play(sites("postgres"), postgres, item, EXAMPLES)
 
 
-@pytest.mark.proof
+@pytest.mark.proof(sample=1, among="orders")
 @pytest.mark.parametrize("item", range(FILE_ITEMS))
 def test_whatever_a_runner_with_a_file_and_the_world_do(item: int, sites: Callable[[str], Site]) -> None:
     """The same with a journal in a file, whose lock keeps a second runner out for as long as the first lives."""
