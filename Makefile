@@ -52,7 +52,7 @@ $(TOOLS): $(STAMP) $(GROOVY) tools/fetch_tools.py tools/oldest-pip.lock
 demo: $(STAMP) ## A whole rollout on the embedded simulated EKS, killed in the middle and resumed
 	@$(BIN)/rollout demo
 
-check: lint types contracts core rest ## All that CI asks for
+check: lint types contracts core rest ## Lint, types, contracts and all tests of every day
 
 lint: $(STAMP) ## Ruff: rules and format
 	$(BIN)/ruff check
