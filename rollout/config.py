@@ -308,6 +308,10 @@ class Config(Section):
     drain: Drain = Drain()
     deadlines: Deadlines = Deadlines()
 
+    patience: Seconds = 600.0
+    """How long a no of AWS or Kubernetes must last in mid-run (401, 403, a thing that is not known) before it is
+    believed. Default 10m: an API server that is replaced, and rights that were just given, take minutes."""
+
     poll: Annotated[Seconds, AfterValidator(_at_most_ten)] = 10.0
     """At most this long between two looks at the world. Default 10s: the most that the lease's renewal allows."""
 
@@ -347,6 +351,7 @@ class Config(Section):
             ready_seconds=self.deadlines.ready,
             drain_seconds=self.deadlines.drain,
             blocked_seconds=self.deadlines.blocked,
+            patience_seconds=self.patience,
             poll_seconds=self.poll,
             parallel=self.parallel,
         )

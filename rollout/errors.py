@@ -48,6 +48,14 @@ class Refused(EdgeError):
     """Certainly not applied, and the same request will never succeed: a person must act."""
 
 
+class Denied(Refused):
+    """The other side's own no, certainly not applied: believed for good only when it lasts.
+
+    An API server that leaves or has just begun does not know us (401, 403); rights, and things that were just made, are
+    not known everywhere at once. While a rollout is under way such an answer is asked for again, with patience.
+    """
+
+
 class Unknown(EdgeError):
     """Perhaps applied: the reply was lost, late or not to be parsed. Look before anything is sent again."""
 

@@ -7,19 +7,24 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from rollout import effects as e
-from rollout.errors import Blocked, Bug, Conflict, Gone, Refused, Retry, Unknown
+from rollout.errors import Blocked, Bug, Conflict, Denied, Gone, Refused, Retry, Unknown
 from rollout.mark import Mark
 from rollout.plan import Autoscaler
-from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
+from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Outcome, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
 
 #: Longest pause, in seconds, before a throttled or blocked request is sent again.
 LONGEST_BACKOFF = 30.0
+#: Longest pause, in seconds, that the other side may ask for: a Retry-After of a day is a fault.
+LONGEST_ASKED = 120.0
 
 
-def perform(effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], datetime], sent: int) -> Receipt:
+def perform(
+    effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], datetime], sent: int, patience: float
+) -> Receipt:
     """Send an effect once and return what came of it; `sent`: how often it was sent before.
 
+    `patience`: seconds for which a no of the other side's is asked for again before it is believed.
     Raises only what is no answer about the effect (`Lost`, `Bug`).
     """
     started = now()
@@ -27,16 +32,26 @@ def perform(effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], 
         request_id = call(effect, cluster, fleet)
     except Retry as error:
         ended = now()
-        pause = error.after if error.after is not None else min(LONGEST_BACKOFF, 2.0 ** min(sent, 10))
-        retry_at = ended + timedelta(seconds=pause)
+        retry_at = ended + timedelta(seconds=_pause(sent, error.after))
         return Receipt(effect, _not_now(error), started, ended, error.detail, error.request_id, retry_at)
     except Gone as error:
         return Receipt(effect, "gone", started, now(), error.detail, error.request_id)
+    except Denied as error:
+        ended = now()
+        lasts = sum(map(_pause, range(sent))) >= patience
+        outcome: Outcome = "rejected" if lasts else "not_applied"
+        retry_at = None if lasts else ended + timedelta(seconds=_pause(sent))
+        return Receipt(effect, outcome, started, ended, error.detail, error.request_id, retry_at)
     except Refused as error:
         return Receipt(effect, "rejected", started, now(), error.detail, error.request_id)
     except Unknown as error:
         return Receipt(effect, "unknown", started, now(), error.detail, error.request_id)
     return Receipt(effect, "ok", started, now(), request_id=request_id)
+
+
+def _pause(sent: int, asked: float | None = None) -> float:
+    """Return for how long to wait, in seconds; what the other side asks for counts as far as it is sensible."""
+    return min(LONGEST_BACKOFF, 2.0 ** min(sent, 10)) if asked is None else min(asked, LONGEST_ASKED)
 
 
 def _not_now(error: Retry) -> Literal["not_sent", "not_applied", "blocked"]:

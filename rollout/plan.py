@@ -80,6 +80,7 @@ class Settings:
     ready_seconds: float
     drain_seconds: float
     blocked_seconds: float
+    patience_seconds: float
     poll_seconds: float
     parallel: int
 

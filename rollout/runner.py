@@ -58,6 +58,7 @@ class Runner:
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
     _blind: datetime | None = field(default=None, init=False)
+    _denied: datetime | None = field(default=None, init=False)
 
     def run(self) -> Ended:
         """Tick until the rollout is done or halted, or until somebody asks to stop.
@@ -101,12 +102,11 @@ class Runner:
         try:
             seen: Seen = PHASES[record.phase].observe(record, self.cluster, self.fleet)
         except (Retry, Unknown) as error:
-            if not self.stop():  # then it was not asked at all: that is no trouble to be noted
-                self._look_later(record, error.detail)
+            self._denied = None
+            self._look_later(record, error.detail)
             return None
         except Refused as error:
-            hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
-            self._halt(Halt(f"{record.phase.value} cannot look: {error.detail}", hint), record, self.clock.now())
+            self._look_denied(record, error.detail)
             return None
         self._look_again(record, self.clock.now())
         return seen
@@ -147,7 +147,8 @@ class Runner:
 
     def _perform(self, effect: Effect, record: Record) -> Receipt:
         row = record.row(effect.key)
-        return perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0)
+        patience = record.plan.settings.patience_seconds
+        return perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0, patience)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
         entered = step(record.phase, "advance")
@@ -167,6 +168,8 @@ class Runner:
 
     def _look_later(self, record: Record, detail: str) -> None:
         """Say once that we are blind, whatever the reasons are from then on: a person cannot tell them apart."""
+        if self.stop():  # then it was not asked at all: that is no trouble to be noted
+            return
         now = self.clock.now()
         if self._blind is None:
             self._blind = now
@@ -174,7 +177,18 @@ class Runner:
         self._tell(record, detail)
         self.clock.wait(now + timedelta(seconds=BLIND_PAUSE))
 
+    def _look_denied(self, record: Record, detail: str) -> None:
+        """Believe a no only when it lasts: an answer of a moment is not a fact."""
+        now = self.clock.now()
+        self._denied = self._denied or now
+        if self.stop() or now < self._denied + timedelta(seconds=record.plan.settings.patience_seconds):
+            self._look_later(record, detail)
+            return
+        hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
+        self._halt(Halt(f"{record.phase.value} cannot look: {detail}", hint), record, now)
+
     def _look_again(self, record: Record, now: datetime) -> None:
+        self._denied = None
         if self._blind is not None:
             minutes = (now - self._blind).total_seconds() / 60
             self.journal.note(record.id, "note", f"can look again, after {minutes:.0f} min", now)

@@ -65,6 +65,7 @@ SETTINGS = Settings(
     ready_seconds=1200,
     drain_seconds=7200,
     blocked_seconds=900,
+    patience_seconds=600,
     poll_seconds=10,
     parallel=2,
 )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rollout.effects import Effect
-from rollout.errors import Blocked, Bug, Conflict, EdgeError, Gone, Lost, Refused, Retry, Unknown
-from rollout.perform import LONGEST_BACKOFF, perform
+from rollout.errors import Blocked, Bug, Conflict, EdgeError, Denied, Gone, Lost, Refused, Retry, Unknown
+from rollout.perform import LONGEST_ASKED, LONGEST_BACKOFF, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
@@ -46,7 +46,7 @@ def ticking() -> Callable[[], datetime]:
 
 
 def done(effect: Effect, port: Any, sent: int = 0) -> Receipt:
-    return perform(effect, port, port, ticking(), sent)
+    return perform(effect, port, port, ticking(), sent, patience=600)
 
 
 WHERE = Autoscaler("kube-system", "cluster-autoscaler")
@@ -138,11 +138,19 @@ def test_each_failure_is_an_outcome(error: EdgeError, outcome: str) -> None:
 @pytest.mark.parametrize(
     ("after", "sent", "pause"),
     [(None, 0, 1), (None, 1, 2), (None, 4, 16), (None, 5, LONGEST_BACKOFF), (None, 2000, LONGEST_BACKOFF), (10, 3, 10),
-     (0, 3, 0), (90, 0, 90)],
+     (0, 3, 0), (90, 0, 90), (86400, 0, LONGEST_ASKED), (float("inf"), 0, LONGEST_ASKED)],
 )  # fmt: skip
 def test_pauses(after: float | None, sent: int, pause: float) -> None:
-    """A pause is what the other side asks for, else it doubles up to the longest."""
+    """A pause is what the other side asks for within reason, else it doubles up to the longest."""
     assert done(e.END, Recorder(Retry("later", after=after)), sent).retry_at == at(1 + pause)
+
+
+@pytest.mark.parametrize(("sent", "outcome"), [(0, "not_applied"), (23, "not_applied"), (24, "rejected"), (99, "rejected")])
+def test_a_no_of_the_other_side_is_believed_when_it_lasts(sent: int, outcome: str) -> None:
+    """It is asked for again until the pauses between its tries make up the patience."""
+    receipt = done(e.END, Recorder(Denied("not authorized", request_id="r")), sent)
+    assert (receipt.outcome, receipt.detail, receipt.request_id) == (outcome, "not authorized", "r")
+    assert (receipt.retry_at is None) is (outcome == "rejected")
 
 
 @pytest.mark.parametrize("error", [Lost("taken over"), Bug("impossible")], ids=str)

@@ -293,7 +293,7 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        pytest.param(lambda toy: toy.blind.append(Refused("not authorized")),
+        pytest.param(lambda toy: toy.blind.extend([Refused("not authorized")] * 99),
                      "PLANNED cannot look: not authorized", id="no right to look"),
         pytest.param(lambda toy: toy.group_.clear(),
                      "PLANNED cannot look: Auto Scaling group g does not exist any more", id="a group was deleted"),
@@ -303,10 +303,24 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
     ],
 )  # fmt: skip
 def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Callable[[Toy], None], says: str) -> None:
-    """A person is told what is missing, by the phase that needs it."""
+    """A person is told what is missing, by the phase that needs it, once it has been so for as long as we have patience."""
     spoil(toy)
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == says
+    [blind] = [event.at for event in journal.events(ID) if event.text.startswith("cannot look, trying again")]
+    assert timedelta(minutes=10) <= toy.now_ - blind < timedelta(minutes=11)
+
+
+@pytest.mark.parametrize("between", [None, Retry("503")])
+def test_a_no_of_a_moment_is_no_fact(journal: SqlJournal, toy: Toy, between: EdgeError | None) -> None:
+    """What is refused now and again, while looks succeed or are lost in between, halts nothing."""
+    begin(journal, toy)
+    runner = again(journal, toy)
+    for error in [Refused("401"), between] * 20:
+        toy.blind = [error] if error else []
+        runner._tick(journal.load(ID))
+        toy.now_ += timedelta(minutes=1)
+    assert journal.load(ID).halted is None
 
 
 def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy) -> None:
