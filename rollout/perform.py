@@ -10,7 +10,7 @@ from rollout import effects as e
 from rollout.errors import Blocked, Bug, Conflict, Denied, Gone, Refused, Retry, Unknown
 from rollout.mark import Mark
 from rollout.plan import Autoscaler
-from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Outcome, Receipt
+from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
 
 #: Longest pause, in seconds, before a throttled or blocked request is sent again.
@@ -38,10 +38,10 @@ def perform(
         return Receipt(effect, "gone", started, now(), error.detail, error.request_id)
     except Denied as error:
         ended = now()
-        lasts = sum(map(_pause, range(sent))) >= patience
-        outcome: Outcome = "rejected" if lasts else "not_applied"
-        retry_at = None if lasts else ended + timedelta(seconds=_pause(sent))
-        return Receipt(effect, outcome, started, ended, error.detail, error.request_id, retry_at)
+        if sum(map(_pause, range(sent))) >= patience:
+            return Receipt(effect, "rejected", started, ended, error.detail, error.request_id)
+        retry_at = ended + timedelta(seconds=_pause(sent))
+        return Receipt(effect, "not_applied", started, ended, error.detail, error.request_id, retry_at)
     except Refused as error:
         return Receipt(effect, "rejected", started, now(), error.detail, error.request_id)
     except Unknown as error:

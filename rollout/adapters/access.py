@@ -99,7 +99,7 @@ class Account:
         """Ask AWS who we are: account id and ARN."""
         with translated(mutating=False):
             answer = self.reading("sts").get_caller_identity()
-        return answer["Account"], answer["Arn"]
+            return answer["Account"], answer["Arn"]
 
 
 def quieten() -> None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from rollout.adapters import aws_records as records
 from rollout.adapters.aws_errors import code_of, translated
-from rollout.errors import Bug, Retry
+from rollout.errors import Bug, EdgeError, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.
 _PAGE = 100
+# Pages of one list, at most: what hands out more of them does not come to an end.
+_PAGES = 1000
 #: How long a failed scaling activity is news.
 _NEWS = timedelta(hours=1)
 
@@ -45,6 +47,7 @@ class AwsFleet:
 
     # ---- reads
 
+    @translated(mutating=False)
     def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
         groups = {raw["AutoScalingGroupName"]: records.group(raw) for raw in self._groups(names)}
         return tuple(groups[name] for name in names if name in groups)
@@ -53,6 +56,7 @@ class AwsFleet:
         asked = {"AutoScalingGroupNames": list(names), "PaginationConfig": {"PageSize": _PAGE}}
         return _pages(self._read_groups, "describe_auto_scaling_groups", "AutoScalingGroups", asked)
 
+    @translated(mutating=False)
     def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
         found = {raw["LaunchTemplateId"]: raw for raw in self._templates(list(ids))}
         return tuple(records.template(found[one], self._versions(one)) for one in ids if one in found)
@@ -69,13 +73,17 @@ class AwsFleet:
         asked = {"LaunchTemplateId": template_id}
         return _pages(self._read_ec2, "describe_launch_template_versions", "LaunchTemplateVersions", asked)
 
+    @translated(mutating=False)
     def image(self, ami: str) -> ImageSeen | None:
         try:
             found = list(_pages(self._read_ec2, "describe_images", "Images", {"ImageIds": [ami]}))
         except _MissingError:
             return None
+        if any(raw["ImageId"] != ami for raw in found):
+            raise ValueError(f"it is not about {ami}")
         return records.image(found[0]) if found else None
 
+    @translated(mutating=False)
     def trouble(self, group: str) -> str:
         asked = {"AutoScalingGroupName": group, "PaginationConfig": {"MaxItems": _PAGE, "PageSize": _PAGE}}
         found = _pages(self._read_groups, "describe_scaling_activities", "Activities", asked)
@@ -104,6 +112,7 @@ class AwsFleet:
             fields |= self._references(group, change.uses)
         return _send(self._write_groups.update_auto_scaling_group, AutoScalingGroupName=group, **fields)
 
+    @translated(mutating=False)
     def _references(self, group: str, uses: Sequence[TemplateUse]) -> dict[str, Any]:
         """Read the group and return the field that changes these references and nothing else."""
         raw = next(self._groups([group]), None)
@@ -134,7 +143,7 @@ class AwsFleet:
         )
 
 
-class _MissingError(Exception):
+class _MissingError(EdgeError):
     """AWS knows no thing of an id that was asked for."""
 
 
@@ -142,8 +151,10 @@ def _pages(client: Any, operation: str, key: str, asked: dict[str, Any]) -> Iter
     """Read all pages of a list; `_MissingError` where an id in `asked` does not exist."""
     with translated(mutating=False):
         try:
-            for page in client.get_paginator(operation).paginate(**asked):
+            for number, page in enumerate(client.get_paginator(operation).paginate(**asked)):
                 yield from page[key]
+                if number == _PAGES:
+                    raise Retry(f"{operation}: more than {_PAGES} pages")
         except ClientError as error:
             if code_of(error) in _NO_TEMPLATE | _NO_IMAGE:
                 raise _MissingError(code_of(error)) from error

@@ -1,6 +1,6 @@
 """What went wrong with a call to AWS, as one of our errors: decided by error code and HTTP status, never by a text.
 
-A mutating call that AWS may have carried out all the same is `Unknown`; `Retry` and `Refused` are certain.
+A mutating call that AWS may have carried out all the same is `Unknown`; `Retry` and `Denied` are certain.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from botocore import exceptions as b
 from botocore.parsers import ResponseParserError
 
 from rollout.adapters.wording import one_line
-from rollout.errors import Bug, Conflict, EdgeError, Refused, Retry, Unknown
+from rollout.errors import Bug, Conflict, Denied, EdgeError, Retry, Unknown, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def code_of(error: b.ClientError) -> str:
 
 @contextmanager
 def translated(*, mutating: bool) -> Iterator[None]:
-    """Raise one of our errors in place of botocore's; of a mutating call, in place of every error.
+    """Raise one of our errors in place of botocore's, and of what a reply of another shape leads to.
 
     Whatever a mutating call stumbled over, a reply without a field included, its request may have been carried out.
     """
@@ -76,12 +76,11 @@ def translated(*, mutating: bool) -> Iterator[None]:
         yield
     except (b.BotoCoreError, b.ClientError, ResponseParserError) as error:
         raise translate(error, mutating=mutating) from error
-    except EdgeError:
+    except (EdgeError, UserError):
         raise
     except Exception as error:
-        if not mutating:
-            raise
-        raise Unknown(one_line(f"{type(error).__name__}: {error}")) from error
+        kind = Unknown if mutating else Retry
+        raise kind(one_line(f"the answer makes no sense ({type(error).__name__}: {error})")) from error
 
 
 def translate(error: Exception, *, mutating: bool) -> EdgeError:
@@ -92,12 +91,12 @@ def translate(error: Exception, *, mutating: bool) -> EdgeError:
     if isinstance(error, _NOT_SENT):
         return Retry(detail)
     if isinstance(error, _NO_IDENTITY):
-        return Refused(detail)
+        return Denied(detail)
     if isinstance(error, b.ParamValidationError):
         return Bug(detail)
     if mutating:
         return Unknown(detail)
-    return Retry(detail) if isinstance(error, _PASSING) else Refused(detail)
+    return Retry(detail) if isinstance(error, _PASSING) else Denied(detail)
 
 
 def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
@@ -112,4 +111,4 @@ def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
     if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR:
         kind = Unknown if mutating else Retry
         return kind(detail, request_id=request_id)
-    return Refused(detail, request_id=request_id)
+    return Denied(detail, request_id=request_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rollout.adapters.understanding import number, text
 from rollout.adapters.wording import one_line
 from rollout.plan import Sizes, TemplateUse
 from rollout.seen import GroupSeen, ImageSeen, InstanceSeen, TemplateSeen, VersionSeen
@@ -22,15 +23,22 @@ def group(raw: Mapping[str, Any]) -> GroupSeen:
     tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
     return GroupSeen(
         name=raw["AutoScalingGroupName"],
-        sizes=Sizes(raw["MinSize"], raw["DesiredCapacity"], raw["MaxSize"]),
+        sizes=_sizes(raw),
         uses=uses(raw),
         protect_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         capacity_rebalance=raw.get("CapacityRebalance", False),
         suspended=frozenset(process["ProcessName"] for process in raw.get("SuspendedProcesses", ())),
         zones=tuple(raw.get("AvailabilityZones", ())),
-        instances=tuple(_instance(one) for one in raw.get("Instances", ())),
+        instances=tuple(_instance(one) for one in raw["Instances"]),
         nodegroup=tags.get(_NODEGROUP),
     )
+
+
+def _sizes(raw: Mapping[str, Any]) -> Sizes:
+    sizes = Sizes(number(raw["MinSize"]), number(raw["DesiredCapacity"]), number(raw["MaxSize"]))
+    if not sizes.minimum <= sizes.desired <= sizes.maximum:
+        raise ValueError(f"sizes {sizes} are none that Auto Scaling lets a group have")
+    return sizes
 
 
 def uses(raw: Mapping[str, Any]) -> tuple[TemplateUse, ...]:
@@ -66,8 +74,8 @@ def _instance(raw: Mapping[str, Any]) -> InstanceSeen:
     template = raw.get("LaunchTemplate", {})
     version = str(template.get("Version", ""))
     return InstanceSeen(
-        id=raw["InstanceId"],
-        lifecycle=raw["LifecycleState"],
+        id=text(raw["InstanceId"]),
+        lifecycle=text(raw["LifecycleState"]),
         healthy=raw.get("HealthStatus", "Healthy").lower() == "healthy",
         zone=raw["AvailabilityZone"],
         template_id=template.get("LaunchTemplateId"),
@@ -82,8 +90,8 @@ def template(raw: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> T
     return TemplateSeen(
         id=raw["LaunchTemplateId"],
         name=raw["LaunchTemplateName"],
-        default=raw["DefaultVersionNumber"],
-        latest=raw["LatestVersionNumber"],
+        default=number(raw["DefaultVersionNumber"]),
+        latest=number(raw["LatestVersionNumber"]),
         versions=tuple(numbered),
     )
 
@@ -91,7 +99,7 @@ def template(raw: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> T
 def _version(raw: Mapping[str, Any]) -> VersionSeen:
     data = raw.get("LaunchTemplateData", {})
     return VersionSeen(
-        number=raw["VersionNumber"],
+        number=number(raw["VersionNumber"]),
         image_id=data.get("ImageId"),
         description=raw.get("VersionDescription", ""),
         instance_type=data.get("InstanceType"),

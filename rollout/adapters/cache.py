@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rollout.adapters.clock import uptime
+from rollout.adapters.understanding import understood
 from rollout.adapters.wording import one_line
 from rollout.errors import Refused, Retry
 
@@ -110,7 +111,7 @@ class Watch(Generic[Slim]):
 
     def _seen(self, version: int) -> bool:
         with self._news:
-            return self._news.wait_for(lambda: int(self._version or 0) >= version, _ASK_AGAIN)
+            return self._news.wait_for(lambda: self._version.isdecimal() and int(self._version) >= version, _ASK_AGAIN)
 
     # ---- the thread
 
@@ -133,7 +134,8 @@ class Watch(Generic[Slim]):
 
     def _list(self) -> None:
         items, version = self._api.collect(self._path)
-        records = {_key(raw): self._slim(raw) for raw in items}
+        with understood(self._path):
+            records = {_key(raw): self._slim(raw) for raw in items}
         with self._news:
             changed = records != self._records
             self._records, self._sorted = records, None

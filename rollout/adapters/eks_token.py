@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Seconds for which a token is used, of the 900 that it lasts.
 _USE = 600.0
-# A token that is refused although it is younger than this many seconds: a new one would be refused as well.
-_YOUNG = 60.0
 # What the authenticator demands of the presigned URL (its own server takes 15 minutes from the date in it).
 _EXPIRES_IN = 60
 
@@ -60,11 +58,10 @@ class EksToken:
                 self._minted = self._seconds()
             return self._token
 
-    def drop(self) -> bool:
-        """Forget a token that was refused; tell whether a new one may do better."""
+    def drop(self) -> None:
+        """Forget a token that was not accepted: the next request mints a new one."""
         with self._lock:
             self._token = ""
-            return self._seconds() - self._minted > _YOUNG
 
     def _mint(self) -> str:
         with translated(mutating=False):

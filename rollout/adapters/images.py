@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from rollout.adapters import image_records as records
 from rollout.adapters.access import own_account, quieten
 from rollout.adapters.aws_errors import code_of, translated
-from rollout.errors import UserError
+from rollout.errors import EdgeError, UserError
 from rollout.gate import Gate
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class AwsImages:
             return list(self._read.describe_images(ImageIds=[ami])["Images"])
         except ClientError as error:
             if code_of(error) in _NO_IMAGE:
-                raise _MissingError from error
+                raise _MissingError(code_of(error)) from error
             raise
 
     def named(self, prefix: str) -> tuple[Image, ...]:
@@ -158,7 +158,7 @@ class AwsImages:
         _remove(self._write.delete_snapshot, SnapshotId=snapshot)
 
 
-class _MissingError(Exception):
+class _MissingError(EdgeError):
     """AWS knows no image of the id that was asked for."""
 
 

@@ -10,9 +10,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rollout.adapters import kube_records as records
-from rollout.adapters.kube_api import BAD_REQUEST, CONFLICT, MERGE_PATCH, SERVER_ERROR, UNAUTHORIZED
+from rollout.adapters.kube_api import (
+    BAD_REQUEST,
+    CONFLICT,
+    FORBIDDEN,
+    MERGE_PATCH,
+    NOT_FOUND,
+    SERVER_ERROR,
+    UNAUTHORIZED,
+    UNPROCESSABLE,
+)
+from rollout.adapters.understanding import flag, text, texts, understood
 from rollout.codec import mark_of, mark_text
 from rollout.errors import Blocked, Gone, Refused, Retry
+from rollout.scouted import Right
 from rollout.seen import MarkerSeen
 
 if TYPE_CHECKING:
@@ -30,6 +41,10 @@ if TYPE_CHECKING:
 _CONFIGMAPS = "/api/v1/namespaces/kube-system/configmaps"
 _MARKER = "eks-rollout"
 _MARKER_PATH = f"{_CONFIGMAPS}/{_MARKER}"
+# Not to be known, or not to be known to us: what these mean is the same for every request.
+_ELSEWHERE = {UNAUTHORIZED, NOT_FOUND}
+# What admission answers where it lets something not be done (Kubernetes documentation, "Dynamic Admission Control").
+_NOES = {BAD_REQUEST, FORBIDDEN, UNPROCESSABLE}
 # `record` is read by a later runner; the others stand beside it for people.
 _ROLLOUT_ID, _RECORD = "rollout-id", "record"
 
@@ -52,18 +67,25 @@ class KubeCluster:
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         found, _ = self._api.collect("/api/v1/pods", [("fieldSelector", f"spec.nodeName={node}")])
-        return tuple(records.pod(raw) for raw in found)
+        with understood(f"pods on {node}"):
+            pods = tuple(records.pod(raw) for raw in found)
+            if any(pod.node != node for pod in pods):
+                raise ValueError("pods of other nodes are among them")
+            return pods
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
         raw = self._api.get(_deployment(where))
-        return None if raw is None else records.autoscaler(raw)
+        with understood(where.name):
+            return None if raw is None else records.autoscaler(raw)
 
     def marker(self) -> MarkerSeen | None:
         raw = self._api.get(_MARKER_PATH)
         if raw is None:
             return None
-        data = raw.get("data") or {}
-        return MarkerSeen(data.get(_ROLLOUT_ID, ""), raw["metadata"]["uid"], mark_of(data.get(_RECORD, "")))
+        with understood("the marker"):
+            data = texts(raw.get("data"))
+            uid = text(raw["metadata"]["uid"])
+        return MarkerSeen(data.get(_ROLLOUT_ID, ""), uid, mark_of(data.get(_RECORD, "")))
 
     # ---- the cluster as a whole
 
@@ -132,20 +154,22 @@ class KubeCluster:
         answer = self._api.send("POST", f"{path}/eviction", body)
         if answer.code == SERVER_ERROR and answer.is_status and not answer.reason:
             # Two budgets on one pod: the only answer of the API server with a code and no reason (eviction.go).
-            raise Refused(f"pod {namespace}/{name}: {answer.detail}")
+            raise Blocked(f"pod {namespace}/{name}: {answer.detail}")
         if answer.by_a_budget:
             # One that the server has not looked at yet (with Retry-After) has said nothing.
             kind = Blocked if answer.retry_after is None else Retry
             raise kind(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
-        if BAD_REQUEST <= answer.code < SERVER_ERROR and answer.code != UNAUTHORIZED and not answer.is_status:
+        if BAD_REQUEST <= answer.code < SERVER_ERROR and answer.code not in _ELSEWHERE and not answer.is_status:
             # A proxy's no is nobody's word on this pod: only the API server's own permits what comes after it.
             raise Retry(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
+        self._concerns_it(answer, Right("create", "pods/eviction", namespace=namespace), name)
         self._demand_or_gone(answer, path, uid)
 
     def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
         path = _pod(namespace, name)
         seconds = {} if grace is None else {"gracePeriodSeconds": grace}
         answer = self._api.send("DELETE", path, _delete_options(uid) | seconds)
+        self._concerns_it(answer, Right("delete", "pods", namespace=namespace), name)
         self._demand_or_gone(answer, path, uid)
 
     def delete_job(self, namespace: str, name: str) -> None:
@@ -154,7 +178,24 @@ class KubeCluster:
         answer = self._api.send("DELETE", path, options)
         if answer.absent:
             raise Gone(answer.detail)
+        self._concerns_it(answer, Right("delete", "jobs", "batch", namespace), name)
         self._demand(answer)
+
+    def _concerns_it(self, answer: Answer, right: Right, name: str) -> None:
+        """Raise `Blocked` where the API server's no concerns this one object, not us.
+
+        Its namespace is being deleted; a policy or a webhook of admission does not let it go. Whether a 403 says that
+        we lack the right is asked of the API server, not read out of a text.
+        """
+        if answer.code not in _NOES or not answer.is_status:
+            return
+        if answer.code != FORBIDDEN or answer.in_a_namespace_that_ends or self._may(right):
+            raise Blocked(f"{right.resource.partition('/')[0][:-1]} {right.namespace}/{name}: {answer.detail}")
+
+    def _may(self, right: Right) -> bool:
+        answer = self._api.ask(records.REVIEWS, records.review(right))
+        with understood("our rights"):
+            return flag(answer["status"]["allowed"])
 
     def _demand(self, answer: Answer) -> None:
         if not answer.ok:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+import urllib3
 from kubernetes.client.configuration import Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config import ConfigException, load_incluster_config
 
 from rollout.adapters.access import user_agent
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.eks_token import EksToken
 from rollout.adapters.kube_api import KubeApi
+from rollout.adapters.kubeconfig import Kubeconfig
 from rollout.adapters.wording import one_line
 from rollout.config import is_loopback
 from rollout.errors import Refused
@@ -34,43 +36,46 @@ def kube_api(access: Access, cluster: str, account: Account) -> KubeApi:
         case "eks":
             renew = _eks(configuration, cluster, account, access.eks_role)
         case "kubeconfig":
-            renew = _kubeconfig(configuration, access.kubeconfig, access.context)
+            renew = _kubeconfig(configuration, access.kubeconfig, access.context, account.gate.stopping)
         case "in-cluster":
             renew = _in_cluster(configuration)
-    if is_loopback(configuration.host):
+    if access.kubernetes != "kubeconfig" and is_loopback(configuration.host):
         # A proxy of the environment cannot reach this machine's loopback.
         configuration.proxy = None
-    return KubeApi(configuration, user_agent(account.run_id), account.gate, renew)
+    try:
+        return KubeApi(configuration, user_agent(account.run_id), account.gate, renew)
+    except (ImportError, ValueError, urllib3.exceptions.HTTPError) as error:
+        # What the client finds wrong with it before the first request; SOCKS needs a package of its own.
+        hint = " (pip install PySocks)" if isinstance(error, ImportError) else ""
+        raise Refused(one_line(f"the proxy {configuration.proxy} cannot be used: {error}{hint}")) from error
 
 
-def _eks(configuration: Configuration, name: str, account: Account, role: str | None) -> Callable[[], bool]:
+def _eks(configuration: Configuration, name: str, account: Account, role: str | None) -> Callable[[], object]:
     with translated(mutating=False):
         cluster = account.reading("eks").describe_cluster(name=name)["cluster"]
-    configuration.host = cluster["endpoint"]
-    if authority := cluster.get("certificateAuthority", {}).get("data"):
-        configuration.ca_cert_data = base64.b64decode(authority).decode()
+        configuration.host = cluster["endpoint"]
+        if authority := cluster.get("certificateAuthority", {}).get("data"):
+            configuration.ca_cert_data = base64.b64decode(authority).decode()
     token = EksToken(account.assume(role) if role else account, name)
     token.install(configuration)
     return token.drop
 
 
-def _kubeconfig(configuration: Configuration, file: Path | None, context: str | None) -> Callable[[], bool]:
-    try:
-        # Its exec plugins and tokens are renewed by the client itself, from what the file says.
-        load_kube_config(str(file) if file else None, context, configuration, persist_config=False)  # type: ignore[no-untyped-call]
-    except Exception as error:  # what a file can have wrong is without end, and the client says it in as many ways
-        raise Refused(one_line(f"kubeconfig {file or ''}: {error}")) from error
-    return _no_better
+def _kubeconfig(
+    configuration: Configuration, file: Path | None, context: str | None, stopping: Callable[[], bool]
+) -> Callable[[], object]:
+    kubeconfig = Kubeconfig(file, context, stopping)
+    kubeconfig.install(configuration)
+    return kubeconfig.drop
 
 
-def _in_cluster(configuration: Configuration) -> Callable[[], bool]:
+def _in_cluster(configuration: Configuration) -> Callable[[], object]:
     try:
         load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     except ConfigException as error:
         raise Refused(one_line(f"not in a pod with a service account: {error}")) from error
-    return _no_better
+    return _read_each_minute
 
 
-def _no_better() -> bool:
-    """A token that is refused was as new as can be had."""
-    return False
+def _read_each_minute() -> None:
+    """The client reads the token's file again every minute."""

@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from urllib.parse import unquote
 
 import urllib3
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from rollout.adapters.understanding import objects, text, understood
 from rollout.adapters.wording import one_line
-from rollout.errors import Conflict, EdgeError, Refused, Retry, Unknown
+from rollout.errors import Conflict, Denied, EdgeError, Retry, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +44,10 @@ _PAGE = 500
 _CONNECTIONS = 50
 # How often a list begins again because the snapshot that its pages come from has expired.
 _LISTS = 3
+# Pages of one list, at most: half a million objects. A server that hands out more of them does not come to an end.
+_PAGES = 1000
+# Bytes of an answer that is no JSON object which are shown.
+_SHOWN = 200
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -49,20 +55,26 @@ OK = 200
 REDIRECT = 300
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
+FORBIDDEN = 403
 NOT_FOUND = 404
 CONFLICT = 409
 GONE = 410
+UNPROCESSABLE = 422
 TOO_MANY = 429
 SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API server answered. `body` is None where it is no JSON; `retry_after`: seconds, from the header."""
+    """What the API server answered. `body` is None where it is no JSON object: `text` then shows how it begins.
+
+    `retry_after`: seconds, from the header.
+    """
 
     code: int
     body: Object | None
     retry_after: float | None = None
+    text: str = ""
 
     @property
     def ok(self) -> bool:
@@ -77,38 +89,53 @@ class Answer:
     @property
     def absent(self) -> bool:
         """The API server itself says that this object is not there; a 404 of anything else says nothing of it."""
-        named = ((self.body or {}).get("details") or {}).get("name")
-        return self.code == NOT_FOUND and self.is_status and self.reason == "NotFound" and bool(named)
+        return (
+            self.code == NOT_FOUND and self.is_status and self.reason == "NotFound" and bool(self._details.get("name"))
+        )
 
     @property
     def by_a_budget(self) -> bool:
         """A disruption budget says no for now; throttling (Priority and Fairness, the server itself) names no cause."""
-        causes = ((self.body or {}).get("details") or {}).get("causes") or ()
-        named = any(cause.get("reason") == "DisruptionBudget" for cause in causes)
+        named = any(cause.get("reason") == "DisruptionBudget" for cause in self._causes)
         return self.code == TOO_MANY and self.is_status and named
+
+    @property
+    def in_a_namespace_that_ends(self) -> bool:
+        """The namespace is being deleted: its pods go by that, and nothing more is made for them."""
+        return any(cause.get("reason") == "NamespaceTerminating" for cause in self._causes)
 
     @property
     def reason(self) -> str:
         """The machine-readable reason of a `Status`, "" if it has none."""
-        return str((self.body or {}).get("reason", ""))
+        return str((self.body or {}).get("reason") or "")
 
     @property
     def detail(self) -> str:
         """The answer in one line, with the causes that a `Status` gives (the budgets that block, for one)."""
-        body: Object = self.body if self.body is not None else {"message": "not to be parsed"}
-        causes = (body.get("details") or {}).get("causes") or ()
-        said = [str(body.get("message", "")), *(str(cause.get("message", "")) for cause in causes)]
+        if self.body is None:
+            return one_line(f"HTTP {self.code}: {self.text or 'an empty answer'}")
+        said = [str(self.body.get("message") or ""), *(str(cause.get("message") or "") for cause in self._causes)]
         return one_line(f"HTTP {self.code} {self.reason}: {' '.join(said)}")
+
+    @property
+    def _details(self) -> Object:
+        details = (self.body or {}).get("details")
+        return details if isinstance(details, dict) else {}
+
+    @property
+    def _causes(self) -> list[Object]:
+        causes = self._details.get("causes")
+        return [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
 
 
 class KubeApi:
     """One API server.
 
-    `renew` is called when it does not accept our token, and tells whether there may be a better one next time.
+    `renew` is called when it does not accept our token: the next request asks for a new one.
     """
 
     def __init__(
-        self, configuration: Any, user_agent: str, gate: Gate, renew: Callable[[], bool] = lambda: False
+        self, configuration: Any, user_agent: str, gate: Gate, renew: Callable[[], object] = lambda: None
     ) -> None:
         self.host = str(configuration.host)
         self.authority = _authority(configuration)
@@ -132,9 +159,13 @@ class KubeApi:
         answer = self._reader.ask("GET", path)
         if answer.absent:
             return None
-        if not answer.ok:
+        if not answer.ok or answer.body is None:
             raise self.failure(answer, mutating=False)
-        return answer.body
+        with self._understood(f"GET {path}"):
+            named = answer.body["metadata"]["name"]
+            if named != unquote(path.rpartition("/")[2]):
+                raise ValueError(f"it is about {named}")
+            return answer.body
 
     def ask(self, path: str, question: Object) -> Object:
         """Post a question, which changes nothing, and return the answer. Raises as `get` does."""
@@ -154,17 +185,23 @@ class KubeApi:
     def _pages(self, path: str, query: Query) -> tuple[list[Object], str] | None:
         items: list[Object] = []
         page: Query = [("limit", str(_PAGE))]
-        while True:
+        for _ in range(_PAGES):
             answer = self._reader.ask("GET", path, [*query, *page])
             if answer.code == GONE:
                 return None
             if not answer.ok or answer.body is None:
                 raise self.failure(answer, mutating=False)
-            items += answer.body["items"]
-            metadata = answer.body["metadata"]
-            if not metadata.get("continue"):
-                return items, metadata["resourceVersion"]
-            page = [("limit", str(_PAGE)), ("continue", metadata["continue"])]
+            with self._understood(f"GET {path}"):
+                items += objects(answer.body["items"])
+                metadata = answer.body["metadata"]
+                version, more = text(metadata["resourceVersion"]), metadata.get("continue")
+                if not more:
+                    return items, version
+                if more == page[-1][1]:
+                    raise ValueError("it goes on for ever with the same page")
+                page = [("limit", str(_PAGE)), ("continue", text(more))]
+        self.drop()
+        raise Retry(f"GET {path}: more than {_PAGES} pages")
 
     def send(self, verb: str, path: str, body: Object, content_type: str = "application/json") -> Answer:
         """Send one mutating request, once, and return what was answered; it may be a refusal.
@@ -178,6 +215,11 @@ class KubeApi:
 
     def failure(self, answer: Answer, *, mutating: bool) -> EdgeError:
         """Return what an answer means that is no success and nothing that the caller expected."""
+        if answer.code in {UNAUTHORIZED, FORBIDDEN} or not answer.is_status:
+            # Whoever leaves, or has just begun, or stands in between: a new connection may lead to another.
+            self.drop()
+        if answer.code == UNAUTHORIZED:
+            self._renew()
         if answer.code == NOT_FOUND and not answer.absent:
             # A proxy's, or that of an API server that has just begun: an answer of a moment.
             return Unknown(answer.detail) if mutating else Retry(answer.detail, after=answer.retry_after)
@@ -185,13 +227,26 @@ class KubeApi:
             return Conflict(answer.detail, after=answer.retry_after)
         if answer.code == TOO_MANY:
             return Retry(answer.detail, after=answer.retry_after)
-        if answer.code == UNAUTHORIZED and self._renew():
-            return Retry(answer.detail)
         if answer.code >= SERVER_ERROR and mutating:
             return Unknown(answer.detail)
         if answer.code >= SERVER_ERROR or answer.code < REDIRECT:
             return Retry(answer.detail, after=answer.retry_after)
-        return Refused(answer.detail)
+        return Denied(answer.detail)
+
+    def drop(self) -> None:
+        """Close the connections that stand: the next requests make new ones. A watch that listens goes on."""
+        for line in (self._reader, self._writer):
+            line.client.rest_client.pool_manager.clear()
+
+    @contextmanager
+    def _understood(self, what: str) -> Iterator[None]:
+        """Take an answer that says yes and makes no sense for one of a moment: `Retry`, on a new connection."""
+        try:
+            with understood(what):
+                yield
+        except Retry:
+            self.drop()
+            raise
 
     @contextmanager
     def watch(self, path: str, query: Query) -> Iterator[Any]:
@@ -292,13 +347,14 @@ def _read(response: Any) -> Answer:
     data = response.read()
     try:
         body = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     header = response.headers.get("Retry-After", "")
     return Answer(
         code=response.status,
         body=body if isinstance(body, dict) else None,
         retry_after=float(header) if header.isdecimal() else None,
+        text="" if isinstance(body, dict) else data[:_SHOWN].decode(errors="replace"),
     )
 
 
@@ -313,7 +369,13 @@ def _signing() -> Iterator[None]:
         raise Retry(one_line(f"credentials for Kubernetes: {type(error).__name__}: {error}")) from error
 
 
-_NOT_SENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+# A pool is closed under a request where another thread drops the connections.
+_NOT_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+    urllib3.exceptions.ClosedPoolError,
+)
 
 
 @contextmanager
@@ -329,8 +391,8 @@ def _broken(error: Exception, *, mutating: bool) -> EdgeError:
     cause = _cause(error)
     detail = one_line(f"{type(cause).__name__}: {cause}")
     if isinstance(cause, urllib3.exceptions.SSLError) and isinstance(cause.args[0], ssl.SSLCertVerificationError):
-        # The server is not who we think: found out before a request leaves, and found out again next time.
-        return Refused(detail)
+        # The server is not who we think: found out before a request leaves, and mostly found out again next time.
+        return Denied(detail)
     if isinstance(cause, _NOT_SENT):
         return Retry(detail)
     return Unknown(detail) if mutating else Retry(detail)

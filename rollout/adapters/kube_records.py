@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rollout.adapters.understanding import flag, number, objects, text, texts
 from rollout.seen import (
     HELD_BEFORE,
     REPLICAS_BEFORE,
@@ -23,6 +24,10 @@ from rollout.seen import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rollout.scouted import Right
+
+#: Where one asks what one may do.
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 # A pod that the kubelet runs from a file; the API server only mirrors it.
 _MIRROR = "kubernetes.io/config.mirror"
 # Taints of a node that is not Ready: the API server lets every pod tolerate them for five minutes.
@@ -40,7 +45,7 @@ _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.i
 
 def instance_of(node: Mapping[str, Any]) -> str | None:
     """Return the EC2 instance that a node runs on, by its providerID (aws:///ZONE/i-…); None if it is not one."""
-    provider, _, rest = node["spec"].get("providerID", "").partition("://")
+    provider, _, rest = (node["spec"].get("providerID") or "").partition("://")
     instance_id = rest.rpartition("/")[2]
     return instance_id if provider == "aws" and instance_id.startswith("i-") else None
 
@@ -84,19 +89,19 @@ def _doubt(raw: Mapping[str, Any], instance_id: str | None, claims: Mapping[str,
 def node(raw: Mapping[str, Any]) -> NodeSeen:
     """Return a node."""
     metadata, spec = raw["metadata"], raw["spec"]
-    annotations = metadata.get("annotations") or {}
+    annotations = texts(metadata.get("annotations"))
+    conditions = objects((raw.get("status") or {}).get("conditions"))
+    ready: Mapping[str, Any] = next((one for one in conditions if one["type"] == "Ready"), {})
     instance_id = instance_of(raw)
     claims = _claims(raw)
-    conditions = raw.get("status", {}).get("conditions") or ()
-    ready: Mapping[str, Any] = next((one for one in conditions if one["type"] == "Ready"), {})
     return NodeSeen(
-        name=metadata["name"],
-        uid=metadata["uid"],
+        name=text(metadata["name"]),
+        uid=text(metadata["uid"]),
         instance_id=instance_id,
         ready=ready.get("status") == "True",
-        unschedulable=spec.get("unschedulable", False),
-        taints=tuple(Taint(one["key"], one.get("value", ""), one["effect"]) for one in spec.get("taints") or ()),
-        labels=metadata.get("labels") or {},
+        unschedulable=flag(spec.get("unschedulable") or False),
+        taints=tuple(_taint(one) for one in objects(spec.get("taints"))),
+        labels=texts(metadata.get("labels")),
         held=annotations.get(SCALE_DOWN_DISABLED),
         held_before=annotations.get(HELD_BEFORE),
         turned=_moment(ready.get("lastTransitionTime")),
@@ -105,35 +110,46 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
     )
 
 
+def _taint(raw: Mapping[str, Any]) -> Taint:
+    return Taint(text(raw["key"]), str(raw.get("value") or ""), text(raw["effect"]))
+
+
 def pod(raw: Mapping[str, Any]) -> PodSeen:
     """Return a pod."""
     metadata = raw["metadata"]
-    annotations = metadata.get("annotations") or {}
+    annotations = texts(metadata.get("annotations"))
     return PodSeen(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        node=raw["spec"].get("nodeName") or None,
-        phase=raw.get("status", {}).get("phase", "Pending"),
-        owner=_owner(metadata.get("ownerReferences") or ()),
-        labels=metadata.get("labels") or {},
+        namespace=text(metadata["namespace"]),
+        name=text(metadata["name"]),
+        uid=text(metadata["uid"]),
+        node=text(node) if (node := raw["spec"].get("nodeName")) else None,
+        phase=text((raw.get("status") or {}).get("phase") or "Pending"),
+        owner=_owner(objects(metadata.get("ownerReferences"))),
+        labels=texts(metadata.get("labels")),
         mirror=_MIRROR in annotations,
         pinned=any(annotations.get(key) == value for key, value in _PINS.items()),
         deleting=_moment(metadata.get("deletionTimestamp")),
-        tolerations=_tolerations(raw["spec"].get("tolerations") or ()),
+        tolerations=_tolerations(objects(raw["spec"].get("tolerations"))),
         created=_moment(metadata.get("creationTimestamp")),
     )
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _moment(said: object) -> datetime | None:
+    """Return a moment; one without a zone cannot be compared with any other."""
+    moment = datetime.fromisoformat(text(said)) if said else None
+    if moment and moment.tzinfo is None:
+        raise ValueError(f"{said} has no zone")
+    return moment
 
 
 def _tolerations(found: Iterable[Mapping[str, Any]]) -> tuple[Toleration, ...]:
     """Return them without those that the API server gives every pod: 20,000 pods would hold 40,000 of them."""
     return tuple(
         Toleration(
-            one.get("key") or "", one.get("operator") == "Exists", one.get("value") or "", one.get("effect") or ""
+            str(one.get("key") or ""),
+            one.get("operator") == "Exists",
+            str(one.get("value") or ""),
+            str(one.get("effect") or ""),
         )
         for one in found
         if one.get("key") not in _OF_EVERY_POD
@@ -142,15 +158,33 @@ def _tolerations(found: Iterable[Mapping[str, Any]]) -> tuple[Toleration, ...]:
 
 def _owner(references: Iterable[Mapping[str, Any]]) -> Owner | None:
     owner = next((one for one in references if one.get("controller")), None)
-    return Owner(owner["apiVersion"], owner["kind"], owner["name"], owner["uid"]) if owner else None
+    return Owner(*(text(owner[part]) for part in ("apiVersion", "kind", "name", "uid"))) if owner else None
 
 
 def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:
     """Return what a Deployment says of itself as cluster-autoscaler's."""
-    annotations = raw["metadata"].get("annotations") or {}
+    annotations = texts(raw["metadata"].get("annotations"))
     before = annotations.get(REPLICAS_BEFORE, "")
     return AutoscalerSeen(
-        replicas=raw["spec"].get("replicas", 1),
+        replicas=number(raw["spec"].get("replicas", 1)),
         replicas_before=int(before) if before.isdecimal() else None,
         rollout_id=annotations.get(ROLLOUT_ID),
     )
+
+
+def review(right: Right) -> dict[str, Any]:
+    """Return the SelfSubjectAccessReview that asks for a right."""
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": right.namespace,
+        "name": right.name,
+    }
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+    }

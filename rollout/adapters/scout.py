@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from rollout.adapters import kube_records
 from rollout.adapters import scout_records as records
 from rollout.adapters.aws_errors import THROTTLED, code_of, translated
+from rollout.adapters.understanding import flag, understood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 #: Where a pod finds who it is (Kubernetes documentation, "Accessing the Kubernetes API from a Pod").
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 # Largest page of DescribeAutoScalingGroups; values that one filter of EC2 takes (user guide, "List and filter").
 _PAGE, _VALUES = 100, 200
 # What EC2 answers to a DryRun that would have succeeded, and to one for which a right is missing (API reference).
@@ -52,13 +53,13 @@ class EdgeScout:
                 for page in pages.paginate(PaginationConfig={"PageSize": _PAGE})
                 for raw in page["AutoScalingGroups"]
             ]
-        return tuple(records.group(raw) for raw in found)
+            return tuple(records.group(raw) for raw in found)
 
     def refresh(self, group: str) -> str | None:
         with translated(mutating=False):
             found = self._groups.describe_instance_refreshes(AutoScalingGroupName=group)["InstanceRefreshes"]
-        working = (one for one in found if one["Status"] in _AT_WORK)
-        return next((f"{one['InstanceRefreshId']}, {one['Status']}" for one in working), None)
+            working = (one for one in found if one["Status"] in _AT_WORK)
+            return next((f"{one['InstanceRefreshId']}, {one['Status']}" for one in working), None)
 
     def architectures(self, types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         batches = [list(types[start : start + _VALUES]) for start in range(0, len(types), _VALUES)]
@@ -70,7 +71,7 @@ class EdgeScout:
         asked = {"Filters": [{"Name": "instance-type", "Values": types}]}
         with translated(mutating=False):
             found = [raw for page in pages.paginate(**asked) for raw in page["InstanceTypes"]]
-        return {raw["InstanceType"]: frozenset(raw["ProcessorInfo"]["SupportedArchitectures"]) for raw in found}
+            return {raw["InstanceType"]: frozenset(raw["ProcessorInfo"]["SupportedArchitectures"]) for raw in found}
 
     def try_version(self, template_id: str, source: int, ami: str) -> None:
         version = {"SourceVersion": str(source), "LaunchTemplateData": {"ImageId": ami}}
@@ -97,8 +98,9 @@ class EdgeScout:
         _try(launch, {_DENIED} | THROTTLED)
 
     def allows(self, right: Right) -> bool:
-        answer = self._api.ask(_REVIEWS, records.review(right))
-        return bool(answer["status"]["allowed"])
+        answer = self._api.ask(kube_records.REVIEWS, kube_records.review(right))
+        with understood("our rights"):
+            return flag(answer["status"]["allowed"])
 
     def own_pod(self) -> tuple[str, str] | None:
         return own_pod(SERVICE_ACCOUNT, os.environ, self._api.authority)

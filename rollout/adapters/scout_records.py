@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.plan import TemplateUse
-    from rollout.scouted import Right
 
 # The tag by which a cluster's nodes and groups are known (EKS user guide, "Launch self-managed nodes").
 _CLUSTER_TAG = "kubernetes.io/cluster/"
@@ -48,21 +47,3 @@ def _override(raw: Mapping[str, Any], own: TemplateUse | None) -> Override:
         image_id=raw.get("ImageId"),
         weight=raw.get("WeightedCapacity"),
     )
-
-
-def review(right: Right) -> dict[str, Any]:
-    """Return the SelfSubjectAccessReview that asks for a right."""
-    resource, _, subresource = right.resource.partition("/")
-    attributes = {
-        "verb": right.verb,
-        "group": right.group,
-        "resource": resource,
-        "subresource": subresource,
-        "namespace": right.namespace,
-        "name": right.name,
-    }
-    return {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
-    }

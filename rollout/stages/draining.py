@@ -99,7 +99,7 @@ def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None
     if _in_grace(view, pod):
         return None
     at_once = _delete(view, pod, grace=0, kills=kills)
-    in_vain = _is(view, at_once.key, "rejected", "not_applied")
+    in_vain = _is(view, at_once.key, "blocked", "rejected", "not_applied")
     return None if view.blocked_too_long and in_vain else at_once
 
 
@@ -164,7 +164,7 @@ def _to_do(view: View, stuck: list[PodSeen]) -> str:
     """Say what helps: room in a budget only where a budget was asked and said no."""
     asked = [pod for pod in stuck if not pod.deleting]
     if any(_is(view, _eviction(view, pod).key, "blocked") for pod in asked):
-        return "make room in the budget or delete the pod yourself"
+        return "make room in the budget, or see to what else says no, or delete the pod yourself"
     if asked:
         return "mend what rejects its eviction or delete the pod yourself"
     return "see why it does not end (its node's kubelet, or a finalizer)"

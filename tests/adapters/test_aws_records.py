@@ -30,7 +30,7 @@ def use(reference: str, slot: str = "", template: str = "lt-1") -> TemplateUse:
 
 def described(templates: dict[str, Any]) -> GroupSeen:
     sizes = {"MinSize": 0, "DesiredCapacity": 0, "MaxSize": 0}
-    return group({"AutoScalingGroupName": "g", **sizes, **templates})
+    return group({"AutoScalingGroupName": "g", "Instances": [], **sizes, **templates})
 
 
 @pytest.mark.parametrize(

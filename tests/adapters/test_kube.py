@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from rollout.adapters import Edge, kube_api
+from rollout.adapters.kube import KubeCluster
 from rollout.codec import mark_text
-from rollout.errors import Blocked, Gone, Refused, Retry, Unknown
+from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
 from rollout.machine import Phase
 from rollout.phases.marking import mark
 from rollout.plan import Autoscaler
@@ -321,9 +322,9 @@ def test_only_a_budget_blocks(cluster: Cluster, world: Living, error: dict[str, 
 
 
 def test_two_budgets_on_one_pod_need_a_person(cluster: Cluster) -> None:
-    """Kubernetes cannot evict such a pod at all: refused, certainly not applied."""
+    """Kubernetes cannot evict such a pod at all: that blocks this pod, and others go on."""
     victim = pods(cluster, "twice")[0]
-    with pytest.raises(Refused, match=r"pod demo/twice.*more than one PodDisruptionBudget"):
+    with pytest.raises(Blocked, match=r"pod demo/twice.*more than one PodDisruptionBudget"):
         cluster.evict(victim.namespace, victim.name, victim.uid)
 
 
@@ -407,6 +408,35 @@ def has_marker(cluster: Cluster, *, there: bool) -> None:
         create_marker(cluster)
     if found and not there:
         cluster.delete_marker(found.uid)
+
+
+ADMISSION = {
+    "webhook-400": (400, "BadRequest"),
+    "webhook-403": (403, "Forbidden"),
+    "policy-422": (422, "Invalid"),
+}
+
+
+@pytest.mark.parametrize("verb", [evict, delete_pod], ids=lambda verb: verb.__name__)
+@pytest.mark.parametrize(("status", "code"), ADMISSION.values(), ids=ADMISSION)
+def test_what_admission_does_not_let_go_concerns_that_object(
+    cluster: Cluster, world: Living, verb: Callable[[Cluster], None], status: int, code: str
+) -> None:
+    """The API server's no to one object, where we have the right, blocks that object and says why."""
+    world.fault({"error": {"status": status, "code": code, "message": "the webhook says no"}}, mutating=True)
+    with pytest.raises(Blocked, match=r"demo/.*the webhook says no"):
+        verb(cluster)
+
+
+@pytest.mark.parametrize("verb", [evict, delete_pod, delete_job], ids=lambda verb: verb.__name__)
+def test_a_right_that_we_lack_is_not_about_one_object(
+    cluster: Cluster, world: Living, verb: Callable[[Cluster], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 403 without the right is a no to us: it is asked for again, and never followed by a DELETE of the pod."""
+    world.fault({"error": {"status": 403, "code": "Forbidden"}}, mutating=True)
+    monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
+    with pytest.raises(Denied, match="403"):
+        verb(cluster)
 
 
 VERBS = (create_marker, scale, change_node, evict, delete_pod, delete_job, delete_marker)

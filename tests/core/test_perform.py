@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.effects import Effect
-from rollout.errors import Blocked, Bug, Conflict, EdgeError, Denied, Gone, Lost, Refused, Retry, Unknown
+from rollout.errors import Blocked, Bug, Conflict, Denied, EdgeError, Gone, Lost, Refused, Retry, Unknown
 from rollout.perform import LONGEST_ASKED, LONGEST_BACKOFF, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
@@ -145,7 +145,9 @@ def test_pauses(after: float | None, sent: int, pause: float) -> None:
     assert done(e.END, Recorder(Retry("later", after=after)), sent).retry_at == at(1 + pause)
 
 
-@pytest.mark.parametrize(("sent", "outcome"), [(0, "not_applied"), (23, "not_applied"), (24, "rejected"), (99, "rejected")])
+@pytest.mark.parametrize(
+    ("sent", "outcome"), [(0, "not_applied"), (23, "not_applied"), (24, "rejected"), (99, "rejected")]
+)
 def test_a_no_of_the_other_side_is_believed_when_it_lasts(sent: int, outcome: str) -> None:
     """It is asked for again until the pauses between its tries make up the patience."""
     receipt = done(e.END, Recorder(Denied("not authorized", request_id="r")), sent)

@@ -303,7 +303,7 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
     ],
 )  # fmt: skip
 def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Callable[[Toy], None], says: str) -> None:
-    """A person is told what is missing, by the phase that needs it, once it has been so for as long as we have patience."""
+    """A person is told what is missing, by the phase that needs it, when our patience with it has ended."""
     spoil(toy)
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == says

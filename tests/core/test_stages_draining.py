@@ -215,7 +215,7 @@ def test_nothing_is_deleted_that_nobody_refused_to_evict(
 @pytest.mark.parametrize(
     ("there", "state", "hint"),
     [
-        (WEB, "blocked", "make room in the budget or delete the pod yourself"),
+        (WEB, "blocked", "make room in the budget, or see to what else says no, or delete the pod yourself"),
         (WEB, "rejected", "mend what rejects its eviction or delete the pod yourself"),
         (GONE_WEB, "not_sent", "see why it does not end (its node's kubelet, or a finalizer)"),
     ],

@@ -18,7 +18,7 @@ from kubernetes.client import models
 from pydantic import ValidationError
 
 from rollout import __version__, config
-from rollout.adapters.scout_records import review
+from rollout.adapters.kube_records import review
 from rollout.cli import app, ending
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.preflight.rights import rights
