@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from rollout.commands import rollout
 from rollout.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _parse(path: Path) -> CommentedMap:
     except FileNotFoundError:
         raise UserError(
             f"there is no configuration at {path}",
-            hint=f"rollout config init --output {path}   (or name another file with --config)",
+            hint=f"{_command('init', '--output', path)}   (or name another file with --config)",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
@@ -89,7 +90,11 @@ def _refusal(path: Path, problems: list[Problem]) -> UserError:
     lines = [f"{path}:{problem.line}: {problem.text}" for problem in sorted(set(problems))]
     if len(lines) > 1:
         lines.insert(0, f"{path} has {len(lines)} problems")
-    return UserError("\n  ".join(lines), hint=f"mend it, then: rollout config check --config {path}")
+    return UserError("\n  ".join(lines), hint=f"correct it, then: {_command('check', '--config', path)}")
+
+
+def _command(verb: str, option: str, path: Path) -> str:
+    return rollout("config", verb, option, str(path.absolute()))
 
 
 # ---- from ruamel's tree to plain values -----------------------------------------------------------------------------
@@ -149,6 +154,8 @@ def _worded(details: ErrorDetails, tree: CommentedMap, model: type[BaseModel]) -
 
 def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
     name, value = _dotted(path), details["input"]
+    if path[:1] == ("database",) and details["type"] != "value_error":
+        return f"{name}: here belongs an address in quotes; what stands there is not shown: it may be secret"
     match details["type"]:
         case "extra_forbidden":
             key, place = path[-1], _dotted(path[:-1])

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rollout import __version__
-from rollout.cli import ami, audit, config, db, demo, doctor, events, listing, resume, simulator, start, status
+from rollout.cli import ami, audit, config, db, demo, doctor, events, listing, resume, screen, simulator, start, status
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
 # What the other side said while nothing of ours was under way, or nothing may be any more.
@@ -64,16 +64,16 @@ def main() -> NoReturn:
     try:
         app(prog_name="rollout")
     except UserError as error:
-        typer.echo(f"rollout: {error.problem}", err=True)
+        screen.say(f"rollout: {error.problem}", err=True)
         if error.hint:
-            typer.echo(f"  next: {error.hint}", err=True)
+            screen.say(f"  next: {error.hint}", err=True)
         sys.exit(error.exit_code)
     except (Lost, Refused, Retry, Unknown) as error:
-        typer.echo(f"rollout: {error.detail}", err=True)
+        screen.say(f"rollout: {error.detail}", err=True)
         sys.exit(_CODES[type(error)])
     except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
         from rollout.cli import crash
 
-        typer.echo(crash.told(error), err=True)
+        screen.say(crash.told(error), err=True)
         sys.exit(BUG)
     sys.exit(0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from rollout.journal import SqlJournal
@@ -50,7 +50,7 @@ def verify(
     for one in verdicts:
         _tell(one)
     if noted and all(one.at is None for one in verdicts):
-        typer.echo(f"no event has the head {noted}: what it was the head of was written anew, or is another journal's")
+        screen.say(f"no event has the head {noted}: what it was the head of was written anew, or is another journal's")
         raise typer.Exit(BROKEN)
     if any(one.problems for one in verdicts):
         raise typer.Exit(BROKEN)
@@ -92,8 +92,8 @@ def _whole(head: str) -> str:
 
 
 def _tell(one: Verdict) -> None:
-    typer.echo(f"{one.rollout_id}: {one.count} events, head {one.head}")
+    screen.say(f"{one.rollout_id}: {one.count} events, head {one.head}")
     if one.at is not None:
-        typer.echo(f"  the head given is event {one.at} of {one.count}")
+        screen.say(f"  the head given is event {one.at} of {one.count}")
     for problem in one.problems:
-        typer.echo(f"  {problem}")
+        screen.say(f"  {problem}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from rollout.config import Config
@@ -33,6 +33,7 @@ def init(
     ] = None,
 ) -> None:
     """Write a configuration in which every setting stands with its default and the reason for it."""
+    from rollout import commands
     from rollout.cli import template
     from rollout.errors import UserError
 
@@ -47,7 +48,8 @@ def init(
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}") from error
     output.chmod(0o644)
-    typer.echo(f"{output} is written; fill it in, then: rollout config check --config {output}")
+    then = commands.rollout("config", "check", "--config", str(output.absolute()))
+    screen.say(f"{output} is written; fill it in, then: {then}")
 
 
 @app.command()
@@ -56,12 +58,12 @@ def check(config: options.ConfigFile = options.CONFIG) -> None:
     from rollout import config as configuration
 
     for line in _meaning(configuration.load(config)):
-        typer.echo(line)
+        screen.say(line)
 
 
 def _meaning(config: Config) -> Iterator[str]:
     from rollout.cli import text
-    from rollout.config import without_password
+    from rollout.journal import database
 
     groups, drain, times = ", ".join(config.groups), config.drain, config.deadlines
     yield f"cluster {config.cluster} in {config.region}" + (f", account {config.account}" if config.account else "")
@@ -72,7 +74,7 @@ def _meaning(config: Config) -> Iterator[str]:
     yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"
     waits = f"InService {_span(times.in_service)}, Ready {_span(times.ready)}, blocked pods {_span(times.blocked)}"
     yield f"  deadlines:  {waits}"
-    yield f"  journal:    {without_password(config.database)}"
+    yield f"  journal:    {database.where(config.database).name}"
 
 
 def _protected(config: Config) -> str:

@@ -44,6 +44,6 @@ def _saved(error: Exception) -> Path:
 
 
 def _scrubbed(line: str) -> str:
-    from rollout.adapters.wording import one_line
+    from rollout.redaction import redacted
 
-    return f"{line[: len(line) - len(line.lstrip())]}{one_line(line)}\n"
+    return f"{line[: len(line) - len(line.lstrip())]}{redacted(line)}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look after the journal's database.")
 
@@ -15,22 +15,22 @@ def upgrade(config: options.WhoseJournal = None, database: options.Database = No
 
     A missing journal is created; the database on a server must be there.
     """
-    from rollout.config import without_password
+    from rollout.journal import database as databases
     from rollout.journal import schema
 
     url = options.journal_url(config, database)
-    typer.echo(f"{without_password(url)} has schema {schema.upgrade(url)}")
+    screen.say(f"{databases.where(url).name} has schema {schema.upgrade(url)}")
 
 
 @app.command()
 def check(config: options.WhoseJournal = None, database: options.Database = None) -> None:
     """Compare the journal with this version's schema and look for damage; exit 2 if something is wrong."""
-    from rollout.config import without_password
     from rollout.errors import UserError
+    from rollout.journal import database as databases
     from rollout.journal import schema
 
     url = options.journal_url(config, database)
-    name, problems = without_password(url), schema.check(url)
+    name, problems = databases.where(url).name, schema.check(url)
     if problems:
         raise UserError("\n  ".join([f"{name} is not in order", *problems]), hint="rollout db upgrade")
-    typer.echo(f"{name} is in order")
+    screen.say(f"{name} is in order")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rollout.cli import screen
+
 if TYPE_CHECKING:
     from rollout.cli.world import World
 
@@ -30,11 +32,12 @@ def demo() -> None:
     import tempfile
     from pathlib import Path
 
+    from rollout import commands
     from rollout.cli.world import simulated
 
     with simulated(Path(tempfile.mkdtemp(prefix="rollout-demo-")), "demo", PACE) as world:
         good = _story(world)
-    _say(f"its journal stays: rollout events --database {world.database}")
+    _say(f"its journal stays: {commands.rollout('events', '--database', world.database)}")
     raise typer.Exit(0 if good else 1)
 
 
@@ -83,4 +86,4 @@ def _killed_in_drain(world: World, start: list[str]) -> bool:
 
 
 def _say(what: str) -> None:
-    typer.echo(f"\n── {what} {'─' * max(3, 100 - len(what))}\n")
+    screen.say(f"\n── {what} {'─' * max(3, 100 - len(what))}\n")

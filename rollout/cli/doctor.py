@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
@@ -76,7 +76,7 @@ def _look(config: Config) -> int:
         journal = _read(config)
         findings = _findings(config, journal, marker, edge)
     for line in _page(config, journal, marker, findings):
-        typer.echo(line)
+        screen.say(line)
     return FOR_A_PERSON if any(finding.person for finding in findings) else DONE
 
 
@@ -178,8 +178,8 @@ def _rebuild(config: Config, *, assume_dead: bool) -> None:
     ):
         mark = _lost(place.edge.cluster.marker(), journal.summaries(), config)
         record = _written(place, mark, says)
-    typer.echo(f"rollout {record.id} is in the journal again, in {record.phase.value}, with {len(record.nodes)} nodes")
-    typer.echo(f"  next: rollout resume {record.id}")
+    screen.say(f"rollout {record.id} is in the journal again, in {record.phase.value}, with {len(record.nodes)} nodes")
+    screen.say(f"  next: rollout resume {record.id}")
 
 
 def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -> Mark:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:
 def _line(event: Event) -> str:
     from rollout.cli import text
 
-    return f"{text.instant(event.at)}  {event.kind:<11}  {event.text}"
+    return screen.shown(f"{text.instant(event.at)}  {event.kind:<11}  {event.text}")
 
 
 def _json(event: Event) -> str:

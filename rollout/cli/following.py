@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from rollout.cli import progress
+from rollout.cli import screen
 from rollout.errors import RESUMABLE, UserError
 from rollout.machine import terminal
 from rollout.runner import Ended, Progress
@@ -32,7 +32,7 @@ class Following:
         if taken.who != self._who:
             self._who = taken.who
             for line in _words(self._first.id, taken):
-                progress.say(line)
+                screen.say(line)
         self._report(Progress(self._journal.load(self._first.id), f"worked by {taken.who}"))
         return self._ended()
 
@@ -40,7 +40,7 @@ class Following:
         """The lease is ours: return how the rollout ended before that, None if it is to be gone on with."""
         ended = self._ended()
         if self._who and ended is None:
-            progress.say(f"{self._who} works it no longer: this process goes on with it")
+            screen.say(f"{self._who} works it no longer: this process goes on with it")
         return ended
 
     def left(self) -> UserError:

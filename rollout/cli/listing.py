@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import typer
-
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from rollout.ports import Summary
@@ -21,7 +19,7 @@ def list_(config: options.WhoseJournal = None, database: options.Database = None
     with closing(read_journal(options.journal_url(config, database))) as journal:
         rows = [_row(one) for one in journal.summaries()]
     for line in text.table(("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "KEY"), rows):
-        typer.echo(line)
+        screen.say(line)
 
 
 def _row(one: Summary) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rollout.cli import text
+from rollout.cli import screen, text
 from rollout.cli.progress import Lines, head
 from rollout.machine import PHASE_MOVES, Phase, Stage, terminal
 
@@ -67,15 +67,18 @@ class _Ends:
         self._phase = phase
         for event in self._lines.news():
             if event.kind == "phase":
-                console.print(Text(f"{text.instant(event.at)}  {event.text}\n{head(event)}"), soft_wrap=True)
+                console.print(
+                    Text(screen.shown(f"{text.instant(event.at)}  {event.text}\n{head(event)}")), soft_wrap=True
+                )
 
 
 def page(record: Record, waiting: str, now: datetime, height: int) -> Group:
     """Return the page for a screen of that many lines."""
     plan = record.plan
-    head = Text(f"rollout {record.id}  {plan.cluster} → {plan.ami}", style="bold")
+    head = Text(screen.shown(f"rollout {record.id}  {plan.cluster} → {plan.ami}"), style="bold")
     clock = Text(f"{text.instant(now)}  {_deadline(record, now)}", style="dim")
-    rest = Text(record.halted or waiting, style="bold red" if record.halted else "", overflow="ellipsis", no_wrap=True)
+    said = screen.shown(record.halted or waiting)
+    rest = Text(said, style="bold red" if record.halted else "", overflow="ellipsis", no_wrap=True)
     return Group(head, clock, _phases(record.phase), Text(), *_nodes(record, max(height - _FRAME, 3)), rest)
 
 
@@ -109,12 +112,18 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
     for node in shown:
         # The first label of a node's name is unique in its cluster's network, and leaves room for what it waits for.
         name = (node.name or node.instance_id).partition(".")[0]
-        table.add_row(name, node.group, Text(node.stage.value, _COLOURS[node.stage]), _why(node))
+        stage = Text(node.stage.value, _COLOURS[node.stage])
+        # As texts: a plain string of others would be read as markup.
+        table.add_row(_cell(name), _cell(node.group), stage, _cell(_why(node)))
     yield table
     hidden = len(record.nodes) - len(shown)
     gone = sum(node.stage is Stage.GONE for node in record.nodes)
     counted = f"{gone} of {text.count(len(record.nodes), 'node')} gone"
     yield Text(f"{counted}, {hidden} not shown" if hidden else counted)
+
+
+def _cell(words: str) -> Text:
+    return Text(" ".join(screen.shown(words).split()))
 
 
 def _why(node: Node) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from rollout.commands import Options
     from rollout.config import Config
 
 CONFIG = Path("rollout.yaml")
@@ -43,6 +45,36 @@ AssumeDead = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+@dataclass
+class _Typed:
+    """Which configuration and journal this process was told to work with."""
+
+    config: Path | None = None
+    database: str | None = None
+
+
+_typed = _Typed()
+
+
+def told() -> Options:
+    """Return the options that a command of a hint repeats, so that it means the same from anywhere."""
+    from rollout import commands
+
+    config = str(_typed.config.absolute()) if _typed.config else ""
+    if not _typed.database:
+        return commands.Options(config)
+    from rollout.errors import UserError
+    from rollout.journal import address, database
+
+    try:
+        where = database.where(_typed.database)
+    except UserError:  # which is what is being told
+        return commands.Options(config)
+    if where.path:
+        return commands.Options(config, f"sqlite:///{where.path}")
+    return commands.Options(config, where.name, hidden=address.has_secret(address.of_server(_typed.database)))
+
+
 def journal_url(config: Path | None, database: str | None) -> str:
     """Return the journal that is meant: the one named, else the configuration's, else the default place.
 
@@ -50,11 +82,13 @@ def journal_url(config: Path | None, database: str | None) -> str:
     """
     from rollout import config as configuration
 
+    _typed.config, _typed.database = config, database
     if database:
         return database
     if config is None and not CONFIG.exists():
         return configuration.default_database()
-    return configuration.load(config or CONFIG).database
+    _typed.config = config or CONFIG
+    return configuration.load(_typed.config).database
 
 
 def loaded(config: Path, database: str | None) -> Config:
@@ -64,5 +98,6 @@ def loaded(config: Path, database: str | None) -> Config:
     """
     from rollout import config as configuration
 
+    _typed.config, _typed.database = config, database
     read = configuration.load(config)
     return read.model_copy(update={"database": database}) if database else read

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import typer
-
-from rollout.cli import text
+from rollout.cli import screen, text
 
 if TYPE_CHECKING:
     from rollout.ports import Event, Journal
@@ -36,11 +34,6 @@ def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) ->
             lines.show()
 
 
-def say(line: str) -> None:
-    """Print a line: above the live page, where there is one, which has put itself in stdout's place."""
-    typer.echo(line, file=sys.stdout)
-
-
 def head(event: Event) -> str:
     """Return the line that names the chain's head at a phase's end: noted elsewhere, it proves what stood till then."""
     return f"  head {event.hash}"
@@ -57,9 +50,9 @@ class Lines:
     def show(self) -> None:
         """Print what was new since the last call."""
         for event in self.news():
-            typer.echo(f"{text.instant(event.at)}  {event.text}")
+            screen.say(f"{text.instant(event.at)}  {event.text}")
             if event.kind == "phase":
-                typer.echo(head(event))
+                screen.say(head(event))
 
     def news(self) -> Iterator[Event]:
         """Yield the events since the last call that are shown."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from rollout.cli.workplace import Workplace
@@ -66,7 +66,7 @@ def start(
                     if found is None:
                         raise
                 else:
-                    typer.echo(rollout_id)
+                    screen.say(rollout_id)
                     raise typer.Exit(place.work(rollout_id, assume_dead=assume_dead))
         workplace.go_on(loaded, journal, found, assume_dead=assume_dead)
 

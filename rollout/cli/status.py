@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rollout.cli import options
+from rollout.cli import options, screen
 
 if TYPE_CHECKING:
     from rollout.errors import UserError
@@ -42,12 +42,12 @@ def status(
         except UserError as error:
             if as_json or error.exit_code != OTHER_VERSION:
                 raise
-            typer.echo("\n".join(without_plan(chosen, killed, error)))
+            screen.say("\n".join(without_plan(chosen, killed, error)))
             return
     if as_json:
         typer.echo(json.dumps(as_fields(record, killed), indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(lines(record, killed, history)))
+        screen.say("\n".join(lines(record, killed, history)))
 
 
 def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> Iterator[str]:

@@ -22,7 +22,7 @@ def span(length: timedelta) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table whose columns are as wide as their widest cell."""
-    lines = [head, *rows]
+    lines = [head, *([" ".join(cell.split()) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from rollout.cli import evidence, text
+from rollout.cli import evidence, screen, text
 from rollout.cli.evidence import Judged
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ def say(world: World, *, refused: bool) -> bool:
     promises = sorted([*_of_the_world(world), *_of_the_journal(world, refused)], key=lambda one: one.number)
     report = world.get("/report")
     for line in (*_promises(promises), *_summary(report), *_baseline(report["baseline"])):
-        typer.echo(line)
+        screen.say(line)
     restored = all(field["restored"] or field["drift"] for field in report["baseline"])
     return restored and not report["jobs"]["killed_by_us"] and all(one.kept for one in promises)
 

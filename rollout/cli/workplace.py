@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from rollout.cli import belonging, ending, progress
+from rollout.cli import belonging, ending, progress, screen
 from rollout.machine import terminal
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Workplace:
         with progress.spectator(self.journal, rollout_id, self.edge.clock.now) as report:
             ended = self._turn(rollout_id, report, actor() if assume_dead else None)
         for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
-            typer.echo(line)
+            screen.say(line)
         return ending.exit_code(ended)
 
     def _turn(self, rollout_id: str, report: Callable[[Progress], None], assume_dead: str | None) -> Ended:
@@ -108,7 +108,7 @@ class Workplace:
         if tenure.predecessor:
             self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
             if sys.stdout.isatty():  # elsewhere the note is a line of its own
-                progress.say(tenure.predecessor)
+                screen.say(tenure.predecessor)
         runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, self.signals.came, report)
         runner.unhalt()
         return runner.run()
@@ -133,9 +133,9 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
 
     Raises `UserError` where the configuration is another cluster's, and `typer.Exit` with the exit code.
     """
-    typer.echo(found.id)
+    screen.say(found.id)
     if terminal(found.phase):
-        typer.echo(f"rollout {found.id} is done already: {found.ami} on {found.cluster}")
+        screen.say(f"rollout {found.id} is done already: {found.ami} on {found.cluster}")
         raise typer.Exit
     plan = journal.load(found.id).plan
     belonging.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")

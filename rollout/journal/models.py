@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from rollout.machine import Phase, Stage
+from rollout.redaction import redacted
 
 
 class Instant(TypeDecorator[datetime]):
@@ -50,11 +51,11 @@ def stored(instant: datetime) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks: what others answered may span many lines, a journal's line never does.
+    """Return a text without line breaks and secrets: what others answered may span many lines, a journal's never does.
 
-    Nor does it hold the character NUL, which Postgres does not store.
+    Nor does it hold control characters, such as NUL, which Postgres does not store.
     """
-    return " ".join(text.replace("\0", " ").split())
+    return redacted(text.replace("\0", " "))
 
 
 def _state(kind: type[Phase | Stage]) -> Enum:

@@ -34,9 +34,9 @@ def path_of(url: str) -> Path:
     except ArgumentError:
         parsed = None
     if parsed is None or parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
-        shown = "" if parsed is None else f": {parsed.render_as_string(hide_password=True)}"
+        # Not repeated: there may be a password in it.
         raise UserError(
-            f"the journal's database must be an SQLite file, or postgresql+psycopg://USER@HOST/DATABASE{shown}",
+            "the journal's database must be an SQLite file, or postgresql+psycopg://USER@HOST/DATABASE",
             hint="write database: sqlite:////absolute/path/rollout.db in the configuration",
         )
     return Path(str(parsed.database)).absolute()

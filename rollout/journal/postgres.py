@@ -6,18 +6,19 @@ session locks, no LISTEN. Passwords come by URL, by PGPASSWORD or from a passfil
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event
 
-from rollout.config import without_password
+from rollout import commands
 from rollout.errors import RESUMABLE, USAGE, UserError
+from rollout.journal import address
 from rollout.journal.trouble import Trouble
+from rollout.redaction import redacted
 
 if TYPE_CHECKING:
     from psycopg import Error
+    from sqlalchemy.exc import DBAPIError
 
 #: Seconds to wait for a connection, for another's lock, for one statement, and for an upgrade that is under way. A
 #: runner that is told to stop may be in the middle of any of these.
@@ -84,19 +85,12 @@ class PostgresDatabase:
     path = None
 
     def __init__(self, url: str) -> None:
-        self.name = without_password(url)
-        try:
-            self._url = make_url(url).set(drivername="postgresql+psycopg")
-        except (ArgumentError, ValueError):
-            # Not chained, and not repeated: what is no address may be half of a password, taken for a port.
-            raise UserError(
-                "the journal's address, postgresql…, cannot be read",
-                hint="write postgresql+psycopg://USER@HOST:PORT/DATABASE; the password is better left to PGPASSWORD",
-            ) from None
+        self._url = address.of_server(url)
+        self.name = address.shown(self._url)
 
     @property
     def upgrade_command(self) -> str:
-        return f"rollout db upgrade --database {shlex.quote(self.name)}"
+        return commands.rollout("db", "upgrade", "--database", self.name)
 
     def create(self) -> None:
         """Do nothing: databases are their administrators' to create."""
@@ -155,7 +149,7 @@ class PostgresDatabase:
         )
 
     def _told(self, origin: Error, cause: str, hint: str, exit_code: int) -> Trouble:
-        said = without_password(" ".join(str(origin).split()))
+        said = redacted(origin)
         words = hint.format(again=_AGAIN, upgrade=self.upgrade_command)
         return Trouble(f"the journal {self.name}: {cause} ({said})", hint=words, exit_code=exit_code)
 

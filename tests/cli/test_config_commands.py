@@ -80,4 +80,4 @@ def test_check_refuses_with_lines(tmp_path: Path) -> None:
     assert ended.code == 2
     assert 'rollout.yaml:4: unknown key "drian": did you mean "drain"?' in ended.err
     assert "rollout.yaml:5: poll" in ended.err
-    assert "next: mend it, then: rollout config check --config rollout.yaml" in ended.err
+    assert f"next: correct it, then: rollout config check --config {tmp_path / 'rollout.yaml'}" in ended.err

@@ -42,7 +42,7 @@ def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
     """Whoever looks at a halted rollout sees why and what to do, in status and in the list."""
     samples.draining(tmp_path).halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
     status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
-    assert "  halted: node x is stuck; next: rollout resume\n" in status
+    assert f"  halted: node x is stuck; next: rollout resume --database {samples.url(tmp_path)}\n" in status
     assert "DRAIN (halted)" in rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out
 
 
@@ -87,7 +87,8 @@ def test_an_unknown_id_is_refused(tmp_path: Path, command: str) -> None:
     samples.draining(tmp_path)
     ended = rollout(command, "nonsense", "--database", samples.url(tmp_path), cwd=tmp_path)
     assert ended.code == 2
-    assert ended.err == "rollout: there is no rollout nonsense\n  next: rollout list shows all of them\n"
+    listed = f"rollout list --database {samples.url(tmp_path)}"
+    assert ended.err == f"rollout: there is no rollout nonsense\n  next: {listed} shows all of them\n"
 
 
 def test_the_configuration_names_the_journal(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_the_database_is_checked_and_upgraded(tmp_path: Path) -> None:
     where = ("--database", samples.url(tmp_path))
     assert rollout("db", "check", *where, cwd=tmp_path).code == 2
     assert rollout("db", "upgrade", *where, cwd=tmp_path).code == 0
-    assert rollout("db", "check", *where, cwd=tmp_path).out == f"{samples.url(tmp_path)} is in order\n"
+    assert rollout("db", "check", *where, cwd=tmp_path).out == f"{tmp_path / 'rollout.db'} is in order\n"
 
 
 def test_done_is_said_and_nothing_is_asked(tmp_path: Path) -> None:

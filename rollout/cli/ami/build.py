@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import screen
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,8 +47,8 @@ def build(
     built = last_run(after, str(manifest))
     for region, images in built.images.items():
         for ami in images:
-            typer.echo(f"{ami} in {region}")
-    typer.echo(f"manifest: {manifest}")
+            screen.say(f"{ami} in {region}")
+    screen.say(f"manifest: {manifest}")
 
 
 def _variables(given: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rollout.ami import estimate as estimating
+from rollout.cli import screen
 
 # What the table leaves out, and what the words of its last column mean.
 _NOTES = """\
@@ -56,7 +57,7 @@ def estimate(  # noqa: PLR0913  each number that the estimate is made from can b
     """
     case = estimating.case_of({name: text for name, text in locals().items() if text is not None})
     for line in _page(case):
-        typer.echo(line)
+        screen.say(line)
 
 
 def _page(case: estimating.Case) -> Iterator[str]:

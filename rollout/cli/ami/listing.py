@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import typer
-
+from rollout.cli import screen
 from rollout.cli.ami import inventory, options
 
 if TYPE_CHECKING:
@@ -27,9 +26,9 @@ def list_(
     with options.explained():
         found = inventory.reader(prefix, config, region, assume_role).look()
     for line in page(found, prefix):
-        typer.echo(line)
+        screen.say(line)
     for problem in unread(found):
-        typer.echo(f"not known: {problem.problem}; {problem.hint}", err=True)
+        screen.say(f"not known: {problem.problem}; {problem.hint}", err=True)
 
 
 def page(found: Inventory, prefix: str) -> Iterator[str]:

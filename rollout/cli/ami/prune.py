@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import screen
 from rollout.cli.ami import inventory, options
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def prune(
         if yes:
             _remove(reader, keep)
         elif going:
-            typer.echo("nothing was changed; next: the same command with --yes")
+            screen.say("nothing was changed; next: the same command with --yes")
 
 
 def _look(reader: inventory.Reader) -> Inventory:
@@ -55,7 +56,7 @@ def _say(found: Inventory, prefix: str, keep: int) -> bool:
 
     decided, left = pruning.verdicts(found, prefix, keep), pruning.orphans(found, prefix)
     for line in page(decided, left):
-        typer.echo(line)
+        screen.say(line)
     return bool(left) or not all(one.kept for one in decided)
 
 
@@ -84,7 +85,7 @@ def _remove(reader: inventory.Reader, keep: int) -> None:
     pruner = Pruner(reader.builder.images, lambda: _look(reader), options.pause, reader.prefix, keep)
     left = False
     for told in pruner.prune():
-        typer.echo(told.line)
+        screen.say(told.line)
         left = left or told.left
     if left:
         raise typer.Exit(FOR_A_PERSON)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import screen
 from rollout.cli.ami import options
 
 if TYPE_CHECKING:
@@ -94,13 +95,13 @@ def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], look: Ca
     """Send what does not hold yet, one by one, and look until all of it is seen."""
     for step in steps:
         if step.holds(looked):
-            typer.echo(f"{step} already")
+            screen.say(f"{step} already")
         else:
             step.send(builder.images, looked)
-            typer.echo(f"{step}: asked")
+            screen.say(f"{step}: asked")
     if not all(step.holds(looked) for step in steps):
         _see(steps, look)
-        typer.echo("all of it is seen on AWS")
+        screen.say("all of it is seen on AWS")
 
 
 def _see(steps: Sequence[Step], look: Callable[[], Looked]) -> None:
@@ -122,4 +123,4 @@ def _see(steps: Sequence[Step], look: Callable[[], Looked]) -> None:
 
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
-        typer.echo(line)
+        screen.say(line)

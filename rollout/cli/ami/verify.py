@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import screen
 from rollout.cli.ami import options
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def verify(  # noqa: PLR0913  one parameter for each option
         reasons = "\n  ".join(found)
         problem = f"{image.id} ({image.name}) is not as expected:\n  {reasons}"
         raise UserError(problem, hint=_advice(image, builder.account), exit_code=FOR_A_PERSON)
-    typer.echo(f"{image.id} ({image.name}) is as expected: {_summary(image)}")
+    screen.say(f"{image.id} ({image.name}) is as expected: {_summary(image)}")
 
 
 def _advice(image: Image, ours: str) -> str:

@@ -1,0 +1,82 @@
+"""Every command that a hint tells: built here, quoted for a shell, and completed where it is shown.
+
+Build one with `rollout("resume", rollout_id)`, `aws("autoscaling", "exit-standby", …)` or `kubectl("uncordon", name)`,
+and put it into the hint: names of others never become words or options of a shell by themselves. The core does not know
+how this process was started, and the journal keeps no path of a host: `complete` adds `--config` and `--database` when
+a person reads it, so that it works when it is pasted from anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+#: Commands of ours that take both options; a hint that names one of them is completed.
+COMPLETED = (
+    *("resume", "status", "events", "list", "doctor", "start", "db upgrade", "db check"),
+    *("audit verify", "audit export"),
+)
+
+_QUOTED = r"""(?<!\w)'[^']*'(?:"'"'[^']*')*"""
+# A word with a digit, as every id has, or one in quotes: other words after a command belong to the sentence.
+_OPERAND = rf"(?: (?:{_QUOTED}|ID\b|(?=[\w./:@%+=-]*\d)\w(?:[\w./:@%+=-]*\w)?))?"
+_OURS = re.compile(
+    rf"{_QUOTED}|(?<![\w/.'\"-])rollout (?P<path>{'|'.join(COMPLETED)})\b"
+    rf"(?: --(?:follow|rebuild|json|assume-dead)\b)*{_OPERAND}"
+)
+#: Where a command ends in a sentence.
+_END = re.compile(r"[,;()\n]|$")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this process was told which configuration and journal it works with; "" for what was not told.
+
+    `database`: without a password; `hidden`: it has one, which is nowhere shown.
+    """
+
+    config: str = ""
+    database: str = ""
+    hidden: bool = False
+
+
+def rollout(*words: str) -> str:
+    """Return a command of ours: its name, options, and operands last."""
+    return shlex.join(("rollout", *words))
+
+
+def resume(rollout_id: str) -> str:
+    """Return the command that goes on with a rollout; an id that others wrote is never taken for an option."""
+    return rollout("resume", "--", rollout_id) if rollout_id.startswith("-") else rollout("resume", rollout_id)
+
+
+def aws(*words: str) -> str:
+    """Return a command of the AWS CLI."""
+    return shlex.join(("aws", *words))
+
+
+def kubectl(*words: str) -> str:
+    """Return a command of kubectl."""
+    return shlex.join(("kubectl", *words))
+
+
+def complete(text: str, options: Options) -> str:
+    """Return a text whose commands of ours name configuration and journal."""
+    told = _OURS.sub(lambda found: _completed(found, options), text)
+    if options.hidden and told != text:
+        return f"{told} (with the database's password in PGPASSWORD)"
+    return told
+
+
+def _completed(found: re.Match[str], options: Options) -> str:
+    if found["path"] is None:
+        return found[0]  # a quoted name, whatever it says
+    end = _END.search(found.string, found.end())
+    said = found.string[found.end() : end.start() if end else None]
+    added = [
+        f" {name} {shlex.quote(value)}"
+        for name, value in (("--config", options.config), ("--database", options.database))
+        if value and not re.search(rf" {name} ", said)
+    ]
+    return found[0] + "".join(added)

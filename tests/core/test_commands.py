@@ -1,0 +1,62 @@
+"""Commands that hints tell: quoted, complete, and such as the command line accepts."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+import typer
+
+from rollout import commands
+from rollout.cli.app import app
+from rollout.commands import Options, complete
+
+TOLD = Options("/a b/rollout.yaml", "sqlite:////x/y.db")
+ADDED = "--config '/a b/rollout.yaml' --database sqlite:////x/y.db"
+ID = "20260105-080000-abcd"
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        (f"see why, then: rollout resume {ID}", f"see why, then: rollout resume {ID} {ADDED}"),
+        (f"rollout resume {ID} does it once more", f"rollout resume {ID} {ADDED} does it once more"),
+        (f"(rollout resume {ID}), then", f"(rollout resume {ID} {ADDED}), then"),
+        ("rollout list shows all", f"rollout list {ADDED} shows all"),
+        ("nodes' x: rollout doctor --rebuild", f"nodes' x: rollout doctor --rebuild {ADDED}"),
+        ("rollout start --ami AMI", f"rollout start {ADDED} --ami AMI"),
+        ("rollout resume r1 --database URL", "rollout resume r1 --config '/a b/rollout.yaml' --database URL"),
+        ("aws x --name 'rollout resume 1'", "aws x --name 'rollout resume 1'"),
+        ("rollout config check --config x", "rollout config check --config x"),
+        ("rollout resume -- --database=x", f"rollout resume {ADDED} -- --database=x"),
+    ],
+)
+def test_a_command_names_configuration_and_journal(hint: str, shown: str) -> None:
+    """Wherever a command of ours stands in a hint, it repeats what this process was told, and names of others stay."""
+    assert complete(hint, TOLD) == shown
+    assert complete(hint, Options()) == hint
+
+
+def test_a_password_is_said_to_be_needed_and_not_shown() -> None:
+    """A journal whose password was typed is named without it, and the hint says how it comes."""
+    told = Options(database="postgresql://u@h/d", hidden=True)
+    shown = "rollout list --database postgresql://u@h/d (with the database's password in PGPASSWORD)"
+    assert complete("rollout list", told) == shown
+    assert complete("look at AWS", told) == "look at AWS"
+
+
+@pytest.mark.parametrize("path", commands.COMPLETED)
+def test_each_completed_command_takes_what_is_added(path: str) -> None:
+    """The command line has every command that hints complete, and each takes both options."""
+    command = typer.main.get_command(app)
+    for name in path.split():
+        command = command.commands[name]  # type: ignore[attr-defined]  # a group has it
+    assert {"--config", "--database"} <= {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("name", ["a b", "$(reboot)", "it's", "; rm -rf /", "-x", "[red]", "`id`", "a\nb"])
+def test_a_name_of_others_is_one_word(name: str) -> None:
+    """Whatever a group, node or marker is called, a shell takes it as one operand."""
+    assert shlex.split(commands.aws("autoscaling", "exit-standby", "--instance-ids", name))[-1] == name
+    assert shlex.split(commands.kubectl("uncordon", name))[-1] == name
+    assert shlex.split(complete(commands.resume(name), Options()))[-1] == name
