@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 #: Seconds after which a Python is given up, on a machine that is busy with other work too.
 LIMIT = 1200
-#: What is run under each.
-TESTS = ("tests/core", "tests/test_packaging.py")
+#: What is run under each: the built wheel works a whole rollout, and every setting is read.
+TESTS = ("tests/test_packaging.py", "tests/test_config.py")
 _NAMED = "Programming Language :: Python :: 3."
 _LOOK = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 
