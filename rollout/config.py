@@ -211,6 +211,20 @@ class Drain(Section):
     max_draining: Annotated[int, Field(ge=1)] = 1
     """Nodes of one group in drain at a time. Default 1: as little as possible leaves at once."""
 
+    unready_share: Annotated[int, Field(ge=1, le=100)] = 25
+    """Percentage of the nodes that turn not Ready within a minute, so that nothing leaves until the cluster is steady
+    again. Default 25: single nodes fail, many at once mean that the API server or the network does."""
+
+    unready_nodes: Annotated[int, Field(ge=1)] = 2
+    """As many nodes as that must turn not Ready, too. Default 2: one node of a small group is no sign."""
+
+    unready_within: Seconds = 60.0
+    """The time within which they turn. Default 1m."""
+
+    steady_for: Seconds = 60.0
+    """How long the cluster must be seen and steady before anything leaves: after that, after an outage, and when a
+    process begins. Default 1m: nodes are heard every ten seconds, and budgets are worked out again by then."""
+
     on_deadline: plan.OnDeadline = "pod"
     """What happens to Jobs that still run at the drain deadline: pod, their pods go, and the Job objects stay and may
     retry; job, the Jobs are deleted; halt, a person decides. Default pod: the least that lets the rollout end."""
@@ -218,6 +232,10 @@ class Drain(Section):
     on_blocked: plan.OnBlocked = "halt"
     """What happens to other pods that a budget still holds at the blocked deadline: halt, a person decides; force, they
     are deleted. Default halt: whoever wrote the budget meant it."""
+
+    def steady(self) -> plan.Steady:
+        """Return what counts as steady."""
+        return plan.Steady(self.unready_share / 100, self.unready_nodes, self.unready_within, self.steady_for)
 
 
 class Deadlines(Section):
@@ -350,6 +368,7 @@ class Config(Section):
             patience_seconds=self.patience,
             poll_seconds=self.poll,
             parallel=self.parallel,
+            steady=self.drain.steady(),
         )
 
 

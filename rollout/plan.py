@@ -63,6 +63,19 @@ class Surge:
 
 
 @dataclass(frozen=True, slots=True)
+class Steady:
+    """When the cluster counts as unsteady, and when as steady again.
+
+    Both `nodes` and `share` (0 to 1) of those that were Ready turn `within` seconds; steady again after `seconds`.
+    """
+
+    share: float = 0.25
+    nodes: int = 2
+    within: float = 60.0
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The part of the configuration that a rollout lives by from its first tick to its last."""
 
@@ -83,6 +96,7 @@ class Settings:
     patience_seconds: float
     poll_seconds: float
     parallel: int
+    steady: Steady = Steady()
 
 
 @dataclass(frozen=True, slots=True)

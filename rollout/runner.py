@@ -1,13 +1,14 @@
 """The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
 
-Start and resume are the same code. Nothing is kept between two ticks but what the journal holds.
+Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, and whether the
+cluster was steady: a process that has just begun waits until it has seen that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -22,6 +23,7 @@ from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
 from rollout.sending import settle, sift, unclear
+from rollout.stages.steadiness import Steadiness, unsteady
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
 BLIND_PAUSE = 10.0
@@ -59,6 +61,7 @@ class Runner:
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
     _blind: datetime | None = field(default=None, init=False)
     _denied: datetime | None = field(default=None, init=False)
+    _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
 
     def run(self) -> Ended:
         """Tick until the rollout is done or halted, or until somebody asks to stop.
@@ -108,8 +111,10 @@ class Runner:
         except Refused as error:
             self._look_denied(record, error.detail)
             return None
-        self._look_again(record, self.clock.now())
-        return seen
+        now = self.clock.now()
+        self._steadiness = self._steadiness.after(seen, record, now, blind=self._blind is not None)
+        self._look_again(record, now)
+        return replace(seen, unsteady=unsteady(self._steadiness, record, now))
 
     def _carry_out(self, decision: Decision, record: Record, now: datetime) -> None:
         match decision:

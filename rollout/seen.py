@@ -308,6 +308,15 @@ class MarkerSeen:
         return f"rollout {self.rollout_id or 'of an unknown id'}{where}"
 
 
+@dataclass(frozen=True, slots=True)
+class Unsteady:
+    """Why what the cluster says of itself is not to be trusted yet, since when, and when that was last so."""
+
+    why: str
+    began: datetime
+    last: datetime
+
+
 @dataclass(frozen=True)
 class Seen:
     """One observation. Parts that the phase did not look at are empty.
@@ -324,6 +333,7 @@ class Seen:
     templates: tuple[TemplateSeen, ...] = ()
     marker: MarkerSeen | None = None
     troubles: Mapping[str, str] = field(default_factory=dict)
+    unsteady: Unsteady | None = None
 
     def group(self, name: str) -> GroupSeen:
         """Return the group of that name; KeyError if it was not seen."""

@@ -48,7 +48,10 @@ def _without_mark(effect: Fields) -> Fields:
 
 #: Fields of a plan, of its settings, of a marker's record and of each kind of effect, with what version 2 did.
 PLAN_OF_2: Fields = {}
-SETTINGS_OF_2: Fields = {"patience_seconds": 600.0}
+SETTINGS_OF_2: Fields = {
+    "patience_seconds": 600.0,
+    "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 0.0},
+}
 MARK_OF_2: Fields = {}
 EFFECTS_OF_2: Mapping[str, Fields] = {}
 

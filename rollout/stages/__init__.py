@@ -11,6 +11,7 @@ from rollout.decision import Step
 from rollout.machine import Stage
 from rollout.stages import draining, gone, kept, released, terminating, waiting
 from rollout.stages.calm import calmed
+from rollout.stages.steadiness import steadied
 from rollout.stages.view import View
 
 STAGES: dict[Stage, Callable[[View], Step]] = {
@@ -24,5 +25,5 @@ STAGES: dict[Stage, Callable[[View], Step]] = {
 
 
 def decide(view: View) -> Step:
-    """Return what the node's stage answers, but for what the calm after a takeover keeps back."""
-    return calmed(STAGES[view.row.stage](view), view)
+    """Return what the node's stage answers, but for what a takeover, or a cluster that is not steady, keeps back."""
+    return steadied(calmed(STAGES[view.row.stage](view), view), view)

@@ -9,7 +9,7 @@ from rollout.decision import Halt, Step
 from rollout.effects import Terminate
 from rollout.plan import Node
 from rollout.record import Record
-from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen
+from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unsteady
 from rollout.stages import knowing
 from rollout.stages.pods import holding, leaving
 from rollout.stages.serving import Surroundings, dead
@@ -23,10 +23,10 @@ class View:
     run on the instance, "" where it is.
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
-    far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `overdue`: the drain
-    deadline has passed; for surplus that is never true, nobody is killed for it;
-    `given_up`: it is surplus, and still here at the deadline; `out_of_time`: the time that budgets are given after the
-    deadline has passed too, whatever the node is.
+    far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `unsteady`: why the
+    cluster is not to be trusted now; `overdue`: the drain deadline has passed; for surplus that is never true, nobody
+    is killed for it; `given_up`: it is surplus, and still here at the deadline; `out_of_time`: the time that budgets
+    are given after the deadline has passed too, whatever the node is.
     """
 
     row: Node
@@ -40,6 +40,7 @@ class View:
     unknown: str
     remaining: int
     coming: tuple[PodSeen, ...]
+    unsteady: Unsteady | None
     overdue: bool
     given_up: bool
     out_of_time: bool
@@ -137,6 +138,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         unknown=knowing.unknown(row, seen, record, now),
         remaining=around.serving[row.group].without(row.instance_id, leaving(pods), next(iter(nodes), None)),
         coming=around.coming,
+        unsteady=seen.unsteady,
         overdue=late and row.role == "old",
         given_up=late and row.role == "surplus",
         out_of_time=deadline is not None and now >= deadline + blocked,

@@ -25,6 +25,7 @@ from rollout.plan import (
     Settings,
     Sizes,
     Source,
+    Steady,
     Surge,
     TemplateUse,
 )
@@ -68,6 +69,7 @@ SETTINGS = Settings(
     patience_seconds=600,
     poll_seconds=10,
     parallel=2,
+    steady=Steady(seconds=0),  # the toy's world is steady; what is not is tested for itself
 )
 
 

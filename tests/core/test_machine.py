@@ -107,5 +107,6 @@ def test_each_stage_has_its_module() -> None:
     assert set(STAGES) == set(Stage)
     for stage, decide in STAGES.items():
         assert decide.__module__ == f"rollout.stages.{stage.name.lower()}"
-    ours = {"calm", "knowing", "pods", "serving", "view"}
-    assert modules(stages) - ours == {stage.name.lower() for stage in Stage}
+    assert modules(stages) - {"calm", "knowing", "pods", "serving", "steadiness", "view"} == {
+        stage.name.lower() for stage in Stage
+    }

@@ -128,8 +128,8 @@ MUTANTS = (
         name="calm-not-kept",
         breaks="In the calm after a takeover nodes are terminated and Jobs killed.",
         file="rollout/stages/__init__.py",
-        old="return calmed(STAGES[view.row.stage](view), view)",
-        new="return STAGES[view.row.stage](view)",
+        old="steadied(calmed(STAGES[view.row.stage](view), view), view)",
+        new="steadied(STAGES[view.row.stage](view), view)",
         killers=("tests/core/test_calm.py::test_what_cannot_be_taken_back_waits",),
     ),
     Mutant(

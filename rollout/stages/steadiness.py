@@ -1,0 +1,111 @@
+"""Whether the cluster has been steady for long enough that DRAIN may act on what it says of itself.
+
+After an outage the API server says for some seconds that nobody is Ready, budgets do not know it yet, and whoever asks
+may evict whom he likes; the same where many nodes turn at once. So nothing is cordoned, evicted, killed or ended until
+the cluster was seen, and steady, for a time. A process that has just begun has seen nothing yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from rollout.decision import Halt, Step
+from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, Terminate
+from rollout.machine import Stage
+from rollout.plan import Steady
+from rollout.record import Record
+from rollout.seen import NodeSeen, Seen, Unsteady
+from rollout.stages.view import View
+
+#: Seconds between two looks that came about after which those in between, which did not, count as an outage.
+BLIND_AFTER = 30.0
+#: The same where nobody tried to look: a process that stood still, or was busy.
+AWAY_AFTER = 150.0
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """What a process remembers from look to look, and nothing else does.
+
+    `unsteady`: when it last was, and since when; None before the first look. `looked`: when that last came about.
+    `ready`: by uid, the nodes that were Ready then, and since when; `known`: those that were so ever; `turned`: when
+    each was last seen to have turned.
+    """
+
+    unsteady: Unsteady | None = None
+    looked: datetime | None = None
+    ready: Mapping[str, datetime | None] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    turned: Mapping[str, datetime] = field(default_factory=dict)
+
+    def after(self, seen: Seen, record: Record, now: datetime, *, blind: bool) -> Steadiness:
+        """Take in one more look; `blind`: the one before it did not come about."""
+        steady = record.plan.settings.steady
+        ready = {node.uid: node.turned for node in seen.nodes if node.ready}
+        moved = [uid for uid, since in self.ready.items() if uid not in ready or ready[uid] != since]
+        oldest = now - timedelta(seconds=steady.within)
+        recent = {uid: at for uid, at in self.turned.items() if at > oldest} | dict.fromkeys(moved, now)
+        why = self._blind(now, blind=blind) or self._storm(seen, record, recent)
+        return Steadiness(self._unsteady(why, steady, now), now, ready, self.known | ready.keys(), recent)
+
+    def _unsteady(self, why: str, steady: Steady, now: datetime) -> Unsteady | None:
+        before = self.unsteady
+        if not why:
+            return before
+        lasts = before is not None and now < before.last + timedelta(seconds=steady.seconds)
+        began = before.began if before is not None and lasts else now
+        return Unsteady(why, began, now)
+
+    def _blind(self, now: datetime, *, blind: bool) -> str:
+        if self.looked is None:
+            return "this process has just begun to look"
+        away = now - self.looked
+        if away >= timedelta(seconds=BLIND_AFTER if blind else AWAY_AFTER):
+            return f"nobody could look for {away.total_seconds():.0f} s"
+        return ""
+
+    def _storm(self, seen: Seen, record: Record, turned: Mapping[str, datetime]) -> str:
+        steady = record.plan.settings.steady
+        for where, nodes in _scopes(seen, record, self.known):
+            many = [node for node in nodes if node.uid in turned]
+            if len(many) >= max(steady.nodes, steady.share * len(nodes)):
+                return f"{len(many)} of {len(nodes)} nodes{where} turned not Ready"
+        return ""
+
+
+def unsteady(steadiness: Steadiness, record: Record, now: datetime) -> Unsteady | None:
+    """Return why the cluster is not to be trusted at this moment, None where it is."""
+    last, seconds = steadiness.unsteady, record.plan.settings.steady.seconds
+    return last if last and now < last.last + timedelta(seconds=seconds) else None
+
+
+def _scopes(seen: Seen, record: Record, known: frozenset[str]) -> Iterable[tuple[str, list[NodeSeen]]]:
+    """Yield the cluster and each group with the nodes that were Ready before and are not on their way out."""
+    going = {row.instance_id for row in record.nodes if row.stage in {Stage.TERMINATING, Stage.GONE}}
+    nodes = [node for node in seen.nodes if node.uid in known and not node.going]
+    leaves = {one.id for group in seen.groups for one in group.instances if not one.living} | going
+    there = [node for node in nodes if node.instance_id not in leaves]
+    yield "", there
+    for group in seen.groups:
+        ids = {instance.id for instance in group.instances}
+        yield f" of {group.name}", [node for node in there if node.instance_id in ids]
+
+
+def steadied(step: Step, view: View) -> Step:
+    """Return the step without what a cluster that is not steady must not be asked for; a move that needs it waits."""
+    why = view.unsteady
+    rest = tuple(effect for effect in step.effects if not _harms(effect))
+    if why is None or (rest == step.effects and step.trigger != "drain"):
+        return step
+    seconds = view.record.plan.settings.steady.seconds
+    text = f"the cluster to be steady for {seconds:.0f} s ({why.why})"
+    late = view.out_of_time and view.now >= why.began + timedelta(seconds=view.record.plan.settings.blocked_seconds)
+    hint = f"see why nodes turn not Ready (kubectl get nodes), then: rollout resume {view.record.id}"
+    halt = Halt(f"{view.name} waits for {text}", hint) if late else None
+    return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt)
+
+
+def _harms(effect: Effect) -> bool:
+    return isinstance(effect, Cordon | Evict | DeletePod | DeleteJob | Terminate)
