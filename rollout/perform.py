@@ -104,7 +104,7 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
         case e.DeletePod():
             cluster.delete_pod(effect.namespace, effect.name, effect.uid, effect.grace)
         case e.DeleteJob():
-            cluster.delete_job(effect.namespace, effect.name)
+            cluster.delete_job(effect.namespace, effect.name, effect.job_uid)
         case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
             cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
     return None

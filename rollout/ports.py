@@ -169,8 +169,8 @@ class Cluster(Protocol):
     def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
         """Delete a pod of this uid, with `grace` seconds (None: its own). Gone or another uid is a success."""
 
-    def delete_job(self, namespace: str, name: str) -> None:
-        """Delete a Job with its pods (propagation Background). Gone is a success."""
+    def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a Job of this uid with its pods (propagation Background). `Gone` where there is none of that uid."""
 
 
 Outcome = Literal["ok", "gone", "unknown", "not_sent", "not_applied", "blocked", "rejected"]

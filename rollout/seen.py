@@ -237,6 +237,11 @@ class Owner:
         """The API group, such as `batch`; "" for the core group."""
         return self.api_version.rpartition("/")[0]
 
+    @property
+    def is_job(self) -> bool:
+        """It is a Job of batch/v1: of no other can the API for Jobs be asked."""
+        return (self.group, self.kind) == ("batch", "Job")
+
 
 @dataclass(frozen=True, slots=True)
 class PodSeen:

@@ -53,7 +53,7 @@ SETTINGS_OF_2: Fields = {
     "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 0.0},
 }
 MARK_OF_2: Fields = {}
-EFFECTS_OF_2: Mapping[str, Fields] = {}
+EFFECTS_OF_2: Mapping[str, Fields] = {"delete-job": {"job_uid": ""}}
 
 
 def _plan_of_2(plan: Fields) -> Fields:

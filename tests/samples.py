@@ -46,7 +46,7 @@ TAINT = TaintNode(**ON_O1, taint_key=KEY, value=ID, effect="NoSchedule")
 UNTAINT = UntaintNode(**ON_O1, taint_key=KEY)
 CORDON, UNCORDON = Cordon(**ON_O1), Uncordon(**ON_O1)
 EVICT, DELETE, AT_ONCE = Evict(**POD), DeletePod(**POD, grace=None), DeletePod(**POD, grace=0, occasion="now")
-END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job")
+END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job", job_uid="uid-Job-job")
 VERSION = CreateVersion(
     template_id="lt", source_version=1, ami="ami-new", description=f"rollout {ID}", token="t"  # noqa: S106 - ClientToken
 )  # fmt: skip

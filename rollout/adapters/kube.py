@@ -172,11 +172,11 @@ class KubeCluster:
         self._concerns_it(answer, Right("delete", "pods", namespace=namespace), name)
         self._demand_or_gone(answer, path, uid)
 
-    def delete_job(self, namespace: str, name: str) -> None:
+    def delete_job(self, namespace: str, name: str, uid: str) -> None:
         path = f"/apis/batch/v1/namespaces/{quote(namespace)}/jobs/{quote(name)}"
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        options = _delete_options(uid) | {"propagationPolicy": "Background"}
         answer = self._api.send("DELETE", path, options)
-        if answer.absent:
+        if answer.absent or self._is_another(answer, path, uid):
             raise Gone(answer.detail)
         self._concerns_it(answer, Right("delete", "jobs", "batch", namespace), name)
         self._demand(answer)

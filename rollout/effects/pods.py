@@ -53,7 +53,10 @@ class DeletePod(OnPod):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteJob(Base):
-    """Delete a Job with its pods (Background), after the drain deadline and only where the settings say so."""
+    """Delete a Job of batch/v1 with its pods (Background), after the drain deadline, where the settings say so.
+
+    `job_uid`: its precondition, for names are used again; "" only in what an earlier version saved.
+    """
 
     kind: Literal["delete-job"] = "delete-job"
     namespace: str
@@ -61,6 +64,7 @@ class DeleteJob(Base):
     pod_uid: str
     node: str
     kills: str
+    job_uid: str
 
     @property
     def target(self) -> str:

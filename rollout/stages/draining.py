@@ -88,8 +88,9 @@ def _kill(view: View, pod: PodSeen) -> Effect | None:
     owner = f"{pod.namespace}/{pod.owner.name if pod.owner else pod.name}"
     if pod.deleting:
         return _finish(view, pod, kills=owner)
-    if view.record.plan.settings.on_deadline == "job" and pod.owner and pod.owner.kind == "Job":
-        return DeleteJob(namespace=pod.namespace, name=pod.owner.name, pod_uid=pod.uid, node=view.name, kills=owner)
+    if view.record.plan.settings.on_deadline == "job" and pod.owner and pod.owner.is_job:
+        job, uid = pod.owner.name, pod.owner.uid
+        return DeleteJob(namespace=pod.namespace, name=job, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=owner)
     eviction = _eviction(view, pod, kills=owner)
     return _delete(view, pod, grace=None, kills=owner) if _said_no(view, eviction.key) else eviction
 

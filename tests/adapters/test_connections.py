@@ -44,7 +44,7 @@ def test_a_request_is_over_within_ten_seconds() -> None:
     "send",
     [
         lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
-        lambda edge: edge.cluster.delete_job("demo", "long-0"),
+        lambda edge: edge.cluster.delete_job("demo", "long-0", "x"),
     ],
     ids=["aws", "kubernetes"],
 )

@@ -51,9 +51,9 @@ NOT_THE_SERVERS = {
 }
 
 
-def job_of(pod: PodSeen) -> str:
+def job_of(pod: PodSeen) -> tuple[str, str]:
     assert pod.owner is not None
-    return pod.owner.name
+    return pod.owner.name, pod.owner.uid
 
 
 # ---- reads
@@ -341,7 +341,7 @@ def test_how_long_to_wait_is_handed_on(cluster: Cluster, world: Living) -> None:
     busy = {"status": 429, "code": "TooManyRequests", "headers": {"Retry-After": "10"}}
     world.fault({"error": busy}, mutating=True)
     with pytest.raises(Retry) as caught:
-        cluster.delete_job("demo", "nowhere")
+        cluster.delete_job("demo", "nowhere", "x")
     assert caught.value.after == 10
 
 
@@ -358,11 +358,15 @@ def test_a_pod_is_deleted_with_its_grace_or_at_once(cluster: Cluster) -> None:
 def test_a_job_is_deleted_with_its_pods(cluster: Cluster, world: Living) -> None:
     """Background propagation takes the pods; one that is gone was not ended by us."""
     victim = pods(cluster, "long-")[0]
-    cluster.delete_job(victim.namespace, job_of(victim))
+    name, _ = job_of(victim)
+    with pytest.raises(Gone):
+        cluster.delete_job(victim.namespace, name, "another-uid")
+    assert victim in cluster.pods()
+    cluster.delete_job(victim.namespace, *job_of(victim))
     world.pass_by(60)
     assert victim not in cluster.pods()
     with pytest.raises(Gone):
-        cluster.delete_job("demo", "nowhere")
+        cluster.delete_job("demo", "nowhere", "x")
 
 
 # ---- each mutating request is sent once; the marker that one fault leaves behind, `delete_marker` takes away again
@@ -389,7 +393,7 @@ def delete_pod(cluster: Cluster) -> None:
 
 
 def delete_job(cluster: Cluster) -> None:
-    cluster.delete_job("demo", job_of(pods(cluster, "long-")[0]))
+    cluster.delete_job("demo", *job_of(pods(cluster, "long-")[0]))
 
 
 def create_marker(cluster: Cluster) -> None:

@@ -26,7 +26,7 @@ CHANGES = pytest.mark.parametrize(
     [
         lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
         lambda edge: edge.fleet.set_default_version(_template(edge), 1),
-        lambda edge: edge.cluster.delete_job("demo", "long-0"),
+        lambda edge: edge.cluster.delete_job("demo", "long-0", "x"),
         lambda edge: edge.cluster.scale(AUTOSCALER, 0, {}),
     ],
     ids=["autoscaling", "ec2", "kubernetes", "kubernetes, read first"],

@@ -79,7 +79,7 @@ def test_a_change_after_its_intent_keeps_promise_9(tmp_path: Path) -> None:
 def test_the_pods_of_a_deleted_job_go_with_it(tmp_path: Path) -> None:
     """Who intended to delete a Job intended to delete its pods; those of a Job with a longer name are another's."""
     journal = samples.draining(tmp_path)
-    job = effects.DeleteJob(namespace="n", name="j", pod_uid="u", node="x", kills="j")
+    job = effects.DeleteJob(namespace="n", name="j", pod_uid="u", node="x", kills="j", job_uid="u")
     journal.intend(samples.ID, [job], (), (), (), samples.after(9))
     pod, other = (change(9, object=f"pod/n/{name}-x7k2p", verb="DELETE jobs") for name in ("j", "j-2"))
     assert evidence.written_first(journal, samples.ID, [pod]).kept
@@ -108,7 +108,10 @@ def test_a_changed_event_breaks_promise_9(tmp_path: Path) -> None:
         (effects.StopAutoscaler(namespace="n", name="a", rollout_id="r", replicas_before=1), {"deployment/n/a"}),
         (effects.Cordon(node="x", uid="u", instance_id="i-1"), {"node/x"}),
         (effects.Evict(namespace="n", name="p", uid="u", node="x"), {"pod/n/p"}),
-        (effects.DeleteJob(namespace="n", name="j", pod_uid="u", node="x", kills="j"), {"job/n/j", "pod/n/j-*"}),
+        (
+            effects.DeleteJob(namespace="n", name="j", pod_uid="u", node="x", kills="j", job_uid="u"),
+            {"job/n/j", "pod/n/j-*"},
+        ),
         (effects.SetDefaultVersion(template_id="lt-1", before=1, number=2), {"template/lt-1"}),
         (effects.Protect(group="g", instance_ids=("i-1", "i-2"), protected=True), {"instance/i-1", "instance/i-2"}),
         (effects.Terminate(group="g", instance_id="i-1", desired_before=2), {"asg/g", "instance/i-1"}),

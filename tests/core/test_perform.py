@@ -70,7 +70,7 @@ O1 = tuple(e.ON_O1.values())
         (e.EVICT, "evict", ("ns", "job-1", "uid-job-1")),
         (e.DELETE, "delete_pod", ("ns", "job-1", "uid-job-1", None)),
         (e.AT_ONCE, "delete_pod", ("ns", "job-1", "uid-job-1", 0)),
-        (e.END_JOB, "delete_job", ("ns", "job")),
+        (e.END_JOB, "delete_job", ("ns", "job", "uid-Job-job")),
         (e.VERSION, "create_version", ("lt", 1, "ami-new", f"rollout {ID}", "t")),
         (e.DEFAULT, "set_default_version", ("lt", 2)),
         (e.REFERENCE, "update_group", ("g", GroupChange(uses=(use("2"),)))),

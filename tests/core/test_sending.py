@@ -60,7 +60,7 @@ def test_the_answer_counts_where_there_is_one() -> None:
 
 JOB_POD = pod("job-1", "o1")
 KILL = Evict(namespace="ns", name="job-1", uid="uid-job-1", node="o1", kills="ns/job")
-END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job")
+END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job", job_uid="u")
 
 
 @pytest.mark.parametrize(

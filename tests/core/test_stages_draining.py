@@ -11,7 +11,7 @@ import pytest
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.machine import Stage
 from rollout.record import EffectState
-from rollout.seen import NodeSeen, PodSeen
+from rollout.seen import NodeSeen, Owner, PodSeen
 from rollout.stages import draining
 from rollout.stages.draining import STUCK_AFTER
 from rollout.stages.view import View
@@ -100,10 +100,11 @@ def before(seconds: float) -> datetime:
 
 
 OWNER = "ns/job"
+VOLCANO = replace(JOB, owner=Owner("batch.volcano.sh/v1alpha1", "Job", "job", "u"), pinned=True)
 ENDS = replace(JOB, deleting=OVERDUE)
 STUCK = replace(JOB, deleting=OVERDUE - timedelta(seconds=STUCK_AFTER))
 GRACEFUL, AT_ONCE = delete(JOB, None, "graceful.0", OWNER), delete(JOB, 0, "now.0", OWNER)
-END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills=OWNER)
+END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills=OWNER, job_uid="uid-Job-job")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,8 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
         pytest.param(emptied(ENDS, now=OVERDUE + timedelta(seconds=STUCK_AFTER - 1)), stays("ends"), id="to its end"),
         pytest.param(emptied(STUCK, now=OVERDUE), sends(AT_ONCE, waits="does not end"), id="then without"),
         pytest.param(emptied(JOB, now=OVERDUE, on_deadline="job"), sends(END_JOB), id="job: the Job goes"),
+        pytest.param(emptied(VOLCANO, now=OVERDUE, on_deadline="job"), sends(evict(VOLCANO, "ns/job")),
+                     id="job: another API's Job is none"),
         pytest.param(emptied(STUCK, now=OVERDUE, on_deadline="job"), sends(AT_ONCE), id="job: a pod that does not end"),
         pytest.param(emptied(bare(pinned=True), now=OVERDUE, on_deadline="job"), sends(evict(bare(), "ns/bare")),
                      id="job: a protected pod without a Job is evicted"),

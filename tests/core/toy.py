@@ -206,13 +206,13 @@ class Toy:
     def delete_pod(self, namespace: str, name: str, uid: str, grace: int | None) -> None:
         self._call("delete_pod", (namespace, name, uid, grace), lambda: self._remove(uid))
 
-    def delete_job(self, namespace: str, name: str) -> None:
+    def delete_job(self, namespace: str, name: str, uid: str) -> None:
         def apply() -> None:
             for one in self.pods():
-                if one.owner and (one.namespace, one.owner.name) == (namespace, name):
+                if one.owner and (one.namespace, one.owner.name, one.owner.uid) == (namespace, name, uid):
                     self._remove(one.uid)
 
-        self._call("delete_job", (namespace, name), apply)
+        self._call("delete_job", (namespace, name, uid), apply)
 
     # ---- what the script of a test may do as well
 
