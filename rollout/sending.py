@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
 from rollout.ports import Settled
@@ -21,6 +22,8 @@ STALE_AFTER = 15.0
 TERMINATE_STALE_AFTER = 60.0
 #: Seconds after which an effect of which only half shows needs a person.
 UNCLEAR_AFTER = 900.0
+#: Times that an effect is sent which is answered "yes" and never shows: something takes it out again.
+MOST_SENT = 3
 
 
 def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
@@ -86,7 +89,7 @@ def _same_thing(one: Effect, other: Effect) -> bool:
 
 
 def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
-    """Say why a person must act before this effect can be sent: it was undone, or rejected.
+    """Say why a person must act before this effect can be sent: it was undone, never shows, or was rejected.
 
     A no counts once the world was seen anew: what was to be changed may have gone in the same moment.
     """
@@ -94,6 +97,10 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     if effect.key in record.done:
         why = f"drift: {effect.kind} of {effect.target} was done and seen, and somebody undid it"
         return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
+    if row and row.state == "not_applied" and row.answered and not row.blocked_since and row.sent >= MOST_SENT:
+        why = f'{effect.kind} of {effect.target} was sent {row.sent} times, was answered "yes", and does not show'
+        cause = "find what takes it out again (kubectl get mutatingwebhookconfigurations; GitOps)"
+        return Halt(why, f"{cause}, then: {resume(record.id)}")
     fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
     if row and row.state == "rejected" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"

@@ -73,7 +73,7 @@ def settle(page: Page, settled: Settled, now: datetime) -> None:
 def forgive(page: Page, now: datetime) -> None:
     """Let everything that was not applied be sent again now: a person has dealt with the cause."""
     again = (effects.c.rollout_id == page.rollout_id, effects.c.state.not_in(("intended", "unknown", "done")))
-    page.connection.execute(effects.update().where(*again).values(retry_at=now))
+    page.connection.execute(effects.update().where(*again).values(retry_at=now, answered_at=None))
 
 
 def _save(page: Page, effect: Effect, now: datetime) -> None:

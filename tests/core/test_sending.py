@@ -91,6 +91,12 @@ def test_all_that_can_be_settled_is() -> None:
 
 
 ACT = Act("work", (CORDON,), waits=(NodeWait("i-o1", "cordon"),))
+
+
+def stripped(sent: int, answered: datetime | None) -> EffectRow:
+    return replace(unsettled(CORDON, "not_applied", retry_at=NOW, answered=answered), sent=sent)
+
+
 RAISE = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i-o1.0.0")
 
 
@@ -113,6 +119,13 @@ RAISE = Resize(group="g", before=SURGED, sizes=Sizes(3, 4, 4), occasion="floor.i
         pytest.param((unsettled(CORDON, "rejected", detail="no right"),), (), 15,
                      halts("cordon of o1 was refused: no right"), id="refused for good: a person"),
         pytest.param((unsettled(CORDON, "rejected", retry_at=at(20)),), (), 20, acts(CORDON), id="forgiven: resumed"),
+        pytest.param((stripped(2, at(1)),), (), 20, acts(CORDON), id="answered yes and not seen: again"),
+        pytest.param((stripped(3, at(1)),), (), 20,
+                     halts('cordon of o1 was sent 3 times, was answered "yes", and does not show'),
+                     id="answered yes and never seen: a person"),
+        pytest.param((stripped(3, None),), (), 20, acts(CORDON), id="never seen, and no yes: lost, or resumed"),
+        pytest.param((replace(stripped(3, at(1)), blocked_since=NOW),), (), 20, acts(CORDON),
+                     id="most of them were refused for now"),
         pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
                      id="done, and undone by somebody"),
     ],

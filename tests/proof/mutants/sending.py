@@ -66,6 +66,14 @@ MUTANTS = (
         killers=("tests/core/test_sending.py::test_sift",),
     ),
     Mutant(
+        name="never-shows-is-sent-for-ever",
+        breaks="What is answered yes and never shows is sent again without end.",
+        file="rollout/sending.py",
+        old="MOST_SENT = 3",
+        new="MOST_SENT = 1e9",
+        killers=("tests/core/test_sending.py::test_sift",),
+    ),
+    Mutant(
         name="undone-is-done-again",
         breaks="What was done and seen, and undone by somebody, is done once more without a person.",
         file="rollout/sending.py",
