@@ -19,6 +19,10 @@ from rollout.plan import Node, Plan
 #: applied, or does not show), `blocked` (the API server said no for now: a budget), `rejected` (a no for good).
 EffectState = Literal["intended", "unknown", "not_sent", "not_applied", "blocked", "rejected", "done"]
 
+#: Seconds for which a request without an answer may still arrive: AWS takes a signed one for five minutes
+#: (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html), and clocks differ a little.
+LATE_SECONDS = 330.0
+
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
@@ -67,7 +71,8 @@ class Record:
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
-    was taken over may still be on its way; None if there is none. `journal`: the database that it was read from.
+    was taken over may still be on its way; None if there is none. `late_until`: the same of our own requests that were
+    not answered, known in RESTORE only. `journal`: the database that it was read from.
     """
 
     id: str
@@ -85,6 +90,7 @@ class Record:
     written: Mapping[str, Written] = field(default_factory=dict)
     epoch: int | None = None
     calm_from: datetime | None = None
+    late_until: datetime | None = None
     journal: str = ""
 
     def row(self, key: str) -> EffectRow | None:

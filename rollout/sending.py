@@ -13,7 +13,7 @@ from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
 from rollout.ports import Settled
-from rollout.record import Record
+from rollout.record import LATE_SECONDS, EffectRow, Record
 from rollout.seen import Seen
 
 #: Seconds for which "it does not show" is not believed: AWS and the watches may answer from a moment ago.
@@ -38,7 +38,7 @@ def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
         elif landed:
             settled.append(Settled(row.effect.key, "done", "seen"))
         # An act of many effects takes long: its last one may have been answered much later than it was intended.
-        elif landed is False and now >= (row.answered or row.intended) + timedelta(seconds=_stale_after(row.effect)):
+        elif landed is False and now >= _believed_from(row):
             settled.append(Settled(row.effect.key, "not_applied", "not seen"))
     return tuple(settled)
 
@@ -70,6 +70,16 @@ def _moving(decision: Act, leaving: tuple[Effect, ...]) -> tuple[Move, ...]:
     """Nobody is TERMINATING whose terminate stays here: from there nothing leads back."""
     stay = {one.instance_id for one in decision.effects if isinstance(one, Terminate) and one not in leaving}
     return tuple(move for move in decision.moves if move.instance_id not in stay)
+
+
+def _believed_from(row: EffectRow) -> datetime:
+    """A request that was not answered may arrive minutes later: what takes off sizes, or writes them, waits for that.
+
+    Everything else sets what would be set again; only RESTORE sets it back, and waits too (`Record.late_until`).
+    """
+    if row.answered is None and row.effect.serial:
+        return row.intended + timedelta(seconds=LATE_SECONDS)
+    return (row.answered or row.intended) + timedelta(seconds=_stale_after(row.effect))
 
 
 def _stale_after(effect: Effect) -> float:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
 from rollout.effects import Effect, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
 from rollout.errors import Bug
 from rollout.journal import node_rows
-from rollout.journal.models import effects, node_groups, rollouts
+from rollout.journal.models import attempts, effects, node_groups, rollouts
+from rollout.machine import Phase
 from rollout.ports import Summary
-from rollout.record import EffectRow, Record, Written
+from rollout.record import LATE_SECONDS, EffectRow, Record, Written
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
@@ -45,6 +46,15 @@ _FLAGGED = (
     )
     .order_by(effects.c.id)
 )
+# An effect that was sent once and shows has arrived; of one that was sent again, an earlier request may not have.
+_UNANSWERED = select(func.max(effects.c.sent_at)).where(
+    _OF, effects.c.state.in_(("intended", "unknown")), effects.c.answered_at.is_(None)
+)
+_UNKNOWN = (
+    select(func.max(attempts.c.ended_at))
+    .join(effects)
+    .where(_OF, attempts.c.outcome == "unknown", or_(effects.c.state != "done", effects.c.sent > 1))
+)
 
 
 def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
@@ -67,6 +77,7 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
         unsettled=_unsettled(connection, row.id, row.journal_version),
         done=_done(connection, row.id),
         written=_written(connection, row.id, row.journal_version),
+        late_until=_late_until(connection, row.id) if row.phase is Phase.RESTORE else None,
         journal=journal,
     )
 
@@ -117,6 +128,13 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
         )
         for row in rows
     )
+
+
+def _late_until(connection: Connection, rollout_id: str) -> datetime | None:
+    """Return until when a request of ours that was not answered may still arrive; None if none may."""
+    times = [connection.execute(query, {"of": rollout_id}).scalar() for query in (_UNANSWERED, _UNKNOWN)]
+    newest = max((time for time in times if time), default=None)
+    return newest and newest + timedelta(seconds=LATE_SECONDS)
 
 
 def _done(connection: Connection, rollout_id: str) -> frozenset[str]:

@@ -24,16 +24,13 @@ from sqlalchemy.sql.functions import FunctionElement
 from rollout.errors import Lost
 from rollout.journal.database import Database
 from rollout.journal.models import Instant, leases
+from rollout.record import LATE_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
 #: Seconds that a lease lasts after each renewal. A look at the world, a wait and a request take at most ten each.
 TTL_SECONDS = 60.0
-
-#: Seconds after the end of a lease in which a request of its holder may still arrive: AWS takes a signed one for five
-#: minutes (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html), and clocks differ a little.
-LATE_SECONDS = 330.0
 
 
 @dataclass(frozen=True, slots=True)

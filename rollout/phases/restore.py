@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.decision import Act, Advance, Decision, Halt
+from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import (
     DeleteMarker,
     Effect,
@@ -53,6 +53,8 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Do the first step that is not done yet; when all are, end with what stays different."""
+    if record.late_until and now < record.late_until:
+        return _still_under_way(record, record.late_until, now)
     report: list[str] = []
     for step in STEPS:
         part = step(seen, record)
@@ -197,6 +199,13 @@ STEPS: tuple[Callable[[Seen, Record], Part], ...] = (
 
 def _title(step: Callable[[Seen, Record], Part]) -> str:
     return f"restore {step.__name__.replace('_', ' ')}"
+
+
+def _still_under_way(record: Record, until: datetime, now: datetime) -> Wait:
+    """What arrives late would undo what was restored: nothing is given back, and nothing ends, before it is too old."""
+    why = f"{until:%H:%M:%S} UTC: until then a request of ours that was not answered may still arrive"
+    usual = wait(record, now, why)
+    return replace(usual, until=min(until, usual.until))
 
 
 def _joined(parts: list[Part]) -> Part:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Advance
+from rollout.decision import Advance, Wait
 from rollout.effects import (
     DeleteMarker,
     Protect,
@@ -51,7 +51,7 @@ from tests.core.build import (
     template,
     use,
 )
-from tests.core.tables import Answer, acts, advances, case, check, halts, waits
+from tests.core.tables import Answer, acts, advances, agrees, case, check, halts, waits
 
 TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
 PREPARED = Written(protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES))
@@ -184,6 +184,25 @@ PENDING = new("n2", lifecycle="Pending", protected=True)
 def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
     """What is ours is given back; what is not ours stays."""
     check(restore, world, journal, now, expected)
+
+
+@pytest.mark.parametrize(
+    ("world", "answer"),
+    [
+        pytest.param(seen(drained(), template(), marker=MARKER), acts(RESIZE), id="before the first step"),
+        pytest.param(then(drained(sizes=BASE)), acts(UNPIN), id="before any other"),
+        pytest.param(then(), advances("the baseline is restored"), id="before the end"),
+    ],
+)
+def test_what_may_arrive_late_is_waited_for(world: Seen, answer: Answer) -> None:
+    """While a request of ours may still arrive, nothing is given back that it would undo, and nothing ends."""
+    journal = restoring(late_until=at(330))
+    why = "until then a request of ours that was not answered may still arrive"
+    agrees(restore.decide(world, journal, NOW), waits(why))
+    later = restore.decide(world, journal, at(329))
+    assert isinstance(later, Wait)
+    assert later.until == at(330)
+    agrees(restore.decide(world, journal, at(330)), answer)
 
 
 @pytest.mark.parametrize(

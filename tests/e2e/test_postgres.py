@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rollout.journal.term import LATE_SECONDS
+from rollout.record import LATE_SECONDS
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Simulated, empty_database

@@ -74,6 +74,28 @@ def test_what_others_changed_is_theirs(scenario: str, told: str, world: Worlds) 
     assert broken(simulated) == {}
 
 
+# ---- what arrives late
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "TerminateInstanceInAutoScalingGroup",
+        "SuspendProcesses",
+        "UpdateAutoScalingGroup",
+        "SetInstanceProtection",
+        "ResumeProcesses",
+    ],
+)
+def test_a_request_that_was_lost_arrives_five_minutes_later(operation: str, world: Worlds) -> None:
+    """Nobody is ended twice for it, and it undoes nothing that was restored."""
+    simulated = world("proof-plain")
+    simulated.post("/faults", {"match": {"operation": operation, "nth": 1}, "late": {"seconds": 300}})
+    result = simulated.start()
+    assert result.code == 0, result
+    is_proven(simulated)
+
+
 # ---- what a person must see to
 
 

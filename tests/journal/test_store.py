@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -15,7 +16,7 @@ from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes
 from rollout.ports import Outcome, Settled
-from rollout.record import Written
+from rollout.record import LATE_SECONDS, Written
 from tests.journal.samples import (
     ARM,
     DELETE,
@@ -237,6 +238,33 @@ def test_done_is_done(journal: SqlJournal) -> None:
         intend(journal, RESIZE)
     with pytest.raises(Bug, match="settled already"):
         settle(journal, RESIZE)
+
+
+def _in_restore(journal: SqlJournal) -> None:
+    while journal.load(ID).phase is not Phase.RESTORE:
+        journal.advance(ID, Advance("seen"), None, NOW)
+
+
+def test_what_may_arrive_late(journal: SqlJournal) -> None:
+    """In RESTORE it is known until when a request without an answer may arrive: 5.5 min, also where it was sent again.
+
+    Not of one that was answered or never left, nor of one that was sent once and shows.
+    """
+    late = timedelta(seconds=LATE_SECONDS)
+    other, once = replace(TAINT, occasion="9"), replace(RESIZE, occasion="9")
+    intend(journal, RESIZE, TAINT, other, once, now=later(1))
+    journal.receive(ID, [receipt(TAINT), receipt(other, "not_sent"), receipt(once, "unknown")])
+    settle(journal, once)
+    assert journal.load(ID).late_until is None
+    _in_restore(journal)
+    assert journal.load(ID).late_until == later(1) + late
+    journal.receive(ID, [receipt(RESIZE, "unknown")])
+    assert journal.load(ID).late_until == later(2) + late
+    journal.settle(ID, [Settled(RESIZE.key, "not_applied", "not seen")], later(8))
+    intend(journal, RESIZE, now=later(9))
+    journal.receive(ID, [receipt(RESIZE)])
+    settle(journal, RESIZE)
+    assert journal.load(ID).late_until == later(2) + late
 
 
 def test_doubt_keeps_its_request(journal: SqlJournal) -> None:

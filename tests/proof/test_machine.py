@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, Phase, event, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, precondition, rule
 
-from rollout.journal.term import LATE_SECONDS, TTL_SECONDS
+from rollout.journal.term import TTL_SECONDS
+from rollout.record import LATE_SECONDS
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Result
 from tests.postgres import Server

@@ -47,7 +47,23 @@ MUTANTS = (
         file="rollout/sending.py",
         old="return TERMINATE_STALE_AFTER if isinstance(effect, Terminate) else STALE_AFTER",
         new="return STALE_AFTER",
+        killers=("tests/core/test_sending.py::test_a_terminate_that_was_answered_has_a_minute",),
+    ),
+    Mutant(
+        name="late-terminate-sent-twice",
+        breaks="A terminate that was not answered is sent again while the first may still arrive.",
+        file="rollout/sending.py",
+        old="    if row.answered is None and row.effect.serial:\n",
+        new="    if not row.effect.key:\n",
         killers=("tests/core/test_sending.py::test_settle",),
+    ),
+    Mutant(
+        name="restored-before-the-late-one",
+        breaks="RESTORE gives back, and ends, while a request of ours may still arrive and undo it.",
+        file="rollout/phases/restore.py",
+        old="    if record.late_until and now < record.late_until:\n",
+        new="    if not record.id:\n",
+        killers=("tests/core/test_phases_restore.py::test_what_may_arrive_late_is_waited_for",),
     ),
     Mutant(
         name="half-a-terminate-is-none",
