@@ -61,6 +61,11 @@ def kubectl(*words: str) -> str:
     return shlex.join(("kubectl", *words))
 
 
+def quoted(name: str) -> str:
+    """Return a name of others as one word of a shell, for a command that is written out."""
+    return shlex.quote(name)
+
+
 def complete(text: str, options: Options) -> str:
     """Return a text whose commands of ours name configuration and journal."""
     told = _OURS.sub(lambda found: _completed(found, options), text)

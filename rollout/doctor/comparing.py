@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollout.commands import quoted, resume
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
 from rollout.machine import Phase, Stage, terminal
@@ -59,7 +60,7 @@ def lost(marker: MarkerSeen, journal: str) -> Finding:
         then = "go on with its own journal and the version that began it; what it wrote holds nothing to rebuild from"
         return Finding(what, then, person=True)
     then = (
-        f"rollout resume {marker.rollout_id} --database URL, with the database that it was worked from; "
+        f"{resume(marker.rollout_id)} --database URL, with the database that it was worked from; "
         "if that is lost: rollout doctor --rebuild"
     )
     return Finding(what, then, person=True)
@@ -212,7 +213,7 @@ def _left_groups(seen: Seen, last: Record) -> Iterator[Finding]:
         names = sorted(mine & current.suspended) if current else []
         if names:
             what = f"{baseline.group} still has {', '.join(names)} suspended"
-            command = f"aws autoscaling resume-processes --auto-scaling-group-name {baseline.group}"
+            command = f"aws autoscaling resume-processes --auto-scaling-group-name {quoted(baseline.group)}"
             yield _put_back(what, f"{command} --scaling-processes {' '.join(names)}")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from rollout import stages
+from rollout.commands import quoted
 from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
@@ -229,7 +230,9 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
 def _elsewhere(view: View, instance: InstanceSeen) -> Step:
     """Wait for what leaves by itself. From Standby nothing does: when the time is over, somebody must bring it back."""
     why = f"instance is {instance.lifecycle}, not by us"
-    command = f"aws autoscaling exit-standby --auto-scaling-group-name {view.row.group} --instance-ids {instance.id}"
+    command = (
+        f"aws autoscaling exit-standby --auto-scaling-group-name {quoted(view.row.group)} --instance-ids {instance.id}"
+    )
     late = view.out_of_time and instance.standing_by
     halt = Halt(f"{view.name}: {why}", f"{command}, then: rollout resume {view.record.id}") if late else None
     return Step(waits_for=why, halt=halt)

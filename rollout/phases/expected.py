@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rollout.commands import quoted
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
@@ -101,14 +102,15 @@ def _commands(seen: Seen, record: Record, group: NodeGroup) -> Iterator[str]:
     A policy is more than a command, and to lower desired lets AWS choose whom to end once protection is off.
     """
     current, wanted = seen.group(group.name), record.plan.pinned(group)
-    update = f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group.name}"
+    name = quoted(group.name)
+    update = f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {name}"
     if current.uses != wanted and len(wanted) == 1 and not wanted[0].slot:
         yield f"{update} --launch-template LaunchTemplateId={wanted[0].template_id},Version={wanted[0].reference}"
     if record.phase not in _SURGED or group not in working(record):
         return
     if resumed := _resumed(record, current):
         named = " ".join(resumed)
-        yield (f"aws autoscaling suspend-processes --auto-scaling-group-name {group.name} --scaling-processes {named}")
+        yield (f"aws autoscaling suspend-processes --auto-scaling-group-name {name} --scaling-processes {named}")
     if current.sizes.desired < (number := desired(record, group)):
         room = f" --max-size {number}" if current.sizes.maximum < number else ""
         yield f"{update} --desired-capacity {number}{room}"

@@ -6,6 +6,7 @@ go before one is tainted, and until when they drain before the first pod is evic
 
 from __future__ import annotations
 
+from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, UpdateMarker, digest
 from rollout.machine import Phase
@@ -48,7 +49,7 @@ def taken(seen: Seen, record: Record) -> Halt | None:
         return None
     return Halt(
         f"the marker on cluster {record.plan.cluster} belongs to rollout {seen.marker.rollout_id}",
-        f"finish that rollout (rollout resume {seen.marker.rollout_id}), then: rollout resume {record.id}",
+        f"finish that rollout ({resume(seen.marker.rollout_id)}), then: rollout resume {record.id}",
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from rollout.commands import quoted
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import (
     DeleteMarker,
@@ -336,9 +337,8 @@ def _processes(record: Record, group: GroupSeen) -> Part:
     report = _foreign_processes(group, before, ours)
     if "AZRebalance" in mine and _unbalanced(group.living, group.zones):
         mine.remove("AZRebalance")
-        command = (
-            f"aws autoscaling resume-processes --auto-scaling-group-name {group.name} --scaling-processes AZRebalance"
-        )
+        name = quoted(group.name)
+        command = f"aws autoscaling resume-processes --auto-scaling-group-name {name} --scaling-processes AZRebalance"
         report += (
             f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
         )

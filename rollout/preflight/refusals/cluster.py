@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from rollout.commands import resume
 from rollout.errors import Refusal
 from rollout.preflight.survey import Request, Survey
 from rollout.seen import HELD_BEFORE, SCALE_DOWN_DISABLED, NodeSeen, Seen
@@ -17,7 +18,7 @@ def marked(found: Survey, request: Request) -> Iterator[Refusal]:
     """Somebody's marker is there: another rollout is at work on the cluster, or was and never ended."""
     if found.marker:
         hint = (
-            f"rollout resume {found.marker.rollout_id} with its own journal; only if that is lost: rollout doctor, "
+            f"{resume(found.marker.rollout_id)} with its own journal; only if that is lost: rollout doctor, "
             "then: rollout doctor --rebuild"
         )
         yield Refusal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rollout.commands import quoted
 from rollout.errors import Refusal
 from rollout.plan import TemplateUse
 from rollout.preflight.survey import Request, Survey
@@ -130,4 +131,4 @@ def standby(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def _named(group: str) -> str:
-    return f"--auto-scaling-group-name {group}"
+    return f"--auto-scaling-group-name {quoted(group)}"
