@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rollout.adapters.clock import uptime
-from rollout.adapters.understanding import understood
+from rollout.adapters.understanding import text, understood
 from rollout.adapters.wording import one_line
 from rollout.errors import Refused, Retry
 
@@ -174,16 +174,17 @@ class Watch(Generic[Slim]):
         if kind == "ERROR":
             # Most often 410, the version is too old. Whatever it is, a new list mends it.
             raise Refused(one_line(f"watch: {raw.get('code')} {raw.get('message')}"))
+        version = text(raw["metadata"]["resourceVersion"])
         with self._news:
             changed = kind != "BOOKMARK" and self._put(raw, gone=kind == "DELETED")
-            self._hear(raw["metadata"]["resourceVersion"])
+            self._hear(version)
         if changed:
             self._wake()
 
     def _put(self, raw: Object, *, gone: bool) -> bool:
-        key = _key(raw)
+        # Understood first: what is not leaves the records as they were.
+        key, after = _key(raw), None if gone else self._slim(raw)
         before = self._records.pop(key, None)
-        after = None if gone else self._slim(raw)
         if after is not None:
             self._records[key] = after
         if before == after:
@@ -202,4 +203,5 @@ class Watch(Generic[Slim]):
 
 
 def _key(raw: Object) -> tuple[str, str]:
-    return raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
+    namespace = raw["metadata"].get("namespace")
+    return text(namespace) if namespace else "", text(raw["metadata"]["name"])
