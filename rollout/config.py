@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from rollout import configfile, plan
+from rollout.presets import PRESETS, PresetName
 
 DEFAULT_FILE = Path("rollout.yaml")
 
@@ -104,6 +105,27 @@ def _at_most_ten(value: float) -> float:
 
 Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 OneOrMore = Annotated[Names, AfterValidator(_some)]
+# RFC 1123, as https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ has it: what cannot be a name
+# matches none.
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+Namespace = Annotated[str, _matches(_LABEL, "a namespace's name: small letters, digits and dashes, at most 63")]
+Prefix = Annotated[
+    str,
+    _matches(r"[a-z0-9][a-z0-9.-]{0,252}", "how a name can begin: small letters, digits, dashes and dots, at most 253"),
+]
+Kind = Annotated[
+    str,
+    _matches(
+        rf"[A-Za-z][A-Za-z0-9-]{{0,62}}(\.{_LABEL})*", "a kind such as Job, or one with its API group such as Job.batch"
+    ),
+]
+LabelValue = Annotated[
+    str,
+    _matches(
+        r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?",
+        "a label's value: letters, digits, dashes, dots and underscores, at most 63",
+    ),
+]
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
 Account = Annotated[str, _matches(r"[0-9]{12}", "an account id: twelve digits, in quotes")]
 RoleArn = Annotated[
@@ -169,19 +191,23 @@ class Access(Section):
 
 
 class Protected(Section):
-    """Whose pods hold a node until they end. All conditions must hold."""
+    """Whose pods hold a node until they end: the selection. All conditions but `presets` must hold."""
 
-    namespaces: Names = ()
+    namespaces: Annotated[tuple[Namespace, ...], AfterValidator(_distinct)] = ()
     """Namespaces of the workloads. Default: none named, which means all: too much protection only costs time."""
 
-    prefixes: Names = ()
+    prefixes: Annotated[tuple[Prefix, ...], AfterValidator(_distinct)] = ()
     """How the controllers' names begin. Default: none named, which means any."""
 
-    labels: Mapping[LabelKey, str] = Field(default_factory=dict)
+    labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that the pods carry, all of them. Default: none asked for."""
 
-    kinds: OneOrMore = ("Job",)
-    """Kinds of controllers whose pods count. Default [Job]: what else runs can be evicted."""
+    kinds: Annotated[tuple[Kind, ...], AfterValidator(_distinct), AfterValidator(_some)] = ("Job",)
+    """Kinds of controllers whose pods count: KIND, of whatever API group, or KIND.GROUP such as Job.batch. Default
+    [Job]: what else runs can be evicted."""
+
+    presets: Annotated[tuple[PresetName, ...], AfterValidator(_distinct)] = ()
+    """Well-known workloads that count besides, in every namespace. Default: none, since not every cluster has them."""
 
 
 class Autoscaler(Section):
@@ -296,9 +322,15 @@ class Config(Section):
 
     access: Access = Access()
     protected: Protected = Protected()
+
+    unprotected: plan.Unprotected = "protect"
+    """What becomes of pods that are a Job's (batch/v1) or have no controller, and that `protected` does not name:
+    protect, they hold their node too; evict, they go; refuse, no rollout begins while one runs, and one that turns up
+    later holds its node. Default protect: too much protection costs time, too little costs work."""
+
     autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none)] = Autoscaler()
 
-    node_selector: Mapping[LabelKey, str] = Field(default_factory=dict)
+    node_selector: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that exactly the groups' nodes carry: a cross-check, a mismatch halts. Default: none, no cross-check."""
 
     share_templates: bool = False
@@ -351,7 +383,8 @@ class Config(Section):
     def settings(self) -> plan.Settings:
         """Return the part that a rollout lives by, to be fixed in its plan."""
         return plan.Settings(
-            protected=plan.Protected(**self.protected.model_dump()),
+            protected=self._protected(),
+            unprotected=self.unprotected,
             autoscaler=plan.Autoscaler(**self.autoscaler.model_dump()) if self.autoscaler else None,
             node_selector=dict(self.node_selector),
             taint_key=self.taint.key,
@@ -370,6 +403,11 @@ class Config(Section):
             parallel=self.parallel,
             steady=self.drain.steady(),
         )
+
+    def _protected(self) -> plan.Protected:
+        named = self.protected
+        presets = tuple(PRESETS[name] for name in named.presets)
+        return plan.Protected(named.namespaces, named.prefixes, dict(named.labels), named.kinds, presets)
 
 
 def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> Config:

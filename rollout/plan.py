@@ -15,6 +15,7 @@ from rollout.machine import Stage
 
 OnDeadline = Literal["pod", "job", "halt"]
 OnBlocked = Literal["halt", "force"]
+Unprotected = Literal["protect", "evict", "refuse"]
 Role = Literal["old", "surplus"]
 
 
@@ -32,13 +33,29 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class Preset:
+    """The pods of a well-known kind of workload, as they were known when the rollout began.
+
+    `kinds`: of their controllers, each KIND.GROUP; `labels`: keys, one of which marks a pod without a controller.
+    """
+
+    name: str
+    kinds: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Protected:
-    """Whose pods hold a node: no `namespaces` means all, no `prefixes` any name; all `labels` must match."""
+    """The selection, whose pods hold a node: no `namespaces` means all, no `prefixes` any name; `labels`: all of them.
+
+    `kinds`: each KIND, of whatever API group, or KIND.GROUP. `presets` count besides, in every namespace.
+    """
 
     namespaces: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ("Job",)
+    presets: tuple[Preset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +94,13 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The part of the configuration that a rollout lives by from its first tick to its last."""
+    """The part of the configuration that a rollout lives by from its first tick to its last.
+
+    `unprotected`: what becomes of a Job's pod, or one without a controller, that lies outside of `protected`.
+    """
 
     protected: Protected
+    unprotected: Unprotected
     autoscaler: Autoscaler | None
     node_selector: Mapping[str, str]
     taint_key: str

@@ -51,6 +51,8 @@ PLAN_OF_2: Fields = {}
 SETTINGS_OF_2: Fields = {
     "patience_seconds": 600.0,
     "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 0.0},
+    # It let them go; that is not gone on with: too little protection costs work, too much only time.
+    "unprotected": "protect",
 }
 MARK_OF_2: Fields = {}
 EFFECTS_OF_2: Mapping[str, Fields] = {"delete-job": {"job_uid": ""}}

@@ -244,3 +244,21 @@ def test_every_setting_says_what_it_is() -> None:
         for name, field in section.model_fields.items():
             is_section = isinstance(field.default, Section)
             assert is_section or field.description, f"{section.__name__}.{name}"
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("protected: {namespaces: [Demo]}", '"Demo" is not a namespace\'s name'),
+        ("protected: {namespaces: [my_team]}", '"my_team" is not a namespace\'s name'),
+        ("protected: {prefixes: [Train]}", '"Train" is not how a name can begin'),
+        ("protected: {kinds: [batch/v1 Job]}", '"batch/v1 Job" is not a kind such as Job'),
+        ("protected: {labels: {team: a b}}", '"a b" is not a label\'s value'),
+        ("protected: {presets: [argo]}", "presets"),
+        ("unprotected: ignore", "unprotected"),
+    ],
+)
+def test_a_name_that_cannot_match_is_refused(file: Path, section: str, said: str) -> None:
+    """What Kubernetes could never name so would protect nothing: it is refused when the file is read."""
+    (line,) = problems(file, f"{LEAST}{section}\n")
+    assert said in line

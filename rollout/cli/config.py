@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Write or check the configuration file.")
 
+_UNPROTECTED = {
+    "protect": "hold their node too",
+    "evict": "are evicted",
+    "refuse": "are a reason against a rollout",
+}
 _AT_DEADLINE = {
     "pod": "their pods are evicted or deleted; the Job objects stay",
     "job": "they are deleted",
@@ -69,6 +74,7 @@ def _meaning(config: Config) -> Iterator[str]:
     yield f"cluster {config.cluster} in {config.region}" + (f", account {config.account}" if config.account else "")
     yield f"  replaced:   the nodes of {groups}"
     yield f"  protected:  {_protected(config)}"
+    yield f"              other pods of Jobs, and those without a controller, {_UNPROTECTED[config.unprotected]}"
     yield f"  autoscaler: {_autoscaler(config)}"
     yield f"  drain:      {text.count(drain.max_draining, 'node')} of a group at a time"
     yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"
@@ -82,7 +88,8 @@ def _protected(config: Config) -> str:
     named = "named " + " or ".join(f"{prefix}*" for prefix in rule.prefixes) if rule.prefixes else "of any name"
     where = f"namespace {' or '.join(rule.namespaces)}" if rule.namespaces else "any namespace"
     labels = "".join(f", labelled {key}={value}" for key, value in rule.labels.items())
-    return f"pods of a {' or '.join(rule.kinds)} {named} in {where}{labels}"
+    presets = f", and those of {', '.join(rule.presets)}" if rule.presets else ""
+    return f"pods of a {' or '.join(rule.kinds)} {named} in {where}{labels}{presets}"
 
 
 def _autoscaler(config: Config) -> str:

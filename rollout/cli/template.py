@@ -19,6 +19,8 @@ def example() -> str:
         eks_role="# eks_role: arn:aws:iam::123456789012:role/my-eks-role",
         namespaces="",
         prefixes="",
+        autoscaler="cluster-autoscaler",
+        node_selector="{}",
     )
 
 
@@ -45,6 +47,8 @@ def for_seed(env: str, account: str) -> str:
         eks_role=f"eks_role: arn:aws:iam::{account}:role/eks_admin_role-{env}",
         namespaces=f'"{env}"',
         prefixes="algopipeline, scraper",
+        autoscaler="cluster-autoscaler-aws-cluster-autoscaler",
+        node_selector="{pool: worker}",
     )
 
 

@@ -135,12 +135,11 @@ def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
 def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> list[Node]:
     """Return all of a group's new nodes, those first that are not Ready yet: nobody has begun to use them."""
     known = {row.instance_id for row in record.nodes}
-    protected = record.plan.settings.protected
     found: list[tuple[int, str, Node]] = []
     for instance in ours(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
-        busy = len(holding(pods, protected)) or (0 if node and node.usable else -1)
+        busy = len(holding(pods, record.plan.settings)) or (0 if node and node.usable else -1)
         name, uid = (node.name, node.uid) if node else (None, None)
         if instance.id not in known:
             row = Node(instance.id, group.name, "surplus", Stage.WAITING, now, name, uid)

@@ -1,19 +1,23 @@
-"""Which pods hold a node, and which must leave it before the instance goes."""
+"""Which pods hold a node, and which must leave it before the instance goes.
+
+Too much protection costs time, too little costs work: a pod of a Job and one without a controller hold their node even
+outside of the selection, unless the setting `unprotected` lets them go.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollout.plan import Protected
-from rollout.seen import PodSeen
+from rollout.plan import Preset, Protected, Settings
+from rollout.seen import Owner, PodSeen
 
 
-def holding(pods: Iterable[PodSeen], protected: Protected) -> tuple[PodSeen, ...]:
+def holding(pods: Iterable[PodSeen], settings: Settings) -> tuple[PodSeen, ...]:
     """Return the pods for which a node waits: active, protected, and neither mirror nor DaemonSet pods.
 
     Succeeded and Failed pods never hold a node.
     """
-    return tuple(pod for pod in leaving(pods) if pod.pinned or is_protected(pod, protected))
+    return tuple(pod for pod in leaving(pods) if is_protected(pod, settings))
 
 
 def leaving(pods: Iterable[PodSeen]) -> tuple[PodSeen, ...]:
@@ -21,15 +25,43 @@ def leaving(pods: Iterable[PodSeen]) -> tuple[PodSeen, ...]:
     return tuple(pod for pod in pods if not (pod.finished or pod.stays_with_node))
 
 
-def is_protected(pod: PodSeen, protected: Protected) -> bool:
-    """Tell whether a pod's controller is one of those that the settings protect."""
+def is_protected(pod: PodSeen, settings: Settings) -> bool:
+    """Tell whether a pod says itself that it must stay, is selected, or is one that is protected besides.
+
+    With `refuse` too: what turns up after the start cannot be refused any more.
+    """
+    kept = settings.unprotected != "evict" and is_unselected(pod, settings.protected)
+    return pod.pinned or is_selected(pod, settings.protected) or kept
+
+
+def is_selected(pod: PodSeen, protected: Protected) -> bool:
+    """Tell whether the settings name a pod, by its controller, its namespace and its labels, or by a preset."""
+    if any(_is_of_preset(pod, preset) for preset in protected.presets):
+        return True
     return (
         pod.owner is not None
-        and pod.owner.kind in protected.kinds
+        and _is_one_of(pod.owner, protected.kinds)
         and (not protected.namespaces or pod.namespace in protected.namespaces)
         and (not protected.prefixes or pod.owner.name.startswith(protected.prefixes))
         and all(pod.labels.get(name) == value for name, value in protected.labels.items())
     )
+
+
+def is_unselected(pod: PodSeen, protected: Protected) -> bool:
+    """Tell whether a pod is a Job's or has no controller that replaces it, and the settings do not name it.
+
+    An executor of Spark has its driver for a controller: a pod, too.
+    """
+    alone = pod.owner is None or (pod.owner.kind == "Pod" and not pod.owner.group)
+    return (alone or (pod.owner is not None and pod.owner.is_job)) and not is_selected(pod, protected)
+
+
+def _is_one_of(owner: Owner, kinds: Iterable[str]) -> bool:
+    return owner.kind in kinds or f"{owner.kind}.{owner.group}" in kinds
+
+
+def _is_of_preset(pod: PodSeen, preset: Preset) -> bool:
+    return _is_one_of(pod.owner, preset.kinds) if pod.owner else any(key in pod.labels for key in preset.labels)
 
 
 def in_words(pods: Iterable[PodSeen], most: int = 3) -> str:

@@ -58,7 +58,7 @@ class View:
     @property
     def holders(self) -> tuple[PodSeen, ...]:
         """The pods for which this node waits."""
-        return holding(self.pods, self.record.plan.settings.protected)
+        return holding(self.pods, self.record.plan.settings)
 
     @property
     def leaving(self) -> tuple[PodSeen, ...]:

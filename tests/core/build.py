@@ -53,6 +53,7 @@ BASE, SURGED = Sizes(1, 2, 3), Sizes(1, 4, 4)
 
 SETTINGS = Settings(
     protected=Protected(),
+    unprotected="evict",  # what is not selected leaves: rows say what is protected
     autoscaler=Autoscaler("kube-system", "cluster-autoscaler"),
     node_selector={},
     taint_key=KEY,

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.plan import Protected
-from rollout.seen import PodSeen
+from rollout.plan import Protected, Unprotected
+from rollout.presets import PRESETS, PresetName
+from rollout.seen import Owner, PodSeen
 from rollout.stages.pods import holding, in_words, leaving
-from tests.core.build import bare, owned, pod
+from tests.core.build import SETTINGS, bare, owned, pod
 
 ANY = Protected()
 JOB = pod()
+VOLCANO = pod(owner=Owner("batch.volcano.sh/v1alpha1", "Job", "job", "uid"))
 SERVICE = pod("web-1", owner=owned("ReplicaSet", "web"))
 
 
@@ -45,12 +47,64 @@ SERVICE = pod("web-1", owner=owned("ReplicaSet", "web"))
         pytest.param(JOB, Protected(labels={"a": "1"}), False, True, id="without the label"),
         pytest.param(JOB, Protected(kinds=("Workflow",)), False, True, id="another kind"),
         pytest.param(pod(owner=owned("Workflow")), Protected(kinds=("Job", "Workflow")), True, True, id="a kind named"),
+        pytest.param(JOB, Protected(kinds=("Job.batch",)), True, True, id="a kind with its group"),
+        pytest.param(VOLCANO, Protected(kinds=("Job.batch",)), False, True, id="that kind of another group"),
+        pytest.param(VOLCANO, ANY, True, True, id="a kind without its group means every group"),
         pytest.param(JOB, Protected(("ns",), ("job",), {"a": "1"}), False, True, id="all conditions must hold"),
     ],
 )  # fmt: skip
 def test_holding_and_leaving(there: PodSeen, whom: Protected, holds: bool, leaves: bool) -> None:  # noqa: FBT001 - columns of a table
     """Finished pods never hold a node; what holds one must leave it too."""
-    assert (bool(holding([there], whom)), bool(leaving([there]))) == (holds, leaves)
+    settings = replace(SETTINGS, protected=whom, unprotected="evict")
+    assert (bool(holding([there], settings)), bool(leaving([there]))) == (holds, leaves)
+
+
+ELSEWHERE = Protected(namespaces=("x",))
+EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
+
+
+@pytest.mark.parametrize("setting", ["protect", "refuse", "evict"])
+@pytest.mark.parametrize(
+    ("there", "besides"),
+    [
+        pytest.param(JOB, True, id="a Job's pod outside of the selection"),
+        pytest.param(bare(), True, id="a bare pod"),
+        pytest.param(EXECUTOR, True, id="a pod that a pod made"),
+        pytest.param(VOLCANO, False, id="another API's Job"),
+        pytest.param(SERVICE, False, id="a service's pod"),
+        pytest.param(pod(owner=owned("DaemonSet")), False, id="a DaemonSet's pod"),
+        pytest.param(bare(mirror=True), False, id="a mirror pod"),
+        pytest.param(bare(phase="Succeeded"), False, id="a bare pod that is done"),
+    ],
+)
+def test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too(
+    there: PodSeen,
+    besides: bool,  # noqa: FBT001 - a column of the table
+    setting: Unprotected,
+) -> None:
+    """A Job's pod and one without a controller hold a node whatever the selection is, unless `evict` is set."""
+    settings = replace(SETTINGS, protected=ELSEWHERE, unprotected=setting)
+    assert bool(holding([there], settings)) == (besides and setting != "evict")
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("argo-workflows", pod(owner=Owner("argoproj.io/v1alpha1", "Workflow", "w", "uid"))),
+        ("github-runners", pod(owner=Owner("actions.github.com/v1alpha1", "EphemeralRunner", "r", "uid"))),
+        ("gitlab-runner", bare(labels={"job.runner.gitlab.com/pod": "runner-1"})),
+        ("kubeflow", pod(owner=Owner("kubeflow.org/v1", "PyTorchJob", "p", "uid"))),
+        ("ray", pod(owner=Owner("ray.io/v1", "RayCluster", "r", "uid"))),
+        ("spark", EXECUTOR),
+        ("volcano", VOLCANO),
+    ],
+)
+def test_a_preset_protects_its_workload_in_every_namespace(name: PresetName, there: PodSeen) -> None:
+    """A preset counts besides the selection, with or without a controller, and only where it is set."""
+    selected = replace(SETTINGS, protected=replace(ELSEWHERE, presets=(PRESETS[name],)))
+    assert holding([there], selected)
+    assert not holding([there], replace(SETTINGS, protected=ELSEWHERE))
+    assert not holding([SERVICE, bare()], selected)
 
 
 @pytest.mark.parametrize(

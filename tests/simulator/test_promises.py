@@ -80,12 +80,26 @@ def test_after_the_deadline_a_kill_is_kept_but_named(busy: World) -> None:
 
 
 def test_finished_and_unprotected_pods_may_be_deleted(busy: World) -> None:
-    """Neither the pod of a Job that has succeeded nor that of another namespace's Job is protected."""
-    elsewhere = world(workloads={"jobs": [JOB]}, protected={"namespaces": ["prod"]})
+    """Neither the pod of a Job that has succeeded nor, where that is set, of another namespace's Job is protected."""
+    elsewhere = world(workloads={"jobs": [JOB]}, protected={"namespaces": ["prod"]}, settings={"unprotected": "evict"})
     passes(busy, 2000)
     for one in (busy, elsewhere):
         Client(one).delete_pod(pods_of(one, "job-0")[0])
         assert 1 not in violations(one)
+
+
+@pytest.mark.parametrize("setting", ["protect", "refuse", "evict"])
+@pytest.mark.parametrize("workloads", [{"jobs": [JOB]}, {"pods": [{"name": "job"}]}], ids=["Job", "bare pod"])
+def test_what_nobody_replaces_is_protected_outside_of_the_selection_too(
+    workloads: dict[str, Any], setting: str
+) -> None:
+    """To kill a Job's pod or a bare one breaks promise 1 in whatever namespace, unless the settings let it go."""
+    there = world(workloads=workloads, protected={"namespaces": ["prod"]}, settings={"unprotected": setting})
+    passes(there, 60)
+    (victim,) = [pod for pod in there.store.list("pods") if pod["metadata"]["name"].startswith("job-0")]
+    Client(there).delete_pod(victim)
+    broken = any("job-0" in line for line in violations(there).get(1, ()))
+    assert broken == (setting != "evict")
 
 
 def test_ending_an_instance_under_a_job_breaks_promises_1_and_2(busy: World) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rollout.simulator.clock import iso
 from rollout.simulator.judging.baseline import Baseline
 from rollout.simulator.judging.facts import is_ready, ours, takes_new_pods
+from rollout.simulator.judging.protection import Protection
 from rollout.simulator.judging.report import report
 from rollout.simulator.world import pods
 
@@ -62,11 +63,12 @@ class JobsLive(Promise):
     """A pod dies by our hand when we delete it, evict it, or end the instance under it."""
 
     number = 1
-    text = "no pod of a protected Job is killed by us before the drain deadline"
+    text = "no protected pod is killed by us before the drain deadline"
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
-        self.killed: list[str] = []  # protected Jobs of whose pods we ended one, as NAMESPACE/NAME
+        self.killed: list[str] = []  # protected workloads of whose pods we ended one, as NAMESPACE/NAME
+        self._protection = Protection.of(facts.scenario)
 
     def see(self, seen: Seen) -> None:
         """Judge each pod that we delete, and each instance that we end."""
@@ -81,23 +83,16 @@ class JobsLive(Promise):
                 self._judge(change.at, victim)
 
     def _judge(self, at: float, pod: Object) -> None:
-        job = self._protected_job(pod)
-        if job is None:
+        workload = self._protection.of_pod(pod)
+        if workload is None:
             self.checks += 1
             return
-        self.killed.append(job)
+        self.killed.append(workload.partition(" ")[2])
         began = self.facts.ready_ended
         deadline = None if began is None else began + self.facts.scenario.expect.drain_deadline
         since = "no old node was closed yet" if deadline is None else f"the deadline is {iso(deadline)}"
-        broken = f"pod {'/'.join(pods.key(pod))} of Job {job} was killed, and {since}"
+        broken = f"pod {'/'.join(pods.key(pod))} of {workload} was killed, and {since}"
         self.check(at, kept=deadline is not None and at >= deadline, broken=broken)
-
-    def _protected_job(self, pod: Object) -> str | None:
-        controller = pods.owner(pod)
-        if controller is None or controller.kind != "Job" or not pods.active(pod):
-            return None
-        covered = self.facts.scenario.protected.covers(controller.namespace, controller.name)
-        return f"{controller.namespace}/{controller.name}" if covered else None
 
 
 class RightInstances(Promise):

@@ -124,7 +124,7 @@ def _identity(pod: Object) -> tuple[object, ...]:
     """What the pod's durations belong to."""
     controller = pods.owner(pod)
     if controller is not None and controller.kind == "Job":
-        return (*controller, pods.annotation(pod, pods.ATTEMPT, "0"))
+        return (*controller[:3], pods.annotation(pod, pods.ATTEMPT, "0"))
     return pods.key(pod)
 
 

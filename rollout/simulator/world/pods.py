@@ -33,11 +33,12 @@ class Key(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """The controller of a pod."""
+    """The controller of a pod; ``group`` is that of its API, "" for the core's."""
 
     kind: str
     namespace: str
     name: str
+    group: str = ""
 
 
 def key(obj: Object) -> Key:
@@ -49,7 +50,8 @@ def owner(pod: Object) -> Owner | None:
     """The object that controls the pod; None for a bare pod."""
     for reference in pod["metadata"].get("ownerReferences", ()):
         if reference.get("controller"):
-            return Owner(reference["kind"], pod["metadata"]["namespace"], reference["name"])
+            group = reference.get("apiVersion", "").rpartition("/")[0]
+            return Owner(reference["kind"], pod["metadata"]["namespace"], reference["name"], group)
     return None
 
 

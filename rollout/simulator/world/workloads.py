@@ -32,6 +32,7 @@ class Controller(ABC):
 
     plural: ClassVar[str]  # the kind that it controls
     owner_kind: ClassVar[str]  # the kind that its pods name as their controller
+    owner_group: ClassVar[str] = "apps"  # and the group of its API: others have kinds of that name too
 
     def __init__(self, clock: VirtualClock, store: Store, index: PodIndex, seed: int) -> None:
         self._clock = clock
@@ -44,7 +45,7 @@ class Controller(ABC):
 
     def _on_pod(self, _event: str, pod: Object, _previous: Object | None) -> None:
         controller = pods.owner(pod)
-        if controller is not None and controller.kind == self.owner_kind:
+        if controller is not None and (controller.kind, controller.group) == (self.owner_kind, self.owner_group):
             self.soon(self.object_of(controller))
 
     def object_of(self, controller: Owner) -> Key:
@@ -113,6 +114,7 @@ class JobController(Controller):
 
     plural = "jobs"
     owner_kind = "Job"
+    owner_group = "batch"
 
     def __init__(self, clock: VirtualClock, store: Store, index: PodIndex, seed: int) -> None:
         super().__init__(clock, store, index, seed)
@@ -121,7 +123,7 @@ class JobController(Controller):
 
     def sync(self, key: Key, obj: Object) -> None:
         """Count what has finished, then make what is missing."""
-        mine = self._index.of(Owner("Job", *key))
+        mine = self._index.of(Owner("Job", *key, "batch"))
         counted = [pod for pod in mine if _uncounted(pod) and (pods.finished(pod) or pods.terminating(pod))]
         succeeded = sum(pods.phase(pod) == "Succeeded" for pod in counted)
         failed = len(counted) - succeeded
@@ -138,7 +140,7 @@ class JobController(Controller):
 
     def deleted(self, key: Key) -> None:
         """Nobody counts the pods any more: let them go."""
-        for pod in self._index.of(Owner("Job", *key)):
+        for pod in self._index.of(Owner("Job", *key, "batch")):
             if _uncounted(pod):
                 self._release(pod)
 
@@ -230,7 +232,8 @@ class DeploymentController(Controller):
     def sync(self, key: Key, obj: Object) -> None:
         """Make missing pods, delete surplus ones (those not Ready first, then the newest), and count them."""
         replica_set = self._replica_set(key, obj)
-        active = [pod for pod in self._index.of(Owner("ReplicaSet", *pods.key(replica_set))) if pods.active(pod)]
+        controller = Owner("ReplicaSet", *pods.key(replica_set), "apps")
+        active = [pod for pod in self._index.of(controller) if pods.active(pod)]
         want = obj["spec"].get("replicas", 1)
         victims = sorted(enumerate(active), key=lambda found: (pods.is_ready(found[1]), -found[0]))
         self._delete_pods([pod for _, pod in victims[: max(len(active) - want, 0)]])
@@ -295,7 +298,7 @@ class DaemonSetController(Controller):
 
     def sync(self, key: Key, obj: Object) -> None:
         """Make the pods of the nodes that lack one."""
-        held = {pods.node_of(pod) for pod in self._index.of(Owner("DaemonSet", *key)) if not pods.finished(pod)}
+        held = {pods.node_of(pod) for pod in self._index.of(Owner("DaemonSet", *key, "apps")) if not pods.finished(pod)}
         selector = obj["spec"]["template"]["spec"].get("nodeSelector", {})
         wanted = [node["metadata"]["name"] for node in self._store.list("nodes", labels=selector)]
         for node in wanted:
