@@ -28,7 +28,7 @@ from rollout.seen import (
     TemplateSeen,
     VersionSeen,
 )
-from tests.core.build import NOW, ON, bare, found, new, node, old, pod, template
+from tests.core.build import NOW, ON, found, new, node, old, owned, pod, template
 
 Asked = tuple[str, tuple[object, ...]]
 
@@ -65,7 +65,7 @@ class Toy:
         """On one node a Job that runs for a minute, on the other a pod that may be evicted."""
         toy = cls()
         toy.add(pod("job-1", "o1"), seconds=60)
-        toy.add(bare("web-1", on="o2"))
+        toy.add(pod("web-1", owner=owned("ReplicaSet", "web"), on="o2"))
         return toy
 
     @staticmethod

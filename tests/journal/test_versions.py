@@ -70,7 +70,9 @@ def world(left: str, tmp_path: Path) -> Toy:
             begin(scratch, toy).run()
     assert toy.marker_
     assert toy.marker_.mark
-    written = None if left.startswith("version_1") else replace(toy.marker_.mark, key="build-17")
+    plan = toy.marker_.mark.plan
+    lifted = replace(plan, settings=replace(plan.settings, unprotected="protect"))
+    written = None if left.startswith("version_1") else replace(toy.marker_.mark, key="build-17", plan=lifted)
     toy.marker_ = replace(toy.marker_, mark=written)
     toy.disturb = Toy().disturb
     return toy
