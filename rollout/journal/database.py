@@ -16,6 +16,7 @@ from rollout.errors import RESUMABLE
 from rollout.journal.postgres import PostgresDatabase
 from rollout.journal.sqlite import SqliteFile
 from rollout.journal.trouble import InDoubt, Trouble
+from rollout.redaction import redacted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -53,6 +54,9 @@ class Where(Protocol):
     def lock_schema(self, connection: Connection) -> None:
         """Keep other upgrades out until the transaction ends."""
 
+    def require_rights(self, connection: Connection) -> None:
+        """Raise `UserError` where whoever works may not do all that a rollout needs, as far as that can be asked."""
+
     def in_words(self, error: DBAPIError) -> Trouble | None:
         """Return what an operator can act on, None for what is a fault of ours."""
 
@@ -89,7 +93,7 @@ class Database:
                 transaction.commit()
             except DBAPIError as error:
                 if error.connection_invalidated:
-                    raise self._doubt() from error
+                    raise self._doubt(error) from error
                 raise
 
     @contextmanager
@@ -102,8 +106,9 @@ class Database:
         """Close the connections that are kept open."""
         self._engine.dispose()
 
-    def _doubt(self) -> InDoubt:
-        problem = f"the journal {self.where.name}: the connection was lost while a transaction was committed"
+    def _doubt(self, error: DBAPIError) -> InDoubt:
+        said = redacted(error.orig)
+        problem = f"the journal {self.where.name}: the connection was lost while a transaction was committed ({said})"
         return InDoubt(
             problem, hint="run the same command again: it reads what stands, and goes on", exit_code=RESUMABLE
         )

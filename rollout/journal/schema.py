@@ -36,6 +36,8 @@ def prepare(url: str) -> None:
         at = _found(database)
         if database.where.path is None:
             _refuse_other(database, at)
+            with database.reading() as connection:
+                database.where.require_rights(connection)
     if at != HEAD:
         upgrade(url)
 

@@ -5,6 +5,7 @@ Nothing outside this module knows a result code of SQLite, or how its transactio
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,18 @@ _TROUBLES: dict[int, tuple[str, str, int]] = {
     ),
 }
 
+_MISSING = (
+    "a table of it is not there",
+    "look who changed it (sqlite3 {path} .tables), bring it back, then run the same command again",
+    RESUMABLE,
+)
+# The right is there: it is the disk, or the system, that has no file left to give for the write-ahead log.
+_NO_ROOM = (
+    "the files beside it, its write-ahead log, cannot be made",
+    "look for inodes (df -i {folder}) and for what stands at {path}-wal, then run the same command again",
+    RESUMABLE,
+)
+
 
 class SqliteFile:
     """A file on a disk of this host; `path` is absolute."""
@@ -77,15 +90,27 @@ class SqliteFile:
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: a writing transaction keeps all others out from its start."""
 
+    def require_rights(self, connection: Connection) -> None:
+        """Do nothing: whoever may write the file may do all."""
+
     def in_words(self, error: DBAPIError) -> Trouble | None:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code is None or code & 0xFF not in _TROUBLES:
+        code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+        if code is None:
+            return None
+        meaning = self._meaning(code, str(error.orig))
+        if meaning is None:
             return None
         if not self.path.exists():
             return _gone(self.path)
-        cause, hint, exit_code = _TROUBLES[code & 0xFF]
+        cause, hint, exit_code = meaning
         places = {"path": self.path, "folder": self.path.parent}
         return Trouble(f"the journal {self.path}: {cause}", hint=hint.format(**places), exit_code=exit_code)
+
+    def _meaning(self, code: int, said: str) -> tuple[str, str, int] | None:
+        if code == sqlite3.SQLITE_ERROR and said.startswith("no such "):
+            return _MISSING
+        ours = all(os.access(one, os.W_OK) for one in (self.path, self.path.parent))
+        return _NO_ROOM if code & 0xFF == sqlite3.SQLITE_CANTOPEN and ours else _TROUBLES.get(code & 0xFF)
 
     def damage(self, connection: Connection) -> list[str]:
         lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, open_journal, place, read_journal, schema, sqlite
+from rollout.journal import SqlJournal, open_journal, place, read_journal, schema, sqlite, triggers, views
+from rollout.journal.trouble import Trouble
 from tests.journal.samples import ID, NOW, on_sqlite, story
 
 READER = """
@@ -133,10 +134,10 @@ def read_journal_or_fail(url: str) -> SqlJournal | UserError:
 def test_fault_of_ours(journal: SqlJournal) -> None:
     """What no operator can mend is no word for the operator."""
     with (
-        pytest.raises(Exception, match=r"no such table|does not exist") as fault,
+        pytest.raises(Exception, match="syntax error") as fault,
         journal.database.reading() as connection,
     ):
-        connection.exec_driver_sql("SELECT * FROM nowhere")
+        connection.exec_driver_sql("SELECT FROM WHERE")
     assert not isinstance(fault.value, UserError)
     assert isinstance(fault.value, DBAPIError)
 
@@ -168,3 +169,29 @@ def test_killed_while_writing(journal: SqlJournal, url: str) -> None:
     assert len(journal.killed(ID)) == len(record.done)
     assert len(record.done) + len(record.unsettled) == len(journal.intents(ID))
     assert journal.verify(ID)[1] == ()
+
+
+def test_a_table_that_vanished(journal: SqlJournal, engine: str) -> None:
+    """A table that somebody took away in mid-run may come back: exit 75, with words."""
+    with journal.database.writing() as connection:
+        triggers.drop(connection)
+        views.drop(connection)
+        connection.exec_driver_sql(f"DROP TABLE killed_jobs {'CASCADE' if engine == 'postgres' else ''}")
+    with pytest.raises(Trouble, match=r"a table of .* is not there") as trouble:
+        journal.killed(ID)
+    assert trouble.value.exit_code == 75
+
+
+@on_sqlite
+def test_no_inode_for_the_log(journal: SqlJournal, url: str) -> None:
+    """A write-ahead log that cannot be made, where the right to make it is there, is a trouble that passes."""
+    journal.close()
+    path = place.path_of(url)
+    log = path.with_name(f"{path.name}-wal")
+    log.unlink(missing_ok=True)
+    log.mkdir()
+    with pytest.raises(Trouble, match="write-ahead log, cannot be made") as trouble:
+        journal.load(ID)
+    assert (trouble.value.exit_code, "df -i" in trouble.value.hint) == (75, True)
+    log.rmdir()
+    assert journal.load(ID).id == ID
