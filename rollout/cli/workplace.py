@@ -97,7 +97,9 @@ class Workplace:
         return lease.hold(self.journal, self.cluster, holder, now, gate, self._patience, self.time, assume_dead)
 
     def _patience(self) -> bool:
-        """Wait for a journal that is away; tell whether it is worth while to try again."""
+        """Wait for a journal that is away, and say so once; tell whether it is worth while to try again."""
+        if news := self.journal.database.news():
+            screen.say(f"waiting for the journal: {news}", err=True)
         self.edge.clock.pause(self.edge.clock.now() + JOURNAL_PAUSE)
         return self.edge.gate.trusted() and not self.signals.came()
 

@@ -83,6 +83,8 @@ class Database:
         else:
             self.where.find()
         self._engine, self._reader = self.where.engines(enforce=enforce)
+        self._trouble: Trouble | None = None
+        self._told = False
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -106,6 +108,13 @@ class Database:
         """Close the connections that are kept open."""
         self._engine.dispose()
 
+    def news(self) -> str | None:
+        """Return why the last transaction failed, once until one succeeds; None where there is nothing to tell."""
+        if self._trouble is None or self._told:
+            return None
+        self._told = True
+        return self._trouble.problem
+
     def _doubt(self, error: DBAPIError) -> InDoubt:
         said = redacted(error.orig)
         problem = f"the journal {self.where.name}: the connection was lost while a transaction was committed ({said})"
@@ -117,8 +126,13 @@ class Database:
     def _words(self) -> Iterator[None]:
         try:
             yield
+        except Trouble as trouble:
+            self._trouble = trouble
+            raise
         except DBAPIError as error:
-            trouble = self.where.in_words(error)
-            if trouble is None:
+            self._trouble = self.where.in_words(error)
+            if self._trouble is None:
                 raise
-            raise trouble from error
+            raise self._trouble from error
+        else:
+            self._trouble, self._told = None, False

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from rollout.record import LATE_SECONDS
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import Simulated, empty_database
+from tests.e2e.simulated import Simulated, empty_database, finish
 from tests.postgres import PASSWORD, Server
 
 #: A terminate of the drain, while the answer is under way.
@@ -76,3 +82,47 @@ def test_terminates_wait_for_requests_of_the_dead(
     waited = datetime.fromisoformat(sent) - datetime.fromisoformat(ended)
     assert (waited >= timedelta(seconds=LATE_SECONDS)) == (not says)
     assert (sayer is not None) == bool(says)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("whole", [False, True], ids=["its process", "the server"])
+def test_stopped_beside_a_silent_server(
+    world: Worlds, postgres: Server, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    """SIGTERM ends a runner within 15 s that waits for a server which is there and says nothing; `resume` goes on."""
+    simulated = world("proof-plain")
+    url = empty_database(simulated, postgres)
+    assert simulated.rollout("db", "upgrade", "--database", url).code == 0
+    simulated.post("/faults", IN_DRAIN)
+    process = simulated.spawn(*simulated.start_arguments, "--database", url)
+    simulated.get("/hung")
+    with _silent(postgres, url.rpartition("/")[2], whole=whole):
+        simulated.release()
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        stopped = finish(process)
+        took = time.monotonic() - began
+    assert (stopped.code, took < 15) == (75, True), f"{stopped} after {took} s"
+    # A process that is stopped is left for another; where nobody answers, that is said.
+    assert ("is silent" in stopped.err) == whole, stopped
+    assert simulated.resume("--database", url).code == 0
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert broken(simulated, url) == {}
+
+
+@contextmanager
+def _silent(postgres: Server, database: str, *, whole: bool) -> Iterator[None]:
+    """Stop the server's processes that serve a database, and the one that takes connections too."""
+    query = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608  our own name
+    pids = [int(row[0]) for row in postgres.execute(query)]
+    if whole:
+        status = Path(f"/proc/{pids[0]}/status").read_text(encoding="ascii")
+        pids.append(int(status.partition("PPid:")[2].split()[0]))
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

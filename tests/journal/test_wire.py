@@ -219,16 +219,17 @@ def test_silent_commit_under_a_lease(journal: SqlJournal, hasty: None) -> None:
 
 
 def test_silence_makes_hasty(journal: SqlJournal, hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a server is silent less is waited for, until a transaction has come to its end."""
+    """While a server is silent less is waited for, and it is told once, until a transaction has come to its end."""
     monkeypatch.setattr(wire, "SILENT_SECONDS", 0.3)
 
     def asks() -> None:
         with journal.database.reading() as connection, stopped(connection):
             connection.exec_driver_sql("SELECT 1")
 
-    for said in ("0.5 s", "0.3 s"):
+    for said, told in (("0.5 s", True), ("0.3 s", False)):
         with pytest.raises(Trouble, match=said):
             asks()
+        assert (journal.database.news() is not None) == told
     journal.load(ID)
     with pytest.raises(Trouble, match=r"0.5 s"):
         asks()
