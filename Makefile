@@ -34,7 +34,7 @@ $(STAMP): $(PACKAGES) pyproject.toml
 	@$(BIN)/pip check --disable-pip-version-check
 	@touch $@
 
-tools: $(TOOLS) ## Fetch Packer, git-lfs, shellcheck, Groovy and an old pip, which tests run, into .venv
+tools: $(TOOLS) ## Fetch Packer, git-lfs, shellcheck, PgBouncer, Groovy and an old pip, which tests run, into .venv
 
 # Groovy's jars lie in an npm package; npm checks the hash of every file.
 $(GROOVY): $(STAMP) tests/jenkins/package.json tests/jenkins/package-lock.json

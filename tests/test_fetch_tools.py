@@ -27,7 +27,7 @@ def test_what_apt_does_not_have_is_looked_for_in_the_path(tmp_path: Path, monkey
     program(there / "dpkg-deb", "exit 1")
     monkeypatch.setenv("PATH", str(there))
     monkeypatch.setattr(sys, "argv", ["fetch_tools.py", str(folder)])
-    with pytest.raises(SystemExit, match=r"(?s)E: no packer.*PATH either: packer, git-lfs, shellcheck"):
+    with pytest.raises(SystemExit, match=r"(?s)E: no packer.*PATH either: packer, git-lfs, shellcheck, pgbouncer"):
         fetch_tools.main()
     for name in fetch_tools.PROGRAMS:
         program(there / name, "exit 0")

@@ -1,4 +1,7 @@
-"""The programs that tests run and no Python package has: Packer, git-lfs, shellcheck. `make tools` fetches them."""
+"""The programs that tests run and no Python package has: Packer, git-lfs, shellcheck, PgBouncer.
+
+`make tools` fetches them.
+"""
 
 from __future__ import annotations
 

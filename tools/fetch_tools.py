@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 #: Programs, each named like its package. Debian's Packer, 1.6.6, has the Amazon builder inside and needs no plugin.
-PROGRAMS = ("packer", "git-lfs", "shellcheck")
+PROGRAMS = ("packer", "git-lfs", "shellcheck", "pgbouncer")
+#: What PgBouncer loads and not every system has, by the names of several releases: put into `lib` beside the folder.
+LIBRARIES = ("libc-ares2", "libcares2", "libevent-2.1-7", "libevent-2.1-7t64")
 
 
 def main() -> None:
@@ -36,12 +38,18 @@ def _from_packages(place: Path, folder: Path) -> str:
     state = [f"Dir::State::Lists={place}/lists", f"Dir::Cache={place}/cache", "APT::Sandbox::User=root"]
     apt = ["apt-get", "--quiet", "--quiet", *(f"--option={option}" for option in state)]
     said = _run([*apt, "update"], place) + "".join(_run([*apt, "download", program], place) for program in PROGRAMS)
+    for library in LIBRARIES:
+        _run([*apt, "download", library], place)  # no release has all of these names
     for package in place.glob("*.deb"):
         said += _run(["dpkg-deb", "--extract", str(package), str(place)], place)
     for program in PROGRAMS:
-        if (place / "usr/bin" / program).is_file():
+        for found in place.glob(f"usr/*bin/{program}"):
             (folder / program).unlink(missing_ok=True)
-            shutil.copy(place / "usr/bin" / program, folder)
+            shutil.copy(found, folder)
+    libraries = folder.with_name("lib")
+    libraries.mkdir(exist_ok=True)
+    for found in place.glob("usr/lib/*/lib*.so.*"):
+        shutil.copy(found, libraries)
     return said
 
 
@@ -62,7 +70,8 @@ def _from_path(programs: Sequence[str], folder: Path, said: str) -> None:
 
 
 def _by_hand() -> str:
-    return "On other systems install Packer 1.6.6, git-lfs and shellcheck, put them into PATH, and run: make tools"
+    programs = "Packer 1.6.6, git-lfs, shellcheck and PgBouncer"
+    return f"On other systems install {programs}, put them into PATH, and run: make tools"
 
 
 if __name__ == "__main__":
