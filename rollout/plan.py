@@ -181,10 +181,30 @@ class NewVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterId:
+    """Which cluster it is: a name is used in several accounts and regions, and by a cluster that was made anew.
+
+    `arn`: partition, region, account and name. `uid`: of the namespace kube-system; "" where we may not read it.
+    """
+
+    arn: str
+    uid: str
+
+    def differs(self, other: ClusterId) -> str:
+        """Say what the other one is that this is not; "" where both are one cluster, as far as is known."""
+        if self.arn != other.arn:
+            return f"{other.arn}, not {self.arn}"
+        if self.uid and other.uid and self.uid != other.uid:
+            return f"another cluster under the same name (kube-system has uid {other.uid}, not {self.uid})"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is fixed: its first half when the rollout begins, `baselines` and `versions` later, each once.
 
     `autoscaler_replicas`: None where the cluster has no autoscaler of ours to hold.
+    `cluster_id`: None until a rollout of an older format is gone on with for the first time.
     """
 
     cluster: str
@@ -196,6 +216,12 @@ class Plan:
     autoscaler_replicas: int | None
     baselines: tuple[Baseline, ...] = ()
     versions: tuple[NewVersion, ...] = ()
+    cluster_id: ClusterId | None = None
+
+    @property
+    def scope(self) -> str:
+        """By what leases and the rule of one active rollout know the cluster; older formats knew the name alone."""
+        return self.cluster_id.arn if self.cluster_id else self.cluster
 
     def group(self, name: str) -> NodeGroup:
         """Return the plan's group of that name; KeyError if there is none."""

@@ -219,6 +219,7 @@ class Summary:
     halted: str | None
     begun: datetime
     ended: datetime | None
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

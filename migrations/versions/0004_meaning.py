@@ -1,7 +1,11 @@
-"""Format 3 (see `HANDLERS` in `rollout.versions`): one state of an effect has one meaning.
+"""Format 3 (see `HANDLERS` in `rollout.versions`): one state of an effect has one meaning, a cluster is its ARN.
 
 `refused` was a no for good, throttling, a budget, a request that never left, and one that does not show. What it was is
 told by `retry_at` and `detail`; in doubt it becomes a state from which the effect is sent again and nothing worse.
+
+Leases and the rule of one active rollout go by the cluster's ARN from now on. What was written before knows the name
+alone, and nobody here knows the account: leases keep the name, under which none is ever written again (an ARN's epochs
+count on from them), and a rollout keeps it as its scope until it is gone on with and says which cluster it is on.
 
 The house rules for a migration are in `script.py.mako`.
 """
@@ -21,6 +25,7 @@ _STATES = "state IN ('intended', 'unknown', 'not_sent', 'not_applied', 'blocked'
 
 def upgrade() -> None:
     _widen()
+    _scope()
     # An eviction that is rejected permits a DELETE past every budget: an old one is sent again, and asked once more.
     op.execute("UPDATE effects SET retry_at = sent_at WHERE state = 'refused' AND kind = 'evict' AND retry_at IS NULL")
     op.execute(
@@ -38,3 +43,20 @@ def _widen() -> None:
         effects.add_column(sa.Column("blocked_since", sa.String(27), nullable=True))
     with op.batch_alter_table("attempts") as attempts:
         attempts.alter_column("outcome", existing_type=sa.String(10), type_=sa.String(12), existing_nullable=False)
+
+
+def _scope() -> None:
+    with op.batch_alter_table("rollouts") as rollouts:
+        rollouts.drop_index("one_active_rollout_per_cluster")
+        rollouts.add_column(sa.Column("scope", sa.String(255), server_default="", nullable=False))
+    op.execute("UPDATE rollouts SET scope = cluster")
+    op.create_index(
+        "one_active_rollout_per_cluster",
+        "rollouts",
+        ["scope"],
+        unique=True,
+        sqlite_where=sa.text("phase <> 'DONE'"),
+        postgresql_where=sa.text("phase <> 'DONE'"),
+    )
+    with op.batch_alter_table("leases") as leases:
+        leases.alter_column("cluster", existing_type=sa.String(100), type_=sa.String(255), existing_nullable=False)

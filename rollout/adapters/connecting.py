@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollout.adapters import kube_records
@@ -16,8 +17,9 @@ from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_access import kube_api
 from rollout.adapters.scout import EdgeScout
 from rollout.config import is_loopback
-from rollout.errors import RESUMABLE, EdgeError, Retry, UserError
+from rollout.errors import RESUMABLE, EdgeError, Refused, Retry, UserError
 from rollout.gate import Gate
+from rollout.plan import ClusterId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from rollout.adapters.access import Account
+    from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
     from rollout.ports import Cluster, Fleet, Scout
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The outside, connected. `identity`: our ARN on AWS; `server`: where the Kubernetes API is.
+
+    `cluster_id`: asks which cluster it is.
 
     `gate`: what every request asks before it leaves; shut to mutating ones until a lease is held.
     """
@@ -44,6 +49,7 @@ class Edge:
     account: str
     identity: str
     server: str
+    cluster_id: Callable[[], ClusterId]
     close: Callable[[], None]
 
     def __enter__(self) -> Self:
@@ -80,7 +86,20 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
                 stack.callback(watch.stop)
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         scout = EdgeScout(account, api)
-        return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, stack.pop_all().close)
+        which = partial(_which, config, number, arn, api)
+        return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, which, stack.pop_all().close)
+
+
+def _which(config: Config, account: str, identity: str, api: KubeApi) -> ClusterId:
+    """Ask which cluster it is; where its namespace may not be read, the ARN alone says so."""
+    partition = identity.split(":")[1]
+    named = f"arn:{partition}:eks:{config.region}:{account}:cluster/{config.cluster}"
+    with _explained("Kubernetes"):
+        try:
+            found = api.get("/api/v1/namespaces/kube-system") or {}
+        except Refused:
+            return ClusterId(named, "")
+    return ClusterId(named, str((found.get("metadata") or {}).get("uid") or ""))
 
 
 def cluster_account(config: Config, run_id: str, gate: Gate) -> tuple[Account, str, str]:

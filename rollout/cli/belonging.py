@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from rollout.errors import EdgeError, UserError
+from rollout.commands import resume
+from rollout.errors import RESUMABLE, EdgeError, Retry, UserError
 
 if TYPE_CHECKING:
     from rollout.cli.workplace import Workplace
     from rollout.config import Config
     from rollout.journal import SqlJournal
-    from rollout.plan import Plan
+    from rollout.plan import ClusterId, Plan
     from rollout.seen import MarkerSeen
 
 
@@ -24,16 +25,58 @@ def same_cluster(plan: Plan, config: Config, whose: str, command: str) -> None:
         )
 
 
+def same_identity(plan: Plan, here: ClusterId, rollout_id: str) -> None:
+    """Raise `UserError` where credentials and kubeconfig lead to another cluster than the plan's."""
+    if plan.cluster_id is None:
+        return
+    command = resume(rollout_id)
+    if plan.cluster_id.uid and not here.uid:
+        raise UserError(
+            f"namespace kube-system cannot be read: nobody knows whether this is the cluster of rollout {rollout_id}",
+            hint=f"give the right to get namespace kube-system (deploy/kubernetes/access.yaml), then: {command}",
+            exit_code=RESUMABLE,  # an API server that has just begun says so, too
+        )
+    if other := plan.cluster_id.differs(here):
+        raise UserError(
+            f"rollout {rollout_id} works another cluster: credentials and kubeconfig lead to {other}",
+            hint=f"use those of {plan.cluster_id.arn}, and its configuration: {command} --config FILE",
+        )
+
+
+def adoptable(place: Workplace, plan: Plan, rollout_id: str) -> None:
+    """Raise `UserError` where a rollout that knows only its cluster's name is not of this account.
+
+    Ids of launch templates are used once: what is here under them is what the rollout was planned for.
+    """
+    if plan.cluster_id is not None:
+        return
+    wanted = {source.use.template_id for group in plan.groups for source in group.sources}
+    try:
+        found = {template.id for template in place.edge.fleet.templates(sorted(wanted))}
+    except Retry as error:
+        raise UserError(error.detail, hint=f"try again: {resume(rollout_id)}", exit_code=RESUMABLE) from error
+    except EdgeError:
+        found = set()
+    if missing := wanted - found:
+        raise UserError(
+            f"account {place.edge.account} has no launch template {', '.join(sorted(missing))}: "
+            f"rollout {rollout_id} is of another account, or its launch templates are gone",
+            hint=f"use the credentials of its cluster's account, then: {resume(rollout_id)}",
+        )
+
+
 def require(place: Workplace, rollout_id: str) -> None:
-    """Raise `UserError` where the journal is a copy from before the marker was last written."""
-    from rollout.phases.marking import older
+    """Raise `UserError` where the journal is a copy from before the marker was last written, or taken away."""
+    from rollout.phases.marking import outlived
 
     # Before the journal: a runner that is at work writes there first.
-    marker = _marker(place)
-    if marker is None or marker.rollout_id != rollout_id:
-        return
-    record = replace(place.journal.load(rollout_id), epoch=place.journal.epoch(place.cluster))
-    if halt := older(marker, record):
+    try:
+        marker = place.edge.cluster.marker()
+    except EdgeError:
+        return  # while nobody answers the runner waits, and looks at the marker before it does anything
+    record = place.journal.load(rollout_id)
+    epoch = place.journal.epoch(place.scope)
+    if halt := outlived(marker, replace(record, epoch=epoch)):
         raise UserError(halt.why, hint=halt.hint)
 
 

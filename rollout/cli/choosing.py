@@ -12,12 +12,25 @@ from rollout.ports import Summary
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What `rollout start` was asked for."""
+    """What `rollout start` was asked for. `scope`: the cluster's ARN, "" before anybody was asked."""
 
     cluster: str
     groups: tuple[str, ...]
     ami: str
     key: str | None
+    scope: str = ""
+
+    def same_cluster(self, one: Summary) -> bool:
+        """Tell whether a rollout is of the cluster that is meant; one of an older format knows only its name."""
+        return one.cluster == self.cluster and (not self.scope or one.scope in {self.scope, self.cluster})
+
+
+def of_key(asked: Asked, known: Sequence[Summary]) -> Summary | None:
+    """Return the rollout of the key that was given, finished or not; `UserError` if it belongs to something else."""
+    found = next((one for one in known if asked.key is not None and one.key == asked.key), None)
+    if found is not None:
+        _same_or_refuse(asked, found)
+    return found
 
 
 def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
@@ -25,12 +38,9 @@ def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
 
     Raises `UserError`: the key belongs to something else (exit 2), or another rollout is at work there (exit 76).
     """
-    if asked.key is not None:
-        same_key = next((one for one in known if one.key == asked.key), None)
-        if same_key is not None:
-            _same_or_refuse(asked, same_key)
-            return same_key
-    active = next((one for one in unfinished(known) if one.cluster == asked.cluster), None)
+    if same_key := of_key(asked, known):
+        return same_key
+    active = next((one for one in unfinished(known) if asked.same_cluster(one)), None)
     if active is None:
         return None
     if asked.key is None and (set(active.groups), active.ami) == (set(asked.groups), asked.ami):
@@ -43,7 +53,7 @@ def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
 
 
 def _same_or_refuse(asked: Asked, found: Summary) -> None:
-    if (found.cluster, found.ami) != (asked.cluster, asked.ami):
+    if not asked.same_cluster(found) or found.ami != asked.ami:
         raise UserError(
             f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, '
             f"not {asked.ami} on {asked.cluster}",

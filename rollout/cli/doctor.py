@@ -100,7 +100,7 @@ def _of_cluster(journal: SqlJournal, name: str, cluster: str) -> Read:
     active = next((journal.load(one.id) for one in rollouts if not terminal(one.phase)), None)
     last = next((journal.load(one.id) for one in rollouts if terminal(one.phase)), None)
     if active:
-        active = replace(active, epoch=journal.epoch(cluster))
+        active = replace(active, epoch=journal.epoch(active.plan.scope))
     return Read(name, known=frozenset(one.id for one in rollouts), active=active, last=last)
 
 
@@ -246,13 +246,15 @@ def _kept(marker: MarkerSeen, read: Read) -> bool:
 
 def _written(place: Workplace, mark: Mark, assume_dead: str | None) -> Record:
     """Take the cluster as the next one after who lost it, look, and write what a journal would say."""
+    from rollout.cli import belonging
     from rollout.doctor import rebuilt, record_of
     from rollout.errors import RESUMABLE, UserError
     from rollout.journal.rebuild import recall
     from rollout.phases import deadline
 
     clock = place.edge.clock
-    recall(place.journal.database, mark.plan.cluster, mark.epoch or 0, clock.now(), place.time)
+    belonging.same_identity(mark.plan, place.cluster_id, mark.rollout_id)
+    recall(place.journal.database, place.scope, mark.epoch or 0, clock.now(), place.time)
     with place.lease(assume_dead) as tenure:
         if tenure.epoch <= (mark.epoch or 0):
             raise UserError("another run was in the way", hint="rollout doctor --rebuild", exit_code=RESUMABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,17 @@ import typer
 from rollout.cli import options, screen
 
 if TYPE_CHECKING:
+    from rollout.cli.choosing import Asked
     from rollout.cli.workplace import Workplace
     from rollout.config import Config
+    from rollout.errors import UserError
     from rollout.plan import Plan
+    from rollout.ports import Summary
+
+_UNCHECKED = (
+    "warning: we may not get namespace kube-system, so this rollout knows its cluster by account, region and name: "
+    "that a kubeconfig leads to this cluster is not checked (deploy/kubernetes/access.yaml has the right)"
+)
 
 
 def start(
@@ -48,34 +57,54 @@ def start(
     """
     from rollout.cli import choosing, workplace
     from rollout.cli.ami import chosen
-    from rollout.errors import UserError
     from rollout.journal import open_journal
 
     loaded = options.loaded(config, database)
     image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
     asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
-        found = choosing.to_start(asked, journal.summaries())
+        found = choosing.of_key(asked, journal.summaries())
         if found is None:
             with workplace.opened(loaded, journal) as place:
-                try:
-                    rollout_id = _begin(place, loaded, image, description, key)
-                except UserError:
-                    # Somebody else's start may have been quicker; if it was the same, it is gone on with.
-                    found = None if place.signals.came() else choosing.to_start(asked, journal.summaries())
-                    if found is None:
-                        raise
-                else:
-                    screen.say(rollout_id)
-                    raise typer.Exit(place.work(rollout_id, assume_dead=assume_dead))
+                asked = replace(asked, scope=place.scope)
+                found = _alone(place, loaded, asked, description, workplace.actor() if assume_dead else None)
         workplace.go_on(loaded, journal, found, assume_dead=assume_dead)
+
+
+def _alone(place: Workplace, config: Config, asked: Asked, description: str, assume_dead: str | None) -> Summary:
+    """Begin and work a rollout under one lease; return the one that is gone on with, where there is one already.
+
+    What is looked at for the plan is looked at by who holds the cluster, so that nobody else changes it meanwhile.
+    """
+    from rollout.cli import choosing
+    from rollout.journal.lease import Taken
+
+    while True:
+        if found := choosing.to_start(asked, place.journal.summaries()):
+            return found
+        try:
+            with place.lease(assume_dead) as tenure:
+                if found := choosing.to_start(asked, place.journal.summaries()):
+                    return found
+                rollout_id = _begin(place, config, asked.ami, description, asked.key)
+                screen.say(rollout_id)
+                raise typer.Exit(place.work_under(tenure, rollout_id))
+        except Taken as taken:
+            if not place.stand_by():
+                raise _interrupted() from taken
+
+
+def _interrupted() -> UserError:
+    from rollout.errors import RESUMABLE, UserError
+
+    return UserError("interrupted before anything was begun", exit_code=RESUMABLE)
 
 
 def _begin(place: Workplace, config: Config, ami: str, description: str, key: str | None) -> str:
     """Begin a rollout and return its id. Raises `UserError` where none can be begun, or somebody asked us to stop."""
-    from rollout.errors import RESUMABLE, Retry, UserError
+    from rollout.errors import Retry
 
-    interrupted = UserError("interrupted before anything was begun", exit_code=RESUMABLE)
+    interrupted = _interrupted()
     try:
         plan = _plan(place, config, ami, description)
     except Retry as error:
@@ -84,6 +113,8 @@ def _begin(place: Workplace, config: Config, ami: str, description: str, key: st
         raise interrupted
     rollout_id = place.new_id()
     place.journal.begin(rollout_id, key, plan, place.edge.clock.now())
+    if not place.cluster_id.uid:
+        screen.say(_UNCHECKED, err=True)
     return rollout_id
 
 
@@ -99,6 +130,6 @@ def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:
     edge = place.edge
     plan = preflight.make_plan(preflight.survey(request, edge.cluster, edge.fleet, edge.scout), request)
     if isinstance(plan, Plan):
-        return plan
+        return replace(plan, cluster_id=place.cluster_id)
     reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)
     raise UserError(f"nothing was begun, because\n  {reasons}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rollout.journal import SqlJournal
     from rollout.journal.tenure import Tenure
     from rollout.journal.term import Time
+    from rollout.plan import ClusterId
     from rollout.ports import Summary
     from rollout.runner import Ended, Progress
 
@@ -42,9 +43,14 @@ class Workplace:
     journal: SqlJournal
     edge: Edge
     run_id: str
-    cluster: str
+    cluster_id: ClusterId
     signals: Signals
     simulated: bool
+
+    @property
+    def scope(self) -> str:
+        """By what leases know the cluster."""
+        return self.cluster_id.arn
 
     def new_id(self) -> str:
         """Return an id for a new rollout: it sorts by time and can be read out over the phone."""
@@ -61,6 +67,19 @@ class Workplace:
         for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
             screen.say(line)
         return ending.exit_code(ended)
+
+    def work_under(self, tenure: Tenure, rollout_id: str) -> int:
+        """Work a rollout under a lease that is held already; return the exit code."""
+        with progress.spectator(self.journal, rollout_id, self.edge.clock.now) as report:
+            ended = self._run(rollout_id, tenure, report)
+        for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
+            screen.say(line)
+        return ending.exit_code(ended)
+
+    def stand_by(self) -> bool:
+        """Wait before the lease is asked for once more; False where somebody asked us to stop."""
+        self.edge.clock.pause(self.edge.clock.now() + FOLLOW_PAUSE)
+        return not self.signals.came()
 
     def _turn(self, rollout_id: str, report: Callable[[Progress], None], assume_dead: str | None) -> Ended:
         """Work the rollout as soon as nobody else does; return how it ended, under whoever worked it last."""
@@ -94,7 +113,7 @@ class Workplace:
 
         holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
         now, gate = self.edge.clock.now, self.edge.gate
-        return lease.hold(self.journal, self.cluster, holder, now, gate, self._patience, self.time, assume_dead)
+        return lease.hold(self.journal, self.scope, holder, now, gate, self._patience, self.time, assume_dead)
 
     def _patience(self) -> bool:
         """Wait for a journal that is away, and say so once; tell whether it is worth while to try again."""
@@ -107,6 +126,7 @@ class Workplace:
         from rollout.runner import Runner
 
         clock = self.edge.clock
+        self.journal.adopt(rollout_id, self.cluster_id, clock.now())
         if tenure.predecessor:
             self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
             if sys.stdout.isatty():  # elsewhere the note is a line of its own
@@ -127,7 +147,8 @@ def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
     run_id = new_run()
     with heard() as signals, connect(config, run_id, signals.came) as edge:
         signals.wake = edge.clock.wake
-        yield Workplace(journal, edge, run_id, config.cluster, signals, simulated=config.simulator is not None)
+        which = edge.cluster_id()
+        yield Workplace(journal, edge, run_id, which, signals, simulated=config.simulator is not None)
 
 
 def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: bool) -> NoReturn:
@@ -142,6 +163,8 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
     plan = journal.load(found.id).plan
     belonging.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")
     with opened(config, journal) as place:
+        belonging.same_identity(plan, place.cluster_id, found.id)
+        belonging.adoptable(place, plan, found.id)
         belonging.require(place, found.id)
         raise typer.Exit(place.work(found.id, assume_dead=assume_dead))
 

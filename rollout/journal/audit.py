@@ -94,7 +94,12 @@ class _Told:
     def begun(self, event: Row, data: Row) -> None:
         """Take in what a rollout is."""
         self.rollout |= {"caller_key": data["key"], "ami": data["ami"], "cluster": data["cluster"], "halted": None}
+        self.rollout["scope"] = data.get("scope", data["cluster"])
         self.phase(event, data)
+
+    def adopted(self, _event: Row, data: Row) -> None:
+        """Take in which cluster a rollout of an older format is on."""
+        self.rollout["scope"], self.plan = data["scope"], data["plan"]
 
     def phase(self, event: Row, data: Row) -> None:
         """Take in a phase that began, and what was fixed with it."""
@@ -130,6 +135,7 @@ class _Told:
 
 _HEARS: Mapping[str, Callable[[_Told, Row, Row], None]] = {
     "begun": _Told.begun,
+    "adopted": _Told.adopted,
     "phase": _Told.phase,
     "halted": _Told.halted,
     "resumed": _Told.resumed,
@@ -151,7 +157,7 @@ def _differences(connection: Connection, rollout_id: str) -> Iterator[str]:
     yield from _effects(connection, rollout_id, told)
     yield from _nodes(connection, rollout_id, told)
     yield from _killed(connection, rollout_id, told)
-    yield from _epochs(connection, row["cluster"], told)
+    yield from _epochs(connection, {row["scope"], row["cluster"]}, told)
 
 
 def _rollout(row: Row, told: _Told) -> Iterator[str]:
@@ -208,8 +214,8 @@ def _killed(connection: Connection, rollout_id: str, told: _Told) -> Iterator[st
         yield f"the ledger of killed Jobs and the events do not say the same of {job}, pod {pod}"
 
 
-def _epochs(connection: Connection, cluster: str, told: _Told) -> Iterator[str]:
-    there = set(connection.execute(select(leases.c.epoch).where(leases.c.cluster == cluster)).scalars())
+def _epochs(connection: Connection, scopes: set[str], told: _Told) -> Iterator[str]:
+    there = set(connection.execute(select(leases.c.epoch).where(leases.c.cluster.in_(scopes))).scalars())
     for epoch in sorted(told.epochs - there):
         yield f"the lease of epoch {epoch} is gone"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, String, Table, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Integer, String, Table, or_, select, type_coerce
 
 from rollout.journal import chain
 from rollout.journal.database import Database
@@ -29,8 +29,8 @@ def records(database: Database, rollout_id: str | None = None) -> Iterator[Recor
 
 
 def _leases(connection: Connection, rollout_id: str | None) -> Iterator[Record]:
-    of_one = select(rollouts.c.cluster).where(rollouts.c.id == rollout_id)
-    where = [leases.c.cluster.in_(of_one)] if rollout_id else []
+    scopes = [select(column).where(rollouts.c.id == rollout_id) for column in (rollouts.c.scope, rollouts.c.cluster)]
+    where = [or_(*(leases.c.cluster.in_(scope) for scope in scopes))] if rollout_id else []
     yield from _rows(connection, leases, "lease", leases.c.cluster, leases.c.epoch, where=where)
 
 

@@ -14,11 +14,11 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from sqlalchemy.exc import IntegrityError
 
@@ -42,7 +42,7 @@ class Taken(UserError):
     """
 
     def __init__(self, cluster: str, who: str, expires_at: datetime | None, hint: str) -> None:
-        super().__init__(f"cluster {cluster} is being worked by {who}", hint=hint, exit_code=ANOTHER_ACTIVE)
+        super().__init__(f"cluster {term.name(cluster)} is being worked by {who}", hint=hint, exit_code=ANOTHER_ACTIVE)
         self.who = who
         self.expires_at = expires_at
 
@@ -68,8 +68,9 @@ def hold(
     Raises `Taken` while another runner holds it.
     """
     database = journal.database
-    with _locked(database, cluster, database.where.path) if database.where.path else nullcontext():
+    with _locked(database, cluster, database.where.path) if database.where.path else nullcontext(_always) as stands:
         tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, gate, patience)
+        tenure = replace(tenure, stands=stands)
         journal.held(tenure)
         try:
             yield tenure
@@ -129,7 +130,7 @@ class Claim:
         if self.assume_dead:
             dead = term.assume_dead(connection, self.cluster, self.assume_dead, self.time)
             told += [f"{self.assume_dead} says that it is dead: {who}" for who in dead]
-        epoch = last.epoch + 1 if last else 1
+        epoch = term.epoch_of(connection, self.cluster, last) + 1
         begun = term.begin(connection, self.cluster, epoch, self.holder, now, self.time)
         return Begun(begun, tuple(told), term.calm(connection, self.cluster, self.time))
 
@@ -164,18 +165,25 @@ class Begun:
 
 
 @contextmanager
-def _locked(database: Database, cluster: str, path: Path) -> Iterator[None]:
-    real = path.resolve()  # one journal has one lock, by whatever name it is reached
-    # Never deleted: a lock on a file that has lost its name keeps nobody out.
-    lock = _lock_file(real.with_name(f"{real.name}.{quote(cluster, safe='')}.lock"))
+def _locked(database: Database, cluster: str, path: Path) -> Iterator[Callable[[], bool]]:
+    """Hold the lock; yield what tells whether its file still has its name."""
+    # Never deleted by us: a lock on a file that has lost its name keeps nobody out.
+    named = place.lock_of(path, cluster)
+    lock = _lock_file(named)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise _refused(database, cluster) from error
-        yield
+        if not place.same_file(lock, named):  # somebody deleted it just now
+            raise _refused(database, cluster)
+        yield partial(place.same_file, lock, named)
     finally:
         os.close(lock)
+
+
+def _always() -> bool:
+    return True
 
 
 def _lock_file(path: Path) -> int:

@@ -80,6 +80,7 @@ metadata = MetaData(
 #: `journal_version`: of the format in which the rollout was begun (see `rollout.versions`); `begun_by`: version of the
 #: tool that began it, NULL if that was before it was noted.
 #: `last_seq`: of the newest event; a chain of events that was cut short at its end is found by it.
+#: `cluster`: its name. `scope`: its ARN, by which leases know it too; the name until an older rollout is gone on with.
 #: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed.
 rollouts = Table(
     "rollouts",
@@ -87,6 +88,7 @@ rollouts = Table(
     Column("id", String(40), primary_key=True),
     Column("caller_key", String(200), unique=True),
     Column("cluster", String(100), nullable=False),
+    Column("scope", String(255), nullable=False, server_default=""),
     Column("ami", String(40), nullable=False),
     Column("phase", _state(Phase), nullable=False),
     Column("since", Instant, nullable=False),
@@ -105,7 +107,7 @@ rollouts = Table(
     Column("ended_at", Instant),
     Index(
         "one_active_rollout_per_cluster",
-        "cluster",
+        "scope",
         unique=True,
         sqlite_where=text("phase <> 'DONE'"),
         postgresql_where=text("phase <> 'DONE'"),
@@ -212,14 +214,15 @@ events = Table(
     Column("hash", String(64), nullable=False),
 )
 
-#: Every hold of a cluster by a runner; `released_at` is NULL while it lasts, and for ever if the runner was killed.
+#: Every hold of a cluster by a runner; `cluster`: its ARN, and its name in leases that ended before format 3.
+#: `released_at` is NULL while it lasts, and for ever if the runner was killed.
 #: `expires_at`: until when it lasts unless it is renewed, `taken_at`: when the next runner took it for ended, both by
 #: the database's clock. `renewals`: number of its newest transaction (see `term`).
 #: `assumed_dead`: who said that the holder was dead, so that nobody waits for requests that it may have signed.
 leases = Table(
     "leases",
     metadata,
-    Column("cluster", String(100), primary_key=True),
+    Column("cluster", String(255), primary_key=True),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("host", String(255), nullable=False),
     Column("pid", Integer, nullable=False),

@@ -7,10 +7,12 @@ SQLite's write-ahead log needs memory that all its processes share, so it does n
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -68,6 +70,35 @@ def cannot_write(what: str, folder: Path, error: OSError) -> Trouble:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return Trouble(problem, hint=f"make room (df {folder}), then run the same command again", exit_code=RESUMABLE)
     return Trouble(problem, hint="name a place that this user may write under `database` in the configuration")
+
+
+def lock_of(path: Path, scope: str) -> Path:
+    """Return the file that is locked by who works a cluster; one journal has one, by whatever name it is reached."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}.{quote(scope, safe='')}.lock")
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a living process holds the lock on this file."""
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def same_file(opened: int, path: Path) -> bool:
+    """Tell whether a file that is open still has its name: one that was deleted, or made anew, keeps nobody out."""
+    try:
+        return os.path.samestat(os.fstat(opened), path.stat())
+    except OSError:
+        return False
 
 
 def find(path: Path) -> None:

@@ -104,6 +104,7 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
         id=row.id,
         key=row.caller_key,
         cluster=row.cluster,
+        scope=row.scope,
         ami=row.ami,
         groups=groups,
         phase=row.phase,

@@ -35,7 +35,7 @@ def recall(database: Database, cluster: str, epoch: int, now: datetime, time: Ti
         last = term.newest(connection, cluster)
         if last and (last.run_id == _UNKNOWN["run_id"] or term.lasts(last)):
             return  # an earlier try came so far, or further
-        number = max(epoch, last.epoch + 1 if last else 1)
+        number = max(epoch, term.epoch(connection, cluster) + 1)
         ended = {"acquired_at": now, "expires_at": time(0), "taken_at": time(0)}
         connection.execute(leases.insert().values(cluster=cluster, epoch=number, **_UNKNOWN, **ended))
 
@@ -49,6 +49,7 @@ def write(
         "id": record.id,
         "caller_key": record.key,
         "cluster": plan.cluster,
+        "scope": plan.scope,
         "ami": plan.ami,
         "phase": record.phase,
         "since": now,
@@ -64,7 +65,8 @@ def write(
     connection.execute(rollouts.insert().values(columns))
     page = Page(connection, record.id, author)
     node_rows.add_groups(page, plan)
-    told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "to": record.phase.value}
+    told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "scope": plan.scope}
+    told |= {"to": record.phase.value}
     if record.drain_deadline:
         told |= {"drain_deadline": stored(record.drain_deadline)}
     page.tell(now, "begun", _text(record, author), **told, plan=digest(plan_text(plan)))

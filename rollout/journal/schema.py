@@ -10,21 +10,25 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Select, false, inspect, select, text
 
 import rollout
-from rollout.errors import UserError
-from rollout.journal import triggers, views
+from rollout.errors import ANOTHER_ACTIVE, UserError
+from rollout.journal import place, triggers, views
 from rollout.journal.database import Database
-from rollout.journal.models import metadata
+from rollout.journal.models import leases, metadata
+from rollout.journal.term import database_time
+from rollout.record import LATE_SECONDS
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest migration; a test holds that it is the head of `migrations/versions`.
 HEAD = "0004"
+#: Since this revision leases know clusters by their ARN: one that lasts under a name would keep nobody out.
+_BY_ARN = "0004"
 
 
 def prepare(url: str) -> None:
@@ -56,7 +60,10 @@ def upgrade(url: str) -> str:
     # Rebuilding a table means dropping the old one, which foreign keys would take for deleting its rows.
     with closing(Database(url, create=True, enforce=False)) as database, database.writing() as connection:
         database.where.lock_schema(connection)
-        _refuse_newer(database, revision(connection))
+        at = revision(connection)
+        _refuse_newer(database, at)
+        if at is not None and at < _BY_ARN:
+            _refuse_working(database, connection, at)
         _migrate(connection)
         if database.where.orphans(connection):
             raise UserError(f"the migration of {database.where.name} would lose rows; nothing was changed")
@@ -102,6 +109,27 @@ def _refuse_newer(database: Database, at: str | None) -> None:
             f"the journal {database.where.name} is of a newer version of this tool (schema {at}, known up to {HEAD})",
             hint="install the newest version: pip install --upgrade eks-rollout",
         )
+
+
+def _refuse_working(database: Database, connection: Connection, at: str) -> None:
+    """Raise `UserError` while a lease lasts, or a request of its holder may still arrive."""
+    path = database.where.path
+    for row in connection.execute(_open_leases(at, by_time=path is None)).mappings():
+        if path is None or place.is_locked(place.lock_of(path, row["cluster"])):
+            raise UserError(
+                f"cluster {row['cluster']} is being worked by process {row['pid']} on {row['host']}, or a request "
+                f"of it may still arrive (for 5.5 min after its end); {database.where.name} was not upgraded",
+                hint=f"stop it if it runs, wait, then: {database.where.upgrade_command}",
+                exit_code=ANOTHER_ACTIVE,
+            )
+
+
+def _open_leases(at: str, *, by_time: bool) -> Select[Any]:
+    """Return who may still be at work, by what the leases of a revision say; beside a file its lock says more."""
+    query = select(leases.c.cluster, leases.c.host, leases.c.pid).where(leases.c.released_at.is_(None))
+    if by_time:  # the first revision did not know when a lease ends, and nobody went by it
+        query = query.where(leases.c.expires_at > database_time(-LATE_SECONDS) if at >= "0002" else false())
+    return query.where(leases.c.assumed_dead.is_(None)) if at >= "0003" else query
 
 
 def _migrate(connection: Connection) -> None:

@@ -26,7 +26,7 @@ from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
 from rollout.journal.tenure import T, Tenure, Work
 from rollout.journal.trouble import InDoubt
 from rollout.machine import Phase
-from rollout.plan import Node, Plan
+from rollout.plan import ClusterId, Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 from rollout.record import Record
 from rollout.versions import JOURNAL_VERSION
@@ -56,8 +56,9 @@ class SqlJournal:
         self.database.close()
 
     def begin(self, rollout_id: str, key: str | None, plan: Plan, now: datetime) -> None:
-        first = {"id": rollout_id, "caller_key": key, "cluster": plan.cluster, "ami": plan.ami, "phase": Phase.PLANNED}
+        first = {"id": rollout_id, "caller_key": key, "cluster": plan.cluster, "scope": plan.scope, "ami": plan.ami}
         fixed = {"plan": plan_text(plan), "journal_version": JOURNAL_VERSION, "begun_by": __version__, "round": 0}
+        fixed["phase"] = Phase.PLANNED
         times = {"since": now, "created_at": now, "updated_at": now}
         groups = ", ".join(group.name for group in plan.groups)
         text = f"rollout of {plan.ami} to {groups} of cluster {plan.cluster} begun"
@@ -68,14 +69,14 @@ class SqlJournal:
             connection.execute(rollouts.insert().values(**first, **fixed, **times))
             page = Page(connection, rollout_id, self._author)
             node_rows.add_groups(page, plan)
-            told = {"key": key, "ami": plan.ami, "cluster": plan.cluster, "to": Phase.PLANNED.value}
-            page.tell(now, "begun", text, **told, plan=digest(plan_text(plan)))
+            told = {"key": key, "ami": plan.ami, "cluster": plan.cluster, "scope": plan.scope}
+            page.tell(now, "begun", text, **told, to=Phase.PLANNED.value, plan=digest(plan_text(plan)))
             page.close()
 
         try:
             self._write(work)
         except IntegrityError as error:
-            taken = self._taken(key, plan.cluster)
+            taken = self._taken(key, plan)
             if taken is None:
                 raise
             raise taken from error
@@ -91,16 +92,30 @@ class SqlJournal:
         try:
             self._write(lambda connection: rebuild.write(connection, self._author, record, tuple(adopted), deadline))
         except IntegrityError as error:
-            taken = self._taken(record.key, record.plan.cluster)
+            taken = self._taken(record.key, record.plan)
             if taken is None:
                 raise
             raise taken from error
 
-    def epoch(self, cluster: str) -> int:
+    def adopt(self, rollout_id: str, cluster: ClusterId, now: datetime) -> None:
+        """Write down which cluster a rollout of an older format is on, once; one that says so already is left alone."""
+        plan = self.load(rollout_id).plan
+        if plan.cluster_id is not None:
+            return
+        adopted = replace(plan, cluster_id=cluster)
+        text = plan_text(adopted)
+
+        def work(page: Page) -> None:
+            page.change(plan=text, scope=adopted.scope)
+            told = {"scope": adopted.scope, "uid": cluster.uid, "plan": digest(text)}
+            page.tell(now, "adopted", f"cluster {plan.cluster} is {cluster.arn}", **told)
+
+        self._on_page(rollout_id, work)
+
+    def epoch(self, scope: str) -> int:
         """Return the epoch of the cluster's newest hold, 0 before any."""
         with self.database.reading() as connection:
-            last = term.newest(connection, cluster)
-        return last.epoch if last else 0
+            return term.epoch(connection, scope)
 
     def summaries(self) -> tuple[Summary, ...]:
         return self._read(reading.summaries)
@@ -252,11 +267,11 @@ class SqlJournal:
         where = self.database.where.name
         return UserError(f"there is no rollout {rollout_id} in {where}", hint="rollout list shows those there are")
 
-    def _taken(self, key: str | None, cluster: str) -> UserError | None:
+    def _taken(self, key: str | None, plan: Plan) -> UserError | None:
         """Say which rollout stands where a new one was to begin."""
         for there in self.summaries():
-            if there.cluster == cluster and not machine.terminal(there.phase):
-                problem = f"cluster {cluster} has an unfinished rollout: {there.id} of {there.ami}"
+            if there.scope == plan.scope and not machine.terminal(there.phase):
+                problem = f"cluster {plan.cluster} has an unfinished rollout: {there.id} of {there.ami}"
                 return UserError(problem, hint=f"rollout resume {there.id}", exit_code=ANOTHER_ACTIVE)
             if key is not None and there.key == key:
                 return UserError(f"the key {key} belongs to rollout {there.id}", hint="give this one another --key")

@@ -20,6 +20,8 @@ from rollout.journal.database import Database
 from rollout.journal.term import Term
 from rollout.journal.trouble import InDoubt, Trouble
 
+_UNLOCKED = "the file of the lock was deleted or replaced under this process, so others may work; nothing was written"
+
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
@@ -30,6 +32,7 @@ class Tenure:
 
     `patience`: waits for a moment and tells whether to try again. `calm_from`: see `Record`. `predecessor`: who held
     the cluster before, in a sentence for the history, where that did not end as it should; None where it did.
+    `stands`: whether the file of the lock still has its name; one that was deleted keeps nobody else out.
     """
 
     database: Database
@@ -38,6 +41,7 @@ class Tenure:
     patience: Callable[[], bool]
     calm_from: datetime | None = None
     predecessor: str | None = None
+    stands: Callable[[], bool] = lambda: True
 
     @property
     def epoch(self) -> int:
@@ -73,6 +77,7 @@ class Tenure:
         while True:
             began = self.gate.clocks()
             try:
+                self._require_lock()
                 done = attempt()
             except Lost:
                 self.gate.shut()
@@ -87,6 +92,10 @@ class Tenure:
                 if renews:
                     self.gate.renewed(began)
                 return done
+
+    def _require_lock(self) -> None:
+        if not self.stands():
+            raise Lost(f"{_UNLOCKED}\n  next: rollout events --follow")
 
     def _once(self, work: Work[T]) -> T:
         try:

@@ -116,16 +116,42 @@ class Term:
     def _lost(self, connection: Connection) -> Lost:
         now = newest(connection, self._cluster)
         if now is None or now.epoch <= self.epoch:
-            problem = f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {self._cluster})"
+            problem = (
+                f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {name(self._cluster)})"
+            )
             return Lost(f"{problem}: an older copy was put in its place; nothing was written\n  next: rollout doctor")
-        problem = f"cluster {self._cluster} was taken over by {who(now)}; nothing more was written from here"
+        problem = f"cluster {name(self._cluster)} was taken over by {who(now)}; nothing more was written from here"
         return Lost(f"{problem}\n  next: rollout events --follow")
+
+
+def name(scope: str) -> str:
+    """Return a cluster's name, by what leases know it by: its ARN, or the name in those from before format 3."""
+    return scope.rpartition("/")[2] if scope.startswith("arn:") else scope
 
 
 def newest(connection: Connection, cluster: str) -> Row[Any] | None:
     """Return the row of the cluster's newest hold."""
     query = select(leases).where(leases.c.cluster == cluster).order_by(leases.c.epoch.desc()).limit(1)
     return connection.execute(query).first()
+
+
+def epoch(connection: Connection, scope: str) -> int:
+    """Return the newest epoch of a cluster, 0 before any."""
+    return epoch_of(connection, scope, newest(connection, scope))
+
+
+def epoch_of(connection: Connection, scope: str, last: Row[Any] | None) -> int:
+    """Return the epoch of a cluster's newest hold, which is `last`: that of its ARN counts on from those of its name.
+
+    Before format 3 leases knew the name alone; they have all ended, or the journal would not have been upgraded. So no
+    number is given twice, and whoever compares epochs (a marker's, an event's) goes on to be right.
+
+    The cluster's own holds are not asked for once more: one that somebody began meanwhile must not be counted on from.
+    """
+    if last is not None:
+        return int(last.epoch)
+    before = (leases.c.cluster == name(scope), leases.c.cluster != scope)
+    return connection.execute(select(func.max(leases.c.epoch)).where(*before)).scalar() or 0
 
 
 def take_over(connection: Connection, row: Row[Any], time: Time) -> bool:

@@ -87,7 +87,7 @@ RULES: dict[str, Rule] = {
         "UPDATE ON rollouts",
         "what a rollout is, and its drain deadline, is never changed",
         "CHANGED(id, caller_key, cluster, ami, created_at, journal_version, begun_by)"
-        " OR CHANGED_AGAIN(drain_deadline, ended_at)",
+        " OR CHANGED_AGAIN(drain_deadline, ended_at) OR (OLD.scope <> OLD.cluster AND (CHANGED(scope)))",
     ),
     "rollouts_count": Rule(
         "UPDATE ON rollouts",
@@ -107,7 +107,7 @@ NEW_ON_SQLITE: dict[str, Rule] = {
     for table, same in {
         "rollouts": """
             SELECT 1 FROM rollouts r WHERE r.id = NEW.id OR r.caller_key = NEW.caller_key
-            OR (r.cluster = NEW.cluster AND r.phase <> 'DONE' AND NEW.phase <> 'DONE')
+            OR (r.scope = NEW.scope AND r.phase <> 'DONE' AND NEW.phase <> 'DONE')
             """,
         "node_groups": """
             SELECT 1 FROM node_groups g

@@ -32,7 +32,7 @@ VIEWS: dict[str, str] = {
     "who_did_what": """
         SELECT e.rollout_id, e.seq, e.at, e.actor, l.host, l.pid, l.run_id, l.build_url, e.epoch, e.kind, e.text
         FROM events e JOIN rollouts r ON r.id = e.rollout_id
-        LEFT JOIN leases l ON l.cluster = r.cluster AND l.epoch = e.epoch
+        LEFT JOIN leases l ON l.cluster IN (r.scope, r.cluster) AND l.epoch = e.epoch
         """,
     "phase_durations": """
         SELECT p.rollout_id, p.phase, p.entered_at, p.left_at, SECONDS(p.entered_at, p.left_at) AS seconds

@@ -6,9 +6,11 @@ go before one is tainted, and until when they drain before the first pod is evic
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import CreateMarker, UpdateMarker, digest
+from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, digest
 from rollout.machine import Phase
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import once_more
@@ -93,11 +95,41 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
     )
 
 
+def outlived(marker: MarkerSeen | None, record: Record) -> Halt | None:
+    """Halt where the marker tells that the rollout went on from another copy of this journal, perhaps to its end.
+
+    Asked before a rollout is gone on with. A marker that this journal made, and did not take away, is gone: somebody
+    deleted it, or a newer copy of the journal did, when the rollout was done. Nothing here can tell which.
+    """
+    if marker is not None:
+        return older(marker, record) if marker.rollout_id == record.id else None
+    if not _made(record):
+        return None
+    again = f"kubectl create configmap eks-rollout -n kube-system --from-literal=rollout-id={record.id}"
+    return Halt(
+        f"the marker on cluster {record.plan.cluster} is gone, and this journal ({record.journal}) made it: "
+        f"it may be a copy from before rollout {record.id} was done",
+        f"name the database in which it was worked last; if it is this one: {again}; then: rollout resume {record.id}",
+    )
+
+
+def _made(record: Record) -> bool:
+    """Tell whether the journal made the marker and has not begun to take it away."""
+    unsettled = [row.effect for row in record.unsettled]
+    if any(key.startswith("delete-marker:") for key in record.done):
+        return False
+    return any(key.startswith("create-marker:") for key in record.done) and not any(
+        isinstance(effect, CreateMarker | DeleteMarker) for effect in unsettled
+    )
+
+
 def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     now = mark(record)
     if record.phase is Phase.PLANNED or marker.mark == now:
         return None
     occasion = f"{record.phase.value}.{len(now.nodes)}.{digest(node.uid or '' for node in now.nodes)}.{record.round}"
+    if marker.mark and now == replace(marker.mark, plan=replace(marker.mark.plan, cluster_id=record.plan.cluster_id)):
+        occasion += ".cluster"  # an older rollout has learnt on which cluster it is
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
 

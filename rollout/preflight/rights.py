@@ -13,6 +13,9 @@ _ALWAYS = (
     *(Right(verb, "configmaps", namespace="kube-system", name="eks-rollout") for verb in ("get", "patch", "delete")),
 )
 
+#: Rights without which a rollout goes all the same: what is not checked then is told at its start.
+OPTIONAL = (Right("get", "namespaces", name="kube-system"),)
+
 
 def rights(settings: Settings) -> tuple[Right, ...]:
     """Return the rights that a rollout with these settings may make use of."""

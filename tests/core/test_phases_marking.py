@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from rollout.decision import Act
-from rollout.effects import UpdateMarker
+from rollout.effects import DeleteMarker, UpdateMarker
 from rollout.journal import SqlJournal
 from rollout.machine import Phase
 from rollout.phases.expected import guard
-from rollout.phases.marking import mark
+from rollout.phases.marking import create, mark, outlived
+from rollout.plan import ClusterId
 from rollout.record import Record
 from rollout.seen import MarkerSeen
 from rollout.sending import sift
-from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged
+from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged, unsettled
 from tests.core.running import Apply, again, begin
 from tests.core.tables import agrees, halts
 from tests.core.toy import Asked, Toy
@@ -106,3 +107,68 @@ def test_what_is_lost_is_in_the_marker_before_it_is_changed(journal: SqlJournal,
     assert first["suspend"].plan.baselines
     assert len(first["suspend"].nodes) == 2
     assert first["evict"].drain_deadline == journal.load(ID).drain_deadline
+
+
+HERE = ClusterId("arn:aws:eks:eu-west-1:123456789012:cluster/eks", "uid-here")
+MADE = create(record()).key
+TAKEN_AWAY = DeleteMarker(uid="uid-marker")
+
+
+def test_an_older_rollout_writes_its_cluster_into_the_marker_by_a_key_of_its_own() -> None:
+    """What was written under the same phase and nodes does not count as having said which cluster it is."""
+    old = record()
+    journal = replace(old, plan=replace(old.plan, cluster_id=HERE))
+    keys = []
+    for one in (says(old), says(old, phase=Phase.READY)):
+        decision = guard(seen(surged(), marker=one), journal)
+        assert isinstance(decision, Act)
+        keys.append(decision.effects[0].key)
+    assert keys[0].endswith(".cluster")
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        record(),
+        record(done=frozenset({MADE, TAKEN_AWAY.key})),
+        record(done=frozenset({MADE}), unsettled=(unsettled(TAKEN_AWAY),)),
+        record(done=frozenset({MADE}), unsettled=(unsettled(create(record(), ".again")),)),
+    ],
+    ids=["never made", "taken away", "being taken away", "being made once more"],
+)
+def test_a_marker_may_be_gone(journal: Record) -> None:
+    """Where the journal did not make it, or is at it, nothing speaks against going on."""
+    assert outlived(None, journal) is None
+
+
+def test_a_marker_that_is_gone_tells_of_a_newer_copy() -> None:
+    """A journal that made the marker and did not take it away may be a copy: a person says which it is."""
+    halt = outlived(None, record(done=frozenset({MADE}), journal="here"))
+    assert halt is not None
+    assert "is gone, and this journal (here) made it" in halt.why
+
+
+def test_a_marker_that_stands_is_compared_where_it_is_ours() -> None:
+    """Another rollout's says nothing about this journal; our own says whether the journal is older."""
+    journal = record(Phase.READY)
+    assert outlived(replace(says(journal, phase=Phase.DRAIN), rollout_id="another"), journal) is None
+    assert outlived(says(journal), journal) is None
+    assert outlived(says(journal, phase=Phase.DRAIN), journal) is not None
+
+
+@pytest.mark.parametrize(
+    ("other", "says_"),
+    [
+        (HERE, ""),
+        (replace(HERE, uid=""), ""),
+        (replace(HERE, uid="uid-there"), "another cluster under the same name"),
+        (replace(HERE, arn=HERE.arn.replace("123456789012", "210987654321")), "210987654321"),
+    ],
+    ids=["same", "uid not read", "another uid", "another account"],
+)
+def test_a_cluster_is_its_arn_and_its_uid(other: ClusterId, says_: str) -> None:
+    """Another ARN or another uid is another cluster; a uid that may not be read is no difference."""
+    found = HERE.differs(other)
+    assert bool(found) is bool(says_)
+    assert says_ in found

@@ -21,7 +21,7 @@ from rollout import __version__, config
 from rollout.adapters.kube_records import review
 from rollout.cli import app, ending
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
-from rollout.preflight.rights import rights
+from rollout.preflight.rights import OPTIONAL, rights
 from rollout.scouted import Right
 from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects
 from tests.simulator.clusters import Api, real, simulated
@@ -117,8 +117,8 @@ def _of(role: Object) -> Iterator[Right]:
     ("on_deadline", "files"), [("pod", ["access.yaml"]), ("job", ["access.yaml", "access-to-jobs.yaml"])]
 )
 def test_roles_grant_what_a_rollout_asks_for(on_deadline: Literal["pod", "job"], files: list[str]) -> None:
-    """The rights that a rollout with this configuration looks for, all of them and no other."""
-    assert granted(*files) == set(rights(replace(CONFIG.settings(), on_deadline=on_deadline)))
+    """The rights that a rollout with this configuration looks for, optional ones too, all of them and no other."""
+    assert granted(*files) == {*rights(replace(CONFIG.settings(), on_deadline=on_deadline)), *OPTIONAL}
 
 
 def test_nothing_is_granted_by_a_star() -> None:
@@ -150,7 +150,7 @@ def test_rbac_of_a_real_cluster_agrees() -> None:
         for one in objects("access.yaml"):
             # Roles and bindings; an account need not be there to be asked about.
             assert one["kind"] == "ServiceAccount" or api("POST", collection(one), one).code == 201
-        assert [right for right in rights(CONFIG.settings()) if not allows(api, right)] == []
+        assert [right for right in (*rights(CONFIG.settings()), *OPTIONAL) if not allows(api, right)] == []
         beside = (
             Right("delete", "nodes"),
             Right("create", "pods"),

@@ -170,8 +170,8 @@ MUTANTS = (
         name="epoch-counted-anew",
         breaks="After the loss of a journal epochs begin again below that of the marker.",
         file="rollout/journal/rebuild.py",
-        old="number = max(epoch, last.epoch + 1 if last else 1)",
-        new="number = last.epoch + 1 if last else 1",
+        old="number = max(epoch, term.epoch(connection, cluster) + 1)",
+        new="number = term.epoch(connection, cluster) + 1",
         killers=("tests/journal/test_rebuild.py::test_the_next_epoch_is_above_the_lost_one[sqlite]",),
     ),
     Mutant(
