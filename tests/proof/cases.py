@@ -47,4 +47,6 @@ OTHERS = (
 #: Between them they have every kind of effect that there is.
 EFFECTS = Case("effects", str(_WORLDS / "effects.yaml"))
 LATE_EFFECTS = Case("late-effects", str(_WORLDS / "late-effects.yaml"))
-CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS)}
+#: A no is believed when it is said twice, and halts.
+IMPATIENT = Case("impatient", str(_WORLDS / "impatient.yaml"))
+CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS, IMPATIENT)}

@@ -17,7 +17,7 @@ from tests.proof.world import ProofWorld
 #: Faults by which the rollout halts once, and cannot look for a moment: a halt is written, a resume, and notes.
 FAULTS: tuple[dict[str, Any], ...] = (
     {
-        "match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2},
+        "match": {"operation": "TerminateInstanceInAutoScalingGroup", "times": 3},
         "error": {"status": 403, "code": "ExpiredToken"},
     },
     {

@@ -64,7 +64,7 @@ EXPIRED = RequestFault(
     "expired credentials",
     _error(403, "ExpiredToken"),
     _error(401, "Unauthorized"),
-    frozenset({"Refused", "Retry"}),
+    frozenset({"Denied", "Retry"}),
 )
 FAULTS = (
     RequestFault("throttled", _error(400, "Throttling"), _error(429, "TooManyRequests"), frozenset({"Retry"})),
@@ -123,14 +123,13 @@ def _run(world: ProofWorld, fault: RequestFault, kinds: Sequence[str], *, crash:
         prepared.append(("tests.proof.disturbing:impatient", {}))
     for _ in range(MOST):
         result = world.bear(world.start_arguments, *prepared).finish()
-        if not _to_be_gone_on_with(result, fault):
+        if not _to_be_gone_on_with(result):
             break
     return result
 
 
-def _to_be_gone_on_with(result: Result, fault: RequestFault) -> bool:
-    halted = result.code == 1 and fault is EXPIRED
-    return halted or result.code == -signal.SIGKILL
+def _to_be_gone_on_with(result: Result) -> bool:
+    return result.code == -signal.SIGKILL
 
 
 def _missed(world: ProofWorld, fault: RequestFault, kinds: Sequence[str]) -> Iterator[str]:

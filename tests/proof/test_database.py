@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof.cases import PLAIN
+from tests.proof.cases import IMPATIENT
 from tests.proof.conftest import References
 from tests.proof.databases import in_trouble
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.proof(sample=3, among="databases"), pytest.mark.timeou
 @pytest.mark.parametrize("trouble", ["full", "locked"])
 def test_given_up(engine: str, trouble: str, references: References) -> None:
     """Whoever cannot write sends nothing, ends as resumable, and says what to do; the same command goes on."""
-    site, reference = references(engine, PLAIN.name)
+    site, reference = references(engine, IMPATIENT.name)
     outcome = in_trouble(site, reference, trouble, lasting=True)
     assert not outcome.problems, outcome
 
@@ -24,7 +24,7 @@ def test_given_up(engine: str, trouble: str, references: References) -> None:
 @pytest.mark.parametrize("trouble", ["full", "locked"])
 def test_waited_for(engine: str, trouble: str, references: References) -> None:
     """What passes while the lease is trusted is waited for, and nobody outside notices."""
-    site, reference = references(engine, PLAIN.name)
+    site, reference = references(engine, IMPATIENT.name)
     outcome = in_trouble(site, reference, trouble, lasting=False)
     assert not outcome.problems, outcome
 
@@ -32,6 +32,6 @@ def test_waited_for(engine: str, trouble: str, references: References) -> None:
 @pytest.mark.parametrize("trouble", ["cut before", "cut after", "restart"])
 def test_a_connection_that_ends(trouble: str, references: References) -> None:
     """A COMMIT that never arrived is sent again, one whose answer never came is not; a crash is waited for."""
-    site, reference = references("postgres", PLAIN.name)
+    site, reference = references("postgres", IMPATIENT.name)
     outcome = in_trouble(site, reference, trouble, lasting=False)
     assert not outcome.problems, outcome
