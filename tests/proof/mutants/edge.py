@@ -63,7 +63,7 @@ MUTANTS = (
         file="rollout/adapters/kube.py",
         old='"kind": "DeleteOptions", "preconditions": {"uid": uid}}',
         new='"kind": "DeleteOptions"}',
-        killers=("tests/adapters/test_kube.py::test_a_namesake_of_a_pod_is_left_alone[delete]",),
+        killers=("tests/adapters/test_kube.py::test_a_namesake_of_a_pod_is_left_alone[delete_pod]",),
     ),
     Mutant(
         name="node-by-name-alone",

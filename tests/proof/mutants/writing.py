@@ -117,11 +117,11 @@ MUTANTS = (
     Mutant(
         name="two-rollouts-at-once",
         breaks="The index that keeps a second active rollout from a cluster is gone.",
-        file="migrations/versions/0001_journal.py",
-        old="""        ["cluster"],
+        file="migrations/versions/0004_meaning.py",
+        old="""        ["scope"],
         unique=True,
 """,
-        new="""        ["cluster"],
+        new="""        ["scope"],
         unique=False,
 """,
         killers=("tests/journal/test_store.py::test_one_active_rollout_per_cluster[postgres]",),
@@ -140,7 +140,7 @@ MUTANTS = (
         file="rollout/versions.py",
         old="    if readable(version):\n",
         new="    if version:\n",
-        killers=("tests/journal/test_versions.py::test_without_a_handler[planned-sqlite]",),
+        killers=("tests/journal/test_versions.py::test_without_a_handler[sqlite-version_1_drain]",),
     ),
     Mutant(
         name="file-without-a-name",
