@@ -23,6 +23,8 @@ from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
 from rollout.sending import settle, sift, unclear
+from rollout.stages.newcomers import newcomers
+from rollout.stages.pods import in_words
 from rollout.stages.steadiness import Steadiness, unsteady
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
@@ -62,6 +64,8 @@ class Runner:
     _blind: datetime | None = field(default=None, init=False)
     _denied: datetime | None = field(default=None, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
+    _begun: datetime | None = field(default=None, init=False)
+    _greeted: bool = field(default=False, init=False)
 
     def run(self) -> Ended:
         """Tick until the rollout is done or halted, or until somebody asks to stop.
@@ -93,12 +97,27 @@ class Runner:
         if seen is None or self.stop():  # who is told to stop begins nothing new
             return
         now = self.clock.now()
+        self._greet(seen, record, now)
         settled = settle(seen, record, now)
         if settled:
             self.journal.settle(record.id, settled, now)
             record = self.journal.load(record.id)
         decision = unclear(record, now) or guard(seen, record) or PHASES[record.phase].decide(seen, record, now)
         self._carry_out(sift(soften(sift(decision, record, now), seen, record), record, now), record, now)
+
+    def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
+        """Say once in a rollout that a pod has turned up which holds its node though the settings do not name it."""
+        if self._greeted or not newcomers(seen, record, self._begun):
+            return
+        if self._begun is None:
+            events = self.journal.events(record.id)
+            self._begun = events[0].at
+            self._greeted = any(event.kind == "protected" for event in events)
+        if not self._greeted and (pods := newcomers(seen, record, self._begun)):
+            how = f"`protected` does not name it; unprotected: {record.plan.settings.unprotected}"
+            text = f"{in_words(pods)} turned up, and the node waits for its end ({how})"
+            self.journal.note(record.id, "protected", text, now)
+            self._greeted = True
 
     def _look(self, record: Record) -> Seen | None:
         """Observe; None where that did not come about, after what follows from it."""

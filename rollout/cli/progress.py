@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rollout.runner import Progress
 
 #: Events that are one line each on a plain screen. Single effects are not: `rollout events` has them.
-SHOWN = frozenset({"begun", "halted", "interrupted", "killed", "node", "note", "phase", "report", "resumed", "wait"})
+SHOWN = frozenset(
+    {"begun", "halted", "interrupted", "killed", "node", "note", "phase", "protected", "report", "resumed", "wait"}
+)
 
 
 @contextmanager

@@ -87,7 +87,6 @@ def _alone(place: Workplace, config: Config, asked: Asked, description: str, ass
                 if found := choosing.to_start(asked, place.journal.summaries()):
                     return found
                 rollout_id = _begin(place, config, asked.ami, description, asked.key)
-                screen.say(rollout_id)
                 raise typer.Exit(place.work_under(tenure, rollout_id))
         except Taken as taken:
             if not place.stand_by():
@@ -101,25 +100,33 @@ def _interrupted() -> UserError:
 
 
 def _begin(place: Workplace, config: Config, ami: str, description: str, key: str | None) -> str:
-    """Begin a rollout and return its id. Raises `UserError` where none can be begun, or somebody asked us to stop."""
+    """Begin a rollout, say which and what it protects, and return its id.
+
+    Raises `UserError` where none can be begun, or somebody asked us to stop.
+    """
     from rollout.errors import Retry
 
     interrupted = _interrupted()
     try:
-        plan = _plan(place, config, ami, description)
+        plan, protection = _plan(place, config, ami, description)
     except Retry as error:
         raise (interrupted if place.signals.came() else error) from None
     if place.signals.came():
         raise interrupted
     rollout_id = place.new_id()
-    place.journal.begin(rollout_id, key, plan, place.edge.clock.now())
+    now = place.edge.clock.now()
+    place.journal.begin(rollout_id, key, plan, now)
+    screen.say(rollout_id)
+    for line in protection:
+        place.journal.note(rollout_id, "note", line, now)
+        screen.say(line)
     if not place.cluster_id.uid:
         screen.say(_UNCHECKED, err=True)
     return rollout_id
 
 
-def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:
-    """Look once and return the plan; `UserError` lists every reason against it."""
+def _plan(place: Workplace, config: Config, ami: str, description: str) -> tuple[Plan, tuple[str, ...]]:
+    """Look once; return the plan, and what it protects in words. `UserError` lists every reason against it."""
     from rollout import preflight
     from rollout.errors import UserError
     from rollout.plan import Plan
@@ -128,8 +135,9 @@ def _plan(place: Workplace, config: Config, ami: str, description: str) -> Plan:
         config.cluster, config.region, config.groups, ami, description, config.settings(), config.share_templates
     )
     edge = place.edge
-    plan = preflight.make_plan(preflight.survey(request, edge.cluster, edge.fleet, edge.scout), request)
+    found = preflight.survey(request, edge.cluster, edge.fleet, edge.scout)
+    plan = preflight.make_plan(found, request)
     if isinstance(plan, Plan):
-        return replace(plan, cluster_id=place.cluster_id)
+        return replace(plan, cluster_id=place.cluster_id), preflight.told(found, request.settings)
     reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)
     raise UserError(f"nothing was begun, because\n  {reasons}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rollout.preflight.making import make_plan
+from rollout.preflight.protection import told
 from rollout.preflight.survey import Request, Survey, survey
 
-__all__ = ["Request", "Survey", "make_plan", "survey"]
+__all__ = ["Request", "Survey", "make_plan", "survey", "told"]

@@ -56,6 +56,11 @@ def is_unselected(pod: PodSeen, protected: Protected) -> bool:
     return (alone or (pod.owner is not None and pod.owner.is_job)) and not is_selected(pod, protected)
 
 
+def unnamed(pods: Iterable[PodSeen], protected: Protected) -> tuple[PodSeen, ...]:
+    """Return the pods of which only the setting `unprotected` says what becomes of them."""
+    return tuple(pod for pod in leaving(pods) if not pod.pinned and is_unselected(pod, protected))
+
+
 def _is_one_of(owner: Owner, kinds: Iterable[str]) -> bool:
     return owner.kind in kinds or f"{owner.kind}.{owner.group}" in kinds
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.plan import NodeGroup, Plan, Sizes, Source, TemplateUse
+from rollout.plan import NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
 from rollout.preflight import Request, Survey
-from rollout.preflight.refusals import REASONS, cluster, groups, images, rights, templates
+from rollout.preflight.refusals import REASONS, cluster, groups, images, protection, rights, templates
 from rollout.scouted import GroupScouted, Override, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
-from tests.core.build import ID, KEY, ON, PROCESSES, SETTINGS, found, old, ours_of, pod, template, use
+from tests.core.build import ID, KEY, ON, PROCESSES, SETTINGS, bare, found, old, ours_of, owned, pod, template, use
 from tests.core.build import node as held_node
 
 LATEST = TemplateUse("", "lt", "workers", "$Latest")
@@ -77,6 +77,7 @@ def standing_by() -> GroupSeen:
     return found(old("o1"), old("o2", lifecycle="Standby"))
 
 
+ELSEWHERE = Protected(namespaces=("x",))
 FARGATE = {"eks.amazonaws.com/compute-type": "fargate"}
 
 
@@ -136,6 +137,10 @@ ROWS = [
     ("marker", {"marker": MarkerSeen("r0", "uid")}, {},
      "c is marked by ConfigMap kube-system/eks-rollout as that of rollout r0", "rollout doctor --rebuild"),
     ("no autoscaler", {"autoscaler": None}, {}, "kube-system/cluster-autoscaler does not exist", "`autoscaler: none`"),
+    ("unnamed", {"pods": (bare(), pod(), pod("web", owner=owned("ReplicaSet")))},
+     {"settings": replace(SETTINGS, unprotected="refuse", protected=ELSEWHERE)},
+     "2 pods that `protected` does not name, a Job's or without a controller: ns/Job/job: 1, ns/Pod/bare: 1",
+     "`unprotected: protect`"),
     ("our taint", {"nodes": (node("o1", "NoSchedule"), node("o2", "NoSchedule"))}, {},
      f"our taint {KEY} is on o1, o2: an earlier rollout was not ended", f"rollout resume {ID} with its own journal"),
     ("our taint without a value", {"nodes": (node("o1", taints=(Taint(KEY, "", "NoSchedule"),)), node("o2"))}, {},
@@ -207,6 +212,17 @@ def test_all_reasons_are_told_at_once() -> None:
             id="the last one of an empty group is going",
         ),
         pytest.param({"autoscaler": None}, {"settings": replace(SETTINGS, autoscaler=None)}, id="no autoscaler"),
+        pytest.param({"pods": (bare(), pod())}, {"settings": replace(SETTINGS, protected=ELSEWHERE)}, id="they may go"),
+        pytest.param(
+            {
+                "pods": (
+                    *(bare("finished", phase="Succeeded"), bare("mirror", mirror=True), bare("pinned", pinned=True)),
+                    *(pod(owner=owned("DaemonSet")), bare("far", on="n1"), pod("web", owner=owned("ReplicaSet"))),
+                )
+            },
+            {"settings": replace(SETTINGS, unprotected="refuse", protected=ELSEWHERE)},
+            id="nothing that only a setting protects",
+        ),
         pytest.param(
             {"templates": (template(replace(VERSION, instance_type=None)),), "architectures": {}},
             {},
@@ -237,7 +253,9 @@ def test_nothing_is_concluded_from_what_could_not_be_read(field: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("module", [cluster, groups, images, rights, templates], ids=lambda one: str(one.__name__))
+@pytest.mark.parametrize(
+    "module", [cluster, groups, images, protection, rights, templates], ids=lambda one: str(one.__name__)
+)
 def test_every_reason_is_looked_for(module: ModuleType) -> None:
     """No function of the modules of reasons is left out of the table."""
     public = {one for name, one in vars(module).items() if callable(one) and one.__module__ == module.__name__}

@@ -25,10 +25,17 @@ def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: 
 
 
 def test_a_job_past_the_deadline_is_killed_named_and_entered_in_the_ledger(world: Worlds) -> None:
-    """After the drain deadline the Job that remains is killed, no other, and the output and the journal name it."""
+    """After the drain deadline the Job that remains is killed, no other, and the output and the journal name it.
+
+    The start has said who is protected and who is not.
+    """
     simulated = world("overdue")
     result = simulated.start()
     assert result.code == 0, result
+    _, first, second, *_ = result.out.splitlines()
+    assert first.startswith("protected: ")
+    assert "demo/Job/endless-0: 1" in first, result
+    assert second.startswith("not protected, they are evicted: 6 running pods (demo/ReplicaSet/web-"), result
     killed = simulated.get("/report")["jobs"]["killed_by_us"]
     assert killed == ["demo/endless-0"]
     assert "killed at the deadline: Job demo/endless-0" in result.out, result

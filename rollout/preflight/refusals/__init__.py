@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rollout.errors import Refusal
-from rollout.preflight.refusals import cluster, groups, images, rights, templates
+from rollout.preflight.refusals import cluster, groups, images, protection, rights, templates
 from rollout.preflight.survey import Request, Survey
 
 Reason = Callable[[Survey, Request], Iterator[Refusal]]
@@ -29,6 +29,7 @@ REASONS: dict[Reason, tuple[str, ...]] = {
     cluster.of_another_cluster: ("groups", "scouted"),
     cluster.selected_otherwise: ("groups",),
     cluster.our_own_node: ("groups",),
+    protection.unnamed: ("groups",),
     groups.missing: ("groups",),
     groups.managed: ("groups",),
     groups.no_template: ("groups", "scouted"),

@@ -1,0 +1,17 @@
+"""docs/protection.md says what is protected."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rollout.presets import PRESETS
+
+PAGE = (Path(__file__).parent.parent / "docs/protection.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_what_each_preset_names() -> None:
+    """Every preset with its kinds and labels, and no other."""
+    rows = re.findall(r"^\| `([\w-]+)` \|(.*)\|(.*)\|$", PAGE, flags=re.MULTILINE)
+    told = {name: tuple(tuple(re.findall(r"[\w./-]+", cell)) for cell in cells) for name, *cells in rows}
+    assert told == {name: (preset.kinds, preset.labels) for name, preset in PRESETS.items()}
