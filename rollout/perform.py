@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from rollout import effects as e
 from rollout.errors import Blocked, Bug, Conflict, Denied, Gone, Refused, Retry, Unknown
 from rollout.mark import Mark
+from rollout.patience import Noes
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
@@ -19,33 +21,45 @@ LONGEST_BACKOFF = 30.0
 LONGEST_ASKED = 120.0
 
 
+@dataclass(frozen=True)
+class Patience:
+    """For how many seconds the other side's no is asked for again before it is believed, and since when it is told."""
+
+    seconds: float
+    noes: Noes = field(default_factory=Noes)
+
+    def is_over(self, key: str, now: datetime) -> bool:
+        """Note one more no to an effect, and tell whether it has lasted."""
+        return self.noes.lasts(key, now) >= timedelta(seconds=self.seconds)
+
+
 def perform(
-    effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], datetime], sent: int, patience: float
+    effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], datetime], sent: int, patience: Patience
 ) -> Receipt:
     """Send an effect once and return what came of it; `sent`: how often it was sent before.
 
-    `patience`: seconds for which a no of the other side's is asked for again before it is believed.
     Raises only what is no answer about the effect (`Lost`, `Bug`).
     """
     started = now()
     try:
         request_id = call(effect, cluster, fleet)
+    except Denied as error:
+        ended = now()
+        if patience.is_over(effect.key, ended):
+            return Receipt(effect, "rejected", started, ended, error.detail, error.request_id)
+        retry_at = ended + timedelta(seconds=_pause(sent))
+        return Receipt(effect, "not_applied", started, ended, error.detail, error.request_id, retry_at)
     except Retry as error:
         ended = now()
         retry_at = ended + timedelta(seconds=_pause(sent, error.after))
         return Receipt(effect, _not_now(error), started, ended, error.detail, error.request_id, retry_at)
     except Gone as error:
         return Receipt(effect, "gone", started, now(), error.detail, error.request_id)
-    except Denied as error:
-        ended = now()
-        if sum(map(_pause, range(sent))) >= patience:
-            return Receipt(effect, "rejected", started, ended, error.detail, error.request_id)
-        retry_at = ended + timedelta(seconds=_pause(sent))
-        return Receipt(effect, "not_applied", started, ended, error.detail, error.request_id, retry_at)
     except Refused as error:
         return Receipt(effect, "rejected", started, now(), error.detail, error.request_id)
     except Unknown as error:
         return Receipt(effect, "unknown", started, now(), error.detail, error.request_id)
+    patience.noes.end(effect.key)
     return Receipt(effect, "ok", started, now(), request_id=request_id)
 
 

@@ -32,6 +32,7 @@ class EffectRow:
     not done: done means seen). `detail`: the last answer, in one line.
     `retry_at`: not to be sent before; a rejected row without it is sent again only after a person resumed the rollout.
     `blocked_since`: when the API server first said no for now, None if it never did.
+    `yeses`: how often the other side said yes, `first_yes`: for the first time.
     """
 
     effect: Effect
@@ -42,6 +43,8 @@ class EffectRow:
     retry_at: datetime | None
     detail: str
     blocked_since: datetime | None = None
+    yeses: int = 0
+    first_yes: datetime | None = None
 
     @property
     def under_way(self) -> bool:

@@ -11,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import NoReturn
 
+from rollout.commands import resume
 from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect, Terminate
-from rollout.errors import Refused, Retry, Unknown
+from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.machine import step, terminal
-from rollout.perform import perform
+from rollout.patience import OUTAGE, Noes
+from rollout.perform import Patience, perform
 from rollout.phases import PHASES, deadline
 from rollout.phases.expected import guard, soften
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
@@ -63,6 +66,8 @@ class Runner:
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
     _blind: datetime | None = field(default=None, init=False)
     _denied: datetime | None = field(default=None, init=False)
+    _refused: Noes = field(default_factory=Noes, init=False)
+    _not_through: Noes = field(default_factory=Noes, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
@@ -157,13 +162,22 @@ class Runner:
         ends, together, alone = _in_order(act.effects)
         self._one_by_one(ends, record)
         for some in _batches(together, BATCH * record.plan.settings.parallel):
-            self.journal.receive(record.id, self._side_by_side(some, record))
+            self._receive(record, self._side_by_side(some, record))
         self._one_by_one(alone, record)
         self._tell(record, act.why)
 
     def _one_by_one(self, effects: Sequence[Effect], record: Record) -> None:
         for effect in effects:
-            self.journal.receive(record.id, [self._perform(effect, record)])
+            self._receive(record, [self._perform(effect, record)])
+
+    def _receive(self, record: Record, receipts: Sequence[Receipt]) -> None:
+        self.journal.receive(record.id, receipts)
+        for receipt in receipts:
+            effect = receipt.effect
+            if receipt.outcome not in {"not_sent", "not_applied"}:
+                self._not_through.end(effect.key)
+            elif self._not_through.lasts(effect.key, receipt.ended) >= self._outage(record):
+                self._give_up(record, f"{effect.kind} of {effect.target} does not come through", receipt.detail)
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:
@@ -171,7 +185,7 @@ class Runner:
 
     def _perform(self, effect: Effect, record: Record) -> Receipt:
         row = record.row(effect.key)
-        patience = record.plan.settings.patience_seconds
+        patience = Patience(record.plan.settings.patience_seconds, self._refused)
         return perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0, patience)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
@@ -198,8 +212,20 @@ class Runner:
         if self._blind is None:
             self._blind = now
             self.journal.note(record.id, "note", f"cannot look, trying again: {detail}", now)
+        if now >= self._blind + self._outage(record):
+            self._give_up(record, "nobody could look", detail)
         self._tell(record, detail)
         self.clock.wait(now + timedelta(seconds=BLIND_PAUSE))
+
+    def _outage(self, record: Record) -> timedelta:
+        return max(OUTAGE, timedelta(seconds=record.plan.settings.patience_seconds))
+
+    def _give_up(self, record: Record, what: str, detail: str) -> NoReturn:
+        """End as one that can be gone on with: whoever starts again, a machine too, may have more luck."""
+        why = f"{what} for {self._outage(record).total_seconds() / 60:.0f} min in {record.phase.value}: {detail}"
+        self.journal.note(record.id, "interrupted", why, self.clock.now())
+        problem = f"{why}; nothing is lost, and what is protected stays protected"
+        raise UserError(problem, hint=f"when it is there again: {resume(record.id)}", exit_code=RESUMABLE)
 
     def _look_denied(self, record: Record, detail: str) -> None:
         """Believe a no only when it lasts: an answer of a moment is not a fact."""

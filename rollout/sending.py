@@ -22,8 +22,9 @@ STALE_AFTER = 15.0
 TERMINATE_STALE_AFTER = 60.0
 #: Seconds after which an effect of which only half shows needs a person.
 UNCLEAR_AFTER = 900.0
-#: Times that an effect is sent which is answered "yes" and never shows: something takes it out again.
-MOST_SENT = 3
+#: Times that an effect is answered "yes" without showing, and seconds since the first of them, after which something
+#: takes it out again: no watch is believed that is older.
+MOST_YESES, NEVER_SHOWS_AFTER = 3, 180.0
 
 
 def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
@@ -107,8 +108,8 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     if effect.key in record.done:
         why = f"drift: {effect.kind} of {effect.target} was done and seen, and somebody undid it"
         return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
-    if row and row.state == "not_applied" and row.answered and not row.blocked_since and row.sent >= MOST_SENT:
-        why = f'{effect.kind} of {effect.target} was sent {row.sent} times, was answered "yes", and does not show'
+    if row and row.state == "not_applied" and row.answered and _never_shows(row, now):
+        why = f'{effect.kind} of {effect.target} was answered "yes" {row.yeses} times, and does not show'
         cause = "find what takes it out again (kubectl get mutatingwebhookconfigurations; GitOps)"
         return Halt(why, f"{cause}, then: {resume(record.id)}")
     fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
@@ -116,6 +117,11 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(why, f"mend the cause, then: rollout resume {record.id}")
     return None
+
+
+def _never_shows(row: EffectRow, now: datetime) -> bool:
+    long_ago = row.first_yes is not None and now >= row.first_yes + timedelta(seconds=NEVER_SHOWS_AFTER)
+    return row.yeses >= MOST_YESES and long_ago
 
 
 def _next_look(decision: Act, record: Record, now: datetime) -> datetime:

@@ -25,9 +25,15 @@ from rollout.record import LATE_SECONDS, EffectRow, Record, Written
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
-_COLUMNS = ("request", "state", "sent", "sent_at", "answered_at", "retry_at", "detail", "blocked_since")
+_COLUMNS = ("id", "request", "state", "sent", "sent_at", "answered_at", "retry_at", "detail", "blocked_since")
 _UNSETTLED = (
     select(*(effects.c[name] for name in _COLUMNS)).where(_OF, effects.c.state != "done").order_by(effects.c.id)
+)
+_YESES = (
+    select(attempts.c.effect_id, func.count(), func.min(attempts.c.ended_at))
+    .join(effects)
+    .where(_OF, effects.c.state != "done", attempts.c.outcome == "ok")
+    .group_by(attempts.c.effect_id)
 )
 _DONE = select(effects.c.key).where(_OF, effects.c.state == "done")
 _RESIZED = (
@@ -116,6 +122,9 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
 
 def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[EffectRow, ...]:
     rows = connection.execute(_UNSETTLED, {"of": rollout_id}).all()
+    yeses = (
+        {one: (count, first) for one, count, first in connection.execute(_YESES, {"of": rollout_id})} if rows else {}
+    )
     return tuple(
         EffectRow(
             effect=effect_of(row.request, version),
@@ -126,6 +135,8 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
             retry_at=row.retry_at,
             detail=row.detail,
             blocked_since=row.blocked_since,
+            yeses=yeses.get(row.id, (0, None))[0],
+            first_yes=yeses.get(row.id, (0, None))[1],
         )
         for row in rows
     )

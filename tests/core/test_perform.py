@@ -10,7 +10,8 @@ import pytest
 
 from rollout.effects import Effect
 from rollout.errors import Blocked, Bug, Conflict, Denied, EdgeError, Gone, Lost, Refused, Retry, Unknown
-from rollout.perform import LONGEST_ASKED, LONGEST_BACKOFF, perform
+from rollout.patience import Noes
+from rollout.perform import LONGEST_ASKED, LONGEST_BACKOFF, Patience, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
@@ -46,7 +47,7 @@ def ticking() -> Callable[[], datetime]:
 
 
 def done(effect: Effect, port: Any, sent: int = 0) -> Receipt:
-    return perform(effect, port, port, ticking(), sent, patience=600)
+    return perform(effect, port, port, ticking(), sent, Patience(600))
 
 
 WHERE = Autoscaler("kube-system", "cluster-autoscaler")
@@ -145,13 +146,28 @@ def test_pauses(after: float | None, sent: int, pause: float) -> None:
     assert done(e.END, Recorder(Retry("later", after=after)), sent).retry_at == at(1 + pause)
 
 
+DENIED, THROTTLED = Denied("not authorized", request_id="r"), Retry("throttled")
+
+
 @pytest.mark.parametrize(
-    ("sent", "outcome"), [(0, "not_applied"), (23, "not_applied"), (24, "rejected"), (99, "rejected")]
+    ("answers", "outcome"),
+    [
+        pytest.param({0: DENIED}, "not_applied", id="the first"),
+        pytest.param({0: DENIED, 300: DENIED, 599: DENIED}, "not_applied", id="within the patience"),
+        pytest.param({0: DENIED, 300: DENIED, 600: DENIED}, "rejected", id="it lasts"),
+        pytest.param({0: DENIED, 300: THROTTLED, 600: DENIED}, "rejected", id="throttling says nothing"),
+        pytest.param({0: THROTTLED, 300: THROTTLED, 600: DENIED}, "not_applied", id="nor does it count"),
+        pytest.param({0: DENIED, 300: None, 600: DENIED}, "not_applied", id="a yes meanwhile"),
+        pytest.param({0: DENIED, 9000: DENIED}, "not_applied", id="hours later it is another matter"),
+    ],
 )
-def test_a_no_of_the_other_side_is_believed_when_it_lasts(sent: int, outcome: str) -> None:
-    """It is asked for again until the pauses between its tries make up the patience."""
-    receipt = done(e.END, Recorder(Denied("not authorized", request_id="r")), sent)
-    assert (receipt.outcome, receipt.detail, receipt.request_id) == (outcome, "not authorized", "r")
+def test_a_no_of_the_other_side_is_believed_when_it_lasts(answers: dict[float, Exception | None], outcome: str) -> None:
+    """Time decides, from the first no on; not how often the effect was sent, or throttled."""
+    noes = Noes()
+    for seconds, answer in answers.items():
+        port: Any = Recorder(answer)
+        receipt = perform(e.END, port, port, lambda seconds=seconds: at(seconds), 50, Patience(600, noes))
+    assert receipt.outcome == outcome
     assert (receipt.retry_at is None) is (outcome == "rejected")
 
 

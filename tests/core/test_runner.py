@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import pytest
 
-from rollout.errors import EdgeError, Refused, Retry, Unknown
+from rollout.errors import Conflict, EdgeError, Refused, Retry, Unknown, UserError
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes, Source, Surge
 from rollout.runner import BLIND_PAUSE, Ended, Progress
-from tests.core.build import ID, MARKER, PROCESSES, at, baseline, found, node_group, old, use
+from tests.core.build import ID, MARKER, NOW, PROCESSES, at, baseline, found, node_group, old, use
 from tests.core.running import RESTORED, Apply, Ran, again, attempts, begin, texts, ticks
 from tests.core.toy import Asked, Toy
 
@@ -321,6 +321,38 @@ def test_a_no_of_a_moment_is_no_fact(journal: SqlJournal, toy: Toy, between: Edg
         runner._tick(journal.load(ID))
         toy.now_ += timedelta(minutes=1)
     assert journal.load(ID).halted is None
+
+
+def test_blindness_has_an_end(journal: SqlJournal, toy: Toy) -> None:
+    """After an hour in which no look came about the process ends as resumable, halts nothing, and a new one goes on."""
+    toy.blind = [Retry("503"), Unknown("timed out")] * 200
+    with pytest.raises(UserError, match="nobody could look for 60 min in PLANNED: .*nothing is lost") as given_up:
+        begin(journal, toy).run()
+    assert (given_up.value.exit_code, given_up.value.hint) == (75, f"when it is there again: rollout resume {ID}")
+    assert timedelta(minutes=60) <= toy.now_ - NOW < timedelta(minutes=61)
+    assert (journal.load(ID).halted, toy.asked, len(texts(journal, "interrupted"))) == (None, [], 1)
+    toy.blind = []
+    assert again(journal, toy).run() is Ended.DONE
+
+
+@pytest.mark.parametrize("error", [Retry("throttled", after=60.0), Conflict("somebody else's change", after=60.0)])
+def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy: Toy, error: EdgeError) -> None:
+    """So has one that is throttled or meets another change for an hour, in a phase without a deadline too."""
+    begin(journal, toy)
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        if toy.now_ < at(7000) and asked[0] == "change_node" and "Taint" in str(asked):
+            raise error
+        apply()
+
+    toy.disturb = meddle
+    with pytest.raises(
+        UserError, match="taint-node of o1=PreferNoSchedule does not come through for 60 min in TAINT: "
+    ) as given_up:
+        again(journal, toy).run()
+    assert (given_up.value.exit_code, journal.load(ID).halted) == (75, None)
+    toy.now_ = at(9000)
+    assert again(journal, toy).run() is Ended.DONE
 
 
 def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy) -> None:

@@ -104,8 +104,8 @@ def test_all_that_can_be_settled_is() -> None:
 ACT = Act("work", (CORDON,), waits=(NodeWait("i-o1", "cordon"),))
 
 
-def stripped(sent: int, answered: datetime | None) -> EffectRow:
-    return replace(unsettled(CORDON, "not_applied", retry_at=NOW, answered=answered), sent=sent)
+def stripped(yeses: int, answered: datetime | None = NOW) -> EffectRow:
+    return unsettled(CORDON, "not_applied", retry_at=NOW, sent=9, answered=answered, yeses=yeses, first_yes=NOW)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,12 @@ def stripped(sent: int, answered: datetime | None) -> EffectRow:
         pytest.param((unsettled(CORDON, "rejected", detail="no right"),), (), 15,
                      halts("cordon of o1 was refused: no right"), id="refused for good: a person"),
         pytest.param((unsettled(CORDON, "rejected", retry_at=at(20)),), (), 20, acts(CORDON), id="forgiven: resumed"),
-        pytest.param((stripped(2, at(1)),), (), 20, acts(CORDON), id="answered yes and not seen: again"),
-        pytest.param((stripped(3, at(1)),), (), 20,
-                     halts('cordon of o1 was sent 3 times, was answered "yes", and does not show'),
+        pytest.param((stripped(2),), (), 180, acts(CORDON), id="answered yes and not seen: again, however often sent"),
+        pytest.param((stripped(3),), (), 180,
+                     halts('cordon of o1 was answered "yes" 3 times, and does not show'),
                      id="answered yes and never seen: a person"),
-        pytest.param((stripped(3, None),), (), 20, acts(CORDON), id="never seen, and no yes: lost, or resumed"),
-        pytest.param((replace(stripped(3, at(1)), blocked_since=NOW),), (), 20, acts(CORDON),
-                     id="most of them were refused for now"),
+        pytest.param((stripped(3),), (), 179, acts(CORDON), id="a watch may be as old as that"),
+        pytest.param((stripped(3, None),), (), 180, acts(CORDON), id="resumed since: once more"),
         pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
                      id="done, and undone by somebody"),
     ],

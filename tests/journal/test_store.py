@@ -182,6 +182,17 @@ def test_no_is_remembered(journal: SqlJournal, outcome: Outcome, retry_at: objec
     assert "blocked by budget" in texts(journal)[-1]
 
 
+def test_each_yes_is_counted(journal: SqlJournal) -> None:
+    """How often an effect was answered yes, and when first, is known however often it was sent in between."""
+    for number, outcome in enumerate(("not_sent", "ok", "unknown", "ok")):
+        intend(journal, EVICT, now=later(10 * number))
+        journal.receive(ID, [replace(receipt(EVICT, outcome, "x"), ended=later(10 * number))])  # type: ignore[arg-type]
+        if outcome != "not_sent":
+            journal.settle(ID, [Settled(EVICT.key, "not_applied", "not seen")], later(10 * number))
+    [row] = journal.load(ID).unsettled
+    assert (row.sent, row.yeses, row.first_yes) == (4, 2, later(10))
+
+
 def test_the_first_no_of_a_budget_is_remembered(journal: SqlJournal) -> None:
     """Since when a budget says no stays known through whatever comes after it."""
     for number, outcome in enumerate((*get_args(Outcome)[2:], "blocked")):

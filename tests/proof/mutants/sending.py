@@ -85,8 +85,8 @@ MUTANTS = (
         name="never-shows-is-sent-for-ever",
         breaks="What is answered yes and never shows is sent again without end.",
         file="rollout/sending.py",
-        old="MOST_SENT = 3",
-        new="MOST_SENT = 1e9",
+        old="MOST_YESES, NEVER_SHOWS_AFTER = 3, 180.0",
+        new="MOST_YESES, NEVER_SHOWS_AFTER = 10**9, 180.0",
         killers=("tests/core/test_sending.py::test_sift",),
     ),
     Mutant(
