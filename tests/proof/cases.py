@@ -49,4 +49,7 @@ EFFECTS = Case("effects", str(_WORLDS / "effects.yaml"))
 LATE_EFFECTS = Case("late-effects", str(_WORLDS / "late-effects.yaml"))
 #: A no is believed when it is said twice, and halts.
 IMPATIENT = Case("impatient", str(_WORLDS / "impatient.yaml"))
-CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS, IMPATIENT)}
+#: Smaller than all others, for runs of which there are hundreds; the second with effects side by side.
+NONSENSE = Case("nonsense", str(_WORLDS / "nonsense.yaml"))
+NONSENSE_POOL = Case("nonsense-pool", str(_WORLDS / "nonsense.yaml"), pool=True)
+CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS, IMPATIENT, NONSENSE, NONSENSE_POOL)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></h
 #: A reply of another API.
 _ANOTHER = b'{"kind": "Banana", "apiVersion": "v1", "metadata": {"name": "another", "uid": "u"}, "spec": []}'
 _SENSELESS: tuple[Any, ...] = (None, 7, -1, 10**30, "nonsense", [], {}, [None], True)
+#: Those that no field is without.
+_WRONG: tuple[Any, ...] = (7, -1, 10**30, "nonsense", [None], [7], {"nonsense": 7})
+_ALWAYS_THERE = frozenset({"metadata", "items", "uid", "name", "resourceVersion"})
+#: In XML.
+_NUMBER = re.compile(rb">([0-9]+)<")
 
 
 def install(path: str, seed: int, *, most: int) -> None:
@@ -89,14 +95,27 @@ class _Spoiling:
         try:
             return json.dumps(self._inside(json.loads(data))).encode()
         except ValueError:
-            return data.replace(b"Id>", b"Odd>").replace(b"Size>", b"Odd>").replace(b"Name>", b"Odd>")
+            return self._in_xml(data)
+
+    def _in_xml(self, data: bytes) -> bytes:
+        """Make one number no number, or call fields otherwise."""
+        numbers = [found.span(1) for found in _NUMBER.finditer(data)]
+        if numbers and self._chance.randrange(2):
+            start, end = self._chance.choice(numbers)
+            return data[:start] + b"nonsense" + data[end:]
+        return data.replace(b"Id>", b"Odd>").replace(b"Size>", b"Odd>").replace(b"Name>", b"Odd>")
 
     def _inside(self, value: Any) -> Any:
-        """Put a senseless value into one field, or leave the field out."""
+        """Put a senseless value into one field, or leave out one that must be there."""
         copy = json.loads(json.dumps(value))
         places = list(_places(copy))
         if not places:
             return self._chance.choice(_SENSELESS)
+        if self._chance.randrange(2):
+            # Any field; what reads as an absent one would be an untruth that makes sense.
+            holder, field = self._chance.choice(list(_places(copy, of_all=True)))
+            holder[field] = self._chance.choice([one for one in _WRONG if type(one) is not type(holder[field])])
+            return copy
         holder, field = self._chance.choice(places)
         if self._chance.randrange(3):
             holder[field] = self._chance.choice([one for one in _SENSELESS if type(one) is not type(holder[field])])
@@ -115,9 +134,9 @@ class _Response:
         return self._data
 
 
-def _places(value: Any) -> Any:
-    """Yield every field of those that count, with what holds it."""
+def _places(value: Any, *, of_all: bool = False) -> Any:
+    """Yield every field that no answer lacks, or every field, with what holds it."""
     if isinstance(value, dict):
-        yield from ((value, name) for name in value if name in {"metadata", "items", "uid", "name", "resourceVersion"})
+        yield from ((value, name) for name in value if of_all or name in _ALWAYS_THERE)
     for inside in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _places(inside)
+        yield from _places(inside, of_all=of_all)

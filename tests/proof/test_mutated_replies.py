@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Result
-from tests.proof.cases import PLAIN, POOL
+from tests.proof.cases import NONSENSE, NONSENSE_POOL
 from tests.proof.results import record
 from tests.proof.runs import Site
 from tests.proof.world import ProofWorld
@@ -25,7 +25,7 @@ ENDS = {0, 1, 2, 75}
 def test_spoilt_replies(seed: int, sites: Callable[[str], Site]) -> None:
     """Every run ends in words, every promise holds, and runs without spoilt replies bring the rollout to its end."""
     site = sites("sqlite")
-    with site.world(POOL if seed % 2 else PLAIN) as world:
+    with site.world(NONSENSE_POOL if seed % 2 else NONSENSE) as world:
         world.kept = True
         results = [_spoilt(world, seed)]
         while results[-1].code and len(results) < RUNS:
