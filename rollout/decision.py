@@ -80,10 +80,14 @@ Decision = Act | Wait | Advance | Halt
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one node's stage answers: effects to send, a move to make, what it waits for, or why it is stuck."""
+    """What one node's stage answers: effects to send, a move to make, what it waits for, or why a person must act.
+
+    `stuck`: it drains, and its pods do not go, whatever we do: others need not wait for it.
+    """
 
     effects: tuple[Effect, ...] = ()
     trigger: str | None = None
     reason: str = ""
     waits_for: str = ""
     halt: Halt | None = None
+    stuck: bool = False

@@ -250,6 +250,7 @@ class PodSeen:
     `deleting`: the instant at which its grace period ends (deletionTimestamp), None if nobody deletes it.
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
+    `finalizers`: what must let go of it before it is gone.
     """
 
     namespace: str
@@ -264,6 +265,7 @@ class PodSeen:
     deleting: datetime | None = None
     tolerations: tuple[Toleration, ...] = ()
     created: datetime | None = None
+    finalizers: tuple[str, ...] = ()
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""

@@ -131,6 +131,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         deleting=_moment(metadata.get("deletionTimestamp")),
         tolerations=_tolerations(objects(raw["spec"].get("tolerations"))),
         created=_moment(metadata.get("creationTimestamp")),
+        finalizers=tuple(text(one) for one in metadata.get("finalizers") or ()),
     )
 
 

@@ -122,9 +122,8 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
 
 def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[EffectRow, ...]:
     rows = connection.execute(_UNSETTLED, {"of": rollout_id}).all()
-    yeses = (
-        {one: (count, first) for one, count, first in connection.execute(_YESES, {"of": rollout_id})} if rows else {}
-    )
+    counted = connection.execute(_YESES, {"of": rollout_id}) if rows else ()
+    yeses = {effect_id: (count, first) for effect_id, count, first in counted}
     return tuple(
         EffectRow(
             effect=effect_of(row.request, version),

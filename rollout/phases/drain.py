@@ -8,6 +8,7 @@ one terminate at a time.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -55,7 +56,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     around = Surroundings.of(seen, record, now)
     asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
     raises = top_ups(seen, record)
-    turns = Turns.taken(record)
+    turns = Turns.taken(record, {row.instance_id for row, (_, step) in asked if step.stuck})
     turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
     answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
     moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
@@ -63,8 +64,14 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))
     if moves or effects:
         return Act("work on the old nodes", effects, moves, waits, tell=_untainted(effects, record))
-    halt = next((step.halt for _, step in answers if step.halt), None)
+    halt = None if any(map(_goes_on, answers)) else next((step.halt for _, step in answers if step.halt), None)
     return halt or Wait(_next_look(record, now), f"{len(answers)} old nodes to be done", waits)
+
+
+def _goes_on(answer: tuple[Node, Step]) -> bool:
+    """Tell whether a node is on its way out, and comes to its end by itself: a halt of others waits for that."""
+    row, step = answer
+    return row.stage in {Stage.DRAINING, Stage.RELEASED} and not (step.halt or step.stuck)
 
 
 def holds(seen: Seen, record: Record) -> bool:
@@ -161,12 +168,12 @@ class Turns:
     releasing: set[str] = field(default_factory=set)
 
     @classmethod
-    def taken(cls, record: Record) -> Turns:
-        """Count the turns that are taken already."""
+    def taken(cls, record: Record, stuck: Collection[str] = ()) -> Turns:
+        """Count the turns that are taken already; `stuck`: the instances that have given theirs back."""
         turns = cls(record)
         for row in record.nodes:
             if row.stage is Stage.DRAINING:
-                turns._drain(row.group)
+                turns._drain(row.group, 0 if row.instance_id in stuck else 1)
             elif row.stage is Stage.RELEASED or _terminating(row, record):
                 turns.releasing.add(row.group)
         return turns
@@ -189,8 +196,8 @@ class Turns:
             self.releasing.add(row.group)
         return step
 
-    def _drain(self, group: str) -> None:
-        self.draining[group] = self.draining.get(group, 0) + 1
+    def _drain(self, group: str, turns: int = 1) -> None:
+        self.draining[group] = self.draining.get(group, 0) + turns
 
     def _may_drain(self, group: str, seen: View | None) -> bool:
         if seen and not seen.leaving:
@@ -227,14 +234,17 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
 
 
 def _elsewhere(view: View, instance: InstanceSeen) -> Step:
-    """Wait for what leaves by itself. From Standby nothing does: when the time is over, somebody must bring it back."""
+    """Wait for what leaves by itself, in nobody's way. From Standby nothing does: somebody must bring it back."""
     why = f"instance is {instance.lifecycle}, not by us"
+    if view.row.stage in {Stage.DRAINING, Stage.RELEASED}:
+        return Step(trigger="back", reason=why)
+    if not instance.standing_by:
+        return view.until_aws(why)
     command = (
         f"aws autoscaling exit-standby --auto-scaling-group-name {quoted(view.row.group)} --instance-ids {instance.id}"
     )
-    late = view.out_of_time and instance.standing_by
-    halt = Halt(f"{view.name}: {why}", f"{command}, then: rollout resume {view.record.id}") if late else None
-    return Step(waits_for=why, halt=halt)
+    halt = Halt(f"{view.name}: {why}", f"{command}, then: rollout resume {view.record.id}")
+    return Step(waits_for=why, halt=halt if view.out_of_time else None)
 
 
 def _sent(row: Node, record: Record) -> bool:

@@ -14,14 +14,14 @@ from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.record import EffectState
 from rollout.seen import PodSeen
+from rollout.stages import stuck
 from rollout.stages.pods import in_words
+from rollout.stages.stuck import in_grace
 from rollout.stages.view import View
 
 #: Seconds between the first and the last no of a budget before a pod is deleted past it, and for how long such a no
 #: is believed: an older one is asked for once more.
 BLOCKED_LONG_ENOUGH, BELIEVED = 60.0, 90.0
-#: Seconds past a pod's own grace period after which its kubelet counts as stuck.
-STUCK_AFTER = 60.0
 
 
 def decide(view: View) -> Step:
@@ -57,18 +57,29 @@ def _cordons(view: View) -> tuple[Cordon, ...]:
 def _empty(view: View) -> Step:
     holders = {pod.uid for pod in view.holders}
     effects: list[Effect] = []
-    stuck: list[PodSeen] = []
+    kept: list[PodSeen] = []
     for pod in view.leaving:
         effect = _kill(view, pod) if pod.uid in holders else _evict(view, pod)
         if effect:
             effects.append(effect)
-        elif view.blocked_too_long and not _in_grace(view, pod):
-            stuck.append(pod)
+        elif view.blocked_too_long and not in_grace(view, pod):
+            kept.append(pod)
     return Step(
         effects=tuple(effects),
         waits_for="; ".join(_why(view, pod) for pod in view.leaving),
-        halt=_halt(view, stuck) if stuck else None,
+        halt=_halt(view, kept) if kept else None,
+        stuck=all(_stays(view, pod) for pod in view.leaving),
     )
+
+
+def _stays(view: View, pod: PodSeen) -> bool:
+    """Tell whether a pod does not go for as long as it may take: its node is in nobody's way then."""
+    if pod.deleting:
+        return not in_grace(view, pod)
+    row = view.record.row(_eviction(view, pod).key)
+    if row is None or row.state != "blocked" or row.blocked_since is None:
+        return row is not None and row.state == "rejected"
+    return view.now >= row.blocked_since + timedelta(seconds=stuck.BLOCKED_AFTER)
 
 
 def _evict(view: View, pod: PodSeen) -> Effect | None:
@@ -97,11 +108,13 @@ def _kill(view: View, pod: PodSeen) -> Effect | None:
 
 def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
     """A pod that somebody deletes already: ended at once when its grace period is over, unless that did not help."""
-    if _in_grace(view, pod):
+    if in_grace(view, pod):
         return None
     at_once = _delete(view, pod, grace=0, kills=kills)
+    row = view.record.row(at_once.key)
+    answered = row is not None and row.state == "not_applied" and row.answered is not None  # a finalizer holds it
     in_vain = _is(view, at_once.key, "blocked", "rejected", "not_applied")
-    return None if view.blocked_too_long and in_vain else at_once
+    return None if answered or (view.blocked_too_long and in_vain) else at_once
 
 
 def _eviction(view: View, pod: PodSeen, kills: str | None = None) -> Evict:
@@ -141,31 +154,29 @@ def _is(view: View, key: str, *states: EffectState) -> bool:
     return row is not None and row.state in states
 
 
-def _in_grace(view: View, pod: PodSeen) -> bool:
-    return pod.deleting is not None and view.now < pod.deleting + timedelta(seconds=STUCK_AFTER)
-
-
 def _why(view: View, pod: PodSeen) -> str:
+    if pod.deleting and in_grace(view, pod):
+        return f"{pod.label} ends"
     if pod.deleting:
-        return f"{pod.label} ends" if _in_grace(view, pod) else f"{pod.label} does not end (kubelet or finalizer)"
+        return f"{pod.label} does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
     row = view.record.row(_eviction(view, pod).key)
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
 
-def _halt(view: View, stuck: list[PodSeen]) -> Halt:
-    reasons = "; ".join(_why(view, pod) for pod in stuck)
+def _halt(view: View, kept: list[PodSeen]) -> Halt:
+    reasons = "; ".join(_why(view, pod) for pod in kept)
     minutes = view.record.plan.settings.blocked_seconds / 60
     return Halt(
         why=f"{view.name} cannot be drained {minutes:.0f} min after the deadline: {reasons}",
-        hint=f"{_to_do(view, stuck)}, then: rollout resume {view.record.id}",
+        hint=f"{_to_do(view, kept)}, then: rollout resume {view.record.id}",
     )
 
 
-def _to_do(view: View, stuck: list[PodSeen]) -> str:
+def _to_do(view: View, kept: list[PodSeen]) -> str:
     """Say what helps: room in a budget only where a budget was asked and said no."""
-    asked = [pod for pod in stuck if not pod.deleting]
+    asked = [pod for pod in kept if not pod.deleting]
     if any(_is(view, _eviction(view, pod).key, "blocked") for pod in asked):
         return "make room in the budget, or see to what else says no, or delete the pod yourself"
     if asked:
         return "mend what rejects its eviction or delete the pod yourself"
-    return "see why it does not end (its node's kubelet, or a finalizer)"
+    return stuck.remedy(view, kept[0])

@@ -27,7 +27,7 @@ def decide(view: View) -> Step:
     if not view.cordoned:
         return Step(trigger="back", reason=f"{view.name} is not cordoned any more")
     if view.instance is None or not view.instance.in_service:
-        return Step(waits_for=f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
+        return view.until_aws(f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
     if view.unknown:
         return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
     if view.instance.protected:

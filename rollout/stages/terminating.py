@@ -15,7 +15,7 @@ def decide(view: View) -> Step:
     if holds(view):
         return Step(trigger="gone")
     if view.terminate_settled or (view.instance and not view.instance.living):
-        return Step(waits_for="AWS to end the instance")
+        return view.until_aws("AWS to end the instance")
     if view.instance is None:
         return Step(waits_for="its termination to be settled")
     again = released.decide(view)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rollout.commands import aws, resume
 from rollout.decision import Halt, Step
 from rollout.effects import Terminate
 from rollout.plan import Node
@@ -13,6 +14,10 @@ from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unste
 from rollout.stages import knowing
 from rollout.stages.pods import holding, leaving
 from rollout.stages.serving import Surroundings, dead
+
+#: Seconds for which an instance may be on its way after the drain deadline: a lifecycle hook holds it for an hour, or
+#: for as long as its heartbeats are answered.
+AWS_WITHIN = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,16 @@ class View:
         )
         halt = Halt(f"{self.name} is {state} and cannot go: {self.too_few}", hint) if self.out_of_time else None
         return Step(waits_for=self.too_few, halt=halt)
+
+    def until_aws(self, what: str) -> Step:
+        """Wait for what AWS brings about; hooks may hold it, so a person is asked only hours after the deadline."""
+        deadline = self.record.drain_deadline
+        begun = max(deadline, self.row.since) if deadline else None
+        if begun is None or self.now < begun + timedelta(seconds=AWS_WITHIN):
+            return Step(waits_for=what)
+        hooks = aws("autoscaling", "describe-lifecycle-hooks", "--auto-scaling-group-name", self.row.group)
+        hint = f"see what holds it, such as a lifecycle hook ({hooks}), complete that, then: {resume(self.record.id)}"
+        return Step(waits_for=what, halt=Halt(f"{self.name} has waited for hours: {what}", hint))
 
     @property
     def may_kill(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rollout.decision import Halt, Step
 from rollout.effects import Effect, Protect, TaintNode
+from rollout.stages import stuck
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
 
@@ -18,7 +19,7 @@ def decide(view: View) -> Step:
     if view.given_up and view.leaving:
         return Step(trigger="keep", reason=f"surplus, and {in_words(view.leaving)} still runs at the deadline")
     if view.instance and not view.instance.in_service:
-        return Step(waits_for=f"instance is {view.instance.lifecycle}")
+        return view.until_aws(f"instance is {view.instance.lifecycle}")
     guards = _guards(view)
     if guards:
         return Step(effects=guards, waits_for="taint and protection")
@@ -29,7 +30,7 @@ def decide(view: View) -> Step:
     if view.may_kill or not view.holders:
         return view.short("to be drained")
     names = in_words(view.holders)
-    return Step(waits_for=names, halt=_overdue(view, names) if view.overdue else None)
+    return Step(waits_for=f"{names}{_silence(view)}", halt=_overdue(view, names) if view.overdue else None)
 
 
 def holds(view: View) -> bool:
@@ -72,8 +73,14 @@ def _guards(view: View) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
+def _silence(view: View) -> str:
+    """Say where a kubelet is silent that nobody knows whether its pods still run."""
+    silence = stuck.silence(view)
+    return f" ({silence}: if nothing runs there any more: {stuck.reboot(view)})" if silence else ""
+
+
 def _overdue(view: View, names: str) -> Halt:
     return Halt(
-        why=f"the drain deadline has passed and {names} still runs on {view.name} (on_deadline: halt)",
+        why=f"the drain deadline has passed and {names} still runs on {view.name} (on_deadline: halt){_silence(view)}",
         hint=f"let it finish or delete it yourself, then: rollout resume {view.record.id}",
     )

@@ -54,6 +54,7 @@ NEW = (new("n1"), new("n2"))
 ASIDE = surged(old("o1", lifecycle="Standby"), *NEW)
 BOTH_BUSY = (pod("a", "o1"), pod("b", "o2"))
 BOTH_SERVE = (bare("a", on="o1"), bare("b", on="o2"))
+ENDING = bare("b", on="o2", deleting=at(8100))
 FRESH = ("o1", "o2")
 
 
@@ -71,7 +72,9 @@ FRESH = ("o1", "o2")
         case("still there when the time is over: a person",
              halts("o1: instance is Standby, not by us"), seen(ASIDE), stages(W, G), at(8100)),
         case("what AWS ends comes to its end", waits(), seen(surged(old("o1", lifecycle="Terminating:Wait"), *NEW)),
-             stages(W, G), at(99999)),
+             stages(W, G), at(14399)),
+        case("or a person must see why not", halts("o1 has waited for hours: instance is Terminating:Wait, not by us"),
+             seen(surged(old("o1", lifecycle="Terminating:Wait"), *NEW)), stages(W, G), at(14400)),
         case("a kept one is an end too", advances(),
              seen(surged(new("n1"), new("n2"), new("n3"), sizes=Sizes(2, 3, 4))),
              record(nodes=(row("i-o1", G), row("i-o2", G), row("i-n3", K, role="surplus")))),
@@ -133,6 +136,12 @@ BOTH_GROUPS = (
              seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)), stages(D)),
         case("one drains already, max_draining 2", acts("evict:ns/a/uid-a:0", moves=("i-o2:drain",)),
              seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)), stages(D, max_draining=2)),
+        case("one that is stuck has given its turn back", acts(moves=("i-o2:drain",)),
+             seen(surged(), CORDONED[0], CLOSED[1], bare("a", on="o1", deleting=at(-60)), BOTH_SERVE[1], fresh=("o1",)),
+             stages(D)),
+        case("it still does not serve", waits(),
+             seen(surged(), CORDONED[0], CLOSED[1], bare("a", on="o1", deleting=at(-60)), BOTH_SERVE[1],
+                  node("n1", ready=False), node("n2", ready=False), fresh=("o1",)), stages(D)),
         case("with nothing to evict it need not wait", acts("evict:ns/a/uid-a:0", moves=("i-o2:drain",)),
              seen(surged(), CORDONED[0], CLOSED[1], bare("a", on="o1"), *LIGHT, fresh=("o1",)), stages(D)),
         case("of those without anything to evict one at a time", acts(moves=("i-o1:drain",)),
@@ -208,7 +217,8 @@ BUSY = (CLOSED[1], pod("b", "o2"))
         pytest.param(WITHOUT_O1, T, {"unsettled": (unsettled(END),)}, (), id="probably by us"),
         pytest.param(WITHOUT_O1, T, {"done": DONE}, ("i-o1:gone",), id="by us"),
         pytest.param(LEAVING, W, {}, (), id="on its way out, not by us"),
-        pytest.param(LEAVING, D, {}, (), id="on its way out, not by us, while it was drained"),
+        pytest.param(LEAVING, D, {}, ("i-o1:back",), id="while it was drained: its turn is another's"),
+        pytest.param(LEAVING, R, {}, ("i-o1:back",), id="while it was released: so is that"),
         pytest.param(LEAVING, T, {"done": DONE}, (), id="on its way out, by us"),
     ],
 )  # fmt: skip
@@ -220,8 +230,8 @@ def test_a_node_that_leaves(group: Any, stage: Stage, changes: dict[str, Any], m
     found = decision.moves if isinstance(decision, Act) else ()
     assert tuple(f"{move.instance_id}:{move.trigger}" for move in found) == moves
     assert not isinstance(decision, Act) or decision.effects == ()
-    reasons = ["the instance left its group, not by us" if "vanish" in move else "" for move in moves]
-    assert [move.reason for move in found] == reasons
+    reasons = {"vanish": "the instance left its group, not by us", "back": "instance is Terminating:Wait, not by us"}
+    assert [move.reason for move in found] == [reasons.get(move.rpartition(":")[2], "") for move in moves]
 
 
 OVERDUE = at(7200)
@@ -234,9 +244,17 @@ OVERDUE = at(7200)
              seen(surged(), *CLOSED, *BOTH_BUSY), stages(W, on_deadline="halt"), OVERDUE),
         case("something can: first that", acts(moves=("i-o2:drain",)),
              seen(surged(), *CLOSED, pod("a", "o1")), stages(W, on_deadline="halt"), OVERDUE),
-        case("a budget that never allows", halts("o1 cannot be drained 15 min after the deadline"),
+        case("a budget that never allows: others go on", acts(moves=("i-o2:drain",)),
              seen(surged(), CORDONED[0], CLOSED[1], *BOTH_SERVE, fresh=("o1",)),
              stages(D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
+        case("to their end", waits("2 old nodes"), seen(surged(), *CORDONED, BOTH_SERVE[0], ENDING, fresh=FRESH),
+             stages(D, D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
+        case("then a person", halts("o1 cannot be drained 15 min after the deadline"),
+             seen(surged(old("o1"), *NEW, new("n3")), CORDONED[0], BOTH_SERVE[0], fresh=("o1",)),
+             stages(D, G, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
+        case("several are stuck: a person", halts("o1 cannot be drained 15 min after the deadline"),
+             seen(surged(), *CORDONED, BOTH_SERVE[0], replace(ENDING, deleting=NOW), fresh=FRESH),
+             stages(D, D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
     ],
 )  # fmt: skip
 def test_halts(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:

@@ -326,7 +326,7 @@ def test_a_no_of_a_moment_is_no_fact(journal: SqlJournal, toy: Toy, between: Edg
 def test_blindness_has_an_end(journal: SqlJournal, toy: Toy) -> None:
     """After an hour in which no look came about the process ends as resumable, halts nothing, and a new one goes on."""
     toy.blind = [Retry("503"), Unknown("timed out")] * 200
-    with pytest.raises(UserError, match="nobody could look for 60 min in PLANNED: .*nothing is lost") as given_up:
+    with pytest.raises(UserError, match=r"nobody could look for 60 min in PLANNED: .*nothing is lost") as given_up:
         begin(journal, toy).run()
     assert (given_up.value.exit_code, given_up.value.hint) == (75, f"when it is there again: rollout resume {ID}")
     assert timedelta(minutes=60) <= toy.now_ - NOW < timedelta(minutes=61)

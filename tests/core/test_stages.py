@@ -49,6 +49,8 @@ CLOSE = TaintNode(
     occasion="drain.0.0",
 )
 SURPLUS = {"role": "surplus"}
+COMING = old("o1", lifecycle="Pending:Wait")
+SILENT = node("o1", "NoSchedule", ready=False, turned=at(-120))
 UNREADY = (node("o2", ready=False), node("n1", ready=False))
 
 
@@ -86,6 +88,15 @@ UNREADY = (node("o2", ready=False), node("n1", ready=False))
                      id="back here: occasions of this passage"),
         pytest.param(looked(Stage.WAITING, o1=old("o1", lifecycle="Pending")), stays("instance is Pending"),
                      id="a Pending instance waits for AWS"),
+        pytest.param(looked(Stage.WAITING, o1=COMING, now=at(14399)), stays("Pending:Wait"), id="a hook may hold it"),
+        pytest.param(looked(Stage.WAITING, o1=COMING, now=at(14400)),
+                     stays("Pending:Wait", halt="o1 has waited for hours: instance is Pending:Wait"),
+                     id="not for ever: a person"),
+        pytest.param(looked(Stage.WAITING, pod(), SILENT), stays("job-1 of Job job (the kubelet of o1 has not reported"
+                     " for 2 min: if nothing runs there any more: aws ec2 reboot-instances --instance-ids i-o1)"),
+                     id="its kubelet is silent: said at once"),
+        pytest.param(looked(Stage.WAITING, pod(), SILENT, now=DEADLINE, on_deadline="halt"),
+                     stays("job-1", halt="the kubelet of o1 has not reported"), id="and when a person is asked"),
         pytest.param(looked(Stage.WAITING, now=at(1200), **NEVER_JOINED), goes("drain"),
                      id="never joined: nothing to drain"),
         pytest.param(looked(Stage.WAITING, now=at(1199), **NEVER_JOINED), stays("its node until 12:20:00 UTC"),
@@ -212,6 +223,14 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "reject
     [
         pytest.param(looked(Stage.TERMINATING, o1=False, unjoined=("o1",), **SETTLED), goes("gone"), id="gone"),
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING, **SETTLED), stays("AWS to end"), id="AWS is at it"),
+        pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(14399), **SETTLED), stays("AWS to end"),
+                     id="a hook may hold it"),
+        pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(14400), **SETTLED),
+                     stays("AWS to end", halt="o1 has waited for hours: AWS to end"), id="not for ever"),
+        pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(14400), row_={"since": at(7201)}, **SETTLED),
+                     stays("AWS to end"), id="it was sent after the deadline"),
+        pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(99999), drain_deadline=None), stays("AWS to end"),
+                     id="no deadline"),
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING), stays("AWS to end"), id="AWS is at it, not settled"),
         pytest.param(looked(Stage.TERMINATING, o1=BARE, **SETTLED), stays("AWS to end"), id="settled, still listed"),
         pytest.param(looked(Stage.TERMINATING, o1=False, unjoined=("o1",)), stays("to be settled"),

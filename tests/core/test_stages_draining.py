@@ -13,7 +13,7 @@ from rollout.machine import Stage
 from rollout.record import EffectState
 from rollout.seen import NodeSeen, Owner, PodSeen
 from rollout.stages import draining
-from rollout.stages.draining import STUCK_AFTER
+from rollout.stages.stuck import STUCK_AFTER
 from rollout.stages.view import View
 from tests.core.build import NEVER_JOINED, NOW, at, bare, looked, node, owned, pod, unsettled
 from tests.core.tables import Told, check_stage, goes, sends, stays
@@ -179,8 +179,12 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
         pytest.param(emptied(GONE_WEB, now=TOO_LONG, on_blocked="force"), sends(delete(WEB, 0, "now.0")),
                      id="force: then without"),
         pytest.param(emptied(STUCK, now=TOO_LONG), sends(AT_ONCE), id="a Job's pod that does not end"),
-        pytest.param(emptied(STUCK, now=TOO_LONG, **after(AT_ONCE)), stays("finalizer", halt=f"{WHY}pod ns/job-1"),
-                     id="a finalizer holds it: no use to repeat"),
+        pytest.param(emptied(STUCK, now=TOO_LONG, **after(AT_ONCE)), stays("does not end", halt=f"{WHY}pod ns/job-1"),
+                     id="it was refused: a person"),
+        pytest.param(emptied(STUCK, now=OVERDUE, **after(AT_ONCE, "not_applied", answered=NOW)), stays("does not end"),
+                     id="answered yes, and it does not help: no use to repeat, before the margin either"),
+        pytest.param(emptied(STUCK, now=TOO_LONG, **after(AT_ONCE, "not_applied", answered=NOW)),
+                     stays("does not end", halt=f"{WHY}pod ns/job-1"), id="answered yes: then a person"),
         pytest.param(emptied(STUCK, now=TOO_LONG, round=1, **after(AT_ONCE)), sends(delete(JOB, 0, "now.1", OWNER)),
                      id="resumed: once more"),
         pytest.param(emptied(STUCK, now=OVERDUE, **after(AT_ONCE)), sends(AT_ONCE),
@@ -215,12 +219,22 @@ def test_nothing_is_deleted_that_nobody_refused_to_evict(
     assert answer.halt is None
 
 
+REBOOT = "aws ec2 reboot-instances --instance-ids i-o1"
+TAKE_OFF = """kubectl patch pod web-1 -n ns --type=merge -p '{"metadata":{"finalizers":null}}'"""
+FORCE = "kubectl delete pod web-1 -n ns --force --grace-period=0"
+
+
 @pytest.mark.parametrize(
     ("there", "state", "hint"),
     [
         (WEB, "blocked", "make room in the budget, or see to what else says no, or delete the pod yourself"),
         (WEB, "rejected", "mend what rejects its eviction or delete the pod yourself"),
-        (GONE_WEB, "not_sent", "see why it does not end (its node's kubelet, or a finalizer)"),
+        (GONE_WEB, "not_sent", f"{REBOOT} (its kubelet then ends it), or, if the machine does not come back: {FORCE}"),
+        (
+            replace(GONE_WEB, finalizers=("x.io/a",)),
+            "not_sent",
+            f"let whoever set the finalizer take it off, or: {TAKE_OFF}",
+        ),
     ],
 )
 def test_a_halt_speaks_of_a_budget_where_one_was_asked(there: PodSeen, state: EffectState, hint: str) -> None:
@@ -236,3 +250,45 @@ def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:
     (effect,) = draining.decide(it).effects
     assert isinstance(effect, Evict)
     assert effect.node == "o1"
+
+
+HELD = replace(WEB, deleting=at(-61), finalizers=("x.io/a", "x.io/b"))
+
+
+@pytest.mark.parametrize(
+    ("there", "turned", "words"),
+    [
+        pytest.param(HELD, None, "(finalizer x.io/a, x.io/b): let whoever set", id="a finalizer"),
+        pytest.param(HELD, -119, "(finalizer x.io/a, x.io/b): let whoever set", id="not Ready for a moment"),
+        pytest.param(HELD, -120, f"(the kubelet of o1 has not reported for 2 min): {REBOOT}",
+                     id="silent: nobody ends it, so its finalizers wait too"),
+        pytest.param(replace(HELD, finalizers=()), -300, f"(the kubelet of o1 has not reported for 5 min): {REBOOT}",
+                     id="silent"),
+        pytest.param(replace(HELD, finalizers=()), None, f"(its kubelet does not end it): {REBOOT}", id="it reports"),
+        pytest.param(replace(HELD, deleting=at(-59)), -300, "web-1 of ReplicaSet web ends", id="it may still end"),
+    ],
+)  # fmt: skip
+def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: float | None, words: str) -> None:
+    """Two minutes after a kubelet fell silent it is named, and so is the command that really ends its pods."""
+    it = CORDONED if turned is None else replace(CORDONED, ready=False, turned=at(turned))
+    assert words in draining.decide(emptied(there, it=it)).waits_for
+
+
+@pytest.mark.parametrize(
+    ("pods", "changes", "stuck"),
+    [
+        pytest.param((HELD,), {}, True, id="it does not end"),
+        pytest.param((replace(HELD, deleting=NOW),), {}, False, id="it ends"),
+        pytest.param((HELD, bare()), {}, False, id="another may still go"),
+        pytest.param((WEB,), {}, False, id="to be evicted"),
+        pytest.param((WEB,), after(evict(WEB), "not_sent", blocked_since=at(-999)), False, id="throttled"),
+        pytest.param((WEB,), after(evict(WEB), "not_applied"), False, id="not applied"),
+        pytest.param((WEB,), after(evict(WEB)), True, id="rejected"),
+        pytest.param((WEB,), after(evict(WEB), "blocked"), False, id="blocked, since when is not known"),
+        pytest.param((WEB,), after(evict(WEB), "blocked", blocked_since=at(-299)), False, id="blocked for a while"),
+        pytest.param((WEB,), after(evict(WEB), "blocked", blocked_since=at(-300)), True, id="blocked for five minutes"),
+    ],
+)
+def test_a_node_whose_pods_do_not_go_is_stuck(pods: tuple[PodSeen, ...], changes: dict[str, Any], stuck: bool) -> None:  # noqa: FBT001 - a column
+    """Only if none of them does: then the others of its group need not wait for it."""
+    assert draining.decide(emptied(*pods, **changes)).stuck is stuck
