@@ -107,5 +107,5 @@ def test_each_stage_has_its_module() -> None:
     assert set(STAGES) == set(Stage)
     for stage, decide in STAGES.items():
         assert decide.__module__ == f"rollout.stages.{stage.name.lower()}"
-    besides = {"calm", "knowing", "newcomers", "pods", "serving", "steadiness", "view"}
+    besides = {"calm", "knowing", "newcomers", "pods", "serving", "steadiness", "stuck", "view"}
     assert modules(stages) - besides == {stage.name.lower() for stage in Stage}

@@ -46,6 +46,11 @@ def ticking() -> Callable[[], datetime]:
     return lambda: at(next(readings))
 
 
+def standing_at(seconds: float) -> Callable[[], datetime]:
+    """A clock that stands still."""
+    return lambda: at(seconds)
+
+
 def done(effect: Effect, port: Any, sent: int = 0) -> Receipt:
     return perform(effect, port, port, ticking(), sent, Patience(600))
 
@@ -166,7 +171,7 @@ def test_a_no_of_the_other_side_is_believed_when_it_lasts(answers: dict[float, E
     noes = Noes()
     for seconds, answer in answers.items():
         port: Any = Recorder(answer)
-        receipt = perform(e.END, port, port, lambda seconds=seconds: at(seconds), 50, Patience(600, noes))
+        receipt = perform(e.END, port, port, standing_at(seconds), 50, Patience(600, noes))
     assert receipt.outcome == outcome
     assert (receipt.retry_at is None) is (outcome == "rejected")
 
