@@ -71,7 +71,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
 def _goes_on(answer: tuple[Node, Step]) -> bool:
     """Tell whether a node is on its way out, and comes to its end by itself: a halt of others waits for that."""
     row, step = answer
-    return row.stage in {Stage.DRAINING, Stage.RELEASED} and not (step.halt or step.stuck)
+    return row.stage in _ON_THE_WAY and not (step.halt or step.stuck)
 
 
 def holds(seen: Seen, record: Record) -> bool:
@@ -236,7 +236,7 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
 def _elsewhere(view: View, instance: InstanceSeen) -> Step:
     """Wait for what leaves by itself, in nobody's way. From Standby nothing does: somebody must bring it back."""
     why = f"instance is {instance.lifecycle}, not by us"
-    if view.row.stage in {Stage.DRAINING, Stage.RELEASED}:
+    if view.row.stage in _ON_THE_WAY:
         return Step(trigger="back", reason=why)
     if not instance.standing_by:
         return view.until_aws(why)
@@ -262,6 +262,8 @@ def _unfinished(record: Record) -> list[Node]:
     return [row for row in record.nodes if not terminal(row.stage)]
 
 
+#: Whose turn it is: what stays in one of these keeps others from theirs.
+_ON_THE_WAY = (Stage.DRAINING, Stage.RELEASED)
 _ORDER = (Stage.TERMINATING, Stage.RELEASED, Stage.DRAINING, Stage.WAITING)
 
 
