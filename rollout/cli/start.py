@@ -79,6 +79,7 @@ def _alone(place: Workplace, config: Config, asked: Asked, description: str, ass
     from rollout.cli import choosing
     from rollout.journal.lease import Taken
 
+    waits_for = ""
     while True:
         if found := choosing.to_start(asked, place.journal.summaries()):
             return found
@@ -89,6 +90,9 @@ def _alone(place: Workplace, config: Config, asked: Asked, description: str, ass
                 rollout_id = _begin(place, config, asked.ami, description, asked.key)
                 raise typer.Exit(place.work_under(tenure, rollout_id))
         except Taken as taken:
+            if taken.who != waits_for:
+                waits_for = taken.who
+                screen.say(f"{taken}, which has begun no rollout yet: this start waits for it", err=True)
             if not place.stand_by():
                 raise _interrupted() from taken
 

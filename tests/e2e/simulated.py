@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rollout.cli.world import World, simulated
 from tests.postgres import PASSWORD, Server
@@ -93,8 +93,17 @@ class Simulated(World):
 
 def says(process: subprocess.Popen[str], text: str) -> None:
     """Wait until a process has printed a line with this text."""
+    _printed(process, process.stdout, text)
+
+
+def warned(process: subprocess.Popen[str], text: str) -> None:
+    """Wait until a process has printed a line with this text to its error stream."""
+    _printed(process, process.stderr, text)
+
+
+def _printed(process: subprocess.Popen[str], stream: IO[str] | None, text: str) -> None:
     read = []
-    for line in process.stdout or ():
+    for line in stream or ():
         if text in line:
             return
         read.append(line)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import Result, Simulated, empty_database, finish, says
+from tests.e2e.simulated import Result, Simulated, empty_database, finish, says, warned
 from tests.postgres import PASSWORD
 
 #: Each takes as long as a timeout or a lease does: make exhaustive, and CI, run them.
@@ -133,7 +133,7 @@ def test_who_follows_can_be_stopped(place: Place) -> None:
 
 @BOTH
 def test_the_same_command_twice_at_once_is_one_rollout(place: Place) -> None:
-    """One begins and works it, the other, which has looked before that, follows: the same id, and both end with 0."""
+    """One begins and works it, the other, which came before that, follows: one id, and both end with 0."""
     first, second = _at_once(place)
     assert (first.code, second.code) == (0, 0), (first, second)
     assert first.rollout_id == second.rollout_id
@@ -141,18 +141,16 @@ def test_the_same_command_twice_at_once_is_one_rollout(place: Place) -> None:
 
 
 def test_another_rollout_at_once_is_refused(place: Place) -> None:
-    """One begins; the other, whose key means another rollout and which has looked before that, gets exit 76."""
+    """One begins; the other, whose key means another rollout and which came before that, waits and gets exit 76."""
     first, second = _at_once(place, "--key", "another")
-    assert (first.code, second.code) == (76, 0), (first, second)
-    assert f"rollout resume {second.rollout_id}" in first.err
+    assert (first.code, second.code) == (0, 76), (first, second)
+    assert f"rollout resume {first.rollout_id}" in second.err
 
 
 def _at_once(place: Place, *arguments: str) -> tuple[Result, Result]:
-    """Start one, which is stopped when it has seen that no rollout is there, and another, which begins meanwhile."""
-    first = place.stopped_at(IN_SURVEY, *arguments)
-    second = place.spawn()
-    assert second.stdout
-    rollout_id = second.stdout.readline()
+    """Start one, which is stopped before it has begun a rollout, and another, with arguments, which waits for it."""
+    first = place.stopped_at(IN_SURVEY)
+    second = place.spawn(*arguments)
+    warned(second, "has begun no rollout yet: this start waits for it")
     first.send_signal(signal.SIGCONT)
-    ends = finish(first), finish(second)
-    return ends[0], Result(ends[1].code, rollout_id + ends[1].out, ends[1].err)
+    return finish(first), finish(second)
