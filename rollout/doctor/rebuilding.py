@@ -16,14 +16,13 @@ from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Termi
 from rollout.machine import Phase, Stage
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import surged, working
+from rollout.phases.surge import sized
 from rollout.plan import Node
 from rollout.record import Record, Written
 from rollout.seen import Seen
 
-#: From here on processes may be suspended by us.
+#: From here on processes may be suspended by us, and sizes be ours.
 _PREPARED = frozenset({Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN, Phase.RESTORE})
-#: From here on the sizes are ours.
-_SIZED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN, Phase.RESTORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +82,17 @@ def _terminate(row: Node, seen: Seen) -> Terminate:
 
 
 def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
-    """Yield one resize for each group that was surged, from the sizes of the surge to those that stand."""
-    for group in working(record) if record.phase in _SIZED else ():
-        occasion = f"restore.{record.round}" if _restored(record, seen) else "adopted"
-        now, flagged = seen.group(group.name), record.plan.baseline(group.name).protect_new
+    """Yield one resize for each group that was surged: from the sizes before the last change of ours to those now."""
+    for group in working(record) if record.phase in _PREPARED else ():
+        now, baseline = seen.group(group.name), record.plan.baseline(group.name)
+        if record.phase is Phase.SURGE and not sized(record, group, now):
+            continue  # SURGE writes group by group
         yield Resize(
             group=group.name,
-            before=surged(record, group),
+            before=baseline.sizes if record.phase is Phase.SURGE else surged(record, group),
             sizes=now.sizes,
-            protect_new=True if now.protect_new and not flagged else None,
-            occasion=occasion,
+            protect_new=True if now.protect_new and not baseline.protect_new else None,
+            occasion=f"restore.{record.round}" if _restored(record, seen) else "adopted",
         )
 
 

@@ -51,7 +51,7 @@ def holds(seen: Seen, record: Record) -> bool:
     """Tell whether the sizes stand, nothing interferes and all instances are InService."""
     groups = [(group, seen.group(group.name)) for group in working(record)]
     return all(
-        not any(_prepare(record, current)) and _sized(record, group, current) and missing(record, current) <= 0
+        not any(_prepare(record, current)) and sized(record, group, current) and missing(record, current) <= 0
         for group, current in groups
     )
 
@@ -74,7 +74,8 @@ def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
     yield from protect(group.name, bare, f"old.{occasion}")
 
 
-def _sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
+def sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
+    """Tell whether a group has the sizes of the surge and protects what is born; one update writes both."""
     return current.sizes == _with_room(surged(record, group), current) and current.protect_new
 
 
@@ -85,7 +86,7 @@ def _with_room(sizes: Sizes, current: GroupSeen) -> Sizes:
 
 def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Halt | None:
     wanted = _with_room(surged(record, group), current)
-    if _sized(record, group, current):
+    if sized(record, group, current):
         return None
     baseline = record.plan.baseline(group.name).sizes
     if current.sizes not in {_with_room(baseline, current), wanted}:

@@ -256,6 +256,12 @@ def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
     assert rebuilt(mark(record(phase)), seen(found()), NOW).adopted == ()
 
 
+def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
+    """Sizes and flag of a group that has both are ours, and RESTORE gives them back."""
+    back = rebuilt(mark(record(Phase.SURGE)), seen(surged()), NOW)
+    assert back.record.written["g"] == Written(None, 4, protect_new=True, suspended=frozenset(PROCESSES))
+
+
 @pytest.mark.parametrize(
     ("autoscaler", "occasion"),
     [(OFF, "adopted"), (ON, "restore.0"), (None, "restore.0"), (AutoscalerSeen(2, None, None), "restore.0")],
