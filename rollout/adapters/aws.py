@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from rollout.adapters import aws_records as records
 from rollout.adapters.aws_errors import code_of, translated
+from rollout.adapters.paging import entries
 from rollout.errors import Bug, EdgeError, Retry
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 # Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.
 _PAGE = 100
-# Pages of one list, at most: what hands out more of them does not come to an end.
-_PAGES = 1000
 #: How long a failed scaling activity is news.
 _NEWS = timedelta(hours=1)
 
@@ -151,10 +150,7 @@ def _pages(client: Any, operation: str, key: str, asked: dict[str, Any]) -> Iter
     """Read all pages of a list; `_MissingError` where an id in `asked` does not exist."""
     with translated(mutating=False):
         try:
-            for number, page in enumerate(client.get_paginator(operation).paginate(**asked)):
-                yield from page[key]
-                if number == _PAGES:
-                    raise Retry(f"{operation}: more than {_PAGES} pages")
+            yield from entries(client, operation, key, **asked)
         except ClientError as error:
             if code_of(error) in _NO_TEMPLATE | _NO_IMAGE:
                 raise _MissingError(code_of(error)) from error

@@ -24,6 +24,7 @@ def image(raw: Mapping[str, Any]) -> Image:
         root_device=raw.get("RootDeviceName", ""),
         disks=tuple(_disks(raw.get("BlockDeviceMappings", ()))),
         tags=_tags(raw),
+        protected=raw.get("DeregistrationProtection", "disabled") not in {"", "disabled"},
         trouble=one_line(raw.get("StateReason", {}).get("Message", "")),
     )
 

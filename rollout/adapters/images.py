@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.session
 from botocore.exceptions import ClientError
@@ -16,7 +17,8 @@ from botocore.exceptions import ClientError
 from rollout.adapters import image_records as records
 from rollout.adapters.access import own_account, quieten
 from rollout.adapters.aws_errors import code_of, translated
-from rollout.errors import EdgeError, UserError
+from rollout.adapters.paging import entries
+from rollout.errors import EdgeError, Refused, UserError
 from rollout.gate import Gate
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from rollout.adapters.access import Account
     from rollout.ami.images import Grant, Image, Images, Key, Permissions, Snapshot
+
+T = TypeVar("T")
 
 # Values that one filter of EC2 takes (user guide, "List and filter").
 _VALUES = 200
@@ -83,9 +87,9 @@ class AwsImages:
         try:
             with translated(mutating=False):
                 found = self._describe(ami)
+                return records.image(found[0]) if found else None
         except _MissingError:
             return None
-        return records.image(found[0]) if found else None
 
     def _describe(self, ami: str) -> list[dict[str, Any]]:
         try:
@@ -98,7 +102,7 @@ class AwsImages:
     def named(self, prefix: str) -> tuple[Image, ...]:
         # A disabled image is hidden otherwise, and its snapshots would look as if nobody had them.
         asked = {"Owners": ["self"], "Filters": _filter("name", [f"{prefix}*"]), "IncludeDisabled": True}
-        found = map(records.image, _pages(self._read, "describe_images", "Images", asked))
+        found = _listed(self._read, "describe_images", "Images", asked, records.image)
         # A filter knows wildcards, a prefix is meant as it stands.
         begin_so = [one for one in found if one.name.startswith(prefix)]
         return tuple(sorted(begin_so, key=lambda one: (one.created, one.id), reverse=True))
@@ -113,7 +117,13 @@ class AwsImages:
 
     def _snapshots(self, name: str, values: list[str]) -> Iterator[Snapshot]:
         asked = {"OwnerIds": ["self"], "Filters": _filter(name, values)}
-        return map(records.snapshot, _pages(self._read, "describe_snapshots", "Snapshots", asked))
+        yield from _listed(self._read, "describe_snapshots", "Snapshots", asked, records.snapshot)
+
+    def in_recycle_bin(self) -> frozenset[str] | None:
+        try:
+            return frozenset(_listed(self._read, "list_images_in_recycle_bin", "Images", {}, itemgetter("ImageId")))
+        except Refused:
+            return None
 
     def permissions(self, thing: str) -> Permissions:
         with translated(mutating=False):
@@ -131,7 +141,7 @@ class AwsImages:
             return records.key(self._read_keys.describe_key(KeyId=key)["KeyMetadata"])
 
     def grants(self, key: str) -> tuple[Grant, ...]:
-        return tuple(map(records.grant, _pages(self._read_keys, "list_grants", "Grants", {"KeyId": key})))
+        return tuple(_listed(self._read_keys, "list_grants", "Grants", {"KeyId": key}, records.grant))
 
     # ---- mutating verbs
 
@@ -170,11 +180,12 @@ def _filter(name: str, values: list[str]) -> list[dict[str, Any]]:
     return [{"Name": name, "Values": values}]
 
 
-def _pages(client: Any, operation: str, key: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Read all pages of a list."""
+def _listed(
+    client: Any, operation: str, key: str, asked: dict[str, Any], record: Callable[[dict[str, Any]], T]
+) -> list[T]:
+    """Read all pages of a list, each of its entries as a record."""
     with translated(mutating=False):
-        for page in client.get_paginator(operation).paginate(**asked):
-            yield from page[key]
+        return [record(raw) for raw in entries(client, operation, key, **asked)]
 
 
 def _send(operation: Callable[..., Any], **fields: Any) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from rollout.adapters import kube_records
 from rollout.adapters import scout_records as records
 from rollout.adapters.aws_errors import THROTTLED, code_of, translated
+from rollout.adapters.paging import entries
 from rollout.adapters.understanding import flag, understood
 
 if TYPE_CHECKING:
@@ -46,14 +47,10 @@ class EdgeScout:
         self._api = api
 
     def groups(self) -> tuple[GroupScouted, ...]:
-        pages = self._groups.get_paginator("describe_auto_scaling_groups")
+        asked = {"PaginationConfig": {"PageSize": _PAGE}}
         with translated(mutating=False):
-            found = [
-                raw
-                for page in pages.paginate(PaginationConfig={"PageSize": _PAGE})
-                for raw in page["AutoScalingGroups"]
-            ]
-            return tuple(records.group(raw) for raw in found)
+            found = entries(self._groups, "describe_auto_scaling_groups", "AutoScalingGroups", **asked)
+            return tuple(map(records.group, found))
 
     def refresh(self, group: str) -> str | None:
         with translated(mutating=False):
@@ -67,10 +64,9 @@ class EdgeScout:
 
     def _architectures(self, types: list[str]) -> dict[str, frozenset[str]]:
         # As a filter, because one type that the region has not would fail the call for all.
-        pages = self._ec2.get_paginator("describe_instance_types")
         asked = {"Filters": [{"Name": "instance-type", "Values": types}]}
         with translated(mutating=False):
-            found = [raw for page in pages.paginate(**asked) for raw in page["InstanceTypes"]]
+            found = entries(self._ec2, "describe_instance_types", "InstanceTypes", **asked)
             return {raw["InstanceType"]: frozenset(raw["ProcessorInfo"]["SupportedArchitectures"]) for raw in found}
 
     def try_version(self, template_id: str, source: int, ami: str) -> None:

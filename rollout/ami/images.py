@@ -23,7 +23,10 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An AMI. `owner`: the account it belongs to; `trouble`: why it failed, if it did; `created` is aware, UTC."""
+    """An AMI. `owner`: the account it belongs to; `trouble`: why it failed, if it did; `created` is aware, UTC.
+
+    `protected`: EC2 refuses to deregister it, until somebody takes that protection off.
+    """
 
     id: str
     name: str
@@ -35,6 +38,7 @@ class Image:
     disks: tuple[Disk, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
+    protected: bool = False
 
     @property
     def root(self) -> Disk | None:
@@ -109,6 +113,9 @@ class Images(Protocol):
 
     def made_for_images(self) -> tuple[Snapshot, ...]:
         """Return this account's snapshots that AWS made when an image was made or copied."""
+
+    def in_recycle_bin(self) -> frozenset[str] | None:
+        """Return the ids of the images in the Recycle Bin, from where they may come back; None if we may not ask."""
 
     def permissions(self, thing: str) -> Permissions:
         """Return who may use an image or snapshot of this account."""

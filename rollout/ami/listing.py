@@ -35,8 +35,9 @@ class Launched:
 class Place:
     """What one account has in the images' region that may need an image.
 
-    `templates`: all of them, with the versions that are referred to. `configured`: by group, the image of the launch
-    configuration that it still has. `launched`: of the images that were asked for.
+    `templates`: all of them, with the versions that are referred to. `configured`: by launch configuration, whether a
+    group has it or not, its image. `launched`: of the images that were asked for. `mapped`: by snapshot, whose block
+    device mappings name it: versions of templates, all of them if they were asked for, and launch configurations.
     """
 
     account: str
@@ -44,6 +45,7 @@ class Place:
     templates: tuple[TemplateSeen, ...] = ()
     configured: Mapping[str, str] = field(default_factory=dict)
     launched: tuple[Launched, ...] = ()
+    mapped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def template(self, template_id: str) -> TemplateSeen | None:
         """Return the template of that id, None if the account has none."""
@@ -54,27 +56,44 @@ class Place:
 class Inventory:
     """Everything that was read at one moment.
 
-    `account`, `region`: the images'. `images`: all images that the account owns, newest first; `shared`: who may launch
-    each of those that are asked about, by id. `made`: the snapshots that AWS made for images, also for those that are
-    gone by now. `places`: the accounts that were looked into; `rollouts`: the unfinished ones of the region.
+    `account`, `region`: the images'. `images`: all images that the account owns, newest first. `shared`: who may use
+    the images and snapshots that are asked about, by id; `unasked`: by id, why AWS did not say so. `made`: the
+    snapshots of these images, and those that AWS made for images, also for those that are gone by now. `places`: the
+    accounts that were looked into; `rollouts`: the unfinished ones of the region. `binned`: the images in the Recycle
+    Bin, None if we may not ask.
     """
 
     account: str
     region: str
     images: tuple[Image, ...]
     shared: Mapping[str, Permissions] = field(default_factory=dict)
+    unasked: Mapping[str, str] = field(default_factory=dict)
     made: tuple[Snapshot, ...] = ()
     places: tuple[Place, ...] = ()
     rollouts: tuple[Record, ...] = ()
+    binned: frozenset[str] | None = frozenset()
 
     def named(self, prefix: str) -> tuple[Image, ...]:
         """Return the images whose names begin so, newest first."""
         return tuple(image for image in self.images if image.name.startswith(prefix))
 
-    def sharing(self, image: Image) -> tuple[str, ...]:
-        """Return who besides its owner may launch an image: account ids, then what is no single account."""
-        found = self.shared.get(image.id, Permissions())
+    def sharing(self, thing: str) -> tuple[str, ...]:
+        """Return who besides its owner may use an image or a snapshot: account ids, then what is no single account."""
+        found = self.shared.get(thing, Permissions())
         return (*sorted(found.accounts), *sorted(found.others))
+
+    def lent(self, thing: str) -> Iterator[str]:
+        """Yield in words who may use an image or a snapshot where nobody looked, and that this is not known."""
+        covered = {place.account for place in self.places}
+        yield from (f"shared with {who}, where nobody looked" for who in self.sharing(thing) if who not in covered)
+        if thing in self.unasked:
+            yield f"AWS does not say with whom it is shared ({self.unasked[thing]})"
+
+    def naming(self, snapshot: str) -> Iterator[str]:
+        """Yield in words whose block device mappings name a snapshot: its image may go, it may not."""
+        for place in self.places:
+            where = f" in account {place.account}" if len(self.places) > 1 else ""
+            yield from (f"named by {who}{where}" for who in place.mapped.get(snapshot, ()))
 
 
 def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
@@ -124,7 +143,7 @@ def _of_place(place: Place) -> Iterator[tuple[str, str]]:
             if override.image_id:
                 yield override.image_id, f"group {group.name} (an override's own image)"
     for name, image in place.configured.items():
-        yield image, f"group {name} (its launch configuration)"
+        yield image, f"launch configuration {name}"
     yield from _by_reference(place)
     grouped = Counter((one.image, one.group) for one in place.launched if one.group)
     for (image, name), count in grouped.items():

@@ -15,7 +15,8 @@ class Image(Part):
     """An AMI; ``root_size`` (GiB) is the size of the snapshot that its root volume is made of.
 
     ``age``: how long before the start it was made. ``key``: the KMS key that the snapshot is encrypted under, aws/ebs
-    or a name of your choice. ``owner``: an account id, or amazon; absent, the account itself.
+    or a name of your choice. ``owner``: an account id, or amazon; absent, the account itself. ``protected``: from
+    deregistration; ``retained``: by a rule of the Recycle Bin, once it is deregistered.
     """
 
     id: str = Field(pattern=r"^ami-[0-9a-f]{8,17}$")
@@ -27,18 +28,22 @@ class Image(Part):
     tags: dict[str, str] = Field(default_factory=dict)
     key: str = ""
     owner: str = Field(default="", pattern=r"^(\d{12}|amazon|)$")
+    protected: bool = False
+    retained: bool = False
 
 
 class TemplateVersion(Part):
     """One version of a launch template; versions are numbered from 1 in the order of the file.
 
-    ``root_size`` (GiB): the size that it gives the root volume; absent, that of the image's snapshot.
+    ``root_size`` (GiB): the size that it gives the root volume; absent, that of the image's snapshot. ``snapshot``: of
+    what it makes a second volume.
     """
 
     image: str
     instance_type: str = "m5.2xlarge"
     description: str = ""
     root_size: int | None = Field(default=None, ge=1)
+    snapshot: str = ""
 
 
 class Template(Part):

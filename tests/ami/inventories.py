@@ -62,18 +62,26 @@ def inventory(*images: Image, **changes: Any) -> Inventory:
 
 @dataclass
 class Account:
-    """The port `Images` on two lists. `failing`: what it raises when a thing is to be removed."""
+    """The port `Images` on two lists. `failing`: what it raises when a thing is to be removed.
+
+    `retained`: images that the Recycle Bin takes; `binned`: those in it, None if nobody may ask.
+    """
 
     images: list[Image]
     made: list[Snapshot]
     failing: dict[str, Exception] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
+    retained: frozenset[str] = frozenset()
+    binned: frozenset[str] | None = frozenset()
 
     def image(self, ami: str) -> Image | None:
         return next((one for one in self.images if one.id == ami), None)
 
     def named(self, prefix: str) -> tuple[Image, ...]:
         return tuple(one for one in self.images if one.name.startswith(prefix))
+
+    def in_recycle_bin(self) -> frozenset[str] | None:
+        return self.binned
 
     def snapshots(self, ids: Sequence[str]) -> tuple[Snapshot, ...]:
         return tuple(one for one in self.made if one.id in ids)
@@ -83,6 +91,8 @@ class Account:
 
     def deregister(self, ami: str) -> None:
         self._remove(ami)
+        if self.binned is not None and ami in self.retained:
+            self.binned |= {ami}
         self.images = [one for one in self.images if one.id != ami]
 
     def delete_snapshot(self, snapshot: str) -> None:

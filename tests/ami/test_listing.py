@@ -64,7 +64,7 @@ def test_a_version_that_is_gone_needs_nothing() -> None:
 
 
 def test_launch_configurations_and_instances_count() -> None:
-    """A group of the old kind, instances by their groups, and each instance that has none."""
+    """A launch configuration, attached or not, instances by their groups, and each instance that has none."""
     place = replace(
         OWN,
         configured={"legacy": OLD},
@@ -76,7 +76,7 @@ def test_launch_configurations_and_instances_count() -> None:
         ),
     )
     assert needed(place) == {
-        OLD: ("group legacy (its launch configuration)", "2 instances of group g"),
+        OLD: ("launch configuration legacy", "2 instances of group g"),
         NEW: ("1 instance of group g", "instance i-4"),
     }
 

@@ -23,26 +23,19 @@ def aws() -> Iterator[Any]:
 
 
 def test_launch_configurations_and_instances_are_read(aws: Any) -> None:
-    """A group without a template needs its configuration's image; a stopped instance its own, an ended one none."""
+    """A launch configuration needs its image, attached or not; a stopped instance its own, an ended one none."""
     ec2, scaling = aws.client("ec2"), aws.client("autoscaling")
     image = ec2.register_image(Name="eks-model-1", RootDeviceName="/dev/xvda", Architecture="x86_64")["ImageId"]
     scaling.create_launch_configuration(LaunchConfigurationName="old", ImageId=image, InstanceType="m5.large")
-    zones = [f"{REGION}a"]
-    sizes = {"MinSize": 0, "MaxSize": 0}
-    scaling.create_auto_scaling_group(
-        AutoScalingGroupName="legacy", LaunchConfigurationName="old", AvailabilityZones=zones, **sizes
-    )
     stopped, ended = (
         one["InstanceId"] for one in ec2.run_instances(ImageId=image, MinCount=2, MaxCount=2)["Instances"]
     )
     ec2.stop_instances(InstanceIds=[stopped])
     ec2.terminate_instances(InstanceIds=[ended])
     place = _read(aws, image)
-    assert place.configured == {"legacy": image}
+    assert place.configured == {"old": image}
     assert place.launched == (Launched(stopped, image, ""),)
-    assert needs(given.inventory(places=(place,))) == {
-        image: ("group legacy (its launch configuration)", f"instance {stopped}")
-    }
+    assert needs(given.inventory(places=(place,))) == {image: ("launch configuration old", f"instance {stopped}")}
 
 
 def test_a_version_that_a_group_names_by_number_is_read(aws: Any) -> None:
@@ -68,5 +61,31 @@ def test_a_version_that_a_group_names_by_number_is_read(aws: Any) -> None:
     assert "ami-00000003" not in found
 
 
-def _read(aws: Any, *images: str) -> Place:
-    return Neighbour(given.ACCOUNT, simulated_account(REGION, RUN, aws.url, open_gate())).place(images, ())
+def test_block_devices_are_read_in_every_version(aws: Any) -> None:
+    """A snapshot counts that only an old version of a template names, or a launch configuration."""
+    ec2, scaling = aws.client("ec2"), aws.client("autoscaling")
+
+    def devices(snapshot: str) -> list[dict[str, Any]]:
+        return [{"DeviceName": "/dev/xvdb", "Ebs": {"SnapshotId": snapshot}}]
+
+    for number in range(1, 4):
+        data = {"ImageId": "ami-0000000a", "BlockDeviceMappings": devices(f"snap-{number:08x}")}
+        if number == 1:
+            ec2.create_launch_template(LaunchTemplateName="mapped", LaunchTemplateData=data)
+        else:
+            ec2.create_launch_template_version(LaunchTemplateName="mapped", LaunchTemplateData=data)
+    scaling.create_launch_configuration(
+        LaunchConfigurationName="mapped",
+        ImageId="ami-0000000a",
+        InstanceType="m5.large",
+        BlockDeviceMappings=devices("snap-00000009"),
+    )
+    every, some = (_read(aws, every_version=every).mapped for every in (True, False))
+    assert every["snap-00000002"] == ("template mapped 2",)
+    assert every["snap-00000009"] == ("launch configuration mapped",)
+    assert set(every) - set(some) == {"snap-00000002"}
+
+
+def _read(aws: Any, *images: str, every_version: bool = False) -> Place:
+    account = Neighbour(given.ACCOUNT, simulated_account(REGION, RUN, aws.url, open_gate()))
+    return account.place(images, (), every_version=every_version)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given as examples
@@ -117,7 +119,7 @@ def test_snapshots_go_with_the_last_image_that_is_made_of_them() -> None:
 def test_orphans_are_those_whose_image_is_gone(description: str, left: bool) -> None:  # noqa: FBT001
     """By what AWS wrote into the description, and only if nobody wrote anything else."""
     inventory = given.inventory(FIVE[0], made=(given.snapshot(0xFF, description=description),))
-    assert bool(orphans(inventory, given.PREFIX)) == left
+    assert [one.kept for one in orphans(inventory, given.PREFIX)] == ([()] if left else [])
 
 
 def test_orphans_of_others_are_left_alone() -> None:
@@ -127,6 +129,78 @@ def test_orphans_of_others_are_left_alone() -> None:
     reused = given.snapshot(0xCC)
     user = replace(FIVE[0], disks=(replace(FIVE[0].disks[0], snapshot=reused.id),))
     assert orphans(given.inventory(user, made=(stranger, nameless, reused)), given.PREFIX) == ()
+
+
+SNAPSHOT = "snap-00000002"
+#: What may keep a snapshot, whatever becomes of its image: what was read, and the words for it.
+CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
+    "a template": (
+        {"places": (replace(OWN, mapped={SNAPSHOT: ("template lt 3",)}),)},
+        "named by template lt 3",
+    ),
+    "another account's": (
+        {"places": (OWN, Place(given.OTHER, mapped={SNAPSHOT: ("launch configuration old",)}))},
+        f"named by launch configuration old in account {given.OTHER}",
+    ),
+    "an account": (
+        {"shared": {SNAPSHOT: Permissions(frozenset({"3" * 12}))}},
+        f"shared with {'3' * 12}, where nobody looked",
+    ),
+    "everybody": (
+        {"shared": {SNAPSHOT: Permissions(others=frozenset({"all"}))}},
+        "shared with all, where nobody looked",
+    ),
+    "nobody may ask": (
+        {"unasked": {SNAPSHOT: "UnauthorizedOperation"}},
+        "AWS does not say with whom it is shared (UnauthorizedOperation)",
+    ),
+    "a service": (
+        {"made": (given.snapshot(2, tags={"Name": given.PREFIX, "aws:dlm:lifecycle-policy-id": "policy-1"}),)},
+        "made by Data Lifecycle Manager",
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_snapshot_that_something_else_may_need_stays_with_its_image_and_without(claim: str) -> None:
+    """Whatever names or may use it besides its image: the image says so, and when that is gone the snapshot does."""
+    changes, words = CLAIMS[claim]
+    changes = {"made": (given.snapshot(2),), **changes}
+    kept = {one.image.id[-1]: one.kept for one in verdicts(given.inventory(*FIVE, **changes), given.PREFIX, 1)}
+    assert kept["2"] == (f"{SNAPSHOT}: {words}",)
+    assert kept["1"] == kept["3"] == ()
+    (orphan,) = orphans(given.inventory(FIVE[0], FIVE[4], **changes), given.PREFIX)
+    assert orphan.kept == (words,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"protected": True}, "protected from deregistration"),
+        ({"tags": {"aws:backup:source-resource": "arn:aws:ec2:::instance/i-1"}}, "made by AWS Backup"),
+        ({"tags": {"Ec2ImageBuilderArn": "arn:aws:imagebuilder:::image/x"}}, "made by EC2 Image Builder"),
+    ],
+)
+def test_an_image_that_aws_would_keep_or_that_a_service_made_stays(changes: dict[str, Any], words: str) -> None:
+    """It says why, and nothing is tried."""
+    found = verdicts(given.inventory(replace(FIVE[0], **changes), FIVE[4]), given.PREFIX, 1)
+    assert found[-1].kept == (words,)
+
+
+def test_an_image_of_which_nobody_may_ask_who_uses_it_stays() -> None:
+    """What cannot be asked is said, and keeps; the others go."""
+    inventory = given.inventory(*FIVE, unasked={FIVE[1].id: "UnauthorizedOperation"})
+    assert going(inventory) == ["4", "3", "1"]
+
+
+def test_what_is_left_of_an_image_in_the_recycle_bin_stays() -> None:
+    """It may come back, but not without its snapshots; where nobody may ask, any image may."""
+    inventory = given.inventory(FIVE[4], made=(given.snapshot(2), given.snapshot(3)))
+    binned = orphans(replace(inventory, binned=frozenset({FIVE[1].id})), given.PREFIX)
+    assert [one.kept for one in binned] == [(f"{FIVE[1].id} is in the Recycle Bin, and may come back",), ()]
+    unknown = orphans(replace(inventory, binned=None), given.PREFIX)
+    assert [bool(one.kept) for one in unknown] == [True, True]
+    assert not any(one.snapshots for one in verdicts(given.inventory(*FIVE, binned=None), given.PREFIX, 1))
 
 
 # ---- whatever the account looks like
@@ -223,12 +297,17 @@ def pruner(account: given.Account, *then: Place) -> Pruner:
     looks = iter(then)
     place = OWN
 
-    def look() -> Inventory:
+    def look(_ami: str | None) -> Inventory:
         nonlocal place
         place = next(looks, place)
-        return given.inventory(*account.images, made=tuple(account.made), places=(place,))
+        return seen(account, place)
 
     return Pruner(account, look, lambda: None, given.PREFIX, 1)
+
+
+def seen(account: given.Account, place: Place = OWN) -> Inventory:
+    """What is read of an account now."""
+    return given.inventory(*account.images, made=tuple(account.made), places=(place,), binned=account.binned)
 
 
 def account(*images: Image, **failing: Exception) -> given.Account:
@@ -237,22 +316,71 @@ def account(*images: Image, **failing: Exception) -> given.Account:
     return given.Account(list(images), made, {name.replace("_", "-"): error for name, error in failing.items()})
 
 
-def test_the_oldest_goes_first_with_its_snapshots() -> None:
-    """Image, then its snapshots, then the next image: whoever stops in between leaves little behind."""
+def test_the_oldest_goes_first_and_snapshots_last() -> None:
+    """Images first: by the time their snapshots go, it shows whether one of them may come back."""
     ours = account(*FIVE[2:])
     told = [one.line for one in pruner(ours).prune()]
-    assert ours.removed[:4] == ["ami-00000003", "snap-00000003", "ami-00000004", "snap-00000004"]
-    assert told[:2] == [
-        "ami-00000003 (eks-model-3) is deregistered",
-        "snap-00000003 (of ami-00000003) is deleted",
-    ]
+    assert ours.removed[:4] == ["ami-00000003", "ami-00000004", "snap-00000003", "snap-00000004"]
+    assert told[0] == "ami-00000003 (eks-model-3) is deregistered"
+    assert told[2] == "snap-00000003 (of ami-00000003) is deleted"
+
+
+def test_snapshots_of_an_image_that_went_into_the_recycle_bin_stay_until_it_left() -> None:
+    """A rule of the account's may keep what is deregistered; the next run finds the snapshot when that has ended."""
+    ours = account(*FIVE[3:])
+    ours.retained = frozenset({FIVE[3].id})
+    told = list(pruner(ours).prune())
+    words = f"snap-00000004 (of {FIVE[3].id}) stays: {FIVE[3].id} is in the Recycle Bin, and may come back"
+    assert Told(words) in told
+    assert "snap-00000004" not in ours.removed
+    ours.binned = frozenset()
+    assert Told(f"snap-00000004 (left behind by {FIVE[3].id}) is deleted") in list(pruner(ours).prune())
+
+
+def test_no_snapshot_goes_where_nobody_may_ask_what_is_in_the_recycle_bin() -> None:
+    """The images go; what they are made of stays, and says why."""
+    ours = account(*FIVE[3:])
+    ours.binned = None
+    told = list(pruner(ours).prune())
+    assert ours.removed == [FIVE[3].id]
+    assert all("from the Recycle Bin is not known" in one.line for one in told[1:])
+
+
+def test_a_snapshot_that_was_given_a_use_meanwhile_stays() -> None:
+    """The look before the snapshots counts: a template that was made since names it."""
+    ours = account(*FIVE[3:])
+    named = replace(OWN, mapped={"snap-00000004": ("template new 1",)})
+    told = [one.line for one in pruner(ours, OWN, OWN, named).prune()]
+    assert "snap-00000004 (of ami-00000004) stays: named by template new 1" in told
+    assert "snap-00000004" not in ours.removed
+
+
+def test_two_at_once_leave_what_one_would_have_left() -> None:
+    """However their steps mingle: nothing is trouble, and the newest stays with its snapshot."""
+    for turns in range(2, 9):
+        ours = account(*FIVE)
+        one, other = pruner(ours).prune(), pruner(ours).prune()
+        told = [*islice(one, turns), *other, *one]
+        assert not any(each.left for each in told)
+        assert [one.id for one in ours.images] == [FIVE[4].id]
+        assert [one.id for one in ours.made] == ["snap-00000005"]
+
+
+def test_wherever_it_is_killed_the_next_run_ends_it() -> None:
+    """After each number of steps."""
+    for steps in range(8):
+        ours = account(*FIVE)
+        list(islice(pruner(ours).prune(), steps))
+        assert not any(one.left for one in pruner(ours).prune())
+        assert [one.id for one in ours.images] == [FIVE[4].id]
+        assert [one.id for one in ours.made] == ["snap-00000005"]
 
 
 def test_what_an_earlier_run_left_behind_goes_too() -> None:
     """Snapshots whose image is gone already are found again, and deleted last."""
     ours = account(*FIVE[3:])
     told = list(pruner(ours).prune())
-    assert ours.removed[2:] == ["snap-00000001", "snap-00000002", "snap-00000003"]
+    assert ours.removed == ["ami-00000004", "snap-00000004", "snap-00000001", "snap-00000002", "snap-00000003"]
     assert told[-1] == Told("snap-00000003 (left behind by ami-00000003) is deleted")
 
 
@@ -271,21 +399,21 @@ def test_a_look_that_fails_ends_it() -> None:
     ours = account(*FIVE)
     looks = iter([given.inventory(*FIVE), given.inventory(*FIVE)])
 
-    def look() -> Inventory:
+    def look(_ami: str | None) -> Inventory:
         for one in looks:
             return one
         raise Refused("DescribeAutoScalingGroups: AccessDenied")
 
     with pytest.raises(Refused, match="AccessDenied"):
         list(Pruner(ours, look, lambda: None, given.PREFIX, 1).prune())
-    assert ours.removed == ["ami-00000001", "snap-00000001"]
+    assert ours.removed == ["ami-00000001"]
 
 
 def test_an_image_that_somebody_else_removed_is_said() -> None:
     """Gone is what was wanted."""
     ours = account(FIVE[0], FIVE[4])
     first = iter([given.inventory(FIVE[0], FIVE[4])])
-    told = Pruner(ours, lambda: next(first, given.inventory(FIVE[4])), lambda: None, given.PREFIX, 1).prune()
+    told = Pruner(ours, lambda _: next(first, given.inventory(FIVE[4])), lambda: None, given.PREFIX, 1).prune()
     assert [one.line for one in told] == ["ami-00000001 is gone already"]
 
 
@@ -335,6 +463,6 @@ def test_a_thing_that_goes_slowly_is_waited_for() -> None:
 
     ours.image = image  # type: ignore[method-assign]
     inventory = given.inventory(*FIVE[3:])
-    prune = Pruner(ours, lambda: inventory, lambda: pauses.append(None), given.PREFIX, 1).prune()
+    prune = Pruner(ours, lambda _: inventory, lambda: pauses.append(None), given.PREFIX, 1).prune()
     assert next(prune) == Told("ami-00000004 (eks-model-4) is deregistered")
     assert len(pauses) == 2

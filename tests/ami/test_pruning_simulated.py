@@ -96,7 +96,7 @@ def test_a_rollout_goes_on_after_a_prune_in_between(world: Simulated) -> None:
     """It was killed in SURGE, everything unneeded was removed, and it ends as if nobody had pruned."""
     killed(world, "UpdateAutoScalingGroup", 4)
     assert prune(world, "--yes").code == 0
-    assert removed(world) == [thing for ami in (UNUSED, MIDDLE) for thing in (ami, snapshot(ami))]
+    assert removed(world) == [UNUSED, MIDDLE, snapshot(UNUSED), snapshot(MIDDLE)]
     resumed = world.resume()
     assert resumed.code == 0, resumed
 
@@ -177,7 +177,7 @@ def test_an_image_that_is_protected_stays_and_the_others_go(world: Simulated) ->
     pruned = prune(world, "--yes")
     assert pruned.code == 1, pruned
     assert f"{UNUSED} (eks-model-2) stays: DeregisterImage: OperationNotPermitted" in pruned.out
-    assert removed(world) == [thing for ami in (MIDDLE, TARGET) for thing in (ami, snapshot(ami))]
+    assert removed(world) == [MIDDLE, TARGET, snapshot(MIDDLE), snapshot(TARGET)]
 
 
 def test_an_account_that_images_are_lent_to_is_looked_into(untouched: Simulated, tmp_path: Path) -> None:
@@ -190,6 +190,23 @@ def test_an_account_that_images_are_lent_to_is_looked_into(untouched: Simulated,
     assert fates(both)[LENT].startswith("stays: group workers (workers $Latest) in account 222222222222, ")
     assert fates(both)[OLD].startswith("stays: group workers (workers $Latest) in account 123456789012, ")
     assert fates(both)[UNUSED].startswith("goes")
+
+
+def test_what_else_refers_to_an_image_or_a_snapshot_keeps_it(tmp_path: Path) -> None:
+    """A protected image, a template's old version, the Recycle Bin, a read that is denied: each says so and keeps."""
+    denied = {"code": "UnauthorizedOperation", "status": 403, "message": "You are not authorized."}
+    with simulator(str(Path(SCENARIO).with_name("claimed.yaml")), tmp_path / "world") as world:
+        assert ran(world, "db", "upgrade", "--config", "rollout.yaml").code == 0
+        match = {"operation": "DescribeSnapshotAttribute", "target": snapshot(MIDDLE)}
+        world.post("/faults", {"match": match, "error": denied})
+        pruned = prune(world, "--yes")
+        assert pruned.code == 0, pruned
+        found = fates(pruned)
+        assert found[OLD].endswith("protected from deregistration")
+        assert found[UNUSED] == f"stays: {snapshot(UNUSED)}: named by template batch 1"
+        assert "AWS does not say with whom it is shared" in found[MIDDLE]
+        assert f"{snapshot(LENT)} (of {LENT}) stays: {LENT} is in the Recycle Bin, and may come back" in pruned.out
+        assert removed(world) == [LENT, TARGET, snapshot(TARGET)]
 
 
 @pytest.mark.parametrize("wrong", [("--prefix", "", "--keep", "1"), ("--prefix", "eks-model", "--keep", "0")])

@@ -75,6 +75,7 @@ IMAGE_VERBS: dict[str, Callable[[Shelf], object]] = {
     "Images.named": lambda shelf: shelf.images.named("eks-model"),
     "Images.snapshots": lambda shelf: shelf.images.snapshots([_snapshot(shelf)]),
     "Images.made_for_images": lambda shelf: shelf.images.made_for_images(),
+    "Images.in_recycle_bin": lambda shelf: shelf.images.in_recycle_bin(),
     "Images.permissions": lambda shelf: [shelf.images.permissions(one) for one in (shelf.old, _snapshot(shelf))],
     "Images.permit": _lend,
     "Images.key": lambda shelf: shelf.images.key(shelf.key),
@@ -85,8 +86,6 @@ IMAGE_VERBS: dict[str, Callable[[Shelf], object]] = {
     "Images.delete_snapshot": lambda shelf: shelf.images.delete_snapshot(_snapshot(shelf, shelf.other)),
 }
 
-#: What is called of things that the simulator does not have: groups with a launch configuration.
-NOT_SIMULATED = {"autoscaling:DescribeLaunchConfigurations"}
 #: What botocore calls for us, by an object of its own that the adapters are made with.
 BY_BOTOCORE = {"sts:AssumeRole"}
 
@@ -127,7 +126,7 @@ def inventory_calls(world: Living) -> set[str]:
     """The actions of whoever looks in a cluster's account for what needs an image."""
     run = "0000000000dd"
     templates = [one.id for one in world.simulator.world.cloud.templates]
-    neighbour(world.config(), run).place([AMI], templates)
+    neighbour(world.config(), run).place([AMI], templates, every_version=True)
     return recorded(world, run)
 
 

@@ -64,7 +64,7 @@ def test_every_call_in_the_source_is_recorded(
 ) -> None:
     """No call hides from the recording, and the recording has none that the source has not."""
     every = of_rollout | of_caller | of_images | of_inventory
-    assert recording.calls_in_source() == every - recording.BY_BOTOCORE | recording.NOT_SIMULATED
+    assert recording.calls_in_source() == every - recording.BY_BOTOCORE
 
 
 def test_a_call_that_nobody_records_is_seen_in_the_source(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_who_shares_images_is_granted_what_that_calls(of_images: set[str]) -> No
 
 def test_who_looks_for_what_needs_an_image_is_granted_what_that_calls(of_inventory: set[str]) -> None:
     """In every account that may need one; nothing is changed by it."""
-    assert policies.actions("inventory") == of_inventory - FREE | recording.NOT_SIMULATED | listed("inventory")
+    assert policies.actions("inventory") == of_inventory - FREE | listed("inventory")
     assert all(action.split(":")[1].startswith(("Describe", "Get")) for action in policies.actions("inventory"))
 
 

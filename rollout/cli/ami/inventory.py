@@ -16,6 +16,7 @@ from rollout.cli.ami import options
 if TYPE_CHECKING:
     from rollout.adapters.images import Builder
     from rollout.adapters.places import Neighbour
+    from rollout.ami.images import Image, Permissions, Snapshot
     from rollout.ami.listing import Inventory
     from rollout.config import Config
     from rollout.record import Record
@@ -41,32 +42,61 @@ class Reader:
     journals: dict[Path, str]
     prefix: str
 
-    def look(self) -> Inventory:
-        """Read everything anew. Raises `UserError` for a journal that cannot be read, `EdgeError` for anything else."""
+    def look(self, ami: str | None = None) -> Inventory:
+        """Read everything; with `ami`, of the sharing of images and of old versions of templates that image's alone.
+
+        Raises `UserError` for a journal that cannot be read, `EdgeError` for anything else.
+        """
         from rollout.ami.listing import Inventory
 
         # Before the images: one that is made in between would show its snapshot without itself.
         made = self.builder.images.made_for_images()
         images = self.builder.images.named("")
-        asked = [image.id for image in images if image.name.startswith(self.prefix)]
-        # Of an image in another state EC2 does not say who may launch it: nobody can.
-        lent = [image.id for image in images if image.id in asked and image.state == "available"]
+        meant = [image for image in images if image.name.startswith(self.prefix) and ami in {None, image.id}]
+        parts = self.builder.images.snapshots(list(dict.fromkeys(one for image in meant for one in image.snapshots)))
+        alone = [] if ami else self._alone(made, images)
+        shared, unasked = self._sharing([*_lendable(meant), *(one.id for one in (*parts, *alone))])
+        asked = [image.id for image in meant]
         rollouts = self._rollouts()
         before = {source.use.template_id for one in rollouts for group in one.plan.groups for source in group.sources}
         return Inventory(
             account=self.builder.account,
             region=self.builder.region,
             images=images,
-            shared={one: self.builder.images.permissions(one) for one in lent},
-            made=made,
-            places=tuple(neighbour.place(asked, before) for neighbour in self.neighbours),
+            shared=shared,
+            unasked=unasked,
+            made=tuple({one.id: one for one in (*made, *parts)}.values()),
+            places=tuple(one.place(asked, before, every_version=ami is None) for one in self.neighbours),
             rollouts=rollouts,
+            binned=self.builder.images.in_recycle_bin(),
         )
+
+    def _alone(self, made: Sequence[Snapshot], images: Sequence[Image]) -> list[Snapshot]:
+        """Return the snapshots of the prefix that no image is made of."""
+        used = {snapshot for image in images for snapshot in image.snapshots}
+        return [one for one in made if one.id not in used and one.tags.get("Name", "").startswith(self.prefix)]
+
+    def _sharing(self, things: Sequence[str]) -> tuple[dict[str, Permissions], dict[str, str]]:
+        """Return who may use each of these images and snapshots, and why AWS does not say it of the others."""
+        from rollout.errors import Refused
+
+        shared, unasked = {}, {}
+        for one in things:
+            try:
+                shared[one] = self.builder.images.permissions(one)
+            except Refused as error:
+                unasked[one] = error.detail
+        return shared, unasked
 
     def _rollouts(self) -> tuple[Record, ...]:
         """Return the unfinished rollouts of the region, of all journals, each once."""
         found = {one.id: one for file, url in self.journals.items() for one in _unfinished(file, url)}
         return tuple(one for one in found.values() if one.plan.region == self.builder.region)
+
+
+def _lendable(images: Sequence[Image]) -> list[str]:
+    # Of an image in another state EC2 does not say who may launch it: nobody can.
+    return [image.id for image in images if image.state == "available"]
 
 
 def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role: str | None) -> Reader:

@@ -54,5 +54,5 @@ def _row(found: Inventory, image: Image) -> tuple[str, ...]:
     from rollout.cli import text
 
     size = f"{sum(disk.size for disk in image.disks)} GiB"
-    shared = ", ".join(found.sharing(image)) or "-"
+    shared = ", ".join(found.sharing(image.id)) or ("?" if image.id in found.unasked else "-")
     return image.id, image.name, text.instant(image.created), size, image.state, shared

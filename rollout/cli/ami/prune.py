@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,9 +12,8 @@ from rollout.cli import screen
 from rollout.cli.ami import inventory, options
 
 if TYPE_CHECKING:
-    from rollout.ami.images import Snapshot
     from rollout.ami.listing import Inventory
-    from rollout.ami.pruning import Verdict
+    from rollout.ami.pruning import Orphan, Verdict
 
 
 def prune(
@@ -38,12 +38,12 @@ def prune(
             screen.say("nothing was changed; next: the same command with --yes")
 
 
-def _look(reader: inventory.Reader) -> Inventory:
-    """Read everything. Raises `UserError` where something that is needed may not be known."""
+def _look(reader: inventory.Reader, ami: str | None = None) -> Inventory:
+    """Read everything, or what concerns one image. Raises `UserError` where something needed may not be known."""
     from rollout.ami.listing import unread
     from rollout.errors import UserError
 
-    found = reader.look()
+    found = reader.look(ami)
     if problems := unread(found):
         reasons = "\n  ".join(f"{one.problem}\n    next: {one.hint}" for one in problems)
         raise UserError(f"nothing is pruned, because\n  {reasons}")
@@ -57,10 +57,13 @@ def _say(found: Inventory, prefix: str, keep: int) -> bool:
     decided, left = pruning.verdicts(found, prefix, keep), pruning.orphans(found, prefix)
     for line in page(decided, left):
         screen.say(line)
-    return bool(left) or not all(one.kept for one in decided)
+    if found.binned is None:
+        screen.say("all snapshots stay: AWS does not say which images may come back from the Recycle Bin")
+        screen.say("  next: give the right ec2:ListImagesInRecycleBin, see docs/rights.md")
+    return not (all(one.kept for one in decided) and all(one.kept for one in left))
 
 
-def page(decided: tuple[Verdict, ...], left: tuple[Snapshot, ...]) -> Iterator[str]:
+def page(decided: tuple[Verdict, ...], left: tuple[Orphan, ...]) -> Iterator[str]:
     """Yield a line for each image and each snapshot that was left behind, and how many go."""
     from rollout.cli import text
 
@@ -70,10 +73,11 @@ def page(decided: tuple[Verdict, ...], left: tuple[Snapshot, ...]) -> Iterator[s
             f"stays: {', '.join(one.kept)}" if one.kept else f"goes, with {', '.join(one.snapshots) or 'no snapshot'}"
         )
         yield f"{image.id}  {image.name}  {text.instant(image.created)}  {fate}"
-    for snapshot in left:
-        yield f"{snapshot.id}  goes: left behind ({snapshot.description})"
+    for orphan in left:
+        fate = f"stays: {', '.join(orphan.kept)}" if orphan.kept else "goes"
+        yield f"{orphan.snapshot.id}  {fate}: left behind ({orphan.snapshot.description})"
     going = sum(not one.kept for one in decided)
-    snapshots = len(left) + sum(len(one.snapshots) for one in decided)
+    snapshots = sum(not one.kept for one in left) + sum(len(one.snapshots) for one in decided)
     yield f"{going} of {text.count(len(decided), 'image')} and {text.count(snapshots, 'snapshot')} to go"
 
 
@@ -82,7 +86,7 @@ def _remove(reader: inventory.Reader, keep: int) -> None:
     from rollout.ami.pruning import Pruner
     from rollout.errors import FOR_A_PERSON
 
-    pruner = Pruner(reader.builder.images, lambda: _look(reader), options.pause, reader.prefix, keep)
+    pruner = Pruner(reader.builder.images, partial(_look, reader), options.pause, reader.prefix, keep)
     left = False
     for told in pruner.prune():
         screen.say(told.line)

@@ -208,11 +208,17 @@ def _tagged(cloud: Cloud, tag: dict[str, Any]) -> Group:
     return cloud.group(tag.get("ResourceId", ""))
 
 
+def describe_configurations(_call: Call) -> dict[str, Any]:
+    """DescribeLaunchConfigurations: the simulated account has none."""
+    return {"LaunchConfigurations": []}
+
+
 OPERATIONS = {
     "CreateOrUpdateTags": set_tags,
     "DeleteTags": delete_tags,
     "DescribeAutoScalingGroups": describe_groups,
     "DescribeAutoScalingInstances": describe_instances,
+    "DescribeLaunchConfigurations": describe_configurations,
     "DescribeScalingActivities": describe_activities,
     "ResumeProcesses": resume,
     "SetDesiredCapacity": set_desired,

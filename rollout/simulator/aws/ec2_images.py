@@ -81,6 +81,7 @@ def _image(cloud: Cloud, image: Image) -> dict[str, Any]:
         "RootDeviceName": image.root_device,
         "RootDeviceType": "ebs",
         "BlockDeviceMappings": [{"DeviceName": image.root_device, "Ebs": ebs}] if image.snapshot else [],
+        "DeregistrationProtection": "enabled-without-cooldown" if image.protected else "disabled",
         "Tags": tag_list(image.tags),
     }
 
@@ -170,6 +171,12 @@ def deregister_image(call: Call) -> dict[str, Any]:
     return {}
 
 
+def list_images_in_recycle_bin(call: Call) -> dict[str, Any]:
+    """ListImagesInRecycleBin."""
+    shown, token = page(call, list(call.cloud.shelf.binned.values()), "MaxResults", 1000)
+    return {"Images": [{"ImageId": one.id, "Name": one.name} for one in shown], "NextToken": token}
+
+
 def delete_snapshot(call: Call) -> dict[str, Any]:
     """DeleteSnapshot."""
     call.cloud.shelf.delete_snapshot(call.cloud.shelf.snapshot(call["SnapshotId"]))
@@ -185,4 +192,5 @@ OPERATIONS: dict[str, Callable[[Call], dict[str, Any]]] = {
     "ModifySnapshotAttribute": modify_snapshot_attribute,
     "DescribeImages": describe_images,
     "DescribeSnapshots": describe_snapshots,
+    "ListImagesInRecycleBin": list_images_in_recycle_bin,
 }

@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 
 
 class Images:
-    """Who may use what is the account's own; ``permits``: account ids by the id of an image or snapshot."""
+    """Who may use what is the account's own; ``permits``: account ids by the id of an image or snapshot.
+
+    ``binned``: the images in the Recycle Bin.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self.permits: dict[str, tuple[str, ...]] = {}
+        self.binned: dict[str, Image] = {}
 
     def copied(self, cloud: Cloud) -> Images:
         """The same permissions, for a copy of the account."""
         copied = Images(cloud)
         copied.permits = dict(self.permits)
+        copied.binned = dict(self.binned)
         return copied
 
     def image(self, image_id: str) -> Image:
@@ -75,6 +80,10 @@ class Images:
 
     def deregister(self, image: Image) -> None:
         """Take the image away; its snapshot stays, and what was launched from it runs on."""
+        if image.protected:
+            raise AwsError("OperationNotPermitted", f"The image {image.id} has deregistration protection enabled.")
+        if image.retained:
+            self.binned[image.id] = image
         del self._cloud.images[image.id]
         self._cloud.log.applied(f"image/{image.id}", "state", image.state, "deregistered")
 

@@ -64,6 +64,8 @@ class Image:
     root_device: str = "/dev/xvda"
     public: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    protected: bool = False
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

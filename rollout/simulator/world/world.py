@@ -175,14 +175,17 @@ def _add_image(cloud: Cloud, image: Image, made: float) -> None:
             image.architecture,
             snapshot=snapshot.id,
             tags=image.tags,
+            protected=image.protected,
+            retained=image.retained,
         )
     )
 
 
 def _version(version: TemplateVersion) -> cloud_model.TemplateVersion:
     data: dict[str, Any] = {"ImageId": version.image, "InstanceType": version.instance_type}
-    if version.root_size:
-        data["BlockDeviceMappings"] = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": version.root_size}}]
+    volumes = (("/dev/xvda", "VolumeSize", version.root_size), ("/dev/xvdb", "SnapshotId", version.snapshot))
+    if mappings := [{"DeviceName": device, "Ebs": {key: value}} for device, key, value in volumes if value]:
+        data["BlockDeviceMappings"] = mappings
     return cloud_model.TemplateVersion(data, version.description)
 
 
