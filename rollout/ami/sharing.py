@@ -1,9 +1,10 @@
 """An AMI lent to other accounts: what that takes, what is there already, and how it is taken back.
 
-An instance in another account needs the launch permission, each snapshot's create-volume permission, and, where
-snapshots are encrypted, the use of their key. AWS lends no key that it manages itself, so that images under aws/ebs
-cannot be shared at all. Source: EC2 user guide, "Share an AMI with specific AWS accounts"; EBS user guide, "Share an
-Amazon EBS snapshot"; Auto Scaling user guide, "Required AWS KMS key policy for use with encrypted volumes".
+An instance in another account needs the launch permission and, where snapshots are encrypted, the use of their key; the
+snapshots themselves need not be shared, but to copy the image. AWS lends no key that it manages itself, so that images
+under aws/ebs cannot be shared at all. Source: EC2 user guide, "Share an AMI with specific AWS accounts" and "Copy an
+AMI"; EBS user guide, "Share an Amazon EBS snapshot"; Auto Scaling user guide, "Required AWS KMS key policy for use with
+encrypted volumes".
 
 What is given is given before the image can be launched and taken after it no longer can: keys, snapshots, the image,
 and back. Every step is absolute; which of them hold is looked up anew each time.
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rollout.ami.images import Grant, Image, Images, Key, Permissions, Snapshot
-from rollout.errors import Refusal
+from rollout.errors import Refusal, Refused
 
 #: What EC2 and Auto Scaling need of a key to launch from encrypted snapshots (the page named last above). CreateGrant,
 #: because both go on by grants of their own.
@@ -33,18 +34,26 @@ OPERATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was seen of an image. `permissions`: of the image and its snapshots; `keys`, `grants`: by the key's ARN."""
+    """What was seen of an image. `permissions`: of the image and its snapshots; `keys`, `grants`: by the key's ARN.
+
+    `lenders`: the other images that are made of its snapshots, each with who may launch it, None if AWS did not say so.
+    """
 
     image: Image
     snapshots: tuple[Snapshot, ...]
     permissions: Mapping[str, Permissions]
     keys: Mapping[str, Key]
     grants: Mapping[str, tuple[Grant, ...]]
+    lenders: tuple[tuple[Image, Permissions | None], ...] = ()
 
     @property
     def lendable(self) -> tuple[Key, ...]:
         """Return the keys of its snapshots that are not AWS's own."""
         return tuple(key for key in self.keys.values() if not key.managed)
+
+    def lent_besides(self, snapshot: str, account: str) -> str:
+        """Return the id of another image that is made of a snapshot and lent to an account, or may be; "" for none."""
+        return next((image.id for image, who in self.lenders if snapshot in image.snapshots and _may(who, account)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +128,54 @@ def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Lo
     )
 
 
-def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool) -> tuple[Step, ...]:
-    """Return the steps after which the accounts can launch the image, in the order in which they are sent."""
+def lenders(images: Images, image: Image) -> tuple[tuple[Image, Permissions | None], ...]:
+    """Return the other images of this account that are made of the same snapshots, and who may launch each."""
+    shared = [one for one in images.named("") if one.id != image.id and set(one.snapshots) & set(image.snapshots)]
+    # Of an image in another state EC2 does not say who may launch it: nobody can.
+    return tuple((one, _launchers(images, one)) for one in shared if one.state == "available")
+
+
+def _launchers(images: Images, image: Image) -> Permissions | None:
+    try:
+        return images.permissions(image.id)
+    except Refused:
+        return None
+
+
+def _may(who: Permissions | None, account: str) -> bool:
+    return who is None or account in who.accounts or bool(who.others)
+
+
+def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool, snapshots: bool) -> tuple[Step, ...]:
+    """Return the steps after which the accounts can launch the image, in the order in which they are sent.
+
+    `snapshots`: they can copy it, too.
+    """
     keys = looked.keys if grants else ()
+    parts = looked.snapshots if snapshots else ()
     return (
         *(Lend(key, looked.image.id, account, allowed=True) for key in keys for account in accounts),
-        *(Permit(one.id, account, allowed=True) for one in looked.snapshots for account in accounts),
+        *(Permit(one.id, account, allowed=True) for one in parts for account in accounts),
         *(Permit(looked.image.id, account, allowed=True) for account in accounts),
     )
 
 
 def to_take_back(looked: Looked, accounts: Sequence[str]) -> tuple[Step, ...]:
     """Return the steps after which the accounts can launch the image no longer, the image first."""
+    pairs = [(one.id, account) for one in looked.snapshots for account in accounts]
     return (
         *(Permit(looked.image.id, account, allowed=False) for account in accounts),
-        *(Permit(one.id, account, allowed=False) for one in looked.snapshots for account in accounts),
+        *(Permit(one, account, allowed=False) for one, account in pairs if not looked.lent_besides(one, account)),
+    )
+
+
+def still_lent(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
+    """Return which snapshots stay shared, because another image is made of them and lent as well."""
+    return tuple(
+        f"{one.id}: stays shared with {account}, which may launch {other} by it"
+        for one in looked.snapshots
+        for account in accounts
+        if account in looked.permissions[one.id].accounts and (other := looked.lent_besides(one.id, account))
     )
 
 
@@ -197,17 +239,20 @@ def _managed(image: Image, snapshot: Snapshot) -> Refusal:
 def advice(looked: Looked, accounts: Sequence[str], *, grants: bool) -> tuple[str, ...]:
     """Return what others have to do before instances launch from a shared image under keys of ours."""
     pairs = [(key.arn, account) for key in looked.lendable for account in accounts]
-    if not grants:
-        return tuple(
-            f"the snapshots are encrypted: account {account} can use them only if the policy of {key} lets it, "
-            "or with --kms-grant"
-            for key, account in pairs
-        )
-    return tuple(
+    policies = (
+        f"the snapshots are encrypted: account {account} can launch only if the policy of {key} lets it "
+        f"{', '.join(f'kms:{one}' for one in OPERATIONS)}, or with --kms-grant"
+        for key, account in pairs
+        if not grants
+    )
+    return (*policies, *(_for_scaling(key, account) for key, account in pairs))
+
+
+def _for_scaling(key: str, account: str) -> str:
+    return (
         f"next, with credentials of account {account}, so that its Auto Scaling groups may use the key:\n"
         f"  aws kms create-grant --region {key.split(':')[3]} --key-id {key} "
         f"--grantee-principal {_scaling(key, account)} --operations {' '.join(OPERATIONS)}"
-        for key, account in pairs
     )
 
 

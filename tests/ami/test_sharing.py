@@ -15,6 +15,7 @@ from rollout.ami.sharing import (
     left_behind,
     not_ours,
     refusals,
+    still_lent,
     to_revoke,
     to_share,
     to_take_back,
@@ -43,7 +44,7 @@ def told(steps: tuple[Any, ...]) -> list[str]:
 
 def test_the_image_is_shared_last_and_taken_back_first() -> None:
     """At no moment can somebody launch an image whose disks they cannot read."""
-    assert told(to_share(looked(), [OTHER], grants=True)) == [
+    assert told(to_share(looked(), [OTHER], grants=True, snapshots=True)) == [
         f"key: grant eks-rollout/ami-1/{OTHER}",
         f"snap-1: shared with {OTHER}",
         f"snap-2: shared with {OTHER}",
@@ -59,9 +60,35 @@ def test_the_image_is_shared_last_and_taken_back_first() -> None:
 
 def test_keys_are_lent_only_where_that_is_asked_for() -> None:
     """The key's policy may do the same, and then no grant is needed."""
-    steps = to_share(looked(), [OTHER, THIRD], grants=False)
+    steps = to_share(looked(), [OTHER, THIRD], grants=False, snapshots=True)
     assert len(steps) == 6
     assert all(isinstance(step, Permit) for step in steps)
+
+
+def test_snapshots_are_lent_only_where_that_is_asked_for() -> None:
+    """EC2 gives instances the snapshots of a shared image by itself."""
+    assert told(to_share(looked(), [OTHER], grants=False, snapshots=False)) == [f"ami-1: shared with {OTHER}"]
+
+
+@pytest.mark.parametrize(
+    ("who", "stays"),
+    [
+        (Permissions(frozenset({OTHER})), True),
+        (Permissions(others=frozenset({"all"})), True),
+        (None, True),
+        (Permissions(frozenset({THIRD})), False),
+    ],
+    ids=["lent too", "public", "not known", "lent to another"],
+)
+def test_nothing_is_taken_that_another_image_still_lends(who: Permissions | None, stays: bool) -> None:  # noqa: FBT001
+    """A snapshot stays shared while a second image is made of it that the account may launch, and that is said."""
+    second = replace(IMAGE, id="ami-2", disks=DISKS[1:])
+    lent = {thing: Permissions(frozenset({OTHER})) for thing in ("ami-1", "snap-1", "snap-2")}
+    seen = looked(permissions=lent, lenders=((second, who),))
+    taken = [f"ami-1: not shared with {OTHER}", f"snap-1: not shared with {OTHER}"]
+    assert told(to_take_back(seen, [OTHER])) == [*taken, *([] if stays else [f"snap-2: not shared with {OTHER}"])]
+    words = f"snap-2: stays shared with {OTHER}, which may launch ami-2 by it"
+    assert still_lent(seen, [OTHER]) == ((words,) if stays else ())
 
 
 def test_a_step_holds_when_the_world_shows_it() -> None:
@@ -106,9 +133,10 @@ def test_only_the_owner_takes_back() -> None:
 
 
 def test_what_others_must_do_is_told() -> None:
-    """Without a grant the key's policy decides; with one, Auto Scaling's role needs its own: the command is printed."""
-    (without,) = advice(looked(), [OTHER], grants=False)
-    assert f"account {OTHER} can use them only if the policy of {KEY} lets it" in without
+    """Without a grant the key's policy decides; Auto Scaling's role needs one in any case: the command is printed."""
+    without, command = advice(looked(), [OTHER], grants=False)
+    assert f"account {OTHER} can launch only if the policy of {KEY} lets it kms:CreateGrant, kms:Decrypt" in without
+    assert "aws kms create-grant" in command
     (granted,) = advice(looked(), [OTHER], grants=True)
     assert f"--region cn-north-1 --key-id {KEY} --grantee-principal arn:aws-cn:iam::{OTHER}:role/aws-service" in granted
     assert advice(looked(keys={}), [OTHER], grants=False) == ()

@@ -58,7 +58,7 @@ def test_images_are_looked_after_with_what_their_policies_grant(tmp_path: Path) 
         assert world.rollout("db", "upgrade", "--config", "rollout.yaml").code == 0
         for arguments in (
             ("verify", UNUSED),
-            ("share", UNUSED, *OTHER),
+            ("share", UNUSED, *OTHER, "--snapshots"),
             ("list", "--prefix", "eks-model"),
             ("share", UNUSED, *OTHER, "--undo"),
             ("prune", "--prefix", "eks-model", "--keep", "1", "--yes"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,11 +32,14 @@ def share(
     kms_grant: Annotated[
         bool, typer.Option("--kms-grant", help="Grant the accounts the use of the snapshots' KMS keys.")
     ] = False,
+    snapshots: Annotated[
+        bool, typer.Option("--snapshots", help="Share the snapshots too: only who copies the image needs them.")
+    ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back what this command gave.")] = False,
     region: options.Region = None,
     assume_role: options.AssumeRole = None,
 ) -> None:
-    """Let other accounts launch an AMI: the image, its snapshots and, if asked, their keys. What is so is left."""
+    """Let other accounts launch an AMI, and, if asked, use its snapshots' keys, or copy it. What is so is left."""
     from rollout.cli.ami import chosen
 
     accounts = _accounts(account)
@@ -45,7 +49,7 @@ def share(
         if undo:
             _take_back(builder, image, accounts)
         else:
-            _share(builder, image, accounts, grants=kms_grant)
+            _share(builder, image, accounts, grants=kms_grant, snapshots=snapshots)
 
 
 def _accounts(given: Sequence[str]) -> tuple[str, ...]:
@@ -58,13 +62,13 @@ def _accounts(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: bool) -> None:
+def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: bool, snapshots: bool) -> None:
     from rollout.ami import sharing
 
     look = partial(sharing.look, builder.images, image, grants=grants)
     looked = look()
     _refuse("not shared", sharing.refusals(looked, accounts, builder.account))
-    _carry_out(builder, looked, sharing.to_share(looked, accounts, grants=grants), look)
+    _carry_out(builder, looked, sharing.to_share(looked, accounts, grants=grants, snapshots=snapshots), look)
     _say(sharing.advice(looked, accounts, grants=grants))
 
 
@@ -74,8 +78,9 @@ def _take_back(builder: Builder, image: Image, accounts: Sequence[str]) -> None:
     _refuse("not taken back", sharing.not_ours(image, accounts, builder.account))
     # The keys last: one that is gone, or that we may not look at, is no reason to leave the image open.
     look = partial(sharing.look, builder.images, image, keys=False, grants=False)
-    looked = look()
+    looked = replace(look(), lenders=sharing.lenders(builder.images, image))
     _carry_out(builder, looked, sharing.to_take_back(looked, accounts), look)
+    _say(sharing.still_lent(looked, accounts))
     look = partial(sharing.look, builder.images, image, grants=True)
     looked = look()
     _carry_out(builder, looked, sharing.to_revoke(looked, accounts), look)
