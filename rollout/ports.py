@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from rollout.budget import BudgetSeen
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
@@ -141,6 +142,9 @@ class Cluster(Protocol):
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         """List the pods of one node straight from the API, past the watch."""
+
+    def budgets(self) -> tuple[BudgetSeen, ...] | None:
+        """List all disruption budgets; None where we lack the right, which is optional."""
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
         """Read cluster-autoscaler's Deployment, None if it does not exist."""

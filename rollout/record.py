@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from rollout.effects import Effect
+from rollout.effects import DeletePod, Effect, Evict
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
 
@@ -66,6 +66,18 @@ class Written:
     suspended: frozenset[str] = frozenset()
 
 
+#: Seconds for which it is known which pods have left: longer than anybody waits for the successor of one.
+LEFT_WITHIN = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A pod that has left, or may have, because we asked for it; `at`: when that was sent, the last time."""
+
+    effect: Evict | DeletePod
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
@@ -75,7 +87,8 @@ class Record:
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
     was taken over may still be on its way; None if there is none. `late_until`: the same of our own requests that were
-    not answered, known in RESTORE only. `journal`: the database that it was read from.
+    not answered, known in RESTORE only. `left`: the pods that left lately, oldest first, known in DRAIN only.
+    `journal`: the database that it was read from.
     """
 
     id: str
@@ -94,6 +107,7 @@ class Record:
     epoch: int | None = None
     calm_from: datetime | None = None
     late_until: datetime | None = None
+    left: tuple[Left, ...] = ()
     journal: str = ""
 
     def row(self, key: str) -> EffectRow | None:

@@ -72,3 +72,7 @@ class Right:
         resource = f"{self.resource}.{self.group}" if self.group else self.resource
         named = f" {self.name}" if self.name else ""
         return f"{self.verb} {resource}{named}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+#: Optional: without it no budget is known, and the API server alone says which eviction it lets pass.
+LIST_BUDGETS = Right("list", "poddisruptionbudgets", "policy")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from rollout.budget import BudgetSeen
 from rollout.mark import Mark
 from rollout.plan import Sizes, TemplateUse
 
@@ -251,6 +252,7 @@ class PodSeen:
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
+    `ready`: its condition Ready is true.
     """
 
     namespace: str
@@ -266,6 +268,7 @@ class PodSeen:
     tolerations: tuple[Toleration, ...] = ()
     created: datetime | None = None
     finalizers: tuple[str, ...] = ()
+    ready: bool = True
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""
@@ -330,6 +333,7 @@ class Seen:
 
     `fresh`: by node name, the pods listed straight from the API, past the cache.
     `troubles`: by group, what its newest failed scaling activity said.
+    `budgets`: None where they were not looked at, or may not be.
     """
 
     groups: tuple[GroupSeen, ...] = ()
@@ -341,6 +345,7 @@ class Seen:
     marker: MarkerSeen | None = None
     troubles: Mapping[str, str] = field(default_factory=dict)
     unsteady: Unsteady | None = None
+    budgets: tuple[BudgetSeen, ...] | None = None
 
     def group(self, name: str) -> GroupSeen:
         """Return the group of that name; KeyError if it was not seen."""

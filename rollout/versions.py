@@ -55,7 +55,8 @@ SETTINGS_OF_2: Fields = {
     "unprotected": "protect",
 }
 MARK_OF_2: Fields = {}
-EFFECTS_OF_2: Mapping[str, Fields] = {"delete-job": {"job_uid": ""}}
+_POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}
+EFFECTS_OF_2: Mapping[str, Fields] = {"delete-job": {"job_uid": ""}, "evict": _POD_OF_2, "delete-pod": _POD_OF_2}
 
 
 def _plan_of_2(plan: Fields) -> Fields:

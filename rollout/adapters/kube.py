@@ -23,7 +23,7 @@ from rollout.adapters.kube_api import (
 from rollout.adapters.understanding import flag, text, texts, understood
 from rollout.codec import mark_of, mark_text
 from rollout.errors import Blocked, Gone, Refused, Retry
-from rollout.scouted import Right
+from rollout.scouted import LIST_BUDGETS, Right
 from rollout.seen import MarkerSeen
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
+    from rollout.budget import BudgetSeen
     from rollout.mark import Mark
     from rollout.plan import Autoscaler
     from rollout.ports import NodeChange
@@ -72,6 +73,16 @@ class KubeCluster:
             if any(pod.node != node for pod in pods):
                 raise ValueError("pods of other nodes are among them")
             return pods
+
+    def budgets(self) -> tuple[BudgetSeen, ...] | None:
+        try:
+            found, _ = self._api.collect("/apis/policy/v1/poddisruptionbudgets")
+        except Refused:
+            if self._may(LIST_BUDGETS):
+                raise
+            return None
+        with understood("disruption budgets"):
+            return tuple(records.budget(raw) for raw in found)
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
         raw = self._api.get(_deployment(where))

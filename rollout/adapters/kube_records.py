@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from rollout.adapters.understanding import flag, number, objects, text, texts
+from rollout.budget import BudgetSeen, Operator, Requirement
 from rollout.seen import (
     HELD_BEFORE,
     REPLICAS_BEFORE,
@@ -39,6 +40,8 @@ _CSI, _AWS_DRIVERS = "csi.volume.kubernetes.io/nodeid", ("ebs.csi.aws.com", "efs
 _INSTANCE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 #: How EC2 names hosts by their private IPv4 address.
 _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
+# How a label selector may say what it takes.
+_OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 # How a pod says that it must not be disrupted (Karpenter's and cluster-autoscaler's documentation).
 _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
@@ -90,8 +93,7 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
     """Return a node."""
     metadata, spec = raw["metadata"], raw["spec"]
     annotations = texts(metadata.get("annotations"))
-    conditions = objects((raw.get("status") or {}).get("conditions"))
-    ready: Mapping[str, Any] = next((one for one in conditions if one["type"] == "Ready"), {})
+    ready = _condition(raw, "Ready")
     instance_id = instance_of(raw)
     claims = _claims(raw)
     return NodeSeen(
@@ -108,6 +110,11 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
         claims=frozenset(claims) - {instance_id},
         doubt=_doubt(raw, instance_id, claims),
     )
+
+
+def _condition(raw: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    conditions = objects((raw.get("status") or {}).get("conditions"))
+    return next((one for one in conditions if one["type"] == kind), {})
 
 
 def _taint(raw: Mapping[str, Any]) -> Taint:
@@ -132,7 +139,33 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         tolerations=_tolerations(objects(raw["spec"].get("tolerations"))),
         created=_moment(metadata.get("creationTimestamp")),
         finalizers=tuple(text(one) for one in metadata.get("finalizers") or ()),
+        ready=_condition(raw, "Ready").get("status") == "True",
     )
+
+
+def budget(raw: Mapping[str, Any]) -> BudgetSeen:
+    """Return a disruption budget; one that nobody has looked at yet counts no pods."""
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    selector = raw["spec"].get("selector")
+    return BudgetSeen(
+        namespace=text(metadata["namespace"]),
+        name=text(metadata["name"]),
+        selector=None if selector is None else _selector(selector),
+        expected=number(status.get("expectedPods") or 0),
+        healthy=number(status.get("currentHealthy") or 0),
+    )
+
+
+def _selector(raw: Mapping[str, Any]) -> tuple[Requirement, ...]:
+    equal = (Requirement(label, "In", frozenset({value})) for label, value in texts(raw.get("matchLabels")).items())
+    return (*equal, *(_requirement(one) for one in objects(raw.get("matchExpressions"))))
+
+
+def _requirement(raw: Mapping[str, Any]) -> Requirement:
+    values = raw.get("values") or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("these are no values of a label")
+    return Requirement(text(raw["key"]), _OPERATORS[raw["operator"]], frozenset(values))
 
 
 def _moment(said: object) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout.cli import options, screen
+from rollout.scouted import LIST_BUDGETS
 
 if TYPE_CHECKING:
     from rollout.cli.choosing import Asked
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 _UNCHECKED = (
     "warning: we may not get namespace kube-system, so this rollout knows its cluster by account, region and name: "
     "that a kubeconfig leads to this cluster is not checked (deploy/kubernetes/access.yaml has the right)"
+)
+
+_NO_BUDGETS = (
+    f"warning: we may not {LIST_BUDGETS}: which pods have a disruption budget, and whether one is up to date after an "
+    "outage, is not checked; the replicas of every service leave one at a time (deploy/kubernetes/access.yaml has the "
+    "right)"
 )
 
 
@@ -126,6 +133,8 @@ def _begin(place: Workplace, config: Config, ami: str, description: str, key: st
         screen.say(line)
     if not place.cluster_id.uid:
         screen.say(_UNCHECKED, err=True)
+    if not place.edge.scout.allows(LIST_BUDGETS):
+        screen.say(_NO_BUDGETS, err=True)
     return rollout_id
 
 

@@ -11,13 +11,20 @@ from rollout.seen import PodSeen, Seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnPod(Base):
-    """An effect on one pod; `kills`: the Job (or other protected controller) that loses it, for the ledger."""
+    """An effect on one pod; `kills`: the Job (or other protected controller) that loses it, for the ledger.
+
+    `service`: the controller that makes its successor, "" for none; `ready`: how many pods of it were Ready before,
+    this one among them; `came_back`: how often a pod of it had come back to this node, which is closed, by then.
+    """
 
     namespace: str
     name: str
     uid: str
     node: str
     kills: str | None = None
+    service: str = ""
+    ready: int = 0
+    came_back: int = 0
 
     @property
     def target(self) -> str:

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
-from rollout.effects import Effect, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
+from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
 from rollout.errors import Bug
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, node_groups, rollouts
 from rollout.machine import Phase
 from rollout.ports import Summary
-from rollout.record import LATE_SECONDS, EffectRow, Record, Written
+from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Left, Record, Written
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
@@ -62,6 +62,14 @@ _UNKNOWN = (
     .where(_OF, attempts.c.outcome == "unknown", or_(effects.c.state != "done", effects.c.sent > 1))
 )
 
+_LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(("intended", "unknown", "done")))
+_NEWEST_LEFT = select(func.max(effects.c.sent_at)).where(*_LEAVING)
+_LEFT = (
+    select(effects.c.request, effects.c.sent_at)
+    .where(*_LEAVING, effects.c.sent_at > bindparam("since"))
+    .order_by(effects.c.id)
+)
+
 
 def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
     """Return the record of the rollout in `row`; `UserError` (exit 77) if it is of a version that is not readable.
@@ -84,6 +92,7 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
         done=_done(connection, row.id),
         written=_written(connection, row.id, row.journal_version),
         late_until=_late_until(connection, row.id) if row.phase is Phase.RESTORE else None,
+        left=_left(connection, row.id, row.journal_version) if row.phase is Phase.DRAIN else (),
         journal=journal,
     )
 
@@ -146,6 +155,17 @@ def _late_until(connection: Connection, rollout_id: str) -> datetime | None:
     times = [connection.execute(query, {"of": rollout_id}).scalar() for query in (_UNANSWERED, _UNKNOWN)]
     newest = max((time for time in times if time), default=None)
     return newest and newest + timedelta(seconds=LATE_SECONDS)
+
+
+def _left(connection: Connection, rollout_id: str, version: int) -> tuple[Left, ...]:
+    """Return the pods that left lately, which may be none of late."""
+    newest = connection.execute(_NEWEST_LEFT, {"of": rollout_id}).scalar()
+    if newest is None:
+        return ()
+    since = newest - timedelta(seconds=LEFT_WITHIN)
+    rows = connection.execute(_LEFT, {"of": rollout_id, "since": since})
+    found = ((effect_of(row.request, version), row.sent_at) for row in rows)
+    return tuple(Left(effect, at) for effect, at in found if isinstance(effect, Evict | DeletePod))
 
 
 def _done(connection: Connection, rollout_id: str) -> frozenset[str]:

@@ -26,13 +26,15 @@ from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.knowing import joined, names
 from rollout.stages.pods import holding
+from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
 
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at everything once; the pods of nodes that are being drained straight from the API."""
-    return look(record, cluster, fleet, pods=True, fresh=partial(_close_to_the_end, record))
+    """Look at everything once; the pods of nodes that are being drained straight from the API, and budgets for them."""
+    evicting = any(row.stage is Stage.DRAINING for row in record.nodes)
+    return look(record, cluster, fleet, pods=True, budgets=evicting, fresh=partial(_close_to_the_end, record))
 
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
@@ -58,7 +60,9 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     raises = top_ups(seen, record)
     turns = Turns.taken(record, {row.instance_id for row, (_, step) in asked if step.stuck})
     turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
-    answers = [(row, turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end)]
+    replicas = Replicas(seen, record, now)
+    granted = ((row, answer[0], turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end))
+    answers = [(row, replicas.grant(observed, step)) for row, observed, step in granted]
     moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
     effects = (*raises, *_unheld(seen, record), *(effect for _, step in answers for effect in step.effects))
     waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))

@@ -26,6 +26,7 @@ def look(
     *,
     templates: bool = False,
     pods: bool = False,
+    budgets: bool = False,
     fresh: Callable[[tuple[NodeSeen, ...]], Iterable[str]] | None = None,
 ) -> Seen:
     """Read groups, marker and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
@@ -45,6 +46,7 @@ def look(
     _require("launch template", template_ids, (template.id for template in found))
     marker = cluster.marker()
     replicas = cluster.autoscaler(autoscaler) if autoscaler else None
+    found_budgets = cluster.budgets() if budgets else None
     nodes = cluster.nodes()
     return Seen(
         groups=groups,
@@ -54,6 +56,7 @@ def look(
         fresh={name: cluster.pods_on(name) for name in fresh(nodes)} if fresh else {},
         nodes=nodes,
         pods=cluster.pods() if pods else (),
+        budgets=found_budgets,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.plan import Settings
-from rollout.scouted import Right
+from rollout.scouted import LIST_BUDGETS, Right
 
 _ALWAYS = (
     *(Right(verb, "nodes") for verb in ("get", "list", "watch", "patch")),
@@ -14,7 +14,7 @@ _ALWAYS = (
 )
 
 #: Rights without which a rollout goes all the same: what is not checked then is told at its start.
-OPTIONAL = (Right("get", "namespaces", name="kube-system"),)
+OPTIONAL = (Right("get", "namespaces", name="kube-system"), LIST_BUDGETS)
 
 
 def rights(settings: Settings) -> tuple[Right, ...]:

@@ -4,6 +4,8 @@ Nothing leaves, by eviction or by force, while fewer nodes would serve without i
 
 A protected pod that turns up before the deadline sends the node back to WAITING. After the deadline it is evicted, then
 deleted with its grace period, then without; each is named in the ledger. Errors here never lead to termination.
+
+A pod that comes back to the closed node again and again stays there, and so does the node: a person must act.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from rollout.record import EffectState
 from rollout.seen import PodSeen
 from rollout.stages import stuck
 from rollout.stages.pods import in_words
+from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
 from rollout.stages.view import View
 
 #: Seconds between the first and the last no of a budget before a pod is deleted past it, and for how long such a no
 #: is believed: an older one is asked for once more.
 BLOCKED_LONG_ENOUGH, BELIEVED = 60.0, 90.0
+#: Times that a pod may come back to its node, which is closed, before nobody evicts it any more.
+MOST_CAME_BACK = 3
 
 
 def decide(view: View) -> Step:
@@ -59,7 +64,7 @@ def _empty(view: View) -> Step:
     effects: list[Effect] = []
     kept: list[PodSeen] = []
     for pod in view.leaving:
-        effect = _kill(view, pod) if pod.uid in holders else _evict(view, pod)
+        effect = None if _returns(view, pod) else _kill(view, pod) if pod.uid in holders else _evict(view, pod)
         if effect:
             effects.append(effect)
         elif view.blocked_too_long and not in_grace(view, pod):
@@ -72,10 +77,17 @@ def _empty(view: View) -> Step:
     )
 
 
+def _returns(view: View, pod: PodSeen) -> bool:
+    """It tolerates a closed node, and the scheduler likes this one best: what is evicted is back in a second."""
+    return not pod.deleting and came_back(view.record, pod) >= MOST_CAME_BACK
+
+
 def _stays(view: View, pod: PodSeen) -> bool:
     """Tell whether a pod does not go for as long as it may take: its node is in nobody's way then."""
     if pod.deleting:
         return not in_grace(view, pod)
+    if _returns(view, pod):
+        return True
     row = view.record.row(_eviction(view, pod).key)
     if row is None or row.state != "blocked" or row.blocked_since is None:
         return row is not None and row.state == "rejected"
@@ -159,6 +171,8 @@ def _why(view: View, pod: PodSeen) -> str:
         return f"{pod.label} ends"
     if pod.deleting:
         return f"{pod.label} does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
+    if _returns(view, pod):
+        return f"{pod.label} tolerates a closed node and has come back {came_back(view.record, pod)} times"
     row = view.record.row(_eviction(view, pod).key)
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
@@ -174,6 +188,8 @@ def _halt(view: View, kept: list[PodSeen]) -> Halt:
 
 def _to_do(view: View, kept: list[PodSeen]) -> str:
     """Say what helps: room in a budget only where a budget was asked and said no."""
+    if any(_returns(view, pod) for pod in kept):
+        return "take its toleration of everything from it, or scale it to 0 until the node is gone"
     asked = [pod for pod in kept if not pod.deleting]
     if any(_is(view, _eviction(view, pod).key, "blocked") for pod in asked):
         return "make room in the budget, or see to what else says no, or delete the pod yourself"

@@ -2,7 +2,8 @@
 
 After an outage the API server says for some seconds that nobody is Ready, budgets do not know it yet, and whoever asks
 may evict whom he likes; the same where many nodes turn at once. So nothing is cordoned, evicted, killed or ended until
-the cluster was seen, and steady, for a time. A process that has just begun has seen nothing yet.
+the cluster was seen, and steady, for a time, and budgets know their pods again. A process that has just begun has seen
+nothing yet.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rollout.machine import Stage
 from rollout.plan import Steady
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen, Unsteady
+from rollout.stages.freshness import FRESH_WITHIN, Counted, counted, stale
 from rollout.stages.view import View
 
 #: Seconds between two looks that came about after which those in between, which did not, count as an outage.
@@ -31,7 +33,7 @@ class Steadiness:
 
     `unsteady`: when it last was, and since when; None before the first look. `looked`: when that last came about.
     `ready`: by uid, the nodes that were Ready then, and since when; `known`: those that were so ever; `turned`: when
-    each was last seen to have turned.
+    each was last seen to have turned; `budgets`: by name, whether they agree with our own list of pods since then.
     """
 
     unsteady: Unsteady | None = None
@@ -39,6 +41,7 @@ class Steadiness:
     ready: Mapping[str, datetime | None] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     turned: Mapping[str, datetime] = field(default_factory=dict)
+    budgets: Mapping[str, Counted] = field(default_factory=dict)
 
     def after(self, seen: Seen, record: Record, now: datetime, *, blind: bool) -> Steadiness:
         """Take in one more look; `blind`: the one before it did not come about."""
@@ -48,7 +51,9 @@ class Steadiness:
         oldest = now - timedelta(seconds=steady.within)
         recent = {uid: at for uid, at in self.turned.items() if at > oldest} | dict.fromkeys(moved, now)
         why = self._blind(now, blind=blind) or self._storm(seen, record, recent)
-        return Steadiness(self._unsteady(why, steady, now), now, ready, self.known | ready.keys(), recent)
+        last = self._unsteady(why, steady, now)
+        counts = counted(seen, record, self.budgets) if not why and _doubtful(last, steady, now) else {}
+        return Steadiness(last, now, ready, self.known | ready.keys(), recent, counts)
 
     def _unsteady(self, why: str, steady: Steady, now: datetime) -> Unsteady | None:
         before = self.unsteady
@@ -77,8 +82,18 @@ class Steadiness:
 
 def unsteady(steadiness: Steadiness, record: Record, now: datetime) -> Unsteady | None:
     """Return why the cluster is not to be trusted at this moment, None where it is."""
-    last, seconds = steadiness.unsteady, record.plan.settings.steady.seconds
-    return last if last and now < last.last + timedelta(seconds=seconds) else None
+    last, steady = steadiness.unsteady, record.plan.settings.steady
+    if last is None or not _doubtful(last, steady, now):
+        return None
+    if now < last.last + timedelta(seconds=steady.seconds):
+        return last
+    late, until = stale(steadiness.budgets), last.last + timedelta(seconds=steady.seconds + FRESH_WITHIN)
+    return replace(last, why=f"{late}, until {until:%H:%M:%S} UTC at most") if late else None
+
+
+def _doubtful(last: Unsteady | None, steady: Steady, now: datetime) -> bool:
+    """Tell whether the cluster may not be itself again; with no time to wait at all it always is."""
+    return bool(steady.seconds and last and now < last.last + timedelta(seconds=steady.seconds + FRESH_WITHIN))
 
 
 def _scopes(seen: Seen, record: Record, known: frozenset[str]) -> Iterable[tuple[str, list[NodeSeen]]]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters import Edge, kube_api
+from rollout.adapters import Edge, kube_api, kube_records
 from rollout.adapters.kube import KubeCluster
+from rollout.budget import Requirement
 from rollout.codec import mark_text
 from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
 from rollout.machine import Phase
@@ -301,6 +302,47 @@ def test_a_budget_that_blocks_is_named(cluster: Cluster) -> None:
     victim = pods(cluster, "kept")[0]
     with pytest.raises(Blocked, match=r"pod demo/kept.*disruption budget never"):
         cluster.evict(victim.namespace, victim.name, victim.uid)
+
+
+def test_budgets_are_read_with_what_they_count(cluster: Cluster) -> None:
+    """Each with its selector; who has a budget is told from who has none."""
+    found = {one.name: one for one in cluster.budgets() or ()}
+    kept, web = pods(cluster, "kept")[0], pods(cluster, "web")[0]
+    assert sorted(found) == ["never", "one", "two"]
+    assert (found["never"].expected, found["never"].healthy) == (1, 1)
+    assert [found["never"].selects(one.namespace, one.labels) for one in (kept, web)] == [True, False]
+    assert kept.ready
+
+
+def test_a_selector_may_say_more_than_what_is_equal() -> None:
+    """By expressions, none at all, or one that is empty; what makes no sense is not taken for an empty one."""
+    raw: dict[str, Any] = {"metadata": {"namespace": "ns", "name": "b"}, "spec": {}}
+    assert kube_records.budget(raw).selector is None
+    raw["spec"]["selector"] = {}
+    assert kube_records.budget(raw).selector == ()
+    expressions: list[dict[str, Any]] = [
+        {"key": "app", "operator": "NotIn", "values": ["", "x"]},
+        {"key": "tier", "operator": "Exists"},
+    ]
+    raw["spec"]["selector"] = {"matchExpressions": expressions}
+    wanted = (Requirement("app", "NotIn", frozenset({"", "x"})), Requirement("tier", "Exists"))
+    assert kube_records.budget(raw).selector == wanted
+    senseless_ones: tuple[dict[str, Any], ...] = ({"operator": "Gt"}, {"values": "x"}, {"values": [1]})
+    for senseless in senseless_ones:
+        raw["spec"]["selector"] = {"matchExpressions": [expressions[0] | senseless]}
+        with pytest.raises((LookupError, ValueError)):
+            kube_records.budget(raw)
+
+
+def test_budgets_that_may_not_be_read_are_unknown(
+    cluster: Cluster, world: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right is optional; a 403 of a moment, where we have it, is asked again like any other."""
+    world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET poddisruptionbudgets")
+    with pytest.raises(Denied):
+        cluster.budgets()
+    monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
+    assert cluster.budgets() is None
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,13 @@ def test_each_phase_has_its_module() -> None:
     assert modules(phases) - {"look", "expected", "marking"} == {phase.name.lower() for phase in PHASES}
 
 
+#: What the modules of the stages share.
+SHARED = {"calm", "freshness", "knowing", "newcomers", "pods", "replicas", "serving", "steadiness", "stuck", "view"}
+
+
 def test_each_stage_has_its_module() -> None:
     """Every stage has one module of its name."""
     assert set(STAGES) == set(Stage)
     for stage, decide in STAGES.items():
         assert decide.__module__ == f"rollout.stages.{stage.name.lower()}"
-    besides = {"calm", "knowing", "newcomers", "pods", "serving", "steadiness", "stuck", "view"}
-    assert modules(stages) - besides == {stage.name.lower() for stage in Stage}
+    assert modules(stages) - SHARED == {stage.name.lower() for stage in Stage}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rollout.budget import BudgetSeen
 from rollout.machine import Phase, Stage
 from rollout.phases import PHASES
 from rollout.seen import Seen
@@ -89,6 +90,15 @@ def test_pods_past_the_cache(stage: Stage, changes: dict[str, Any], fresh: list[
     assert list(seen.fresh) == fresh
     assert read.count("pods_on") == len(fresh)
     assert all(one.node == name for name, there in seen.fresh.items() for one in there)
+
+
+@pytest.mark.parametrize(("stage", "asks"), [(Stage.WAITING, False), (Stage.DRAINING, True), (Stage.RELEASED, False)])
+def test_budgets_are_read_while_pods_leave(stage: Stage, *, asks: bool) -> None:
+    """Nobody else goes by them."""
+    toy = Toy.in_use()
+    toy.budget_ = (BudgetSeen("ns", "web", None),)
+    seen, read = look(Phase.DRAIN, toy, nodes=(row("i-o1", stage), row("i-o2")))
+    assert ("budgets" in read, seen.budgets) == (asks, toy.budget_ if asks else None)
 
 
 def test_pods_of_a_node_without_an_object() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rollout.budget import BudgetSeen, Requirement
 from rollout.effects import Cordon, Evict
 from rollout.machine import Stage
 from rollout.plan import Steady
@@ -15,7 +16,7 @@ from rollout.record import Record
 from rollout.seen import TO_BE_DELETED, NodeSeen, Seen, Taint, Unsteady
 from rollout.stages import decide
 from rollout.stages.steadiness import Steadiness, unsteady
-from tests.core.build import NOW, at, bare, looked, node, pod, record, row, seen, surged
+from tests.core.build import NOW, at, bare, looked, node, owned, pod, record, row, seen, surged
 
 JOURNAL = record(steady=Steady())
 ALL = ("o1", "o2", "n1", "n2")
@@ -127,3 +128,79 @@ def test_what_harms_nobody_goes_on() -> None:
 
 def _shaken(stage: Stage, things: tuple[Any, ...], now: datetime, began: datetime) -> Any:
     return replace(looked(stage, *things, now=now), unsteady=Unsteady("it shook", began, now))
+
+
+# ---- budgets
+
+
+WEB: dict[str, Any] = {"owner": owned("ReplicaSet", "web"), "labels": {"app": "web"}, "on": "o1"}
+PODS = (pod("w1", **WEB), pod("w2", **WEB), pod("w3", **WEB, ready=False))
+SHAKEN = Steadiness(Unsteady("it shook", NOW, NOW), NOW)
+
+
+def budget(healthy: int, expected: int = 3, name: str = "web", app: str = "web") -> BudgetSeen:
+    """What a budget says of the pods of an app."""
+    return BudgetSeen("ns", name, (Requirement("app", "In", frozenset({app})),), expected, healthy)
+
+
+def looking(seconds: float, *budgets: BudgetSeen, before: Steadiness = SHAKEN, pods: Any = PODS) -> Steadiness:
+    """One more look, in which nothing turned."""
+    world = seen(surged(), *pods, budgets=budgets)
+    before = replace(before, looked=at(seconds - 1))
+    return replace(before.after(world, JOURNAL, at(seconds), blind=False), turned={})
+
+
+STALE = "budget ns/web says that 3 of 3 pods are healthy, there are 2 of 3, until 12:03:00 UTC at most"
+
+
+def test_budgets_must_agree_in_two_looks() -> None:
+    """Else they say what was before the outage; what they said in between counts from the start."""
+    once = looking(50, budget(2))
+    assert why(once, at(60)).startswith("budget ns/web says that 2 of 3 pods are healthy, there are 2 of 3")
+    assert why(looking(55, budget(2), before=once), at(60)) == ""
+    late = looking(60, budget(3), before=once)
+    assert why(late, at(60)) == STALE
+    assert why(looking(61, budget(2), before=late), at(61))
+    assert why(looking(60, budget(2), before=looking(59, before=once)), at(60))
+
+
+def test_a_budget_that_never_agrees_is_waited_for_no_longer_than_two_minutes() -> None:
+    """Its controllers may want another number of pods than there are, or there is no time to wait at all."""
+    for seconds in (60, 100, 179):
+        assert why(looking(seconds, budget(3)), at(seconds)) == STALE
+    assert why(looking(180, budget(3)), at(180)) == ""
+    journal = record(steady=Steady(seconds=0))
+    assert why(looking(1, budget(3)), at(1), journal) == ""
+
+
+def test_what_shakes_again_begins_again() -> None:
+    """Two looks in which budgets agreed are from before."""
+    agreed = looking(55, budget(2), before=looking(50, budget(2)))
+    world = seen(surged(), *PODS, budgets=(budget(2),))
+    shaken = agreed.after(world, JOURNAL, at(86), blind=True)
+    assert shaken.budgets == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "pods", "fresh"),
+    [
+        pytest.param((budget(2),), PODS, True, id="as many pods, as many healthy ones"),
+        pytest.param((budget(2, expected=4),), PODS, False, id="it counts another number of pods"),
+        pytest.param((budget(2, expected=3),), (*PODS, pod("w4", **WEB, deleting=NOW)), True, id="one goes: as wanted"),
+        pytest.param((budget(2, expected=4),), (*PODS, pod("w4", **WEB, phase="Failed")), True, id="or as listed"),
+        pytest.param((budget(0, 0, name="x", app="x"),), PODS, True, id="it decides on nobody who must go"),
+        pytest.param((budget(9), budget(2, name="b")), [replace(one, node="n1") for one in PODS], True,
+                     id="its pods stay"),
+        pytest.param((), PODS, True, id="there is none"),
+    ],
+)  # fmt: skip
+def test_a_budget_is_compared_with_our_own_list(said: Any, pods: Any, *, fresh: bool) -> None:
+    """Of those that decide on a pod of a node that must go."""
+    twice = looking(56, *said, pods=pods, before=looking(55, *said, pods=pods))
+    assert (why(twice, at(60)) == "") is fresh
+
+
+def test_where_budgets_may_not_be_read_none_is_waited_for() -> None:
+    """What is not known cannot be compared."""
+    unread = SHAKEN.after(seen(surged(), *PODS, budgets=None), JOURNAL, at(60), blind=False)
+    assert why(replace(unread, turned={}), at(60)) == ""

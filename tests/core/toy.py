@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from rollout.budget import BudgetSeen
 from rollout.errors import Refused
 from rollout.mark import Mark
 from rollout.plan import Autoscaler, Sizes
@@ -51,6 +52,7 @@ class Toy:
     ends: dict[str, datetime] = field(default_factory=dict)
     autoscaler_: AutoscalerSeen | None = ON
     marker_: MarkerSeen | None = None
+    budget_: tuple[BudgetSeen, ...] | None = ()
     failing: str = ""
     asked: list[Asked] = field(default_factory=list)
     applied: list[Asked] = field(default_factory=list)
@@ -169,6 +171,9 @@ class Toy:
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         return tuple(pod for pod in self.pod_.values() if pod.node == node)
+
+    def budgets(self) -> tuple[BudgetSeen, ...] | None:
+        return self.budget_
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:  # noqa: ARG002 - there is one
         return self.autoscaler_

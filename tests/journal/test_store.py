@@ -16,7 +16,7 @@ from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes
 from rollout.ports import Outcome, Settled
-from rollout.record import LATE_SECONDS, Written
+from rollout.record import LATE_SECONDS, LEFT_WITHIN, Written
 from tests.journal.samples import (
     ARM,
     DELETE,
@@ -466,3 +466,32 @@ def test_two_writers(journal: SqlJournal, url: str) -> None:
         other.note(ID, "note", f"two {number}", NOW)
     assert other.verify(ID) == (7, ())
     other.close()
+
+
+# ---- who has left ---------------------------------------------------------------------------------------------------
+
+
+def drain(journal: SqlJournal) -> None:
+    while journal.load(ID).phase is not Phase.DRAIN:
+        journal.advance(ID, Advance("seen"), None, NOW)
+
+
+def test_who_left_lately_is_known_while_pods_leave(journal: SqlJournal) -> None:
+    """Done or on its way, with the time of the last request; what was not let go has not left."""
+    first, second, third = (replace(EVICT, uid=uid, service="demo/ReplicaSet web", ready=3) for uid in "abc")
+    intend(journal, first, second, third)
+    settle(journal, first)
+    journal.receive(ID, [receipt(third, "blocked", retry_at=later(2))])
+    assert journal.load(ID).left == ()
+    drain(journal)
+    assert [(one.effect, one.at) for one in journal.load(ID).left] == [(first, NOW), (second, NOW)]
+    intend(journal, third, now=later(9))
+    assert [one.at for one in journal.load(ID).left] == [NOW, NOW, later(9)]
+    intend(journal, DELETE, now=later(LEFT_WITHIN))
+    assert [one.effect for one in journal.load(ID).left] == [third, DELETE]
+
+
+def test_nobody_has_left_before_somebody_did(journal: SqlJournal) -> None:
+    """A drain that begins knows of nobody."""
+    drain(journal)
+    assert journal.load(ID).left == ()

@@ -1,0 +1,125 @@
+"""Replicas of one service without a disruption budget leave one at a time, across nodes and groups.
+
+Where a budget selects a pod, it alone decides. The next replica leaves when as many are Ready as before the one that
+left before it, which is not among them; after five minutes it leaves all the same. What was unready before is not
+waited for. It goes by the journal, so a process that begins knows who has just left; where budgets may not be read,
+every service counts as one without.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from rollout.decision import Step
+from rollout.effects import DeletePod, Effect, Evict
+from rollout.record import Left, Record
+from rollout.seen import PodSeen, Seen
+from rollout.stages.view import View
+
+#: Seconds for which the successor of a replica is waited for.
+REPLACED_WITHIN = 300.0
+#: Kinds of controllers, of whatever API group, that keep a number of like pods.
+_REPLICATED = {"ReplicaSet", "ReplicationController", "StatefulSet"}
+#: How a Deployment's label on its pods ends, whose value ends its ReplicaSet's name; Argo's Rollouts have a like one.
+_HASH = "pod-template-hash"
+
+
+def service(pod: PodSeen) -> str:
+    """Return whose replica a pod is, "" for a pod without a controller; all ReplicaSets of a Deployment are one."""
+    if pod.owner is None:
+        return ""
+    kind, name = pod.owner.kind, pod.owner.name
+    hashes = (value for label, value in pod.labels.items() if label.endswith(_HASH))
+    made_for = next((name.removesuffix(f"-{value}") for value in hashes if name.endswith(f"-{value}")), None)
+    return f"{pod.namespace}/{kind} {name}" if made_for is None else f"{pod.namespace}/Deployment {made_for}"
+
+
+def came_back(record: Record, pod: PodSeen) -> int:
+    """Return how often pods of its service have come back to its node, one after the other, since we took one off."""
+    owner, begun = service(pod), pod.created
+    if not owner or begun is None:
+        return 0
+    # Kubernetes tells the second in which a pod was made, and no more.
+    before = (one for one in record.left if one.at < begun + timedelta(seconds=1))
+    taken = (one.effect for one in before if (one.effect.service, one.effect.node) == (owner, pod.node))
+    return max((effect.came_back + 1 for effect in taken), default=0)
+
+
+@dataclass
+class Replicas:
+    """Who may leave at one tick. `left`: who did lately, and does at this tick."""
+
+    seen: Seen
+    record: Record
+    now: datetime
+    left: list[Left] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = list(self.record.left)
+
+    def grant(self, view: View | None, step: Step) -> Step:
+        """Return the step without the replicas whose turn it is not."""
+        pods = {pod.uid: pod for pod in view.leaving} if view else {}
+        asked = [(effect, self._asked(effect, pods)) for effect in step.effects]
+        effects: list[Effect] = []
+        waits: list[str] = []
+        for effect, pod in asked:
+            if pod is None or not isinstance(effect, Evict | DeletePod):
+                effects.append(effect)
+            elif why := self._awaited(pod):
+                waits.append(f"{pod.label} {why}")
+            else:
+                effects.append(self._leaves(effect, pod))
+        if not waits:
+            return replace(step, effects=tuple(effects))
+        return replace(step, effects=tuple(effects), waits_for="; ".join((step.waits_for, *waits)))
+
+    def _asked(self, effect: Effect, pods: Mapping[str, PodSeen]) -> PodSeen | None:
+        """Return the pod that would leave by an effect now; None where there is nothing to hold back."""
+        if not isinstance(effect, Evict | DeletePod):
+            return None
+        pod, row = pods.get(effect.uid), self.record.row(effect.key)
+        later = row is not None and (row.under_way or row.retry_at is None or self.now < row.retry_at)
+        return None if later or pod is None or pod.deleting else pod
+
+    def _awaited(self, pod: PodSeen) -> str:
+        """Say which successor this pod waits for, "" where it may leave."""
+        if pod.owner is None or pod.owner.kind not in _REPLICATED or self._has_a_budget(pod):
+            return ""
+        there = self._ready_of(service(pod))
+        for one in self._left_of(service(pod)):
+            until = one.at + timedelta(seconds=REPLACED_WITHIN)
+            if one.effect.uid != pod.uid and len(there) < one.effect.ready and self.now < until:
+                before = f"{len(there)} of {one.effect.ready} are Ready again"
+                return f"waits for the successor of {one.effect.name} ({before}), until {until:%H:%M:%S} UTC at most"
+        return ""
+
+    def _leaves(self, effect: Evict | DeletePod, pod: PodSeen) -> Evict | DeletePod:
+        """Note with the effect what its service was like before."""
+        owner = service(pod)
+        times = came_back(self.record, pod)
+        noted = replace(effect, service=owner, ready=len(self._ready_of(owner)), came_back=times)
+        self.left.append(Left(noted, self.now))
+        return noted
+
+    def _left_of(self, owner: str) -> list[Left]:
+        return [one for one in self.left if one.effect.service == owner]
+
+    def _ready_of(self, owner: str) -> set[str]:
+        """Return the pods of a service that are Ready, but for those that have left, whatever the watch says."""
+        return self._ready.get(owner, set()) - {one.effect.uid for one in self._left_of(owner)}
+
+    def _has_a_budget(self, pod: PodSeen) -> bool:
+        return any(budget.selects(pod.namespace, pod.labels) for budget in self.seen.budgets or ())
+
+    @cached_property
+    def _ready(self) -> dict[str, set[str]]:
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for pod in self.seen.pods:
+            if pod.owner and pod.ready and not (pod.finished or pod.deleting):
+                found[service(pod)].add(pod.uid)
+        return found

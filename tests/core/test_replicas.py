@@ -1,0 +1,260 @@
+"""Replicas of one service without a disruption budget leave one at a time; what comes back again and again stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from rollout.budget import BudgetSeen, Operator, Requirement
+from rollout.decision import Act, Decision, Halt, Step, Wait
+from rollout.effects import DeletePod, Evict
+from rollout.machine import Stage
+from rollout.phases import drain
+from rollout.plan import Sizes
+from rollout.record import Left, Record
+from rollout.seen import Owner, PodSeen
+from rollout.stages import draining
+from rollout.stages.replicas import service
+from tests.core.build import (
+    NOW,
+    at,
+    bare,
+    baseline,
+    looked,
+    new,
+    node,
+    node_group,
+    old,
+    owned,
+    pod,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+)
+
+CORDONED = (node("o1", "NoSchedule", unschedulable=True), node("o2", "NoSchedule", unschedulable=True))
+BOTH = (row("i-o1", Stage.DRAINING), row("i-o2", Stage.DRAINING))
+
+
+def web(name: str, on: str = "o1", kind: str = "ReplicaSet", **changes: Any) -> PodSeen:
+    """A replica of the service `web`."""
+    return pod(name, on, **{"owner": owned(kind, "web"), "labels": {"app": "web"}, **changes})
+
+
+def left(name: str = "w0", ready: int = 3, seconds: float = 0, node: str = "o1", **changes: Any) -> Left:
+    """A replica that left so many seconds after NOW, when so many were Ready."""
+    effect = Evict(namespace="ns", name=name, uid=f"uid-{name}", node=node, service="ns/ReplicaSet web", ready=ready)
+    return Left(replace(effect, **changes), at(seconds))
+
+
+def drained(*pods: PodSeen, now: datetime = NOW, journal: Record | None = None, **changes: Any) -> Decision:
+    """What DRAIN answers while both old nodes are being drained."""
+    budgets = changes.pop("budgets", ())
+    world = seen(surged(), *CORDONED, *pods, fresh=("o1", "o2"), budgets=budgets)
+    return drain.decide(world, journal or record(nodes=BOTH, **changes), now)
+
+
+def evicted(decision: Decision) -> list[str]:
+    """Which pods leave by it."""
+    effects = decision.effects if isinstance(decision, Act) else ()
+    return [effect.name for effect in effects if isinstance(effect, Evict | DeletePod)]
+
+
+def waits(decision: Decision) -> str:
+    """What the nodes wait for."""
+    assert isinstance(decision, Act | Wait)
+    return "; ".join(one.waits_for for one in decision.waits)
+
+
+ONE_ON_EACH = (web("w1"), web("w2", "o2"), web("w3", "n1"))
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "ReplicationController"])
+def test_replicas_leave_one_at_a_time_across_nodes(kind: str) -> None:
+    """At one tick one leaves; its effect says how many were Ready before, itself among them."""
+    decision = drained(*(replace(one, owner=owned(kind, "web")) for one in ONE_ON_EACH), bare("b", on="o2"))
+    assert evicted(decision) == ["w1", "b"]
+    assert isinstance(decision, Act)
+    assert isinstance(decision.effects[0], Evict)
+    assert (decision.effects[0].service, decision.effects[0].ready) == (f"ns/{kind} web", 3)
+
+
+def test_replicas_leave_one_at_a_time_across_groups() -> None:
+    """Each group drains by itself; a service that stands in both is one all the same."""
+    other = surged(old("p1"), name="h")
+    rows = (*BOTH[:1], row("i-p1", Stage.DRAINING, group="h"))
+    journal = record(nodes=rows, groups=(node_group(), node_group("h")))
+    baselines = (*journal.plan.baselines, baseline("h", Sizes(0, 0, 1)))
+    journal = replace(journal, plan=replace(journal.plan, baselines=baselines))
+    closed = (CORDONED[0], node("p1", "NoSchedule", unschedulable=True))
+    ours = surged(old("o1"), new("n1"), new("n2"))
+    world = seen(ours, other, *closed, web("w1"), web("w2", "p1"), fresh=("o1", "p1"), budgets=())
+    assert evicted(drain.decide(world, journal, NOW)) == ["w1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "who"),
+    [
+        pytest.param(None, "bare", id="pods without a controller"),
+        pytest.param("Runner", "of their own", id="controllers of which nothing is known"),
+    ],
+)
+def test_only_replicas_wait_for_each_other(kind: str | None, who: str) -> None:
+    """Others have no successor that could be waited for."""
+    owner = owned(kind, who) if kind else None
+    assert evicted(drained(*(replace(one, owner=owner) for one in ONE_ON_EACH))) == ["w1", "w2"]
+
+
+#: What was Ready before w0 left: three, and so many are Ready beside it now.
+TWO, THREE = (web("w1"), web("w2", "n1")), (web("w1"), web("w2", "n1"), web("w3", "n2"))
+NOT_YET = web("w3", "n2", ready=False)
+
+
+@pytest.mark.parametrize(
+    ("pods", "journal", "now", "leaves"),
+    [
+        pytest.param(TWO, {"left": (left(),)}, at(299), [], id="its successor is not there"),
+        pytest.param((*TWO, NOT_YET), {"left": (left(),)}, at(299), [], id="or not Ready"),
+        pytest.param((*TWO, web("w3", "n2", deleting=NOW)), {"left": (left(),)}, at(9), [], id="or on its way out"),
+        pytest.param((*TWO, web("w3", "n2", phase="Failed")), {"left": (left(),)}, at(9), [], id="or has failed"),
+        pytest.param((*TWO, web("w0", "n2")), {"left": (left(),)}, at(9), [], id="the watch has not heard of it yet"),
+        pytest.param(THREE, {"left": (left(),)}, at(9), ["w1"], id="it is Ready elsewhere"),
+        pytest.param(TWO, {"left": (left(),)}, at(300), ["w1"], id="after five minutes all the same"),
+        pytest.param(TWO, {"left": (left(ready=2),)}, at(9), ["w1"], id="no more were Ready before"),
+        pytest.param(TWO, {"left": (left(service="ns/ReplicaSet other"),)}, at(9), ["w1"], id="of another service"),
+    ],
+)
+def test_the_next_leaves_when_the_one_before_is_ready_elsewhere(
+    pods: tuple[PodSeen, ...], journal: dict[str, Any], now: datetime, leaves: list[str]
+) -> None:
+    """As many are Ready as before, without the one that left; the journal tells who that was."""
+    decision = drained(*pods, now=now, **journal)
+    assert evicted(decision) == leaves
+    if not leaves:
+        assert "waits for the successor of w" in waits(decision)
+
+
+def test_after_the_deadline_still_one_by_one() -> None:
+    """Protected ones too, and whatever the time."""
+    jobs = record(nodes=BOTH, protected=replace(record().plan.settings.protected, kinds=("ReplicaSet",)))
+    assert evicted(drained(*ONE_ON_EACH, now=at(7300))) == ["w1"]
+    assert evicted(drained(*ONE_ON_EACH, now=at(7300), journal=jobs)) == ["w1"]
+    assert evicted(drained(*ONE_ON_EACH, now=at(9000), left=(left(ready=4, seconds=8990),))) == []
+
+
+def test_a_no_or_a_pause_holds_nobody_up() -> None:
+    """The pod whose eviction is not sent at this tick has not left; one that is on its way has."""
+    eviction = Evict(namespace="ns", name="w1", uid="uid-w1", node="o1", occasion="0")
+    paused = unsettled(eviction, "blocked", retry_at=at(20))
+    assert evicted(drained(*ONE_ON_EACH, unsettled=(paused,))) == ["w1", "w2"]
+    sent: dict[str, Any] = {"unsettled": (unsettled(eviction),), "left": (left("w1"),)}
+    assert evicted(drained(*ONE_ON_EACH, **sent)) == ["w1"]
+    again: dict[str, Any] = {"unsettled": (paused,), "left": (left("w2", seconds=19),)}
+    assert evicted(drained(web("w1"), web("w3", "n1"), now=at(20), **again)) == []
+
+
+def test_one_that_goes_already_is_no_other() -> None:
+    """To end it at once when its kubelet is stuck needs nobody's successor."""
+    stuck = web("w1", deleting=at(8000))
+    decision = drained(stuck, web("w2", "n1"), now=at(9000), left=(left("w1", seconds=7970),), on_blocked="force")
+    assert evicted(decision) == ["w1"]
+
+
+APP = BudgetSeen("ns", "web", (Requirement("app", "In", frozenset({"web"})),))
+
+
+@pytest.mark.parametrize(
+    ("budgets", "leaves"),
+    [
+        pytest.param((APP,), ["w1", "w2"], id="a budget selects them: it alone decides"),
+        pytest.param((replace(APP, selector=()),), ["w1", "w2"], id="an empty selector takes all of its namespace"),
+        pytest.param((replace(APP, selector=None),), ["w1"], id="none takes nobody"),
+        pytest.param((replace(APP, namespace="other"),), ["w1"], id="it is of another namespace"),
+        pytest.param((replace(APP, selector=(Requirement("app", "Exists"), Requirement("x", "Exists"))),), ["w1"],
+                     id="it selects others"),
+        pytest.param(None, ["w1"], id="nobody knows the budgets"),
+    ],
+)  # fmt: skip
+def test_where_a_budget_selects_them_it_alone_decides(budgets: Any, leaves: list[str]) -> None:
+    """The API server is asked for both, and says which may go."""
+    assert evicted(drained(*ONE_ON_EACH, budgets=budgets)) == leaves
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "takes"),
+    [
+        ("In", {"web"}, (True, False, False)),
+        ("NotIn", {"web"}, (False, True, True)),
+        ("Exists", (), (True, True, False)),
+        ("DoesNotExist", (), (False, False, True)),
+    ],
+)
+def test_a_selector_takes_labels_as_kubernetes_says(operator: Operator, values: Any, takes: tuple[bool, ...]) -> None:
+    """By value, by another value, and where there is no such label."""
+    it = Requirement("app", operator, frozenset(values))
+    assert tuple(it.takes(labels) for labels in ({"app": "web"}, {"app": "x"}, {})) == takes
+
+
+@pytest.mark.parametrize(
+    ("owner", "labels", "named"),
+    [
+        (None, {}, ""),
+        (owned("ReplicaSet", "web-5f"), {"pod-template-hash": "5f"}, "ns/Deployment web"),
+        (owned("ReplicaSet", "web-5f"), {"rollouts-pod-template-hash": "5f"}, "ns/Deployment web"),
+        (owned("ReplicaSet", "web-5f"), {"pod-template-hash": "77"}, "ns/ReplicaSet web-5f"),
+        (owned("StatefulSet", "db"), {}, "ns/StatefulSet db"),
+    ],
+)
+def test_all_replica_sets_of_a_deployment_are_one_service(
+    owner: Owner | None, labels: dict[str, str], named: str
+) -> None:
+    """In the midst of an update a Deployment has two of them."""
+    assert service(bare(owner=owner, labels=labels)) == named
+
+
+# ---- what comes back to a closed node
+
+
+def back(*before: Left, created: float = 10, now: float = 12, **changes: Any) -> Step:
+    """What its node answers to a pod that is there once more."""
+    there = web("w9", created=at(created), **changes)
+    return draining.decide(looked(Stage.DRAINING, CORDONED[0], there, now=at(now), left=before))
+
+
+def test_how_often_a_pod_came_back_is_noted_with_its_eviction() -> None:
+    """One after the other, on this node; replicas that were there from the start have not come back."""
+    before = (left("w0", seconds=10.5, came_back=1), left("w5", node="o2", came_back=5))
+    for created, times in ((at(10), 2), (at(9), 0), (None, 0)):
+        decision = drained(web("w9", created=created), web("w3", "n1"), web("w4", "n1"), now=at(400), left=before)
+        assert isinstance(decision, Act)
+        assert [effect.came_back for effect in decision.effects if isinstance(effect, Evict)] == [times]
+
+
+def test_what_comes_back_again_and_again_is_not_evicted_any_more() -> None:
+    """The node waits with the reason, and a person must act once budgets had their time too."""
+    assert back(left(came_back=1)).effects
+    often = back(left(came_back=2))
+    assert (often.effects, often.trigger, often.halt) == ((), None, None)
+    assert "w9 of ReplicaSet web tolerates a closed node and has come back 3 times" in often.waits_for
+    late = back(left(came_back=2, seconds=8090), created=8095, now=8100)
+    assert isinstance(late.halt, Halt)
+    assert "has come back 3 times" in late.halt.why
+    assert late.halt.hint.startswith("take its toleration of everything from it, or scale it to 0")
+
+
+def test_one_of_a_protected_kind_is_not_killed_again_and_again_either() -> None:
+    """After the deadline a Job's pod that returns would lose its work each time."""
+    before = left(service="ns/Job job", came_back=2, seconds=7290)
+    it = looked(Stage.DRAINING, CORDONED[0], pod(created=at(7295)), now=at(7300), left=(before,))
+    assert draining.decide(it).effects == ()
+    assert draining.decide(replace(it, record=replace(it.record, left=()))).effects
+
+
+def test_one_that_goes_is_waited_for() -> None:
+    """It will not be there again by itself."""
+    assert "ends" in back(left(came_back=2), deleting=at(30)).waits_for
