@@ -83,6 +83,10 @@ class Deployment(Named):
     startup: DurationRange = Range(3, 15)
 
 
+class StatefulSet(Deployment):
+    """A StatefulSet: its pods have ordinal names, and begin one after the other."""
+
+
 class DaemonSet(Named):
     """A DaemonSet: one pod on every node that its node selector fits."""
 
@@ -124,6 +128,7 @@ class Workloads(Part):
 
     jobs: tuple[Jobs, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    statefulsets: tuple[StatefulSet, ...] = ()
     daemonsets: tuple[DaemonSet, ...] = ()
     pods: tuple[Pods, ...] = ()
     mirror_pods: tuple[MirrorPod, ...] = ()

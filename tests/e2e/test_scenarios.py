@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,14 @@ def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: 
     result = simulated.start()
     assert result.code == 0, result
     assert "left as it is" not in result.out, result
+    is_proven(simulated)
+
+
+def test_replicas_without_a_budget_leave_one_at_a_time(world: Worlds) -> None:
+    """Of a Deployment and of a StatefulSet, on two groups that drain side by side."""
+    simulated = world(str(Path(__file__).parent / "worlds/replicas.yaml"))
+    result = simulated.start()
+    assert result.code == 0, result
     is_proven(simulated)
 
 

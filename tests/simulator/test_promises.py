@@ -48,7 +48,7 @@ def test_a_rollout_done_right_keeps_all_promises_and_checks_each(quiet: World) -
 
 def test_a_promise_without_a_check_is_broken(quiet: World) -> None:
     """Nothing was done, so nothing was promised and kept."""
-    assert set(violations(quiet)) == {1, 2, 3, 4, 5, 6, 10, 12}
+    assert set(violations(quiet)) == {1, 2, 3, 4, 5, 6, 10, 12, 13}
     assert violations(quiet)[1] == ["never put to the test: 0 checks"]
 
 
@@ -462,3 +462,44 @@ def test_changes_of_the_world_are_not_ours(quiet: World) -> None:
 def test_the_judges_hear_nothing_before_the_first_client() -> None:
     """The warm-up of a whole scenario leaves every promise unchecked."""
     assert all(promise.as_json()["checks"] == 0 for promise in promises.check(shipped("plain")))
+
+
+SLOW: dict[str, Any] = {**WEB, "startup": "400s"}
+BUDGET: dict[str, Any] = {"name": "web", "selector": {"app": "web"}, "max_unavailable": 2}
+
+
+@pytest.mark.parametrize(
+    ("workloads", "seconds", "broken"),
+    [
+        pytest.param({"deployments": [SLOW]}, 0, True, id="together"),
+        pytest.param({"statefulsets": [{**SLOW, "startup": "90s"}]}, 0, True, id="of a StatefulSet"),
+        pytest.param({"deployments": [{**SLOW, "startup": "30s"}]}, 60, False, id="the first is Ready elsewhere"),
+        pytest.param({"deployments": [SLOW]}, 200, True, id="it is not yet"),
+        pytest.param({"deployments": [SLOW]}, 270, False, id="that was waited for long enough"),
+        pytest.param({"deployments": [SLOW], "budgets": [BUDGET]}, 0, False, id="their budget says yes"),
+        pytest.param({"pods": [{"name": "web", "count": 2}]}, 0, False, id="nobody replaces them"),
+    ],
+)
+def test_to_take_two_replicas_together_breaks_promise_13(
+    workloads: dict[str, Any], seconds: float, *, broken: bool
+) -> None:
+    """Without a budget, and before another pod of their service became Ready."""
+    there = world(workloads=workloads)
+    client, (first, second) = Client(there), pods_of(there, "web")[:2]
+    client.delete_pod(first)
+    passes(there, seconds)
+    client.delete_pod(second)
+    found = violations(there).get(13, [])
+    assert bool(found) == broken
+    assert not broken or "another replica of web" in found[0]
+
+
+def test_a_replica_that_is_not_ready_is_no_loss() -> None:
+    """It serves nobody; the next one is the first that is taken."""
+    there = world(workloads={"deployments": [WEB]})
+    first, second = pods_of(there, "web")[:2]
+    there.not_ready([first["spec"]["nodeName"]], 100)
+    client = Client(there)
+    for pod in (first, second):
+        client.delete_pod(pod)
+    assert 13 not in violations(there)

@@ -300,6 +300,32 @@ def test_jobs_come_at_their_time_one_after_the_other() -> None:
 # -- Deployments, DaemonSets, mirror pods
 
 
+def test_a_stateful_set_makes_the_same_pod_again_one_after_the_other() -> None:
+    """Of ordinal names; the next begins when all before it are Ready, and a name comes back when its pod is gone."""
+    one = world(workloads={"statefulsets": [{"name": "db", "replicas": 3, "startup": "10s", "stop": "5s"}]})
+
+    def names() -> list[str]:
+        return sorted(pod["metadata"]["name"] for pod in pods_of(one, "db"))
+
+    assert names() == ["db-0", "db-1", "db-2"]
+    made = {pod["metadata"]["name"]: pod["metadata"] for pod in pods_of(one, "db")}
+    assert made["db-1"]["labels"]["apps.kubernetes.io/pod-index"] == "1"
+    one.store.delete("pods", "default", "db-0")
+    one.store.delete("pods", "default", "db-1")
+    passes(one, 4)
+    assert {pod["metadata"]["uid"] for pod in pods_of(one, "db")} == {meta["uid"] for meta in made.values()}
+    passes(one, 4)
+    assert names() == ["db-0", "db-2"]
+    passes(one, 30)
+    found = one.store.get("statefulsets", "default", "db")
+    assert found is not None
+    assert (names(), found["status"]["readyReplicas"]) == (["db-0", "db-1", "db-2"], 3)
+    with one.log.acting("world", "scale", 0):
+        one.store.mutate("statefulsets", "default", "db", lambda obj: obj["spec"].update(replicas=1))
+    passes(one, 10)
+    assert names() == ["db-0"]
+
+
 def test_a_deployment_keeps_its_replicas_through_one_replica_set() -> None:
     """Evicted pods are replaced, and scaling goes both ways."""
     one = world(workloads={"deployments": [{"name": "web", "replicas": 3}]})

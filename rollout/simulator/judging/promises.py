@@ -6,14 +6,15 @@ failure. The numbers are those of the design; 7, 8, 9 and 11 need the tool's jou
 
 from __future__ import annotations
 
-from abc import ABC
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rollout.simulator.clock import iso
 from rollout.simulator.judging.baseline import Baseline
 from rollout.simulator.judging.facts import is_ready, ours, takes_new_pods
+from rollout.simulator.judging.promise import Promise
 from rollout.simulator.judging.protection import Protection
+from rollout.simulator.judging.replicas import OneReplicaAtATime
 from rollout.simulator.judging.report import report
 from rollout.simulator.world import pods
 
@@ -25,38 +26,6 @@ if TYPE_CHECKING:
     from rollout.simulator.world.world import World
 
 __all__ = ["Promise", "Promises", "check", "report"]
-
-
-class Promise(ABC):
-    """One promise: how often it was looked at, and each time that it was broken."""
-
-    number: ClassVar[int]
-    text: ClassVar[str]
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.checks = 0
-        self.violations: list[str] = []
-
-    def see(self, seen: Seen) -> None:  # noqa: B027 - some promises are judged at the end only
-        """Judge a change at its moment."""
-
-    def at_the_end(self) -> tuple[int, list[str]]:
-        """Checks and violations that only the end shows, if now is the end."""
-        return 0, []
-
-    def check(self, at: float, *, kept: bool, broken: str) -> None:
-        """Count one look; ``broken`` says what is wrong if the promise is not ``kept``."""
-        self.checks += 1
-        if not kept:
-            self.violations.append(f"{iso(at)} {broken}")
-
-    def as_json(self) -> dict[str, Any]:
-        """The promise as the control listener shows it."""
-        checks, violations = self.at_the_end()
-        checks += self.checks
-        broken = [*self.violations, *violations] or ([] if checks else ["never put to the test: 0 checks"])
-        return {"number": self.number, "text": self.text, "checks": checks, "violations": broken}
 
 
 class JobsLive(Promise):
@@ -330,6 +299,7 @@ class Promises:
             OnceOnly(facts),
             OneVersion(facts),
             EndsInTime(facts),
+            OneReplicaAtATime(facts),
         ]
         if not facts.scenario.settings.get("taint", {}).get("early"):
             self.all.append(JobsFindNodes(facts))

@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.simulator.fields import Range
-    from rollout.simulator.scenario import Autoscaler, Budget, DaemonSet, Deployment, Jobs, Named, Pods
+    from rollout.simulator.scenario import (
+        Autoscaler,
+        Budget,
+        DaemonSet,
+        Deployment,
+        Jobs,
+        Named,
+        Pods,
+        StatefulSet,
+    )
     from rollout.simulator.world.pods import Object
 
 
@@ -37,6 +46,12 @@ def deployment(workload: Deployment) -> Object:
             "template": _template(workload, labels, {pods.STARTUP: _text(workload.startup)}),
         },
     }
+
+
+def stateful_set(workload: StatefulSet) -> Object:
+    """The StatefulSet, selected by its ``app`` label; it has no volumes."""
+    made = deployment(workload)
+    return {"metadata": made["metadata"], "spec": {**made["spec"], "serviceName": workload.name}}
 
 
 def autoscaler(settings: Autoscaler) -> Object:

@@ -26,6 +26,7 @@ from rollout.simulator.world.kubelet import Kubelet
 from rollout.simulator.world.nodes import Nodes
 from rollout.simulator.world.pods import PodIndex
 from rollout.simulator.world.scheduler import Scheduler
+from rollout.simulator.world.stateful import StatefulSetController
 from rollout.simulator.world.trouble import Troubles
 from rollout.simulator.world.workloads import DaemonSetController, DeploymentController, JobController
 
@@ -61,7 +62,7 @@ class World:
         self.troubles = Troubles(clock)
         self.scheduler = Scheduler(clock, store)
         index = PodIndex(store)
-        for controller in (JobController, DeploymentController, DaemonSetController):
+        for controller in (JobController, DeploymentController, StatefulSetController, DaemonSetController):
             controller(clock, store, index, seed)
         self.kubelet = Kubelet(clock, store, self.troubles, seed)
         self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
@@ -220,6 +221,8 @@ def _deploy(world: World) -> None:
         store.create("deployments", manifests.autoscaler(world.scenario.autoscaler))
     for deployment in workloads.deployments:
         store.create("deployments", manifests.deployment(deployment))
+    for stateful_set in workloads.statefulsets:
+        store.create("statefulsets", manifests.stateful_set(stateful_set))
     for daemon_set in workloads.daemonsets:
         store.create("daemonsets", manifests.daemon_set(daemon_set))
     for budget in workloads.budgets:
