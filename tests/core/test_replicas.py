@@ -236,10 +236,10 @@ def test_how_often_a_pod_came_back_is_noted_with_its_eviction() -> None:
 
 
 def test_what_comes_back_again_and_again_is_not_evicted_any_more() -> None:
-    """The node waits with the reason, and a person must act once budgets had their time too."""
+    """The node waits with the reason, in nobody's way, and a person must act once budgets had their time too."""
     assert back(left(came_back=1)).effects
     often = back(left(came_back=2))
-    assert (often.effects, often.trigger, often.halt) == ((), None, None)
+    assert (often.effects, often.trigger, often.halt, often.stuck) == ((), None, None, True)
     assert "w9 of ReplicaSet web tolerates a closed node and has come back 3 times" in often.waits_for
     late = back(left(came_back=2, seconds=8090), created=8095, now=8100)
     assert isinstance(late.halt, Halt)
