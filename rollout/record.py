@@ -20,7 +20,9 @@ from rollout.plan import Node, Plan
 EffectState = Literal["intended", "unknown", "not_sent", "not_applied", "blocked", "rejected", "done"]
 
 #: Seconds for which a request without an answer may still arrive: AWS takes a signed one for five minutes
-#: (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html), and clocks differ a little.
+#: (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html), and clocks differ a little. One to Kubernetes
+#: is not signed, but lives for less: our client closes its connection after 10 s, and the API server ends what it has
+#: begun after a minute (kube-apiserver's --request-timeout).
 LATE_SECONDS = 330.0
 
 
@@ -50,6 +52,14 @@ class EffectRow:
     def under_way(self) -> bool:
         """It may have been applied: nothing else may be sent in its place."""
         return self.state in {"intended", "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A request of ours that was not answered: until then it may arrive, and write what it writes."""
+
+    effect: Effect
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +96,9 @@ class Record:
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
-    was taken over may still be on its way; None if there is none. `late_until`: the same of our own requests that were
-    not answered, known in RESTORE only. `left`: the pods that left lately, oldest first, known in DRAIN only.
-    `journal`: the database that it was read from.
+    was taken over may still be on its way; None if there is none. `late`: requests of this rollout that were not
+    answered, and may arrive yet or might have until a while ago. `left`: the pods that left lately, oldest first, known
+    in DRAIN only. `journal`: the database that it was read from.
     """
 
     id: str
@@ -106,9 +116,14 @@ class Record:
     written: Mapping[str, Written] = field(default_factory=dict)
     epoch: int | None = None
     calm_from: datetime | None = None
-    late_until: datetime | None = None
+    late: tuple[Late, ...] = ()
     left: tuple[Left, ...] = ()
     journal: str = ""
+
+    @property
+    def late_until(self) -> datetime | None:
+        """Until when any request without an answer may still arrive; None if none may."""
+        return max((late.until for late in self.late), default=None)
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""

@@ -53,7 +53,7 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
     moves = _moving(decision, effects)
     if effects or moves or decision.nodes:
         return replace(decision, effects=effects, moves=moves)
-    return blocked or Wait(_next_look(decision, record, now), decision.why, decision.waits)
+    return blocked or Wait(_next_look(decision, record, now), _why(decision, record, now), decision.waits)
 
 
 def unclear(record: Record, now: datetime) -> Halt | None:
@@ -74,11 +74,11 @@ def _moving(decision: Act, leaving: tuple[Effect, ...]) -> tuple[Move, ...]:
 
 
 def _believed_from(row: EffectRow) -> datetime:
-    """A request that was not answered may arrive minutes later: what takes off sizes, or writes them, waits for that.
+    """A request that was not answered may arrive minutes later: what is not absolute would count twice, and waits.
 
-    Everything else sets what would be set again; only RESTORE sets it back, and waits too (`Record.late_until`).
+    Everything else may be sent again: it writes the same. What would write something else waits (`_late`).
     """
-    if row.answered is None and row.effect.serial:
+    if row.answered is None and isinstance(row.effect, Terminate):
         return row.intended + timedelta(seconds=LATE_SECONDS)
     return (row.answered or row.intended) + timedelta(seconds=_stale_after(row.effect))
 
@@ -88,11 +88,26 @@ def _stale_after(effect: Effect) -> float:
 
 
 def _may_leave(effect: Effect, record: Record, now: datetime) -> bool:
-    """An effect leaves if no other on the same thing is under way, and its pause is over."""
+    """It leaves if no other on the same thing is under way, nothing late would undo it, and its pause is over."""
+    if _late(effect, record, now):
+        return False
     row = record.row(effect.key)
     if row is None:
         return not any(other.under_way and _same_thing(other.effect, effect) for other in record.unsettled)
     return not row.under_way and row.retry_at is not None and now >= row.retry_at
+
+
+def _late(effect: Effect, record: Record, now: datetime) -> datetime | None:
+    """Return until when an older request may arrive, and undo what this effect writes; None if none may."""
+    times = (late.until for late in record.late if now < late.until and late.effect.undoes(effect))
+    return max(times, default=None)
+
+
+def _why(decision: Act, record: Record, now: datetime) -> str:
+    times = [until for effect in decision.effects if (until := _late(effect, record, now))]
+    if not times:
+        return decision.why
+    return f"{decision.why}, not before {max(times):%H:%M:%S} UTC: until then an older request may arrive and undo it"
 
 
 def _same_thing(one: Effect, other: Effect) -> bool:

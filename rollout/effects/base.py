@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rollout.seen import Seen
@@ -36,6 +36,31 @@ class Base:
     def serial(self) -> bool:
         """Absolute values may be written side by side; what is not absolute may not."""
         return False
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        """The fields that its request writes, each of one thing of the world, with the value that it leaves there.
+
+        Sent again it leaves the same, but for what is not absolute.
+        """
+        raise NotImplementedError
+
+    @property
+    def guarded(self) -> bool:
+        """Its request names the resourceVersion that it changes: arriving after a newer one it is refused."""
+        return False
+
+    def undoes(self, newer: Base) -> bool:
+        """Tell whether a request of this effect that arrives late would undo what a newer one wrote.
+
+        One key stands for one request at a time: what another request of it wrote besides is not forgotten either.
+        """
+        if self.guarded:
+            return False
+        mine, theirs = self.writes, newer.writes
+        if self.key == newer.key:
+            return mine != theirs
+        return any(mine[field] != theirs[field] for field in mine.keys() & theirs.keys())
 
     def landed(self, seen: Seen) -> Landed:
         """Tell whether the world shows this effect."""

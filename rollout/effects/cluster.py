@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +26,10 @@ class CreateMarker(Base):
     def target(self) -> str:
         return "marker"
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {"marker": self.rollout_id}  # refused while there is one; what it says follows in updates
+
     def landed(self, seen: Seen) -> Landed:
         return seen.marker is not None and seen.marker.rollout_id == self.rollout_id
 
@@ -42,6 +46,14 @@ class UpdateMarker(Base):
     def target(self) -> str:
         return "marker"
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {"what the marker says": self.mark}
+
+    @property
+    def guarded(self) -> bool:
+        return True
+
     def landed(self, seen: Seen) -> Landed:
         return seen.marker is not None and seen.marker.mark == self.mark
 
@@ -56,6 +68,10 @@ class DeleteMarker(Base):
     @property
     def target(self) -> str:
         return "marker"
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {"marker": None}
 
     def landed(self, seen: Seen) -> Landed:
         return seen.marker is None or seen.marker.uid != self.uid
@@ -75,6 +91,14 @@ class StopAutoscaler(Base):
     def target(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"replicas of {self.target}": 0}
+
+    @property
+    def guarded(self) -> bool:
+        return True
+
     def landed(self, seen: Seen) -> Landed:
         return _autoscaler(seen, lambda a: a.replicas == 0 and a.rollout_id == self.rollout_id)
 
@@ -92,6 +116,14 @@ class StartAutoscaler(Base):
     @property
     def target(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"replicas of {self.target}": self.replicas}
+
+    @property
+    def guarded(self) -> bool:
+        return True
 
     def landed(self, seen: Seen) -> Landed:
         return _autoscaler(seen, lambda a: a.rollout_id is None)

@@ -5,6 +5,7 @@ All set absolute values, but for `Terminate`, which takes one off desired: it le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +40,10 @@ class SetReference(OnGroup):
     before: tuple[TemplateUse, ...]
     uses: tuple[TemplateUse, ...]
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"template of {self.group} {use.slot}": (use.template_id, use.reference) for use in self.uses}
+
     def shows(self, group: GroupSeen) -> Landed:
         return all(use in group.uses for use in self.uses)
 
@@ -64,6 +69,16 @@ class Resize(OnGroup):
         value: int = getattr(self.sizes, name)
         return None if value == getattr(self.before, name) else value
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        changes = {
+            "MinSize": self.changed("minimum"),
+            "DesiredCapacity": self.changed("desired"),
+            "MaxSize": self.changed("maximum"),
+            "NewInstancesProtectedFromScaleIn": self.protect_new,
+        }
+        return {f"{field} of {self.group}": value for field, value in changes.items() if value is not None}
+
     def shows(self, group: GroupSeen) -> Landed:
         now = group.sizes
         sized = (
@@ -81,6 +96,10 @@ class SetCapacityRebalance(OnGroup):
     kind: Literal["set-capacity-rebalance"] = "set-capacity-rebalance"
     enabled: bool
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"CapacityRebalance of {self.group}": self.enabled}
+
     def shows(self, group: GroupSeen) -> Landed:
         return group.capacity_rebalance == self.enabled
 
@@ -92,6 +111,10 @@ class Suspend(OnGroup):
     kind: Literal["suspend"] = "suspend"
     processes: tuple[str, ...]
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"{name} of {self.group}": "suspended" for name in self.processes}
+
     def shows(self, group: GroupSeen) -> Landed:
         return group.suspended.issuperset(self.processes)
 
@@ -102,6 +125,10 @@ class Resume(OnGroup):
 
     kind: Literal["resume"] = "resume"
     processes: tuple[str, ...]
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"{name} of {self.group}": "resumed" for name in self.processes}
 
     def shows(self, group: GroupSeen) -> Landed:
         return group.suspended.isdisjoint(self.processes)
@@ -120,6 +147,10 @@ class Protect(OnGroup):
         verb = "on" if self.protected else "off"
         more = f"+{len(self.instance_ids) - 1}" if len(self.instance_ids) > 1 else ""
         return f"{self.group}/{self.instance_ids[0]}{more}={verb}"
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"protection of {one}": self.protected for one in self.instance_ids}
 
     def shows(self, group: GroupSeen) -> Landed:
         wanted = set(self.instance_ids)
@@ -144,6 +175,14 @@ class Terminate(OnGroup):
     @property
     def serial(self) -> bool:
         return True
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"DesiredCapacity of {self.group}": self.desired_before - 1}
+
+    def undoes(self, newer: Base) -> bool:
+        # It is not absolute: one that is late takes off one more, from whatever stands there by then.
+        return not self.writes.keys().isdisjoint(newer.writes)
 
     def shows(self, group: GroupSeen) -> Landed:
         instance = next((i for i in group.instances if i.id == self.instance_id), None)

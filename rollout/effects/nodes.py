@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,10 @@ class OnNode(Base):
     def target(self) -> str:
         return self.node
 
+    @property
+    def guarded(self) -> bool:
+        return True
+
     def shows(self, node: NodeSeen) -> bool:
         """Tell whether the node carries this effect."""
         raise NotImplementedError
@@ -38,6 +43,10 @@ class HoldNode(OnNode):
     kind: Literal["hold-node"] = "hold-node"
     before: str | None
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"scale-down-disabled of {self.uid}": ("true", self.before)}
+
     def shows(self, node: NodeSeen) -> bool:
         return node.held == "true" and node.held_before is not None
 
@@ -48,6 +57,10 @@ class UnholdNode(OnNode):
 
     kind: Literal["unhold-node"] = "unhold-node"
     restore: str | None
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"scale-down-disabled of {self.uid}": self.restore}
 
     def shows(self, node: NodeSeen) -> bool:
         return node.held_before is None
@@ -66,6 +79,10 @@ class TaintNode(OnNode):
     def target(self) -> str:
         return f"{self.node}={self.effect}"
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"taint {self.taint_key} of {self.uid}": self.effect}
+
     def shows(self, node: NodeSeen) -> bool:
         return node.tainted(self.taint_key) == self.effect
 
@@ -77,6 +94,10 @@ class UntaintNode(OnNode):
     kind: Literal["untaint-node"] = "untaint-node"
     taint_key: str
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"taint {self.taint_key} of {self.uid}": None}
+
     def shows(self, node: NodeSeen) -> bool:
         return node.tainted(self.taint_key) is None
 
@@ -87,6 +108,10 @@ class Cordon(OnNode):
 
     kind: Literal["cordon"] = "cordon"
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"unschedulable of {self.uid}": True}
+
     def shows(self, node: NodeSeen) -> bool:
         return node.unschedulable
 
@@ -96,6 +121,10 @@ class Uncordon(OnNode):
     """Make a node that we cordoned schedulable again."""
 
     kind: Literal["uncordon"] = "uncordon"
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"unschedulable of {self.uid}": False}
 
     def shows(self, node: NodeSeen) -> bool:
         return not node.unschedulable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,10 @@ class OnPod(Base):
     def target(self) -> str:
         # The uid alone is unique: a StatefulSet's next pod has the same name.
         return f"{self.namespace}/{self.name}/{self.uid}"
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"pod {self.uid}": "gone"}
 
     def ended_by_itself(self, seen: Seen) -> bool:
         return _ended_by_itself(_found(seen, self.node, self.uid))
@@ -76,6 +81,10 @@ class DeleteJob(Base):
     @property
     def target(self) -> str:
         return f"{self.namespace}/{self.name}/{self.pod_uid}"
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"Job {self.job_uid}": "gone", f"pod {self.pod_uid}": "gone"}
 
     def landed(self, seen: Seen) -> Landed:
         pod = _found(seen, self.node, self.pod_uid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,11 @@ class CreateVersion(Base):
     def target(self) -> str:
         return f"{self.template_id}/{self.source_version}"
 
+    @property
+    def writes(self) -> Mapping[str, object]:
+        # With the same token EC2 makes nothing more; with another one there would be two.
+        return {f"version of {self.template_id}: {self.description}": self.token}
+
     def landed(self, seen: Seen) -> Landed:
         return seen.template(self.template_id).described(self.description) is not None
 
@@ -43,6 +49,10 @@ class SetDefaultVersion(Base):
     @property
     def target(self) -> str:
         return self.template_id
+
+    @property
+    def writes(self) -> Mapping[str, object]:
+        return {f"$Default of {self.template_id}": self.number}
 
     def landed(self, seen: Seen) -> Landed:
         return seen.template(self.template_id).default == self.number

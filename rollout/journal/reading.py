@@ -7,21 +7,24 @@ are read, and of each group the last few that changed its sizes, and the few tha
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
 from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
 from rollout.errors import Bug
+from rollout.gate import TRUST_SECONDS
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, node_groups, rollouts
 from rollout.machine import Phase
 from rollout.ports import Summary
-from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Left, Record, Written
+from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record, Written
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
@@ -53,13 +56,14 @@ _FLAGGED = (
     .order_by(effects.c.id)
 )
 # An effect that was sent once and shows has arrived; of one that was sent again, an earlier request may not have.
-_UNANSWERED = select(func.max(effects.c.sent_at)).where(
-    _OF, effects.c.state.in_(("intended", "unknown")), effects.c.answered_at.is_(None)
-)
-_UNKNOWN = (
-    select(func.max(attempts.c.ended_at))
-    .join(effects)
-    .where(_OF, attempts.c.outcome == "unknown", or_(effects.c.state != "done", effects.c.sent > 1))
+_LATE = (
+    select(
+        *(effects.c[name] for name in ("id", "request", "sent", "sent_at")),
+        *(attempts.c[name] for name in ("number", "outcome", "started_at", "ended_at")),
+    )
+    .select_from(effects.outerjoin(attempts))
+    .where(_OF, (effects.c.state != "done") | (effects.c.sent > 1))
+    .order_by(effects.c.id, attempts.c.number)
 )
 
 _LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(("intended", "unknown", "done")))
@@ -91,7 +95,7 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
         unsettled=_unsettled(connection, row.id, row.journal_version),
         done=_done(connection, row.id),
         written=_written(connection, row.id, row.journal_version),
-        late_until=_late_until(connection, row.id) if row.phase is Phase.RESTORE else None,
+        late=_late(connection, row.id, row.journal_version),
         left=_left(connection, row.id, row.journal_version) if row.phase is Phase.DRAIN else (),
         journal=journal,
     )
@@ -150,11 +154,31 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
     )
 
 
-def _late_until(connection: Connection, rollout_id: str) -> datetime | None:
-    """Return until when a request of ours that was not answered may still arrive; None if none may."""
-    times = [connection.execute(query, {"of": rollout_id}).scalar() for query in (_UNANSWERED, _UNKNOWN)]
-    newest = max((time for time in times if time), default=None)
-    return newest and newest + timedelta(seconds=LATE_SECONDS)
+def _late(connection: Connection, rollout_id: str, version: int) -> tuple[Late, ...]:
+    """Return each effect that has requests without an answer, with the instant until which the last may arrive."""
+    found = []
+    for _, rows in groupby(connection.execute(_LATE, {"of": rollout_id}), key=lambda row: row.id):
+        of_one = list(rows)
+        times = list(_unanswered(of_one))
+        if times:
+            until = max(times) + timedelta(seconds=LATE_SECONDS)
+            found.append(Late(effect_of(of_one[0].request, version), until))
+    return tuple(found)
+
+
+def _unanswered(of_one: list[Row[Any]]) -> Iterator[datetime]:
+    """Yield when each request of an effect that was not answered had left, as late as that may have been."""
+    attempted = {row.number: row for row in of_one if row.number is not None}
+    effect = of_one[0]
+    left_by = effect.sent_at + timedelta(seconds=TRUST_SECONDS)  # nothing leaves later: the gate
+    for number in range(effect.sent, 0, -1):
+        attempt = attempted.get(number)
+        if attempt is None:
+            yield left_by
+            continue
+        if attempt.outcome == "unknown":
+            yield attempt.ended_at
+        left_by = attempt.started_at
 
 
 def _left(connection: Connection, rollout_id: str, version: int) -> tuple[Left, ...]:

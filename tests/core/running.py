@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from rollout.effects import Terminate
+from rollout.errors import Refused, Unknown
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, terminal
 from rollout.perform import call
@@ -151,6 +154,30 @@ class Once:
             apply()
         self.dead = isinstance(self.error, Killed)
         raise self.error
+
+
+class Delayed:
+    """Loses every call (of one verb) once, and lets the request arrive so many seconds later."""
+
+    def __init__(self, toy: Toy, seconds: float, verb: str = "") -> None:
+        self.toy, self.seconds, self.verb = toy, seconds, verb
+        self.struck: set[Asked] = set()
+
+    def __call__(self, asked: Asked, apply: Apply) -> None:
+        """Take the place of a call."""
+        if asked in self.struck or self.verb not in {"", asked[0]}:
+            apply()
+            return
+        self.struck.add(asked)
+        there = self.toy.resource(asked)
+
+        def arrive() -> None:
+            if self.toy.resource(asked) == there:  # else: 409, something newer was written
+                with suppress(Refused):
+                    apply()
+
+        self.toy.coming.append((self.toy.now_ + timedelta(seconds=self.seconds), arrive))
+        raise Unknown("timed out")
 
 
 def to_the_end(journal: SqlJournal, toy: Toy, disturb: Once) -> Ended:

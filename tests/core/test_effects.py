@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from rollout.effects import Base, Cordon, Effect, OnGroup, OnNode
+from rollout.effects import Base, Cordon, Effect, OnGroup, OnNode, Terminate
 from rollout.plan import Sizes
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen, Taint
 from tests import samples as e
@@ -188,6 +188,36 @@ def test_what_must_not_run_beside_others() -> None:
     assert {effect.kind for effect in e.ALL if effect.serial} == {"resize", "terminate"}
 
 
+@pytest.mark.parametrize("newer", e.ALL, ids=lambda effect: effect.key)
+@pytest.mark.parametrize("older", e.ALL, ids=lambda effect: effect.key)
+def test_what_undoes_what(older: Effect, newer: Effect) -> None:
+    """A late request undoes a newer one where both write one field, with other values, and nothing guards it."""
+    shared = older.writes.keys() & newer.writes.keys()
+    differ = any(older.writes[field] != newer.writes[field] for field in shared)
+    relative = isinstance(older, Terminate) and bool(shared)
+    assert older.undoes(newer) is (not older.guarded and (differ or relative))
+
+
+def test_every_kind_says_what_it_writes() -> None:
+    """Each kind writes something; what sets a field and what gives it back name the same field."""
+    assert all(effect.writes for effect in e.ALL)
+    for one, other in ((e.MARK, e.UNMARK), (e.STOP, e.START), (e.HOLD, e.UNHOLD), (e.TAINT, e.UNTAINT),
+                       (e.CORDON, e.UNCORDON), (e.SUSPEND, e.RESUME)):  # fmt: skip
+        assert one.writes.keys() == other.writes.keys()
+        assert all(one.writes[field] != other.writes[field] for field in one.writes)
+    assert e.PROTECT.undoes(e.UNPROTECT)
+    assert e.UNPROTECT.undoes(e.PROTECT)
+    assert e.RESIZE.undoes(e.END)
+    assert e.END.undoes(e.RESIZE)
+    assert e.END.undoes(e.END)
+
+
+def test_another_request_under_one_key_is_not_forgotten() -> None:
+    """What an older request of the same key wrote besides would still be written when it arrives."""
+    assert e.RESIZE.undoes(replace(e.RESIZE, protect_new=None))
+    assert not e.RESIZE.undoes(replace(e.RESIZE, protect_new=None, occasion="another"))
+
+
 def test_a_resize_writes_only_what_changes() -> None:
     """A field that stays is not written: somebody else may be changing it."""
     assert [e.RESIZE.changed(name) for name in ("minimum", "desired", "maximum")] == [None, 4, 4]
@@ -207,3 +237,5 @@ def test_a_base_is_no_effect(base: Base) -> None:
     """Whoever adds a kind is told what it must say of itself."""
     with pytest.raises(NotImplementedError):
         base.landed(seen(surged(), node("o1")))
+    with pytest.raises(NotImplementedError):
+        _ = base.writes

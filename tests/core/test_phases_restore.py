@@ -26,7 +26,7 @@ from rollout.effects import (
 from rollout.machine import Phase, Stage
 from rollout.phases import restore
 from rollout.plan import NewVersion, Sizes, Source, TemplateUse
-from rollout.record import Record, Written
+from rollout.record import Late, Record, Written
 from rollout.seen import AutoscalerSeen, GroupSeen, MarkerSeen, NodeSeen, Seen, TemplateSeen, VersionSeen
 from tests.core.build import (
     BASE,
@@ -196,7 +196,7 @@ def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 )
 def test_what_may_arrive_late_is_waited_for(world: Seen, answer: Answer) -> None:
     """While a request of ours may still arrive, nothing is given back that it would undo, and nothing ends."""
-    journal = restoring(late_until=at(330))
+    journal = restoring(late=(Late(RESIZE, at(300)), Late(UNPIN, at(330))))
     why = "until then a request of ours that was not answered may still arrive"
     agrees(restore.decide(world, journal, NOW), waits(why))
     later = restore.decide(world, journal, at(329))

@@ -13,7 +13,7 @@ from rollout.journal import SqlJournal
 from rollout.plan import Surge
 from rollout.runner import Ended
 from tests.core.build import ID, PROCESSES
-from tests.core.running import RESTORED, Killed, Once, Ran, again, attempts, begin, ticks, to_the_end
+from tests.core.running import RESTORED, Delayed, Killed, Once, Ran, again, attempts, begin, ticks, to_the_end
 from tests.core.toy import Asked, Toy
 
 
@@ -41,6 +41,26 @@ def test_disturbed_at_every_call(
     assert Counter(map(repr, toy.applied)) == Counter(map(repr, ran.toy.applied))
     assert journal.killed(ID) == ()
     assert journal.verify(ID)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("verb", "seconds"),
+    [
+        *(("", seconds) for seconds in (20, 300)),
+        *((verb, 300) for verb in ("update_group", "protect", "suspend", "resume", "terminate")),
+        ("protect", 120),
+    ],
+)
+def test_requests_arrive_late(journal: SqlJournal, toy: Toy, verb: str, seconds: float) -> None:
+    """Each request (of one verb) is lost once and arrives minutes later: nothing is undone, nobody is ended twice.
+
+    Those of RESTORE too; and when the rollout is done nothing is under way any more.
+    """
+    toy.disturb = Delayed(toy, seconds, verb)
+    assert begin(journal, toy, surge=Surge(1), poll_seconds=30).run() is Ended.DONE
+    assert toy.group_["g"] == RESTORED
+    assert (toy.coming, toy.marker_, toy.autoscaler_) == ([], None, Toy().autoscaler_)
+    assert Counter(one[0] for one in toy.applied)["terminate"] == 2
 
 
 @pytest.mark.parametrize("after", [False, True])

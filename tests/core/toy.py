@@ -39,7 +39,7 @@ class Toy:
     """Groups, templates, nodes and pods; `asked` has every mutating call, `applied` those that came to pass.
 
     `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
-    `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise.
+    `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise. `coming`: what arrives late.
     """
 
     now_: datetime = NOW
@@ -61,6 +61,8 @@ class Toy:
     launched: int = 0
     stuck: bool = False
     blind: list[Exception] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    coming: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
 
     @classmethod
     def in_use(cls) -> Toy:
@@ -88,6 +90,7 @@ class Toy:
     def wait(self, until: datetime) -> None:
         self.waited.append(until)
         self.now_ = max(self.now_, until)
+        self._arrive()
         for uid, end in self.ends.items():
             if end <= self.now_ and uid in self.pod_:
                 self.pod_[uid] = replace(self.pod_[uid], phase="Succeeded")
@@ -113,6 +116,9 @@ class Toy:
 
     def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str:
         def apply() -> None:
+            if token in self.tokens:
+                return
+            self.tokens.add(token)
             there = self.template_[template_id]
             made = VersionSeen(there.latest + 1, ami, description)
             self.template_[template_id] = replace(there, latest=made.number, versions=(made, *there.versions))
@@ -250,11 +256,27 @@ class Toy:
         if seconds is not None:
             self.ends[pod.uid] = self.now_ + timedelta(seconds=seconds)
 
+    def resource(self, call: Asked) -> object:
+        """What stands there of the thing whose resourceVersion a call names, None where it names none."""
+        verb, arguments = call
+        if verb == "change_node":
+            return self.node_.get(str(arguments[0]))
+        if verb == "write_marker":
+            return arguments[1] and self.marker_
+        return self.autoscaler_ if verb == "scale" else None
+
     # ---- how it comes about
+
+    def _arrive(self) -> None:
+        due = [apply for at, apply in self.coming if at <= self.now_]
+        self.coming = [(at, apply) for at, apply in self.coming if at > self.now_]
+        for apply in due:
+            apply()
 
     def _call(self, verb: str, arguments: tuple[object, ...], apply: Callable[[], None]) -> str:
         call = (verb, self.noted(*arguments))
         self.now_ += timedelta(seconds=1)
+        self._arrive()
         self.asked.append(call)
 
         def come_to_pass() -> None:
