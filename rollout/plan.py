@@ -65,6 +65,11 @@ class Autoscaler:
     namespace: str
     name: str
 
+    @property
+    def setting(self) -> str:
+        """The line of the configuration that names it."""
+        return f"autoscaler: {{namespace: {self.namespace}, name: {self.name}}}"
+
 
 @dataclass(frozen=True, slots=True)
 class Surge:

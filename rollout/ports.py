@@ -19,7 +19,7 @@ from rollout.machine import Phase
 from rollout.mark import Mark
 from rollout.plan import Autoscaler, Node, Plan, TemplateUse
 from rollout.record import Record
-from rollout.scouted import GroupScouted, Right
+from rollout.scouted import GroupScouted, Kinds, Right
 from rollout.seen import (
     AutoscalerSeen,
     GroupSeen,
@@ -126,6 +126,18 @@ class Scout(Protocol):
 
     def allows(self, right: Right) -> bool:
         """Tell whether Kubernetes grants us a right."""
+
+    def kinds(self, wanted: Sequence[str]) -> Kinds:
+        """Ask which kinds Kubernetes serves; where all that are wanted are among the first ones, the rest is not read.
+
+        Nothing is raised where it does not say so, nor where we may not ask: that is told beside what it said.
+        """
+
+    def absent(self, namespaces: Sequence[str]) -> tuple[str, ...]:
+        """Return those of these namespaces that do not exist; `Refused` where we may not ask."""
+
+    def autoscalers(self) -> tuple[Autoscaler, ...]:
+        """Return the Deployments that look like cluster-autoscaler; `Refused` where we may not list them."""
 
     def own_pod(self) -> tuple[str, str] | None:
         """Return namespace and name of the pod of this cluster that we run in, None if we do not."""

@@ -5,7 +5,8 @@ Unlike `seen`, nothing here is asked again once a rollout has begun. Fields name
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rollout.plan import TemplateUse
@@ -56,8 +57,31 @@ class GroupScouted:
 
 
 @dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds that the API server serves, each KIND, or KIND.GROUP where it is not of the core's.
+
+    `unread`: what was answered where the API server could not be asked for all of them, "" where it could.
+    """
+
+    served: frozenset[str]
+    unread: str = ""
+
+    def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Return those of these that are not among them; a KIND is there if any group has it."""
+        bare = {kind.partition(".")[0] for kind in self.served}
+        return tuple(kind for kind in wanted if kind not in self.served | bare)
+
+    def nearest(self, kind: str) -> str:
+        """Return the one that was probably meant, with its group where one was given; "" if there is none like it."""
+        known = {one if "." in kind else one.partition(".")[0] for one in self.served}
+        lower = {one.lower(): one for one in sorted(known)}
+        near = difflib.get_close_matches(kind.lower(), lower, n=1)
+        return lower[near[0]] if near else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Right:
-    """A verb on a Kubernetes resource, as RBAC words it; "pods/eviction" is a subresource.
+    """A verb on a Kubernetes resource, as RBAC words it; "pods/eviction" is a subresource, "/apis" a path.
 
     `namespace` "": in every one, or the resource has none. `name` "": of whatever name.
     """

@@ -85,7 +85,7 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
                 watch.start()
                 stack.callback(watch.stop)
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
-        scout = EdgeScout(account, api)
+        scout = EdgeScout(account, api, clock)
         which = partial(_which, config, number, arn, api)
         return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, which, stack.pop_all().close)
 

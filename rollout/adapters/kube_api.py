@@ -167,6 +167,13 @@ class KubeApi:
                 raise ValueError(f"it is about {named}")
             return answer.body
 
+    def document(self, path: str) -> Object:
+        """Read what is about no object, such as what the API server serves. Raises as `get` does."""
+        answer = self._reader.ask("GET", path)
+        if not answer.ok or answer.body is None:
+            raise self.failure(answer, mutating=False)
+        return answer.body
+
     def ask(self, path: str, question: Object) -> Object:
         """Post a question, which changes nothing, and return the answer. Raises as `get` does."""
         answer = self._reader.ask("POST", path, body=question)

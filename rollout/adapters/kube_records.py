@@ -46,6 +46,10 @@ _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
 
+#: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
+_AUTOSCALER, _APP_LABELS = "cluster-autoscaler", ("k8s-app", "app.kubernetes.io/name", "app")
+
+
 def instance_of(node: Mapping[str, Any]) -> str | None:
     """Return the EC2 instance that a node runs on, by its providerID (aws:///ZONE/i-…); None if it is not one."""
     provider, _, rest = (node["spec"].get("providerID") or "").partition("://")
@@ -208,6 +212,8 @@ def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:
 
 def review(right: Right) -> dict[str, Any]:
     """Return the SelfSubjectAccessReview that asks for a right."""
+    if right.resource.startswith("/"):
+        return _asking({"nonResourceAttributes": {"verb": right.verb, "path": right.resource}})
     resource, _, subresource = right.resource.partition("/")
     attributes = {
         "verb": right.verb,
@@ -217,8 +223,17 @@ def review(right: Right) -> dict[str, Any]:
         "namespace": right.namespace,
         "name": right.name,
     }
-    return {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
-    }
+    return _asking({"resourceAttributes": {key: value for key, value in attributes.items() if value}})
+
+
+def _asking(spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
+
+
+def is_autoscaler(raw: Mapping[str, Any]) -> bool:
+    """Tell whether a Deployment looks like cluster-autoscaler, by its labels, its pods' labels or its images."""
+    template = raw["spec"].get("template") or {}
+    labels = [texts(one.get("labels")) for one in (raw["metadata"], template.get("metadata") or {})]
+    named = any(one.get(key, "").endswith(_AUTOSCALER) for one in labels for key in _APP_LABELS)
+    images = [str(one.get("image") or "") for one in objects((template.get("spec") or {}).get("containers"))]
+    return named or any(_AUTOSCALER in image.rpartition("/")[2] for image in images)

@@ -8,28 +8,34 @@ asks EC2 of us, when a group is given another template version, can be tried: to
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from rollout.adapters import kube_records
+from rollout.adapters import discovery, kube_records
 from rollout.adapters import scout_records as records
 from rollout.adapters.aws_errors import THROTTLED, code_of, translated
 from rollout.adapters.paging import entries
-from rollout.adapters.understanding import flag, understood
+from rollout.adapters.understanding import flag, text, understood
+from rollout.plan import Autoscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     from rollout.adapters.access import Account
+    from rollout.adapters.clock import SimulatedClock, SystemClock
     from rollout.adapters.kube_api import KubeApi
-    from rollout.scouted import GroupScouted, Right
+    from rollout.scouted import GroupScouted, Kinds, Right
 
 #: Where a pod finds who it is (Kubernetes documentation, "Accessing the Kubernetes API from a Pod").
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+# Before it is asked again what Kubernetes serves.
+_PAUSE = timedelta(seconds=5)
 # Largest page of DescribeAutoScalingGroups; values that one filter of EC2 takes (user guide, "List and filter").
 _PAGE, _VALUES = 100, 200
 # What EC2 answers to a DryRun that would have succeeded, and to one for which a right is missing (API reference).
@@ -41,10 +47,11 @@ _AT_WORK = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress
 class EdgeScout:
     """Scouts one account and region, one cluster and this process."""
 
-    def __init__(self, account: Account, api: KubeApi) -> None:
+    def __init__(self, account: Account, api: KubeApi, clock: SystemClock | SimulatedClock) -> None:
         self._groups = account.reading("autoscaling")
         self._ec2 = account.reading("ec2")
         self._api = api
+        self._clock = clock
 
     def groups(self) -> tuple[GroupScouted, ...]:
         asked = {"PaginationConfig": {"PageSize": _PAGE}}
@@ -97,6 +104,18 @@ class EdgeScout:
         answer = self._api.ask(kube_records.REVIEWS, kube_records.review(right))
         with understood("our rights"):
             return flag(answer["status"]["allowed"])
+
+    def kinds(self, wanted: Sequence[str]) -> Kinds:
+        return discovery.kinds(self._api, wanted, lambda: self._clock.pause(self._clock.now() + _PAUSE))
+
+    def absent(self, namespaces: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in namespaces if self._api.get(f"/api/v1/namespaces/{quote(name)}") is None)
+
+    def autoscalers(self) -> tuple[Autoscaler, ...]:
+        found, _ = self._api.collect("/apis/apps/v1/deployments")
+        with understood("Deployments"):
+            named = (raw["metadata"] for raw in found if kube_records.is_autoscaler(raw))
+            return tuple(Autoscaler(text(one["namespace"]), text(one["name"])) for one in named)
 
     def own_pod(self) -> tuple[str, str] | None:
         return own_pod(SERVICE_ACCOUNT, os.environ, self._api.authority)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout.cli import options, screen
-from rollout.scouted import LIST_BUDGETS
 
 if TYPE_CHECKING:
     from rollout.cli.choosing import Asked
@@ -19,17 +18,6 @@ if TYPE_CHECKING:
     from rollout.errors import UserError
     from rollout.plan import Plan
     from rollout.ports import Summary
-
-_UNCHECKED = (
-    "warning: we may not get namespace kube-system, so this rollout knows its cluster by account, region and name: "
-    "that a kubeconfig leads to this cluster is not checked (deploy/kubernetes/access.yaml has the right)"
-)
-
-_NO_BUDGETS = (
-    f"warning: we may not {LIST_BUDGETS}: which pods have a disruption budget, and whether one is up to date after an "
-    "outage, is not checked; the replicas of every service leave one at a time (deploy/kubernetes/access.yaml has the "
-    "right)"
-)
 
 
 def start(
@@ -119,7 +107,7 @@ def _begin(place: Workplace, config: Config, ami: str, description: str, key: st
 
     interrupted = _interrupted()
     try:
-        plan, protection = _plan(place, config, ami, description)
+        plan, protection, cautions = _plan(place, config, ami, description)
     except Retry as error:
         raise (interrupted if place.signals.came() else error) from None
     if place.signals.came():
@@ -131,15 +119,16 @@ def _begin(place: Workplace, config: Config, ami: str, description: str, key: st
     for line in protection:
         place.journal.note(rollout_id, "note", line, now)
         screen.say(line)
-    if not place.cluster_id.uid:
-        screen.say(_UNCHECKED, err=True)
-    if not place.edge.scout.allows(LIST_BUDGETS):
-        screen.say(_NO_BUDGETS, err=True)
+    for caution in cautions:
+        place.journal.note(rollout_id, "note", f"warning: {caution}", now)
+        screen.say(f"warning: {caution}", err=True)
     return rollout_id
 
 
-def _plan(place: Workplace, config: Config, ami: str, description: str) -> tuple[Plan, tuple[str, ...]]:
-    """Look once; return the plan, and what it protects in words. `UserError` lists every reason against it."""
+def _plan(
+    place: Workplace, config: Config, ami: str, description: str
+) -> tuple[Plan, tuple[str, ...], tuple[str, ...]]:
+    """Look once; return the plan, what it protects, and warnings. `UserError` lists every reason against it."""
     from rollout import preflight
     from rollout.errors import UserError
     from rollout.plan import Plan
@@ -151,6 +140,7 @@ def _plan(place: Workplace, config: Config, ami: str, description: str) -> tuple
     found = preflight.survey(request, edge.cluster, edge.fleet, edge.scout)
     plan = preflight.make_plan(found, request)
     if isinstance(plan, Plan):
-        return replace(plan, cluster_id=place.cluster_id), preflight.told(found, request.settings)
+        warnings = preflight.cautions(found, request, identified=bool(place.cluster_id.uid))
+        return replace(plan, cluster_id=place.cluster_id), preflight.told(found, request.settings), warnings
     reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)
     raise UserError(f"nothing was begun, because\n  {reasons}")

@@ -1,27 +1,104 @@
-"""Every right that a rollout needs on Kubernetes: the README's table, in the words of RBAC."""
+"""Every right on Kubernetes that a rollout makes use of, in the words of RBAC: required, or one that it can do without.
+
+One table: `rollout start` asks for what stands here, docs/rights-kubernetes.md is written from it, and tests hold
+deploy/kubernetes against it. A read that a later version brings is optional, so that nobody's upgrade is refused.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from rollout.plan import Settings
 from rollout.scouted import LIST_BUDGETS, Right
 
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Rights, and what for. `unchecked`: what is not checked without them, "" where no rollout goes without them.
+
+    `setting`: the one with which alone they are needed, "" for always; `used`: whether these settings make use of them.
+    """
+
+    rights: tuple[Right, ...]
+    why: str
+    unchecked: str = ""
+    setting: str = ""
+    used: Callable[[Settings], bool] = lambda settings: True  # noqa: ARG005 - by all
+
+    @property
+    def optional(self) -> bool:
+        """A rollout goes without it, with a warning."""
+        return self.unchecked != ""
+
+
+def _on(resource: str, *verbs: str, group: str = "", namespace: str = "", name: str = "") -> tuple[Right, ...]:
+    return tuple(Right(verb, resource, group, namespace, name) for verb in verbs)
+
+
 _ALWAYS = (
-    *(Right(verb, "nodes") for verb in ("get", "list", "watch", "patch")),
-    *(Right(verb, "pods") for verb in ("list", "watch", "delete")),
-    Right("create", "pods/eviction"),
-    Right("create", "configmaps", namespace="kube-system"),
-    *(Right(verb, "configmaps", namespace="kube-system", name="eks-rollout") for verb in ("get", "patch", "delete")),
+    Need(_on("nodes", "get", "list", "watch", "patch"), "to look at nodes, annotate, taint and cordon them"),
+    Need(_on("pods", "list", "watch"), "to see which pods hold a node, of whatever namespace"),
+    Need(_on("pods/eviction", "create"), "to empty nodes as budgets allow"),
+    Need(_on("pods", "delete"), "for Jobs that still run at the drain deadline, and pods that a budget holds for ever"),
+    Need(_on("configmaps", "create", namespace="kube-system"), "to mark the cluster; RBAC binds no create to a name"),
+    Need(
+        _on("configmaps", "get", "patch", "delete", namespace="kube-system", name="eks-rollout"),
+        "for the cluster's mark",
+    ),
 )
 
-#: Rights without which a rollout goes all the same: what is not checked then is told at its start.
-OPTIONAL = (Right("get", "namespaces", name="kube-system"), LIST_BUDGETS)
+_JOBS = Need(
+    _on("jobs", "delete", group="batch"), "to delete Jobs at the drain deadline", setting="drain.on_deadline: job"
+)
+
+#: Which cluster it is: read before anything is surveyed.
+IDENTITY = Need(
+    _on("namespaces", "get", name="kube-system"),
+    "its uid tells this cluster from another of the same account, region and name",
+    unchecked="that a kubeconfig leads to this cluster, and not to another one of its account, region and name",
+)
+
+BUDGETS = Need(
+    (LIST_BUDGETS,),
+    "to see which pods have a disruption budget, and that it is up to date after an outage",
+    unchecked="which pods have a budget, nor whether budgets are up to date after an outage: all replicas leave one by one",
+)
+#: Which kinds there are. Kubernetes lets everybody see that whom it knows, unless somebody took it away.
+DISCOVERY = Need(
+    tuple(Right("get", path) for path in ("/api", "/api/*", "/apis", "/apis/*")),
+    "to see which kinds the API server serves: one in `protected.kinds` that it does not is a slip",
+    unchecked="whether the API server serves the kinds that `protected` names",
+)
+NAMESPACES = Need(
+    _on("namespaces", "get"),
+    "a namespace in `protected` that does not exist may be a slip",
+    unchecked="whether the namespaces that `protected` names exist",
+    setting="protected.namespaces",
+    used=lambda settings: bool(settings.protected.namespaces),
+)
+DEPLOYMENTS = Need(
+    _on("deployments", "list", group="apps"),
+    "to find a cluster-autoscaler that `autoscaler` does not name, by its image and labels",
+    unchecked="whether the cluster has a cluster-autoscaler, which `autoscaler: none` says it has not",
+    setting="autoscaler: none",
+    used=lambda settings: settings.autoscaler is None,
+)
+
+#: Here goes each read that a rollout can do without, with what is not checked then.
+OPTIONAL = (IDENTITY, BUDGETS, DISCOVERY, NAMESPACES, DEPLOYMENTS)
+
+
+def required(settings: Settings) -> tuple[Need, ...]:
+    """Return what a rollout with these settings cannot go without."""
+    jobs = (_JOBS,) if settings.on_deadline == "job" else ()
+    where = settings.autoscaler
+    if where is None:
+        return (*_ALWAYS, *jobs)
+    stop = _on("deployments", "get", "patch", group="apps", namespace=where.namespace, name=where.name)
+    return (*_ALWAYS, *jobs, Need(stop, "to hold cluster-autoscaler at 0 replicas meanwhile", setting="autoscaler"))
 
 
 def rights(settings: Settings) -> tuple[Right, ...]:
-    """Return the rights that a rollout with these settings may make use of."""
-    needed = list(_ALWAYS)
-    if settings.on_deadline == "job":
-        needed.append(Right("delete", "jobs", "batch"))
-    if where := settings.autoscaler:
-        needed += (Right(verb, "deployments", "apps", where.namespace, where.name) for verb in ("get", "patch"))
-    return tuple(needed)
+    """Return each right that a rollout with these settings cannot go without."""
+    return tuple(right for need in required(settings) for right in need.rights)

@@ -11,11 +11,11 @@ from functools import partial
 from typing import TypeVar
 
 from rollout.errors import Refused
-from rollout.plan import Settings
+from rollout.plan import Autoscaler, Settings
 from rollout.ports import Cluster, Fleet, Scout
 from rollout.preflight.launching import launches
-from rollout.preflight.rights import rights
-from rollout.scouted import GroupScouted, Right
+from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
+from rollout.scouted import GroupScouted, Kinds, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, TemplateSeen
 
 T = TypeVar("T")
@@ -42,7 +42,10 @@ class Survey:
 
     `scouted`: every group of the region, by name. `refreshes`: by group, the instance refresh at work on it.
     `unread`: by field, what was answered to a read that was refused; the field is empty then.
-    `denied`: what was answered to a try that was refused; `lacking`: the rights that Kubernetes does not grant us.
+    `denied`: what was answered to a try that was refused; `lacking`: the rights that Kubernetes does not grant us;
+    `missing`: those among the optional ones. `kinds`: that Kubernetes serves, None where it was not asked; `absent`:
+    namespaces of the settings that do not exist; `lookalikes`: Deployments that look like a cluster-autoscaler, where
+    the settings name none that is there.
     """
 
     image: ImageSeen | None = None
@@ -59,6 +62,10 @@ class Survey:
     unread: Mapping[str, str] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
     lacking: tuple[Right, ...] = ()
+    missing: tuple[Need, ...] = ()
+    kinds: Kinds | None = None
+    absent: tuple[str, ...] = ()
+    lookalikes: tuple[Autoscaler, ...] = ()
 
     def ours(self) -> tuple[GroupScouted, ...]:
         """Return the groups that are to be replaced, as they were scouted."""
@@ -81,7 +88,9 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
         asked.attempt(partial(scout.try_default, template.id, template.default))
     for template_id, version, named, subnet in _first_launches(ours, templates) if image else ():
         asked.attempt(partial(scout.try_launch, template_id, version, request.ami, named, subnet))
-    where = request.settings.autoscaler
+    settings, where = request.settings, request.settings.autoscaler
+    missing = asked.read("lacking", partial(_missing, settings, scout)) or ()
+    autoscaler = asked.read("autoscaler", partial(cluster.autoscaler, where)) if where else None
     return Survey(
         image=image,
         groups=groups,
@@ -91,10 +100,14 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
         architectures=asked.read("architectures", partial(_architectures, ours, templates, scout)) or {},
         nodes=cluster.nodes(),
         pods=cluster.pods(),
-        autoscaler=asked.read("autoscaler", partial(cluster.autoscaler, where)) if where else None,
+        autoscaler=autoscaler,
         marker=asked.read("marker", cluster.marker),
         own_pod=scout.own_pod(),
-        lacking=asked.read("lacking", partial(_lacking, request.settings, scout)) or (),
+        lacking=asked.read("lacking", partial(_lacking, settings, scout)) or (),
+        missing=missing,
+        kinds=None if DISCOVERY in missing else scout.kinds(settings.protected.kinds),
+        absent=_optional(partial(scout.absent, settings.protected.namespaces)) if NAMESPACES not in missing else (),
+        lookalikes=_optional(scout.autoscalers) if autoscaler is None and DEPLOYMENTS not in missing else (),
         unread=asked.unread,
         denied=tuple(asked.denied),
     )
@@ -152,6 +165,19 @@ def _first_launches(ours: Sequence[GroupScouted], templates: Sequence[TemplateSe
 def _refreshes(groups: Sequence[GroupSeen], scout: Scout) -> dict[str, str]:
     found = {group.name: scout.refresh(group.name) for group in groups}
     return {name: refresh for name, refresh in found.items() if refresh}
+
+
+def _missing(settings: Settings, scout: Scout) -> tuple[Need, ...]:
+    used = (need for need in OPTIONAL if need.used(settings))
+    return tuple(need for need in used if not all(scout.allows(right) for right in need.rights))
+
+
+def _optional(question: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+    """Return the answer to a question that a rollout can do without; nothing where it is refused."""
+    try:
+        return question()
+    except Refused:
+        return ()
 
 
 def _lacking(settings: Settings, scout: Scout) -> tuple[Right, ...]:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.plan import NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
+from rollout.plan import Autoscaler, NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
 from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, protection, rights, templates
-from rollout.scouted import GroupScouted, Override, Right
+from rollout.scouted import GroupScouted, Kinds, Override, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
 from tests.core.build import ID, KEY, ON, PROCESSES, SETTINGS, bare, found, old, ours_of, owned, pod, template, use
 from tests.core.build import node as held_node
@@ -78,6 +78,7 @@ def standing_by() -> GroupSeen:
 
 
 ELSEWHERE = Protected(namespaces=("x",))
+SERVED = Kinds(frozenset({"Pod", "Job.batch", "CronJob.batch", "Job.batch.volcano.sh", "Deployment.apps"}))
 FARGATE = {"eks.amazonaws.com/compute-type": "fargate"}
 
 
@@ -137,6 +138,12 @@ ROWS = [
     ("marker", {"marker": MarkerSeen("r0", "uid")}, {},
      "c is marked by ConfigMap kube-system/eks-rollout as that of rollout r0", "rollout doctor --rebuild"),
     ("no autoscaler", {"autoscaler": None}, {}, "kube-system/cluster-autoscaler does not exist", "`autoscaler: none`"),
+    ("an autoscaler of another name", {"autoscaler": None, "lookalikes": (Autoscaler("scaling", "other"),)}, {},
+     "kube-system/cluster-autoscaler does not exist; by image or labels it may be scaling/other",
+     "write `autoscaler: {namespace: scaling, name: other}`"),
+    ("a kind that nobody serves", {"kinds": SERVED},
+     {"settings": replace(SETTINGS, protected=Protected(kinds=("Jbo",)))},
+     "`protected.kinds` names Jbo, a kind that the API server does not serve", "write Job in `protected.kinds`"),
     ("unnamed", {"pods": (bare(), pod(), pod("web", owner=owned("ReplicaSet")))},
      {"settings": replace(SETTINGS, unprotected="refuse", protected=ELSEWHERE)},
      "2 pods that `protected` does not name, a Job's or without a controller: ns/Job/job: 1, ns/Pod/bare: 1",
@@ -212,6 +219,8 @@ def test_all_reasons_are_told_at_once() -> None:
             id="the last one of an empty group is going",
         ),
         pytest.param({"autoscaler": None}, {"settings": replace(SETTINGS, autoscaler=None)}, id="no autoscaler"),
+        pytest.param({"kinds": SERVED}, {}, id="a kind that is served"),
+        pytest.param({"kinds": Kinds(frozenset(), "HTTP 503")}, {}, id="it does not say what it serves"),
         pytest.param({"pods": (bare(), pod())}, {"settings": replace(SETTINGS, protected=ELSEWHERE)}, id="they may go"),
         pytest.param(
             {
@@ -260,3 +269,29 @@ def test_every_reason_is_looked_for(module: ModuleType) -> None:
     """No function of the modules of reasons is left out of the table."""
     public = {one for name, one in vars(module).items() if callable(one) and one.__module__ == module.__name__}
     assert {one for one in public if not one.__name__.startswith("_")} <= set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("Jbo", "Job"),
+        ("jobs", "Job"),
+        ("job", "Job"),
+        ("cronjob", "CronJob"),
+        ("Job.btach", "Job.batch"),
+        ("Job.batch.volcano.io", "Job.batch.volcano.sh"),
+        ("Zebra", ""),
+    ],
+)
+def test_the_kind_that_was_meant(kind: str, meant: str) -> None:
+    """The nearest one that is served, with its group only where one was typed."""
+    assert SERVED.nearest(kind) == meant
+
+
+@pytest.mark.parametrize(
+    ("kind", "there"),
+    [("Pod", True), ("Job", True), ("Job.batch", True), ("Job.apps", False), ("batch", False), ("job", False)],
+)
+def test_a_kind_is_there_by_its_name_and_its_group(kind: str, there: bool) -> None:  # noqa: FBT001 - a column
+    """Without a group, if any group has it."""
+    assert (SERVED.missing((kind,)) == ()) == there

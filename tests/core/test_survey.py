@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
 
 from rollout.errors import Refused, Retry
-from rollout.plan import Autoscaler
+from rollout.plan import Autoscaler, Plan, Protected
 from rollout.ports import Cluster, Fleet
-from rollout.preflight import Request, Survey, survey
-from rollout.scouted import GroupScouted, Override, Right
+from rollout.preflight import Request, Survey, cautions, make_plan, survey
+from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, IDENTITY, NAMESPACES, OPTIONAL, Need
+from rollout.scouted import GroupScouted, Kinds, Override, Right
 from rollout.seen import GroupSeen, ImageSeen, VersionSeen
 from tests.core.build import ON, SETTINGS, found, node, pod, template, use
 
@@ -27,6 +28,7 @@ class Outside:
     wrong: Mapping[str, Exception] = field(default_factory=dict)
     scouted: tuple[GroupScouted, ...] = (OURS,)
     asked: list[str] = field(default_factory=list)
+    denied: Container[Right] = (Right("patch", "nodes"),)
 
     def answer(self, verb: str, value: Any) -> Any:
         self.asked.append(verb)
@@ -80,7 +82,16 @@ class Outside:
         self.answer(f"launch {template_id} {version} {ami} {instance_type} {subnet}", None)
 
     def allows(self, right: Right) -> Any:
-        return self.answer("allows", right.verb != "patch")
+        return self.answer("allows", right not in self.denied)
+
+    def kinds(self, wanted: Sequence[str]) -> Any:
+        return self.answer(f"kinds {' '.join(wanted)}", Kinds(frozenset({"Job.batch"})))
+
+    def absent(self, namespaces: Sequence[str]) -> Any:
+        return self.answer(f"absent {' '.join(namespaces)}", tuple(namespaces))
+
+    def autoscalers(self) -> Any:
+        return self.answer("autoscalers", (Autoscaler("scaling", "other"),))
 
     def own_pod(self) -> Any:
         return ("ns", "runner")
@@ -94,9 +105,10 @@ def look(
     wrong: Mapping[str, Exception] | None = None,
     request: Request = ASKED,
     scouted: tuple[GroupScouted, ...] = (OURS,),
+    **how: Any,
 ) -> tuple[Survey, list[str]]:
     """The survey of an outside that raises `wrong` at some verbs, and what it was asked."""
-    outside = Outside(wrong or {}, scouted)
+    outside = Outside(wrong or {}, scouted, **how)
     made = survey(request, cast("Cluster", outside), cast("Fleet", outside), outside)
     return made, outside.asked
 
@@ -105,7 +117,7 @@ def test_everything_is_asked_once() -> None:
     """Templates of overrides too, each type once, each template tried; whatever is granted is not told."""
     made, asked = look()
     assert {"templates lt lt-2", "version lt-2 1 ami-new", "default lt 1", "architectures c5.large"} <= set(asked)
-    assert {right.verb for right in made.lacking} == {"patch"}
+    assert (made.lacking, made.missing) == ((Right("patch", "nodes"),), ())
     assert (made.unread, made.denied, made.own_pod) == ({}, (), ("ns", "runner"))
     once = [verb for verb in asked if verb != "allows"]
     assert len(once) == len(set(once))
@@ -172,5 +184,68 @@ def test_rights_follow_the_settings() -> None:
     """A cluster without an autoscaler needs no rights on its Deployment, and is not asked for it."""
     made, asked = look(request=replace(ASKED, settings=replace(SETTINGS, autoscaler=None, on_deadline="job")))
     assert made.autoscaler is None
-    assert not [verb for verb in asked if verb.startswith("autoscaler")]
+    assert not [verb for verb in asked if verb.startswith("autoscaler ")]
     assert "deployments" not in {right.resource for right in made.lacking}
+
+
+#: With these settings every optional right is made use of.
+EVERYTHING = replace(ASKED, settings=replace(SETTINGS, autoscaler=None, protected=Protected(namespaces=("demo",))))
+
+
+@pytest.mark.parametrize("need", OPTIONAL, ids=lambda need: str(need.rights[0]))
+def test_a_missing_optional_right_keeps_nothing_from_its_start(need: Need) -> None:
+    """It is a warning that says what is not checked and which right that takes, and none where it is granted."""
+    missing, _ = look(request=EVERYTHING, denied=need.rights)
+    assert (missing.lacking, missing.missing, missing.unread) == ((), (need,), {})
+    lines = cautions(missing, EVERYTHING, identified=need is not IDENTITY)
+    (said,) = (line for line in lines if need.unchecked in line)
+    assert f"we may not {need.rights[0]}" in said
+    granted = cautions(look(request=EVERYTHING, denied=())[0], EVERYTHING, identified=True)
+    assert [line for line in granted if need.unchecked in line] == []
+
+
+def test_rights_of_an_older_version_lead_to_a_plan() -> None:
+    """Without a single optional right nothing of that is asked, and the survey speaks against nothing."""
+    missing, asked = look(request=EVERYTHING, denied=[right for need in OPTIONAL for right in need.rights])
+    assert [verb for verb in asked if verb.startswith(("kinds", "absent", "autoscalers"))] == []
+    fine = replace(missing, scouted={"g": GroupScouted("g", use("$Latest"))}, nodes=(node("o1", held_before=None),))
+    assert isinstance(make_plan(replace(fine, groups=(found(),)), EVERYTHING), Plan)
+
+
+def test_rights_that_the_settings_do_not_need_are_not_missed() -> None:
+    """No namespace is named, and the autoscaler is where it should be: nobody is told of what would not be asked."""
+    made, asked = look(denied=(*NAMESPACES.rights, *DEPLOYMENTS.rights))
+    assert (made.missing, cautions(made, ASKED, identified=True)) == ((), ())
+    assert "autoscalers" not in asked
+
+
+@pytest.mark.parametrize("verb", ["absent demo", "autoscalers"])
+def test_a_refused_read_that_a_rollout_can_do_without_is_no_reason(verb: str) -> None:
+    """Whatever Kubernetes said of the right: nothing is concluded."""
+    made, _ = look({verb: Refused("no")}, request=EVERYTHING)
+    assert made.unread == {}
+    assert () in {made.absent, made.lookalikes}
+
+
+def test_a_lookalike_is_looked_for_where_no_autoscaler_was_found() -> None:
+    """Not by name, or not named at all."""
+    assert look()[0].lookalikes == ()
+    assert look(request=EVERYTHING)[0].lookalikes == (Autoscaler("scaling", "other"),)
+
+
+@pytest.mark.parametrize(
+    ("survey", "identified", "said"),
+    [
+        pytest.param(Survey(), False, IDENTITY.unchecked, id="it does not say which cluster it is"),
+        pytest.param(Survey(kinds=Kinds(frozenset(), "HTTP 503")), True, f"{DISCOVERY.unchecked}: HTTP 503",
+                     id="it does not say what it serves"),
+        pytest.param(Survey(absent=("demo",)), True, "names demo, a namespace that does not exist", id="no namespace"),
+        pytest.param(Survey(lookalikes=(Autoscaler("scaling", "other"),)), True,
+                     "scaling/other looks like cluster-autoscaler", id="an autoscaler after all"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_slip_is_told(survey: Survey, identified: bool, said: str) -> None:  # noqa: FBT001 - a column
+    """One warning each, and none where there is nothing to tell."""
+    (line,) = cautions(survey, EVERYTHING, identified=identified)
+    assert said in line
+    assert cautions(Survey(kinds=Kinds(frozenset())), EVERYTHING, identified=True) == ()

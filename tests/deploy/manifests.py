@@ -15,7 +15,12 @@ FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
 
 def objects(name: str) -> list[Object]:
     """The objects of one file."""
-    return list(YAML(typ="safe").load_all((FOLDER / name).read_text("utf-8")))
+    return parsed((FOLDER / name).read_text("utf-8"))
+
+
+def parsed(text: str) -> list[Object]:
+    """The objects of a text."""
+    return list(YAML(typ="safe").load_all(text))
 
 
 def all_objects() -> list[Object]:

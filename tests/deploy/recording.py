@@ -67,7 +67,7 @@ VERBS: dict[str, Callable[[Edge], object]] = {
     "Scout.try_launch": lambda edge: edge.scout.try_launch(_template(edge).template_id, 1, AMI, None, None),
 }
 #: Those that ask Kubernetes or this process.
-ELSEWHERE = {"Scout.allows", "Scout.own_pod"}
+ELSEWHERE = {"Scout.absent", "Scout.allows", "Scout.autoscalers", "Scout.kinds", "Scout.own_pod"}
 
 #: Every verb of the port `Images`, on a shelf.
 IMAGE_VERBS: dict[str, Callable[[Shelf], object]] = {

@@ -29,6 +29,15 @@ def test_every_statement_is_explained(policy: str) -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", section(policy), re.MULTILINE)) <= set(sids)
 
 
+def test_every_statement_of_a_rollout_is_said_to_be_required_or_optional() -> None:
+    """Each statement of redeploy.json says whether a rollout can go without it, or with which setting it cannot."""
+    sids = [statement["Sid"] for statement in json.loads(policies.text("redeploy"))["Statement"]]
+    needed = dict(
+        re.findall(r"^\| `(\w+)` \| (required|optional)(?: with `[\w.: ]+`)? \|", section("redeploy"), re.MULTILINE)
+    )
+    assert sorted(needed) == sorted(sids)
+
+
 def test_every_file_is_listed() -> None:
     """In the first table, with a link."""
     assert sorted(re.findall(r"^\| \[([\w-]+)\.json\]", PAGE, re.MULTILINE)) == FILES

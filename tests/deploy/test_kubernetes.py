@@ -23,7 +23,7 @@ from rollout.cli import app, ending
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.preflight.rights import OPTIONAL, rights
 from rollout.scouted import Right
-from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects
+from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects, parsed
 from tests.simulator.clusters import Api, real, simulated
 from tests.test_docs import README, parse
 
@@ -98,16 +98,21 @@ def test_the_api_server_takes_every_object(api: Api) -> None:
 # ---- what a rollout needs
 
 
-def granted(*files: str) -> set[Right]:
-    """Every right that the roles of these files grant, where their bindings grant it."""
-    found = [one for file in files for one in objects(file)]
-    return {right for role in found if role["kind"].endswith("Role") for right in _of(role)}
+#: What a rollout can go without.
+OPTIONALS = {right for need in OPTIONAL for right in need.rights}
+
+
+def granted(*files: str, optional: bool = False) -> set[Right]:
+    """Every right that the roles of these files grant, where their bindings grant it: required or optional ones."""
+    found = [one for file in files for one in objects(file) if one["kind"].endswith("Role")]
+    roles = (one for one in found if one["metadata"]["name"].endswith("-optional") == optional)
+    return {right for role in roles for right in _of(role)}
 
 
 def _of(role: Object) -> Iterator[Right]:
     for rule in role["rules"]:
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
+        for group in rule.get("apiGroups", [""]):
+            for resource in rule.get("resources") or rule["nonResourceURLs"]:
                 for verb in rule["verbs"]:
                     for name in rule.get("resourceNames", [""]):
                         yield Right(verb, resource, group, role["metadata"].get("namespace", ""), name)
@@ -117,13 +122,28 @@ def _of(role: Object) -> Iterator[Right]:
     ("on_deadline", "files"), [("pod", ["access.yaml"]), ("job", ["access.yaml", "access-to-jobs.yaml"])]
 )
 def test_roles_grant_what_a_rollout_asks_for(on_deadline: Literal["pod", "job"], files: list[str]) -> None:
-    """The rights that a rollout with this configuration looks for, optional ones too, all of them and no other."""
-    assert granted(*files) == {*rights(replace(CONFIG.settings(), on_deadline=on_deadline)), *OPTIONAL}
+    """The rights that a rollout with this configuration cannot go without, all of them and no other."""
+    assert granted(*files) == set(rights(replace(CONFIG.settings(), on_deadline=on_deadline)))
+
+
+def test_a_role_of_its_own_grants_what_is_optional() -> None:
+    """All of it and no other: whoever does not want it leaves that role out. It only reads."""
+    assert granted("access.yaml", optional=True) == OPTIONALS
+    assert {right.verb for right in OPTIONALS} <= {"get", "list", "watch"}
+
+
+def test_the_rights_that_an_older_version_asked_for_are_enough() -> None:
+    """Nothing is required now that the roles of an older version do not grant: an upgrade is never refused for it."""
+    before = (Path(__file__).parent / "access-before.yaml").read_text(encoding="utf-8")
+    older = {right for one in parsed(before) if one["kind"].endswith("Role") for right in _of(one)}
+    assert set(rights(CONFIG.settings())) <= older
+    assert older.isdisjoint(OPTIONALS)
 
 
 def test_nothing_is_granted_by_a_star() -> None:
-    """No rule says `*`: what a later version of Kubernetes brings is not granted beforehand."""
-    assert [right for right in granted("access.yaml", "access-to-jobs.yaml") if "*" in f"{right}"] == []
+    """No rule says `*` but of paths: what a later version of Kubernetes brings is not granted beforehand."""
+    every = granted("access.yaml", "access-to-jobs.yaml") | granted("access.yaml", optional=True)
+    assert [right for right in every if "*" in f"{right}" and not right.resource.startswith("/")] == []
 
 
 def test_each_role_is_bound_to_who_the_job_is() -> None:
@@ -150,7 +170,7 @@ def test_rbac_of_a_real_cluster_agrees() -> None:
         for one in objects("access.yaml"):
             # Roles and bindings; an account need not be there to be asked about.
             assert one["kind"] == "ServiceAccount" or api("POST", collection(one), one).code == 201
-        assert [right for right in (*rights(CONFIG.settings()), *OPTIONAL) if not allows(api, right)] == []
+        assert [right for right in (*rights(CONFIG.settings()), *OPTIONALS) if not allows(api, right)] == []
         beside = (
             Right("delete", "nodes"),
             Right("create", "pods"),

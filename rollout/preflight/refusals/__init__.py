@@ -29,6 +29,7 @@ REASONS: dict[Reason, tuple[str, ...]] = {
     cluster.of_another_cluster: ("groups", "scouted"),
     cluster.selected_otherwise: ("groups",),
     cluster.our_own_node: ("groups",),
+    protection.unserved: (),
     protection.unnamed: ("groups",),
     groups.missing: ("groups",),
     groups.managed: ("groups",),

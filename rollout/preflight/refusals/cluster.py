@@ -27,11 +27,17 @@ def marked(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
-    """The cluster-autoscaler's Deployment does not exist."""
+    """The cluster-autoscaler's Deployment does not exist; one that looks like it, by image or labels, is named."""
     where = request.settings.autoscaler
-    if where and found.autoscaler is None:
-        hint = "correct `autoscaler` in the configuration; write `autoscaler: none` if the cluster has none"
-        yield Refusal(f"the cluster-autoscaler Deployment {where.namespace}/{where.name} does not exist", hint)
+    if where is None or found.autoscaler:
+        return
+    hint = "correct `autoscaler` in the configuration; write `autoscaler: none` if the cluster has none"
+    like = ""
+    if found.lookalikes:
+        names = ", ".join(f"{one.namespace}/{one.name}" for one in found.lookalikes[:_NAMED])
+        like = f"; by image or labels it may be {names}"
+        hint = f"if it is the one that scales this cluster, write `{found.lookalikes[0].setting}` in the configuration"
+    yield Refusal(f"the cluster-autoscaler Deployment {where.namespace}/{where.name} does not exist{like}", hint)
 
 
 def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:

@@ -1,4 +1,4 @@
-"""The pods that nobody replaces, and what the configuration says of them."""
+"""Whom the configuration protects: kinds that there are not, and pods that nobody replaces and it does not name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Iterator
 from rollout.errors import Refusal
 from rollout.preflight.protection import standing, workloads
 from rollout.preflight.survey import Request, Survey
+
+
+def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
+    """The settings name kinds that the API server does not serve; not told where it does not say what it serves."""
+    if found.kinds is None or found.kinds.unread:
+        return
+    for kind in found.kinds.missing(request.settings.protected.kinds):
+        near = found.kinds.nearest(kind)
+        hint = f"write {near} in `protected.kinds`" if near else "kubectl api-resources lists the kinds that there are"
+        yield Refusal(f"`protected.kinds` names {kind}, a kind that the API server does not serve", hint)
 
 
 def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
