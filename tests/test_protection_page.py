@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 from rollout.presets import PRESETS
+from rollout.simulator.judging.protection import PRESETS as JUDGED
 
 PAGE = (Path(__file__).parent.parent / "docs/protection.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_what_each_preset_names() -> None:
-    """Every preset with its kinds and labels, and no other."""
+    """Every preset with its kinds and labels, and no other; the simulator's judge goes by the same."""
     rows = re.findall(r"^\| `([\w-]+)` \|(.*)\|(.*)\|$", PAGE, flags=re.MULTILINE)
     told = {name: tuple(tuple(re.findall(r"[\w./-]+", cell)) for cell in cells) for name, *cells in rows}
     assert told == {name: (preset.kinds, preset.labels) for name, preset in PRESETS.items()}
+    assert told == {name: tuple(preset) for name, preset in JUDGED.items()}

@@ -102,6 +102,36 @@ def test_what_nobody_replaces_is_protected_outside_of_the_selection_too(
     assert broken == (setting != "evict")
 
 
+WORKFLOW = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "w", "uid": "u", "controller": True}
+EXECUTOR = {"apiVersion": "v1", "kind": "Pod", "name": "driver", "uid": "u", "controller": True}
+REPLICA = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "u", "controller": True}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "settings", "kept"),
+    [
+        pytest.param({"ownerReferences": [WORKFLOW]}, {"presets": ["argo-workflows"]}, False, id="a preset's kind"),
+        pytest.param({"ownerReferences": [WORKFLOW]}, {"presets": ["ray"]}, True, id="another preset's kind"),
+        pytest.param({"ownerReferences": [WORKFLOW]}, {}, True, id="no preset"),
+        pytest.param({"ownerReferences": [EXECUTOR]}, {"presets": ["spark"]}, False, id="a pod of a pod"),
+        pytest.param({"labels": {"spark-role": "driver"}}, {"presets": ["spark"]}, False, id="a preset's label"),
+        pytest.param({"labels": {"spark-role": "driver"}}, {}, True, id="a label without its preset"),
+        pytest.param({"ownerReferences": [REPLICA], "labels": {"spark-role": "driver"}}, {"presets": ["spark"]}, True,
+                     id="a preset's label on a pod that is replaced"),
+        pytest.param({"annotations": {"karpenter.sh/do-not-disrupt": "true"}}, {}, False, id="it says so itself"),
+    ],
+)  # fmt: skip
+def test_presets_are_judged_as_they_are_told(metadata: dict[str, Any], settings: dict[str, Any], kept: bool) -> None:  # noqa: FBT001 - a column of the table
+    """To kill a pod that a preset names breaks promise 1, in every namespace, whatever `unprotected` says."""
+    there = world(protected={"namespaces": ["prod"]}, settings={"unprotected": "evict", "protected": settings})
+    passes(there, 60)
+    spec = {"nodeName": there.store.list("nodes")[0]["metadata"]["name"], "containers": [{"name": "main"}]}
+    named = {"name": "busy", "namespace": "default", **metadata}
+    made = there.store.create("pods", {"metadata": named, "spec": spec, "status": {"phase": "Running"}})
+    Client(there).delete_pod(made)
+    assert (1 not in violations(there)) == kept
+
+
 def test_ending_an_instance_under_a_job_breaks_promises_1_and_2(busy: World) -> None:
     """It kills the pod as surely as a deletion, and the node was not drained."""
     client = Client(busy)

@@ -1,13 +1,13 @@
 """Which pods a rollout must not kill before its deadline: as the scenario says, by the rules that its users are told.
 
-A pod is protected that the selection names, and besides, unless `unprotected: evict` is set, each that is a Job's or
-has no controller: nobody replaces those.
+A pod is protected that says so itself, that the selection or a preset names, and besides, unless `unprotected: evict`
+is set, each that is a Job's or has no controller but perhaps another pod: nobody replaces those.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollout.simulator.world import pods
 
@@ -16,13 +16,43 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Object
 
 
+class Preset(NamedTuple):
+    """Kinds of controllers (KIND, or KIND.GROUP), and labels of pods without one."""
+
+    kinds: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+#: What each preset of the configuration means, as its users are told (docs/protection.md).
+PRESETS = {
+    "argo-workflows": Preset(("Workflow.argoproj.io",)),
+    "github-runners": Preset(
+        ("EphemeralRunner.actions.github.com", "Runner.actions.summerwind.dev"), labels=("runner-pod",)
+    ),
+    "gitlab-runner": Preset(labels=("job.runner.gitlab.com/pod", "manager.runner.gitlab.com/name")),
+    "kubeflow": Preset(
+        (
+            *("JAXJob.kubeflow.org", "MPIJob.kubeflow.org", "MXJob.kubeflow.org", "PaddleJob.kubeflow.org"),
+            *("PyTorchJob.kubeflow.org", "TFJob.kubeflow.org", "XGBoostJob.kubeflow.org"),
+        )
+    ),
+    "ray": Preset(("RayCluster.ray.io", "RayJob.ray.io", "RayService.ray.io")),
+    "spark": Preset(
+        ("SparkApplication.sparkoperator.k8s.io", "SparkApplication.spark.apache.org", "Pod"), labels=("spark-role",)
+    ),
+    "volcano": Preset(("Job.batch.volcano.sh",)),
+}
+_PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+
+
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What the scenario protects, with the kinds and labels of its settings."""
+    """What the scenario protects, with the kinds, labels and presets of its settings."""
 
     selection: Protected
     kinds: tuple[str, ...]
     labels: dict[str, Any]
+    presets: tuple[Preset, ...]
     besides: bool
 
     @classmethod
@@ -33,6 +63,7 @@ class Protection:
             selection=scenario.protected,
             kinds=tuple(settings.get("kinds", ("Job",))),
             labels=settings.get("labels", {}),
+            presets=tuple(PRESETS[name] for name in settings.get("presets", ())),
             besides=scenario.settings.get("unprotected", "protect") != "evict",
         )
 
@@ -41,16 +72,30 @@ class Protection:
         if not pods.active(pod) or pods.stays_with_node(pod):
             return None
         controller = pods.owner(pod)
-        if controller is None:
-            return f"Pod {'/'.join(pods.key(pod))}" if self.besides else None
-        named = f"{controller.kind} {controller.namespace}/{controller.name}"
-        job = controller.kind == "Job" and controller.group == "batch"
-        return named if self._selects(controller, pod) or (self.besides and job) else None
+        kind, key = ("Pod", pods.key(pod)) if controller is None else (controller.kind, controller[1:3])
+        pinned = any(pods.annotation(pod, name) == value for name, value in _PINS.items())
+        named = controller is not None and self._selects(controller, pod)
+        besides = self.besides and _is_irreplaceable(controller)
+        return f"{kind} {'/'.join(key)}" if pinned or named or besides or self._is_of_preset(controller, pod) else None
 
     def _selects(self, controller: pods.Owner, pod: Object) -> bool:
         labels = pod["metadata"].get("labels", {})
         return (
-            (controller.kind in self.kinds or f"{controller.kind}.{controller.group}" in self.kinds)
+            _is_one_of(controller, self.kinds)
             and self.selection.covers(controller.namespace, controller.name)
             and self.labels.items() <= labels.items()
         )
+
+    def _is_of_preset(self, controller: pods.Owner | None, pod: Object) -> bool:
+        labels = pod["metadata"].get("labels", {})
+        if controller is None:
+            return any(label in labels for preset in self.presets for label in preset.labels)
+        return any(_is_one_of(controller, preset.kinds) for preset in self.presets)
+
+
+def _is_one_of(controller: pods.Owner, kinds: tuple[str, ...]) -> bool:
+    return controller.kind in kinds or f"{controller.kind}.{controller.group}" in kinds
+
+
+def _is_irreplaceable(controller: pods.Owner | None) -> bool:
+    return controller is None or (controller.kind, controller.group) in {("Job", "batch"), ("Pod", "")}
