@@ -56,7 +56,15 @@ SETTINGS_OF_2: Fields = {
 }
 MARK_OF_2: Fields = {}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}
-EFFECTS_OF_2: Mapping[str, Fields] = {"delete-job": {"job_uid": ""}, "evict": _POD_OF_2, "delete-pod": _POD_OF_2}
+_ON_NODES = ("hold-node", "unhold-node", "taint-node", "untaint-node", "cordon", "uncordon")
+EFFECTS_OF_2: Mapping[str, Fields] = {
+    "delete-job": {"job_uid": ""},
+    "evict": _POD_OF_2,
+    "delete-pod": _POD_OF_2,
+    # Keys stay what they were.
+    "protect": {"by": "first"},
+    **{kind: {"by": "name"} for kind in _ON_NODES},
+}
 
 
 def _plan_of_2(plan: Fields) -> Fields:

@@ -29,7 +29,7 @@ class Base:
 
     @property
     def key(self) -> str:
-        """`kind:target:occasion`, unique in a rollout."""
+        """`kind:target:occasion`, unique in a rollout; where a target does not say which thing it is, more is in it."""
         return f"{self.kind}:{self.target}:{self.occasion}"  # type: ignore[attr-defined]
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.effects.base import Base, Landed
+from rollout.effects.base import Base, Landed, digest
 from rollout.plan import Sizes, TemplateUse
 from rollout.seen import GroupSeen, Seen
 
@@ -136,17 +136,26 @@ class Resume(OnGroup):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protect(OnGroup):
-    """Set or clear scale-in protection of up to 50 instances (AWS's limit for one call)."""
+    """Set or clear scale-in protection of up to 50 instances (AWS's limit for one call).
+
+    `by`: what its key knows the batch by: all, or the first and their number in what an earlier version saved.
+    """
 
     kind: Literal["protect"] = "protect"
     instance_ids: tuple[str, ...]
     protected: bool
+    by: Literal["all", "first"] = "all"
 
     @property
     def target(self) -> str:
         verb = "on" if self.protected else "off"
         more = f"+{len(self.instance_ids) - 1}" if len(self.instance_ids) > 1 else ""
         return f"{self.group}/{self.instance_ids[0]}{more}={verb}"
+
+    @property
+    def key(self) -> str:
+        members = f":{digest(self.instance_ids)}" if self.by == "all" and len(self.instance_ids) > 1 else ""
+        return f"{self.kind}:{self.target}{members}:{self.occasion}"
 
     @property
     def writes(self) -> Mapping[str, object]:

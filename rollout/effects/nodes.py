@@ -12,15 +12,24 @@ from rollout.seen import NodeSeen, Seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnNode(Base):
-    """An effect on one node. It is still that node only with this uid and instance (names are used again)."""
+    """An effect on one node. It is still that node only with this uid and instance (names are used again).
+
+    `by`: what its key knows the node by; its name alone only in what an earlier version saved.
+    """
 
     node: str
     uid: str
     instance_id: str
+    by: Literal["uid", "name"] = "uid"
 
     @property
     def target(self) -> str:
         return self.node
+
+    @property
+    def key(self) -> str:
+        uid = f":{self.uid}" if self.by == "uid" else ""
+        return f"{self.kind}:{self.target}{uid}:{self.occasion}"  # type: ignore[attr-defined]
 
     @property
     def guarded(self) -> bool:

@@ -77,7 +77,7 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
              seen(found(), node("o2", held="true", held_before=None), autoscaler=ON), BEGUN),
         case("another value is noted", acts(replace(HOLD, before="false")),
              seen(found(), node("o2", held="false", held_before=None)), BEGUN),
-        case("a node that joined later is held too", acts("hold-node:x:0"),
+        case("a node that joined later is held too", acts("hold-node:x:uid-x:0"),
              seen(found(old("o1"), old("x")), node("x", held=None)), BEGUN),
         case("nodes of others, and of instances that leave, are not ours to hold", advances(),
              seen(found(old("o1"), old("o2", lifecycle="Terminating")), FREE, node("y", held=None)), BEGUN),

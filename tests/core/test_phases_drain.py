@@ -63,7 +63,8 @@ FRESH = ("o1", "o2")
     [
         case("Jobs run everywhere", waits("2 old nodes"), seen(surged(), *CLOSED, *BOTH_BUSY), stages(W)),
         case("one is free", acts(moves=("i-o1:drain",)), seen(surged(), *CLOSED, pod("b", "o2")), stages(W)),
-        case("a guard is put back beside a move", acts("taint-node:o2=NoSchedule:drain.0.0", moves=("i-o1:drain",)),
+        case("a guard is put back beside a move",
+             acts("taint-node:o2=NoSchedule:uid-o2:drain.0.0", moves=("i-o1:drain",)),
              seen(surged(), CLOSED[0], pod("b", "o2")), stages(W)),
         case("a node with a Job goes back", acts(moves=("i-o1:back",)),
              seen(surged(), *CORDONED, pod("a", "o1"), pod("b", "o2"), fresh=FRESH), stages(D)),
@@ -346,7 +347,7 @@ def test_what_joins_in_mid_drain_is_held() -> None:
     world = seen(surged(), *CLOSED, *BOTH_BUSY, node("n2", held=None))
     decision = drain.decide(world, stages(W), NOW)
     assert isinstance(decision, Act)
-    assert [effect.key for effect in decision.effects] == ["hold-node:n2:drain.0"]
+    assert [effect.key for effect in decision.effects] == ["hold-node:n2:uid-n2:drain.0"]
     assert isinstance(drain.decide(world, stages(W, autoscaler=None), NOW), Wait)
 
 

@@ -161,7 +161,7 @@ def test_desired_is_what_settled_effects_left() -> None:
 
 HALT = Halt("something", "look")
 CLOSED = (node("o1", "NoSchedule"), node("o2", "PreferNoSchedule"))
-OPENED = "taint-node:o1=PreferNoSchedule:soften.0"
+OPENED = "taint-node:o1=PreferNoSchedule:uid-o1:soften.0"
 
 
 @pytest.mark.parametrize(

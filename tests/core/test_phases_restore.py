@@ -173,7 +173,7 @@ PENDING = new("n2", lifecycle="Pending", protected=True)
              then(RESTORED, node("n1", held_before="false")), RECORD),
         case("a hold of somebody else stays", advances(), then(RESTORED, node("n1", held_before=None)), RECORD),
         case("surplus that was kept is opened again",
-             acts("untaint-node:n1:0", Uncordon(node="n1", uid="uid-n1", instance_id="i-n1", occasion="0")),
+             acts("untaint-node:n1:uid-n1:0", Uncordon(node="n1", uid="uid-n1", instance_id="i-n1", occasion="0")),
              then(RESTORED, node("n1", "NoSchedule", unschedulable=True, held=None, held_before=None)),
              restoring(nodes=(*GONE, row("i-n1", Stage.KEPT, role="surplus")))),
         case("a node that somebody else cordoned is left", advances(),

@@ -52,7 +52,7 @@ def test_a_taint_that_somebody_took_off_is_put_back_and_told() -> None:
     busy = (pod("job-1", "o1"), pod("job-2", "o2"))
     world = seen(surged(), node("o1"), node("o2", "NoSchedule"), *busy)
     decision = drain.decide(world, record(nodes=(row("i-o1"), row("i-o2"))), NOW)
-    agrees(decision, acts("taint-node:o1=NoSchedule:drain.0.0"))
+    agrees(decision, acts("taint-node:o1=NoSchedule:uid-o1:drain.0.0"))
     assert decision.tell == "our taint was gone from o1: it is put back"  # type: ignore[union-attr]
     (sent,) = decision.effects  # type: ignore[union-attr]
     later = record(nodes=(row("i-o1"), row("i-o2")), unsettled=(unsettled(sent, "not_sent", retry_at=NOW),))

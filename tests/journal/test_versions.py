@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -142,3 +143,11 @@ def test_handlers_leave_alone(effect: Effect) -> None:
     for version in versions.HANDLERS:
         assert effect_of(effect_text(effect), version) == effect
         assert plan_of(plan_text(samples.WHOLE), version) == samples.WHOLE
+
+
+@pytest.mark.parametrize("effect", ALL, ids=lambda effect: effect.kind)
+def test_what_an_older_version_saved_keeps_its_key(effect: Effect) -> None:
+    """The journal finds it by the key under which it was saved, before nodes and batches were told apart in it."""
+    fields = json.loads(effect_text(effect))
+    fields.pop("by", None)
+    assert effect_of(json.dumps(fields), 2).key == f"{effect.kind}:{effect.target}:{effect.occasion}"
