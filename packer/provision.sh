@@ -9,6 +9,8 @@
 # 5: files in Git LFS, 6: what was fetched is not what it should be, 7: the image's disk.
 set +x -euo pipefail
 shopt -s inherit_errexit
+# Names are bytes: in another locale a name that is not UTF-8 fits no pattern, and a range of letters has others in it.
+export LC_ALL=C
 
 # repository: an https:// address; branch: a branch; tag: a Git tag, baked in place of the branch if it is given;
 # secret: name or ARN.
@@ -57,6 +59,11 @@ check_environment() {
     [[ -n ${!variable-} ]] || die 2 "$variable is not set; packer/eks-model.pkr.hcl passes it."
   done
   [[ $name != */* && $name != .* ]] || die 2 "MODEL_NAME is $name; it must be the plain name of a folder."
+  # A word that begins with a dash would be an option of git's.
+  [[ $repository =~ ^https?://[^/@[:space:]]+/[^@[:space:]]+$ ]] ||
+    die 2 "MODEL_REPOSITORY is not the https:// address of a repository, without user or token."
+  [[ -z $commit || $commit =~ ^([0-9a-f]{40}|[0-9a-f]{64})$ ]] ||
+    die 2 "MODEL_COMMIT is $commit; it must be a full commit id."
   for variable in MODEL_BRANCH MODEL_TAG; do
     [[ -z ${!variable-} || ${!variable} =~ ^[A-Za-z0-9_][A-Za-z0-9._/+-]*$ ]] ||
       die 2 "$variable is ${!variable}; it must be the name of a branch or tag."
@@ -93,7 +100,7 @@ read_token() {
   local text
   text=$(attempt 3 "secret $secret cannot be read" \
     'Check its name and region, and that the instance profile may do secretsmanager:GetSecretValue on it.' \
-    aws secretsmanager get-secret-value --region "$AWS_REGION" --secret-id "$secret" \
+    aws secretsmanager get-secret-value "--region=$AWS_REGION" "--secret-id=$secret" \
     --query SecretString --output text)
   if [[ $text =~ \"token\"[[:space:]]*:[[:space:]]*\"([^\"]*)\" ]]; then
     text=${BASH_REMATCH[1]}
@@ -125,10 +132,14 @@ reference() {
 # People take one name for one thing. A commit says which is meant.
 refuse_two_of_one_name() {
   local short=${tag:-$branch} found
-  found=$(git ls-remote --quiet origin "refs/heads/$short" "refs/tags/$short" |
-    cut -f 2 | grep -cFx -e "refs/heads/$short" -e "refs/tags/$short" || true)
+  attempt 4 "the branches and tags of $repository cannot be listed" 'Run the build again.' list_of_one_name "$short"
+  found=$(cut -f 2 "$private/named" | grep -cFx -e "refs/heads/$short" -e "refs/tags/$short" || true)
   ((found < 2)) ||
     die 4 "$short is a branch and a tag of $repository; rename one of them, or give the commit: -var commit=ID"
+}
+
+list_of_one_name() {
+  git ls-remote --quiet origin "refs/heads/$1" "refs/tags/$1" >"$private/named"
 }
 
 fetch() {
@@ -136,7 +147,7 @@ fetch() {
   attempt 7 "$root cannot be written" 'Run this as root, with room on the disk.' start_clone
   attempt 4 "$what cannot be fetched from $repository" \
     'Check that it is there, and that the token may read the repository.' \
-    git fetch --quiet --depth 1 origin "$what"
+    git fetch --quiet --depth 1 -- origin "$what"
   [[ -n $commit ]] || refuse_two_of_one_name
   attempt 7 'the files cannot be laid out' 'Is volume_size large enough?' git checkout --quiet --detach FETCH_HEAD
 }

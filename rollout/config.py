@@ -45,7 +45,7 @@ def seconds(text: object) -> object:
 
 
 def _matches(pattern: str, what: str) -> AfterValidator:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):

@@ -130,6 +130,7 @@ def test_all_problems_are_told_at_once(file: Path) -> None:
         ("drain: 5\n", "4: drain: here belong keys with values"),
         ("protected: {namespaces: demo}\n", "4: protected.namespaces: here belongs a list such as [demo]"),
         ("protected: {prefixes: [a, a]}\n", '4: protected.prefixes: "a" stands there twice'),
+        ("taint: {key: 'schlüssel'}\n", '4: taint.key: "schlüssel" is not a Kubernetes label key'),
         ("taint: {key: 'no key'}\n", '4: taint.key: "no key" is not a Kubernetes label key'),
         ("access: {assume_role: my-role}\n", '4: access.assume_role: "my-role" is not a role\'s ARN'),
         ("access: {context: x}\n", "4: access: kubeconfig and context have no meaning with kubernetes: eks"),

@@ -18,6 +18,7 @@ from rollout.adapters import image_records as records
 from rollout.adapters.access import own_account, quieten
 from rollout.adapters.aws_errors import code_of, translated
 from rollout.adapters.paging import entries
+from rollout.ami.images import REGION
 from rollout.errors import EdgeError, Refused, UserError
 from rollout.gate import Gate
 
@@ -58,6 +59,8 @@ def builder(region: str | None, role: str | None, run_id: str) -> Builder:
     where = region or os.environ.get("AWS_REGION") or botocore.session.Session().get_config_variable("region")
     if not where:
         raise UserError("no AWS region is given", hint="add --region REGION, or set AWS_REGION")
+    if not REGION.fullmatch(where):
+        raise UserError(f'"{where}" is no AWS region', hint="add --region, such as eu-west-1, or set AWS_REGION so")
     with translated(mutating=False):
         account = own_account(where, run_id, None, ungated())
         account = account.assume(role) if role else account

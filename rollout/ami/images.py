@@ -5,10 +5,15 @@ They live in one account and region: the builder's. That may be another account 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+#: What an image's id and a region's name look like.
+AMI = re.compile(r"ami-[0-9a-f]{8,17}")
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)

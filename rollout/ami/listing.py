@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rollout.ami.images import Image, Permissions, Snapshot
+from rollout.commands import aws
 from rollout.errors import Refusal
 from rollout.plan import TemplateUse
 from rollout.record import Record
@@ -131,7 +132,8 @@ def _unresolved(inventory: Inventory) -> Iterator[Refusal]:
     for image, who in needs(inventory).items():
         if not image.startswith("ami-"):
             problem = f"AWS does not say which image {image} is, which {', '.join(who)} would launch"
-            yield Refusal(problem, f"is there such a parameter? aws ssm get-parameter --name {image.split(':')[-1]}")
+            command = aws("ssm", "get-parameter", "--name", image.split(":")[-1])
+            yield Refusal(problem, f"is there such a parameter? {command}")
 
 
 def _of_place(place: Place) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rollout.ami.images import Grant, Image, Images, Key, Permissions, Snapshot
+from rollout.commands import aws
 from rollout.errors import Refusal, Refused
 
 #: What EC2 and Auto Scaling need of a key to launch from encrypted snapshots (the page named last above). CreateGrant,
@@ -220,19 +221,18 @@ def _keys(looked: Looked) -> tuple[Refusal, ...]:
     unusable = [key for key in looked.lendable if key.state != "Enabled"]
     return (
         *(_managed(looked.image, one) for one in managed),
-        *(Refusal(f"{key.arn} is {key.state}", f"aws kms enable-key --key-id {key.arn}") for key in unusable),
+        *(Refusal(f"{key.arn} is {key.state}", aws("kms", "enable-key", "--key-id", key.arn)) for key in unusable),
     )
 
 
 def _managed(image: Image, snapshot: Snapshot) -> Refusal:
     region = (snapshot.key or "").split(":")[3]
-    where = f"--region {region} --source-region {region}"
+    copy = ("--region", region, "--source-region", region, "--source-image-id", image.id, "--name", "NAME")
+    command = aws("ec2", "copy-image", *copy, "--encrypted", "--kms-key-id", "KEY")
     return Refusal(
         f"{snapshot.id} is encrypted under a key that AWS manages ({snapshot.key}, usually aws/ebs), "
         "whose use cannot be given to another account",
-        "encrypt it under a key of your own: rollout ami build --var kms_key_id=KEY, "
-        f"or share a copy: aws ec2 copy-image {where} --source-image-id {image.id} --name NAME --encrypted "
-        "--kms-key-id KEY",
+        f"encrypt it under a key of your own: rollout ami build --var kms_key_id=KEY, or share a copy: {command}",
     )
 
 
@@ -249,11 +249,9 @@ def advice(looked: Looked, accounts: Sequence[str], *, grants: bool) -> tuple[st
 
 
 def _for_scaling(key: str, account: str) -> str:
-    return (
-        f"next, with credentials of account {account}, so that its Auto Scaling groups may use the key:\n"
-        f"  aws kms create-grant --region {key.split(':')[3]} --key-id {key} "
-        f"--grantee-principal {_scaling(key, account)} --operations {' '.join(OPERATIONS)}"
-    )
+    whose = ("--region", key.split(":")[3], "--key-id", key, "--grantee-principal", _scaling(key, account))
+    command = aws("kms", "create-grant", *whose, "--operations", *OPERATIONS)
+    return f"next, with credentials of account {account}, so that its Auto Scaling groups may use the key:\n  {command}"
 
 
 def left_behind(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
@@ -261,7 +259,7 @@ def left_behind(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
     ours = {Lend(key, looked.image.id, account, allowed=False).name for key in looked.grants for account in accounts}
     return tuple(
         f'grant {one.id} ("{one.name}") of {key} to {one.grantee} is not of this image\'s sharing, and stays; '
-        f"nobody needs it? aws kms revoke-grant --key-id {key} --grant-id {one.id}"
+        f"nobody needs it? {aws('kms', 'revoke-grant', '--key-id', key, '--grant-id', one.id)}"
         for key, found in looked.grants.items()
         for one in found
         if one.name not in ours and any(f"::{account}:" in one.grantee for account in accounts)

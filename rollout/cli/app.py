@@ -70,7 +70,7 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except (Lost, Refused, Retry, Unknown) as error:
         screen.say(f"rollout: {error.detail}", err=True)
-        sys.exit(_CODES[type(error)])
+        sys.exit(next(code for kind, code in _CODES.items() if isinstance(error, kind)))
     except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
         from rollout.cli import crash
 

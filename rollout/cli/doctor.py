@@ -221,6 +221,7 @@ def _known(marker: MarkerSeen, config: Config) -> UserError:
 
 def _refuse_found(marker: MarkerSeen, name: str, config: Config) -> None:
     """Raise `UserError` where the file that the marker names is there: a second journal would not know of the first."""
+    from rollout.commands import rollout
     from rollout.errors import OTHER_VERSION, UserError
 
     if not name.startswith("/"):
@@ -231,7 +232,7 @@ def _refuse_found(marker: MarkerSeen, name: str, config: Config) -> None:
     if _kept(marker, read):
         raise UserError(
             f"the journal of rollout {marker.rollout_id} is not lost: {name}",
-            hint=f"rollout resume {marker.rollout_id} --database sqlite:///{name}",
+            hint=rollout("resume", "--database", f"sqlite:///{name}", "--", marker.rollout_id),
         )
 
 

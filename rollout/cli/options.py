@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import typed
+
 if TYPE_CHECKING:
     from rollout.commands import Options
     from rollout.config import Config
@@ -32,7 +34,8 @@ Database = Annotated[
     ),
 ]
 RolloutId = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="The rollout's id, or its key.", show_default=False)
+    str | None,
+    typer.Argument(metavar="[ID]", help="The rollout's id, or its key.", show_default=False, callback=typed.reference),
 ]
 AssumeDead = Annotated[
     bool,

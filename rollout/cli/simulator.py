@@ -59,6 +59,9 @@ def _list() -> None:
 
 
 def _announce(endpoints: Endpoints) -> None:
+    from rollout.commands import rollout
+
     for name, value in endpoints.environment.items():
         typer.echo(f"export {name}={value}")
-    typer.echo(f"# rollout start --config {endpoints.configuration} --ami {endpoints.target_ami}")
+    command = rollout("start", "--config", str(endpoints.configuration), "--ami", endpoints.target_ami)
+    typer.echo(f"# {command}")

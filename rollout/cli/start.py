@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options, screen
+from rollout.cli import options, screen, typed
 
 if TYPE_CHECKING:
     from rollout.cli.choosing import Asked
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 def start(
     *,
     ami: Annotated[
-        str | None, typer.Option(metavar="AMI", help="The image that the groups are to run.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="AMI", help="The image that the groups are to run.", show_default=False, callback=typed.ami
+        ),
     ] = None,
     ami_from: Annotated[
         Path | None,
@@ -40,6 +43,7 @@ def start(
         typer.Option(
             metavar="KEY",
             help="Your name for this rollout, such as a build's number: the same key never begins it twice.",
+            callback=typed.key,
         ),
     ] = None,
     database: options.Database = None,

@@ -223,7 +223,7 @@ def _left_node(node: NodeSeen, taint_key: str) -> Iterator[Finding]:
         what = f"node {node.name} still carries our taint"
         yield _put_back(what, f"kubectl taint node {node.name} {taint_key}-{opened}")
     if node.held_before is not None:
-        before = f"={node.held_before} --overwrite" if node.held_before else "-"
+        before = f"={quoted(node.held_before)} --overwrite" if node.held_before else "-"
         command = f"kubectl annotate node {node.name} {HELD_BEFORE}- {SCALE_DOWN_DISABLED}{before}"
         yield _put_back(f"node {node.name} is still kept from cluster-autoscaler", command)
 

@@ -132,7 +132,7 @@ def test_without_packer_it_is_said_how_to_get_it(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (("--packer-dir", "nowhere"), "there is no Packer template (*.pkr.hcl) in nowhere"),
-        (("--var", "branch"), "variables without a value: branch"),
+        (("--var", "branch"), "no variables with a value: branch"),
         (("--var-file", "nowhere.hcl"), "there are no files of variables at nowhere.hcl"),
     ],
 )

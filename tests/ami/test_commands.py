@@ -116,12 +116,12 @@ def test_an_image_that_is_not_there_is_exit_1(shelf: Shelf, tmp_path: Path) -> N
     ("arguments", "told"),
     [
         ((), "no AMI is given"),
-        (("ami-1", "--from", "manifest.json"), "an AMI is given twice: ami-1, and --from manifest.json"),
+        (("ami-00000001", "--from", "manifest.json"), "an AMI is given twice: ami-00000001, and --from manifest.json"),
         (("--from", "nowhere.json"), "there is no manifest of Packer's at nowhere.json"),
         (("--from", "."), ". cannot be read"),
-        (("ami-1", "--tag", "=main"), '--tag: "=main" names no tag'),
-        (("ami-1", "--assume-role", "sharing"), "--assume-role: "),
-        (("ami-1", "--max-age", "30"), '--max-age: "30" is no duration'),
+        (("ami-00000001", "--tag", "=main"), '--tag: "=main" names no tag'),
+        (("ami-00000001", "--assume-role", "sharing"), "--assume-role: "),
+        (("ami-00000001", "--max-age", "30"), '--max-age: "30" is no duration'),
     ],
 )
 def test_wrong_usage_is_exit_2(simulated: Shelf, tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:

@@ -19,7 +19,7 @@ SETTINGS = replace(build.SETTINGS, autoscaler=None, processes=())
 PLAN = Plan(
     cluster="eks-demo",
     region="eu-west-1",
-    ami="ami-new",
+    ami="ami-0000000b",
     description="",
     settings=SETTINGS,
     groups=(NodeGroup("workers", (Source(TemplateUse("", "lt-1", "template", "$Latest"), 1),)),),

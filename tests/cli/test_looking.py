@@ -114,9 +114,9 @@ def test_done_is_said_and_nothing_is_asked(tmp_path: Path) -> None:
     samples.done(tmp_path)
     text = f"cluster: eks-demo\nregion: eu-west-1\ngroups: [workers]\ndatabase: {samples.url(tmp_path)}\n"
     (tmp_path / "rollout.yaml").write_text(text)
-    ended = rollout("start", "--ami", "ami-new", "--key", "build-7", cwd=tmp_path)
+    ended = rollout("start", "--ami", "ami-0000000b", "--key", "build-7", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"{samples.ID}\nrollout {samples.ID} is done already: ami-new on eks-demo\n"
+    assert ended.out == f"{samples.ID}\nrollout {samples.ID} is done already: ami-0000000b on eks-demo\n"
     assert rollout("resume", samples.ID, cwd=tmp_path).code == 0
 
 

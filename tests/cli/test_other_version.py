@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", [("resume",), ("start", "--ami", "ami-new", "--key", "build-7")], ids=["resume", "start"]
+    "command", [("resume",), ("start", "--ami", "ami-0000000b", "--key", "build-7")], ids=["resume", "start"]
 )
 def test_is_not_gone_on_with(folder: Path, command: tuple[str, ...]) -> None:
     """Exit 77, the version that goes on is named, and the journal stays as it is."""
@@ -44,7 +44,7 @@ def test_is_told_all_the_same(folder: Path) -> None:
         f"rollout {samples.ID}  (key build-7)",
         "  cluster   eks-demo",
         "  groups    workers",
-        "  image     ami-new",
+        "  image     ami-0000000b",
         "  phase     DRAIN",
     ]
     assert "pip install eks-rollout==7.0.0" in status.out

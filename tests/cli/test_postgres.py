@@ -21,7 +21,7 @@ COMMANDS = (
     ("list",),
     ("events",),
     ("resume",),
-    ("start", "--ami", "ami-1"),
+    ("start", "--ami", "ami-00000001"),
 )
 
 

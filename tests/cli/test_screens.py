@@ -30,7 +30,7 @@ def test_the_page_has_a_line_for_each_node(tmp_path: Path) -> None:
     """Clock, deadline, phases, and every old node with its stage and what it waits for."""
     page = shown(samples.draining(tmp_path).load(samples.ID), "2 nodes to be done")
     lines = page.splitlines()
-    assert lines[0] == f"rollout {samples.ID}  eks-demo → ami-new"
+    assert lines[0] == f"rollout {samples.ID}  eks-demo → ami-0000000b"
     assert lines[1].split() == ["2026-01-05T09:00:00Z", "deadline", "in", "1h07m"]
     assert "DRAIN RESTORE DONE" in lines[2]
     assert lines[4].split()[:3] == ["ip-10-0-0-2", "workers", "DRAINING"]
@@ -101,7 +101,7 @@ def test_the_end_says_what_was_done(tmp_path: Path) -> None:
     assert lines == [
         "left as it is: MaxSize of workers is 9, somebody's",
         f"  head {journal.events(samples.ID)[-1].hash}",
-        "done: 2 nodes replaced by ami-new in 2h05m",
+        "done: 2 nodes replaced by ami-0000000b in 2h05m",
     ]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rollout.cli import app
+from rollout.errors import Blocked, Conflict, Denied, EdgeError, Lost
 from tests.cli.run import broken, rollout
 
 HEAVY = (
@@ -114,7 +116,7 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
     """An unknown option, a missing one and a missing configuration are all usage or configuration."""
     assert rollout("start", cwd=tmp_path).code == 2
     assert rollout("start", "--nonsense", cwd=tmp_path).code == 2
-    ended = rollout("start", "--ami", "ami-1", cwd=tmp_path)
+    ended = rollout("start", "--ami", "ami-00000001", cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("rollout: there is no configuration at rollout.yaml\n  next: rollout config init")
 
@@ -136,3 +138,46 @@ def test_a_fault_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     assert "RuntimeError" in file.read_text()
     assert "abc.def" not in file.read_text() + stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("start", "--ami", "i-0123456789abcdef0"), "is no image's id"),
+        (("start", "--ami", "ami-٠١٢٣٤٥٦٧"), "is no image's id"),
+        (("start", "--ami", "ami-00000001", "--key", "--database=x"), "begins with a dash"),
+        (("start", "--ami", "ami-00000001", "--key", ""), "is empty"),
+        (("start", "--ami", "ami-00000001", "--key", "x" * 201), "more than 200 characters"),
+        (("resume", "a\nb"), "control characters"),
+        (("status", ""), "is empty"),
+        (("events", " "), "is empty"),
+        (("audit", "export", "\x1b[2J"), "control characters"),
+        (("ami", "verify", "snap-00000001"), "is no image's id"),
+        (("ami", "share", "ami-1", "--account", "123456789012"), "is no image's id"),
+        (("ami", "list", "--prefix", "x", "--region", "Frankfurt"), "is no AWS region"),
+    ],
+)
+def test_what_can_be_no_id_no_key_and_no_region_is_refused_before_anything_is_read(
+    tmp_path: Path, command: tuple[str, ...], words: str
+) -> None:
+    """Exit 2 with what it should be; neither configuration nor journal were looked for."""
+    ended = rollout(*command, cwd=tmp_path)
+    assert (ended.code, ended.out, words in ended.err) == (2, "", True), ended
+    assert "\x1b" not in ended.err
+    assert "next: " in ended.err
+
+
+@pytest.mark.parametrize(("kind", "code"), [(Denied, 2), (Conflict, 75), (Blocked, 75), (Lost, 76)])
+def test_every_kind_of_answer_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[EdgeError], code: int
+) -> None:
+    """A no of the other side that nobody expected is a line and the code of its kind, no traceback."""
+
+    def fails(**_: object) -> None:
+        raise kind("AccessDenied: no")
+
+    monkeypatch.setattr(app, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err == "rollout: AccessDenied: no\n"

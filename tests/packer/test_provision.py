@@ -334,6 +334,34 @@ def two_of_one_name(clone: Path, name: str) -> tuple[str, str]:
     return first, second
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MODEL_COMMIT", "--upload-pack=touch made"),
+        ("MODEL_COMMIT", "main"),
+        ("MODEL_REPOSITORY", "--upload-pack=touch made"),
+        ("MODEL_REPOSITORY", "ext::sh -c touch% made"),
+        ("MODEL_REPOSITORY", "https://user:password@example.com/model.git"),
+        ("MODEL_TAG", "--upload-pack=touch made"),
+        ("MODEL_BRANCH", "-v"),
+    ],
+)
+def test_no_value_becomes_an_option_or_a_command(machine: Machine, variable: str, value: str) -> None:
+    """The script judges what it is given, whoever passes it; what git would run is not run."""
+    machine.environment[variable] = value
+    assert_refused(machine, 2, variable)
+    assert not list(machine.folder.rglob("made"))
+
+
+def test_branches_that_cannot_be_listed_are_not_taken_for_none(machine: Machine, clone: Path) -> None:
+    """Whether there is a tag of the same name is asked, and no answer is not a no."""
+    two_of_one_name(clone, "v7")
+    machine.environment["MODEL_BRANCH"] = "v7"
+    real = shutil.which("git", path=search_path())
+    machine.program("git", f'[ "$1" != ls-remote ] || {{ echo lost >&2; exit 128; }}\nexec {real} "$@"')
+    assert_refused(machine, 4, "the branches and tags of http://", "lost")
+
+
 @pytest.mark.parametrize("variable", ["MODEL_BRANCH", "MODEL_TAG"])
 def test_a_branch_and_a_tag_of_one_name(machine: Machine, clone: Path, variable: str) -> None:
     """Nobody can say which is meant; git would take the tag, which may be old."""

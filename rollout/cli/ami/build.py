@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,9 +55,9 @@ def build(
 def _variables(given: Sequence[str]) -> list[str]:
     from rollout.errors import UserError
 
-    wrong = [one for one in given if not one.partition("=")[1]]
+    wrong = [one for one in given if not re.match(r"[A-Za-z_][A-Za-z0-9_-]*=", one)]
     if wrong:
-        raise UserError(f"variables without a value: {', '.join(wrong)}", hint="--var NAME=VALUE")
+        raise UserError(f"no variables with a value: {', '.join(wrong)}", hint="--var NAME=VALUE")
     return [f"-var={one}" for one in given]
 
 

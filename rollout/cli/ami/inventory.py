@@ -135,6 +135,7 @@ def _in_one_region(loaded: dict[Path, Config], region: str) -> None:
 def _unfinished(file: Path, url: str) -> Iterator[Record]:
     """Yield the unfinished rollouts of a journal. Raises `UserError` where it cannot be read, or there is none."""
     from rollout.cli import choosing
+    from rollout.commands import rollout
     from rollout.errors import UserError
     from rollout.journal import read_journal
 
@@ -142,8 +143,9 @@ def _unfinished(file: Path, url: str) -> Iterator[Record]:
         with closing(read_journal(url)) as journal:
             yield from [journal.load(one.id) for one in choosing.unfinished(journal.summaries())]
     except UserError as error:
+        upgrade = rollout("db", "upgrade", "--config", str(file.absolute()))
         raise UserError(
             f"the rollouts of {file} are not known: {error.problem}",
-            hint=f"look for the journal; if there never was one: rollout db upgrade --config {file}",
+            hint=f"look for the journal; if there never was one: {upgrade}",
             exit_code=error.exit_code,
         ) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import typed
 from rollout.errors import FOR_A_PERSON, RESUMABLE, Refused, Retry, Unknown, UserError
 
 if TYPE_CHECKING:
@@ -21,14 +22,21 @@ PAUSE = 3.0
 
 _WHO_WE_ARE = "look at credentials, profile and region (aws sts get-caller-identity), and at the rights: docs/rights.md"
 
-Ami = Annotated[str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False)]
+Ami = Annotated[
+    str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False, callback=typed.ami)
+]
 From = Annotated[
     Path | None,
     typer.Option("--from", metavar="FILE", help="Packer's manifest, in place of the id: the image of its last run."),
 ]
 Region = Annotated[
     str | None,
-    typer.Option("--region", metavar="REGION", help="Where the images are; default: as AWS's own tools find it."),
+    typer.Option(
+        "--region",
+        metavar="REGION",
+        help="Where the images are; default: as AWS's own tools find it.",
+        callback=typed.region,
+    ),
 ]
 AssumeRole = Annotated[
     str | None,

@@ -45,7 +45,7 @@ def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
     where = request.settings.autoscaler
     if where and found.autoscaler and found.autoscaler.rollout_id:
         holder = found.autoscaler.rollout_id
-        hint = f"finish that rollout first: rollout resume {holder}"
+        hint = f"finish that rollout first: {resume(holder)}"
         yield Refusal(f"{where.namespace}/{where.name} is still held by rollout {holder}", hint)
 
 
@@ -57,7 +57,7 @@ def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
     tainted = [node for node in nodes if node.tainted(key)]
     noted = [node for node in nodes if node.held_before is not None]
     owners = sorted({taint.value for node in tainted for taint in node.taints if taint.key == key and taint.value})
-    first = f"rollout resume {owners[0]} with its own journal; if that is lost: " if owners else ""
+    first = f"{resume(owners[0])} with its own journal; if that is lost: " if owners else ""
     if tainted:
         hint = f"{first}kubectl taint node {_names(tainted)} {key}-"
         yield Refusal(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)

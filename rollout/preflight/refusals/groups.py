@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rollout import commands
 from rollout.commands import quoted
 from rollout.errors import Refusal
 from rollout.plan import TemplateUse
@@ -109,7 +110,7 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
             processes = " ".join(sorted(wanted))
             resume = f"aws autoscaling resume-processes {_named(group.name)} --scaling-processes {processes}"
             what = f"it launches {group.uses[0].label} of rollout {made[0]}, and has {processes} suspended"
-            hint = f"rollout resume {made[0]} with its own journal; only if that is lost: {resume}"
+            hint = f"{commands.resume(made[0])} with its own journal; only if that is lost: {resume}"
             yield Refusal(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
 
 

@@ -1,0 +1,38 @@
+"""What is typed as an id, a key or a region is looked at before anything is read: exit 2 with what it should be."""
+
+from __future__ import annotations
+
+from rollout.ami.images import AMI, REGION
+from rollout.errors import UserError
+
+#: Longest key that the journal holds.
+LONGEST_KEY = 200
+
+
+def ami(text: str | None) -> str | None:
+    """Return the id of an image. Raises `UserError` for what is none."""
+    if text is not None and not AMI.fullmatch(text):
+        raise UserError(f'"{text}" is no image\'s id', hint="give one such as ami-0123456789abcdef0")
+    return text
+
+
+def region(text: str | None) -> str | None:
+    """Return the name of a region. Raises `UserError` for what is none."""
+    if text is not None and not REGION.fullmatch(text):
+        raise UserError(f'"{text}" is no AWS region', hint="give one such as eu-west-1")
+    return text
+
+
+def key(text: str | None) -> str | None:
+    """Return a new rollout's key. Raises `UserError` for one that could not be typed again, as a word of its own."""
+    if text is not None and text.startswith("-"):
+        raise UserError(f'the key "{text}" begins with a dash, as options do', hint="give one such as build-7")
+    return reference(text)
+
+
+def reference(text: str | None) -> str | None:
+    """Return a rollout's id or key. Raises `UserError` for what can be neither."""
+    if text is not None and not (text.strip() and text.isprintable() and len(text) <= LONGEST_KEY):
+        problem = f"is empty, or has control characters or more than {LONGEST_KEY} characters"
+        raise UserError(f'the id or key "{text[:LONGEST_KEY]}" {problem}', hint="rollout list shows all of them")
+    return text
