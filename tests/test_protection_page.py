@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from rollout.presets import PRESETS
-from rollout.simulator.judging.protection import PRESETS as JUDGED
+from rollout.simulator.wellknown import PRESETS as JUDGED
 
 PAGE = (Path(__file__).parent.parent / "docs/protection.md").read_text(encoding="utf-8")
 

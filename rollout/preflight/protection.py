@@ -52,7 +52,7 @@ def standing(found: Survey, settings: Settings) -> Standing:
 def told(found: Survey, settings: Settings) -> tuple[str, ...]:
     """Say how many running pods are protected, by workload, and which are not."""
     there = standing(found, settings)
-    where = f"on the {there.nodes} nodes that must go"
+    where = "on the one node that must go" if there.nodes == 1 else f"on the {there.nodes} nodes that must go"
     lines = [f"protected: {_counted(there.named)} {where}{_listed(there.named)}"]
     if there.unnamed:
         what = _UNNAMED[settings.unprotected == "evict"].format(settings.unprotected)

@@ -20,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 from rollout.simulator.account import Group, Image, Template
 from rollout.simulator.faults import Fault
 from rollout.simulator.fields import Count, Duration, DurationRange, Moment, Part, Range, nearest
+from rollout.simulator.wellknown import DEFINITIONS
 from rollout.simulator.world.actions import Action
 from rollout.simulator.world.trouble import WorldFault
 
@@ -186,7 +187,8 @@ class Expect(Part):
 class Scenario(Part):
     """A whole world and what happens to it; all chance in it comes from ``seed``.
 
-    ``denied`` is what access reviews say no to, such as ``patch nodes`` or ``create pods/eviction``.
+    ``denied`` is what access reviews say no to, such as ``patch nodes``, ``create pods/eviction`` or ``get /apis``.
+    ``definitions`` are kinds that others have brought, each KIND.GROUP: the API server says that it serves them.
     """
 
     name: str = "unnamed"
@@ -207,6 +209,7 @@ class Scenario(Part):
     workloads: Workloads = Workloads()
     world_faults: tuple[WorldFault, ...] = ()
     denied: frozenset[str] = frozenset()
+    definitions: tuple[str, ...] = DEFINITIONS
     broken: frozenset[Breakage] = frozenset()
     request_faults: tuple[Fault, ...] = ()
     events: tuple[Annotated[Event, BeforeValidator(_split_action)], ...] = ()

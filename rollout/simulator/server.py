@@ -103,12 +103,13 @@ class Simulator:
             [self.requests.middleware(kube.describe, kube.render_error)],
             accepts=self._accepts,
             allows=self._allows,
+            definitions=self.scenario.definitions,
         )
 
     def _allows(self, attributes: Mapping[str, Any]) -> bool:
         """What access reviews are answered; whoever acts without asking is let."""
         resource = "/".join(filter(None, (attributes.get("resource"), attributes.get("subresource"))))
-        return f"{attributes.get('verb')} {resource}" not in self.scenario.denied
+        return f"{attributes.get('verb')} {resource or attributes.get('path')}" not in self.scenario.denied
 
     def _accepts(self, authorization: str | None) -> bool:
         """A wrong token is refused. None is not: kubectl sends no token where there is no TLS."""

@@ -62,6 +62,7 @@ def test_the_simulated_server_says_what_it_serves(edge: Edge) -> None:
     assert edge.scout.kinds(["Job"]).missing(["Job", "Job.batch", "Pod"]) == ()
     found = edge.scout.kinds(["Jbo"])
     assert {"Pod", "Node", "Job.batch", "Deployment.apps", "PodDisruptionBudget.policy"} <= found.served
+    assert {"RayCluster.ray.io", "Job.batch.volcano.sh"} <= found.served
     assert (found.missing(["Jbo", "Eviction"]), found.unread) == (("Jbo", "Eviction"), "")
 
 

@@ -64,8 +64,8 @@ def test_pods_of_every_node_object_of_an_instance_count() -> None:
 
 def test_a_start_without_pods_says_so() -> None:
     """One line is always there."""
-    survey = Survey(groups=(found(),), nodes=(node("o1"), node("o2")))
-    assert told(survey, SETTINGS) == ("protected: no running pods on the 2 nodes that must go",)
+    survey = Survey(groups=(found(),), nodes=(node("o1"),))
+    assert told(survey, SETTINGS) == ("protected: no running pods on the one node that must go",)
 
 
 def test_the_list_of_workloads_is_bounded() -> None:

@@ -7,8 +7,9 @@ is set, each that is a Job's or has no controller but perhaps another pod: nobod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from rollout.simulator.wellknown import PRESETS, Preset
 from rollout.simulator.world import pods
 
 if TYPE_CHECKING:
@@ -16,32 +17,6 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Object
 
 
-class Preset(NamedTuple):
-    """Kinds of controllers (KIND, or KIND.GROUP), and labels of pods without one."""
-
-    kinds: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-
-
-#: What each preset of the configuration means, as its users are told (docs/protection.md).
-PRESETS = {
-    "argo-workflows": Preset(("Workflow.argoproj.io",)),
-    "github-runners": Preset(
-        ("EphemeralRunner.actions.github.com", "Runner.actions.summerwind.dev"), labels=("runner-pod",)
-    ),
-    "gitlab-runner": Preset(labels=("job.runner.gitlab.com/pod", "manager.runner.gitlab.com/name")),
-    "kubeflow": Preset(
-        (
-            *("JAXJob.kubeflow.org", "MPIJob.kubeflow.org", "MXJob.kubeflow.org", "PaddleJob.kubeflow.org"),
-            *("PyTorchJob.kubeflow.org", "TFJob.kubeflow.org", "XGBoostJob.kubeflow.org"),
-        )
-    ),
-    "ray": Preset(("RayCluster.ray.io", "RayJob.ray.io", "RayService.ray.io")),
-    "spark": Preset(
-        ("SparkApplication.sparkoperator.k8s.io", "SparkApplication.spark.apache.org", "Pod"), labels=("spark-role",)
-    ),
-    "volcano": Preset(("Job.batch.volcano.sh",)),
-}
 _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
 

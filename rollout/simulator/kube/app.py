@@ -27,7 +27,7 @@ from rollout.simulator.kube.writes import Reply, Writes
 from rollout.simulator.requests import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -51,10 +51,12 @@ def kube_app(
     *,
     accepts: Callable[[str | None], bool] = lambda _authorization: True,
     allows: Callable[[Object], bool] = lambda _attributes: True,
+    definitions: Sequence[str] = (),
 ) -> web.Application:
     """The API server.
 
     ``accepts`` judges the Authorization header before anything else happens; ``allows`` answers access reviews.
+    ``definitions`` are kinds that others have brought, each KIND.GROUP.
     """
 
     @web.middleware
@@ -64,7 +66,7 @@ def kube_app(
         return await handler(request)
 
     app = web.Application(middlewares=[authenticate, *middlewares], client_max_size=LARGEST_BODY)
-    app.router.add_route("*", "/{path:.*}", Api(store, watches, allows).handle)
+    app.router.add_route("*", "/{path:.*}", Api(store, watches, allows, definitions).handle)
     app.on_shutdown.append(lambda _app: _end(watches))
     return app
 
@@ -89,17 +91,20 @@ def _refusal(error: ApiError) -> web.Response:
 class Api:
     """The one handler of all paths."""
 
-    def __init__(self, store: Store, watches: Watches, allows: Callable[[Object], bool]) -> None:
+    def __init__(
+        self, store: Store, watches: Watches, allows: Callable[[Object], bool], definitions: Sequence[str]
+    ) -> None:
         self._store = store
         self._watches = watches
         self._lists = Lists(store)
         self._writes = Writes(store, allows)
+        self._definitions = definitions
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
         location = locate(request.path)
         if location is None:
-            return _other(request)
+            return _other(request, self._definitions)
         try:
             _check_verb(request, location)
             if is_watch(request) and not location.name:
@@ -190,11 +195,11 @@ class Api:
             real.cancel()
 
 
-def _other(request: web.Request) -> web.Response:
+def _other(request: web.Request, definitions: Sequence[str]) -> web.Response:
     """What is not about objects."""
     if request.path in kube_discovery.HEALTH:
         return web.Response(text="ok")
-    found = kube_discovery.document(request.path)
+    found = kube_discovery.document(request.path, definitions)
     if found is None and kube_discovery.knows_group(request.path):
         return _refusal(kube_errors.no_such_resource())
     if found is None:

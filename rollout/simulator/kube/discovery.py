@@ -1,5 +1,7 @@
 """What a client asks before it asks for anything else: version, groups, kinds, health, and a minimal OpenAPI.
 
+Kinds that others bring are served by name alone: none of their objects is simulated.
+
 The OpenAPI documents hold no schemas; they say only that PATCH, POST and PUT take ``fieldValidation``, which is what
 kubectl looks for before it sends anything unvalidated.
 """
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rollout.simulator.kube.resources import GROUP_VERSIONS, RESOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from rollout.simulator.kube.resources import Resource, Subresource
 
 Object = dict[str, Any]
@@ -30,15 +34,20 @@ HEALTH = ("/healthz", "/livez", "/readyz")
 _GROUPS = tuple(name.partition("/")[0] for name in GROUP_VERSIONS if "/" in name)
 
 
-def document(path: str) -> Object | None:
-    """The discovery document at the path, or None."""
+def document(path: str, definitions: Iterable[str] = ()) -> Object | None:
+    """The discovery document at the path, or None; `definitions`: kinds that others have brought, each KIND.GROUP."""
+    brought = _brought(definitions)
     match path.strip("/").split("/"):
         case ["version"]:
             return VERSION
         case ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
         case ["apis"]:
-            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in _GROUPS]}
+            return {
+                "kind": "APIGroupList",
+                "apiVersion": "v1",
+                "groups": [*map(_group, _GROUPS), *map(_versions, brought)],
+            }
         case ["apis", name] if name in _GROUPS:
             return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
         case ["api", "v1"]:
@@ -50,6 +59,15 @@ def document(path: str) -> Object | None:
             return {"paths": paths}
         case ["openapi", "v3", *rest] if (name := "/".join(rest[1:])) in GROUP_VERSIONS:
             return _openapi(name)
+    return _of_others(path, brought)
+
+
+def _of_others(path: str, brought: Mapping[str, list[str]]) -> Object | None:
+    match path.strip("/").split("/"):
+        case ["apis", name] if name in brought:
+            return {"kind": "APIGroup", "apiVersion": "v1", **_versions(name)}
+        case ["apis", group, "v1"] if group in brought:
+            return _listed(f"{group}/v1", [_definition(kind) for kind in brought[group]])
     return None
 
 
@@ -62,10 +80,28 @@ def _base(group_version: str) -> str:
     return f"/apis/{group_version}" if "/" in group_version else f"/api/{group_version}"
 
 
+def _brought(definitions: Iterable[str]) -> dict[str, list[str]]:
+    """The kinds of each group that is none of the API server's own."""
+    groups: dict[str, list[str]] = {}
+    for definition in definitions:
+        kind, _, group = definition.partition(".")
+        if group not in _GROUPS:
+            groups.setdefault(group, []).append(kind)
+    return groups
+
+
+def _definition(kind: str) -> Object:
+    name = kind.lower()
+    return {"name": f"{name}s", "singularName": name, "namespaced": True, "kind": kind, "verbs": []}
+
+
 def _group(name: str) -> Object:
-    versions = [
-        {"groupVersion": one, "version": one.partition("/")[2]} for one in GROUP_VERSIONS if one.startswith(f"{name}/")
-    ]
+    return _versions(name, *(one for one in GROUP_VERSIONS if one.startswith(f"{name}/")))
+
+
+def _versions(name: str, *group_versions: str) -> Object:
+    named = group_versions or (f"{name}/v1",)
+    versions = [{"groupVersion": one, "version": one.partition("/")[2]} for one in named]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
@@ -74,7 +110,10 @@ def _of(group_version: str) -> list[Resource]:
 
 
 def _resources(group_version: str) -> Object:
-    entries = [entry for resource in _of(group_version) for entry in _entries(resource)]
+    return _listed(group_version, [entry for resource in _of(group_version) for entry in _entries(resource)])
+
+
+def _listed(group_version: str, entries: list[Object]) -> Object:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries}
 
 

@@ -80,7 +80,9 @@ class Writes:
             "apiVersion": resource.group_version,
             "metadata": {"creationTimestamp": None},
             "spec": spec,
-            "status": {"allowed": self._allows(spec.get("resourceAttributes") or {})},
+            "status": {
+                "allowed": self._allows(spec.get("resourceAttributes") or spec.get("nonResourceAttributes") or {})
+            },
         }
         return Reply(201, dumped(review))
 
