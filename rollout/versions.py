@@ -50,8 +50,8 @@ def _without_mark(effect: Fields) -> Fields:
 PLAN_OF_2: Fields = {"cluster_id": None}
 SETTINGS_OF_2: Fields = {
     "patience_seconds": 600.0,
-    "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 0.0},
-    # It let them go; that is not gone on with: too little protection costs work, too much only time.
+    # It did not wait, and let them go. That is not gone on with: too little protection costs work, too much only time.
+    "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 60.0},
     "unprotected": "protect",
 }
 MARK_OF_2: Fields = {}
