@@ -66,7 +66,9 @@ _LATE = (
     .order_by(effects.c.id, attempts.c.number)
 )
 
-_LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(("intended", "unknown", "done")))
+# What does not show, and is to be sent again, may arrive late all the same.
+_MAY_HAVE_LEFT = ("intended", "unknown", "not_applied", "done")
+_LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(_MAY_HAVE_LEFT))
 _NEWEST_LEFT = select(func.max(effects.c.sent_at)).where(*_LEAVING)
 _LEFT = (
     select(effects.c.request, effects.c.sent_at)

@@ -486,7 +486,7 @@ def drain(journal: SqlJournal) -> None:
 
 
 def test_who_left_lately_is_known_while_pods_leave(journal: SqlJournal) -> None:
-    """Done or on its way, with the time of the last request; what was not let go has not left."""
+    """Done, on its way, or late on its way, with the time of the last request; what was not let go has not left."""
     first, second, third = (replace(EVICT, uid=uid, service="demo/ReplicaSet web", ready=3) for uid in "abc")
     intend(journal, first, second, third)
     settle(journal, first)
@@ -495,6 +495,7 @@ def test_who_left_lately_is_known_while_pods_leave(journal: SqlJournal) -> None:
     drain(journal)
     assert [(one.effect, one.at) for one in journal.load(ID).left] == [(first, NOW), (second, NOW)]
     intend(journal, third, now=later(9))
+    journal.settle(ID, [Settled(third.key, "not_applied", "not seen")], later(30))
     assert [one.at for one in journal.load(ID).left] == [NOW, NOW, later(9)]
     intend(journal, DELETE, now=later(LEFT_WITHIN))
     assert [one.effect for one in journal.load(ID).left] == [third, DELETE]
