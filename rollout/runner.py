@@ -1,7 +1,7 @@
 """The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
 
-Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, and whether the
-cluster was steady: a process that has just begun waits until it has seen that.
+Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, what a look missed,
+and whether the cluster was steady: a process that has just begun waits until it has seen that.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import PHASES, deadline
 from rollout.phases.expected import guard, soften
+from rollout.phases.missing import missing
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
-from rollout.sending import settle, sift, unclear
+from rollout.sending import STALE_AFTER, settle, sift, unclear
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
 from rollout.stages.steadiness import Steadiness, unsteady
@@ -69,6 +70,7 @@ class Runner:
     _refused: Noes = field(default_factory=Noes, init=False)
     _not_through: Noes = field(default_factory=Noes, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
+    _missed: dict[str, datetime] = field(default_factory=dict, init=False)
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
 
@@ -138,7 +140,19 @@ class Runner:
         now = self.clock.now()
         self._steadiness = self._steadiness.after(seen, record, now, blind=self._blind is not None)
         self._look_again(record, now)
+        if not self._all_there(seen, record, now):
+            return None
         return replace(seen, unsteady=unsteady(self._steadiness, record, now))
+
+    def _all_there(self, seen: Seen, record: Record, now: datetime) -> bool:
+        """Believe that something of ours is gone only when no look has shown it for a while; look again until then."""
+        self._missed = {thing: self._missed.get(thing, now) for thing in missing(seen, record)}
+        until = max(self._missed.values(), default=now) + timedelta(seconds=STALE_AFTER)
+        if not self._missed or now >= until:
+            return True
+        self._tell(record, f"not seen, and looked for again: {', '.join(sorted(self._missed))}")
+        self.clock.wait(until)
+        return False
 
     def _carry_out(self, decision: Decision, record: Record, now: datetime) -> None:
         match decision:

@@ -103,7 +103,7 @@ def outlived(marker: MarkerSeen | None, record: Record) -> Halt | None:
     """
     if marker is not None:
         return older(marker, record) if marker.rollout_id == record.id else None
-    if not _made(record):
+    if not made(record):
         return None
     again = f"kubectl create configmap eks-rollout -n kube-system --from-literal=rollout-id={record.id}"
     return Halt(
@@ -113,7 +113,7 @@ def outlived(marker: MarkerSeen | None, record: Record) -> Halt | None:
     )
 
 
-def _made(record: Record) -> bool:
+def made(record: Record) -> bool:
     """Tell whether the journal made the marker and has not begun to take it away."""
     unsettled = [row.effect for row in record.unsettled]
     if any(key.startswith("delete-marker:") for key in record.done):

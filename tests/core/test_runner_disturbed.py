@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from itertools import count
+from typing import Any
 
 import pytest
 
@@ -12,8 +15,9 @@ from rollout.errors import Lost, Refused, Retry, Unknown
 from rollout.journal import SqlJournal
 from rollout.plan import Surge
 from rollout.runner import Ended
+from rollout.seen import GroupSeen
 from tests.core.build import ID, PROCESSES
-from tests.core.running import RESTORED, Delayed, Killed, Once, Ran, again, attempts, begin, ticks, to_the_end
+from tests.core.running import RESTORED, Delayed, Killed, Once, Ran, again, attempts, begin, texts, ticks, to_the_end
 from tests.core.toy import Asked, Toy
 
 
@@ -61,6 +65,35 @@ def test_requests_arrive_late(journal: SqlJournal, toy: Toy, verb: str, seconds:
     assert toy.group_["g"] == RESTORED
     assert (toy.coming, toy.marker_, toy.autoscaler_) == ([], None, Toy().autoscaler_)
     assert Counter(one[0] for one in toy.applied)["terminate"] == 2
+
+
+def without_o1(groups: tuple[GroupSeen, ...]) -> tuple[GroupSeen, ...]:
+    return tuple(replace(one, instances=tuple(i for i in one.instances if i.id != "i-o1")) for one in groups)
+
+
+@pytest.mark.parametrize(
+    ("verb", "less"),
+    [
+        pytest.param("groups", without_o1, id="an instance"),
+        pytest.param("nodes", lambda nodes: tuple(one for one in nodes if one.name != "o1"), id="a node"),
+        pytest.param("autoscaler", lambda _: None, id="the autoscaler"),
+        pytest.param("marker", lambda _: None, id="the marker"),
+    ],
+)
+def test_what_one_look_misses_is_not_gone(
+    journal: SqlJournal, toy: Toy, ran: Ran, monkeypatch: pytest.MonkeyPatch, verb: str, less: Callable[[Any], Any]
+) -> None:
+    """Once the old nodes are known every third look misses something: what is applied is what would be anyway."""
+    calls, whole = count(), getattr(toy, verb)
+
+    def look(*named: object) -> object:
+        misses = journal.load(ID).nodes and not next(calls) % 3
+        return less(whole(*named)) if misses else whole(*named)
+
+    monkeypatch.setattr(toy, verb, look)
+    assert begin(journal, toy).run() is Ended.DONE
+    assert Counter(map(repr, toy.applied)) == Counter(map(repr, ran.toy.applied))
+    assert not [text for text in texts(journal, "node") if "not by us" in text]
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -8,9 +8,13 @@ import pytest
 
 from rollout.errors import Unknown
 from rollout.journal import SqlJournal
+from rollout.machine import Stage
 from rollout.phases import drain
+from rollout.phases.missing import missing
+from rollout.record import Record
 from rollout.runner import Ended
-from tests.core.build import ID, NOW, node, pod, record, row, seen, surged, unsettled
+from rollout.seen import Seen
+from tests.core.build import ID, NOW, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.running import RESTORED, Apply, again, begin, texts
 from tests.core.tables import acts, agrees
 from tests.core.toy import Asked, Toy
@@ -73,3 +77,26 @@ def test_what_somebody_else_caused_is_told_as_a_note(journal: SqlJournal, toy: T
     made = [asked for asked in toy.applied if asked[0] == "write_marker" and asked[1][1] is None]
     assert len(made) == 2
     assert toy.marker_ is None
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "expected"),
+    [
+        pytest.param(seen(surged()), record(), set(), id="all there"),
+        pytest.param(seen(surged(old("o2"))), record(nodes=(row(),)), {"instance i-o1 of g"}, id="an instance"),
+        pytest.param(seen(surged(), unjoined=("o1",)), record(), {"node o1"}, id="its node"),
+        pytest.param(seen(surged(), unjoined=("o1",)), record(nodes=(row(name=None, uid=None),)), set(),
+                     id="a node that never joined"),
+        pytest.param(seen(surged(old("o2"))), record(nodes=(row(stage=Stage.TERMINATING),)), set(), id="ended by us"),
+        pytest.param(seen(surged(old("o2"))), record(nodes=(row(stage=Stage.GONE),)), set(), id="gone already"),
+        pytest.param(seen(surged(), autoscaler=None), record(), {"Deployment kube-system/cluster-autoscaler"},
+                     id="the autoscaler"),
+        pytest.param(seen(surged(), autoscaler=None), record(autoscaler=None), set(), id="there was none"),
+        pytest.param(seen(surged(), marker=None), record(done=frozenset({"create-marker:marker:0"})), {"the marker"},
+                     id="the marker"),
+        pytest.param(seen(surged(), marker=None), record(), set(), id="it was not made yet"),
+    ],
+)  # fmt: skip
+def test_what_is_missing(world: Seen, journal: Record, expected: set[str]) -> None:
+    """What the journal says is there, and was not seen."""
+    assert missing(world, journal) == expected

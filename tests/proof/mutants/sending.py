@@ -77,6 +77,14 @@ MUTANTS = (
         killers=("tests/journal/test_store.py::test_what_may_arrive_late",),
     ),
     Mutant(
+        name="gone-after-one-look",
+        breaks="What is ours and one look did not show is believed to be gone.",
+        file="rollout/runner.py",
+        old="        if not self._all_there(seen, record, now):\n",
+        new="        if not record.id:\n",
+        killers=("tests/core/test_runner_disturbed.py::test_what_one_look_misses_is_not_gone",),
+    ),
+    Mutant(
         name="restored-before-the-late-one",
         breaks="RESTORE gives back, and ends, while a request of ours may still arrive and undo it.",
         file="rollout/phases/restore.py",
