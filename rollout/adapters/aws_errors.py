@@ -1,6 +1,7 @@
 """What went wrong with a call to AWS, as one of our errors: decided by error code and HTTP status, never by a text.
 
-A mutating call that AWS may have carried out all the same is `Unknown`; `Retry` and `Denied` are certain.
+A mutating call that AWS may have carried out all the same is `Unknown`; `Retry` and `Denied` are certain. A no is
+certain only in AWS's own words: what stands in between knows nothing of what AWS did.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def _answered(error: b.ClientError, *, mutating: bool) -> EdgeError:
         return Conflict(detail, request_id=request_id)
     if code in THROTTLED | DELAYED | UNREACHED:
         return Retry(detail, request_id=request_id)
-    if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR:
+    # Where AWS itself says no it gives a code; botocore puts the status there where it finds none: a proxy's page.
+    by_aws = code[:1].isalpha()
+    if metadata.get("HTTPStatusCode", _SERVER_ERROR) >= _SERVER_ERROR or not by_aws:
         kind = Unknown if mutating else Retry
         return kind(detail, request_id=request_id)
     return Denied(detail, request_id=request_id)

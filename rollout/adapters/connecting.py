@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rollout.adapters import kube_records
 from rollout.adapters.access import own_account, quieten, simulated_account
@@ -16,13 +17,15 @@ from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_access import kube_api
 from rollout.adapters.scout import EdgeScout
+from rollout.adapters.understanding import flag, understood
 from rollout.config import is_loopback
-from rollout.errors import RESUMABLE, EdgeError, Refused, Retry, UserError
+from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
 from rollout.gate import Gate
 from rollout.plan import ClusterId
+from rollout.scouted import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -30,6 +33,20 @@ if TYPE_CHECKING:
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
     from rollout.ports import Cluster, Fleet, Scout
+
+
+T = TypeVar("T")
+
+#: Between two tries to be let in.
+ASK_AGAIN = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how many seconds to wait until AWS and Kubernetes let us in. `tell`: is told, once, what is waited for."""
+
+    seconds: float
+    tell: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +78,13 @@ class Edge:
         self.close()
 
 
-def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: False) -> Edge:
+def connect(
+    config: Config, run_id: str, stopping: Callable[[], bool] = lambda: False, patience: Patience | None = None
+) -> Edge:
     """Connect to everything that a rollout needs; nothing is changed by it.
 
     `stopping`: whether somebody asked this process to stop; from then on no request leaves any more.
+    `patience`: of who goes on with a rollout that is under way; None where nothing is lost by giving up at once.
     Raises `UserError`: exit 2 where the configuration or a permission is wrong, 75 where it may work later.
     """
     with ExitStack() as stack:
@@ -72,21 +92,20 @@ def connect(config: Config, run_id: str, stopping: Callable[[], bool] = lambda: 
         clock = SimulatedClock(config.simulator, run_id) if config.simulator else SystemClock()
         stack.callback(clock.close)
         gate = Gate(clock.readings, stopping)
-        account, number, arn = cluster_account(config, run_id, gate)
-        with _explained("Kubernetes"):
-            api = kube_api(config.access, config.cluster, account)
+        door = _Patient(clock, stopping, patience) if patience else _Door()
+        account, number, arn = cluster_account(config, run_id, gate, door)
+        api = door.ask("Kubernetes", lambda: kube_api(config.access, config.cluster, account))
         stack.callback(api.close)
         _in_one_world(config, api.host)
         news, barrier = _watching(clock, gate)
         nodes = Watch(api, "/api/v1/nodes", kube_records.node, news, barrier)
         pods = Watch(api, "/api/v1/pods", kube_records.pod, news, barrier)
-        with _explained("Kubernetes"):
-            for watch in (nodes, pods):
-                watch.start()
-                stack.callback(watch.stop)
+        for watch in (nodes, pods):
+            door.ask("Kubernetes", watch.start)
+            stack.callback(watch.stop)
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         scout = EdgeScout(account, api, clock)
-        which = partial(_which, config, number, arn, api)
+        which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, which, stack.pop_all().close)
 
 
@@ -94,42 +113,45 @@ def _which(config: Config, account: str, identity: str, api: KubeApi) -> Cluster
     """Ask which cluster it is; where its namespace may not be read, the ARN alone says so."""
     partition = identity.split(":")[1]
     named = f"arn:{partition}:eks:{config.region}:{account}:cluster/{config.cluster}"
-    with _explained("Kubernetes"):
-        try:
-            found = api.get("/api/v1/namespaces/kube-system") or {}
-        except Refused:
-            return ClusterId(named, "")
+    try:
+        found = api.get("/api/v1/namespaces/kube-system") or {}
+    except Denied:
+        if _may(api, Right("get", "namespaces", name="kube-system")):
+            raise  # an API server that has just begun does not know us yet
+        return ClusterId(named, "")
     return ClusterId(named, str((found.get("metadata") or {}).get("uid") or ""))
 
 
-def cluster_account(config: Config, run_id: str, gate: Gate) -> tuple[Account, str, str]:
+def _may(api: KubeApi, right: Right) -> bool:
+    answer = api.ask(kube_records.REVIEWS, kube_records.review(right))
+    with understood("our rights"):
+        return flag(answer["status"]["allowed"])
+
+
+def cluster_account(config: Config, run_id: str, gate: Gate, door: _Door | None = None) -> tuple[Account, str, str]:
     """Return who we are in the cluster's account, that account's id, and our ARN there.
 
     Raises `UserError` where AWS does not say so, or it is another account than the configuration's.
     """
-    account = _account(config, run_id, gate)
-    return account, *_identity(config, account)
-
-
-def _account(config: Config, run_id: str, gate: Gate) -> Account:
-    url = config.access.endpoint_url
-    with _explained("AWS"), translated(mutating=False):
-        if config.simulator and url:
-            account = simulated_account(config.region, run_id, url, gate)
-        else:
-            account = own_account(config.region, run_id, url, gate)
-        return account.assume(config.access.assume_role) if config.access.assume_role else account
-
-
-def _identity(config: Config, account: Account) -> tuple[str, str]:
-    with _explained("AWS"):
-        number, arn = account.caller()
+    door = door or _Door()
+    account = door.ask("AWS", lambda: _account(config, run_id, gate))
+    number, arn = door.ask("AWS", account.caller)
     if config.account not in {None, number}:
         raise UserError(
             f"these credentials belong to account {number} ({arn}), the configuration says {config.account}",
             hint="set AWS_PROFILE or access.assume_role to an identity of that account",
         )
-    return number, arn
+    return account, number, arn
+
+
+def _account(config: Config, run_id: str, gate: Gate) -> Account:
+    url = config.access.endpoint_url
+    with translated(mutating=False):
+        if config.simulator and url:
+            account = simulated_account(config.region, run_id, url, gate)
+        else:
+            account = own_account(config.region, run_id, url, gate)
+        return account.assume(config.access.assume_role) if config.access.assume_role else account
 
 
 def _in_one_world(config: Config, server: str) -> None:
@@ -154,12 +176,47 @@ def _watching(clock: SystemClock | SimulatedClock, gate: Gate) -> tuple[Callable
     return lambda: None, version
 
 
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
+class _Door:
     """Before a rollout is under way every failure is its starter's to see to."""
-    try:
-        yield
-    except Retry as error:
-        raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=RESUMABLE) from error
-    except EdgeError as error:
-        raise UserError(f"{what}: {error.detail}", hint="see access in the configuration") from error
+
+    def ask(self, what: str, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except Retry as error:
+            raise UserError(f"{what}: {error.detail}", hint="try again", exit_code=RESUMABLE) from error
+        except EdgeError as error:
+            raise _final(what, error) from error
+
+
+def _final(what: str, error: EdgeError) -> UserError:
+    return UserError(f"{what}: {error.detail}", hint="see access in the configuration")
+
+
+class _Patient(_Door):
+    """Once it is, an answer of a moment is asked for again; when it lasts, whoever goes on with it may try later."""
+
+    def __init__(self, clock: SystemClock | SimulatedClock, stopping: Callable[[], bool], patience: Patience) -> None:
+        self._clock = clock
+        self._stopping = stopping
+        self._patience = patience
+        self._until = clock.now() + timedelta(seconds=patience.seconds)
+        self._told = ""
+
+    def ask(self, what: str, action: Callable[[], T]) -> T:
+        while True:
+            try:
+                return action()
+            except (Retry, Denied) as error:
+                self._wait(what, error)
+            except EdgeError as error:
+                raise _final(what, error) from error
+
+    def _wait(self, what: str, error: EdgeError) -> None:
+        now = self._clock.now()
+        if self._stopping() or now >= self._until:
+            hint = "nothing is lost; see access in the configuration, or try again later"
+            raise UserError(f"{what}: {error.detail}", hint=hint, exit_code=RESUMABLE) from error
+        if error.detail != self._told:
+            self._told = error.detail
+            self._patience.tell(f"waiting for {what}: {error.detail}")
+        self._clock.pause(min(self._until, now + ASK_AGAIN))

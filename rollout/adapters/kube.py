@@ -15,9 +15,7 @@ from rollout.adapters.kube_api import (
     CONFLICT,
     FORBIDDEN,
     MERGE_PATCH,
-    NOT_FOUND,
     SERVER_ERROR,
-    UNAUTHORIZED,
     UNPROCESSABLE,
 )
 from rollout.adapters.understanding import flag, text, texts, understood
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 _CONFIGMAPS = "/api/v1/namespaces/kube-system/configmaps"
 _MARKER = "eks-rollout"
 _MARKER_PATH = f"{_CONFIGMAPS}/{_MARKER}"
-# Not to be known, or not to be known to us: what these mean is the same for every request.
-_ELSEWHERE = {UNAUTHORIZED, NOT_FOUND}
 # What admission answers where it lets something not be done (Kubernetes documentation, "Dynamic Admission Control").
 _NOES = {BAD_REQUEST, FORBIDDEN, UNPROCESSABLE}
 # `record` is read by a later runner; the others stand beside it for people.
@@ -118,7 +114,7 @@ class KubeCluster:
             "data": _marker_data(mark),
         }
         answer = self._api.send("POST", _CONFIGMAPS, body)
-        if answer.code == CONFLICT:
+        if answer.code == CONFLICT and answer.is_status:
             raise Refused(f"the marker is there already: {answer.detail}")
         self._demand(answer)
 
@@ -170,9 +166,6 @@ class KubeCluster:
             # One that the server has not looked at yet (with Retry-After) has said nothing.
             kind = Blocked if answer.retry_after is None else Retry
             raise kind(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
-        if BAD_REQUEST <= answer.code < SERVER_ERROR and answer.code not in _ELSEWHERE and not answer.is_status:
-            # A proxy's no is nobody's word on this pod: only the API server's own permits what comes after it.
-            raise Retry(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
         self._concerns_it(answer, Right("create", "pods/eviction", namespace=namespace), name)
         self._demand_or_gone(answer, path, uid)
 
@@ -219,7 +212,7 @@ class KubeCluster:
 
     def _is_another(self, answer: Answer, path: str, uid: str) -> bool:
         """Tell whether a conflict is about the uid: that object is gone. The world is asked, not the answer's text."""
-        if answer.code != CONFLICT:
+        if answer.code != CONFLICT or not answer.is_status:
             return False
         found = self._api.get(path)
         return found is None or found["metadata"]["uid"] != uid

@@ -227,13 +227,13 @@ class KubeApi:
             self.drop()
         if answer.code == UNAUTHORIZED:
             self._renew()
-        if answer.code == NOT_FOUND and not answer.absent:
-            # A proxy's, or that of an API server that has just begun: an answer of a moment.
+        if answer.code == TOO_MANY:
+            return Retry(answer.detail, after=answer.retry_after)
+        if not answer.is_status or (answer.code == NOT_FOUND and not answer.absent):
+            # A proxy's, which knows nothing of what was applied, or that of an API server that has just begun.
             return Unknown(answer.detail) if mutating else Retry(answer.detail, after=answer.retry_after)
         if answer.code == CONFLICT:
             return Conflict(answer.detail, after=answer.retry_after)
-        if answer.code == TOO_MANY:
-            return Retry(answer.detail, after=answer.retry_after)
         if answer.code >= SERVER_ERROR and mutating:
             return Unknown(answer.detail)
         if answer.code >= SERVER_ERROR or answer.code < REDIRECT:

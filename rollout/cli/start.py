@@ -57,6 +57,7 @@ def start(
     from rollout.cli import choosing, workplace
     from rollout.cli.ami import chosen
     from rollout.journal import open_journal
+    from rollout.machine import terminal
 
     loaded = options.loaded(config, database)
     image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
@@ -64,7 +65,8 @@ def start(
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
         found = choosing.of_key(asked, journal.summaries())
         if found is None:
-            with workplace.opened(loaded, journal) as place:
+            under_way = any(one.cluster == loaded.cluster and not terminal(one.phase) for one in journal.summaries())
+            with workplace.opened(loaded, journal, under_way=under_way) as place:
                 asked = replace(asked, scope=place.scope)
                 found = _alone(place, loaded, asked, description, workplace.actor() if assume_dead else None)
         workplace.go_on(loaded, journal, found, assume_dead=assume_dead)

@@ -137,15 +137,17 @@ class Workplace:
 
 
 @contextmanager
-def opened(config: Config, journal: SqlJournal) -> Iterator[Workplace]:
+def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> Iterator[Workplace]:
     """Connect to AWS, Kubernetes and time under a fresh run id, and close all of it at the end.
 
+    `under_way`: whether a rollout is, for which an answer of a moment is asked for again, with patience.
     A signal inside the block is only remembered, from the first moment on: whoever works must ask for it.
     """
-    from rollout.adapters import connect
+    from rollout.adapters import Patience, connect
 
     run_id = new_run()
-    with heard() as signals, connect(config, run_id, signals.came) as edge:
+    patience = Patience(config.patience, lambda text: screen.say(text, err=True)) if under_way else None
+    with heard() as signals, connect(config, run_id, signals.came, patience) as edge:
         signals.wake = edge.clock.wake
         which = edge.cluster_id()
         yield Workplace(journal, edge, run_id, which, signals, simulated=config.simulator is not None)
@@ -162,7 +164,7 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
         raise typer.Exit
     plan = journal.load(found.id).plan
     belonging.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")
-    with opened(config, journal) as place:
+    with opened(config, journal, under_way=True) as place:
         belonging.same_identity(plan, place.cluster_id, found.id)
         belonging.adoptable(place, plan, found.id)
         belonging.require(place, found.id)

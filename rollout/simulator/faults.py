@@ -131,7 +131,16 @@ class Stale(_Model):
     seconds: float = Field(gt=0)
 
 
-Action = Error | Delay | Drop | Hang | Garble | Late | Stale
+class Strip(_Model):
+    """Answer a write to Kubernetes with yes, and leave this field as it was: a webhook of admission takes it out.
+
+    ``field``: its path in the object, such as ``spec.taints``.
+    """
+
+    field: str = Field(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)*$")
+
+
+Action = Error | Delay | Drop | Hang | Garble | Late | Stale | Strip
 
 
 class Fault(_Model):
@@ -150,19 +159,23 @@ class Fault(_Model):
     garble: Garble | None = None
     late: Late | None = None
     stale: Stale | None = None
+    strip: Strip | None = None
 
     @model_validator(mode="after")
     def _one_action(self) -> Fault:
         if len(self._actions()) != 1:
-            msg = "a fault has exactly one of error, delay, drop, hang, garble, late, stale"
+            msg = "a fault has exactly one of error, delay, drop, hang, garble, late, stale, strip"
             raise ValueError(msg)
         if self.stale and (self.match.service in {None, "kube"} or self.match.mutating):
             msg = "stale needs match.service, one of AWS's, and no mutating: what Kubernetes reads is never old"
             raise ValueError(msg)
+        if self.strip and self.match.service != "kube":
+            msg = "strip needs match.service kube: AWS has no webhooks"
+            raise ValueError(msg)
         return self
 
     def _actions(self) -> list[Action]:
-        given = (self.error, self.delay, self.drop, self.hang, self.garble, self.late, self.stale)
+        given = (self.error, self.delay, self.drop, self.hang, self.garble, self.late, self.stale, self.strip)
         return [one for one in given if one is not None]
 
     @property
@@ -178,8 +191,9 @@ class Fault(_Model):
         return self.lasts if away and self.match == Match(service="kube") else None
 
     def concerns(self, client: str, info: RequestInfo) -> bool:
-        """Whether the request is one of those meant, whatever its number; nothing but a read can be stale."""
-        return self.match.fits(client, info) and not (self.stale and info.mutating)
+        """Whether the request is one of those meant, whatever its number: reads are stale, writes stripped."""
+        wrong = (self.stale and info.mutating) or (self.strip and not info.mutating)
+        return self.match.fits(client, info) and not wrong
 
 
 class FaultError(ValueError):

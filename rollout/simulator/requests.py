@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from rollout.simulator.faults import Delay, Drop, Error, Garble, Hang, Hung, Late, RequestInfo, Stale
+from rollout.simulator.faults import Delay, Drop, Error, Garble, Hang, Hung, Late, RequestInfo, Stale, Strip
 from rollout.simulator.seeded import fraction, seconds
 
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     Describe = Callable[[web.Request], RequestInfo | None]
     RenderError = Callable[[RequestInfo, int, str, str], web.Response]
 
-__all__ = ["AGE", "NUMBER", "Costs", "RequestInfo", "Requests", "client_of"]
+__all__ = ["AGE", "NUMBER", "STRIPPED", "Costs", "RequestInfo", "Requests", "client_of"]
 
 NUMBER = web.RequestKey("number", int)
 #: How many seconds old the answer to a request is to be.
 AGE = web.RequestKey("age", float)
+#: The field of the object that a write must leave as it was.
+STRIPPED = web.RequestKey("stripped", str)
 
 _CLIENT = re.compile(r"eks-rollout-run/([\w.-]+)")
 
@@ -154,6 +156,8 @@ class Requests:
                 return call.cut()
             case Stale():
                 call.request[AGE] = fault.seconds
+            case Strip():
+                call.request[STRIPPED] = fault.field
         return await call.apply()
 
     async def _hang(self, call: _Call, fault: Hang) -> web.StreamResponse:

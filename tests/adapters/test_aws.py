@@ -237,8 +237,11 @@ def test_a_verb_changes_what_it_names(fleet: Fleet, verb: Callable[[Fleet], Call
         {"garble": {}},
         {"error": {"status": 500, "code": "InternalFailure"}},
         {"error": {"status": 503, "code": "ServiceUnavailable", "applied": True}},
+        {"error": {"status": 403, "code": "", "body": "<html><b>403</b></html>", "applied": True}},
+        {"error": {"status": 400, "code": "", "body": "", "applied": True}},
+        {"error": {"status": 404, "code": "", "body": "not found"}},
     ],
-    ids=["lost", "reply-lost", "garbled", "500", "503"],
+    ids=["lost", "reply-lost", "garbled", "500", "503", "html-403", "empty-400", "text-404"],
 )
 def test_what_may_have_been_applied_is_unknown_and_sent_once(
     fleet: Fleet, world: Living, verb: Callable[[Fleet], Callable[[], bool]], fault: dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.adapters import clock, connect
+from rollout.adapters import Patience, clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
 from rollout.machine import Phase
@@ -147,3 +147,50 @@ def test_a_token_that_is_not_accepted_is_refused(world: Living, tmp_path: Path) 
     error = refused(world.config(access={"kubeconfig": wrong}))
     assert "401" in error.problem
     assert "s3cret" not in error.problem
+
+
+@pytest.mark.parametrize(
+    ("status", "operation"),
+    [(401, "GET nodes"), (403, "GET pods"), (503, "GET pods"), (403, "GetCallerIdentity"), (401, "GET namespaces")],
+)
+def test_who_goes_on_waits_until_it_is_let_in(world: Living, status: int, operation: str) -> None:
+    """While a rollout is under way no answer of a moment ends the process; what is waited for is said once."""
+    world.fault({"error": {"status": status, "code": "Unauthorized"}}, operation=operation, times=9)
+    told: list[str] = []
+    with connect(world.config(), RUN, patience=Patience(600, told.append)) as edge:
+        assert edge.cluster_id().uid
+        assert edge.cluster.nodes()
+    assert len(told) == 1
+    assert "waiting for" in told[0]
+
+
+def test_what_lasts_is_for_another_try(world: Living) -> None:
+    """When the patience is over, it ends as resumable: a machine may try again, nothing is lost."""
+    world.fault({"error": {"status": 401, "code": "Unauthorized"}}, operation="GET nodes")
+    with pytest.raises(UserError, match="401") as error:
+        connect(world.config(), RUN, patience=Patience(60, lambda _text: None))
+    assert error.value.exit_code == 75
+
+
+def test_who_is_told_to_stop_waits_no_more(world: Living) -> None:
+    """A signal ends the wait, as resumable."""
+    world.fault({"error": {"status": 401, "code": "Unauthorized"}}, operation="GET nodes")
+    told: list[str] = []
+    with pytest.raises(UserError) as error:
+        connect(world.config(), RUN, lambda: bool(told), Patience(1e9, told.append))
+    assert error.value.exit_code == 75
+
+
+def test_what_is_configured_wrongly_is_not_waited_for(world: Living, tmp_path: Path) -> None:
+    """No time mends a kubeconfig: exit 2 at once, whoever goes on."""
+    config = world.config(access={"kubeconfig": tmp_path / "none"})
+    with pytest.raises(UserError) as error:
+        connect(config, RUN, patience=Patience(1e9, lambda _text: None))
+    assert error.value.exit_code == 2
+
+
+def test_a_moments_no_is_not_a_missing_right(world: Living) -> None:
+    """That we may not know kube-system's uid is believed only where the API server says that we lack the right."""
+    world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET namespaces")
+    with connect(world.config(), RUN) as edge, pytest.raises(UserError, match="Forbidden"):
+        edge.cluster_id()

@@ -48,6 +48,9 @@ def change(cluster: Cluster, node: NodeSeen, wanted: NodeChange) -> NodeSeen:
 NOT_THE_SERVERS = {
     "html-404": {"error": {"status": 404, "code": "", "body": "<html>404 Not Found</html>"}},
     "empty-404": {"error": {"status": 404, "code": "", "body": ""}},
+    "html-403": {"error": {"status": 403, "code": "", "body": "<html>403 Forbidden</html>", "applied": True}},
+    "html-409": {"error": {"status": 409, "code": "", "body": "<html>409 Conflict</html>", "applied": True}},
+    "empty-401": {"error": {"status": 401, "code": "", "body": ""}},
     "nameless-404": {"error": {"status": 404, "code": "NotFound"}},
 }
 
@@ -350,12 +353,11 @@ def test_budgets_that_may_not_be_read_are_unknown(
     [
         {"status": 429, "code": "", "body": "Too many requests, please try again later."},
         {"status": 429, "code": "TooManyRequests", "message": "the server has received too many requests"},
-        {"status": 403, "code": "", "body": "<html>403 Forbidden</html>"},
     ],
-    ids=["priority and fairness", "the server itself", "a proxy"],
+    ids=["priority and fairness", "the server itself"],
 )
 def test_only_a_budget_blocks(cluster: Cluster, world: Living, error: dict[str, Any]) -> None:
-    """Throttling and a proxy's answer are nobody's no to an eviction: it did not come through, and is sent again."""
+    """Throttling is nobody's no to an eviction: it did not come through, and is sent again."""
     victim = pods(cluster, "web")[0]
     world.fault({"error": error}, operation="POST pods/eviction")
     with pytest.raises(Retry) as answered:
@@ -532,3 +534,13 @@ def test_only_the_api_server_says_that_a_thing_is_not_there(
     world.fault(fault, operation=operation)
     with pytest.raises(Retry):
         read(cluster)
+
+
+@pytest.mark.parametrize("field", ["spec.taints", "spec", "metadata.annotations"])
+def test_a_webhook_may_take_a_field_out_again(cluster: Cluster, world: Living, field: str) -> None:
+    """A yes is no more than a yes: the node is as it was in that field, and only there."""
+    node = a_node(cluster)
+    world.fault({"strip": {"field": field}}, service="kube", operation="PATCH nodes")
+    after = change(cluster, node, NodeChange(taint=Taint(field, "", "NoSchedule"), annotations={HELD_BEFORE: field}))
+    assert (field in {taint.key for taint in after.taints}) is (field == "metadata.annotations")
+    assert (after.held_before == field) is (field != "metadata.annotations")

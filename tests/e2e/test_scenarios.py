@@ -104,3 +104,17 @@ def test_drift_of_the_desired_capacity_halts(world: Worlds) -> None:
     simulated.post("/world", {"do": "update_group", "group": "eks_worker-demo", "fields": {"DesiredCapacity": 4}})
     resumed = simulated.resume()
     assert resumed.code == 0, resumed
+
+
+def test_what_is_answered_yes_and_never_shows_halts_the_rollout(world: Worlds) -> None:
+    """A webhook takes our taint out of every patch: the rollout halts and says so; without it, `resume` ends it."""
+    simulated = world("proof-plain")
+    simulated.post("/faults", {"match": {"service": "kube", "mutating": True}, "strip": {"field": "spec.taints"}})
+    halted = simulated.start()
+    assert halted.code == 1, halted
+    assert "times, and does not show" in halted.out, str(halted)
+    assert "mutatingwebhookconfigurations" in halted.out, halted
+    simulated.release()
+    resumed = simulated.resume(halted.rollout_id)
+    assert resumed.code == 0, resumed
+    is_proven(simulated)

@@ -124,6 +124,14 @@ def test_only_reads_can_be_stale() -> None:
     assert (faults.strike("a", UPDATE) is not None, faults.strike("a", READ) is not None) == (False, True)
 
 
+def test_only_writes_to_kubernetes_are_stripped() -> None:
+    """A webhook of admission sees no read."""
+    faults = Faults()
+    faults.add(parse({"match": {"service": "kube"}, "strip": {"field": "spec.taints"}}))
+    patch, read = (RequestInfo("kube", verb, verb == "PATCH nodes", "n") for verb in ("PATCH nodes", "GET nodes"))
+    assert (faults.strike("a", patch) is not None, faults.strike("a", read) is not None) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("match", "struck"),
     [
@@ -199,6 +207,8 @@ def test_an_outage_is_when_no_request_reaches_the_api_server(fault: dict[str, An
         ({"late": {"seconds": 3600}}, "late.seconds"),
         ({"stale": {"seconds": 5}}, "stale needs match.service"),
         ({"match": {"service": "kube"}, "stale": {"seconds": 5}}, "never old"),
+        ({"strip": {"field": "spec.taints"}}, "strip needs match.service"),
+        ({"match": {"service": "kube"}, "strip": {"field": "spec..taints"}}, "strip.field"),
     ],
 )
 def test_an_unclear_fault_is_refused(fault: dict[str, Any], complaint: str) -> None:

@@ -24,7 +24,7 @@ from rollout.simulator.kube.selectors import select
 from rollout.simulator.kube.tables import table, wants_table
 from rollout.simulator.kube.watch import Watch
 from rollout.simulator.kube.writes import Reply, Writes
-from rollout.simulator.requests import client_of
+from rollout.simulator.requests import STRIPPED, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -121,9 +121,9 @@ class Api:
             case "POST":
                 return self._writes.create(location, body)
             case "PUT":
-                return self._writes.update(location, body)
+                return self._writes.update(location, body, request.get(STRIPPED, ""))
             case "PATCH":
-                return self._writes.patch(location, request.content_type, body)
+                return self._writes.patch(location, request.content_type, body, request.get(STRIPPED, ""))
             case "DELETE":
                 return self._writes.delete(location, body, request.query)
         if not location.name:

@@ -95,8 +95,8 @@ class Writes:
         evict(self._store, location.namespace or "", location.name, options)
         return Reply(201, dumped(_SUCCESS | {"code": 201}))
 
-    def update(self, location: Location, body: Object) -> Reply:
-        """PUT to an object, its status or its scale."""
+    def update(self, location: Location, body: Object, stripped: str = "") -> Reply:
+        """PUT to an object, its status or its scale; ``stripped``: the field that a webhook leaves as it was."""
         demand(body, OBJECT)
         resource, meta = location.resource, body.get("metadata") or {}
         if location.subresource == "scale":
@@ -116,10 +116,10 @@ class Writes:
             )
             # The plural where the kind belongs: so does the real server.
             raise kube_errors.invalid_kind(resource.plural, resource.group, location.name, [cause])
-        return self._write(location, before, without_nulls(body))
+        return self._write(location, before, _as_it_was(without_nulls(body), before.object, stripped))
 
-    def patch(self, location: Location, content_type: str, body: Any) -> Reply:
-        """PATCH of an object, its status or its scale."""
+    def patch(self, location: Location, content_type: str, body: Any, stripped: str = "") -> Reply:
+        """PATCH of an object, its status or its scale; ``stripped`` as in ``update``."""
         if content_type not in PATCHES:
             raise kube_errors.unsupported_media_type(PATCHES)
         before = self._existing(location)
@@ -134,7 +134,8 @@ class Writes:
             if (value := meta.get(field)) != before.object["metadata"].get(field):
                 cause = kube_errors.wrong(f"metadata.{field}", value, "field is immutable")
                 raise kube_errors.invalid(location.resource, location.name, [cause])
-        return self._write(location, before, without_nulls(new), patched=True)
+        new = _as_it_was(without_nulls(new), before.object, stripped)
+        return self._write(location, before, new, patched=True)
 
     def _write(self, location: Location, before: Revision, new: Object, *, patched: bool = False) -> Reply:
         resource = location.resource
@@ -186,6 +187,17 @@ class Writes:
         if revision is not None and revision.object is obj:
             return revision.whole
         return dumped({"kind": resource.kind, "apiVersion": resource.group_version} | obj)
+
+
+def _as_it_was(new: Object, before: Object, field: str) -> Object:
+    """The object with this field, a path, as it was before; with none all of it is new."""
+    name, _, rest = field.partition(".")
+    if not name or (name not in new and name not in before):
+        return new
+    if rest:
+        return new | {name: _as_it_was(new.get(name) or {}, before.get(name) or {}, rest)}
+    kept = {name: before[name]} if name in before else {}
+    return {key: value for key, value in new.items() if key != name} | kept
 
 
 def _check_kind(body: Object, kind: str, group_version: str) -> None:
