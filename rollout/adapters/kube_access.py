@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import urllib3
 from kubernetes.client.configuration import Configuration
-from kubernetes.config import ConfigException, load_incluster_config
+from kubernetes.config import ConfigException
+from kubernetes.config.incluster_config import (
+    SERVICE_CERT_FILENAME,
+    SERVICE_TOKEN_FILENAME,
+    InClusterConfigLoader,
+)
 
 from rollout.adapters.access import user_agent
 from rollout.adapters.aws_errors import translated
@@ -70,12 +76,14 @@ def _kubeconfig(
 
 
 def _in_cluster(configuration: Configuration) -> Callable[[], object]:
+    loader = InClusterConfigLoader(SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME)  # type: ignore[no-untyped-call]
     try:
-        load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-    except ConfigException as error:
+        loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError) as error:
         raise Refused(one_line(f"not in a pod with a service account: {error}")) from error
-    return _read_each_minute
 
+    def read_again() -> None:
+        """The client reads the token's file each minute; one that was not accepted makes it do so at once."""
+        loader.token_expires_at = datetime.min  # noqa: DTZ901  the client's own clock has no zone
 
-def _read_each_minute() -> None:
-    """The client reads the token's file again every minute."""
+    return read_again

@@ -80,6 +80,7 @@ _STATEMENT_POOLING = "statement pooling mode"
 _AGAIN = "run the same command again"
 _LATER = "look at the server, then {again}"
 _GONE = "look who changed the database, bring it back, then {again}"
+_PRIMARY = "if it stays so: name the primary under `database`; {again}"
 # SQLSTATE, or its class -> (cause, what to do, exit code):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TROUBLES: dict[str, tuple[str, str, int]] = {
@@ -105,7 +106,9 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     "08": ("the connection was lost", "{again}", RESUMABLE),
     "53": ("the server lacks something", _LATER, RESUMABLE),
     "58": ("the server's disk answers with errors", _LATER, RESUMABLE),
-    "25006": ("it may not be written", "name the primary, or let this role write, under `database`", USAGE),
+    # A standby that becomes the primary says so for a moment; the second where read-write is asked for.
+    "25006": ("it may not be written: it is in recovery, or read-only", _PRIMARY, RESUMABLE),
+    "0A000": ("the server does not do that, in recovery for one", _PRIMARY, RESUMABLE),
     "42501": (
         "this role may not do that",
         "give it the rights of the journal's owner, or name another under `database`",

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kubernetes.client.configuration import Configuration
 
-from rollout.adapters import kubeconfig
+from rollout.adapters import kube_access, kubeconfig
+from rollout.adapters.kube_access import kube_api
+from rollout.adapters.kube_api import KubeApi
 from rollout.adapters.kubeconfig import Kubeconfig
+from rollout.config import Access
 from rollout.errors import Refused, Retry
+from tests.adapters.living import open_gate
 
 
 def written(folder: Path, user: dict[str, Any]) -> Path:
@@ -88,3 +96,70 @@ def test_a_plugin_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(Refused, match="did not answer"):
         Kubeconfig(written(tmp_path, plugin(tmp_path, "sleep 60")), None, lambda: stopping).install(Configuration())
     assert time.monotonic() - began < 20
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Answers in the server's place, and says what it was asked."""
+
+    def do_GET(self) -> None:
+        """Any object."""
+        body = json.dumps({"metadata": {"name": "one"}, "asked": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+def reached(folder: Path, proxy: str) -> KubeApi:
+    file = written(folder, {"token": "t"})
+    content = json.loads(file.read_text())
+    content["clusters"][0]["cluster"] = {"server": "http://cluster.example", "proxy-url": proxy}
+    file.write_text(json.dumps(content))
+    account: Any = SimpleNamespace(gate=open_gate(), run_id="run")
+    return kube_api(Access(kubernetes="kubeconfig", kubeconfig=file), "c", account)
+
+
+def test_a_proxy_of_the_kubeconfig_is_used(tmp_path: Path) -> None:
+    """Requests reach the server through it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as listening:
+        threading.Thread(target=listening.serve_forever).start()
+        api = reached(tmp_path, f"http://127.0.0.1:{listening.server_port}")
+        found = api.get("/things/one")
+        listening.shutdown()
+    api.close()
+    assert found is not None
+    assert found["asked"] == "http://cluster.example/things/one"
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.DependencyWarning")
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "socks5h://127.0.0.1:1", "ftp://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_refused_with_words(
+    tmp_path: Path, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SOCKS needs a package of its own, which is named; what is no proxy is said to be none."""
+    monkeypatch.setitem(sys.modules, "socks", None)
+    with pytest.raises(Refused, match=f"the proxy {proxy} cannot be used") as error:
+        reached(tmp_path, proxy)
+    assert ("PySocks" in error.value.detail) is proxy.startswith("socks")
+
+
+def test_the_token_of_a_pod_is_read_again_when_it_was_not_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kubelet has written a new one, which is not waited for until the minute is over."""
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("one")
+    authority.write_text("any")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
+    monkeypatch.setattr(kube_access, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(kube_access, "SERVICE_CERT_FILENAME", str(authority))
+    configuration = Configuration()
+    drop = kube_access._in_cluster(configuration)
+    token.write_text("two")
+    assert carried(configuration) == "bearer one"
+    drop()
+    assert carried(configuration) == "bearer two"

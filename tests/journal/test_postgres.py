@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import Lost, UserError
 from rollout.journal import SqlJournal, open_journal, postgres, read_journal, schema
 from rollout.journal.database import Database
+from rollout.journal.postgres import PostgresDatabase
 from rollout.journal.term import Holder
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.lossy import Lossy
@@ -216,3 +219,12 @@ def test_lost_begin(far: SqlJournal, proxy: Lossy, lose: str, count: int) -> Non
     except InDoubt:
         assert count == 0
     assert len(far.summaries()) == count
+
+
+@pytest.mark.parametrize("state", ["25006", "0A000"])
+def test_a_server_in_recovery_is_for_another_try(state: str) -> None:
+    """A standby becomes the primary within moments: exit 75, and the primary is named should it stay one."""
+    origin = psycopg.errors.lookup(state)("cannot execute INSERT in a read-only transaction")
+    trouble = PostgresDatabase("postgresql+psycopg://me@there/db").in_words(DBAPIError("INSERT", {}, origin))
+    assert trouble is not None
+    assert (trouble.exit_code, "name the primary" in trouble.hint) == (75, True)
