@@ -36,7 +36,13 @@ def same_identity(plan: Plan, here: ClusterId, rollout_id: str) -> None:
             hint=f"give the right to get namespace kube-system (deploy/kubernetes/access.yaml), then: {command}",
             exit_code=RESUMABLE,  # an API server that has just begun says so, too
         )
-    if other := plan.cluster_id.differs(here):
+    not_another(plan, here, rollout_id)
+
+
+def not_another(plan: Plan, here: ClusterId, rollout_id: str) -> None:
+    """Raise `UserError` where credentials and kubeconfig surely lead to another cluster than the plan's."""
+    command = resume(rollout_id)
+    if plan.cluster_id and (other := plan.cluster_id.differs(here)):
         raise UserError(
             f"rollout {rollout_id} works another cluster: credentials and kubeconfig lead to {other}",
             hint=f"use those of {plan.cluster_id.arn}, and its configuration: {command} --config FILE",

@@ -22,7 +22,12 @@ class Asked:
 
     def same_cluster(self, one: Summary) -> bool:
         """Tell whether a rollout is of the cluster that is meant; one of an older format knows only its name."""
-        return one.cluster == self.cluster and (not self.scope or one.scope in {self.scope, self.cluster})
+        return is_of(one, self.cluster, self.scope)
+
+
+def is_of(one: Summary, cluster: str, arn: str) -> bool:
+    """Tell whether a rollout is of this cluster, "" for an ARN that is not known; an older format knows the name."""
+    return one.cluster == cluster and (not arn or one.scope in {arn, cluster})
 
 
 def of_key(asked: Asked, known: Sequence[Summary]) -> Summary | None:

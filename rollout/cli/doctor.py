@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rollout.errors import UserError
     from rollout.journal import SqlJournal
     from rollout.mark import Mark
+    from rollout.plan import ClusterId
     from rollout.ports import Summary
     from rollout.record import Record
     from rollout.seen import MarkerSeen, Seen
@@ -67,36 +68,40 @@ class Read:
 def _look(config: Config) -> int:
     """Print every difference; return the exit code."""
     from rollout.adapters import connect
-    from rollout.cli import workplace
+    from rollout.cli import belonging, workplace
     from rollout.errors import DONE, FOR_A_PERSON
 
     with connect(config, workplace.new_run()) as edge:
+        here = edge.cluster_id()
         # Before the journal: a runner that is at work writes there first.
         marker = edge.cluster.marker()
-        journal = _read(config)
+        journal = _read(config, here)
+        if journal.active:
+            belonging.not_another(journal.active.plan, here, journal.active.id)
         findings = _findings(config, journal, marker, edge)
     for line in _page(config, journal, marker, findings):
         screen.say(line)
     return FOR_A_PERSON if any(finding.person for finding in findings) else DONE
 
 
-def _read(config: Config) -> Read:
+def _read(config: Config, here: ClusterId) -> Read:
     from rollout.errors import UserError
     from rollout.journal import database, read_journal
 
     where = database.where(config.database)
     try:
         with closing(read_journal(config.database)) as journal:
-            return _of_cluster(journal, where.name, config.cluster)
+            return _of_cluster(journal, where.name, config.cluster, here)
     except UserError as error:
         absent = error.problem == where.missing().problem
         return Read(where.name, missing=error.problem, unread=None if absent else error)
 
 
-def _of_cluster(journal: SqlJournal, name: str, cluster: str) -> Read:
+def _of_cluster(journal: SqlJournal, name: str, cluster: str, here: ClusterId) -> Read:
+    from rollout.cli.choosing import is_of
     from rollout.machine import terminal
 
-    rollouts = [one for one in journal.summaries() if one.cluster == cluster]
+    rollouts = [one for one in journal.summaries() if is_of(one, cluster, here.arn)]
     active = next((journal.load(one.id) for one in rollouts if not terminal(one.phase)), None)
     last = next((journal.load(one.id) for one in rollouts if terminal(one.phase)), None)
     if active:
@@ -176,13 +181,13 @@ def _rebuild(config: Config, *, assume_dead: bool) -> None:
         closing(open_journal(config.database, actor=workplace.actor())) as journal,
         workplace.opened(config, journal) as place,
     ):
-        mark = _lost(place.edge.cluster.marker(), journal.summaries(), config)
+        mark = _lost(place.edge.cluster.marker(), journal.summaries(), config, place.cluster_id)
         record = _written(place, mark, says)
     screen.say(f"rollout {record.id} is in the journal again, in {record.phase.value}, with {len(record.nodes)} nodes")
     screen.say(f"  next: rollout resume {record.id}")
 
 
-def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -> Mark:
+def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config, here: ClusterId) -> Mark:
     """Return what is to be rebuilt; `UserError` if nothing was lost, or it cannot be done."""
     from rollout.cli import belonging, choosing
     from rollout.errors import ANOTHER_ACTIVE, UserError
@@ -190,8 +195,8 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
     if marker is None:
         raise UserError(f"there is no marker on cluster {config.cluster}: nothing is to be rebuilt")
     if any(one.id == marker.rollout_id for one in known):
-        raise _known(marker, config)
-    active = next((one for one in choosing.unfinished(known) if one.cluster == config.cluster), None)
+        raise _known(marker, config, here)
+    active = next((one for one in choosing.unfinished(known) if choosing.is_of(one, config.cluster, here.arn)), None)
     if active:
         raise UserError(
             f"rollout {active.id} of this journal is unfinished, and the marker is that of {marker.label}",
@@ -201,15 +206,15 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config) -
     if marker.mark is None:
         raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
     belonging.same_cluster(marker.mark.plan, config, "the marker is that of a rollout", "rollout doctor --rebuild")
-    _refuse_found(marker, marker.mark.journal, config)
+    _refuse_found(marker, marker.mark.journal, config, here)
     return marker.mark
 
 
-def _known(marker: MarkerSeen, config: Config) -> UserError:
+def _known(marker: MarkerSeen, config: Config, here: ClusterId) -> UserError:
     """Return why nothing is rebuilt into a journal that knows the rollout: it is not lost, or is an older copy."""
     from rollout.errors import UserError
 
-    read = _read(config)
+    read = _read(config, here)
     if read.unread:
         return read.unread
     if _kept(marker, read):
@@ -219,14 +224,14 @@ def _known(marker: MarkerSeen, config: Config) -> UserError:
     return UserError(problem, hint=hint)
 
 
-def _refuse_found(marker: MarkerSeen, name: str, config: Config) -> None:
+def _refuse_found(marker: MarkerSeen, name: str, config: Config, here: ClusterId) -> None:
     """Raise `UserError` where the file that the marker names is there: a second journal would not know of the first."""
     from rollout.commands import rollout
     from rollout.errors import OTHER_VERSION, UserError
 
     if not name.startswith("/"):
         return  # a server that a ConfigMap names is not to be given a password
-    read = _read(config.model_copy(update={"database": f"sqlite:///{name}"}))
+    read = _read(config.model_copy(update={"database": f"sqlite:///{name}"}), here)
     if read.unread and read.unread.exit_code == OTHER_VERSION:
         raise read.unread
     if _kept(marker, read):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,8 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from rollout.errors import UserError
-from rollout.journal import SqlJournal, open_journal, read_journal, schema, triggers, views
+from rollout.errors import ANOTHER_ACTIVE, UserError
+from rollout.journal import SqlJournal, open_journal, place, read_journal, schema, triggers, views
 from rollout.journal.database import Database
 from rollout.journal.models import metadata
 from tests.journal import older
@@ -224,6 +226,45 @@ def test_killed_upgrade_leaves_nothing(url: str, revision: str | None) -> None:
         upgrade.kill()
     assert left_of(url) == before
     assert (schema.upgrade(url), schema.check(url)) == (schema.HEAD, [])
+
+
+def leased_until(url: str, ends: datetime) -> None:
+    """Build a journal of the version before, whose cluster somebody holds, or held, until then."""
+    older.make(url, "0003", "version_2_drain")
+    until = f"{ends.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    with closing(Database(url, create=False, enforce=False)) as database, database.writing() as connection:
+        changed = connection.exec_driver_sql(
+            f"UPDATE leases SET released_at = NULL, assumed_dead = NULL, expires_at = '{until}'"  # noqa: S608  our own
+        )
+        assert changed.rowcount
+
+
+@on_postgres
+@pytest.mark.parametrize(("seconds", "refused"), [(40, True), (-300, True), (-400, False)])
+def test_upgrade_beside_a_lease(url: str, seconds: float, refused: bool) -> None:  # noqa: FBT001 - a column
+    """While a lease lives, or a request of its holder may arrive, the server's journal is left as it is."""
+    leased_until(url, datetime.now(UTC) + timedelta(seconds=seconds))
+    if refused:
+        with pytest.raises(UserError, match=r"or a request of it may still arrive.* was not upgraded") as refusal:
+            schema.upgrade(url)
+        assert refusal.value.exit_code == ANOTHER_ACTIVE
+        assert "needs" in schema.check(url)[0]
+    else:
+        assert schema.upgrade(url) == schema.HEAD
+
+
+@on_sqlite
+def test_upgrade_beside_a_lock(url: str) -> None:
+    """A journal in a file is left as it is while a process holds the lock; how long its lease lasts is no matter."""
+    leased_until(url, datetime.now(UTC) + timedelta(seconds=40))
+    path = Path(url.removeprefix("sqlite:///"))
+    with closing(Database(url, create=False)) as database, database.reading() as connection:
+        cluster = connection.exec_driver_sql("SELECT cluster FROM leases").scalar()
+    with place.lock_of(path, str(cluster)).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="was not upgraded"):
+            schema.upgrade(url)
+    assert schema.upgrade(url) == schema.HEAD
 
 
 @on_postgres
