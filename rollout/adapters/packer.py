@@ -63,14 +63,7 @@ class Packer:
 
     def _run(self, verb: str, *arguments: str) -> None:
         with _relay() as relay:
-            process = subprocess.Popen(  # noqa: S603  the operator's own Packer, with the operator's arguments
-                [self._program, verb, *arguments],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,  # who reads a terminal from another process group is stopped
-                stdout=_STDERR,
-                process_group=0,
-                preexec_fn=_told_by_the_kernel(),  # noqa: PLW1509  we have one thread, and prctl takes no lock
-            )
+            process = self._begun(verb, *arguments)
             relay.to(process)
             code = process.wait()
         if relay.heard:
@@ -85,6 +78,21 @@ class Packer:
                 hint="mend what it names, and run the same command again; PACKER_LOG=1 makes it say more",
                 exit_code=FOR_A_PERSON,
             )
+
+    def _begun(self, *arguments: str) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603  the operator's own Packer, with the operator's arguments
+                [self._program, *arguments],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,  # who reads a terminal from another process group is stopped
+                stdout=_STDERR,
+                process_group=0,
+                preexec_fn=_told_by_the_kernel(),  # noqa: PLW1509  we have one thread, and prctl takes no lock
+            )
+        except OSError as error:  # a folder that nobody may enter, a variable longer than the system takes
+            raise UserError(
+                f"{self._program} cannot be run in {self._folder}: {error}", hint="packer build, by hand, says more"
+            ) from error
 
 
 def _found() -> tuple[str, tuple[int, ...]]:
@@ -109,7 +117,8 @@ def _found() -> tuple[str, tuple[int, ...]]:
 
 
 def _wants_plugins(folder: Path) -> bool:
-    texts = (file.read_text(encoding="utf-8", errors="replace") for file in folder.glob("*.pkr.hcl"))
+    files = (file for file in folder.glob("*.pkr.hcl") if file.is_file())
+    texts = (file.read_text(encoding="utf-8", errors="replace") for file in files)
     return any(re.search(r"^\s*required_plugins\s*{", text, flags=re.MULTILINE) for text in texts)
 
 

@@ -120,10 +120,12 @@ def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Lo
     things = (image.id, *(one.id for one in snapshots))
     found = {one.key: images.key(one.key) for one in snapshots if keys and one.key}
     lendable = [arn for arn, key in found.items() if grants and not key.managed]
+    # Of an image in another state EC2 does not say who may launch it: nobody can.
+    closed = {} if image.state == "available" else {image.id: Permissions()}
     return Looked(
         image,
         snapshots,
-        {thing: images.permissions(thing) for thing in things},
+        {thing: images.permissions(thing) for thing in things if thing not in closed} | closed,
         found,
         {arn: images.grants(arn) for arn in lendable},
     )

@@ -133,6 +133,8 @@ def test_without_packer_it_is_said_how_to_get_it(tmp_path: Path) -> None:
     [
         (("--packer-dir", "nowhere"), "there is no Packer template (*.pkr.hcl) in nowhere"),
         (("--var", "branch"), "no variables with a value: branch"),
+        (("--var", "=main"), "no variables with a value: =main"),
+        (("--var", "--on-error=run-cleanup"), "no variables with a value: --on-error=run-cleanup"),
         (("--var-file", "nowhere.hcl"), "there are no files of variables at nowhere.hcl"),
     ],
 )
@@ -140,6 +142,14 @@ def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: Sequence[str], told: s
     """Before Packer is called."""
     code, _out, err = build(template(tmp_path), *arguments, path=stand_in(tmp_path, "exit 9"))
     assert (code, told in err) == (2, True)
+
+
+def test_a_packer_that_cannot_be_started_is_no_fault_of_ours(tmp_path: Path) -> None:
+    """A variable that is longer than the system takes: exit 2 with the system's words."""
+    # Linux takes 131,071 characters of one argument: ours passes, Packer's is five longer.
+    long = f"branch={'x' * 131_060}"
+    code, _out, err = build(template(tmp_path), "--var", long, path=stand_in(tmp_path, "exit 9"))
+    assert (code, "cannot be run in packer: [Errno 7] Argument list too long" in err) == (2, True)
 
 
 def test_an_earlier_manifest_is_not_taken_for_this_builds(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rollout.ami.sharing import (
     Permit,
     advice,
     left_behind,
+    look,
     not_ours,
     refusals,
     still_lent,
@@ -20,6 +21,7 @@ from rollout.ami.sharing import (
     to_share,
     to_take_back,
 )
+from tests.ami import inventories as given
 from tests.ami.shelves import OTHER, OURS
 
 THIRD = "333333333333"
@@ -130,6 +132,15 @@ def test_only_the_owner_takes_back() -> None:
     """Nothing else speaks against it: an image that failed is taken back too."""
     assert not_ours(replace(IMAGE, state="failed"), [OTHER], OURS) == ()
     assert len(not_ours(replace(IMAGE, owner=THIRD), [OTHER], OURS)) == 1
+
+
+def test_who_may_launch_what_nobody_can_launch_is_not_asked() -> None:
+    """EC2 does not say it of an image that failed or was set aside; its snapshots are taken back all the same."""
+    account = given.Account([], [given.snapshot(1)])
+    account.permissions = lambda thing: {"snap-00000001": Permissions(frozenset({OTHER}))}[thing]  # type: ignore[method-assign]
+    seen = look(account, given.image(1, state="disabled"), keys=False, grants=False)
+    image, snapshot = to_take_back(seen, [OTHER])
+    assert (image.holds(seen), snapshot.holds(seen)) == (True, False)
 
 
 def test_what_others_must_do_is_told() -> None:
