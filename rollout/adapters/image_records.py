@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def snapshot(raw: Mapping[str, Any]) -> Snapshot:
         size=raw["VolumeSize"],
         created=raw["StartTime"],
         description=raw.get("Description", ""),
-        key=raw.get("KmsKeyId") or None,
+        key=_key_arn(raw["KmsKeyId"]) if raw.get("KmsKeyId") else None,
         tags=_tags(raw),
     )
 
@@ -61,7 +62,14 @@ def permissions(raw: Iterable[Mapping[str, str]]) -> Permissions:
 
 def key(raw: Mapping[str, Any]) -> Key:
     """Return the metadata of a key as DescribeKey gives it."""
-    return Key(raw["Arn"], managed=raw.get("KeyManager") == "AWS", state=raw["KeyState"])
+    return Key(_key_arn(raw["Arn"]), managed=raw.get("KeyManager") == "AWS", state=raw["KeyState"])
+
+
+def _key_arn(text: str) -> str:
+    """Return the ARN of a key; region and partition are read out of it. Raises `ValueError` for what is none."""
+    if not re.fullmatch(r"arn:[^:\s]+:kms:[^:\s]+:[0-9]{12}:\S+", text):
+        raise ValueError(f"{text!r} is no key's ARN")
+    return text
 
 
 def grant(raw: Mapping[str, Any]) -> Grant:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from rollout.adapters import image_records as records
 from rollout.ami.images import Grant, Permissions
 from rollout.ami.sharing import OPERATIONS
 from rollout.errors import Refused
@@ -90,6 +91,14 @@ def test_a_snapshot_is_deleted_after_its_image(shelf: Shelf) -> None:
         shelf.images.delete_snapshot(snapshot)
     assert shelf.images.snapshots([snapshot]) == ()
     assert shelf.other not in {one.id for one in shelf.images.named("")}
+
+
+@pytest.mark.parametrize("key", ["1234abcd", "alias/aws/ebs", "arn:aws:kms:eu-west-1", "arn:aws:s3:::bucket"])
+def test_a_key_that_is_no_key_is_an_answer_that_makes_no_sense(key: str) -> None:
+    """Region and partition are read out of it: whoever goes on would print commands for nowhere."""
+    raw = {"SnapshotId": "snap-1", "State": "completed", "VolumeSize": 1, "StartTime": datetime.now(UTC)}
+    with pytest.raises(ValueError, match="no key's ARN"):
+        records.snapshot({**raw, "KmsKeyId": key})
 
 
 def _snapshots(shelf: Shelf, ami: str) -> tuple[str, ...]:

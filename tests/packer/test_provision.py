@@ -463,7 +463,17 @@ def test_a_submodule(machine: Machine, clone: Path) -> None:
     assert_refused(machine, 6, "more/parts is a submodule")
 
 
-@pytest.mark.parametrize("name", ["a\\b.bin", "a\nb.bin"])
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_name_may_be_of_any_language(machine: Machine, clone: Path, locale: str) -> None:
+    """Whatever the builder's locale is, a name is the bytes that it has."""
+    files = {**FILES, "modèle/вес.json": b"{}\n"}
+    commit(clone, {**files, "MODEL.sha256": told(files)})
+    machine.environment["LANG"] = machine.environment["LC_ALL"] = locale
+    assert machine.provision()[0] == 0
+    assert (machine.model / "modèle/вес.json").read_bytes() == b"{}\n"
+
+
+@pytest.mark.parametrize("name", ["a\\b.bin", "a\nb.bin", "a\\\udcff.txt"])
 def test_a_name_that_no_list_can_have(machine: Machine, clone: Path, name: str) -> None:
     """sha256sum writes such names otherwise than they are."""
     commit(clone, {name: "x"})
