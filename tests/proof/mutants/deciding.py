@@ -225,4 +225,31 @@ MUTANTS = (
         new="    if not found:\n",
         killers=("tests/core/test_preflight.py::test_a_reason_is_told_with_what_to_do_next[marker]",),
     ),
+    Mutant(
+        name="replicas-together",
+        breaks="Two replicas of a service without a budget leave together.",
+        file="rollout/stages/replicas.py",
+        old="if one.effect.uid != pod.uid and len(there) < one.effect.ready and self.now < until:",
+        new="if one.effect.uid == pod.uid and until < self.now:",
+        killers=(
+            "tests/core/test_replicas.py::test_replicas_leave_one_at_a_time_across_nodes",
+            "tests/core/test_replicas.py::test_the_next_leaves_when_the_one_before_is_ready_elsewhere",
+        ),
+    ),
+    Mutant(
+        name="stale-budget-believed",
+        breaks="After an outage a budget's status from before it is believed.",
+        file="rollout/stages/steadiness.py",
+        old="if not why and _doubtful(last, steady, now) else {}",
+        new="if why else {}",
+        killers=("tests/core/test_steadiness.py::test_budgets_must_agree_in_two_looks",),
+    ),
+    Mutant(
+        name="evicted-for-ever",
+        breaks="A pod that comes back to its closed node is evicted again and again.",
+        file="rollout/stages/draining.py",
+        old="came_back(view.record, pod) >= MOST_CAME_BACK",
+        new="came_back(view.record, pod) < 0",
+        killers=("tests/core/test_replicas.py::test_what_comes_back_again_and_again_is_not_evicted_any_more",),
+    ),
 )
