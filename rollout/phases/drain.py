@@ -4,6 +4,10 @@ Each of them is asked its stage's question; this module only hands out turns: `m
 time (a node with nothing to evict need not wait for them), one is released or terminated at a time. Where the surge is
 smaller than the group, new instances are launched as old ones go: desired is only ever raised here, what lowers it is
 one terminate at a time.
+
+Replicas of a service without a disruption budget leave one at a time, on whatever nodes and in whatever groups they
+are: the next when the one before is Ready elsewhere, after five minutes at most. Where a budget selects a pod it alone
+decides; after an outage budgets must agree with our own list of pods first.
 """
 
 from __future__ import annotations
