@@ -4,8 +4,9 @@ A new node serves while pods can start on it: Ready, schedulable, without a tain
 one serves while it is Ready, not cordoned and not being drained. As many as the baseline's desired capacity must serve
 without a node before it is cordoned, before a pod leaves it, and before it is ended. It is worked out once for a tick.
 
-A node that was drained is not opened again while its group lacks serving nodes. Our taint would keep pods off it all the
-same; without the taint Jobs would begin on a node that must go; and it would count as one that serves, and let others go.
+A node that was drained is not opened again while its group lacks serving nodes. Our taint would keep pods off it all
+the same; without the taint Jobs would begin on a node that must go; and it would count as one that serves, and let
+others go.
 """
 
 from __future__ import annotations
