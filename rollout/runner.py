@@ -188,7 +188,7 @@ class Runner:
         self.journal.receive(record.id, receipts)
         for receipt in receipts:
             effect = receipt.effect
-            if receipt.outcome not in {"not_sent", "not_applied"}:
+            if receipt.outcome not in {"not_sent", "not_applied", "unknown"}:
                 self._not_through.end(effect.key)
             elif self._not_through.lasts(effect.key, receipt.ended) >= self._outage(record):
                 self._give_up(record, f"{effect.kind} of {effect.target} does not come through", receipt.detail)

@@ -40,7 +40,8 @@ def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
             settled.append(Settled(row.effect.key, "done", "seen"))
         # An act of many effects takes long: its last one may have been answered much later than it was intended.
         elif landed is False and now >= _believed_from(row):
-            settled.append(Settled(row.effect.key, "not_applied", "not seen"))
+            said = f"not seen ({row.detail})" if row.detail else "not seen"
+            settled.append(Settled(row.effect.key, "not_applied", said))
     return tuple(settled)
 
 

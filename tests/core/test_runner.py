@@ -335,9 +335,17 @@ def test_blindness_has_an_end(journal: SqlJournal, toy: Toy) -> None:
     assert again(journal, toy).run() is Ended.DONE
 
 
-@pytest.mark.parametrize("error", [Retry("throttled", after=60.0), Conflict("somebody else's change", after=60.0)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        Retry("throttled", after=60.0),
+        Conflict("somebody else's change", after=60.0),
+        Unknown("HTTP 500 InternalError: failed calling webhook"),
+    ],
+    ids=str,
+)
 def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy: Toy, error: EdgeError) -> None:
-    """So has one that is throttled or meets another change for an hour, in a phase without a deadline too."""
+    """So has one that is throttled, meets another change or a dead webhook for an hour, in any phase; it says why."""
     begin(journal, toy)
 
     def meddle(asked: Asked, apply: Apply) -> None:
@@ -346,11 +354,10 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
         apply()
 
     toy.disturb = meddle
-    with pytest.raises(
-        UserError, match="taint-node of o1=PreferNoSchedule does not come through for 60 min in TAINT: "
-    ) as given_up:
+    with pytest.raises(UserError, match="o1=PreferNoSchedule does not come through for 60 min in TAINT: ") as given_up:
         again(journal, toy).run()
     assert (given_up.value.exit_code, journal.load(ID).halted) == (75, None)
+    assert error.detail in given_up.value.problem
     toy.now_ = at(9000)
     assert again(journal, toy).run() is Ended.DONE
 

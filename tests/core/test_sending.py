@@ -92,6 +92,13 @@ def test_what_ended_by_itself_is_not_ours(effect: Effect, there: tuple[PodSeen, 
     assert (settled.state, settled.ours) == ("done", ours)
 
 
+def test_what_was_answered_last_is_kept_with_what_is_not_seen() -> None:
+    """A dead webhook's words stay, for whoever asks why it does not come about."""
+    rows = (unsettled(CORDON, "unknown", detail="failed calling webhook"),)
+    (told,) = settle(seen(node("o1")), record(unsettled=rows), at(20))
+    assert told == Settled(CORDON.key, "not_applied", "not seen (failed calling webhook)")
+
+
 def test_all_that_can_be_settled_is() -> None:
     """One unclear effect does not keep the others."""
     rows = (unsettled(END), unsettled(CORDON), unsettled(OTHER))
