@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -264,7 +265,10 @@ def assert_sound(decision: Decision, journal: Record) -> None:
     assert len({move.instance_id for move in decision.moves}) == len(decision.moves)
     for move in decision.moves:
         step(stages[move.instance_id], move.trigger)
-    assert {one.instance_id for one in decision.nodes}.isdisjoint(stages)
+    rows = {one.instance_id: one for one in journal.nodes}
+    # A row that is there already learns which Node its instance has by now, and nothing else.
+    known = [(one, rows[one.instance_id]) for one in decision.nodes if one.instance_id in rows]
+    assert all(one == replace(row, name=one.name, uid=one.uid) for one, row in known)
     terminates = Counter(effect.group for effect in decision.effects if isinstance(effect, Terminate))
     assert all(count == 1 for count in terminates.values())
 
