@@ -252,4 +252,20 @@ MUTANTS = (
         new="came_back(view.record, pod) < 0",
         killers=("tests/core/test_replicas.py::test_what_comes_back_again_and_again_is_not_evicted_any_more",),
     ),
+    Mutant(
+        name="begun-over-what-nobody-named",
+        breaks="With `unprotected: refuse` a rollout begins all the same, over Jobs that the settings do not name.",
+        file="rollout/preflight/refusals/protection.py",
+        old='request.settings.unprotected == "refuse"',
+        new='request.settings.unprotected == "evict"',
+        killers=("tests/core/test_preflight.py::test_a_reason_is_told_with_what_to_do_next[unnamed]",),
+    ),
+    Mutant(
+        name="kinds-unserved-though-unread",
+        breaks="An API server that does not say what it serves makes every kind a slip: nobody's rollout begins.",
+        file="rollout/preflight/refusals/protection.py",
+        old="if found.kinds is None or found.kinds.unread:",
+        new="if found.kinds is None:",
+        killers=("tests/core/test_preflight.py::test_what_looks_alike_and_does_no_harm_is_let_pass",),
+    ),
 )
