@@ -134,7 +134,10 @@ def _begin(place: Workplace, config: Config, ami: str, description: str, key: st
 def _plan(
     place: Workplace, config: Config, ami: str, description: str
 ) -> tuple[Plan, tuple[str, ...], tuple[str, ...]]:
-    """Look once; return the plan, what it protects, and warnings. `UserError` lists every reason against it."""
+    """Look once; return the plan, what it protects, and warnings. `UserError` lists every reason against it.
+
+    Raises `typer.Exit` where nothing is to be replaced.
+    """
     from rollout import preflight
     from rollout.errors import UserError
     from rollout.plan import Plan
@@ -145,6 +148,10 @@ def _plan(
     edge = place.edge
     found = preflight.survey(request, edge.cluster, edge.fleet, edge.scout)
     plan = preflight.make_plan(found, request)
+    if isinstance(plan, Plan) and preflight.up_to_date(found, ami):
+        groups = ", ".join(config.groups)
+        screen.say(f"nothing is to be replaced: all instances of {groups} run {ami}, and so will the next ones")
+        raise typer.Exit
     if isinstance(plan, Plan):
         warnings = preflight.cautions(found, request, identified=bool(place.cluster_id.uid))
         return replace(plan, cluster_id=place.cluster_id), preflight.told(found, request.settings), warnings

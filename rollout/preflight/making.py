@@ -29,6 +29,14 @@ def make_plan(found: Survey, request: Request) -> Plan | tuple[Refusal, ...]:
     )
 
 
+def up_to_date(found: Survey, ami: str) -> bool:
+    """Tell whether every group launches this image and all its instances run it: nothing is to be replaced."""
+    images = {(one.id, version.number): version.image_id for one in found.templates for version in one.versions}
+    launch = [source.pair for group in found.groups for source in _node_group(group, found.templates).sources]
+    run = [(one.template_id or "", one.version or 0) for group in found.groups for one in group.instances]
+    return all(images.get(pair) == ami for pair in (*launch, *run))
+
+
 def _node_group(group: GroupSeen, templates: Sequence[TemplateSeen]) -> NodeGroup:
     known = {template.id: template for template in templates}
     sources = (Source(use, known[use.template_id].resolve(use.reference)) for use in group.uses)

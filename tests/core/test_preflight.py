@@ -14,7 +14,23 @@ from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, protection, rights, templates
 from rollout.scouted import GroupScouted, Kinds, Override, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
-from tests.core.build import ID, KEY, ON, PROCESSES, SETTINGS, bare, found, old, ours_of, owned, pod, template, use
+from tests.core.build import (
+    ID,
+    KEY,
+    ON,
+    PROCESSES,
+    SETTINGS,
+    bare,
+    found,
+    instance,
+    new,
+    old,
+    ours_of,
+    owned,
+    pod,
+    template,
+    use,
+)
 from tests.core.build import node as held_node
 
 LATEST = TemplateUse("", "lt", "workers", "$Latest")
@@ -295,3 +311,25 @@ def test_the_kind_that_was_meant(kind: str, meant: str) -> None:
 def test_a_kind_is_there_by_its_name_and_its_group(kind: str, there: bool) -> None:  # noqa: FBT001 - a column
     """Without a group, if any group has it."""
     assert (SERVED.missing((kind,)) == ()) == there
+
+
+NEW = replace(VERSION, number=2, image_id=ASKED.ami)
+
+
+@pytest.mark.parametrize(
+    ("changes", "done"),
+    [
+        pytest.param({}, False, id="the old image"),
+        pytest.param({"groups": (found(),), "templates": (template(NEW, VERSION),)}, False, id="old instances"),
+        pytest.param({"groups": (found(new("n1")),), "templates": (template(NEW, VERSION),)}, True, id="all run it"),
+        pytest.param({"groups": (found(new("n1"), uses=(use("1"),)),), "templates": (template(NEW, VERSION),)}, False,
+                     id="the next ones would not"),
+        pytest.param({"groups": (found(new("n1"), old("o2", lifecycle="Standby")),),
+                      "templates": (template(NEW, VERSION),)}, False, id="one in Standby does not"),
+        pytest.param({"groups": (found(new("n1"), instance("i-x", 9)),), "templates": (template(NEW, VERSION),)}, False,
+                     id="one of a version that is gone"),
+    ],
+)  # fmt: skip
+def test_nothing_to_replace(changes: dict[str, Any], done: bool) -> None:  # noqa: FBT001 - a column
+    """Where all groups launch the image, and every instance runs it, no rollout is begun."""
+    assert preflight.up_to_date(surveyed(**changes), ASKED.ami) is done

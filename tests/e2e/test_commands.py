@@ -21,6 +21,8 @@ def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(worl
     assert (again.code, again.rollout_id) == (0, first.rollout_id), again
     assert "is done already" in again.out
     assert simulated.resume("build-7") == again
+    keyless = simulated.start()
+    assert (keyless.code, "nothing is to be replaced" in keyless.out) == (0, True), keyless
     other = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI, "--key", "build-7")
     assert other.code == 2, other
     assert 'the key "build-7" belongs to rollout' in other.err
