@@ -99,7 +99,7 @@ def test_each_phase_has_its_module() -> None:
     for phase, module in PHASES.items():
         assert module.__name__ == f"rollout.phases.{phase.name.lower()}"
         assert all(callable(getattr(module, name)) for name in ("observe", "decide", "holds"))
-    assert modules(phases) - {"look", "expected", "marking"} == {phase.name.lower() for phase in PHASES}
+    assert modules(phases) - {"look", "expected", "marking", "missing"} == {phase.name.lower() for phase in PHASES}
 
 
 #: What the modules of the stages share.
