@@ -10,21 +10,21 @@ from tests.e2e.simulated import Simulated
 
 Json = dict[str, object]
 
-#: Scenarios at whose end all is as it was, or as it was meant.
-QUIET = ("mixed", "shared-template", "size-zero", "surge-half", "hooks", "capacity-rebalance-spot")
+#: What takes long: make exhaustive, and CI, run it. Every day has the mixed policy, whose fields are the most.
+exhaustive = pytest.mark.exhaustive
+
+#: Scenarios at whose end all is as it was, or as it was meant; `mixed` is another one.
+QUIET = ("shared-template", "size-zero", "surge-half", "hooks", "capacity-rebalance-spot")
 
 
+@exhaustive
 @pytest.mark.parametrize("scenario", QUIET)
 def test_groups_of_every_kind_are_replaced_and_restored(scenario: str, world: Worlds) -> None:
     """Every old node is replaced, no Job is killed, and every field of every group is back."""
-    simulated = world(scenario)
-    result = simulated.start()
-    assert result.code == 0, result
-    assert "left as it is" not in result.out, result
-    is_proven(simulated)
-    assert [one for one in _baseline(simulated) if not one["restored"]] == []
+    _is_replaced_and_restored(world(scenario))
 
 
+@exhaustive
 @pytest.mark.parametrize(
     ("scenario", "line", "field"),
     [
@@ -44,9 +44,9 @@ def test_what_cannot_be_given_back_is_left_and_reported(scenario: str, line: str
 
 
 def test_a_policy_is_pinned_and_given_back_in_one_update_each(world: Worlds) -> None:
-    """Three templates of one policy change together, twice; what the policy says beside them never changes."""
+    """Three templates of one policy change together, twice; all else that the policy says never changes."""
     simulated = world("mixed")
-    assert simulated.start().code == 0
+    _is_replaced_and_restored(simulated)
     found = [one for one in simulated.get("/log") if one["field"] == "MixedInstancesPolicy"]
     versions = [
         [one["before"]["LaunchTemplate"]["LaunchTemplateSpecification"]["Version"] for one in found],
@@ -58,6 +58,7 @@ def test_a_policy_is_pinned_and_given_back_in_one_update_each(world: Worlds) -> 
     assert types == [["c5.2xlarge", "c6i.2xlarge", "c5a.2xlarge"]] * 2
 
 
+@exhaustive
 def test_a_small_surge_never_has_more_nodes_than_it_may(world: Worlds) -> None:
     """Half a surge: desired never passes N plus half of it, and never falls below N."""
     simulated = world("surge-half")
@@ -67,6 +68,14 @@ def test_a_small_surge_never_has_more_nodes_than_it_may(world: Worlds) -> None:
         desired = [one["after"] for one in log if (one["object"], one["field"]) == (f"asg/{group}", "DesiredCapacity")]
         assert (min(desired), max(desired), desired[-1]) == (size, most, size)
         assert desired.count(most) > 1, "it was topped up"
+
+
+def _is_replaced_and_restored(simulated: Simulated) -> None:
+    result = simulated.start()
+    assert result.code == 0, result
+    assert "left as it is" not in result.out, result
+    is_proven(simulated)
+    assert [one for one in _baseline(simulated) if not one["restored"]] == []
 
 
 def _baseline(simulated: Simulated) -> list[Json]:

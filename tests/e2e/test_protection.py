@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 
@@ -22,6 +24,7 @@ def test_slips_are_refused_with_what_was_meant(world: Worlds) -> None:
     assert f"write `autoscaler: {{namespace: kube-system, name: {name}}}` in the configuration" in refused.err, refused
 
 
+@pytest.mark.exhaustive  # a whole rollout
 def test_a_cluster_with_the_rights_of_an_older_version_is_rolled(world: Worlds) -> None:
     """A missing optional right is a warning that says what is not checked; nothing else is different."""
     simulated = world(str(WORLDS / "older-rights.yaml"))

@@ -49,6 +49,7 @@ def test_every_reason_is_told_at_once_and_nothing_is_changed(world: Worlds) -> N
     assert simulated.rollout("list", "--config", "rollout.yaml").out.splitlines()[1:] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("operation", ["DescribeInstanceRefreshes", "DescribeImages", "DescribeLaunchTemplates"])
 def test_a_read_that_is_refused_is_a_reason_and_hides_no_other(world: Worlds, operation: str) -> None:
     """Exit 2 with the refused operation, and with the reasons that can be seen all the same."""

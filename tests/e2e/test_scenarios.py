@@ -11,11 +11,15 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 from tests.e2e.simulated import finish
 
-#: Scenarios at whose end nobody is missed, nothing differs, and nobody had to help.
-SMOOTH = ("plain", "jobs", "budget", "throttled", "lost-replies", "vanish", "autoscaler-back")
+#: What takes long: make exhaustive, and CI, run it.
+exhaustive = pytest.mark.exhaustive
+
+#: Scenarios at whose end nobody is missed, nothing differs, and nobody had to help: two of every day, and others.
+SMOOTH = ("plain", "lost-replies")
+SMOOTH_TOO = ("jobs", "budget", "throttled", "vanish", "autoscaler-back")
 
 
-@pytest.mark.parametrize("scenario", SMOOTH)
+@pytest.mark.parametrize("scenario", [*SMOOTH, *(pytest.param(name, marks=exhaustive) for name in SMOOTH_TOO)])
 def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: Worlds) -> None:
     """Every old node is replaced, no Job is killed and the baseline is back, whatever the world throws in."""
     simulated = world(scenario)
@@ -25,6 +29,7 @@ def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: 
     is_proven(simulated)
 
 
+@exhaustive
 def test_replicas_without_a_budget_leave_one_at_a_time(world: Worlds) -> None:
     """Of a Deployment and of a StatefulSet, on two groups that drain side by side."""
     simulated = world(str(Path(__file__).parent / "worlds/replicas.yaml"))
@@ -69,6 +74,7 @@ def test_a_node_that_is_never_ready_halts_the_rollout_until_it_is_mended(world: 
     is_proven(simulated)
 
 
+@exhaustive
 def test_an_autoscaler_that_comes_back_twice_halts_the_rollout(world: Worlds) -> None:
     """It is stopped once more by the tool, the second time by a person; resumed, the rollout ends and restores it."""
     simulated = world("autoscaler-back-twice")
@@ -81,6 +87,7 @@ def test_an_autoscaler_that_comes_back_twice_halts_the_rollout(world: Worlds) ->
     is_proven(simulated)
 
 
+@exhaustive
 def test_somebody_elses_size_is_left_and_reported(world: Worlds) -> None:
     """MaxSize that was edited in mid-run stays as it was edited, and the output says so."""
     simulated = world("drift")
@@ -90,6 +97,7 @@ def test_somebody_elses_size_is_left_and_reported(world: Worlds) -> None:
     is_proven(simulated)
 
 
+@exhaustive
 def test_drift_of_the_desired_capacity_halts(world: Worlds) -> None:
     """Desired that was changed under the drain halts the rollout with both numbers; put back, `resume` ends it."""
     simulated = world("plain")
@@ -106,6 +114,7 @@ def test_drift_of_the_desired_capacity_halts(world: Worlds) -> None:
     assert resumed.code == 0, resumed
 
 
+@exhaustive
 def test_what_is_answered_yes_and_never_shows_halts_the_rollout(world: Worlds) -> None:
     """A webhook takes our taint out of every patch: the rollout halts and says so; without it, `resume` ends it."""
     simulated = world("proof-plain")
