@@ -37,7 +37,7 @@ class Conflict(Retry):
 
 
 class Blocked(Retry):
-    """The API server itself said no for now, for a reason of the object's own: a disruption budget."""
+    """The API server itself said no for now, for a reason of the object's own: a budget, a webhook."""
 
 
 class Gone(EdgeError):

@@ -162,10 +162,6 @@ class KubeCluster:
         if answer.code == SERVER_ERROR and answer.is_status and not answer.reason:
             # Two budgets on one pod: the only answer of the API server with a code and no reason (eviction.go).
             raise Blocked(f"pod {namespace}/{name}: {answer.detail}")
-        if answer.by_a_budget:
-            # One that the server has not looked at yet (with Retry-After) has said nothing.
-            kind = Blocked if answer.retry_after is None else Retry
-            raise kind(f"pod {namespace}/{name}: {answer.detail}", after=answer.retry_after)
         self._concerns_it(answer, Right("create", "pods/eviction", namespace=namespace), name)
         self._demand_or_gone(answer, path, uid)
 
@@ -188,10 +184,10 @@ class KubeCluster:
     def _concerns_it(self, answer: Answer, right: Right, name: str) -> None:
         """Raise `Blocked` where the API server's no concerns this one object, not us.
 
-        Its namespace is being deleted; a policy or a webhook of admission does not let it go. Whether a 403 says that
-        we lack the right is asked of the API server, not read out of a text.
+        A budget says no for now; its namespace is being deleted; a policy or a webhook of admission does not let it go.
+        Whether a 403 says that we lack the right is asked of the API server, not read out of a text.
         """
-        if answer.code not in _NOES or not answer.is_status:
+        if not answer.not_now and (answer.code not in _NOES or not answer.is_status):
             return
         if answer.code != FORBIDDEN or answer.in_a_namespace_that_ends or self._may(right):
             raise Blocked(f"{right.resource.partition('/')[0][:-1]} {right.namespace}/{name}: {answer.detail}")

@@ -94,10 +94,14 @@ class Answer:
         )
 
     @property
-    def by_a_budget(self) -> bool:
-        """A disruption budget says no for now; throttling (Priority and Fairness, the server itself) names no cause."""
-        named = any(cause.get("reason") == "DisruptionBudget" for cause in self._causes)
-        return self.code == TOO_MANY and self.is_status and named
+    def not_now(self) -> bool:
+        """It says no for now to this object: a disruption budget does, or a webhook of admission.
+
+        Who throttles us asks us to wait (Retry-After), and Priority and Fairness answers with no Status; a budget that
+        the server has not looked at yet asks so too, and has said nothing. The headers of Priority and Fairness tell
+        nothing: every answer carries them.
+        """
+        return self.code == TOO_MANY and self.is_status and self.retry_after is None
 
     @property
     def in_a_namespace_that_ends(self) -> bool:

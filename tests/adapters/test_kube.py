@@ -352,17 +352,30 @@ def test_budgets_that_may_not_be_read_are_unknown(
     "error",
     [
         {"status": 429, "code": "", "body": "Too many requests, please try again later."},
-        {"status": 429, "code": "TooManyRequests", "message": "the server has received too many requests"},
+        {"status": 429, "code": "TooManyRequests", "message": "try again later", "headers": {"Retry-After": "1"}},
     ],
     ids=["priority and fairness", "the server itself"],
 )
-def test_only_a_budget_blocks(cluster: Cluster, world: Living, error: dict[str, Any]) -> None:
+def test_throttling_blocks_nothing(cluster: Cluster, world: Living, error: dict[str, Any]) -> None:
     """Throttling is nobody's no to an eviction: it did not come through, and is sent again."""
     victim = pods(cluster, "web")[0]
     world.fault({"error": error}, operation="POST pods/eviction")
     with pytest.raises(Retry) as answered:
         cluster.evict(victim.namespace, victim.name, victim.uid)
     assert type(answered.value) is Retry
+
+
+def test_a_webhooks_429_is_a_no_about_this_pod(cluster: Cluster, world: Living) -> None:
+    """It names no budget, and asks nobody to wait: this pod is blocked, whatever headers of fairness come with it."""
+    victim = pods(cluster, "web")[0]
+    fair = {"X-Kubernetes-PF-FlowSchema-UID": "f", "X-Kubernetes-PF-PriorityLevel-UID": "p"}
+    denied = {"status": 429, "code": "TooManyRequests", "message": "admission webhook denied it", "headers": fair}
+    world.fault({"error": denied}, mutating=True)
+    said = rf"pod {victim.namespace}/{victim.name}: .*webhook denied it"
+    with pytest.raises(Blocked, match=said):
+        cluster.evict(victim.namespace, victim.name, victim.uid)
+    with pytest.raises(Blocked, match=said):
+        cluster.delete_pod(victim.namespace, victim.name, victim.uid, None)
 
 
 def test_two_budgets_on_one_pod_need_a_person(cluster: Cluster) -> None:
