@@ -7,7 +7,7 @@ Mutating verbs return the other side's request id (AWS) or None, when it said ye
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -75,6 +75,9 @@ class Fleet(Protocol):
 
     def trouble(self, group: str) -> str:
         """Return what the group's newest failed scaling activity of the last hour said, "" if there is none."""
+
+    def living(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of these instances, of whatever group or none, that EC2 knows and that do not end."""
 
     def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str | None:
         """Create a template version from `source` with another image."""

@@ -6,8 +6,8 @@ Nothing here was ever promised: it was true when it was read. Fields named as AW
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -334,6 +334,7 @@ class Seen:
     `fresh`: by node name, the pods listed straight from the API, past the cache.
     `troubles`: by group, what its newest failed scaling activity said.
     `budgets`: None where they were not looked at, or may not be.
+    `elsewhere`: the instances outside of the groups that nodes name and that live; nobody is asked before it matters.
     """
 
     groups: tuple[GroupSeen, ...] = ()
@@ -346,6 +347,7 @@ class Seen:
     troubles: Mapping[str, str] = field(default_factory=dict)
     unsteady: Unsteady | None = None
     budgets: tuple[BudgetSeen, ...] | None = None
+    elsewhere: frozenset[str] = frozenset()
 
     def group(self, name: str) -> GroupSeen:
         """Return the group of that name; KeyError if it was not seen."""
@@ -380,6 +382,27 @@ class Seen:
         """Return all Node objects of a group's living instances, by their providerID."""
         found = ((instance.id, node) for instance in group.living for node in self.nodes_on(instance.id))
         return tuple(node for instance_id, node in found if node.instance_id == instance_id)
+
+    @cached_property
+    def unlisted(self) -> frozenset[str]:
+        """The instances that nodes name and that none of the groups lists."""
+        return frozenset(node.instance_id for node in self.nodes if node.instance_id) - self._instances.keys()
+
+    def strays(self) -> Iterator[tuple[NodeSeen, str]]:
+        """Yield the nodes that may run on another instance than they say, each with the reason.
+
+        A new machine that gets the name of one that is gone uses its Node object again, providerID included. It matters
+        where an instance has no node: `elsewhere` is asked for by `whereabouts` then.
+        """
+        reporting = Counter(node.instance_id for node in self.nodes if node.ready and node.placed)
+        lost = self.unlisted - self.elsewhere
+        for node in self.nodes:
+            if not node.placed:
+                yield node, "does not say on which instance it runs (no providerID)"
+            elif node.instance_id in lost:
+                yield node, f"names {node.instance_id}, which is not known to live"
+            elif node.instance_id and node.ready and reporting[node.instance_id] > 1:
+                yield node, f"names {node.instance_id}, and so does another node that is Ready"
 
     def selected_otherwise(self, selector: Mapping[str, str]) -> tuple[str, ...]:
         """Return the names of the nodes on which a selector of labels and the groups disagree; an empty one agrees."""

@@ -17,7 +17,7 @@ from rollout.adapters.paging import entries
 from rollout.errors import Bug, EdgeError, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from rollout.adapters.access import Account
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.
 _PAGE = 100
+# Values that one filter of EC2 takes at most, and the states of an instance on which nothing can run any more.
+_VALUES, _ENDING = 200, {"shutting-down", "terminated"}
 #: How long a failed scaling activity is news.
 _NEWS = timedelta(hours=1)
 
@@ -89,6 +91,16 @@ class AwsFleet:
         since = self._now() - _NEWS
         failed = [raw for raw in found if raw["StatusCode"] == "Failed" and raw["StartTime"] >= since]
         return records.trouble(max(failed, key=lambda raw: raw["StartTime"])) if failed else ""
+
+    @translated(mutating=False)
+    def living(self, ids: Collection[str]) -> frozenset[str]:
+        wanted, found = sorted(ids), set()
+        for start in range(0, len(wanted), _VALUES):
+            # By a filter: an id in `InstanceIds` that does not exist fails the call for all.
+            batch = [{"Name": "instance-id", "Values": wanted[start : start + _VALUES]}]
+            for raw in _pages(self._read_ec2, "describe_instances", "Reservations", {"Filters": batch}):
+                found |= {one["InstanceId"] for one in raw["Instances"] if one["State"]["Name"] not in _ENDING}
+        return frozenset(found)
 
     # ---- mutating verbs
 

@@ -13,7 +13,7 @@ decides; after an outage budgets must agree with our own list of pods first.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -28,7 +28,7 @@ from rollout.plan import Node, NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
-from rollout.stages.knowing import joined, names
+from rollout.stages.knowing import joined, names, whereabouts
 from rollout.stages.pods import holding
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
@@ -38,7 +38,9 @@ from rollout.stages.view import View, terminate_key, view
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     """Look at everything once; the pods of nodes that are being drained straight from the API, and budgets for them."""
     evicting = any(row.stage is Stage.DRAINING for row in record.nodes)
-    return look(record, cluster, fleet, pods=True, budgets=evicting, fresh=partial(_close_to_the_end, record))
+    seen = look(record, cluster, fleet, pods=True, budgets=evicting, fresh=partial(_close_to_the_end, record))
+    alone = any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
+    return replace(seen, elsewhere=whereabouts(seen, alone, fleet))
 
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:

@@ -16,7 +16,8 @@ from rollout.ports import Cluster, Fleet, Scout
 from rollout.preflight.launching import launches
 from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
 from rollout.scouted import GroupScouted, Kinds, Right
-from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, TemplateSeen
+from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, Seen, TemplateSeen
+from rollout.stages.knowing import whereabouts
 
 T = TypeVar("T")
 #: Template, version, instance type and subnet; None for what the template says itself.
@@ -43,7 +44,8 @@ class Survey:
     `scouted`: every group of the region, by name. `refreshes`: by group, the instance refresh at work on it.
     `unread`: by field, what was answered to a read that was refused; the field is empty then.
     `denied`: what was answered to a try that was refused; `lacking`: the rights that Kubernetes does not grant us;
-    `missing`: those among the optional ones. `kinds`: that Kubernetes serves, None where it was not asked; `absent`:
+    `missing`: those among the optional ones; `elsewhere`: as in `Seen`.
+    `kinds`: that Kubernetes serves, None where it was not asked; `absent`:
     namespaces of the settings that do not exist; `lookalikes`: Deployments that look like a cluster-autoscaler, where
     the settings name none that is there.
     """
@@ -58,6 +60,7 @@ class Survey:
     pods: tuple[PodSeen, ...] = ()
     autoscaler: AutoscalerSeen | None = None
     marker: MarkerSeen | None = None
+    elsewhere: frozenset[str] = frozenset()
     own_pod: tuple[str, str] | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
@@ -91,6 +94,7 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
     settings, where = request.settings, request.settings.autoscaler
     missing = asked.read("lacking", partial(_missing, settings, scout)) or ()
     autoscaler = asked.read("autoscaler", partial(cluster.autoscaler, where)) if where else None
+    nodes = cluster.nodes()
     return Survey(
         image=image,
         groups=groups,
@@ -98,7 +102,8 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
         templates=templates,
         refreshes=asked.read("refreshes", partial(_refreshes, groups, scout)) or {},
         architectures=asked.read("architectures", partial(_architectures, ours, templates, scout)) or {},
-        nodes=cluster.nodes(),
+        nodes=nodes,
+        elsewhere=_elsewhere(groups, nodes, fleet),
         pods=cluster.pods(),
         autoscaler=autoscaler,
         marker=asked.read("marker", cluster.marker),
@@ -138,6 +143,12 @@ class _Asked:
 
 def _scouted(scout: Scout) -> dict[str, GroupScouted]:
     return {group.name: group for group in scout.groups()}
+
+
+def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], fleet: Fleet) -> frozenset[str]:
+    seen = Seen(groups=tuple(groups), nodes=tuple(nodes))
+    alone = any(one.in_service and not seen.nodes_on(one.id) for group in groups for one in group.instances)
+    return whereabouts(seen, alone, fleet)
 
 
 def _ids(ours: Sequence[GroupScouted]) -> list[str]:

@@ -3,7 +3,8 @@
 The kubelet goes on with its containers when somebody deletes its Node object, and Kubernetes then removes their pods
 from the API without asking it. So an instance counts as empty only by a Node object that is its own: the one that its
 row knows, or one by which its kubelet reports now. One for which no Node was ever seen has no kubelet that was given
-pods, once its time to become Ready is over; but only where every Node says on which instance it runs.
+pods, once its time to become Ready is over; but only where every Node says on which instance it runs, and that one is
+known to live: a Node object that outlived its machine is used again by the next machine of that name.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from rollout.errors import Refused
 from rollout.machine import Stage
 from rollout.plan import Node
+from rollout.ports import Fleet
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
 
@@ -37,6 +40,24 @@ def unknown(row: Node, seen: Seen, record: Record, now: datetime) -> str:
     return ""
 
 
+def stray(row: Node, seen: Seen) -> tuple[str, str]:
+    """Return the node that may be that of an instance which never had one, and why; "" where none may."""
+    if row.name is not None or seen.nodes_on(row.instance_id):
+        return "", ""
+    return next(((node.name, why) for node, why in seen.strays()), ("", ""))
+
+
+def whereabouts(seen: Seen, alone: bool, fleet: Fleet) -> frozenset[str]:  # noqa: FBT001 - whether it matters
+    """Return which instances outside of the groups live; asked only where one of ours is alone, without a node.
+
+    The right to ask is optional: nothing is known to live without it.
+    """
+    try:
+        return fleet.living(seen.unlisted) if alone and seen.unlisted else frozenset()
+    except Refused:
+        return frozenset()
+
+
 def joined(row: Node, seen: Seen) -> Node | None:
     """Return a row with the Node by which its kubelet reports now, None where the row says so already."""
     living = seen.node_of(row.instance_id)
@@ -46,9 +67,9 @@ def joined(row: Node, seen: Seen) -> Node | None:
 
 
 def _never_joined(row: Node, seen: Seen, record: Record, now: datetime) -> str:
-    silent = next((node.name for node in seen.nodes if not node.placed), None)
-    if silent:
-        return f"its node, and {silent} does not say on which instance it runs (no providerID)"
+    other, why = stray(row, seen)
+    if other:
+        return f"its node, and it may be {other}, which {why}"
     settings = record.plan.settings
     if record.drain_deadline is None:
         return "its node"

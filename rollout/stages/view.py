@@ -25,7 +25,7 @@ class View:
     """One node that must go, at this tick. `nodes`: all Node objects of its instance, the living one first.
 
     `fresh`: the pods of each of them were listed past the cache. `unknown`: why it is not known all the same which pods
-    run on the instance, "" where it is.
+    run on the instance, "" where it is; `stray`: the node that may be its, "" where it has one or none may.
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
     far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `unsteady`: why the
@@ -43,6 +43,7 @@ class View:
     pods: tuple[PodSeen, ...]
     fresh: bool
     unknown: str
+    stray: str
     remaining: int
     coming: tuple[PodSeen, ...]
     unsteady: Unsteady | None
@@ -151,6 +152,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         pods=pods,
         fresh=fresh,
         unknown=knowing.unknown(row, seen, record, now),
+        stray=knowing.stray(row, seen)[0],
         remaining=around.serving[row.group].without(row.instance_id, leaving(pods), next(iter(nodes), None)),
         coming=around.coming,
         unsteady=seen.unsteady,

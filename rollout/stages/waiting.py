@@ -44,8 +44,7 @@ def holds(view: View) -> bool:
 def not_known(view: View) -> Step:
     """Wait until it is known which pods run here; when the margin after the deadline is over, a person must see."""
     why = f"{view.name} waits for {view.unknown}"
-    reboot = f"aws ec2 reboot-instances --instance-ids {view.row.instance_id}"
-    hint = f"if nothing runs there that must not end: {reboot}; its kubelet then registers"
+    hint = f"if nothing runs there that must not end: {stuck.register(view)}; its kubelet then registers"
     halt = Halt(why, f"{hint}; when it has: rollout resume {view.record.id}") if view.out_of_time else None
     return Step(waits_for=view.unknown, halt=halt)
 

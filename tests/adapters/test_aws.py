@@ -67,6 +67,16 @@ def test_a_policy_shows_every_use_of_a_template(fleet: Fleet) -> None:
     assert [use.label for use in mixed.uses] == names
 
 
+def test_instances_that_live_are_told_from_those_that_nobody_knows(fleet: Fleet) -> None:
+    """However many are asked for: an id that does not exist spoils nothing, and there is no group to ask by."""
+    there = {instance.id for group in fleet.groups(["workers", "floor"]) for instance in group.instances}
+    nobody = {f"i-{number:017x}" for number in range(300)}
+    assert fleet.living(there | nobody) == there
+    ended = min(there)
+    fleet.terminate(ended)
+    assert ended not in fleet.living(there)
+
+
 @pytest.mark.parametrize("slots", [("", "override 2", "override 3"), ("override 3",), ("",)], ids=str)
 def test_references_of_a_policy_change_in_one_request_and_nothing_else_does(
     fleet: Fleet, world: Living, slots: tuple[str, ...]

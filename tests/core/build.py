@@ -277,16 +277,19 @@ def looked(
     fresh: tuple[str, ...] = ("o1",),
     unjoined: tuple[str, ...] = (),
     row_: dict[str, Any] | None = None,
+    elsewhere: tuple[str, ...] = (),
     **changes: Any,
 ) -> View:
     """The view of `o1`, closed to new pods, in a surged group, cordoned once it is drained; `changes`: as for `record`.
 
     `o1`: its instance (False: not listed any more); `row_`: what differs in its row.
+    `elsewhere`: as in `Seen`.
     """
     others = (old("o2"), new("n1"), new("n2"))
     instances = others if o1 is False else (o1 or old("o1"), *others)
     named = {thing.name for thing in things if isinstance(thing, NodeSeen)}
     drained = stage in {Stage.RELEASED, Stage.TERMINATING}
     closed = () if "o1" in {*unjoined, *named} else (node("o1", "NoSchedule", unschedulable=drained),)
-    world = seen(surged(*instances, sizes=sizes), *closed, *things, fresh=fresh, unjoined=unjoined)
+    there = surged(*instances, sizes=sizes)
+    world = seen(there, *closed, *things, fresh=fresh, unjoined=unjoined, elsewhere=frozenset(elsewhere))
     return view(replace(row("i-o1", stage), **(row_ or {})), world, record(**changes), now)

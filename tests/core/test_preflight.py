@@ -143,7 +143,7 @@ ROWS = [
     ("shared default", two("$Default", "$Default"), {}, "launches $Default of workers", "add h to `groups`"),
     ("stranger", {"nodes": (node("x"),)}, {}, "no instance of g is a node of cluster c", "`groups`, `region`"),
     ("unmatched", {"nodes": (node("o1"), node("o2", instance_id=None))}, {},
-     "no node names i-o2 of g, and o2 has no providerID", "kubectl get nodes"),
+     "no node names i-o2 of g, and o2 does not say on which instance it runs (no providerID)", "kubectl get nodes"),
     ("contradictory", {"nodes": (node("o1"), node("o2", doubt="its name says i-x"))}, {},
      "it is not clear on which instance of g o2 runs: its name says i-x", "kubectl get node o2"),
     ("tagged otherwise", {"group": scouted(clusters=frozenset({"other"}))}, {},

@@ -6,7 +6,7 @@ of Jobs. What takes time is tested against the shipped simulator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -40,6 +40,7 @@ class Toy:
 
     `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
     `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise. `coming`: what arrives late.
+    `elsewhere`: instances that live in no group.
     """
 
     now_: datetime = NOW
@@ -54,6 +55,7 @@ class Toy:
     marker_: MarkerSeen | None = None
     budget_: tuple[BudgetSeen, ...] | None = ()
     failing: str = ""
+    elsewhere: frozenset[str] = frozenset()
     asked: list[Asked] = field(default_factory=list)
     applied: list[Asked] = field(default_factory=list)
     waited: list[datetime] = field(default_factory=list)
@@ -113,6 +115,9 @@ class Toy:
 
     def trouble(self, group: str) -> str:  # noqa: ARG002 - there is one answer for all
         return self.failing
+
+    def living(self, ids: Collection[str]) -> frozenset[str]:
+        return self.elsewhere & {*ids}
 
     def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str:
         def apply() -> None:

@@ -51,6 +51,7 @@ VERBS: dict[str, Callable[[Edge], object]] = {
     "Fleet.groups": lambda edge: edge.fleet.groups(["workers"]),
     "Fleet.templates": lambda edge: edge.fleet.templates([_template(edge).template_id]),
     "Fleet.image": lambda edge: edge.fleet.image(AMI),
+    "Fleet.living": lambda edge: edge.fleet.living({"i-00000000000000000"}),
     "Fleet.trouble": lambda edge: edge.fleet.trouble("workers"),
     "Fleet.create_version": lambda edge: edge.fleet.create_version(_template(edge).template_id, 1, AMI, "new", "token"),
     "Fleet.set_default_version": lambda edge: edge.fleet.set_default_version(_template(edge).template_id, 1),

@@ -85,15 +85,22 @@ def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
-    """An instance at work has no node, and some node says not on which instance it runs: its Jobs might be there."""
-    nodes = {node.instance_id for node in found.nodes}
-    silent = [node.name for node in found.nodes if not node.placed]
-    for group in found.groups if silent else ():
-        alone = [one.id for one in group.instances if one.in_service and one.id not in nodes]
-        if alone:
-            theirs, names = ", ".join(alone[:_NAMED]), ", ".join(silent[:_NAMED])
-            hint = "kubectl get nodes -o custom-columns=NODE:.metadata.name,ID:.spec.providerID; every node needs one"
-            yield Refusal(f"no node names {theirs} of {group.name}, and {names} has no providerID", hint)
+    """An instance at work has no node, and some node may run on another instance than it says: its Jobs might be there.
+
+    A node that is not Ready and names an instance that is gone is about to be removed: no reason to refuse.
+    """
+    seen = Seen(groups=found.groups, nodes=found.nodes, elsewhere=found.elsewhere)
+    strays = [f"{node.name} {why}" for node, why in seen.strays() if node.ready or not node.placed]
+    for group in found.groups if strays else ():
+        serving = [one.id for one in group.instances if one.in_service]
+        alone = [one for one in serving if not seen.nodes_on(one)]
+        if alone and alone != serving:  # of a group of which no instance is a node `strangers` tells
+            theirs, others = ", ".join(alone[:_NAMED]), ", ".join(strays[:_NAMED])
+            hint = (
+                "kubectl get nodes -o custom-columns=NODE:.metadata.name,ID:.spec.providerID; every node needs the one "
+                "of its own instance: where nothing runs that must not end, delete the Node object, reboot the instance"
+            )
+            yield Refusal(f"no node names {theirs} of {group.name}, and {others}", hint)
 
 
 def contradictory(found: Survey, request: Request) -> Iterator[Refusal]:

@@ -1,0 +1,123 @@
+"""A Node object says on which instance it runs, and may be wrong: nothing is concluded from what it does not say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rollout.decision import Step
+from rollout.errors import Refused
+from rollout.journal import SqlJournal
+from rollout.machine import Phase, Stage
+from rollout.phases import drain
+from rollout.preflight.refusals.cluster import unmatched
+from rollout.preflight.survey import Request, Survey
+from rollout.runner import Ended
+from rollout.seen import NodeSeen, Seen
+from rollout.stages import decide
+from tests.core.build import ID, NEVER_JOINED, SETTINGS, at, found, looked, node, pod, record, row, seen, surged
+from tests.core.running import again, begin
+from tests.core.toy import Toy
+
+DEAD = node("x", instance_id="i-dead")
+
+
+def test_a_job_under_the_node_object_of_a_dead_instance_is_not_killed(journal: SqlJournal) -> None:
+    """A new machine uses the Node object of one that is gone: its pods run on the instance that seems to have none."""
+    toy = Toy()
+    toy.node_["o1"] = replace(toy.node_["o1"], instance_id="i-dead")
+    toy.add(pod("job-1", "o1"), seconds=10**6)
+    begin(journal, toy, unprotected="protect")
+    assert again(journal, toy).run() is Ended.HALTED
+    assert "it may be o1, which names i-dead, which is not known to live" in str(journal.load(ID).halted)
+    assert "i-o1" in {instance.id for instance in toy.group_["g"].instances}
+    assert "uid-job-1" in toy.pod_
+
+
+@pytest.mark.parametrize(
+    ("nodes", "elsewhere", "strays"),
+    [
+        pytest.param((), (), (), id="each on an instance of its own"),
+        pytest.param((DEAD,), (), ("x",), id="an instance that is gone"),
+        pytest.param((replace(DEAD, ready=False),), (), ("x",), id="its kubelet may be silent for a moment"),
+        pytest.param((DEAD,), ("i-dead",), (), id="one that lives elsewhere"),
+        pytest.param((node("x", instance_id="i-o2"),), (), ("x", "o2"), id="two kubelets of one instance: one is not"),
+        pytest.param((node("x", instance_id="i-o2", ready=False),), (), (), id="the first name of its host"),
+        pytest.param((node("x", instance_id=None),), (), ("x",), id="it does not say"),
+    ],
+)
+def test_strays(nodes: tuple[NodeSeen, ...], elsewhere: tuple[str, ...], strays: tuple[str, ...]) -> None:
+    """A node may run on another instance than it says unless that one is known to live, and is its alone."""
+    world = seen(surged(), *nodes, elsewhere=frozenset(elsewhere))
+    assert tuple(one.name for one, _ in world.strays()) == strays
+
+
+def test_an_instance_without_a_node_waits_while_a_node_may_be_its() -> None:
+    """And when the margin after the deadline is over a person is told how the kubelet gets a Node object of its own."""
+    at_work = looked(Stage.WAITING, DEAD, now=at(7200), **NEVER_JOINED)
+    why = "its node, and it may be x, which names i-dead, which is not known to live"
+    assert decide(at_work) == Step(waits_for=why)
+    late = decide(looked(Stage.WAITING, DEAD, now=at(8100), **NEVER_JOINED))
+    assert late.trigger is None
+    assert late.halt is not None
+    assert "kubectl delete node x; aws ec2 reboot-instances --instance-ids i-o1" in late.halt.hint
+    known = looked(Stage.WAITING, DEAD, now=at(1200), elsewhere=("i-dead",), **NEVER_JOINED)
+    assert decide(known).trigger == "drain"
+
+
+class Asked(Toy):
+    """It notes for which instances EC2 is asked, and may refuse that."""
+
+    refuses = False
+
+    def living(self, ids: frozenset[str]) -> frozenset[str]:  # type: ignore[override]  # it is asked with nothing else
+        self.asked.append(("living", tuple(sorted(ids))))
+        if self.refuses:
+            raise Refused("UnauthorizedOperation")
+        return self.elsewhere & ids
+
+
+def drained(toy: Toy, name: str | None) -> Seen:
+    toy.node_["x"] = DEAD
+    rows = (row("i-x", name=name, uid=None), row("i-o2"))
+    return drain.observe(record(Phase.DRAIN, nodes=rows), toy, toy)
+
+
+@pytest.mark.parametrize(
+    ("name", "refuses", "asked", "elsewhere"),
+    [
+        pytest.param("x1", False, [], set(), id="every instance has a node: nobody is asked"),
+        pytest.param(None, False, [("living", ("i-dead",))], {"i-dead"}, id="one has none: only those of no group"),
+        pytest.param(None, True, [("living", ("i-dead",))], set(), id="without the right nothing is known to live"),
+    ],
+)
+def test_ec2_is_asked_only_where_it_matters(
+    name: str | None,
+    refuses: bool,  # noqa: FBT001 - a column of a table
+    asked: list[object],
+    elsewhere: set[str],
+) -> None:
+    """Whether instances outside of the groups live."""
+    toy = Asked(elsewhere=frozenset({"i-dead", "i-else"}))
+    toy.refuses = refuses
+    assert drained(toy, name).elsewhere == elsewhere
+    assert toy.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        pytest.param(
+            DEAD, ["no node names i-o2 of g, and x names i-dead, which is not known to live"], id="it reports"
+        ),
+        pytest.param(replace(DEAD, ready=False), [], id="it is about to be removed"),
+    ],
+)
+def test_the_start_refuses_where_an_instance_has_no_node_and_a_node_no_instance(
+    other: NodeSeen, told: list[str]
+) -> None:
+    """While nobody says where the node runs, its pods may be those of the instance."""
+    survey = Survey(groups=(found(),), nodes=(node("o1"), other))
+    request = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
+    assert [one.problem for one in unmatched(survey, request)] == told
