@@ -324,9 +324,9 @@ class Config(Section):
     protected: Protected = Protected()
 
     unprotected: plan.Unprotected = "protect"
-    """What becomes of pods that are a Job's (batch/v1) or have no controller, and that `protected` does not name:
-    protect, they hold their node too; evict, they go; refuse, no rollout begins while one runs, and one that turns up
-    later holds its node. Default protect: too much protection costs time, too little costs work."""
+    """What becomes of pods that nobody replaces or that run to their end (docs/protection.md), and that `protected`
+    does not name: protect, they hold their node too; evict, they go; refuse, no rollout begins while one runs, and one
+    that turns up later holds its node. Default protect: too much protection costs time, too little costs work."""
 
     autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none)] = Autoscaler()
 

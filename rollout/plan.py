@@ -101,7 +101,7 @@ class Steady:
 class Settings:
     """The part of the configuration that a rollout lives by from its first tick to its last.
 
-    `unprotected`: what becomes of a Job's pod, or one without a controller, that lies outside of `protected`.
+    `unprotected`: what becomes of a pod that nobody replaces, or that runs to its end, outside of `protected`.
     """
 
     protected: Protected

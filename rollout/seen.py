@@ -252,7 +252,7 @@ class PodSeen:
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
-    `ready`: its condition Ready is true.
+    `ready`: its condition Ready is true. `restarts`: its restartPolicy; what is not Always runs to its end.
     """
 
     namespace: str
@@ -269,6 +269,7 @@ class PodSeen:
     created: datetime | None = None
     finalizers: tuple[str, ...] = ()
     ready: bool = True
+    restarts: str = "Always"
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""

@@ -144,6 +144,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         created=_moment(metadata.get("creationTimestamp")),
         finalizers=tuple(text(one) for one in metadata.get("finalizers") or ()),
         ready=_condition(raw, "Ready").get("status") == "True",
+        restarts=text(raw["spec"].get("restartPolicy") or "Always"),
     )
 
 

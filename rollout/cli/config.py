@@ -74,7 +74,7 @@ def _meaning(config: Config) -> Iterator[str]:
     yield f"cluster {config.cluster} in {config.region}" + (f", account {config.account}" if config.account else "")
     yield f"  replaced:   the nodes of {groups}"
     yield f"  protected:  {_protected(config)}"
-    yield f"              other pods of Jobs, and those without a controller, {_UNPROTECTED[config.unprotected]}"
+    yield f"              other pods that nobody replaces or that run to their end {_UNPROTECTED[config.unprotected]}"
     yield f"  autoscaler: {_autoscaler(config)}"
     yield f"  drain:      {text.count(drain.max_draining, 'node')} of a group at a time"
     yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"

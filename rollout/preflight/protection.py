@@ -27,7 +27,7 @@ class Standing:
     """The running pods on the nodes that must go, but for those that belong to their node.
 
     `nodes`: how many nodes that are. `named`: pods that the settings select, or that say themselves that they must
-    stay; `unnamed`: a Job's or without a controller, and not among those; `others`: they leave by eviction.
+    stay; `unnamed`: what only the setting `unprotected` decides on; `others`: they leave by eviction.
     """
 
     nodes: int

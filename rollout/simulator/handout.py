@@ -37,7 +37,7 @@ _COMMENTS = {
     "groups": "The Auto Scaling groups whose nodes are replaced.",
     "access": "How AWS and Kubernetes are reached: both on loopback here.",
     "protected": "Whose pods hold their node until they are done.",
-    "unprotected": "Pods of Jobs and without a controller that are not named above: protect, evict or refuse.",
+    "unprotected": "Pods that nobody replaces or that run to their end, not named above: protect, evict or refuse.",
     "autoscaler": "The cluster-autoscaler's Deployment, which sleeps while the rollout works; or none.",
     "deadlines": "After drain, the Jobs that still run are dealt with as drain.on_deadline says.",
     "database": "Where the rollout's journal lives.",

@@ -1,7 +1,7 @@
 """Which pods hold a node, and which must leave it before the instance goes.
 
-Too much protection costs time, too little costs work: a pod of a Job and one without a controller hold their node even
-outside of the selection, unless the setting `unprotected` lets them go.
+Too much protection costs time, too little costs work: what nobody replaces, or what runs to its end, holds its node
+even outside of the selection, unless the setting `unprotected` lets it go.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollout.plan import Preset, Protected, Settings
+from rollout.presets import PRESETS
 from rollout.seen import Owner, PodSeen
 
 
@@ -48,12 +49,18 @@ def is_selected(pod: PodSeen, protected: Protected) -> bool:
 
 
 def is_unselected(pod: PodSeen, protected: Protected) -> bool:
-    """Tell whether a pod is a Job's or has no controller that replaces it, and the settings do not name it.
+    """Tell whether a pod begins its work again once it is gone, or nobody replaces it, and the settings do not name it.
 
-    An executor of Spark has its driver for a controller: a pod, too.
+    What keeps replicas (ReplicaSet, StatefulSet, DaemonSet) takes no pods but those that are always restarted.
     """
-    alone = pod.owner is None or (pod.owner.kind == "Pod" and not pod.owner.group)
-    return (alone or (pod.owner is not None and pod.owner.is_job)) and not is_selected(pod, protected)
+    return (pod.restarts != "Always" or _is_irreplaceable(pod.owner)) and not is_selected(pod, protected)
+
+
+def _is_irreplaceable(owner: Owner | None) -> bool:
+    """An executor of Spark has its driver for a controller: a pod. Kinds that presets know are of work, all of them."""
+    if owner is None or owner.is_job or (owner.kind == "Pod" and not owner.group):
+        return True
+    return any(_is_one_of(owner, preset.kinds) for preset in PRESETS.values())
 
 
 def unnamed(pods: Iterable[PodSeen], protected: Protected) -> tuple[PodSeen, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters.kube_records import node
+from rollout.adapters.kube_records import node, pod
 
 ID, OTHER = "i-0aaaaaaaaaaaaaaa1", "i-0bbbbbbbbbbbbbbb2"
 CSI = "csi.volume.kubernetes.io/nodeid"
@@ -52,3 +52,9 @@ def test_a_node_that_contradicts_itself(found: Any, claims: set[str], says: str)
     assert found.claims == claims
     assert says in found.doubt
     assert bool(found.doubt) is bool(says)
+
+
+@pytest.mark.parametrize(("spec", "restarts"), [({}, "Always"), ({"restartPolicy": "Never"}, "Never")])
+def test_a_pod_says_whether_it_runs_to_its_end(spec: dict[str, Any], restarts: str) -> None:
+    """By its restartPolicy; Kubernetes fills in Always where nobody said anything."""
+    assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).restarts == restarts

@@ -162,7 +162,7 @@ ROWS = [
      "`protected.kinds` names Jbo, a kind that the API server does not serve", "write Job in `protected.kinds`"),
     ("unnamed", {"pods": (bare(), pod(), pod("web", owner=owned("ReplicaSet")))},
      {"settings": replace(SETTINGS, unprotected="refuse", protected=ELSEWHERE)},
-     "2 pods that `protected` does not name, a Job's or without a controller: ns/Job/job: 1, ns/Pod/bare: 1",
+     "2 pods that `protected` does not name, which end or which nobody replaces: ns/Job/job: 1, ns/Pod/bare: 1",
      "`unprotected: protect`"),
     ("our taint", {"nodes": (node("o1", "NoSchedule"), node("o2", "NoSchedule"))}, {},
      f"our taint {KEY} is on o1, o2: an earlier rollout was not ended", f"rollout resume {ID} with its own journal"),

@@ -60,6 +60,8 @@ def test_holding_and_leaving(there: PodSeen, whom: Protected, holds: bool, leave
 
 
 ELSEWHERE = Protected(namespaces=("x",))
+RAY, TASK = Owner("ray.io/v1", "RayCluster", "r", "uid"), Owner("tekton.dev/v1", "TaskRun", "t", "uid")
+KAFKA = Owner("core.strimzi.io/v1beta2", "StrimziPodSet", "k", "uid")
 EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
 
 
@@ -70,7 +72,11 @@ EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
         pytest.param(JOB, True, id="a Job's pod outside of the selection"),
         pytest.param(bare(), True, id="a bare pod"),
         pytest.param(EXECUTOR, True, id="a pod that a pod made"),
-        pytest.param(VOLCANO, False, id="another API's Job"),
+        pytest.param(VOLCANO, True, id="a Job of Volcano, whatever its pods' restartPolicy"),
+        pytest.param(pod(owner=RAY), True, id="of a kind that a preset knows, though it is restarted"),
+        pytest.param(pod(owner=TASK, restarts="Never"), True, id="it runs to its end, whoever controls it"),
+        pytest.param(pod(owner=TASK, restarts="OnFailure"), True, id="so does one that is restarted when it fails"),
+        pytest.param(pod(owner=KAFKA), False, id="a service of an operator: restarted, and as its budget allows"),
         pytest.param(SERVICE, False, id="a service's pod"),
         pytest.param(pod(owner=owned("DaemonSet")), False, id="a DaemonSet's pod"),
         pytest.param(bare(mirror=True), False, id="a mirror pod"),
@@ -82,7 +88,7 @@ def test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too(
     besides: bool,  # noqa: FBT001 - a column of the table
     setting: Unprotected,
 ) -> None:
-    """A Job's pod and one without a controller hold a node whatever the selection is, unless `evict` is set."""
+    """What runs to its end or has no controller holds a node whatever the selection is, unless `evict` is set."""
     settings = replace(SETTINGS, protected=ELSEWHERE, unprotected=setting)
     assert bool(holding([there], settings)) == (besides and setting != "evict")
 

@@ -108,6 +108,28 @@ REPLICA = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": 
 
 
 @pytest.mark.parametrize(
+    ("kind", "restarts", "kept"),
+    [
+        pytest.param("tekton.dev/v1 TaskRun", "Never", False, id="it runs to its end"),
+        pytest.param("argoproj.io/v1alpha1 Workflow", "Always", False, id="a kind that a preset knows"),
+        pytest.param("core.strimzi.io/v1 StrimziPodSet", "Always", True, id="a service of an operator"),
+    ],
+)
+def test_what_runs_to_its_end_is_protected_whoever_controls_it(kind: str, restarts: str, kept: bool) -> None:  # noqa: FBT001 - a column of the table
+    """To kill it breaks promise 1 though nobody named it."""
+    api, _, name = kind.partition(" ")
+    there = world(protected={"namespaces": ["prod"]})
+    passes(there, 60)
+    owner = {"apiVersion": api, "kind": name, "name": "one", "uid": "u", "controller": True}
+    on = there.store.list("nodes")[0]["metadata"]["name"]
+    spec = {"nodeName": on, "containers": [{"name": "main"}], "restartPolicy": restarts}
+    named = {"name": "busy", "namespace": "default", "ownerReferences": [owner]}
+    made = there.store.create("pods", {"metadata": named, "spec": spec, "status": {"phase": "Running"}})
+    Client(there).delete_pod(made)
+    assert (1 not in violations(there)) == kept
+
+
+@pytest.mark.parametrize(
     ("metadata", "settings", "kept"),
     [
         pytest.param({"ownerReferences": [WORKFLOW]}, {"presets": ["argo-workflows"]}, False, id="a preset's kind"),

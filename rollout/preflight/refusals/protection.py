@@ -20,7 +20,7 @@ def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
-    """With `unprotected: refuse`: pods of Jobs, or without a controller, run that `protected` does not name."""
+    """With `unprotected: refuse`: `protected` does not name pods that nobody replaces or that run to their end."""
     pods = standing(found, request.settings).unnamed
     if pods and request.settings.unprotected == "refuse":
         hint = (
@@ -28,5 +28,5 @@ def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
             "which they hold their node too, or `unprotected: evict`, with which they are ended"
         )
         which = "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
-        what = f"{which} that `protected` does not name, a Job's or without a controller: {workloads(pods)}"
+        what = f"{which} that `protected` does not name, which end or which nobody replaces: {workloads(pods)}"
         yield Refusal(f"on nodes that must go run {what}", hint)

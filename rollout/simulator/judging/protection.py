@@ -1,7 +1,8 @@
 """Which pods a rollout must not kill before its deadline: as the scenario says, by the rules that its users are told.
 
 A pod is protected that says so itself, that the selection or a preset names, and besides, unless `unprotected: evict`
-is set, each that is a Job's or has no controller but perhaps another pod: nobody replaces those.
+is set, each that runs to its end (restartPolicy), that is a Job's or of a kind that some preset names, or has no
+controller but perhaps another pod: nobody replaces those.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Protection:
         kind, key = ("Pod", pods.key(pod)) if controller is None else (controller.kind, controller[1:3])
         pinned = any(pods.annotation(pod, name) == value for name, value in _PINS.items())
         named = controller is not None and self._selects(controller, pod)
-        besides = self.besides and _is_irreplaceable(controller)
+        ends = pod["spec"].get("restartPolicy") != "Always"
+        besides = self.besides and (ends or _is_irreplaceable(controller))
         return f"{kind} {'/'.join(key)}" if pinned or named or besides or self._is_of_preset(controller, pod) else None
 
     def _selects(self, controller: pods.Owner, pod: Object) -> bool:
@@ -73,4 +75,6 @@ def _is_one_of(controller: pods.Owner, kinds: tuple[str, ...]) -> bool:
 
 
 def _is_irreplaceable(controller: pods.Owner | None) -> bool:
-    return controller is None or (controller.kind, controller.group) in {("Job", "batch"), ("Pod", "")}
+    if controller is None or (controller.kind, controller.group) in {("Job", "batch"), ("Pod", "")}:
+        return True
+    return any(_is_one_of(controller, preset.kinds) for preset in PRESETS.values())
