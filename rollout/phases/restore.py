@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import quoted
+from rollout.commands import kubectl, quoted
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import (
+    Cordon,
     DeleteMarker,
     Effect,
     Resize,
@@ -169,12 +170,15 @@ def autoscaler(seen: Seen, record: Record) -> Part:
 
 
 def taints(seen: Seen, record: Record) -> Part:
-    """Our taint, on whatever node still carries it; surplus that was kept is opened to new pods again."""
+    """Our taint, on whatever node still carries it; surplus that was kept, and that we closed, takes new pods again."""
     key = record.plan.settings.taint_key
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
+    closed = [node for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
     effects: list[Effect] = [_untaint(record, node, key) for node in _nodes(seen) if node.tainted(key)]
-    effects += [_uncordon(record, node) for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
-    return Part(tuple(effects), report=(*_outside(seen, key), *_standing_by(record, seen)))
+    effects += [_uncordon(record, node) for node in closed if _is_our_cordon(record, node)]
+    theirs = (node for node in closed if not _is_our_cordon(record, node))
+    lines = (f"{one.name} is cordoned, not by us: left; to open it: {kubectl('uncordon', one.name)}" for one in theirs)
+    return Part(tuple(effects), report=(*_outside(seen, key), *_standing_by(record, seen), *lines))
 
 
 def marker(seen: Seen, record: Record) -> Part:
@@ -380,6 +384,13 @@ def _unhold(record: Record, node: NodeSeen) -> UnholdNode:
 
 def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
     return Uncordon(node=node.name, uid=node.uid, instance_id=node.instance_id or "", occasion=str(record.round))
+
+
+def _is_our_cordon(record: Record, node: NodeSeen) -> bool:
+    """Tell whether we cordoned a node and have not opened it since: what closed it after that was not us."""
+    cordon = Cordon(node=node.name, uid=node.uid, instance_id=node.instance_id or "")
+    ours = any(key.startswith(cordon.key) for key in record.done)
+    return ours and _uncordon(record, node).key not in record.done
 
 
 def _outside(seen: Seen, key: str) -> Iterator[str]:

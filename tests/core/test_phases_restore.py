@@ -57,6 +57,7 @@ TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
 PREPARED = Written(protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES))
 FLOORED = {"g": replace(PREPARED, minimum=2, desired=2)}
 GONE = (row("i-o1", Stage.GONE), row("i-o2", Stage.GONE))
+KEPT = (*GONE, row("i-n1", Stage.KEPT, role="surplus"))
 
 
 def restoring(**changes: Any) -> Record:
@@ -175,7 +176,12 @@ PENDING = new("n2", lifecycle="Pending", protected=True)
         case("surplus that was kept is opened again",
              acts("untaint-node:n1:uid-n1:0", Uncordon(node="n1", uid="uid-n1", instance_id="i-n1", occasion="0")),
              then(RESTORED, node("n1", "NoSchedule", unschedulable=True, held=None, held_before=None)),
-             restoring(nodes=(*GONE, row("i-n1", Stage.KEPT, role="surplus")))),
+             restoring(nodes=KEPT, done=frozenset({"cordon:n1:uid-n1:0.0"}))),
+        case("surplus that was kept, cordoned by somebody else, is left", advances("with differences"),
+             then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)), restoring(nodes=KEPT)),
+        case("so is a cordon after ours was taken off", advances("with differences"),
+             then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)),
+             restoring(nodes=KEPT, done=frozenset({"cordon:n1:uid-n1:0.0", "uncordon:n1:uid-n1:0"}))),
         case("a node that somebody else cordoned is left", advances(),
              then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)), RECORD),
         case("another rollout's marker is not touched", advances(), then(marker=MarkerSeen("r2", "x")), RECORD),
@@ -487,3 +493,11 @@ def test_all_differences_are_reported_together() -> None:
 def test_each_step_of_a_restored_world_is_quiet(step: Callable[[Seen, Record], restore.Part]) -> None:
     """Where all is as it was, no step has an effect, a wait or a difference."""
     assert step(then(), RECORD) == restore.Part()
+
+
+def test_a_cordon_that_is_not_ours_is_reported_with_the_command_that_opens_the_node() -> None:
+    """Surplus that was kept goes on as a person left it."""
+    world = then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None))
+    decision = restore.decide(world, restoring(nodes=KEPT), NOW)
+    assert isinstance(decision, Advance)
+    assert decision.report == ("n1 is cordoned, not by us: left; to open it: kubectl uncordon n1",)
