@@ -253,6 +253,7 @@ class PodSeen:
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
     `ready`: its condition Ready is true. `restarts`: its restartPolicy; what is not Always runs to its end.
+    `nominated`: the node for which the scheduler has chosen it, before it is bound; "" if none.
     """
 
     namespace: str
@@ -270,6 +271,7 @@ class PodSeen:
     finalizers: tuple[str, ...] = ()
     ready: bool = True
     restarts: str = "Always"
+    nominated: str = ""
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""

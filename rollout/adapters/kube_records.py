@@ -145,6 +145,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         finalizers=tuple(text(one) for one in metadata.get("finalizers") or ()),
         ready=_condition(raw, "Ready").get("status") == "True",
         restarts=text(raw["spec"].get("restartPolicy") or "Always"),
+        nominated=text(name) if (name := (raw.get("status") or {}).get("nominatedNodeName")) else "",
     )
 
 

@@ -9,11 +9,15 @@ anew: the list would be worth nothing a second later.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from rollout.decision import Step
 from rollout.effects import Protect, Resize, Terminate
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
+
+#: Seconds for which the scheduler tries to bind a pod to the node that it chose (its bindTimeoutSeconds).
+BOUND_WITHIN = 600.0
 
 
 def decide(view: View) -> Step:
@@ -34,8 +38,8 @@ def decide(view: View) -> Step:
         return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
     if not view.enough:
         return view.short("drained")
-    if _awaited(view):
-        return Step(waits_for=f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node")
+    if awaited := _awaited(view):
+        return Step(waits_for=awaited)
     return Step(effects=(_floor(view),), waits_for="MinSize one below desired")
 
 
@@ -53,9 +57,17 @@ def terminate(view: View) -> Terminate:
     return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
 
 
-def _awaited(view: View) -> bool:
-    """A pod may still come here; one that is under way for as long as budgets get is waited for no more."""
-    return bool(view.coming) and not view.out_of_time
+def _awaited(view: View) -> str:
+    """Say which pod may still come here, "" where none may: not by a look at the node alone.
+
+    One that is under way for as long as budgets get is waited for no more; nor is one that the scheduler had placed
+    before the cordon, once it has given up to bind it.
+    """
+    if view.coming and not view.out_of_time:
+        return f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node"
+    if view.nominated and view.now < view.row.since + timedelta(seconds=BOUND_WITHIN):
+        return f"{in_words(view.nominated)} to be bound: the scheduler had chosen {view.name} for it"
+    return ""
 
 
 def _unprotect(view: View) -> Protect:

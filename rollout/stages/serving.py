@@ -11,6 +11,7 @@ others go.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,17 +43,21 @@ class Serving:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all nodes that must go have in common at one tick. `coming`: pods that may be bound to a closed node."""
+    """What all nodes that must go have in common at one tick. `coming`: pods that may be bound to a closed node.
+
+    `nominated`: by node, the pods that the scheduler chose it for, perhaps before it was closed, and has not bound yet.
+    """
 
     serving: Mapping[str, Serving]
     coming: tuple[PodSeen, ...] = ()
+    nominated: Mapping[str, tuple[PodSeen, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seen: Seen, record: Record, now: datetime) -> Surroundings:
         """Work it out."""
         rows = {row.instance_id: row for row in record.nodes}
         serving = {group.name: _serving(group, seen, record, rows) for group in seen.groups}
-        return cls(serving, _coming(seen, record, now))
+        return cls(serving, _coming(seen, record, now), _nominated(seen))
 
 
 def dead(node: NodeSeen, now: datetime) -> bool:
@@ -99,6 +104,14 @@ def _coming(seen: Seen, record: Record, now: datetime) -> tuple[PodSeen, ...]:
     closed = (CORDON, Taint(record.plan.settings.taint_key, record.id, "NoSchedule"))
     tolerant = (pod for pod in seen.pods if pod.tolerations and not (pod.finished or pod.stays_with_node))
     return tuple(pod for pod in tolerant if _under_way(pod, now) and all(map(pod.tolerates, closed)))
+
+
+def _nominated(seen: Seen) -> dict[str, tuple[PodSeen, ...]]:
+    found: defaultdict[str, tuple[PodSeen, ...]] = defaultdict(tuple)
+    for pod in seen.pods:
+        if pod.nominated and pod.node is None and not (pod.finished or pod.deleting):
+            found[pod.nominated] += (pod,)
+    return dict(found)
 
 
 def _under_way(pod: PodSeen, now: datetime) -> bool:

@@ -28,10 +28,11 @@ class View:
     run on the instance, "" where it is; `stray`: the node that may be its, "" where it has one or none may.
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
-    far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `unsteady`: why the
-    cluster is not to be trusted now; `overdue`: the drain deadline has passed; for surplus that is never true, nobody
-    is killed for it; `given_up`: it is surplus, and still here at the deadline; `out_of_time`: the time that budgets
-    are given after the deadline has passed too, whatever the node is.
+    far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `nominated`: pods that
+    the scheduler chose it for and has not bound yet; `unsteady`: why the cluster is not to be trusted now; `overdue`:
+    the drain deadline has passed; for surplus that is never true, nobody is killed for it; `given_up`: it is surplus,
+    and still here at the deadline; `out_of_time`: the time that budgets are given after the deadline has passed too,
+    whatever the node is.
     """
 
     row: Node
@@ -46,6 +47,7 @@ class View:
     stray: str
     remaining: int
     coming: tuple[PodSeen, ...]
+    nominated: tuple[PodSeen, ...]
     unsteady: Unsteady | None
     overdue: bool
     given_up: bool
@@ -155,6 +157,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         stray=knowing.stray(row, seen)[0],
         remaining=around.serving[row.group].without(row.instance_id, leaving(pods), next(iter(nodes), None)),
         coming=around.coming,
+        nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         unsteady=seen.unsteady,
         overdue=late and row.role == "old",
         given_up=late and row.role == "surplus",

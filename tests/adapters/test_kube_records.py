@@ -58,3 +58,10 @@ def test_a_node_that_contradicts_itself(found: Any, claims: set[str], says: str)
 def test_a_pod_says_whether_it_runs_to_its_end(spec: dict[str, Any], restarts: str) -> None:
     """By its restartPolicy; Kubernetes fills in Always where nobody said anything."""
     assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).restarts == restarts
+
+
+@pytest.mark.parametrize(("status", "nominated"), [({}, ""), ({"nominatedNodeName": "o1"}, "o1")])
+def test_a_pod_says_which_node_the_scheduler_chose_for_it(status: dict[str, Any], nominated: str) -> None:
+    """Before it is bound, where it says so at all."""
+    raw = {"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": {}, "status": status}
+    assert pod(raw).nominated == nominated

@@ -147,6 +147,8 @@ def test_waiting(it: View, expected: Told) -> None:
 FLOORED = Sizes(3, 4, 4)
 ANYWHERE = (Toleration("", exists=True, value="", effect=""),)
 BARE = old("o1", protected=False)
+#: A pod that the scheduler has placed on o1 and not bound yet.
+CHOSEN = pod("late", None, phase="Pending", nominated="o1")
 FREE = Protect(group="g", instance_ids=("i-o1",), protected=False, occasion="0.0")
 FLOOR = Resize(group="g", before=SURGED, sizes=FLOORED, occasion="floor.i-o1.0.0")
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
@@ -183,6 +185,15 @@ END = Terminate(group="g", instance_id="i-o1", desired_before=4)
                      id="a pod that may come to a closed node is under way"),
         pytest.param(looked(Stage.RELEASED, pod("agent", None, tolerations=ANYWHERE, created=at(8090)), o1=BARE,
                             sizes=FLOORED, now=at(8100)), goes("terminate", END), id="not for ever"),
+        pytest.param(looked(Stage.RELEASED, CHOSEN, o1=BARE, sizes=FLOORED, now=at(599)),
+                     stays("late of Job job to be bound: the scheduler had chosen o1 for it"), id="chosen, not bound"),
+        pytest.param(looked(Stage.RELEASED, CHOSEN, o1=BARE, now=at(599)), stays("to be bound"), id="nor floored"),
+        pytest.param(looked(Stage.RELEASED, CHOSEN, o1=BARE, sizes=FLOORED, now=at(600)), goes("terminate", END),
+                     id="the scheduler has given it up"),
+        pytest.param(looked(Stage.RELEASED, replace(CHOSEN, nominated="o2"), o1=BARE, sizes=FLOORED),
+                     goes("terminate", END), id="chosen for another"),
+        pytest.param(looked(Stage.RELEASED, replace(CHOSEN, phase="Failed"), o1=BARE, sizes=FLOORED),
+                     goes("terminate", END), id="it ended before it was bound"),
         pytest.param(looked(Stage.RELEASED, UNREADY[0], o1=BARE, sizes=FLOORED), goes("terminate", END),
                      id="just enough"),
         pytest.param(looked(Stage.RELEASED, UNREADY[0], node("n1", held=None), o1=BARE, sizes=FLOORED), stays("only 1"),
