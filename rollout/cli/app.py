@@ -12,7 +12,22 @@ from typing import Annotated, NoReturn
 import typer
 
 from rollout import __version__
-from rollout.cli import ami, audit, config, db, demo, doctor, events, listing, resume, screen, simulator, start, status
+from rollout.cli import (
+    ami,
+    audit,
+    config,
+    db,
+    demo,
+    doctor,
+    events,
+    listing,
+    output,
+    resume,
+    screen,
+    simulator,
+    start,
+    status,
+)
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
 # What the other side said while nothing of ours was under way, or nothing may be any more.
@@ -61,19 +76,26 @@ app.command("demo")(demo.demo)
 
 def main() -> NoReturn:
     """Run the command line; the only place that decides how a process of ours ends."""
+    output.prepare()
+    sys.exit(output.ended(_ended()))
+
+
+def _ended() -> int:
     try:
         app(prog_name="rollout")
+    except SystemExit as left:  # by Typer, at the end of a command and after help
+        return left.code if isinstance(left.code, int) else 0
     except UserError as error:
         screen.say(f"rollout: {error.problem}", err=True)
         if error.hint:
             screen.say(f"  next: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (Lost, Refused, Retry, Unknown) as error:
         screen.say(f"rollout: {error.detail}", err=True)
-        sys.exit(next(code for kind, code in _CODES.items() if isinstance(error, kind)))
+        return next(code for kind, code in _CODES.items() if isinstance(error, kind))
     except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
         from rollout.cli import crash
 
         screen.say(crash.told(error), err=True)
-        sys.exit(BUG)
-    sys.exit(0)
+        return BUG
+    return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options, screen
+from rollout.cli import options, output, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,8 @@ def events(
         with contextlib.suppress(KeyboardInterrupt):  # the way to end following
             for event in _followed(journal, chosen) if follow else journal.events(chosen):
                 typer.echo(show(event))
+                if output.unread():
+                    return
 
 
 def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from rollout.cli import options
+from rollout.cli import options, output
 
 
 def resume(
@@ -23,6 +23,7 @@ def resume(
     from rollout.errors import UserError
     from rollout.journal import open_journal
 
+    output.is_journalled()
     loaded = options.loaded(config, database)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options, screen, typed
+from rollout.cli import options, output, screen, typed
 
 if TYPE_CHECKING:
     from rollout.cli.choosing import Asked
@@ -59,6 +59,7 @@ def start(
     from rollout.journal import open_journal
     from rollout.machine import terminal
 
+    output.is_journalled()
     loaded = options.loaded(config, database)
     image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
     asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+
+import pytest
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
+from tests.e2e.simulated import environment
 
 #: A terminate of the drain, while the answer is under way.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
@@ -51,3 +55,18 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -
     assert refused.code == 2, refused
     assert f"{OTHER_AMI} does not exist" in refused.err
     assert [one for one in simulated.get("/log") if one["actor"].startswith("client:")] == []
+
+
+@pytest.mark.exhaustive
+def test_a_rollout_that_nobody_reads_goes_on(world: Worlds) -> None:
+    """Its reader leaves after the first line, and its terminal cannot show an arrow: it is done all the same."""
+    simulated = world("proof-plain")
+    start = ["env", "PYTHONIOENCODING=ascii", str(simulated.program), *simulated.start_arguments]
+    given = environment(simulated.directory, simulated.environment)
+    with subprocess.Popen(start, env=given, cwd=simulated.directory, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        rollout_id = process.stdout.readline().strip()
+        process.stdout.close()
+        assert process.wait() == 0
+    status = simulated.rollout("status", rollout_id, "--json", "--config", "rollout.yaml")
+    assert json.loads(status.out)["phase"] == "DONE"
