@@ -25,6 +25,8 @@ _OURS = re.compile(
     rf"{_QUOTED}|(?<![\w/.'\"-])rollout (?P<path>{'|'.join(COMPLETED)})\b"
     rf"(?: --(?:follow|rebuild|json|assume-dead)\b)*{_OPERAND}"
 )
+#: What `kubectl get` lists where a webhook of admission may be what answers.
+WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 #: Where a command ends in a sentence.
 _END = re.compile(r"[,;()\n]|$")
 

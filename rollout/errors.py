@@ -60,6 +60,10 @@ class Unknown(EdgeError):
     """Perhaps applied: the reply was lost, late or not to be parsed. Look before anything is sent again."""
 
 
+class Failed(Unknown):
+    """The API server itself says that it went wrong there (a dead webhook, for one): a look tells what it wrote."""
+
+
 class Lost(EdgeError):
     """Another runner owns the rollout now: write nothing, release nothing, exit."""
 

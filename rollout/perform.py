@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from rollout import effects as e
-from rollout.errors import Blocked, Bug, Conflict, Denied, Gone, Refused, Retry, Unknown
+from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused, Retry, Unknown
 from rollout.mark import Mark
 from rollout.patience import Noes
 from rollout.plan import Autoscaler
@@ -58,7 +58,8 @@ def perform(
     except Refused as error:
         return Receipt(effect, "rejected", started, now(), error.detail, error.request_id)
     except Unknown as error:
-        return Receipt(effect, "unknown", started, now(), error.detail, error.request_id)
+        failed = isinstance(error, Failed)
+        return Receipt(effect, "unknown", started, now(), error.detail, error.request_id, failed=failed)
     patience.noes.end(effect.key)
     return Receipt(effect, "ok", started, now(), request_id=request_id)
 

@@ -201,6 +201,7 @@ class Receipt:
 
     `outcome`: ok, the other side said yes; gone, nothing was left to do; unknown, look before anything else; the others
     are states of `EffectRow`, all certainly without effect: all but rejected may be sent again at `retry_at`.
+    `failed`: it is unknown, and the API server itself said that it went wrong.
     """
 
     effect: Effect
@@ -210,6 +211,7 @@ class Receipt:
     detail: str = ""
     request_id: str | None = None
     retry_at: datetime | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

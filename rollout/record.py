@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from rollout.effects import DeletePod, Effect, Evict
@@ -34,7 +34,8 @@ class EffectRow:
     not done: done means seen). `detail`: the last answer, in one line.
     `retry_at`: not to be sent before; a rejected row without it is sent again only after a person resumed the rollout.
     `blocked_since`: when the API server first said no for now, None if it never did.
-    `yeses`: how often the other side said yes, `first_yes`: for the first time.
+    `yeses`: how often the other side said yes, `first_yes`: for the first time. `tried`: when the first of all tries
+    ended, whatever it brought.
     """
 
     effect: Effect
@@ -47,6 +48,16 @@ class EffectRow:
     blocked_since: datetime | None = None
     yeses: int = 0
     first_yes: datetime | None = None
+    tried: datetime | None = None
+
+    def in_vain(self, since: datetime, seconds: float) -> bool:
+        """Tell whether it did not land for so long, whatever was answered, nor when it was sent past `since`.
+
+        What was sent last before that is sent once more: a process may have been away for days.
+        """
+        if self.under_way or self.tried is None:
+            return False
+        return self.intended >= max(since, self.tried + timedelta(seconds=seconds))
 
     @property
     def under_way(self) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NoReturn
 
-from rollout.commands import resume
+from rollout.commands import WEBHOOKS, kubectl, resume
 from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect, Terminate
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
@@ -69,6 +69,7 @@ class Runner:
     _denied: datetime | None = field(default=None, init=False)
     _refused: Noes = field(default_factory=Noes, init=False)
     _not_through: Noes = field(default_factory=Noes, init=False)
+    _hopeless: Halt | None = field(default=None, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
     _missed: dict[str, datetime] = field(default_factory=dict, init=False)
     _begun: datetime | None = field(default=None, init=False)
@@ -179,6 +180,9 @@ class Runner:
             self._receive(record, self._side_by_side(some, record))
         self._one_by_one(alone, record)
         self._tell(record, act.why)
+        if self._hopeless:
+            self._halt(self._hopeless, record, self.clock.now())
+            self._hopeless = None
 
     def _one_by_one(self, effects: Sequence[Effect], record: Record) -> None:
         for effect in effects:
@@ -187,11 +191,23 @@ class Runner:
     def _receive(self, record: Record, receipts: Sequence[Receipt]) -> None:
         self.journal.receive(record.id, receipts)
         for receipt in receipts:
-            effect = receipt.effect
-            if receipt.outcome not in {"not_sent", "not_applied", "unknown"}:
-                self._not_through.end(effect.key)
-            elif self._not_through.lasts(effect.key, receipt.ended) >= self._outage(record):
-                self._give_up(record, f"{effect.kind} of {effect.target} does not come through", receipt.detail)
+            if receipt.outcome in {"not_sent", "not_applied", "unknown"}:
+                self._missed_again(record, receipt)
+
+    def _missed_again(self, record: Record, receipt: Receipt) -> None:
+        """Give up what has not come through for too long; what was answered in between does not begin that time again.
+
+        Where the API server's own words are that it goes wrong there, another process would hear them too: a halt.
+        """
+        effect = receipt.effect
+        if self._not_through.lasts(effect.key, receipt.ended) < self._outage(record):
+            return
+        what = f"{effect.kind} of {effect.target} does not come through"
+        if not receipt.failed:
+            self._give_up(record, what, receipt.detail)
+        why = f"{what} for {self._outage(record).total_seconds() / 60:.0f} min: {receipt.detail}"
+        hint = f"see to what it names ({kubectl('get', WEBHOOKS)}), then: {resume(record.id)}"
+        self._hopeless = Halt(why, hint)
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:

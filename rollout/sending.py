@@ -25,6 +25,8 @@ UNCLEAR_AFTER = 900.0
 #: Times that an effect is answered "yes" without showing, and seconds since the first of them, after which something
 #: takes it out again: no watch is believed that is older.
 MOST_YESES, NEVER_SHOWS_AFTER = 3, 180.0
+#: Seconds since the first try for which an effect may be sent, past the phase's deadline too: one no is none.
+IN_VAIN_AFTER = 60.0
 
 
 def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
@@ -132,6 +134,9 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     if row and row.state == "rejected" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(why, f"mend the cause, then: rollout resume {record.id}")
+    if row and record.deadline and row.in_vain(record.deadline, IN_VAIN_AFTER):
+        why = f"{effect.kind} of {effect.target} does not come through, and {record.phase.value} is out of time"
+        return Halt(f"{why}: {row.detail}", f"see to what it names, then: {resume(record.id)}")
     return None
 
 

@@ -22,7 +22,7 @@ from kubernetes.client.exceptions import ApiException
 
 from rollout.adapters.understanding import objects, text, understood
 from rollout.adapters.wording import one_line
-from rollout.errors import Conflict, Denied, EdgeError, Retry, Unknown
+from rollout.errors import Conflict, Denied, EdgeError, Failed, Retry, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -239,7 +239,7 @@ class KubeApi:
         if answer.code == CONFLICT:
             return Conflict(answer.detail, after=answer.retry_after)
         if answer.code >= SERVER_ERROR and mutating:
-            return Unknown(answer.detail)
+            return Failed(answer.detail)
         if answer.code >= SERVER_ERROR or answer.code < REDIRECT:
             return Retry(answer.detail, after=answer.retry_after)
         return Denied(answer.detail)

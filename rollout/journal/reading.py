@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
@@ -32,10 +32,11 @@ _COLUMNS = ("id", "request", "state", "sent", "sent_at", "answered_at", "retry_a
 _UNSETTLED = (
     select(*(effects.c[name] for name in _COLUMNS)).where(_OF, effects.c.state != "done").order_by(effects.c.id)
 )
-_YESES = (
-    select(attempts.c.effect_id, func.count(), func.min(attempts.c.ended_at))
+_YES = case((attempts.c.outcome == "ok", attempts.c.ended_at))
+_TRIES = (
+    select(attempts.c.effect_id, func.count(_YES), func.min(_YES), func.min(attempts.c.ended_at))
     .join(effects)
-    .where(_OF, effects.c.state != "done", attempts.c.outcome == "ok")
+    .where(_OF, effects.c.state != "done")
     .group_by(attempts.c.effect_id)
 )
 _DONE = select(effects.c.key).where(_OF, effects.c.state == "done")
@@ -137,8 +138,9 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
 
 def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[EffectRow, ...]:
     rows = connection.execute(_UNSETTLED, {"of": rollout_id}).all()
-    counted = connection.execute(_YESES, {"of": rollout_id}) if rows else ()
-    yeses = {effect_id: (count, first) for effect_id, count, first in counted}
+    counted = connection.execute(_TRIES, {"of": rollout_id}) if rows else ()
+    tries = {effect_id: told for effect_id, *told in counted}
+    untried = (0, None, None)
     return tuple(
         EffectRow(
             effect=effect_of(row.request, version),
@@ -149,8 +151,9 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
             retry_at=row.retry_at,
             detail=row.detail,
             blocked_since=row.blocked_since,
-            yeses=yeses.get(row.id, (0, None))[0],
-            first_yes=yeses.get(row.id, (0, None))[1],
+            yeses=tries.get(row.id, untried)[0],
+            first_yes=tries.get(row.id, untried)[1],
+            tried=tries.get(row.id, untried)[2],
         )
         for row in rows
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from rollout.commands import WEBHOOKS, kubectl
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.record import EffectState
@@ -65,7 +66,7 @@ def _empty(view: View) -> Step:
     kept: list[PodSeen] = []
     for pod in view.leaving:
         effect = None if _returns(view, pod) else _kill(view, pod) if pod.uid in holders else _evict(view, pod)
-        if effect:
+        if effect and not _in_vain(view, effect):
             effects.append(effect)
         elif view.blocked_too_long and not in_grace(view, pod):
             kept.append(pod)
@@ -89,9 +90,24 @@ def _stays(view: View, pod: PodSeen) -> bool:
     if _returns(view, pod):
         return True
     row = view.record.row(_eviction(view, pod).key)
-    if row is None or row.state != "blocked" or row.blocked_since is None:
-        return row is not None and row.state == "rejected"
-    return view.now >= row.blocked_since + timedelta(seconds=stuck.BLOCKED_AFTER)
+    if row is None or row.state == "rejected":
+        return row is not None
+    since = row.blocked_since if row.state == "blocked" else row.tried
+    return since is not None and view.now >= since + timedelta(seconds=stuck.BLOCKED_AFTER)
+
+
+def _in_vain(view: View, effect: Effect) -> bool:
+    """Tell whether what would end a pod does not come through, though budgets had their time after the deadline.
+
+    An eviction that is blocked is another matter: that is a no, from which force may follow.
+    """
+    row, deadline = view.record.row(effect.key), view.record.drain_deadline
+    if row is None or deadline is None or not view.blocked_too_long:
+        return False
+    if isinstance(effect, Evict) and row.state == "blocked":
+        return False
+    over = deadline + timedelta(seconds=view.record.plan.settings.blocked_seconds)
+    return row.in_vain(over, stuck.BLOCKED_AFTER)
 
 
 def _evict(view: View, pod: PodSeen) -> Effect | None:
@@ -193,6 +209,8 @@ def _to_do(view: View, kept: list[PodSeen]) -> str:
     asked = [pod for pod in kept if not pod.deleting]
     if any(_is(view, _eviction(view, pod).key, "blocked") for pod in asked):
         return "make room in the budget, or see to what else says no, or delete the pod yourself"
+    if any(_is(view, _eviction(view, pod).key, "not_sent", "not_applied") for pod in asked):
+        return f"see to what its eviction meets ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
     if asked:
         return "mend what rejects its eviction or delete the pod yourself"
     return stuck.remedy(view, kept[0])

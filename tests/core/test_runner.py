@@ -10,12 +10,25 @@ from itertools import pairwise
 
 import pytest
 
-from rollout.errors import Conflict, EdgeError, Refused, Retry, Unknown, UserError
+from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry, Unknown, UserError
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes, Source, Surge
 from rollout.runner import BLIND_PAUSE, Ended, Progress
-from tests.core.build import ID, MARKER, NOW, PROCESSES, at, baseline, found, node_group, old, use
+from tests.core.build import (
+    ID,
+    MARKER,
+    NOW,
+    PROCESSES,
+    at,
+    baseline,
+    found,
+    node_group,
+    old,
+    owned,
+    pod,
+    use,
+)
 from tests.core.running import RESTORED, Apply, Ran, again, attempts, begin, texts, ticks
 from tests.core.toy import Asked, Toy
 
@@ -340,12 +353,12 @@ def test_blindness_has_an_end(journal: SqlJournal, toy: Toy) -> None:
     [
         Retry("throttled", after=60.0),
         Conflict("somebody else's change", after=60.0),
-        Unknown("HTTP 500 InternalError: failed calling webhook"),
+        Unknown("timed out"),
     ],
     ids=str,
 )
 def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy: Toy, error: EdgeError) -> None:
-    """So has one that is throttled, meets another change or a dead webhook for an hour, in any phase; it says why."""
+    """So has one that is throttled, meets another change or nobody's answer for an hour, in any phase; it says why."""
     begin(journal, toy)
 
     def meddle(asked: Asked, apply: Apply) -> None:
@@ -360,6 +373,63 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
     assert error.detail in given_up.value.problem
     toy.now_ = at(9000)
     assert again(journal, toy).run() is Ended.DONE
+
+
+@pytest.mark.parametrize("verb", ["write_marker", "scale", "change_node", "evict"])
+def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: Toy, verb: str) -> None:
+    """Its own 5xx, whatever else comes in between: a phase's deadline, or an hour, ends it; a resume tries it again."""
+    begin(journal, toy, surge_seconds=7200)
+    others: list[EdgeError] = [Retry("throttled"), Blocked("a budget")]
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        if asked[0] == verb and toy.now_ < at(7000):
+            raise others.pop() if others else Failed("HTTP 500 InternalError: failed calling webhook")
+        apply()
+
+    toy.disturb = meddle
+    assert again(journal, toy).run() is Ended.HALTED
+    assert "does not come through for 60 min: HTTP 500 InternalError" in (journal.load(ID).halted or "")
+    assert timedelta(minutes=60) <= toy.now_ - NOW < timedelta(minutes=70)
+    toy.now_ = at(9000)
+    runner = again(journal, toy)
+    runner.unhalt()
+    assert runner.run() is Ended.DONE
+
+
+def test_a_phases_deadline_counts_while_effects_are_outstanding(journal: SqlJournal, toy: Toy) -> None:
+    """The autoscaler cannot be stopped: after its phase's time a person is asked, before an hour is over."""
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        if asked[0] == "scale":
+            raise Unknown("timed out")
+        apply()
+
+    toy.disturb = meddle
+    assert begin(journal, toy, surge_seconds=900).run() is Ended.HALTED
+    why = "stop-autoscaler of kube-system/cluster-autoscaler does not come through, and AUTOSCALER_OFF is out of time"
+    assert (journal.load(ID).halted or "").startswith(why)
+    assert timedelta(minutes=15) <= toy.now_ - NOW < timedelta(minutes=17)
+
+
+@pytest.mark.parametrize("on_blocked", ["halt", "force"])
+@pytest.mark.parametrize("error", [Failed("HTTP 500: a dead webhook"), Retry("throttled")], ids=str)
+def test_an_eviction_that_does_not_come_through_keeps_nobody(
+    journal: SqlJournal, toy: Toy, error: EdgeError, on_blocked: str
+) -> None:
+    """Its node gives back its turn, the deadlines end it, and nothing is deleted to which nobody said no."""
+    toy.add(pod("web-1", owner=owned("ReplicaSet", "web"), on="o1"))
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        if asked[0] == "evict":
+            raise error
+        apply()
+
+    toy.disturb = meddle
+    times = {"drain_seconds": 600, "blocked_seconds": 300}
+    assert begin(journal, toy, on_blocked=on_blocked, **times).run() is Ended.HALTED
+    assert "cannot be drained 5 min after the deadline" in (journal.load(ID).halted or "")
+    assert timedelta(minutes=15) <= toy.now_ - NOW < timedelta(minutes=18)
+    assert "delete_pod" not in {verb for verb, _ in toy.asked}
 
 
 def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy) -> None:

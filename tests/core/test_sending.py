@@ -140,6 +140,8 @@ def stripped(yeses: int, answered: datetime | None = NOW) -> EffectRow:
                      id="answered yes and never seen: a person"),
         pytest.param((stripped(3),), (), 179, acts(CORDON), id="a watch may be as old as that"),
         pytest.param((stripped(3, None),), (), 180, acts(CORDON), id="resumed since: once more"),
+        pytest.param((unsettled(CORDON, "not_sent", retry_at=at(99), tried=NOW, intended=at(98)),), (), 99,
+                     acts(CORDON), id="a phase without a deadline"),
         pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
                      id="done, and undone by somebody"),
     ],

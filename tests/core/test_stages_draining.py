@@ -285,6 +285,8 @@ def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: 
         pytest.param((WEB,), after(evict(WEB), "not_sent", blocked_since=at(-999)), False, id="throttled"),
         pytest.param((WEB,), after(evict(WEB), "not_applied"), False, id="not applied"),
         pytest.param((WEB,), after(evict(WEB)), True, id="rejected"),
+        pytest.param((WEB,), after(evict(WEB), "not_sent", tried=at(-299)), False, id="not come through for a while"),
+        pytest.param((WEB,), after(evict(WEB), "unknown", tried=at(-300)), True, id="not come through for 5 minutes"),
         pytest.param((WEB,), after(evict(WEB), "blocked"), False, id="blocked, since when is not known"),
         pytest.param((WEB,), after(evict(WEB), "blocked", blocked_since=at(-299)), False, id="blocked for a while"),
         pytest.param((WEB,), after(evict(WEB), "blocked", blocked_since=at(-300)), True, id="blocked for five minutes"),

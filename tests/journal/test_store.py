@@ -191,7 +191,7 @@ def test_each_yes_is_counted(journal: SqlJournal) -> None:
         if outcome != "not_sent":
             journal.settle(ID, [Settled(EVICT.key, "not_applied", "not seen")], later(10 * number))
     [row] = journal.load(ID).unsettled
-    assert (row.sent, row.yeses, row.first_yes) == (4, 2, later(10))
+    assert (row.sent, row.yeses, row.first_yes, row.tried) == (4, 2, later(10), later(0))
 
 
 def test_the_first_no_of_a_budget_is_remembered(journal: SqlJournal) -> None:
