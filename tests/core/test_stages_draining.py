@@ -220,6 +220,24 @@ def test_nothing_is_deleted_that_nobody_refused_to_evict(
     assert answer.halt is None
 
 
+def test_an_eviction_that_comes_through_late_is_asked_for_until_the_no_is_certain() -> None:
+    """It was in vain for long, then a budget said no: that is a no of now, and becomes force only when it lasts."""
+    late = {"tried": at(7000), "blocked_since": TOO_LONG + timedelta(seconds=500)}
+    rows = after(evict(WEB), "blocked", intended=TOO_LONG + timedelta(seconds=500), **late)
+    answer = draining.decide(emptied(WEB, now=TOO_LONG + timedelta(seconds=510), on_blocked="force", **rows))
+    assert (answer.effects, answer.halt) == ((evict(WEB),), None)
+
+
+def test_what_does_not_come_through_in_time_is_for_a_person() -> None:
+    """The hint says where to look; a first try past the deadlines is made all the same."""
+    for intended, effects in ((TOO_LONG, ()), (at(8099), (evict(WEB),))):
+        rows = after(evict(WEB), "not_applied", tried=at(7000), intended=intended)
+        answer = draining.decide(emptied(WEB, now=TOO_LONG, **rows))
+        assert answer.effects == effects
+        assert (answer.halt is None) == bool(effects)
+        assert not answer.halt or answer.halt.hint.startswith("see to what its eviction meets (kubectl get validating")
+
+
 REBOOT = "aws ec2 reboot-instances --instance-ids i-o1"
 TAKE_OFF = """kubectl patch pod web-1 -n ns --type=merge -p '{"metadata":{"finalizers":null}}'"""
 FORCE = "kubectl delete pod web-1 -n ns --force --grace-period=0"
