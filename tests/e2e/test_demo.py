@@ -10,12 +10,13 @@ from tests.e2e.simulated import ROLLOUT, environment
 
 
 def test_the_demo_is_killed_resumed_and_proves_itself(tmp_path: Path) -> None:
-    """It says that it was killed, goes on with the same rollout, and ends with every promise held: exit 0."""
+    """It says that it was killed, goes on with the same rollout, and ends every promise held: exit 0, no warning."""
     command = [str(ROLLOUT), "demo"]
     ended = subprocess.run(
         command, env=environment(tmp_path, {"TMPDIR": str(tmp_path)}), capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "warning:" not in ended.stdout + ended.stderr
     before, killed, after = ended.stdout.partition("killed with SIGKILL")
     assert killed
     ids = [re.findall(r"^\d{8}-\d{6}-[0-9a-f]{4}$", half, flags=re.MULTILINE) for half in (before, after)]

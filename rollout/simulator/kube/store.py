@@ -177,6 +177,8 @@ class Store:
     def create(self, kind: str, obj: Object) -> Object:
         """Add an object; returns it as stored, with what the server fills in. A `uid` that it brings is kept.
 
+        A namespace that it is the first of is made before it: whoever wrote the scenario need not name it twice.
+
         Raises:
             ApiError: 409 AlreadyExists.
         """
@@ -186,6 +188,8 @@ class Store:
         if resource.namespaced:
             meta["namespace"] = meta.get("namespace") or "default"
         namespace = meta.get("namespace", "")
+        if namespace and self.revision("namespaces", None, namespace) is None:
+            self.create("namespaces", {"metadata": {"name": namespace}})
         name = meta["name"] = meta.get("name") or self._generate(kind, namespace, meta["generateName"])
         if self.revision(kind, namespace, name):
             raise kube_errors.already_exists(resource, name)
