@@ -27,6 +27,7 @@ from rollout.cli import (
     simulator,
     start,
     status,
+    typed,
 )
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
@@ -53,11 +54,12 @@ def _version(wanted: bool) -> None:  # noqa: FBT001  typer calls it with the opt
 @app.callback()
 def rollout(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  its callback has it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it."""
+    typed.none_empty(sys.argv[1:])
 
 
 app.command("start")(start.start)

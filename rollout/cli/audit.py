@@ -11,6 +11,7 @@ import typer
 from rollout.cli import options, screen
 
 if TYPE_CHECKING:
+    from rollout.errors import UserError
     from rollout.journal import SqlJournal
     from rollout.journal.audit import Verdict
 
@@ -46,14 +47,19 @@ def verify(
 
     noted = "" if head is None else _whole(head)
     with closing(read_journal(options.journal_url(config, database))) as journal:
-        verdicts = audit.verify(journal.database, _known(rollout_id, journal), noted)
+        known = _known(rollout_id, journal)
+        verdicts = audit.verify(journal.database, known, noted)
+        owner = audit.whose(journal.database, noted) if noted else None
     for one in verdicts:
         _tell(one)
-    if noted and all(one.at is None for one in verdicts):
+    if known and owner and owner[0] != known:
+        raise _of_another(known, *owner, noted)
+    if noted and owner is None:
         screen.say(f"no event has the head {noted}: what it was the head of was written anew, or is another journal's")
         raise typer.Exit(BROKEN)
     if any(one.problems for one in verdicts):
         raise typer.Exit(BROKEN)
+    screen.say("nothing differs: every chain is whole, and all tables say what its events say")
 
 
 @app.command()
@@ -89,6 +95,16 @@ def _whole(head: str) -> str:
             hint="copy all of it, from the line that begins with: head",
         )
     return written
+
+
+def _of_another(wanted: str, rollout_id: str, number: int, head: str) -> UserError:
+    from rollout.commands import rollout
+    from rollout.errors import UserError
+
+    return UserError(
+        f"the head given is no head of {wanted}: it is event {number} of rollout {rollout_id} in the same journal",
+        hint=rollout("audit", "verify", rollout_id, "--head", head),
+    )
 
 
 def _tell(one: Verdict) -> None:

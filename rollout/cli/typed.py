@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rollout.ami.images import AMI, REGION
 from rollout.errors import UserError
 
 #: Longest key that the journal holds.
 LONGEST_KEY = 200
+#: Options whose empty value means just that.
+_MAY_BE_EMPTY = ("--description",)
+
+
+def none_empty(words: Sequence[str]) -> None:
+    """Raise `UserError` for an option with an empty value: a variable that nobody set must not mean a default."""
+    for option in _empty(words):
+        if option not in _MAY_BE_EMPTY:
+            raise UserError(
+                f"what follows {option} is empty: a variable that is not set?",
+                hint=f"give {option} a value, or leave it out",
+            )
+
+
+def _empty(words: Sequence[str]) -> Iterator[str]:
+    options = words[: words.index("--")] if "--" in words else words
+    for word, following in zip(options, (*options[1:], None), strict=True):
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and (following if not equals else value) == "":
+            yield name
 
 
 def ami(text: str | None) -> str | None:
@@ -27,6 +49,10 @@ def key(text: str | None) -> str | None:
     """Return a new rollout's key. Raises `UserError` for one that could not be typed again, as a word of its own."""
     if text is not None and text.startswith("-"):
         raise UserError(f'the key "{text}" begins with a dash, as options do', hint="give one such as build-7")
+    if text and text.isprintable() and text.strip() and not any(map(str.isalnum, text)):
+        raise UserError(
+            f'the key "{text}" has no letter and no digit: are its variables set?', hint="give one such as build-7"
+        )
     return reference(text)
 
 

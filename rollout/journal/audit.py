@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Table, select
 from rollout.journal import chain
 from rollout.journal.chain import digest
 from rollout.journal.database import Database
-from rollout.journal.models import attempts, effects, killed_jobs, leases, nodes, rollouts, stored
+from rollout.journal.models import attempts, effects, events, killed_jobs, leases, nodes, rollouts, stored
 
 Row = Mapping[str, Any]
 
@@ -45,6 +45,13 @@ def verify(database: Database, rollout_id: str | None = None, head: str = "") ->
     with database.reading() as connection:
         ids = [rollout_id] if rollout_id else chain.known(connection)
         return tuple(_verdict(connection, one, head) for one in ids)
+
+
+def whose(database: Database, head: str) -> tuple[str, int] | None:
+    """Return the rollout and the number of the event that has this hash, None where none has it."""
+    with database.reading() as connection:
+        row = connection.execute(select(events.c.rollout_id, events.c.seq).where(events.c.hash == head)).first()
+    return (str(row.rollout_id), int(row.seq)) if row else None
 
 
 def problems(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, ...]]:

@@ -47,6 +47,7 @@ def path_of(url: str) -> Path:
 def create(path: Path) -> None:
     """Create what is missing, folders 0700 and the file 0600; SQLite gives its -wal and -shm the file's mode."""
     try:
+        _refuse_other_than_file(path)
         _refuse_network(path)
         for folder in reversed([folder for folder in path.parents if not folder.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -103,17 +104,36 @@ def same_file(opened: int, path: Path) -> bool:
 
 def find(path: Path) -> None:
     """Raise `UserError` if there is no journal."""
-    if not path.exists():
-        raise never_started(path)
-    _refuse_network(path)
+    try:
+        _refuse_other_than_file(path)
+        if not path.exists() or path.stat().st_size == 0:  # SQLite would write into it
+            raise never_started(path)
+        _refuse_network(path)
+    except OSError as error:
+        raise Trouble(
+            f"the journal {path} cannot be looked at: {error.strerror}", hint=f"give this user the right to read {path}"
+        ) from error
 
 
 def never_started(path: Path) -> UserError:
-    """Return the error for a journal that does not exist."""
+    """Return the error for a file that holds no journal, or is not there."""
+    if not path.exists():
+        found = f"there is no journal at {path}"
+    elif path.stat().st_size == 0:
+        found = f"{path} is empty, no journal"
+    else:
+        found = f"the database {path} has no journal in it"
     return UserError(
-        f"no rollout was ever started here: there is no journal at {path}",
-        hint="start one with: rollout start, or name the journal with --database",
+        f"no rollout was ever started here: {found}",
+        hint="start one with: rollout start --ami AMI, or name the journal with --database",
     )
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, name a file", hint=f"for example sqlite:///{path / 'rollout.db'}")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file, but a device, a pipe or a socket", hint="name a file as the journal")
 
 
 def kind_of_disk(path: Path, mounts: str) -> str:

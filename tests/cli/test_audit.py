@@ -23,7 +23,9 @@ def test_verified(tmp_path: Path) -> None:
     events = journal.events(samples.ID)
     for one in ((), (samples.ID,)):
         ended = audit(tmp_path, "verify", *one)
-        assert (ended.code, ended.out) == (0, f"{samples.ID}: {len(events)} events, head {events[-1].hash}\n")
+        said = ended.out.splitlines()
+        assert (ended.code, said[0]) == (0, f"{samples.ID}: {len(events)} events, head {events[-1].hash}")
+        assert said[1:] == ["nothing differs: every chain is whole, and all tables say what its events say"]
 
 
 def test_earlier_head(tmp_path: Path) -> None:
@@ -31,7 +33,7 @@ def test_earlier_head(tmp_path: Path) -> None:
     events = samples.draining(tmp_path).events(samples.ID)
     ended = audit(tmp_path, "verify", "--head", events[3].hash)
     assert ended.code == 0
-    assert ended.out.splitlines()[1:] == [f"  the head given is event 4 of {len(events)}"]
+    assert ended.out.splitlines()[1:-1] == [f"  the head given is event 4 of {len(events)}"]
 
 
 def test_unknown_head(tmp_path: Path) -> None:
@@ -42,7 +44,17 @@ def test_unknown_head(tmp_path: Path) -> None:
     assert f"no event has the head {'ab' * 32}" in ended.out
 
 
-@pytest.mark.parametrize("head", ["", "  ", "abc123", "z" * 64])
+def test_head_of_another(tmp_path: Path) -> None:
+    """A head of another rollout of the same journal is told as that one's: exit 2, and no alarm."""
+    journal = samples.done(tmp_path)
+    journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
+    ended = audit(tmp_path, "verify", "20260106-080000-ffff", "--head", journal.events(samples.ID)[2].hash)
+    assert ended.code == 2
+    assert f"it is event 3 of rollout {samples.ID} in the same journal" in ended.err
+    assert "written anew" not in ended.out
+
+
+@pytest.mark.parametrize("head", ["  ", "abc123", "z" * 64])
 def test_half_a_head(tmp_path: Path, head: str) -> None:
     """What is no head, such as a variable that nobody set, is refused: exit 2, and never taken for a proof."""
     samples.draining(tmp_path)

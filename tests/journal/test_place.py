@@ -6,6 +6,7 @@ import pwd
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,17 @@ def test_nothing_to_read(url: str) -> None:
         read_journal(url)
     assert not path.parent.exists()
     place.create(path)
-    with pytest.raises(UserError, match="no rollout was ever started here"):
+    with pytest.raises(UserError, match=f"no rollout was ever started here: {path} is empty, no journal"):
         read_journal(url)
+
+
+def test_other_than_a_file(tmp_path: Path) -> None:
+    """A folder or a device as the journal is told as such, whoever looks or works: nobody tries that again for ever."""
+    for place_, says in ((tmp_path, f"{tmp_path} is a folder, name a file"), (Path(os.devnull), "is no file")):
+        for opened in (read_journal, partial(open_journal, actor="tester")):
+            with pytest.raises(UserError, match=says) as refusal:
+                opened(f"sqlite:///{place_}")
+            assert refusal.value.exit_code == 2
 
 
 @pytest.mark.parametrize("url", ["rollout.db", "sqlite://", "postgresql://me:secret@db/x", "sqlite:///:memory:", ""])
