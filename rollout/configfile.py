@@ -67,7 +67,8 @@ def _parse(path: Path) -> CommentedMap:
             hint=f"{_command('init', '--output', path)}   (or name another file with --config)",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        problem = f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
+        raise UserError(problem, hint="name another file with --config") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -147,6 +148,9 @@ def _line(tree: CommentedMap, path: Sequence[int | str]) -> int:
 # ---- what pydantic found, in words ----------------------------------------------------------------------------------
 
 
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+
 def _worded(details: ErrorDetails, tree: CommentedMap, model: type[BaseModel]) -> Problem:
     path = details["loc"]
     return Problem(_line(tree, path), _sentence(details, path, model))
@@ -176,7 +180,13 @@ def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
             return f"{name}: here belongs a list such as [{value}]"
     if value is None:
         return f"{name} is empty: give it a value, or remove the line"
-    return f"{name}: {details['msg'].removeprefix('Input ')}, but it is {value!r}"
+    return f"{name}: {_other(details)}"
+
+
+def _other(details: ErrorDetails) -> str:
+    if kind := _KINDS.get(details["type"].partition("_")[0]):
+        return f"here belongs {kind}, not {details['input']!r}"
+    return f"{details['msg'].removeprefix('Input ')}, but it is {details['input']!r}"
 
 
 def _dotted(path: Keys) -> str:

@@ -176,6 +176,14 @@ def _watching(clock: SystemClock | SimulatedClock, gate: Gate) -> tuple[Callable
     return lambda: None, version
 
 
+#: What helps where one of the two does not let us in.
+_WHO_WE_ARE = {
+    "AWS": "look at credentials and profile (aws sts get-caller-identity --profile NAME; export AWS_PROFILE=NAME), "
+    "and at access in the configuration",
+    "Kubernetes": "look who we are there (kubectl auth whoami), and at access in the configuration",
+}
+
+
 class _Door:
     """Before a rollout is under way every failure is its starter's to see to."""
 
@@ -189,7 +197,7 @@ class _Door:
 
 
 def _final(what: str, error: EdgeError) -> UserError:
-    return UserError(f"{what}: {error.detail}", hint="see access in the configuration")
+    return UserError(f"{what}: {error.detail}; nothing was sent that changes anything", hint=_WHO_WE_ARE[what])
 
 
 class _Patient(_Door):
@@ -214,7 +222,7 @@ class _Patient(_Door):
     def _wait(self, what: str, error: EdgeError) -> None:
         now = self._clock.now()
         if self._stopping() or now >= self._until:
-            hint = "nothing is lost; see access in the configuration, or try again later"
+            hint = f"nothing is lost: {_WHO_WE_ARE[what]}; or try again later"
             raise UserError(f"{what}: {error.detail}", hint=hint, exit_code=RESUMABLE) from error
         if error.detail != self._told:
             self._told = error.detail

@@ -91,8 +91,12 @@ def explain(config: Config, journal: SqlJournal, nothing: UserError) -> NoReturn
     from rollout import doctor
     from rollout.cli import workplace
 
-    with workplace.opened(config, journal) as place:
-        marker = _marker(place)
+    try:
+        with workplace.opened(config, journal) as place:
+            marker = _marker(place)
+    except UserError as unseen:
+        problem = f"{nothing.problem}; nor could the cluster be asked for its trace: {unseen.problem}"
+        raise UserError(problem, hint=unseen.hint, exit_code=unseen.exit_code) from nothing
     if marker is None or any(one.id == marker.rollout_id for one in journal.summaries()):
         raise nothing
     finding = doctor.lost(marker, journal.database.where.name)

@@ -47,11 +47,15 @@ def init(
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
+        if output.is_dir():
+            raise UserError(f"{output} is a folder", hint="name a file in it with --output") from None
         raise UserError(
             f"{output} is there already and was left alone", hint="name another file with --output"
         ) from None
     except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror}") from error
+        raise UserError(
+            f"{output} cannot be written: {error.strerror}", hint="name another place with --output"
+        ) from error
     output.chmod(0o644)
     then = commands.rollout("config", "check", "--config", str(output.absolute()))
     screen.say(f"{output} is written; fill it in, then: {then}")

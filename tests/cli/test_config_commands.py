@@ -35,6 +35,31 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "rollout.yaml").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("check", "--config", "."), "rollout: . cannot be read: Is a directory\n  next: name another file"),
+        (("init", "--output", "."), "rollout: . is a folder\n  next: name a file in it with --output"),
+        (("init", "--output", "/nowhere/x.yaml"), "No such file or directory\n  next: name another place"),
+    ],
+)
+def test_a_place_that_cannot_be_a_file(tmp_path: Path, command: tuple[str, ...], says: str) -> None:
+    """A folder, or a place in none, is told in words, with what to do."""
+    ended = rollout("config", *command, cwd=tmp_path)
+    assert (ended.code, says in ended.err) == (2, True), ended.err
+
+
+def test_resume_of_nobody_without_credentials(tmp_path: Path) -> None:
+    """That there is no such rollout is said first, then why the cluster was not asked, and who we are there."""
+    rollout("config", "init", cwd=tmp_path)
+    command = ("resume", "nosuch", "--database", f"sqlite:///{tmp_path / 'rollout.db'}")
+    ended = rollout(*command, cwd=tmp_path, AWS_EC2_METADATA_DISABLED="true")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("rollout: there is no rollout nosuch; nor could the cluster be asked"), ended.err
+    assert "NoCredentialsError" in ended.err
+    assert "aws sts get-caller-identity --profile NAME" in ended.err
+
+
 def test_the_names_of_the_original_script_are_filled_in(tmp_path: Path) -> None:
     """Roles, group, cluster, namespace and Jobs are those that the script derived from its two arguments."""
     rollout("config", "init", "--seed-names", "staging", "012345678901", cwd=tmp_path)

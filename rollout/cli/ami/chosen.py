@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_WRITTEN = "name the file that Packer wrote, such as packer/manifest.json, or the image itself"
+
+
 def ami(named: str | None, manifest: Path | None, region: str, options: tuple[str, str] = ("AMI", "--from")) -> str:
     """Return the AMI that is meant in a region; `options`: what the command calls the two ways to say it.
 
@@ -36,8 +39,8 @@ def read(manifest: Path) -> str:
     try:
         return manifest.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"there is no manifest of Packer's at {manifest}", hint="rollout ami build") from None
+        raise UserError(f"there is no manifest of Packer's at {manifest}", hint=_WRITTEN) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{manifest} cannot be read: {error}", hint="name the file that Packer wrote, such as packer/manifest.json"
+            f"{manifest} cannot be read: {getattr(error, 'strerror', None) or error}", hint=_WRITTEN
         ) from error
