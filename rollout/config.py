@@ -256,8 +256,8 @@ class Drain(Section):
     retry; job, the Jobs are deleted; halt, a person decides. Default pod: the least that lets the rollout end."""
 
     on_blocked: plan.OnBlocked = "halt"
-    """What happens to other pods that a budget still holds at the blocked deadline: halt, a person decides; force, they
-    are deleted. Default halt: whoever wrote the budget meant it."""
+    """What happens to other pods, protected replicas of services among them, that a budget still holds at the blocked
+    deadline: halt, a person decides; force, they are deleted. Default halt: whoever wrote the budget meant it."""
 
     def steady(self) -> plan.Steady:
         """Return what counts as steady."""

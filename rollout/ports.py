@@ -260,12 +260,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class KilledJob:
-    """One entry of the ledger of killed Jobs."""
+    """One entry of the ledger of killed Jobs. `job`: a Job's name, or the kind and name of whatever else lost a pod."""
 
     job: str
     pod: str
     node: str
     at: datetime
+
+    @property
+    def loser(self) -> str:
+        """Who lost it, with its kind."""
+        return self.job if " " in self.job else f"Job {self.job}"
 
 
 class Journal(Protocol):

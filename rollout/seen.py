@@ -243,6 +243,11 @@ class Owner:
         """It is a Job of batch/v1: of no other can the API for Jobs be asked."""
         return (self.group, self.kind) == ("batch", "Job")
 
+    @property
+    def full_kind(self) -> str:
+        """The kind, with its group where the kind alone does not say which one it is."""
+        return self.kind if self.group in {"", "apps"} or self.is_job else f"{self.kind}.{self.group}"
+
 
 @dataclass(frozen=True, slots=True)
 class PodSeen:

@@ -23,9 +23,9 @@ def exit_code(ended: Ended) -> int:
 
 
 def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
-    """Yield what the operator must know: what was done, which Jobs were killed, what differs, and what to type next."""
+    """Yield what the operator must know: what was done, who was killed, what differs, and what to type next."""
     for job in journal.killed(record.id):
-        yield f"killed at the deadline: Job {job.job} (pod {job.pod} on {job.node}), {text.instant(job.at)}"
+        yield f"killed at the deadline: {job.loser} (pod {job.pod} on {job.node}), {text.instant(job.at)}"
     match ended:
         case Ended.DONE:
             yield from _done(record, journal)

@@ -87,7 +87,7 @@ def _title(one: Record | Summary) -> str:
 def _lost(job: KilledJob) -> str:
     from rollout.cli import text
 
-    return f"killed: Job {job.job} (pod {job.pod} on {job.node}) at {text.instant(job.at)}"
+    return f"killed: {job.loser} (pod {job.pod} on {job.node}) at {text.instant(job.at)}"
 
 
 def _head(record: Record) -> Iterator[tuple[str, str]]:

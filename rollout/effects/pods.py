@@ -12,7 +12,7 @@ from rollout.seen import PodSeen, Seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnPod(Base):
-    """An effect on one pod; `kills`: the Job (or other protected controller) that loses it, for the ledger.
+    """An effect on one pod; `kills`: who loses it if it is protected: a Job's name, or another's with its kind.
 
     `service`: the controller that makes its successor, "" for none; `ready`: how many pods of it were Ready before,
     this one among them; `came_back`: how often a pod of it had come back to this node, which is closed, by then.

@@ -2,8 +2,9 @@
 
 Nothing leaves, by eviction or by force, while fewer nodes would serve without it than must.
 
-A protected pod that turns up before the deadline sends the node back to WAITING. After the deadline it is evicted, then
-deleted with its grace period, then without; each is named in the ledger. Errors here never lead to termination.
+A protected pod that turns up before the deadline sends the node back to WAITING. After the deadline it is evicted and
+named in the ledger. A Job's, or one that nobody replaces, is then deleted with its grace period, then without; a
+replica of a service is a pod like any other then: its budget is obeyed. Errors here never lead to termination.
 
 A pod that comes back to the closed node again and again stays there, and so does the node: a person must act.
 """
@@ -18,7 +19,7 @@ from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.record import EffectState
 from rollout.seen import PodSeen
 from rollout.stages import stuck
-from rollout.stages.pods import in_words
+from rollout.stages.pods import in_words, is_work
 from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
 from rollout.stages.view import View
@@ -110,21 +111,23 @@ def _in_vain(view: View, effect: Effect) -> bool:
     return row.in_vain(over, stuck.BLOCKED_AFTER)
 
 
-def _evict(view: View, pod: PodSeen) -> Effect | None:
-    """A pod that nobody protects: evicted; past the deadline and its margin forced, where the settings say so."""
+def _evict(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
+    """A pod that nobody kills: evicted; past the deadline and its margin forced, where the settings say so."""
     force = view.blocked_too_long and view.record.plan.settings.on_blocked == "force"
     if pod.deleting:
-        return _finish(view, pod) if force else None
-    eviction = _eviction(view, pod)
+        return _finish(view, pod, kills) if force else None
+    eviction = _eviction(view, pod, kills)
     if force and _said_no(view, eviction.key):
-        return _delete(view, pod, grace=None)
+        return _delete(view, pod, grace=None, kills=kills)
     given_up = view.blocked_too_long and not force and _is(view, eviction.key, "blocked", "rejected")
     return None if given_up else eviction
 
 
 def _kill(view: View, pod: PodSeen) -> Effect | None:
-    """A protected pod past the deadline: evicted, then deleted with its grace period, then without."""
-    owner = f"{pod.namespace}/{pod.owner.name if pod.owner else pod.name}"
+    """A protected pod past the deadline: evicted; work is then deleted with its grace period, then without."""
+    owner = _loser(pod)
+    if not is_work(pod):
+        return _evict(view, pod, kills=owner)
     if pod.deleting:
         return _finish(view, pod, kills=owner)
     if view.record.plan.settings.on_deadline == "job" and pod.owner and pod.owner.is_job:
@@ -132,6 +135,14 @@ def _kill(view: View, pod: PodSeen) -> Effect | None:
         return DeleteJob(namespace=pod.namespace, name=job, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=owner)
     eviction = _eviction(view, pod, kills=owner)
     return _delete(view, pod, grace=None, kills=owner) if _said_no(view, eviction.key) else eviction
+
+
+def _loser(pod: PodSeen) -> str:
+    """Return who loses a pod, for the ledger; a name without a kind is a Job's."""
+    if pod.owner is None:
+        return f"pod {pod.namespace}/{pod.name}"
+    name = f"{pod.namespace}/{pod.owner.name}"
+    return name if pod.owner.is_job else f"{pod.owner.full_kind} {name}"
 
 
 def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:

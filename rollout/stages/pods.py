@@ -53,7 +53,12 @@ def is_unselected(pod: PodSeen, protected: Protected) -> bool:
 
     What keeps replicas (ReplicaSet, StatefulSet, DaemonSet) takes no pods but those that are always restarted.
     """
-    return (pod.restarts != "Always" or _is_irreplaceable(pod.owner)) and not is_selected(pod, protected)
+    return is_work(pod) and not is_selected(pod, protected)
+
+
+def is_work(pod: PodSeen) -> bool:
+    """Tell whether a pod runs to its end, or nobody replaces it: nothing else may be killed past a budget."""
+    return pod.restarts != "Always" or _is_irreplaceable(pod.owner)
 
 
 def _is_irreplaceable(owner: Owner | None) -> bool:

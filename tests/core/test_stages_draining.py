@@ -127,10 +127,10 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
         pytest.param(emptied(ENDS, now=OVERDUE + timedelta(seconds=STUCK_AFTER - 1)), stays("ends"), id="to its end"),
         pytest.param(emptied(STUCK, now=OVERDUE), sends(AT_ONCE, waits="does not end"), id="then without"),
         pytest.param(emptied(JOB, now=OVERDUE, on_deadline="job"), sends(END_JOB), id="job: the Job goes"),
-        pytest.param(emptied(VOLCANO, now=OVERDUE, on_deadline="job"), sends(evict(VOLCANO, "ns/job")),
-                     id="job: another API's Job is none"),
+        pytest.param(emptied(VOLCANO, now=OVERDUE, on_deadline="job"),
+                     sends(evict(VOLCANO, "Job.batch.volcano.sh ns/job")), id="job: another API's Job is none"),
         pytest.param(emptied(STUCK, now=OVERDUE, on_deadline="job"), sends(AT_ONCE), id="job: a pod that does not end"),
-        pytest.param(emptied(bare(pinned=True), now=OVERDUE, on_deadline="job"), sends(evict(bare(), "ns/bare")),
+        pytest.param(emptied(bare(pinned=True), now=OVERDUE, on_deadline="job"), sends(evict(bare(), "pod ns/bare")),
                      id="job: a protected pod without a Job is evicted"),
         pytest.param(emptied(JOB, now=OVERDUE, on_deadline="halt"), goes("back"), id="halt: nobody is killed"),
         pytest.param(emptied(ENDS, now=OVERDUE, on_deadline="halt"), goes("back"), id="halt: nor helped to die"),
@@ -213,7 +213,7 @@ def test_nothing_is_deleted_that_nobody_refused_to_evict(
 ) -> None:
     """However late it is: an eviction that never came through is sent, not made a DELETE, and no budget is blamed."""
     since = {"blocked_since": changes.pop("blocked_since")} if "blocked_since" in changes else {}
-    kills = OWNER if there.owner and there.owner.kind == "Job" else "ns/web" if there.pinned else None
+    kills = OWNER if there.owner and there.owner.kind == "Job" else "ReplicaSet ns/web" if there.pinned else None
     eviction = evict(there, kills)
     answer = draining.decide(emptied(there, now=now, **changes, **after(eviction, state, **since)))
     assert answer.effects == (eviction,)
@@ -236,6 +236,38 @@ def test_what_does_not_come_through_in_time_is_for_a_person() -> None:
         assert answer.effects == effects
         assert (answer.halt is None) == bool(effects)
         assert not answer.halt or answer.halt.hint.startswith("see to what its eviction meets (kubectl get validating")
+
+
+KAFKA = replace(WEB, owner=Owner("apps/v1", "StatefulSet", "kafka", "u"), pinned=True)
+ENDED = replace(KAFKA, deleting=TOO_LONG - timedelta(seconds=STUCK_AFTER))
+NAMED = "StatefulSet ns/kafka"
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        pytest.param(emptied(KAFKA, now=before(1)), goes("back"), id="it holds the node until the deadline"),
+        pytest.param(emptied(KAFKA, now=OVERDUE), sends(evict(KAFKA, NAMED)), id="evicted, and named in the ledger"),
+        pytest.param(emptied(KAFKA, now=at(8099), **asked(evict(KAFKA), at(8099), before(0))),
+                     sends(evict(KAFKA, NAMED)), id="its budget says no for long: asked on, and not deleted"),
+        pytest.param(emptied(KAFKA, now=at(8099), **after(evict(KAFKA))), sends(evict(KAFKA, NAMED)),
+                     id="its eviction is rejected: not deleted either"),
+        pytest.param(emptied(KAFKA, now=TOO_LONG, **asked(evict(KAFKA), TOO_LONG, before(0))),
+                     stays("budget web", halt=f"{WHY}pod ns/web-1 of StatefulSet kafka"), id="then a person"),
+        pytest.param(emptied(KAFKA, now=TOO_LONG, on_blocked="force", **asked(evict(KAFKA), TOO_LONG, before(0))),
+                     sends(delete(KAFKA, None, "graceful.0", NAMED)), id="or by force, and named too"),
+        pytest.param(emptied(ENDED, now=TOO_LONG), stays("does not end", halt=WHY), id="nobody helps it to die"),
+        pytest.param(emptied(ENDED, now=TOO_LONG, on_blocked="force"), sends(delete(KAFKA, 0, "now.0", NAMED)),
+                     id="but by force"),
+        pytest.param(emptied(replace(KAFKA, restarts="Never"), now=OVERDUE, **after(evict(KAFKA))),
+                     sends(delete(KAFKA, None, "graceful.0", NAMED)), id="what runs to its end is no replica"),
+        pytest.param(emptied(bare(pinned=True), now=OVERDUE, **after(evict(bare()))),
+                     sends(delete(bare(), None, "graceful.0", "pod ns/bare")), id="nor what nobody replaces"),
+    ],
+)  # fmt: skip
+def test_a_protected_replica_is_a_pod_like_any_other_after_the_deadline(it: View, expected: Told) -> None:
+    """Its budget is obeyed: only work that ends, and what nobody replaces, is killed past one."""
+    check_stage(draining, it, expected, forward="release")
 
 
 REBOOT = "aws ec2 reboot-instances --instance-ids i-o1"
