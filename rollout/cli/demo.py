@@ -33,11 +33,12 @@ def demo() -> None:
     from pathlib import Path
 
     from rollout import commands
+    from rollout.cli import text
     from rollout.cli.world import simulated
 
     with simulated(Path(tempfile.mkdtemp(prefix="rollout-demo-")), "demo", PACE) as world:
         good = _story(world)
-    _say(f"its journal stays: {commands.rollout('events', '--database', world.database)}")
+    _say(f"its journal stays: {text.runnable(commands.rollout('events', '--database', world.database))}")
     raise typer.Exit(0 if good else 1)
 
 

@@ -59,9 +59,10 @@ def _list() -> None:
 
 
 def _announce(endpoints: Endpoints) -> None:
+    from rollout.cli import text
     from rollout.commands import rollout
 
     for name, value in endpoints.environment.items():
         typer.echo(f"export {name}={value}")
     command = rollout("start", "--config", str(endpoints.configuration), "--ami", endpoints.target_ami)
-    typer.echo(f"# {command}")
+    typer.echo(f"# {text.runnable(command)}")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 
 def instant(at: datetime) -> str:
@@ -31,3 +35,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def count(number: int, thing: str) -> str:
     """Return a number with its thing, in the plural where it belongs."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def runnable(command: str) -> str:
+    """Return a command of ours, with the path of its program where a shell would not find it by its name."""
+    beside = Path(sys.executable).with_name("rollout")
+    if shutil.which("rollout") or not beside.exists():
+        return command
+    return shlex.quote(str(beside)) + command.removeprefix("rollout")

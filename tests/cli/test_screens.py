@@ -125,3 +125,13 @@ def test_each_end_has_its_exit_code(ended: Ended, code: int) -> None:
 def test_spans_are_told_in_two_units(seconds: int, words: str) -> None:
     """A length of time is never longer than it needs to be."""
     assert text.span(timedelta(seconds=seconds)) == words
+
+
+def test_a_command_is_runnable_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where no shell finds `rollout` by its name, a printed command names the program's path; else it stays short."""
+    (tmp_path / "rollout").touch(mode=0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert text.runnable("rollout events") == f"{tmp_path}/rollout events"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert text.runnable("rollout events") == "rollout events"
