@@ -135,7 +135,8 @@ class Answer:
 class KubeApi:
     """One API server.
 
-    `renew` is called when it does not accept our token: the next request asks for a new one.
+    `configuration`: its hook says who we are before each request, and renews that. `renew` is called when it is not
+    accepted: the next request asks for a new token or certificate.
     """
 
     def __init__(
@@ -145,10 +146,10 @@ class KubeApi:
         self.authority = _authority(configuration)
         self._renew = renew
         patient = _client(configuration, user_agent, _Attempts(gate.read))
-        self._reader = _Line(patient, _TIMEOUT, gate.read, mutating=False)
+        self._reader = _Line(configuration, patient, _TIMEOUT, gate.read, mutating=False)
         once, watching = (_client(configuration, user_agent, retries=False) for _ in range(2))
-        self._writer = _Line(once, _TIMEOUT, gate.write, mutating=True)
-        self._watcher = _Line(watching, _WATCH_TIMEOUT, gate.read, mutating=False)
+        self._writer = _Line(configuration, once, _TIMEOUT, gate.write, mutating=True)
+        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, gate.read, mutating=False)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -272,10 +273,14 @@ class KubeApi:
                 response.response.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Line:
-    """A client and how long it waits: seconds to connect, seconds between two bytes. `gate`: lets requests leave."""
+    """A client and how long it waits: seconds to connect, seconds between two bytes. `gate`: lets requests leave.
 
+    `known`: the configuration that says who we are now.
+    """
+
+    known: Any
     client: Any
     timeout: tuple[float, float]
     gate: Callable[[], None]
@@ -302,11 +307,27 @@ class _Line:
     ) -> Any:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         with _signing():
-            request = self.client.param_serialize(
+            client = self._signed()
+            request = client.param_serialize(
                 verb, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
             )
         self.gate()
-        return self.client.call_api(*request, _request_timeout=self.timeout)
+        return client.call_api(*request, _request_timeout=self.timeout)
+
+    def _signed(self) -> Any:
+        """Return the client, made again where our certificate is not the one with which its connections begin.
+
+        The server stays the same, whatever the kubeconfig names by now.
+        """
+        if self.known.refresh_api_key_hook is not None:
+            self.known.refresh_api_key_hook(self.known)
+        own, certificate = self.client.configuration, (self.known.cert_file, self.known.key_file)
+        if (own.cert_file, own.key_file) != certificate:
+            renewed = copy.copy(own)
+            renewed.cert_file, renewed.key_file = certificate
+            former, self.client = self.client, _made(renewed, self.client.user_agent)
+            former.rest_client.pool_manager.clear()
+        return self.client
 
 
 class _Attempts(urllib3.Retry):
@@ -344,12 +365,17 @@ def _authority(configuration: Any) -> bytes:
 
 
 def _client(configuration: Any, user_agent: str, retries: urllib3.Retry | Literal[False]) -> Any:
-    # A shallow copy: the copies share one set of tokens and the hook that renews them.
+    # A shallow copy: the copies share one set of tokens. The hook renews them in the configuration that all know.
     own = copy.copy(configuration)
+    own.refresh_api_key_hook = None
     own.retries = retries
     own.keep_alive = True
     own.connection_pool_maxsize = _CONNECTIONS
-    client: Any = ApiClient(own)
+    return _made(own, user_agent)
+
+
+def _made(configuration: Any, user_agent: str) -> Any:
+    client: Any = ApiClient(configuration)
     client.user_agent = user_agent
     return client
 

@@ -1,4 +1,4 @@
-"""Who we are by a kubeconfig: read again, its exec plugin and its token's file too, when a token is not accepted.
+"""Who we are by a kubeconfig: read again, its exec plugin and files too, when we are not accepted, or it has expired.
 
 The client's own reader says nothing where a plugin fails, and goes on without credentials: as system:anonymous.
 """
@@ -13,12 +13,14 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kubernetes.config import ConfigException
 from kubernetes.config.dateutil import parse_rfc3339
 from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import (
+    EXPIRY_SKEW_PREVENTION_DELAY,
     KUBE_CONFIG_DEFAULT_LOCATION,
     FileOrData,
     KubeConfigLoader,
@@ -56,6 +58,7 @@ class Kubeconfig:
         self._outdated = False
         self._failed: tuple[float, str] = (0.0, "")
         self._refresh: Callable[[Any], None] = _as_it_is
+        self._expires: datetime | None = None
 
     def install(self, configuration: Any) -> None:
         """Read the file, and have every request carry what it says. Raises `Refused` where it cannot be used."""
@@ -66,13 +69,15 @@ class Kubeconfig:
         configuration.refresh_api_key_hook = self._renewed
 
     def drop(self) -> None:
-        """Forget a token that was not accepted: before the next request the file is read again."""
+        """Forget a token or certificate that was not accepted: before the next request the file is read again."""
         self._outdated = True
 
     def _load(self, configuration: Any) -> None:
         loader = _Loader(self._file, self._context, self._stopping)
         configuration.refresh_api_key_hook = None
         loader.load_and_set(configuration)
+        self._context = str(loader.current_context["name"])  # whatever becomes the current one: another cluster's
+        self._expires = loader.expires
         if "proxy" not in vars(loader) and is_loopback(configuration.host):
             # A proxy of the environment cannot reach this machine's loopback.
             configuration.proxy = None
@@ -87,21 +92,26 @@ class Kubeconfig:
             if failed > began:  # while we waited: who waits does not try once more
                 raise Retry(why)
             try:
-                self._refresh(configuration)
-                if self._outdated:
+                if self._outdated or self._expired():
                     self._load(configuration)
                     self._outdated = False
+                else:
+                    self._refresh(configuration)
             except Exception as error:
-                # What stood there before is not used: it has expired, or was not accepted.
+                # What stood there before is not used: it has expired, or was not accepted. Whoever starts us again may
+                # have more luck, so this is for another try, not for a person.
                 self._outdated = True
                 self._failed = time.monotonic(), one_line(f"kubeconfig {self._file}: {error}")
                 raise Retry(self._failed[1]) from error
             finally:
                 configuration.refresh_api_key_hook = self._renewed
 
+    def _expired(self) -> bool:
+        return self._expires is not None and datetime.now(tz=UTC) >= self._expires - EXPIRY_SKEW_PREVENTION_DELAY
+
 
 def _as_it_is(_configuration: Any) -> None:
-    """A certificate is not renewed."""
+    """The client has nothing to renew of a certificate; `Kubeconfig` reads it again."""
 
 
 class _Loader(KubeConfigLoader):
@@ -110,6 +120,8 @@ class _Loader(KubeConfigLoader):
     def __init__(self, file: str, context: str | None, stopping: Callable[[], bool]) -> None:
         super().__init__(KubeConfigMerger(file).config, context, config_base_path=None)
         self._stopping = stopping
+        #: When what a plugin gave ends, None where it does not say.
+        self.expires: datetime | None = None
 
     def _load_authentication(self) -> None:
         super()._load_authentication()
@@ -132,7 +144,7 @@ class _Loader(KubeConfigLoader):
         else:
             raise ConfigException("exec: the plugin gives neither a token nor a certificate with its key")
         if "expirationTimestamp" in status:
-            self.expiry = parse_rfc3339(status["expirationTimestamp"])
+            self.expires = self.expiry = parse_rfc3339(status["expirationTimestamp"])
         return True
 
 

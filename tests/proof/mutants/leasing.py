@@ -109,8 +109,8 @@ MUTANTS = (
         name="trust-not-asked-for-by-kubernetes",
         breaks="Requests to Kubernetes leave whether the lease is trusted or not.",
         file="rollout/adapters/kube_api.py",
-        old="_Line(once, _TIMEOUT, gate.write, mutating=True)",
-        new="_Line(once, _TIMEOUT, gate.read, mutating=True)",
+        old="_Line(configuration, once, _TIMEOUT, gate.write, mutating=True)",
+        new="_Line(configuration, once, _TIMEOUT, gate.read, mutating=True)",
         killers=("tests/adapters/test_leaving.py::test_trust_ends_where_the_request_would_leave[kubernetes]",),
     ),
     Mutant(
