@@ -31,17 +31,23 @@ DEFAULT_FILE = Path("rollout.yaml")
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+_LONGEST = 365 * 86400.0
+_MOST = 10_000  # nodes: more than AWS has in a group
 
 
 def seconds(text: object) -> object:
     """Return a duration such as "90s", "15m", "2h" or "1h30m" in seconds.
 
-    Raises ValueError for anything without a unit: whether 30 means seconds or minutes must not be guessed.
+    Raises ValueError for anything without a unit: whether 30 means seconds or minutes must not be guessed. So it does
+    for more than a year, which is no time that anybody waits.
     """
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None or not any(found.groups()):
         raise ValueError(f'"{text}" is no duration: write it with its unit, such as 90s, 15m, 2h or 1h30m')
-    return sum(int(count or 0) * unit for count, unit in zip(found.groups(), _UNITS.values(), strict=True))
+    length = sum(float(count or 0) * unit for count, unit in zip(found.groups(), _UNITS.values(), strict=True))
+    if length > _LONGEST:
+        raise ValueError(f'"{found[0]}" is too long: 365d is the longest')
+    return length
 
 
 def _matches(pattern: str, what: str) -> AfterValidator:
@@ -127,6 +133,7 @@ LabelValue = Annotated[
     ),
 ]
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Nodes = Annotated[int, Field(ge=1, le=_MOST)]
 Account = Annotated[str, _matches(r"[0-9]{12}", "an account id: twelve digits, in quotes")]
 RoleArn = Annotated[
     str, _matches(r"arn:aws[\w-]*:iam::[0-9]{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
@@ -234,14 +241,14 @@ class TaintSettings(Section):
 class Drain(Section):
     """How old nodes are emptied."""
 
-    max_draining: Annotated[int, Field(ge=1)] = 1
+    max_draining: Nodes = 1
     """Nodes of one group in drain at a time. Default 1: as little as possible leaves at once."""
 
     unready_share: Annotated[int, Field(ge=1, le=100)] = 25
     """Percentage of the nodes that turn not Ready within a minute, so that nothing leaves until the cluster is steady
     again. Default 25: single nodes fail, many at once mean that the API server or the network does."""
 
-    unready_nodes: Annotated[int, Field(ge=1)] = 2
+    unready_nodes: Nodes = 2
     """As many nodes as that must turn not Ready, too. Default 2: one node of a small group is no sign."""
 
     unready_within: Seconds = 60.0
@@ -283,12 +290,12 @@ class Deadlines(Section):
 
 def _surge(value: object) -> object:
     """Read "50%" or a whole number."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
         return plan.Surge(value)
-    found = re.fullmatch(r"([0-9]+)%", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]{1,3})%", value) if isinstance(value, str) else None
     if found and 1 <= int(found[1]) <= 100:  # noqa: PLR2004 - percent
         return plan.Surge(int(found[1]), percent=True)
-    raise ValueError(f'"{value}" is neither a percentage from 1% to 100% nor a whole number from 1')
+    raise ValueError(f'"{value}" is neither a percentage from 1% to 100% nor a whole number from 1 to {_MOST}')
 
 
 def _or_none(value: Any) -> Any:

@@ -60,6 +60,8 @@ def read(path: Path, model: type[Model], environment: Mapping[str, str] | None =
 
 def _parse(path: Path) -> CommentedMap:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise _refusal_of_pipe(path)
         tree = YAML(typ="rt").load(path)
     except FileNotFoundError:
         raise UserError(
@@ -75,9 +77,16 @@ def _parse(path: Path) -> CommentedMap:
         raise _refusal(path, [Problem(line, _syntax(error))]) from error
     except YAMLError as error:
         raise _refusal(path, [Problem(1, str(error).splitlines()[0])]) from error
+    except (ValueError, RecursionError) as error:
+        raise _refusal(path, [Problem(1, f"a value in it cannot be read: {str(error).splitlines()[0]}")]) from error
     if not isinstance(tree, CommentedMap):
         raise _refusal(path, [Problem(1, "this is no configuration: it must begin with keys such as cluster:")])
     return tree
+
+
+def _refusal_of_pipe(path: Path) -> UserError:
+    """Return the error for a pipe or a device: reading it may never end, and every later command reads the file too."""
+    return UserError(f"{path} is a pipe or a device, no file", hint="write it to a file, and name that with --config")
 
 
 def _syntax(error: MarkedYAMLError) -> str:

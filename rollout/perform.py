@@ -11,7 +11,7 @@ from rollout import effects as e
 from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused, Retry, Unknown
 from rollout.mark import Mark
 from rollout.patience import Noes
-from rollout.plan import Autoscaler
+from rollout.plan import Autoscaler, duration
 from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
 from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
 
@@ -30,7 +30,7 @@ class Patience:
 
     def is_over(self, key: str, now: datetime) -> bool:
         """Note one more no to an effect, and tell whether it has lasted."""
-        return self.noes.lasts(key, now) >= timedelta(seconds=self.seconds)
+        return self.noes.lasts(key, now) >= duration(self.seconds)
 
 
 def perform(

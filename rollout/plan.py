@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from rollout.machine import Stage
@@ -17,6 +17,14 @@ OnDeadline = Literal["pod", "job", "halt"]
 OnBlocked = Literal["halt", "force"]
 Unprotected = Literal["protect", "evict", "refuse"]
 Role = Literal["old", "surplus"]
+
+#: A hundred years in seconds. An earlier rollout planned with any length of time; no calendar has room for all of them.
+FOR_EVER = 100 * 365 * 86400.0
+
+
+def duration(seconds: float) -> timedelta:
+    """Return a length of time that a plan gives; one beyond `FOR_EVER` is that, so that a moment can be worked out."""
+    return timedelta(seconds=min(seconds, FOR_EVER))
 
 
 @dataclass(frozen=True, slots=True)

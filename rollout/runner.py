@@ -23,6 +23,7 @@ from rollout.perform import Patience, perform
 from rollout.phases import PHASES, deadline
 from rollout.phases.expected import guard, soften
 from rollout.phases.missing import missing
+from rollout.plan import duration
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
@@ -248,7 +249,7 @@ class Runner:
         self.clock.wait(now + timedelta(seconds=BLIND_PAUSE))
 
     def _outage(self, record: Record) -> timedelta:
-        return max(OUTAGE, timedelta(seconds=record.plan.settings.patience_seconds))
+        return max(OUTAGE, duration(record.plan.settings.patience_seconds))
 
     def _give_up(self, record: Record, what: str, detail: str) -> NoReturn:
         """End as one that can be gone on with: whoever starts again, a machine too, may have more luck."""
@@ -261,7 +262,7 @@ class Runner:
         """Believe a no only when it lasts: an answer of a moment is not a fact."""
         now = self.clock.now()
         self._denied = self._denied or now
-        if self.stop() or now < self._denied + timedelta(seconds=record.plan.settings.patience_seconds):
+        if self.stop() or now < self._denied + duration(record.plan.settings.patience_seconds):
             self._look_later(record, detail)
             return
         hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"

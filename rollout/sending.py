@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
+from rollout.plan import duration
 from rollout.ports import Settled
 from rollout.record import LATE_SECONDS, EffectRow, Record
 from rollout.seen import Seen
@@ -148,5 +149,5 @@ def _never_shows(row: EffectRow, now: datetime) -> bool:
 def _next_look(decision: Act, record: Record, now: datetime) -> datetime:
     wanted = {effect.key for effect in decision.effects}
     times = [row.retry_at for row in record.unsettled if row.effect.key in wanted and row.retry_at]
-    latest = now + timedelta(seconds=record.plan.settings.poll_seconds)
+    latest = now + duration(record.plan.settings.poll_seconds)
     return min([latest, *(moment for moment in times if moment > now)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,11 +95,11 @@ def test_surge(file: Path, text: str, surge: Surge) -> None:
     assert load(file, LEAST + text).settings().surge == surge
 
 
-@pytest.mark.parametrize("text", ["0", "0%", "101%", "-1", "1.5", "half", "true", "[1]", ""])
+@pytest.mark.parametrize("text", ["0", "0%", "101%", "-1", "1.5", "half", "true", "[1]", "", "10001", "9" * 4000])
 def test_a_surge_that_means_nothing(file: Path, text: str) -> None:
     """What is neither is refused, and told what would do."""
     (told,) = problems(file, f"{LEAST}surge: {text}\n")
-    assert "neither a percentage from 1% to 100% nor a whole number from 1" in told
+    assert "neither a percentage from 1% to 100% nor a whole number from 1 to 10000" in told
 
 
 def test_all_problems_are_told_at_once(file: Path) -> None:
@@ -263,3 +265,34 @@ def test_a_name_that_cannot_match_is_refused(file: Path, section: str, said: str
     """What Kubernetes could never name so would protect nothing: it is refused when the file is read."""
     (line,) = problems(file, f"{LEAST}{section}\n")
     assert said in line
+
+
+@pytest.mark.parametrize("length", ["366d", "8761h", "99999999999d", "9" * 400 + "d", "9" * 5000 + "s"])
+@pytest.mark.parametrize("key", ["deadlines: {drain", "deadlines: {in_service", "drain: {steady_for", "{patience"])
+def test_nobody_waits_longer_than_a_year(file: Path, key: str, length: str) -> None:
+    """A length of time beyond a year is refused where it stands, however long it is; a year is not."""
+    begin, _, name = key.rpartition("{")
+    text = f"{begin}{{{name}: %s}}\n" if begin else f"{name}: %s\n"
+    load(file, LEAST + text % "365d")
+    (told,) = problems(file, LEAST + text % length)
+    assert re.match("4: .* is too long: 365d is the longest$", told)
+
+
+@pytest.mark.parametrize("key", ["max_draining", "unready_nodes"])
+def test_nobody_has_so_many_nodes(file: Path, key: str) -> None:
+    """A number of nodes that no group has is refused."""
+    assert problems(file, f"{LEAST}drain: {{{key}: 10001}}\n")
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "2026-13-45", "[" * 5000])
+def test_a_value_that_yaml_itself_cannot_read(file: Path, value: str) -> None:
+    """What the reader of YAML stumbles over is a problem of the file."""
+    (told,) = problems(file, f"{LEAST}surge: {value}\n")
+    assert re.match("[0-9]+: ", told)
+
+
+def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    """A pipe that nobody writes to is refused, and not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="is a pipe or a device, no file"):
+        config.load(tmp_path / "pipe")

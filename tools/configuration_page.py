@@ -33,8 +33,8 @@ HEAD = """\
 means. A key that is not listed here is refused, with its line and the key that was probably meant. What a rollout lives
 by is fixed in its plan when it begins: a later edit counts for the next one.
 
-A *duration* carries its unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`. A *whole number* counts what its meaning
-begins with. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
+A *duration* carries its unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`; 365d is the longest. A *whole number* counts
+what its meaning begins with. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
 """
 
 TABLE = "| key | type | default | meaning | why this default |\n|---|---|---|---|---|"

@@ -6,7 +6,7 @@ it, whoever brought it about.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import ModuleType
 
 from rollout.machine import Phase
@@ -21,7 +21,7 @@ from rollout.phases import (
     surge,
     taint,
 )
-from rollout.plan import Settings
+from rollout.plan import Settings, duration
 
 PHASES: dict[Phase, ModuleType] = {
     Phase.PLANNED: planned,
@@ -47,4 +47,4 @@ def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None
         Phase.READY: settings.ready_seconds,
         Phase.RESTORE: settings.surge_seconds,
     }.get(phase)
-    return None if seconds is None else now + timedelta(seconds=seconds)
+    return None if seconds is None else now + duration(seconds)

@@ -24,7 +24,7 @@ from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
 from rollout.phases.look import look, old_rows, ours, raised, working
-from rollout.plan import Node, NodeGroup
+from rollout.plan import Node, NodeGroup, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
@@ -284,7 +284,7 @@ def _nearest_end(answer: tuple[Node, tuple[View | None, Step]]) -> tuple[int, in
 
 
 def _next_look(record: Record, now: datetime) -> datetime:
-    latest = now + timedelta(seconds=record.plan.settings.poll_seconds)
+    latest = now + duration(record.plan.settings.poll_seconds)
     retries = [row.retry_at for row in record.unsettled if row.retry_at and row.retry_at > now]
     moments = [moment for moment in (record.drain_deadline, record.calm_from) if moment and moment > now]
     return min([latest, *retries, *moments])

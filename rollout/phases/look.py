@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.errors import Refused
 from rollout.machine import Stage
-from rollout.plan import Node, NodeGroup, Sizes, TemplateUse
+from rollout.plan import Node, NodeGroup, Sizes, TemplateUse, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
@@ -68,7 +68,7 @@ def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
 
 def wait(record: Record, now: datetime, why: str) -> Wait:
     """Wait until the next look."""
-    return Wait(now + timedelta(seconds=record.plan.settings.poll_seconds), why)
+    return Wait(now + duration(record.plan.settings.poll_seconds), why)
 
 
 def once_more(record: Record, again: Effect, why: str, twice: Halt) -> Decision:

@@ -10,11 +10,11 @@ known to live: a Node object that outlived its machine is used again by the next
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rollout.errors import Refused
 from rollout.machine import Stage
-from rollout.plan import Node
+from rollout.plan import Node, duration
 from rollout.ports import Fleet
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
@@ -73,7 +73,7 @@ def _never_joined(row: Node, seen: Seen, record: Record, now: datetime) -> str:
     settings = record.plan.settings
     if record.drain_deadline is None:
         return "its node"
-    begun = record.drain_deadline - timedelta(seconds=settings.drain_seconds)
+    begun = record.drain_deadline - duration(settings.drain_seconds)
     since = max(begun, row.since) if row.stage is Stage.WAITING else begun
-    until = since + timedelta(seconds=settings.ready_seconds)
+    until = since + duration(settings.ready_seconds)
     return "" if now >= until else f"its node until {until:%H:%M:%S} UTC: none has joined yet"

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, Terminate
 from rollout.machine import Stage
-from rollout.plan import Steady
+from rollout.plan import Steady, duration
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen, Unsteady
 from rollout.stages.freshness import FRESH_WITHIN, Counted, counted, stale
@@ -48,7 +48,7 @@ class Steadiness:
         steady = record.plan.settings.steady
         ready = {node.uid: node.turned for node in seen.nodes if node.ready}
         moved = [uid for uid, since in self.ready.items() if uid not in ready or ready[uid] != since]
-        oldest = now - timedelta(seconds=steady.within)
+        oldest = now - duration(steady.within)
         recent = {uid: at for uid, at in self.turned.items() if at > oldest} | dict.fromkeys(moved, now)
         why = self._blind(now, blind=blind) or self._storm(seen, record, recent)
         last = self._unsteady(why, steady, now)
@@ -59,7 +59,7 @@ class Steadiness:
         before = self.unsteady
         if not why:
             return before
-        lasts = before is not None and now < before.last + timedelta(seconds=steady.seconds)
+        lasts = before is not None and now < before.last + duration(steady.seconds)
         began = before.began if before is not None and lasts else now
         return Unsteady(why, began, now)
 
@@ -85,15 +85,15 @@ def unsteady(steadiness: Steadiness, record: Record, now: datetime) -> Unsteady 
     last, steady = steadiness.unsteady, record.plan.settings.steady
     if last is None or not _doubtful(last, steady, now):
         return None
-    if now < last.last + timedelta(seconds=steady.seconds):
+    if now < last.last + duration(steady.seconds):
         return last
-    late, until = stale(steadiness.budgets), last.last + timedelta(seconds=steady.seconds + FRESH_WITHIN)
+    late, until = stale(steadiness.budgets), last.last + duration(steady.seconds + FRESH_WITHIN)
     return replace(last, why=f"{late}, until {until:%H:%M:%S} UTC at most") if late else None
 
 
 def _doubtful(last: Unsteady | None, steady: Steady, now: datetime) -> bool:
     """Tell whether the cluster may not be itself again; with no time to wait at all it always is."""
-    return bool(steady.seconds and last and now < last.last + timedelta(seconds=steady.seconds + FRESH_WITHIN))
+    return bool(steady.seconds and last and now < last.last + duration(steady.seconds + FRESH_WITHIN))
 
 
 def _scopes(seen: Seen, record: Record, known: frozenset[str]) -> Iterable[tuple[str, list[NodeSeen]]]:
@@ -116,7 +116,7 @@ def steadied(step: Step, view: View) -> Step:
         return step
     seconds = view.record.plan.settings.steady.seconds
     text = f"the cluster to be steady for {seconds:.0f} s ({why.why})"
-    late = view.out_of_time and view.now >= why.began + timedelta(seconds=view.record.plan.settings.blocked_seconds)
+    late = view.out_of_time and view.now >= why.began + duration(view.record.plan.settings.blocked_seconds)
     hint = f"see why nodes turn not Ready (kubectl get nodes), then: rollout resume {view.record.id}"
     halt = Halt(f"{view.name} waits for {text}", hint) if late else None
     return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt)

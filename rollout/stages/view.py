@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from rollout.commands import aws, resume
 from rollout.decision import Halt, Step
 from rollout.effects import Terminate
-from rollout.plan import Node
+from rollout.plan import Node, duration
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unsteady
 from rollout.stages import knowing
@@ -143,7 +143,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
-    blocked = timedelta(seconds=record.plan.settings.blocked_seconds)
+    blocked = duration(record.plan.settings.blocked_seconds)
     return View(
         row=row,
         record=record,

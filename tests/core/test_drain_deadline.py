@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from rollout.journal import SqlJournal
 from rollout.machine import Stage
+from rollout.plan import Steady, duration
 from rollout.runner import Ended
 from rollout.seen import GroupSeen
-from tests.core.build import ID, NOW, at, looked
+from rollout.stages import decide
+from rollout.stages.steadiness import Steadiness, unsteady
+from tests.core.build import ID, NEVER_JOINED, NOW, at, looked, record, seen, surged
 from tests.core.running import Apply, again, begin
 from tests.core.toy import Asked, Toy
 
@@ -45,3 +51,33 @@ def test_a_halt_does_not_move_it(journal: SqlJournal, toy: Toy) -> None:
     assert runner.run() is Ended.DONE
     (killed,) = journal.killed(ID)
     assert timedelta(hours=1) <= killed.at - stored < timedelta(hours=1, minutes=2)
+
+
+FOR_EVER = dict.fromkeys(
+    ("drain_seconds", "blocked_seconds", "surge_seconds", "ready_seconds", "patience_seconds"), 3_000_000 * 86400.0
+)
+
+
+@pytest.mark.parametrize("many", [1, 1e290])
+def test_a_plan_with_longer_deadlines_than_the_calendar_has_room_for(
+    journal: SqlJournal, toy: Toy, many: float
+) -> None:
+    """A rollout that an earlier version planned so comes to its end."""
+    lengths: dict[str, Any] = {name: seconds * many for name, seconds in FOR_EVER.items()}
+    assert begin(journal, toy, **lengths).run() is Ended.DONE
+    deadline = journal.load(ID).drain_deadline
+    assert deadline is not None
+    assert deadline > NOW + timedelta(days=90 * 365)
+
+
+@pytest.mark.parametrize("many", [1, 1e290])
+def test_what_is_told_of_one_node_under_such_a_plan(many: float) -> None:
+    """No moment that a decision works out is beyond the calendar, also of a node that never joined or a storm."""
+    lengths: dict[str, Any] = {name: seconds * many for name, seconds in FOR_EVER.items()}
+    never = Steady(within=1e300, seconds=1e300)
+    journal = record(**lengths, steady=never, drain_deadline=NOW + duration(lengths["drain_seconds"]))
+    world = seen(surged())
+    steadiness = Steadiness().after(world, journal, at(-9), blind=False).after(world, journal, NOW, blind=False)
+    assert unsteady(steadiness, journal, at(9))
+    assert not looked(Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED).out_of_time
+    assert decide(looked(Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED)).waits_for
