@@ -25,6 +25,17 @@ def same_cluster(plan: Plan, config: Config, whose: str, command: str) -> None:
         )
 
 
+def other_groups(plan: Plan, config: Config, rollout_id: str) -> str:
+    """Return what to tell where the configuration names other groups than the plan, which counts; "" for the same."""
+    works, named = [group.name for group in plan.groups], config.groups
+    if set(works) == set(named):
+        return ""
+    return (
+        f"rollout {rollout_id} works the groups {', '.join(works)}, as it began; the configuration's, "
+        f"{', '.join(named)}, count for the next one"
+    )
+
+
 def same_identity(plan: Plan, here: ClusterId, rollout_id: str) -> None:
     """Raise `UserError` where credentials and kubeconfig lead to another cluster than the plan's."""
     if plan.cluster_id is None:

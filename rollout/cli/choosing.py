@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rollout.commands import resume, rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.machine import terminal
 from rollout.ports import Summary
@@ -51,19 +52,24 @@ def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
     if asked.key is None and (set(active.groups), active.ami) == (set(asked.groups), asked.ami):
         return active
     raise UserError(
-        f"rollout {active.id} of {active.ami} is unfinished on cluster {active.cluster} ({active.phase.value})",
-        hint=f"rollout resume {active.id}",
+        f"rollout {active.id} of {active.ami} is unfinished on cluster {active.cluster}, "
+        f"groups {', '.join(active.groups)} ({active.phase.value})",
+        hint=resume(active.id),
         exit_code=ANOTHER_ACTIVE,
     )
 
 
 def _same_or_refuse(asked: Asked, found: Summary) -> None:
-    if not asked.same_cluster(found) or found.ami != asked.ami:
-        raise UserError(
-            f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, '
-            f"not {asked.ami} on {asked.cluster}",
-            hint="use another --key for another rollout",
-        )
+    if asked.same_cluster(found) and (found.ami, set(found.groups)) == (asked.ami, set(asked.groups)):
+        return
+    another = f"{rollout('start', '--ami', asked.ami)} --key ANOTHER"
+    if not terminal(found.phase):
+        another = f"go on with it: {resume(found.id)}; when it is done: {another}"
+    raise UserError(
+        f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, groups '
+        f"{', '.join(found.groups)}; not {asked.ami} on {asked.cluster}, groups {', '.join(asked.groups)}",
+        hint=another,
+    )
 
 
 def to_resume(wanted: str | None, known: Sequence[Summary]) -> Summary:

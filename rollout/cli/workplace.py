@@ -160,10 +160,14 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
     """
     screen.say(found.id)
     if terminal(found.phase):
-        screen.say(f"rollout {found.id} is done already: {found.ami} on {found.cluster}")
+        screen.say(
+            f"rollout {found.id} is done already: {found.ami} on {found.cluster}, groups {', '.join(found.groups)}"
+        )
         raise typer.Exit
     plan = journal.load(found.id).plan
     belonging.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")
+    if note := belonging.other_groups(plan, config, found.id):
+        screen.say(note, err=True)
     with opened(config, journal, under_way=True) as place:
         belonging.same_identity(plan, place.cluster_id, found.id)
         belonging.adoptable(place, plan, found.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -45,6 +46,9 @@ def test_start_goes_on_with_what_it_began(asked: Asked, known: list[Summary], fo
     [
         (replace(ASKED, key="build-1", ami="ami-2"), 2, "r1"),
         (replace(ASKED, key="build-1", cluster="test"), 2, "r1"),
+        (replace(ASKED, key="build-1", groups=("a",)), 2, "groups a, b; not ami-1 on prod, groups a"),
+        (replace(ASKED, key="build-1", groups=("a", "b", "c")), 2, "groups a, b; not ami-1 on prod, groups a, b, c"),
+        (replace(ASKED, groups=("c",)), 76, "groups a, b"),
         (replace(ASKED, ami="ami-2"), 76, "r1"),
         (replace(ASKED, groups=("a",)), 76, "r1"),
         (replace(ASKED, key="build-2"), 76, "r1"),
@@ -96,3 +100,20 @@ def test_resume_does_not_guess(wanted: str | None, known: list[Summary], said: s
 def test_what_is_shown_is_at_work_or_newest(wanted: str | None, known: list[Summary], found: str) -> None:
     """Without an id the newest unfinished rollout is shown, else the newest of all."""
     assert choosing.to_show(wanted, known).id == found
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [
+        (DONE, "rollout start --ami ami-1 --key ANOTHER"),
+        (ACTIVE, "go on with it: rollout resume r1; when it is done: rollout start --ami ami-1 --key ANOTHER"),
+    ],
+)
+@pytest.mark.parametrize("find", [choosing.to_start, choosing.of_key])
+def test_a_key_says_nothing_of_groups_that_were_never_touched(
+    find: Callable[[Asked, list[Summary]], Summary | None], known: Summary, hint: str
+) -> None:
+    """The same key with other groups is no rollout that is done already, nor one to go on with."""
+    with pytest.raises(UserError) as refusal:
+        find(replace(ASKED, key=known.key, groups=("c",)), [known])
+    assert (refusal.value.exit_code, refusal.value.hint) == (2, hint)
