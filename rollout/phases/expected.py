@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.commands import quoted
+from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
 from rollout.machine import Phase
 from rollout.phases import marking
 from rollout.phases.autoscaler_off import stop_autoscaler
-from rollout.phases.look import launches, old_nodes, once_more, surged, taint, working
-from rollout.plan import NodeGroup
+from rollout.phases.look import (
+    launches,
+    old_nodes,
+    once_more,
+    put_back,
+    refer_back,
+    surged,
+    taint,
+    then_resume,
+    working,
+)
+from rollout.plan import NodeGroup, Sizes
 from rollout.record import Record, Written
 from rollout.seen import GroupSeen, Seen
 
@@ -92,32 +102,34 @@ def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
 
 
 def _hint(seen: Seen, record: Record) -> str:
-    commands = "; ".join(command for group in record.plan.groups for command in _commands(seen, record, group))
-    return f"put it back{f' ({commands})' if commands else ''}, then: rollout resume {record.id}"
+    commands = (command for group in record.plan.groups for command in _commands(seen, record, group))
+    return then_resume("put it back", commands, record)
 
 
 def _commands(seen: Seen, record: Record, group: NodeGroup) -> Iterator[str]:
-    """Yield what to type, where that is one command and hurts nobody.
-
-    A policy is more than a command, and to lower desired lets AWS choose whom to end once protection is off.
-    """
-    current, wanted = seen.group(group.name), record.plan.pinned(group)
-    name = quoted(group.name)
-    update = f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {name}"
-    if current.uses != wanted and len(wanted) == 1 and not wanted[0].slot:
-        yield f"{update} --launch-template LaunchTemplateId={wanted[0].template_id},Version={wanted[0].reference}"
+    """Yield what to type, where that is one command and hurts nobody."""
+    current = seen.group(group.name)
+    yield refer_back(group.name, current.uses, record.plan.pinned(group))
     if record.phase not in _SURGED or group not in working(record):
         return
     if resumed := _resumed(record, current):
-        named = " ".join(resumed)
-        yield (f"aws autoscaling suspend-processes --auto-scaling-group-name {name} --scaling-processes {named}")
-    if current.sizes.desired < (number := desired(record, group)):
-        room = f" --max-size {number}" if current.sizes.maximum < number else ""
-        yield f"{update} --desired-capacity {number}{room}"
+        processes = ("--scaling-processes", *resumed)
+        yield aws("autoscaling", "suspend-processes", "--auto-scaling-group-name", group.name, *processes)
+    yield put_back(group.name, current.sizes, _wanted(record, group, current.sizes))
 
 
 def _resumed(record: Record, current: GroupSeen) -> list[str]:
     return sorted(set(record.plan.settings.processes) - current.suspended)
+
+
+def _wanted(record: Record, group: NodeGroup, current: Sizes) -> Sizes:
+    """Return the sizes that our settled effects left; what one that is under way explains is no drift."""
+    number, minimum = desired(record, group), _minimum(record, group)
+    return Sizes(
+        current.minimum if current.minimum in _minimums(record, group) else minimum,
+        current.desired if _may_be_desired(record, group, current.desired) else number,
+        number,
+    )
 
 
 def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[str]:
@@ -144,9 +156,13 @@ def _may_be_desired(record: Record, group: NodeGroup, number: int) -> bool:
     return lowest <= number <= highest
 
 
-def _minimums(record: Record, group: NodeGroup) -> set[int]:
+def _minimum(record: Record, group: NodeGroup) -> int:
     wrote = record.written.get(group.name, Written()).minimum
-    minimums = {record.plan.baseline(group.name).sizes.minimum if wrote is None else wrote}
+    return record.plan.baseline(group.name).sizes.minimum if wrote is None else wrote
+
+
+def _minimums(record: Record, group: NodeGroup) -> set[int]:
+    minimums = {_minimum(record, group)}
     for effect in _under_way(record, group):
         if isinstance(effect, Resize):
             minimums |= {effect.before.minimum, effect.sizes.minimum}

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import CreateVersion, SetReference
-from rollout.phases.look import launches, look, old_rows
+from rollout.phases.look import launches, look, old_rows, refer_back, then_resume
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -111,7 +111,7 @@ def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReferen
     if current != found:
         return Halt(
             f"drift: {group.name} launched {launches(found)} when the rollout began, now {launches(current)}",
-            f"give it {launches(found)} back, then: rollout resume {record.id}",
+            then_resume(f"give it {launches(found)} back", [refer_back(group.name, current, found)], record),
         )
     return SetReference(group=group.name, before=current, uses=wanted, occasion=f"pin.{record.round}")
 

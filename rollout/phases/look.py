@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from rollout.commands import quoted, resume
 from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.errors import Refused
@@ -94,6 +95,39 @@ def surged(record: Record, group: NodeGroup) -> Sizes:
 def raised(sizes: Sizes, desired: int) -> Sizes:
     """Return the sizes with this desired capacity, and as much MaxSize as it needs."""
     return replace(sizes, desired=desired, maximum=max(sizes.maximum, desired))
+
+
+def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
+    """Return the command that gives a group the sizes that differ, and no other, "" for none.
+
+    Desired is only raised: to lower it lets AWS choose whom to end once protection is off. So is MaxSize: room hurts
+    nobody.
+    """
+    differing = [("--min-size", wanted.minimum)] if current.minimum != wanted.minimum else []
+    if current.desired < wanted.desired:
+        differing.append(("--desired-capacity", wanted.desired))
+    if current.maximum < wanted.maximum:
+        differing.append(("--max-size", wanted.maximum))
+    return update(group, *(f"{name} {number}" for name, number in differing)) if differing else ""
+
+
+def refer_back(group: str, current: tuple[TemplateUse, ...], wanted: tuple[TemplateUse, ...]) -> str:
+    """Return the command that gives a group its template, "" for none; a policy is more than a command."""
+    if current == wanted or len(wanted) != 1 or wanted[0].slot:
+        return ""
+    reference = quoted(f"LaunchTemplateId={wanted[0].template_id},Version={wanted[0].reference}")
+    return update(group, f"--launch-template {reference}")
+
+
+def update(group: str, *options: str) -> str:
+    """Return the command that updates a group."""
+    return " ".join((f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {quoted(group)}", *options))
+
+
+def then_resume(what: str, commands: Iterable[str], record: Record) -> str:
+    """Return a hint: what to do, what to type for it where that can be said, and to go on."""
+    typed = "; ".join(command for command in commands if command)
+    return f"{what}{f' ({typed})' if typed else ''}, then: {resume(record.id)}"
 
 
 def launches(uses: Iterable[TemplateUse]) -> str:

@@ -13,10 +13,10 @@ from datetime import datetime
 
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
-from rollout.phases.look import look, protect, surged, wait, working
+from rollout.phases.look import look, protect, put_back, surged, then_resume, wait, working
 from rollout.plan import NodeGroup, Sizes
 from rollout.ports import Cluster, Fleet
-from rollout.record import Record
+from rollout.record import Record, Written
 from rollout.seen import GroupSeen, Seen
 
 
@@ -90,12 +90,25 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
         return None
     baseline = record.plan.baseline(group.name).sizes
     if current.sizes not in {_with_room(baseline, current), wanted}:
-        return Halt(
-            f"drift: the sizes of {group.name} were {baseline} at the start and are {current.sizes} now",
-            f"put them back, then: rollout resume {record.id}",
-        )
+        return _drift(record, group, current.sizes)
     occasion = f"surge.{record.round}"
     return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=True, occasion=occasion)
+
+
+def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:
+    """Name the sizes that are neither as they were nor as we wrote them, and no other."""
+    baseline, ours = record.plan.baseline(group.name).sizes, surged(record, group)
+    wrote = record.written.get(group.name, Written()).desired is not None
+    wanted = ours if wrote else baseline
+    if not wrote and current.desired == ours.desired:  # a request of ours that is under way, or somebody else's hand
+        wanted = replace(wanted, desired=ours.desired)
+    told = [f"MinSize of {group.name} is {current.minimum}, not {wanted.minimum}"] * (current.minimum != wanted.minimum)
+    if current.desired != wanted.desired:
+        told.append(f"DesiredCapacity of {group.name} is {current.desired}, not {wanted.desired}")
+    if current.maximum < wanted.maximum:
+        told.append(f"MaxSize of {group.name} is {current.maximum}, not {wanted.maximum}")
+    command = put_back(group.name, current, wanted)
+    return Halt(f"drift: {'; '.join(told)}", then_resume("put it back", [command], record))
 
 
 def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:

@@ -116,7 +116,9 @@ def test_done_is_said_and_nothing_is_asked(tmp_path: Path) -> None:
     (tmp_path / "rollout.yaml").write_text(text)
     ended = rollout("start", "--ami", "ami-0000000b", "--key", "build-7", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"{samples.ID}\nrollout {samples.ID} is done already: ami-0000000b on eks-demo, groups workers\n"
+    assert (
+        ended.out == f"{samples.ID}\nrollout {samples.ID} is done already: ami-0000000b on eks-demo, groups workers\n"
+    )
     assert rollout("resume", samples.ID, cwd=tmp_path).code == 0
     (tmp_path / "rollout.yaml").write_text(text.replace("[workers]", "[batch]"))
     other = rollout("start", "--ami", "ami-0000000b", "--key", "build-7", cwd=tmp_path)

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rollout.decision import Act, Advance
+from rollout.decision import Act, Advance, Halt
 from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode
 from rollout.machine import Phase, Stage
 from rollout.phases import PHASES, deadline, protect, ready, surge, taint
 from rollout.plan import Sizes, Surge
-from rollout.record import Record
+from rollout.record import Record, Written
 from rollout.seen import Seen, Taint
 from tests.core.build import (
     BASE,
@@ -142,15 +142,16 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
         case("all there, but a process was resumed", acts("suspend:g:0"),
              seen(surged(suspended=frozenset(PROCESSES[1:]))), SURGING),
         case("more than asked for is enough", advances(), seen(surged(*surged().instances, new("n3"))), SURGING),
-        case("drift: somebody else changed the sizes", halts("drift: the sizes of g were"),
+        case("drift: somebody else changed the sizes", halts("drift: DesiredCapacity of g is 3, not 2"),
              seen(replace(PREPARED, sizes=Sizes(1, 3, 3))), SURGING),
         case("a MaxSize that somebody raised before the surge stays", acts("resize:g:surge.0"),
              seen(replace(PREPARED, sizes=Sizes(1, 2, 9))), SURGING),
         case("a MaxSize that somebody raised since stays", advances(), seen(surged(sizes=Sizes(1, 4, 9))), SURGING),
-        case("a MaxSize that somebody lowered is drift", halts("drift: the sizes of g were MinSize 1"),
+        case("a MaxSize that somebody lowered is drift", halts("drift: MaxSize of g is 2, not 3"),
              seen(replace(PREPARED, sizes=Sizes(1, 2, 2))), SURGING),
         case("drift after the surge", halts("drift"), seen(surged(*COMING, sizes=Sizes(1, 3, 4))), SURGING),
-        case("drift of one group: nothing is sent for the other", halts("drift: the sizes of h"),
+        case("drift of one group: nothing is sent for the other",
+             halts("drift: MinSize of h is 0, not 1; DesiredCapacity of h is 0, not 2"),
              seen(pinned(old("o1"), suspended=QUIET),
                   pinned(old("p1"), name="h", suspended=QUIET, sizes=Sizes(0, 0, 0))), BOTH),
         case("two groups: one is ahead", acts("resize:h:surge.0"),
@@ -162,6 +163,35 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
 def test_surge(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
     """Prepare, write the sizes once, wait for the instances until the deadline."""
     check(surge, world, journal, now, expected)
+
+
+UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
+WROTE = replace(SURGING, written={"g": Written(desired=4)})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "journal", "told", "typed"),
+    [
+        pytest.param(Sizes(2, 4, 4), WROTE, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1", id="MinSize after"),
+        pytest.param(Sizes(2, 4, 4), SURGING, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1",
+                     id="ours is under way"),
+        pytest.param(Sizes(2, 2, 3), SURGING, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1",
+                     id="MinSize before"),
+        pytest.param(Sizes(1, 3, 4), WROTE, "DesiredCapacity of g is 3, not 4", f"{UPDATE} --desired-capacity 4",
+                     id="lowered after"),
+        pytest.param(Sizes(0, 2, 3), WROTE, "MinSize of g is 0, not 1; DesiredCapacity of g is 2, not 4; "
+                     "MaxSize of g is 3, not 4", f"{UPDATE} --min-size 1 --desired-capacity 4 --max-size 4", id="all"),
+        pytest.param(Sizes(1, 5, 9), WROTE, "DesiredCapacity of g is 5, not 4", "", id="to lower it is not harmless"),
+        pytest.param(Sizes(1, 2, 2), SURGING, "MaxSize of g is 2, not 3", f"{UPDATE} --max-size 3",
+                     id="MaxSize before"),
+    ],
+)  # fmt: skip
+def test_drift_names_what_is_foreign_alone(sizes: Sizes, journal: Record, told: str, typed: str) -> None:
+    """What we wrote is never to be undone: the hint changes the field that somebody else changed, and no other."""
+    halt = surge.decide(seen(replace(PREPARED, sizes=sizes, protect_new=True)), journal, NOW)
+    assert isinstance(halt, Halt)
+    assert halt.why == f"drift: {told}"
+    assert halt.hint == f"put it back{f' ({typed})' if typed else ''}, then: rollout resume {ID}"
 
 
 def test_only_groups_that_lack_instances_are_named() -> None:
