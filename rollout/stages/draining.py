@@ -16,6 +16,7 @@ from datetime import timedelta
 from rollout.commands import WEBHOOKS, kubectl
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
+from rollout.plan import duration
 from rollout.record import EffectState
 from rollout.seen import PodSeen
 from rollout.stages import stuck
@@ -107,7 +108,7 @@ def _in_vain(view: View, effect: Effect) -> bool:
         return False
     if isinstance(effect, Evict) and row.state == "blocked":
         return False
-    over = deadline + timedelta(seconds=view.record.plan.settings.blocked_seconds)
+    over = deadline + duration(view.record.plan.settings.blocked_seconds)
     return row.in_vain(over, stuck.BLOCKED_AFTER)
 
 

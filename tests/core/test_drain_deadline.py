@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rollout
 from rollout.journal import SqlJournal
 from rollout.machine import Stage
 from rollout.plan import Steady, duration
@@ -81,3 +84,11 @@ def test_what_is_told_of_one_node_under_such_a_plan(many: float) -> None:
     assert unsteady(steadiness, journal, at(9))
     assert not looked(Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED).out_of_time
     assert decide(looked(Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED)).waits_for
+
+
+def test_every_length_of_a_plan_goes_through_the_clamp() -> None:
+    """No module makes a length of time of a setting by itself."""
+    made = re.compile(r"timedelta\(seconds=[^)]*(settings|steady)\.")
+    assert [
+        path.name for path in Path(rollout.__file__).parent.rglob("*.py") if made.search(path.read_text("utf-8"))
+    ] == []
