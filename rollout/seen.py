@@ -257,7 +257,8 @@ class PodSeen:
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
-    `ready`: its condition Ready is true. `restarts`: its restartPolicy; what is not Always runs to its end.
+    `ready`: its condition Ready is true; `turned`: since when it has been so, or not; None if it does not say.
+    `restarts`: its restartPolicy; what is not Always runs to its end.
     `nominated`: the node for which the scheduler has chosen it, before it is bound; "" if none.
     """
 
@@ -275,6 +276,7 @@ class PodSeen:
     created: datetime | None = None
     finalizers: tuple[str, ...] = ()
     ready: bool = True
+    turned: datetime | None = None
     restarts: str = "Always"
     nominated: str = ""
 

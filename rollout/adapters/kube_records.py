@@ -129,6 +129,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     """Return a pod."""
     metadata = raw["metadata"]
     annotations = texts(metadata.get("annotations"))
+    ready = _condition(raw, "Ready")
     return PodSeen(
         namespace=text(metadata["namespace"]),
         name=text(metadata["name"]),
@@ -143,7 +144,8 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         tolerations=_tolerations(objects(raw["spec"].get("tolerations"))),
         created=_moment(metadata.get("creationTimestamp")),
         finalizers=tuple(text(one) for one in metadata.get("finalizers") or ()),
-        ready=_condition(raw, "Ready").get("status") == "True",
+        ready=ready.get("status") == "True",
+        turned=_moment(ready.get("lastTransitionTime")),
         restarts=text(raw["spec"].get("restartPolicy") or "Always"),
         nominated=text(name) if (name := (raw.get("status") or {}).get("nominatedNodeName")) else "",
     )

@@ -6,8 +6,9 @@ smaller than the group, new instances are launched as old ones go: desired is on
 one terminate at a time.
 
 Replicas of a service without a disruption budget leave one at a time, on whatever nodes and in whatever groups they
-are: the next when the one before is Ready elsewhere, after five minutes at most. Where a budget selects a pod it alone
-decides; after an outage budgets must agree with our own list of pods first.
+are: the next when the one before is Ready elsewhere, after five minutes at most; the last Ready one stays up to the
+drain deadline while another is on its way. Where a budget selects a pod it alone decides; after an outage budgets must
+agree with our own list of pods first.
 """
 
 from __future__ import annotations
@@ -64,9 +65,10 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     around = Surroundings.of(seen, record, now)
     asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
     raises = top_ups(seen, record)
-    turns = Turns.taken(record, {row.instance_id for row, (_, step) in asked if step.stuck})
-    turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
     replicas = Replicas(seen, record, now)
+    stuck = {row.instance_id for row, answer in asked if answer[1].stuck or replicas.keeps(*answer)}
+    turns = Turns.taken(record, stuck)
+    turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
     granted = ((row, answer[0], turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end))
     answers = [(row, replicas.grant(observed, step)) for row, observed, step in granted]
     moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)

@@ -1,9 +1,13 @@
-"""Replicas of one service without a disruption budget leave one at a time, across nodes and groups.
+"""Replicas of one service leave one at a time, across nodes and groups: a Job's pods and work that ends are none.
 
-Where a budget selects a pod, it alone decides. The next replica leaves when as many are Ready as before the one that
-left before it, which is not among them; after five minutes it leaves all the same. What was unready before is not
-waited for. It goes by the journal, so a process that begins knows who has just left; where budgets may not be read,
-every service counts as one without.
+Where a budget selects a pod, it alone decides upon its eviction; what is deleted past one waits for its turn too.
+
+The next replica leaves when as many are Ready as before the one that left before it, which is not among them; after
+five minutes it leaves all the same. A Ready one waits as long for another that has just turned not Ready. But the last
+Ready one stays up to the drain deadline while another is on its way. What was unready for longer is not waited for.
+
+It goes by the journal, so a process that begins knows who has just left; where budgets may not be read, every service
+counts as one without.
 """
 
 from __future__ import annotations
@@ -18,12 +22,11 @@ from rollout.decision import Step
 from rollout.effects import DeletePod, Effect, Evict
 from rollout.record import Left, Record
 from rollout.seen import PodSeen, Seen
+from rollout.stages.pods import is_work
 from rollout.stages.view import View
 
 #: Seconds for which the successor of a replica is waited for.
 REPLACED_WITHIN = 300.0
-#: Kinds of controllers, of whatever API group, that keep a number of like pods.
-_REPLICATED = {"ReplicaSet", "ReplicationController", "StatefulSet"}
 #: How a Deployment's label on its pods ends, whose value ends its ReplicaSet's name; Argo's Rollouts have a like one.
 _HASH = "pod-template-hash"
 
@@ -68,9 +71,9 @@ class Replicas:
         effects: list[Effect] = []
         waits: list[str] = []
         for effect, pod in asked:
-            if pod is None or not isinstance(effect, Evict | DeletePod):
+            if view is None or pod is None or not isinstance(effect, Evict | DeletePod):
                 effects.append(effect)
-            elif why := self._awaited(pod):
+            elif why := self._held(effect, pod, view):
                 waits.append(f"{pod.label} {why}")
             else:
                 effects.append(self._leaves(effect, pod))
@@ -86,10 +89,59 @@ class Replicas:
         later = row is not None and (row.under_way or row.retry_at is None or self.now < row.retry_at)
         return None if later or pod is None or pod.deleting else pod
 
+    def keeps(self, view: View | None, step: Step) -> bool:
+        """Tell whether nothing leaves a node for long, for each is the last Ready replica: it is in nobody's way."""
+        if view is None or self.now < view.row.since + timedelta(seconds=REPLACED_WITHIN):
+            return False
+        pods = {pod.uid: pod for pod in view.leaving}
+        asked = [(effect, self._asked(effect, pods)) for effect in step.effects]
+        return bool(asked) and all(
+            isinstance(effect, Evict | DeletePod) and pod and self._is_last(pod) and self._held(effect, pod, view)
+            for effect, pod in asked
+        )
+
+    def _held(self, effect: Evict | DeletePod, pod: PodSeen, view: View) -> str:
+        """Say for which other replica this pod waits, "" where it may leave."""
+        if self._alone_decides(effect, pod):
+            return ""
+        return self._awaited(pod) or self._beside(pod, view)
+
+    def _alone_decides(self, effect: Effect, pod: PodSeen) -> bool:
+        """Tell whether others of its service do not count: it has none, or a budget says who may go."""
+        budget = isinstance(effect, Evict) and self._has_a_budget(pod)
+        return pod.owner is None or is_work(pod) or budget
+
+    def _beside(self, pod: PodSeen, view: View) -> str:
+        """Say which other replica is on its way while a Ready one would leave."""
+        deadline = self.record.drain_deadline
+        if not pod.ready or (deadline is not None and self.now >= deadline):
+            return ""
+        others = [one for one in self._unready.get(service(pod), ()) if one.uid != pod.uid]
+        if self._is_last(pod):
+            coming = [one for one in others if self._lately(one) or self._since_drain(one)]
+            return f"is the last Ready one while {coming[0].name} is not, until the drain deadline" if coming else ""
+        until = view.row.since + timedelta(seconds=REPLACED_WITHIN)
+        gone = {one.effect.uid for one in self._left_of(service(pod))}
+        turned = [one for one in others if self._lately(one) and one.uid not in gone]
+        if not turned or self.now >= until:
+            return ""
+        return f"waits for {turned[0].name} to be Ready, until {until:%H:%M:%S} UTC at most"
+
+    def _is_last(self, pod: PodSeen) -> bool:
+        return self._ready_of(service(pod)) <= {pod.uid}
+
+    def _lately(self, one: PodSeen) -> bool:
+        """Tell whether a pod has not been Ready for a short while; one that is deleted may be for its grace period."""
+        since = one.deleting or one.turned or one.created or self.now
+        return self.now < since + timedelta(seconds=REPLACED_WITHIN)
+
+    def _since_drain(self, one: PodSeen) -> bool:
+        """Tell whether a pod was made since we evict: our clock and theirs differ by less than five minutes."""
+        begun = self.record.since - timedelta(seconds=REPLACED_WITHIN)
+        return one.deleting is None and (one.created or self.now) >= begun
+
     def _awaited(self, pod: PodSeen) -> str:
         """Say which successor this pod waits for, "" where it may leave."""
-        if pod.owner is None or pod.owner.kind not in _REPLICATED or self._has_a_budget(pod):
-            return ""
         there = self._ready_of(service(pod))
         for one in self._left_of(service(pod)):
             until = one.at + timedelta(seconds=REPLACED_WITHIN)
@@ -115,6 +167,15 @@ class Replicas:
 
     def _has_a_budget(self, pod: PodSeen) -> bool:
         return any(budget.selects(pod.namespace, pod.labels) for budget in self.seen.budgets or ())
+
+    @cached_property
+    def _unready(self) -> dict[str, list[PodSeen]]:
+        """By service, the pods that are not Ready, or about not to be."""
+        found: defaultdict[str, list[PodSeen]] = defaultdict(list)
+        for pod in self.seen.pods:
+            if pod.owner and not pod.finished and (pod.deleting or not pod.ready):
+                found[service(pod)].append(pod)
+        return found
 
     @cached_property
     def _ready(self) -> dict[str, set[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -58,6 +59,16 @@ def test_a_node_that_contradicts_itself(found: Any, claims: set[str], says: str)
 def test_a_pod_says_whether_it_runs_to_its_end(spec: dict[str, Any], restarts: str) -> None:
     """By its restartPolicy; Kubernetes fills in Always where nobody said anything."""
     assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).restarts == restarts
+
+
+def test_a_pod_says_since_when_it_has_been_ready_or_not() -> None:
+    """Where its condition says so; one that has no such condition yet is not Ready."""
+    moment = {"type": "Ready", "status": "False", "lastTransitionTime": "2025-06-01T12:00:00Z"}
+    metadata = {"namespace": "ns", "name": "p", "uid": "u"}
+    there = pod({"metadata": metadata, "spec": {}, "status": {"conditions": [moment]}})
+    assert (there.ready, there.turned) == (False, datetime(2025, 6, 1, 12, tzinfo=UTC))
+    bare = pod({"metadata": metadata, "spec": {}})
+    assert (bare.ready, bare.turned) == (False, None)
 
 
 @pytest.mark.parametrize(("status", "nominated"), [({}, ""), ({"nominatedNodeName": "o1"}, "o1")])

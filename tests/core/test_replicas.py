@@ -74,7 +74,7 @@ def waits(decision: Decision) -> str:
 ONE_ON_EACH = (web("w1"), web("w2", "o2"), web("w3", "n1"))
 
 
-@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "ReplicationController"])
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "ReplicationController", "CloneSet"])
 def test_replicas_leave_one_at_a_time_across_nodes(kind: str) -> None:
     """At one tick one leaves; its effect says how many were Ready before, itself among them."""
     decision = drained(*(replace(one, owner=owned(kind, "web")) for one in ONE_ON_EACH), bare("b", on="o2"))
@@ -98,16 +98,16 @@ def test_replicas_leave_one_at_a_time_across_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "who"),
+    "changes",
     [
-        pytest.param(None, "bare", id="pods without a controller"),
-        pytest.param("Runner", "of their own", id="controllers of which nothing is known"),
+        pytest.param({"owner": None}, id="pods without a controller"),
+        pytest.param({"owner": Owner("v1", "Pod", "driver", "u")}, id="whose controller is a pod"),
+        pytest.param({"owner": owned("Runner"), "restarts": "Never"}, id="that run to their end"),
     ],
 )
-def test_only_replicas_wait_for_each_other(kind: str | None, who: str) -> None:
+def test_only_replicas_wait_for_each_other(changes: dict[str, Any]) -> None:
     """Others have no successor that could be waited for."""
-    owner = owned(kind, who) if kind else None
-    assert evicted(drained(*(replace(one, owner=owner) for one in ONE_ON_EACH))) == ["w1", "w2"]
+    assert evicted(drained(*(replace(one, **changes) for one in ONE_ON_EACH))) == ["w1", "w2"]
 
 
 #: What was Ready before w0 left: three, and so many are Ready beside it now.
@@ -137,6 +137,82 @@ def test_the_next_leaves_when_the_one_before_is_ready_elsewhere(
     assert evicted(decision) == leaves
     if not leaves:
         assert "waits for the successor of w" in waits(decision)
+
+
+def other(**changes: Any) -> PodSeen:
+    """Another replica, which is not Ready."""
+    return web("w2", "n1", ready=False, **{"created": at(-9000), **changes})
+
+
+@pytest.mark.parametrize(
+    ("beside", "now", "leaves"),
+    [
+        pytest.param(other(turned=at(-100)), at(100), [], id="it has just turned"),
+        pytest.param(other(turned=at(-200)), at(100), ["w1"], id="it was so for five minutes"),
+        pytest.param(other(turned=at(250)), at(300), ["w1"], id="one that turns again and again is not waited for"),
+        pytest.param(other(created=at(9)), at(100), [], id="it is new"),
+        pytest.param(other(deleting=at(-100)), at(100), [], id="somebody else ends it"),
+        pytest.param(other(deleting=at(-200)), at(100), ["w1"], id="and it does not end"),
+        pytest.param(other(turned=at(90), phase="Failed"), at(100), ["w1"], id="it has failed"),
+        pytest.param(other(turned=at(90), owner=owned("ReplicaSet", "db")), at(100), ["w1"], id="another service's"),
+        pytest.param(other(turned=at(90)), at(7200), ["w1"], id="the deadline has passed"),
+    ],
+)
+def test_a_ready_replica_waits_for_one_that_turned_not_ready(beside: PodSeen, now: datetime, leaves: list[str]) -> None:
+    """It is about to be Ready again, or replaced; for a controller that was unready before nobody waits."""
+    decision = drained(web("w1"), beside, web("w3", "n2"), now=now)
+    assert evicted(decision) == leaves
+    assert leaves or "waits for w2 to be Ready, until 12:05:00 UTC at most" in waits(decision)
+
+
+def test_one_that_is_not_ready_waits_for_nobody_and_is_waited_for_once() -> None:
+    """It is no loss; and the one that we took is waited for by its successor alone."""
+    assert evicted(drained(web("w1", ready=False), other(turned=NOW), web("w3", "n2"), now=at(9))) == ["w1"]
+    taken: dict[str, Any] = {"left": (left("w2", ready=2),)}
+    assert evicted(drained(web("w1"), other(deleting=at(30)), web("w3", "n2"), now=at(9), **taken)) == ["w1"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "now", "leaves"),
+    [
+        pytest.param(other(created=at(1), turned=at(2)), at(1000), [], id="a successor is Pending for long"),
+        pytest.param(other(created=at(1)), at(7199), [], id="up to the deadline"),
+        pytest.param(other(created=at(1)), at(7200), ["w1"], id="and not longer"),
+        pytest.param(other(turned=at(900)), at(1000), [], id="it has just turned, once more"),
+        pytest.param(other(turned=at(-900)), at(1000), ["w1"], id="it was so before"),
+        pytest.param(other(deleting=at(900)), at(1000), [], id="its successor comes when it is gone"),
+        pytest.param(other(created=at(1), phase="Failed"), at(1000), ["w1"], id="it has failed"),
+    ],
+)
+def test_the_last_ready_replica_stays_while_another_is_on_its_way(
+    beside: PodSeen, now: datetime, leaves: list[str]
+) -> None:
+    """Five minutes are no reason to take a service down; the drain deadline is the end of that."""
+    decision = drained(web("w1"), beside, now=now, left=(left(),))
+    assert evicted(decision) == leaves
+    assert leaves or "is the last Ready one while w2 is not, until the drain deadline" in waits(decision)
+
+
+@pytest.mark.parametrize(("seconds", "moved"), [(299, []), (300, ["i-o2"])])
+def test_a_node_with_a_last_replica_is_in_nobodys_way(seconds: float, moved: list[str]) -> None:
+    """After five minutes the next of its group drains beside it."""
+    world = seen(
+        surged(), CORDONED[0], node("o2", "NoSchedule"), web("w1"), other(created=at(1)), bare(on="o2"), fresh=("o1",)
+    )
+    journal = record(nodes=(BOTH[0], row("i-o2")))
+    decision = drain.decide(world, journal, at(seconds))
+    assert [move.instance_id for move in getattr(decision, "moves", ())] == moved
+
+
+def test_past_a_budget_they_are_deleted_one_by_one_too() -> None:
+    """The API server does not count for us there."""
+    refused = tuple(
+        unsettled(Evict(namespace="ns", name=name, uid=f"uid-{name}", node=on, occasion="0"), "rejected", retry_at=NOW)
+        for name, on in (("w1", "o1"), ("w2", "o2"))
+    )
+    decision = drained(*ONE_ON_EACH, now=at(9000), budgets=(APP,), unsettled=refused, on_blocked="force")
+    assert isinstance(decision, Act)
+    assert [(effect.kind, effect.target) for effect in decision.effects] == [("delete-pod", "ns/w1/uid-w1")]
 
 
 def test_after_the_deadline_still_one_by_one() -> None:
