@@ -32,6 +32,7 @@ def simulator(
     It says how to reach it, and writes a kubeconfig and a configuration for this tool.
     """
     import asyncio
+    import os
     import tempfile
 
     from rollout.errors import UserError
@@ -44,6 +45,13 @@ def simulator(
     if scenario is None:
         raise UserError("no scenario is given", hint="name one with --scenario; rollout simulator --list shows them")
     place = directory or Path(tempfile.mkdtemp(prefix="rollout-simulator-"))
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"the folder {place} cannot be made: {error.strerror}"
+        raise UserError(problem, hint="name another with --directory") from error
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"you may not write into the folder {place}", hint="name another with --directory")
     try:
         asyncio.run(serve(scenario, place, _announce, pace, exit_with_stdin=exit_with_stdin))
     except ScenarioError as error:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rollout.simulator.fields import Count, Duration, DurationRange, Part, Range
 
 Unit = Literal["units", "vcpu", "memory-mib"]
+
+
+def _label(name: str) -> str:
+    """A group's name is a label of its nodes here, so it must be one that Kubernetes takes."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name):
+        msg = f"{name!r} is no label's value: letters, digits, dashes, dots and underscores, at most 63"
+        raise ValueError(msg)
+    return name
 
 
 class Image(Part):
@@ -100,7 +109,7 @@ class Group(Part):
     instances in Standby beside those desired. ``refreshing``: an instance refresh is under way.
     """
 
-    name: str
+    name: Annotated[str, AfterValidator(_label)]
     template: str
     version: str = "$Latest"
     mixed: Mixed | None = None

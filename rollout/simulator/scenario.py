@@ -265,9 +265,13 @@ def load(name_or_path: str | Path) -> Scenario:
     path = Path(name_or_path)
     if str(name_or_path) in names():
         return parse(_shipped_text(str(name_or_path)), str(name_or_path))
-    if not path.is_file():
-        raise ScenarioError(f"no scenario {str(name_or_path)!r}: neither a file nor one of {', '.join(names())}")
-    return parse(path.read_text("utf-8"), path.stem)
+    try:
+        if not path.is_file():
+            raise ScenarioError(f"no scenario {str(name_or_path)!r}: neither a file nor one of {', '.join(names())}")
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"scenario {path} cannot be read: {error}") from error
+    return parse(text, path.stem)
 
 
 def parse(text: str, name: str) -> Scenario:
@@ -282,7 +286,7 @@ def parse(text: str, name: str) -> Scenario:
 def _document(text: str, name: str) -> dict[str, Any]:
     try:
         document = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         raise ScenarioError(f"scenario {name}: {error}") from error
     if not isinstance(document, dict):
         raise ScenarioError(f"scenario {name}: line 1: a mapping is wanted; copy a shipped one of {', '.join(names())}")
