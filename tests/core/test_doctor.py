@@ -120,7 +120,7 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
              "g launches workers $Latest, not workers 2; g has AZRebalance, AlarmNotification resumed"),
         case("sizes before they are ours", seen(surged(old("o1"), old("o2"), sizes=Sizes(1, 3, 3)), *TAINTED),
              record(Phase.SURGE),
-             "the sizes of g were"),
+             "DesiredCapacity of g is 3, not 2"),
         case("gone, and listed", AS_LEFT, record(nodes=(row("i-o1", Stage.GONE), row("i-o2"))),
              "o1 is GONE by the journal, and g lists it"),
         case("another rollout's marker", replace(AS_LEFT, marker=MarkerSeen("r2", "x")), record(),
