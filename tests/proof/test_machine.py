@@ -46,8 +46,8 @@ GROUP_NAMES = ("workers", "batch")
 GROUPS = st.sampled_from(GROUP_NAMES)
 HALTED = 1
 
-_PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+) --desired-capacity (\d+)")
-_AT_THE_START = re.compile(r"the sizes of (\S+) were MinSize \d+, DesiredCapacity (\d+), MaxSize \d+ at the start")
+_PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+)(?: --min-size \d+)? --desired-capacity (\d+)")
+_NOT_OURS = re.compile(r"DesiredCapacity of (\S+) is \d+, not (\d+)")
 _GOING = "for an instance that was going already"
 _ERRORS: list[dict[str, Any]] = [
     {"error": {"status": 429, "code": "Throttling"}},
@@ -246,7 +246,7 @@ class Rollout(RuleBasedStateMachine):
     def _do_as_told(self, halted: Result) -> None:
         """Type what the halt says, where it says so: a person does."""
         told = halted.out.rpartition("everything stays protected")[2]
-        for group, number in [*_PUT_BACK.findall(told), *_AT_THE_START.findall(told)]:
+        for group, number in [*_PUT_BACK.findall(told), *_NOT_OURS.findall(told)]:
             fields = {"DesiredCapacity": int(number)}
             self._world.post("/world", {"do": "update_group", "group": group, "fields": fields})
         for group, which in product(GROUP_NAMES, range(2)) if "reboot-instances" in told else ():
