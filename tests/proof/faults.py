@@ -48,8 +48,10 @@ class RequestFault:
         return [{"match": {"service": name}, "stale": {"seconds": self.stale}, **when} for name in services]
 
 
-def _error(status: int, code: str, *, applied: bool = False) -> dict[str, Any]:
-    return {"error": {"status": status, "code": code, "applied": applied}}
+def _error(
+    status: int, code: str, *, applied: bool = False, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    return {"error": {"status": status, "code": code, "applied": applied, "headers": headers or {}}}
 
 
 def _alike(name: str, fault: Mapping[str, Any]) -> RequestFault:
@@ -60,6 +62,7 @@ def _stale(seconds: float) -> RequestFault:
     return RequestFault(f"reads {seconds:.0f} s old", {}, {}, frozenset({"", "Retry"}), seconds)
 
 
+_WENT_WRONG = frozenset({"Unknown", "Failed"})
 EXPIRED = RequestFault(
     "expired credentials",
     _error(403, "ExpiredToken"),
@@ -67,15 +70,18 @@ EXPIRED = RequestFault(
     frozenset({"Denied", "Retry"}),
 )
 FAULTS = (
-    RequestFault("throttled", _error(400, "Throttling"), _error(429, "TooManyRequests"), frozenset({"Retry"})),
     RequestFault(
-        "500, not applied", _error(500, "InternalFailure"), _error(500, "InternalError"), frozenset({"Unknown"})
+        "throttled",
+        _error(400, "Throttling"),
+        _error(429, "TooManyRequests", headers={"Retry-After": "1"}),  # without it, it is a no about the object
+        frozenset({"Retry"}),
     ),
+    RequestFault("500, not applied", _error(500, "InternalFailure"), _error(500, "InternalError"), _WENT_WRONG),
     RequestFault(
         "500, applied",
         _error(500, "InternalFailure", applied=True),
         _error(500, "InternalError", applied=True),
-        frozenset({"Unknown"}),
+        _WENT_WRONG,
     ),
     _alike("timeout, applied", {"hang": {"when": "after"}}),
     _alike("reset, applied", {"drop": {"when": "after"}}),
@@ -110,6 +116,8 @@ def disturbing(site: Site, reference: Reference, fault: RequestFault, *, crash: 
         # How a pod went, and where another began, is decided by when: after a fault that may be later.
         outcome.judge(world, result, reference, but=("pod/",))
         outcome.problems += _missed(world, fault, kinds)
+        if crash:  # each process waits for a steady cluster, and for what those before it may have sent
+            outcome.excuse(10, "more than 2400 s")
         _record(outcome, world, fault, crash=crash)
     return outcome
 
