@@ -16,7 +16,7 @@ TWICE := --numprocesses=$(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive proof-sample proof proof-all durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample proof-sample proof proof-all durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-21s%s\n", $$1, $$2 }'
@@ -81,6 +81,10 @@ pythons: $(STAMP) ## Set up and try the other Pythons from 3.11 on that are here
 
 exhaustive: $(STAMP) $(TOOLS) ## Bad luck in mid-run, plays of Jenkins and Kubernetes, following, stopping, a lost journal
 	$(BIN)/pytest -m exhaustive $(TWICE) $(PYTEST_ARGS)
+
+exhaustive-sample: $(STAMP) $(TOOLS) ## CI's part of it: a third, by a seed (SEED=COMMIT)
+	@echo "the sample of this seed, repeated on this code by: make exhaustive-sample SEED=$(SEED)"
+	$(BIN)/pytest -m exhaustive --sample $(SEED) $(TWICE) $(PYTEST_ARGS)
 
 proof-sample: $(STAMP) $(TOOLS) ## CI's part of the proof: all mutants, and of the rest a sample by a seed (SEED=COMMIT)
 	@echo "the sample of this seed, repeated on this code by: make proof-sample SEED=$(SEED)"

@@ -1,6 +1,7 @@
-"""Which tests of the proof a run takes: CI's sample by a seed, a shard, or those that have not passed on this code yet.
+"""Which of the long tests a run takes: CI's sample by a seed, a shard, or those that have not passed on this code yet.
 
-Hooks of pytest; tests/conftest.py makes them known. What is no part of the proof is left alone.
+Hooks of pytest; tests/conftest.py makes them known. What is neither exhaustive nor a part of the proof is left alone;
+of what is exhaustive only a sample is taken.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import pytest
 
 from tests.proof import results
 
+#: Of what is marked exhaustive a sample takes one test of so many.
+ONE_OF = 3
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the three ways to take a part."""
     group = parser.getgroup("proof", "the proof (make proof, make proof-sample)")
-    group.addoption("--sample", metavar="SEED", help="of each test marked proof(sample=N) take N cases, by this seed")
+    told = "of each test marked proof(sample=N) take N cases, of all marked exhaustive a third, by this seed"
+    group.addoption("--sample", metavar="SEED", help=told)
     group.addoption("--shard", metavar="K/N", type=shard, help="take the K-th of N parts")
     group.addoption("--go-on", action="store_true", help="leave out what has passed on this code already")
 
@@ -44,6 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         done = _done(config)
         taken = [item for item in taken if results.name(item.nodeid) not in done]
     left = {item.nodeid for item in items if _mark(item)} - {item.nodeid for item in taken}
+    if config.getoption("sample"):
+        left |= unsampled([item.nodeid for item in items if _exhaustive(item)], config.getoption("sample"))
     if left:
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left])
         items[:] = [item for item in items if item.nodeid not in left]
@@ -60,6 +67,16 @@ def sample(items: list[pytest.Item], seed: str) -> list[pytest.Item]:
         for one in random.Random(f"{seed} {test}").sample(sorted(ids), min(number, len(ids)) or len(ids))  # noqa: S311
     }
     return [item for item in items if item.nodeid in taken]
+
+
+def unsampled(names: list[str], seed: str) -> set[str]:
+    """Return those exhaustive tests that a sample by this seed leaves out."""
+    kept = random.Random(f"{seed} exhaustive").sample(sorted(names), -(-len(names) // ONE_OF))  # noqa: S311
+    return {*names} - {*kept}
+
+
+def _exhaustive(item: pytest.Item) -> bool:
+    return item.get_closest_marker("exhaustive") is not None
 
 
 def _test(item: pytest.Item) -> tuple[str, int]:
