@@ -133,10 +133,14 @@ def test_who_follows_can_be_stopped(place: Place) -> None:
 
 @BOTH
 def test_the_same_command_twice_at_once_is_one_rollout(place: Place) -> None:
-    """One begins and works it, the other, which came before that, follows: one id, and both end with 0."""
+    """One begins and works it, the other, which came before that, follows: one id, and both end with 0.
+
+    Who holds a lease on a server and stands still for as long as it lasts has lost it: 76, and the other begins.
+    """
     first, second = _at_once(place)
-    assert (first.code, second.code) == (0, 0), (first, second)
-    assert first.rollout_id == second.rollout_id
+    assert second.code == 0, second
+    assert first.code == 0 or (first.code == 76 and "was taken over by" in first.err), (first, second)
+    assert first.out == "" or first.rollout_id == second.rollout_id
     assert broken(place.world, place.url) == {}
 
 
