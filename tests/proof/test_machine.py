@@ -38,8 +38,8 @@ ALL_ITEMS, ALL_EXAMPLES = 40, 250
 #: Runs that a rollout may need when nobody meddles any more: a halt for each of those who did, and the last.
 TRIES = 8
 
-#: Simulated seconds within which it ends then: what it takes undisturbed at most, another lease's end, and late requests
-#: in DRAIN and in RESTORE; and what each run adds: the end of what the one before sent, and a minute of a steady cluster.
+#: Simulated seconds within which it ends then: what it takes undisturbed at most, another lease's end, and late
+#: requests in DRAIN and in RESTORE. What each run adds: the end of what the one before sent, and a steady minute.
 BOUND = 2400 + TTL_SECONDS + 2 * LATE_SECONDS
 EACH_RUN = LATE_SECONDS + 60
 
