@@ -6,11 +6,12 @@ All frozen; times are aware UTC datetimes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from rollout.effects import DeletePod, Effect, Evict
+from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
+from rollout.errors import Bug
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
 
@@ -85,6 +86,29 @@ class Written:
     protect_new: bool | None = None
     capacity_rebalance: bool | None = None
     suspended: frozenset[str] = frozenset()
+
+    def after(self, effect: Effect) -> Written:
+        """Return what is left once this effect is settled too. Raises `Bug` for one that changes no field of these."""
+        match effect:
+            case Suspend():
+                return replace(self, suspended=self.suspended | set(effect.processes))
+            case Resume():
+                return replace(self, suspended=self.suspended - set(effect.processes))
+            case SetCapacityRebalance():
+                return replace(self, capacity_rebalance=effect.enabled)
+            case Terminate():
+                return replace(self, desired=effect.desired_before - 1)
+            case Resize():
+                return self._resized(effect.changed("minimum"), effect.changed("desired"), effect.protect_new)
+        raise Bug(f"{effect.key} changes no field of a group that is written down")
+
+    def _resized(self, minimum: int | None, desired: int | None, protect_new: bool | None) -> Written:  # noqa: FBT001 - a field's value
+        return replace(
+            self,
+            minimum=self.minimum if minimum is None else minimum,
+            desired=self.desired if desired is None else desired,
+            protect_new=self.protect_new if protect_new is None else protect_new,
+        )
 
 
 #: Seconds for which it is known which pods have left: longer than anybody waits for the successor of one.

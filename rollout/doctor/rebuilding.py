@@ -36,11 +36,11 @@ class Rebuilt:
 def rebuilt(mark: Mark, seen: Seen, now: datetime) -> Rebuilt:
     """Return what goes into the journal."""
     record = record_of(mark, now, tuple(_row(node, mark, seen, now) for node in mark.nodes))
-    resizes = tuple(_resizes(record, seen))
     ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
-    prepared = tuple(_prepared(record, seen))
-    adopted: tuple[Effect, ...] = (*ending, *prepared, *resizes)
-    written = {name: _written(name, adopted) for name in dict.fromkeys(one.group for one in (*prepared, *resizes))}
+    adopted = (*ending, *_prepared(record, seen), *_resizes(record, seen))
+    written: dict[str, Written] = {}
+    for effect in adopted:
+        written[effect.group] = written.get(effect.group, Written()).after(effect)
     return Rebuilt(replace(record, done=frozenset(effect.key for effect in adopted), written=written), adopted)
 
 
@@ -105,21 +105,6 @@ def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebal
             yield Suspend(group=group.name, processes=tuple(processes), occasion="adopted")
         if before.capacity_rebalance and not now.capacity_rebalance:
             yield SetCapacityRebalance(group=group.name, enabled=False, occasion="adopted")
-
-
-def _written(group: str, adopted: tuple[Effect, ...]) -> Written:
-    """Return what the journal will answer for a group once it has these effects."""
-    left = Written()
-    for effect in adopted:
-        match effect:
-            case Suspend(group=name) if name == group:
-                left = replace(left, suspended=frozenset(effect.processes))
-            case SetCapacityRebalance(group=name) if name == group:
-                left = replace(left, capacity_rebalance=effect.enabled)
-            case Resize(group=name) if name == group:
-                minimum, desired = effect.changed("minimum"), effect.changed("desired")
-                left = replace(left, minimum=minimum, desired=desired, protect_new=effect.protect_new)
-    return left
 
 
 def _restored(record: Record, seen: Seen) -> bool:

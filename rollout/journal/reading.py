@@ -17,8 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
-from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
-from rollout.errors import Bug
+from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend
 from rollout.gate import TRUST_SECONDS
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, node_groups, rollouts
@@ -210,24 +209,15 @@ def _written(connection: Connection, rollout_id: str, version: int) -> dict[str,
     for row in connection.execute(_RESIZED, {"of": rollout_id}):
         group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
         newest_first[group].append(row.request)
-    found = {group: _sizes_left(requests, version) for group, requests in newest_first.items()}
+    found: dict[str, Written] = {}
     for request in connection.execute(_FLAGGED, {"of": rollout_id}).scalars():
         effect = effect_of(request, version)
         if isinstance(effect, Resize | Suspend | Resume | SetCapacityRebalance):
-            found[effect.group] = _with_flags(found.get(effect.group, Written()), effect)
+            found[effect.group] = found.get(effect.group, Written()).after(effect)
+    for group, requests in newest_first.items():
+        sizes = _sizes_left(requests, version)
+        found[group] = replace(found.get(group, Written()), minimum=sizes.minimum, desired=sizes.desired)
     return found
-
-
-def _with_flags(left: Written, effect: Resize | Suspend | Resume | SetCapacityRebalance) -> Written:
-    match effect:
-        case Suspend():
-            return replace(left, suspended=left.suspended | set(effect.processes))
-        case Resume():
-            return replace(left, suspended=left.suspended - set(effect.processes))
-        case SetCapacityRebalance():
-            return replace(left, capacity_rebalance=effect.enabled)
-        case Resize():
-            return left if effect.protect_new is None else replace(left, protect_new=effect.protect_new)
 
 
 def _sizes_left(newest_first: list[str], version: int) -> Written:
@@ -235,18 +225,9 @@ def _sizes_left(newest_first: list[str], version: int) -> Written:
     for request in newest_first:
         if left.minimum is not None and left.desired is not None:
             break
-        earlier = _leaves(effect_of(request, version))
+        earlier = Written().after(effect_of(request, version))
         left = Written(
             earlier.minimum if left.minimum is None else left.minimum,
             earlier.desired if left.desired is None else left.desired,
         )
     return left
-
-
-def _leaves(effect: Effect) -> Written:
-    match effect:
-        case Terminate():
-            return Written(desired=effect.desired_before - 1)
-        case Resize():
-            return Written(effect.changed("minimum"), effect.changed("desired"))
-    raise Bug(f"{effect.key} leaves no sizes")
