@@ -118,4 +118,4 @@ def _marker(place: Workplace) -> MarkerSeen | None:
     try:
         return place.edge.cluster.marker()
     except EdgeError:
-        return None  # while nobody answers the runner waits, and looks at the marker before it does anything
+        return None  # while nobody answers, what the journal says is all there is to say

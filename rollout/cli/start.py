@@ -57,16 +57,16 @@ def start(
     from rollout.cli import choosing, workplace
     from rollout.cli.ami import chosen
     from rollout.journal import open_journal
-    from rollout.machine import terminal
 
     output.is_journalled()
     loaded = options.loaded(config, database)
     image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
     asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
-        found = choosing.of_key(asked, journal.summaries())
+        known = journal.summaries()
+        found = choosing.of_key(asked, known)
         if found is None:
-            under_way = any(one.cluster == loaded.cluster and not terminal(one.phase) for one in journal.summaries())
+            under_way = any(map(asked.same_cluster, choosing.unfinished(known)))
             with workplace.opened(loaded, journal, under_way=under_way) as place:
                 asked = replace(asked, scope=place.scope)
                 found = _alone(place, loaded, asked, description, workplace.actor() if assume_dead else None)

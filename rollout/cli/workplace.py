@@ -64,14 +64,16 @@ class Workplace:
         """
         with progress.spectator(self.journal, rollout_id, self.edge.clock.now) as report:
             ended = self._turn(rollout_id, report, actor() if assume_dead else None)
-        for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
-            screen.say(line)
-        return ending.exit_code(ended)
+        return self._tell(rollout_id, ended)
 
     def work_under(self, tenure: Tenure, rollout_id: str) -> int:
         """Work a rollout under a lease that is held already; return the exit code."""
         with progress.spectator(self.journal, rollout_id, self.edge.clock.now) as report:
             ended = self._run(rollout_id, tenure, report)
+        return self._tell(rollout_id, ended)
+
+    def _tell(self, rollout_id: str, ended: Ended) -> int:
+        """Say how it ended; return the exit code."""
         for line in ending.lines(ended, self.journal.load(rollout_id), self.journal):
             screen.say(line)
         return ending.exit_code(ended)
@@ -95,8 +97,7 @@ class Workplace:
                 ended = following.look(taken)
             if ended:
                 return ended
-            self.edge.clock.pause(self.edge.clock.now() + FOLLOW_PAUSE)
-            if self.signals.came():
+            if not self.stand_by():
                 raise following.left()
 
     @property
