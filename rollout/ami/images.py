@@ -46,6 +46,11 @@ class Image:
     protected: bool = False
 
     @property
+    def available(self) -> bool:
+        """It can be launched. Of an image in another state EC2 does not say who may launch it: nobody can."""
+        return self.state == "available"
+
+    @property
     def root(self) -> Disk | None:
         """Return the disk that it boots from; None where that is not on EBS."""
         return next((disk for disk in self.disks if disk.device == self.root_device), None)

@@ -19,8 +19,6 @@ from rollout.ami.images import Image, Images, Snapshot
 from rollout.ami.listing import Inventory, Place, needs
 from rollout.errors import Refused, Retry, Unknown
 
-# Nothing can be launched from an image in another state; in these it is not for us to remove.
-_AVAILABLE = "available"
 # The tag in which the Packer template writes down what it was told to begin names with.
 _PREFIX_TAG = "ami_prefix"
 _LEFT_ALONE = {
@@ -82,7 +80,7 @@ def _newest(images: tuple[Image, ...], keep: int) -> Iterator[str]:
     counted = Counter[str | None]()
     for image in images:
         prefix = image.tags.get(_PREFIX_TAG)
-        if image.state == _AVAILABLE and counted[prefix] < keep:
+        if image.available and counted[prefix] < keep:
             counted[prefix] += 1
             yield image.id
 

@@ -120,8 +120,7 @@ def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Lo
     things = (image.id, *(one.id for one in snapshots))
     found = {one.key: images.key(one.key) for one in snapshots if keys and one.key}
     lendable = [arn for arn, key in found.items() if grants and not key.managed]
-    # Of an image in another state EC2 does not say who may launch it: nobody can.
-    closed = {} if image.state == "available" else {image.id: Permissions()}
+    closed = {} if image.available else {image.id: Permissions()}
     return Looked(
         image,
         snapshots,
@@ -134,8 +133,7 @@ def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Lo
 def lenders(images: Images, image: Image) -> tuple[tuple[Image, Permissions | None], ...]:
     """Return the other images of this account that are made of the same snapshots, and who may launch each."""
     shared = [one for one in images.named("") if one.id != image.id and set(one.snapshots) & set(image.snapshots)]
-    # Of an image in another state EC2 does not say who may launch it: nobody can.
-    return tuple((one, _launchers(images, one)) for one in shared if one.state == "available")
+    return tuple((one, _launchers(images, one)) for one in shared if one.available)
 
 
 def _launchers(images: Images, image: Image) -> Permissions | None:
@@ -204,7 +202,7 @@ def not_ours(image: Image, accounts: Sequence[str], ours: str) -> tuple[Refusal,
 
 
 def _unfit(image: Image) -> tuple[Refusal, ...]:
-    if image.state == "available":
+    if image.available:
         return ()
     return (Refusal(f"{image.id} is {image.state}, not available", f"rollout ami verify {image.id}"),)
 

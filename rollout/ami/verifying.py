@@ -36,7 +36,7 @@ def complaints(image: Image, expected: Expected, now: datetime) -> tuple[str, ..
 
 
 def _state(image: Image) -> str | None:
-    if image.state == "available":
+    if image.available:
         return None
     return f"it is {image.state}, not available" + (f": {image.trouble}" if image.trouble else "")
 

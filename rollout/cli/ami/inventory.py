@@ -55,7 +55,8 @@ class Reader:
         meant = [image for image in images if image.name.startswith(self.prefix) and ami in {None, image.id}]
         parts = self.builder.images.snapshots(list(dict.fromkeys(one for image in meant for one in image.snapshots)))
         alone = [] if ami else self._alone(made, images)
-        shared, unasked = self._sharing([*_lendable(meant), *(one.id for one in (*parts, *alone))])
+        lendable = (image.id for image in meant if image.available)
+        shared, unasked = self._sharing([*lendable, *(one.id for one in (*parts, *alone))])
         asked = [image.id for image in meant]
         rollouts = self._rollouts()
         before = {source.use.template_id for one in rollouts for group in one.plan.groups for source in group.sources}
@@ -92,11 +93,6 @@ class Reader:
         """Return the unfinished rollouts of the region, of all journals, each once."""
         found = {one.id: one for file, url in self.journals.items() for one in _unfinished(file, url)}
         return tuple(one for one in found.values() if one.plan.region == self.builder.region)
-
-
-def _lendable(images: Sequence[Image]) -> list[str]:
-    # Of an image in another state EC2 does not say who may launch it: nobody can.
-    return [image.id for image in images if image.state == "available"]
 
 
 def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role: str | None) -> Reader:
