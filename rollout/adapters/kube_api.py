@@ -164,24 +164,23 @@ class KubeApi:
         answer = self._reader.ask("GET", path)
         if answer.absent:
             return None
-        if not answer.ok or answer.body is None:
-            raise self.failure(answer, mutating=False)
+        body = self._body(answer)
         with self._understood(f"GET {path}"):
-            named = answer.body["metadata"]["name"]
+            named = body["metadata"]["name"]
             if named != unquote(path.rpartition("/")[2]):
                 raise ValueError(f"it is about {named}")
-            return answer.body
+            return body
 
     def document(self, path: str) -> Object:
         """Read what is about no object, such as what the API server serves. Raises as `get` does."""
-        answer = self._reader.ask("GET", path)
-        if not answer.ok or answer.body is None:
-            raise self.failure(answer, mutating=False)
-        return answer.body
+        return self._body(self._reader.ask("GET", path))
 
     def ask(self, path: str, question: Object) -> Object:
         """Post a question, which changes nothing, and return the answer. Raises as `get` does."""
-        answer = self._reader.ask("POST", path, body=question)
+        return self._body(self._reader.ask("POST", path, body=question))
+
+    def _body(self, answer: Answer) -> Object:
+        """Return what a read brought. Raises as `get` does."""
         if not answer.ok or answer.body is None:
             raise self.failure(answer, mutating=False)
         return answer.body
@@ -201,11 +200,10 @@ class KubeApi:
             answer = self._reader.ask("GET", path, [*query, *page])
             if answer.code == GONE:
                 return None
-            if not answer.ok or answer.body is None:
-                raise self.failure(answer, mutating=False)
+            body = self._body(answer)
             with self._understood(f"GET {path}"):
-                items += objects(answer.body["items"])
-                metadata = answer.body["metadata"]
+                items += objects(body["items"])
+                metadata = body["metadata"]
                 version, more = text(metadata["resourceVersion"]), metadata.get("continue")
                 if not more:
                     return items, version
