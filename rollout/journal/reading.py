@@ -139,22 +139,22 @@ def _unsettled(connection: Connection, rollout_id: str, version: int) -> tuple[E
     rows = connection.execute(_UNSETTLED, {"of": rollout_id}).all()
     counted = connection.execute(_TRIES, {"of": rollout_id}) if rows else ()
     tries = {effect_id: told for effect_id, *told in counted}
-    untried = (0, None, None)
-    return tuple(
-        EffectRow(
-            effect=effect_of(row.request, version),
-            state=row.state,
-            intended=row.sent_at,
-            sent=row.sent,
-            answered=row.answered_at,
-            retry_at=row.retry_at,
-            detail=row.detail,
-            blocked_since=row.blocked_since,
-            yeses=tries.get(row.id, untried)[0],
-            first_yes=tries.get(row.id, untried)[1],
-            tried=tries.get(row.id, untried)[2],
-        )
-        for row in rows
+    return tuple(_row(row, version, *tries.get(row.id, (0, None, None))) for row in rows)
+
+
+def _row(row: Row[Any], version: int, yeses: int, first_yes: datetime | None, tried: datetime | None) -> EffectRow:
+    return EffectRow(
+        effect=effect_of(row.request, version),
+        state=row.state,
+        intended=row.sent_at,
+        sent=row.sent,
+        answered=row.answered_at,
+        retry_at=row.retry_at,
+        detail=row.detail,
+        blocked_since=row.blocked_since,
+        yeses=yeses,
+        first_yes=first_yes,
+        tried=tried,
     )
 
 

@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import partial
 
 from rollout import stages
-from rollout.commands import quoted
+from rollout.commands import aws
 from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
@@ -252,9 +252,8 @@ def _elsewhere(view: View, instance: InstanceSeen) -> Step:
         return Step(trigger="back", reason=why)
     if not instance.standing_by:
         return view.until_aws(why)
-    command = (
-        f"aws autoscaling exit-standby --auto-scaling-group-name {quoted(view.row.group)} --instance-ids {instance.id}"
-    )
+    which = ("--auto-scaling-group-name", view.row.group, "--instance-ids", instance.id)
+    command = aws("autoscaling", "exit-standby", *which)
     halt = Halt(f"{view.name}: {why}", f"{command}, then: rollout resume {view.record.id}")
     return Step(waits_for=why, halt=halt if view.out_of_time else None)
 

@@ -18,8 +18,6 @@ _UNNAMED = (
     "protected, though `protected` does not name them (unprotected: {})",
     "not protected, though nobody replaces them (unprotected: {})",
 )
-#: Groups of Kubernetes' own kinds, which need no group to be understood.
-_PLAIN = {"", "apps", "batch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,7 @@ def workloads(pods: Iterable[PodSeen], most: int = _LISTED) -> str:
 def _workload(pod: PodSeen) -> str:
     if pod.owner is None:
         return f"{pod.namespace}/Pod/{pod.name}"
-    kind = pod.owner.kind if pod.owner.group in _PLAIN else f"{pod.owner.kind}.{pod.owner.group}"
-    return f"{pod.namespace}/{kind}/{pod.owner.name}"
+    return f"{pod.namespace}/{pod.owner.full_kind}/{pod.owner.name}"
 
 
 def _counted(pods: tuple[PodSeen, ...]) -> str:

@@ -66,12 +66,14 @@ class Replicas:
 
     def grant(self, view: View | None, step: Step) -> Step:
         """Return the step without the replicas whose turn it is not."""
-        pods = {pod.uid: pod for pod in view.leaving} if view else {}
-        asked = [(effect, self._asked(effect, pods)) for effect in step.effects]
+        if view is None:
+            return step
+        pods = {pod.uid: pod for pod in view.leaving}
         effects: list[Effect] = []
         waits: list[str] = []
-        for effect, pod in asked:
-            if view is None or pod is None or not isinstance(effect, Evict | DeletePod):
+        for effect in step.effects:
+            pod = self._asked(effect, pods)
+            if pod is None or not isinstance(effect, Evict | DeletePod):
                 effects.append(effect)
             elif why := self._held(effect, pod, view):
                 waits.append(f"{pod.label} {why}")
