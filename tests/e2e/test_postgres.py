@@ -42,6 +42,16 @@ def plain(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
     return simulated, url
 
 
+@pytest.fixture
+def brief(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
+    """A brief world that stops in the drain, and a journal that is ready for it."""
+    simulated = world("proof-plain")
+    url = empty_database(simulated, postgres)
+    assert simulated.rollout("db", "upgrade", "--database", url).code == 0
+    simulated.post("/faults", IN_DRAIN)
+    return simulated, url
+
+
 def test_killed_in_the_drain_and_started_again(
     plain: tuple[Simulated, str], postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,13 +76,10 @@ def test_killed_in_the_drain_and_started_again(
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("says", [(), ("--assume-dead",)], ids=str)
 def test_terminates_wait_for_requests_of_the_dead(
-    world: Worlds, postgres: Server, monkeypatch: pytest.MonkeyPatch, says: tuple[str, ...]
+    brief: tuple[Simulated, str], postgres: Server, monkeypatch: pytest.MonkeyPatch, says: tuple[str, ...]
 ) -> None:
     """Until those have expired; unless somebody says that their sender is dead, which stands in the history."""
-    simulated = world("proof-plain")
-    url = empty_database(simulated, postgres)
-    assert simulated.rollout("db", "upgrade", "--database", url).code == 0
-    simulated.post("/faults", IN_DRAIN)
+    simulated, url = brief
     killed = simulated.spawn(*simulated.start_arguments, "--database", url)
     simulated.kill_at(killed)
     result = simulated.resume("--database", url, *says)
@@ -89,13 +96,10 @@ def test_terminates_wait_for_requests_of_the_dead(
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("whole", [False, True], ids=["its process", "the server"])
 def test_stopped_beside_a_silent_server(
-    world: Worlds, postgres: Server, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+    brief: tuple[Simulated, str], postgres: Server, monkeypatch: pytest.MonkeyPatch, *, whole: bool
 ) -> None:
     """SIGTERM ends a runner within 15 s that waits for a server which is there and says nothing; `resume` goes on."""
-    simulated = world("proof-plain")
-    url = empty_database(simulated, postgres)
-    assert simulated.rollout("db", "upgrade", "--database", url).code == 0
-    simulated.post("/faults", IN_DRAIN)
+    simulated, url = brief
     process = simulated.spawn(*simulated.start_arguments, "--database", url)
     simulated.get("/hung")
     with _silent(postgres, url.rpartition("/")[2], whole=whole):
