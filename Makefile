@@ -19,7 +19,7 @@ PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 .PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample proof-sample proof proof-all durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
 
 setup: $(STAMP) ## Make .venv with exactly the locked packages and the project itself
 
