@@ -83,6 +83,7 @@ class Written:
 
     minimum: int | None = None
     desired: int | None = None
+    maximum: int | None = None
     protect_new: bool | None = None
     capacity_rebalance: bool | None = None
     suspended: frozenset[str] = frozenset()
@@ -99,15 +100,17 @@ class Written:
             case Terminate():
                 return replace(self, desired=effect.desired_before - 1)
             case Resize():
-                return self._resized(effect.changed("minimum"), effect.changed("desired"), effect.protect_new)
+                return self._resized(effect)
         raise Bug(f"{effect.key} changes no field of a group that is written down")
 
-    def _resized(self, minimum: int | None, desired: int | None, protect_new: bool | None) -> Written:  # noqa: FBT001 - a field's value
+    def _resized(self, effect: Resize) -> Written:
+        minimum, desired, maximum = effect.changed("minimum"), effect.changed("desired"), effect.changed("maximum")
         return replace(
             self,
             minimum=self.minimum if minimum is None else minimum,
             desired=self.desired if desired is None else desired,
-            protect_new=self.protect_new if protect_new is None else protect_new,
+            maximum=self.maximum if maximum is None else maximum,
+            protect_new=self.protect_new if effect.protect_new is None else effect.protect_new,
         )
 
 

@@ -17,7 +17,7 @@ from rollout.machine import Phase, Stage
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import surged, working
 from rollout.phases.surge import sized
-from rollout.plan import Node
+from rollout.plan import Node, NodeGroup, Sizes
 from rollout.record import Record, Written
 from rollout.seen import Seen
 
@@ -89,11 +89,18 @@ def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
             continue  # SURGE writes group by group
         yield Resize(
             group=group.name,
-            before=baseline.sizes if record.phase is Phase.SURGE else surged(record, group),
+            before=baseline.sizes if record.phase is Phase.SURGE else _before(record, group, now.sizes),
             sizes=now.sizes,
-            protect_new=True if now.protect_new and not baseline.protect_new else None,
+            protect_new=now.protect_new or None,
             occasion=f"restore.{record.round}" if _restored(record, seen) else "adopted",
         )
+
+
+def _before(record: Record, group: NodeGroup, now: Sizes) -> Sizes:
+    """Return the sizes before the last change of ours; MaxSize is ours where it is as SURGE writes it."""
+    sizes = surged(record, group)
+    ours = now.maximum == sizes.maximum
+    return replace(sizes, maximum=record.plan.baseline(group.name).sizes.maximum if ours else now.maximum)
 
 
 def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebalance]:

@@ -44,14 +44,15 @@ _RESIZED = (
     .where(_OF, effects.c.kind.in_(("resize", "terminate")), effects.c.state == "done")
     .order_by(effects.c.id.desc())
 )
-# Resizes are many, and few of them change the flag of new instances.
+# Resizes are many, and few of them change MaxSize or the flag of new instances: those of SURGE and of RESTORE.
 _FLAGGED = (
     select(effects.c.request)
     .where(
         _OF,
         effects.c.state == "done",
         effects.c.kind.in_(("suspend", "resume", "set-capacity-rebalance"))
-        | ((effects.c.kind == "resize") & effects.c.request.not_like('%"protect_new":null%')),
+        | ((effects.c.kind == "resize") & effects.c.request.not_like('%"protect_new":null%'))
+        | effects.c.key.like("resize:%:restore.%"),
     )
     .order_by(effects.c.id)
 )

@@ -32,7 +32,7 @@ from rollout.effects import (
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import launched_from_ours, look, protect, surged, wait, working
+from rollout.phases.look import launched_from_ours, look, protect, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
@@ -228,16 +228,15 @@ def _late(record: Record, now: datetime, why: str) -> Halt | None:
 def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     """Merge each field three ways; return what to write."""
     before = record.plan.baseline(group.name).sizes
-    wrote = record.written.get(group.name, Written()).minimum
-    minimum = before.minimum if wrote is None else wrote
-    mine = Sizes(minimum, desired(record, group), surged(record, group).maximum)
+    wrote = _left(record, group.name)
+    mine = desired(record, group)
     living = len(current.living)
     # More may live than are desired, while AWS replaces one: no reason to desire more.
-    target = merge(current.sizes.desired, mine.desired, max(before.desired, min(living, mine.desired)))
-    room = merge(current.sizes.maximum, mine.maximum, max(before.maximum, living, target))
+    target = merge(current.sizes.desired, mine, max(before.desired, min(living, mine)))
+    room = merge(current.sizes.maximum, wrote.maximum, max(before.maximum, living, target))
     # Somebody else's MaxSize may leave no room: then nothing is raised, and is reported as a difference.
     target = min(target, max(room, current.sizes.desired))
-    return Sizes(merge(current.sizes.minimum, mine.minimum, before.minimum), target, room)
+    return Sizes(merge(current.sizes.minimum, wrote.minimum, before.minimum), target, room)
 
 
 Value = TypeVar("Value", int, bool)

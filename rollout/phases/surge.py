@@ -2,7 +2,7 @@
 
 Before desired is raised: the scaling processes that would interfere are suspended, CapacityRebalance is off and the old
 instances are protected. Sizes and the flag that lets new instances be born protected are written in ONE update.
-RESTORE gives all of it back.
+RESTORE gives all of it back. A desired that somebody else wrote is not ours because the number is equal: it is drift.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def holds(seen: Seen, record: Record) -> bool:
     """Tell whether the sizes stand, nothing interferes and all instances are InService."""
     groups = [(group, seen.group(group.name)) for group in working(record)]
     return all(
-        not any(_prepare(record, current)) and sized(record, group, current) and missing(record, current) <= 0
+        not any(_prepare(record, current))
+        and sized(record, group, current)
+        and not _somebodys(record, group, current)
+        and missing(record, current) <= 0
         for group, current in groups
     )
 
@@ -86,6 +89,8 @@ def _with_room(sizes: Sizes, current: GroupSeen) -> Sizes:
 
 def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Halt | None:
     wanted = _with_room(surged(record, group), current)
+    if _somebodys(record, group, current):
+        return _as_many(record, group, current)
     if sized(record, group, current):
         return None
     baseline = record.plan.baseline(group.name).sizes
@@ -109,6 +114,32 @@ def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:
         told.append(f"MaxSize of {group.name} is {current.maximum}, not {wanted.maximum}")
     command = put_back(group.name, current, wanted)
     return Halt(f"drift: {'; '.join(told)}", then_resume("put it back", [command], record))
+
+
+def _somebodys(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
+    """Tell whether the number of our surge stands there and no request of ours can have written it."""
+    if current.sizes.desired != surged(record, group).desired:
+        return False
+    wrote = record.written.get(group.name, Written()).desired
+    return wrote is None and all(effect.changed("desired") is None for effect in _unclear(record, group))
+
+
+def _unclear(record: Record, group: NodeGroup) -> Iterator[Resize]:
+    """Yield the resizes of a group that may have been applied, though they are not settled."""
+    sent = [row.effect for row in record.unsettled if row.under_way or row.state == "not_applied"]
+    for effect in (*sent, *(late.effect for late in record.late)):
+        if isinstance(effect, Resize) and effect.group == group.name:
+            yield effect
+
+
+def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
+    before = record.plan.baseline(group.name).sizes.desired
+    return Halt(
+        f"drift: DesiredCapacity of {group.name} was {before} at the start and is {current.sizes.desired} now, "
+        "as many as with our surge, but not by us",
+        "put it back once nothing runs on what was launched for it (AWS chooses whom to end), "
+        f"then: rollout resume {record.id}",
+    )
 
 
 def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:

@@ -24,7 +24,6 @@ from tests.core.build import (
     ON,
     PROCESSES,
     SETTINGS,
-    SURGED,
     at,
     baseline,
     drained,
@@ -244,9 +243,9 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     back = rebuilt(told_of, world, NOW)
     assert back.adopted == (
         Suspend(group="g", processes=PROCESSES, occasion="adopted"),
-        Resize(group="g", before=SURGED, sizes=Sizes(2, 3, 4), protect_new=True, occasion="adopted"),
+        Resize(group="g", before=Sizes(1, 4, 3), sizes=Sizes(2, 3, 4), protect_new=True, occasion="adopted"),
     )
-    assert back.record.written == {"g": Written(2, 3, protect_new=True, suspended=frozenset(PROCESSES))}
+    assert back.record.written == {"g": Written(2, 3, 4, protect_new=True, suspended=frozenset(PROCESSES))}
     assert guard(world, back.record) is None
 
 
@@ -259,7 +258,7 @@ def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
 def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
     """Sizes and flag of a group that has both are ours, and RESTORE gives them back."""
     back = rebuilt(mark(record(Phase.SURGE)), seen(surged()), NOW)
-    assert back.record.written["g"] == Written(None, 4, protect_new=True, suspended=frozenset(PROCESSES))
+    assert back.record.written["g"] == Written(None, 4, 4, protect_new=True, suspended=frozenset(PROCESSES))
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ from tests.core.build import (
 from tests.core.tables import Answer, acts, advances, agrees, case, check, halts, waits
 
 TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
-PREPARED = Written(protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES))
+PREPARED = Written(protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES), maximum=4)
 FLOORED = {"g": replace(PREPARED, minimum=2, desired=2)}
 GONE = (row("i-o1", Stage.GONE), row("i-o2", Stage.GONE))
 KEPT = (*GONE, row("i-n1", Stage.KEPT, role="surplus"))
@@ -282,7 +282,7 @@ def test_processes_of_somebody_else_are_left_and_reported() -> None:
 
 EARLIER = frozenset({*TERMINATED, RESIZE.key})
 THREE = (new("n1", protected=False), new("n2", protected=False), new("n3", protected=False))
-FEWER = restoring(written={"g": Written(1, 1)})
+FEWER = restoring(written={"g": Written(1, 1, maximum=4)})
 
 
 @pytest.mark.parametrize(
@@ -294,6 +294,8 @@ FEWER = restoring(written={"g": Written(1, 1)})
         pytest.param(Sizes(2, 3, 4), 3, RECORD, Sizes(1, 3, 3), id="desired is somebody else's"),
         pytest.param(Sizes(2, 4, 4), 2, RECORD, Sizes(1, 4, 4), id="somebody else's desired keeps its room"),
         pytest.param(Sizes(2, 2, 9), 2, RECORD, Sizes(1, 2, 9), id="MaxSize is somebody else's"),
+        pytest.param(Sizes(2, 2, 4), 2, restoring(written={"g": replace(PREPARED, minimum=2, desired=2, maximum=None)}),
+                     Sizes(1, 2, 4), id="MaxSize is somebody else's, though as high as ours would be"),
         pytest.param(Sizes(3, 3, 4), 3, restoring(written={"g": replace(PREPARED, minimum=3, desired=3)}),
                      Sizes(1, 3, 3), id="surplus that stays: never below the living"),
         pytest.param(Sizes(3, 3, 4), 2, restoring(written={"g": replace(PREPARED, minimum=3, desired=3)}),
@@ -302,7 +304,7 @@ FEWER = restoring(written={"g": Written(1, 1)})
         pytest.param(Sizes(2, 2, 4), 4, RECORD, Sizes(1, 2, 4), id="MaxSize never below the living"),
         pytest.param(Sizes(1, 1, 4), 1, FEWER, BASE, id="fewer than at the start: desired is raised"),
         pytest.param(Sizes(1, 1, 1), 1, FEWER, None, id="fewer, but somebody else's MaxSize leaves no room"),
-        pytest.param(Sizes(2, 2, 4), 2, restoring(written={"g": Written(None, 2)}),
+        pytest.param(Sizes(2, 2, 4), 2, restoring(written={"g": Written(None, 2, maximum=4)}),
                      Sizes(2, 2, 3), id="MinSize that we never wrote"),
         pytest.param(Sizes(1, 4, 5), 4, restoring(done=EARLIER, written={"g": Written(1, 2)}), None,
                      id="restored before, the autoscaler at work again"),

@@ -12,7 +12,7 @@ from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, Tain
 from rollout.machine import Phase, Stage
 from rollout.phases import PHASES, deadline, protect, ready, surge, taint
 from rollout.plan import Sizes, Surge
-from rollout.record import Record, Written
+from rollout.record import Late, Record, Written
 from rollout.seen import Seen, Taint
 from tests.core.build import (
     BASE,
@@ -33,6 +33,7 @@ from tests.core.build import (
     row,
     seen,
     surged,
+    unsettled,
 )
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
@@ -87,7 +88,8 @@ def test_taint(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 
 # ---- SURGE ----------------------------------------------------------------------------------------------------------
 
-SURGING = record(Phase.SURGE, deadline=at(1800))
+BARE = record(Phase.SURGE, deadline=at(1800))
+SURGING = replace(BARE, written={"g": Written(desired=4)})
 SUSPEND = Suspend(group="g", processes=PROCESSES, occasion="0")
 SHIELD = Protect(group="g", instance_ids=("i-o1", "i-o2"), protected=True, occasion="old.0")
 RAISE = Resize(group="g", before=BASE, sizes=SURGED, protect_new=True, occasion="surge.0")
@@ -99,7 +101,9 @@ BOTH = record(
     groups=(node_group("g"), node_group("h")),
     baselines=(baseline("g"), baseline("h")),
     nodes=(row("i-o1"), row("i-p1", group="h")),
+    written={"g": Written(desired=4), "h": Written(desired=4)},
 )
+UNDER_WAY = replace(BARE, unsettled=(unsettled(RAISE, "unknown"),))
 EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=())
 
 
@@ -138,7 +142,26 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
         case("resumed: another occasion", acts(replace(RAISE, occasion="surge.1")), seen(PREPARED),
              replace(SURGING, round=1)),
         case("all there", advances(), seen(surged()), SURGING),
-        case("all there by somebody else's hand", advances(), seen(surged()), replace(SURGING, written={})),
+        case("as many as we would ask for, but not by us", halts("is 4 now, as many as with our surge, but not by us"),
+             seen(surged()), BARE),
+        case("the same without the flag: nothing is written over it", halts("but not by us"),
+             seen(surged(protect_new=False)), BARE),
+        case("the same before anything was prepared: that first, for the old ones", acts(SUSPEND, SHIELD),
+             seen(surged(old("o1", protected=False), old("o2", protected=False), suspended=frozenset())), BARE),
+        case("what may be ours: its answer was lost", advances(), seen(surged()),
+             UNDER_WAY),
+        case("what may be ours: it did not show before", advances(), seen(surged()),
+             replace(BARE, unsettled=(unsettled(RAISE, "not_applied"),))),
+        case("what may be ours: it may have arrived late", advances(), seen(surged()),
+             replace(BARE, late=(Late(RAISE, at(-60)),))),
+        case("what never reached AWS is not ours", halts("but not by us"), seen(surged()),
+             replace(BARE, unsettled=(unsettled(RAISE, "not_sent"),))),
+        case("another group's, another field's, another effect is no sign of ours", halts("but not by us"),
+             seen(surged()), replace(BARE, unsettled=(
+                 unsettled(replace(RAISE, group="h"), "unknown"),
+                 unsettled(replace(RAISE, before=SURGED), "unknown"),
+                 unsettled(SHIELD, "unknown"),
+             ))),
         case("all there, but a process was resumed", acts("suspend:g:0"),
              seen(surged(suspended=frozenset(PROCESSES[1:]))), SURGING),
         case("more than asked for is enough", advances(), seen(surged(*surged().instances, new("n3"))), SURGING),
@@ -166,23 +189,22 @@ def test_surge(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 
 
 UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
-WROTE = replace(SURGING, written={"g": Written(desired=4)})
 
 
 @pytest.mark.parametrize(
     ("sizes", "journal", "told", "typed"),
     [
-        pytest.param(Sizes(2, 4, 4), WROTE, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1", id="MinSize after"),
-        pytest.param(Sizes(2, 4, 4), SURGING, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1",
+        pytest.param(Sizes(2, 4, 4), SURGING, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1", id="MinSize after"),
+        pytest.param(Sizes(2, 4, 4), UNDER_WAY, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1",
                      id="ours is under way"),
-        pytest.param(Sizes(2, 2, 3), SURGING, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1",
+        pytest.param(Sizes(2, 2, 3), BARE, "MinSize of g is 2, not 1", f"{UPDATE} --min-size 1",
                      id="MinSize before"),
-        pytest.param(Sizes(1, 3, 4), WROTE, "DesiredCapacity of g is 3, not 4", f"{UPDATE} --desired-capacity 4",
+        pytest.param(Sizes(1, 3, 4), SURGING, "DesiredCapacity of g is 3, not 4", f"{UPDATE} --desired-capacity 4",
                      id="lowered after"),
-        pytest.param(Sizes(0, 2, 3), WROTE, "MinSize of g is 0, not 1; DesiredCapacity of g is 2, not 4; "
+        pytest.param(Sizes(0, 2, 3), SURGING, "MinSize of g is 0, not 1; DesiredCapacity of g is 2, not 4; "
                      "MaxSize of g is 3, not 4", f"{UPDATE} --min-size 1 --desired-capacity 4 --max-size 4", id="all"),
-        pytest.param(Sizes(1, 5, 9), WROTE, "DesiredCapacity of g is 5, not 4", "", id="to lower it is not harmless"),
-        pytest.param(Sizes(1, 2, 2), SURGING, "MaxSize of g is 2, not 3", f"{UPDATE} --max-size 3",
+        pytest.param(Sizes(1, 5, 9), SURGING, "DesiredCapacity of g is 5, not 4", "", id="to lower it is not harmless"),
+        pytest.param(Sizes(1, 2, 2), BARE, "MaxSize of g is 2, not 3", f"{UPDATE} --max-size 3",
                      id="MaxSize before"),
     ],
 )  # fmt: skip
