@@ -319,7 +319,7 @@ def test_written_sizes(journal: SqlJournal) -> None:
     intend(journal, other, *steps)
     settle(journal, other, steps[0], now=later(1))
     settle(journal, steps[1], now=later(2))
-    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 3, protect_new=True)}
+    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 3, 9, protect_new=True)}
 
 
 def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
