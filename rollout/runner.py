@@ -1,7 +1,7 @@
 """The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
 
 Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, what a look missed,
-and whether the cluster was steady: a process that has just begun waits until it has seen that.
+since when looks say "halt", and whether the cluster was steady: a process that has just begun sees to that first.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Runner:
     _hopeless: Halt | None = field(default=None, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
     _missed: dict[str, datetime] = field(default_factory=dict, init=False)
+    _halting: datetime | None = field(default=None, init=False)
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
 
@@ -112,7 +113,17 @@ class Runner:
             self.journal.settle(record.id, settled, now)
             record = self.journal.load(record.id)
         decision = unclear(record, now) or guard(seen, record) or PHASES[record.phase].decide(seen, record, now)
-        self._carry_out(sift(soften(sift(decision, record, now), seen, record), record, now), record, now)
+        decision = self._twice(sift(decision, record, now), now)
+        self._carry_out(sift(soften(decision, seen, record), record, now), record, now)
+
+    def _twice(self, decision: Decision, now: datetime) -> Decision:
+        """Halt only when no look has led elsewhere for a while: AWS and the watches answer from a moment ago."""
+        if not isinstance(decision, Halt):
+            self._halting = None
+            return decision
+        self._halting = self._halting or now
+        until = self._halting + timedelta(seconds=STALE_AFTER)
+        return decision if now >= until else Wait(until, f"looked at again, then halted: {decision.why}")
 
     def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
         """Say once in a rollout that a pod has turned up which holds its node though the settings do not name it."""

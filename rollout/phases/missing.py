@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.machine import Stage, terminal
+from rollout.effects import Resize, SetReference
+from rollout.machine import Phase, Stage, terminal
 from rollout.phases.marking import made
-from rollout.plan import Node
-from rollout.record import Record
-from rollout.seen import Seen
+from rollout.plan import Node, NodeGroup
+from rollout.record import Record, Written
+from rollout.seen import GroupSeen, Seen
 
 
 def missing(seen: Seen, record: Record) -> frozenset[str]:
     """Return in words what is ours and was not seen; what we end ourselves is not missing."""
-    return frozenset((*_nodes(seen, record), *_of_cluster(seen, record)))
+    return frozenset((*_nodes(seen, record), *_of_groups(seen, record), *_of_cluster(seen, record)))
 
 
 def _nodes(seen: Seen, record: Record) -> Iterator[str]:
@@ -34,6 +35,35 @@ def _nodes(seen: Seen, record: Record) -> Iterator[str]:
 
 def _stays(row: Node) -> bool:
     return not terminal(row.stage) and row.stage is not Stage.TERMINATING
+
+
+def _of_groups(seen: Seen, record: Record) -> Iterator[str]:
+    """Before RESTORE leaves a value to somebody else; in other phases that is drift, and no look alone halts."""
+    for group in record.plan.groups if record.phase is Phase.RESTORE else ():
+        if not any(row.under_way and group.name in row.effect.target for row in record.unsettled):
+            yield from _of_group(seen.group(group.name), record, group)
+
+
+def _of_group(current: GroupSeen, record: Record, group: NodeGroup) -> Iterator[str]:
+    """Name what is not as our settled effects left it; sizes and references that are given back are others' again."""
+    wrote, occasion, sizes = record.written.get(group.name, Written()), f"restore.{record.round}", current.sizes
+    resize = Resize(group=group.name, before=sizes, sizes=sizes, occasion=occasion)
+    refer = SetReference(group=group.name, before=current.uses, uses=current.uses, occasion=occasion)
+    values: list[tuple[str, int | None, int]] = [
+        ("NewInstancesProtectedFromScaleIn", wrote.protect_new, current.protect_new),
+        ("CapacityRebalance", wrote.capacity_rebalance, current.capacity_rebalance),
+    ]
+    if resize.key not in record.done:
+        values.append(("MinSize", wrote.minimum, sizes.minimum))
+        values.append(("DesiredCapacity", wrote.desired, sizes.desired))
+        values.append(("MaxSize", wrote.maximum, sizes.maximum))
+    for field, ours, now in values:
+        if ours is not None and ours != now:
+            yield f"our {field} of {group.name}"
+    if wrote.suspended - current.suspended:
+        yield f"our suspended processes of {group.name}"
+    if refer.key not in record.done and current.uses != record.plan.pinned(group):
+        yield f"our launch template version of {group.name}"
 
 
 def _of_cluster(seen: Seen, record: Record) -> Iterator[str]:

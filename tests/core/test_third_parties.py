@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from rollout.effects import Resize
 from rollout.errors import Unknown
 from rollout.journal import SqlJournal
-from rollout.machine import Stage
+from rollout.machine import Phase, Stage
 from rollout.phases import drain
 from rollout.phases.missing import missing
-from rollout.record import Record
+from rollout.plan import Sizes
+from rollout.record import Record, Written
 from rollout.runner import Ended
-from rollout.seen import Seen
-from tests.core.build import ID, NOW, node, old, pod, record, row, seen, surged, unsettled
+from rollout.seen import GroupSeen, Seen
+from tests.core.build import (
+    BASE,
+    ID,
+    NOW,
+    PROCESSES,
+    SURGED,
+    drained,
+    node,
+    old,
+    pod,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+    use,
+)
 from tests.core.running import RESTORED, Apply, again, begin, texts
 from tests.core.tables import acts, agrees
 from tests.core.toy import Asked, Toy
@@ -77,6 +98,68 @@ def test_what_somebody_else_caused_is_told_as_a_note(journal: SqlJournal, toy: T
     made = [asked for asked in toy.applied if asked[0] == "write_marker" and asked[1][1] is None]
     assert len(made) == 2
     assert toy.marker_ is None
+
+
+@dataclass
+class Behind(Toy):
+    """AWS answers every second look at the groups from `lag` seconds ago."""
+
+    lag: float = 0
+    _was: list[tuple[datetime, dict[str, GroupSeen]]] = field(default_factory=list)
+    looks: int = 0
+
+    def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
+        self.looks += 1
+        old = [was for at, was in self._was if at <= self.now_ - timedelta(seconds=self.lag)]
+        there = old[-1] if old and self.looks % 2 else self.group_
+        return tuple(there[name] for name in names)
+
+    def _call(self, verb: str, arguments: tuple[object, ...], apply: Callable[[], None]) -> str:
+        self._was = self._was or [(self.now_, dict(self.group_))]
+        answer = super()._call(verb, arguments, apply)
+        self._was.append((self.now_, dict(self.group_)))
+        return answer
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("lag", [2, 14])
+def test_an_answer_from_a_moment_ago_changes_nothing(lag: float, first: int, journal: SqlJournal) -> None:
+    """What was ours a moment ago is neither drift nor somebody else's."""
+    toy = Behind(lag=lag, looks=first)
+    assert begin(journal, toy).run() is Ended.DONE, texts(journal, "halted")
+    assert toy.group_["g"] == RESTORED
+    assert texts(journal, "report") == []
+
+
+def _restoring(**changes: Any) -> Record:
+    wrote = Written(2, 2, 4, protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES))
+    return record(Phase.RESTORE, **{"written": {"g": wrote}, "nodes": (), **changes})
+
+
+FOREIGN = Sizes(1, 3, 3)
+BACK = frozenset({"resize:g:restore.0", "set-reference:g:restore.0"})
+UNDER_WAY = (unsettled(Resize(group="g", before=SURGED, sizes=BASE, occasion="restore.0")),)
+
+
+@pytest.mark.parametrize(
+    ("group", "journal", "expected"),
+    [
+        pytest.param(drained(), _restoring(), set(), id="all as we left it"),
+        pytest.param(drained(sizes=FOREIGN), _restoring(), {"MinSize", "DesiredCapacity", "MaxSize"}, id="sizes"),
+        pytest.param(drained(sizes=FOREIGN), _restoring(done=BACK), set(), id="sizes that are given back"),
+        pytest.param(drained(sizes=FOREIGN), _restoring(written={}), set(), id="sizes that we never wrote"),
+        pytest.param(drained(sizes=BASE), _restoring(unsettled=UNDER_WAY), set(), id="a request of ours may be why"),
+        pytest.param(drained(protect_new=False), _restoring(), {"NewInstancesProtectedFromScaleIn"}, id="the flag"),
+        pytest.param(drained(capacity_rebalance=True), _restoring(), {"CapacityRebalance"}, id="CapacityRebalance"),
+        pytest.param(drained(suspended=frozenset()), _restoring(), {"suspended processes"}, id="processes"),
+        pytest.param(drained(uses=(use("1"),)), _restoring(), {"launch template version"}, id="the reference"),
+        pytest.param(drained(uses=(use("1"),)), _restoring(done=BACK), set(), id="the reference, given back"),
+        pytest.param(surged(sizes=BASE), record(nodes=()), set(), id="before RESTORE: drift"),
+    ],
+)  # fmt: skip
+def test_what_is_not_as_we_left_it(group: GroupSeen, journal: Record, expected: set[str]) -> None:
+    """RESTORE looks again before it takes for somebody else's what may be a value of ours from a moment ago."""
+    assert missing(seen(group), journal) == {f"our {what} of g" for what in expected}
 
 
 @pytest.mark.parametrize(

@@ -197,9 +197,35 @@ def test_what_terraform_applies_before_restore_is_left_and_reported(world: World
     is_proven(simulated)
 
 
-def _hang(simulated: Simulated, operation: str) -> Any:
-    """Start, and stand still at the first such request when the drain has been going on for a while."""
-    fault = {"match": {"operation": operation, "nth": 1}, "since": "15m", "hang": {"when": "before"}}
+@pytest.mark.parametrize(
+    ("fields", "code", "told"),
+    [
+        pytest.param({"MaxSize": 4}, 0, "left as it is: MaxSize of batch was 3, stays 4", id="MaxSize"),
+        pytest.param({"MaxSize": 4, "DesiredCapacity": 4}, 1,
+                     "of batch was 2 at the start and is 4 now, as many as with our surge, but not by us",
+                     id="desired"),
+    ],
+)  # fmt: skip
+def test_sizes_that_a_person_set_are_not_ours_because_they_are_equal(
+    fields: dict[str, int], code: int, told: str, world: Worlds
+) -> None:
+    """After the start, before our surge: a MaxSize is left and reported, a desired is for the person to put back."""
+    simulated = world("proof-plain")
+    process = _hang(simulated, "SuspendProcesses", since="0s")
+    simulated.get("/hung")
+    simulated.post("/world", {"do": "update_group", "group": "batch", "fields": fields})
+    simulated.release()
+    result = finish(process)
+    assert (result.code, told in result.out) == (code, True), result
+    if code:
+        simulated.post("/world", {"do": "update_group", "group": "batch", "fields": {"DesiredCapacity": 2}})
+        assert simulated.resume().code == 0
+    assert broken(simulated) == {}
+
+
+def _hang(simulated: Simulated, operation: str, since: str = "15m") -> Any:
+    """Start, and stand still at the first such request, by default when the drain has been going on for a while."""
+    fault = {"match": {"operation": operation, "nth": 1}, "since": since, "hang": {"when": "before"}}
     simulated.post("/faults", fault)
     return simulated.spawn(*simulated.start_arguments)
 
