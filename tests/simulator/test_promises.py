@@ -48,7 +48,7 @@ def test_a_rollout_done_right_keeps_all_promises_and_checks_each(quiet: World) -
 
 def test_a_promise_without_a_check_is_broken(quiet: World) -> None:
     """Nothing was done, so nothing was promised and kept."""
-    assert set(violations(quiet)) == {1, 2, 3, 4, 5, 6, 10, 12, 13}
+    assert set(violations(quiet)) == {1, 2, 3, 4, 5, 6, 10, 12, 13, 14}
     assert violations(quiet)[1] == ["never put to the test: 0 checks"]
 
 
@@ -555,3 +555,28 @@ def test_a_replica_that_is_not_ready_is_no_loss() -> None:
     for pod in (first, second):
         client.delete_pod(pod)
     assert 13 not in violations(there)
+
+
+@pytest.mark.parametrize(
+    ("wait", "flap", "broken"),
+    [
+        pytest.param(300, 0, True, id="its successor is not Ready yet"),
+        pytest.param(600, 0, False, id="it is"),
+        pytest.param(60, 100, True, id="the other one has just turned not Ready"),
+        pytest.param(20, 100, False, id="that could not be seen yet"),
+        pytest.param(280, 600, False, id="it was so for long"),
+    ],
+)
+def test_to_take_the_last_ready_replica_breaks_promise_14(wait: float, flap: float, *, broken: bool) -> None:
+    """While another was Ready a moment ago, or is on its way."""
+    there = world(workloads={"deployments": [SLOW]})
+    client, (first, second) = Client(there), pods_of(there, "web")[:2]
+    if flap:
+        there.not_ready([first["spec"]["nodeName"]], flap)
+    else:
+        client.delete_pod(first)
+    passes(there, wait)
+    client.delete_pod(second)
+    found = violations(there).get(14, [])
+    assert bool(found) == broken
+    assert not broken or "was the last Ready one" in found[0]

@@ -14,7 +14,7 @@ from rollout.simulator.judging.baseline import Baseline
 from rollout.simulator.judging.facts import is_ready, ours, takes_new_pods
 from rollout.simulator.judging.promise import Promise
 from rollout.simulator.judging.protection import Protection
-from rollout.simulator.judging.replicas import OneReplicaAtATime
+from rollout.simulator.judging.replicas import NeverDown, OneReplicaAtATime
 from rollout.simulator.judging.report import report
 from rollout.simulator.world import pods
 
@@ -300,6 +300,7 @@ class Promises:
             OneVersion(facts),
             EndsInTime(facts),
             OneReplicaAtATime(facts),
+            NeverDown(facts),
         ]
         if not facts.scenario.settings.get("taint", {}).get("early"):
             self.all.append(JobsFindNodes(facts))
