@@ -287,6 +287,19 @@ def test_deleting_a_job_in_the_background_takes_its_pods() -> None:
     assert one.store.list("pods") == []
 
 
+def test_a_job_made_once_more_under_its_name_gets_a_pod_beside_the_old_one() -> None:
+    """The name of the old one's pod is taken until its kubelet lets it go: the next is drawn, as a controller does."""
+    one = world(workloads=jobs(), world_faults=[{"kind": "stuck_pod", "pod": "default/job"}])
+    before = one.store.get("jobs", "default", "job-0")
+    assert before is not None
+    one.store.delete("jobs", "default", "job-0", propagation="Background")
+    passes(one, 20)
+    one.store.create("jobs", {"metadata": {"name": "job-0"}, "spec": before["spec"]})
+    passes(one, 20)
+    names = [pod["metadata"]["name"] for pod in pods_of(one, "job-0")]
+    assert len(names) == len(set(names)) == 2
+
+
 def test_jobs_come_at_their_time_one_after_the_other() -> None:
     """Start and stagger count from the scenario's start."""
     one = world(workloads=jobs(count=3, start="10m", stagger="5m"))

@@ -76,6 +76,14 @@ class Controller(ABC):
     def deleted(self, key: Key) -> None:  # noqa: B027 - most have nothing to do: dependents are the API server's business
         """The object is gone."""
 
+    def _free_name(self, namespace: str, prefix: str, *what: object) -> str:
+        """A name for the pod that ``what`` says; where a pod of the owner before still has it, the next draw."""
+        name, draw = f"{prefix}-{token(self._seed, 5, *what)}", 0
+        while self._store.get("pods", namespace, name):
+            draw += 1
+            name = f"{prefix}-{token(self._seed, 5, *what, draw)}"
+        return name
+
     def _delete_pods(self, victims: list[Object]) -> None:
         for pod in victims:
             self._store.delete("pods", *pods.key(pod))
@@ -196,7 +204,8 @@ class JobController(Controller):
         uid = job["metadata"]["uid"]
         attempt = self._made[uid] = self._made.get(uid, -1) + 1
         name = job["metadata"]["name"]
-        pod = pod_from(f"{name}-{token(self._seed, 5, 'job', name, attempt)}", "Job", job, job["spec"]["template"])
+        pod_name = self._free_name(job["metadata"]["namespace"], name, "job", name, attempt)
+        pod = pod_from(pod_name, "Job", job, job["spec"]["template"])
         pod["metadata"]["finalizers"] = [JOB_TRACKING]
         pod["metadata"]["labels"] |= {
             "batch.kubernetes.io/job-name": name,
@@ -271,7 +280,7 @@ class DeploymentController(Controller):
         uid = deployment["metadata"]["uid"]
         number = self._made[uid] = self._made.get(uid, -1) + 1
         name = replica_set["metadata"]["name"]
-        pod_name = f"{name}-{token(self._seed, 5, 'pod', name, number)}"
+        pod_name = self._free_name(replica_set["metadata"]["namespace"], name, "pod", name, number)
         self._store.create("pods", pod_from(pod_name, "ReplicaSet", replica_set, deployment["spec"]["template"]))
 
 
@@ -309,7 +318,7 @@ class DaemonSetController(Controller):
 
     def _make(self, key: Key, daemon_set: Object, node: str) -> None:
         number = self._made[key, node] = self._made.get((key, node), -1) + 1
-        suffix = token(self._seed, 5, "daemon", *key, node, number)
-        pod = pod_from(f"{key.name}-{suffix}", "DaemonSet", daemon_set, daemon_set["spec"]["template"])
+        pod_name = self._free_name(key.namespace, key.name, "daemon", *key, node, number)
+        pod = pod_from(pod_name, "DaemonSet", daemon_set, daemon_set["spec"]["template"])
         pod["spec"] |= {"nodeName": node, "tolerations": [{"operator": "Exists"}]}
         self._store.create("pods", pod)
