@@ -16,7 +16,7 @@ from rollout.journal import SqlJournal
 from rollout.plan import Surge
 from rollout.runner import Ended
 from rollout.seen import GroupSeen
-from tests.core.build import ID, PROCESSES
+from tests.core.build import ID, PROCESSES, at
 from tests.core.running import RESTORED, Delayed, Killed, Once, Ran, again, attempts, begin, texts, ticks, to_the_end
 from tests.core.toy import Asked, Toy
 
@@ -91,7 +91,9 @@ def test_what_one_look_misses_is_not_gone(
         return less(whole(*named)) if misses else whole(*named)
 
     monkeypatch.setattr(toy, verb, look)
-    assert begin(journal, toy).run() is Ended.DONE
+    runner = begin(journal, toy)
+    runner.stop = lambda: toy.now_ > at(7200)
+    assert runner.run() is Ended.DONE
     assert Counter(map(repr, toy.applied)) == Counter(map(repr, ran.toy.applied))
     assert not [text for text in texts(journal, "node") if "not by us" in text]
 

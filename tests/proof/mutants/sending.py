@@ -42,6 +42,22 @@ MUTANTS = (
         killers=("tests/core/test_sending.py::test_settle",),
     ),
     Mutant(
+        name="halted-by-one-look",
+        breaks="One look that shows a value of ours from a moment ago halts the rollout.",
+        file="rollout/runner.py",
+        old="return decision if now >= until else Wait(",
+        new="return decision if now >= now else Wait(",
+        killers=("tests/core/test_third_parties.py::test_an_answer_from_a_moment_ago_changes_nothing",),
+    ),
+    Mutant(
+        name="left-by-one-look",
+        breaks="RESTORE takes a value of ours from a moment ago for somebody else's, and leaves what is ours.",
+        file="rollout/phases/missing.py",
+        old="*_of_groups(seen, record), ",
+        new="",
+        killers=("tests/core/test_third_parties.py::test_what_is_not_as_we_left_it",),
+    ),
+    Mutant(
         name="terminate-settled-at-once",
         breaks="That a terminate does not show is believed as soon as of an effect that is absolute.",
         file="rollout/sending.py",
