@@ -178,7 +178,7 @@ MUTANTS = (
         name="restore-below-the-living",
         breaks="RESTORE lowers desired below the living count: AWS chooses who goes.",
         file="rollout/phases/restore.py",
-        old="max(before.desired, min(living, mine.desired))",
+        old="max(before.desired, min(living, mine))",
         new="before.desired",
         killers=("tests/core/test_phases_restore.py::test_sizes",),
     ),
