@@ -168,4 +168,5 @@ def _relay() -> Iterator[_Relay]:
         yield relay
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # Who was told to stop says so and ends: another signal then must not end it without a word.
+            signal.signal(number, signal.SIG_IGN if relay.heard else handler)
