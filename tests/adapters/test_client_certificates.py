@@ -71,7 +71,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         context.load_verify_locations(certificate(tmp_path, name)[0])
     with ThreadingHTTPServer(("127.0.0.1", 0), Strict) as listening:
         listening.socket = context.wrap_socket(listening.socket, server_side=True)
-        threading.Thread(target=listening.serve_forever).start()
+        threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02}).start()
         yield f"https://127.0.0.1:{listening.server_port}"
         listening.shutdown()
 

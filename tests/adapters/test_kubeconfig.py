@@ -125,7 +125,7 @@ def reached(folder: Path, proxy: str) -> KubeApi:
 def test_a_proxy_of_the_kubeconfig_is_used(tmp_path: Path) -> None:
     """Requests reach the server through it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as listening:
-        threading.Thread(target=listening.serve_forever).start()
+        threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02}).start()
         api = reached(tmp_path, f"http://127.0.0.1:{listening.server_port}")
         found = api.get("/things/one")
         listening.shutdown()

@@ -16,6 +16,7 @@ def write(world: Simulated, region: str = "eu-west-1") -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.exhaustive
 def test_a_rollout_starts_from_what_packer_wrote(tmp_path: Path) -> None:
     """It is the rollout of that image: with the same key it is the one that --ami means."""
     with simulator("short", tmp_path / "world") as world:

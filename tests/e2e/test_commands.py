@@ -16,6 +16,7 @@ IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth":
 OTHER_AMI = "ami-0ffffffffffffffff"
 
 
+@pytest.mark.exhaustive
 def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(world: Worlds) -> None:
     """The same key and image: done already, exit 0, as `resume` says it; with another image: refused, exit 2."""
     simulated = world("short")

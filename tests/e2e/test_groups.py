@@ -43,6 +43,7 @@ def test_what_cannot_be_given_back_is_left_and_reported(scenario: str, line: str
     assert [one["field"] for one in _baseline(simulated) if not one["restored"]] == [field]
 
 
+@exhaustive
 def test_a_policy_is_pinned_and_given_back_in_one_update_each(world: Worlds) -> None:
     """Three templates of one policy change together, twice; all else that the policy says never changes."""
     simulated = world("mixed")

@@ -6,6 +6,8 @@ import json
 import urllib.request
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 from tests.e2e.simulated import Simulated
@@ -37,6 +39,7 @@ def add_stale_nodes(simulated: Simulated) -> list[str]:
     return names
 
 
+@pytest.mark.exhaustive
 def test_all_node_objects_of_an_instance_count(world: Worlds) -> None:
     """Where a stale Node object has the providerID of a living one, no protected pod dies, and both are closed."""
     simulated = world("plain")

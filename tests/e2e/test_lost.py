@@ -68,6 +68,7 @@ def changes(world: Simulated) -> int:
     return max((one["seq"] for one in world.get("/log?actor=client:")), default=0)
 
 
+@exhaustive
 def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     """`start` and `resume` refuse before any effect, and say whose marker it is; doctor says how to go on."""
     simulated = world(SMALL)

@@ -79,6 +79,7 @@ def site(
     jenkins.end()
 
 
+@pytest.mark.exhaustive
 def test_an_agent_that_is_removed_is_replaced(site: Jenkins) -> None:
     """Its processes are killed and its disk is gone: on another agent the same key goes on with the same rollout."""
     build = worked(site)

@@ -23,7 +23,7 @@ def served(application: Application) -> Iterator[None]:
     """Answer for the application, in threads, for as long as the block lasts."""
     server = make_server("127.0.0.1", 0, application, threaded=True)
     application.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield
