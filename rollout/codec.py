@@ -79,7 +79,7 @@ def mark_of(text: str) -> Mark | None:
         if not versions.readable(version):
             return None
         return _MARK.validate_python(versions.mark(fields, version))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -142,10 +142,11 @@ class KubeCluster:
         raw = self._api.get(path)
         if raw is None:
             raise Retry(f"node {name} is gone")
-        found = raw["metadata"]["uid"], records.instance_of(raw)
-        if found != (uid, instance_id):
-            raise Retry(f"node {name} is another one now: uid {found[0]} on {found[1]}, not {uid} on {instance_id}")
-        patch = _node_patch(raw, change)
+        with understood(f"node {name}"):
+            found = raw["metadata"]["uid"], records.instance_of(raw)
+            if found != (uid, instance_id):
+                raise Retry(f"node {name} is another one now: uid {found[0]} on {found[1]}, not {uid} on {instance_id}")
+            patch = _node_patch(raw, change)
         if patch:
             patch.setdefault("metadata", {})["resourceVersion"] = raw["metadata"]["resourceVersion"]
             self._demand(self._api.send("PATCH", path, patch, MERGE_PATCH))

@@ -157,7 +157,7 @@ class KubeApi:
             line.client.close()
 
     def get(self, path: str) -> Object | None:
-        """Read an object; None if there is none of that name.
+        """Read an object, which has a uid and a resourceVersion; None if there is none of that name.
 
         Raises `Retry` where it may succeed later, `Refused` where a person must act.
         """
@@ -166,9 +166,11 @@ class KubeApi:
             return None
         body = self._body(answer)
         with self._understood(f"GET {path}"):
-            named = body["metadata"]["name"]
-            if named != unquote(path.rpartition("/")[2]):
-                raise ValueError(f"it is about {named}")
+            metadata = body["metadata"]
+            if metadata["name"] != unquote(path.rpartition("/")[2]):
+                raise ValueError(f"it is about {metadata['name']}")
+            # Whoever changes the object names these.
+            text(metadata["uid"]), text(metadata["resourceVersion"])
             return body
 
     def document(self, path: str) -> Object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from rollout.adapters.understanding import flag, number, objects, text, texts
@@ -44,8 +44,8 @@ _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
 _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 # How a pod says that it must not be disrupted (Karpenter's and cluster-autoscaler's documentation).
 _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
-
-
+# No moment is taken for an earlier or a later one.
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
 _AUTOSCALER, _APP_LABELS = "cluster-autoscaler", ("k8s-app", "app.kubernetes.io/name", "app")
 
@@ -177,11 +177,11 @@ def _requirement(raw: Mapping[str, Any]) -> Requirement:
 
 
 def _moment(said: object) -> datetime | None:
-    """Return a moment; one without a zone cannot be compared with any other."""
+    """Return a moment; one without a zone cannot be compared, and to one at the end of time nothing can be added."""
     moment = datetime.fromisoformat(text(said)) if said else None
     if moment and moment.tzinfo is None:
         raise ValueError(f"{said} has no zone")
-    return moment
+    return moment and min(max(moment, _FIRST), _LAST)
 
 
 def _tolerations(found: Iterable[Mapping[str, Any]]) -> tuple[Toleration, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,3 +76,14 @@ def test_a_pod_says_which_node_the_scheduler_chose_for_it(status: dict[str, Any]
     """Before it is bound, where it says so at all."""
     raw = {"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": {}, "status": status}
     assert pod(raw).nominated == nominated
+
+
+@pytest.mark.parametrize("said", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
+def test_time_can_be_added_to_every_moment(said: str) -> None:
+    """What others wrote at the end of time is a moment too: pauses are added to it, and taken from it."""
+    spec, status = {"nodeName": "n"}, {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": said}]}
+    metadata = {"name": "p", "namespace": "d", "uid": "u", "creationTimestamp": said, "deletionTimestamp": said}
+    found = pod({"metadata": metadata, "spec": spec, "status": status})
+    for moment in (found.created, found.deleting, found.turned):
+        assert moment is not None
+        assert moment - timedelta(days=365) < moment < moment + timedelta(days=365)

@@ -1,0 +1,96 @@
+"""What a verb reads before it changes something may make no sense: then nothing leaves, and it is looked at again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rollout.adapters.kube import KubeCluster
+from rollout.adapters.kube_api import Answer, KubeApi
+from rollout.errors import EdgeError
+from rollout.machine import Phase
+from rollout.phases.marking import mark
+from rollout.plan import Autoscaler
+from rollout.ports import NodeChange
+from rollout.seen import Taint
+from tests.core.build import record
+
+_NODE: dict[str, Any] = {
+    "metadata": {"name": "n1", "uid": "u", "resourceVersion": "7", "annotations": {"a": "b"}},
+    "spec": {"providerID": "aws:///z/i-1", "taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]},
+}
+_NAMED: dict[str, Any] = {"metadata": {"name": "eks-rollout", "uid": "u", "resourceVersion": "7"}, "spec": {}}
+_SENSELESS: tuple[Any, ...] = (None, 7, -1, 10**30, "nonsense", [], {}, [None], True, {"nonsense": 7})
+_CONFLICT = Answer(409, {"kind": "Status", "reason": "Conflict", "message": "not now"})
+_MARK = mark(record(Phase.PLANNED))
+_CHANGE = NodeChange(Taint("ours", "r-1", "NoSchedule"), "theirs", {"a": "c"}, unschedulable=True)
+
+Verb = Callable[[KubeCluster], object]
+
+
+class _Line:
+    """A client with one answer for all requests; what was sent is counted."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.client = SimpleNamespace(rest_client=SimpleNamespace(pool_manager=SimpleNamespace(clear=lambda: None)))
+        self.sent = 0
+
+    def ask(self, *_request: object, **_more: object) -> Answer:
+        self.sent += 1
+        return self.answer
+
+
+def _cluster(read: dict[str, Any]) -> tuple[KubeCluster, _Line]:
+    api = object.__new__(KubeApi)
+    writer = _Line(_CONFLICT)
+    api.__dict__.update(_reader=_Line(Answer(200, read)), _writer=writer, _renew=lambda: None)
+    return KubeCluster(api, SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
+
+
+def _spoilt(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield copies, each with one field left out, or with a senseless value in it."""
+    for path in _paths(whole):
+        for value in (..., *_SENSELESS):
+            copy = json.loads(json.dumps(whole))
+            holder = copy
+            for part in path[:-1]:
+                holder = holder[part]
+            if value is ...:
+                del holder[path[-1]]
+            else:
+                holder[path[-1]] = value
+            yield copy
+
+
+def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for part, one in inside:
+        yield (part,)
+        yield from ((part, *rest) for rest in _paths(one))
+
+
+@pytest.mark.parametrize(
+    ("read", "verb"),
+    [
+        pytest.param(_NODE, lambda to: to.change_node("n1", "u", "i-1", _CHANGE), id="change_node"),
+        pytest.param(_NAMED, lambda to: to.scale(Autoscaler("ns", "eks-rollout"), 0, {"a": None}), id="scale"),
+        pytest.param(_NAMED, lambda to: to.write_marker(_MARK, "u"), id="write_marker"),
+        pytest.param(_NAMED, lambda to: to.delete_marker("u"), id="delete_marker"),
+        pytest.param(_NAMED, lambda to: to.evict("ns", "eks-rollout", "u"), id="evict"),
+        pytest.param(_NAMED, lambda to: to.delete_pod("ns", "eks-rollout", "u", 0), id="delete_pod"),
+        pytest.param(_NAMED, lambda to: to.delete_job("ns", "eks-rollout", "u"), id="delete_job"),
+    ],
+)
+def test_a_senseless_read_of_a_verb_is_a_failure_at_the_edge(read: dict[str, Any], verb: Verb) -> None:
+    """Whatever one field of it is, or if it is not there: one of the edge's own errors, and at most one request."""
+    for body in _spoilt(read):
+        cluster, writer = _cluster(body)
+        with suppress(EdgeError):
+            verb(cluster)
+        assert writer.sent <= 1, body
