@@ -247,8 +247,8 @@ class KubeApi:
 
     def drop(self) -> None:
         """Close the connections that stand: the next requests make new ones. A watch that listens goes on."""
-        for line in (self._reader, self._writer):
-            line.client.rest_client.pool_manager.clear()
+        for line in (self._reader, self._writer, self._watcher):
+            line.client.rest_client.pool_manager.clear()  # those in use are not among them
 
     @contextmanager
     def _understood(self, what: str) -> Iterator[None]:

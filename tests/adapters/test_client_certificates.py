@@ -33,9 +33,8 @@ class Strict(BaseHTTPRequestHandler):
         """Any object, or a 401."""
         subject = self.connection.getpeercert()["subject"]
         welcome = dict(part[0] for part in subject)["commonName"] == Strict.known
-        said: dict[str, Any] = (
-            {"metadata": {"name": "one"}} if welcome else {"kind": "Status", "reason": "Unauthorized"}
-        )
+        one = {"metadata": {"name": "one", "uid": "u", "resourceVersion": "1"}}
+        said: dict[str, Any] = one if welcome else {"kind": "Status", "reason": "Unauthorized"}
         body = json.dumps(said).encode()
         self.send_response(200 if welcome else 401)
         self.send_header("Content-Length", str(len(body)))

@@ -62,7 +62,7 @@ def test_a_reply_that_does_not_come_is_unknown(
 # ---- certificates
 
 
-OBJECT = b'{"metadata": {"name": "one"}}'
+OBJECT = b'{"metadata": {"name": "one", "uid": "u", "resourceVersion": "1"}}'
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -163,3 +163,40 @@ def test_nobody_listens_means_that_nothing_was_sent() -> None:
     with pytest.raises(Retry):
         nowhere.send("POST", "/", {})
     nowhere.close()
+
+
+class Leaving(BaseHTTPRequestHandler):
+    """An API server that goes: each connection is good for one watch, and answers 401 from then on."""
+
+    protocol_version = "HTTP/1.1"
+    served = False
+
+    def do_GET(self) -> None:
+        refusal = json.dumps({"kind": "Status", "code": 401, "reason": "Unauthorized"}).encode()
+        body = refusal if self.served else b"{}\n"
+        self.send_response(401 if self.served else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.served = True
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_watch_that_was_not_accepted_begins_on_a_new_connection() -> None:
+    """One 401 on a connection that stands is enough: the next watch does not meet it again."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Leaving) as listening:
+        listening.daemon_threads = True
+        threading.Thread(target=listening.serve_forever).start()
+        leaving = api(f"http://127.0.0.1:{listening.server_port}", None)
+        answers = []
+        for _ in range(4):
+            try:
+                with leaving.watch("/things", []) as stream:
+                    answers.append(b"".join(stream))
+            except Denied as error:
+                answers.append(error.detail[:8].encode())
+        leaving.close()
+        listening.shutdown()
+    assert answers == [b"{}\n", b"HTTP 401", b"{}\n", b"HTTP 401"]

@@ -103,7 +103,9 @@ class Proxy(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Any object."""
-        body = json.dumps({"metadata": {"name": "one"}, "asked": self.path}).encode()
+        body = json.dumps(
+            {"metadata": {"name": "one", "uid": "u", "resourceVersion": "1"}, "asked": self.path}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
