@@ -109,12 +109,18 @@ def _at_most_ten(value: float) -> float:
     return value
 
 
-Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
-OneOrMore = Annotated[Names, AfterValidator(_some)]
 # RFC 1123, as https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ has it: what cannot be a name
 # matches none.
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 Namespace = Annotated[str, _matches(_LABEL, "a namespace's name: small letters, digits and dashes, at most 63")]
+# Auto Scaling takes more characters than anybody uses; none is no name, and what ends a line would be two.
+GroupName = Annotated[
+    str, _matches(r"(?=.*\S)[^\x00-\x1f\x7f]{1,255}", "the name of an Auto Scaling group: 1 to 255 characters")
+]
+Groups = Annotated[tuple[GroupName, ...], AfterValidator(_distinct), AfterValidator(_some)]
+Deployment = Annotated[
+    str, _matches(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "a Deployment's name: small letters, digits and dashes")
+]
 Prefix = Annotated[
     str,
     _matches(r"[a-z0-9][a-z0-9.-]{0,252}", "how a name can begin: small letters, digits, dashes and dots, at most 253"),
@@ -220,10 +226,10 @@ class Protected(Section):
 class Autoscaler(Section):
     """The Deployment of cluster-autoscaler, which would interfere and is held at 0 replicas meanwhile."""
 
-    namespace: str = "kube-system"
+    namespace: Namespace = "kube-system"
     """Its namespace. Default kube-system: where its charts put it."""
 
-    name: str = "cluster-autoscaler"
+    name: Deployment = "cluster-autoscaler"
     """Its name. Default cluster-autoscaler: its usual one."""
 
 
@@ -321,7 +327,7 @@ class Config(Section):
     region: Annotated[str, _matches(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "the name of an AWS region such as eu-west-1")]
     """The AWS region of cluster and groups."""
 
-    groups: OneOrMore
+    groups: Groups
     """Names of the Auto Scaling groups."""
 
     account: Account | None = None

@@ -259,12 +259,23 @@ def test_every_setting_says_what_it_is() -> None:
         ("protected: {labels: {team: a b}}", '"a b" is not a label\'s value'),
         ("protected: {presets: [argo]}", "presets"),
         ("unprotected: ignore", "unprotected"),
+        ("autoscaler: {namespace: Kube-System}", '"Kube-System" is not a namespace\'s name'),
+        ("autoscaler: {name: ''}", '"" is not a Deployment\'s name'),
+        ("autoscaler: {name: a/b}", '"a/b" is not a Deployment\'s name'),
     ],
 )
 def test_a_name_that_cannot_match_is_refused(file: Path, section: str, said: str) -> None:
     """What Kubernetes could never name so would protect nothing: it is refused when the file is read."""
     (line,) = problems(file, f"{LEAST}{section}\n")
     assert said in line
+
+
+@pytest.mark.parametrize("name", ["''", "' '", '"a\\tb"', "x" * 256])
+def test_a_group_has_a_name(file: Path, name: str) -> None:
+    """What Auto Scaling could never name so is refused when the file is read, before it is asked for."""
+    (line,) = problems(file, LEAST.replace("[eks_worker-demo]", f"[{name}]"))
+    assert "groups[0]" in line
+    assert "is not the name of an Auto Scaling group" in line
 
 
 @pytest.mark.parametrize("length", ["366d", "8761h", "99999999999d", "9" * 400 + "d", "9" * 5000 + "s"])

@@ -63,10 +63,10 @@ def slot_of(index: int) -> str:
 def _use(slot: str, raw: Mapping[str, Any]) -> TemplateUse:
     return TemplateUse(
         slot=slot,
-        template_id=raw["LaunchTemplateId"],
+        template_id=text(raw["LaunchTemplateId"]),
         template_name=raw.get("LaunchTemplateName", ""),
         # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
-        reference=raw.get("Version", "$Default"),
+        reference=text(raw.get("Version", "$Default")),
     )
 
 
@@ -88,8 +88,8 @@ def template(raw: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> T
     """Return a launch template with its versions, newest first."""
     numbered = sorted((_version(one) for one in versions), key=lambda version: version.number, reverse=True)
     return TemplateSeen(
-        id=raw["LaunchTemplateId"],
-        name=raw["LaunchTemplateName"],
+        id=text(raw["LaunchTemplateId"]),
+        name=text(raw["LaunchTemplateName"]),
         default=number(raw["DefaultVersionNumber"]),
         latest=number(raw["LatestVersionNumber"]),
         versions=tuple(numbered),

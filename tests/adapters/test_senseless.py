@@ -1,4 +1,4 @@
-"""What a verb reads before it changes something may make no sense: then nothing leaves, and it is looked at again."""
+"""What a verb reads before it changes something may make no sense: then it is looked at again, and nothing fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.session import Session
+from botocore.validate import ParamValidator
 
+from rollout.adapters import aws_records
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_api import Answer, KubeApi
 from rollout.errors import EdgeError
@@ -49,7 +52,8 @@ class _Line:
 def _cluster(read: dict[str, Any]) -> tuple[KubeCluster, _Line]:
     api = object.__new__(KubeApi)
     writer = _Line(_CONFLICT)
-    api.__dict__.update(_reader=_Line(Answer(200, read)), _writer=writer, _renew=lambda: None)
+    reader = _Line(Answer(200, read))
+    api.__dict__.update(_reader=reader, _watcher=reader, _writer=writer, _renew=lambda: None)
     return KubeCluster(api, SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
 
 
@@ -94,3 +98,44 @@ def test_a_senseless_read_of_a_verb_is_a_failure_at_the_edge(read: dict[str, Any
         with suppress(EdgeError):
             verb(cluster)
         assert writer.sent <= 1, body
+
+
+_GROUP: dict[str, Any] = {
+    "AutoScalingGroupName": "g",
+    "MinSize": 1,
+    "DesiredCapacity": 1,
+    "MaxSize": 2,
+    "AvailabilityZones": ["z"],
+    "Instances": [
+        {
+            "InstanceId": "i-1",
+            "LifecycleState": "InService",
+            "AvailabilityZone": "z",
+            "ProtectedFromScaleIn": False,
+            "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "1"},
+        }
+    ],
+    "MixedInstancesPolicy": {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "t", "Version": "1"},
+            "Overrides": [{"LaunchTemplateSpecification": {"LaunchTemplateId": "lt-2", "Version": "2"}}],
+        }
+    },
+}
+
+
+def test_what_is_read_of_a_group_can_be_written() -> None:
+    """Where any text of it is empty it makes no sense, or the client still takes the update that is made from it."""
+    shape = Session().get_service_model("autoscaling").operation_model("UpdateAutoScalingGroup").input_shape
+    for path in _paths(_GROUP):
+        body = json.loads(json.dumps(_GROUP))
+        holder = body
+        for part in path[:-1]:
+            holder = holder[part]
+        if not isinstance(holder[path[-1]], str):
+            continue
+        holder[path[-1]] = ""
+        with suppress(ValueError):
+            group = aws_records.group(body)
+            fields = aws_records.references(body, group.uses) or {}
+            assert ParamValidator().validate({"AutoScalingGroupName": "g", **fields}, shape).generate_report() == ""
