@@ -16,7 +16,7 @@ from tests.e2e.proving import broken
 from tests.e2e.simulated import Result, Simulated, empty_database, finish, says, warned
 from tests.postgres import PASSWORD
 
-#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a third.
+#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a quarter.
 pytestmark = pytest.mark.exhaustive
 
 FOLLOWED = "it is followed from here"

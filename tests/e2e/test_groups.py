@@ -10,7 +10,7 @@ from tests.e2e.simulated import Simulated
 
 Json = dict[str, object]
 
-#: What takes long: make exhaustive runs it, and CI a third. Every day has the mixed policy, whose fields are the most.
+#: What takes long: make exhaustive runs it, and CI a quarter.
 exhaustive = pytest.mark.exhaustive
 
 #: Scenarios at whose end all is as it was, or as it was meant; `mixed` is another one.

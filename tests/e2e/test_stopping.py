@@ -16,7 +16,7 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 from tests.e2e.simulated import Result, Simulated, finish
 
-#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a third.
+#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a quarter.
 pytestmark = pytest.mark.exhaustive
 
 #: Seconds that Jenkins is told to wait before it kills.

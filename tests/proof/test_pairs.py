@@ -16,7 +16,7 @@ ALL = 64
 pytestmark = pytest.mark.timeout(6 * 3600)
 
 
-@pytest.mark.proof(sample=2)
+@pytest.mark.proof(sample=1)
 @pytest.mark.parametrize(("engine", "chunk"), [(name, chunk) for name in ENGINES for chunk in range(CHUNKS[name])])
 def test_killed_again_in_its_recovery_it_ends_all_the_same(engine: str, chunk: int, references: References) -> None:
     """Killed at any point, and again at any point of the run after it, it applies the changes of an undisturbed run."""

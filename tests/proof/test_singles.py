@@ -26,7 +26,7 @@ def test_killed_in_any_state_it_ends_as_if_it_had_not_been(engine: str, chunk: i
 
 
 @engines
-@pytest.mark.proof(sample=2, among="others")
+@pytest.mark.proof(sample=1, among="others")
 @pytest.mark.parametrize("case", [case.name for case in OTHERS])
 def test_so_it_does_when_something_else_goes_wrong_too(engine: str, case: str, references: References) -> None:
     """A sample of the points of worlds in which a Job outlives the deadline, a node vanishes, a reply is lost."""
@@ -35,7 +35,7 @@ def test_so_it_does_when_something_else_goes_wrong_too(engine: str, case: str, r
 
 
 @engines
-@pytest.mark.proof(sample=2, among="others")
+@pytest.mark.proof(sample=1, among="others")
 def test_so_it_does_when_effects_leave_side_by_side(engine: str, references: References) -> None:
     """A sample of the points of a run whose effects leave as many at once as the configuration's default allows."""
     site, reference = references(engine, POOL.name)

@@ -49,7 +49,7 @@ def test_who_wakes_up_late_changes_nothing(chunk: int, references: References) -
     assert failed("stopped and woken", runs) == []
 
 
-@pytest.mark.proof(sample=2, among="zombies")
+@pytest.mark.proof(sample=1, among="zombies")
 def test_who_waits_for_an_answer_meanwhile_changes_nothing(references: References) -> None:
     """So does one that was stopped while its request was applied and not answered yet."""
     site, reference = references("postgres", PLAIN.name)
@@ -58,7 +58,7 @@ def test_who_waits_for_an_answer_meanwhile_changes_nothing(references: Reference
     assert failed("stopped in a request", runs) == []
 
 
-@pytest.mark.proof(sample=2, among="zombies")
+@pytest.mark.proof(sample=1, among="zombies")
 def test_a_request_that_arrives_late_does_no_harm(references: References) -> None:
     """What a dead runner had sent arrives under the next one's lease, who takes it into account."""
     site, reference = references("postgres", PLAIN.name)
@@ -66,7 +66,7 @@ def test_a_request_that_arrives_late_does_no_harm(references: References) -> Non
     assert failed("request arrives late", runs) == []
 
 
-@pytest.mark.proof(sample=2, among="zombies")
+@pytest.mark.proof(sample=1, among="zombies")
 def test_who_is_cut_off_from_the_journal_sends_nothing(postgres: Server, references: References) -> None:
     """A runner that has lost its journal, but not AWS, gives up as resumable; the next one goes on."""
     site, reference = references("postgres", PLAIN.name)
@@ -75,7 +75,7 @@ def test_who_is_cut_off_from_the_journal_sends_nothing(postgres: Server, referen
     assert failed("cut off from the journal", runs) == []
 
 
-@pytest.mark.proof(sample=2, among="zombies")
+@pytest.mark.proof(sample=1, among="zombies")
 def test_a_lock_outlasts_any_stop(references: References) -> None:
     """Beside a file nobody takes over from a process that lives, however long it stood still."""
     site, reference = references("sqlite", PLAIN.name)
@@ -83,7 +83,7 @@ def test_a_lock_outlasts_any_stop(references: References) -> None:
     assert failed("stopped and waited for", runs) == []
 
 
-@pytest.mark.proof(sample=2, among="zombies")
+@pytest.mark.proof(sample=1, among="zombies")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_at_once_are_one_rollout(engine: str, references: References) -> None:
     """Of two that are started at once one works and the other follows; both end well, with the same rollout."""
