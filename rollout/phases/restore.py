@@ -3,7 +3,8 @@
 In this order, each seen before the next: sizes, template reference, inherit flag, protection, CapacityRebalance,
 processes, our scale-down-disabled, autoscaler, taints, marker. Every value merges three ways (`merge`): what is still
 as we wrote it goes back to the baseline; anything else is left, and reported where it is not the baseline. Desired and
-MaxSize never go below the living count: AWS would choose the victim.
+MaxSize never go below the living count: AWS would choose the victim. So protection stays while more live than are
+desired.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import kubectl, quoted
+from rollout.commands import kubectl, quoted, resume
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import (
     Cordon,
@@ -32,7 +33,7 @@ from rollout.effects import (
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import launched_from_ours, look, protect, wait, working
+from rollout.phases.look import launched_from_ours, look, protect, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
@@ -46,6 +47,7 @@ class Part:
     effects: tuple[Effect, ...] = ()
     waits_for: str = ""
     report: tuple[str, ...] = ()
+    remedy: str = "see why, mend it"
 
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
@@ -64,7 +66,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         if part.effects:
             return Act(_title(step), part.effects)
         if part.waits_for:
-            return _late(record, now, part.waits_for) or wait(record, now, part.waits_for)
+            return _late(record, now, part) or wait(record, now, part.waits_for)
     why = "the baseline is restored" + (", with differences" if report else "")
     return Advance(why, report=tuple(report))
 
@@ -115,10 +117,17 @@ def inherit(seen: Seen, record: Record) -> Part:
 
 
 def protection(seen: Seen, record: Record) -> Part:
-    """Instances get the baseline's inherit flag as their own protection; all of them are protected while we work."""
-    parts = [_protection(record, seen.group(group.name)) for group in working(record)]
-    waits = ", ".join(part.waits_for for part in parts if part.waits_for)
-    return replace(_joined(parts), waits_for=f"instances to be InService: {waits}" if waits else "")
+    """Instances get the baseline's inherit flag as their own protection; all of them are protected while we work.
+
+    Where more live than are desired they keep it: without it AWS would end one, and choose which.
+    """
+    groups = [seen.group(group.name) for group in working(record)]
+    crowded = [group for group in groups if _kept(record, group) and len(group.living) > group.sizes.desired]
+    parts = [_protection(record, group) for group in groups if group not in crowded]
+    pending = ", ".join(part.waits_for for part in parts if part.waits_for)
+    waits = [f"instances to be InService: {pending}"] * bool(pending) + [_too_many(group) for group in crowded]
+    joined = replace(_joined(parts), waits_for="; ".join(waits))
+    return replace(joined, remedy=_enough_desired(crowded)) if crowded else joined
 
 
 def capacity_rebalance(seen: Seen, record: Record) -> Part:
@@ -219,10 +228,10 @@ def _joined(parts: list[Part]) -> Part:
     return Part(effects, report=tuple(line for part in parts for line in part.report))
 
 
-def _late(record: Record, now: datetime, why: str) -> Halt | None:
+def _late(record: Record, now: datetime, part: Part) -> Halt | None:
     if record.deadline is None or now < record.deadline:
         return None
-    return Halt(f"RESTORE still waits for {why}", f"see why, mend it, then: rollout resume {record.id}")
+    return Halt(f"RESTORE still waits for {part.waits_for}", f"{part.remedy}, then: {resume(record.id)}")
 
 
 def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
@@ -264,10 +273,28 @@ def _protection(record: Record, group: GroupSeen) -> Part:
     flag = record.plan.baseline(group.name).protect_new
     bare = [instance.id for instance in group.living if flag and instance.in_service and not instance.protected]
     report = (f"not protected from scale-in in {group.name}, somebody else's, left: {', '.join(bare)}",) if bare else ()
-    kept = [instance for instance in group.living if instance.protected and not flag]
+    kept = _kept(record, group)
     ids = [instance.id for instance in kept if instance.in_service]
     pending = ", ".join(instance.id for instance in kept if not instance.in_service)
     return Part(tuple(protect(group.name, ids, f"restore.{record.round}", protected=False)), pending, report)
+
+
+def _kept(record: Record, group: GroupSeen) -> list[InstanceSeen]:
+    """Return the instances whose protection is ours to take off."""
+    flag = record.plan.baseline(group.name).protect_new
+    return [instance for instance in group.living if instance.protected and not flag]
+
+
+def _too_many(group: GroupSeen) -> str:
+    living, wanted = len(group.living), group.sizes.desired
+    return f"{group.name} to have no more instances ({living}) than it desires ({wanted}): AWS would choose whom to end"
+
+
+def _enough_desired(crowded: list[GroupSeen]) -> str:
+    """Say how nobody is chosen: as many are desired as live, or a person ends one; nobody else may lower desired."""
+    more = ((group, len(group.living)) for group in crowded)
+    commands = (put_back(group.name, group.sizes, raised(group.sizes, living)) for group, living in more)
+    return f"let as many be desired ({'; '.join(commands)}), or end one too many once nothing runs on it"
 
 
 def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: int) -> list[str]:

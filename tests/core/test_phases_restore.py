@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Advance, Wait
+from rollout.commands import resume
+from rollout.decision import Advance, Halt, Wait
 from rollout.effects import (
     DeleteMarker,
     Protect,
@@ -136,6 +137,8 @@ def test_order(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 
 
 PENDING = new("n2", lifecycle="Pending", protected=True)
+CROWD = (new("n1"), new("n2"), new("n3"))
+BARE = node("n3", held=None, held_before=None)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,17 @@ PENDING = new("n2", lifecycle="Pending", protected=True)
              then(replace(RESTORED, instances=(new("n1", protected=False), PENDING))), RECORD, at(1800)),
         case("without a deadline", waits(),
              then(replace(RESTORED, instances=(PENDING,))), restoring(deadline=None), at(9000)),
+        case("more live than are desired: without protection AWS would end one",
+             waits("g to have no more instances (3) than it desires (2): AWS would choose whom to end"),
+             then(replace(RESTORED, instances=CROWD)), RECORD),
+        case("more live than are desired, at the deadline",
+             halts("RESTORE still waits for g to have no more instances (3) than it desires (2)"),
+             then(replace(RESTORED, instances=CROWD)), RECORD, at(1800)),
+        case("more live than are desired, and none is protected: nothing of ours is in their way", advances(),
+             then(replace(RESTORED, instances=tuple(replace(one, protected=False) for one in CROWD)), BARE), RECORD),
+        case("more live than are desired, and protection was there before us", advances(),
+             then(replace(RESTORED, protect_new=True, instances=CROWD), BARE),
+             restoring(baselines=(baseline(protect_new=True),))),
         case("what can be done is done meanwhile", acts("protect:g/i-n1=off:restore.0"),
              then(replace(RESTORED, instances=(new("n1"), PENDING))), RECORD),
         case("all were protected: who is not lost it by somebody else's hand", advances(),
@@ -278,6 +292,16 @@ def test_processes_of_somebody_else_are_left_and_reported() -> None:
             "g had Launch suspended and has not: somebody else's, left",
         )
     )
+
+
+def test_what_aws_would_choose_from_is_told_with_the_command_that_keeps_it() -> None:
+    """The halt says how as many are desired as live, room for them included, and goes on with this rollout."""
+    tight = replace(RESTORED, sizes=Sizes(1, 2, 2), instances=CROWD)
+    decision = restore.decide(then(tight), RECORD, at(1800))
+    assert isinstance(decision, Halt)
+    command = "--auto-scaling-group-name g --desired-capacity 3 --max-size 3"
+    assert command in decision.hint
+    assert decision.hint.endswith(f"then: {resume(ID)}")
 
 
 EARLIER = frozenset({*TERMINATED, RESIZE.key})
