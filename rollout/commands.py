@@ -2,8 +2,8 @@
 
 Build one with `rollout("resume", rollout_id)`, `aws("autoscaling", "exit-standby", …)` or `kubectl("uncordon", name)`,
 and put it into the hint: names of others never become words or options of a shell by themselves. The core does not know
-how this process was started, and the journal keeps no path of a host: `complete` adds `--config` and `--database` when
-a person reads it, so that it works when it is pasted from anywhere.
+how this process was started, and the journal keeps no path of a host: `complete` adds `--config` and `--database`, and
+the region to commands of AWS, when a person reads it, so that it works when it is pasted from anywhere.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _OURS = re.compile(
     rf"{_QUOTED}|(?<![\w/.'\"-])rollout (?P<path>{'|'.join(COMPLETED)})\b"
     rf"(?: --(?:follow|rebuild|json|assume-dead)\b)*{_OPERAND}"
 )
+# Commands of AWS about what lies in one region: groups of one name may stand in another, too.
+_REGIONAL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|ec2|kms|ssm) [a-z-]+)\b")
 #: What `kubectl get` lists where a webhook of admission may be what answers.
 WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 #: Where a command ends in a sentence.
@@ -35,12 +37,13 @@ _END = re.compile(r"[,;()\n]|$")
 class Options:
     """How this process was told which configuration and journal it works with; "" for what was not told.
 
-    `database`: without a password; `hidden`: it has one, which is nowhere shown.
+    `database`: without a password; `hidden`: it has one, which is nowhere shown; `region`: the configuration's.
     """
 
     config: str = ""
     database: str = ""
     hidden: bool = False
+    region: str = ""
 
 
 def rollout(*words: str) -> str:
@@ -69,21 +72,31 @@ def quoted(name: str) -> str:
 
 
 def complete(text: str, options: Options) -> str:
-    """Return a text whose commands of ours name configuration and journal."""
+    """Return a text whose commands of ours name configuration and journal, and those of AWS the region."""
     told = _OURS.sub(lambda found: _completed(found, options), text)
-    if options.hidden and told != text:
-        return f"{told} (with the database's password in PGPASSWORD)"
-    return told
+    more = " (with the database's password in PGPASSWORD)" if options.hidden and told != text else ""
+    return _REGIONAL.sub(lambda found: _located(found, options.region), told) + more
 
 
 def _completed(found: re.Match[str], options: Options) -> str:
     if found["path"] is None:
         return found[0]  # a quoted name, whatever it says
-    end = _END.search(found.string, found.end())
-    said = found.string[found.end() : end.start() if end else None]
+    said = _rest(found)
     added = [
         f" {name} {shlex.quote(value)}"
         for name, value in (("--config", options.config), ("--database", options.database))
         if value and not re.search(rf" {name} ", said)
     ]
     return found[0] + "".join(added)
+
+
+def _located(found: re.Match[str], region: str) -> str:
+    if found["command"] is None or not region or " --region " in _rest(found):
+        return found[0]
+    return f"{found[0]} --region {shlex.quote(region)}"
+
+
+def _rest(found: re.Match[str]) -> str:
+    """Return what follows a command's beginning, to where it ends in its sentence."""
+    end = _END.search(found.string, found.end())
+    return found.string[found.end() : end.start() if end else None]

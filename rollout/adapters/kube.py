@@ -15,8 +15,10 @@ from rollout.adapters.kube_api import (
     CONFLICT,
     FORBIDDEN,
     MERGE_PATCH,
+    NOT_FOUND,
     SERVER_ERROR,
-    UNPROCESSABLE,
+    TOO_MANY,
+    UNAUTHORIZED,
 )
 from rollout.adapters.understanding import flag, text, texts, understood
 from rollout.codec import mark_of, mark_text
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
 _CONFIGMAPS = "/api/v1/namespaces/kube-system/configmaps"
 _MARKER = "eks-rollout"
 _MARKER_PATH = f"{_CONFIGMAPS}/{_MARKER}"
-# What admission answers where it lets something not be done (Kubernetes documentation, "Dynamic Admission Control").
-_NOES = {BAD_REQUEST, FORBIDDEN, UNPROCESSABLE}
+# What is no no to this object. Any other code may be admission's, which lets something not be done: a webhook sets it
+# as it likes, from 400 on (Kubernetes documentation, "Dynamic Admission Control").
+_ELSE = {UNAUTHORIZED, NOT_FOUND, CONFLICT, TOO_MANY}
 # `record` is read by a later runner; the others stand beside it for people.
 _ROLLOUT_ID, _RECORD = "rollout-id", "record"
 
@@ -188,7 +191,8 @@ class KubeCluster:
         A budget says no for now; its namespace is being deleted; a policy or a webhook of admission does not let it go.
         Whether a 403 says that we lack the right is asked of the API server, not read out of a text.
         """
-        if not answer.not_now and (answer.code not in _NOES or not answer.is_status):
+        a_no = answer.is_status and BAD_REQUEST <= answer.code < SERVER_ERROR and answer.code not in _ELSE
+        if not (answer.not_now or a_no):
             return
         if answer.code != FORBIDDEN or answer.in_a_namespace_that_ends or self._may(right):
             raise Blocked(f"{right.resource.partition('/')[0][:-1]} {right.namespace}/{name}: {answer.detail}")

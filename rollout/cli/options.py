@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,10 +50,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @dataclass
 class _Typed:
-    """Which configuration and journal this process was told to work with."""
+    """Which configuration and journal this process was told to work with, and the region of that configuration."""
 
     config: Path | None = None
     database: str | None = None
+    region: str = ""
 
 
 _typed = _Typed()
@@ -64,18 +65,19 @@ def told() -> Options:
     from rollout import commands
 
     config = str(_typed.config.absolute()) if _typed.config else ""
+    known = commands.Options(config, region=_typed.region)
     if not _typed.database:
-        return commands.Options(config)
+        return known
     from rollout.errors import UserError
     from rollout.journal import address, database
 
     try:
         where = database.where(_typed.database)
     except UserError:  # which is what is being told
-        return commands.Options(config)
+        return known
     if where.path:
-        return commands.Options(config, f"sqlite:///{where.path}")
-    return commands.Options(config, where.name, hidden=address.has_secret(address.of_server(_typed.database)))
+        return replace(known, database=f"sqlite:///{where.path}")
+    return replace(known, database=where.name, hidden=address.has_secret(address.of_server(_typed.database)))
 
 
 def journal_url(config: Path | None, database: str | None) -> str:
@@ -91,7 +93,7 @@ def journal_url(config: Path | None, database: str | None) -> str:
     if config is None and not CONFIG.exists():
         return configuration.default_database()
     _typed.config = config or CONFIG
-    return configuration.load(_typed.config).database
+    return _read(_typed.config).database
 
 
 def loaded(config: Path, database: str | None) -> Config:
@@ -99,8 +101,14 @@ def loaded(config: Path, database: str | None) -> Config:
 
     Raises `UserError` for a configuration that cannot be read.
     """
+    _typed.config, _typed.database = config, database
+    read = _read(config)
+    return read.model_copy(update={"database": database}) if database else read
+
+
+def _read(config: Path) -> Config:
     from rollout import config as configuration
 
-    _typed.config, _typed.database = config, database
     read = configuration.load(config)
-    return read.model_copy(update={"database": database}) if database else read
+    _typed.region = read.region
+    return read

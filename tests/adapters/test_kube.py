@@ -475,6 +475,9 @@ ADMISSION = {
     "webhook-400": (400, "BadRequest"),
     "webhook-403": (403, "Forbidden"),
     "policy-422": (422, "Invalid"),
+    "webhook-405": (405, "MethodNotAllowed"),
+    "webhook-418": (418, ""),
+    "webhook-451": (451, "Legal"),
 }
 
 

@@ -45,6 +45,28 @@ def test_a_password_is_said_to_be_needed_and_not_shown() -> None:
     assert complete("look at AWS", told) == "look at AWS"
 
 
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        (
+            "put it back (aws autoscaling x-y --name g), then",
+            "put it back (aws autoscaling x-y --region r-1 --name g), then",
+        ),
+        ("see (aws ec2 describe-images)", "see (aws ec2 describe-images --region r-1)"),
+        (
+            "aws ec2 copy-image --region r-2 --name n, aws kms x",
+            "aws ec2 copy-image --region r-2 --name n, aws kms x --region r-1",
+        ),
+        ("aws sts get-caller-identity", "aws sts get-caller-identity"),
+        ("x --name 'aws ec2 y'", "x --name 'aws ec2 y'"),
+    ],
+)
+def test_a_command_of_aws_names_the_region(hint: str, shown: str) -> None:
+    """Groups of one name may stand in two regions: what is pasted changes none of another."""
+    assert complete(hint, Options(region="r-1")) == shown
+    assert complete(hint, Options()) == hint
+
+
 @pytest.mark.parametrize("path", commands.COMPLETED)
 def test_each_completed_command_takes_what_is_added(path: str) -> None:
     """The command line has every command that hints complete, and each takes both options."""

@@ -121,7 +121,7 @@ def _pin(version: str) -> dict[str, Any]:
                      [{"do": "update_group", "group": WORKER, "fields": {"DesiredCapacity": 3}}],
                      id="Terraform raises desired"),
         pytest.param("processes-resumed", [f"drift: {WORKER} has AZRebalance, AlarmNotification",
-                                           f"aws autoscaling suspend-processes --auto-scaling-group-name {WORKER}"],
+                                           "aws autoscaling suspend-processes --region eu-west-1 --auto"],
                      [_suspend(WORKER)], id="our processes resumed"),
         pytest.param("untainted-twice", ["our taint was gone from ip-10-0-0-5", "drift: taint-node of ip-10-0-0-5"],
                      [], id="our taint taken off twice"),
