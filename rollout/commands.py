@@ -26,7 +26,7 @@ _OURS = re.compile(
     rf"(?: --(?:follow|rebuild|json|assume-dead)\b)*{_OPERAND}"
 )
 # Commands of AWS about what lies in one region: groups of one name may stand in another, too.
-_REGIONAL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|ec2|kms|ssm) [a-z-]+)\b")
+_REGIONAL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|ec2|eks|kms|ssm) [a-z-]+)\b")
 #: What `kubectl get` lists where a webhook of admission may be what answers.
 WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 #: Where a command ends in a sentence.

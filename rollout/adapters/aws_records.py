@@ -61,13 +61,11 @@ def slot_of(index: int) -> str:
 
 
 def _use(slot: str, raw: Mapping[str, Any]) -> TemplateUse:
-    return TemplateUse(
-        slot=slot,
-        template_id=text(raw["LaunchTemplateId"]),
-        template_name=raw.get("LaunchTemplateName", ""),
-        # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
-        reference=text(raw.get("Version", "$Default")),
-    )
+    # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
+    reference = text(raw.get("Version", "$Default"))
+    if reference not in {"$Latest", "$Default"} and not (reference.isascii() and reference.isdecimal()):
+        raise ValueError(f"{reference} is no version of a template")
+    return TemplateUse(slot, text(raw["LaunchTemplateId"]), raw.get("LaunchTemplateName", ""), reference)
 
 
 def _instance(raw: Mapping[str, Any]) -> InstanceSeen:

@@ -84,7 +84,7 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
     groups = asked.read("groups", partial(fleet.groups, request.groups)) or ()
     scouted = asked.read("scouted", partial(_scouted, scout)) or {}
     ours = [scouted[group.name] for group in groups if group.name in scouted]
-    templates = asked.read("templates", partial(fleet.templates, _ids(ours))) or ()
+    templates = asked.read("templates", partial(fleet.templates, _ids(ours, groups))) or ()
     image = asked.read("image", partial(fleet.image, request.ami))
     for template in templates if image else ():
         asked.attempt(partial(scout.try_version, template.id, template.latest, request.ami))
@@ -151,8 +151,10 @@ def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], fleet: Fl
     return whereabouts(seen, alone, fleet)
 
 
-def _ids(ours: Sequence[GroupScouted]) -> list[str]:
-    return sorted({use.template_id for group in ours for use in group.templates})
+def _ids(ours: Sequence[GroupScouted], groups: Sequence[GroupSeen]) -> list[str]:
+    """Return the templates of both looks at the groups: somebody may change one in between."""
+    uses = (*(use for one in ours for use in one.templates), *(use for one in groups for use in one.uses))
+    return sorted({use.template_id for use in uses})
 
 
 def _architectures(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -125,17 +126,18 @@ _GROUP: dict[str, Any] = {
 
 
 def test_what_is_read_of_a_group_can_be_written() -> None:
-    """Where any text of it is empty it makes no sense, or the client still takes the update that is made from it."""
+    """Where any text of it is spoilt it makes no sense, or the client still takes the update that is made from it."""
     shape = Session().get_service_model("autoscaling").operation_model("UpdateAutoScalingGroup").input_shape
-    for path in _paths(_GROUP):
+    for path, spoilt in product(_paths(_GROUP), ("", "nonsense", "²")):
         body = json.loads(json.dumps(_GROUP))
         holder = body
         for part in path[:-1]:
             holder = holder[part]
         if not isinstance(holder[path[-1]], str):
             continue
-        holder[path[-1]] = ""
+        holder[path[-1]] = spoilt
         with suppress(ValueError):
             group = aws_records.group(body)
+            assert all(use.reference.startswith("$") or int(use.reference) for use in group.uses)
             fields = aws_records.references(body, group.uses) or {}
             assert ParamValidator().validate({"AutoScalingGroupName": "g", **fields}, shape).generate_report() == ""

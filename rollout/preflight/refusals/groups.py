@@ -25,7 +25,7 @@ def managed(found: Survey, request: Request) -> Iterator[Refusal]:
     """A group belongs to an EKS managed node group: EKS would put back what we change."""
     for group in found.groups:
         if group.nodegroup:
-            name = f"--cluster-name {request.cluster} --nodegroup-name {group.nodegroup}"
+            name = f"--cluster-name {request.cluster} --nodegroup-name {quoted(group.nodegroup)}"
             hint = f"use: aws eks update-nodegroup-version {name}"
             yield Refusal(f"{group.name} belongs to the EKS managed node group {group.nodegroup}", hint)
 

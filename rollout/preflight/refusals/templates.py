@@ -14,7 +14,8 @@ from rollout.scouted import GroupScouted
 
 def missing(found: Survey, request: Request) -> Iterator[Refusal]:
     """A group refers to a launch template, or to a version of one, that does not exist."""
-    for group, use in _uses(found.ours()):
+    seen = ((group.name, use) for group in found.groups for use in group.uses)
+    for group, use in (*_uses(found.ours()), *seen):
         template = of(use, found.templates)
         if template is None or version_of(use, template) is None:
             what = f"{use.template_name} {use.reference}" if template else f"{use.template_name} ({use.template_id})"
