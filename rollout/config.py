@@ -71,11 +71,11 @@ def is_loopback(url: str) -> bool:
 
 
 def _http(url: str) -> str:
+    if "@" in url:
+        raise ValueError("an address with a password in it would end up in logs: leave the password out")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f'"{url}" is not an address such as https://vpce-1.example:443')
-    if parts.username or parts.password:
-        raise ValueError("an address with a password in it would end up in logs: leave the password out")
     return url
 
 

@@ -137,6 +137,7 @@ def test_all_problems_are_told_at_once(file: Path) -> None:
         ("access: {assume_role: my-role}\n", '4: access.assume_role: "my-role" is not a role\'s ARN'),
         ("access: {context: x}\n", "4: access: kubeconfig and context have no meaning with kubernetes: eks"),
         ("access: {endpoint_url: 'http://u:p@h'}\n", "4: access.endpoint_url: an address with a password in it"),
+        ("access: {endpoint_url: 'htp://u:p w@h'}\n", "4: access.endpoint_url: an address with a password in it"),
         (
             "database: sqlite:///relative.db\n",
             '4: database: "sqlite:///relative.db" is neither sqlite:////ABSOLUTE/PATH',
