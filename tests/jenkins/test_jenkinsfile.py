@@ -86,6 +86,19 @@ def test_no_secret_and_no_journal_is_in_a_command(jenkinsfile: Parsed) -> None:
     assert [call.named["variable"] for call in jenkinsfile.of("string") if "variable" in call.named] == ["PGPASSWORD"]
 
 
+def test_a_parameter_is_never_an_option() -> None:
+    """Each value of a command is one word, and stands after an option of ours, or after `--`: RESUME was an option."""
+    lines = [
+        line for line in JENKINSFILE.read_text(encoding="utf-8").splitlines() if re.search(r"rollout |--ami ", line)
+    ]
+    values = [found for line in lines for found in re.finditer(r"(\S+)? ?(.)\$([A-Z_]+)\b", line)]
+    assert {found[3] for found in values} >= {"RESUME", "ROLLOUT", "CONFIG", "AMI", "ACCOUNT"}
+    for found in values:
+        if found[3] not in {"REGION", "BUILD_TAG"}:  # behind `name=` inside of a word
+            assert found[2] == '"', found.string
+            assert (found[1] or "").startswith("-"), found.string
+
+
 def test_a_signal_reaches_what_works(jenkinsfile: Parsed) -> None:
     """What runs for long takes the shell's place, and the rollout is named by what a retry does not change."""
     long = [line.strip() for script in scripts(jenkinsfile) for line in script.splitlines() if re.search(LONG, line)]
