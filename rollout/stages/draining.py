@@ -91,7 +91,7 @@ def _stays(view: View, pod: PodSeen) -> bool:
         return not in_grace(view, pod)
     if _returns(view, pod):
         return True
-    row = view.record.row(_eviction(view, pod).key)
+    row = view.record.row(_first(view, pod).key)
     if row is None or row.state == "rejected":
         return row is not None
     since = row.blocked_since if row.state == "blocked" else row.tried
@@ -131,11 +131,25 @@ def _kill(view: View, pod: PodSeen) -> Effect | None:
         return _evict(view, pod, kills=owner)
     if pod.deleting:
         return _finish(view, pod, kills=owner)
-    if view.record.plan.settings.on_deadline == "job" and pod.owner and pod.owner.is_job:
-        job, uid = pod.owner.name, pod.owner.uid
-        return DeleteJob(namespace=pod.namespace, name=job, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=owner)
+    if job := _job(view, pod):
+        return job
     eviction = _eviction(view, pod, kills=owner)
     return _delete(view, pod, grace=None, kills=owner) if _said_no(view, eviction.key) else eviction
+
+
+def _job(view: View, pod: PodSeen) -> DeleteJob | None:
+    """The end of the Job that a protected pod is of, past the deadline and where the settings say so."""
+    owner = pod.owner
+    if view.record.plan.settings.on_deadline != "job" or owner is None or not owner.is_job:
+        return None
+    name, uid, kills = owner.name, owner.uid, _loser(pod)
+    return DeleteJob(namespace=pod.namespace, name=name, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=kills)
+
+
+def _first(view: View, pod: PodSeen) -> Effect:
+    """What is asked for at first so that a pod goes: its eviction, or the end of its Job."""
+    job = _job(view, pod) if view.may_kill and pod in view.holders else None
+    return job or _eviction(view, pod)
 
 
 def _loser(pod: PodSeen) -> str:
@@ -201,7 +215,7 @@ def _why(view: View, pod: PodSeen) -> str:
         return f"{pod.label} does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
     if _returns(view, pod):
         return f"{pod.label} tolerates a closed node and has come back {came_back(view.record, pod)} times"
-    row = view.record.row(_eviction(view, pod).key)
+    row = view.record.row(_first(view, pod).key)
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
 
@@ -219,9 +233,9 @@ def _to_do(view: View, kept: list[PodSeen]) -> str:
     if any(_returns(view, pod) for pod in kept):
         return "take its toleration of everything from it, or scale it to 0 until the node is gone"
     asked = [pod for pod in kept if not pod.deleting]
-    if any(_is(view, _eviction(view, pod).key, "blocked") for pod in asked):
+    if any(_is(view, _first(view, pod).key, "blocked") for pod in asked):
         return "make room in the budget, or see to what else says no, or delete the pod yourself"
-    if any(_is(view, _eviction(view, pod).key, "not_sent", "not_applied") for pod in asked):
+    if any(_is(view, _first(view, pod).key, "not_sent", "not_applied") for pod in asked):
         return f"see to what its eviction meets ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
     if asked:
         return "mend what rejects its eviction or delete the pod yourself"

@@ -303,6 +303,7 @@ def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:
     assert effect.node == "o1"
 
 
+JOBS_END: dict[str, Any] = {"now": OVERDUE, "on_deadline": "job"}
 HELD = replace(WEB, deleting=at(-61), finalizers=("x.io/a", "x.io/b"))
 
 
@@ -340,8 +341,18 @@ def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: 
         pytest.param((WEB,), after(evict(WEB), "blocked"), False, id="blocked, since when is not known"),
         pytest.param((WEB,), after(evict(WEB), "blocked", blocked_since=at(-299)), False, id="blocked for a while"),
         pytest.param((WEB,), after(evict(WEB), "blocked", blocked_since=at(-300)), True, id="blocked for five minutes"),
+        pytest.param((JOB,), {**JOBS_END, **after(END_JOB, "blocked", blocked_since=at(6901))}, False,
+                     id="its Job is blocked for a while"),
+        pytest.param((JOB,), {**JOBS_END, **after(END_JOB, "blocked", blocked_since=at(6900))}, True,
+                     id="its Job is blocked for five minutes"),
     ],
-)
+)  # fmt: skip
 def test_a_node_whose_pods_do_not_go_is_stuck(pods: tuple[PodSeen, ...], changes: dict[str, Any], stuck: bool) -> None:  # noqa: FBT001 - a column
     """Only if none of them does: then the others of its group need not wait for it."""
     assert draining.decide(emptied(*pods, **changes)).stuck is stuck
+
+
+def test_why_a_job_does_not_end_is_said() -> None:
+    """Where Jobs are deleted, what was answered to that is the reason."""
+    it = emptied(JOB, **JOBS_END, **after(END_JOB, "blocked", blocked_since=at(7100)))
+    assert "budget web allows none" in draining.decide(it).waits_for
