@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from rollout.commands import aws, kubectl
 from rollout.machine import Stage
 from rollout.plan import Node
 from rollout.record import Record
@@ -29,10 +30,14 @@ DEAD_AFTER = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The instances of one group that serve: `sure` whoever comes, `tainted` only pods that tolerate these taints."""
+    """The instances of one group that serve: `sure` whoever comes, `tainted` only pods that tolerate these taints.
+
+    `idle`: by new instance, why it does not serve, in words; not of those that are on their way out.
+    """
 
     sure: frozenset[str] = frozenset()
     tainted: Mapping[str, tuple[Taint, ...]] = field(default_factory=dict)
+    idle: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> int:
         """Count what serves the pods that are moved from an instance, its own node not among it."""
@@ -68,22 +73,40 @@ def dead(node: NodeSeen, now: datetime) -> bool:
 def _serving(group: GroupSeen, seen: Seen, record: Record, rows: Mapping[str, Node]) -> Serving:
     sure: set[str] = set()
     tainted: dict[str, tuple[Taint, ...]] = {}
+    idle: dict[str, str] = {}
     for instance in group.instances:
-        node = _serves(instance, seen, record, rows.get(instance.id))
-        if node is None:
-            continue
         row = rows.get(instance.id)
-        if node.barriers and not (row and row.role == "old"):
+        if not instance.in_service or _leaves(row):
+            continue
+        node = _serves(instance, seen, record, row)
+        old = row is not None and row.role == "old"
+        if node is None:
+            idle |= {} if old else {instance.id: _idle(instance, seen)}
+            continue
+        if node.barriers and not old:
             tainted[instance.id] = node.barriers
         else:
             sure.add(instance.id)
-    return Serving(frozenset(sure), tainted)
+    return Serving(frozenset(sure), tainted, idle)
+
+
+def _leaves(row: Node | None) -> bool:
+    return row is not None and row.stage not in {Stage.WAITING, Stage.KEPT}
+
+
+def _idle(instance: InstanceSeen, seen: Seen) -> str:
+    """Say why an instance does not serve, and what to type where a command helps."""
+    node = seen.node_of(instance.id)
+    if node is None:
+        reboot = aws("ec2", "reboot-instances", "--instance-ids", instance.id)
+        return f"{instance.id} has no Node (if nothing runs there that must not end: {reboot})"
+    if node.ready and node.unschedulable:
+        return f"{node.name} is cordoned ({kubectl('uncordon', node.name)})"
+    return f"{node.name} is {'tainted, about to go, or not held' if node.ready else 'not Ready'}"
 
 
 def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None) -> NodeSeen | None:
     """Return the node by which an instance serves, None where it does not."""
-    if not instance.in_service or (row and row.stage not in {Stage.WAITING, Stage.KEPT}):
-        return None
     held = record.plan.settings.autoscaler is None
     for node in seen.nodes_on(instance.id):
         fit = node.usable or (row and row.role == "old" and node.ready and not (node.unschedulable or node.going))

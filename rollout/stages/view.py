@@ -46,6 +46,7 @@ class View:
     unknown: str
     stray: str
     remaining: int
+    idle: tuple[str, ...]
     coming: tuple[PodSeen, ...]
     nominated: tuple[PodSeen, ...]
     unsteady: Unsteady | None
@@ -91,10 +92,8 @@ class View:
 
     def short(self, state: str) -> Step:
         """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
-        hint = (
-            f"see why no more nodes of {self.row.group} serve (kubectl get nodes), repair or uncordon them, then: "
-            f"rollout resume {self.record.id}"
-        )
+        idle = "; ".join(self.idle) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
+        hint = f"see to what does not serve: {idle}, then: {resume(self.record.id)}"
         halt = Halt(f"{self.name} is {state} and cannot go: {self.too_few}", hint) if self.out_of_time else None
         return Step(waits_for=self.too_few, halt=halt)
 
@@ -156,6 +155,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         unknown=knowing.unknown(row, seen, record, now),
         stray=knowing.stray(row, seen)[0],
         remaining=around.serving[row.group].without(row.instance_id, leaving(pods), next(iter(nodes), None)),
+        idle=tuple(why for id_, why in around.serving[row.group].idle.items() if id_ != row.instance_id),
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         unsteady=seen.unsteady,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.commands import resume
 from rollout.machine import Stage
 from rollout.seen import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
 from rollout.stages.serving import DEAD_AFTER, Surroundings
@@ -76,6 +77,27 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
     """It has not joined; or nothing of the node that goes says what is usual."""
     assert serving(unjoined=("n1",)) == 2
     assert serving(tainted("n1", DEDICATED), unjoined=("o1",)) == 2
+
+
+@pytest.mark.parametrize(
+    ("things", "unjoined", "told"),
+    [
+        pytest.param((), ("n1",), "i-n1 has no Node (if nothing runs there that must not end: aws ec2 reboot-instances",
+                     id="somebody deleted it: kubectl does not show it"),
+        pytest.param((node("n1", unschedulable=True),), (), "n1 is cordoned (kubectl uncordon n1)", id="cordoned"),
+        pytest.param((node("n1", ready=False),), (), "n1 is not Ready", id="not Ready"),
+        pytest.param((node("n1", held=None),), (), "n1 is tainted, about to go, or not held", id="not held"),
+        pytest.param((node("o2", ready=False),), (), "why no more nodes of g serve", id="an old one: it must go"),
+        pytest.param((), (), "why no more nodes of g serve", id="all serve that there are"),
+    ],
+)  # fmt: skip
+def test_a_halt_names_what_does_not_serve(things: tuple[NodeSeen, ...], unjoined: tuple[str, ...], told: str) -> None:
+    """Which of the new instances, and why, with the command where one helps; what leaves is not among them."""
+    it = looked(Stage.WAITING, *things, unjoined=unjoined, now=at(8100))
+    halt = it.short("to be drained").halt
+    assert halt
+    assert halt.hint.startswith(f"see to what does not serve: {told}")
+    assert halt.hint.endswith(f"then: {resume(ID)}")
 
 
 @pytest.mark.parametrize(
