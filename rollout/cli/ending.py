@@ -30,7 +30,7 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         case Ended.DONE:
             yield from _done(record, journal)
         case Ended.HALTED:
-            yield f"everything stays protected; {halt(journal.events(record.id))}"
+            yield f"what is protected stays protected; {halt(journal.events(record.id))}"
         case Ended.INTERRUPTED:
             yield f"interrupted in {record.phase.value}; nothing is lost"
             yield f"  next: rollout resume {record.id}"

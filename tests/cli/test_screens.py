@@ -110,7 +110,7 @@ def test_the_end_of_a_halt_says_what_to_do(tmp_path: Path) -> None:
     journal = samples.draining(tmp_path)
     journal.halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
     lines = list(ending.lines(Ended.HALTED, journal.load(samples.ID), journal))
-    assert lines == ["everything stays protected; halted: node x is stuck; next: rollout resume"]
+    assert lines == ["what is protected stays protected; halted: node x is stuck; next: rollout resume"]
 
 
 @pytest.mark.parametrize(("ended", "code"), [(Ended.DONE, 0), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)])
