@@ -126,7 +126,7 @@ class StartAutoscaler(Base):
         return True
 
     def landed(self, seen: Seen) -> Landed:
-        return _autoscaler(seen, lambda a: a.rollout_id is None)
+        return _autoscaler(seen, lambda a: a.rollout_id is None and a.replicas > 0)
 
 
 def _autoscaler(seen: Seen, shows: Callable[[AutoscalerSeen], bool]) -> Landed:

@@ -37,7 +37,16 @@ from rollout.phases.look import launched_from_ours, look, protect, put_back, rai
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
-from rollout.seen import HELD_BEFORE, SCALE_DOWN_DISABLED, GroupSeen, InstanceSeen, NodeSeen, Seen, TemplateSeen
+from rollout.seen import (
+    HELD_BEFORE,
+    SCALE_DOWN_DISABLED,
+    AutoscalerSeen,
+    GroupSeen,
+    InstanceSeen,
+    NodeSeen,
+    Seen,
+    TemplateSeen,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +165,17 @@ def holds_of_nodes(seen: Seen, record: Record) -> Part:
 
 
 def autoscaler(seen: Seen, record: Record) -> Part:
-    """cluster-autoscaler's replicas, only if the annotation is ours and it stands at 0."""
+    """cluster-autoscaler's replicas, if our annotation is there, or it stands at the 0 that we wrote."""
     where, replicas = record.plan.settings.autoscaler, record.plan.autoscaler_replicas
     if where is None or not replicas:
         return Part()
     name = f"{where.namespace}/{where.name}"
     current = seen.autoscaler
-    if current is None or current.rollout_id is None:
+    if current is None or (current.rollout_id is None and not _is_our_zero(record, current)):
         same = current is not None and current.replicas == replicas
         now = current.replicas if current else "deleted"
         return Part(report=() if same else (f"{name} had {replicas} replicas, now {now}: somebody else's, left",))
-    if current.rollout_id != record.id:
+    if current.rollout_id not in {record.id, None}:
         return Part(report=(f"{name} is held by rollout {current.rollout_id}: left",))
     start = StartAutoscaler(
         namespace=where.namespace,
@@ -176,6 +185,12 @@ def autoscaler(seen: Seen, record: Record) -> Part:
         occasion=str(record.round),
     )
     return Part((start,))
+
+
+def _is_our_zero(record: Record, current: AutoscalerSeen) -> bool:
+    """Tell whether it stands at the 0 that we wrote, whoever took our annotation off; once started it is not ours."""
+    stopped, started = (any(key.startswith(kind) for key in record.done) for kind in ("stop-auto", "start-auto"))
+    return current.replicas == 0 and stopped and not started
 
 
 def taints(seen: Seen, record: Record) -> Part:

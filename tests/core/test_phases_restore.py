@@ -91,6 +91,7 @@ RESIZE = Resize(group="g", before=Sizes(2, 2, 4), sizes=BASE, occasion="restore.
 UNPIN = SetReference(group="g", before=(use("2"),), uses=(use("$Latest"),), occasion="restore.0")
 FLAG = Resize(group="g", before=BASE, sizes=BASE, protect_new=False, occasion="inherit.0")
 RESUME = Resume(group="g", processes=PROCESSES, occasion="restore.0.AZRebalance+AlarmNotification")
+STOPPED = frozenset({"stop-autoscaler:kube-system/cluster-autoscaler:0"})
 START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=1, occasion="0")
 
 
@@ -168,6 +169,10 @@ BARE = node("n3", held=None, held_before=None)
              restoring(baselines=(baseline(protect_new=True),))),
         case("the autoscaler came back but is still ours: our note goes, its replicas stay",
              acts(replace(START, replicas=3)), then(autoscaler=replace(OFF, replicas=3)), RECORD),
+        case("somebody took our note off, and it stands at the 0 that we wrote", acts(START),
+             then(autoscaler=AutoscalerSeen(0, None, None)), restoring(done=STOPPED)),
+        case("somebody stopped it once we had started it", advances(),
+             then(autoscaler=AutoscalerSeen(0, None, None)), restoring(done=STOPPED | {START.key})),
         case("the cluster has no autoscaler", advances(),
              then(autoscaler=None), restoring(autoscaler=None, autoscaler_replicas=None)),
         case("found at 0", advances(),
