@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import shutil
 import ssl
 import subprocess
@@ -200,3 +201,38 @@ def test_a_watch_that_was_not_accepted_begins_on_a_new_connection() -> None:
         leaving.close()
         listening.shutdown()
     assert answers == [b"{}\n", b"HTTP 401", b"{}\n", b"HTTP 401"]
+
+
+class Talking(BaseHTTPRequestHandler):
+    """Says a line each time that a test lets it."""
+
+    protocol_version = "HTTP/1.1"
+    may: queue.Queue[bytes] = queue.Queue()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while line := self.may.get(timeout=10):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_watch_that_listens_goes_on_when_connections_are_dropped() -> None:
+    """Another thread was not accepted, and drops what stands: what is being read is read to its end."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Talking) as listening:
+        threading.Thread(target=listening.serve_forever).start()
+        hearing = api(f"http://127.0.0.1:{listening.server_port}", None)
+        Talking.may.put(b"one\n")
+        with hearing.watch("/things", []) as stream:
+            lines = iter(stream)
+            assert next(lines) == b"one\n"
+            hearing.drop()
+            for line in (b"two\n", b""):
+                Talking.may.put(line)
+            assert b"".join(lines) == b"two\n"
+        hearing.close()
+        listening.shutdown()
