@@ -31,6 +31,7 @@ class Neighbour:
 
     def __init__(self, number: str, identity: Account) -> None:
         self.number = number
+        self.identity = identity
         self._scaling = identity.reading("autoscaling")
         self._ec2 = identity.reading("ec2")
 

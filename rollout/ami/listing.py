@@ -1,8 +1,8 @@
 """Which images there are, and what needs each of them: (images, what was read) → words. Pure.
 
 An image is needed by whatever may launch it or was launched from it: by groups, by the default and the latest version
-of every launch template, by instances, and by unfinished rollouts, both the image that they bring and the one that
-they may have to go back to. Where it cannot be told what a rollout needs, `unread` says so.
+of every launch template, by Karpenter's node classes, by instances, and by unfinished rollouts, both the image that
+they bring and the one that they may have to go back to. Where it cannot be told what a rollout needs, `unread` says so.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rollout.ami.images import Image, Permissions, Snapshot
+from rollout.ami.images import AMI, Image, Permissions, Snapshot
 from rollout.commands import aws
 from rollout.errors import Refusal
 from rollout.plan import TemplateUse
@@ -54,6 +54,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeClasses:
+    """By what Karpenter launches nodes in one cluster. `used`: by image or snapshot, the classes that name it.
+
+    `silent`: why it is not known what they launch, "" where all of it is.
+    """
+
+    cluster: str
+    used: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    silent: str = ""
+
+    def naming(self, thing: str) -> Iterator[str]:
+        """Yield in words which classes name an image or a snapshot."""
+        yield from (f"Karpenter's node class {name} of cluster {self.cluster}" for name in self.used.get(thing, ()))
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """Everything that was read at one moment.
 
@@ -61,7 +77,7 @@ class Inventory:
     the images and snapshots that are asked about, by id; `unasked`: by id, why AWS did not say so. `made`: the
     snapshots of these images, and those that AWS made for images, also for those that are gone by now. `places`: the
     accounts that were looked into; `rollouts`: the unfinished ones of the region. `binned`: the images in the Recycle
-    Bin, None if we may not ask.
+    Bin, None if we may not ask. `classes`: of each cluster that was looked into.
     """
 
     account: str
@@ -73,6 +89,7 @@ class Inventory:
     places: tuple[Place, ...] = ()
     rollouts: tuple[Record, ...] = ()
     binned: frozenset[str] | None = frozenset()
+    classes: tuple[NodeClasses, ...] = ()
 
     def named(self, prefix: str) -> tuple[Image, ...]:
         """Return the images whose names begin so, newest first."""
@@ -95,6 +112,15 @@ class Inventory:
         for place in self.places:
             where = f" in account {place.account}" if len(self.places) > 1 else ""
             yield from (f"named by {who}{where}" for who in place.mapped.get(snapshot, ()))
+        yield from (f"named by {who}" for one in self.classes for who in one.naming(snapshot))
+
+    def silent(self) -> Iterator[str]:
+        """Yield in words in which clusters it is not known what Karpenter would launch: it may be any image."""
+        yield from (
+            f"what Karpenter launches in cluster {one.cluster} is not known ({one.silent})"
+            for one in self.classes
+            if one.silent
+        )
 
 
 def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
@@ -107,6 +133,9 @@ def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
     for rollout in inventory.rollouts:
         for image, who in _of_rollout(rollout, inventory.places):
             found[image][who] = None
+    for one in inventory.classes:
+        for image in filter(AMI.fullmatch, one.used):
+            found[image] |= dict.fromkeys(one.naming(image))
     return {image: tuple(who) for image, who in found.items()}
 
 

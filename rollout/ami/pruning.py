@@ -93,6 +93,7 @@ def _stays(image: Image, inventory: Inventory, newest: frozenset[str], keep: int
     if image.protected:
         yield "protected from deregistration"
     yield from _of_a_service(image.tags)
+    yield from inventory.silent()
     yield from inventory.lent(image.id)
     for snapshot in image.snapshots:
         yield from (f"{snapshot}: {why}" for why in _claims(snapshot, inventory))
@@ -147,6 +148,7 @@ def _bound(snapshot: str, ami: str, inventory: Inventory) -> Iterator[str]:
         yield f"whether {ami} may come back from the Recycle Bin is not known"
     elif ami in inventory.binned:
         yield f"{ami} is in the Recycle Bin, and may come back"
+    yield from inventory.silent()
     yield from _claims(snapshot, inventory)
 
 

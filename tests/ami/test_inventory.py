@@ -94,6 +94,17 @@ def test_an_answer_that_may_come_later_ends_it() -> None:
         reader(ours).look()
 
 
+def test_a_snapshot_that_is_lent_meanwhile_stays_whatever_its_name() -> None:
+    """It is asked about once more when its image is gone, though nothing but that image told that it concerns us."""
+    by_hand = given.snapshot(1, description="made by a person", tags={})
+    ours = Asked([given.image(2), given.image(1)], [given.snapshot(2), by_hand])
+    lent = Permissions(frozenset({given.OTHER}))
+    ours.permissions = lambda thing: lent if thing == by_hand.id and len(ours.images) == 1 else Permissions()  # type: ignore[method-assign]
+    told = [one.line for one in Pruner(ours, reader(ours).look, lambda: None, given.PREFIX, 1).prune()]
+    assert told[-1] == f"{by_hand.id} (of ami-00000001) stays: shared with {given.OTHER}, where nobody looked"
+    assert ours.removed == ["ami-00000001"]
+
+
 def test_requests_grow_with_the_images_and_not_with_their_square() -> None:
     """Twice as many images take twice as many requests, and every version of every template is read twice in all."""
     totals = []

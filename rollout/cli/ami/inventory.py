@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rollout.adapters.images import Builder
     from rollout.adapters.places import Neighbour
     from rollout.ami.images import Image, Permissions, Snapshot
-    from rollout.ami.listing import Inventory
+    from rollout.ami.listing import Inventory, NodeClasses
     from rollout.config import Config
     from rollout.record import Record
 
@@ -35,12 +36,17 @@ Configs = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads images and all that may need them. `journals`: by configuration, the URL of its journal."""
+    """Reads images and all that may need them. `journals`: by configuration, the URL of its journal.
+
+    `classes`: read what Karpenter launches, each in one cluster. `met`: the snapshots of all images so far.
+    """
 
     builder: Builder
     neighbours: tuple[Neighbour, ...]
     journals: dict[Path, str]
     prefix: str
+    classes: tuple[Callable[[], NodeClasses], ...] = ()
+    met: dict[str, None] = field(default_factory=dict)
 
     def look(self, ami: str | None = None) -> Inventory:
         """Read everything; with `ami`, of the sharing of images and of old versions of templates that image's alone.
@@ -53,7 +59,7 @@ class Reader:
         made = self.builder.images.made_for_images()
         images = self.builder.images.named("")
         meant = [image for image in images if image.name.startswith(self.prefix) and ami in {None, image.id}]
-        parts = self.builder.images.snapshots(list(dict.fromkeys(one for image in meant for one in image.snapshots)))
+        parts = self.builder.images.snapshots(self._parts(meant, ami))
         alone = [] if ami else self._alone(made, images)
         lendable = (image.id for image in meant if image.available)
         shared, unasked = self._sharing([*lendable, *(one.id for one in (*parts, *alone))])
@@ -70,7 +76,14 @@ class Reader:
             places=tuple(one.place(asked, before, every_version=ami is None) for one in self.neighbours),
             rollouts=rollouts,
             binned=self.builder.images.in_recycle_bin(),
+            classes=tuple(read() for read in self.classes),
         )
+
+    def _parts(self, meant: Sequence[Image], ami: str | None) -> list[str]:
+        """Return the snapshots of images, and where all is read also those of images that may be gone by now."""
+        found = dict.fromkeys(one for image in meant for one in image.snapshots)
+        self.met.update(found)
+        return list(found if ami else self.met)
 
     def _alone(self, made: Sequence[Snapshot], images: Sequence[Image]) -> list[Snapshot]:
         """Return the snapshots of the prefix that no image is made of."""
@@ -102,6 +115,7 @@ def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role
     is for another region, and for an account that is not reached.
     """
     from rollout import config as configuration
+    from rollout.adapters.node_classes import node_classes
     from rollout.adapters.places import Neighbour, neighbour
     from rollout.cli import workplace
     from rollout.errors import UserError
@@ -114,7 +128,10 @@ def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role
     places = [neighbour(config, workplace.new_run()) for config in loaded.values()]
     by_account = {one.number: one for one in [Neighbour(builder.account, builder.identity), *places]}
     journals = {file: config.database for file, config in loaded.items()}
-    return Reader(builder, tuple(by_account.values()), journals, prefix)
+    classes = tuple(
+        partial(node_classes, config, one.identity) for config, one in zip(loaded.values(), places, strict=True)
+    )
+    return Reader(builder, tuple(by_account.values()), journals, prefix, classes)
 
 
 def _in_one_region(loaded: dict[Path, Config], region: str) -> None:

@@ -29,6 +29,8 @@ def list_(
         screen.say(line)
     for problem in unread(found):
         screen.say(f"not known: {problem.problem}; {problem.hint}", err=True)
+    for words in found.silent():
+        screen.say(words, err=True)
 
 
 def page(found: Inventory, prefix: str) -> Iterator[str]:
