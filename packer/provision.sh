@@ -77,6 +77,15 @@ missing_programs() {
   done
 }
 
+# What the machine's first start still does would be baked half, and it may hold the lock of dnf. 2: it recovered.
+await_cloud_init() {
+  local code=0
+  command -v cloud-init >/dev/null || return 0
+  timeout 900 cloud-init status --wait >"$private/stderr" 2>&1 || code=$?
+  ((code == 0 || code == 2)) ||
+    die 2 "cloud-init failed (code $code): $(last_words). Look at it on such an instance: cloud-init status --long"
+}
+
 # The EKS-optimised AMI has the AWS CLI, but no git.
 install_programs() {
   [[ -z $(missing_programs) ]] && return
@@ -287,6 +296,7 @@ main() {
   trap 'exit 143' TERM
   check_environment
   make_private
+  await_cloud_init
   install_programs
   hand_token_to_git
   fetch

@@ -11,6 +11,12 @@ variable "repository" {
     error_message = "The repository must be an https:// address without user or token: the token comes from the secret."
   }
 
+  # EC2 takes nothing else in the AMI's description, and says so only when all else is done.
+  validation {
+    condition     = regex_replace(var.repository, "^[!-~]*$", "") == ""
+    error_message = "The repository's address must be ASCII: write other characters as %XX."
+  }
+
   # The value of a tag.
   validation {
     condition     = length(var.repository) <= 256

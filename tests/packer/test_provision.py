@@ -237,6 +237,27 @@ def test_a_commit_is_baked_when_one_is_named(machine: Machine, clone: Path) -> N
     assert (machine.model / "config.json").read_bytes() == FILES["config.json"]
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ("echo status: done", 0, ""),
+        ("echo status: done; exit 2", 0, ""),  # it recovered
+        ("echo; echo ..; echo status: error; exit 1", 2, "cloud-init failed (code 1): status: error. "),
+        ("exec sleep 9", 2, "cloud-init failed (code 124)"),
+    ],
+)
+def test_the_machine_is_ready_first(machine: Machine, body: str, code: int, words: str) -> None:
+    """cloud-init's end is awaited before anything is installed or fetched: what it still did would be baked half."""
+    machine.program("cloud-init", f'echo "$*" > "{machine.folder}/awaited"\n{body}')
+    machine.program("timeout", f'[ "$1" = 900 ] || exit 3\nshift\nexec {shutil.which("timeout")} 0.2 "$@"')
+    if code:
+        assert_refused(machine, code, words)
+        assert machine.host.served == []
+    else:
+        assert machine.provision()[0] == 0
+    assert (machine.folder / "awaited").read_text() == "status --wait\n"
+
+
 @pytest.mark.exhaustive
 def test_a_model_that_the_source_ami_has_is_replaced(machine: Machine) -> None:
     """An AMI may be built from the last one; nothing of the old model stays."""

@@ -16,6 +16,8 @@ from tests.packer.recorded import ENVIRONMENT, Recorded, recorded
 
 AMI = "ami-0123456789abcdef0"
 COMMIT = "8f" * 20
+#: As long as a branch may be.
+BRANCH = "release/" + "7" * 192
 
 
 def test_packer_validates_the_template(tmp_path: Path) -> None:
@@ -37,6 +39,7 @@ def test_packer_would_not_format_it_otherwise() -> None:
         ("repository", "git@github.com:example/model.git", "must be an https:// address"),
         ("repository", "", "must be an https:// address"),
         ("repository", f"https://github.com/{'x' * 250}", "at most 256 characters"),
+        ("repository", "https://github.com/example/modèle.git", "must be ASCII"),
         ("branch", "--upload-pack=touch /tmp/x", "The branch must be the name of a branch"),
         ("branch", "", "The branch must be"),
         ("branch", "b" * 201, "The branch must be"),
@@ -134,7 +137,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     with recorded() as aws:
         source = source_ami(aws)
         folder = simulated(tmp_path_factory.mktemp("build") / "packer", aws.url)
-        given = variables(source_ami=source, commit=COMMIT, branch="release/7", jenkins_build="jenkins-model-12")
+        given = variables(source_ami=source, commit=COMMIT, branch=BRANCH, jenkins_build="jenkins-model-12")
         given += ["-var", "kms_key_id=alias/model", "-var", 'ssh_from=["10.1.0.0/16"]']
         ended = packer("build", *given, folder, environment=ENVIRONMENT)
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -151,7 +154,7 @@ def test_a_build_writes_the_manifest(build: Build) -> None:
         "ami_prefix": "eks-model",
         "model": "model",
         "repository": "https://github.com/example/model.git",
-        "branch": "release/7",
+        "branch": BRANCH,
         "commit": COMMIT,
         "jenkins_build": "jenkins-model-12",
         "source_ami": build.source,
@@ -170,6 +173,13 @@ def test_the_ami_and_its_snapshot_carry_the_same_tags(build: Build) -> None:
 def test_the_ami_is_named_for_prefix_and_time(build: Build) -> None:
     """Names of one prefix sort by age, and two builds do not meet."""
     assert re.fullmatch(r"eks-model-20\d{6}-\d{6}", build.image["Name"])
+
+
+def test_the_description_is_one_that_ec2_takes(build: Build) -> None:
+    """At most 255 characters, whatever the build was given: EC2 says so only when all else is done."""
+    description = build.image["Description"]
+    assert len(description) == 255
+    assert description.startswith("model from https://github.com/example/model.git, branch release/7777")
 
 
 def test_the_builds_volume_is_fast_and_encrypted(build: Build) -> None:
