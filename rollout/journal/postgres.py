@@ -74,13 +74,23 @@ _LACKING = text("""
     ORDER BY 1
 """)
 
+# Set for a role, a database or a connection it stays until a person takes it back; a standby, or a server whose disk is
+# full, may be written again in a while.
+_READ_ONLY = text("""
+    SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only' AND setting = 'on'
+        AND source IN ('database', 'user', 'database user', 'client') AND NOT pg_is_in_recovery()
+""")
+
 # PgBouncer's words: the SQLSTATE is that of any protocol violation.
 _STATEMENT_POOLING = "statement pooling mode"
 
 _AGAIN = "run the same command again"
 _LATER = "look at the server, then {again}"
 _GONE = "look who changed the database, bring it back, then {again}"
-_PRIMARY = "if it stays so: name the primary under `database`; {again}"
+_PRIMARY = (
+    "if it stays so: name the primary under `database`, or take back what makes it read-only "
+    "(SHOW default_transaction_read_only); {again}"
+)
 # SQLSTATE, or its class -> (cause, what to do, exit code):
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TROUBLES: dict[str, tuple[str, str, int]] = {
@@ -117,6 +127,8 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     "28": ("the server refuses this role", "correct role or password (PGPASSWORD, or a passfile)", USAGE),
     "3D000": ("there is no such database", "create it (createdb), then: {upgrade}", USAGE),
 }
+# Whatever else the server, or who stands before it, says of itself: nobody has a list of it.
+_FAILED = ("the server says that something is wrong there", _LATER, RESUMABLE)
 
 
 class PostgresDatabase:
@@ -190,6 +202,11 @@ class PostgresDatabase:
             problem = f"the journal {self.name}: this role may not {', '.join(lacks)}"
             hint = "give it the rights of the journal's owner (GRANT, on tables and sequences), or name another role"
             raise UserError(problem, hint=hint)
+        if source := connection.execute(_READ_ONLY).scalar():
+            setting = f"default_transaction_read_only, set for the {source}"
+            problem = f"the journal {self.name} may not be written by this role ({setting})"
+            hint = "look who wants it so; then ALTER ROLE or ALTER DATABASE … RESET default_transaction_read_only"
+            raise UserError(problem, hint=hint)
 
     def in_words(self, error: DBAPIError) -> Trouble | None:
         from rollout.journal import wire
@@ -208,6 +225,8 @@ class PostgresDatabase:
             lost = isinstance(origin, wire.OperationalError)
             return self._told(origin, "the connection was lost", "{again}", RESUMABLE) if lost else None
         trouble = next((_TROUBLES[key] for key in (state, state[:3], state[:2]) if key in _TROUBLES), None)
+        if trouble is None and wire.of_the_server(origin):
+            trouble = _FAILED
         return None if trouble is None else self._told(origin, *trouble)
 
     def damage(self, connection: Connection) -> list[str]:  # noqa: ARG002  the server looks after its files

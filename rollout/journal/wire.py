@@ -11,11 +11,12 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg
-from psycopg import Error, OperationalError, ProgrammingError, errors, pq
+from psycopg import DatabaseError, Error, OperationalError, ProgrammingError, errors, pq
+from psycopg._conninfo_attempts import conninfo_attempts
 
 from rollout.errors import RESUMABLE, USAGE
 
-__all__ = ["Connection", "Error", "Line", "OperationalError", "Silent", "unknown", "why"]
+__all__ = ["Connection", "Error", "Line", "OperationalError", "Silent", "of_the_server", "unknown", "why"]
 
 #: Seconds to wait for a connection, and for the answer to one statement or COMMIT.
 CONNECT_SECONDS = 5
@@ -31,12 +32,15 @@ _FULL = re.compile(
     r"too many (clients|connections)|connection slots are reserved|starting up|shutting down|"
     r"not yet accepting connections|in recovery mode|no more connections allowed"
 )
+# Gone after it took the password, or before: it restarts, or a balancer before it leads elsewhere.
+_FOR_A_MOMENT = re.compile(rf"{_FULL.pattern}|closed the connection unexpectedly")
 _REFUSED = re.compile(
     r"authentication failed|no pg_hba.conf entry|pg_hba.conf rejects|permission denied for database|"
     r"is not permitted to log in|role \S+ does not exist|no such user|SASL: |auth failed"
 )
 _NO_DATABASE = re.compile(r"database .+ does not exist|no such database")
 _TLS = re.compile(r"SSL was required|sslmode|sslnegotiation|certificate|private key|SSL error|channel binding|GSSAPI")
+_SILENT = "timeout expired"
 _BROKEN = re.compile(r"SYSCALL|unexpected eof|closed the connection")
 _WRONG = re.compile(r"invalid .*(value|option|port number)|definition of service .* not found|could not match \d+")
 
@@ -48,28 +52,36 @@ class Silent(OperationalError):
 
 
 class Line:
-    """The way to one database; `silent`: the last answer did not come."""
+    """The way to one database; `silent`: the last answer, or connection, did not come in time.
+
+    `_in_vain`: the last try to connect was, so that the next one waits for less.
+    """
 
     def __init__(self) -> None:
         self.silent = False
+        self._in_vain = False
 
     def connect(self, parameters: dict[str, Any]) -> Connection:
-        """Connect, and try again for some seconds where the server has no room for the moment; `Error`."""
-        until = monotonic() + CONNECT_SECONDS
+        """Connect, and try again for some seconds where the server has no room, or left, for the moment; `Error`."""
+        seconds = SILENT_SECONDS if self.silent or self._in_vain else CONNECT_SECONDS
+        self._in_vain = True
+        until = monotonic() + seconds
         while True:
             try:
-                return self._once(parameters)
-            except errors.ConnectionTimeout:
-                self.silent = True
-                raise
+                connection = self._once(parameters, seconds)
             except OperationalError as error:
-                if not _FULL.search(str(error)) or monotonic() >= until:
+                self.silent = self.silent or _SILENT in str(error)
+                if not _FOR_A_MOMENT.search(str(error)) or monotonic() >= until:
                     raise
+            else:
+                self._in_vain = False
+                return connection
             sleep(PAUSE_SECONDS)
 
-    def _once(self, parameters: dict[str, Any]) -> Connection:
-        seconds = SILENT_SECONDS if self.silent else CONNECT_SECONDS
-        connection = Connection.connect(**parameters | {"connect_timeout": seconds})
+    def _once(self, parameters: dict[str, Any], seconds: int) -> Connection:
+        # Each address of each host has its time; psycopg gives none less than two seconds.
+        addresses = len(conninfo_attempts({name: str(value) for name, value in parameters.items()}))
+        connection = Connection.connect(**parameters | {"connect_timeout": seconds // addresses or 1})
         connection.line = self
         return connection
 
@@ -103,6 +115,11 @@ class Connection(psycopg.Connection[Any]):
         # Outside of a transaction nothing is asked but whether the connection stands.
         quick = self.autocommit or (self.line is not None and self.line.silent)
         return SILENT_SECONDS if quick else ANSWER_SECONDS
+
+
+def of_the_server(error: Error) -> bool:
+    """Tell whether it is the server that failed, or something before it, and not what was asked of it."""
+    return isinstance(error, OperationalError) or str(error.sqlstate)[:2] == "XX" or type(error) is DatabaseError
 
 
 def unknown(names: set[str]) -> list[str]:

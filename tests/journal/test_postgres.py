@@ -228,3 +228,15 @@ def test_a_server_in_recovery_is_for_another_try(state: str) -> None:
     trouble = PostgresDatabase("postgresql+psycopg://me@there/db").in_words(DBAPIError("INSERT", {}, origin))
     assert trouble is not None
     assert (trouble.exit_code, "name the primary" in trouble.hint) == (75, True)
+
+
+@pytest.mark.parametrize("state", ["XX000", "55000", "54001", "F0000", "ZZ123"])
+def test_what_a_server_says_of_itself_is_no_fault_of_ours(state: str) -> None:
+    """Its own failures, and codes of poolers that nobody knows, are for another try; what we asked wrongly is not."""
+    error = psycopg.DatabaseError("tenant is away") if state == "ZZ123" else psycopg.errors.lookup(state)("is away")
+    error.sqlstate = state
+    where = PostgresDatabase("postgresql+psycopg://me@there/db")
+    trouble = where.in_words(DBAPIError("INSERT", {}, error))
+    assert trouble is not None
+    assert ("is away" in trouble.problem, trouble.exit_code) == (True, 75)
+    assert where.in_words(DBAPIError("INSERT", {}, psycopg.errors.lookup("42601")("syntax error"))) is None

@@ -96,11 +96,60 @@ def test_refused(monkeypatch: pytest.MonkeyPatch, code: str, text: str, exit_cod
     assert (text in refused.problem, refused.exit_code) == (True, exit_code), refused.problem
 
 
-def test_gone_before_ready() -> None:
+def test_gone_before_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that took the password and went away may come back."""
+    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0)
     with refusing(b"") as port:
         refused = opened(f"postgresql://me:{PASSWORD}@127.0.0.1:{port}/x")
     assert ("cannot be reached" in refused.problem, refused.exit_code) == (True, 75), refused.problem
+
+
+def test_gone_before_ready_for_a_moment(
+    url: str, empty: SqlJournal, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for as one that has no room is."""
+    with refusing(b"") as port:
+        there, real = {"port": port}, wire.Connection.connect
+        monkeypatch.setattr(wire, "sleep", lambda _: there.update(port=postgres.port))
+        monkeypatch.setattr(wire.Connection, "connect", lambda **given: real(**{**given, **there}))
+        open_journal(url, actor="tester").close()
+    assert there["port"] == postgres.port
+
+
+def test_all_addresses_together_have_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name may have several, and whoever is told to stop waits for the silence of each; then for less of it."""
+    given = []
+
+    def connect(**parameters: object) -> None:
+        given.append(parameters["connect_timeout"])
+        raise wire.OperationalError("connection timeout expired")
+
+    monkeypatch.setattr(wire.Connection, "connect", connect)
+    line = wire.Line()
+    for hosts in ("127.0.0.1,127.0.0.2", "127.0.0.1,127.0.0.2", "127.0.0.1"):
+        with pytest.raises(wire.OperationalError):
+            line.connect({"host": hosts})
+    assert (given, line.silent) == ([2, 1, 2], True)
+
+
+def test_room_that_is_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next wait is shorter, until a connection comes about: an end may take several."""
+    now, full, line = [0.0], wire.OperationalError("too many clients"), wire.Line()
+    monkeypatch.setattr(wire, "monotonic", lambda: now[0])
+    monkeypatch.setattr(wire, "sleep", lambda seconds: now.append(now.pop() + seconds))
+
+    def waited(ends: Exception | None = full) -> float:
+        def once(*_: object) -> None:
+            if ends:
+                raise ends
+
+        began = now[0]
+        monkeypatch.setattr(line, "_once", once)
+        with suppress(wire.OperationalError):
+            line.connect({})
+        return now[0] - began
+
+    assert [waited(), waited(), waited(None), waited()] == [5, 2, 0, 5]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +183,21 @@ def test_missing_rights(url: str, role: str, postgres: Server, right: str, words
     postgres.execute(f"REVOKE {right} FROM {role}", name)
     refused = opened(postgres.url(name, user=role))
     assert (words in refused.problem, refused.exit_code) == (True, 2), refused.problem
+
+
+@pytest.mark.parametrize("setter", ["ROLE {role}", "DATABASE {database}", "the address"])
+def test_read_only_by_a_setting(url: str, role: str, postgres: Server, setter: str) -> None:
+    """A person's setting does not pass by itself: it is named before anything begins, and no machine tries again."""
+    database = url.rpartition("/")[2]
+    there = postgres.url(database, user=role)
+    if setter == "the address":
+        there = f"{there}?options=-c%20default_transaction_read_only%3Don"
+    else:
+        postgres.execute(
+            f"ALTER {setter.format(role=role, database=database)} SET default_transaction_read_only = 'on'"
+        )
+    refused = opened(there)
+    assert ("default_transaction_read_only" in refused.problem, refused.exit_code) == (True, 2), refused.problem
 
 
 # ---- silence --------------------------------------------------------------------------------------------------------
