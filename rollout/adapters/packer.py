@@ -131,7 +131,10 @@ def _told_by_the_kernel() -> Callable[[], object] | None:
 
 
 def _ending(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exit code {code}"
+    named = {one.value: one.name for one in signal.Signals}
+    return f"killed by {named.get(-code, f'signal {-code}')}"
 
 
 class _Relay:

@@ -108,8 +108,9 @@ def test_plugins_are_fetched_where_the_template_names_some(tmp_path: Path) -> No
         ((), "dictionary: cannot open", "is not HashiCorp's Packer"),
         (("exit 7",), MODERN, "packer init failed (exit code 7)"),
         (("kill -9 $$",), MODERN, "packer init failed (killed by SIGKILL)"),
+        (("kill -40 $$",), MODERN, "packer init failed (killed by signal 40)"),
     ],
-    ids=["old", "another program", "fails", "killed"],
+    ids=["old", "another program", "fails", "killed", "killed by a signal without a name"],
 )
 def test_a_packer_that_will_not_do_is_named(tmp_path: Path, lines: Sequence[str], version: str, told: str) -> None:
     """With what to do; nothing is built."""
