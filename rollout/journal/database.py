@@ -60,6 +60,9 @@ class Where(Protocol):
     def in_words(self, error: DBAPIError) -> Trouble | None:
         """Return what an operator can act on, None for what is a fault of ours."""
 
+    def leaves_open(self, error: DBAPIError) -> bool:
+        """Tell whether a COMMIT that was answered so may stand all the same."""
+
     def damage(self, connection: Connection) -> list[str]:
         """Return what is damaged, one sentence each, as far as the engine can tell."""
 
@@ -94,7 +97,7 @@ class Database:
             try:
                 transaction.commit()
             except DBAPIError as error:
-                if error.connection_invalidated:
+                if error.connection_invalidated or self.where.leaves_open(error):
                     raise self._doubt(error) from error
                 raise
 

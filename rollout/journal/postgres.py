@@ -224,10 +224,17 @@ class PostgresDatabase:
         if state is None:
             lost = isinstance(origin, wire.OperationalError)
             return self._told(origin, "the connection was lost", "{again}", RESUMABLE) if lost else None
-        trouble = next((_TROUBLES[key] for key in (state, state[:3], state[:2]) if key in _TROUBLES), None)
+        trouble = _known(state)
         if trouble is None and wire.of_the_server(origin):
             trouble = _FAILED
         return None if trouble is None else self._told(origin, *trouble)
+
+    def leaves_open(self, error: DBAPIError) -> bool:
+        from rollout.journal import wire
+
+        origin: Error = error.orig  # type: ignore[assignment]  # what psycopg raised
+        # A pooler that says so knows as little as we do of what became of it.
+        return wire.of_the_server(origin) and (_known(origin.sqlstate) is None or str(origin.sqlstate)[:2] == "08")
 
     def damage(self, connection: Connection) -> list[str]:  # noqa: ARG002  the server looks after its files
         return []
@@ -239,6 +246,11 @@ class PostgresDatabase:
         said = redacted(origin)
         words = hint.format(again=_AGAIN, upgrade=self.upgrade_command)
         return Trouble(f"the journal {self.name}: {cause} ({said})", hint=words, exit_code=exit_code)
+
+
+def _known(state: str | None) -> tuple[str, str, int] | None:
+    code = state or ""
+    return next((_TROUBLES[key] for key in (code, code[:3], code[:2]) if key in _TROUBLES), None)
 
 
 def _begun(connection: Connection) -> None:

@@ -112,6 +112,9 @@ class SqliteFile:
         ours = all(os.access(one, os.W_OK) for one in (self.path, self.path.parent))
         return _NO_ROOM if code & 0xFF == sqlite3.SQLITE_CANTOPEN and ours else _TROUBLES.get(code & 0xFF)
 
+    def leaves_open(self, error: DBAPIError) -> bool:  # noqa: ARG002  nothing stands between us and the file
+        return False
+
     def damage(self, connection: Connection) -> list[str]:
         lines = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check")]
         return [line for line in lines if line != "ok"]

@@ -221,6 +221,26 @@ def test_lost_begin(far: SqlJournal, proxy: Lossy, lose: str, count: int) -> Non
     assert len(far.summaries()) == count
 
 
+@pytest.mark.parametrize(("state", "open_"), [("XX000", True), ("08P01", True), ("40001", False), ("53100", False)])
+def test_a_commit_that_failed_for_reasons_that_nobody_knows(journal: SqlJournal, state: str, *, open_: bool) -> None:
+    """A pooler's failure at COMMIT leaves open whether it stands: it is in doubt; the server's own no is one."""
+    with journal.database.writing() as connection:
+        raises = f"BEGIN RAISE 'is away' USING ERRCODE = '{state}'; END"
+        connection.exec_driver_sql(f"CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $${raises}$$")
+        connection.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER away AFTER UPDATE ON rollouts DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION away()"
+        )
+
+    def commits() -> None:
+        with journal.database.writing() as connection:
+            connection.exec_driver_sql("UPDATE rollouts SET halted = 'no'")
+
+    with pytest.raises(Trouble, match="is away") as trouble:
+        commits()
+    assert (trouble.type is InDoubt, trouble.value.exit_code) == (open_, 75)
+
+
 @pytest.mark.parametrize("state", ["25006", "0A000"])
 def test_a_server_in_recovery_is_for_another_try(state: str) -> None:
     """A standby becomes the primary within moments: exit 75, and the primary is named should it stay one."""

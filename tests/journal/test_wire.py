@@ -197,6 +197,7 @@ def test_read_only_by_a_setting(url: str, role: str, postgres: Server, setter: s
             f"ALTER {setter.format(role=role, database=database)} SET default_transaction_read_only = 'on'"
         )
     refused = opened(there)
+    postgres.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
     assert ("default_transaction_read_only" in refused.problem, refused.exit_code) == (True, 2), refused.problem
 
 
