@@ -81,7 +81,7 @@ missing_programs() {
 await_cloud_init() {
   local code=0
   command -v cloud-init >/dev/null || return 0
-  timeout 900 cloud-init status --wait >"$private/stderr" 2>&1 || code=$?
+  timeout --foreground 900 cloud-init status --wait >"$private/stderr" 2>&1 || code=$?
   ((code == 0 || code == 2)) ||
     die 2 "cloud-init failed (code $code): $(last_words). Look at it on such an instance: cloud-init status --long"
 }
