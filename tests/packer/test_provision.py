@@ -249,7 +249,8 @@ def test_a_commit_is_baked_when_one_is_named(machine: Machine, clone: Path) -> N
 def test_the_machine_is_ready_first(machine: Machine, body: str, code: int, words: str) -> None:
     """cloud-init's end is awaited before anything is installed or fetched: what it still did would be baked half."""
     machine.program("cloud-init", f'echo "$*" > "{machine.folder}/awaited"\n{body}')
-    machine.program("timeout", f'[ "$1 $2" = "--foreground 900" ] || exit 3\nshift 2\nexec {shutil.which("timeout")} 0.2 "$@"')
+    soon = f'exec {shutil.which("timeout")} 0.2 "$@"'
+    machine.program("timeout", f'[ "$1 $2" = "--foreground 900" ] || exit 3\nshift 2\n{soon}')
     if code:
         assert_refused(machine, code, words)
         assert machine.host.served == []
