@@ -238,11 +238,18 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     instance = seen.instance(row.instance_id)
     sent = _sent(row, record)
     if not sent and instance is None:
-        return None, Step(trigger="vanish", reason="the instance left its group, not by us")
+        return None, Step(trigger="vanish", reason=_vanished(row, record))
     observed = view(row, seen, record, now, around)
     if not sent and instance and not instance.living:
         return None, _elsewhere(observed, instance)
     return observed, stages.decide(observed)
+
+
+def _vanished(row: Node, record: Record) -> str:
+    """Nobody knows who ended it where our terminate was sent and desired does not show it: somebody may raise that."""
+    ended = record.row(terminate_key(row))
+    doubt = ended is not None and ended.state == "not_applied"
+    return f"the instance left its group, {'by our terminate or by somebody else' if doubt else 'not by us'}"
 
 
 def _elsewhere(view: View, instance: InstanceSeen) -> Step:

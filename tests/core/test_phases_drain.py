@@ -235,6 +235,16 @@ def test_a_node_that_leaves(group: Any, stage: Stage, changes: dict[str, Any], m
     assert [move.reason for move in found] == [reasons.get(move.rpartition(":")[2], "") for move in moves]
 
 
+def test_who_ended_an_instance_is_left_open_where_it_is_not_known() -> None:
+    """Our terminate was sent and answered, and somebody raised desired again: it shows as if it was not applied."""
+    journal = stages(T, unsettled=(unsettled(END, "not_applied"),))
+    decision = drain.decide(seen(WITHOUT_O1, *BUSY, unjoined=("o1",), fresh=("o1",)), journal, NOW)
+    assert isinstance(decision, Act)
+    assert [move.reason for move in decision.moves] == [
+        "the instance left its group, by our terminate or by somebody else"
+    ]
+
+
 OVERDUE = at(7200)
 
 
