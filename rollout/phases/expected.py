@@ -72,8 +72,8 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
         return None
     if seen.autoscaler is None or seen.autoscaler.replicas == 0:
         return None
-    again = stop_autoscaler(record, occasion=".again")
     replicas = seen.autoscaler.replicas
+    again = stop_autoscaler(record, occasion=".again", replicas=replicas)
     twice = Halt(
         f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
         f"keep GitOps or whoever does it from it, then: rollout resume {record.id}",

@@ -181,7 +181,7 @@ def autoscaler(seen: Seen, record: Record) -> Part:
         namespace=where.namespace,
         name=where.name,
         rollout_id=record.id,
-        replicas=current.replicas or replicas,
+        replicas=current.replicas or current.replicas_before or replicas,
         occasion=str(record.round),
     )
     return Part((start,))
@@ -190,7 +190,8 @@ def autoscaler(seen: Seen, record: Record) -> Part:
 def _is_our_zero(record: Record, current: AutoscalerSeen) -> bool:
     """Tell whether it stands at the 0 that we wrote, whoever took our annotation off; once started it is not ours."""
     stopped, started = (any(key.startswith(kind) for key in record.done) for kind in ("stop-auto", "start-auto"))
-    return current.replicas == 0 and stopped and not started
+    answered = any(isinstance(row.effect, StartAutoscaler) and row.yeses for row in record.unsettled)
+    return current.replicas == 0 and stopped and not (started or answered)
 
 
 def taints(seen: Seen, record: Record) -> Part:

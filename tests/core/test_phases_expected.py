@@ -119,6 +119,8 @@ def test_drift(world: Seen, journal: Record, expected: Answer | None) -> None:
     [
         case("off", None, seen(pinned()), record(Phase.TAINT)),
         case("back: once more", acts(STOP), seen(pinned(), autoscaler=ON), record(Phase.TAINT)),
+        case("back with other replicas: those are given back", acts(replace(STOP, replicas_before=3)),
+             seen(pinned(), autoscaler=replace(ON, replicas=3)), record(Phase.TAINT)),
         case("back in LAUNCH_TEMPLATE", acts(STOP), seen(found(), autoscaler=ON), record(Phase.LAUNCH_TEMPLATE)),
         case("back twice", halts("kube-system/cluster-autoscaler was scaled back up twice (1 replicas now)"),
              seen(pinned(), autoscaler=ON), record(Phase.TAINT, done=frozenset({STOP.key}))),

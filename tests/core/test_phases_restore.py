@@ -26,6 +26,7 @@ from rollout.effects import (
 )
 from rollout.machine import Phase, Stage
 from rollout.phases import restore
+from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.plan import NewVersion, Sizes, Source, TemplateUse
 from rollout.record import Late, Record, Written
 from rollout.seen import AutoscalerSeen, GroupSeen, MarkerSeen, NodeSeen, Seen, TemplateSeen, VersionSeen
@@ -50,6 +51,7 @@ from tests.core.build import (
     row,
     seen,
     template,
+    unsettled,
     use,
 )
 from tests.core.tables import Answer, acts, advances, agrees, case, check, halts, waits
@@ -173,6 +175,12 @@ BARE = node("n3", held=None, held_before=None)
              then(autoscaler=AutoscalerSeen(0, None, None)), restoring(done=STOPPED)),
         case("somebody stopped it once we had started it", advances(),
              then(autoscaler=AutoscalerSeen(0, None, None)), restoring(done=STOPPED | {START.key})),
+        case("stopped once more since: what that found is given back", acts(replace(START, replicas=3)),
+             then(autoscaler=replace(OFF, replicas_before=3)), RECORD),
+        case("started, and at 0 before that was seen: somebody else's", advances(),
+             then(autoscaler=AutoscalerSeen(0, None, None)),
+             restoring(done=TERMINATED | {stop_autoscaler(RECORD).key},
+                       unsettled=(unsettled(START, "not_applied", yeses=1),))),
         case("the cluster has no autoscaler", advances(),
              then(autoscaler=None), restoring(autoscaler=None, autoscaler_replicas=None)),
         case("found at 0", advances(),
