@@ -18,7 +18,8 @@ from rollout.seen import GroupSeen, Seen
 
 def missing(seen: Seen, record: Record) -> frozenset[str]:
     """Return in words what is ours and was not seen; what we end ourselves is not missing."""
-    return frozenset((*_nodes(seen, record), *_of_groups(seen, record), *_of_cluster(seen, record)))
+    ours = (*_nodes(seen, record), *_to_be_freed(seen, record), *_of_groups(seen, record), *_of_cluster(seen, record))
+    return frozenset(ours)
 
 
 def _nodes(seen: Seen, record: Record) -> Iterator[str]:
@@ -31,6 +32,13 @@ def _nodes(seen: Seen, record: Record) -> Iterator[str]:
             yield f"instance {row.instance_id} of {row.group}"
         elif instance.living and row.uid and row.uid not in uids:
             yield f"node {row.name}"
+
+
+def _to_be_freed(seen: Seen, record: Record) -> Iterator[str]:
+    """What RESTORE takes off nodes would stay on one that is not seen."""
+    for group in seen.groups if record.phase is Phase.RESTORE else ():
+        alone = (one.id for one in group.instances if one.in_service and not seen.nodes_on(one.id))
+        yield from (f"the node of {instance}" for instance in alone)
 
 
 def _stays(row: Node) -> bool:

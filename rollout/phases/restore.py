@@ -203,7 +203,8 @@ def taints(seen: Seen, record: Record) -> Part:
     effects += [_uncordon(record, node) for node in closed if _is_our_cordon(record, node)]
     theirs = (node for node in closed if not _is_our_cordon(record, node))
     lines = (f"{one.name} is cordoned, not by us: left; to open it: {kubectl('uncordon', one.name)}" for one in theirs)
-    return Part(tuple(effects), report=(*_outside(seen, key), *_standing_by(record, seen), *lines))
+    report = (*_outside(seen, key), *_standing_by(record, seen), *_come_back(record, seen), *lines)
+    return Part(tuple(effects), report=report)
 
 
 def marker(seen: Seen, record: Record) -> Part:
@@ -457,6 +458,16 @@ def _standing_by(record: Record, seen: Seen) -> Iterator[str]:
             version = "our new" if instance in new else "an old"
             kept = ", protected from scale-in" if instance.protected else ""
             yield f"{instance.id} of {group.name} is in Standby, not by us: left, on {version} version{kept}"
+
+
+def _come_back(record: Record, seen: Seen) -> Iterator[str]:
+    """Report instances of other versions than ours: they left Standby, or were attached, after DRAIN."""
+    for group in working(record):
+        living = seen.group(group.name).living
+        new = launched_from_ours(record, group, living)
+        for instance in living:
+            if instance not in new:
+                yield f"{instance.id} of {group.name} runs version {instance.version}, not ours: left"
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

@@ -126,7 +126,10 @@ def _coming(seen: Seen, record: Record, now: datetime) -> tuple[PodSeen, ...]:
     """Return the pods, or those whose successors, may be bound to a node that is cordoned and bears our taint."""
     closed = (CORDON, Taint(record.plan.settings.taint_key, record.id, "NoSchedule"))
     tolerant = (pod for pod in seen.pods if pod.tolerations and not (pod.finished or pod.stays_with_node))
-    return tuple(pod for pod in tolerant if _under_way(pod, now) and all(map(pod.tolerates, closed)))
+    # What we evicted is on its way out, whether the watch tells so by now or not.
+    evicted = {one.effect.uid for one in record.left if now < one.at + timedelta(seconds=COMES_WITHIN)}
+    moving = (pod for pod in tolerant if pod.uid in evicted or _under_way(pod, now))
+    return tuple(pod for pod in moving if all(map(pod.tolerates, closed)))
 
 
 def _nominated(seen: Seen) -> dict[str, tuple[PodSeen, ...]]:

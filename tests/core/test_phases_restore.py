@@ -29,7 +29,7 @@ from rollout.phases import restore
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.plan import NewVersion, Sizes, Source, TemplateUse
 from rollout.record import Late, Record, Written
-from rollout.seen import AutoscalerSeen, GroupSeen, MarkerSeen, NodeSeen, Seen, TemplateSeen, VersionSeen
+from rollout.seen import AutoscalerSeen, GroupSeen, InstanceSeen, MarkerSeen, NodeSeen, Seen, TemplateSeen, VersionSeen
 from tests.core.build import (
     BASE,
     ID,
@@ -267,6 +267,14 @@ def test_an_instance_in_standby_is_reported(launched: int, words: str) -> None:
     part = restore.taints(then(replace(RESTORED, instances=(waiting,))), RECORD)
     assert part.effects == ()
     assert words in "".join(part.report)
+
+
+@pytest.mark.parametrize(
+    ("there", "told"), [(instance("i-o1", 1), ["i-o1 of g runs version 1, not ours: left"]), (instance("i-n1", 2), [])]
+)
+def test_an_old_instance_that_came_back_is_reported(there: InstanceSeen, told: list[str]) -> None:
+    """It left Standby, or somebody attached it, when all old ones were gone: it was not replaced, and the end says so."""
+    assert list(restore.taints(then(replace(RESTORED, instances=(there,))), RECORD).report) == told
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from rollout.commands import resume
+from rollout.effects import Evict
 from rollout.machine import Stage
+from rollout.record import Left
 from rollout.seen import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
 from rollout.stages.serving import DEAD_AFTER, Surroundings
 from rollout.stages.view import view
@@ -146,6 +148,17 @@ def test_a_node_that_has_long_been_dead_may_go() -> None:
 def test_what_may_come_to_a_closed_node(there: PodSeen, *, comes: bool) -> None:
     """Who tolerates cordon and taint, and has just been made or is on its way out."""
     assert bool(Surroundings.of(seen(surged(), there), record(), NOW).coming) is comes
+
+
+@pytest.mark.parametrize(("seconds", "comes"), [(0, True), (59, True), (60, False)])
+def test_the_successor_of_what_we_have_just_evicted_may_come_before_the_watch_tells_of_it(
+    seconds: float, *, comes: bool
+) -> None:
+    """Our own eviction is younger than what the watch says of its pod."""
+    there = bare(on="n1", tolerations=EVERYTHING)
+    gone = Left(Evict(namespace="ns", name="bare", uid=there.uid, node="n1"), NOW)
+    around = Surroundings.of(seen(surged(), there), record(left=(gone,)), at(seconds))
+    assert bool(around.coming) is comes
 
 
 @pytest.mark.parametrize(
