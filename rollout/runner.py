@@ -1,7 +1,8 @@
 """The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
 
 Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, what a look missed,
-since when looks say "halt", and whether the cluster was steady: a process that has just begun sees to that first.
+since when looks say "halt", and whether the cluster was steady and heard us: a process that has just begun sees to
+that first.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rollout.seen import Seen
 from rollout.sending import STALE_AFTER, settle, sift, unclear
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
-from rollout.stages.steadiness import Steadiness, unsteady
+from rollout.stages.steadiness import BLIND_AFTER, Steadiness, harms, unsteady
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
 BLIND_PAUSE = 10.0
@@ -67,6 +68,7 @@ class Runner:
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
     _blind: datetime | None = field(default=None, init=False)
+    _unheard: bool = field(default=False, init=False)
     _denied: datetime | None = field(default=None, init=False)
     _refused: Noes = field(default_factory=Noes, init=False)
     _not_through: Noes = field(default_factory=Noes, init=False)
@@ -151,7 +153,8 @@ class Runner:
             self._look_denied(record, error.detail)
             return None
         now = self.clock.now()
-        self._steadiness = self._steadiness.after(seen, record, now, blind=self._blind is not None)
+        blind = self._blind is not None or self._unheard
+        self._steadiness, self._unheard = self._steadiness.after(seen, record, now, blind=blind), False
         self._look_again(record, now)
         if not self._all_there(seen, record, now):
             return None
@@ -227,8 +230,21 @@ class Runner:
 
     def _perform(self, effect: Effect, record: Record) -> Receipt:
         row = record.row(effect.key)
+        if old := self._of_an_old_look(effect):
+            return old
         patience = Patience(record.plan.settings.patience_seconds, self._refused)
-        return perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0, patience)
+        receipt = perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0, patience)
+        if receipt.outcome in {"not_sent", "unknown"} and harms(effect) and not isinstance(effect, Terminate):
+            self._unheard = True  # Kubernetes may be away, or was: the next look tells whether that took long
+        return receipt
+
+    def _of_an_old_look(self, effect: Effect) -> Receipt | None:
+        """Keep back what harms where the acts before it took long: the API server may have been away meanwhile."""
+        now, looked = self.clock.now(), self._steadiness.looked
+        if looked is None or not harms(effect) or now < looked + timedelta(seconds=BLIND_AFTER):
+            return None
+        seconds = (now - looked).total_seconds()
+        return Receipt(effect, "not_sent", now, now, f"looked {seconds:.0f} s ago: looks again first", retry_at=now)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
         entered = step(record.phase, "advance")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
     from rollout.ports import Cluster, Fleet, Scout
+    from rollout.seen import MarkerSeen
 
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class Patience:
 class Edge:
     """The outside, connected. `identity`: our ARN on AWS; `server`: where the Kubernetes API is.
 
-    `cluster_id`: asks which cluster it is.
+    `cluster_id`: asks which cluster it is; `marker`: whose it is for now, with the patience of whoever connected.
 
     `gate`: what every request asks before it leaves; shut to mutating ones until a lease is held.
     """
@@ -67,6 +68,7 @@ class Edge:
     identity: str
     server: str
     cluster_id: Callable[[], ClusterId]
+    marker: Callable[[], MarkerSeen | None]
     close: Callable[[], None]
 
     def __enter__(self) -> Self:
@@ -106,7 +108,8 @@ def connect(
         fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
         scout = EdgeScout(account, api, clock)
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
-        return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, which, stack.pop_all().close)
+        marker = partial(door.ask, "Kubernetes", cluster.marker)
+        return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, which, marker, stack.pop_all().close)
 
 
 def _which(config: Config, account: str, identity: str, api: KubeApi) -> ClusterId:

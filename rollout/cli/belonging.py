@@ -83,14 +83,14 @@ def adoptable(place: Workplace, plan: Plan, rollout_id: str) -> None:
 
 
 def require(place: Workplace, rollout_id: str) -> None:
-    """Raise `UserError` where the journal is a copy from before the marker was last written, or taken away."""
+    """Raise `UserError` where the journal is a copy from before the marker was last written, or taken away.
+
+    And where nobody can tell (exit 75): a runner that finds no marker makes it once more, and goes on.
+    """
     from rollout.phases.marking import outlived
 
     # Before the journal: a runner that is at work writes there first.
-    try:
-        marker = place.edge.cluster.marker()
-    except EdgeError:
-        return  # while nobody answers the runner waits, and looks at the marker before it does anything
+    marker = place.edge.marker()
     record = place.journal.load(rollout_id)
     epoch = place.journal.epoch(place.scope)
     if halt := outlived(marker, replace(record, epoch=epoch)):

@@ -111,7 +111,7 @@ def _scopes(seen: Seen, record: Record, known: frozenset[str]) -> Iterable[tuple
 def steadied(step: Step, view: View) -> Step:
     """Return the step without what a cluster that is not steady must not be asked for; a move that needs it waits."""
     why = view.unsteady
-    rest = tuple(effect for effect in step.effects if not _harms(effect))
+    rest = tuple(effect for effect in step.effects if not harms(effect))
     if why is None or (rest == step.effects and step.trigger != "drain"):
         return step
     seconds = view.record.plan.settings.steady.seconds
@@ -122,5 +122,6 @@ def steadied(step: Step, view: View) -> Step:
     return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt)
 
 
-def _harms(effect: Effect) -> bool:
+def harms(effect: Effect) -> bool:
+    """Tell whether an effect takes something from somebody: it is not sent on the word of an unsteady cluster."""
     return isinstance(effect, Cordon | Evict | DeletePod | DeleteJob | Terminate)

@@ -164,6 +164,19 @@ def test_who_goes_on_waits_until_it_is_let_in(world: Living, status: int, operat
     assert "waiting for" in told[0]
 
 
+def test_the_marker_is_asked_for_until_somebody_answers(world: Living) -> None:
+    """That there is none is believed only where the API server says so."""
+    told: list[str] = []
+    with connect(world.config(), RUN, patience=Patience(600, told.append)) as edge:
+        world.fault({"error": {"status": 503, "code": "ServiceUnavailable"}}, operation="GET configmaps", times=9)
+        assert edge.marker() is None
+        assert len(told) == 1
+        world.fault({"error": {"status": 503, "code": "ServiceUnavailable"}}, operation="GET configmaps")
+        with pytest.raises(UserError, match="503") as error:
+            edge.marker()
+    assert error.value.exit_code == 75
+
+
 def test_what_lasts_is_for_another_try(world: Living) -> None:
     """When the patience is over, it ends as resumable: a machine may try again, nothing is lost."""
     world.fault({"error": {"status": 401, "code": "Unauthorized"}}, operation="GET nodes")

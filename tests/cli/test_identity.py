@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -83,3 +85,17 @@ def test_a_kubeconfig_of_another_cluster_is_refused(here: ClusterId, code: int, 
         belonging.same_identity(plan, here, "r1")
     assert refused.value.exit_code == code
     assert "rollout resume r1" in refused.value.hint
+
+
+def test_a_journal_is_not_gone_on_with_while_nobody_can_tell_whether_it_is_current(tmp_path: Path) -> None:
+    """Its marker may be gone because another copy of it ended the rollout: an API server that is away says neither."""
+
+    def away() -> None:
+        raise UserError("Kubernetes: HTTP 503", exit_code=RESUMABLE)
+
+    with closing(begun(tmp_path, mine=HERE)) as journal:
+        place: Any = SimpleNamespace(journal=journal, scope=HERE.arn, edge=SimpleNamespace(marker=away))
+        with pytest.raises(UserError, match="503"):
+            belonging.require(place, "mine")
+        place.edge.marker = lambda: None
+        belonging.require(place, "mine")

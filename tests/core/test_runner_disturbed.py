@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -13,10 +14,10 @@ import pytest
 
 from rollout.errors import Lost, Refused, Retry, Unknown
 from rollout.journal import SqlJournal
-from rollout.plan import Surge
+from rollout.plan import Steady, Surge
 from rollout.runner import Ended
-from rollout.seen import GroupSeen
-from tests.core.build import ID, PROCESSES, at
+from rollout.seen import GroupSeen, NodeSeen
+from tests.core.build import ID, PROCESSES, at, bare
 from tests.core.running import RESTORED, Delayed, Killed, Once, Ran, again, attempts, begin, texts, ticks, to_the_end
 from tests.core.toy import Asked, Toy
 
@@ -158,3 +159,50 @@ def test_who_lost_the_rollout_writes_nothing(journal: SqlJournal, toy: Toy) -> N
         again(journal, toy).run()
     assert attempts(journal) == []
     assert [row.state for row in journal.load(ID).unsettled] == ["intended"]
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(10, 3), (40, 1)])
+def test_what_harms_is_not_sent_long_after_the_look(journal: SqlJournal, seconds: float, sent: int) -> None:
+    """An API server that hangs and comes back in the midst of many evictions is looked at before it gets the others."""
+    toy = Toy()
+    for name in ("a", "b", "c"):
+        toy.add(bare(name, on="o1"))
+    looked: list[int] = []
+
+    def meddle(asked: Asked, apply: Callable[[], None]) -> None:
+        if asked[0] == "evict" and not looked:
+            toy.now_ += timedelta(seconds=seconds)
+            looked.append(0)
+            raise Retry("HTTP 503")
+        looked.extend([1] * (asked[0] == "evict"))
+        apply()
+
+    nodes = toy.nodes
+
+    def look() -> tuple[NodeSeen, ...]:
+        looked.extend([-1] * bool(looked))
+        return nodes()
+
+    toy.disturb, toy.nodes = meddle, look  # type: ignore[method-assign]
+    assert begin(journal, toy, max_draining=1).run() is Ended.DONE
+    assert looked.index(-1) == sent
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(10, False), (40, True)])
+def test_an_outage_in_the_midst_of_an_act_is_one_too(journal: SqlJournal, seconds: float, *, waits: bool) -> None:
+    """Evictions that hang tell as much as looks that fail: the cluster must be steady first."""
+    toy = Toy()
+    toy.add(bare("a", on="o1"))
+    times: list[datetime] = []
+
+    def meddle(asked: Asked, apply: Callable[[], None]) -> None:
+        if asked[0] == "evict":
+            times.append(toy.now_)
+            if len(times) == 1:
+                toy.now_ += timedelta(seconds=seconds)
+                raise Retry("HTTP 503")
+        apply()
+
+    toy.disturb = meddle
+    assert begin(journal, toy, steady=Steady()).run() is Ended.DONE
+    assert (times[1] - times[0] >= timedelta(seconds=seconds + 60)) is waits
