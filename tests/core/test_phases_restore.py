@@ -273,7 +273,7 @@ def test_an_instance_in_standby_is_reported(launched: int, words: str) -> None:
     ("there", "told"), [(instance("i-o1", 1), ["i-o1 of g runs version 1, not ours: left"]), (instance("i-n1", 2), [])]
 )
 def test_an_old_instance_that_came_back_is_reported(there: InstanceSeen, told: list[str]) -> None:
-    """It left Standby, or somebody attached it, when all old ones were gone: it was not replaced, which the end says."""
+    """It left Standby, or somebody attached it, when all old ones were gone: the end says that it was not replaced."""
     assert list(restore.taints(then(replace(RESTORED, instances=(there,))), RECORD).report) == told
 
 
