@@ -184,24 +184,21 @@ class Runner:
     def _act(self, act: Act, record: Record, now: datetime) -> None:
         """Intents in one commit, then the requests; receipts before the lease must be renewed, at the latest.
 
-        A terminate leaves first: what is evicted after it cannot come to the node that it ends.
+        A terminate leaves first: what is evicted after it cannot come to the node that it ends. Sizes come next, for
+        somebody else may write them: the look that they rest on is to be young.
         """
         if act.tell and any(record.row(effect.key) is None for effect in act.effects):
             self.journal.note(record.id, "note", act.tell, now)
         self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
-        ends, together, alone = _in_order(act.effects)
-        self._one_by_one(ends, record)
+        alone, together = _in_order(act.effects)
+        for effect in alone:
+            self._receive(record, [self._perform(effect, record)])
         for some in _batches(together, BATCH * record.plan.settings.parallel):
             self._receive(record, self._side_by_side(some, record))
-        self._one_by_one(alone, record)
         self._tell(record, act.why)
         if self._hopeless:
             self._halt(self._hopeless, record, self.clock.now())
             self._hopeless = None
-
-    def _one_by_one(self, effects: Sequence[Effect], record: Record) -> None:
-        for effect in effects:
-            self._receive(record, [self._perform(effect, record)])
 
     def _receive(self, record: Record, receipts: Sequence[Receipt]) -> None:
         self.journal.receive(record.id, receipts)
@@ -306,11 +303,10 @@ class Runner:
         self.report(Progress(record, waiting))
 
 
-def _in_order(effects: Sequence[Effect]) -> tuple[Sequence[Effect], Sequence[Effect], Sequence[Effect]]:
-    """Return terminates, what may leave side by side, and what else leaves one by one."""
-    ends = [effect for effect in effects if isinstance(effect, Terminate)]
-    together = [effect for effect in effects if not effect.serial]
-    return ends, together, [effect for effect in effects if effect.serial and effect not in ends]
+def _in_order(effects: Sequence[Effect]) -> tuple[Sequence[Effect], Sequence[Effect]]:
+    """Return what leaves one by one, terminates first, and what may leave side by side after it."""
+    alone = sorted((one for one in effects if one.serial), key=lambda one: not isinstance(one, Terminate))
+    return alone, [one for one in effects if not one.serial]
 
 
 def _batches(effects: Sequence[Effect], size: int) -> Iterator[Sequence[Effect]]:

@@ -31,7 +31,10 @@ def test_terminates_leave_one_by_one(journal: SqlJournal) -> None:
 
 
 def test_a_terminate_leaves_before_what_the_same_look_evicts(journal: SqlJournal) -> None:
-    """A pod that tolerates a closed node could come to the one that is ended: it was seen empty before that."""
+    """A pod that tolerates a closed node could come to the one that is ended: it was seen empty before that.
+
+    Sizes follow at once: what somebody else writes while many pods are evicted would be written over unseen.
+    """
     toy = Toy(group_={"g": found(), "h": found(old("p1", protected=False), name="h")})
     toy.add(bare("web", on="o1"))
     runner = begin(journal, toy, groups=(node_group("g"), node_group("h")))
@@ -39,4 +42,4 @@ def test_a_terminate_leaves_before_what_the_same_look_evicts(journal: SqlJournal
     eviction = Evict(namespace="ns", name="web", uid="uid-web", node="o1", occasion="0")
     end = Terminate(group="h", instance_id="i-p1", desired_before=2)
     runner._act(Act("an act", effects=(eviction, floor, end)), journal.load(ID), NOW)
-    assert [asked[0] for asked in toy.asked] == ["terminate", "evict", "update_group"]
+    assert [asked[0] for asked in toy.asked] == ["terminate", "update_group", "evict"]
