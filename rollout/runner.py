@@ -1,8 +1,8 @@
 """The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
 
 Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, what a look missed,
-since when looks say "halt", and whether the cluster was steady and heard us: a process that has just begun sees to
-that first.
+since when looks say what cannot be taken back, and whether the cluster was steady and heard us: a process that has just
+begun sees to that first.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Runner:
     _hopeless: Halt | None = field(default=None, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
     _missed: dict[str, datetime] = field(default_factory=dict, init=False)
-    _halting: datetime | None = field(default=None, init=False)
+    _said: tuple[object, datetime] | None = field(default=None, init=False)
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
 
@@ -115,17 +115,19 @@ class Runner:
             self.journal.settle(record.id, settled, now)
             record = self.journal.load(record.id)
         decision = unclear(record, now) or guard(seen, record) or PHASES[record.phase].decide(seen, record, now)
-        decision = self._twice(sift(decision, record, now), now)
+        decision = self._twice(sift(decision, record, now), record, now)
         self._carry_out(sift(soften(decision, seen, record), record, now), record, now)
 
-    def _twice(self, decision: Decision, now: datetime) -> Decision:
-        """Halt only when no look has led elsewhere for a while: AWS and the watches answer from a moment ago."""
-        if not isinstance(decision, Halt):
-            self._halting = None
-            return decision
-        self._halting = self._halting or now
-        until = self._halting + timedelta(seconds=STALE_AFTER)
-        return decision if now >= until else Wait(until, f"looked at again, then halted: {decision.why}")
+    def _twice(self, decision: Decision, record: Record, now: datetime) -> Decision:
+        """Believe what cannot be taken back only when looks have said so for a while: AWS answers from a moment ago.
+
+        That is a halt, whatever its words, and the baseline.
+        """
+        said = _for_good(decision, record)
+        since = self._said[1] if self._said and self._said[0] == said else now
+        self._said = (said, since) if said else None
+        until = since + timedelta(seconds=STALE_AFTER)
+        return decision if not said or now >= until else Wait(until, f"looked at again: {decision.why}")
 
     def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
         """Say once in a rollout that a pod has turned up which holds its node though the settings do not name it."""
@@ -301,6 +303,16 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
+
+
+def _for_good(decision: Decision, record: Record) -> object:
+    """Return what a decision says that is not looked at once more later, None where it says no such thing."""
+    match decision:
+        case Halt():
+            return Halt
+        case Advance(plan=plan) if plan and plan.baselines != record.plan.baselines:
+            return plan.baselines
+    return None
 
 
 def _in_order(effects: Sequence[Effect]) -> tuple[Sequence[Effect], Sequence[Effect]]:

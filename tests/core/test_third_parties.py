@@ -26,6 +26,7 @@ from tests.core.build import (
     PROCESSES,
     SURGED,
     drained,
+    found,
     new,
     node,
     old,
@@ -37,7 +38,7 @@ from tests.core.build import (
     unsettled,
     use,
 )
-from tests.core.running import RESTORED, Apply, again, begin, texts
+from tests.core.running import RESTORED, Apply, again, begin, texts, ticks
 from tests.core.tables import acts, agrees
 from tests.core.toy import Asked, Toy
 
@@ -130,6 +131,17 @@ def test_an_answer_from_a_moment_ago_changes_nothing(lag: float, first: int, jou
     assert begin(journal, toy).run() is Ended.DONE, texts(journal, "halted")
     assert toy.group_["g"] == RESTORED
     assert texts(journal, "report") == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("lag", [1, 5, 14])
+def test_the_baseline_is_no_answer_from_a_moment_ago(lag: float, first: int, journal: SqlJournal) -> None:
+    """What the autoscaler did just before it was stopped belongs to it."""
+    toy = Behind(lag=lag, looks=first, group_={"g": found(old("o1"), old("o2"), old("o3"), sizes=Sizes(1, 3, 3))})
+    toy._was = [(NOW - HOUR, {"g": found()}), (NOW, dict(toy.group_))]
+    begin(journal, toy)
+    ticks(journal, toy, 12)
+    assert journal.load(ID).plan.baseline("g").sizes == Sizes(1, 3, 3)
 
 
 def _restoring(**changes: Any) -> Record:
