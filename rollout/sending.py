@@ -45,6 +45,8 @@ def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
         elif landed is False and now >= _believed_from(row):
             said = f"not seen ({row.detail})" if row.detail else "not seen"
             settled.append(Settled(row.effect.key, "not_applied", said))
+        elif landed is None and _half_for_good(row, now):
+            settled.append(Settled(row.effect.key, "not_applied", "half of it shows, and somebody else may be why"))
     return tuple(settled)
 
 
@@ -75,6 +77,15 @@ def _moving(decision: Act, leaving: tuple[Effect, ...]) -> tuple[Move, ...]:
     """Nobody is TERMINATING whose terminate stays here: from there nothing leads back."""
     stay = {one.instance_id for one in decision.effects if isinstance(one, Terminate) and one not in leaving}
     return tuple(move for move in decision.moves if move.instance_id not in stay)
+
+
+def _half_for_good(row: EffectRow, now: datetime) -> bool:
+    """Tell whether a terminate shows by half though nothing of it can be under way any more.
+
+    Its instance leaves, and desired is what somebody else wrote meanwhile, which is drift: no resume would ever make it
+    clear. Nothing is sent for an instance that leaves.
+    """
+    return isinstance(row.effect, Terminate) and now >= row.intended + timedelta(seconds=LATE_SECONDS)
 
 
 def _believed_from(row: EffectRow) -> datetime:

@@ -13,7 +13,7 @@ from rollout.effects import Cordon, DeleteJob, Effect, Evict, Resize, Suspend, T
 from rollout.machine import Phase
 from rollout.plan import Sizes
 from rollout.ports import Settled
-from rollout.record import EffectRow, EffectState, Late
+from rollout.record import LATE_SECONDS, EffectRow, EffectState, Late
 from rollout.seen import PodSeen, Seen
 from rollout.sending import settle, sift, unclear
 from tests import samples as e
@@ -44,7 +44,7 @@ HALF = seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new
         pytest.param(END, "unknown", SHOWS_NOT, 329.9, None, id="whatever became of its answer"),
         pytest.param(END, "unknown", SHOWS_NOT, 330, "not_applied", id="until its signature is too old"),
         pytest.param(RAISE, "unknown", SHOWS_NOT, 15, "not_applied", id="a resize may too, and would write the same"),
-        pytest.param(END, "intended", HALF, 800, None, id="half of it shows: nobody knows"),
+        pytest.param(END, "intended", HALF, 320, None, id="half of it shows: nobody knows yet"),
         pytest.param(END, "unknown", seen(surged(old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4))), 0, "done",
                      id="gone and decremented"),
     ],
@@ -67,6 +67,14 @@ def test_a_terminate_that_was_answered_has_a_minute() -> None:
     journal = record(unsettled=(unsettled(END, answered=at(2)),))
     assert settle(SHOWS_NOT, journal, at(61.9)) == ()
     assert [one.state for one in settle(SHOWS_NOT, journal, at(62))] == ["not_applied"]
+
+
+@pytest.mark.parametrize("answered", [None, at(2)])
+def test_a_terminate_that_shows_by_half_is_settled_when_nothing_is_under_way(answered: datetime | None) -> None:
+    """Somebody changed desired at that moment: what is not clear after so long no resume makes clear."""
+    journal = record(unsettled=(unsettled(END, answered=answered),))
+    assert settle(HALF, journal, at(LATE_SECONDS - 1)) == ()
+    assert [one.state for one in settle(HALF, journal, at(LATE_SECONDS))] == ["not_applied"]
 
 
 JOB_POD = pod("job-1", "o1")
