@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.effects import Resize, SetReference
+from rollout.effects import OnGroup, Resize, SetReference
 from rollout.machine import Phase, Stage, terminal
 from rollout.phases.marking import made
 from rollout.plan import Node, NodeGroup
-from rollout.record import Record, Written
+from rollout.record import EffectRow, Record, Written
 from rollout.seen import GroupSeen, Seen
 
 
@@ -48,8 +48,12 @@ def _stays(row: Node) -> bool:
 def _of_groups(seen: Seen, record: Record) -> Iterator[str]:
     """Before RESTORE leaves a value to somebody else; in other phases that is drift, and no look alone halts."""
     for group in record.plan.groups if record.phase is Phase.RESTORE else ():
-        if not any(row.under_way and group.name in row.effect.target for row in record.unsettled):
+        if not any(_may_be_why(row, group) for row in record.unsettled):
             yield from _of_group(seen.group(group.name), record, group)
+
+
+def _may_be_why(row: EffectRow, group: NodeGroup) -> bool:
+    return row.under_way and isinstance(row.effect, OnGroup) and row.effect.group == group.name
 
 
 def _of_group(current: GroupSeen, record: Record, group: NodeGroup) -> Iterator[str]:

@@ -152,6 +152,7 @@ def _restoring(**changes: Any) -> Record:
 FOREIGN = Sizes(1, 3, 3)
 BACK = frozenset({"resize:g:restore.0", "set-reference:g:restore.0"})
 UNDER_WAY = (unsettled(Resize(group="g", before=SURGED, sizes=BASE, occasion="restore.0")),)
+OF_ANOTHER = (unsettled(Resize(group="gpu", before=SURGED, sizes=BASE, occasion="restore.0")),)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,8 @@ UNDER_WAY = (unsettled(Resize(group="g", before=SURGED, sizes=BASE, occasion="re
         pytest.param(drained(sizes=FOREIGN), _restoring(done=BACK), set(), id="sizes that are given back"),
         pytest.param(drained(sizes=FOREIGN), _restoring(written={}), set(), id="sizes that we never wrote"),
         pytest.param(drained(sizes=BASE), _restoring(unsettled=UNDER_WAY), set(), id="a request of ours may be why"),
+        pytest.param(drained(sizes=Sizes(1, 2, 4)), _restoring(unsettled=OF_ANOTHER), {"MinSize"},
+                     id="one of a group with a longer name is not why"),
         pytest.param(drained(protect_new=False), _restoring(), {"NewInstancesProtectedFromScaleIn"}, id="the flag"),
         pytest.param(drained(capacity_rebalance=True), _restoring(), {"CapacityRebalance"}, id="CapacityRebalance"),
         pytest.param(drained(suspended=frozenset()), _restoring(), {"suspended processes"}, id="processes"),
