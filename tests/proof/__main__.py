@@ -1,6 +1,6 @@
-"""Repeats one run of the proof: python -m tests.proof ENGINE CASE [NUMBER ... | NUMBER before | NUMBER after].
+"""Repeats one run of the proof: python -m tests.proof ENGINE CASE [POINT ... | NUMBER before | NUMBER after].
 
-Without a number the undisturbed run's points are printed; with two, the second counts in the run after the first kill.
+Without a point the undisturbed run's are printed; of two, the second is one of the run after the first kill.
 With a word, the number is that of the mutating request in which the installed command is killed.
 """
 
@@ -29,7 +29,7 @@ def main(engine: str, case: str, *how: str) -> int:
         site = Site(where, nursery, folder)
         reference = undisturbed(site, CASES[case])
         if not how:
-            _print("".join(f"{point.number:4} {point}\n" for point in reference.points))
+            _print("".join(f"{point.at:>6} {point}\n" for point in reference.points))
             return 0
         outcome = _run(site, reference, *how)
         _print(f"{outcome}    files: {folder}\n" if outcome.problems else f"{outcome}")
@@ -41,7 +41,7 @@ def main(engine: str, case: str, *how: str) -> int:
 def _run(site: Site, reference: Reference, *how: str) -> Outcome:
     if how[-1] in {"before", "after"}:
         return killed_in_request(site, reference, int(how[0]), how[1])
-    return killed(site, reference, *map(int, how))
+    return killed(site, reference, *how)
 
 
 @contextmanager

@@ -30,13 +30,13 @@ def every_state(site: Site, reference: Reference, chunk: int, chunks: int) -> It
     Of the points that leave the same state it is killed at one: at the first, at the second, and so on in turn.
     """
     for place, points in list(enumerate(states(reference.points)))[chunk::chunks]:
-        yield killed(site, reference, points[place // chunks % len(points)].number)
+        yield killed(site, reference, points[place // chunks % len(points)].at)
 
 
 def every_point(site: Site, reference: Reference, chunk: int, chunks: int) -> Iterator[Outcome]:
     """Kill at this chunk's share of all points."""
     for point in reference.points[chunk::chunks]:
-        yield killed(site, reference, point.number)
+        yield killed(site, reference, point.at)
 
 
 def sample(site: Site, reference: Reference, runs: int) -> Iterator[Outcome]:
@@ -44,23 +44,23 @@ def sample(site: Site, reference: Reference, runs: int) -> Iterator[Outcome]:
     chance = _chance("sample", site, reference)
     share = len(reference.points) / runs
     for part in range(runs):
-        yield killed(site, reference, 1 + int(share * (part + chance.random())))
+        yield killed(site, reference, reference.points[int(share * (part + chance.random()))].at)
 
 
 def pairs(site: Site, reference: Reference, chunk: int, runs: int) -> Iterator[Outcome]:
     """Kill at pairs of points, by seed: at any first, and at one of those that the run after it still has before it."""
     chance = _chance("pairs", site, reference, chunk)
-    last = len(reference.points)
+    last = reference.points[-1].number
     for _ in range(runs):
-        first = chance.randint(1, last)
-        yield killed(site, reference, first, chance.randint(1, max(4, last - first)))
+        first = chance.choice(reference.points)
+        yield killed(site, reference, first.at, str(chance.randint(1, max(4, last - first.number))))
 
 
 def all_pairs(site: Site, reference: Reference, chunk: int, chunks: int) -> Iterator[Outcome]:
-    """Kill at this chunk's share of all points, and each time at every point of the run after it."""
+    """Kill at this chunk's share of all points, and each time at every point of the run after it but renewals."""
     for point in reference.points[chunk::chunks]:
         for second in count(1):
-            outcome = killed(site, reference, point.number, second)
+            outcome = killed(site, reference, point.at, str(second))
             yield outcome
             if len(outcome.died) == 1:
                 break

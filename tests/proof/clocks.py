@@ -71,8 +71,8 @@ def _set_elsewhen(world: ProofWorld, result: Result, *, late: bool) -> Iterator[
         yield f"the clock was set at {moment}; the drain deadline {deadline} was stored at {stored}"
 
 
-def another_host(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:
-    """Kill the runner at its point of this number, and go on with it on a machine whose clock is so far ahead."""
+def another_host(site: Site, reference: Reference, at: str, seconds: float) -> Outcome:
+    """Kill the runner at this point of its own, and go on with it on a machine whose clock is so far ahead."""
     with site.trial(reference.case) as (outcome, world):
         child = world.watched(at)
         child.finish()
@@ -84,8 +84,8 @@ def another_host(site: Site, reference: Reference, at: int, seconds: float) -> O
     return outcome
 
 
-def suspended(site: Site, reference: Reference, at: int) -> Outcome:
-    """Suspend the runner's machine for ten minutes at its point of this number; nobody else comes meanwhile."""
+def suspended(site: Site, reference: Reference, at: str) -> Outcome:
+    """Suspend the runner's machine for ten minutes at this point of its own; nobody else comes meanwhile."""
     with site.trial(reference.case) as (outcome, world):
         child = stopped(world, at, outcome)
         world.pass_time(SUSPENDED)
@@ -97,8 +97,8 @@ def suspended(site: Site, reference: Reference, at: int) -> Outcome:
     return outcome
 
 
-def database_elsewhen(site: Site, reference: Reference, at: int, seconds: float) -> Outcome:
-    """Kill the runner at its point of this number, and start it again, on a database whose clock is so far ahead."""
+def database_elsewhen(site: Site, reference: Reference, at: str, seconds: float) -> Outcome:
+    """Kill the runner at this point of its own, and start it again, on a database whose clock is so far ahead."""
     ahead: Prepared = ("tests.proof.shifting:database", {"seconds": seconds})
     with site.trial(reference.case) as (outcome, world):
         trail = world.directory / "first.points"

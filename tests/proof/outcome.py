@@ -28,6 +28,12 @@ class Reference:
     applied: Applied
     end_state: Any
 
+    def point(self, at: str) -> Point:
+        """Return the undisturbed run's point there; the one before, where it has fewer renewals."""
+        number, _, renewal = at.partition("+")
+        up_to = (int(number), int(renewal or 0))
+        return next(one for one in reversed(self.points) if (one.number, one.renewal) <= up_to)
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -42,7 +48,7 @@ class Outcome:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        where = ", then ".join(f"{point.number} {point}" for point in self.died)
+        where = ", then ".join(f"{point.at} {point}" for point in self.died)
         problems = "".join(f"    {problem}\n" for problem in self.problems)
         return f"{self.engine} {self.case}: killed at {where or 'no point'}\n{problems}    again: {self.again}\n"
 

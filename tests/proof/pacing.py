@@ -27,7 +27,7 @@ def install(trail: str, pace: str) -> None:
 
 class _Paced(Trail):
     def __init__(self, trail: Path, pace: Path) -> None:
-        super().__init__(trail, 0, signal.SIGSTOP)
+        super().__init__(trail, "", signal.SIGSTOP)
         self._pace = pace
         self._told, self._left = _read(pace)
 

@@ -2,6 +2,9 @@
 
 Installed in a child before the command line begins. Each point that is passed is written down; at the one that the
 child is armed for it sends itself a signal, SIGKILL by default.
+
+Points are counted by what changes the world or the journal. How often a lease is renewed between two of these depends
+on which thread is quicker, so renewals are counted from the point before them: "41+2" is the second one after point 41.
 """
 
 from __future__ import annotations
@@ -34,21 +37,31 @@ READS = frozenset(
 RENEWAL = "renewal"
 
 _ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z| UTC)")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d[\d.]*(Z| UTC)?")
+_PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A crash point. `what`: effect or commit; `kind`: which kind of it; `name`: itself, alike in all runs."""
+    """A crash point. `what`: effect or commit; `kind`: which kind of it; `name`: itself, alike in all runs.
+
+    `number`: of the points that change something, up to this one; `renewal`: of the renewals since then, or 0.
+    """
 
     number: int
     when: str
     what: str
     kind: str
     name: str
+    renewal: int = 0
 
     def __str__(self) -> str:
         return f"{self.when} the {self.what} {self.name}"
+
+    @property
+    def at(self) -> str:
+        """Where it is, as a child is armed for it."""
+        return f"{self.number}+{self.renewal}" if self.renewal else str(self.number)
 
 
 def states(points: Sequence[Point]) -> list[list[Point]]:
@@ -64,27 +77,41 @@ def states(points: Sequence[Point]) -> list[list[Point]]:
     return groups
 
 
-class Trail:
-    """The points that a child passes, in a file; `at`: the number at which it stops itself, 0 for none."""
+def same_state(one: Point, other: Point) -> bool:
+    """Tell whether a runner that dies at either leaves the same state, so far as their numbers and names tell."""
+    if RENEWAL not in {one.kind, other.kind}:
+        return one == other
+    first, last = sorted((one, other), key=lambda point: (point.number, point.renewal))
+    return first.number == last.number or (last.number == first.number + 1 and last.when == "before")
 
-    def __init__(self, path: Path, at: int, number: int) -> None:
+
+class Trail:
+    """The points that a child passes, in a file. `at`: where it stops itself, "" for nowhere.
+
+    Where that is a renewal that this run does not make, it stops at the next point: the same state.
+    """
+
+    def __init__(self, path: Path, at: str, number: int) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._at = at
+        point, _, renewal = at.partition("+")
+        self._ahead = (int(point), int(renewal or 0)) if at else None
         self._signal = number
-        self._passed = 0
+        self._passed = self._renewals = 0
         self._lock = threading.Lock()
 
     def reach(self, when: str, what: str, kind: str, name: str) -> None:
         """Write a point down, and end there if it is ours."""
         with self._lock:
-            self._passed += 1
-            point = Point(self._passed, when, what, kind, name)
+            self._passed += kind != RENEWAL
+            self._renewals = self._renewals + 1 if kind == RENEWAL else 0
+            point = Point(self._passed, when, what, kind, name, self._renewals)
             os.write(self._file, json.dumps(asdict(point)).encode() + b"\n")
-            if self._passed == self._at:
+            if self._ahead and (self._passed, self._renewals) >= self._ahead:
+                self._ahead = None
                 os.kill(os.getpid(), self._signal)
 
 
-def install(path: str, at: int = 0, number: int = signal.SIGKILL) -> None:
+def install(path: str, at: str = "", number: int = signal.SIGKILL) -> None:
     """Watch this process's effects and commits from now on."""
     watch(Trail(Path(path), at, number))
 
@@ -190,7 +217,7 @@ def _described(written: list[tuple[str, str, str]]) -> tuple[str, str]:
     if not told:
         renewed = all(statement.startswith("UPDATE leases SET expires_at") for _, statement, _ in written)
         return (RENEWAL, "renewal of the lease") if renewed else ("lease", "lease, begun or ended")
-    name = _MOMENT.sub("A MOMENT", _ID.sub("ROLLOUT", "; ".join(text for _, text in told)))
+    name = _PORT.sub("PORT", _MOMENT.sub("A MOMENT", _ID.sub("ROLLOUT", "; ".join(text for _, text in told))))
     return _kind({kind for kind, _ in told}, [text for _, text in told]), name
 
 

@@ -19,9 +19,9 @@ WRONG = (10.0, 3600.0, 86400.0)
 WAITS = {"sqlite": (8, False), "postgres": (20, True)}
 
 
-def in_drain(reference: Reference) -> int:
-    """Return the number of the point at which the first nodes begin to drain: none is terminated yet."""
-    return next(point.number for point in reference.points if "WAITING → DRAINING" in point.name)
+def in_drain(reference: Reference) -> str:
+    """Return the point at which the first nodes begin to drain: none is terminated yet."""
+    return next(point.at for point in reference.points if "WAITING → DRAINING" in point.name)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -45,7 +45,7 @@ def test_another_host_whose_clock_differs(seconds: float, references: References
 def test_a_machine_that_was_suspended(engine: str, references: References) -> None:
     """Ten minutes later nothing leaves on the trust of before: the lease is renewed first, and the rollout goes on."""
     site, reference = references(engine, PLAIN.name)
-    effects = [point.number for point in reference.points if (point.when, point.what) == ("before", "effect")]
+    effects = [point.at for point in reference.points if (point.when, point.what) == ("before", "effect")]
     points = (effects[4], effects[len(effects) // 2], in_drain(reference))
     assert failed("suspended", (clocks.suspended(site, reference, at) for at in points)) == []
 

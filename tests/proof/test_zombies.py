@@ -22,12 +22,13 @@ CHUNKS = 8
 FURTHEST = 150
 
 
-def spread(reference: Reference, chunk: int, runs: int) -> list[tuple[int, int]]:
+def spread(reference: Reference, chunk: int, runs: int) -> list[tuple[str, int]]:
     """Return where the first runner is stopped and how far the second goes, by seed, from the whole rollout."""
     share = len(reference.points) / (CHUNKS * runs)
     chance = random.Random(f"{SEED} zombies {chunk}")  # noqa: S311  a sample
     parts = range(chunk, CHUNKS * runs, CHUNKS)
-    return [(1 + int(share * (part + chance.random())), chance.randint(1, FURTHEST)) for part in parts]
+    points = [reference.points[int(share * (part + chance.random()))] for part in parts]
+    return [(point.at, chance.randint(1, FURTHEST)) for point in points]
 
 
 def sent(reference: Reference) -> list[Point]:
@@ -71,7 +72,7 @@ def test_who_is_cut_off_from_the_journal_sends_nothing(postgres: Server, referen
     """A runner that has lost its journal, but not AWS, gives up as resumable; the next one goes on."""
     site, reference = references("postgres", PLAIN.name)
     points = some(reference.points[:-2], 6)
-    runs = (zombies.cut_off(site, reference, point.number, postgres.port) for point in points)
+    runs = (zombies.cut_off(site, reference, point.at, postgres.port) for point in points)
     assert failed("cut off from the journal", runs) == []
 
 
@@ -79,7 +80,7 @@ def test_who_is_cut_off_from_the_journal_sends_nothing(postgres: Server, referen
 def test_a_lock_outlasts_any_stop(references: References) -> None:
     """Beside a file nobody takes over from a process that lives, however long it stood still."""
     site, reference = references("sqlite", PLAIN.name)
-    runs = (zombies.waited_for(site, reference, point.number) for point in some(reference.points, 4))
+    runs = (zombies.waited_for(site, reference, point.at) for point in some(reference.points, 4))
     assert failed("stopped and waited for", runs) == []
 
 
@@ -97,7 +98,7 @@ def test_at_every_point(chunk: int, references: References) -> None:
     """What the sample shows holds wherever the runner was stopped."""
     site, reference = references("postgres", PLAIN.name)
     points = reference.points[chunk::CHUNKS]
-    runs = (zombies.woken(site, reference, point.number, point.number * 7 % FURTHEST) for point in points)
+    runs = (zombies.woken(site, reference, point.at, point.number * 7 % FURTHEST) for point in points)
     assert failed("stopped and woken", runs) == []
 
 
@@ -116,5 +117,5 @@ def test_cut_off_anywhere(chunk: int, postgres: Server, references: References) 
     """What the sample shows holds wherever the runner was cut off."""
     site, reference = references("postgres", PLAIN.name)
     points = reference.points[:-2][chunk::CHUNKS]
-    runs = (zombies.cut_off(site, reference, point.number, postgres.port) for point in points)
+    runs = (zombies.cut_off(site, reference, point.at, postgres.port) for point in points)
     assert failed("cut off from the journal", runs) == []

@@ -64,8 +64,8 @@ class ProofWorld(Simulated):
         )
         return Child(self, pid, name)
 
-    def watched(self, at: int = 0, number: int = signal.SIGKILL) -> Child:
-        """Start `rollout start` in a child that writes down the points it passes, and stops itself at number `at`."""
+    def watched(self, at: str = "", number: int = signal.SIGKILL) -> Child:
+        """Start `rollout start` in a child that writes down the points it passes, and stops itself at `at`."""
         trail = str(self.directory / f"run-{self._runs + 1}.points")
         return self.bear(
             self.start_arguments, ("tests.proof.points:install", {"path": trail, "at": at, "number": number})

@@ -39,8 +39,8 @@ _WRITTEN = {
 _HASTY: Prepared = ("tests.proof.troubles:hasty", {})
 
 
-def woken(site: Site, reference: Reference, at: int, further: int) -> Outcome:
-    """Stop a runner at its point of this number; wake it when another one has gone so many points further."""
+def woken(site: Site, reference: Reference, at: str, further: int) -> Outcome:
+    """Stop a runner at this point of its own; wake it when another one has gone so many points further."""
     with site.trial(reference.case) as (outcome, world):
         first = stopped(world, at, outcome)
         second = _follower(world, further)
@@ -50,8 +50,8 @@ def woken(site: Site, reference: Reference, at: int, further: int) -> Outcome:
     return outcome
 
 
-def waited_for(site: Site, reference: Reference, at: int) -> Outcome:
-    """Stop a runner whose journal is a file at its point of this number, and wake it when another one has waited long.
+def waited_for(site: Site, reference: Reference, at: str) -> Outcome:
+    """Stop a runner whose journal is a file at this point of its own, and wake it when another one has waited long.
 
     Its lock is its own for as long as it lives: it goes on, and the other one only follows.
     """
@@ -91,10 +91,10 @@ def arriving_late(site: Site, reference: Reference, point: Point) -> Outcome:
 
     Nobody can call it back: what it changes then is changed under a lease that has ended, and is all that may be.
     """
-    sent = [one for one in reference.points[: point.number] if (one.when, one.what) == ("after", "effect")]
+    sent = [one for one in reference.points if (one.when, one.what) == ("after", "effect")]
     with site.trial(reference.case) as (outcome, world):
-        world.post("/faults", {"match": {"mutating": True, "nth": len(sent)}, "late": {"seconds": LATE}})
-        child = world.watched(point.number)
+        world.post("/faults", {"match": {"mutating": True, "nth": 1 + sent.index(point)}, "late": {"seconds": LATE}})
+        child = world.watched(point.at)
         child.finish()
         outcome.died += child.points()[-1:]
         outcome.judge(world, world.bear(world.start_arguments).finish(), reference)
@@ -102,8 +102,8 @@ def arriving_late(site: Site, reference: Reference, point: Point) -> Outcome:
     return outcome
 
 
-def cut_off(site: Site, reference: Reference, at: int, port: int) -> Outcome:
-    """Take a runner's journal away at its point of this number, but not AWS; another one, which has both, begins.
+def cut_off(site: Site, reference: Reference, at: str, port: int) -> Outcome:
+    """Take a runner's journal away at this point of its own, but not AWS; another one, which has both, begins.
 
     `port`: the journal's server's.
     """
@@ -133,8 +133,8 @@ def two_at_once(site: Site, reference: Reference) -> Outcome:
     return outcome
 
 
-def stopped(world: ProofWorld, at: int, outcome: Outcome, url: str | None = None) -> Child:
-    """Start a runner that stops itself at its point of this number, and let time pass without it.
+def stopped(world: ProofWorld, at: str, outcome: Outcome, url: str | None = None) -> Child:
+    """Start a runner that stops itself at this point of its own, and let time pass without it.
 
     `url`: the way that it goes to the journal.
     """
