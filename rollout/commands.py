@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Commands of ours that take both options; a hint that names one of them is completed.
@@ -26,7 +27,9 @@ _OURS = re.compile(
     rf"(?: --(?:follow|rebuild|json|assume-dead)\b)*{_OPERAND}"
 )
 # Commands of AWS about what lies in one region: groups of one name may stand in another, too.
-_REGIONAL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|ec2|eks|kms|ssm) [a-z-]+)\b")
+_REGIONAL = re.compile(
+    rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|batch|ec2|eks|kms|sagemaker|ssm) [a-z-]+)\b"
+)
 #: What `kubectl get` lists where a webhook of admission may be what answers.
 WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 #: Where a command ends in a sentence.
@@ -59,6 +62,11 @@ def resume(rollout_id: str) -> str:
 def aws(*words: str) -> str:
     """Return a command of the AWS CLI."""
     return shlex.join(("aws", *words))
+
+
+def resume_processes(group: str, names: Iterable[str]) -> str:
+    """Return the command that resumes scaling processes of a group; never without names, which would be all."""
+    return aws("autoscaling", "resume-processes", "--auto-scaling-group-name", group, "--scaling-processes", *names)
 
 
 def kubectl(*words: str) -> str:

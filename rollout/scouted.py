@@ -6,8 +6,8 @@ Unlike `seen`, nothing here is asked again once a rollout has begun. Fields name
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from rollout.plan import TemplateUse
 
@@ -28,7 +28,7 @@ class GroupScouted:
 
     `template`: the group's own or its policy's, None for a launch configuration. `units`: DesiredCapacityType.
     `on_demand_base`, `on_demand_percent`: of its InstancesDistribution. `clusters`: the names in its tags
-    kubernetes.io/cluster/NAME. `subnets`: those in which it launches, none where its template says where.
+    kubernetes.io/cluster/NAME. `subnets`: those in which it launches, none where its template says where. `tags`: all.
     """
 
     name: str
@@ -40,6 +40,7 @@ class GroupScouted:
     warm_pool: bool = False
     clusters: frozenset[str] = frozenset()
     subnets: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def templates(self) -> tuple[TemplateUse, ...]:

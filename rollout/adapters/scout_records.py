@@ -22,7 +22,7 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
     mixed = policy.get("LaunchTemplate", {})
     shares = policy.get("InstancesDistribution", {})
     uses = {use.slot: use for use in aws_records.uses(raw)}
-    keys = (tag["Key"] for tag in raw.get("Tags", ()))
+    tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
     subnets = (name.strip() for name in raw.get("VPCZoneIdentifier", "").split(","))
     return GroupScouted(
         name=raw["AutoScalingGroupName"],
@@ -35,8 +35,9 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
         on_demand_base=shares.get("OnDemandBaseCapacity", 0),
         on_demand_percent=shares.get("OnDemandPercentageAboveBaseCapacity", 100),
         warm_pool="WarmPoolConfiguration" in raw,
-        clusters=frozenset(key.removeprefix(_CLUSTER_TAG) for key in keys if key.startswith(_CLUSTER_TAG)),
+        clusters=frozenset(key.removeprefix(_CLUSTER_TAG) for key in tags if key.startswith(_CLUSTER_TAG)),
         subnets=tuple(name for name in subnets if name),
+        tags=tags,
     )
 
 

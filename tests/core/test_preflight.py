@@ -95,6 +95,8 @@ def standing_by() -> GroupSeen:
 
 ELSEWHERE = Protected(namespaces=("x",))
 SERVED = Kinds(frozenset({"Pod", "Job.batch", "CronJob.batch", "Job.batch.volcano.sh", "Deployment.apps"}))
+BATCH = Taint("batch.amazonaws.com/batch-node", "true", "NoSchedule")
+HYPERPOD = {"sagemaker.amazonaws.com/compute-type": "hyperpod"}
 FARGATE = {"eks.amazonaws.com/compute-type": "fargate"}
 
 
@@ -120,6 +122,22 @@ ROWS = [
      "aws eks update-nodegroup-version --cluster-name c --nodegroup-name ng"),
     ("managed by one of an odd name", {"groups": (found(nodegroup="ng; reboot"),)}, {}, "node group ng; reboot",
      "--nodegroup-name 'ng; reboot'"),
+    ("of AWS Batch", {"group": scouted(tags={"AWSBatchServiceTag": "batch"})}, {},
+     "g belongs to AWS Batch (tag AWSBatchServiceTag), which alone may change it", "update-compute-environment"),
+    ("of AWS Batch by its name", {"groups": (found(name="AWSBatch-x"),),
+                                  "scouted": {"AWSBatch-x": scouted("AWSBatch-x")}},
+     {"groups": ("AWSBatch-x",)}, "(its name begins with AWSBatch)", "update-compute-environment"),
+    ("of AWS Batch by its nodes", {"nodes": (node("o1", taints=(BATCH,)), node("o2", taints=(BATCH,)))}, {},
+     "(taint batch.amazonaws.com/batch-node of o1)", "update-compute-environment"),
+    ("of HyperPod", {"nodes": (node("o1"), node("o2", labels=HYPERPOD))}, {},
+     "SageMaker HyperPod (label sagemaker.amazonaws.com/compute-type=hyperpod of o2)", "update-cluster-software"),
+    ("of ECS", {"group": scouted(tags={"AmazonECSManaged": ""})}, {}, "belongs to Amazon ECS", "out of `groups`"),
+    ("Launch suspended", {"groups": (found(suspended=frozenset({"Launch", "AZRebalance"})),)}, {},
+     "g has Launch suspended: no new instance would come",
+     "resume-processes --auto-scaling-group-name g --scaling-processes Launch"),
+    ("Launch and Terminate suspended", {"groups": (found(suspended=frozenset({"Terminate", "Launch"})),)}, {},
+     "g has Launch and Terminate suspended: no new instance would come, and no old instance would go",
+     "--scaling-processes Launch Terminate"),
     ("launch configuration", {"group": scouted(use=None)}, {}, "g has no launch template", "--launch-template"),
     ("instance refresh", {"refreshes": {"g": "08b9, InProgress"}}, {},
      "an instance refresh is at work on g (08b9, InProgress)", "cancel-instance-refresh --auto-scaling-group-name g"),
@@ -219,6 +237,21 @@ def test_all_reasons_are_told_at_once() -> None:
     ("changes", "asked"),
     [
         pytest.param({}, {}, id="plain"),
+        pytest.param({"groups": (found(suspended=frozenset(PROCESSES)),)}, {}, id="what may be suspended is"),
+        pytest.param(
+            {
+                "groups": (
+                    found(old("o1", lifecycle="Terminating"), sizes=Sizes(0, 0, 3), suspended=frozenset({"Launch"})),
+                )
+            },
+            {},
+            id="a group that launches nothing",
+        ),
+        pytest.param(
+            {"nodes": (node("o1", labels={"batch.amazonaws.com/compute-environment-uuid": "x"}), node("o2"))},
+            {},
+            id="somebody's own node that Batch may use",
+        ),
         pytest.param({"group": scouted(on_demand_base=2)}, {}, id="a base, and all the rest on demand too"),
         pytest.param({"group": scouted(on_demand_percent=0)}, {}, id="all spot"),
         pytest.param({"group": scouted(clusters=frozenset({"c", "d"}))}, {}, id="tagged for us too"),

@@ -33,6 +33,8 @@ REASONS: dict[Reason, tuple[str, ...]] = {
     protection.unnamed: ("groups",),
     groups.missing: ("groups",),
     groups.managed: ("groups",),
+    groups.of_a_service: ("groups", "scouted"),
+    groups.suspended: ("groups",),
     groups.no_template: ("groups", "scouted"),
     groups.refreshing: ("groups", "refreshes"),
     groups.warm_pool: ("groups", "scouted"),

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout import commands
-from rollout.commands import quoted
+from rollout.commands import quoted, resume_processes
 from rollout.errors import Refusal
 from rollout.plan import TemplateUse
+from rollout.preflight.services import SERVICES
 from rollout.preflight.survey import Request, Survey
 from rollout.seen import TemplateSeen
+
+#: Processes without which a rollout gets nowhere, with what would not come about.
+_NEEDED = {"Launch": "no new instance would come", "Terminate": "no old instance would go"}
 
 
 def missing(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -28,6 +32,28 @@ def managed(found: Survey, request: Request) -> Iterator[Refusal]:
             name = f"--cluster-name {request.cluster} --nodegroup-name {quoted(group.nodegroup)}"
             hint = f"use: aws eks update-nodegroup-version {name}"
             yield Refusal(f"{group.name} belongs to the EKS managed node group {group.nodegroup}", hint)
+
+
+def of_a_service(found: Survey, request: Request) -> Iterator[Refusal]:
+    """A group is that of AWS Batch, SageMaker HyperPod or another service, which lets nobody else change it."""
+    listed = {group.name: {instance.id for instance in group.instances} for group in found.groups}
+    for group in found.ours():
+        ids = listed[group.name]
+        nodes = [node for node in found.nodes if node.instance_id in ids]
+        for service in SERVICES:
+            if sign := next(service.signs(group, nodes), ""):
+                what = f"{group.name} belongs to {service.name} ({sign}), which alone may change it"
+                yield Refusal(what, service.instead)
+
+
+def suspended(found: Survey, request: Request) -> Iterator[Refusal]:
+    """Launch or Terminate is suspended on a group: no new instance would come, or no old one would go."""
+    for group in found.groups:
+        stopped = [name for name in _NEEDED if name in group.suspended]
+        if stopped and group.sizes.desired > 0:
+            then = ", and ".join(_NEEDED[name] for name in stopped)
+            hint = f"find out who suspended it, and why, then: {resume_processes(group.name, stopped)}"
+            yield Refusal(f"{group.name} has {' and '.join(stopped)} suspended: {then}", hint)
 
 
 def no_template(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -108,7 +134,7 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
         made = [by for use in group.uses if (by := _made_by(use, known))]
         if made and wanted and wanted <= group.suspended:
             processes = " ".join(sorted(wanted))
-            resume = f"aws autoscaling resume-processes {_named(group.name)} --scaling-processes {processes}"
+            resume = resume_processes(group.name, sorted(wanted))
             what = f"it launches {group.uses[0].label} of rollout {made[0]}, and has {processes} suspended"
             hint = f"{commands.resume(made[0])} with its own journal; only if that is lost: {resume}"
             yield Refusal(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
