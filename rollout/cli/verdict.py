@@ -21,14 +21,27 @@ def say(world: World, *, refused: bool) -> bool:
     """
     promises = sorted([*_of_the_world(world), *_of_the_journal(world, refused)], key=lambda one: one.number)
     report = world.get("/report")
-    for line in (*_promises(promises), *_summary(report), *_baseline(report["baseline"])):
+    by = "promises, by the simulator's own log and the journal:"
+    for line in (*_promises(promises, by), *_summary(report), *_baseline(report["baseline"])):
         screen.say(line)
     restored = all(field["restored"] or field["drift"] for field in report["baseline"])
     return restored and not report["jobs"]["killed_by_us"] and all(one.kept for one in promises)
 
 
+def of_a_cluster(promises: list[dict[str, Any]], report: dict[str, Any]) -> Iterator[str]:
+    """Return the verdict on what a real cluster's objects showed, and what they could not show."""
+    yield from _promises(list(_judged(promises)), "promises, by the API server's own objects:")
+    yield from _summary(report)
+    yield from _baseline(report["baseline"])
+    yield from (f"not judged: {one}" for one in report["not_judged"])
+
+
 def _of_the_world(world: World) -> Iterator[Judged]:
-    for found in world.get("/promises"):
+    yield from _judged(world.get("/promises"))
+
+
+def _judged(promises: list[dict[str, Any]]) -> Iterator[Judged]:
+    for found in promises:
         yield Judged(found["number"], found["text"], found["checks"], tuple(found["violations"]))
 
 
@@ -44,8 +57,8 @@ def _of_the_journal(world: World, refused: bool) -> Iterator[Judged]:  # noqa: F
             yield evidence.written_first(journal, one.id, changes)
 
 
-def _promises(promises: list[Judged]) -> Iterator[str]:
-    yield "promises, by the simulator's own log and the journal:"
+def _promises(promises: list[Judged], head: str) -> Iterator[str]:
+    yield head
     for one in promises:
         checks = text.count(one.checks, "check")
         yield f"  {'held' if one.kept else 'BROKEN':<6}  {checks:>10}  {one.number:>2}. {one.text}"

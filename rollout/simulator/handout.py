@@ -47,7 +47,10 @@ _COMMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where a running simulator listens (URLs on loopback), and the directory with its files."""
+    """Where a running simulator listens (URLs on loopback), and the directory with its files.
+
+    ``token``: what the kubeconfig brings; ``real_time``: time passes by itself, and nobody need ask for it.
+    """
 
     aws: str
     kubernetes: str
@@ -55,6 +58,8 @@ class Endpoints:
     directory: Path
     region: str
     target_ami: str
+    token: str = TOKEN
+    real_time: bool = False
 
     @property
     def kubeconfig(self) -> Path:
@@ -100,7 +105,7 @@ class Endpoints:
 @contextmanager
 def handed_out(scenario: Scenario, endpoints: Endpoints) -> Iterator[None]:
     """Have all files lie in the directory inside the block; those of an earlier simulator are replaced."""
-    _put(endpoints.kubeconfig, _yaml(_kubeconfig(scenario.cluster, endpoints.kubernetes)))
+    _put(endpoints.kubeconfig, _yaml(_kubeconfig(scenario.cluster, endpoints.kubernetes, endpoints.token)))
     _put(endpoints.configuration, configuration(scenario, endpoints))
     announcement = endpoints.directory / "endpoints.json"
     _put(announcement, json.dumps(endpoints.as_json(), indent=2) + "\n")
@@ -143,7 +148,7 @@ def _follows(scenario: Scenario, endpoints: Endpoints) -> dict[str, Any]:
         "autoscaler": {"namespace": autoscaler.namespace, "name": autoscaler.name} if autoscaler else "none",
         "deadlines": {"drain": f"{scenario.expect.drain_deadline:.0f}s"},
         "database": f"sqlite:///{endpoints.database}",
-        "simulator": endpoints.control,
+        **({} if endpoints.real_time else {"simulator": endpoints.control}),
     }
 
 
@@ -156,14 +161,14 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _kubeconfig(cluster: str, server: str) -> dict[str, Any]:
+def _kubeconfig(cluster: str, server: str, token: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": cluster,
         "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": "simulator"}}],
         "clusters": [{"name": cluster, "cluster": {"server": server}}],
-        "users": [{"name": "simulator", "user": {"token": TOKEN}}],
+        "users": [{"name": "simulator", "user": {"token": token}}],
     }
 
 

@@ -41,17 +41,24 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class _Acting:
+class Acting:
+    """Who makes a change: the actor, its verb, and the number of the request, 0 where there was none."""
+
     actor: str
     verb: str
     request: int
 
 
-_WORLD = _Acting("world", "", 0)
+WORLD = Acting("world", "", 0)
 
 # A context variable and not a field of the log: requests overlap on the loop, each in a task of its own, and a timer
 # that a request has booked runs in whatever task moves the clock.
-_acting: ContextVar[_Acting] = ContextVar("acting", default=_WORLD)
+_acting: ContextVar[Acting] = ContextVar("acting", default=WORLD)
+
+
+def who() -> Acting:
+    """Who makes the changes that are made here and now."""
+    return _acting.get()
 
 
 class ChangeLog:
@@ -66,13 +73,13 @@ class ChangeLog:
         """Write down a change that has just been made; equal values are no change."""
         if before == after:
             return
-        who = _acting.get()
+        acting = who()
         change = Change(
             seq=len(self.changes) + 1,
             at=self._clock.now,
-            actor=who.actor,
-            verb=who.verb,
-            request=who.request,
+            actor=acting.actor,
+            verb=acting.verb,
+            request=acting.request,
             object=object,
             field=field,
             before=copy.deepcopy(before),
@@ -85,7 +92,7 @@ class ChangeLog:
     @contextmanager
     def acting(self, actor: str, verb: str, request: int) -> Iterator[None]:
         """Say who makes the changes inside the block; outside of any block it is ``world``."""
-        token = _acting.set(_Acting(actor, verb, request))
+        token = _acting.set(Acting(actor, verb, request))
         try:
             yield
         finally:

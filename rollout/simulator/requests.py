@@ -144,7 +144,7 @@ class Requests:
             case Error():
                 return await call.refused(fault)
             case Delay():
-                self._sessions.spend(fault.seconds)
+                await self._sessions.delay(fault.seconds)
             case Drop():
                 return await call.dropped(fault)
             case Hang():

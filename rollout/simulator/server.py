@@ -38,9 +38,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohttp import web
+    from aiohttp.typedefs import Middleware
 
     from rollout.simulator.faults import Fault
+    from rollout.simulator.requests import Describe, RenderError
     from rollout.simulator.scenario import Scenario
+    from rollout.simulator.world.world import World
 
 LEASE_LIFE = 40.0  # seconds after which a node's lease is old (kube-controller-manager, --node-monitor-grace-period)
 
@@ -58,17 +61,23 @@ class Simulator:
     def __init__(self, scenario: Scenario, pace: float | None = None) -> None:
         self.scenario = scenario
         self.stopping = asyncio.Event()
-        self.world = build(scenario)
-        self.faults = Faults(lambda: self.world.clock.now - scenario.start)
+        self.world = self._make_world(scenario)
+        self.faults = Faults(lambda: self.world.clock.now - self.world.scenario.start)
         self.past = Past(self.world.cloud, self.world.log)
         for fault in scenario.request_faults:
             self.add_fault(fault)
-        self.sessions = Sessions(self.world.clock, pace)
-        costs = Costs(scenario.seed, *scenario.request_seconds)
+        self.sessions = self._make_sessions(pace)
+        costs = Costs(scenario.seed, *self.world.scenario.request_seconds)
         self.requests = Requests(self.world.log, self.sessions, self.faults, costs)
         self._roles = Roles(scenario.account, scenario.seed, secrets=handout.KEYS)
         self._authentication = Authentication(scenario.cluster, handout.TOKEN, self._roles.secret_of)
         self.watches = Watches(self.world.store, self.sessions.on_event)
+
+    def _make_world(self, scenario: Scenario) -> World:
+        return build(scenario)
+
+    def _make_sessions(self, pace: float | None) -> Sessions:
+        return Sessions(self.world.clock, pace)
 
     @asynccontextmanager
     async def running(self, directory: Path) -> AsyncIterator[Endpoints]:
@@ -87,14 +96,21 @@ class Simulator:
         )
         cloud = self.world.cloud
         async with (
-            listening(aws_app(cloud, self.requests.middleware, self._roles, self.past.seen)) as aws,
+            listening(aws_app(cloud, self._before_aws, self._roles, self.past.seen)) as aws,
             listening(self._kube()) as kubernetes,
             listening(control.app()) as controls,
         ):
             cloud.clusters[self.scenario.cluster].endpoint = kubernetes
-            endpoints = Endpoints(aws, kubernetes, controls, directory, self.scenario.region, self.scenario.target_ami)
+            endpoints = self._endpoints(aws, kubernetes, controls, directory)
             with shown(self.world.clock, face), handout.handed_out(self.scenario, endpoints):
                 yield endpoints
+
+    def _endpoints(self, aws: str, kubernetes: str, controls: str, directory: Path) -> Endpoints:
+        return Endpoints(aws, kubernetes, controls, directory, self.scenario.region, self.scenario.target_ami)
+
+    def _before_aws(self, describe: Describe, render_error: RenderError) -> Middleware:
+        """What befalls the requests to AWS."""
+        return self.requests.middleware(describe, render_error)
 
     def _kube(self) -> web.Application:
         return kube.kube_app(
@@ -128,7 +144,7 @@ class Simulator:
             self.past.keep(fault.stale.seconds)
         if fault.outage and fault.outage >= LEASE_LIFE:
             clock = self.world.clock
-            begins = clock.now if fault.since is None else self.scenario.start + fault.since
+            begins = clock.now if fault.since is None else self.world.scenario.start + fault.since
             clock.at(begins + fault.outage, self.world.comes_back)
         return self.faults.add(fault)
 
@@ -159,7 +175,13 @@ async def serve(
     Raises:
         ScenarioError: the scenario cannot be used.
     """
-    simulator = Simulator(load(scenario), pace)
+    await until_stopped(Simulator(load(scenario), pace), directory, ready, exit_with_stdin=exit_with_stdin)
+
+
+async def until_stopped(
+    simulator: Simulator, directory: Path, ready: Callable[[Endpoints], None], *, exit_with_stdin: bool
+) -> None:
+    """Run this simulator as `serve` does."""
     watching = _ended_by_stdin(simulator.stopping) if exit_with_stdin else nullcontext()
     async with simulator.running(directory) as endpoints, watching:
         with _ended_by_signals(simulator.stopping):

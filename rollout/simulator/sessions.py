@@ -161,6 +161,10 @@ class Sessions:
         self._clock.run_until(self._clock.now + seconds)
         self._wake_due()
 
+    async def delay(self, seconds: float) -> None:
+        """Hold a request up for that long."""
+        self.spend(seconds)
+
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Have something happen in that many virtual seconds."""
         self._clock.after(seconds, action)
@@ -201,3 +205,17 @@ class Sessions:
         for entry in self._clients.values():
             if entry.until <= self._clock.now:
                 entry.wake()
+
+
+class RealTime(Sessions):
+    """Where the clock goes by itself, as this machine's does: requests cost what they cost."""
+
+    def spend(self, seconds: float) -> None:
+        """Nothing: time passes by itself."""
+
+    async def delay(self, seconds: float) -> None:
+        """Hold a request up for that long."""
+        await asyncio.sleep(seconds)
+
+    def _may_move(self) -> bool:
+        return False

@@ -49,3 +49,16 @@ def test_a_group_whose_name_is_no_label(name: str) -> None:
     text = f"base: plain\ngroups: [{group}]\n"
     with pytest.raises(scenario.ScenarioError, match="is no label's value"):
         scenario.parse(text, "x")
+
+
+def test_a_cluster_and_real_time_belong_together(tmp_path: Path) -> None:
+    """One without the other, a pace, and a kubeconfig that is none are exit 2, in words."""
+    for words, said in (
+        (("--real-time",), "belong together"),
+        (("--kubernetes", "none"), "belong together"),
+        (("--real-time", "--kubernetes", "none", "--pace", "5"), "keeps no pace"),
+        (("--real-time", "--kubernetes", "none"), "the kubeconfig none cannot be used"),
+    ):
+        refused = rollout("simulator", "--scenario", "minutes", "--directory", "here", *words, cwd=tmp_path)
+        assert refused.code == 2, refused
+        assert said in refused.err

@@ -60,6 +60,7 @@ NEEDED = {
     "untainted-twice",
     "processes-resumed",
     "marker-deleted",
+    "minutes",
     "new-node-dies",
     "kube-away",
     "aws-away",

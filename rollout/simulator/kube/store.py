@@ -129,6 +129,10 @@ class Store:
         self._hooks: defaultdict[str, list[Hook]] = defaultdict(list)
         self._untold: deque[Event] = deque()
         self._telling = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """What a new cluster has: its namespaces, and who removes the dependents of what is gone."""
         GarbageCollector(self)
         for name in NAMESPACES:
             self.create("namespaces", {"metadata": {"name": name}})
@@ -280,16 +284,20 @@ class Store:
     def _write(self, what: EventType, resource: Resource, obj: Object, before: Revision | None) -> Object:
         self.resource_version += 1
         obj["metadata"]["resourceVersion"] = str(self.resource_version)
-        revision = Revision(resource, obj, self.resource_version)
+        self._keep(what, Revision(resource, obj, self.resource_version), before)
+        return obj
+
+    def _keep(self, what: EventType, revision: Revision, before: Revision | None) -> None:
+        """Put the state in its place, write down what it changes, and tell who listens."""
+        plural = revision.resource.plural
         if what == "DELETED":
-            self._collections[resource.plural].drop(revision.key)
+            self._collections[plural].drop(revision.key)
         else:
-            self._collections[resource.plural].put(revision)
-        if resource.plural == "pods":
+            self._collections[plural].put(revision)
+        if plural == "pods":
             self._index(what, revision, before)
         self._note(what, revision, before)
         self._tell(Event(what, revision, before))
-        return obj
 
     def _index(self, what: EventType, revision: Revision, before: Revision | None) -> None:
         if before and (node := before.object["spec"].get("nodeName")):

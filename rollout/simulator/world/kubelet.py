@@ -77,11 +77,15 @@ class Kubelet:
         if controller is None or controller.kind != "Job":
             return
         runtime = self._draw(pod, pods.RUNTIME, DEFAULT_RUNTIME)
-        if int(pods.annotation(pod, pods.ATTEMPT, "0")) < int(pods.annotation(pod, pods.FAILURES, "0")):
+        if self._attempt(pod) < int(pods.annotation(pod, pods.FAILURES, "0")):
             runtime *= 0.1 + 0.5 * fraction(self._seed, "fails", *_identity(pod))
             self._end_after(pod, runtime, "Failed")
         else:
             self._end_after(pod, runtime, "Succeeded")
+
+    def _attempt(self, pod: Object) -> int:
+        """Which of its Job's pods it is, from 0."""
+        return int(pods.annotation(pod, pods.ATTEMPT, "0"))
 
     def _end_after(self, pod: Object, seconds: float, phase: str) -> None:
         uid = pod["metadata"]["uid"]

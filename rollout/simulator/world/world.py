@@ -50,27 +50,39 @@ NODES_UP = 300.0  # seconds of the warm-up after which the workloads are applied
 class World:
     """Everything there is, at the clock's now. Create it with `build`."""
 
+    store: Store
+    scheduler: Scheduler
+    kubelet: Kubelet
+    nodes: Nodes
+    flaps: Flaps
+
     def __init__(self, scenario: Scenario) -> None:
-        seed = scenario.seed
         self.scenario = scenario
         self.faults: tuple[Fault, ...] = scenario.request_faults
         self.missed: list[str] = []
         self.clock = clock = VirtualClock(scenario.start - scenario.warm_up)
         self.log = ChangeLog(clock)
-        self.store = store = Store(clock, self.log, broken=frozenset(scenario.broken))
-        self.cloud = Cloud(clock, self.log, seed, scenario.region, scenario.account, broken=frozenset(scenario.broken))
         self.troubles = Troubles(clock)
+        self._make_cluster()
+        self.cloud = Cloud(
+            clock, self.log, scenario.seed, scenario.region, scenario.account, broken=frozenset(scenario.broken)
+        )
+        self.autoscaler = ClusterAutoscaler(clock, self.store, self.cloud, self.scheduler, scenario)
+        self.promised = Promises(Facts(scenario, self.store, self.cloud), self.log)
+        self.cloud.on_launch.append(self.nodes.launched)
+        self.cloud.on_terminate.append(self.nodes.shutting_down)
+
+    def _make_cluster(self) -> None:
+        """Make the Kubernetes half: its objects, and all that moves them."""
+        scenario, clock = self.scenario, self.clock
+        self.store = store = Store(clock, self.log, broken=frozenset(scenario.broken))
         self.scheduler = Scheduler(clock, store)
         index = PodIndex(store)
         for controller in (JobController, DeploymentController, StatefulSetController, DaemonSetController):
-            controller(clock, store, index, seed)
-        self.kubelet = Kubelet(clock, store, self.troubles, seed)
+            controller(clock, store, index, scenario.seed)
+        self.kubelet = Kubelet(clock, store, self.troubles, scenario.seed)
         self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
         self.flaps = Flaps(clock, store)
-        self.autoscaler = ClusterAutoscaler(clock, store, self.cloud, self.scheduler, scenario)
-        self.promised = Promises(Facts(scenario, store, self.cloud), self.log)
-        self.cloud.on_launch.append(self.nodes.launched)
-        self.cloud.on_terminate.append(self.nodes.shutting_down)
 
     def do(self, action: Mapping[str, Any]) -> None:
         """Apply the world action ``{do: NAME, …}`` now; ``ValueError`` says what is wrong with it."""
@@ -127,9 +139,16 @@ class World:
 def build(scenario: Scenario) -> World:
     """The world of the scenario, at the scenario's start."""
     world = World(scenario)
-    _found_account(world)
-    world.clock.after(NODES_UP, partial(_deploy, world))
+    found_account(world)
+    world.clock.after(NODES_UP, partial(deploy, world))
     world.clock.run_until(scenario.start)
+    unfold(world)
+    return world
+
+
+def unfold(world: World) -> None:
+    """Let the scenario's own doings begin, at its start."""
+    scenario = world.scenario
     for group in scenario.groups:
         if group.refreshing:
             world.cloud.scaling.refreshes.start(world.cloud.groups[group.name])
@@ -137,10 +156,10 @@ def build(scenario: Scenario) -> World:
         world.begin(fault)
     for event in scenario.events:
         world.clock.at(scenario.start + event.at, partial(world.happen, event))
-    return world
 
 
-def _found_account(world: World) -> None:
+def found_account(world: World) -> None:
+    """Give the account what the scenario says it has."""
     scenario, cloud = world.scenario, world.cloud
     cloud.add_cluster(cloud_model.Cluster(scenario.cluster))
     for image in scenario.images:
@@ -214,7 +233,7 @@ def _group(group: Group, cluster: str) -> cloud_model.Group:
     )
 
 
-def _deploy(world: World) -> None:
+def deploy(world: World) -> None:
     """Apply the workloads; Jobs at their time, which may come later."""
     store, workloads = world.store, world.scenario.workloads
     if world.scenario.autoscaler is not None:
