@@ -34,7 +34,8 @@ class Requirement:
 class BudgetSeen:
     """A PodDisruptionBudget. `selector`: None takes no pod, an empty one every pod of its namespace.
 
-    `expected`, `healthy`: how many pods its status says that it has, and how many of them are Ready.
+    By its status: `expected`, how many pods it has; `healthy`, how many of them are Ready; `desired`, how many must be;
+    `allowed`, how many may be evicted now.
     """
 
     namespace: str
@@ -42,6 +43,8 @@ class BudgetSeen:
     selector: tuple[Requirement, ...] | None
     expected: int = 0
     healthy: int = 0
+    desired: int = 0
+    allowed: int = 0
 
     def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Tell whether it decides on a pod with these labels."""

@@ -343,6 +343,10 @@ class Config(Section):
 
     autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none)] = Autoscaler()
 
+    max_autoscaler_off: Seconds = 21600.0
+    """For how long cluster-autoscaler may be off before a warning in the rollout's events says so; another comes when
+    it is nearly so. Nothing else follows from it. Default 6h: longer than all deadlines together."""
+
     node_selector: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that exactly the groups' nodes carry: a cross-check, a mismatch halts. Default: none, no cross-check."""
 
@@ -415,6 +419,7 @@ class Config(Section):
             poll_seconds=self.poll,
             parallel=self.parallel,
             steady=self.drain.steady(),
+            max_autoscaler_off_seconds=self.max_autoscaler_off,
         )
 
     def _protected(self) -> plan.Protected:

@@ -27,6 +27,18 @@ def duration(seconds: float) -> timedelta:
     return timedelta(seconds=min(seconds, FOR_EVER))
 
 
+def spelled(seconds: float) -> str:
+    """Return a length of time as the configuration writes it, such as 1d2h, 2h15m or 90s."""
+    whole, parts = int(seconds), []
+    if whole % 60 and whole < 600:  # noqa: PLR2004  as people say it
+        return f"{whole}s"
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, whole = divmod(whole, length)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """MinSize, DesiredCapacity and MaxSize of an Auto Scaling group, in instances."""
@@ -110,6 +122,7 @@ class Settings:
     """The part of the configuration that a rollout lives by from its first tick to its last.
 
     `unprotected`: what becomes of a pod that nobody replaces, or that runs to its end, outside of `protected`.
+    `max_autoscaler_off_seconds`: for how long cluster-autoscaler may be off before people are warned.
     """
 
     protected: Protected
@@ -131,6 +144,7 @@ class Settings:
     poll_seconds: float
     parallel: int
     steady: Steady = Steady()
+    max_autoscaler_off_seconds: float = 21600.0
 
 
 @dataclass(frozen=True, slots=True)

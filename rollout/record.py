@@ -136,7 +136,8 @@ class Record:
     `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
     was taken over may still be on its way; None if there is none. `late`: requests of this rollout that were not
     answered, and may arrive yet or might have until a while ago. `left`: the pods that left lately, oldest first, known
-    in DRAIN only. `journal`: the database that it was read from.
+    in DRAIN only. `journal`: the database that it was read from. `autoscaler_off`: since when
+    cluster-autoscaler is off by our hand, None while it is not.
     """
 
     id: str
@@ -157,6 +158,7 @@ class Record:
     late: tuple[Late, ...] = ()
     left: tuple[Left, ...] = ()
     journal: str = ""
+    autoscaler_off: datetime | None = None
 
     @property
     def late_until(self) -> datetime | None:

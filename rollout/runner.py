@@ -22,6 +22,7 @@ from rollout.machine import step, terminal
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import PHASES, deadline
+from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.expected import guard, soften
 from rollout.phases.missing import missing
 from rollout.plan import duration
@@ -78,6 +79,7 @@ class Runner:
     _said: tuple[object, datetime] | None = field(default=None, init=False)
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
+    _warned: str = field(default="", init=False)
 
     def run(self) -> Ended:
         """Tick until the rollout is done or halted, or until somebody asks to stop.
@@ -110,6 +112,7 @@ class Runner:
             return
         now = self.clock.now()
         self._greet(seen, record, now)
+        self._warn(off_too_long(record, now), record, now)
         settled = settle(seen, record, now)
         if settled:
             self.journal.settle(record.id, settled, now)
@@ -142,6 +145,13 @@ class Runner:
             text = f"{in_words(pods)} turned up, and the node waits for its end ({how})"
             self.journal.note(record.id, "protected", text, now)
             self._greeted = True
+
+    def _warn(self, text: str, record: Record, now: datetime) -> None:
+        """Write down a warning once in a rollout."""
+        if text != self._warned:
+            self._warned = text
+            if text not in {"", *(event.text for event in self.journal.events(record.id))}:
+                self.journal.note(record.id, "note", text, now)
 
     def _look(self, record: Record) -> Seen | None:
         """Observe; None where that did not come about, after what follows from it."""

@@ -107,13 +107,14 @@ class VersionSeen:
 
 @dataclass(frozen=True, slots=True)
 class TemplateSeen:
-    """A launch template with all its versions, newest first."""
+    """A launch template with all its versions, newest first; `tags`: the template's own."""
 
     id: str
     name: str
     default: int
     latest: int
     versions: tuple[VersionSeen, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, reference: str) -> int:
         """Return the number that "$Latest", "$Default" or a number as text means now."""

@@ -53,6 +53,7 @@ SETTINGS_OF_2: Fields = {
     # It did not wait, and let them go. That is not gone on with: too little protection costs work, too much only time.
     "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 60.0},
     "unprotected": "protect",
+    "max_autoscaler_off_seconds": 21600.0,
 }
 MARK_OF_2: Fields = {}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}

@@ -91,6 +91,7 @@ def template(raw: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]) -> T
         default=number(raw["DefaultVersionNumber"]),
         latest=number(raw["LatestVersionNumber"]),
         versions=tuple(numbered),
+        tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())},
     )
 
 

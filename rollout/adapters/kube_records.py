@@ -161,6 +161,8 @@ def budget(raw: Mapping[str, Any]) -> BudgetSeen:
         selector=None if selector is None else _selector(selector),
         expected=number(status.get("expectedPods") or 0),
         healthy=number(status.get("currentHealthy") or 0),
+        desired=number(status.get("desiredHealthy") or 0),
+        allowed=number(status.get("disruptionsAllowed") or 0),
     )
 
 

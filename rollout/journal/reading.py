@@ -84,6 +84,7 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
     `journal`: how messages call the database.
     """
     versions.require(row.id, row.journal_version, row.begun_by)
+    done = _done(connection, row.id)
     return Record(
         id=row.id,
         key=row.caller_key,
@@ -96,11 +97,12 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
         round=row.round,
         nodes=node_rows.read(connection, row.id),
         unsettled=_unsettled(connection, row.id, row.journal_version),
-        done=_done(connection, row.id),
+        done=done,
         written=_written(connection, row.id, row.journal_version),
         late=_late(connection, row.id, row.journal_version),
         left=_left(connection, row.id, row.journal_version) if row.phase is Phase.DRAIN else (),
         journal=journal,
+        autoscaler_off=_autoscaler_off(connection, row.id, done),
     )
 
 
@@ -199,6 +201,17 @@ def _left(connection: Connection, rollout_id: str, version: int) -> tuple[Left, 
 
 def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
     return frozenset(connection.execute(_DONE, {"of": rollout_id}).scalars().all())
+
+
+def _autoscaler_off(connection: Connection, rollout_id: str, done: frozenset[str]) -> datetime | None:
+    """Return when we first asked that cluster-autoscaler stop; None before, and once it is started again."""
+    stopped = [key for key in done if key.startswith("stop-autoscaler:")]
+    if not stopped or any(key.startswith("start-autoscaler:") for key in done):
+        return None
+    asked = select(func.min(effects.c.intended_at)).where(
+        effects.c.rollout_id == rollout_id, effects.c.key.in_(stopped)
+    )
+    return connection.execute(asked).scalar()
 
 
 def _written(connection: Connection, rollout_id: str, version: int) -> dict[str, Written]:

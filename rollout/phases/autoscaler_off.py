@@ -14,10 +14,13 @@ from datetime import datetime
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import Effect, HoldNode, StopAutoscaler
 from rollout.phases.look import look, wait
-from rollout.plan import Autoscaler, Baseline
+from rollout.plan import Autoscaler, Baseline, duration, spelled
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, NodeSeen, PodSeen, Seen
+
+#: The share of `max_autoscaler_off` after which it is said that it comes to its end.
+NEARLY = 0.8
 
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
@@ -78,6 +81,17 @@ def stop_autoscaler(record: Record, occasion: str = "", replicas: int | None = N
         replicas_before=replicas or record.plan.autoscaler_replicas or 0,
         occasion=f"{record.round}{occasion}",
     )
+
+
+def off_too_long(record: Record, now: datetime) -> str:
+    """Say that cluster-autoscaler is off for longer than the settings want it, or nearly so; "" if it is not."""
+    since, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
+    if since is None or now < since + duration(limit * NEARLY):
+        return ""
+    until = since + duration(limit)
+    what = f"cluster-autoscaler is off since {since:%d %b %H:%M} UTC, and nobody scales the cluster's groups meanwhile"
+    passed = "that is longer than" if now >= until else f"{until:%d %b %H:%M} UTC makes it"
+    return f"warning: {what}; {passed} max_autoscaler_off ({spelled(limit)})"
 
 
 def _where(record: Record) -> Autoscaler:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from rollout.preflight.cautions import cautions
+from rollout.plan import Settings
+from rollout.preflight import protection
+from rollout.preflight.cautions import autoscaler, cautions
 from rollout.preflight.making import make_plan, up_to_date
-from rollout.preflight.protection import told
 from rollout.preflight.survey import Request, Survey, survey
+
+
+def told(found: Survey, settings: Settings) -> tuple[str, ...]:
+    """Say what everybody must know who begins this rollout: who is protected, and how long nothing is scaled."""
+    return (*protection.told(found, settings), *autoscaler.told(found, settings))
+
 
 __all__ = ["Request", "Survey", "cautions", "make_plan", "survey", "told", "up_to_date"]

@@ -36,15 +36,24 @@ class Standing:
 
 def standing(found: Survey, settings: Settings) -> Standing:
     """Return what runs on the nodes of the groups now."""
-    seen = Seen(groups=found.groups, nodes=found.nodes, pods=found.pods)
-    ids = [instance.id for group in found.groups for instance in group.instances]
-    names = {node.name for id_ in ids for node in seen.nodes_on(id_)}
-    pods = leaving(pod for name in sorted(names) for pod in seen.pods_on(name))
+    pods = on_old_nodes(found)
     besides = unnamed(pods, settings.protected)
     taken = {pod.uid for pod in besides}
     rest = [(pod, is_protected(pod, settings)) for pod in pods if pod.uid not in taken]
     named, others = (tuple(pod for pod, held in rest if held is wanted) for wanted in (True, False))
-    return Standing(len(names), named, besides, others)
+    return Standing(len(_old_nodes(found)), named, besides, others)
+
+
+def on_old_nodes(found: Survey) -> tuple[PodSeen, ...]:
+    """Return the pods that must leave the nodes of the groups, by node."""
+    seen = Seen(pods=found.pods)
+    return leaving(pod for name in _old_nodes(found) for pod in seen.pods_on(name))
+
+
+def _old_nodes(found: Survey) -> list[str]:
+    seen = Seen(groups=found.groups, nodes=found.nodes)
+    ids = [instance.id for group in found.groups for instance in group.instances]
+    return sorted({node.name for id_ in ids for node in seen.nodes_on(id_)})
 
 
 def told(found: Survey, settings: Settings) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ IDENTITY = Need(
 
 BUDGETS = Need(
     (LIST_BUDGETS,),
-    "to see which pods have a disruption budget, and that it is up to date after an outage",
+    "to see which pods have a disruption budget, which lets nobody go, and that it is up to date after an outage",
     unchecked="which pods have a budget, nor whether it is up to date after an outage: all replicas leave one by one",
 )
 #: Which kinds there are. Kubernetes lets everybody see that whom it knows, unless somebody took it away.

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from rollout.budget import BudgetSeen
 from rollout.errors import Refused
 from rollout.plan import Autoscaler, Settings
 from rollout.ports import Cluster, Fleet, Scout
 from rollout.preflight.launching import launches
-from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
+from rollout.preflight.rights import BUDGETS, DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
 from rollout.scouted import GroupScouted, Kinds, Right
 from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, Seen, TemplateSeen
 from rollout.stages.knowing import whereabouts
@@ -69,6 +70,7 @@ class Survey:
     kinds: Kinds | None = None
     absent: tuple[str, ...] = ()
     lookalikes: tuple[Autoscaler, ...] = ()
+    budgets: tuple[BudgetSeen, ...] = ()
 
     def ours(self) -> tuple[GroupScouted, ...]:
         """Return the groups that are to be replaced, as they were scouted."""
@@ -113,6 +115,7 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
         kinds=None if DISCOVERY in missing else scout.kinds(settings.protected.kinds),
         absent=_optional(partial(scout.absent, settings.protected.namespaces)) if NAMESPACES not in missing else (),
         lookalikes=_optional(scout.autoscalers) if autoscaler is None and DEPLOYMENTS not in missing else (),
+        budgets=_optional(lambda: cluster.budgets() or ()) if BUDGETS not in missing else (),
         unread=asked.unread,
         denied=tuple(asked.denied),
     )

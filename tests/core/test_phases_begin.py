@@ -23,6 +23,7 @@ from tests.core.build import (
     ON,
     PROCESSES,
     SURGED,
+    at,
     found,
     node,
     node_group,
@@ -164,3 +165,20 @@ def test_without_an_autoscaler_there_is_nothing_to_stop() -> None:
 def test_off_is_ours_only_with_our_note() -> None:
     """An autoscaler that another rollout holds at 0 is not taken for ours."""
     assert not autoscaler_off.holds(seen(found(), autoscaler=replace(OFF, rollout_id="r2")), BEGUN)
+
+
+@pytest.mark.parametrize(
+    ("off", "said"),
+    [
+        pytest.param(None, "", id="it is not off"),
+        pytest.param(at(-799), "", id="not for long"),
+        pytest.param(at(-800), "warning: cluster-autoscaler is off since 01 Jun 11:46 UTC, and nobody scales the "
+                     "cluster's groups meanwhile; 01 Jun 12:03 UTC makes it max_autoscaler_off (1000s)", id="nearly"),
+        pytest.param(at(-1000), "warning: cluster-autoscaler is off since 01 Jun 11:43 UTC, and nobody scales the "
+                     "cluster's groups meanwhile; that is longer than max_autoscaler_off (1000s)", id="for too long"),
+    ],
+)  # fmt: skip
+def test_how_long_the_autoscaler_is_off(off: datetime | None, said: str) -> None:
+    """A person is told before it has been off for longer than the settings want, and then."""
+    journal = record(Phase.DRAIN, autoscaler_off=off, max_autoscaler_off_seconds=1000)
+    assert autoscaler_off.off_too_long(journal, NOW) == said.replace("1000s", "16m40s")

@@ -129,6 +129,19 @@ def test_jobs_past_the_deadline_are_in_the_ledger(journal: SqlJournal, toy: Toy)
     assert killed.at >= deadline
 
 
+def test_an_autoscaler_that_is_off_for_long_is_warned_of_once(journal: SqlJournal, toy: Toy) -> None:
+    """When `max_autoscaler_off` nears, and when it has passed; not again by the next process."""
+    toy.add(pod("job-2", "o1"), seconds=900)
+    begin(journal, toy, max_autoscaler_off_seconds=200)
+    while not any("longer than" in line for line in texts(journal, "note")):
+        ticks(journal, toy, 3)
+    assert again(journal, toy).run() is Ended.DONE
+    near, passed = (line for line in texts(journal, "note") if line.startswith("warning: cluster-autoscaler is off"))
+    assert "01 Jun 12:03 UTC makes it max_autoscaler_off (200s)" in near
+    assert "that is longer than max_autoscaler_off (200s)" in passed
+    assert journal.load(ID).autoscaler_off is None
+
+
 def test_surplus_retires(journal: SqlJournal, toy: Toy) -> None:
     """An old node that left by itself and was replaced by AWS leaves no extra node behind."""
 

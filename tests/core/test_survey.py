@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from rollout.budget import BudgetSeen
 from rollout.errors import Refused, Retry
 from rollout.plan import Autoscaler, Plan, Protected
 from rollout.ports import Cluster, Fleet
@@ -57,6 +58,9 @@ class Outside:
 
     def marker(self) -> Any:
         return self.answer("marker", None)
+
+    def budgets(self) -> Any:
+        return self.answer("budgets", (BudgetSeen("ns", "b", ()),))
 
     def groups(self, names: Sequence[str] | None = None) -> Any:
         """Of a fleet with names, of a scout without."""
@@ -119,6 +123,7 @@ def test_everything_is_asked_once() -> None:
     assert {"templates lt lt-2", "version lt-2 1 ami-new", "default lt 1", "architectures c5.large"} <= set(asked)
     assert (made.lacking, made.missing) == ((Right("patch", "nodes"),), ())
     assert (made.unread, made.denied, made.own_pod) == ({}, (), ("ns", "runner"))
+    assert made.budgets == (BudgetSeen("ns", "b", ()),)
     once = [verb for verb in asked if verb != "allows"]
     assert len(once) == len(set(once))
 
@@ -207,7 +212,7 @@ def test_a_missing_optional_right_keeps_nothing_from_its_start(need: Need) -> No
 def test_rights_of_an_older_version_lead_to_a_plan() -> None:
     """Without a single optional right nothing of that is asked, and the survey speaks against nothing."""
     missing, asked = look(request=EVERYTHING, denied=[right for need in OPTIONAL for right in need.rights])
-    assert [verb for verb in asked if verb.startswith(("kinds", "absent", "autoscalers"))] == []
+    assert [verb for verb in asked if verb.startswith(("kinds", "absent", "autoscalers", "budgets"))] == []
     fine = replace(missing, scouted={"g": GroupScouted("g", use("$Latest"))}, nodes=(node("o1", held_before=None),))
     assert isinstance(make_plan(replace(fine, groups=(found(),)), EVERYTHING), Plan)
 
@@ -219,12 +224,12 @@ def test_rights_that_the_settings_do_not_need_are_not_missed() -> None:
     assert "autoscalers" not in asked
 
 
-@pytest.mark.parametrize("verb", ["absent demo", "autoscalers"])
+@pytest.mark.parametrize("verb", ["absent demo", "autoscalers", "budgets"])
 def test_a_refused_read_that_a_rollout_can_do_without_is_no_reason(verb: str) -> None:
     """Whatever Kubernetes said of the right: nothing is concluded."""
     made, _ = look({verb: Refused("no")}, request=EVERYTHING)
     assert made.unread == {}
-    assert () in {made.absent, made.lookalikes}
+    assert () in {made.absent, made.lookalikes, made.budgets}
 
 
 def test_a_lookalike_is_looked_for_where_no_autoscaler_was_found() -> None:

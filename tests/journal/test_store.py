@@ -10,7 +10,16 @@ from sqlalchemy.exc import IntegrityError
 from transitions import MachineError
 
 from rollout.decision import Advance, Move, NodeWait
-from rollout.effects import Effect, Resize, Resume, SetCapacityRebalance, SetReference, Suspend
+from rollout.effects import (
+    Effect,
+    Resize,
+    Resume,
+    SetCapacityRebalance,
+    SetReference,
+    StartAutoscaler,
+    StopAutoscaler,
+    Suspend,
+)
 from rollout.errors import Bug, UserError
 from rollout.gate import TRUST_SECONDS
 from rollout.journal import SqlJournal, open_journal, read_journal
@@ -359,6 +368,19 @@ def test_written_flags_and_processes(journal: SqlJournal) -> None:
         Written(suspended=one, capacity_rebalance=False),
     ]
     assert journal.load(ID).written["workers"] == left[-1]
+
+
+def test_since_when_the_autoscaler_is_off(journal: SqlJournal) -> None:
+    """Since our first request of those that stopped it; no more once it is started."""
+    stop = StopAutoscaler(namespace="kube-system", name="a", rollout_id=ID, replicas_before=1, occasion="0")
+    start = StartAutoscaler(namespace="kube-system", name="a", rollout_id=ID, replicas=1, occasion="0")
+    seen = []
+    for seconds, effect in enumerate((stop, replace(stop, occasion="0.again"), start)):
+        journal.intend(ID, (effect,), (), (), (), later(seconds))
+        seen.append(journal.load(ID).autoscaler_off)
+        journal.settle(ID, [Settled(effect.key, "done", "seen")], later(seconds))
+        seen.append(journal.load(ID).autoscaler_off)
+    assert seen == [None, NOW, NOW, NOW, NOW, None]
 
 
 def test_what_we_did_not_end_is_not_in_the_ledger(journal: SqlJournal) -> None:

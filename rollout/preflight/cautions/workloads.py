@@ -1,0 +1,81 @@
+"""The workloads: what would keep a node from being emptied, or fill it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rollout.budget import BudgetSeen
+from rollout.plan import Settings, spelled
+from rollout.preflight.protection import on_old_nodes, workloads
+from rollout.preflight.survey import Request, Survey
+from rollout.seen import CORDON, PodSeen, Taint
+from rollout.stages.pods import is_work, leaving
+
+#: Nodes and pods that one line lists at most.
+_LISTED = 5
+
+
+def blocked(found: Survey, request: Request) -> Iterator[str]:
+    """A budget lets no pod go from the nodes that must go, now or ever: with its pods and their nodes, and the end."""
+    replicas = _replicas(found)
+    for budget in found.budgets:
+        pods = [pod for pod in replicas if budget.selects(pod.namespace, pod.labels)]
+        if pods and not budget.allowed:
+            yield f"{_lets_nobody_go(budget)}; it holds {_named(pods)}: {_end(request.settings)}"
+
+
+def two_budgets(found: Survey, request: Request) -> Iterator[str]:
+    """Two budgets select one pod on the nodes that must go: Kubernetes evicts no such pod."""
+    for pod in _replicas(found):
+        names = [one.name for one in found.budgets if one.selects(pod.namespace, pod.labels)]
+        if len(names) > 1:
+            what = f"budgets {' and '.join(names)} both select {pod.label} on {pod.node}"
+            yield f"{what}, which Kubernetes evicts never: let one of them select it ({_end(request.settings)})"
+
+
+def tolerant(found: Survey, request: Request) -> Iterator[str]:
+    """Jobs and their like, protected or not, tolerate our taint: their new pods come to nodes that must go."""
+    key = request.settings.taint_key
+    pods = [pod for pod in _tolerating(found, key) if is_work(pod) and not pod.tolerates(CORDON)]
+    if pods:
+        then = "new pods of them may begin on nodes that must go, and hold them, until these are cordoned"
+        yield f"running pods tolerate our taint {key}; {then}: {workloads(pods)}"
+
+
+def tolerant_of_all(found: Survey, request: Request) -> Iterator[str]:
+    """Pods tolerate our taint and a cordon: they come back to nodes that are being emptied."""
+    pods = [pod for pod in _tolerating(found, request.settings.taint_key) if pod.tolerates(CORDON)]
+    if pods:
+        then = "new pods of them may come to nodes that are being emptied; after three times a person must act"
+        yield f"running pods tolerate our taint and a cordon; {then}: {workloads(pods)}"
+
+
+def _tolerating(found: Survey, key: str) -> list[PodSeen]:
+    # With the rollout's id for a value, which nobody can know: only who tolerates any value does.
+    closed = Taint(key, "\0", "NoSchedule")
+    return [pod for pod in leaving(found.pods) if pod.tolerates(closed)]
+
+
+def _replicas(found: Survey) -> list[PodSeen]:
+    """Return what leaves the nodes that must go by eviction alone; work is deleted past a budget at the deadline."""
+    return [pod for pod in on_old_nodes(found) if not is_work(pod)]
+
+
+def _lets_nobody_go(budget: BudgetSeen) -> str:
+    name = f"budget {budget.namespace}/{budget.name}"
+    if not budget.expected:
+        return f"{name} lets no pod go, for its status counts none of them (kubectl describe pdb)"
+    if budget.desired >= budget.expected:
+        return f"{name} lets no pod go as long as it is as it is (it wants {budget.desired} of {budget.expected} Ready)"
+    return f"{name} lets no pod go now ({budget.healthy} of {budget.expected} are Ready, it wants {budget.desired})"
+
+
+def _named(pods: Iterable[PodSeen]) -> str:
+    names = [f"{pod.label} on {pod.node}" for pod in pods]
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+
+
+def _end(settings: Settings) -> str:
+    after = spelled(settings.drain_seconds + settings.blocked_seconds)
+    end = "they are deleted" if settings.on_blocked == "force" else "the rollout halts"
+    return f"unless that changes, {end} {after} after it begins to drain (drain.on_blocked: {settings.on_blocked})"
