@@ -375,7 +375,8 @@ def test_since_when_the_autoscaler_is_off(journal: SqlJournal) -> None:
     stop = StopAutoscaler(namespace="kube-system", name="a", rollout_id=ID, replicas_before=1, occasion="0")
     start = StartAutoscaler(namespace="kube-system", name="a", rollout_id=ID, replicas=1, occasion="0")
     seen = []
-    for seconds, effect in enumerate((stop, replace(stop, occasion="0.again"), start)):
+    both: tuple[Effect, ...] = (stop, replace(stop, occasion="0.again"), start)
+    for seconds, effect in enumerate(both):
         journal.intend(ID, (effect,), (), (), (), later(seconds))
         seen.append(journal.load(ID).autoscaler_off)
         journal.settle(ID, [Settled(effect.key, "done", "seen")], later(seconds))
