@@ -1,8 +1,28 @@
-"""`python -m rollout`: the command line, for a process that starts another with the interpreter that it has."""
+"""The process: the command line, with signals heard before the first library is loaded."""
 
 from __future__ import annotations
 
-from rollout.cli.app import main
+import sys
+
+from rollout.cli import stopping
+
+
+def main() -> None:
+    """Run the command line."""
+    stopping.hear()
+    try:
+        from rollout.cli import app
+
+        app.main()
+    except stopping.Stopped as stopped:  # while libraries were loaded, or after the last word
+        from rollout.cli import output
+        from rollout.errors import RESUMABLE
+
+        stopping.ignore()
+        output.prepare()
+        print(f"rollout: {stopped.problem}\n  next: run the same command again", file=sys.stderr)  # noqa: T201
+        sys.exit(output.ended(RESUMABLE))
+
 
 if __name__ == "__main__":
     main()

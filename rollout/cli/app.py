@@ -27,6 +27,7 @@ from rollout.cli import (
     simulator,
     start,
     status,
+    stopping,
     typed,
 )
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
@@ -87,6 +88,10 @@ def _ended() -> int:
         app(prog_name="rollout")
     except SystemExit as left:  # by Typer, at the end of a command and after help
         return left.code if isinstance(left.code, int) else 0
+    except stopping.Stopped as stopped:
+        stopping.ignore()
+        screen.say(f"rollout: {stopped.problem}\n  next: run the same command again", err=True)
+        return RESUMABLE
     except UserError as error:
         screen.say(f"rollout: {error.problem}", err=True)
         if error.hint:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options, screen
+from rollout.cli import options, output, screen
 
 if TYPE_CHECKING:
     from rollout.errors import UserError
@@ -67,14 +67,14 @@ def export(
     rollout_id: options.RolloutId = None, *, config: options.WhoseJournal = None, database: options.Database = None
 ) -> None:
     """Print all rows as JSON, one object a line; default: of all rollouts. docs/audit.md says how to read them."""
-    import json
-
     from rollout.journal import read_journal
     from rollout.journal.export import records
 
     with closing(read_journal(options.journal_url(config, database))) as journal:
         for record in records(journal.database, _known(rollout_id, journal)):
-            typer.echo(json.dumps(record, ensure_ascii=False))
+            typer.echo(output.as_json(record))
+            if output.unread():
+                return
 
 
 def _known(rollout_id: str | None, journal: SqlJournal) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout.cli import options, screen
+from rollout.cli.output import works
 
 if TYPE_CHECKING:
     from rollout.config import Config
@@ -42,6 +43,7 @@ def init(
     from rollout.cli import template
     from rollout.errors import UserError
 
+    works()
     text = template.for_seed(*seed_names) if seed_names else template.example()
     try:
         with output.open("x", encoding="utf-8") as file:

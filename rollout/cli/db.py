@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rollout.cli import options, screen
+from rollout.cli import options, output, screen
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look after the journal's database.")
 
@@ -18,6 +18,7 @@ def upgrade(config: options.WhoseJournal = None, database: options.Database = No
     from rollout.journal import database as databases
     from rollout.journal import schema
 
+    output.works()
     url = options.journal_url(config, database)
     screen.say(f"{databases.where(url).name} has schema {schema.upgrade(url)}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options, screen
+from rollout.cli import options, output, screen
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
@@ -41,6 +41,7 @@ def doctor(
     """
     loaded = options.loaded(config, database)
     if rebuild:
+        output.works()
         _rebuild(loaded, assume_dead=assume_dead)
     else:
         raise typer.Exit(_look(loaded))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import options, output, screen
+from rollout.cli import options, output, screen, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +37,14 @@ def events(
     show = _json if as_json else _line
     with contextlib.closing(read_journal(options.journal_url(config, database))) as journal:
         chosen = choosing.to_show(rollout_id, journal.summaries()).id
-        with contextlib.suppress(KeyboardInterrupt):  # the way to end following
+        try:
             for event in _followed(journal, chosen) if follow else journal.events(chosen):
                 typer.echo(show(event))
                 if output.unread():
                     return
+        except stopping.Stopped as stopped:
+            if not follow or stopped.number != signal.SIGINT:  # the way to end following
+                raise
 
 
 def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:
@@ -80,4 +83,4 @@ def _json(event: Event) -> str:
         "text": event.text,
         "hash": event.hash,
     }
-    return json.dumps(fields, ensure_ascii=False)
+    return output.as_json(fields)

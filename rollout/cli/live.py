@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rollout.cli import screen, text
+from rollout.cli import output, screen, text
 from rollout.cli.progress import Lines, head
 from rollout.machine import PHASE_MOVES, Phase, Stage, terminal
 
@@ -46,6 +46,8 @@ def live(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iter
         ends = _Ends(journal, rollout_id)
 
         def show(record: Record, waiting: str) -> None:
+            if output.lost():  # the terminal is gone: a page is nothing for who gets the words instead
+                return
             ends.show(console, record.phase)
             screen.update(page(record, waiting, now(), console.height), refresh=True)
 

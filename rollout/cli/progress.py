@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,14 @@ SHOWN = frozenset(
     {"begun", "halted", "interrupted", "killed", "node", "note", "phase", "protected", "report", "resumed", "wait"}
 )
 
+#: Terminals that cannot go back to a line.
+_SIMPLE = frozenset({"", "dumb", "unknown"})
+
 
 @contextmanager
 def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iterator[Callable[[Progress], None]]:
     """Yield what the runner calls after each tick; what stands on the screen at the end stays there."""
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in _SIMPLE:
         from rollout.cli.live import live
 
         with live(journal, rollout_id, now) as report:

@@ -23,7 +23,7 @@ def resume(
     from rollout.errors import UserError
     from rollout.journal import open_journal
 
-    output.is_journalled()
+    output.works()
     loaded = options.loaded(config, database)
     with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
         try:

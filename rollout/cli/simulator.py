@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollout.cli import output
+
 if TYPE_CHECKING:
     from rollout.simulator.server import Endpoints
 
@@ -53,6 +55,7 @@ def simulator(
         raise UserError("--real-time and --kubernetes belong together", hint=hint)
     if pace and real_time:
         raise UserError("a real API server keeps no pace", hint="leave out --pace")
+    output.works()
     place = _place(directory)
     if kubernetes is None:
         _simulate(scenario, place, pace, exit_with_stdin=exit_with_stdin)

@@ -58,7 +58,7 @@ def start(
     from rollout.cli.ami import chosen
     from rollout.journal import open_journal
 
-    output.is_journalled()
+    output.works()
     loaded = options.loaded(config, database)
     image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
     asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)

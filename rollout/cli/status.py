@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rollout.cli import options, screen
+from rollout.cli import options, output, screen
 
 if TYPE_CHECKING:
     from rollout.errors import UserError
@@ -28,8 +28,6 @@ def status(
 
     If none is unfinished, the newest. Only the journal is read: AWS is not asked.
     """
-    import json
-
     from rollout.cli import choosing
     from rollout.errors import OTHER_VERSION, UserError
     from rollout.journal import read_journal
@@ -45,7 +43,7 @@ def status(
             screen.say("\n".join(without_plan(chosen, killed, error)))
             return
     if as_json:
-        typer.echo(json.dumps(as_fields(record, killed), indent=2, ensure_ascii=False))
+        typer.echo(output.as_json(as_fields(record, killed), indent=2))
     else:
         screen.say("\n".join(lines(record, killed, history)))
 

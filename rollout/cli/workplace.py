@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from rollout.cli import belonging, ending, progress, screen
+from rollout.cli import belonging, ending, progress, screen, stopping
 from rollout.machine import terminal
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _build_url() -> str | None:
 
 
 class Signals:
-    """Whether SIGTERM or SIGINT came. `wake` is called in the handler, to end a wait that is under way."""
+    """Whether a signal asked us to stop. `wake` is called in the handler, to end a wait that is under way."""
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] = lambda: None
@@ -220,7 +220,9 @@ def heard() -> Iterator[Signals]:
     Whoever was asked to stop is on the way out, and must not be cut short there.
     """
     signals = Signals()
-    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    # nohup wants the hang-up of its terminal to be ignored; who ends us by the others means it, also in the background.
+    asked = [one for one in stopping.ASKED if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signals.handle) for number in asked}
     try:
         yield signals
     finally:

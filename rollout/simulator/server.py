@@ -165,7 +165,7 @@ async def serve(
     *,
     exit_with_stdin: bool = False,
 ) -> None:
-    """Run a simulator until SIGTERM, SIGINT or ``POST /shutdown``.
+    """Run a simulator until SIGTERM, SIGINT, SIGHUP or ``POST /shutdown``.
 
     ``scenario`` is the name of a shipped scenario or a file; ``ready`` is called once all listeners answer and all
     files lie in ``directory``. ``pace`` is how many virtual seconds may pass per real second at most. With
@@ -198,12 +198,18 @@ def _place_of_the_clock(directory: Path) -> Path:
 @contextmanager
 def _ended_by_signals(stopping: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # nohup wants the hang-up of its terminal to be ignored.
+    numbers = [
+        signal.SIGTERM,
+        signal.SIGINT,
+        *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []),
+    ]
+    for number in numbers:
         loop.add_signal_handler(number, stopping.set)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from rollout.cli import workplace
+from rollout.cli import stopping, workplace
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Leave the test process's own handlers as they were."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in stopping.ASKED}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", stopping.ASKED)
 def test_a_signal_asks_for_an_end_and_ends_a_wait(number: signal.Signals) -> None:
     """Inside the block a signal interrupts nothing: it is remembered, and whoever waits is woken."""
     woken: list[bool] = []
@@ -39,6 +42,30 @@ def test_who_was_asked_to_stop_is_not_cut_short_on_the_way_out() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
+    """Whoever started us so wants us to outlive the terminal; SIGTERM still asks for an end."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with workplace.heard() as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not signals.came()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.came()
+
+
+@pytest.mark.parametrize("number", stopping.ASKED)
+def test_a_signal_before_anything_was_begun_is_exit_75(tmp_path: Path, number: signal.Signals) -> None:
+    """While libraries are loaded, and in a command that only looks: one line, the next command, no traceback."""
+    hook = "import sys, os; sys.addaudithook(lambda event, args: event == 'import' and args[0] == LIBRARY and KILL)\n"
+    for library in ("typer", "sqlalchemy"):
+        kill = f"os.kill(os.getpid(), {int(number)})"
+        program = hook.replace("LIBRARY", repr(library)).replace("KILL", kill)
+        program += "from rollout.__main__ import main\n"
+        program += f"sys.argv = ['rollout', 'list', '--database', 'sqlite:///{tmp_path}/rollout.db']\nmain()"
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        told = f"rollout: interrupted by {number.name}\n  next: run the same command again\n"
+        assert (ended.returncode, ended.stdout, ended.stderr) == (75, "", told), library
 
 
 def test_signals_mean_what_they_meant_before() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import screen
+from rollout.cli import output, screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ def build(
     from rollout.ami.manifest import last_run
     from rollout.errors import FOR_A_PERSON, UserError
 
+    output.works()
     arguments = [*_variables(var or ()), *_files(var_file or ())]
     manifest = packer_dir / MANIFEST
     before = _text(manifest)

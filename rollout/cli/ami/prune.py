@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import screen
+from rollout.cli import output, screen
 from rollout.cli.ami import inventory, options
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def prune(
 
     Without --yes nothing is changed: each image is named with what becomes of it, and why it stays.
     """
+    output.works()
     with options.explained():
         reader = inventory.reader(prefix, config, region, assume_role)
         going = _say(_look(reader), prefix, keep)

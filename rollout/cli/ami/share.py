@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import screen
+from rollout.cli import output, screen
 from rollout.cli.ami import options
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def share(
     """Let other accounts launch an AMI, and, if asked, use its snapshots' keys, or copy it. What is so is left."""
     from rollout.cli.ami import chosen
 
+    output.works()
     accounts = _accounts(account)
     with options.explained():
         builder = options.connected(region, assume_role)
