@@ -16,7 +16,7 @@ TWICE := --numprocesses=$(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample proof-sample proof proof-all durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -85,6 +85,12 @@ exhaustive: $(STAMP) $(TOOLS) ## Bad luck in mid-run, plays of Jenkins and Kuber
 exhaustive-sample: $(STAMP) $(TOOLS) ## CI's part of it: a quarter, by a seed (SEED=COMMIT)
 	@echo "the sample of this seed, repeated on this code by: make exhaustive-sample SEED=$(SEED)"
 	$(BIN)/pytest -m exhaustive --sample $(SEED) $(TWICE) $(PYTEST_ARGS)
+
+real-kube: $(STAMP) ## On the real API server of ROLLOUT_TEST_KUBECONFIG=FILE: the facts, and whole rollouts with bad luck
+	@test -n "$(ROLLOUT_TEST_KUBECONFIG)" || { echo "give the kubeconfig of a real, empty cluster:" \
+		"make real-kube ROLLOUT_TEST_KUBECONFIG=FILE; docs/simulator.md says what it needs" >&2; exit 2; }
+	$(BIN)/pytest --numprocesses=0 -m "not exhaustive and not proof and not proof_all" --durations=3 $(PYTEST_ARGS) \
+		tests/simulator/test_kube_facts.py tests/simulator/test_kube_eviction.py tests/real_kube
 
 proof-sample: $(STAMP) $(TOOLS) ## CI's part of the proof: all mutants, and of the rest a sample by a seed (SEED=COMMIT)
 	@echo "the sample of this seed, repeated on this code by: make proof-sample SEED=$(SEED)"

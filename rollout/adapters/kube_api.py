@@ -97,11 +97,13 @@ class Answer:
     def not_now(self) -> bool:
         """It says no for now to this object: a disruption budget does, or a webhook of admission.
 
-        Who throttles us asks us to wait (Retry-After), and Priority and Fairness answers with no Status; a budget that
-        the server has not looked at yet asks so too, and has said nothing. The headers of Priority and Fairness tell
-        nothing: every answer carries them.
+        Who throttles us asks us to wait (Retry-After), and Priority and Fairness answers with no Status. A budget asks
+        so too, and is named, while it is not worked out: for a moment when it is new, and for ever where it never can
+        be (of pods whose controller has no scale, say). The headers of Priority and Fairness tell nothing: every answer
+        carries them.
         """
-        return self.code == TOO_MANY and self.is_status and self.retry_after is None
+        by_a_budget = any(cause.get("reason") == "DisruptionBudget" for cause in self._causes)
+        return self.code == TOO_MANY and self.is_status and (self.retry_after is None or by_a_budget)
 
     @property
     def in_a_namespace_that_ends(self) -> bool:

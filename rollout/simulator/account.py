@@ -104,7 +104,8 @@ class WarmPool(Part):
 class Group(Part):
     """An Auto Scaling group whose instances are nodes of the cluster.
 
-    ``version`` is ``$Latest``, ``$Default`` or a number. ``boot`` lasts from the launch of an instance until its
+    ``version`` is ``$Latest``, ``$Default`` or a number. ``in_service`` lasts from the launch of an instance until its
+    group counts on it, ``gone`` from its end until the group lists it no more. ``boot`` lasts from the launch until the
     node joins, ``ready`` from then until the node is Ready. ``slots`` is what one node offers to Jobs. ``standby``:
     instances in Standby beside those desired. ``refreshing``: an instance refresh is under way.
     """
@@ -119,6 +120,8 @@ class Group(Part):
     unit: Unit = "units"
     zones: tuple[str, ...] = Field(default=("eu-west-1a", "eu-west-1b"), min_length=1)
     nodegroup: str = ""
+    in_service: DurationRange = Range(20, 60)
+    gone: DurationRange = Range(60, 120)
     boot: DurationRange = Range(40, 90)
     ready: DurationRange = Range(15, 40)
     slots: Count = 4

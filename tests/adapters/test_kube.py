@@ -378,6 +378,18 @@ def test_a_webhooks_429_is_a_no_about_this_pod(cluster: Cluster, world: Living) 
         cluster.delete_pod(victim.namespace, victim.name, victim.uid, None)
 
 
+def test_a_budget_that_is_never_worked_out_is_a_no(cluster: Cluster, world: Living) -> None:
+    """It asks to wait, as who throttles does, and will for ever: its pods have a controller without a scale."""
+    victim = next(pod for pod in cluster.pods() if pod.owner and pod.owner.is_job and pod.phase == "Running")
+    assert victim.owner
+    rule = {"selector": {"matchLabels": {"job-name": victim.owner.name}}, "maxUnavailable": 1}
+    meta, store = {"name": "odd", "namespace": victim.namespace}, world.simulator.world.store
+    world.do(lambda: store.create("poddisruptionbudgets", {"metadata": meta, "spec": rule}))
+    with pytest.raises(Blocked, match="The disruption budget odd is still being processed"):
+        cluster.evict(victim.namespace, victim.name, victim.uid)
+    world.do(lambda: store.delete("poddisruptionbudgets", victim.namespace, "odd"))
+
+
 def test_two_budgets_on_one_pod_need_a_person(cluster: Cluster) -> None:
     """Kubernetes cannot evict such a pod at all: that blocks this pod, and others go on."""
     victim = pods(cluster, "twice")[0]

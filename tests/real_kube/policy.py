@@ -62,7 +62,7 @@ def to_new(path: str, body: bytes) -> bytes:
 class Door:
     """The one handler of all paths."""
 
-    def __init__(self, server: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, server: str, tls: ssl.SSLContext | None) -> None:
         self.server = server
         self.tls = tls
         self.session: aiohttp.ClientSession | None = None
@@ -74,7 +74,7 @@ class Door:
         headers = passed(request.headers)
         try:
             async with self.session.request(
-                request.method, self.server + path, data=body, headers=headers, timeout=NO_LIMIT, ssl=self.tls
+                request.method, self.server + path, data=body, headers=headers, timeout=NO_LIMIT, ssl=self.tls or True
             ) as answer:
                 if request.query.get("watch") in ("1", "true"):
                     return await stream(request, answer)
@@ -109,7 +109,7 @@ def passed(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def translating(server: str, tls: ssl.SSLContext) -> Iterator[str]:
+def translating(server: str, tls: ssl.SSLContext | None) -> Iterator[str]:
     """The URL of such a door before that server, inside the block."""
     loop, up, urls, done = asyncio.new_event_loop(), threading.Event(), list[str](), asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(Door(server, tls).serve(up, urls, done)))

@@ -9,8 +9,10 @@ import http.client
 import itertools
 import json
 import os
+import socket
 import ssl
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -38,6 +40,15 @@ JSON_PATCH = "application/json-patch+json"
 CONTAINERS = [{"name": "main", "image": "example.com/main:1"}]
 
 
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether it comes to hold; real controllers take a moment."""
+    for _ in range(100):
+        if holds():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 class Reply(NamedTuple):
     """An answer, its body parsed where it is JSON; of a watch, the list of its events."""
 
@@ -54,11 +65,14 @@ class Reply(NamedTuple):
 class Api:
     """Raw requests to one API server, in a namespace of their own; objects made here are removed with `clean`."""
 
-    def __init__(self, url: str, token: str = "", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, token: str = "", tls: ssl.SSLContext | None = None, server_name: str | None = None
+    ) -> None:
         self.url = url
         self._parts = urlsplit(url)
         self._token = token
-        self._tls = tls
+        self.tls = tls
+        self._server_name = server_name
         self._made: list[str] = []
         self.namespace = f"facts-{binascii.hexlify(os.urandom(4)).decode()}"
         self.node = f"node-{self.namespace}"
@@ -81,11 +95,11 @@ class Api:
     def connected(self) -> Iterator[http.client.HTTPConnection]:
         """A connection to the server."""
         host, port = self._parts.hostname or "", self._parts.port
-        connection = (
-            http.client.HTTPSConnection(host, port, timeout=20, context=self._tls)
-            if self._tls
-            else http.client.HTTPConnection(host, port, timeout=20)
-        )
+        connection = http.client.HTTPConnection(host, port, timeout=20)
+        if self.tls:
+            connection.sock = self.tls.wrap_socket(
+                socket.create_connection((host, port or 443), 20), server_hostname=self._server_name or host
+            )
         try:
             yield connection
         finally:
@@ -215,5 +229,8 @@ def real(kubeconfig: Path) -> Api:
     """The API server of the kubeconfig's first cluster, as its first user; the user has a token."""
     read = YAML(typ="safe").load(kubeconfig.read_text("utf-8"))
     cluster, user = read["clusters"][0]["cluster"], read["users"][0]["user"]
+    if not cluster["server"].startswith("https"):
+        return Api(cluster["server"], user["token"])
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    return Api(cluster["server"], user["token"], ssl.create_default_context(cadata=authority))
+    tls = ssl.create_default_context(cadata=authority)
+    return Api(cluster["server"], user["token"], tls, cluster.get("tls-server-name"))

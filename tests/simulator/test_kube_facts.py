@@ -6,55 +6,21 @@ kubelet for the nodes that are made here (its node lifecycle controller is best 
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.simulator.clusters import CONTAINERS, JSON_PATCH, MERGE, STRATEGIC, Api, real, simulated
+from tests.simulator.clusters import CONTAINERS, JSON_PATCH, MERGE, STRATEGIC, Api, eventually
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-KUBECONFIG = os.environ.get("ROLLOUT_TEST_KUBECONFIG", "")
-SERVERS = ("simulated", "real") if KUBECONFIG else ("simulated",)
 TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": CONTAINERS}}
-PROBE = {"metadata": {"name": "probe"}, "spec": {"containers": CONTAINERS}}
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def server(request: pytest.FixtureRequest) -> Iterator[Callable[[], Api]]:
-    """Each server in turn: what makes a client of it."""
-    if request.param == "real":
-        yield lambda: real(Path(KUBECONFIG))
-        return
-    with simulated() as one:
-        yield lambda: Api(one.url)
-
-
 @pytest.fixture
-def api(server: Callable[[], Api]) -> Iterator[Api]:
-    """A client with a namespace and a node of its own."""
-    client = server()
-    client.begin()
-    if client.url.startswith("https"):
-        # A real cluster lets no pod in before its controllers have made the namespace's service account and its token.
-        assert eventually(lambda: client("POST", f"{client.pods}?dryRun=All", PROBE).code == 201)
-    yield client
-    client.clean()
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it comes to hold; real controllers take a moment."""
-    for _ in range(100):
-        if holds():
-            return True
-        time.sleep(0.1)
-    return False
+def api(fresh: Api) -> Api:
+    """A client of each server in turn."""
+    return fresh
 
 
 def node(api: Api) -> str:

@@ -46,6 +46,20 @@ def test_a_rollout_done_right_keeps_all_promises_and_checks_each(quiet: World) -
     assert found["versions"] == [{"template": Client(quiet).template, "version": 2, "source": 1}]
 
 
+def test_a_node_whose_instance_has_ended_need_not_be_as_it_was(quiet: World) -> None:
+    """It stands there for a while with what we wrote on it, and is removed; one that lives must be as it was."""
+    client = Client(quiet)
+    client.surge()
+    going, stays = client.old()
+    client.drain(going)
+    with client.acting("TerminateInstanceInAutoScalingGroup"):
+        quiet.cloud.terminate_in_group(going.id, decrement=True)
+    changed = {one["object"] for one in promises.report(quiet)["baseline"]}
+    assert f"node/{going.dns}" not in changed
+    assert going.dns in node_names(quiet)
+    assert f"node/{stays.dns}" in changed
+
+
 def test_a_promise_without_a_check_is_broken(quiet: World) -> None:
     """Nothing was done, so nothing was promised and kept."""
     assert set(violations(quiet)) == {1, 2, 3, 4, 5, 6, 10, 12, 13, 14}

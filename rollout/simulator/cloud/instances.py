@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from rollout.simulator.cloud.model import Activity, Group, Lifecycle, Result
     from rollout.simulator.cloud.recipe import Recipe
 
-#: Seconds from launch to InService, and the part of them until EC2 calls the instance running.
-IN_SERVICE = (20.0, 60.0)
+#: The part of the time from launch to InService until EC2 calls the instance running.
 RUNNING_AFTER = 0.4
-#: Seconds from Terminating to the moment at which the group lists the instance no more.
-GONE = (60.0, 120.0)
 #: Seconds until Auto Scaling notices that EC2 has ended an instance.
 NOTICED = (30.0, 90.0)
 #: Seconds for which EC2 still describes a terminated instance ("a short while", DescribeInstances).
@@ -73,7 +70,7 @@ class Lives:
         self._activities.begin(group, "Launching a new", cause, zone, instance.id)
         self._log(instance, "LifecycleState", None, "Pending")
         self._log(instance, "ProtectedFromScaleIn", False, instance.protected)  # noqa: FBT003 - two values of a field
-        boot = self._lasts(IN_SERVICE, "in-service", instance)
+        boot = self._lasts(group.in_service, "in-service", instance)
         self._clock.after(boot * RUNNING_AFTER, lambda: self.run(instance))
         self._clock.after(boot, lambda: self._arrive(instance))
         return instance
@@ -149,7 +146,8 @@ class Lives:
 
     def _end(self, instance: Instance) -> None:
         self.shut_down(instance, "User initiated")
-        self._clock.after(self._lasts(GONE, "gone", instance), lambda: self._leave(instance))
+        takes = self._cloud.groups[instance.group].gone
+        self._clock.after(self._lasts(takes, "gone", instance), lambda: self._leave(instance))
 
     def shut_down(self, instance: Instance, reason: str) -> None:
         """EC2 stops it; harmless on one that is stopping. The world hears of it if it ever ran."""

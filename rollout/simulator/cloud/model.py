@@ -266,10 +266,11 @@ class Group:
 
     ``mixed`` is the rest of a MixedInstancesPolicy (Overrides, InstancesDistribution) where the group has one; its
     template is in ``reference`` all the same. ``suspended``: process → since when; ``refreshes``: oldest first;
-    ``capacity_type``: what desired counts (API: DesiredCapacityType). The last block is the reconciler's: ``launches``
-    so far, the ``instances`` by id in order of launch, ``rounds`` of reconciliation, the one ``booked``, the extra
-    instance that is ``balancing`` zones, the user request that capacity still follows (``why``), and the zones in which
-    EC2 launches nothing for it (``short``).
+    ``capacity_type``: what desired counts (API: DesiredCapacityType); ``in_service``: seconds from a launch until the
+    instance is InService; ``gone``: from Terminating until the group lists it no more. The last block is the
+    reconciler's: ``launches`` so far, the ``instances`` by id in order of launch, ``rounds`` of reconciliation, the one
+    ``booked``, the extra instance that is ``balancing`` zones, the user request that capacity still follows (``why``),
+    and the zones in which EC2 launches nothing for it (``short``).
     """
 
     name: str
@@ -290,6 +291,8 @@ class Group:
     warm_pool: WarmPool | None = None
     capacity_type: str = "units"
     created: float = 0.0
+    in_service: tuple[float, float] = (20.0, 60.0)
+    gone: tuple[float, float] = (60.0, 120.0)
 
     number: int = 0
     launches: int = 0

@@ -80,9 +80,14 @@ class Baseline:
         fields = [
             self._compare(key, before, self._now[key], self._wanted(*key, before))
             for key, before in self._first.items()
-            if key[0] not in self._gone or key[1] == "exists"
+            if not self._goes(key[0]) or key[1] == "exists"
         ]
         return [*fields, *self._unmoved_defaults(), *self._protections()]
+
+    def _goes(self, name: str) -> bool:
+        """Whether it is gone, or a node whose instance has ended: somebody removes that, sooner or later."""
+        instance = self._facts.instance_of(name.removeprefix("node/")) if name.startswith("node/") else None
+        return name in self._gone or (instance is not None and not instance.alive)
 
     def _compare(self, key: tuple[str, str], before: Any, now: Any, wanted: Any) -> Restored:
         restored = _comparable(now, key[1]) == _comparable(wanted, key[1])

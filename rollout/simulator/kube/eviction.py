@@ -38,13 +38,18 @@ class DeleteOptions(NamedTuple):
 
 
 class Allowance(NamedTuple):
-    """What a budget says of its pods now."""
+    """What a budget says of its pods now.
+
+    ``spent``: evictions that were let pass since it was worked out; ``failed``: it cannot be worked out, and so it says
+    that it has seen nothing yet, for as long as that lasts.
+    """
 
     expected: int
     desired: int
     healthy: int
     blocked: bool
-    spent: int = 0  # evictions that were let pass since it was worked out
+    spent: int = 0
+    failed: bool = False
 
     @property
     def disruptions(self) -> int:
@@ -54,7 +59,7 @@ class Allowance(NamedTuple):
     def status(self, generation: int) -> Object:
         """The budget's `status`."""
         return {
-            "observedGeneration": generation,
+            **({} if self.failed else {"observedGeneration": generation}),
             "disruptionsAllowed": self.disruptions,
             "currentHealthy": self.healthy,
             "desiredHealthy": self.desired,
@@ -119,7 +124,8 @@ def _ask_budgets(store: Store, pod: Object) -> None:
         if _may_go_unhealthy(budget, pod, allowance):
             continue
         if not allowance.disruptions:
-            raise _blocked_by(budget["metadata"]["name"], allowance)
+            name = budget["metadata"]["name"]
+            raise _not_known_yet(name) if allowance.failed else _blocked_by(name, allowance)
         if (key := _key(budget)) in store.old_budgets:
             store.old_budgets[key] = allowance._replace(spent=allowance.spent + 1)
 
@@ -128,6 +134,15 @@ def _blocked_by(budget: str, allowance: Allowance) -> ApiError:
     needs = f"needs {allowance.desired} healthy pods and has {allowance.healthy} currently"
     cause = {"reason": "DisruptionBudget", "message": f"The disruption budget {budget} {needs}"}
     return ApiError(429, "TooManyRequests", _BLOCKED, {"causes": [cause]})
+
+
+def _not_known_yet(budget: str) -> ApiError:
+    """The no of a budget that the disruption controller has not worked out, be it that it never can."""
+    cause = {
+        "reason": "DisruptionBudget",
+        "message": f"The disruption budget {budget} is still being processed by the server.",
+    }
+    return ApiError(429, "TooManyRequests", _BLOCKED, {"causes": [cause], "retryAfterSeconds": 10})
 
 
 def _may_go_unhealthy(budget: Object, pod: Object, allowance: Allowance) -> bool:
@@ -179,7 +194,7 @@ def _worked_out(store: Store, budget: Object) -> Allowance:
     if most is not None or isinstance(least, str):
         expected = _scale(store, pods)
     if expected is None:
-        return Allowance(0, 0, healthy, blocked=True)
+        return Allowance(0, 0, 0, blocked=True, failed=True)
     desired = _scaled(least or 0, expected) if most is None else max(0, expected - _scaled(most, expected))
     blocked = (meta["namespace"], meta["name"]) in store.blocked_budgets
     return Allowance(expected, max(desired, healthy) if blocked else desired, healthy, blocked)

@@ -47,6 +47,7 @@ class RealApi:
     def __init__(self, session: aiohttp.ClientSession, configuration: Configuration) -> None:
         self.session = session
         self.host = str(configuration.host).rstrip("/")
+        self.server_name: str | None = configuration.tls_server_name  # what its certificate says, if not the host
         self._configuration = configuration
 
     @property
@@ -66,7 +67,7 @@ class RealApi:
         """Send one request. Raises one of `LOST` where there is no answer."""
         data = None if body is None else json.dumps(body)
         async with self.session.request(
-            method, self.host + path, data=data, headers=self.headers(content_type)
+            method, self.host + path, data=data, headers=self.headers(content_type), server_hostname=self.server_name
         ) as answer:
             return Answer(answer.status, parsed(await answer.read()))
 
@@ -81,8 +82,9 @@ class RealApi:
         """The events since that version, until the stream ends. Raises one of `LOST` where it breaks."""
         query = f"watch=1&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={_WATCH}"
         separator = "&" if "?" in path else "?"
+        url = f"{self.host}{path}{separator}{query}"
         async with self.session.get(
-            f"{self.host}{path}{separator}{query}", headers=self.headers(), timeout=_STREAM
+            url, headers=self.headers(), timeout=_STREAM, server_hostname=self.server_name
         ) as stream:
             if stream.status != 200:  # noqa: PLR2004 - OK
                 yield {"type": "ERROR", "object": parsed(await stream.read())}

@@ -16,7 +16,7 @@ from rollout.simulator.real.api import LOST, MERGE, STRATEGIC, path_of
 from rollout.simulator.world import pods
 from rollout.simulator.world.flaps import Flaps
 from rollout.simulator.world.kubelet import Kubelet
-from rollout.simulator.world.nodes import NOT_READY, Nodes, node_object, set_condition, set_taint
+from rollout.simulator.world.nodes import NOT_READY, PRESSURES, Nodes, node_object, set_condition, set_taint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -164,13 +164,17 @@ class RealNodes(Nodes):
             self._mends(name)
 
     def _status(self, node: Object) -> Object:
+        """What the kubelet says now: since when it is so is said anew where somebody said otherwise."""
         now, ready = iso(self._clock.now), self.ready.get(node["metadata"]["name"], False)
-        condition = {"type": "Ready", "status": str(ready), "lastHeartbeatTime": now}
-        said = next((one["status"] for one in node["status"].get("conditions", ()) if one["type"] == "Ready"), "")
-        if said != condition["status"]:
-            reason = "KubeletReady" if ready else "KubeletNotReady"
-            condition |= {"lastTransitionTime": now, "reason": reason}
-        return {"status": {"conditions": [condition]}}
+        known = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
+        says = {"Ready": (str(ready), "KubeletReady" if ready else "KubeletNotReady")}
+        says |= dict.fromkeys(PRESSURES, ("False", "KubeletHasSufficient"))
+        conditions = [
+            {"type": kind, "status": status, "reason": reason, "lastHeartbeatTime": now}
+            | ({} if known.get(kind) == status else {"lastTransitionTime": now})
+            for kind, (status, reason) in says.items()
+        ]
+        return {"status": {"conditions": conditions}}
 
 
 async def _renew(api: RealApi, name: str) -> None:

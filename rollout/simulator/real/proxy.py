@@ -80,13 +80,17 @@ class Proxy:
             headers=self._headers(request),
             timeout=_NO_LIMIT,
             allow_redirects=False,
+            server_hostname=self._api.server_name,
         ) as answer:
             body = await answer.read()
             return web.Response(status=answer.status, body=body, headers=_passed(answer.headers))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         async with self._api.session.get(
-            self._api.host + request.raw_path, headers=self._headers(request), timeout=_NO_LIMIT
+            self._api.host + request.raw_path,
+            headers=self._headers(request),
+            timeout=_NO_LIMIT,
+            server_hostname=self._api.server_name,
         ) as answer:
             response = web.StreamResponse(status=answer.status, headers=_passed(answer.headers))
             await response.prepare(request)

@@ -81,7 +81,9 @@ class RealSimulator(Simulator):
         @web.middleware
         async def before(request: web.Request, handler: Handler) -> web.StreamResponse:
             async def judged_by_all(one: web.Request) -> web.StreamResponse:
-                await self.world.store.level()
+                info = describe(one)
+                if info is not None and info.mutating:
+                    await self.world.store.level()
                 return await handler(one)
 
             return await befalls(request, judged_by_all)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Object
 
 #: Seconds from now until the scenario's start: its nodes join and its pods are placed meanwhile.
-SETTLING = 30.0
+SETTLING = 15.0
 
 
 class Onlooker(Scheduler):

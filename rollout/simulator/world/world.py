@@ -230,6 +230,8 @@ def _group(group: Group, cluster: str) -> cloud_model.Group:
         hooks={hook.name: hook for hook in hooks},
         warm_pool=cloud_model.WarmPool(pool.size, state=pool.state) if pool else None,
         capacity_type=group.unit,
+        in_service=group.in_service,
+        gone=group.gone,
     )
 
 
