@@ -10,13 +10,14 @@ TOOLS := $(VENV)/tools/.fetched
 GROOVY := $(VENV)/tools/groovy/.fetched
 PYTEST_ARGS ?=
 SHARD ?=
+MINUTES ?= 2
 SEED ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 # Whole rollouts wait about half of their time: for a lease, a process, a clock. Twice as many at once as there are cores.
 TWICE := --numprocesses=$(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all swarm swarm-judged durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -101,6 +102,12 @@ proof: $(STAMP) $(TOOLS) ## The proof: killed, stopped, cut off and meddled with
 
 proof-all: $(STAMP) $(TOOLS) ## Beyond the proof: every crash point of every world, all pairs; days (SHARD=3/20)
 	$(PROOF) -m "proof or proof_all"
+
+swarm: $(STAMP) ## Random worlds with people who meddle, bad luck and kills, for MINUTES=n (2), from SEED=s (COMMIT) on
+	$(BIN)/python -m tests.swarm --minutes $(MINUTES) --seed $(SEED)
+
+swarm-judged: $(STAMP) ## Safeguards taken back one by one: each time the swarm must find it within ten minutes
+	$(BIN)/python -m tests.swarm.judged
 
 durability: $(STAMP) ## Write the tables of docs/durability.md from the last results of make proof
 	$(BIN)/python tools/durability_page.py build/proof/last docs/durability.md

@@ -52,6 +52,12 @@ class Steered(Protocol):
     def report(self) -> dict[str, Any]:
         """What has come of nodes, Jobs, template versions and baseline so far."""
 
+    def state(self) -> dict[str, Any]:
+        """What there is now, in the account and on the cluster."""
+
+    def judge_again(self) -> None:
+        """Judge the promises from now on, of the rollout that comes next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -83,7 +89,9 @@ class Control:
                 web.get("/log", self.changes),
                 web.get("/requests", self.tallies),
                 web.get("/promises", self.promises),
+                web.post("/promises", self.judge_again),
                 web.get("/report", self.report),
+                web.get("/state", self.state),
                 web.post("/faults", self.add_fault),
                 web.delete("/faults", self.clear_faults),
                 web.get("/hung", self.hung),
@@ -150,6 +158,15 @@ class Control:
     async def report(self, _request: web.Request) -> web.Response:
         """What has come of the world so far."""
         return web.json_response(self.world.report())
+
+    async def judge_again(self, _request: web.Request) -> web.Response:
+        """Judge the rollout that comes next, and forget the one before."""
+        self.world.judge_again()
+        return web.json_response({})
+
+    async def state(self, _request: web.Request) -> web.Response:
+        """What there is now."""
+        return web.json_response(self.world.state())
 
     async def add_fault(self, request: web.Request) -> web.Response:
         """Put a request fault in force."""

@@ -31,6 +31,7 @@ from rollout.simulator.listener import listening
 from rollout.simulator.requests import Costs, Requests
 from rollout.simulator.scenario import load
 from rollout.simulator.sessions import Sessions
+from rollout.simulator.world.state import state
 from rollout.simulator.world.world import build
 
 if TYPE_CHECKING:
@@ -155,6 +156,14 @@ class Simulator:
     def report(self) -> dict[str, Any]:
         """What has come of nodes, Jobs, template versions and baseline so far."""
         return promises.report(self.world)
+
+    def state(self) -> dict[str, Any]:
+        """What there is now, in the account and on the cluster."""
+        return state(self.world)
+
+    def judge_again(self) -> None:
+        """Judge the promises from now on, of the rollout that comes next."""
+        self.world.judge_again()
 
 
 async def serve(

@@ -61,6 +61,8 @@ class Facts:
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
         self._pods: dict[str, Object] = {}  # the last state of each pod before the change at hand
+        for pod in store.list("pods"):
+            self._keep_pod("ADDED", pod, None)
         store.on("pods", self._keep_pod)
 
     def see(self, change: Change) -> Seen:

@@ -1,11 +1,13 @@
 """What somebody can do to the world: a scenario at a moment of its own, a person or a test at the control listener.
 
 Each is a name under ``do`` with its arguments. A group's nodes are meant by their place in the order of launch, from 0:
-``which: 1`` is the second one of those with which the scenario began; or by ``age``, among those that have joined.
+``which: 1`` is the second one of those with which the scenario began; or by ``age``, among those that have joined; or
+by the ``id`` of its instance.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -106,12 +108,23 @@ class _OnNode(Part):
     group: str
     which: Count = 0
     age: Age | None = None
+    id: str | None = None
 
     def instance(self, world: Acted) -> Instance:
         """The instance that is meant; ``ValueError`` where there is none."""
+        if self.id is not None:
+            return _by_id(world.cloud, self.group, self.id)
         if self.age is None:
             return world.original(self.group, self.which)
         return _by_age(world.joined(self.group), self.age, self.group)
+
+
+def _by_id(cloud: Cloud, group: str, instance_id: str) -> Instance:
+    found = cloud.group(group).instances.get(instance_id)
+    if found is None:
+        msg = f"group {group} has no instance {instance_id}"
+        raise ValueError(msg)
+    return found
 
 
 def _by_age(joined: Sequence[Instance], age: Age, group: str | None) -> Instance:
@@ -234,6 +247,68 @@ class DeleteConfigMap(Part):
         world.store.delete("configmaps", self.namespace, self.name)
 
 
+class DeletePods(Part):
+    """Delete the pods whose names begin so, as kubectl does; with ``force`` at once."""
+
+    do: Literal["delete_pods"]
+    namespace: str = "default"
+    prefix: str
+    force: bool = False
+
+    def perform(self, world: Acted) -> None:
+        """Do it now; ``ValueError`` where there is none."""
+        names = [pod["metadata"]["name"] for pod in world.store.list("pods", self.namespace)]
+        found = [name for name in names if name.startswith(self.prefix)]
+        if not found:
+            msg = f"no pod {self.namespace}/{self.prefix}…"
+            raise ValueError(msg)
+        for name in found:
+            world.store.delete("pods", self.namespace, name, grace=0 if self.force else None)
+
+
+class AnnotateNode(_OnNode):
+    """Set an annotation of a node, or without ``value`` remove it."""
+
+    do: Literal["annotate"]
+    key: str
+    value: str | None = None
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.store.mutate("nodes", None, self.instance(world).dns, partial(_annotate, self.key, self.value))
+
+
+class AnnotateDeployment(Part):
+    """Set an annotation of a Deployment, or without ``value`` remove it."""
+
+    do: Literal["annotate_deployment"]
+    name: str
+    namespace: str = "default"
+    key: str
+    value: str | None = None
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.store.mutate("deployments", self.namespace, self.name, partial(_annotate, self.key, self.value))
+
+
+def _annotate(key: str, value: str | None, obj: Object) -> None:
+    others = {name: text for name, text in obj["metadata"].get("annotations", {}).items() if name != key}
+    obj["metadata"]["annotations"] = others | ({} if value is None else {key: value})
+
+
+class ProtectInstance(_OnNode):
+    """Protect an instance from scale-in, or with ``on: false`` no longer."""
+
+    do: Literal["protect_instance"]
+    on: bool = True
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        group = world.cloud.group(self.group)
+        world.cloud.updates.protect(group, [self.instance(world).id], protected=self.on)
+
+
 Action = Annotated[
     Mend
     | Break
@@ -247,6 +322,10 @@ Action = Annotated[
     | TaintNode
     | NotReady
     | DeleteConfigMap
+    | DeletePods
+    | AnnotateNode
+    | AnnotateDeployment
+    | ProtectInstance
     | AccountAction,
     Field(discriminator="do"),
 ]

@@ -100,6 +100,10 @@ class World:
         except (ValueError, ApiError, AwsError) as error:
             self.missed.append(f"{event.action.do} at {iso(self.clock.now)}: {error}")
 
+    def judge_again(self) -> None:
+        """Judge the promises of the rollout that comes next; those of the one before watch on, and nobody asks them."""
+        self.promised = Promises(Facts(self.scenario, self.store, self.cloud), self.log)
+
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
         until = None if fault.until is None else self.scenario.start + fault.until

@@ -175,6 +175,14 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="autoscaler-left-at-zero",
+        breaks="An autoscaler at the 0 that we wrote is taken for somebody else's once our annotation is gone.",
+        file="rollout/phases/restore.py",
+        old="(current.rollout_id is None and not _is_our_zero(record, current))",
+        new="current.rollout_id is None",
+        killers=("tests/core/test_phases_restore.py::test_steps",),
+    ),
+    Mutant(
         name="restore-below-the-living",
         breaks="RESTORE lowers desired below the living count: AWS chooses who goes.",
         file="rollout/phases/restore.py",

@@ -1,0 +1,148 @@
+"""Random worlds, one after the other, for some minutes: python -m tests.swarm [--minutes N] [--seed S] [FILE ...].
+
+Without minutes one case is run: that of the seed, or those in the files. One that fails is made smaller, and printed as
+a scenario file with the command that repeats it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from tests.proof.conftest import SWIFT
+from tests.proof.engines import Sqlite
+from tests.proof.nursery import Nursery
+from tests.swarm.case import Case, read
+from tests.swarm.generating import case
+from tests.swarm.running import Outcome, run
+from tests.swarm.shrinking import shrunk
+
+#: Seconds of real time for which a failing case is made smaller, at most.
+_SHRINKING = 120.0
+
+
+class Swarm:
+    """Runs cases and tells of each; `quick`: one that fails is told as it is. One for each thread."""
+
+    def __init__(self, folder: Path, *, quick: bool) -> None:
+        self._folder = folder
+        self._nursery = Nursery()
+        self._engine = Sqlite(folder)
+        self._quick = quick
+
+    def of(self, case: Case) -> Outcome:
+        """Run a case, say how it went, and where it fails, make it smaller."""
+        outcome = self._run(case)
+        if outcome.findings:
+            findings = "".join(f"    {one}\n" for one in outcome.findings)
+            _print(f"seed {case.seed}: {', '.join(outcome.endings)}\n{findings}")
+            if not self._quick:
+                self._tell(case, outcome.kinds)
+        return outcome
+
+    def _run(self, case: Case) -> Outcome:
+        return run(case, self._nursery, self._engine, self._folder)
+
+    def _tell(self, case: Case, kinds: set[str]) -> None:
+        smaller = shrunk(case, lambda one: bool(self._run(one).kinds & kinds), _SHRINKING)
+        path = Path("build/swarm") / f"{case.seed}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(smaller.text(), "utf-8")
+        again = f"make swarm SEED={case.seed} MINUTES=0; as it stands here: .venv/bin/python -m tests.swarm {path}"
+        _print(f"{smaller.text()}# repeat it: {again}\n")
+
+    def close(self) -> None:
+        """End what was started."""
+        self._nursery.close()
+
+
+def main() -> int:
+    """Run what is asked for, say what came of it, and return 1 if something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.swarm", description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path, help="cases in files, as a failing seed is printed")
+    parser.add_argument("--minutes", type=float, default=0, help="for how long cases are run, one after the other")
+    parser.add_argument("--seed", default="1", help="a number, or any text: that of the first case")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cases that are run side by side")
+    parser.add_argument("--first", action="store_true", help="end with the first case that fails")
+    parser.add_argument("--quick", action="store_true", help="do not make what fails smaller")
+    told = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="rollout-swarm-", dir=SWIFT if SWIFT.is_dir() else None))
+    began = time.monotonic()
+    cases = map(read, told.files) if told.files else _cases(told.seed, began + 60 * told.minutes)
+    outcomes = _all(cases, folder, told)
+    _print(f"{_summary(outcomes, time.monotonic() - began)}\n")
+    wrong = [one.seed for one in outcomes if one.findings]
+    if wrong:
+        _print(f"wrong: {', '.join(map(str, wrong))}; files: {folder}\n")
+    else:
+        shutil.rmtree(folder)
+    return bool(wrong)
+
+
+def _all(cases: Iterator[Case], folder: Path, told: argparse.Namespace) -> list[Outcome]:
+    """Run the cases side by side, each thread the next one that there is; one alone where there is one."""
+    outcomes: list[Outcome] = []
+    lock = threading.Lock()
+    first = list(itertools.islice(cases, told.jobs))
+    rest = itertools.chain(first, cases)
+
+    def work(number: int) -> None:
+        place = folder / str(number)
+        place.mkdir()
+        with closing(Swarm(place, quick=told.quick)) as swarm:
+            while True:
+                with lock:
+                    found = None if told.first and any(one.findings for one in outcomes) else next(rest, None)
+                if found is None:
+                    return
+                outcome = swarm.of(found)
+                with lock:
+                    outcomes.append(outcome)
+
+    with ThreadPoolExecutor() as threads:
+        for done in [threads.submit(work, number) for number in range(len(first))]:
+            done.result()
+    return outcomes
+
+
+def _cases(seed: str, until: float) -> Iterator[Case]:
+    """Yield the case of this seed and those after it, until that moment; one at least."""
+    number = int(seed) if seed.isdecimal() else zlib.crc32(seed.encode())
+    yield case(number)
+    while time.monotonic() < until:
+        number += 1
+        yield case(number)
+
+
+def _summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+    endings = [ending for one in outcomes for ending in one.endings]
+    counts = ", ".join(f"{endings.count(ending)} {ending}" for ending in sorted({*endings}))
+    rate, runs, kills = (
+        60 * len(outcomes) / seconds,
+        sum(one.runs for one in outcomes),
+        sum(one.kills for one in outcomes),
+    )
+    return (
+        f"swarm: {len(outcomes)} worlds from seed {min(one.seed for one in outcomes)}, {rate:.1f} a minute; "
+        f"{runs} runs, {kills} kills, {sum(one.hours for one in outcomes):.0f} simulated hours; rollouts: {counts}"
+    )
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""What is wrong with a rollout: how its runs ended, and the promises.
+
+A rollout that was left halted, or refused, owes what never may happen; what must be at the end only one that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout.cli import evidence
+from rollout.journal import read_journal
+from tests.e2e.simulated import Result
+from tests.proof.world import ProofWorld
+from tests.swarm.comparing import Compared
+from tests.swarm.person import Amend
+
+State = dict[str, Any]
+
+#: Codes with which a run may end, of itself (README); and by our SIGKILL.
+_CODES = {0, 1, 2, 75, 76, -9}
+#: What only the end of a rollout shows.
+_AT_THE_END = {4, 10}
+_LONGEST = 600
+
+
+@dataclass(slots=True)
+class Rollout:
+    """One of the rollouts of a case. `results`: of its runs so far; `amends`: what a person did because it said so."""
+
+    image: str
+    key: str
+    results: list[Result] = field(default_factory=list)
+    amends: list[Amend] = field(default_factory=list)
+
+    def arguments(self, world: ProofWorld, *, resumed: bool) -> list[str]:
+        """Return how the command line is begun for it."""
+        where = ["--config", "rollout.yaml", "--database", world.url]
+        return ["resume", *where] if resumed else ["start", *where, "--ami", self.image, "--key", self.key]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong; `kind`: what makes it the same as another."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text[:_LONGEST]}"
+
+
+def judge(world: ProofWorld, before: State, rollout: Rollout, ending: str) -> list[Finding]:
+    """Return what is wrong with a rollout that ended so; `before`: what there was at its start."""
+    findings = [*_manners(rollout.results, ending), *_promises(world, ending), *_journalled(world, before["at"])]
+    if ending == "done":
+        findings += _compared(world, before, rollout)
+    return findings
+
+
+def _compared(world: ProofWorld, before: State, rollout: Rollout) -> Iterator[Finding]:
+    changes = [one for one in world.get("/log") if one["at"] >= before["at"]]
+    report = [line for line in rollout.results[-1].out.splitlines() if line.startswith("left as it is: ")]
+    amended = {touched for amend in rollout.amends for touched in amend.touched}
+    compared = Compared(before, world.get("/state"), changes, report, amended, rollout.image)
+    yield from (Finding(f"compared: {kind}", text) for kind, text in compared.differences())
+
+
+def _manners(results: Sequence[Result], ending: str) -> Iterator[Finding]:
+    for result in results:
+        if result.code not in _CODES:
+            yield Finding(f"exit {result.code}", str(result))
+        if "Traceback" in result.out + result.err:
+            yield Finding("traceback", str(result))
+        if result.code in {1, 2} and "next: " not in result.out + result.err:
+            yield Finding("no next step", str(result))
+    if ending == "unending":
+        yield Finding("unending", "\n".join(str(one) for one in results[-3:]))
+
+
+def _promises(world: ProofWorld, ending: str) -> Iterator[Finding]:
+    for one in world.get("/promises"):
+        if one["checks"] and (ending == "done" or one["number"] not in _AT_THE_END):
+            yield from (Finding(f"promise {one['number']}", text) for text in one["violations"])
+
+
+def _journalled(world: ProofWorld, since: float) -> Iterator[Finding]:
+    """Judge by the journal, too; `since`: when the newest rollout began, of several on this cluster."""
+    changes = world.get("/log?actor=client:")
+    journal = read_journal(world.url)
+    rollouts = journal.summaries()
+    judged = [evidence.fenced(journal, changes), evidence.one_at_a_time(rollouts)]
+    if rollouts:
+        newest = max(rollouts, key=lambda one: one.begun).id
+        judged.append(evidence.written_first(journal, newest, [one for one in changes if one["at"] >= since]))
+    journal.close()
+    for one in judged:
+        yield from (Finding(f"promise {one.number}", text) for text in one.violations)

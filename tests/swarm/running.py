@@ -1,0 +1,186 @@
+"""One case from its first to its last rollout, through the real command line, and what is wrong with it.
+
+A run that was killed or interrupted is begun again by the same command. A halted one is resumed by a person, who first
+waits, and later also sees to it that nothing goes wrong any more; after a few times the rollout is left halted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import HTTPError
+
+from tests.e2e.simulated import Result
+from tests.proof import cases as proof
+from tests.proof.engines import Engine
+from tests.proof.nursery import Nursery
+from tests.proof.pacing import _state
+from tests.proof.world import Child, Prepared, ProofWorld, proof_world
+from tests.swarm import judging, person
+from tests.swarm.case import Act, Case
+from tests.swarm.judging import Finding, Rollout
+from tests.swarm.person import Amend
+
+DONE, HALTED, REFUSED, RESUMABLE, TAKEN = 0, 1, 2, 75, 76
+#: Runs of one rollout at most; halts after which a person gives up; starts that are refused.
+_RUNS, _HALTS, _REFUSALS = 12, 4, 2
+#: Simulated seconds between a run that did not end it and the next, by how often it halted; and between two rollouts.
+_PAUSE, _PATIENCE, _BETWEEN = 30.0, 300.0, 900.0
+#: Simulated seconds for which a runner is stopped while another one is at work.
+_STOPPED = 150.0
+#: Seconds of real time between two looks at a runner that is to stop, and how many of them.
+_LOOK, _LOOKS = 0.01, 1500
+_HURRIED: Prepared = ("tests.swarm.child:hurried", {})
+_HASTY: Prepared = ("tests.proof.troubles:hasty", {})
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a case. `hours`: simulated ones; `endings`: of each rollout."""
+
+    seed: int
+    findings: list[Finding] = field(default_factory=list)
+    endings: list[str] = field(default_factory=list)
+    runs: int = 0
+    kills: int = 0
+    halts: list[str] = field(default_factory=list)
+    hours: float = 0.0
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of what is wrong."""
+        return {one.kind for one in self.findings}
+
+
+def run(case: Case, nursery: Nursery, engine: Engine, folder: Path) -> Outcome:
+    """Run a case in a world of its own."""
+    path = folder / f"swarm-{case.seed}.yaml"
+    path.write_text(case.text(), "utf-8")
+    outcome = Outcome(case.seed)
+    with proof_world(proof.Case("swarm", str(path)), engine, nursery, folder) as world:
+        _Runs(case, world, outcome).all()
+        world.kept = bool(outcome.findings)
+    return outcome
+
+
+class _Runs:
+    def __init__(self, case: Case, world: ProofWorld, outcome: Outcome) -> None:
+        self._case = case
+        self._world = world
+        self._outcome = outcome
+        self._acts = list(case.acts)
+
+    def all(self) -> None:
+        began = self._now()
+        for number, image in enumerate(self._case.images):
+            if number:
+                self._world.pass_time(_BETWEEN)
+                self._world.post("/promises")
+            before = self._world.get("/state")
+            rollout = Rollout(image, f"swarm-{number}")
+            ending = self._rollout(rollout)
+            self._outcome.endings.append(ending)
+            self._outcome.findings += judging.judge(self._world, before, rollout, ending)
+            if ending != "done":
+                break
+        self._outcome.hours = (self._now() - began) / 3600
+
+    def _now(self) -> float:
+        return float(self._world.get("/time")["now"])
+
+    def _rollout(self, rollout: Rollout) -> str:
+        """Run the command line until the rollout has ended, or a person gives up; tell how."""
+        halts = refusals = 0
+        resumed = False
+        for _ in range(_RUNS):
+            result = self._run(rollout.arguments(self._world, resumed=resumed))
+            rollout.results += result
+            code = result[-1].code
+            if code == DONE:
+                return "done"
+            if code == REFUSED:
+                refusals += 1
+                if refusals >= _REFUSALS:
+                    return "refused"
+                self._world.pass_time(_PATIENCE)
+            elif code == HALTED:
+                halts += 1
+                resumed = True
+                if halts >= _HALTS:
+                    return "halted"
+                self._see_to_it(rollout, halts)
+            elif code == RESUMABLE:
+                self._world.pass_time(_PAUSE)
+            elif code != -signal.SIGKILL:
+                return f"exit {code}"
+        return "unending"
+
+    def _see_to_it(self, rollout: Rollout, halts: int) -> None:
+        """Do as a person does before a resume: wait, do what the halt says, and later put an end to bad luck."""
+        text = rollout.results[-1].out.strip().rpartition("\n")[2]
+        self._outcome.halts.append(text)
+        rollout.amends += [one for one in person.told(text, self._world.get("/state")) if self._amended(one)]
+        self._world.pass_time(_PATIENCE if halts > 1 else _PAUSE)
+        if halts > 1:
+            self._world.post("/world", {"do": "mend"})
+            self._world.release()
+
+    def _amended(self, amend: Amend) -> bool:
+        try:
+            if amend.action:
+                self._world.post("/world", amend.action)
+        except HTTPError as refused:
+            self._outcome.findings.append(Finding("senseless hint", f"{amend.action}: {refused.read()!r}"))
+            return False
+        return True
+
+    def _run(self, arguments: list[str]) -> list[Result]:
+        """Run the command line once, or twice at a time, with what befalls it; the last result says how it stands."""
+        self._outcome.runs += 1
+        act = self._acts.pop(0) if self._acts else Act("nothing")
+        match act.do:
+            case "kill":
+                result = self._bear(arguments, _armed(self._world, act, signal.SIGKILL)).finish()
+                self._outcome.kills += result.code == -signal.SIGKILL
+                return [result]
+            case "stop":
+                return self._stopped(arguments, act)
+            case "two":
+                return _both([self._bear(arguments, _HASTY) for _ in range(2)])
+            case _:
+                return [self._bear(arguments).finish()]
+
+    def _bear(self, arguments: list[str], *prepared: Prepared) -> Child:
+        return self._world.bear(arguments, _HURRIED, *prepared)
+
+    def _stopped(self, arguments: list[str], act: Act) -> list[Result]:
+        """Stop a run at its point, let another one be at it for a while, and wake the first."""
+        first = self._bear(arguments, _armed(self._world, act, signal.SIGSTOP), _HASTY)
+        for _ in range(_LOOKS):
+            code = self._world.nursery.wait(first.pid, _LOOK)
+            if code is not None:
+                return [first.result(code)]
+            if _state(first.pid) == "T":
+                break
+        self._outcome.runs += 1
+        self._world.absent()
+        second = self._bear(arguments, _HASTY)
+        until = self._now() + _STOPPED
+        for _ in range(_LOOKS // 3):
+            if self._world.nursery.wait(second.pid, _LOOK) is not None or self._now() >= until:
+                break
+        os.kill(first.pid, signal.SIGCONT)
+        return _both([first, second])
+
+
+def _armed(world: ProofWorld, act: Act, number: int) -> Prepared:
+    trail = str(world.directory / f"act-{world._runs + 1}.points")
+    return "tests.proof.points:install", {"path": trail, "at": act.at, "number": number}
+
+
+def _both(children: list[Child]) -> list[Result]:
+    """Let both end; last the one that knows how the rollout stands: not one that gave way to the other."""
+    results = [child.finish() for child in children]
+    return sorted(results, key=lambda one: one.code not in (RESUMABLE, TAKEN))
