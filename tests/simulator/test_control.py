@@ -58,6 +58,14 @@ class World:
         """An empty report."""
         return {"nodes_replaced": 0}
 
+    def state(self) -> dict[str, Any]:
+        """Nothing is there."""
+        return {"groups": {}}
+
+    def judge_again(self) -> None:
+        """Note it."""
+        self.done.append({"judged": "again"})
+
 
 class Panel:
     """A control listener over an empty world, and an HTTP client to it."""
@@ -245,15 +253,18 @@ def test_requests_promises_report_and_world_are_passed_on() -> None:
 
     async def scene(panel: Panel) -> list[Any]:
         status, _ = await panel.post("/world", {"do": "mend", "group": "workers"})
+        await panel.post("/promises", {})
         return [
             status,
             panel.world.done,
             await panel.get("/requests"),
             (await panel.get("/promises"))[0]["checks"],
             await panel.get("/report"),
+            await panel.get("/state"),
         ]
 
-    assert at_panel(scene) == [200, [{"do": "mend", "group": "workers"}], {}, 3, {"nodes_replaced": 0}]
+    done = [{"do": "mend", "group": "workers"}, {"judged": "again"}]
+    assert at_panel(scene) == [200, done, {}, 3, {"nodes_replaced": 0}, {"groups": {}}]
 
 
 def test_shutdown_ends_sessions() -> None:

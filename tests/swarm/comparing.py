@@ -6,9 +6,9 @@ person did because a halt told so puts a field back into our hands: it must be a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 State = Mapping[str, Any]
@@ -19,6 +19,14 @@ _FLAGS = ("NewInstancesProtectedFromScaleIn", "CapacityRebalance")
 _REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
 _TAINT, _NOTE = "eks-rollout/", "eks-rollout/"
 _MARKER = "kube-system/eks-rollout"
+#: How a report names a field, where not by the field's own name.
+_WORDS = {
+    "LaunchTemplate": ("launches", "stays at", "stays pinned"),
+    "MixedInstancesPolicy": ("launches", "stays at", "stays pinned"),
+    "SuspendedProcesses": ("suspended",),
+    "DefaultVersionNumber": ("$Default",),
+    "spec.replicas": ("replicas", "is held by"),
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Compared:
             touched = self._touched(f"instance/{instance}", "ProtectedFromScaleIn")
             was = before["Instances"].get(instance, {}).get("ProtectedFromScaleIn", after[_FLAGS[0]])
             protected = now["ProtectedFromScaleIn"]
-            if touched == "us" and protected and not was and not self._reported(instance, name):
+            if touched == "us" and protected and not was and not self._reported(instance):
                 yield "protection", f"{instance} of {name} is protected from scale-in, and was not"
 
     def _follows(self, reference: Any) -> Any:
@@ -138,7 +146,8 @@ class Compared:
         others = [one for one in self.changes if _at(one, thing, field) and not _by_us(one)]
         amended = (thing, field) in self.amended
         wanted = others[-1]["after"] if others and not amended else was
-        if now in (wanted, self._follows(wanted)) or self._reported(called, field) or self._reported(called, str(now)):
+        words = _WORDS.get(field, (field,))
+        if now in (wanted, self._follows(wanted)) or any(self._reported(called, word) for word in words):
             return
         told = f" as {others[-1]['verb'] or 'the world'} left it" if others else ""
         yield field, f"{thing} {field} is {now!r}, and should be {wanted!r}{told}; it was {was!r}"
@@ -154,12 +163,10 @@ class Compared:
         ours = [one["at"] for one in self.changes if one["object"].startswith(("asg/", "template/")) and _by_us(one)]
         return bool(made) and min(made) >= max(ours, default=0)
 
-    def _reported(self, *words: str) -> bool:
-        return any(all(word in line for word in words) for line in self._lines)
-
-    @cached_property
-    def _lines(self) -> tuple[str, ...]:
-        return tuple(self.report)
+    def _reported(self, name: str, word: str = "") -> bool:
+        """Tell whether a line of the report is about this thing and, if given, has this word."""
+        thing = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])")
+        return any(thing.search(line) and word in line for line in self.report)
 
 
 def _at(change: Change, thing: str, field: str) -> bool:

@@ -1,0 +1,88 @@
+"""The parts of the swarm that need no world: that a seed is a scenario, and that its judge and its shrinking see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.simulator import scenario
+from tests.swarm import generating, person
+from tests.swarm.case import Case, read
+from tests.swarm.comparing import Compared
+from tests.swarm.shrinking import candidates, shrunk
+
+_GROUP: dict[str, Any] = {
+    "MinSize": 1,
+    "MaxSize": 4,
+    "DesiredCapacity": 2,
+    "SuspendedProcesses": [],
+    "Instances": {},
+    "NewInstancesProtectedFromScaleIn": False,
+    "CapacityRebalance": False,
+    "MixedInstancesPolicy": None,
+    "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "$Latest"},
+}
+_EMPTY: dict[str, Any] = {"templates": {}, "nodes": {}, "deployments": {}, "configmaps": {}}
+
+
+def test_every_seed_is_a_scenario_that_its_file_says_whole(tmp_path: Path) -> None:
+    """What is printed is read by the simulator, and by the swarm as the same case; a seed is always the same case."""
+    path = tmp_path / "case.yaml"
+    for seed in range(60):
+        case = generating.case(seed)
+        path.write_text(case.text(), "utf-8")
+        scenario.load(path)
+        assert read(path).text() == case.text() == generating.case(seed).text()
+
+
+@pytest.mark.parametrize(
+    ("field", "now", "changes", "report", "kinds"),
+    [
+        pytest.param("MaxSize", 4, [], [], [], id="as it was"),
+        pytest.param("MaxSize", 6, [], [], ["MaxSize"], id="not as it was"),
+        pytest.param("MaxSize", 6, [("world", 6)], [], [], id="as a person set it"),
+        pytest.param("MaxSize", 4, [("world", 6), ("client:r", 4)], [], ["MaxSize"], id="a person's wish undone"),
+        pytest.param("MaxSize", 6, [], ["left as it is: MaxSize of g was 4, stays 6"], [], id="reported"),
+        pytest.param("MaxSize", 6, [], ["left as it is: MinSize of g was 1, stays 6"], ["MaxSize"], id="another's"),
+    ],
+)
+def test_a_field_is_as_it_was_or_as_somebody_left_it_or_reported(
+    field: str, now: int, changes: list[tuple[str, int]], report: list[str], kinds: list[str]
+) -> None:
+    """Nothing else is accepted."""
+    log = [{"object": "asg/g", "field": field, "actor": who, "verb": "", "after": to, "at": 1} for who, to in changes]
+    before, after = ({"groups": {"g": group}, **_EMPTY} for group in (_GROUP, _GROUP | {field: now}))
+    found = Compared(before, after, log, report, set(), "ami-new").differences()
+    assert [kind for kind, _ in found] == kinds
+
+
+def test_a_halt_is_done_as_it_says() -> None:
+    """Its commands of Auto Scaling become acts of the world, and the fields are ours again."""
+    text = (
+        "halted: drift: …; next: put it back (aws autoscaling update-auto-scaling-group --region eu-west-1 "
+        "--auto-scaling-group-name 'a b' --min-size 1 --launch-template LaunchTemplateId=lt-1,Version=2; "
+        "aws autoscaling suspend-processes --auto-scaling-group-name g --scaling-processes AZRebalance Launch), "
+        "then: rollout resume 1"
+    )
+    found = list(person.told(text, {"groups": {}}))
+    template = {"LaunchTemplateId": "lt-1", "Version": "2"}
+    assert [one.action for one in found] == [
+        {"do": "update_group", "group": "a b", "fields": {"MinSize": 1, "LaunchTemplate": template}},
+        {"do": "processes", "group": "g", "processes": ["AZRebalance", "Launch"], "on": False},
+    ]
+    assert found[1].touched == (("asg/g", "SuspendedProcesses"),)
+
+
+def test_what_does_not_matter_is_taken_away() -> None:
+    """A case that fails because of one event alone is left with that event, one rollout and nothing else to drop."""
+
+    def fails(case: Case) -> bool:
+        return any(event["do"] == "cordon" for event in case.world["events"])
+
+    seed = next(number for number in range(1000) if fails(generating.case(number)))
+    small = shrunk(generating.case(seed), fails, 60)
+    assert [event["do"] for event in small.world["events"]] == ["cordon"]
+    assert (small.images, small.acts, small.world["request_faults"]) == ((generating.NEW,), (), [])
+    assert not any(map(fails, candidates(small)))
