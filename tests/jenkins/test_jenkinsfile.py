@@ -20,7 +20,7 @@ BROKEN = {
     "a quote is missing": ("'rollout-journal'", "'rollout-journal"),
     "a comma is missing": ("numToKeepStr: '100'", "numToKeepStr: '100' daysToKeepStr: '9'"),
     "a list is open": ("[agent(), nonresumable()]", "[agent(), nonresumable()"),
-    "an operator is missing": ("i < 5 && code", "i < 5 code"),
+    "an operator is missing": ("int i = 0;", "int i 0;"),
 }
 #: What Jenkins sets for a build, and the Jenkinsfile once it knows.
 SET = {"BUILD_TAG", "ROLLOUT"}
