@@ -19,31 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from rollout.adapters.access import simulated_account
-from rollout.gate import Gate
-from rollout.simulator import server as simulator
-
 ROOT = Path(__file__).parents[2]
-
-#: What children need; each takes long to import, or loads more when it is first used.
-_WARM = (
-    "tests.proof.child",
-    "rollout.adapters",
-    "rollout.cli.app",
-    "rollout.cli.choosing",
-    "rollout.cli.following",
-    "rollout.cli.workplace",
-    "rollout.config",
-    "rollout.journal",
-    "rollout.journal.lease",
-    "rollout.preflight",
-    "rollout.runner",
-    "rollout.simulator.server",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "sqlalchemy.dialects.sqlite.pysqlite",
-    "transitions",
-    "typer._adapters",
-)
 
 Request = dict[str, Any]
 
@@ -51,10 +27,11 @@ Request = dict[str, Any]
 class Nursery:
     """Our end of a nursery. Not to be shared by threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm: str = "tests.proof.warm:rollouts") -> None:
+        """`warm`: the function, written as module:function, that loads what children need."""
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.proof.nursery"], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
+            [sys.executable, "-m", "tests.proof.nursery", warm], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
         )
 
     def bear(
@@ -104,7 +81,9 @@ class Nursery:
 
 def main() -> None:
     """Bear children as we are told, until our stdin is closed."""
-    _warm_up()
+    function(sys.argv[1])()
+    gc.collect()
+    gc.freeze()  # what is never collected is never copied
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     living: set[int] = set()
     try:
@@ -114,19 +93,6 @@ def main() -> None:
     finally:  # whoever asked may be gone in the middle of an answer
         for pid in living:
             os.kill(pid, signal.SIGKILL)
-
-
-def _warm_up() -> None:
-    for module in _WARM:
-        importlib.import_module(module)
-    # Each service's model is megabytes of JSON; the children find them read. A client connects when it is used.
-    account = simulated_account("eu-west-1", "nobody", "http://127.0.0.1:1", Gate(tuple))
-    for service, listing in (("autoscaling", "describe_auto_scaling_groups"), ("ec2", "describe_images")):
-        account.reading(service).get_paginator(listing)
-    account.reading("sts")
-    simulator.warm_up()
-    gc.collect()
-    gc.freeze()  # what is never collected is never copied
 
 
 def _answer(request: Request, living: set[int]) -> dict[str, Any]:

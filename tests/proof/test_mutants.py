@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.proof import results
+from tests.proof.mutants import inside
 from tests.proof.mutants.mutant import Mutant
 from tests.proof.mutants.shadow import PROJECT, shadow
 from tests.proof.mutants.table import MUTANTS
 from tests.proof.mutants.trial import trial
+from tests.proof.nursery import Nursery
 
 each = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Nursery]:
+    """A nursery that has loaded the packages of others, and nothing of ours."""
+    nursery = Nursery(f"{inside.__name__}:packages")
+    yield nursery
+    nursery.close()
 
 
 @each
@@ -30,12 +41,12 @@ def test_names() -> None:
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-def test_killers_pass(tmp_path: Path) -> None:
+def test_killers_pass(bare: Nursery, tmp_path: Path) -> None:
     """Without a fault all tests that are named for one pass, on a shadow of the project too."""
     killers = tuple(sorted({killer for mutant in MUTANTS for killer in mutant.killers}))
     file = MUTANTS[0].file
     shadow(tmp_path, file, (PROJECT / file).read_text(encoding="utf-8"))
-    found = trial(tmp_path, killers)
+    found = trial(bare, tmp_path, killers)
     assert {killer: found.of(killer) for killer in killers} == {killer: {"passed"} for killer in killers}, found.printed
     assert found.code == 0
 
@@ -43,11 +54,11 @@ def test_killers_pass(tmp_path: Path) -> None:
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 @each
-def test_killed(mutant: Mutant, tmp_path: Path) -> None:
+def test_killed(mutant: Mutant, bare: Nursery, tmp_path: Path) -> None:
     """With the fault in it each test that is named for it fails: by what it tests, and in its time."""
     began = time.monotonic()
     shadow(tmp_path, mutant.file, mutant.text(PROJECT))
-    found = trial(tmp_path, mutant.killers)
+    found = trial(bare, tmp_path, mutant.killers)
     survived = [killer for killer in mutant.killers if "failed" not in found.of(killer)]
     died = not survived and found.code == 1 and {"hung", "broken"}.isdisjoint(found.ends.values())
     results.record("mutant", passed=died, seconds=round(time.monotonic() - began, 1), **_told(mutant))

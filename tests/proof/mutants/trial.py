@@ -1,21 +1,24 @@
-"""Tests run on a shadow of the project, by a pytest of their own."""
+"""Tests run on a shadow of the project, by a pytest in a process of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.proof.mutants import inside
 from tests.proof.mutants.verdict import VERDICTS, End
+from tests.proof.nursery import Nursery
 
 #: Seconds after which a test hangs. Killers are quick.
 TEST_SECONDS = 60
 #: Seconds after which the whole pytest does.
 TRIAL_SECONDS = 300
 
+#: The name of the files of its output.
+_OUTPUT = "trial"
 _OPTIONS = (
     *("-o", "addopts=--import-mode=importlib"),
     *("-p", "tests.proof.mutants.verdict", "-p", "pytest_timeout", "-p", "no:cacheprovider"),
@@ -36,21 +39,24 @@ class Trial:
         return {end for node, end in self.ends.items() if node == test or node.startswith(f"{test}[")}
 
 
-def trial(folder: Path, tests: tuple[str, ...]) -> Trial:
-    """Run these tests in `folder`, one after the other."""
+def trial(nursery: Nursery, folder: Path, tests: tuple[str, ...]) -> Trial:
+    """Run these tests in `folder`, one after the other, in a child of a nursery that has loaded nothing of ours."""
     verdicts = folder / "verdicts"
     verdicts.touch()
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *_OPTIONS, *tests],
-        cwd=folder,
-        env=_environment(folder) | {VERDICTS: str(verdicts)},
-        capture_output=True,
-        text=True,
-        timeout=TRIAL_SECONDS,
-        check=False,
-    )
+    code = _ran(nursery, folder, [*_OPTIONS, *tests], _environment(folder) | {VERDICTS: str(verdicts)})
     lines = verdicts.read_text(encoding="utf-8").splitlines()
-    return Trial(ran.returncode, dict(json.loads(line) for line in lines), ran.stdout + ran.stderr)
+    printed = "".join((folder / f"{_OUTPUT}.{kind}").read_text(encoding="utf-8") for kind in ("out", "err"))
+    return Trial(code, dict(json.loads(line) for line in lines), printed)
+
+
+def _ran(nursery: Nursery, folder: Path, arguments: list[str], environment: dict[str, str]) -> int:
+    pid = nursery.bear(f"{inside.__name__}:trial", folder, _OUTPUT, environment, arguments=arguments)
+    code = nursery.wait(pid, TRIAL_SECONDS)
+    if code is None:
+        os.kill(pid, signal.SIGKILL)
+        nursery.wait(pid, TRIAL_SECONDS)
+        raise AssertionError(f"the trial has not ended after {TRIAL_SECONDS} s")
+    return code
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,0 +1,41 @@
+"""What the nursery of whole rollouts loads before it bears children."""
+
+from __future__ import annotations
+
+import importlib
+
+from rollout.adapters.access import simulated_account
+from rollout.gate import Gate
+from rollout.simulator import server as simulator
+
+#: What children need; each takes long to import, or loads more when it is first used.
+_WARM = (
+    "tests.proof.child",
+    "rollout.adapters",
+    "rollout.cli.app",
+    "rollout.cli.choosing",
+    "rollout.cli.following",
+    "rollout.cli.workplace",
+    "rollout.config",
+    "rollout.journal",
+    "rollout.journal.lease",
+    "rollout.preflight",
+    "rollout.runner",
+    "rollout.simulator.server",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "transitions",
+    "typer._adapters",
+)
+
+
+def rollouts() -> None:
+    """Import it, and let it read what it reads once."""
+    for module in _WARM:
+        importlib.import_module(module)
+    # Each service's model is megabytes of JSON; the children find them read. A client connects when it is used.
+    account = simulated_account("eu-west-1", "nobody", "http://127.0.0.1:1", Gate(tuple))
+    for service, listing in (("autoscaling", "describe_auto_scaling_groups"), ("ec2", "describe_images")):
+        account.reading(service).get_paginator(listing)
+    account.reading("sts")
+    simulator.warm_up()
