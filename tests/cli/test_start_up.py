@@ -91,6 +91,7 @@ COMP_WORDS=(rollout st) COMP_CWORD=1
 _rollout_completion rollout
 echo "${COMPREPLY[@]}"
 rollout --show-completion
+true # a command that comes last takes the shell's place, and then there is none to see
 """
 
 
