@@ -29,9 +29,22 @@ LONG = r"rollout (start|resume|ami build)\b"
 
 
 @pytest.fixture(scope="module")
-def jenkinsfile() -> Parsed:
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Parsed]:
+    """What Groovy makes, in one process, of the Jenkinsfile, under "", and of each broken one, by what breaks it."""
+    files = {"": JENKINSFILE}
+    folder = tmp_path_factory.mktemp("broken")
+    text = JENKINSFILE.read_text(encoding="utf-8")
+    for number, (why, (right, wrong)) in enumerate(BROKEN.items()):
+        assert right in text
+        files[why] = folder / f"{number}"
+        files[why].write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    return dict(zip(files, parse(*files.values()), strict=True))
+
+
+@pytest.fixture
+def jenkinsfile(parsed: dict[str, Parsed]) -> Parsed:
     """The Jenkinsfile, parsed."""
-    return parse(JENKINSFILE)[0]
+    return parsed[""]
 
 
 def scripts(parsed: Parsed) -> list[str]:
@@ -41,17 +54,10 @@ def scripts(parsed: Parsed) -> list[str]:
     return given
 
 
-def test_groovy_accepts_it_and_nothing_that_is_broken(jenkinsfile: Parsed, tmp_path: Path) -> None:
+def test_groovy_accepts_it_and_nothing_that_is_broken(parsed: dict[str, Parsed]) -> None:
     """The parser finds no fault with it, and one with each that was made less than Groovy."""
-    assert jenkinsfile.error == ""
-    text = JENKINSFILE.read_text(encoding="utf-8")
-    files = []
-    for number, (right, wrong) in enumerate(BROKEN.values()):
-        assert right in text
-        files.append(tmp_path / f"{number}")
-        files[-1].write_text(text.replace(right, wrong, 1), encoding="utf-8")
-    faults = dict(zip(BROKEN, (parsed.error for parsed in parse(*files)), strict=True))
-    assert [why for why, fault in faults.items() if not fault] == []
+    assert [why for why, found in parsed.items() if not found.error] == [""]
+    assert len(parsed) == 1 + len(BROKEN)
 
 
 def test_the_retry_stands_around_the_rollouts_agent(jenkinsfile: Parsed) -> None:
