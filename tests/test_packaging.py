@@ -68,7 +68,7 @@ def test_the_wheel_runs_a_scenario(installed: Path, tmp_path: Path) -> None:
     assert found.startswith(str(installed.parent.parent))
     assert str(ROOT) not in found.replace(sysconfig.get_path("purelib"), "")
     _run([installed, "config", "init"], cwd=tmp_path)
-    with simulator("short", tmp_path / "world", installed) as world:
+    with simulator("proof-plain", tmp_path / "world", installed) as world:
         ended = world.start()
         assert ended.code == 0, ended
         assert broken(world) == {}

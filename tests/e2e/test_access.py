@@ -19,7 +19,7 @@ SECRETS = ("ASIA", "X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-Credential"
 
 def test_a_rollout_through_assumed_roles_and_an_eks_token_leaves_no_secret_behind(world: Worlds) -> None:
     """Two roles are assumed, the token is minted in process; output, events and the journal's files hold none of it."""
-    simulated = world("plain")
+    simulated = world("proof-plain")
     _through_roles(simulated.directory / "rollout.yaml")
     result = simulated.start()
     assert result.code == 0, result

@@ -35,7 +35,7 @@ def test_a_finished_key_is_said_to_be_done_and_other_uses_of_it_are_refused(worl
 
 def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Worlds) -> None:
     """After a kill: `list` and `status` show it, another image is refused with exit 76, the same command resumes it."""
-    simulated = world("short")
+    simulated = world("proof-plain")
     simulated.post("/faults", IN_DRAIN)
     simulated.kill_at(simulated.spawn(*simulated.start_arguments))
     status = json.loads(simulated.rollout("status", "--config", "rollout.yaml", "--json").out)

@@ -1,4 +1,4 @@
-"""The plain scenario with its journal on a real Postgres, through the command line, as runners on several hosts do."""
+"""A small rollout with its journal on a real Postgres, through the command line, as runners on several hosts do."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ WHEN = """
 
 
 @pytest.fixture
-def plain(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
-    """The plain scenario, and a journal that is ready for it; its password is in ~/.pgpass, in no argument."""
-    simulated = world("plain")
+def upgraded(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
+    """A brief world, and a journal that was made ready as was said; its password is in ~/.pgpass, in no argument."""
+    simulated = world("proof-plain")
     url = empty_database(simulated, postgres)
     refused = simulated.start("--database", url)
     assert refused.code == 2, refused
@@ -53,10 +53,10 @@ def brief(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
 
 
 def test_killed_in_the_drain_and_started_again(
-    plain: tuple[Simulated, str], postgres: Server, monkeypatch: pytest.MonkeyPatch
+    upgraded: tuple[Simulated, str], postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed by SIGKILL in the drain: the same command waits until its lease ends, takes over and comes to the end."""
-    simulated, url = plain
+    simulated, url = upgraded
     start = (*simulated.start_arguments, "--database", url)
     simulated.post("/faults", IN_DRAIN)
     simulated.kill_at(simulated.spawn(*start))
