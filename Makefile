@@ -14,6 +14,8 @@ MINUTES ?= 2
 SEED ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 # Whole rollouts wait about half of their time: for a lease, a process, a clock. Twice as many at once as there are cores.
 TWICE := --numprocesses=$(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# Of all tests some wait, for a disk, a lease or a process: one more at once than there are cores.
+MORE := --numprocesses=$(shell echo $$((1 + $$(getconf _NPROCESSORS_ONLN))))
 PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
@@ -72,10 +74,10 @@ core: $(STAMP) ## Tests of what decides; they must take every branch of machine,
 		--cov-report=term-missing:skip-covered
 
 rest: $(STAMP) $(TOOLS) ## All other tests
-	$(BIN)/pytest --ignore=tests/core $(PYTEST_ARGS)
+	$(BIN)/pytest --ignore=tests/core $(MORE) $(PYTEST_ARGS)
 
 test: $(STAMP) $(TOOLS) ## All tests (PYTEST_ARGS="-k name" picks some)
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest $(MORE) $(PYTEST_ARGS)
 
 pythons: $(STAMP) ## Set up and try the other Pythons from 3.11 on that are here, and say which are not
 	$(BIN)/python tools/pythons.py build/pythons
