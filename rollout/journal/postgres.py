@@ -111,6 +111,12 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     "42883": ("a function of the journal is not there", _GONE, RESUMABLE),
     "3F000": ("the journal's schema is not there", _GONE, RESUMABLE),
     "22P05": ("the database cannot hold this text", "move the journal to a database with the encoding UTF8", USAGE),
+    # Ours say that a constraint is broken (23000); what raises without a code is somebody's own.
+    "P0": (
+        "a trigger or a function that is not the journal's refuses that",
+        "look who put it into the database (pg_trigger), then {again}",
+        RESUMABLE,
+    ),
     "40": ("another transaction came in between", "{again}", RESUMABLE),
     "57P": ("the server is shutting down or starting", "{again}", RESUMABLE),
     "08": ("the connection was lost", "{again}", RESUMABLE),

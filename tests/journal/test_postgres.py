@@ -221,7 +221,10 @@ def test_lost_begin(far: SqlJournal, proxy: Lossy, lose: str, count: int) -> Non
     assert len(far.summaries()) == count
 
 
-@pytest.mark.parametrize(("state", "open_"), [("XX000", True), ("08P01", True), ("40001", False), ("53100", False)])
+@pytest.mark.parametrize(
+    ("state", "open_"),
+    [("XX000", True), ("08P01", True), ("40001", False), ("53100", False), ("P0001", False)],
+)
 def test_a_commit_that_failed_for_reasons_that_nobody_knows(journal: SqlJournal, state: str, *, open_: bool) -> None:
     """A pooler's failure at COMMIT leaves open whether it stands: it is in doubt; the server's own no is one."""
     with journal.database.writing() as connection:
@@ -239,6 +242,21 @@ def test_a_commit_that_failed_for_reasons_that_nobody_knows(journal: SqlJournal,
     with pytest.raises(Trouble, match="is away") as trouble:
         commits()
     assert (trouble.type is InDoubt, trouble.value.exit_code) == (open_, 75)
+
+
+def test_a_trigger_of_somebody_elses_that_refuses(journal: SqlJournal) -> None:
+    """Its own words are told, nothing of the transaction stands, and another try may find it gone: exit 75."""
+    with journal.database.writing() as connection:
+        raises = "BEGIN RAISE EXCEPTION 'frozen for the audit'; END"
+        connection.exec_driver_sql(f"CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS $${raises}$$")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER frozen BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION frozen()"
+        )
+    with hold(journal, Holder("agent", 7, "run")), pytest.raises(Trouble, match="frozen for the audit") as trouble:
+        intend(journal, RESIZE)
+    assert (trouble.type, trouble.value.exit_code) == (Trouble, 75)
+    assert "pg_trigger" in trouble.value.hint
+    assert journal.load(ID).unsettled == ()
 
 
 @pytest.mark.parametrize("state", ["25006", "0A000"])
