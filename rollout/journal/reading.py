@@ -56,14 +56,21 @@ _FLAGGED = (
     )
     .order_by(effects.c.id)
 )
+_ANSWERED = (
+    select(func.count())
+    .where(attempts.c.effect_id == effects.c.id, attempts.c.outcome != "unknown")
+    .correlate(effects)
+    .scalar_subquery()
+)
 # An effect that was sent once and shows has arrived; of one that was sent again, an earlier request may not have.
+# Of one whose requests were all answered nothing is late, however many they are: it is not read.
 _LATE = (
     select(
         *(effects.c[name] for name in ("id", "request", "sent", "sent_at")),
         *(attempts.c[name] for name in ("number", "outcome", "started_at", "ended_at")),
     )
     .select_from(effects.outerjoin(attempts))
-    .where(_OF, (effects.c.state != "done") | (effects.c.sent > 1))
+    .where(_OF, (effects.c.state != "done") | (effects.c.sent > 1), effects.c.sent > _ANSWERED)
     .order_by(effects.c.id, attempts.c.number)
 )
 
