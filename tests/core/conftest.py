@@ -11,6 +11,20 @@ from rollout.journal import SqlJournal, open_journal
 from tests.core.running import Ran
 from tests.core.toy import Toy
 
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count the branches of what decides by the tests of its rules: to watch whole rollouts costs half of their time.
+
+    They are those with a journal. Where all that is tested is measured (make coverage), they count.
+    """
+    if config.getoption("cov_fail_under", None) is None:
+        return
+    for item in items:
+        if item.path.is_relative_to(_HERE) and "fresh_journal" in getattr(item, "fixturenames", ()):
+            item.add_marker("no_cover")
+
 
 @pytest.fixture(scope="session")
 def fresh_journal(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], SqlJournal]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.budget import BudgetSeen
+from rollout.errors import Refused
 from rollout.machine import Phase, Stage
 from rollout.phases import PHASES
 from rollout.seen import Seen
@@ -61,6 +62,15 @@ def test_reads(phase: Phase, besides: list[str]) -> None:
     assert seen.groups == (toy.group_["g"],)
     assert (bool(seen.pods), bool(seen.templates)) == tuple(part in besides for part in ("pods", "templates"))
     assert seen.marker == MARKER
+
+
+@pytest.mark.parametrize(("gone", "what"), [("group_", "Auto Scaling group g"), ("template_", "launch template lt")])
+def test_what_is_gone_is_refused(gone: str, what: str) -> None:
+    """A group or template that the plan names, and nobody has any more, is named; it is not a world without it."""
+    toy = Toy(group_={"g": surged()}, marker_=MARKER)
+    getattr(toy, gone).clear()
+    with pytest.raises(Refused, match=f"^{what} does not exist any more$"):
+        look(Phase.LAUNCH_TEMPLATE, toy)
 
 
 def test_without_an_autoscaler_none_is_asked_for() -> None:

@@ -376,6 +376,7 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
 
     def meddle(asked: Asked, apply: Apply) -> None:
         if toy.now_ < at(7000) and asked[0] == "change_node" and "Taint" in str(asked):
+            toy.now_ += timedelta(seconds=20)  # so long it was under way
             raise error
         apply()
 
@@ -396,6 +397,7 @@ def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: T
 
     def meddle(asked: Asked, apply: Apply) -> None:
         if asked[0] == verb and toy.now_ < at(7000):
+            toy.now_ += timedelta(seconds=20)  # the webhook's time is out
             raise others.pop() if others else Failed("HTTP 500 InternalError: failed calling webhook")
         apply()
 
