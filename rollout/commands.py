@@ -2,8 +2,9 @@
 
 Build one with `rollout("resume", rollout_id)`, `aws("autoscaling", "exit-standby", …)` or `kubectl("uncordon", name)`,
 and put it into the hint: names of others never become words or options of a shell by themselves. The core does not know
-how this process was started, and the journal keeps no path of a host: `complete` adds `--config` and `--database`, and
-the region to commands of AWS, when a person reads it, so that it works when it is pasted from anywhere.
+how this process was started, and the journal keeps no path of a host: `complete` adds `--config` and `--database`, the
+region to commands of AWS, and file and context to those of kubectl, when a person reads it, so that it works when it is
+pasted from anywhere.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _OURS = re.compile(
 _REGIONAL = re.compile(
     rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|batch|ec2|eks|kms|sagemaker|ssm) [a-z-]+)\b"
 )
+# The current context of whoever pastes it may be another cluster's, which may have nodes of the same names.
+_OF_KUBECTL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>kubectl) (?=-n |[a-z])")
 #: What `kubectl get` lists where a webhook of admission may be what answers.
 WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 #: Where a command ends in a sentence.
@@ -40,13 +43,16 @@ _END = re.compile(r"[,;()\n]|$")
 class Options:
     """How this process was told which configuration and journal it works with; "" for what was not told.
 
-    `database`: without a password; `hidden`: it has one, which is nowhere shown; `region`: the configuration's.
+    `database`: without a password; `hidden`: it has one, which is nowhere shown; `region`, `kubeconfig` and `context`:
+    the configuration's.
     """
 
     config: str = ""
     database: str = ""
     hidden: bool = False
     region: str = ""
+    kubeconfig: str = ""
+    context: str = ""
 
 
 def rollout(*words: str) -> str:
@@ -80,10 +86,11 @@ def quoted(name: str) -> str:
 
 
 def complete(text: str, options: Options) -> str:
-    """Return a text whose commands of ours name configuration and journal, and those of AWS the region."""
+    """Return a text whose commands name what they are about: configuration and journal, region, or cluster."""
     told = _OURS.sub(lambda found: _completed(found, options), text)
     more = " (with the database's password in PGPASSWORD)" if options.hidden and told != text else ""
-    return _REGIONAL.sub(lambda found: _located(found, options.region), told) + more
+    located = _REGIONAL.sub(lambda found: _located(found, options.region), told)
+    return _OF_KUBECTL.sub(lambda found: _aimed(found, options), located) + more
 
 
 def _completed(found: re.Match[str], options: Options) -> str:
@@ -102,6 +109,13 @@ def _located(found: re.Match[str], region: str) -> str:
     if found["command"] is None or not region or " --region " in _rest(found):
         return found[0]
     return f"{found[0]} --region {shlex.quote(region)}"
+
+
+def _aimed(found: re.Match[str], options: Options) -> str:
+    if found["command"] is None:
+        return found[0]
+    named = (("--kubeconfig", options.kubeconfig), ("--context", options.context))
+    return found[0] + "".join(f"{name} {shlex.quote(value)} " for name, value in named if value)
 
 
 def _rest(found: re.Match[str]) -> str:

@@ -50,11 +50,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @dataclass
 class _Typed:
-    """Which configuration and journal this process was told to work with, and the region of that configuration."""
+    """Which configuration and journal this process was told to work with, and what that configuration says of where."""
 
     config: Path | None = None
     database: str | None = None
     region: str = ""
+    kubeconfig: str = ""
+    context: str = ""
 
 
 _typed = _Typed()
@@ -65,7 +67,7 @@ def told() -> Options:
     from rollout import commands
 
     config = str(_typed.config.absolute()) if _typed.config else ""
-    known = commands.Options(config, region=_typed.region)
+    known = commands.Options(config, region=_typed.region, kubeconfig=_typed.kubeconfig, context=_typed.context)
     if not _typed.database:
         return known
     from rollout.errors import UserError
@@ -110,5 +112,6 @@ def _read(config: Path) -> Config:
     from rollout import config as configuration
 
     read = configuration.load(config)
-    _typed.region = read.region
+    _typed.region, _typed.context = read.region, read.access.context or ""
+    _typed.kubeconfig = str(read.access.kubeconfig.absolute()) if read.access.kubeconfig else ""
     return read

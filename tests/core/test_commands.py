@@ -13,6 +13,7 @@ from rollout.commands import Options, complete
 
 TOLD = Options("/a b/rollout.yaml", "sqlite:////x/y.db")
 ADDED = "--config '/a b/rollout.yaml' --database sqlite:////x/y.db"
+KUBECTL = "kubectl --kubeconfig '/a b/k' --context prod"
 ID = "20260105-080000-abcd"
 
 
@@ -64,6 +65,24 @@ def test_a_password_is_said_to_be_needed_and_not_shown() -> None:
 def test_a_command_of_aws_names_the_region(hint: str, shown: str) -> None:
     """Groups of one name may stand in two regions: what is pasted changes none of another."""
     assert complete(hint, Options(region="r-1")) == shown
+    assert complete(hint, Options()) == hint
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("see why (kubectl get nodes), then", f"see why ({KUBECTL} get nodes), then"),
+        (
+            "kubectl taint node n k-; kubectl -n x delete pod p",
+            f"{KUBECTL} taint node n k-; {KUBECTL} -n x delete pod p",
+        ),
+        ("kubectl's own file", "kubectl's own file"),
+        ("aws x --name 'kubectl get y'", "aws x --name 'kubectl get y'"),
+    ],
+)
+def test_a_command_of_kubectl_names_the_cluster(hint: str, shown: str) -> None:
+    """The current context of whoever pastes it may be another cluster's: file and context that we use are named."""
+    assert complete(hint, Options(kubeconfig="/a b/k", context="prod")) == shown
     assert complete(hint, Options()) == hint
 
 

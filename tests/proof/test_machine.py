@@ -53,7 +53,9 @@ HALTED = 1
 _PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+)((?: --(?:min-size|desired-capacity) \d+)+)")
 _SIZES = {"min-size": "MinSize", "desired-capacity": "DesiredCapacity"}
 _NOT_OURS = re.compile(r"DesiredCapacity of (\S+) is \d+, not (\d+)")
-_MARK_AGAIN = re.compile(r"kubectl create configmap eks-rollout -n kube-system --from-literal=rollout-id=(\S+);")
+_MARK_AGAIN = re.compile(
+    r"kubectl (?:--\w+ \S+ )*create configmap eks-rollout -n kube-system --from-literal=rollout-id=(\S+);"
+)
 _GOING = "for an instance that was going already"
 _ERRORS: list[dict[str, Any]] = [
     {"error": {"status": 429, "code": "Throttling"}},
