@@ -30,10 +30,15 @@ def say(world: World, *, refused: bool) -> bool:
 
 def of_a_cluster(promises: list[dict[str, Any]], report: dict[str, Any]) -> Iterator[str]:
     """Return the verdict on what a real cluster's objects showed, and what they could not show."""
-    yield from _promises(list(_judged(promises)), "promises, by the API server's own objects:")
+    judged = [one for one in _judged(promises) if one.checks]
+    if not judged:
+        yield "nothing was changed by a rollout: there is nothing to judge"
+        return
+    yield from _promises(judged, "promises, by the API server's own objects:")
     yield from _summary(report)
     yield from _baseline(report["baseline"])
-    yield from (f"not judged: {one}" for one in report["not_judged"])
+    untried = (f"{one.number}. {one.text}: never put to the test" for one in _judged(promises) if not one.checks)
+    yield from (f"not judged: {one}" for one in (*untried, *report["not_judged"]))
 
 
 def _of_the_world(world: World) -> Iterator[Judged]:

@@ -191,11 +191,13 @@ async def until_stopped(
     simulator: Simulator, directory: Path, ready: Callable[[Endpoints], None], *, exit_with_stdin: bool
 ) -> None:
     """Run this simulator as `serve` does."""
-    watching = _ended_by_stdin(simulator.stopping) if exit_with_stdin else nullcontext()
-    async with simulator.running(directory) as endpoints, watching:
-        with _ended_by_signals(simulator.stopping):
-            ready(endpoints)
-            await simulator.stopping.wait()
+    stopping = simulator.stopping
+    watching = _ended_by_stdin(stopping) if exit_with_stdin else nullcontext()
+    with _ended_by_signals(stopping):
+        async with watching, simulator.running(directory) as endpoints:
+            if not stopping.is_set():
+                ready(endpoints)
+            await stopping.wait()
 
 
 def _place_of_the_clock(directory: Path) -> Path:

@@ -40,12 +40,6 @@ class Mirrored:
     api: RealApi
     door: Api
 
-    async def until(self, holds: Callable[[], object]) -> None:
-        """Wait until it holds."""
-        async with asyncio.timeout(10):
-            while not holds():  # noqa: ASYNC110 - anything may come to hold
-                await asyncio.sleep(0.01)
-
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request through the door, as the runner unless said otherwise."""
         return await asyncio.to_thread(lambda: self.door(method, path, body, **(RUNNER | headers)))
@@ -83,6 +77,13 @@ def kubeconfig(url: str, directory: Path) -> Path:
     return file
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - anything may come to hold
+            await asyncio.sleep(0.01)
+
+
 def on_a_mirror(directory: Path, test: Callable[[Mirrored], Coroutine[Any, Any, None]]) -> None:
     async def run(server: Simulated) -> None:
         async with mirrored(server, directory) as world:
@@ -111,7 +112,7 @@ def test_an_eviction_is_whose_request_it_was(tmp_path: Path) -> None:
         world.server.do(lambda: world.server.store.delete("pods", "demo", "b"))
         for name in ("a", "b"):
             world.server.do(lambda name=name: world.server.store.remove("pods", "demo", name))  # type: ignore[misc]
-        await world.until(lambda: len(world.authors("pod/demo/b", "exists")) > 1)
+        await until(lambda: len(world.authors("pod/demo/b", "exists")) > 1)
         assert world.authors("pod/demo/a", "metadata.deletionTimestamp") == [("client:runner", "POST pods/eviction")]
         assert world.authors("pod/demo/b", "metadata.deletionTimestamp") == [("world", "")]
         assert world.authors("pod/demo/a", "exists") == [("world", "")] * 2
@@ -131,7 +132,7 @@ def test_a_write_is_whose_request_it_was(tmp_path: Path) -> None:
             agent = f"eks-rollout-run/{actor}"
             await world.ask("PATCH", f"{path}/m", body, Content_Type="application/merge-patch+json", User_Agent=agent)
         await world.ask("DELETE", f"{path}/m", User_Agent="kubectl")
-        await world.until(lambda: len(world.authors("configmap/kube-system/m", "exists")) > 1)
+        await until(lambda: len(world.authors("configmap/kube-system/m", "exists")) > 1)
         assert [one for one, _ in world.authors("configmap/kube-system/m", "data.by")] == ["client:one", "client:two"]
         assert [one for one, _ in world.authors("configmap/kube-system/m", "exists")] == [
             "client:runner",
@@ -151,7 +152,7 @@ def test_what_is_written_to_the_mirror_becomes_requests(tmp_path: Path) -> None:
         store, real = world.store, world.server.store
         store.create("nodes", {"metadata": {"name": "n"}})
         store.create("pods", pod("p"))
-        await world.until(lambda: store.get("nodes", None, "n") and store.get("pods", "demo", "p"))
+        await until(lambda: store.get("nodes", None, "n") and store.get("pods", "demo", "p"))
         assert real.get("namespaces", None, "demo")
         store.mutate("nodes", None, "n", taint)
         store.mutate("pods", "demo", "p", lambda one: one["status"].update(phase="Succeeded"))

@@ -114,7 +114,7 @@ class RealSimulator(Simulator):
     async def running(self, directory: Path) -> AsyncIterator[Endpoints]:
         """Listen inside the block, from when the cluster is up."""
         store = self.world.store
-        await self._remove_all()
+        await self.remove_all()
         tasks = [self._start(store.follow(kind)) for kind in MIRRORED]
         try:
             await asyncio.wait_for(store.begun(), _UP)
@@ -126,7 +126,7 @@ class RealSimulator(Simulator):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._remove_all()
+            await self.remove_all()
         if self._trouble is not None:
             raise self._trouble
 
@@ -156,15 +156,16 @@ class RealSimulator(Simulator):
         await self._until(lambda: self.world.clock.now >= self.world.scenario.start, "time stands still")
 
     async def _until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """Wait until it holds, or somebody ends the simulator."""
         end = time.monotonic() + _UP
-        while not holds():
+        while not (holds() or self.stopping.is_set()):
             if self._trouble is not None:
                 raise self._trouble
             if time.monotonic() > end:
                 raise NotUpError(f"the cluster at {self._api.host} did not come up in {_UP:.0f} s: {otherwise}")
             await asyncio.sleep(0.1)
 
-    async def _remove_all(self) -> None:
+    async def remove_all(self) -> None:
         """Remove from the cluster what was made here, now or by a simulator before."""
         try:
             async with asyncio.timeout(_FAREWELL):
