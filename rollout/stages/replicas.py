@@ -144,7 +144,7 @@ class Replicas:
 
     def _awaited(self, pod: PodSeen) -> str:
         """Say which successor this pod waits for, "" where it may leave."""
-        there = self._ready_of(service(pod))
+        there = self._ready_with(pod)
         for one in self._left_of(service(pod)):
             until = one.at + timedelta(seconds=REPLACED_WITHIN)
             if one.effect.uid != pod.uid and len(there) < one.effect.ready and self.now < until:
@@ -156,7 +156,7 @@ class Replicas:
         """Note with the effect what its service was like before."""
         owner = service(pod)
         times = came_back(self.record, pod)
-        noted = replace(effect, service=owner, ready=len(self._ready_of(owner)), came_back=times)
+        noted = replace(effect, service=owner, ready=len(self._ready_with(pod)), came_back=times)
         self.left.append(Left(noted, self.now))
         return noted
 
@@ -166,6 +166,11 @@ class Replicas:
     def _ready_of(self, owner: str) -> set[str]:
         """Return the pods of a service that are Ready, but for those that have left, whatever the watch says."""
         return self._ready.get(owner, set()) - {one.effect.uid for one in self._left_of(owner)}
+
+    def _ready_with(self, pod: PodSeen) -> set[str]:
+        """Return the Ready pods of a pod's service, itself among them: an earlier request to end it was not applied."""
+        itself = {pod.uid} & self._ready.get(service(pod), set())
+        return self._ready_of(service(pod)) | itself
 
     def _has_a_budget(self, pod: PodSeen) -> bool:
         return any(budget.selects(pod.namespace, pod.labels) for budget in self.seen.budgets or ())

@@ -334,3 +334,16 @@ def test_one_of_a_protected_kind_is_not_killed_again_and_again_either() -> None:
 def test_one_that_goes_is_waited_for() -> None:
     """It will not be there again by itself."""
     assert "ends" in back(left(came_back=2), deleting=at(30)).waits_for
+
+
+def test_one_whose_eviction_was_not_applied_has_not_left() -> None:
+    """It counts among the Ready when it is evicted again: the next waits for its successor, and it waits for nobody."""
+    lost = unsettled(
+        Evict(namespace="ns", name="w1", uid="uid-w1", node="o1", occasion="0"), "not_applied", retry_at=NOW
+    )
+    before: dict[str, Any] = {"left": (left("w0", seconds=-30), left("w1", ready=3)), "unsettled": (lost,)}
+    decision = drained(*ONE_ON_EACH, now=at(20), **before)
+    assert evicted(decision) == ["w1"]
+    assert isinstance(decision, Act)
+    assert isinstance(decision.effects[0], Evict)
+    assert decision.effects[0].ready == 3

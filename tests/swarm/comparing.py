@@ -23,7 +23,6 @@ _MARKER = "kube-system/eks-rollout"
 _WORDS = {
     "LaunchTemplate": ("launches", "stays at", "stays pinned"),
     "MixedInstancesPolicy": ("launches", "stays at", "stays pinned"),
-    "SuspendedProcesses": ("suspended",),
     "DefaultVersionNumber": ("$Default",),
     "spec.replicas": ("replicas", "is held by"),
 }
@@ -59,13 +58,26 @@ class Compared:
     # ---- groups
 
     def _group(self, name: str, before: State, after: State) -> Iterator[tuple[str, str]]:
-        for field in (*_SIZES, *_FLAGS, "SuspendedProcesses"):
+        for field in (*_SIZES, *_FLAGS):
             yield from self._field(f"asg/{name}", field, before[field], after[field], name)
+        yield from self._processes(name, before["SuspendedProcesses"], after["SuspendedProcesses"])
         for field in _REFERENCES:
             wanted = self._follows(before[field])
             yield from self._field(f"asg/{name}", field, wanted, after[field], name)
         if before["DesiredCapacity"]:
             yield from self._instances(name, before, after)
+
+    def _processes(self, name: str, before: Collection[str], after: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Each process is as it was, or as somebody else left it: who suspends one says nothing of the others."""
+        thing, field = f"asg/{name}", "SuspendedProcesses"
+        others = [one for one in self.changes if _at(one, thing, field) and not _by_us(one)]
+        for process in sorted({*before, *after, *(each for one in others for each in one["after"])}):
+            toggled = [one for one in others if (process in one["before"]) != (process in one["after"])]
+            theirs = bool(toggled) and (thing, field) not in self.amended
+            wanted = process in toggled[-1]["after"] if theirs else process in before
+            if (process in after) != wanted and not self._reported(name, process):
+                state = "suspended" if process in after else "not suspended"
+                yield field, f"{process} of {name} is {state}, and should not be so"
 
     def _instances(self, name: str, before: State, after: State) -> Iterator[tuple[str, str]]:
         for instance, now in after["Instances"].items():
