@@ -515,6 +515,16 @@ def test_closing_the_last_open_node_breaks_promise_12(quiet: World) -> None:
     assert "no node takes new pods after node/" in violations(quiet)[12][0]
 
 
+def test_what_others_have_closed_already_does_not_break_promise_12(quiet: World) -> None:
+    """A person cordons all nodes: what we do to them then takes no place from anybody."""
+    client = Client(quiet)
+    for which in (0, 1):
+        quiet.do({"do": "cordon", "group": client.old()[0].group, "which": which})
+    for one in client.old():
+        client.taint(one, "NoSchedule")
+    assert 12 not in violations(quiet)
+
+
 def test_changes_of_the_world_are_not_ours(quiet: World) -> None:
     """An instance that dies by itself, and what follows from it, breaks nothing."""
     client = Client(quiet)

@@ -270,7 +270,7 @@ class EndsInTime(Promise):
 
 
 class JobsFindNodes(Promise):
-    """Looked at whenever we touch a node or an instance."""
+    """Looked at whenever we touch a node or an instance: ours is what closes a node that took new pods."""
 
     number = 12
     text = "new Jobs always find a schedulable node"
@@ -280,8 +280,19 @@ class JobsFindNodes(Promise):
         change = seen.change
         if not (seen.ours and change.object.startswith(("node/", "instance/"))):
             return
-        open_to_pods = any(map(takes_new_pods, self.facts.store.list("nodes")))
-        self.check(change.at, kept=open_to_pods, broken=f"no node takes new pods after {change.object} {change.field}")
+        going = self.facts.node(seen.ended) if seen.ended else None
+        others = [node for node in self.facts.store.list("nodes") if node is not going]
+        closed = self._was_open(change) or (going is not None and takes_new_pods(going))
+        kept = not closed or any(map(takes_new_pods, others))
+        self.check(change.at, kept=kept, broken=f"no node takes new pods after {change.object} {change.field}")
+
+    def _was_open(self, change: Change) -> bool:
+        """Tell whether the node took new pods until this change of its taints, or of whether it is cordoned."""
+        node = self.facts.store.get("nodes", None, change.object.removeprefix("node/"))
+        if node is None or change.field not in {"spec.taints", "spec.unschedulable"}:
+            return False
+        before = node["spec"] | {change.field.removeprefix("spec."): change.before or ()}
+        return takes_new_pods(node | {"spec": before})
 
 
 class Promises:
