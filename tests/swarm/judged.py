@@ -1,10 +1,11 @@
 """The swarm is judged itself: with one safeguard of a rollout taken back, it must find the fault within ten minutes.
 
-python -m tests.swarm.judged [NAME ...]; the names are those of mutants. Without any, all in turn.
+python -m tests.swarm.judged [NAME ...]; the names are those of mutants. Without any, eight in turn.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -27,24 +28,28 @@ TAKEN_BACK = (
     "restore-without-merge",
     "resumed-though-found-suspended",
 )
-_MINUTES, _SEED = 10, 1000
+_SEED = "1000"
 
 
 def main() -> int:
     """Let the swarm look for each fault; return 1 if it misses one."""
-    named = sys.argv[1:] or TAKEN_BACK
-    found = [_finds(mutant) for mutant in MUTANTS if mutant.name in named]
+    parser = argparse.ArgumentParser(prog="python -m tests.swarm.judged", description=__doc__)
+    parser.add_argument("names", nargs="*", default=TAKEN_BACK)
+    parser.add_argument("--minutes", default="10", help="for how long each is looked for, at most")
+    parser.add_argument("--jobs", default=str(os.cpu_count()), help="cases that are run side by side")
+    told = parser.parse_args()
+    named = [mutant for mutant in MUTANTS if mutant.name in told.names]
+    found = [_finds(mutant, "--minutes", told.minutes, "--jobs", told.jobs) for mutant in named]
     return not (found and all(found))
 
 
-def _finds(mutant: Mutant) -> bool:
+def _finds(mutant: Mutant, *options: str) -> bool:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rollout-swarm-") as name:
         folder = Path(name)
         shadow(folder, mutant.file, mutant.text(PROJECT))
-        command = ["--minutes", str(_MINUTES), "--seed", str(_SEED), "--first", "--quick"]
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.swarm", *command],
+            [sys.executable, "-m", "tests.swarm", *options, "--seed", _SEED, "--first", "--quick"],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(folder)},
             capture_output=True,
