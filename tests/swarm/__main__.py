@@ -17,11 +17,12 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+from tests.postgres import running
 from tests.proof.conftest import SWIFT
-from tests.proof.engines import Sqlite
+from tests.proof.engines import Engine, Postgres, Sqlite
 from tests.proof.nursery import Nursery
 from tests.swarm.case import Case, read
 from tests.swarm.generating import case
@@ -38,8 +39,9 @@ class Swarm:
     def __init__(self, folder: Path, *, quick: bool) -> None:
         self._folder = folder
         self._nursery = Nursery()
-        self._engine = Sqlite(folder)
         self._quick = quick
+        self._started = ExitStack()
+        self._engines: dict[str, Engine] = {"sqlite": Sqlite(folder)}
 
     def of(self, case: Case) -> Outcome:
         """Run a case, say how it went, and where it fails, make it smaller."""
@@ -52,7 +54,15 @@ class Swarm:
         return outcome
 
     def _run(self, case: Case) -> Outcome:
-        return run(case, self._nursery, self._engine, self._folder)
+        return run(case, self._nursery, self._engine(case.engine), self._folder)
+
+    def _engine(self, name: str) -> Engine:
+        """Return the engine of this name; a server is started when it is needed first."""
+        if name not in self._engines:
+            place = self._folder / "server"
+            place.mkdir(mode=0o755)
+            self._engines[name] = Postgres(self._started.enter_context(running(place)))
+        return self._engines[name]
 
     def _tell(self, case: Case, kinds: set[str]) -> None:
         smaller = shrunk(case, lambda one: bool(self._run(one).kinds & kinds), _SHRINKING)
@@ -65,6 +75,7 @@ class Swarm:
     def close(self) -> None:
         """End what was started."""
         self._nursery.close()
+        self._started.close()
 
 
 def main() -> int:
@@ -78,6 +89,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="do not make what fails smaller")
     told = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="rollout-swarm-", dir=SWIFT if SWIFT.is_dir() else None))
+    folder.chmod(0o755)  # a server's user passes through it
     began = time.monotonic()
     cases = map(read, told.files) if told.files else _cases(told.seed, began + 60 * told.minutes)
     outcomes = _all(cases, folder, told)
@@ -99,7 +111,7 @@ def _all(cases: Iterator[Case], folder: Path, told: argparse.Namespace) -> list[
 
     def work(number: int) -> None:
         place = folder / str(number)
-        place.mkdir()
+        place.mkdir(mode=0o755)
         with closing(Swarm(place, quick=told.quick)) as swarm:
             while True:
                 with lock:

@@ -33,12 +33,14 @@ class Case:
     """`world`: the scenario's document; `images`: what each rollout, one after the other, moves the nodes to.
 
     `acts`: what befalls the runs of the command line, one after the other; those after them are left alone.
+    `engine`: of the journal. On a server a runner that was stopped is taken over from; a file's lock it keeps.
     """
 
     seed: int
     world: Mapping[str, Any]
     images: tuple[str, ...]
     acts: tuple[Act, ...] = ()
+    engine: str = "sqlite"
 
     def evolve(self, **changes: Any) -> Case:
         """Return this case with changes."""
@@ -47,7 +49,7 @@ class Case:
     def text(self) -> str:
         """Return the file that says all of it."""
         acts = [asdict(act) for act in self.acts]
-        head = {"seed": self.seed, "images": self.images, "acts": acts}
+        head = {"seed": self.seed, "images": self.images, "acts": acts, "engine": self.engine}
         file = io.StringIO()
         yaml = YAML(typ="safe", pure=True)
         yaml.default_flow_style = None
@@ -64,4 +66,4 @@ def read(path: Path) -> Case:
     head = json.loads(first.removeprefix(_HEAD))
     world = YAML(typ="safe", pure=True).load(text)
     acts = tuple(Act(**act) for act in head["acts"])
-    return Case(head["seed"], world, tuple(head["images"]), acts)
+    return Case(head["seed"], world, tuple(head["images"]), acts, head["engine"])

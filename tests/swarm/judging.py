@@ -14,6 +14,7 @@ from rollout.journal import read_journal
 from tests.e2e.simulated import Result
 from tests.proof.world import ProofWorld
 from tests.swarm.comparing import Compared
+from tests.swarm.jobs import ended
 from tests.swarm.person import Amend
 
 State = dict[str, Any]
@@ -33,6 +34,11 @@ class Rollout:
     key: str
     results: list[Result] = field(default_factory=list)
     amends: list[Amend] = field(default_factory=list)
+
+    @property
+    def said(self) -> list[str]:
+        """Each line of its output."""
+        return [line for result in self.results for line in result.out.splitlines()]
 
     def arguments(self, world: ProofWorld, *, resumed: bool) -> list[str]:
         """Return how the command line is begun for it."""
@@ -54,16 +60,17 @@ class Finding:
 def judge(world: ProofWorld, before: State, rollout: Rollout, ending: str) -> list[Finding]:
     """Return what is wrong with a rollout that ended so; `before`: what there was at its start."""
     findings = [*_manners(rollout.results, ending), *_promises(world, ending), *_journalled(world, before["at"])]
+    changes, after = world.get("/log"), world.get("/state")
+    findings += [Finding("Job ended", text) for text in ended(changes, before, after, rollout.said)]
     if ending == "done":
-        findings += _compared(world, before, rollout)
+        findings += _compared(before, after, [one for one in changes if one["at"] >= before["at"]], rollout)
     return findings
 
 
-def _compared(world: ProofWorld, before: State, rollout: Rollout) -> Iterator[Finding]:
-    changes = [one for one in world.get("/log") if one["at"] >= before["at"]]
+def _compared(before: State, after: State, changes: Sequence[dict[str, Any]], rollout: Rollout) -> Iterator[Finding]:
     report = [line for line in rollout.results[-1].out.splitlines() if line.startswith("left as it is: ")]
     amended = {touched for amend in rollout.amends for touched in amend.touched}
-    compared = Compared(before, world.get("/state"), changes, report, amended, rollout.image)
+    compared = Compared(before, after, changes, report, amended, rollout.image)
     yield from (Finding(f"compared: {kind}", text) for kind, text in compared.differences())
 
 
@@ -90,7 +97,9 @@ def _journalled(world: ProofWorld, since: float) -> Iterator[Finding]:
     changes = world.get("/log?actor=client:")
     journal = read_journal(world.url)
     rollouts = journal.summaries()
-    judged = [evidence.fenced(journal, changes), evidence.one_at_a_time(rollouts)]
+    # What arrives late nobody can call back: it was sent when its request came.
+    sent = sorted(changes, key=lambda one: one["request"])
+    judged = [evidence.fenced(journal, sent), evidence.one_at_a_time(rollouts)]
     if rollouts:
         newest = max(rollouts, key=lambda one: one.begun).id
         judged.append(evidence.written_first(journal, newest, [one for one in changes if one["at"] >= since]))

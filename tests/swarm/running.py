@@ -177,7 +177,7 @@ class _Runs:
 
 def _armed(world: ProofWorld, act: Act, number: int) -> Prepared:
     trail = str(world.directory / f"act-{world._runs + 1}.points")
-    return "tests.proof.points:install", {"path": trail, "at": act.at, "number": number}
+    return "tests.proof.points:install", {"path": trail, "at": str(act.at), "number": number}
 
 
 def _both(children: list[Child]) -> list[Result]:

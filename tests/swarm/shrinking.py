@@ -35,6 +35,8 @@ def candidates(case: Case) -> Iterator[Case]:
     """Yield cases that have one thing less."""
     if len(case.images) > 1:
         yield case.evolve(images=case.images[:-1])
+    if case.engine != "sqlite":
+        yield case.evolve(engine="sqlite")
     if case.acts:
         yield case.evolve(acts=())
     for number in range(len(case.acts)):

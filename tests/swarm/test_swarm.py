@@ -11,6 +11,7 @@ from rollout.simulator import scenario
 from tests.swarm import generating, person
 from tests.swarm.case import Case, read
 from tests.swarm.comparing import Compared
+from tests.swarm.jobs import ended
 from tests.swarm.shrinking import candidates, shrunk
 
 _GROUP: dict[str, Any] = {
@@ -86,3 +87,25 @@ def test_what_does_not_matter_is_taken_away() -> None:
     assert [event["do"] for event in small.world["events"]] == ["cordon"]
     assert (small.images, small.acts, small.world["request_faults"]) == ((generating.NEW,), (), [])
     assert not any(map(fails, candidates(small)))
+
+
+def _change(thing: str, field: str, after: Any, actor: str = "world") -> dict[str, Any]:
+    return {"object": thing, "field": field, "after": after, "actor": actor, "verb": "it", "at": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "found"),
+    [
+        pytest.param(("pod/demo/job-a", "metadata.deletionTimestamp", "now", "client:r"), [], True, id="by us"),
+        pytest.param(("pod/demo/job-a", "metadata.deletionTimestamp", "now"), [], False, id="by others"),
+        pytest.param(("pod/demo/job-a", "metadata.deletionTimestamp", "now", "client:r"),
+                     ["old ones drain until 1970-01-01T00:01:00Z"], False, id="past the deadline"),
+        pytest.param(("instance/i-1", "LifecycleState", "Terminating", "client:r"), [], True, id="with its instance"),
+        pytest.param(("instance/i-2", "LifecycleState", "Terminating", "client:r"), [], False, id="with another"),
+    ],
+)  # fmt: skip
+def test_a_protected_pod_that_we_end_too_early_is_found(end: tuple[str, ...], said: list[str], *, found: bool) -> None:
+    """By its deletion, or with its instance, before the deadline that our own output names."""
+    state = {"at": 0, "groups": {"g": {"Instances": {"i-1": {"Node": "n1"}, "i-2": {"Node": "n2"}}}}}
+    bound = _change("pod/demo/job-a", "spec.nodeName", "n1")
+    assert bool([*ended([bound, _change(*end)], state, state, said)]) == found
