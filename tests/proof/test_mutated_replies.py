@@ -13,7 +13,7 @@ from tests.proof.results import record
 from tests.proof.runs import Site
 from tests.proof.world import ProofWorld
 
-pytestmark = [pytest.mark.proof(sample=40), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.proof(sample=60), pytest.mark.timeout(900)]
 
 #: How many replies of one run are spoilt at most, and how many runs may follow until the rollout is done.
 MOST, RUNS = 25, 6
