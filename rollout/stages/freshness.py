@@ -72,4 +72,5 @@ def _compared(budget: BudgetSeen, pods: Iterable[PodSeen]) -> tuple[bool, str]:
     healthy = sum(pod.ready for pod in active)
     agrees = budget.healthy == healthy and budget.expected in {len(there), len(active)}
     says = f"says that {budget.healthy} of {budget.expected} pods are healthy"
-    return agrees, f"{says}, there are {healthy} of {len(active)}"
+    words = "as there are; it is looked at once more" if agrees else f"there are {healthy} of {len(active)}"
+    return agrees, f"{says}, {words}"

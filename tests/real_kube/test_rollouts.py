@@ -30,11 +30,14 @@ def worlds(server: Server, token: str, tmp_path: Path, words: list[str]) -> Worl
 
     @contextmanager
     def begin(what: str) -> Iterator[Real]:
-        began = time.monotonic()
-        with world(server, tmp_path / "world", token) as found:
-            yield found
-        words.append(f"{what}: {time.monotonic() - began:.0f} s")
-        words.extend(f"  {line}" for line in found.after.splitlines() if "as it was" not in line)
+        began, found = time.monotonic(), None
+        try:
+            with world(server, tmp_path / "world", token) as found:
+                yield found
+        finally:
+            words.append(f"{what}: {time.monotonic() - began:.0f} s")
+            said = "" if found is None else found.after
+            words.extend(f"  {line}" for line in said.splitlines() if "as it was" not in line)
 
     return begin
 

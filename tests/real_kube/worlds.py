@@ -100,6 +100,7 @@ def world(server: Server, directory: Path, token: str) -> Iterator[Real]:
     ) as process:
         assert process.stdin
         assert process.stdout
+        found = None
         try:
             assert any(line.startswith("# ") for line in process.stdout), "the simulator did not come up"
             found = Real(directory, token)
@@ -107,4 +108,5 @@ def world(server: Server, directory: Path, token: str) -> Iterator[Real]:
         finally:
             process.stdin.close()
             said = process.stdout.read()
-        found.after = said
+            if found is not None:
+                found.after = said
