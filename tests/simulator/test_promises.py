@@ -271,6 +271,18 @@ def test_cordoning_a_new_node_breaks_promise_3(quiet: World) -> None:
     assert "group g was left with 1 serving nodes of 2" in violations(quiet)[3][0]
 
 
+@pytest.mark.parametrize(("seconds", "broken"), [(1, False), (5, True)])
+def test_a_node_that_has_just_turned_still_serves(quiet: World, seconds: float, broken: bool) -> None:  # noqa: FBT001
+    """What was on its way when a new node turned not Ready is no fault of ours; what leaves later is."""
+    client = Client(quiet)
+    client.surge()
+    passes(quiet, 60)
+    quiet.not_ready([client.new()[0].dns, client.old()[0].dns], 60)
+    passes(quiet, seconds)
+    client.cordon(client.old()[1])
+    assert (3 in violations(quiet)) is broken
+
+
 def test_lowering_desired_lets_aws_choose_and_counts_as_our_act(busy: World) -> None:
     """The instance that Auto Scaling ends because we lowered desired is ended by us."""
     client = Client(busy)

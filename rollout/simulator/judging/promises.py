@@ -14,7 +14,7 @@ from rollout.simulator.judging.baseline import Baseline
 from rollout.simulator.judging.facts import is_ready, ours, takes_new_pods
 from rollout.simulator.judging.promise import Promise
 from rollout.simulator.judging.protection import Protection
-from rollout.simulator.judging.replicas import NeverDown, OneReplicaAtATime
+from rollout.simulator.judging.replicas import NeverDown, OneReplicaAtATime, moment
 from rollout.simulator.judging.report import report
 from rollout.simulator.world import pods
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rollout.simulator.log import Change, ChangeLog
     from rollout.simulator.world.pods import Object
     from rollout.simulator.world.world import World
+
+#: Seconds for which a request may have been on its way, at least where time is real.
+ON_ITS_WAY = 3.0
 
 __all__ = ["Promise", "Promises", "check", "report"]
 
@@ -87,7 +90,8 @@ class RightInstances(Promise):
 class EnoughServe(Promise):
     """A node is made less when we end its instance, cordon it, close a new one to pods, or take a pod off it.
 
-    A new node serves while it takes new pods, an old one while it is Ready and not cordoned.
+    A new node serves while it takes new pods, an old one while it is Ready and not cordoned. One that has only just
+    turned not Ready counts too: what was on its way by then was asked for when it was.
     """
 
     number = 3
@@ -99,12 +103,14 @@ class EnoughServe(Promise):
         if less is None or self.facts.ready_ended is None:
             return
         group, facts = self.facts.cloud.groups[less.group], self.facts
-        serving = [node for node in facts.nodes(group, new=False) if is_ready(node) and not _cordoned(node)]
-        serving += [node for node in facts.nodes(group, new=True) if takes_new_pods(node)]
+        at = seen.change.at
+        old, new = ([_as_known(node, at) for node in facts.nodes(group, new=new)] for new in (False, True))
+        serving = [node for node in old if is_ready(node) and not _cordoned(node)]
+        serving += [node for node in new if takes_new_pods(node)]
         others = sum(node["metadata"]["name"] != less.dns for node in serving)
         wanted = facts.size(group)
         broken = f"group {group.name} was left with {others} serving nodes of {wanted}, by {less.id}"
-        self.check(seen.change.at, kept=others >= wanted, broken=broken)
+        self.check(at, kept=others >= wanted, broken=broken)
 
     def _closed(self, seen: Seen) -> Instance | None:
         """The instance whose node we have just cordoned, or, if it is new, tainted."""
@@ -125,6 +131,17 @@ class EnoughServe(Promise):
         if pod is None or not pods.active(pod) or pods.stays_with_node(pod):
             return None
         return self.facts.instance_of(pods.node_of(pod) or "")
+
+
+def _as_known(node: Object, at: float) -> Object:
+    """The node as who asked us a moment ago knew it: one that turned not Ready since is Ready."""
+    ready = [one for one in node["status"]["conditions"] if one["type"] == "Ready"]
+    turned = max((moment(one["lastTransitionTime"]) for one in ready), default=0.0)
+    if is_ready(node) or at - turned >= ON_ITS_WAY or moment(node["metadata"]["creationTimestamp"]) >= turned:
+        return node
+    taints = [one for one in node["spec"].get("taints", ()) if not one["key"].startswith("node.kubernetes.io/")]
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return node | {"spec": node["spec"] | {"taints": taints}, "status": status}
 
 
 def _cordoned(node: Object) -> bool:

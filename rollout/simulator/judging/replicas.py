@@ -99,9 +99,9 @@ class NeverDown(Promise):
 
     def _comes(self, one: Object, at: float) -> bool:
         """Whether it was made since we began, or was Ready a moment ago."""
-        made = _moment(one["metadata"]["creationTimestamp"])
+        made = moment(one["metadata"]["creationTimestamp"])
         conditions = one.get("status", {}).get("conditions", ())
-        turned = [_moment(each["lastTransitionTime"]) for each in conditions if each["type"] == "Ready"]
+        turned = [moment(each["lastTransitionTime"]) for each in conditions if each["type"] == "Ready"]
         age = at - max(turned, default=made)
         return age >= SEEN_WITHIN and (made >= (self.facts.first or at) or age < REPLACED_WITHIN)
 
@@ -123,5 +123,6 @@ def _counts(facts: Facts, pod: Object) -> bool:
     return pods.active(pod) and pods.is_ready(pod) and not any(covers(budget, pod) for budget in budgets)
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
+    """The moment that Kubernetes writes so, in seconds."""
     return datetime.fromisoformat(text).timestamp()
