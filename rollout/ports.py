@@ -21,6 +21,7 @@ from rollout.plan import Autoscaler, Node, Plan, TemplateUse
 from rollout.record import Record
 from rollout.scouted import GroupScouted, Kinds, Right
 from rollout.seen import (
+    AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
     ImageSeen,
@@ -160,6 +161,9 @@ class Cluster(Protocol):
 
     def budgets(self) -> tuple[BudgetSeen, ...] | None:
         """List all disruption budgets; None where we lack the right, which is optional."""
+
+    def attachments(self) -> tuple[AttachmentSeen, ...] | None:
+        """List all volumes that are attached to nodes; None where we lack the right, which is optional."""
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
         """Read cluster-autoscaler's Deployment, None if it does not exist."""

@@ -101,3 +101,5 @@ class Right:
 
 #: Optional: without it no budget is known, and the API server alone says which eviction it lets pass.
 LIST_BUDGETS = Right("list", "poddisruptionbudgets", "policy")
+#: Optional: without it nobody waits for the volumes of pods that left.
+LIST_ATTACHMENTS = Right("list", "volumeattachments", "storage.k8s.io")

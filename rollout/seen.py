@@ -261,6 +261,7 @@ class PodSeen:
     `ready`: its condition Ready is true; `turned`: since when it has been so, or not; None if it does not say.
     `restarts`: its restartPolicy; what is not Always runs to its end.
     `nominated`: the node for which the scheduler has chosen it, before it is bound; "" if none.
+    `claims`: how many volumes it claims that may be attached to its node.
     """
 
     namespace: str
@@ -280,6 +281,7 @@ class PodSeen:
     turned: datetime | None = None
     restarts: str = "Always"
     nominated: str = ""
+    claims: int = 0
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""
@@ -300,6 +302,14 @@ class PodSeen:
         """The pod in words, with its namespace and controller."""
         owner = f" of {self.owner.kind} {self.owner.name}" if self.owner else ""
         return f"pod {self.namespace}/{self.name}{owner}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentSeen:
+    """A volume that is attached to a node, by the VolumeAttachment that says so."""
+
+    node: str
+    volume: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +354,7 @@ class Seen:
 
     `fresh`: by node name, the pods listed straight from the API, past the cache.
     `troubles`: by group, what its newest failed scaling activity said.
-    `budgets`: None where they were not looked at, or may not be.
+    `budgets`, `attachments`: None where they were not looked at, or may not be.
     `elsewhere`: the instances outside of the groups that nodes name and that live; nobody is asked before it matters.
     """
 
@@ -359,6 +369,7 @@ class Seen:
     unsteady: Unsteady | None = None
     budgets: tuple[BudgetSeen, ...] | None = None
     elsewhere: frozenset[str] = frozenset()
+    attachments: tuple[AttachmentSeen, ...] | None = None
 
     def group(self, name: str) -> GroupSeen:
         """Return the group of that name; KeyError if it was not seen."""

@@ -23,7 +23,7 @@ from rollout.adapters.kube_api import (
 from rollout.adapters.understanding import flag, text, texts, understood
 from rollout.codec import mark_of, mark_text
 from rollout.errors import Blocked, Gone, Refused, Retry
-from rollout.scouted import LIST_BUDGETS, Right
+from rollout.scouted import LIST_ATTACHMENTS, LIST_BUDGETS, Right
 from rollout.seen import MarkerSeen
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rollout.mark import Mark
     from rollout.plan import Autoscaler
     from rollout.ports import NodeChange
-    from rollout.seen import AutoscalerSeen, NodeSeen, PodSeen
+    from rollout.seen import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
 
     Object = dict[str, Any]
 
@@ -74,14 +74,23 @@ class KubeCluster:
             return pods
 
     def budgets(self) -> tuple[BudgetSeen, ...] | None:
+        found = self._optional("/apis/policy/v1/poddisruptionbudgets", LIST_BUDGETS)
+        with understood("disruption budgets"):
+            return None if found is None else tuple(records.budget(raw) for raw in found)
+
+    def attachments(self) -> tuple[AttachmentSeen, ...] | None:
+        found = self._optional("/apis/storage.k8s.io/v1/volumeattachments", LIST_ATTACHMENTS)
+        with understood("volume attachments"):
+            return None if found is None else tuple(seen for raw in found if (seen := records.attachment(raw)))
+
+    def _optional(self, path: str, right: Right) -> list[Object] | None:
+        """Return a list, None where we lack the right to it."""
         try:
-            found, _ = self._api.collect("/apis/policy/v1/poddisruptionbudgets")
+            return self._api.collect(path)[0]
         except Refused:
-            if self._may(LIST_BUDGETS):
+            if self._may(right):
                 raise
             return None
-        with understood("disruption budgets"):
-            return tuple(records.budget(raw) for raw in found)
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
         raw = self._api.get(_deployment(where))

@@ -14,6 +14,7 @@ from rollout.seen import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_DISABLED,
+    AttachmentSeen,
     AutoscalerSeen,
     NodeSeen,
     Owner,
@@ -42,6 +43,8 @@ _INSTANCE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
 # How a label selector may say what it takes.
 _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
+# Volumes of a pod that something else must attach to its node.
+_CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 # How a pod says that it must not be disrupted (Karpenter's and cluster-autoscaler's documentation).
 _PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 # No moment is taken for an earlier or a later one.
@@ -148,7 +151,17 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         turned=_moment(ready.get("lastTransitionTime")),
         restarts=text(raw["spec"].get("restartPolicy") or "Always"),
         nominated=text(name) if (name := (raw.get("status") or {}).get("nominatedNodeName")) else "",
+        claims=sum(bool(one.keys() & _CLAIMS) for one in objects(raw["spec"].get("volumes"))),
     )
+
+
+def attachment(raw: Mapping[str, Any]) -> AttachmentSeen | None:
+    """Return a volume that is attached to a node, None where it is not yet; one out of a pod's own spec has no name."""
+    spec = raw["spec"]
+    if not (raw.get("status") or {}).get("attached"):
+        return None
+    volume = spec["source"].get("persistentVolumeName") or raw["metadata"]["name"]
+    return AttachmentSeen(text(spec["nodeName"]), text(volume))
 
 
 def budget(raw: Mapping[str, Any]) -> BudgetSeen:

@@ -30,18 +30,23 @@ from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.knowing import joined, names, whereabouts
-from rollout.stages.pods import holding
+from rollout.stages.pods import holding, leaving
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
 
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at everything once; the pods of nodes that are being drained straight from the API, and budgets for them."""
+    """Look at everything once; the pods of nodes that are being drained straight from the API, and budgets for them.
+
+    Where one of these is empty, at the volumes that are attached, too.
+    """
     evicting = any(row.stage is Stage.DRAINING for row in record.nodes)
     seen = look(record, cluster, fleet, pods=True, budgets=evicting, fresh=partial(_close_to_the_end, record))
     alone = any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
-    return replace(seen, elsewhere=whereabouts(seen, alone, fleet))
+    emptied = any(not leaving(pods) for pods in seen.fresh.values())
+    attachments = cluster.attachments() if emptied else None
+    return replace(seen, elsewhere=whereabouts(seen, alone, fleet), attachments=attachments)
 
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.plan import Settings
-from rollout.scouted import LIST_BUDGETS, Right
+from rollout.scouted import LIST_ATTACHMENTS, LIST_BUDGETS, Right
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ BUDGETS = Need(
     "to see which pods have a disruption budget, which lets nobody go, and that it is up to date after an outage",
     unchecked="which pods have a budget, nor whether it is up to date after an outage: all replicas leave one by one",
 )
+ATTACHMENTS = Need(
+    (LIST_ATTACHMENTS,),
+    "to wait until the volumes of the pods that left a node are detached, for six minutes at most",
+    unchecked="whether the volumes of a node are detached before its instance ends: a pod may wait minutes for its own",
+)
 #: Which kinds there are. Kubernetes lets everybody see that whom it knows, unless somebody took it away.
 DISCOVERY = Need(
     tuple(Right("get", path) for path in ("/api", "/api/*", "/apis", "/apis/*")),
@@ -86,7 +91,7 @@ DEPLOYMENTS = Need(
 )
 
 #: Here goes each read that a rollout can do without, with what is not checked then.
-OPTIONAL = (IDENTITY, BUDGETS, DISCOVERY, NAMESPACES, DEPLOYMENTS)
+OPTIONAL = (IDENTITY, BUDGETS, ATTACHMENTS, DISCOVERY, NAMESPACES, DEPLOYMENTS)
 
 
 def required(settings: Settings) -> tuple[Need, ...]:

@@ -85,7 +85,12 @@ class Deployment(Named):
 
 
 class StatefulSet(Deployment):
-    """A StatefulSet: its pods have ordinal names, and begin one after the other."""
+    """A StatefulSet: its pods have ordinal names, and begin one after the other.
+
+    ``volume``: each pod has a volume of its own, which stays attached for so long once the pod is gone.
+    """
+
+    volume: DurationRange | None = None
 
 
 class DaemonSet(Named):

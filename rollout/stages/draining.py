@@ -1,5 +1,7 @@
 """DRAINING: the node is cordoned and its pods are evicted. Left when a fresh list shows that nothing is left to leave.
 
+And when the volumes of those that left are detached, for six minutes at most; other nodes need not wait for that.
+
 Nothing leaves, by eviction or by force, while fewer nodes would serve without it than must.
 
 A protected pod that turns up before the deadline sends the node back to WAITING. After the deadline it is evicted and
@@ -19,7 +21,7 @@ from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.plan import duration
 from rollout.record import EffectState
 from rollout.seen import PodSeen
-from rollout.stages import stuck
+from rollout.stages import stuck, volumes
 from rollout.stages.pods import in_words, is_work
 from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
@@ -42,6 +44,8 @@ def decide(view: View) -> Step:
         return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
     if not view.cordoned and view.enough:
         return Step(effects=_cordons(view), waits_for="cordon")
+    if view.cordoned and not view.leaving:
+        return Step(waits_for=volumes.awaited(view), stuck=True)
     if view.holders and not view.may_kill:
         return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
     if view.given_up:
@@ -50,8 +54,12 @@ def decide(view: View) -> Step:
 
 
 def holds(view: View) -> bool:
-    """Tell whether the node is cordoned and empty: only DaemonSet, mirror and finished pods are left on it."""
-    return view.fresh and not view.unknown and view.cordoned and not view.leaving
+    """Tell whether the node is cordoned and empty: only DaemonSet, mirror and finished pods are left on it.
+
+    And no volume of a pod that has left, as far as it is waited for.
+    """
+    empty = view.fresh and not view.unknown and view.cordoned and not view.leaving
+    return empty and not volumes.awaited(view)
 
 
 def _cordons(view: View) -> tuple[Cordon, ...]:

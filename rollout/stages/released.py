@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from rollout.decision import Step
 from rollout.effects import Protect, Resize, Terminate
+from rollout.stages import volumes
 from rollout.stages.pods import in_words
 from rollout.stages.view import View
 
@@ -58,7 +59,7 @@ def terminate(view: View) -> Terminate:
 
 
 def _awaited(view: View) -> str:
-    """Say which pod may still come here, "" where none may: not by a look at the node alone.
+    """Say which pod may still come here, not by a look at the node alone, or which volume is attached; "" for none.
 
     One that is under way for as long as budgets get is waited for no more; nor is one that the scheduler had placed
     before the cordon, once it has given up to bind it.
@@ -67,7 +68,7 @@ def _awaited(view: View) -> str:
         return f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node"
     if view.nominated and view.now < view.row.since + timedelta(seconds=BOUND_WITHIN):
         return f"{in_words(view.nominated)} to be bound: the scheduler had chosen {view.name} for it"
-    return ""
+    return volumes.awaited(view)
 
 
 def _unprotect(view: View) -> Protect:

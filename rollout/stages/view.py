@@ -29,7 +29,8 @@ class View:
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
     far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `nominated`: pods that
-    the scheduler chose it for and has not bound yet; `unsteady`: why the cluster is not to be trusted now; `overdue`:
+    the scheduler chose it for and has not bound yet; `volumes`: attached to it still, of pods that left;
+    `unsteady`: why the cluster is not to be trusted now; `overdue`:
     the drain deadline has passed; for surplus that is never true, nobody is killed for it; `given_up`: it is surplus,
     and still here at the deadline; `out_of_time`: the time that budgets are given after the deadline has passed too,
     whatever the node is.
@@ -49,6 +50,7 @@ class View:
     idle: tuple[str, ...]
     coming: tuple[PodSeen, ...]
     nominated: tuple[PodSeen, ...]
+    volumes: tuple[str, ...]
     unsteady: Unsteady | None
     overdue: bool
     given_up: bool
@@ -158,8 +160,16 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         idle=tuple(why for id_, why in around.serving[row.group].idle.items() if id_ != row.instance_id),
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
+        volumes=_volumes(seen, names, pods),
         unsteady=seen.unsteady,
         overdue=late and row.role == "old",
         given_up=late and row.role == "surplus",
         out_of_time=deadline is not None and now >= deadline + blocked,
     )
+
+
+def _volumes(seen: Seen, names: tuple[str, ...], pods: tuple[PodSeen, ...]) -> tuple[str, ...]:
+    """Return what is attached to its nodes; nothing where pods that stay there have as many volumes of their own."""
+    found = sorted(one.volume for one in seen.attachments or () if one.node in names)
+    staying = sum(pod.claims for pod in pods if pod.stays_with_node and not pod.finished)
+    return tuple(found) if len(found) > staying else ()

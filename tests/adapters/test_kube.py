@@ -17,7 +17,16 @@ from rollout.machine import Phase
 from rollout.phases.marking import mark
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, NodeChange
-from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, NodeSeen, PodSeen, Taint
+from rollout.seen import (
+    HELD_BEFORE,
+    REPLICAS_BEFORE,
+    ROLLOUT_ID,
+    SCALE_DOWN_DISABLED,
+    AttachmentSeen,
+    NodeSeen,
+    PodSeen,
+    Taint,
+)
 from tests.adapters.living import Living
 from tests.core.build import NOW, record, row
 
@@ -335,6 +344,31 @@ def test_a_selector_may_say_more_than_what_is_equal() -> None:
         raw["spec"]["selector"] = {"matchExpressions": [expressions[0] | senseless]}
         with pytest.raises((LookupError, ValueError)):
             kube_records.budget(raw)
+
+
+def test_volumes_that_are_attached_are_read(cluster: Cluster, world: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they may not be read nothing is known, and a 403 of a moment is asked again."""
+    assert cluster.attachments() == ()
+    world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET volumeattachments")
+    with pytest.raises(Denied):
+        cluster.attachments()
+    monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
+    assert cluster.attachments() is None
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "seen"),
+    [
+        ({"persistentVolumeName": "pvc-1"}, {"attached": True}, AttachmentSeen("n", "pvc-1")),
+        ({"inlineVolumeSpec": {}}, {"attached": True}, AttachmentSeen("n", "csi-1")),
+        ({"persistentVolumeName": "pvc-1"}, {"attached": False}, None),
+        ({"persistentVolumeName": "pvc-1"}, None, None),
+    ],
+)
+def test_an_attachment(source: Any, status: Any, seen: AttachmentSeen | None) -> None:
+    """One that is not attached yet holds nothing; one of a pod's own spec has no name but its attachment's."""
+    raw = {"metadata": {"name": "csi-1"}, "spec": {"nodeName": "n", "source": source}, "status": status}
+    assert kube_records.attachment(raw) == seen
 
 
 def test_budgets_that_may_not_be_read_are_unknown(

@@ -31,6 +31,7 @@ from rollout.plan import (
 )
 from rollout.record import EffectRow, EffectState, Record
 from rollout.seen import (
+    AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
@@ -278,12 +279,13 @@ def looked(
     unjoined: tuple[str, ...] = (),
     row_: dict[str, Any] | None = None,
     elsewhere: tuple[str, ...] = (),
+    volumes: tuple[AttachmentSeen, ...] | None = None,
     **changes: Any,
 ) -> View:
     """The view of `o1`, closed to new pods, in a surged group, cordoned once it is drained; `changes`: as for `record`.
 
     `o1`: its instance (False: not listed any more); `row_`: what differs in its row.
-    `elsewhere`: as in `Seen`.
+    `elsewhere`: as in `Seen`; `volumes`: its attachments.
     """
     others = (old("o2"), new("n1"), new("n2"))
     instances = others if o1 is False else (o1 or old("o1"), *others)
@@ -291,5 +293,6 @@ def looked(
     drained = stage in {Stage.RELEASED, Stage.TERMINATING}
     closed = () if "o1" in {*unjoined, *named} else (node("o1", "NoSchedule", unschedulable=drained),)
     there = surged(*instances, sizes=sizes)
-    world = seen(there, *closed, *things, fresh=fresh, unjoined=unjoined, elsewhere=frozenset(elsewhere))
+    besides = {"elsewhere": frozenset(elsewhere), "attachments": volumes}
+    world = seen(there, *closed, *things, fresh=fresh, unjoined=unjoined, **besides)
     return view(replace(row("i-o1", stage), **(row_ or {})), world, record(**changes), now)

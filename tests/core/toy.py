@@ -20,6 +20,7 @@ from rollout.seen import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_DISABLED,
+    AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
     ImageSeen,
@@ -54,6 +55,7 @@ class Toy:
     autoscaler_: AutoscalerSeen | None = ON
     marker_: MarkerSeen | None = None
     budget_: tuple[BudgetSeen, ...] | None = ()
+    attachment_: tuple[AttachmentSeen, ...] | None = ()
     failing: str = ""
     elsewhere: frozenset[str] = frozenset()
     asked: list[Asked] = field(default_factory=list)
@@ -185,6 +187,9 @@ class Toy:
 
     def budgets(self) -> tuple[BudgetSeen, ...] | None:
         return self.budget_
+
+    def attachments(self) -> tuple[AttachmentSeen, ...] | None:
+        return self.attachment_
 
     def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:  # noqa: ARG002 - there is one
         return self.autoscaler_

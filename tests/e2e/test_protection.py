@@ -32,7 +32,13 @@ def test_a_cluster_with_the_rights_of_an_older_version_is_rolled(world: Worlds) 
     assert result.code == 0, result
     warnings = result.err.splitlines()
     assert all(line.startswith("warning: it is not checked ") for line in warnings), result
-    lacking = ("get namespaces kube-system", "list poddisruptionbudgets.policy", "get /api and", "get namespaces (")
+    lacking = (
+        "get namespaces kube-system",
+        "list poddisruptionbudgets.policy",
+        "list volumeattachments",
+        "get /api and",
+        "get namespaces (",
+    )
     assert [right for right, line in zip(lacking, warnings, strict=True) if f"we may not {right}" not in line] == [], (
         result
     )

@@ -141,6 +141,14 @@ _TABLE = (
         counts_generations=True,
         needs_version=True,
     ),
+    Resource(
+        "volumeattachments",
+        "volumeattachment",
+        "VolumeAttachment",
+        group="storage.k8s.io",
+        namespaced=False,
+        subresources=(_status("VolumeAttachment", "storage.k8s.io/v1"),),
+    ),
     Resource("leases", "lease", "Lease", group="coordination.k8s.io", needs_version=True, put_creates=True),
     Resource(
         "selfsubjectaccessreviews",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_RUNTIME = "1m..10m"
 DEFAULT_STARTUP = "3s..15s"
 DEFAULT_STOP = "2s..8s"
+MOUNT_AGAIN = 2.0  # seconds until it is looked again whether a pod's volumes are there
 
 
 class Kubelet:
@@ -36,16 +37,17 @@ class Kubelet:
         self._seed = seed
         self._running: dict[str, Timer] = {}  # by pod UID: its next step while it lives
         self._stopping: dict[str, Timer] = {}  # by pod UID: its end, once deleted
-        self._dead: set[str] = set()
+        self.dead: set[str] = set()  # names of nodes whose machine is gone
+        self.mounted: Callable[[Object], bool] = lambda _pod: True  # what a pod claims is there
         store.on("pods", self._look)
 
     def node_lives(self, node: str) -> None:
         """A node of that name has joined."""
-        self._dead.discard(node)
+        self.dead.discard(node)
 
     def node_dies(self, node: str) -> None:
         """Its containers are gone at once, but nobody is left to say so: the pods stay as they are."""
-        self._dead.add(node)
+        self.dead.add(node)
         for pod in self._store.pods_on(node):
             self._forget(pod)
 
@@ -54,7 +56,7 @@ class Kubelet:
         node = pods.node_of(pod)
         if event == "DELETED":
             self._forget(pod)
-        elif node is None or node in self._dead:
+        elif node is None or node in self.dead:
             return
         elif pods.terminating(pod):
             self._stop(pod)
@@ -72,6 +74,9 @@ class Kubelet:
         return parse_range(pods.annotation(pod, what, default)).draw(self._seed, what, *_identity(pod))
 
     def _run(self, pod: Object) -> None:
+        if not self.mounted(pod):
+            self._running[pod["metadata"]["uid"]] = self._clock.after(MOUNT_AGAIN, lambda: self._run(pod))
+            return
         self._report(pod, lambda status: _running(status, self._clock.now))
         controller = pods.owner(pod)
         if controller is None or controller.kind != "Job":

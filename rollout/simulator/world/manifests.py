@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollout.simulator.world import pods
+from rollout.simulator.world.volumes import DETACH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +50,13 @@ def deployment(workload: Deployment) -> Object:
 
 
 def stateful_set(workload: StatefulSet) -> Object:
-    """The StatefulSet, selected by its ``app`` label; it has no volumes."""
+    """The StatefulSet, selected by its ``app`` label; with one volume for each pod, if at all."""
     made = deployment(workload)
-    return {"metadata": made["metadata"], "spec": {**made["spec"], "serviceName": workload.name}}
+    spec = {**made["spec"], "serviceName": workload.name}
+    if workload.volume:
+        spec["template"]["metadata"]["annotations"][DETACH] = _text(workload.volume)
+        spec["volumeClaimTemplates"] = [{"metadata": {"name": "data"}}]
+    return {"metadata": made["metadata"], "spec": spec}
 
 
 def autoscaler(settings: Autoscaler) -> Object:

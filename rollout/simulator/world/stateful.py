@@ -42,10 +42,16 @@ class StatefulSetController(Controller):
         for number, name in enumerate(names):
             if name not in mine:
                 pod = pod_from(name, "StatefulSet", obj, obj["spec"]["template"])
+                if claims := obj["spec"].get("volumeClaimTemplates"):
+                    pod["spec"]["volumes"] = [_volume(one["metadata"]["name"], name) for one in claims]
                 pod["metadata"]["labels"] |= {"statefulset.kubernetes.io/pod-name": name, ORDINAL: str(number)}
                 self._store.create("pods", pod)
             if name not in mine or not (pods.active(mine[name]) and pods.is_ready(mine[name])):
                 return
+
+
+def _volume(template: str, pod: str) -> Object:
+    return {"name": template, "persistentVolumeClaim": {"claimName": f"{template}-{pod}"}}
 
 
 def _ends(pod: Object, *, kept: bool) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rollout.simulator.clock import VirtualClock
 
-Kind = Literal["never_joins", "never_ready", "shortage", "stuck_pod", "subnet_full"]
+Kind = Literal["never_joins", "never_ready", "shortage", "stuck_pod", "stuck_volume", "subnet_full"]
 
 
 class WorldFault(Part):
@@ -25,7 +25,7 @@ class WorldFault(Part):
 
     never_joins, never_ready: the next ``launches`` instances of ``group``; shortage, subnet_full: EC2 has no capacity,
     or no free address, for ``group`` in those ``zones`` (none named: in all); stuck_pod: terminating pods whose
-    ``namespace/name`` begins with ``pod`` stay.
+    ``namespace/name`` begins with ``pod`` stay; stuck_volume: the volumes of such pods stay attached after them.
     """
 
     kind: Kind
@@ -37,7 +37,7 @@ class WorldFault(Part):
 
     @model_validator(mode="after")
     def _object_named(self) -> WorldFault:
-        needed = "pod" if self.kind == "stuck_pod" else "group"
+        needed = "pod" if self.kind in ("stuck_pod", "stuck_volume") else "group"
         if getattr(self, needed) is None:
             msg = f"{self.kind} needs {needed!r}"
             raise ValueError(msg)

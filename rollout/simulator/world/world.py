@@ -28,6 +28,7 @@ from rollout.simulator.world.pods import PodIndex
 from rollout.simulator.world.scheduler import Scheduler
 from rollout.simulator.world.stateful import StatefulSetController
 from rollout.simulator.world.trouble import Troubles
+from rollout.simulator.world.volumes import Volumes
 from rollout.simulator.world.workloads import DaemonSetController, DeploymentController, JobController
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class World:
         for controller in (JobController, DeploymentController, StatefulSetController, DaemonSetController):
             controller(clock, store, index, scenario.seed)
         self.kubelet = Kubelet(clock, store, self.troubles, scenario.seed)
+        Volumes(clock, store, self.kubelet, self.troubles, scenario.seed)
         self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
         self.flaps = Flaps(clock, store)
 
