@@ -104,7 +104,10 @@ def test_each_phase_has_its_module() -> None:
 
 
 #: What the modules of the stages share.
-SHARED = {"calm", "freshness", "knowing", "newcomers", "pods", "replicas", "serving", "steadiness", "stuck", "view"}
+SHARED = {
+    *("calm", "freshness", "knowing", "newcomers", "pods", "replicas", "serving", "steadiness", "stuck", "view"),
+    "volumes",
+}
 
 
 def test_each_stage_has_its_module() -> None:

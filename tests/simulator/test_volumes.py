@@ -61,7 +61,8 @@ def test_a_volume_may_stay_for_ever() -> None:
     one = database(world_faults=[{"kind": "stuck_volume", "pod": "default/db-0"}])
     before = attached(one)
     one.store.delete("pods", "default", "db-0")
-    one.store.mutate("nodes", None, *before.values(), lambda node: node["spec"].update(unschedulable=True))
+    (node_name,) = before.values()
+    one.store.mutate("nodes", None, node_name, lambda node: node["spec"].update(unschedulable=True))
     passes(one, 3600)
     assert attached(one) == before
     one.mend("stuck_volume", None)
