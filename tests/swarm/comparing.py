@@ -155,9 +155,11 @@ class Compared:
     # ---- who changed what
 
     def _field(self, thing: str, field: str, was: Any, now: Any, called: str) -> Iterator[tuple[str, str]]:
-        others = [one for one in self.changes if _at(one, thing, field) and not _by_us(one)]
-        amended = (thing, field) in self.amended
-        wanted = others[-1]["after"] if others and not amended else was
+        found = [one for one in self.changes if _at(one, thing, field)]
+        others = [one for one in found if not _by_us(one)]
+        wanted = others[-1]["after"] if others else was
+        if (thing, field) in self.amended:  # as it was before we wrote it first
+            wanted = next((one["before"] for one in found if _by_us(one)), was)
         words = _WORDS.get(field, (field,))
         if now in (wanted, self._follows(wanted)) or any(self._reported(called, word) for word in words):
             return
