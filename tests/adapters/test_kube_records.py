@@ -71,6 +71,15 @@ def test_a_pod_says_since_when_it_has_been_ready_or_not() -> None:
     assert (bare.ready, bare.turned) == (False, None)
 
 
+def test_a_pod_says_how_many_volumes_it_claims() -> None:
+    """Those that something else attaches to its node: not what its kubelet makes for it."""
+    volumes = [{"name": "a", "persistentVolumeClaim": {"claimName": "a"}}, {"name": "b", "ephemeral": {}}]
+    spec = {"volumes": [*volumes, {"name": "c", "emptyDir": {}}, {"name": "d", "configMap": {"name": "d"}}]}
+    raw: Any = {"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}
+    assert pod(raw).claims == 2
+    assert pod(raw | {"spec": {}}).claims == 0
+
+
 @pytest.mark.parametrize(("status", "nominated"), [({}, ""), ({"nominatedNodeName": "o1"}, "o1")])
 def test_a_pod_says_which_node_the_scheduler_chose_for_it(status: dict[str, Any], nominated: str) -> None:
     """Before it is bound, where it says so at all."""
