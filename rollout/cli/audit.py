@@ -50,6 +50,7 @@ def verify(
         known = _known(rollout_id, journal)
         verdicts = audit.verify(journal.database, known, noted)
         owner = audit.whose(journal.database, noted) if noted else None
+        guards = audit.guards(journal.database)
     for one in verdicts:
         _tell(one)
     if known and owner and owner[0] != known:
@@ -57,7 +58,9 @@ def verify(
     if noted and owner is None:
         screen.say(f"no event has the head {noted}: what it was the head of was written anew, or is another journal's")
         raise typer.Exit(BROKEN)
-    if any(one.problems for one in verdicts):
+    for problem in guards:
+        screen.say(f"{problem}: what was written meanwhile nobody but the chain kept from being changed")
+    if guards or any(one.problems for one in verdicts):
         raise typer.Exit(BROKEN)
     screen.say("nothing differs: every chain is whole, and all tables say what its events say")
 

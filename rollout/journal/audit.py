@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from rollout.journal import chain
+from rollout.journal import chain, columns, triggers, views
 from rollout.journal.chain import digest
 from rollout.journal.database import Database
 from rollout.journal.models import attempts, effects, events, killed_jobs, leases, nodes, rollouts, stored
@@ -45,6 +45,12 @@ def verify(database: Database, rollout_id: str | None = None, head: str = "") ->
     with database.reading() as connection:
         ids = [rollout_id] if rollout_id else chain.known(connection)
         return tuple(_verdict(connection, one, head) for one in ids)
+
+
+def guards(database: Database) -> tuple[str, ...]:
+    """Return what is wrong with triggers and views: without the ones nobody is kept out, and the others may lie."""
+    with database.reading() as connection:
+        return (*triggers.differences(connection), *views.differences(connection))
 
 
 def whose(database: Database, head: str) -> tuple[str, int] | None:
@@ -156,8 +162,8 @@ _HEARS: Mapping[str, Callable[[_Told, Row, Row], None]] = {
 
 
 def _differences(connection: Connection, rollout_id: str) -> Iterator[str]:
-    told = _Told()
-    for event in chain.rows(connection, rollout_id):
+    told, told_of = _Told(), chain.rows(connection, rollout_id)
+    for event in told_of:
         told.hear(event)
     row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).mappings().one()
     yield from _rollout(dict(row), told)
@@ -165,6 +171,7 @@ def _differences(connection: Connection, rollout_id: str) -> Iterator[str]:
     yield from _nodes(connection, rollout_id, told)
     yield from _killed(connection, rollout_id, told)
     yield from _epochs(connection, {row["scope"], row["cluster"]}, told)
+    yield from columns.differences(connection, dict(row), told_of, proved=told.plan is not None)
 
 
 def _rollout(row: Row, told: _Told) -> Iterator[str]:
@@ -188,9 +195,9 @@ def _effects(connection: Connection, rollout_id: str, told: _Told) -> Iterator[s
 
 
 def _attempts(connection: Connection, rollout_id: str, told: _Told) -> Iterator[str]:
-    columns = (effects.c.key, attempts.c.outcome, attempts.c.request_id)
+    asked = (effects.c.key, attempts.c.outcome, attempts.c.request_id)
     no_yes = attempts.c.outcome.not_in(("ok", "gone"))
-    query = select(*columns).join(effects).where(effects.c.rollout_id == rollout_id, no_yes)
+    query = select(*asked).join(effects).where(effects.c.rollout_id == rollout_id, no_yes)
     rows = connection.execute(query)
     there = Counter((row.key, _OLD_OUTCOMES.get(row.outcome, row.outcome), row.request_id) for row in rows)
     for key, state, request_id in (there - told.refusals) + (told.refusals - there):

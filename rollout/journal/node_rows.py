@@ -76,9 +76,16 @@ def wait(page: Page, waits: NodeWait, now: datetime) -> None:
 
 def add_groups(page: Page, plan: Plan) -> None:
     """Write the plan's groups."""
-    for position, group in enumerate(plan.groups):
-        row = {"rollout_id": page.rollout_id, "position": position, "name": group.name} | _template(group)
-        page.connection.execute(node_groups.insert(), row | _later(plan, group))
+    for row in of_plan(plan):
+        page.connection.execute(node_groups.insert(), {"rollout_id": page.rollout_id} | row)
+
+
+def of_plan(plan: Plan) -> list[dict[str, Any]]:
+    """Return the rows of a plan's groups."""
+    return [
+        {"position": position, "name": group.name} | _template(group) | _later(plan, group)
+        for position, group in enumerate(plan.groups)
+    ]
 
 
 def update_groups(page: Page, plan: Plan) -> None:

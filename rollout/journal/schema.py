@@ -157,8 +157,7 @@ def _differences(connection: Connection) -> list[str]:
 
     context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": _ours})
     differs = [f"the schema differs from this version's: {one}" for one in compare_metadata(context, metadata)]
-    missing = set(views.VIEWS) - set(inspect(connection).get_view_names())
-    return differs + [f"the view {name} is missing" for name in sorted(missing)] + triggers.differences(connection)
+    return differs + views.differences(connection) + triggers.differences(connection)
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

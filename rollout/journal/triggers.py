@@ -134,16 +134,20 @@ NEW_ON_SQLITE: dict[str, Rule] = {
 
 _WAYS = {"sqlite": "OLD.{0} IS NOT NEW.{0}", "postgresql": "OLD.{0} IS DISTINCT FROM NEW.{0}"}
 
-# Those that stand and are not disabled, with what they do, as `_does` writes it.
+# Those that stand and fire for everybody, with what they do and when, as `_stands` and `_does` write it.
 _FOUND = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": """
-        SELECT t.tgname, p.prosrc FROM pg_trigger t
-        JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid
-        WHERE c.relnamespace = current_schema()::regnamespace AND t.tgenabled <> 'D'
+        SELECT t.tgname, CASE WHEN t.tgqual IS NULL AND t.tgattr::text = '' AND p.proconfig IS NULL
+            THEN c.relname || ' ' || t.tgtype || ' ' || p.prosrc ELSE '' END
+        FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE c.relnamespace = current_schema()::regnamespace AND t.tgenabled IN ('O', 'A')
           AND starts_with(p.proname, 'eks_rollout_')
         """,
 }
+# Bits of pg_trigger.tgtype (pg_trigger.h): before, for each row, and which statement.
+_BEFORE = 2
+_FIRES = {"INSERT": 1 | 4, "DELETE": 1 | 8, "UPDATE": 1 | 16, "TRUNCATE": 32}
 _FUNCTIONS = """
     SELECT proname FROM pg_proc
     WHERE pronamespace = current_schema()::regnamespace AND starts_with(proname, 'eks_rollout_')
@@ -178,7 +182,7 @@ def drop(connection: Connection) -> None:
 def differences(connection: Connection) -> list[str]:
     """Return what is missing of the triggers, disabled or changed, one sentence each."""
     engine, found = connection.dialect.name, _found(connection)
-    wanted = {name: _does(name, rule, engine) for name, rule in _rules(engine).items()}
+    wanted = {name: _stands(rule, engine) + _does(name, rule, engine) for name, rule in _rules(engine).items()}
     missing, others = sorted(wanted.keys() - found.keys()), sorted(wanted.keys() & found.keys())
     return [f"the trigger {name} is missing" for name in missing] + [
         f"the trigger {name} was changed" for name in others if found[name] != wanted[name]
@@ -197,6 +201,14 @@ def _rules(engine: str) -> dict[str, Rule]:
     return RULES | {
         f"{table}_stay_full": Rule(f"TRUNCATE ON {table}", "a journal is never emptied") for table in tables
     }
+
+
+def _stands(rule: Rule, engine: str) -> str:
+    """Return on which table a trigger stands, and when it fires, as Postgres keeps it apart from what it does."""
+    if engine == "sqlite":
+        return ""
+    verb, _, table = rule.what.partition(" ON ")
+    return f"{table} {_BEFORE | _FIRES[verb]} "
 
 
 def _does(name: str, rule: Rule, engine: str) -> str:

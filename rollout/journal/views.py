@@ -120,6 +120,30 @@ def drop(connection: Connection) -> None:
         connection.exec_driver_sql(f"DROP VIEW {name}")
 
 
+def differences(connection: Connection) -> list[str]:
+    """Return which views are missing, or say something else than this version's, one sentence each."""
+    there = set(inspect(connection).get_view_names())
+    same = {"sqlite": _same_text, "postgresql": _same_plan}[connection.dialect.name]
+    return [f"the view {name} is missing" for name in sorted(VIEWS.keys() - there)] + [
+        f"the view {name} was changed" for name in sorted(VIEWS.keys() & there) if not same(connection, name)
+    ]
+
+
+def _same_text(connection: Connection, name: str) -> bool:
+    stands = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (name,))
+    return bool(stands.scalar() == f"CREATE VIEW {name} AS {_written(VIEWS[name], 'sqlite')}")
+
+
+def _same_plan(connection: Connection, name: str) -> bool:
+    """Compare what the server would do for the view and for its query: it keeps no text of a view."""
+    ours = f"({_written(VIEWS[name], 'postgresql')}) AS {name}"
+    plans = [
+        connection.exec_driver_sql(f"EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM {what}").scalars().all()  # noqa: S608  our own query
+        for what in (name, ours)
+    ]
+    return plans[0] == plans[1]
+
+
 def _written(query: str, engine: str) -> str:
     for pattern, way in _WAYS[engine].items():
         query = re.sub(pattern, way, query)

@@ -12,6 +12,7 @@ import pytest
 
 from rollout.journal import SqlJournal, audit, export, place
 from rollout.journal.models import metadata
+from tests.journal.conftest import Engine
 from tests.journal.samples import EVICT, ID, PLAN, RESIZE, later, on_sqlite, story, tamper
 from tests.journal.test_audit import PROGRAMS
 
@@ -53,6 +54,78 @@ CHANGES = [
     ("UPDATE killed_jobs SET at = '2026-01-05T09:00:00.000000Z'", LEDGER),
     ("DELETE FROM leases WHERE epoch = 1", "the lease of epoch 1 is gone"),
 ]
+_FORGED = "2026-01-05T09:00:00.000000Z"
+#: Columns that repeat what is proved: table, column, what is written there, of which row.
+COLUMNS = [
+    *(("rollouts", name, _FORGED, "the rollout") for name in ("created_at", "updated_at", "ended_at", "deadline")),
+    ("rollouts", "hint", "rm -rf", "the rollout"),
+    ("node_groups", "baseline_desired", 7, "group "),
+    ("node_groups", "template_id", "lt-forged", "group "),
+    ("node_groups", "template_name", "forged", "group "),
+    ("effects", "kind", "forged", "effect "),
+    ("effects", "target", "forged", "effect "),
+    *(("effects", name, _FORGED, "effect ") for name in ("intended_at", "sent_at", "settled_at", "blocked_since")),
+    ("effects", "epoch", 7, "effect "),
+    ("nodes", "name", "forged", "node i-1"),
+    ("nodes", "node_group", "forged", "node i-1"),
+    ("nodes", "role", "surplus", "node i-1"),
+    ("nodes", "since", _FORGED, "node i-1"),
+    ("nodes", "reason", "ended from outside", "node i-1"),
+    ("nodes", "waits_for", "forged", "node i-1"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value", "of"), COLUMNS, ids=str)
+def test_forged_column(told: SqlJournal, table: str, column: str, value: object, of: str) -> None:
+    """What an auditor reads beside the history is compared with it, column by column."""
+    tamper(told, f"UPDATE {table} SET {column} = {value!r}")  # noqa: S608  our own names
+    assert any(one.startswith(of) and f"its {column.removeprefix('node_')} is" in one for one in found(told)), found(
+        told
+    )
+
+
+def test_forged_ledger_and_attempts(told: SqlJournal) -> None:
+    """By which effect a Job was killed, and when a no was answered, are told in events."""
+    tamper(told, "UPDATE attempts SET ended_at = '2026-01-05T09:00:00.000000Z' WHERE outcome = 'blocked'")
+    assert "no event tells of an attempt that ended at 2026-01-05T09:00" in found(told)[0]
+    tamper(told, "UPDATE killed_jobs SET effect_id = (SELECT id FROM effects WHERE kind = 'resize')")
+    assert any("in the ledger by resize:" in one for one in found(told)), found(told)
+
+
+_STAND = "CREATE TRIGGER events_stand BEFORE UPDATE ON {0} FOR EACH ROW {1}EXECUTE FUNCTION eks_rollout_events_stand()"
+#: What somebody does who may change the schema, by engine, and what is said of it.
+UNGUARDED = {
+    "sqlite": [
+        ("DROP TRIGGER events_stand", "trigger events_stand is missing"),
+        ("DROP VIEW terminations; CREATE VIEW terminations AS SELECT 1", "view terminations was changed"),
+        ("DROP VIEW terminations", "view terminations is missing"),
+    ],
+    "postgres": [
+        ("DROP TRIGGER events_stand ON events", "trigger events_stand is missing"),
+        ("ALTER TABLE events DISABLE TRIGGER events_stand", "trigger events_stand is missing"),
+        ("ALTER TABLE events ENABLE REPLICA TRIGGER events_stand", "trigger events_stand is missing"),
+        (
+            "DROP TRIGGER events_stand ON events; " + _STAND.format("events", "WHEN (false) "),
+            "trigger events_stand was changed",
+        ),
+        ("DROP TRIGGER events_stand ON events; " + _STAND.format("leases", ""), "trigger events_stand was changed"),
+        (
+            "CREATE OR REPLACE VIEW restore_differences AS SELECT rollout_id, at, text AS difference FROM events",
+            "view restore_differences was changed",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_unguarded(told: SqlJournal, engine: Engine, number: int) -> None:
+    """A trigger that is gone, disabled or fires for nobody is told, and a view that says something else."""
+    assert audit.guards(told.database) == ()
+    for statements, says in UNGUARDED[engine][number : number + 1]:
+        with told.database.writing() as connection:
+            for statement in statements.split("; "):
+                connection.exec_driver_sql(statement)
+        assert audit.guards(told.database) == (f"the {says}",)
 
 
 def test_in_order(told: SqlJournal) -> None:
