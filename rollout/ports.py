@@ -232,6 +232,25 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """The process that holds a cluster, or held it last.
+
+    `who`: in words. `works`: whether it still does. `since`: when it began. `last_sign`: when it last wrote, or read
+    where the journal is on a server. `ended`: when it gave the cluster up; None: it works, or ended without a word.
+    """
+
+    who: str
+    host: str
+    pid: int
+    run_id: str
+    build_url: str | None
+    works: bool
+    since: datetime
+    last_sign: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """One rollout in a list."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rollout.journal import SqlJournal
     from rollout.mark import Mark
     from rollout.plan import ClusterId
-    from rollout.ports import Summary
+    from rollout.ports import Summary, Worker
     from rollout.record import Record
     from rollout.seen import MarkerSeen, Seen
 
@@ -64,6 +64,7 @@ class Read:
     known: frozenset[str] = frozenset()
     active: Record | None = None
     last: Record | None = None
+    worker: Worker | None = None
 
 
 def _look(config: Config) -> int:
@@ -107,7 +108,8 @@ def _of_cluster(journal: SqlJournal, name: str, cluster: str, here: ClusterId) -
     last = next((journal.load(one.id) for one in rollouts if terminal(one.phase)), None)
     if active:
         active = replace(active, epoch=journal.epoch(active.plan.scope))
-    return Read(name, known=frozenset(one.id for one in rollouts), active=active, last=last)
+    worker = journal.worker(active.plan.scope) if active else None
+    return Read(name, known=frozenset(one.id for one in rollouts), active=active, last=last, worker=worker)
 
 
 def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Edge) -> Sequence[Finding]:
@@ -153,13 +155,15 @@ def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Seen:
 
 
 def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Sequence[Finding]) -> Iterator[str]:
-    from rollout.cli import text
+    from rollout.cli import text, working
 
     active = journal.active
     at_work = f"rollout {active.id}, in {active.phase.value}" if active else "no unfinished rollout"
     yield f"cluster {config.cluster} ({config.region})"
     yield f"  journal  {journal.missing or f'{at_work} ({journal.name})'}"
     yield f"  marker   {marker.label if marker else 'none'}"
+    if active:
+        yield from working.lines(active.id, journal.worker)
     for finding in findings:
         yield f"{'!' if finding.person else '-'} {finding.what}"
         yield f"  {'next: ' if finding.person else ''}{finding.then}"

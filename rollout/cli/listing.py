@@ -3,28 +3,62 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rollout.cli import options, screen
+import typer
+
+from rollout.cli import options, output, screen
 
 if TYPE_CHECKING:
-    from rollout.ports import Summary
+    from rollout.ports import Summary, Worker
+
+_HEAD = ("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "WORKER", "KEY")
 
 
-def list_(config: options.WhoseJournal = None, database: options.Database = None) -> None:
-    """List all rollouts of the journal, newest first."""
-    from rollout.cli import text
+def list_(
+    config: options.WhoseJournal = None, database: options.Database = None, *, as_json: options.AsJson = False
+) -> None:
+    """List all rollouts of the journal, newest first, with who works each."""
+    from rollout.cli import text, working
     from rollout.journal import read_journal
+    from rollout.machine import terminal
 
     with closing(read_journal(options.journal_url(config, database))) as journal:
-        rows = [_row(one) for one in journal.summaries()]
-    for line in text.table(("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "KEY"), rows):
+        known = journal.summaries()
+        workers = {one.id: journal.worker(one.scope) for one in known if not terminal(one.phase)}
+    if as_json:
+        rollouts = [_fields(one, workers.get(one.id)) for one in known]
+        typer.echo(output.as_json({"rollouts": rollouts}, indent=2))
+        return
+    for line in text.table(
+        _HEAD, [_row(one, working.short(workers[one.id]) if one.id in workers else "-") for one in known]
+    ):
         screen.say(line)
+    for one, worker in workers.items():
+        if worker is None or not worker.works:
+            screen.say("\n".join(working.lines(one, worker)))
 
 
-def _row(one: Summary) -> tuple[str, ...]:
+def _row(one: Summary, worker: str) -> tuple[str, ...]:
     from rollout.cli import text
 
     state = f"{one.phase.value} (halted)" if one.halted else one.phase.value
     ended = text.instant(one.ended) if one.ended else "-"
-    return one.id, state, one.cluster, one.ami, text.instant(one.begun), ended, one.key or "-"
+    return one.id, state, one.cluster, one.ami, text.instant(one.begun), ended, worker, one.key or "-"
+
+
+def _fields(one: Summary, worker: Worker | None) -> dict[str, Any]:
+    from rollout.cli import text, working
+
+    return {
+        "id": one.id,
+        "key": one.key,
+        "cluster": one.cluster,
+        "groups": list(one.groups),
+        "ami": one.ami,
+        "phase": one.phase.value,
+        "halted": one.halted,
+        "begun": text.instant(one.begun),
+        "ended": text.instant(one.ended) if one.ended else None,
+        "worker": working.as_fields(worker),
+    }

@@ -19,10 +19,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rollout.errors import RESUMABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Buffer
 
 #: Seconds that work waits for a reader who does not read: far less than its lease lasts.
 STALL_SECONDS = 5.0
+#: Of all that is printed as JSON: another one where a key goes, or means something else (docs/json.md).
+JSON_VERSION = 1
 _STANDARD = (0, 1, 2)
 #: Bytes of which a pipe takes all or none, where it says that it can be written.
 _PIECE = select.PIPE_BUF
@@ -149,12 +153,12 @@ def lost() -> bool:
     return _Printed.out is not None and _Printed.out.lost is not None
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON that stays JSON on this output: what its encoding cannot hold is escaped as JSON has it."""
+def as_json(fields: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """Return JSON with its version; what the output's encoding cannot hold is escaped as JSON has it."""
     import json
 
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    return json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8")
+    return json.dumps({"version": JSON_VERSION} | dict(fields), indent=indent, ensure_ascii=encoding != "utf8")
 
 
 def ended(code: int) -> int:

@@ -13,7 +13,7 @@ from rollout.cli import options, output, screen
 if TYPE_CHECKING:
     from rollout.errors import UserError
     from rollout.plan import Node
-    from rollout.ports import Event, KilledJob, Summary
+    from rollout.ports import Event, KilledJob, Summary, Worker
     from rollout.record import EffectRow, Record
 
 
@@ -31,10 +31,12 @@ def status(
     from rollout.cli import choosing
     from rollout.errors import OTHER_VERSION, UserError
     from rollout.journal import read_journal
+    from rollout.machine import terminal
 
     with closing(read_journal(options.journal_url(config, database))) as journal:
         chosen = choosing.to_show(rollout_id, journal.summaries())
         killed, history = journal.killed(chosen.id), journal.events(chosen.id)
+        worker = None if terminal(chosen.phase) else journal.worker(chosen.scope)
         try:
             record = journal.load(chosen.id)
         except UserError as error:
@@ -43,9 +45,9 @@ def status(
             screen.say("\n".join(without_plan(chosen, killed, error)))
             return
     if as_json:
-        typer.echo(output.as_json(as_fields(record, killed), indent=2))
+        typer.echo(output.as_json(as_fields(record, killed, worker), indent=2))
     else:
-        screen.say("\n".join(lines(record, killed, history)))
+        screen.say("\n".join(lines(record, killed, history, worker)))
 
 
 def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> Iterator[str]:
@@ -60,13 +62,18 @@ def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> I
     yield f"  next: {why.hint}"
 
 
-def lines(record: Record, killed: Sequence[KilledJob], history: Sequence[Event]) -> Iterator[str]:
+def lines(
+    record: Record, killed: Sequence[KilledJob], history: Sequence[Event], worker: Worker | None
+) -> Iterator[str]:
     """Yield the page for people."""
-    from rollout.cli import ending, text
+    from rollout.cli import ending, text, working
+    from rollout.machine import terminal
 
     yield _title(record)
     for name, value in _head(record):
         yield f"  {name:<9} {value}"
+    if not terminal(record.phase):
+        yield from working.lines(record.id, worker)
     if record.halted:
         yield f"  {ending.halt(history)}"
     if record.nodes:
@@ -116,9 +123,9 @@ def _why(node: Node) -> str:
     return f"waits for {node.waits_for}" if node.waits_for else ""
 
 
-def as_fields(record: Record, killed: Sequence[KilledJob]) -> dict[str, Any]:
+def as_fields(record: Record, killed: Sequence[KilledJob], worker: Worker | None) -> dict[str, Any]:
     """Return the page for programs; its keys stay what they are."""
-    from rollout.cli import text
+    from rollout.cli import text, working
 
     return {
         "id": record.id,
@@ -133,6 +140,7 @@ def as_fields(record: Record, killed: Sequence[KilledJob]) -> dict[str, Any]:
         "deadline": text.instant(record.deadline) if record.deadline else None,
         "drain_deadline": text.instant(record.drain_deadline) if record.drain_deadline else None,
         "halted": record.halted,
+        "worker": working.as_fields(worker),
         "nodes": [_node_fields(node) for node in record.nodes],
         "unsettled": [_effect_fields(row) for row in record.unsettled],
         "killed_jobs": [

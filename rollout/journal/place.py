@@ -82,11 +82,13 @@ def lock_of(path: Path, scope: str) -> Path:
 def is_locked(path: Path) -> bool:
     """Tell whether a living process holds the lock on this file."""
     try:
-        lock = os.open(path, os.O_RDWR)
+        lock = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return True  # another user's: nobody can tell, and whoever is not sure waits
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # two who look are not in each other's way
     except BlockingIOError:
         return True
     finally:

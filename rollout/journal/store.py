@@ -19,7 +19,7 @@ from rollout.codec import plan_text
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
-from rollout.journal import audit, effect_rows, node_rows, reading, rebuild, term
+from rollout.journal import audit, effect_rows, lease_reading, node_rows, reading, rebuild, term
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
@@ -27,7 +27,7 @@ from rollout.journal.tenure import T, Tenure, Work
 from rollout.journal.trouble import InDoubt
 from rollout.machine import Phase
 from rollout.plan import ClusterId, Node, Plan
-from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
+from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
 from rollout.record import Record
 from rollout.versions import JOURNAL_VERSION
 
@@ -116,6 +116,11 @@ class SqlJournal:
         """Return the epoch of the cluster's newest hold, 0 before any."""
         with self.database.reading() as connection:
             return term.epoch(connection, scope)
+
+    def worker(self, scope: str) -> Worker | None:
+        """Return who works a cluster, or worked it last; None where nobody ever did."""
+        with self.database.reading() as connection:
+            return lease_reading.worker(connection, scope, self.database.where.path)
 
     def summaries(self) -> tuple[Summary, ...]:
         return self._read(reading.summaries)

@@ -43,6 +43,7 @@ def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
     samples.draining(tmp_path).halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
     status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
     assert f"  halted: node x is stuck; next: rollout resume --database {samples.url(tmp_path)}\n" in status
+    assert f"NOBODY works rollout {samples.ID}" in status
     assert "DRAIN (halted)" in rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out
 
 
@@ -51,10 +52,14 @@ def test_list_shows_newest_first(tmp_path: Path) -> None:
     journal = samples.done(tmp_path)
     journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
     lines = rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
-    assert lines[0].split() == ["ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "KEY"]
+    assert lines[0].split() == ["ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "WORKER", "KEY"]
     assert lines[1].split()[:2] == ["20260106-080000-ffff", "PLANNED"]
     assert lines[2].split()[:2] == [samples.ID, "DONE"]
-    assert lines[2].split()[-2:] == ["2026-01-05T10:05:00Z", "build-7"]
+    assert lines[2].split()[-3:] == ["2026-01-05T10:05:00Z", "-", "build-7"]
+    assert lines[3:] == [
+        "NOBODY works rollout 20260106-080000-ffff, and nobody ever did",
+        f"  next: rollout resume 20260106-080000-ffff --database {samples.url(tmp_path)}",
+    ]
 
 
 def test_events_tell_the_history_in_order(tmp_path: Path) -> None:

@@ -170,4 +170,4 @@ def test_json_stays_json_on_any_output(monkeypatch: pytest.MonkeyPatch, encoding
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding, "backslashreplace"))
     sys.stdout.write(output.as_json(told))
     sys.stdout.flush()
-    assert json.loads(written.getvalue().decode(encoding)) == told
+    assert json.loads(written.getvalue().decode(encoding)) == {"version": 1} | told

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from rollout.errors import Lost, UserError
-from rollout.journal import SqlJournal, lease, open_journal, place, term
+from rollout.journal import SqlJournal, lease, open_journal, place, read_journal, term
 from rollout.journal.lease import Claim, Taken, acquire, hold
 from rollout.journal.models import stored
 from rollout.journal.tenure import Tenure
@@ -398,3 +398,23 @@ def dead(journal: SqlJournal) -> list[object]:
 
 def closing_journal(url: str) -> closing[SqlJournal]:
     return closing(open_journal(url, actor="other"))
+
+
+def test_who_looks_sees_who_works(journal: SqlJournal, url: str) -> None:
+    """Nobody ever; one at work, with its last sign of life; one that gave it up; one that ended without a word."""
+    with closing(read_journal(url)) as looker:
+        assert looker.worker("eks-demo") is None
+        with held(journal) as tenure:
+            tenure.write(lambda _: None)
+            [at_work, again] = [looker.worker("eks-demo") for _ in range(2)]
+            assert at_work == again  # to look is in nobody's way
+            assert at_work is not None
+            assert (at_work.works, at_work.pid, at_work.ended) == (True, HOLDER.pid, None)
+            assert at_work.last_sign is not None
+        stopped = looker.worker("eks-demo")
+        assert stopped is not None
+        assert (stopped.works, stopped.ended) == (False, later(5))
+        seize(journal, Holder("agent-9", 9, "run-9"), 600)  # its lock is free, its lease over
+        killed = looker.worker("eks-demo")
+        assert killed is not None
+        assert (killed.works, killed.pid, killed.ended) == (False, 9, None)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import Lost, UserError
-from rollout.journal import SqlJournal, open_journal, postgres, read_journal, schema
+from rollout.journal import SqlJournal, audit, export, open_journal, postgres, read_journal, schema
 from rollout.journal.database import Database
 from rollout.journal.postgres import PostgresDatabase
 from rollout.journal.term import Holder
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.lossy import Lossy
-from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt, seize
+from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt, seize, story
 from tests.postgres import PASSWORD, Server
 
 SECRET = "pa55:w/ord"  # noqa: S105  nobody's
+RIGHTS = (Path(__file__).parents[2] / "docs/rights.md").read_text(encoding="utf-8")
 OPENERS: tuple[Callable[[str], object], ...] = (
     read_journal,
     schema.check,
@@ -278,3 +280,68 @@ def test_what_a_server_says_of_itself_is_no_fault_of_ours(state: str) -> None:
     assert trouble is not None
     assert ("is away" in trouble.problem, trouble.exit_code) == (True, 75)
     assert where.in_words(DBAPIError("INSERT", {}, psycopg.errors.lookup("42601")("syntax error"))) is None
+
+
+def granted(postgres: Server, url: str, who: str) -> str:
+    """Make a role with the rights that docs/rights.md gives to a runner or an auditor; return its URL."""
+    name = url.rpartition("/")[2]
+    role = f"{who}_{name}"
+    [block] = [one for one in re.findall(r"```sql\n(.*?)```", RIGHTS, flags=re.DOTALL) if f"rollout_{who}" in one]
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    for statement in block.replace(f"rollout_{who}", role).split(";\n")[:-1]:
+        postgres.execute(statement, name)
+    return postgres.url(name, user=role)
+
+
+#: What neither runner nor auditor may do.
+FORBIDDEN = (
+    "DROP TRIGGER events_stand ON events",
+    "ALTER TABLE events DISABLE TRIGGER ALL",
+    "SET session_replication_role = replica",
+    "CREATE OR REPLACE VIEW timeline AS SELECT 1",
+    "DELETE FROM events",
+    "TRUNCATE events",
+    "UPDATE events SET text = ''",
+    "UPDATE attempts SET detail = ''",
+    "UPDATE killed_jobs SET job = ''",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+#: And an auditor not either.
+READ_ONLY = (
+    "UPDATE rollouts SET halted = NULL",
+    "INSERT INTO attempts (id) VALUES (1)",
+    "SELECT nextval('nodes_id_seq')",
+)
+
+
+def forbidden(url: str, statements: tuple[str, ...]) -> list[str]:
+    """Return which of these a role may do."""
+    done = []
+    for statement in statements:
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            try:
+                connection.execute(statement.encode())
+                done.append(statement)
+            except psycopg.errors.InsufficientPrivilege:
+                connection.rollback()
+    return done
+
+
+def test_lesser_rights(empty: SqlJournal, url: str, postgres: Server) -> None:
+    """With exactly the documented rights a runner writes a whole history, an auditor reads it, and neither does more."""
+    runner, auditor = (granted(postgres, url, who) for who in ("runner", "auditor"))
+    with closing(open_journal(runner, actor="runner")) as journal:
+        story(journal)
+        with pytest.raises(UserError, match=f"there is no rollout {ID}x"):
+            journal.load(f"{ID}x")
+    assert forbidden(runner, FORBIDDEN) == []
+    assert schema.check(auditor) == []
+    with closing(read_journal(auditor)) as journal:
+        assert (journal.verify(ID)[1], audit.guards(journal.database)) == ((), ())
+        assert [one.id for one in journal.summaries()] == [ID]
+        assert journal.load(ID).id == ID
+        assert journal.worker(PLAN.scope) is not None
+        assert any(row["type"] == "killed_job" for row in export.records(journal.database))
+    assert forbidden(auditor, FORBIDDEN + READ_ONLY) == []
+    with pytest.raises(UserError, match="this role may not read and insert into attempts, "):
+        open_journal(auditor, actor="auditor")

@@ -1,0 +1,106 @@
+"""docs/json.md is what the commands print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.cli import status, working
+from rollout.journal import export
+from rollout.ports import Worker
+from rollout.record import EffectRow
+from tests.cli import samples
+from tests.cli.run import rollout
+from tests.journal.samples import RESIZE
+
+PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
+WORKER = Worker("process 7", "agent", 7, "run", None, True, samples.NOW, samples.NOW, None)
+
+
+def documented(command: str) -> list[str]:
+    """The keys in a command's table."""
+    section = PAGE.partition(f"## rollout {command}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE)
+
+
+def keys(value: Any, at: str = "") -> Iterator[str]:
+    """Each key of a value, with those above it."""
+    if isinstance(value, list):
+        for one in value:
+            yield from keys(one, f"{at}[]") if isinstance(one, dict) else (f"{at}[]",)
+        return
+    for name, inner in value.items():
+        path = f"{at}.{name}" if at else name
+        if not isinstance(inner, list):
+            yield path
+        if isinstance(inner, dict | list):
+            yield from keys(inner, path)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a journal in which a rollout is under way, and somebody at work."""
+    samples.draining(tmp_path)
+    monkeypatch.setattr("rollout.journal.SqlJournal.worker", lambda *_: WORKER)
+    return tmp_path
+
+
+def test_list(place: Path) -> None:
+    """All keys of the list, and no other."""
+    printed = json.loads(rollout("list", "--json", "--database", samples.url(place), cwd=place).out)
+    assert list(dict.fromkeys(keys(printed))) == documented("list --json")
+    assert (printed["version"], [one["id"] for one in printed["rollouts"]]) == (1, [samples.ID])
+
+
+def test_events(place: Path) -> None:
+    """All keys of each event."""
+    for line in rollout("events", "--json", "--database", samples.url(place), cwd=place).out.splitlines():
+        assert list(keys(json.loads(line))) == documented("events --json")
+
+
+def test_status(tmp_path: Path) -> None:
+    """All keys of a rollout in which a bit of everything happened; a command prints its version before them."""
+    from rollout.ports import KilledJob
+
+    record = samples.draining(tmp_path).load(samples.ID)
+    unsettled = EffectRow(RESIZE, "unknown", samples.NOW, 1, None, None, "lost")
+    killed = KilledJob("demo/Job", "demo/pod", "node", samples.NOW)
+    fields = status.as_fields(record, [killed], WORKER) | {"unsettled": [status._effect_fields(unsettled)]}
+    assert ["version", *dict.fromkeys(keys(fields))] == documented("status --json")
+    printed = json.loads(rollout("status", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
+    assert list(printed) == ["version", *fields]
+
+
+def test_export(place: Path) -> None:
+    """Each row says version and type, then its columns."""
+    journal = samples.draining(place / "other")
+    printed = rollout("audit", "export", "--database", samples.url(place / "other"), cwd=place).out.splitlines()
+    assert [json.loads(line) for line in printed] == [{"version": 1} | row for row in export.records(journal.database)]
+
+
+@pytest.mark.parametrize(
+    ("worker", "says"),
+    [
+        (WORKER, ["worked by process 7; last sign of life 2026-01-05T08:00:00Z"]),
+        (None, ["NOBODY works rollout r1, and nobody ever did", "  next: rollout resume r1"]),
+        (
+            Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, samples.after(5)),
+            ["NOBODY works rollout r1: process 7, stopped at 2026-01-05T08:05:00Z", "  next: rollout resume r1"],
+        ),
+        (
+            Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, None),
+            [
+                "NOBODY works rollout r1: process 7, ended without a word; last sign of life 2026-01-05T08:00:00Z",
+                "  next: rollout resume r1",
+            ],
+        ),
+    ],
+)
+def test_who_works(worker: Worker | None, says: list[str]) -> None:
+    """A rollout that nobody works says so, and how it ended, and what to type."""
+    assert list(working.lines("r1", worker)) == says
