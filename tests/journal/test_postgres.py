@@ -328,7 +328,7 @@ def forbidden(url: str, statements: tuple[str, ...]) -> list[str]:
 
 
 def test_lesser_rights(empty: SqlJournal, url: str, postgres: Server) -> None:
-    """With exactly the documented rights a runner writes a whole history, an auditor reads it, and neither does more."""
+    """With exactly the documented rights a runner writes a history, an auditor reads it, and neither does more."""
     runner, auditor = (granted(postgres, url, who) for who in ("runner", "auditor"))
     with closing(open_journal(runner, actor="runner")) as journal:
         story(journal)
