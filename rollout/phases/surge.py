@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from rollout.commands import resume_processes
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
 from rollout.phases.look import look, protect, put_back, surged, then_resume, wait, working
@@ -145,7 +146,10 @@ def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
 def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:
     short = [(group.name, missing(record, seen.group(group.name))) for group in working(record)]
     counts = ", ".join(f"{count} of {name}" for name, count in short if count > 0)
-    troubles = "; ".join(f"{name}: {text}" for name, text in seen.troubles.items())
+    # A suspended Launch tries nothing, so no scaling activity tells of it.
+    stopped = (name for name, count in short if count > 0 and "Launch" in seen.group(name).suspended)
+    suspended = [f"{name}: Launch is suspended ({resume_processes(name, ['Launch'])})" for name in stopped]
+    troubles = "; ".join([*(f"{name}: {text}" for name, text in seen.troubles.items()), *suspended])
     why = f"instances to be InService: {counts}" + (f" ({troubles})" if troubles else "")
     if record.deadline and now >= record.deadline:
         return Halt(f"the surge did not come in time: {why}", f"see why, mend it, then: rollout resume {record.id}")

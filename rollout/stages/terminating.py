@@ -5,6 +5,7 @@ It is sent again only when it certainly was not applied, and only while all hold
 
 from __future__ import annotations
 
+from rollout.commands import resume_processes
 from rollout.decision import Halt, Step
 from rollout.stages import released
 from rollout.stages.view import View
@@ -15,7 +16,9 @@ def decide(view: View) -> Step:
     if holds(view):
         return Step(trigger="gone")
     if view.terminate_settled or (view.instance and not view.instance.living):
-        return view.until_aws("AWS to end the instance")
+        stopped = "Terminate" in view.group.suspended
+        why = f" (Terminate is suspended: {resume_processes(view.row.group, ['Terminate'])})" if stopped else ""
+        return view.until_aws(f"AWS to end the instance{why}")
     if view.instance is None:
         return Step(waits_for="its termination to be settled")
     again = released.decide(view)

@@ -135,6 +135,9 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
         case("just before the deadline", waits(), seen(surged(*COMING)), SURGING, at(1799)),
         case("at the deadline", halts("did not come in time: instances to be InService: 1 of g"),
              seen(surged(*COMING)), SURGING, at(1800)),
+        case("it says that nothing is launched", waits("Launch is suspended (aws autoscaling resume-processes "
+             "--auto-scaling-group-name g --scaling-processes Launch)"),
+             seen(surged(*COMING, suspended=frozenset({*PROCESSES, "Launch"}))), SURGING),
         case("after the deadline it says why launches fail", halts("g: no capacity"),
              seen(surged(*COMING), troubles={"g": "no capacity"}), SURGING, at(9000)),
         case("what holds is looked at before the deadline", advances(), seen(surged()), SURGING, at(9000)),

@@ -244,6 +244,9 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "reject
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(99999), drain_deadline=None), stays("AWS to end"),
                      id="no deadline"),
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING), stays("AWS to end"), id="AWS is at it, not settled"),
+        pytest.param(looked(Stage.TERMINATING, o1=BARE, suspended=frozenset({"Terminate"}), **SETTLED),
+                     stays("AWS to end the instance (Terminate is suspended: aws autoscaling resume-processes "
+                           "--auto-scaling-group-name g --scaling-processes Terminate)"), id="AWS may not"),
         pytest.param(looked(Stage.TERMINATING, o1=BARE, **SETTLED), stays("AWS to end"), id="settled, still listed"),
         pytest.param(looked(Stage.TERMINATING, o1=False, unjoined=("o1",)), stays("to be settled"),
                      id="not listed, not settled"),
