@@ -19,7 +19,7 @@ from rollout import versions
 from rollout.codec import effect_of, plan_of
 from rollout.errors import UserError
 from rollout.journal import node_rows
-from rollout.journal.models import attempts, effects, killed_jobs, node_groups, nodes, stored
+from rollout.journal.models import attempts, effects, killed_jobs, node_groups, nodes, one_line, stored
 
 Row = Mapping[str, Any]
 #: Column by column, what a row must say.
@@ -159,9 +159,9 @@ def _nodes(connection: Connection, rollout_id: str, told: Told) -> Iterator[str]
         yield from _differing(f"node {row['instance_id']}", row, told.nodes.get(row["instance_id"], {}))
         text = told.registered.get(row["instance_id"], "")
         named = "name" not in told.nodes.get(row["instance_id"], {}) and row["name"]
-        if text and not text.endswith(f" of {row['node_group']} must go ({row['role']})"):
+        if text and not text.endswith(one_line(f" of {row['node_group']} must go ({row['role']})")):
             yield f"node {row['instance_id']}: its group is {row['node_group']}, by its events: {text}"
-        elif named and text and not text.startswith(f"{row['name']} ("):
+        elif named and text and not text.startswith(one_line(f"{row['name']} (")):
             yield f"node {row['instance_id']}: its name is {row['name']}, by its events: {text}"
 
 
