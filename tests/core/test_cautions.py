@@ -12,7 +12,7 @@ from rollout import preflight
 from rollout.budget import BudgetSeen, Requirement
 from rollout.plan import Settings, spelled
 from rollout.preflight import Survey, cautions
-from rollout.preflight.cautions import CAUTIONS, autoscaler, code, groups, reading, workloads
+from rollout.preflight.cautions import CAUTIONS, autoscaler, code, evictors, groups, reading, workloads
 from rollout.scouted import GroupScouted
 from rollout.seen import AutoscalerSeen, PodSeen, Toleration
 from tests.core.build import KEY, ON, SETTINGS, bare, found, node, owned, pod, template, use
@@ -52,7 +52,9 @@ def tolerant(toleration: Toleration, **changes: Any) -> tuple[PodSeen, ...]:
     return (pod(tolerations=(toleration,), **changes),)
 
 
-MODULES = (autoscaler, code, groups, reading, workloads)
+MODULES = (autoscaler, code, evictors, groups, reading, workloads)
+REPLICA = pod("descheduler-5d8f7-x", "other", namespace="kube-system", owner=owned("ReplicaSet", "descheduler-5d8f7"))
+RUN = pod("d-28371234-x", None, owner=owned("Job", "d-28371234"), labels={"app": "descheduler"}, phase="Succeeded")
 LONG = replace(SETTINGS, drain_seconds=36000)
 
 
@@ -101,12 +103,46 @@ LONG = replace(SETTINGS, drain_seconds=36000)
         pytest.param(tagged(aws__cloudformation__stack_name="eks"), SETTINGS,
                      ("g is CloudFormation's (tag aws:cloudformation:stack-name=eks): apply nothing to it", "ami-new"),
                      id="CloudFormation"),
-        pytest.param(tagged(ManagedBy="Terraform"), SETTINGS, ("g is Terraform's (tag ManagedBy=Terraform)",),
-                     id="Terraform"),
+        pytest.param(tagged(aws__cloudformation__logical_id="no"), SETTINGS,
+                     ("g is CloudFormation's (tag aws:cloudformation:logical-id=no): apply nothing",),
+                     id="CloudFormation, whatever the value says"),
+        pytest.param(tagged(repo="git/terraform-modules"), SETTINGS,
+                     ("a tag of g mentions Terraform (repo=git/terraform-modules): if that writes it, apply nothing",),
+                     id="a mention of Terraform"),
+        pytest.param(tagged(a_terraform="False", managed_by="Terraform"), SETTINGS,
+                     ("a tag of g mentions Terraform (managed-by=Terraform)",), id="one tag denies, another not"),
         pytest.param(tagged(of_template=True, opentofu=""), SETTINGS,
-                     ("launch template workers is OpenTofu's (tag opentofu)",), id="the template alone"),
+                     ("a tag of launch template workers mentions OpenTofu (opentofu)",), id="the template alone"),
+        pytest.param({**tagged(by="pulumi"), **tagged(of_template=True, by="pulumi")}, SETTINGS,
+                     ("a tag of g and launch template workers mentions Pulumi (by=pulumi): if",),
+                     id="a group and its template, in one line"),
+        pytest.param({**tagged(aws__cloudformation__a="b", aws__cloudformation__stack_name="eks", repo="terraform"),
+                      **tagged(of_template=True, aws__cloudformation__stack_name="eks")}, SETTINGS,
+                     ("g and launch template workers are CloudFormation's (tag aws:cloudformation:stack-name=eks); a",
+                      "); a tag of g mentions Terraform (repo=terraform): apply nothing to it"),
+                     id="several tools, in one line"),
+        pytest.param({"templates": (template(id="lt-2", tags={"pulumi": "x"}),)}, SETTINGS,
+                     ("a tag of launch template workers mentions Pulumi (pulumi=x)",),
+                     id="a template that a group has no longer"),
         pytest.param(tagged(crossplane_name="g"), SETTINGS, ("g is Crossplane's", "pause it until that is done"),
                      id="a controller"),
+        pytest.param({"pods": (REPLICA, replace(REPLICA, name="descheduler-5d8f7-y"))}, SETTINGS,
+                     ("Deployment kube-system/descheduler looks like descheduler",
+                      f"it would evict Jobs from the old nodes when they carry the taint {KEY}; pause it",
+                      "(kubectl -n kube-system scale deployment descheduler --replicas=0), or",
+                      f"name {KEY} in excludedTaints"),
+                     id="descheduler, with two replicas"),
+        pytest.param({"pods": (RUN, replace(RUN, owner=owned("Job", "d-28371236"), phase="Running"))}, SETTINGS,
+                     ("CronJob ns/d looks like descheduler",
+                      """(kubectl -n ns patch cronjob d -p '{"spec":{"suspend":true}}'), or"""),
+                     id="descheduler as a CronJob that ran and runs"),
+        pytest.param({"pods": (replace(RUN, labels={}, owner=owned("Job", "descheduler-28371234")),)}, SETTINGS,
+                     ("CronJob ns/descheduler looks like",), id="known by its Job's name"),
+        pytest.param({"pods": (pod(owner=owned("StatefulSet", "x"), labels={"k8s-app": "descheduler"}),)}, SETTINGS,
+                     ("StatefulSet ns/x looks like", "(kubectl -n ns scale statefulset x --replicas=0)"),
+                     id="descheduler as a StatefulSet"),
+        pytest.param({"pods": (bare(labels={"app.kubernetes.io/name": "descheduler"}),)}, SETTINGS,
+                     ("pod ns/bare looks like", "pause it for the rollout, or name"), id="descheduler as a bare pod"),
     ],
 )  # fmt: skip
 def test_what_is_known_beforehand_is_told(changes: dict[str, Any], settings: Settings, said: tuple[str, ...]) -> None:
@@ -136,6 +172,12 @@ def test_what_is_known_beforehand_is_told(changes: dict[str, Any], settings: Set
                      id="it is off already"),
         pytest.param(beside(clusters=frozenset({"c"})), replace(LONG, autoscaler=None), id="it is none of ours"),
         pytest.param(tagged(team="batch"), SETTINGS, id="a tag of somebody"),
+        pytest.param(tagged(Terraform="false", managed_by_pulumi=" No "), SETTINGS, id="tags that deny it"),
+        pytest.param({"pods": (replace(RUN, owner=owned("Job", "d-2")),)}, SETTINGS, id="descheduler ran once"),
+        pytest.param({"pods": (replace(REPLICA, phase="Failed"),)}, SETTINGS, id="a replica of it that is over"),
+        pytest.param({"pods": (pod("my-descheduler", labels={"app": "x", "tier": "descheduler"}),)}, SETTINGS,
+                     id="a name and a label like its own"),
+        pytest.param({"pods": (pod(labels={"app": "kube-scheduler"}),)}, SETTINGS, id="the scheduler"),
     ],
 )  # fmt: skip
 def test_what_looks_alike_is_not_told(changes: dict[str, Any], settings: Settings) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rollout.preflight.cautions import autoscaler, code, groups, reading, workloads
+from rollout.preflight.cautions import autoscaler, code, evictors, groups, reading, workloads
 from rollout.preflight.rights import IDENTITY
 from rollout.preflight.survey import Request, Survey
 
@@ -25,6 +25,7 @@ CAUTIONS: tuple[Caution, ...] = (
     workloads.two_budgets,
     workloads.tolerant,
     workloads.tolerant_of_all,
+    evictors.descheduler,
     autoscaler.other_groups,
     autoscaler.too_long,
     code.applied_by_people,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from rollout.preflight.survey import Request, Survey
-from rollout.scouted import GroupScouted
+
+#: What a tag says that denies what its key names.
+_DENIALS = frozenset({"0", "false", "n", "no", "none", "off"})
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool that writes groups and templates as its code says. `by_itself`: whenever they differ, not when asked to.
 
-    `prefixes`: how the keys of tags begin that it sets itself; `mention`: a word in the tags that people set for it.
+    `prefixes`: how the keys of tags begin that it sets itself, the most telling first; `mention`: a word in the tags
+    that people set, on what it writes and elsewhere.
     """
 
     name: str
@@ -22,17 +26,27 @@ class Tool:
     by_itself: bool = False
 
     def sign(self, tags: Mapping[str, str]) -> str:
-        """Return the tag by which something is known to be written by it, "" if there is none."""
-        said = ((key, value) for key, value in sorted(tags.items()) if self._names(key, value))
-        return next((f"{key}={value}" if value else key for key, value in said), "")
+        """Return the tag that it set or that mentions it, "" if there is none."""
+        return next((f"{key}={value}" if value else key for key, value in self._signs(tags)), "")
 
-    def _names(self, key: str, value: str) -> bool:
-        return key.startswith(self.prefixes) or (self.mention != "" and self.mention in f"{key} {value}".lower())
+    def told(self, names: Sequence[str], sign: str) -> str:
+        """Say what that tag of them shows: whose they are; or no more than that a person wrote a word."""
+        if self.mention:
+            return f"a tag of {' and '.join(names)} mentions {self.name} ({sign})"
+        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} {self.name}'s (tag {sign})"
+
+    def _signs(self, tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        own = sorted(tags.items())
+        yield from (one for prefix in self.prefixes for one in own if one[0].startswith(prefix))
+        yield from (one for one in own if self.mention and self._mentions(*one))
+
+    def _mentions(self, key: str, value: str) -> bool:
+        return self.mention in f"{key} {value}".lower() and value.strip().lower() not in _DENIALS
 
 
 #: CloudFormation, Cluster API and Crossplane tag what they write; of Terraform and its like only people tell.
 TOOLS = (
-    Tool("CloudFormation", prefixes=("aws:cloudformation:",)),
+    Tool("CloudFormation", prefixes=("aws:cloudformation:stack-name", "aws:cloudformation:")),
     Tool("Terraform", mention="terraform"),
     Tool("OpenTofu", mention="opentofu"),
     Tool("Pulumi", mention="pulumi"),
@@ -42,37 +56,43 @@ TOOLS = (
 
 
 def applied_by_people(found: Survey, request: Request) -> Iterator[str]:
-    """Tags say that a group or its launch template is of CloudFormation, Terraform or the like: what an apply would do.
+    """Tags of a group or its template are CloudFormation's, or mention Terraform or the like: what an apply would do.
 
     Not during the rollout; and after it only with the new image in the code.
     """
-    for what, tool in _of_tools(found):
-        if not tool.by_itself:
-            yield (
-                f"{what}: apply nothing to it before the rollout is done, which would halt; the next apply after it "
-                f"takes the image in the code, so write {request.ami} there first (docs/iac.md)"
-            )
+    for told, known in _told(found, [tool for tool in TOOLS if not tool.by_itself]):
+        condition = "" if known else "if that writes it, "
+        yield (
+            f"{told}: {condition}apply nothing to it before the rollout is done, which would halt; the next apply "
+            f"after it takes the image in the code, so write {request.ami} there first (docs/iac.md)"
+        )
 
 
 def applied_by_controllers(found: Survey, request: Request) -> Iterator[str]:
     """Tags say that a controller such as Cluster API or Crossplane writes a group: it undoes what a rollout does."""
-    for what, tool in _of_tools(found):
-        if tool.by_itself:
-            yield (
-                f"{what}, which puts sizes and template back whenever they differ, so that the rollout halts: pause it "
-                f"until that is done, and give it {request.ami} before it goes on (docs/iac.md)"
-            )
+    for told, _ in _told(found, [tool for tool in TOOLS if tool.by_itself]):
+        yield (
+            f"{told}, which puts sizes and template back whenever they differ, so that the rollout halts: pause it "
+            f"until that is done, and give it {request.ami} before it goes on (docs/iac.md)"
+        )
 
 
-def _of_tools(found: Survey) -> Iterator[tuple[str, Tool]]:
-    """Yield what is written by a tool, in words, with the tool."""
-    for name, tags in _tagged(found):
-        for tool in TOOLS:
+def _told(found: Survey, tools: Sequence[Tool]) -> Iterator[tuple[str, bool]]:
+    """Yield for each group with its templates what their tags tell, in words, and whether a tool says so itself."""
+    for tagged in _tagged(found):
+        signs: dict[tuple[Tool, str], list[str]] = {}
+        for tool, (name, tags) in product(tools, tagged):
             if sign := tool.sign(tags):
-                yield f"{name} is {tool.name}'s (tag {sign})", tool
+                signs.setdefault((tool, sign), []).append(name)
+        if signs:
+            told = "; ".join(tool.told(names, sign) for (tool, sign), names in signs.items())
+            yield told, any(not tool.mention for tool, _ in signs)
 
 
-def _tagged(found: Survey) -> Iterator[tuple[str, Mapping[str, str]]]:
-    groups: tuple[GroupScouted, ...] = found.ours()
-    yield from ((group.name, group.tags) for group in groups)
-    yield from ((f"launch template {template.name}", template.tags) for template in found.templates)
+def _tagged(found: Survey) -> Iterator[list[tuple[str, Mapping[str, str]]]]:
+    """Yield names and tags of each group and its templates; a template of several groups stands with the first."""
+    left = {template.id: (f"launch template {template.name}", template.tags) for template in found.templates}
+    for group in found.ours():
+        used = dict.fromkeys(use.template_id for use in group.templates)
+        yield [(group.name, group.tags), *(left.pop(one) for one in used if one in left)]
+    yield from ([one] for one in left.values())
