@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 #: Commands of ours that take both options; a hint that names one of them is completed.
@@ -78,6 +78,17 @@ def resume_processes(group: str, names: Iterable[str]) -> str:
 def kubectl(*words: str) -> str:
     """Return a command of kubectl."""
     return shlex.join(("kubectl", *words))
+
+
+def annotate(node: str, values: Mapping[str, str | None]) -> str:
+    """Return the command that gives a node's annotations these values; None removes one."""
+    words = (f"{key}-" if value is None else f"{key}={value}" for key, value in values.items())
+    return kubectl("annotate", "node", node, *words, "--overwrite")
+
+
+def with_its_journal(rollout_id: str) -> str:
+    """Say how to go on with a rollout that this journal does not know: `complete` must not name this one for it."""
+    return f"with its own journal: {resume(rollout_id)} --database URL"
 
 
 def quoted(name: str) -> str:

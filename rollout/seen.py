@@ -199,6 +199,11 @@ class NodeSeen:
         return self.claims | {self.instance_id} if self.instance_id else self.claims
 
     @property
+    def unheld(self) -> dict[str, str | None]:
+        """Its annotations as they were before ours: what others had written there is theirs, None was not there."""
+        return {SCALE_DOWN_DISABLED: self.held_before or None, HELD_BEFORE: None}
+
+    @property
     def placed(self) -> bool:
         """It says on which instance it runs, or EKS says that it runs on none of this account."""
         return self.instance_id is not None or COMPUTE_TYPE in self.labels

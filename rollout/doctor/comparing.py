@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollout.commands import quoted, resume
+from rollout.commands import annotate, quoted, resume
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
 from rollout.machine import Phase, Stage, terminal
@@ -18,10 +18,8 @@ from rollout.phases.expected import unexpected
 from rollout.plan import Node, Settings
 from rollout.record import EffectRow, Record
 from rollout.seen import (
-    HELD_BEFORE,
     REPLICAS_BEFORE,
     ROLLOUT_ID,
-    SCALE_DOWN_DISABLED,
     InstanceSeen,
     MarkerSeen,
     NodeSeen,
@@ -223,9 +221,7 @@ def _left_node(node: NodeSeen, taint_key: str) -> Iterator[Finding]:
         what = f"node {node.name} still carries our taint"
         yield _put_back(what, f"kubectl taint node {node.name} {taint_key}-{opened}")
     if node.held_before is not None:
-        before = f"={quoted(node.held_before)} --overwrite" if node.held_before else "-"
-        command = f"kubectl annotate node {node.name} {HELD_BEFORE}- {SCALE_DOWN_DISABLED}{before}"
-        yield _put_back(f"node {node.name} is still kept from cluster-autoscaler", command)
+        yield _put_back(f"node {node.name} is still kept from cluster-autoscaler", annotate(node.name, node.unheld))
 
 
 def _put_back(what: str, command: str) -> Finding:

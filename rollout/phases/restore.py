@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import kubectl, quoted, resume
+from rollout.commands import annotate, kubectl, quoted, resume
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import (
     Cordon,
@@ -38,8 +38,6 @@ from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
 from rollout.seen import (
-    HELD_BEFORE,
-    SCALE_DOWN_DISABLED,
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
@@ -445,8 +443,8 @@ def _outside(seen: Seen, key: str) -> Iterator[str]:
             command = f"kubectl taint node {node.name} {key}-; kubectl uncordon {node.name}"
             yield f"{node.name} has left its group, not by us, and keeps our taint; to open it to pods: {command}"
         if node.held_before is not None:
-            command = f"kubectl annotate node {node.name} {SCALE_DOWN_DISABLED}- {HELD_BEFORE}-"
-            yield f"{node.name} has left its group, not by us, and keeps our annotations; to remove them: {command}"
+            command = annotate(node.name, node.unheld)
+            yield f"{node.name} has left its group, not by us, and keeps our annotations; to put them back: {command}"
 
 
 def _standing_by(record: Record, seen: Seen) -> Iterator[str]:

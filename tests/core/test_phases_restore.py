@@ -29,7 +29,17 @@ from rollout.phases import restore
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.plan import NewVersion, Sizes, Source, TemplateUse
 from rollout.record import Late, Record, Written
-from rollout.seen import AutoscalerSeen, GroupSeen, InstanceSeen, MarkerSeen, NodeSeen, Seen, TemplateSeen, VersionSeen
+from rollout.seen import (
+    SCALE_DOWN_DISABLED,
+    AutoscalerSeen,
+    GroupSeen,
+    InstanceSeen,
+    MarkerSeen,
+    NodeSeen,
+    Seen,
+    TemplateSeen,
+    VersionSeen,
+)
 from tests.core.build import (
     BASE,
     ID,
@@ -243,6 +253,11 @@ def test_what_may_arrive_late_is_waited_for(world: Seen, answer: Answer) -> None
     [
         pytest.param(node("o1", "NoSchedule", held_before=None), ("keeps our taint",), id="detached"),
         pytest.param(node("o1"), ("keeps our annotations",), id="detached, without our taint"),
+        pytest.param(
+            node("o1", held_before="true"),
+            (f"keeps our annotations; to put them back: kubectl annotate node o1 {SCALE_DOWN_DISABLED}=true ",),
+            id="detached, held before us",
+        ),
         pytest.param(node("o1", "NoSchedule"), ("keeps our taint", "keeps our annotations"), id="both"),
         pytest.param(node("o1", "NoSchedule", ready=False), (), id="its instance has ended"),
         pytest.param(node("o1", held_before=None), (), id="not ours"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from rollout.commands import resume
+from rollout.commands import annotate, with_its_journal
 from rollout.errors import Refusal
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import HELD_BEFORE, SCALE_DOWN_DISABLED, NodeSeen, Seen
+from rollout.seen import HELD_BEFORE, NodeSeen, Seen
 
 #: Names that one line lists at most.
 _NAMED = 5
@@ -18,7 +18,7 @@ def marked(found: Survey, request: Request) -> Iterator[Refusal]:
     """Somebody's marker is there: another rollout is at work on the cluster, or was and never ended."""
     if found.marker:
         hint = (
-            f"{resume(found.marker.rollout_id)} with its own journal; only if that is lost: rollout doctor, "
+            f"{with_its_journal(found.marker.rollout_id)}; only if that is lost: rollout doctor, "
             "then: rollout doctor --rebuild"
         )
         yield Refusal(
@@ -45,7 +45,7 @@ def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
     where = request.settings.autoscaler
     if where and found.autoscaler and found.autoscaler.rollout_id:
         holder = found.autoscaler.rollout_id
-        hint = f"finish that rollout first: {resume(holder)}"
+        hint = f"finish that rollout first, {with_its_journal(holder)}; only if that is lost: rollout doctor"
         yield Refusal(f"{where.namespace}/{where.name} is still held by rollout {holder}", hint)
 
 
@@ -57,12 +57,12 @@ def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
     tainted = [node for node in nodes if node.tainted(key)]
     noted = [node for node in nodes if node.held_before is not None]
     owners = sorted({taint.value for node in tainted for taint in node.taints if taint.key == key and taint.value})
-    first = f"{resume(owners[0])} with its own journal; if that is lost: " if owners else ""
+    first = f"{with_its_journal(owners[0])}; only if that is lost: " if owners else ""
     if tainted:
         hint = f"{first}kubectl taint node {_names(tainted)} {key}-"
         yield Refusal(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)
     if noted:
-        hint = f"{first}kubectl annotate node {_names(noted)} {SCALE_DOWN_DISABLED}- {HELD_BEFORE}-"
+        hint = first + "; ".join(annotate(node.name, node.unheld) for node in noted)
         yield Refusal(f"our annotation {HELD_BEFORE} is on {_some(noted)}: an earlier rollout was not ended", hint)
 
 

@@ -91,10 +91,9 @@ def other_units(found: Survey, request: Request) -> Iterator[Refusal]:
     """A group's DesiredCapacityType is vcpu or memory-mib: its desired capacity is not a number of instances."""
     for group in found.ours():
         if group.units != "units":
-            update = f"aws autoscaling update-auto-scaling-group {_named(group.name)} --desired-capacity-type units"
-            yield Refusal(
-                f"{group.name} counts its sizes in {group.units}, not in instances", f"with new sizes: {update}"
-            )
+            living = sum(len(one.living) for one in found.groups if one.name == group.name)
+            hint = f"in one update, set DesiredCapacityType to units and all three sizes to instances ({living} now)"
+            yield Refusal(f"{group.name} counts its sizes in {group.units}, not in instances", hint)
 
 
 def mixed_on_demand(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -136,7 +135,7 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
             processes = " ".join(sorted(wanted))
             resume = resume_processes(group.name, sorted(wanted))
             what = f"it launches {group.uses[0].label} of rollout {made[0]}, and has {processes} suspended"
-            hint = f"{commands.resume(made[0])} with its own journal; only if that is lost: {resume}"
+            hint = f"{commands.with_its_journal(made[0])}; only if that is lost: {resume}"
             yield Refusal(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
 
 
