@@ -175,7 +175,7 @@ def test_where_nothing_was_left_nothing_is_said() -> None:
         (rest(node("o1", "NoSchedule", **FREE)), "kubectl taint node o1 eks-rollout/replacing-"),
         (rest(node("o1", "NoSchedule", **FREE, unschedulable=True)), "replacing-; kubectl uncordon o1"),
         (rest(node("o1", held_before="")), "cluster-autoscaler.kubernetes.io/scale-down-disabled-"),
-        (rest(node("o1", held_before="false")), "scale-down-disabled=false eks-rollout/scale-down-disabled-before- --overwrite"),
+        (rest(node("o1", held_before="false")), "disabled=false eks-rollout/scale-down-disabled-before- --overwrite"),
         (rest(autoscaler=OFF), "scale deployment cluster-autoscaler --replicas=1; kubectl -n kube-system annotate"),
         (rest(autoscaler=replace(OFF, replicas=2)), "put back with: kubectl -n kube-system annotate deployment"),
         (rest(found(suspended=frozenset(PROCESSES))), "--scaling-processes AZRebalance AlarmNotification"),
