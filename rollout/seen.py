@@ -299,7 +299,7 @@ class PodSeen:
 
     @property
     def finished(self) -> bool:
-        """Succeeded or Failed: it will never run again, and never holds a node."""
+        """Succeeded or Failed: it will never run again."""
         return self.phase in {"Succeeded", "Failed"}
 
     @property

@@ -30,7 +30,7 @@ from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.knowing import joined, names, whereabouts
-from rollout.stages.pods import holding, leaving
+from rollout.stages.pods import at_work, holding, leaving
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
@@ -159,11 +159,12 @@ def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
 def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> list[Node]:
     """Return all of a group's new nodes, those first that are not Ready yet: nobody has begun to use them."""
     known = {row.instance_id for row in record.nodes}
+    owners = at_work(seen.pods)
     found: list[tuple[int, str, Node]] = []
     for instance in ours(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
-        busy = len(holding(pods, record.plan.settings)) or (0 if node and node.usable else -1)
+        busy = len(holding(pods, record.plan.settings, owners)) or (0 if node and node.usable else -1)
         name, uid = (node.name, node.uid) if node else (None, None)
         if instance.id not in known:
             row = Node(instance.id, group.name, "surplus", Stage.WAITING, now, name, uid)

@@ -44,7 +44,7 @@ def decide(view: View) -> Step:
         return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
     if not view.cordoned and view.enough:
         return Step(effects=_cordons(view), waits_for="cordon")
-    if view.cordoned and not view.leaving:
+    if view.cordoned and not view.busy:
         return Step(waits_for=volumes.awaited(view), stuck=True)
     if view.holders and not view.may_kill:
         return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
@@ -56,9 +56,9 @@ def decide(view: View) -> Step:
 def holds(view: View) -> bool:
     """Tell whether the node is cordoned and empty: only DaemonSet, mirror and finished pods are left on it.
 
-    And no volume of a pod that has left, as far as it is waited for.
+    None of them holds it, and no volume of a pod that has left, as far as it is waited for.
     """
-    empty = view.fresh and not view.unknown and view.cordoned and not view.leaving
+    empty = view.fresh and not view.unknown and view.cordoned and not view.busy
     return empty and not volumes.awaited(view)
 
 

@@ -6,24 +6,46 @@ even outside of the selection, unless the setting `unprotected` lets it go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rollout.plan import Preset, Protected, Settings
 from rollout.presets import PRESETS
 from rollout.seen import Owner, PodSeen
 
 
-def holding(pods: Iterable[PodSeen], settings: Settings) -> tuple[PodSeen, ...]:
-    """Return the pods for which a node waits: active, protected, and neither mirror nor DaemonSet pods.
+def holding(pods: Iterable[PodSeen], settings: Settings, at_work: Collection[str] = ()) -> tuple[PodSeen, ...]:
+    """Return the pods for which a node waits: protected, and neither mirror nor DaemonSet pods.
 
-    Succeeded and Failed pods never hold a node.
+    `at_work`: the controllers that finished pods are kept for; without any, no finished pod holds a node.
     """
-    return tuple(pod for pod in leaving(pods) if is_protected(pod, settings))
+    there = (pod for pod in pods if _leaves(pod) or _is_result(pod, at_work))
+    return tuple(pod for pod in there if is_protected(pod, settings))
+
+
+def at_work(pods: Iterable[PodSeen]) -> frozenset[str]:
+    """Return the uids of the controllers of which a pod has not finished."""
+    return frozenset(pod.owner.uid for pod in pods if pod.owner and not pod.finished)
+
+
+def _is_result(pod: PodSeen, at_work: Collection[str]) -> bool:
+    """Tell whether a controller still needs a finished pod: its object goes with the node, and was the only proof.
+
+    An operator then makes the pod again, or fails the whole. A Job of batch/v1 has counted its own (by a finalizer). A
+    service makes others in place of those that failed, and they lie about: they are no proof of anything.
+    """
+    owner = pod.owner
+    if not pod.finished or pod.deleting or owner is None or owner.is_job or pod.stays_with_node:
+        return False
+    return owner.uid in at_work and is_work(pod)
 
 
 def leaving(pods: Iterable[PodSeen]) -> tuple[PodSeen, ...]:
     """Return the pods that must be gone before the instance goes (those that kubectl drain would evict too)."""
-    return tuple(pod for pod in pods if not (pod.finished or pod.stays_with_node))
+    return tuple(pod for pod in pods if _leaves(pod))
+
+
+def _leaves(pod: PodSeen) -> bool:
+    return not (pod.finished or pod.stays_with_node)
 
 
 def is_protected(pod: PodSeen, settings: Settings) -> bool:
@@ -82,7 +104,7 @@ def _is_of_preset(pod: PodSeen, preset: Preset) -> bool:
 
 
 def in_words(pods: Iterable[PodSeen], most: int = 3) -> str:
-    """Name the first pods, and count the others."""
-    labels = [pod.label for pod in pods]
+    """Name the first pods, and count the others; one that is finished says why it matters."""
+    labels = [f"finished {pod.label} (whose other pods still run)" if pod.finished else pod.label for pod in pods]
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
     return ", ".join(labels[:most]) + more

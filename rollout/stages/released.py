@@ -27,8 +27,8 @@ def decide(view: View) -> Step:
         return Step(trigger="terminate", effects=(terminate(view),))
     if not view.fresh:
         return Step(waits_for="a fresh list of its pods")
-    if view.leaving:
-        return Step(trigger="back", reason=f"{in_words(view.leaving)} turned up")
+    if view.busy:
+        return Step(trigger="back", reason=f"{in_words(view.busy)} turned up")
     if not view.cordoned:
         return Step(trigger="back", reason=f"{view.name} is not cordoned any more")
     if view.instance is None or not view.instance.in_service:
@@ -49,7 +49,7 @@ def holds(view: View) -> bool:
     served = view.instance is not None and view.instance.in_service and not view.instance.protected
     released = served and view.cordoned and not view.unknown
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
-    return view.fresh and not view.leaving and released and floored and view.enough and not _awaited(view)
+    return view.fresh and not view.busy and released and floored and view.enough and not _awaited(view)
 
 
 def terminate(view: View) -> Terminate:

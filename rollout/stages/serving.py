@@ -15,12 +15,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from rollout.commands import aws, kubectl
 from rollout.machine import Stage
 from rollout.plan import Node
 from rollout.record import Record
 from rollout.seen import CORDON, GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Taint
+from rollout.stages.pods import at_work
 
 #: Seconds after which a pod that found no node counts as one that none will take, and a pod's end as stuck.
 COMES_WITHIN = 60.0
@@ -51,18 +53,21 @@ class Surroundings:
     """What all nodes that must go have in common at one tick. `coming`: pods that may be bound to a closed node.
 
     `nominated`: by node, the pods that the scheduler chose it for, perhaps before it was closed, and has not bound yet.
+    `at_work`: the uids of controllers of which a pod has not finished, anywhere in the cluster.
     """
 
     serving: Mapping[str, Serving]
     coming: tuple[PodSeen, ...] = ()
     nominated: Mapping[str, tuple[PodSeen, ...]] = field(default_factory=dict)
+    at_work: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, seen: Seen, record: Record, now: datetime) -> Surroundings:
         """Work it out."""
         rows = {row.instance_id: row for row in record.nodes}
         serving = {group.name: _serving(group, seen, record, rows) for group in seen.groups}
-        return cls(serving, _coming(seen, record, now), _nominated(seen))
+        pods = chain(seen.pods, *seen.fresh.values())
+        return cls(serving, _coming(seen, record, now), _nominated(seen), at_work(pods))
 
 
 def dead(node: NodeSeen, now: datetime) -> bool:

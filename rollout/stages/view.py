@@ -30,6 +30,7 @@ class View:
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
     far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `nominated`: pods that
     the scheduler chose it for and has not bound yet; `volumes`: attached to it still, of pods that left;
+    `at_work`: the controllers for which finished pods hold it, none once it is overdue;
     `unsteady`: why the cluster is not to be trusted now; `overdue`:
     the drain deadline has passed; for surplus that is never true, nobody is killed for it; `given_up`: it is surplus,
     and still here at the deadline; `out_of_time`: the time that budgets are given after the deadline has passed too,
@@ -51,6 +52,7 @@ class View:
     coming: tuple[PodSeen, ...]
     nominated: tuple[PodSeen, ...]
     volumes: tuple[str, ...]
+    at_work: frozenset[str]
     unsteady: Unsteady | None
     overdue: bool
     given_up: bool
@@ -69,12 +71,17 @@ class View:
     @property
     def holders(self) -> tuple[PodSeen, ...]:
         """The pods for which this node waits."""
-        return holding(self.pods, self.record.plan.settings)
+        return holding(self.pods, self.record.plan.settings, self.at_work)
 
     @property
     def leaving(self) -> tuple[PodSeen, ...]:
-        """The pods that must be gone before the instance goes, holders among them."""
+        """The pods that must be gone before the instance goes, all holders that have not finished among them."""
         return leaving(self.pods)
+
+    @property
+    def busy(self) -> tuple[PodSeen, ...]:
+        """The pods for which the instance may not go yet: those that must leave it, and finished ones that hold it."""
+        return (*self.leaving, *(pod for pod in self.holders if pod.finished))
 
     @property
     def needed(self) -> int:
@@ -144,6 +151,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
+    overdue = late and row.role == "old"
     blocked = duration(record.plan.settings.blocked_seconds)
     return View(
         row=row,
@@ -161,8 +169,9 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         volumes=_volumes(seen, names, pods),
+        at_work=frozenset() if overdue else around.at_work,
         unsteady=seen.unsteady,
-        overdue=late and row.role == "old",
+        overdue=overdue,
         given_up=late and row.role == "surplus",
         out_of_time=deadline is not None and now >= deadline + blocked,
     )

@@ -16,8 +16,8 @@ from rollout.stages.view import View
 
 def decide(view: View) -> Step:
     """Answer with `drain` once nothing holds the node any more."""
-    if view.given_up and view.leaving:
-        return Step(trigger="keep", reason=f"surplus, and {in_words(view.leaving)} still runs at the deadline")
+    if view.given_up and view.busy:
+        return Step(trigger="keep", reason=f"surplus, and still there at the deadline: {in_words(view.busy)}")
     if view.instance and not view.instance.in_service:
         return view.until_aws(f"instance is {view.instance.lifecycle}")
     guards = _guards(view)
@@ -36,7 +36,7 @@ def decide(view: View) -> Step:
 def holds(view: View) -> bool:
     """Tell whether the wait is over: guarded, and no protected pod runs here or the deadline ends it."""
     served = view.instance is None or view.instance.in_service
-    kept = view.given_up and view.leaving
+    kept = view.given_up and view.busy
     free = view.may_kill or not view.holders
     return served and not kept and not view.unknown and not _guards(view) and free and view.enough
 

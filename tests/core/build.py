@@ -213,6 +213,12 @@ def bare(name: str = "bare", **changes: Any) -> PodSeen:
     return pod(name, **{"owner": None, **changes})
 
 
+#: A finished pod of a training, on o1, and another that runs on a new node.
+TRAIN = Owner("kubeflow.org/v1", "PyTorchJob", "train", "uid-train")
+FINISHED = pod("w-0", owner=TRAIN, phase="Succeeded", restarts="Never", pinned=True)
+OTHER_RUNS = pod("w-1", "n1", owner=TRAIN, restarts="Never", pinned=True)
+
+
 def template(*versions: VersionSeen, default: int = 1, **changes: Any) -> TemplateSeen:
     """The template `lt`; without versions named, the old one and ours."""
     there = versions or (ours_of(2), VersionSeen(1, "ami-old", "as it was"))

@@ -18,7 +18,9 @@ from rollout.plan import Sizes, Surge
 from rollout.record import Record
 from rollout.seen import Seen
 from tests.core.build import (
+    FINISHED,
     NOW,
+    OTHER_RUNS,
     at,
     bare,
     baseline,
@@ -387,6 +389,8 @@ SPARE_SIZES = Sizes(3, 3, 4)
         pytest.param(SPARE, (pod("a", "n1"), pod("b", "n3")), stages(G, G), ["i-n2"], id="the emptiest"),
         pytest.param(SPARE, (pod("a", "n1"), bare("b", on="n2"), pod("c", "n3")), stages(G, G), ["i-n2"],
                      id="what may be evicted does not count"),
+        pytest.param(SPARE, (replace(FINISHED, node="n1"), replace(OTHER_RUNS, node="n3")), stages(G, G), ["i-n2"],
+                     id="what is finished holds too, while others of its controller run"),
         pytest.param((*SPARE[:2], new("n3", lifecycle="Pending")), (), stages(G, G), ["i-n3"],
                      id="one that has not joined is used by nobody"),
         pytest.param(SPARE, (), stages(G, W), [], id="not while an old one is left"),

@@ -15,7 +15,7 @@ from rollout.seen import NodeSeen, Owner, PodSeen
 from rollout.stages import draining
 from rollout.stages.stuck import STUCK_AFTER
 from rollout.stages.view import View
-from tests.core.build import NEVER_JOINED, NOW, at, bare, looked, node, owned, pod, unsettled
+from tests.core.build import FINISHED, NEVER_JOINED, NOW, OTHER_RUNS, at, bare, looked, node, owned, pod, unsettled
 from tests.core.tables import Told, check_stage, goes, sends, stays
 
 STAGE = Stage.DRAINING
@@ -73,6 +73,13 @@ def asked(effect: Effect, last: datetime, first: datetime) -> dict[str, Any]:
         pytest.param(looked(STAGE, WEB, unjoined=("o1",)), goes("back"),
                      id="its node object is gone, a pod is not"),
         pytest.param(emptied(JOB), goes("back"), id="a Job turned up"),
+        pytest.param(emptied(FINISHED, OTHER_RUNS), goes("back"), id="the controller of a finished pod has gone on"),
+        pytest.param(emptied(FINISHED, WEB, OTHER_RUNS), goes("back"), id="the same beside others: nobody is evicted"),
+        pytest.param(emptied(FINISHED, OTHER_RUNS, now=OVERDUE), goes("release"), id="at the deadline: not touched"),
+        pytest.param(emptied(FINISHED, WEB, OTHER_RUNS, now=OVERDUE), sends(evict(WEB)),
+                     id="at the deadline the others leave, it is not evicted"),
+        pytest.param(emptied(FINISHED, OTHER_RUNS, row_={"role": "surplus"}, now=OVERDUE), goes("back"),
+                     id="surplus with a finished pod at the deadline: kept"),
         pytest.param(emptied(WEB, JOB), goes("back"), id="a Job turned up beside others: nobody is evicted"),
         pytest.param(emptied(replace(JOB, deleting=NOW)), goes("back"), id="a Job that somebody else ends still runs"),
         pytest.param(emptied(replace(WEB, pinned=True)), goes("back"), id="a pod that says no turned up"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rollout.plan import Protected, Unprotected
 from rollout.presets import PRESETS, PresetName
 from rollout.seen import Owner, PodSeen
-from rollout.stages.pods import holding, in_words, leaving
-from tests.core.build import SETTINGS, bare, owned, pod
+from rollout.stages.pods import at_work, holding, in_words, leaving
+from tests.core.build import FINISHED, NOW, OTHER_RUNS, SETTINGS, TRAIN, bare, owned, pod
 
 ANY = Protected()
 JOB = pod()
@@ -125,6 +126,55 @@ def test_a_preset_protects_its_workload_in_every_namespace(name: PresetName, the
 def test_in_words(count: int, words: str) -> None:
     """A person sees which pods block, and a line stays a line."""
     assert in_words([pod(f"p{number}") for number in range(count)]) == words
+
+
+ENDED, RUNS = replace(FINISHED, pinned=False), replace(OTHER_RUNS, pinned=False)
+
+
+def both(owner: Owner | None, **changes: Any) -> tuple[PodSeen, PodSeen]:
+    """A finished pod of a controller, and a running one elsewhere."""
+    return replace(ENDED, owner=owner, **changes), replace(RUNS, owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("there", "other", "holds"),
+    [
+        pytest.param(ENDED, RUNS, True, id="another runs elsewhere"),
+        pytest.param(ENDED, replace(RUNS, node=None, phase="Pending"), True, id="another is not placed yet"),
+        pytest.param(replace(ENDED, phase="Failed"), RUNS, True, id="Failed: its operator may count on it too"),
+        pytest.param(ENDED, replace(RUNS, phase="Succeeded"), False, id="the rest has finished"),
+        pytest.param(ENDED, replace(RUNS, owner=replace(TRAIN, uid="uid-2")), False, id="a namesake of another life"),
+        pytest.param(replace(ENDED, deleting=NOW), RUNS, False, id="somebody deletes it already"),
+        pytest.param(*both(owned("Job")), False, id="of a Job: batch/v1 has counted it"),
+        pytest.param(*both(VOLCANO.owner), True, id="of a Job of Volcano"),
+        pytest.param(*both(EXECUTOR.owner), True, id="an executor of Spark"),
+        pytest.param(*both(None), False, id="a bare pod has no others"),
+        pytest.param(*both(TASK), True, id="it ran to its end, whoever controls it"),
+        pytest.param(*both(owned("ReplicaSet"), restarts="Always", pinned=True), False,
+                     id="a service has replaced what failed"),
+        pytest.param(*both(owned("DaemonSet")), False, id="a DaemonSet's pod goes with its node"),
+        pytest.param(*both(TRAIN, mirror=True), False, id="a mirror pod goes with its node"),
+    ],
+)  # fmt: skip
+def test_a_finished_pod_holds_its_node_while_its_controller_is_at_work(
+    there: PodSeen,
+    other: PodSeen,
+    holds: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """Its object goes with its node, and the controller would make it again; it is never one that must leave."""
+    settings = replace(SETTINGS, unprotected="protect")
+    assert bool(holding([there], settings, at_work([there, other]))) == holds
+    assert not leaving([there])
+
+
+def test_a_finished_pod_that_may_be_evicted_holds_nothing() -> None:
+    """Where the settings do not protect a kind, neither do they protect what it has finished."""
+    assert not holding([ENDED], SETTINGS, at_work([ENDED, RUNS]))
+
+
+def test_a_finished_pod_in_words() -> None:
+    """Who waits for it is told why."""
+    assert in_words([ENDED]) == "finished pod ns/w-0 of PyTorchJob train (whose other pods still run)"
 
 
 def test_a_bare_pod_in_words() -> None:

@@ -143,7 +143,7 @@ MUTANTS = (
         name="terminated-though-busy",
         breaks="The last look before the terminate does not ask for pods that turned up.",
         file="rollout/stages/released.py",
-        old="return view.fresh and not view.leaving and released",
+        old="return view.fresh and not view.busy and released",
         new="return view.fresh and released",
         killers=("tests/core/test_stages.py::test_released",),
     ),
