@@ -31,6 +31,8 @@ from tests.swarm.shrinking import shrunk
 
 #: Seconds of real time for which a failing case is made smaller, at most.
 _SHRINKING = 120.0
+# Alembic, which makes an engine's journal, is one thread's at a time.
+_MAKING = threading.Lock()
 
 
 class Swarm:
@@ -41,7 +43,8 @@ class Swarm:
         self._nursery = Nursery()
         self._quick = quick
         self._started = ExitStack()
-        self._engines: dict[str, Engine] = {"sqlite": Sqlite(folder)}
+        with _MAKING:
+            self._engines: dict[str, Engine] = {"sqlite": Sqlite(folder)}
 
     def of(self, case: Case) -> Outcome:
         """Run a case, say how it went, and where it fails, make it smaller."""
@@ -61,7 +64,9 @@ class Swarm:
         if name not in self._engines:
             place = self._folder / "server"
             place.mkdir(mode=0o755)
-            self._engines[name] = Postgres(self._started.enter_context(running(place)))
+            server = self._started.enter_context(running(place))
+            with _MAKING:
+                self._engines[name] = Postgres(server)
         return self._engines[name]
 
     def _tell(self, case: Case, kinds: set[str]) -> None:

@@ -16,7 +16,9 @@ Part = dict[str, Any]
 OLD, NEW, NEWER = "ami-00000000000000aaa", "ami-00000000000000bbb", "ami-00000000000000ccc"
 #: Points that a run has, about; a kill beyond its last befalls nobody.
 _POINTS = 300
-_RUNTIMES = ("1m..3m", "2m..4m", "4m..6m", "8m..15m", "20m..25m")
+# Old nodes are drained from about the fifth minute on: most Jobs run then, and for long enough to be hurt.
+_RUNTIMES = ("1m..3m", "4m..8m", "8m..15m", "8m..15m", "15m..25m", "20m..45m")
+_STARTS = (-60, 0, 0, 120, 240, 360, 480)
 
 
 class Chance(random.Random):
@@ -122,7 +124,7 @@ def _jobs(chance: Chance, name: str) -> Part:
         "namespace": chance.choice(["demo", "demo", "demo", "ci"]),
         "count": chance.randint(1, 3),
         "runtime": chance.choice(_RUNTIMES),
-        "start": chance.choice([-60, 0, 60, 240]),
+        "start": chance.choice(_STARTS),
         "stagger": chance.choice([0, 30, 120]),
     }
     if chance.one_in(6):

@@ -58,6 +58,8 @@ def _finds(mutant: Mutant, *options: str) -> bool:
         )
     finds = ran.returncode == 1 and ran.stdout.startswith("seed ")
     said = f"found within {time.monotonic() - began:.0f} s" if finds else "NOT found"
+    if ran.returncode not in {0, 1} or (ran.returncode and not finds):
+        said = f"the swarm itself failed ({ran.returncode})"
     sys.stdout.write(f"{mutant.name}: {said}\n{ran.stdout}{ran.stderr[-2000:]}\n")
     sys.stdout.flush()
     return finds
