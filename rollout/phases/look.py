@@ -82,6 +82,13 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
     return tuple(group for group in record.plan.groups if record.plan.baseline(group.name).sizes.desired > 0)
 
 
+#: Lowers desired without leaving to AWS whom to end.
+_ONE_LESS = (
+    "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
+    "for each one too many, with the ID of one on which nothing runs"
+)
+
+
 def surged(record: Record, group: NodeGroup) -> Sizes:
     """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed.
 
@@ -98,17 +105,19 @@ def raised(sizes: Sizes, desired: int) -> Sizes:
 
 
 def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
-    """Return the command that gives a group the sizes that differ, and no other, "" for none.
+    """Return what to type to give a group the sizes that differ, and no other, "" for nothing.
 
-    Desired is only raised: to lower it lets AWS choose whom to end once protection is off. So is MaxSize: room hurts
-    nobody.
+    Desired is only raised: of a lower number AWS would choose whom to end, so a person ends an instance instead. Nor is
+    MaxSize lowered: room hurts nobody.
     """
     differing = [("--min-size", wanted.minimum)] if current.minimum != wanted.minimum else []
     if current.desired < wanted.desired:
         differing.append(("--desired-capacity", wanted.desired))
     if current.maximum < wanted.maximum:
         differing.append(("--max-size", wanted.maximum))
-    return update(group, *(f"{name} {number}" for name, number in differing)) if differing else ""
+    options = (f"{name} {number}" for name, number in differing)
+    typed = [update(group, *options)] if differing else []
+    return "; ".join([*typed, _ONE_LESS] if current.desired > wanted.desired else typed)
 
 
 def refer_back(group: str, current: tuple[TemplateUse, ...], wanted: tuple[TemplateUse, ...]) -> str:

@@ -138,8 +138,9 @@ def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
     return Halt(
         f"drift: DesiredCapacity of {group.name} was {before} at the start and is {current.sizes.desired} now, "
         "as many as with our surge, but not by us",
-        "put it back once nothing runs on what was launched for it (AWS chooses whom to end), "
-        f"then: rollout resume {record.id}",
+        then_resume(
+            "put it back", [put_back(group.name, current.sizes, replace(current.sizes, desired=before))], record
+        ),
     )
 
 

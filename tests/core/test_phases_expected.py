@@ -226,6 +226,10 @@ def test_a_marker_that_is_deleted(world: Seen, journal: Record, expected: Answer
 
 
 UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
+ONE_LESS = (
+    "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
+    "for each one too many, with the ID of one on which nothing runs"
+)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +241,7 @@ UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
         pytest.param(seen(surged(sizes=Sizes(1, 3, 4))), record(), f" ({UPDATE} --desired-capacity 4)", id="lowered"),
         pytest.param(seen(surged(sizes=Sizes(1, 3, 3))), record(), f" ({UPDATE} --desired-capacity 4 --max-size 4)",
                      id="lowered with MaxSize"),
-        pytest.param(seen(surged(sizes=Sizes(1, 5, 5))), record(), "", id="raised: to lower it is not harmless"),
+        pytest.param(seen(surged(sizes=Sizes(1, 5, 5))), record(), f" ({ONE_LESS})", id="raised"),
         pytest.param(seen(surged(sizes=Sizes(2, 4, 4))), record(), f" ({UPDATE} --min-size 1)", id="MinSize alone"),
         pytest.param(seen(surged(sizes=Sizes(0, 3, 4))), record(), f" ({UPDATE} --min-size 1 --desired-capacity 4)",
                      id="both"),

@@ -192,6 +192,10 @@ def test_surge(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 
 
 UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
+ONE_LESS = (
+    "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
+    "for each one too many, with the ID of one on which nothing runs"
+)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +210,8 @@ UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
                      id="lowered after"),
         pytest.param(Sizes(0, 2, 3), SURGING, "MinSize of g is 0, not 1; DesiredCapacity of g is 2, not 4; "
                      "MaxSize of g is 3, not 4", f"{UPDATE} --min-size 1 --desired-capacity 4 --max-size 4", id="all"),
-        pytest.param(Sizes(1, 5, 9), SURGING, "DesiredCapacity of g is 5, not 4", "", id="to lower it is not harmless"),
+        pytest.param(Sizes(1, 5, 9), SURGING, "DesiredCapacity of g is 5, not 4", ONE_LESS,
+                     id="whom to end is for a person"),
         pytest.param(Sizes(1, 2, 2), BARE, "MaxSize of g is 2, not 3", f"{UPDATE} --max-size 3",
                      id="MaxSize before"),
     ],

@@ -34,8 +34,6 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
     if "delete" in hint:
         pods = dict.fromkeys(_POD.findall(text))
         yield from (Amend({"do": "delete_pods", "namespace": where, "prefix": name}) for where, name in pods)
-    if hint.startswith("put it back"):
-        yield from (_updated(group, {"DesiredCapacity": int(number)}) for group, number in _DESIRED.findall(text))
     # Who resumes has found out who did it, and wants it ours.
     yield from (Amend(None, ((f"template/{name}", "DefaultVersionNumber"),)) for name in _UNDONE.findall(text))
     for command in _COMMAND.findall(text):
@@ -50,6 +48,8 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
             yield Amend(action, ((f"asg/{group}", "SuspendedProcesses"),))
         elif verb == "exit-standby":
             yield Amend({"do": "exit_standby", "group": group})
+    if hint.startswith("put it back"):  # last: it may lie below a MinSize that is put back first
+        yield from (_updated(group, {"DesiredCapacity": int(number)}) for group, number in _DESIRED.findall(text))
 
 
 def _updated(group: str, fields: dict[str, Any]) -> Amend:
