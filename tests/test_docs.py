@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -70,12 +71,13 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def typed(page: Path) -> list[list[str]]:
-    """The arguments of each `rollout …` that a page shows: in code blocks, comments cut off, and inline."""
+    """The arguments of each `rollout …` that a page shows: in code blocks, without comments and pipes, and inline."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     shown = [line.removeprefix("$ ") for line in lines] + re.findall(r"`([^`\n]+)`", text)
-    return [shlex.split(one, comments=True)[1:] for one in shown if re.match(r"rollout(?= [a-z-]|$)", one.strip())]
+    ours = [shlex.split(one, comments=True)[1:] for one in shown if re.match(r"rollout(?= [a-z-]|$)", one.strip())]
+    return [list(itertools.takewhile(lambda word: word != "|", words)) for words in ours]
 
 
 def parse(arguments: list[str]) -> None:
