@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from rollout.cli import stopping
@@ -10,9 +11,11 @@ from rollout.cli import stopping
 def main() -> None:
     """Run the command line."""
     stopping.hear()
+    gc.disable()  # nothing that is being loaded is garbage, and to look for some is a part of the start
     try:
         from rollout.cli import app
 
+        gc.enable()
         app.main()
     except stopping.Stopped as stopped:  # while libraries were loaded, or after the last word
         from rollout.cli import output

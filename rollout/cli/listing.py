@@ -18,7 +18,7 @@ _HEAD = ("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "WORKER", "KEY")
 def list_(
     config: options.WhoseJournal = None, database: options.Database = None, *, as_json: options.AsJson = False
 ) -> None:
-    """List all rollouts of the journal, newest first, with who works each."""
+    """List all rollouts, newest first, and who works each."""
     from rollout.cli import text, working
     from rollout.journal import read_journal
     from rollout.machine import terminal

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rollout.ami.images import AMI, REGION
 from rollout.errors import UserError
 
 #: Longest key that the journal holds.
@@ -33,6 +32,8 @@ def _empty(words: Sequence[str]) -> Iterator[str]:
 
 def ami(text: str | None) -> str | None:
     """Return the id of an image. Raises `UserError` for what is none."""
+    from rollout.ami.images import AMI
+
     if text is not None and not AMI.fullmatch(text):
         raise UserError(f'"{text}" is no image\'s id', hint="give one such as ami-0123456789abcdef0")
     return text
@@ -40,6 +41,8 @@ def ami(text: str | None) -> str | None:
 
 def region(text: str | None) -> str | None:
     """Return the name of a region. Raises `UserError` for what is none."""
+    from rollout.ami.images import REGION
+
     if text is not None and not REGION.fullmatch(text):
         raise UserError(f'"{text}" is no AWS region', hint="give one such as eu-west-1")
     return text

@@ -18,6 +18,8 @@ from rollout.cli import stopping, workplace
 def handlers() -> Iterator[None]:
     """Leave the test process's own handlers as they were."""
     before = {number: signal.getsignal(number) for number in stopping.ASKED}
+    for number in stopping.ASKED:  # one that started us may have had them ignored, and so would our children
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -30,7 +30,10 @@ from rollout.effects import Effect
 
 #: Verbs of the ports that change nothing. All others do: one that is added is a crash point without our doing.
 READS = frozenset(
-    {"autoscaler", "budgets", "groups", "image", "living", "marker", "nodes", "pods", "pods_on", "templates", "trouble"}
+    {
+        *("attachments", "autoscaler", "budgets", "groups", "image", "living", "marker", "nodes", "pods", "pods_on"),
+        *("templates", "trouble"),
+    }
 )
 
 #: The kind of a commit that changes nothing but how long a lease lasts.
