@@ -85,7 +85,7 @@ pythons: $(STAMP) ## Set up and try the other Pythons from 3.11 on that are here
 exhaustive: $(STAMP) $(TOOLS) ## Bad luck in mid-run, plays of Jenkins and Kubernetes, following, stopping, a lost journal
 	$(BIN)/pytest -m exhaustive $(TWICE) $(PYTEST_ARGS)
 
-exhaustive-sample: $(STAMP) $(TOOLS) ## CI's part of it: a quarter, by a seed (SEED=COMMIT)
+exhaustive-sample: $(STAMP) $(TOOLS) ## CI's part of it: a sixth, by a seed (SEED=COMMIT)
 	@echo "the sample of this seed, repeated on this code by: make exhaustive-sample SEED=$(SEED)"
 	$(BIN)/pytest -m exhaustive --sample $(SEED) $(TWICE) $(PYTEST_ARGS)
 

@@ -16,7 +16,7 @@ import pytest
 from tests.proof import results
 
 #: Of what is marked exhaustive a sample takes one test of so many.
-ONE_OF = 4
+ONE_OF = 6
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
