@@ -22,7 +22,7 @@ ONE_OF = 6
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the three ways to take a part."""
     group = parser.getgroup("proof", "the proof (make proof, make proof-sample)")
-    told = "of each test marked proof(sample=N) take N cases, of all marked exhaustive a quarter, by this seed"
+    told = "of each test marked proof(sample=N) take N cases, of all marked exhaustive a sixth, by this seed"
     group.addoption("--sample", metavar="SEED", help=told)
     group.addoption("--shard", metavar="K/N", type=shard, help="take the K-th of N parts")
     group.addoption("--go-on", action="store_true", help="leave out what has passed on this code already")
