@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError
@@ -148,7 +149,8 @@ class _Runs:
             case "stop":
                 return self._stopped(arguments, act)
             case "two":
-                return _both([self._bear(arguments, _HASTY) for _ in range(2)])
+                children = [self._bear(arguments, _HASTY) for _ in range(2)]
+                return _ordered(child.finish() for child in children)
             case _:
                 return [self._bear(arguments).finish()]
 
@@ -167,12 +169,20 @@ class _Runs:
         self._outcome.runs += 1
         self._world.absent()
         second = self._bear(arguments, _HASTY)
+        ended = self._at_it(second)
+        os.kill(first.pid, signal.SIGCONT)
+        return _ordered((first.finish(), ended or second.finish()))
+
+    def _at_it(self, child: Child) -> Result | None:
+        """Let a run be at it for a while; return how it ended, None while it lives."""
         until = self._now() + _STOPPED
         for _ in range(_LOOKS // 3):
-            if self._world.nursery.wait(second.pid, _LOOK) is not None or self._now() >= until:
+            code = self._world.nursery.wait(child.pid, _LOOK)
+            if code is not None:
+                return child.result(code)
+            if self._now() >= until:
                 break
-        os.kill(first.pid, signal.SIGCONT)
-        return _both([first, second])
+        return None
 
 
 def _armed(world: ProofWorld, act: Act, number: int) -> Prepared:
@@ -180,7 +190,6 @@ def _armed(world: ProofWorld, act: Act, number: int) -> Prepared:
     return "tests.proof.points:install", {"path": trail, "at": str(act.at), "number": number}
 
 
-def _both(children: list[Child]) -> list[Result]:
-    """Let both end; last the one that knows how the rollout stands: not one that gave way to the other."""
-    results = [child.finish() for child in children]
+def _ordered(results: Iterable[Result]) -> list[Result]:
+    """Return both results, last the one that knows how the rollout stands: not one that gave way to the other."""
     return sorted(results, key=lambda one: one.code not in (RESUMABLE, TAKEN))
