@@ -6,7 +6,7 @@ Times are aware UTC datetimes, durations are seconds. `record.py` adds what chan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,6 +25,12 @@ FOR_EVER = 100 * 365 * 86400.0
 def duration(seconds: float) -> timedelta:
     """Return a length of time that a plan gives; one beyond `FOR_EVER` is that, so that a moment can be worked out."""
     return timedelta(seconds=min(seconds, FOR_EVER))
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Name the first, and count the others."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def spelled(seconds: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollout.commands import annotate, quoted, resume
+from rollout.commands import annotate, resume, resume_processes
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
 from rollout.machine import Phase, Stage, terminal
@@ -211,8 +211,7 @@ def _left_groups(seen: Seen, last: Record) -> Iterator[Finding]:
         names = sorted(mine & current.suspended) if current else []
         if names:
             what = f"{baseline.group} still has {', '.join(names)} suspended"
-            command = f"aws autoscaling resume-processes --auto-scaling-group-name {quoted(baseline.group)}"
-            yield _put_back(what, f"{command} --scaling-processes {' '.join(names)}")
+            yield _put_back(what, resume_processes(baseline.group, names))
 
 
 def _left_node(node: NodeSeen, taint_key: str) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import annotate, kubectl, quoted, resume
+from rollout.commands import annotate, kubectl, resume, resume_processes
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import (
     Cordon,
@@ -382,8 +382,7 @@ def _processes(record: Record, group: GroupSeen) -> Part:
     report = _foreign_processes(group, before, ours)
     if "AZRebalance" in mine and _unbalanced(group.living, group.zones):
         mine.remove("AZRebalance")
-        name = quoted(group.name)
-        command = f"aws autoscaling resume-processes --auto-scaling-group-name {name} --scaling-processes AZRebalance"
+        command = resume_processes(group.name, ["AZRebalance"])
         report += (
             f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from rollout.plan import Preset, Protected, Settings
+from rollout.plan import Preset, Protected, Settings, listed
 from rollout.presets import PRESETS
 from rollout.seen import Owner, PodSeen
 
@@ -106,5 +106,4 @@ def _is_of_preset(pod: PodSeen, preset: Preset) -> bool:
 def in_words(pods: Iterable[PodSeen], most: int = 3) -> str:
     """Name the first pods, and count the others; one that is finished says why it matters."""
     labels = [f"finished {pod.label} (whose other pods still run)" if pod.finished else pod.label for pod in pods]
-    more = f" and {len(labels) - most} more" if len(labels) > most else ""
-    return ", ".join(labels[:most]) + more
+    return listed(labels, most)

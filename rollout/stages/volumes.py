@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from rollout.machine import Stage
+from rollout.plan import listed
 from rollout.stages.view import View
 
 #: Seconds after which Kubernetes itself detaches by force (kube-controller-manager, maxWaitForUnmountDuration).
@@ -24,8 +25,7 @@ def awaited(view: View) -> str:
     until = _until(view)
     if not view.volumes or view.now >= until:
         return ""
-    more = f" and {len(view.volumes) - 1} more" if len(view.volumes) > 1 else ""
-    return f"volume {view.volumes[0]}{more} to be detached, until {until:%H:%M:%S} UTC at most"
+    return f"volume {listed(view.volumes, 1)} to be detached, until {until:%H:%M:%S} UTC at most"
 
 
 def _until(view: View) -> datetime:

@@ -57,9 +57,10 @@ def _finds(mutant: Mutant, *options: str) -> bool:
             check=False,
         )
     finds = ran.returncode == 1 and ran.stdout.startswith("seed ")
-    said = f"found within {time.monotonic() - began:.0f} s" if finds else "NOT found"
-    if ran.returncode not in {0, 1} or (ran.returncode and not finds):
-        said = f"the swarm itself failed ({ran.returncode})"
+    if finds:
+        said = f"found within {time.monotonic() - began:.0f} s"
+    else:
+        said = f"the swarm itself failed ({ran.returncode})" if ran.returncode else "NOT found"
     sys.stdout.write(f"{mutant.name}: {said}\n{ran.stdout}{ran.stderr[-2000:]}\n")
     sys.stdout.flush()
     return finds

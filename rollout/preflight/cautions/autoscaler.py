@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.plan import Settings, spelled
+from rollout.plan import Settings, listed, spelled
 from rollout.preflight.survey import Request, Survey
 from rollout.scouted import GroupScouted
 
@@ -18,9 +18,7 @@ def other_groups(found: Survey, request: Request) -> Iterator[str]:
     """Other groups of the cluster are not scaled while cluster-autoscaler is off."""
     others = sorted(one.name for one in found.scouted.values() if _is_other(one, request))
     if is_stopped(found, request.settings) and others:
-        more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
-        names = f"{', '.join(others[:_LISTED])}{more}"
-        yield f"cluster-autoscaler is off meanwhile: nobody scales {names} either"
+        yield f"cluster-autoscaler is off meanwhile: nobody scales {listed(others, _LISTED)} either"
 
 
 def too_long(found: Survey, request: Request) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rollout.budget import BudgetSeen
-from rollout.plan import Settings, spelled
+from rollout.plan import Settings, listed, spelled
 from rollout.preflight.protection import on_old_nodes, workloads
 from rollout.preflight.survey import Request, Survey
 from rollout.seen import CORDON, PodSeen, Taint
@@ -71,8 +71,7 @@ def _lets_nobody_go(budget: BudgetSeen) -> str:
 
 
 def _named(pods: Iterable[PodSeen]) -> str:
-    names = [f"{pod.label} on {pod.node}" for pod in pods]
-    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    return listed([f"{pod.label} on {pod.node}" for pod in pods], _LISTED)
 
 
 def _end(settings: Settings) -> str:
