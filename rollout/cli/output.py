@@ -38,7 +38,7 @@ class _Descriptor(io.FileIO):
 
     lost: OSError | None = None
     other: _Descriptor | None = None
-    _dropped = False
+    _owed = b""  # what is left to say of the words that were left out
 
     def __init__(self, number: int, what: str, *, closed: bool) -> None:
         super().__init__(number, "w", closefd=False)
@@ -64,16 +64,15 @@ class _Descriptor(io.FileIO):
         while self._ready():
             # One that is set not to block, by us or by who shares it with us, may take nothing all the same.
             with suppress(BlockingIOError):
-                if self._dropped:
-                    os.write(self._to, _LEFT_OUT)
-                    self._dropped = False
-                return os.write(self._to, whole[:_PIECE])
-        self._dropped = True
+                if not self._owed:
+                    return os.write(self._to, whole[:_PIECE])
+                self._owed = self._owed[os.write(self._to, self._owed) :]  # a terminal may have room for a part of it
+        self._owed = self._owed or _LEFT_OUT
         return whole.nbytes
 
     def _ready(self) -> bool:
         """Wait for the reader: as long as it takes, or for seconds, once, while we work."""
-        patience = (0.0 if self._dropped else STALL_SECONDS) if _Printed.works else None
+        patience = (0.0 if self._owed else STALL_SECONDS) if _Printed.works else None
         return bool(select.select((), (self._to,), (), patience)[1])
 
     def never_block(self) -> None:
