@@ -104,7 +104,7 @@ def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _at_most_ten(value: float) -> float:
-    if value > 10:  # noqa: PLR2004  # DESIGN: waits last at most ten seconds, because each look renews the lease
+    if value > 10:  # noqa: PLR2004  # waits last at most ten seconds, because each look renews the lease
         raise ValueError("10s is the longest: each look renews the lease")
     return value
 

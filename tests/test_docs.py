@@ -18,7 +18,7 @@ from rollout.config import Config, Section
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "tests/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def tool(name: str) -> ModuleType:
@@ -111,3 +111,33 @@ def test_settings_in_the_readme_exist() -> None:
     for section, key in re.findall(r"`([a-z]+)\.([a-z_]+)", README):
         if section in sections:
             assert key in type(sections[section]).model_fields, f"{section}.{key}"
+
+
+TESTS = (ROOT / "tests/README.md").read_text(encoding="utf-8")
+GLOSSARY = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+
+
+def test_every_folder_of_tests_says_its_question() -> None:
+    """Each folder with files in it has a row in tests/README.md, and each row a folder."""
+    told = re.findall(r"^\| `(tests[/\w]*)` \|", TESTS, flags=re.MULTILINE)
+    files = [path for path in (ROOT / "tests").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    there = {"/".join(path.parent.relative_to(ROOT).parts) for path in files if path.suffix in {".py", ".yaml"}}
+    assert sorted(told) == sorted(there)
+
+
+def test_every_test_that_the_tests_page_names_exists() -> None:
+    """A file of tests that it names is there."""
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", TESTS))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+
+
+def test_the_promises_are_those_that_are_judged() -> None:
+    """The glossary has the number and the words of each promise, and tests/README.md its number."""
+    sources = ["simulator/judging/promises.py", "simulator/judging/replicas.py", "cli/evidence.py"]
+    text = "".join((ROOT / "rollout" / name).read_text(encoding="utf-8") for name in sources)
+    judged = re.findall(r'number = (\d+)\n    text = \(?\s*"(.+)"', text)
+    judged += re.findall(r'return Judged\(\s*(\d+), "([^"]+)"', text)
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \| (?:\[|`)", GLOSSARY, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(judged)
+    assert re.findall(r"^\| (\d+) \|", TESTS, flags=re.MULTILINE) == [number for number, _ in rows]

@@ -1,7 +1,7 @@
 """The promises that the simulator can judge by itself, from its own log of applied changes.
 
 Each watches every change at its very moment. A promise that was never put to the test is not kept: no checks is a
-failure. The numbers are those of the design; 7, 8, 9 and 11 need the tool's journal and are judged elsewhere.
+failure. The numbers are those of docs/glossary.md; 7, 8 and 9 need the tool's journal and are judged elsewhere.
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""The pages are written in plain English: short sentences, and none of the words that make a reader stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+#: Pages that do not hold the rule yet.
+NOT_YET = [
+    "ami.md",
+    "audit.md",
+    "baking.md",
+    "configuration.md",
+    "durability.md",
+    "iac.md",
+    "json.md",
+    "lost-journal.md",
+    "phases.md",
+    "protection.md",
+    "refusals.md",
+    "rights-kubernetes.md",
+    "rights.md",
+    "running.md",
+    "simulator.md",
+    "waits.md",
+    "0001-written-before-sent.md",
+    "0002-the-machine-calculates.md",
+    "0005-sqlite-on-one-host.md",
+    "0006-postgres-for-several-hosts.md",
+    "0007-formats-and-handlers.md",
+]
+PAGES = [
+    page
+    for page in (ROOT / "README.md", ROOT / "tests/README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if page.name not in NOT_YET
+]
+#: The most words of a sentence.
+LONGEST = 27
+#: Words that a reader has to look up, or that hide who does something.
+BANNED = re.compile(
+    r"\b(whoever|whomever|whatever|whichever|meanwhile|anew|mend|mends|mended|mending|befalls?|befell|hitherto|thereof"
+    r"|lent|lend|lends|is worked by|worked by|by the journal|see to it|in vain|awaits?|nevertheless|besides)\b",
+    re.IGNORECASE,
+)
+#: Below this line of docs/durability.md stand tables of names and of mutants' own words.
+GENERATED = "<!-- Written by `make durability` from here on. -->"
+
+
+def prose(text: str) -> Iterator[str]:
+    """The paragraphs and list items of a page, without code blocks, comments, tables and headings."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", text.partition(GENERATED)[0], flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"^> ?", "", text, flags=re.MULTILINE)
+    for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=\|)", text):
+        if block.strip() and not re.match(r"\s*(\||#)|    ", block.strip("\n")):
+            yield " ".join(re.sub(r"^\s*([-*]|\d+\.) ", "", block).split())
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a page; a code span counts as one word, a link as the words of its text."""
+    for block in prose(text):
+        plain = re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`]*`", "CODE", block))
+        yield from re.split(r"(?<=[.!?])[*)\]\"]*\s+(?=[\"(*\[]*[A-Z0-9a-z$])", plain)
+
+
+def words(sentence: str) -> int:
+    """How many words it has."""
+    return len([word for word in sentence.split() if re.search(r"\w", word)])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_sentence_is_short(page: Path) -> None:
+    """No sentence of a page is longer than a reader takes in at once."""
+    found = list(sentences(page.read_text(encoding="utf-8")))
+    assert [(words(one), one) for one in found if words(one) > LONGEST] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_word_makes_a_reader_stop(page: Path) -> None:
+    """None of the banned words stands in a page, its tables included."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert BANNED.findall(text.partition(GENERATED)[0]) == []
