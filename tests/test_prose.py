@@ -13,7 +13,6 @@ ROOT = Path(__file__).parent.parent
 NOT_YET = [
     "baking.md",
     "configuration.md",
-    "durability.md",
     "iac.md",
     "json.md",
     "lost-journal.md",
