@@ -78,5 +78,6 @@ def test_a_sentence_is_short(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_word_makes_a_reader_stop(page: Path) -> None:
     """None of the banned words stands in a page, its tables included; a name in a code span may be one."""
-    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    assert BANNED.findall(text.partition(GENERATED)[0]) == []
+    written = page.read_text(encoding="utf-8").partition(GENERATED)[0]
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", written, flags=re.MULTILINE | re.DOTALL)
+    assert BANNED.findall(text) == []
