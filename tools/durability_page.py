@@ -25,7 +25,12 @@ KILLS = {
     "request": "the installed command, killed in a request",
 }
 #: Headings of other kinds of runs; a kind that is not here is its own.
-TITLES = {"effect": "Faults of requests", "mutant": "Faults made in the code", "state machine": "Orders by chance"}
+TITLES = {
+    "effect": "Faults of requests",
+    "mutant": "Faults made in the code",
+    "state machine": "Orders by chance",
+    "model checked": "Models",
+}
 #: Facts that no table counts.
 _ASIDE = {"kind", "passed", "seconds"}
 #: Facts that are added up.

@@ -24,6 +24,12 @@ from rollout.journal.models import attempts, effects, node_groups, rollouts
 from rollout.machine import Phase
 from rollout.ports import Summary
 from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record, Written
+from rollout.stages.steadiness import BLIND_AFTER
+
+#: Seconds after a look within which what it led to has left. What is about to be sent rests on a look that is no older
+#: than that, and the lease may have been renewed just then: the gate lets through what was stopped for as long as it is
+#: trusted. (An act of effects that harm nobody may take longer, where AWS is slow.)
+LEFT_SECONDS = BLIND_AFTER + TRUST_SECONDS
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
@@ -184,7 +190,7 @@ def _unanswered(of_one: list[Row[Any]]) -> Iterator[datetime]:
     """Yield when each request of an effect that was not answered had left, as late as that may have been."""
     attempted = {row.number: row for row in of_one if row.number is not None}
     effect = of_one[0]
-    left_by = effect.sent_at + timedelta(seconds=TRUST_SECONDS)  # nothing leaves later: the gate
+    left_by = effect.sent_at + timedelta(seconds=LEFT_SECONDS)
     for number in range(effect.sent, 0, -1):
         attempt = attempted.get(number)
         if attempt is None:

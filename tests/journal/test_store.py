@@ -21,8 +21,8 @@ from rollout.effects import (
     Suspend,
 )
 from rollout.errors import Bug, UserError
-from rollout.gate import TRUST_SECONDS
 from rollout.journal import SqlJournal, open_journal, read_journal
+from rollout.journal.reading import LEFT_SECONDS
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes
 from rollout.ports import Outcome, Settled
@@ -283,13 +283,13 @@ def test_what_may_arrive_late(journal: SqlJournal) -> None:
 
 
 def test_what_a_process_sent_before_it_died_may_arrive_late(journal: SqlJournal) -> None:
-    """Nobody knows whether, or when, it left: as late as the lease was trusted, but not after the next one began."""
-    late, trust = timedelta(seconds=LATE_SECONDS), timedelta(seconds=TRUST_SECONDS)
+    """Nobody knows whether, or when, it left: as late as look and lease let it, but not after the next one began."""
+    late, leaves = timedelta(seconds=LATE_SECONDS), timedelta(seconds=LEFT_SECONDS)
     intend(journal, RESIZE)
-    assert journal.load(ID).late == (Late(RESIZE, NOW + trust + late),)
+    assert journal.load(ID).late == (Late(RESIZE, NOW + leaves + late),)
     journal.settle(ID, [Settled(RESIZE.key, "not_applied", "not seen")], later(20))
     intend(journal, RESIZE, now=later(20))
-    assert journal.load(ID).late == (Late(RESIZE, later(20) + trust + late),)
+    assert journal.load(ID).late == (Late(RESIZE, later(20) + leaves + late),)
     answered = replace(receipt(RESIZE), started=later(21), ended=later(22))
     journal.receive(ID, [answered])
     settle(journal, RESIZE)
