@@ -174,25 +174,25 @@ class Section(BaseModel):
 
 
 class Access(Section):
-    """How AWS and Kubernetes are reached. Nothing secret stands here."""
+    """How the tool connects to AWS and Kubernetes. No secret belongs here."""
 
     assume_role: RoleArn | None = None
-    """Role assumed first, with credentials that refresh by themselves. Default: none, the process's own credentials."""
+    """The role to assume first; its credentials refresh by themselves. Default: none, the process's own credentials."""
 
     eks_role: RoleArn | None = None
-    """Role assumed from there for the Kubernetes token. Default: none, the token speaks for `assume_role`."""
+    """The role to assume from there for the Kubernetes token. Default: none, the token is for `assume_role`."""
 
     kubernetes: Literal["eks", "kubeconfig", "in-cluster"] = "eks"
     """Where the Kubernetes credentials come from. Default eks: a token minted in process, no file and no AWS CLI."""
 
     kubeconfig: Path | None = None
-    """With kubernetes: kubeconfig, the file. Default: none, what KUBECONFIG or kubectl's default names."""
+    """The file, with `kubernetes: kubeconfig`. Default: none, the file that KUBECONFIG or kubectl's default names."""
 
     context: str | None = None
-    """With kubernetes: kubeconfig, the context in it. Default: none, the file's current one."""
+    """The context in that file, with `kubernetes: kubeconfig`. Default: none, the file's current one."""
 
     endpoint_url: Url | None = None
-    """Address of the AWS API. Default: none, AWS's own; else a VPC endpoint or a simulator."""
+    """Address of the AWS API: a VPC endpoint or a simulator. Default: none, AWS's own."""
 
     @model_validator(mode="after")
     def _only_what_is_used(self) -> Access:
@@ -204,73 +204,73 @@ class Access(Section):
 
 
 class Protected(Section):
-    """Whose pods hold a node until they end: the selection. All conditions but `presets` must hold."""
+    """Which pods block their node until they end. A pod must meet all conditions except `presets`."""
 
     namespaces: Annotated[tuple[Namespace, ...], AfterValidator(_distinct)] = ()
-    """Namespaces of the workloads. Default: none named, which means all: too much protection only costs time."""
+    """Namespaces of the workloads. Default: none, which means all: too much protection only costs time."""
 
     prefixes: Annotated[tuple[Prefix, ...], AfterValidator(_distinct)] = ()
-    """How the controllers' names begin. Default: none named, which means any."""
+    """How the names of the controllers begin. Default: none, which means any."""
 
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels that the pods carry, all of them. Default: none asked for."""
+    """Labels that the pods must have, all of them. Default: none, no label is needed."""
 
     kinds: Annotated[tuple[Kind, ...], AfterValidator(_distinct), AfterValidator(_some)] = ("Job",)
-    """Kinds of controllers whose pods count: KIND, of whatever API group, or KIND.GROUP such as Job.batch. Default
-    [Job]: what else runs can be evicted."""
+    """Kinds of controllers whose pods are protected: KIND of any API group, or KIND.GROUP such as Job.batch. Default
+    [Job]: other pods can be evicted."""
 
     presets: Annotated[tuple[PresetName, ...], AfterValidator(_distinct)] = ()
-    """Well-known workloads that count besides, in every namespace. Default: none, since not every cluster has them."""
+    """Well-known workloads that are protected too, in every namespace. Default: none, not every cluster has them."""
 
 
 class Autoscaler(Section):
-    """The Deployment of cluster-autoscaler, which would interfere and is held at 0 replicas meanwhile."""
+    """The Deployment of cluster-autoscaler. It would interfere, so a rollout scales it to 0 replicas until RESTORE."""
 
     namespace: Namespace = "kube-system"
     """Its namespace. Default kube-system: where its charts put it."""
 
     name: Deployment = "cluster-autoscaler"
-    """Its name. Default cluster-autoscaler: its usual one."""
+    """Its name. Default cluster-autoscaler: its usual name."""
 
 
 class TaintSettings(Section):
     """Our taint on the nodes that must go."""
 
     key: LabelKey = "eks-rollout/replacing"
-    """The taint's key. Default eks-rollout/replacing: nobody else's."""
+    """The taint's key. Default eks-rollout/replacing: nobody else uses it."""
 
     early: bool = False
-    """True: NoSchedule from the start. Default false: PreferNoSchedule until new nodes are Ready, so that new Jobs
-    always find a node."""
+    """True: the taint is NoSchedule from the start. Default false: it is PreferNoSchedule until new nodes are Ready, so
+    that new Jobs always find a node."""
 
 
 class Drain(Section):
-    """How old nodes are emptied."""
+    """How old nodes are drained."""
 
     max_draining: Nodes = 1
-    """Nodes of one group in drain at a time. Default 1: as little as possible leaves at once."""
+    """Nodes of one group that drain at the same time. Default 1: as few pods as possible leave at once."""
 
     unready_share: Annotated[int, Field(ge=1, le=100)] = 25
-    """Percentage of the nodes that turn not Ready within a minute, so that nothing leaves until the cluster is steady
-    again. Default 25: single nodes fail, many at once mean that the API server or the network does."""
+    """Percentage of the nodes. If so many turn not Ready within `unready_within`, nothing is drained until the cluster
+    is steady again. Default 25: single nodes fail; many at once mean that the API server or the network fails."""
 
     unready_nodes: Nodes = 2
-    """As many nodes as that must turn not Ready, too. Default 2: one node of a small group is no sign."""
+    """Number of nodes that must turn not Ready as well. Default 2: one node of a small group is no sign."""
 
     unready_within: Seconds = 60.0
-    """The time within which they turn. Default 1m."""
+    """The time within which they turn not Ready. Default 1m."""
 
     steady_for: Seconds = 60.0
-    """How long the cluster must be seen and steady before anything leaves: after that, after an outage, and when a
-    process begins. Default 1m: nodes are heard every ten seconds, and budgets are worked out again by then."""
+    """How long the cluster must be steady before anything is drained: after many nodes turned not Ready, after an
+    outage, and when a process starts. Default 1m: nodes report every ten seconds; budgets are up to date by then."""
 
     on_deadline: plan.OnDeadline = "pod"
-    """What happens to Jobs that still run at the drain deadline: pod, their pods go, and the Job objects stay and may
-    retry; job, the Jobs are deleted; halt, a person decides. Default pod: the least that lets the rollout end."""
+    """What happens to Jobs that still run at the drain deadline. pod: their pods are ended; the Job objects stay and
+    may retry. job: the Jobs are deleted. halt: a person decides. Default pod: the least that lets the rollout end."""
 
     on_blocked: plan.OnBlocked = "halt"
-    """What happens to other pods, protected replicas of services among them, that a budget still holds at the blocked
-    deadline: halt, a person decides; force, they are deleted. Default halt: whoever wrote the budget meant it."""
+    """What happens to other pods that a budget still blocks at the blocked deadline, protected replicas of services
+    among them. halt: a person decides. force: they are deleted. Default halt: the author of the budget meant it."""
 
     def steady(self) -> plan.Steady:
         """Return what counts as steady."""
@@ -278,20 +278,20 @@ class Drain(Section):
 
 
 class Deadlines(Section):
-    """How long the rollout waits before it asks for a person."""
+    """How long the rollout waits before a person must act. At the drain deadline `drain.on_deadline` decides."""
 
     in_service: Seconds = 1800.0
-    """For new instances to be InService, and for cluster-autoscaler's pod to end. Default 30m: a launch takes minutes,
-    a shortage may pass."""
+    """For new instances to be InService, for cluster-autoscaler's pod to end, and in RESTORE for the groups to settle.
+    Default 30m: a launch takes minutes, and a shortage may end."""
 
     ready: Seconds = 1200.0
-    """For their nodes to be Ready. Default 20m: a node that takes longer does not come at all."""
+    """For their nodes to be Ready. Default 20m: a node that takes longer never becomes Ready."""
 
     drain: Seconds = 7200.0
     """For Jobs on old nodes to end by themselves. Default 2h: as long as the longest Jobs of its first users."""
 
     blocked: Seconds = 900.0
-    """After the drain deadline, for budgets to let the last pods go. Default 15m: replicas start elsewhere by then."""
+    """After the drain deadline, for budgets to allow the last evictions. Default 15m: replicas start in that time."""
 
 
 def _surge(value: object) -> object:
@@ -331,28 +331,28 @@ class Config(Section):
     """Names of the Auto Scaling groups."""
 
     account: Account | None = None
-    """The AWS account. Default: none; where it is given, the tool refuses to work in any other."""
+    """The AWS account. If it is given, the tool refuses any other account. Default: none, any account."""
 
     access: Access = Access()
     protected: Protected = Protected()
 
     unprotected: plan.Unprotected = "protect"
-    """What becomes of pods that nobody replaces or that run to their end (docs/protection.md), and that `protected`
-    does not name: protect, they hold their node too; evict, they go; refuse, no rollout begins while one runs, and one
-    that turns up later holds its node. Default protect: too much protection costs time, too little costs work."""
+    """What happens to pods that nobody replaces or that run to their end (docs/protection.md), if `protected` does not
+    name them. protect: they block their node too. evict: they are evicted. refuse: no rollout begins while one runs;
+    one that appears later blocks its node. Default protect: too much protection costs time, too little costs work."""
 
     autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none)] = Autoscaler()
 
     max_autoscaler_off: Seconds = 21600.0
-    """For how long cluster-autoscaler may be off before a warning in the rollout's events says so; another comes when
-    it is nearly so. Nothing else follows from it. Default 6h: longer than all deadlines together."""
+    """How long cluster-autoscaler may be off before the rollout's events warn. A first warning comes shortly before. It
+    has no other effect. Default 6h: longer than all deadlines together."""
 
     node_selector: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels that exactly the groups' nodes carry: a cross-check, a mismatch halts. Default: none, no cross-check."""
+    """Labels that the groups' nodes have and no other node has; a mismatch halts. Default: none, no cross-check."""
 
     share_templates: bool = False
-    """True: groups that are not named here may launch the $Latest or $Default of a template that a rollout moves; they
-    get the new image with their next instance. Default false: nobody gets an image that nobody asked for."""
+    """True: groups that are not named here may use the $Latest or $Default of a template that a rollout moves. They get
+    the new image with their next instance. Default false: no group gets an image that nobody asked for."""
 
     taint: TaintSettings = TaintSettings()
 
@@ -362,31 +362,31 @@ class Config(Section):
         "ScheduledActions",
         "InstanceRefresh",
     )
-    """Scaling processes that are suspended meanwhile. Default: the four that terminate or launch on their own."""
+    """Scaling processes to suspend until RESTORE. Default: the four that terminate or launch on their own."""
 
     surge: Annotated[plan.Surge, BeforeValidator(_surge)] = plan.Surge(100, percent=True)
-    """Instances launched beside the old ones at a time: a percentage of each group, rounded up, or a whole number; at
-    most as many again. Default 100%: every old node may drain at once, at the price of a doubled group."""
+    """Instances that each group gets beside its old ones at a time: a percentage of the group, rounded up, or a whole
+    number; at most as many as it has. Default 100%: every old node may drain at once, in a doubled group."""
 
     drain: Drain = Drain()
     deadlines: Deadlines = Deadlines()
 
     patience: Seconds = 600.0
-    """How long a no of AWS or Kubernetes must last in mid-run (401, 403, a thing that is not known) before it is
-    believed. Default 10m: an API server that is replaced, and rights that were just given, take minutes."""
+    """How long a "no" of AWS or Kubernetes (401, 403, a missing object) must last in a rollout before it is believed.
+    Default 10m: an API server that is replaced, and rights that were just granted, take minutes."""
 
     poll: Annotated[Seconds, AfterValidator(_at_most_ten)] = 10.0
-    """At most this long between two looks at the world. Default 10s: the most that the lease's renewal allows."""
+    """The longest time between two observations. Default 10s: the most that the lease's renewal allows."""
 
     parallel: Annotated[int, Field(ge=1, le=50)] = 8
-    """Requests side by side, for effects that set absolute values. Default 8: far below AWS's request limits."""
+    """Requests at the same time, for effects that set absolute values. Default 8: far below AWS's request limits."""
 
     database: DatabaseUrl = Field(default_factory=default_database)
     """The journal: sqlite:////PATH, or postgresql+psycopg://USER@HOST:PORT/DATABASE with the password in PGPASSWORD, in
     a passfile, or as ${NAME}. Default: rollout.db in the platform's user state folder."""
 
     simulator: Url | None = None
-    """Control address of the embedded simulator, which then gives the time. Default: none, real time."""
+    """Control address of the embedded simulator, whose clock is then used. Default: none, real time."""
 
     @field_validator("simulator")
     @classmethod

@@ -29,12 +29,12 @@ HEAD = """\
 
 <!-- Written by `make docs` from rollout/config.py and rollout/cli/template.yaml. Change those, not this page. -->
 
-`rollout config init` writes a file in which every setting stands with its default, `rollout config check` says what one
-means. A key that is not listed here is refused, with its line and the key that was probably meant. What a rollout lives
-by is fixed in its plan when it begins: a later edit counts for the next one.
+`rollout config init` writes a file that has every setting with its default. `rollout config check` says what a file
+means. A key that is not listed here is refused, with its line and the key that was probably meant. A rollout fixes its
+settings in its plan when it begins. A later edit counts for the next rollout.
 
-A *duration* carries its unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`; 365d is the longest. A *whole number* counts
-what its meaning begins with. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
+A *duration* has a unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`. The longest is 365d. A *whole number* counts what
+its meaning begins with. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
 """
 
 TABLE = "| key | type | default | meaning | why this default |\n|---|---|---|---|---|"
@@ -111,7 +111,7 @@ def _sections() -> Iterator[str]:
 
 
 def _template() -> str:
-    return f"## All of it, as `rollout config init` writes it\n\n```yaml\n{template.example()}```\n"
+    return f"## The whole file, as `rollout config init` writes it\n\n```yaml\n{template.example()}```\n"
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------
