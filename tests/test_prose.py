@@ -15,7 +15,6 @@ NOT_YET = [
     "iac.md",
     "json.md",
     "lost-journal.md",
-    "phases.md",
     "protection.md",
     "refusals.md",
     "rights-kubernetes.md",

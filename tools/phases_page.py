@@ -18,9 +18,10 @@ HEAD = """\
 
 <!-- Written by `make docs` from rollout/machine.py and the modules it names. Change those, not this page. -->
 
-A rollout is in one **phase** at a time; each node that must go is in one **stage**. Both are states of small machines
-whose moves stand in two tables in `rollout/machine.py`. A phase is left when the world shows what it is there for,
-whoever brought that about. *Halted* is no phase: a halted rollout stays in its phase until `rollout resume`.
+A rollout is in one **phase** at a time. Each node that must go is in one **stage**. Two tables in `rollout/machine.py`
+have all moves between them. A phase ends when the world shows the result that it is for, also if somebody else brought
+that about. *Halted* is not a phase: a halted rollout stays in its phase until `rollout resume`.
+[glossary.md](glossary.md) explains the terms.
 """
 
 

@@ -1,9 +1,9 @@
-"""AUTOSCALER_OFF: left when the groups' nodes carry scale-down-disabled and cluster-autoscaler has no pod left.
+"""AUTOSCALER_OFF: ends when cluster-autoscaler has no pod, and all nodes of the groups have scale-down-disabled.
 
-Then the groups' values are committed as the baseline: nobody but us changes sizes from here on. So are the
-autoscaler's replicas, as they were in the tick that stopped it.
+At its end the groups' values are committed as the baseline, because only the rollout changes sizes from here on. The
+autoscaler's replicas are committed too, as they were in the tick that stopped it.
 
-RESTORE undoes both: the note beside the annotation and the annotation on the Deployment say what was there.
+RESTORE undoes both. An annotation beside scale-down-disabled and one on the Deployment say what was there before.
 """
 
 from __future__ import annotations

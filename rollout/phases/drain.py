@@ -1,14 +1,15 @@
-"""DRAIN: left when every old node is GONE, and surplus too, but for what was still busy at the deadline.
+"""DRAIN: ends when every old node is GONE, and every surplus node too, unless it was busy at the deadline.
 
-Each of them is asked its stage's question; this module only hands out turns: `max_draining` nodes of a group drain at a
-time (a node with nothing to evict need not wait for them), one is released or terminated at a time. Where the surge is
-smaller than the group, new instances are launched as old ones go: desired is only ever raised here, what lowers it is
-one terminate at a time.
+Each of these nodes has a stage, which says what to do. DRAIN only gives turns. `max_draining` nodes of a group drain
+at a time; a node with nothing to evict need not wait. One node of a group is released or terminated at a time.
 
-Replicas of a service without a disruption budget leave one at a time, on whatever nodes and in whatever groups they
-are: the next when the one before is Ready elsewhere, after five minutes at most; the last Ready one stays up to the
-drain deadline while another is on its way. Where a budget selects a pod it alone decides; after an outage budgets must
-agree with our own list of pods first.
+If the surge is smaller than the group, new instances are launched as old ones go. DRAIN only raises desired. Only a
+terminate lowers it, by one.
+
+Replicas of a service without a disruption budget leave one at a time, on all nodes and in all groups. The next one
+leaves when the one before is Ready elsewhere, or after five minutes. The last Ready replica stays until the drain
+deadline while another one is starting. If a budget selects a pod, only the budget decides. After an outage, budgets
+must first agree with our own list of pods.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""LAUNCH_TEMPLATE: left when a version with the new AMI exists and every group launches exactly that number.
+"""LAUNCH_TEMPLATE: ends when a version with the new AMI exists and every group launches exactly that number.
 
-A group with a MixedInstancesPolicy may name several templates: then one version of each, all pinned in one update.
+A group with a MixedInstancesPolicy may name several templates. Then each gets one version, and one update pins all.
 
-Then the old nodes are committed (plan, second half): every living instance of the groups that was not launched from our
-version, Pending ones too. RESTORE gives the references back.
+At its end the old nodes are committed (plan, second half). These are all living instances of the groups that were not
+launched from our version, Pending ones too. RESTORE restores the references.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""PLANNED: left when the cluster's marker is ours.
+"""PLANNED: ends when the cluster's marker is ours.
 
-Settings, the autoscaler's replicas and the template references were committed when the rollout began: the first half
-of the plan.
+The first half of the plan was committed when the rollout began: settings, the autoscaler's replicas, and the template
+references.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""PROTECT: left when every instance of the groups is protected from scale-in.
+"""PROTECT: ends when every instance of the groups is protected from scale-in.
 
-RESTORE clears what the baseline did not have.
+RESTORE removes the protection that the baseline did not have.
 """
 
 from __future__ import annotations

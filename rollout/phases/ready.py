@@ -1,7 +1,7 @@
-"""READY: left when every group has its surge of new nodes, all of them usable, and the old nodes refuse new pods.
+"""READY: ends when every group has its surge of new nodes, all of them usable, and the old nodes refuse new pods.
 
-The last act makes our taint NoSchedule: only now, so that new Jobs always find a node. Leaving it stores the drain
-deadline.
+Its last act makes our taint NoSchedule. It does so only now, so that new Jobs always find a node. At its end the drain
+deadline is stored.
 """
 
 from __future__ import annotations

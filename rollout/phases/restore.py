@@ -1,10 +1,13 @@
-"""RESTORE: left when everything is as it was found, or what differs is somebody else's and reported.
+"""RESTORE: ends when everything is as it was found, or when what differs is somebody else's change and is reported.
 
-In this order, each seen before the next: sizes, template reference, inherit flag, protection, CapacityRebalance,
-processes, our scale-down-disabled, autoscaler, taints, marker. Every value merges three ways (`merge`): what is still
-as we wrote it goes back to the baseline; anything else is left, and reported where it is not the baseline. Desired and
-MaxSize never go below the living count: AWS would choose the victim. So protection stays while more live than are
-desired.
+It restores in this order, and observes each before the next: sizes, template reference, inherit flag, protection,
+CapacityRebalance, processes, our scale-down-disabled, autoscaler, taints, marker.
+
+Every value merges three ways (`merge`). A value that is still as we wrote it goes back to the baseline. Any other value
+stays, and is reported if it is not the baseline.
+
+Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
+stays while more live than are desired.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""SURGE: left when every group has its old instances and as many new ones InService.
+"""SURGE: ends when every group has its old instances and as many new ones InService.
 
-Before desired is raised: the scaling processes that would interfere are suspended, CapacityRebalance is off and the old
-instances are protected. Sizes and the flag that lets new instances be born protected are written in ONE update.
-RESTORE gives all of it back. A desired that somebody else wrote is not ours because the number is equal: it is drift.
+Before desired is raised, three things are done. Scaling processes that would interfere are suspended.
+CapacityRebalance is turned off. Old instances are protected from scale-in. Then ONE update writes the sizes, and the
+flag that protects new instances from their launch on.
+
+RESTORE undoes all of it. If somebody else writes the desired capacity, it is drift, also when the number is the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""TAINT: left when every old node carries our taint.
+"""TAINT: ends when every old node has our taint.
 
-Its effect is PreferNoSchedule: until new nodes are Ready a new Job may still start on an old one. With `taint_early` it
-is NoSchedule at once, the order of the original script. RESTORE removes it from whatever old node stays.
+Its effect is PreferNoSchedule, so until new nodes are Ready a new Job may still start on an old one. With `taint_early`
+it is NoSchedule at once, as in the original script. RESTORE removes the taint from each old node that stays.
 """
 
 from __future__ import annotations

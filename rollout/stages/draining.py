@@ -1,14 +1,15 @@
-"""DRAINING: the node is cordoned and its pods are evicted. Left when a fresh list shows that nothing is left to leave.
+"""DRAINING: the node is cordoned and its pods are evicted. Ends when a fresh list shows no pod that must leave.
 
-And when the volumes of those that left are detached, for six minutes at most; other nodes need not wait for that.
+The volumes of these pods must also be detached, for which it waits six minutes at most. Other nodes do not wait for
+that.
 
-Nothing leaves, by eviction or by force, while fewer nodes would serve without it than must.
+No pod is evicted or deleted while fewer nodes would serve without this one than must.
 
-A protected pod that turns up before the deadline sends the node back to WAITING. After the deadline it is evicted and
-named in the ledger. A Job's, or one that nobody replaces, is then deleted with its grace period, then without; a
-replica of a service is a pod like any other then: its budget is obeyed. Errors here never lead to termination.
+A protected pod that appears before the deadline sends the node back to WAITING. After the deadline it is evicted and
+entered in the ledger. A Job's pod, or one that nobody replaces, is then deleted with its grace period, then without. A
+replica of a service is then a pod like any other, and its budget is obeyed. An error here never leads to termination.
 
-A pod that comes back to the closed node again and again stays there, and so does the node: a person must act.
+If a pod comes back to the cordoned node again and again, it stays there, and so does the node. A person must act.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""GONE: the instance is no longer listed by its group.
+"""GONE: the group no longer lists the instance.
 
-Terminal; its node object and pods are the cluster's to remove.
+This stage is final. The cluster removes the Node object and its pods.
 """
 
 from __future__ import annotations

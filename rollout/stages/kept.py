@@ -1,6 +1,6 @@
-"""KEPT: a surplus node that was still busy when the drain deadline passed; it stays, and RESTORE reports it.
+"""KEPT: a surplus node that was still busy at the drain deadline. It stays, and RESTORE reports it.
 
-Terminal. Old nodes are never kept.
+This stage is final. Old nodes are never kept.
 """
 
 from __future__ import annotations

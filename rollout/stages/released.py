@@ -1,9 +1,11 @@
-"""RELEASED: the node is empty, its scale-in protection is taken off, MinSize stands one below desired.
+"""RELEASED: the node is empty, its scale-in protection is removed, and MinSize is one below desired.
 
-Left by `terminate`, with the one Terminate in the same transaction, only after one more fresh list shows it still
-empty, while enough nodes serve without it and no pod that tolerates a closed node is under way. Anything that turned up
-sends it back to WAITING, which protects it again; so does a node that somebody opened to new pods, or that registered
-anew: the list would be worth nothing a second later.
+It ends with `terminate`, and the one Terminate is written in the same transaction. Before that, one more fresh list
+must show that the node is still empty. Enough nodes must serve without it, and no pod that tolerates a cordoned node
+may be on its way.
+
+A pod that appears sends the node back to WAITING, which protects it again. So does a person who uncordons the node,
+and a node that registers again: the list would be worth nothing a second later.
 """
 
 from __future__ import annotations

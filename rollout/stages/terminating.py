@@ -1,6 +1,6 @@
-"""TERMINATING: the one Terminate was written down and sent. Left when the group does not list the instance any more.
+"""TERMINATING: the one Terminate was written down and sent. Ends when the group no longer lists the instance.
 
-It is sent again only when it certainly was not applied, and only while all holds that let it be sent at first.
+It is sent again only if it certainly was not applied, and only while all conditions for the first one are still true.
 """
 
 from __future__ import annotations

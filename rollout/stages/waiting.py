@@ -1,8 +1,9 @@
-"""WAITING: protected pods run on the node. Left when none does, or when the drain deadline has passed.
+"""WAITING: protected pods run on the node. Ends when none does, or at the drain deadline.
 
-And only while enough nodes serve without it: a node that is to be drained is cordoned first.
+It also waits until enough nodes serve without this one. A node that is to be drained is cordoned first.
 
-The node keeps our NoSchedule taint and its scale-in protection meanwhile; both are put back if it came back here.
+In this stage the node keeps our NoSchedule taint and its scale-in protection. If it came back to this stage, both are
+restored.
 """
 
 from __future__ import annotations
