@@ -16,8 +16,6 @@ NOT_YET = [
     "json.md",
     "lost-journal.md",
     "protection.md",
-    "refusals.md",
-    "rights-kubernetes.md",
     "rights.md",
     "running.md",
     "waits.md",

@@ -19,20 +19,20 @@ HEAD = """\
 
 <!-- Written by `make docs` from rollout/preflight/refusals/ and cautions/. Change those, not this page. -->
 
-`rollout start` looks once at AWS, Kubernetes and itself. What speaks against the rollout is told, all of it at once and
-each with the next step; the exit code is 2, and nothing was changed. A read that is refused to us is a reason itself,
-and nothing is concluded from what it would have shown.
+`rollout start` reads AWS, Kubernetes and its own environment once. If something blocks the rollout, it prints all
+blockers at once, each with the next step. The exit code is 2, and nothing was changed. A read that is refused is a
+blocker itself. Nothing is concluded from what it would have shown.
 
-Nobody can ask Auto Scaling whether a call would be allowed: a right that is missing there shows at the first call,
-which halts the rollout and says so. What EC2 can be asked is asked by DryRun, a launch too, with the role and the tags
-that the template gives to instances; there only a missing right is a reason, whatever else EC2 answers.
+Auto Scaling cannot be asked whether it would allow a call. A right that is missing there shows at the first call, which
+halts the rollout and says so. EC2 can be asked by DryRun, also about a launch with the role and the tags that the
+template gives to instances. From its answer only a missing right counts as a blocker.
 """
 
 WARNED = """\
-# What is warned of
+# What a start warns of
 
-It keeps no rollout from its start. Each line is written to standard error, and to the rollout's events. One that says
-what is not checked names the right that is missing ([rights-kubernetes.md](rights-kubernetes.md)).
+A warning does not block a rollout. Each line is written to standard error and to the rollout's events. A line that says
+what is not checked names the missing right ([rights-kubernetes.md](rights-kubernetes.md)).
 """
 
 

@@ -17,11 +17,14 @@ HEAD = """\
 
 <!-- Written by `make docs` from rollout/preflight/rights.py. Change that, not this page. -->
 
-What a rollout makes use of on Kubernetes. [deploy/kubernetes/access.yaml](../deploy/kubernetes/access.yaml) grants it,
-and [access-to-jobs.yaml](../deploy/kubernetes/access-to-jobs.yaml) what a setting asks for besides. `rollout start`
-asks the API server for each right (SelfSubjectAccessReview) before its first effect. One that is **required** and
-missing is refused there, all of them at once. One that is **optional** and missing is a warning that says what is not
-checked then: who brings a newer version to a cluster with the rights of an older one is never refused for it.
+This page lists the rights that a rollout uses on Kubernetes. [access.yaml](../deploy/kubernetes/access.yaml) grants
+them. [access-to-jobs.yaml](../deploy/kubernetes/access-to-jobs.yaml) grants what one setting needs in addition.
+
+Before its first effect, `rollout start` asks the API server for each right (SelfSubjectAccessReview).
+
+- A missing **required** right blocks the start. All of them are printed at once. - A missing **optional** right is a
+warning, which says what is not checked. So a newer version of the tool still starts on a cluster with the rights of an
+older one.
 
 Rights on AWS are in [rights.md](rights.md).
 

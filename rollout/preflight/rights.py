@@ -37,14 +37,19 @@ def _on(resource: str, *verbs: str, group: str = "", namespace: str = "", name: 
 
 
 _ALWAYS = (
-    Need(_on("nodes", "get", "list", "watch", "patch"), "to look at nodes, annotate, taint and cordon them"),
-    Need(_on("pods", "list", "watch"), "to see which pods hold a node, of whatever namespace"),
-    Need(_on("pods/eviction", "create"), "to empty nodes as budgets allow"),
-    Need(_on("pods", "delete"), "for Jobs that still run at the drain deadline, and pods that a budget holds for ever"),
-    Need(_on("configmaps", "create", namespace="kube-system"), "to mark the cluster; RBAC binds no create to a name"),
+    Need(_on("nodes", "get", "list", "watch", "patch"), "to observe, annotate, taint and cordon nodes"),
+    Need(_on("pods", "list", "watch"), "to see which pods block a node, in all namespaces"),
+    Need(_on("pods/eviction", "create"), "to evict pods as budgets allow"),
+    Need(
+        _on("pods", "delete"), "for Jobs that still run at the drain deadline, and pods that a budget blocks for ever"
+    ),
+    Need(
+        _on("configmaps", "create", namespace="kube-system"),
+        "to create the marker; RBAC cannot limit a create to one name",
+    ),
     Need(
         _on("configmaps", "get", "patch", "delete", namespace="kube-system", name="eks-rollout"),
-        "for the cluster's mark",
+        "for the marker",
     ),
 )
 
@@ -55,13 +60,13 @@ _JOBS = Need(
 #: Which cluster it is: read before anything is surveyed.
 IDENTITY = Need(
     _on("namespaces", "get", name="kube-system"),
-    "its uid tells this cluster from another of the same account, region and name",
+    "its uid distinguishes this cluster from another one with the same account, region and name",
     unchecked="that a kubeconfig leads to this cluster, and not to another one of its account, region and name",
 )
 
 BUDGETS = Need(
     (LIST_BUDGETS,),
-    "to see which pods have a disruption budget, which lets nobody go, and that it is up to date after an outage",
+    "to see which pods have a disruption budget, which budgets block, and that they are up to date after an outage",
     unchecked="which pods have a budget, nor whether it is up to date after an outage: all replicas leave one by one",
 )
 ATTACHMENTS = Need(
@@ -72,12 +77,12 @@ ATTACHMENTS = Need(
 #: Which kinds there are. Kubernetes lets everybody see that whom it knows, unless somebody took it away.
 DISCOVERY = Need(
     tuple(Right("get", path) for path in ("/api", "/api/*", "/apis", "/apis/*")),
-    "to see which kinds the API server serves: one in `protected.kinds` that it does not is a slip",
+    "to see which kinds the API server serves: another kind in `protected.kinds` is a mistake",
     unchecked="whether the API server serves the kinds that `protected` names",
 )
 NAMESPACES = Need(
     _on("namespaces", "get"),
-    "a namespace in `protected` that does not exist may be a slip",
+    "to find a namespace in `protected` that does not exist, which may be a mistake",
     unchecked="whether the namespaces that `protected` names exist",
     setting="protected.namespaces",
     used=lambda settings: bool(settings.protected.namespaces),
@@ -101,7 +106,11 @@ def required(settings: Settings) -> tuple[Need, ...]:
     if where is None:
         return (*_ALWAYS, *jobs)
     stop = _on("deployments", "get", "patch", group="apps", namespace=where.namespace, name=where.name)
-    return (*_ALWAYS, *jobs, Need(stop, "to hold cluster-autoscaler at 0 replicas meanwhile", setting="autoscaler"))
+    return (
+        *_ALWAYS,
+        *jobs,
+        Need(stop, "to keep cluster-autoscaler at 0 replicas during the rollout", setting="autoscaler"),
+    )
 
 
 def rights(settings: Settings) -> tuple[Right, ...]:

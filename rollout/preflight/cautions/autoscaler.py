@@ -1,4 +1,4 @@
-"""The cluster-autoscaler, which is off meanwhile: for how long, and who else is not scaled."""
+"""The cluster-autoscaler, which is off during the rollout: for how long, and which other groups are not scaled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Infrastructure as code: who else writes to the groups and their launch templates, by their tags (docs/iac.md)."""
+"""Infrastructure as code: what else writes to the groups and their launch templates, by their tags (docs/iac.md)."""
 
 from __future__ import annotations
 
@@ -56,9 +56,10 @@ TOOLS = (
 
 
 def applied_by_people(found: Survey, request: Request) -> Iterator[str]:
-    """Tags of a group or its template are CloudFormation's, or mention Terraform or the like: what an apply would do.
+    """Tags of a group or its template are CloudFormation's, or mention Terraform or a similar tool.
 
-    Not during the rollout; and after it only with the new image in the code.
+    The warning says what an apply would do. Do not apply during the rollout. After it, apply only with the new
+    image in the code.
     """
     for told, known in _told(found, [tool for tool in TOOLS if not tool.by_itself]):
         condition = "" if known else "if that writes it, "
@@ -69,7 +70,10 @@ def applied_by_people(found: Survey, request: Request) -> Iterator[str]:
 
 
 def applied_by_controllers(found: Survey, request: Request) -> Iterator[str]:
-    """Tags say that a controller such as Cluster API or Crossplane writes a group: it undoes what a rollout does."""
+    """Tags say that a controller such as Cluster API or Crossplane writes a group.
+
+    It would undo what a rollout does.
+    """
     for told, _ in _told(found, [tool for tool in TOOLS if tool.by_itself]):
         yield (
             f"{told}, which puts sizes and template back whenever they differ, so that the rollout halts: pause it "

@@ -1,4 +1,4 @@
-"""Others who act on our signs: who evicts pods from a node because it carries our taint."""
+"""Other tools that evict pods from a node because it has our taint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _SUSPENDED = '{"spec":{"suspend":true}}'
 def descheduler(found: Survey, request: Request) -> Iterator[str]:
     """A pod looks like descheduler, which evicts Jobs from nodes with a taint such as ours.
 
-    Finished pods of a CronJob count too: it runs again. It is not read whether it is suspended, nor any policy.
+    Finished pods of a CronJob count too, because it runs again. The check reads neither its policy nor whether it
+    is suspended.
     """
     key = request.settings.taint_key
     for name, pause in sorted({_workload(pod) for pod in found.pods if _acts(pod)}):

@@ -1,4 +1,4 @@
-"""The groups: what somebody switched off in them, and a rollout would have made use of."""
+"""The groups: what is switched off in them, and a rollout would use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _BALANCER = "AddToLoadBalancer"
 
 
 def unwell(found: Survey, request: Request) -> Iterator[str]:
-    """HealthCheck or ReplaceUnhealthy is suspended on a group: an instance that dies in mid-rollout is not replaced."""
+    """HealthCheck or ReplaceUnhealthy is suspended on a group.
+
+    An instance that dies during the rollout is not replaced.
+    """
     for group in found.groups:
         stopped = [name for name in _HEALTH if name in group.suspended]
         if stopped:
@@ -22,7 +25,7 @@ def unwell(found: Survey, request: Request) -> Iterator[str]:
 
 
 def not_balanced(found: Survey, request: Request) -> Iterator[str]:
-    """AddToLoadBalancer is suspended on a group: its load balancer does not get the new instances, later neither."""
+    """AddToLoadBalancer is suspended on a group. Its load balancer does not get the new instances, also not later."""
     for group in found.groups:
         if _BALANCER in group.suspended:
             then = "no load balancer of its own gets the new instances, not even once it is resumed"

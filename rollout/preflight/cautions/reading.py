@@ -1,4 +1,4 @@
-"""What was not checked, and what looks like a slip in the configuration."""
+"""What was not checked, and what looks like a mistake in the configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GRANT = "deploy/kubernetes/access.yaml has the right, docs/rights-kubernetes.md
 
 
 def missing(found: Survey, request: Request) -> Iterator[str]:
-    """Rights are missing that a rollout can do without."""
+    """Optional rights are missing."""
     for need in found.missing:
         granted = " and ".join(str(right) for right in need.rights)
         yield f"it is not checked {need.unchecked}: we may not {granted} ({_GRANT})"
@@ -24,13 +24,13 @@ def kinds(found: Survey, request: Request) -> Iterator[str]:
 
 
 def namespaces(found: Survey, request: Request) -> Iterator[str]:
-    """The settings name namespaces that do not exist: nothing is selected there."""
+    """The settings name namespaces that do not exist. Nothing is selected there."""
     for name in found.absent:
         yield f"`protected.namespaces` names {name}, a namespace that does not exist: `protected` selects no pod there"
 
 
 def autoscalers(found: Survey, request: Request) -> Iterator[str]:
-    """The settings say that the cluster has no autoscaler, and it looks as if it had one."""
+    """The settings say that the cluster has no autoscaler, but it seems to have one."""
     for one in found.lookalikes if request.settings.autoscaler is None else ():
         yield (
             f"`autoscaler: none` is set, but Deployment {one.namespace}/{one.name} looks like cluster-autoscaler, "

@@ -1,4 +1,4 @@
-"""The workloads: what would keep a node from being emptied, or fill it again."""
+"""The workloads: what would keep a node from being drained, or fill it again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _LISTED = 5
 
 
 def blocked(found: Survey, request: Request) -> Iterator[str]:
-    """A budget lets no pod go from the nodes that must go, now or ever: with its pods and their nodes, and the end."""
+    """A budget allows no eviction from the nodes that must go, now or ever.
+
+    The warning names its pods, their nodes, and how it ends.
+    """
     replicas = _replicas(found)
     for budget in found.budgets:
         pods = [pod for pod in replicas if budget.selects(pod.namespace, pod.labels)]
@@ -25,7 +28,7 @@ def blocked(found: Survey, request: Request) -> Iterator[str]:
 
 
 def two_budgets(found: Survey, request: Request) -> Iterator[str]:
-    """Two budgets select one pod on the nodes that must go: Kubernetes evicts no such pod."""
+    """Two budgets select one pod on the nodes that must go. Kubernetes never evicts such a pod."""
     for pod in _replicas(found):
         names = [one.name for one in found.budgets if one.selects(pod.namespace, pod.labels)]
         if len(names) > 1:
@@ -34,7 +37,7 @@ def two_budgets(found: Survey, request: Request) -> Iterator[str]:
 
 
 def tolerant(found: Survey, request: Request) -> Iterator[str]:
-    """Jobs and their like, protected or not, tolerate our taint: their new pods come to nodes that must go."""
+    """Jobs and similar workloads, protected or not, tolerate our taint. Their new pods start on nodes that must go."""
     key = request.settings.taint_key
     pods = [pod for pod in _tolerating(found, key) if is_work(pod) and not pod.tolerates(CORDON)]
     if pods:
@@ -43,7 +46,7 @@ def tolerant(found: Survey, request: Request) -> Iterator[str]:
 
 
 def tolerant_of_all(found: Survey, request: Request) -> Iterator[str]:
-    """Pods tolerate our taint and a cordon: they come back to nodes that are being emptied."""
+    """Pods tolerate our taint and a cordon. They come back to nodes that are being drained."""
     pods = [pod for pod in _tolerating(found, request.settings.taint_key) if pod.tolerates(CORDON)]
     if pods:
         then = "new pods of them may come to nodes that are being emptied; after three times a person must act"

@@ -1,4 +1,4 @@
-"""The cluster: whose it is for now, whether it is the groups' own, and where we stand in it ourselves."""
+"""The cluster: who uses it now, whether it is the groups' cluster, and where we run in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMED = 5
 
 
 def marked(found: Survey, request: Request) -> Iterator[Refusal]:
-    """Somebody's marker is there: another rollout is at work on the cluster, or was and never ended."""
+    """Another rollout's marker exists. That rollout is active on the cluster, or it never ended."""
     if found.marker:
         hint = (
             f"{with_its_journal(found.marker.rollout_id)}; only if that is lost: rollout doctor, "
@@ -27,7 +27,10 @@ def marked(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
-    """The cluster-autoscaler's Deployment does not exist; one that looks like it, by image or labels, is named."""
+    """The cluster-autoscaler's Deployment does not exist.
+
+    If another Deployment looks like it, by image or labels, the message names it.
+    """
     where = request.settings.autoscaler
     if where is None or found.autoscaler:
         return
@@ -41,7 +44,7 @@ def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
-    """The cluster-autoscaler is still held by another rollout."""
+    """Another rollout still keeps cluster-autoscaler at 0 replicas."""
     where = request.settings.autoscaler
     if where and found.autoscaler and found.autoscaler.rollout_id:
         holder = found.autoscaler.rollout_id
@@ -50,7 +53,7 @@ def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
-    """Nodes of the groups carry our taint or our annotations: a rollout was not ended, or its journal was given up."""
+    """Nodes of the groups have our taint or our annotations. A rollout did not end, or its journal was given up."""
     key = request.settings.taint_key
     listed = {instance.id for group in found.groups for instance in group.instances}
     nodes = [node for node in found.nodes if node.instance_id in listed]
@@ -75,7 +78,7 @@ def _some(nodes: Sequence[NodeSeen]) -> str:
 
 
 def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group has instances at work, and not one of them is a node of the cluster, by the nodes' provider ids."""
+    """A group has living instances, and none of them is a node of the cluster, by the nodes' provider ids."""
     nodes = {node.instance_id for node in found.nodes}
     for group in found.groups:
         serving = {instance.id for instance in group.instances if instance.in_service}
@@ -85,9 +88,10 @@ def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
-    """An instance at work has no node, and some node may run on another instance than it says: its Jobs might be there.
+    """A living instance has no node, and some node may run on another instance than it says.
 
-    A node that is not Ready and names an instance that is gone is about to be removed: no reason to refuse.
+    Jobs might run on it. A node that is not Ready and names an instance that is gone will be removed soon, so it
+    is no blocker.
     """
     seen = Seen(groups=found.groups, nodes=found.nodes, elsewhere=found.elsewhere)
     strays = [f"{node.name} {why}" for node, why in seen.strays() if node.ready or not node.placed]
@@ -104,7 +108,7 @@ def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def contradictory(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A node of the groups names one instance as its provider, and another in its name, labels or annotations."""
+    """A node of the groups names one instance as its provider, and another one in its name, labels or annotations."""
     for group in found.groups:
         theirs = {instance.id for instance in group.instances}
         for node in found.nodes:
@@ -125,7 +129,7 @@ def of_another_cluster(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def selected_otherwise(found: Survey, request: Request) -> Iterator[Refusal]:
-    """The configured selector and the groups disagree about which nodes are meant."""
+    """The configured selector and the groups name different nodes."""
     selector = request.settings.node_selector
     odd = Seen(groups=found.groups, nodes=found.nodes).selected_otherwise(selector)
     if odd:
@@ -136,7 +140,7 @@ def selected_otherwise(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def our_own_node(found: Survey, request: Request) -> Iterator[Refusal]:
-    """We run in a pod on a node that must go: the rollout would end itself."""
+    """This process runs in a pod on an old node. The rollout would end itself."""
     on = next((pod.node for pod in found.pods if (pod.namespace, pod.name) == found.own_pod), None)
     instance = next((node.instance_id for node in found.nodes if node.name == on), None)
     for group in found.groups:

@@ -1,4 +1,4 @@
-"""The Auto Scaling groups, each by itself: what in them would do or undo what a rollout does."""
+"""Each Auto Scaling group: what in it would do or undo what a rollout does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def missing(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def managed(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group belongs to an EKS managed node group: EKS would put back what we change."""
+    """A group belongs to an EKS managed node group. EKS would undo our changes."""
     for group in found.groups:
         if group.nodegroup:
             name = f"--cluster-name {request.cluster} --nodegroup-name {quoted(group.nodegroup)}"
@@ -35,7 +35,7 @@ def managed(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def of_a_service(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group is that of AWS Batch, SageMaker HyperPod or another service, which lets nobody else change it."""
+    """A group belongs to AWS Batch, SageMaker HyperPod or another service, and nobody else may change it."""
     listed = {group.name: {instance.id for instance in group.instances} for group in found.groups}
     for group in found.ours():
         ids = listed[group.name]
@@ -47,7 +47,7 @@ def of_a_service(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def suspended(found: Survey, request: Request) -> Iterator[Refusal]:
-    """Launch or Terminate is suspended on a group: no new instance would come, or no old one would go."""
+    """Launch or Terminate is suspended on a group. No new instance would launch, or no old one would end."""
     for group in found.groups:
         stopped = [name for name in _NEEDED if name in group.suspended]
         if stopped and group.sizes.desired > 0:
@@ -65,14 +65,14 @@ def no_template(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def refreshing(found: Survey, request: Request) -> Iterator[Refusal]:
-    """An instance refresh is at work on a group: it terminates instances with Jobs on them."""
+    """An instance refresh is active on a group. It terminates instances while Jobs run on them."""
     for name, refresh in found.refreshes.items():
         hint = f"wait for it, or: aws autoscaling cancel-instance-refresh {_named(name)}"
         yield Refusal(f"an instance refresh is at work on {name} ({refresh})", hint)
 
 
 def warm_pool(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group has a warm pool: its instances come from the old version, whatever the group launches."""
+    """A group has a warm pool. Its instances have the old version, even after the group launches another one."""
     for group in found.ours():
         if group.warm_pool:
             hint = f"remove it until the rollout is done: aws autoscaling delete-warm-pool {_named(group.name)}"
@@ -80,7 +80,7 @@ def warm_pool(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def weighted(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group has WeightedCapacity in its overrides: its desired capacity is not a number of instances."""
+    """A group has WeightedCapacity in its overrides, so its desired capacity is not a number of instances."""
     for group in found.ours():
         if any(override.weight for override in group.overrides):
             hint = "remove WeightedCapacity from its overrides"
@@ -88,7 +88,7 @@ def weighted(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def other_units(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group's DesiredCapacityType is vcpu or memory-mib: its desired capacity is not a number of instances."""
+    """A group's DesiredCapacityType is vcpu or memory-mib, so its desired capacity is not a number of instances."""
     for group in found.ours():
         if group.units != "units":
             living = sum(len(one.living) for one in found.groups if one.name == group.name)
@@ -97,7 +97,7 @@ def other_units(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def mixed_on_demand(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group has a base of on-demand instances and spot above it: AWS would choose of which kind the victim is."""
+    """A group has a base of on-demand instances and spot above it. AWS would choose which kind ends."""
     for group in found.ours():
         base, percent = group.on_demand_base, group.on_demand_percent
         if base and percent < 100:  # noqa: PLR2004  percent
@@ -107,7 +107,7 @@ def mixed_on_demand(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def image_in_override(found: Survey, request: Request) -> Iterator[Refusal]:
-    """An override of a group's MixedInstancesPolicy names an image of its own, which beats every template version."""
+    """An override of a group's MixedInstancesPolicy names its own image, which replaces the template's."""
     for group in found.ours():
         images = sorted({override.image_id for override in group.overrides if override.image_id})
         if images:
@@ -116,7 +116,7 @@ def image_in_override(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def not_wanted(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group wants no instance and has some at work, kept by scale-in protection: desired cannot go below zero."""
+    """A group desires no instance and has some, kept by scale-in protection. Desired cannot go below zero."""
     for group in found.groups:
         kept = [one.id for one in group.instances if one.in_service]
         if kept and group.sizes.desired == 0:
@@ -126,7 +126,7 @@ def not_wanted(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A group is pinned to a version that a rollout made, and has suspended all that a rollout suspends."""
+    """A group is pinned to a version that a rollout created, and the processes that it suspends are suspended."""
     known = {template.id: template for template in found.templates}
     wanted = set(request.settings.processes)
     for group in found.groups:
@@ -148,7 +148,7 @@ def _made_by(use: TemplateUse, known: Mapping[str, TemplateSeen]) -> str | None:
 
 
 def standby(found: Survey, request: Request) -> Iterator[Refusal]:
-    """Instances of a group are in Standby: they are nodes, but count neither as old nor as capacity."""
+    """Instances of a group are in Standby. They are nodes, but they count neither as old nor as capacity."""
     for group in found.groups:
         waiting = [one.id for one in group.instances if one.standing_by]
         if waiting:

@@ -1,4 +1,4 @@
-"""The new image and what it would be launched on."""
+"""The new image, and the instance types that launch it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def another_architecture(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def small_root(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A launch template gives the root volume less than the AMI's snapshot needs: EC2 would refuse each launch."""
+    """A launch template gives the root volume less than the AMI's snapshot needs. EC2 would refuse each launch."""
     if found.image is None or found.image.root_gib is None:
         return
     device, needed = found.image.root_device, found.image.root_gib

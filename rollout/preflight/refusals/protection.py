@@ -1,4 +1,4 @@
-"""Whom the configuration protects: kinds that there are not, and pods that nobody replaces and it does not name."""
+"""What the configuration protects: kinds that do not exist, and pods that nobody replaces and that it does not name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from rollout.preflight.survey import Request, Survey
 
 
 def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
-    """The settings name kinds that the API server does not serve; not told where it does not say what it serves."""
+    """The settings name kinds that the API server does not serve.
+
+    If it does not say what it serves, this is not checked.
+    """
     if found.kinds is None or found.kinds.unread:
         return
     for kind in found.kinds.missing(request.settings.protected.kinds):
@@ -20,7 +23,10 @@ def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
-    """With `unprotected: refuse`: `protected` does not name pods that nobody replaces or that run to their end."""
+    """With `unprotected: refuse`, pods run that `protected` does not name.
+
+    Nobody replaces these pods, or they run to their end.
+    """
     pods = standing(found, request.settings).unnamed
     if pods and request.settings.unprotected == "refuse":
         hint = (

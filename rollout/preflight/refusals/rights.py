@@ -1,4 +1,4 @@
-"""What AWS and Kubernetes would not let us read or do, as far as they can be asked."""
+"""What we may not read or do, as far as AWS and Kubernetes can be asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GRANT = "grant it to the role that we act in: docs/rights.md"
 
 
 def unread(found: Survey, request: Request) -> Iterator[Refusal]:
-    """A read is refused: whatever it would have shown was not looked at."""
+    """A read is refused. What it would have shown is not checked."""
     for answer in dict.fromkeys(found.unread.values()):
         yield Refusal(f"we may not read what a rollout must know: {answer}", _GRANT)
 
@@ -19,7 +19,8 @@ def unread(found: Survey, request: Request) -> Iterator[Refusal]:
 def denied(found: Survey, request: Request) -> Iterator[Refusal]:
     """AWS would refuse to create a template version, to move its default, or to launch from it (asked by DryRun).
 
-    Only who might launch its instances, with their role and tags, may give a group another version.
+    Auto Scaling gives a group another version only for a caller who may launch its instances, with their role and
+    tags.
     """
     for answer in found.denied:
         yield Refusal(f"AWS would not let us: {answer}", _GRANT)

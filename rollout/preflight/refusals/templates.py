@@ -1,4 +1,4 @@
-"""The launch templates, and who else lives on them."""
+"""The launch templates, and which other groups use them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def missing(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def several_versions(found: Survey, request: Request) -> Iterator[Refusal]:
-    """The groups launch several versions of one template: only one of them can be the source of the new version."""
+    """The groups launch several versions of one template. Only one of them can be the source of the new version."""
     launched: defaultdict[str, set[tuple[int, str]]] = defaultdict(set)
     for group, use in _uses(found.ours()):
         if template := of(use, found.templates):
@@ -38,9 +38,9 @@ def several_versions(found: Survey, request: Request) -> Iterator[Refusal]:
 
 
 def shared(found: Survey, request: Request) -> Iterator[Refusal]:
-    """Groups that are not to be replaced launch $Latest of our template, or $Default where a rollout moves it.
+    """Other groups launch $Latest of our template, or its $Default where a rollout moves it.
 
-    They would launch the new image without anybody having asked for it. A setting allows it: `share_templates`.
+    They would launch the new image, and nobody asked for that. The setting `share_templates` allows it.
     """
     if request.share_templates:
         return
