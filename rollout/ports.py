@@ -150,11 +150,11 @@ class Scout(Protocol):
 class Cluster(Protocol):
     """One Kubernetes cluster."""
 
-    def nodes(self) -> tuple[NodeSeen, ...]:
-        """Return all nodes, from the watch."""
+    def nodes(self, *, young: bool = False) -> tuple[NodeSeen, ...]:
+        """Return all nodes, from the watch; `young`: past it where it says nothing at the moment."""
 
-    def pods(self) -> tuple[PodSeen, ...]:
-        """Return all pods, from the watch."""
+    def pods(self, *, young: bool = False) -> tuple[PodSeen, ...]:
+        """Return all pods, from the watch; `young`: as well."""
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         """List the pods of one node straight from the API, past the watch."""

@@ -260,13 +260,15 @@ class PodSeen:
     """A pod. `owner`: its controller, None for a bare pod; `labels`: the pod's own.
 
     `deleting`: the instant at which its grace period ends (deletionTimestamp), None if nobody deletes it.
-    `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation).
+    `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation);
+    `pinned_until`: until when, None for as long as it is there.
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
     `ready`: its condition Ready is true; `turned`: since when it has been so, or not; None if it does not say.
     `restarts`: its restartPolicy; what is not Always runs to its end.
     `nominated`: the node for which the scheduler has chosen it, before it is bound; "" if none.
     `claims`: how many volumes it claims that may be attached to its node.
+    `stopped`: it finished once somebody had asked for its end; many programs end with 0 when they are told to.
     """
 
     namespace: str
@@ -287,6 +289,12 @@ class PodSeen:
     restarts: str = "Always"
     nominated: str = ""
     claims: int = 0
+    stopped: bool = False
+    pinned_until: datetime | None = None
+
+    def pins(self, now: datetime | None) -> bool:
+        """Tell whether it still says itself that it must stay; `now`: None where it is enough that it has said so."""
+        return self.pinned and (self.pinned_until is None or now is None or now < self.pinned_until)
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""

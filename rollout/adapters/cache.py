@@ -1,6 +1,7 @@
 """What a watch has told, as slim records: one list, then events, for as long as the process lives.
 
 A reader gets the state at the last sign of life, never one older than `STALE` seconds: a silent watch is not believed.
+Who is about to do harm asks for a `young` one: where the watch has told nothing for `YOUNG` seconds it is listed.
 That a stream opens is no sign of life: an API server whose own cache stands still opens it, and then says nothing.
 """
 
@@ -32,6 +33,8 @@ Slim = TypeVar("Slim")
 _WATCH = 290
 #: Seconds without a sign of life after which the records are not believed any more.
 STALE = 150.0
+#: The same for who is about to do harm. In a large cluster something happens every second, a small one is soon listed.
+YOUNG = 20.0
 # Seconds without one after which a stream that ended is not gone on with, but listed anew: bookmarks come every minute.
 _SILENT = 70.0
 # Seconds between two attempts to open a stream: first, and at most.
@@ -87,17 +90,22 @@ class Watch(Generic[Slim]):
                     self._stream.shutdown()
         self._thread.join(_FAREWELL)
 
-    def read(self) -> tuple[Slim, ...]:
-        """Return all records, by namespace and name. Raises `Retry` where the watch is silent or behind."""
+    def read(self, *, young: bool = False) -> tuple[Slim, ...]:
+        """Return all records, by namespace and name. Raises `Retry` where the watch is silent or behind.
+
+        `young`: as they are now, past a watch that says nothing at the moment; with a barrier they always are.
+        """
         if self._barrier is not None:
             self._catch_up(self._barrier)
         with self._news:
             silent = self._silent()
             if silent > STALE:
                 raise Retry(f"watch on {self._path}: no sign of life for {silent:.0f} s {self._trouble}".rstrip())
-            if self._sorted is None:
-                self._sorted = tuple(self._records[key] for key in sorted(self._records))
-            return self._sorted
+            if not young or self._barrier is not None or silent <= YOUNG:
+                if self._sorted is None:
+                    self._sorted = _in_order(self._records)
+                return self._sorted
+        return _in_order(self._listed()[0])
 
     def _catch_up(self, barrier: Callable[[], int]) -> None:
         """Wait until the watch has seen what the barrier asks for: the simulator bookmarks open streams when asked."""
@@ -132,10 +140,13 @@ class Watch(Generic[Slim]):
                 self._stopping.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _list(self) -> None:
+    def _listed(self) -> tuple[dict[tuple[str, str], Slim], str]:
         items, version = self._api.collect(self._path)
         with understood(self._path):
-            records = {_key(raw): self._slim(raw) for raw in items}
+            return {_key(raw): self._slim(raw) for raw in items}, version
+
+    def _list(self) -> None:
+        records, version = self._listed()
         with self._news:
             changed = records != self._records
             self._records, self._sorted = records, None
@@ -200,6 +211,10 @@ class Watch(Generic[Slim]):
         self._version = version
         self._heard = uptime()
         self._news.notify_all()
+
+
+def _in_order(records: dict[tuple[str, str], Slim]) -> tuple[Slim, ...]:
+    return tuple(records[key] for key in sorted(records))
 
 
 def _key(raw: Object) -> tuple[str, str]:

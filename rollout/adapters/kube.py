@@ -59,11 +59,11 @@ class KubeCluster:
 
     # ---- reads
 
-    def nodes(self) -> tuple[NodeSeen, ...]:
-        return self._nodes.read()
+    def nodes(self, *, young: bool = False) -> tuple[NodeSeen, ...]:
+        return self._nodes.read(young=young)
 
-    def pods(self) -> tuple[PodSeen, ...]:
-        return self._pods.read()
+    def pods(self, *, young: bool = False) -> tuple[PodSeen, ...]:
+        return self._pods.read(young=young)
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         found, _ = self._api.collect("/api/v1/pods", [("fieldSelector", f"spec.nodeName={node}")])

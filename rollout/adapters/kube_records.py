@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
+from rollout.adapters.kube_pins import pin
 from rollout.adapters.understanding import flag, number, objects, text, texts
 from rollout.budget import BudgetSeen, Operator, Requirement
 from rollout.seen import (
@@ -45,9 +46,8 @@ _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
 _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 # Volumes of a pod that something else must attach to its node.
 _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
-# How a pod says that it must not be disrupted (Karpenter's and cluster-autoscaler's documentation).
-_PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 # No moment is taken for an earlier or a later one.
+_LONGEST_GRACE = 1_000_000_000
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
 _AUTOSCALER, _APP_LABELS = "cluster-autoscaler", ("k8s-app", "app.kubernetes.io/name", "app")
@@ -133,6 +133,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     metadata = raw["metadata"]
     annotations = texts(metadata.get("annotations"))
     ready = _condition(raw, "Ready")
+    pinned, until = pin(annotations, _moment((raw.get("status") or {}).get("startTime")))
     return PodSeen(
         namespace=text(metadata["namespace"]),
         name=text(metadata["name"]),
@@ -142,7 +143,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         owner=_owner(objects(metadata.get("ownerReferences"))),
         labels=texts(metadata.get("labels")),
         mirror=_MIRROR in annotations,
-        pinned=any(annotations.get(key) == value for key, value in _PINS.items()),
+        pinned=pinned,
         deleting=_moment(metadata.get("deletionTimestamp")),
         tolerations=_tolerations(objects(raw["spec"].get("tolerations"))),
         created=_moment(metadata.get("creationTimestamp")),
@@ -152,7 +153,25 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         restarts=text(raw["spec"].get("restartPolicy") or "Always"),
         nominated=text(name) if (name := (raw.get("status") or {}).get("nominatedNodeName")) else "",
         claims=sum(bool(one.keys() & _CLAIMS) for one in objects(raw["spec"].get("volumes"))),
+        stopped=_stopped(raw),
+        pinned_until=until,
     )
+
+
+def _stopped(raw: Mapping[str, Any]) -> bool:
+    """Tell whether a pod finished once its end was asked for: by its last container, or else by how it ended.
+
+    Both moments are told in whole seconds.
+    """
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    if not metadata.get("deletionTimestamp") or status.get("phase") not in {"Succeeded", "Failed"}:
+        return False
+    states = (one.get("state") or {} for one in objects(status.get("containerStatuses")))
+    ends = [moment for state in states if (moment := _moment((state.get("terminated") or {}).get("finishedAt")))]
+    gone, grace = _moment(metadata["deletionTimestamp"]), int(metadata.get("deletionGracePeriodSeconds") or 0)
+    if gone is None or not ends:
+        return bool(status["phase"] == "Failed")
+    return max(ends) >= gone - timedelta(seconds=min(grace, _LONGEST_GRACE))
 
 
 def attachment(raw: Mapping[str, Any]) -> AttachmentSeen | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout.cli import progress, text
 from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
-from rollout.machine import Stage
+from rollout.machine import Phase, Stage
 from rollout.runner import Ended
 
 if TYPE_CHECKING:
@@ -30,10 +30,22 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         case Ended.DONE:
             yield from _done(record, journal)
         case Ended.HALTED:
+            yield from _meanwhile(record)
             yield f"what is protected stays protected; {halt(journal.events(record.id))}"
         case Ended.INTERRUPTED:
+            yield from _meanwhile(record)
             yield f"interrupted in {record.phase.value}; nothing is lost"
             yield f"  next: rollout resume {record.id}"
+
+
+def _meanwhile(record: Record) -> Iterator[str]:
+    """Yield what stays as it is until somebody goes on, and until when that makes no difference."""
+    if record.autoscaler_off:
+        since = text.instant(record.autoscaler_off)
+        yield f"cluster-autoscaler stays off (since {since}) until this rollout is done: nobody scales the groups"
+    if record.phase is Phase.DRAIN and record.drain_deadline and record.plan.settings.on_deadline != "halt":
+        at = text.instant(record.drain_deadline)
+        yield f"the drain deadline stays {at}: a resume after it ends the protected pods that are still on old nodes"
 
 
 def halt(events: Sequence[Event]) -> str:

@@ -100,5 +100,9 @@ def _found(seen: Seen, node: str, uid: str) -> PodSeen | None:
 
 
 def _ended_by_itself(pod: PodSeen | None) -> bool:
-    """A pod that succeeded lost nothing to us; one that failed and that nobody deletes failed by itself."""
-    return pod is not None and (pod.phase == "Succeeded" or (pod.finished and pod.deleting is None))
+    """A pod that finished before anybody asked for its end did so by itself, whatever it ended with.
+
+    One that was told to end may end with 0, and Kubernetes then counts it as Succeeded, since 1.27: what it was at is
+    lost all the same.
+    """
+    return pod is not None and pod.finished and not pod.stopped

@@ -109,7 +109,11 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     "42P01": ("a table of the journal is not there", _GONE, RESUMABLE),
     "42703": ("a column of the journal is not there", _GONE, RESUMABLE),
     "42883": ("a function of the journal is not there", _GONE, RESUMABLE),
-    "3F000": ("the journal's schema is not there", _GONE, RESUMABLE),
+    "3F000": (
+        "the journal's schema is not there",
+        "bring it back, or correct the role's search_path (SHOW search_path), then {again}",
+        RESUMABLE,
+    ),
     "22P05": ("the database cannot hold this text", "move the journal to a database with the encoding UTF8", USAGE),
     # Ours say that a constraint is broken (23000); what raises without a code is somebody's own.
     "P0": (

@@ -43,7 +43,8 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     Where one of these is empty, at the volumes that are attached, too.
     """
     evicting = any(row.stage is Stage.DRAINING for row in record.nodes)
-    seen = look(record, cluster, fleet, pods=True, budgets=evicting, fresh=partial(_close_to_the_end, record))
+    ending, picked = any(_ends(row, record) for row in record.nodes), partial(_close_to_the_end, record)
+    seen = look(record, cluster, fleet, pods=True, budgets=evicting, young=ending, fresh=picked)
     alone = any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
     emptied = any(not leaving(pods) for pods in seen.fresh.values())
     attachments = cluster.attachments() if emptied else None
@@ -53,8 +54,13 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
     """Return the names of the nodes about which a cache is not good enough any more."""
     found = Seen(nodes=nodes)
-    close = [row for row in record.nodes if row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)]
+    close = [row for row in record.nodes if _ends(row, record)]
     return sorted({name for row in close for name in names(row, found.nodes_on(row.instance_id))})
+
+
+def _ends(row: Node, record: Record) -> bool:
+    """Tell whether pods of this node, or it itself, may be ended by what is seen next."""
+    return row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -165,7 +171,7 @@ def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> li
     for instance in ours(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
-        busy = len(holding(pods, record.plan.settings, owners)) or (0 if node and node.usable else -1)
+        busy = len(holding(pods, record.plan.settings, owners, now)) or (0 if node and node.usable else -1)
         name, uid = (node.name, node.uid) if node else (None, None)
         if instance.id not in known:
             row = Node(instance.id, group.name, "surplus", Stage.WAITING, now, name, uid)

@@ -28,6 +28,7 @@ def look(
     templates: bool = False,
     pods: bool = False,
     budgets: bool = False,
+    young: bool = False,
     fresh: Callable[[tuple[NodeSeen, ...]], Iterable[str]] | None = None,
 ) -> Seen:
     """Read groups, marker and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
@@ -35,6 +36,7 @@ def look(
     Requests go out before a watch is read: an API server that is away shows at once.
 
     `fresh`: picks the nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
+    `young`: a watch that says nothing at the moment is not good enough: something may be ended by what is seen.
     Raises `Refused` where a group or a template of the plan does not exist any more.
     """
     plan = record.plan
@@ -48,7 +50,7 @@ def look(
     marker = cluster.marker()
     replicas = cluster.autoscaler(autoscaler) if autoscaler else None
     found_budgets = cluster.budgets() if budgets else None
-    nodes = cluster.nodes()
+    nodes = cluster.nodes(young=young)
     return Seen(
         groups=groups,
         templates=found,
@@ -56,7 +58,7 @@ def look(
         marker=marker,
         fresh={name: cluster.pods_on(name) for name in fresh(nodes)} if fresh else {},
         nodes=nodes,
-        pods=cluster.pods() if pods else (),
+        pods=cluster.pods(young=young) if pods else (),
         budgets=found_budgets,
     )
 

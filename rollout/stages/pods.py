@@ -7,19 +7,22 @@ even outside of the selection, unless the setting `unprotected` lets it go.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from rollout.plan import Preset, Protected, Settings, listed
 from rollout.presets import PRESETS
 from rollout.seen import Owner, PodSeen
 
 
-def holding(pods: Iterable[PodSeen], settings: Settings, at_work: Collection[str] = ()) -> tuple[PodSeen, ...]:
+def holding(
+    pods: Iterable[PodSeen], settings: Settings, at_work: Collection[str] = (), now: datetime | None = None
+) -> tuple[PodSeen, ...]:
     """Return the pods for which a node waits: protected, and neither mirror nor DaemonSet pods.
 
     `at_work`: the controllers that finished pods are kept for; without any, no finished pod holds a node.
     """
     there = (pod for pod in pods if _leaves(pod) or _is_result(pod, at_work))
-    return tuple(pod for pod in there if is_protected(pod, settings))
+    return tuple(pod for pod in there if is_protected(pod, settings, now))
 
 
 def at_work(pods: Iterable[PodSeen]) -> frozenset[str]:
@@ -48,13 +51,13 @@ def _leaves(pod: PodSeen) -> bool:
     return not (pod.finished or pod.stays_with_node)
 
 
-def is_protected(pod: PodSeen, settings: Settings) -> bool:
+def is_protected(pod: PodSeen, settings: Settings, now: datetime | None = None) -> bool:
     """Tell whether a pod says itself that it must stay, is selected, or is one that is protected besides.
 
     With `refuse` too: what turns up after the start cannot be refused any more.
     """
     kept = settings.unprotected != "evict" and is_unselected(pod, settings.protected)
-    return pod.pinned or is_selected(pod, settings.protected) or kept
+    return pod.pins(now) or is_selected(pod, settings.protected) or kept
 
 
 def is_selected(pod: PodSeen, protected: Protected) -> bool:

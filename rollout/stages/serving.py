@@ -34,7 +34,7 @@ DEAD_AFTER = 300.0
 class Serving:
     """The instances of one group that serve: `sure` whoever comes, `tainted` only pods that tolerate these taints.
 
-    `idle`: by new instance, why it does not serve, in words; not of those that are on their way out.
+    `idle`: by new instance, why it does not serve, or not all pods, in words; not of those that are on their way out.
     """
 
     sure: frozenset[str] = frozenset()
@@ -43,9 +43,20 @@ class Serving:
 
     def without(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> int:
         """Count what serves the pods that are moved from an instance, its own node not among it."""
+        open_to = len(self.tainted.keys() - {instance_id}) - len(self._closed(instance_id, moved, node))
+        return len(self.sure) - (instance_id in self.sure) + open_to
+
+    def why_not(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> tuple[str, ...]:
+        """Return why other instances do not serve those pods, in words."""
+        for_all = self.idle.keys() - self.tainted.keys()
+        named = (for_all | self._closed(instance_id, moved, node)) - {instance_id}
+        return tuple(why for id_, why in self.idle.items() if id_ in named)
+
+    def _closed(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> set[str]:
+        """Return the other instances that are closed to the moved pods."""
         pods = tuple(moved) if self.tainted else ()
-        open_to = (_lets_in(taints, pods, node) for id_, taints in self.tainted.items() if id_ != instance_id)
-        return len(self.sure) - (instance_id in self.sure) + sum(open_to)
+        others = ((id_, taints) for id_, taints in self.tainted.items() if id_ != instance_id)
+        return {id_ for id_, taints in others if not _lets_in(taints, pods, node)}
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,7 @@ def _serving(group: GroupSeen, seen: Seen, record: Record, rows: Mapping[str, No
             continue
         if node.barriers and not old:
             tainted[instance.id] = node.barriers
+            idle[instance.id] = _barred(node)
         else:
             sure.add(instance.id)
     return Serving(frozenset(sure), tainted, idle)
@@ -108,6 +120,13 @@ def _idle(instance: InstanceSeen, seen: Seen) -> str:
     if node.ready and node.unschedulable:
         return f"{node.name} is cordoned ({kubectl('uncordon', node.name)})"
     return f"{node.name} is {'tainted, about to go, or not held' if node.ready else 'not Ready'}"
+
+
+def _barred(node: NodeSeen) -> str:
+    """Say which taints keep pods out, and what takes them off."""
+    marks = [f"{taint.key}:{taint.effect}" for taint in node.barriers]
+    off = kubectl("taint", "node", node.name, *(f"{mark}-" for mark in marks))
+    return f"{node.name} bears {', '.join(marks)}, which pods here do not tolerate ({off})"
 
 
 def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None) -> NodeSeen | None:

@@ -71,7 +71,7 @@ class View:
     @property
     def holders(self) -> tuple[PodSeen, ...]:
         """The pods for which this node waits."""
-        return holding(self.pods, self.record.plan.settings, self.at_work)
+        return holding(self.pods, self.record.plan.settings, self.at_work, self.now)
 
     @property
     def leaving(self) -> tuple[PodSeen, ...]:
@@ -149,6 +149,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     names = knowing.names(row, nodes)
     fresh = all(name in seen.fresh for name in names)
     pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
+    serving, moved = around.serving[row.group], (row.instance_id, leaving(pods), next(iter(nodes), None))
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
     overdue = late and row.role == "old"
@@ -164,8 +165,8 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         fresh=fresh,
         unknown=knowing.unknown(row, seen, record, now),
         stray=knowing.stray(row, seen)[0],
-        remaining=around.serving[row.group].without(row.instance_id, leaving(pods), next(iter(nodes), None)),
-        idle=tuple(why for id_, why in around.serving[row.group].idle.items() if id_ != row.instance_id),
+        remaining=serving.without(*moved),
+        idle=serving.why_not(*moved),
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         volumes=_volumes(seen, names, pods),

@@ -206,6 +206,18 @@ def test_what_was_heard_before_a_suspend_is_not_believed_after_it(
         reader.watch.read()
 
 
+def test_who_is_about_to_do_harm_is_told_what_is_now(
+    reader: Reader, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past a watch that says nothing at the moment: a list, which the watch itself goes on without."""
+    assert [name for name, _ in reader.watch.read(young=True)] == reader.names()
+    assert server.lists == 1
+    monkeypatch.setattr(cache, "YOUNG", -1.0)
+    before, server.items = reader.names(), [thing("z", 90)]
+    assert [name for name, _ in reader.watch.read(young=True)] == ["z"]
+    assert reader.names() == before
+
+
 def test_a_refusal_of_the_first_list_reaches_the_caller(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing rights show when the watch is started, not minutes later."""
     monkeypatch.setattr(server, "collect", lambda _path: (_ for _ in ()).throw(Refused("forbidden")))

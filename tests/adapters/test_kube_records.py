@@ -80,6 +80,73 @@ def test_a_pod_says_how_many_volumes_it_claims() -> None:
     assert pod(raw | {"spec": {}}).claims == 0
 
 
+@pytest.mark.parametrize(
+    ("phase", "finished", "deleted", "stopped"),
+    [
+        pytest.param("Succeeded", ["11:59:59"], None, False, id="nobody deletes it"),
+        pytest.param("Running", [], "12:00:30", False, id="it has not ended"),
+        pytest.param("Succeeded", ["11:59:59"], "12:00:30", False, id="it had ended before"),
+        pytest.param("Failed", ["11:59:58", "11:59:59"], "12:00:30", False, id="it had failed before"),
+        pytest.param("Succeeded", ["11:59:59", "12:00:00"], "12:00:30", True, id="a container ended in that second"),
+        pytest.param("Succeeded", ["12:00:20"], "12:00:30", True, id="it ended with 0 as it was told"),
+        pytest.param("Failed", [], "12:00:30", True, id="nobody knows when it failed"),
+        pytest.param("Succeeded", [], "12:00:30", False, id="nobody knows when it succeeded"),
+    ],
+)
+def test_a_pod_says_whether_it_ended_as_it_was_told(
+    phase: str,
+    finished: list[str],
+    deleted: str | None,
+    stopped: bool,  # noqa: FBT001
+) -> None:
+    """Since Kubernetes 1.27 a program that ends with 0 at SIGTERM has succeeded: only the moments tell."""
+    states = [{"state": {"terminated": {"finishedAt": f"2025-06-01T{moment}Z"}}} for moment in finished]
+    metadata: dict[str, Any] = {"namespace": "ns", "name": "p", "uid": "u"}
+    if deleted:
+        metadata |= {"deletionTimestamp": f"2025-06-01T{deleted}Z", "deletionGracePeriodSeconds": 30}
+    raw = {"metadata": metadata, "spec": {}, "status": {"phase": phase, "containerStatuses": states}}
+    assert pod(raw).stopped is stopped
+
+
+UNSAFE, KARPENTER = "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"
+OLDER = "karpenter.sh/do-not-evict"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "minutes"),
+    [
+        pytest.param({}, 0, id="it says nothing"),
+        pytest.param({UNSAFE: "false"}, None, id="cluster-autoscaler's"),
+        pytest.param({UNSAFE: "true"}, 0, id="it may be evicted"),
+        pytest.param({UNSAFE: "no"}, 0, id="a word that cluster-autoscaler does not know"),
+        pytest.param({KARPENTER: "true"}, None, id="Karpenter's"),
+        pytest.param({OLDER: "true"}, None, id="as Karpenter called it before v1beta1"),
+        pytest.param({KARPENTER: "false"}, 0, id="it may be disrupted"),
+        pytest.param({KARPENTER: "4h"}, 240, id="for a span"),
+        pytest.param({KARPENTER: "1h30m0.5s"}, 90 + 0.5 / 60, id="for a span in parts"),
+        pytest.param({KARPENTER: "60000ms"}, 1, id="milliseconds are no minutes"),
+        pytest.param({KARPENTER: "True"}, None, id="a word that Karpenter does not know"),
+        pytest.param({KARPENTER: "5m", OLDER: "true"}, None, id="the longer of two"),
+        pytest.param({KARPENTER: "5m", OLDER: "10m"}, 10, id="the longer of two spans"),
+        pytest.param({KARPENTER: "5m", UNSAFE: "false"}, None, id="cluster-autoscaler's has no end"),
+        pytest.param({KARPENTER: "99999999999h"}, 1e9 / 60, id="a span that no calendar has"),
+    ],
+)
+def test_a_pod_says_itself_whether_it_must_stay(annotations: dict[str, str], minutes: float | None) -> None:
+    """By annotations, for as long as it is there (None) or for some minutes from its start; 0: it does not."""
+    start = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    metadata = {"namespace": "ns", "name": "p", "uid": "u", "annotations": annotations}
+    found = pod({"metadata": metadata, "spec": {}, "status": {"startTime": "2025-06-01T12:00:00Z"}})
+    assert found.pinned is (minutes != 0)
+    assert found.pinned_until == (start + timedelta(minutes=minutes) if minutes else None)
+    if minutes is not None and "99" not in str(annotations):
+        assert found.pins(start) is (minutes > 0)
+        assert not found.pins(start + timedelta(minutes=minutes))
+    assert found.pins(None) is found.pinned
+    waiting = pod({"metadata": metadata, "spec": {}, "status": {}})
+    assert (waiting.pinned, waiting.pinned_until) == (found.pinned, None)
+
+
 @pytest.mark.parametrize(("status", "nominated"), [({}, ""), ({"nominatedNodeName": "o1"}, "o1")])
 def test_a_pod_says_which_node_the_scheduler_chose_for_it(status: dict[str, Any], nominated: str) -> None:
     """Before it is bound, where it says so at all."""

@@ -109,8 +109,20 @@ def test_the_end_of_a_halt_says_what_to_do(tmp_path: Path) -> None:
     """Reason and next command are in the last line."""
     journal = samples.draining(tmp_path)
     journal.halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
-    lines = list(ending.lines(Ended.HALTED, journal.load(samples.ID), journal))
+    lines = list(ending.lines(Ended.HALTED, replace(journal.load(samples.ID), drain_deadline=None), journal))
     assert lines == ["what is protected stays protected; halted: node x is stuck; next: rollout resume"]
+
+
+@pytest.mark.parametrize("ended", [Ended.HALTED, Ended.INTERRUPTED])
+def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_path: Path) -> None:
+    """The autoscaler that is off, and the deadline, after which nothing protects any more."""
+    journal = samples.draining(tmp_path)
+    record = replace(journal.load(samples.ID), autoscaler_off=samples.after(1), drain_deadline=samples.after(9))
+    off, deadline, *_ = ending.lines(ended, record, journal)
+    assert off.startswith(f"cluster-autoscaler stays off (since {text.instant(samples.after(1))}) until this rollout")
+    assert deadline.startswith(f"the drain deadline stays {text.instant(samples.after(9))}: a resume after it ends")
+    halting = replace(record, plan=replace(record.plan, settings=replace(record.plan.settings, on_deadline="halt")))
+    assert not any("deadline" in line for line in ending.lines(ended, halting, journal))
 
 
 @pytest.mark.parametrize(("ended", "code"), [(Ended.DONE, 0), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)])

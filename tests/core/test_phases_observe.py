@@ -64,6 +64,16 @@ def test_reads(phase: Phase, besides: list[str]) -> None:
     assert seen.marker == MARKER
 
 
+@pytest.mark.parametrize(
+    ("stage", "young"), [(Stage.WAITING, False), (Stage.DRAINING, True), (Stage.RELEASED, True), (Stage.GONE, False)]
+)
+def test_what_ends_something_rests_on_a_look_of_now(stage: Stage, young: bool) -> None:  # noqa: FBT001
+    """Nodes and pods are not taken from a watch that says nothing at the moment."""
+    toy = Toy(group_={"g": surged()}, marker_=MARKER)
+    look(Phase.DRAIN, toy, nodes=(row("i-o1", stage),))
+    assert toy.young is young
+
+
 @pytest.mark.parametrize(("gone", "what"), [("group_", "Auto Scaling group g"), ("template_", "launch template lt")])
 def test_what_is_gone_is_refused(gone: str, what: str) -> None:
     """A group or template that the plan names, and nobody has any more, is named; it is not a world without it."""

@@ -180,9 +180,9 @@ def test_what_harms_is_not_sent_long_after_the_look(journal: SqlJournal, seconds
 
     nodes = toy.nodes
 
-    def look() -> tuple[NodeSeen, ...]:
+    def look(*, young: bool = False) -> tuple[NodeSeen, ...]:
         looked.extend([-1] * bool(looked))
-        return nodes()
+        return nodes(young=young)
 
     toy.disturb, toy.nodes = meddle, look  # type: ignore[method-assign]
     assert begin(journal, toy, max_draining=1).run() is Ended.DONE

@@ -78,6 +78,7 @@ def test_a_terminate_that_shows_by_half_is_settled_when_nothing_is_under_way(ans
 
 
 JOB_POD = pod("job-1", "o1")
+TOLD = replace(JOB_POD, deleting=NOW, stopped=True)
 KILL = Evict(namespace="ns", name="job-1", uid="uid-job-1", node="o1", kills="ns/job")
 END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills="ns/job", job_uid="u")
 
@@ -87,7 +88,9 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
     [
         pytest.param((), True, id="gone: nobody else is known to have ended it"),
         pytest.param((replace(JOB_POD, deleting=NOW),), True, id="it is being deleted"),
-        pytest.param((replace(JOB_POD, phase="Failed", deleting=NOW),), True, id="it failed while it was deleted"),
+        pytest.param((replace(TOLD, phase="Failed"),), True, id="it failed as it was told to end"),
+        pytest.param((replace(TOLD, phase="Succeeded"),), True, id="it ended with 0 as it was told to end"),
+        pytest.param((replace(JOB_POD, phase="Failed", deleting=NOW),), False, id="it had failed before that"),
         pytest.param((replace(JOB_POD, phase="Succeeded"),), False, id="it has succeeded"),
         pytest.param((replace(JOB_POD, phase="Succeeded", deleting=NOW),), False, id="it succeeded all the same"),
         pytest.param((replace(JOB_POD, phase="Failed"),), False, id="it failed by itself"),

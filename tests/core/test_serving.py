@@ -88,12 +88,19 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
                      id="somebody deleted it: kubectl does not show it"),
         pytest.param((node("n1", unschedulable=True),), (), "n1 is cordoned (kubectl uncordon n1)", id="cordoned"),
         pytest.param((node("n1", ready=False),), (), "n1 is not Ready", id="not Ready"),
+        pytest.param((bare(), tainted("n1", DEDICATED)), (),
+                     "n1 bears dedicated:NoSchedule, which pods here do not tolerate "
+                     "(kubectl taint node n1 dedicated:NoSchedule-)", id="tainted by somebody"),
+        pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED)), (), "why no more nodes of g serve",
+                     id="a taint that the moved pods tolerate"),
         pytest.param((node("n1", held=None),), (), "n1 is tainted, about to go, or not held", id="not held"),
         pytest.param((node("o2", ready=False),), (), "why no more nodes of g serve", id="an old one: it must go"),
         pytest.param((), (), "why no more nodes of g serve", id="all serve that there are"),
     ],
 )  # fmt: skip
-def test_a_halt_names_what_does_not_serve(things: tuple[NodeSeen, ...], unjoined: tuple[str, ...], told: str) -> None:
+def test_a_halt_names_what_does_not_serve(
+    things: tuple[NodeSeen | PodSeen, ...], unjoined: tuple[str, ...], told: str
+) -> None:
     """Which of the new instances, and why, with the command where one helps; what leaves is not among them."""
     it = looked(Stage.WAITING, *things, unjoined=unjoined, now=at(8100))
     halt = it.short("to be drained").halt

@@ -53,6 +53,7 @@ CLOSE = TaintNode(
 SURPLUS = {"role": "surplus"}
 COMING = old("o1", lifecycle="Pending:Wait")
 SILENT = node("o1", "NoSchedule", ready=False, turned=at(-120))
+PINNED = pod("web-1", owner=owned("ReplicaSet", "web"), pinned=True)
 UNREADY = (node("o2", ready=False), node("n1", ready=False))
 
 
@@ -64,6 +65,10 @@ UNREADY = (node("o2", ready=False), node("n1", ready=False))
         pytest.param(looked(Stage.WAITING, pod(), fresh=()), stays("job-1"), id="a Job runs, as the watch knows"),
         pytest.param(looked(Stage.WAITING, pod(on="o2")), goes("drain"), id="a Job runs elsewhere"),
         pytest.param(looked(Stage.WAITING, pod(phase="Succeeded")), goes("drain"), id="a Job has ended"),
+        pytest.param(looked(Stage.WAITING, replace(PINNED, pinned_until=at(1))), stays("web"),
+                     id="a replica says itself that it must stay, for a while"),
+        pytest.param(looked(Stage.WAITING, replace(PINNED, pinned_until=NOW)), goes("drain"),
+                     id="that while is over"),
         pytest.param(looked(Stage.WAITING, FINISHED, OTHER_RUNS, now=at(7199)),
                      stays("finished pod ns/w-0 of PyTorchJob train (whose other pods still run)"),
                      id="finished, and others of its controller run"),

@@ -47,10 +47,10 @@ class Outside:
     def image(self, ami: str) -> Any:
         return self.answer("image", ImageSeen(ami, "new", "available"))
 
-    def nodes(self) -> Any:
+    def nodes(self, *, young: bool = False) -> Any:  # noqa: ARG002
         return (node("o1"),)
 
-    def pods(self) -> Any:
+    def pods(self, *, young: bool = False) -> Any:  # noqa: ARG002
         return (pod(),)
 
     def autoscaler(self, where: Autoscaler) -> Any:

@@ -41,7 +41,7 @@ class Toy:
 
     `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
     `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise. `coming`: what arrives late.
-    `elsewhere`: instances that live in no group.
+    `elsewhere`: instances that live in no group. `young`: whether a look past silent watches was asked for last.
     """
 
     now_: datetime = NOW
@@ -58,6 +58,7 @@ class Toy:
     attachment_: tuple[AttachmentSeen, ...] | None = ()
     failing: str = ""
     elsewhere: frozenset[str] = frozenset()
+    young: bool = False
     asked: list[Asked] = field(default_factory=list)
     applied: list[Asked] = field(default_factory=list)
     waited: list[datetime] = field(default_factory=list)
@@ -176,10 +177,12 @@ class Toy:
 
     # ---- Cluster
 
-    def nodes(self) -> tuple[NodeSeen, ...]:
+    def nodes(self, *, young: bool = False) -> tuple[NodeSeen, ...]:
+        self.young = young
         return tuple(self.node_.values())
 
-    def pods(self) -> tuple[PodSeen, ...]:
+    def pods(self, *, young: bool = False) -> tuple[PodSeen, ...]:
+        self.young = young
         return tuple(self.pod_.values())
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:

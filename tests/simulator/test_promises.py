@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.simulator.clock import iso
 from rollout.simulator.cloud.errors import AwsError
 from rollout.simulator.judging import promises
 from rollout.simulator.kube.errors import ApiError
@@ -155,6 +156,9 @@ def test_what_runs_to_its_end_is_protected_whoever_controls_it(kind: str, restar
         pytest.param({"ownerReferences": [REPLICA], "labels": {"spark-role": "driver"}}, {"presets": ["spark"]}, True,
                      id="a preset's label on a pod that is replaced"),
         pytest.param({"annotations": {"karpenter.sh/do-not-disrupt": "true"}}, {}, False, id="it says so itself"),
+        pytest.param({"annotations": {"karpenter.sh/do-not-evict": "true"}}, {}, False, id="by the older name"),
+        pytest.param({"annotations": {"karpenter.sh/do-not-disrupt": "1h"}}, {}, False, id="it says so for a while"),
+        pytest.param({"annotations": {"karpenter.sh/do-not-disrupt": "50s"}}, {}, True, id="that while is over"),
     ],
 )  # fmt: skip
 def test_presets_are_judged_as_they_are_told(metadata: dict[str, Any], settings: dict[str, Any], kept: bool) -> None:  # noqa: FBT001 - a column of the table
@@ -163,7 +167,8 @@ def test_presets_are_judged_as_they_are_told(metadata: dict[str, Any], settings:
     passes(there, 60)
     spec = {"nodeName": there.store.list("nodes")[0]["metadata"]["name"], "containers": [{"name": "main"}]}
     named = {"name": "busy", "namespace": "default", **metadata}
-    made = there.store.create("pods", {"metadata": named, "spec": spec, "status": {"phase": "Running"}})
+    status = {"phase": "Running", "startTime": iso(there.clock.now - 60)}
+    made = there.store.create("pods", {"metadata": named, "spec": spec, "status": status})
     Client(there).delete_pod(made)
     assert (1 not in violations(there)) == kept
 

@@ -55,7 +55,7 @@ class JobsLive(Promise):
                 self._judge(change.at, victim)
 
     def _judge(self, at: float, pod: Object) -> None:
-        workload = self._protection.of_pod(pod)
+        workload = self._protection.of_pod(pod, at)
         if workload is None:
             self.checks += 1
             return

@@ -8,8 +8,10 @@ controller but perhaps another pod: nobody replaces those.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rollout.simulator.fields import parse_duration
 from rollout.simulator.wellknown import PRESETS, Preset
 from rollout.simulator.world import pods
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Object
 
 
-_PINS = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+_PINS = {
+    "karpenter.sh/do-not-disrupt": "true",
+    "karpenter.sh/do-not-evict": "true",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,13 @@ class Protection:
             besides=scenario.settings.get("unprotected", "protect") != "evict",
         )
 
-    def of_pod(self, pod: Object) -> str | None:
+    def of_pod(self, pod: Object, at: float) -> str | None:
         """The workload in words (kind, then NAMESPACE/NAME) if the pod is protected, active and not its node's own."""
         if not pods.active(pod) or pods.stays_with_node(pod):
             return None
         controller = pods.owner(pod)
         kind, key = ("Pod", pods.key(pod)) if controller is None else (controller.kind, controller[1:3])
-        pinned = any(pods.annotation(pod, name) == value for name, value in _PINS.items())
+        pinned = any(pods.annotation(pod, name) == value for name, value in _PINS.items()) or _is_pinned_at(pod, at)
         named = controller is not None and self._selects(controller, pod)
         ends = pod["spec"].get("restartPolicy") != "Always"
         besides = self.besides and (ends or _is_irreplaceable(controller))
@@ -68,6 +74,14 @@ class Protection:
         if controller is None:
             return any(label in labels for preset in self.presets for label in preset.labels)
         return any(_is_one_of(controller, preset.kinds) for preset in self.presets)
+
+
+def _is_pinned_at(pod: Object, at: float) -> bool:
+    """Whether Karpenter's annotation gives a span, and it has not passed since the pod's start."""
+    span, began = pods.annotation(pod, "karpenter.sh/do-not-disrupt"), pod.get("status", {}).get("startTime")
+    if not span[:1].isdigit() or began is None:
+        return False
+    return at < datetime.fromisoformat(began).timestamp() + parse_duration(span)
 
 
 def _is_one_of(controller: pods.Owner, kinds: tuple[str, ...]) -> bool:
