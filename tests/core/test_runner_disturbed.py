@@ -87,9 +87,9 @@ def test_what_one_look_misses_is_not_gone(
     """Once the old nodes are known every third look misses something: what is applied is what would be anyway."""
     calls, whole = count(), getattr(toy, verb)
 
-    def look(*named: object) -> object:
+    def look(*named: object, **how: object) -> object:
         misses = journal.load(ID).nodes and not next(calls) % 3
-        return less(whole(*named)) if misses else whole(*named)
+        return less(whole(*named, **how)) if misses else whole(*named, **how)
 
     monkeypatch.setattr(toy, verb, look)
     runner = begin(journal, toy)
