@@ -17,7 +17,6 @@ NOT_YET = [
     "lost-journal.md",
     "protection.md",
     "rights.md",
-    "running.md",
     "waits.md",
     "0001-written-before-sent.md",
     "0002-the-machine-calculates.md",
