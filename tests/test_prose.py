@@ -16,7 +16,6 @@ NOT_YET = [
     "json.md",
     "lost-journal.md",
     "protection.md",
-    "rights.md",
     "waits.md",
     "0001-written-before-sent.md",
     "0002-the-machine-calculates.md",
