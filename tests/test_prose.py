@@ -13,10 +13,7 @@ ROOT = Path(__file__).parent.parent
 NOT_YET = [
     "baking.md",
     "iac.md",
-    "json.md",
     "lost-journal.md",
-    "protection.md",
-    "waits.md",
     "0001-written-before-sent.md",
     "0002-the-machine-calculates.md",
     "0005-sqlite-on-one-host.md",
