@@ -82,7 +82,8 @@ Decision = Act | Wait | Advance | Halt
 class Step:
     """What one node's stage answers: effects to send, a move to make, what it waits for, or why a person must act.
 
-    `stuck`: it drains, and its pods do not go, whatever we do: others need not wait for it.
+    `stuck`: it drains, and its pods do not go, whatever we do: others need not wait for it. `kept_back`: it could go
+    on, and what keeps it back for now ends by itself.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -91,3 +92,4 @@ class Step:
     waits_for: str = ""
     halt: Halt | None = None
     stuck: bool = False
+    kept_back: bool = False

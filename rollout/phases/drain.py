@@ -93,9 +93,12 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
 
 
 def _goes_on(answer: tuple[Node, Step]) -> bool:
-    """Tell whether a node is on its way out, and comes to its end by itself: a halt of others waits for that."""
+    """Tell whether a node goes on by itself: on its way out, or once the cluster is steady. A halt waits for that.
+
+    Whoever resumes has to see it go on: a process that has just begun to look lets nothing go for a minute.
+    """
     row, step = answer
-    return row.stage in _ON_THE_WAY and not (step.halt or step.stuck)
+    return (step.kept_back or row.stage in _ON_THE_WAY) and not (step.halt or step.stuck)
 
 
 def holds(seen: Seen, record: Record) -> bool:

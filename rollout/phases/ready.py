@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rollout.commands import kubectl, resume
 from rollout.decision import Act, Advance, Decision, Halt
 from rollout.effects import Effect
 from rollout.phases.autoscaler_off import hold_nodes
@@ -15,7 +16,7 @@ from rollout.phases.look import look, old_nodes, ours, taint, wait, working
 from rollout.plan import NodeGroup, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
-from rollout.seen import Seen
+from rollout.seen import NodeSeen, Seen
 
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
@@ -35,8 +36,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         return Act("close the old nodes to new pods", effects)
     why = f"new nodes to be Ready: {', '.join(unready)}"
     if record.deadline and now >= record.deadline:
-        hint = f"see why (kubectl describe node), mend it or terminate the instance, then: rollout resume {record.id}"
-        return Halt(f"new nodes did not become Ready in time: {', '.join(unready)}", hint)
+        return Halt(f"new nodes did not become Ready in time: {', '.join(unready)}", _hint(seen, record))
     return wait(record, now, why)
 
 
@@ -65,6 +65,19 @@ def _group_unready(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
         elif not node.usable:
             problems.append(f"{node.name} ({'not Ready' if not node.ready else 'not schedulable'})")
     return problems
+
+
+def _hint(seen: Seen, record: Record) -> str:
+    """Say what to type for each node that has joined and is not usable."""
+    living = (one for group in working(record) for one in ours(record, group, seen.group(group.name)))
+    joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
+    commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
+    return f"see to it ({'; '.join(commands)}), or terminate the instance, then: {resume(record.id)}"
+
+
+def _remedy(node: NodeSeen) -> str:
+    cordoned = node.ready and node.unschedulable
+    return kubectl("uncordon", node.name) if cordoned else kubectl("describe", "node", node.name)
 
 
 def _unclosed(seen: Seen, record: Record) -> tuple[Effect, ...]:

@@ -162,15 +162,26 @@ def _split_action(value: object) -> object:
     if not isinstance(value, dict) or "action" in value:
         return value
     rest = dict(value)
-    moment = {"at": rest.pop("at")} if "at" in rest else {}
+    moment = {name: rest.pop(name) for name in ("at", "change") if name in rest}
     return {"action": rest, **moment}
 
 
 class Event(Part):
-    """What somebody does to the world at a moment of the scenario."""
+    """What somebody does to the world at a moment: ``at`` is counted from the scenario's start.
 
-    at: Duration
+    With ``change`` it is counted from the moment at which the tool changes something for the so many-th time.
+    """
+
+    at: Duration | None = None
+    change: int | None = Field(default=None, ge=1)
     action: Action
+
+    @model_validator(mode="after")
+    def _has_a_moment(self) -> Event:
+        if self.at is None and self.change is None:
+            msg = "give at, change, or both"
+            raise ValueError(msg)
+        return self
 
 
 #: Rules of the outside that can be switched off, so that promises can be seen to fail.

@@ -20,7 +20,8 @@ def calmed(step: Step, view: View) -> Step:
     if calm_from is None or view.now >= calm_from or rest == step.effects:
         return step
     why = f"{calm_from:%H:%M:%S} UTC: until then a request of the runner that was taken over may still arrive"
-    return replace(step, effects=rest, trigger=None, waits_for=f"{step.waits_for}; {why}" if step.waits_for else why)
+    waits_for = f"{step.waits_for}; {why}" if step.waits_for else why
+    return replace(step, effects=rest, trigger=None, waits_for=waits_for, kept_back=True)
 
 
 def final(effect: Effect) -> bool:

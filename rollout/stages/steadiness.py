@@ -119,7 +119,7 @@ def steadied(step: Step, view: View) -> Step:
     late = view.out_of_time and view.now >= why.began + duration(view.record.plan.settings.blocked_seconds)
     hint = f"see why nodes turn not Ready (kubectl get nodes), then: rollout resume {view.record.id}"
     halt = Halt(f"{view.name} waits for {text}", hint) if late else None
-    return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt)
+    return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt, kept_back=True)
 
 
 def harms(effect: Effect) -> bool:

@@ -16,7 +16,7 @@ from rollout.machine import Phase, Stage
 from rollout.phases import drain
 from rollout.plan import Sizes, Surge
 from rollout.record import Record
-from rollout.seen import Seen
+from rollout.seen import Seen, Unsteady
 from tests.core.build import (
     FINISHED,
     NOW,
@@ -265,6 +265,9 @@ OVERDUE = at(7200)
         case("then a person", halts("o1 cannot be drained 15 min after the deadline"),
              seen(surged(old("o1"), *NEW, new("n3")), CORDONED[0], BOTH_SERVE[0], fresh=("o1",)),
              stages(D, G, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
+        case("who only waits for a steady cluster goes on by itself", waits("2 old nodes"),
+             replace(seen(surged(), *CLOSED, pod("a", "o1")), unsteady=Unsteady("just begun", OVERDUE, OVERDUE)),
+             stages(W, on_deadline="halt"), OVERDUE),
         case("several are stuck: a person", halts("o1 cannot be drained 15 min after the deadline"),
              seen(surged(), *CORDONED, BOTH_SERVE[0], replace(ENDING, deleting=NOW), fresh=FRESH),
              stages(D, D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),

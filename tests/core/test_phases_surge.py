@@ -332,6 +332,21 @@ def test_ready(world: Seen, journal: Record, now: datetime, expected: Answer) ->
     check(ready, world, journal, now, expected)
 
 
+@pytest.mark.parametrize(
+    ("world", "command"),
+    [
+        pytest.param(seen(surged(), node("n1", unschedulable=True), node("n2")), "kubectl uncordon n1", id="cordoned"),
+        pytest.param(seen(surged(), node("n1", ready=False), node("n2")), "kubectl describe node n1", id="not Ready"),
+        pytest.param(seen(surged(), unjoined=("n1", "n2")), "kubectl get nodes", id="none has joined"),
+    ],
+)
+def test_what_helps_a_new_node_is_told_as_a_command(world: Seen, command: str) -> None:
+    """For each node that is not usable, what to type."""
+    decision = ready.decide(world, AWAITED, at(1200))
+    assert isinstance(decision, Halt)
+    assert f"({command})" in decision.hint
+
+
 def test_the_drain_deadline_is_fixed_when_ready_is_left() -> None:
     """It is an instant, `drain_seconds` after the moment of the decision."""
     decision = ready.decide(seen(surged(), *CLOSED), AWAITED, at(30))

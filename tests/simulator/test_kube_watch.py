@@ -157,3 +157,36 @@ def test_watches_that_cannot_be(query: str) -> None:
     """A watch with a parameter that is not understood is refused before it begins."""
     with simulated() as server:
         assert Api(server.url)("GET", f"/api/v1/nodes?watch=1&{query}").code in (400, 422)
+
+
+def behind(world: Watching, *, lose: bool = False) -> None:
+    """Let the API server's watch cache be behind for twenty seconds."""
+    store = world.store
+    now = store.clock.now
+    store.watches_behind_since, store.watches_behind_until, store.watches_lose = now, now + 20, lose
+
+
+def test_watches_that_are_behind_catch_up() -> None:
+    """Until then nothing is told, bookmarks say how far it was, and nobody is woken; one begun later has it listed."""
+    world = Watching()
+    since = world.node("a")
+    watch = world.open(since)
+    behind(world)
+    world.node("b")
+    assert (world.watches.bookmark("me"), told(watch), world.poked) == (since, ["BOOKMARK"], [])
+    later = world.open(world.store.resource_version)
+    world.store.clock.run_until(world.store.clock.now + 21)
+    world.node("c")
+    assert (told(watch), told(later)) == (["ADDED b", "ADDED c"], ["ADDED c"])
+
+
+def test_what_watches_lose_must_be_listed() -> None:
+    """They end, and a watch from where they were has expired."""
+    world = Watching()
+    since = world.node("a")
+    watch = world.open(since)
+    behind(world, lose=True)
+    world.node("b")
+    world.store.clock.run_until(world.store.clock.now + 21)
+    assert asyncio.run(watch.next()) is None
+    assert [one["object"]["code"] for one in queued(world.open(since))] == [410]

@@ -11,7 +11,7 @@ from rollout.simulator.kube.errors import ApiError
 from rollout.simulator.kube.eviction import DeleteOptions, evict, fall_behind
 from rollout.simulator.world.pods import is_ready, key, tolerated
 from rollout.simulator.world.world import World
-from tests.simulator.worlds import condition, node_names, passes, phases, pods_of, shipped, world
+from tests.simulator.worlds import Client, condition, node_names, passes, phases, pods_of, shipped, world
 
 HOUR = 3600
 
@@ -631,3 +631,29 @@ def test_a_person_taints_a_node() -> None:
         one.do({"do": "taint", "group": "g", "key": "k", "value": value})
     taints = [node["spec"].get("taints") for node in one.store.list("nodes")]
     assert taints == [[{"key": "k", "value": "b", "effect": "NoSchedule"}], None]
+
+
+def test_an_event_may_follow_what_the_tool_does() -> None:
+    """It happens so many seconds after that change of the tool's; changes of others do not count."""
+    cordon = {"do": "cordon", "group": "g", "which": 0}
+    one = world(events=[{"change": 2, "at": 10, **cordon}])
+    client = Client(one)
+    client.mark()
+    taint(one, node_names(one)[1], "NoSchedule")
+    passes(one, 60)
+    assert not any(node["spec"].get("unschedulable") for node in one.store.list("nodes"))
+    client.cordon(client.old()[1])
+    passes(one, 5)
+    assert sum("unschedulable" in node["spec"] for node in one.store.list("nodes")) == 1
+    passes(one, 10)
+    assert sum("unschedulable" in node["spec"] for node in one.store.list("nodes")) == 2
+
+
+def test_budgets_may_be_made_changed_and_deleted() -> None:
+    """By whoever does so in mid-run: one that is there gets another bound."""
+    one = world()
+    for bound in (0, 1):
+        one.do({"do": "set_budget", "name": "web", "selector": {"app": "web"}, "max_unavailable": bound})
+        assert [each["spec"]["maxUnavailable"] for each in one.store.list("poddisruptionbudgets")] == [bound]
+    one.do({"do": "delete_budget", "name": "web"})
+    assert not list(one.store.list("poddisruptionbudgets"))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import botocore.endpoint
+import urllib3.util.retry
 
 from tests.proof import points, troubles  # noqa: F401  loaded while the nursery warms up
 
 
 def hurried() -> None:
-    """Ask AWS again at once where botocore would sleep by this machine's clock."""
-    botocore.endpoint.time = SimpleNamespace(sleep=lambda _seconds: None)
+    """Ask again at once where a client of AWS or of Kubernetes would sleep by this machine's clock."""
+    at_once = SimpleNamespace(sleep=lambda _seconds: None)
+    botocore.endpoint.time = at_once
+    vars(urllib3.util.retry)["time"] = at_once

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tests.swarm.case import Act, Case
 from tests.swarm.faults import request_faults, world_faults
-from tests.swarm.meddling import events
+from tests.swarm.meddling import PROCESSES, events
 
 T = TypeVar("T")
 Part = dict[str, Any]
@@ -16,9 +16,11 @@ Part = dict[str, Any]
 OLD, NEW, NEWER = "ami-00000000000000aaa", "ami-00000000000000bbb", "ami-00000000000000ccc"
 #: Points that a run has, about; a kill beyond its last befalls nobody.
 _POINTS = 300
-# Old nodes are drained from about the fifth minute on: most Jobs run then, and for long enough to be hurt.
-_RUNTIMES = ("1m..3m", "4m..8m", "8m..15m", "8m..15m", "15m..25m", "20m..45m")
-_STARTS = (-60, 0, 0, 120, 240, 360, 480)
+# Small worlds in which much happens at a time find more than big ones, and many of them more than few: old nodes are
+# drained from about the fourth minute on, most Jobs run then, and end soon.
+_RUNTIMES = ("1m..3m", "3m..6m", "4m..8m", "6m..10m", "8m..15m", "20m..30m")
+_STARTS = (-60, 0, 0, 60, 120, 240, 360)
+_STARTUPS = ("3s..15s", "3s..15s", "20s..60s", "1m..3m")
 
 
 class Chance(random.Random):
@@ -37,7 +39,7 @@ class Chance(random.Random):
 def case(seed: int) -> Case:
     """Return the case of this seed, always the same."""
     chance = Chance(seed)
-    names = ["workers", "batch"][: chance.choice([1, 1, 2])]
+    names = ["workers", "batch"][: chance.choice([1, 1, 1, 2])]
     templates = [_template(chance, name) for name in names]
     groups = [_group(chance, name, templates) for name in names]
     world: Part = {
@@ -51,7 +53,7 @@ def case(seed: int) -> Case:
         "protected": {"namespaces": ["demo"]},
         "workloads": _workloads(chance),
         "settings": _settings(chance),
-        "expect": {"drain_deadline": chance.choice(["6m", "10m", "20m", "40m"]), "max_duration": "24h"},
+        "expect": {"drain_deadline": chance.choice(["4m", "6m", "10m", "20m"]), "max_duration": "24h"},
     }
     if not chance.one_in(5):
         idle = chance.choice(["10m", "4h"])
@@ -59,7 +61,7 @@ def case(seed: int) -> Case:
     world["events"] = events(chance, world)
     world["world_faults"] = world_faults(chance, names)
     world["request_faults"] = request_faults(chance)
-    images = (NEW, NEWER, OLD)[: chance.choice([1, 1, 1, 2, 2, 3])]
+    images = (NEW, NEWER, OLD)[: chance.choice([1, 1, 1, 1, 1, 2, 3])]
     return Case(seed, world, images, _acts(chance), chance.choice(["sqlite", "sqlite", "postgres"]))
 
 
@@ -84,10 +86,9 @@ def _group(chance: Chance, name: str, templates: list[Part]) -> Part:
         "ready": "5s..10s",
     }
     if chance.one_in(5):
-        types = [{"instance_type": one} for one in ("m5.2xlarge", "m5a.2xlarge", "m6i.2xlarge")]
-        group["mixed"] = {"overrides": types[: chance.randint(1, 3)]}
-    if chance.one_in(6):
-        group["suspended"] = [chance.choice(["AZRebalance", "ScheduledActions", "AlarmNotification"])]
+        group["mixed"] = {"overrides": _overrides(chance)}
+    if chance.one_in(4):
+        group["suspended"] = chance.sample(PROCESSES, chance.randint(1, 2))
     for field, rarely in (("protect_new", 6), ("capacity_rebalance", 8), ("spot", 8)):
         if chance.one_in(rarely):
             group[field] = True
@@ -98,15 +99,22 @@ def _group(chance: Chance, name: str, templates: list[Part]) -> Part:
     return group
 
 
+def _overrides(chance: Chance) -> list[Part]:
+    """Types of instances; now and then with weights, where sizes count no instances and a rollout must refuse."""
+    types = [{"instance_type": one} for one in ("m5.2xlarge", "m5a.2xlarge", "m6i.2xlarge")]
+    found = types[: chance.randint(1, 3)]
+    return [one | {"weight": chance.randint(1, 2)} for one in found] if chance.one_in(6) else found
+
+
 def _workloads(chance: Chance) -> Part:
     services = [f"web-{number}" for number in range(chance.choice([0, 1, 1, 2]))]
-    deployments = [{"name": one, "namespace": "demo", "replicas": chance.randint(1, 3)} for one in services]
+    deployments = [_service(chance, one) for one in services]
     sets = ["db"] if chance.one_in(3) else []
     budgets = [_budget(chance, one) for one in (*services, *sets) if chance.one_in(2)]
     loads: Part = {
         "jobs": [_jobs(chance, f"job-{letter}") for letter in "abc"[: chance.randint(1, 3)]],
         "deployments": deployments,
-        "statefulsets": [{"name": one, "namespace": "demo", "replicas": chance.randint(1, 3)} for one in sets],
+        "statefulsets": [_service(chance, one) for one in sets],
         "budgets": budgets,
     }
     if not chance.one_in(3):
@@ -116,6 +124,15 @@ def _workloads(chance: Chance) -> Part:
     if chance.one_in(6):
         loads["mirror_pods"] = [{"name": "static"}]
     return loads
+
+
+def _service(chance: Chance, name: str) -> Part:
+    return {
+        "name": name,
+        "namespace": "demo",
+        "replicas": chance.randint(1, 3),
+        "startup": chance.choice(_STARTUPS),
+    }
 
 
 def _jobs(chance: Chance, name: str) -> Part:
@@ -138,7 +155,7 @@ def _budget(chance: Chance, name: str) -> Part:
     budget: Part = {"name": name, "namespace": "demo", "selector": {"app": name}}
     bounds = [{"max_unavailable": 1}] * 4 + [{"min_available": 1}, {"max_unavailable": 0}]
     budget |= chance.choice(bounds)
-    return budget | ({"never_allows_until": "10m"} if chance.one_in(5) else {})
+    return budget | ({"never_allows_until": chance.choice(["6m", "10m"])} if chance.one_in(3) else {})
 
 
 def _settings(chance: Chance) -> Part:
@@ -148,9 +165,9 @@ def _settings(chance: Chance) -> Part:
         "drain": {
             "on_deadline": chance.choice(["pod", "pod", "pod", "job", "halt"]),
             "on_blocked": chance.choice(["halt", "force", "force"]),
-            "max_draining": chance.choice([1, 1, 2]),
+            "max_draining": chance.choice([1, 1, 2, 3]),
         },
-        "deadlines": {"in_service": "10m", "ready": "10m", "blocked": "5m"},
+        "deadlines": {"in_service": "10m", "ready": "10m", "blocked": chance.choice(["3m", "5m"])},
     }
     if chance.one_in(5):
         settings["taint"] = {"early": True}
@@ -160,6 +177,6 @@ def _settings(chance: Chance) -> Part:
 
 
 def _acts(chance: Chance) -> tuple[Act, ...]:
-    number = chance.choice([0, 1, 1, 2, 3])
+    number = chance.choice([0, 0, 1, 1, 2])
     kinds = [chance.choice(["kill", "kill", "kill", "stop", "two"]) for _ in range(number)]
     return tuple(Act(kind, chance.randint(1, _POINTS)) for kind in kinds)

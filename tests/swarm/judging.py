@@ -82,6 +82,8 @@ def _manners(results: Sequence[Result], ending: str) -> Iterator[Finding]:
             yield Finding("traceback", str(result))
         if result.code in {1, 2} and "next: " not in result.out + result.err:
             yield Finding("no next step", str(result))
+    if ending == "halted":
+        yield Finding("halted for good", results[-1].out.strip().rpartition("\n")[2])
     if ending == "unending":
         yield Finding("unending", "\n".join(str(one) for one in results[-3:]))
 

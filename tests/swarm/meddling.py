@@ -7,19 +7,38 @@ from typing import Any
 
 Part = dict[str, Any]
 
-#: Seconds within which it happens: rollouts begin at 0, and take ten minutes to an hour.
-_WITHIN = 2400
+#: Seconds within which it happens: rollouts begin at 0, and most of them end within half an hour.
+_WITHIN = 1500
+#: Changes that a rollout makes, about.
+_CHANGES = 60
 _TAINT = "eks-rollout/replacing"
-_PROCESSES = ("AZRebalance", "AlarmNotification", "ScheduledActions", "InstanceRefresh", "HealthCheck", "Terminate")
+#: Processes that people suspend, those that a rollout suspends among them.
+PROCESSES = ("AZRebalance", "AlarmNotification", "ScheduledActions", "InstanceRefresh", "HealthCheck")
 
 
 def events(chance: random.Random, world: Part) -> list[Part]:
-    """Return what somebody does, in the order of time."""
-    number = chance.choice([0, 1, 2, 3, 5])
-    found = [
-        {"at": chance.randint(0, _WITHIN), **act} for _ in range(number) for act in chance.choice(ACTS)(chance, world)
+    """Return what somebody does: on several occasions, each with one or more acts, some of them again and again."""
+    return [
+        {**occasion, "at": occasion["at"] + later, **act}
+        for occasion in (_occasion(chance) for _ in range(chance.choice([0, 1, 2, 2, 3, 4])))
+        for kind in chance.choices(ACTS, k=chance.choice([1, 1, 2]))
+        for later in _times(chance)
+        for act in kind(chance, world)
     ]
-    return sorted(found, key=lambda event: float(event["at"]))
+
+
+def _occasion(chance: random.Random) -> Part:
+    """Return a moment: by the clock, or by what the rollout does, just then or a while after it."""
+    if chance.randrange(3):
+        return {"change": chance.randint(1, _CHANGES), "at": chance.choice([0, 0, 5, 30, 90])}
+    return {"at": chance.randint(0, _WITHIN)}
+
+
+def _times(chance: random.Random) -> list[int]:
+    """Return after how many seconds an act is done: at once, and where somebody or something keeps at it, again."""
+    again = chance.choice([0, 0, 0, 0, 1, 3])
+    pause = chance.choice([15, 60, 180])
+    return [number * pause for number in range(1 + again)]
 
 
 def _group(chance: random.Random, world: Part) -> Part:
@@ -55,7 +74,7 @@ def _flag(chance: random.Random, world: Part) -> list[Part]:
 
 
 def _processes(chance: random.Random, world: Part) -> list[Part]:
-    named = chance.sample(_PROCESSES, chance.randint(1, 3))
+    named = chance.sample((*PROCESSES, "Terminate"), chance.randint(1, 3))
     act = {"do": "processes", "group": _group(chance, world)["name"], "processes": named}
     return [act | {"on": chance.choice([True, False])}]
 
@@ -73,8 +92,9 @@ def _template(chance: random.Random, world: Part) -> list[Part]:
 
 
 def _which(chance: random.Random, world: Part) -> Part:
+    """Return one node: of those that were there first, or, more often, of those that are to take their place."""
     where: Part = {"group": _group(chance, world)["name"]}
-    return where | chance.choice([{"which": 0}, {"which": 1}, {"age": "oldest"}, {"age": "newest"}, {"age": "newest"}])
+    return where | chance.choice([{"which": 0}, {"which": 1}, {"age": "oldest"}, *[{"age": "newest"}] * 4])
 
 
 def _lost(chance: random.Random, world: Part) -> list[Part]:
@@ -120,6 +140,10 @@ def _unready(chance: random.Random, world: Part) -> list[Part]:
     return [{"do": "not_ready", **where, "lasts": chance.choice([10, 60, 300])}]
 
 
+def _watches(chance: random.Random, _world: Part) -> list[Part]:
+    return [{"do": "delay_watches", "lasts": chance.choice([5, 20, 50]), "lose": chance.choice([True, False])}]
+
+
 def _standby(chance: random.Random, world: Part) -> list[Part]:
     group = _group(chance, world)["name"]
     act = {"do": "enter_standby", "group": group, "which": 0, "decrement": chance.choice([True, False])}
@@ -150,13 +174,27 @@ def _pods(chance: random.Random, world: Part) -> list[Part]:
     return [{"do": "delete_pods", "namespace": "demo", "prefix": prefix, "force": chance.choice([True, False])}]
 
 
+def _budget(chance: random.Random, world: Part) -> list[Part]:
+    """Somebody makes, narrows, widens or deletes the budget of a service."""
+    loads = world["workloads"]
+    services = [one["name"] for one in (*loads["deployments"], *loads["statefulsets"])]
+    if not services:
+        return []
+    name = chance.choice(services)
+    bound = chance.choice([{"max_unavailable": 0}, {"max_unavailable": 1}, {"min_available": 1}, {"min_available": 2}])
+    which = {"namespace": "demo", "name": name}
+    made = {"do": "set_budget", **which, "selector": {"app": name}, **bound}
+    return [chance.choice([made, made, {"do": "delete_budget", **which}])]
+
+
 def _marker(chance: random.Random, world: Part) -> list[Part]:
     return [{"do": "delete_configmap", "namespace": "kube-system", "name": "eks-rollout"}]
 
 
-#: Each kind of meddling; those that people do most stand twice.
+#: Each kind of meddling; those that people, and bad luck with nodes, do most stand more than once.
 ACTS = (
-    *(_sizes, _sizes, _doubled, _reference, _flag, _processes, _scheduled, _template, _lost, _lost, _warned, _node),
-    *(_cordon, _taint, _annotation, _protection, _unready, _standby, _refresh, _autoscaler, _autoscaler, _service),
-    *(_pods, _marker),
+    *(_sizes, _sizes, _doubled, _reference, _flag, _flag, _processes, _scheduled, _template, _lost, _lost, _lost),
+    *(_warned, _node, _cordon, _cordon, _cordon, _taint, _annotation, _protection, _unready, _unready, _unready),
+    *(_standby, _refresh, _autoscaler, _autoscaler, _service, _service, _budget, _budget, _pods, _pods, _marker),
+    *(_watches, _watches),
 )

@@ -1,4 +1,4 @@
-"""The person at a halt: does to the letter what the halt says to type, as far as that changes a group."""
+"""The person at a halt: does to the letter what the halt says to type, as far as that changes a group, node or pod."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _COMMAND = re.compile(r"aws autoscaling [^;()\n]+")
+_KUBECTL = re.compile(r"kubectl (?:--\w+ \S+ )*((?:uncordon|delete|taint|describe node|get nodes)[^;,()\n]*)")
 _REBOOT = re.compile(r"aws ec2 reboot-instances [^;]*--instance-ids (i-\w+)")
-_DESIRED = re.compile(r"DesiredCapacity of (\S+) is \d+, not (\d+)")
+#: A desired capacity that is too high; nobody but a person knows on which instance nothing runs.
+_TOO_MANY = re.compile(r"DesiredCapacity of (\S+) (?:is (\d+), not (\d+)|was (\d+) at the start and is (\d+) now)")
+_OURS = "eks-rollout/"
+_ONE_LESS = "terminate-instance-in-auto-scaling-group"
 _UNDONE = re.compile(r"set-default-version of (lt-\w+) was done and seen, and somebody undid it")
 #: A pod that a person may delete, where the halt says so.
 _POD = re.compile(r"\bpod ([\w.-]+)/([\w.-]+)")
@@ -48,8 +52,60 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
             yield Amend(action, ((f"asg/{group}", "SuspendedProcesses"),))
         elif verb == "exit-standby":
             yield Amend({"do": "exit_standby", "group": group})
-    if hint.startswith("put it back"):  # last: it may lie below a MinSize that is put back first
-        yield from (_updated(group, {"DesiredCapacity": int(number)}) for group, number in _DESIRED.findall(text))
+    for command in _KUBECTL.findall(hint):
+        yield from _in_cluster(shlex.split(command), state)
+    if _ONE_LESS in hint:  # last: its number may lie below a MinSize that is put back first
+        for group, *numbers in _TOO_MANY.findall(text):
+            one, other = (int(number) for number in numbers if number)
+            yield from _ended(group, abs(one - other), state)
+
+
+def _in_cluster(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
+    """Do what a command of kubectl does, or, where it shows nodes, open those that somebody else has closed."""
+    match words:
+        case ["uncordon", name, *_]:
+            yield from (Amend({"do": "cordon", "on": False, **node}) for node in _node(name, state))
+        case ["delete", "node", name, *_]:
+            yield from (Amend({"do": "delete_node", **node}) for node in _node(name, state))
+        case ["taint", "node", name, taint, *_] if taint.endswith("-"):
+            yield from (Amend({"do": "untaint", **node, "key": taint[:-1]}) for node in _node(name, state))
+        case ["describe", "node", name, *_]:
+            yield from _opened(name, state)
+        case ["get", "nodes", *_]:
+            yield from (amend for name in state["nodes"] for amend in _opened(name, state))
+        case ["delete", "pod", name, "-n", where, *options]:
+            pods = {"do": "delete_pods", "namespace": where, "prefix": name}
+            yield Amend(pods | {"force": "--force" in options})
+
+
+def _opened(name: str, state: dict[str, Any]) -> Iterator[Amend]:
+    """Open a node that is closed, but not by a rollout: who looks at it sees by whose taint."""
+    spec = state["nodes"].get(name, {"spec": {}})["spec"]
+    keys = [taint["key"] for taint in spec.get("taints", ()) if "kubernetes.io/" not in taint["key"]]
+    for node in _node(name, state):
+        yield from (Amend({"do": "untaint", **node, "key": key}) for key in keys if not key.startswith(_OURS))
+        if spec.get("unschedulable") and not any(key.startswith(_OURS) for key in keys):
+            yield Amend({"do": "cordon", "on": False, **node})
+
+
+def _node(name: str, state: dict[str, Any]) -> Iterator[dict[str, str]]:
+    for group, found in state["groups"].items():
+        yield from ({"group": group, "id": id_} for id_, one in found["Instances"].items() if one["Node"] == name)
+
+
+def _ended(group: str, number: int, state: dict[str, Any]) -> Iterator[Amend]:
+    """End instances on which nothing runs, as many as are too many, where there are so many."""
+    busy = {pod["spec"].get("nodeName") for pod in state["pods"].values() if _matters(pod)}
+    found = state["groups"].get(group, {"Instances": {}})["Instances"]
+    idle = [id_ for id_, one in found.items() if one["LifecycleState"] == "InService" and one["Node"] not in busy]
+    for id_ in idle[:number]:
+        yield Amend({"do": "terminate_in_group", "group": group, "id": id_}, ((f"asg/{group}", "DesiredCapacity"),))
+
+
+def _matters(pod: dict[str, Any]) -> bool:
+    """Tell whether a pod runs that does not belong to its node."""
+    owners = {one["kind"] for one in pod["metadata"].get("ownerReferences", ())}
+    return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"} and not owners & {"DaemonSet", "Node"}
 
 
 def _updated(group: str, fields: dict[str, Any]) -> Amend:

@@ -14,7 +14,7 @@ from rollout.simulator.judging.baseline import Baseline
 from rollout.simulator.judging.facts import is_ready, ours, takes_new_pods
 from rollout.simulator.judging.promise import Promise
 from rollout.simulator.judging.protection import Protection
-from rollout.simulator.judging.replicas import NeverDown, OneReplicaAtATime, moment
+from rollout.simulator.judging.replicas import NeverDown, OneReplicaAtATime
 from rollout.simulator.judging.report import report
 from rollout.simulator.world import pods
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rollout.simulator.world.pods import Object
     from rollout.simulator.world.world import World
 
-#: Seconds for which a request may have been on its way, at least where time is real.
-ON_ITS_WAY = 3.0
+#: Seconds between a look and the last of the requests that it leads to, each of which costs some.
+LOOKED_WITHIN = 20.0
 
 __all__ = ["Promise", "Promises", "check", "report"]
 
@@ -90,27 +90,50 @@ class RightInstances(Promise):
 class EnoughServe(Promise):
     """A node is made less when we end its instance, cordon it, close a new one to pods, or take a pod off it.
 
-    A new node serves while it takes new pods, an old one while it is Ready and not cordoned. One that has only just
-    turned not Ready counts too: what was on its way by then was asked for when it was.
+    A new node serves while it takes new pods, an old one while it is Ready and not cordoned. One that has served until
+    a moment ago counts too, if it is not we who made it less: who asked us to act had looked before.
     """
 
     number = 3
     text = "from READY's end on, serving nodes never fall below N by our act"
 
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._serving: dict[str, str] = {}  # the group of each node that serves, by its name
+        self._until: dict[str, tuple[str, float]] = {}  # as well, and until when it was seen to
+
     def see(self, seen: Seen) -> None:
         """Judge each act of ours that makes a node less."""
         less = seen.ended or self._closed(seen) or self._emptied(seen)
+        if seen.change.object.startswith(("node/", "instance/")):
+            self._remember(seen.change.at)
         if less is None or self.facts.ready_ended is None:
             return
-        group, facts = self.facts.cloud.groups[less.group], self.facts
-        at = seen.change.at
-        old, new = ([_as_known(node, at) for node in facts.nodes(group, new=new)] for new in (False, True))
-        serving = [node for node in old if is_ready(node) and not _cordoned(node)]
-        serving += [node for node in new if takes_new_pods(node)]
-        others = sum(node["metadata"]["name"] != less.dns for node in serving)
-        wanted = facts.size(group)
+        group, at = self.facts.cloud.groups[less.group], seen.change.at
+        self._until.pop(less.dns, None)
+        known = {
+            name for name, (where, until) in self._until.items() if where == group.name and self._counts(at, until)
+        }
+        known |= {name for name, where in self._serving.items() if where == group.name}
+        others = len(known - {less.dns})
+        wanted = self.facts.size(group)
         broken = f"group {group.name} was left with {others} serving nodes of {wanted}, by {less.id}"
         self.check(at, kept=others >= wanted, broken=broken)
+
+    def _remember(self, at: float) -> None:
+        """Write down who served until this change, and who serves after it."""
+        self._until |= {name: (group, at) for name, group in self._serving.items()}
+        self._serving = {
+            node["metadata"]["name"]: group.name
+            for group in self.facts.cloud.groups.values()
+            for new in (False, True)
+            for node in self.facts.nodes(group, new=new)
+            if (takes_new_pods(node) if new else is_ready(node) and not _cordoned(node))
+        }
+
+    def _counts(self, at: float, until: float) -> bool:
+        """Whether who acts at a moment may still have known a node as one that serves."""
+        return at - until < LOOKED_WITHIN + self.facts.store.behind(at - LOOKED_WITHIN, at)
 
     def _closed(self, seen: Seen) -> Instance | None:
         """The instance whose node we have just cordoned, or, if it is new, tainted."""
@@ -131,17 +154,6 @@ class EnoughServe(Promise):
         if pod is None or not pods.active(pod) or pods.stays_with_node(pod):
             return None
         return self.facts.instance_of(pods.node_of(pod) or "")
-
-
-def _as_known(node: Object, at: float) -> Object:
-    """The node as who asked us a moment ago knew it: one that turned not Ready since is Ready."""
-    ready = [one for one in node["status"]["conditions"] if one["type"] == "Ready"]
-    turned = max((moment(one["lastTransitionTime"]) for one in ready), default=0.0)
-    if is_ready(node) or at - turned >= ON_ITS_WAY or moment(node["metadata"]["creationTimestamp"]) >= turned:
-        return node
-    taints = [one for one in node["spec"].get("taints", ()) if not one["key"].startswith("node.kubernetes.io/")]
-    status = {"conditions": [{"type": "Ready", "status": "True"}]}
-    return node | {"spec": node["spec"] | {"taints": taints}, "status": status}
 
 
 def _cordoned(node: Object) -> bool:

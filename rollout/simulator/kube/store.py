@@ -122,6 +122,7 @@ class Store:
         # What budgets said before many pods changed at once, and until when they say it still (`eviction.fall_behind`).
         self.old_budgets: dict[Key, Allowance] = {}
         self.budgets_behind_until = 0.0
+        self.watches_behind_since, self.watches_behind_until, self.watches_lose = 0.0, 0.0, False  # see `Watches`
         self._collections = {plural: _Collection() for plural in RESOURCES}
         self._pods_on: defaultdict[str, dict[Key, None]] = defaultdict(dict)
         self._generated: Counter[tuple[str, str, str]] = Counter()
@@ -173,6 +174,12 @@ class Store:
         Writes that a callback makes are told when all have heard of the one before.
         """
         self._hooks[kind].append(callback)
+
+    def behind(self, since: float, now: float) -> float:
+        """How many seconds old what watches told was at most, between these moments."""
+        return max(min(now, self.watches_behind_until) - self.watches_behind_since, 0.0) * (
+            self.watches_behind_until > since
+        )
 
     def observe(self, observer: Callable[[Event], None]) -> None:
         """Have ``observer`` called after each write to any object, before the callbacks of `on` are."""

@@ -33,6 +33,7 @@ class Watch:
         self.client = client
         self.selection = selection
         self.bookmarks = bookmarks
+        self.since = 0  # what it begins after: nothing older is told
         self._render = render
         self._lines: deque[bytes] = deque()
         self._news = asyncio.Event()
@@ -40,6 +41,8 @@ class Watch:
 
     def offer(self, event: Event) -> bool:
         """Queue the event as this watch sees it, if it does; an object that leaves the selection is DELETED for it."""
+        if event.revision.version <= self.since:
+            return False
         now = event.type != "DELETED" and self.selection.matches(event.revision)
         before = event.previous is not None and self.selection.matches(event.previous)
         if now:
@@ -57,7 +60,7 @@ class Watch:
         """Queue a BOOKMARK, if the client asked for such: it has seen everything up to ``version``."""
         if self.bookmarks:
             resource = self.selection.resource
-            meta = {"resourceVersion": str(version), "creationTimestamp": None}
+            meta = {"resourceVersion": str(max(version, self.since)), "creationTimestamp": None}
             bookmark = {"kind": resource.kind, "apiVersion": resource.group_version, "metadata": meta}
             self._send(b"BOOKMARK", dumped(bookmark))
 
@@ -110,6 +113,7 @@ class Watches:
         self._open: defaultdict[str, list[Watch]] = defaultdict(list)
         self._history: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._forgotten: dict[str, int] = {}
+        self._withheld: list[Event] = []
         store.observe(self._observe)
 
     def open(self, watch: Watch, since: int) -> None:
@@ -121,8 +125,10 @@ class Watches:
             return
         self._open[plural].append(watch)
         if since:
-            news = [watch.offer(event) for event in self._history[plural] if event.revision.version > since]
+            watch.since = since
+            news = [watch.offer(event) for event in self._history[plural]]
         else:
+            watch.since = self._store.resource_version
             news = [watch.show(revision) for revision in watch.selection.of(self._store)]
         if any(news):
             self.on_event(watch.client)
@@ -137,7 +143,8 @@ class Watches:
 
     def bookmark(self, client: str) -> int:
         """Queue a BOOKMARK on each watch of the client that takes them; returns the version that it carries."""
-        version = self._store.resource_version
+        behind = self._withheld[0].revision.version - 1 if self._withheld else None
+        version = self._store.resource_version if behind is None else behind
         for watches in self._open.values():
             for watch in watches:
                 if watch.client == client:
@@ -151,6 +158,29 @@ class Watches:
                 self.close(watch)
 
     def _observe(self, event: Event) -> None:
+        """Tell it at once, or, while the API server's watch cache is behind, when that has caught up."""
+        if not self._withheld and self._store.clock.now >= self._store.watches_behind_until:
+            self._tell(event)
+            return
+        if not self._withheld:
+            self._store.clock.at(self._store.watches_behind_until, self._caught_up)
+        self._withheld.append(event)
+
+    def _caught_up(self) -> None:
+        events, self._withheld = self._withheld, []
+        if self._store.watches_lose:
+            self._forget()
+        for event in [] if self._store.watches_lose else events:
+            self._tell(event)
+
+    def _forget(self) -> None:
+        """Forget what was, as after a restart: whoever watched must list."""
+        for plural, history in self._history.items():
+            self._forgotten[plural] = self._store.resource_version
+            history.clear()
+        self.end_all()
+
+    def _tell(self, event: Event) -> None:
         plural = event.revision.resource.plural
         history = self._history[plural]
         history.append(event)

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from rollout.simulator.fields import Count, Duration, Part
 from rollout.simulator.world.account_actions import AccountAction
+from rollout.simulator.world.cluster_actions import ClusterAction
 from rollout.simulator.world.trouble import Kind, WorldFault
 
 if TYPE_CHECKING:
@@ -146,6 +147,17 @@ class TerminateInstance(_OnNode):
         (world.cloud.spot_loss if self.spot else world.cloud.terminate_from_outside)(instance.id)
 
 
+class TerminateInGroup(_OnNode):
+    """End an instance through its group; with ``decrement`` nothing is launched in its place."""
+
+    do: Literal["terminate_in_group"]
+    decrement: bool = True
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.cloud.terminate_in_group(self.instance(world).id, decrement=self.decrement)
+
+
 class DeleteNode(_OnNode):
     """Delete the Node object; its instance runs on."""
 
@@ -235,18 +247,6 @@ class NotReady(Part):
         world.not_ready([one.dns for one in found], self.lasts)
 
 
-class DeleteConfigMap(Part):
-    """Delete a ConfigMap."""
-
-    do: Literal["delete_configmap"]
-    namespace: str = "default"
-    name: str
-
-    def perform(self, world: Acted) -> None:
-        """Do it now."""
-        world.store.delete("configmaps", self.namespace, self.name)
-
-
 class DeletePods(Part):
     """Delete the pods whose names begin so, as kubectl does; with ``force`` at once."""
 
@@ -315,18 +315,19 @@ Action = Annotated[
     | ScaleDeployment
     | UpdateGroup
     | TerminateInstance
+    | TerminateInGroup
     | DeleteNode
     | RebootInstance
     | Cordon
     | Untaint
     | TaintNode
     | NotReady
-    | DeleteConfigMap
     | DeletePods
     | AnnotateNode
     | AnnotateDeployment
     | ProtectInstance
-    | AccountAction,
+    | AccountAction
+    | ClusterAction,
     Field(discriminator="do"),
 ]
 

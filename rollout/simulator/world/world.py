@@ -14,7 +14,7 @@ from rollout.simulator.clock import VirtualClock, iso
 from rollout.simulator.cloud import model as cloud_model
 from rollout.simulator.cloud.cloud import Cloud
 from rollout.simulator.cloud.errors import AwsError
-from rollout.simulator.judging.facts import Facts
+from rollout.simulator.judging.facts import Facts, ours
 from rollout.simulator.judging.promises import Promises
 from rollout.simulator.kube.errors import ApiError
 from rollout.simulator.kube.store import Store
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rollout.simulator.account import Group, Image, TemplateVersion
     from rollout.simulator.cloud.model import Instance
     from rollout.simulator.faults import Fault
+    from rollout.simulator.log import Change
     from rollout.simulator.scenario import Budget, Event, Scenario
     from rollout.simulator.world.actions import Action
     from rollout.simulator.world.pods import Object
@@ -161,7 +162,27 @@ def unfold(world: World) -> None:
     for fault in scenario.world_faults:
         world.begin(fault)
     for event in scenario.events:
-        world.clock.at(scenario.start + event.at, partial(world.happen, event))
+        if event.change is None:
+            world.clock.at(scenario.start + (event.at or 0.0), partial(world.happen, event))
+    if any(event.change for event in scenario.events):
+        world.log.subscribe(_Following(world).see)
+
+
+class _Following:
+    """Lets the events happen that follow a change of the tool's: once its request is through, or later."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._changes = 0
+
+    def see(self, change: Change) -> None:
+        """Count a change, if it is the tool's, and book what follows it."""
+        if not ours(change):
+            return
+        self._changes += 1
+        for event in self._world.scenario.events:
+            if event.change == self._changes:
+                self._world.clock.after(event.at or 0.0, partial(self._world.happen, event))
 
 
 def found_account(world: World) -> None:
