@@ -21,6 +21,7 @@ State = dict[str, Any]
 
 #: Codes with which a run may end, of itself (README); and by our SIGKILL.
 _CODES = {0, 1, 2, 75, 76, -9}
+REFUSED = 2
 #: What only the end of a rollout shows.
 _AT_THE_END = {4, 10}
 _LONGEST = 600
@@ -61,6 +62,7 @@ def judge(world: ProofWorld, before: State, rollout: Rollout, ending: str) -> li
     """Return what is wrong with a rollout that ended so; `before`: what there was at its start."""
     findings = [*_manners(rollout.results, ending), *_promises(world, ending), *_journalled(world, before["at"])]
     changes, after = world.get("/log"), world.get("/state")
+    findings += _refused(rollout.results, [one for one in changes if one["at"] >= before["at"]])
     findings += [Finding("Job ended", text) for text in ended(changes, before, after, rollout.said)]
     if ending == "done":
         findings += _compared(before, after, [one for one in changes if one["at"] >= before["at"]], rollout)
@@ -82,10 +84,22 @@ def _manners(results: Sequence[Result], ending: str) -> Iterator[Finding]:
             yield Finding("traceback", str(result))
         if result.code in {1, 2} and "next: " not in result.out + result.err:
             yield Finding("no next step", str(result))
-    if ending == "halted":
-        yield Finding("halted for good", results[-1].out.strip().rpartition("\n")[2])
+    if ending == "halted" and not _a_persons(last := results[-1].out.strip().rpartition("\n")[2]):
+        yield Finding("halted for good", last)
     if ending == "unending":
         yield Finding("unending", "\n".join(str(one) for one in results[-3:]))
+
+
+def _refused(results: Sequence[Result], changes: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    """What is refused from its first run on has changed nothing."""
+    ours = [one for one in changes if one["actor"].startswith("client:")]
+    if ours and all(result.code == REFUSED for result in results):
+        yield Finding("changed though refused", str(ours[0]))
+
+
+def _a_persons(halt: str) -> bool:
+    """Tell whether a halt asks for what only a person knows: a policy that is put back is more than a command."""
+    return "next: put it back, then: " in halt
 
 
 def _promises(world: ProofWorld, ending: str) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from tests.swarm.person import Amend
 
 DONE, HALTED, REFUSED, RESUMABLE, TAKEN = 0, 1, 2, 75, 76
 #: Runs of one rollout at most; halts after which a person gives up; starts that are refused.
-_RUNS, _HALTS, _REFUSALS = 12, 4, 2
+_RUNS, _HALTS, _REFUSALS = 14, 5, 2
 #: Simulated seconds between a run that did not end it and the next, by how often it halted; and between two rollouts.
 _PAUSE, _PATIENCE, _BETWEEN = 30.0, 300.0, 900.0
 #: Simulated seconds for which a runner is stopped while another one is at work.
@@ -123,7 +123,7 @@ class _Runs:
         text = rollout.results[-1].out.strip().rpartition("\n")[2]
         self._outcome.halts.append(text)
         rollout.amends += [one for one in person.told(text, self._world.get("/state")) if self._amended(one)]
-        self._world.pass_time(_PATIENCE if halts > 1 else _PAUSE)
+        self._world.pass_time(halts * _PATIENCE if halts > 1 else _PAUSE)
         if halts > 1:
             self._world.post("/world", {"do": "mend"})
             self._world.release()
