@@ -12,7 +12,7 @@ from tests.proof import points, troubles  # noqa: F401  loaded while the nursery
 
 
 def hurried() -> None:
-    """Collect no garbage, and ask again at once where a client of AWS or of Kubernetes would sleep by this machine's clock."""
+    """Collect no garbage; ask again at once where a client of AWS or Kubernetes would sleep by this machine's clock."""
     gc.disable()
     at_once = SimpleNamespace(sleep=lambda _seconds: None)
     botocore.endpoint.time = at_once

@@ -61,6 +61,9 @@ class Finding:
 def judge(world: ProofWorld, before: State, rollout: Rollout, ending: str) -> list[Finding]:
     """Return what is wrong with a rollout that ended so; `before`: what there was at its start."""
     findings = [*_manners(rollout.results, ending), *_promises(world, ending), *_journalled(world, before["at"])]
+    said = (world.directory / "simulator.err").read_text("utf-8")
+    if "Traceback" in said:
+        findings.append(Finding("the simulator failed", said[said.index("Traceback") :][-_LONGEST:]))
     changes, after = world.get("/log"), world.get("/state")
     findings += _refused(rollout.results, [one for one in changes if one["at"] >= before["at"]])
     findings += [Finding("Job ended", text) for text in ended(changes, before, after, rollout.said)]

@@ -21,10 +21,10 @@ from tests.proof.pacing import _state
 from tests.proof.world import Child, Prepared, ProofWorld, proof_world
 from tests.swarm import judging, person
 from tests.swarm.case import Act, Case
-from tests.swarm.judging import Finding, Rollout
+from tests.swarm.judging import REFUSED, Finding, Rollout
 from tests.swarm.person import Amend
 
-DONE, HALTED, REFUSED, RESUMABLE, TAKEN = 0, 1, 2, 75, 76
+DONE, HALTED, RESUMABLE, TAKEN = 0, 1, 75, 76
 #: Runs of one rollout at most; halts after which a person gives up; starts that are refused.
 _RUNS, _HALTS, _REFUSALS = 14, 5, 2
 #: Simulated seconds between a run that did not end it and the next, by how often it halted; and between two rollouts.
