@@ -158,7 +158,7 @@ def _autoscaler(chance: random.Random, world: Part) -> list[Part]:
     name = {"namespace": "kube-system", "name": "cluster-autoscaler"}
     scaled = {"do": "scale_deployment", **name, "replicas": chance.choice([0, 1, 1, 2])}
     tidied = {"do": "annotate_deployment", **name, "key": "eks-rollout/rollout-id"}
-    return [chance.choice([scaled, scaled, tidied])] if "autoscaler" in world else []
+    return [chance.choice([scaled, tidied])] if "autoscaler" in world else []
 
 
 def _service(chance: random.Random, world: Part) -> list[Part]:

@@ -55,9 +55,8 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
     for command in _KUBECTL.findall(hint):
         yield from _in_cluster(shlex.split(command), state)
     if _ONE_LESS in hint:  # last: its number may lie below a MinSize that is put back first
-        for group, *numbers in _TOO_MANY.findall(text):
-            one, other = (int(number) for number in numbers if number)
-            yield from _ended(group, abs(one - other), state)
+        for group, now, wanted, before, grown in _TOO_MANY.findall(text):
+            yield from _ended(group, int(now or grown) - int(wanted or before), state)
 
 
 def _in_cluster(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
@@ -98,7 +97,7 @@ def _ended(group: str, number: int, state: dict[str, Any]) -> Iterator[Amend]:
     busy = {pod["spec"].get("nodeName") for pod in state["pods"].values() if _matters(pod)}
     found = state["groups"].get(group, {"Instances": {}})["Instances"]
     idle = [id_ for id_, one in found.items() if one["LifecycleState"] == "InService" and one["Node"] not in busy]
-    for id_ in idle[:number]:
+    for id_ in idle[: max(number, 0)]:
         yield Amend({"do": "terminate_in_group", "group": group, "id": id_}, ((f"asg/{group}", "DesiredCapacity"),))
 
 

@@ -76,6 +76,38 @@ def test_a_halt_is_done_as_it_says() -> None:
     assert found[1].touched == (("asg/g", "SuspendedProcesses"),)
 
 
+def test_a_desired_capacity_that_is_too_high_costs_an_idle_instance() -> None:
+    """One on which nothing but its own pods runs, through its group; never the number alone."""
+    text = (
+        "halted: drift: DesiredCapacity of g is 3, not 2; next: put it back (aws autoscaling "
+        "terminate-instance-in-auto-scaling-group --instance-id ID …, for each), then:"
+    )
+    instances = {one: {"LifecycleState": "InService", "Node": f"node-{one}"} for one in ("i-1", "i-2", "i-3")}
+    pods = {"a": _pod("node-i-1", "Job"), "b": _pod("node-i-2", "DaemonSet"), "c": _pod("node-i-3", "Job")}
+    found = person.told(text, {"groups": {"g": {"Instances": instances}}, "pods": pods, "nodes": {}})
+    assert [one.action for one in found] == [{"do": "terminate_in_group", "group": "g", "id": "i-2"}]
+
+
+def test_a_node_is_opened_as_a_halt_says() -> None:
+    """By the command itself, or by who looks at the nodes and finds one closed, but not by a rollout."""
+    nodes = {
+        "a": {"spec": {"unschedulable": True}},
+        "b": {"spec": {"taints": [{"key": "maintenance"}]}},
+        "c": {"spec": {"unschedulable": True, "taints": [{"key": "eks-rollout/replacing"}]}},
+    }
+    state = {"groups": {"g": {"Instances": {f"i-{one}": {"Node": one} for one in nodes}}}, "nodes": nodes}
+    for hint in ("(kubectl uncordon a; kubectl describe node b)", "(kubectl --context c get nodes)"):
+        found = person.told(f"halted: it does not serve; next: see to it {hint}, then: rollout resume 1", state)
+        assert [one.action for one in found] == [
+            {"do": "cordon", "on": False, "group": "g", "id": "i-a"},
+            {"do": "untaint", "group": "g", "id": "i-b", "key": "maintenance"},
+        ]
+
+
+def _pod(node: str, owner: str) -> dict[str, Any]:
+    return {"metadata": {"ownerReferences": [{"kind": owner}]}, "spec": {"nodeName": node}}
+
+
 def test_what_does_not_matter_is_taken_away() -> None:
     """A case that fails because of one event alone is left with that event, one rollout and nothing else to drop."""
 
