@@ -35,13 +35,13 @@ _HEAD = """\
 _COMMENTS = {
     "cluster": "The EKS cluster, its region and account; the account is text, so that a leading zero survives.",
     "groups": "The Auto Scaling groups whose nodes are replaced.",
-    "access": "How AWS and Kubernetes are reached: both on loopback here.",
-    "protected": "Whose pods hold their node until they are done.",
+    "access": "How the tool connects to AWS and Kubernetes: both are on loopback here.",
+    "protected": "Which pods block their node until they end.",
     "unprotected": "Pods that nobody replaces or that run to their end, not named above: protect, evict or refuse.",
-    "autoscaler": "The cluster-autoscaler's Deployment, which sleeps while the rollout works; or none.",
-    "deadlines": "After drain, the Jobs that still run are dealt with as drain.on_deadline says.",
+    "autoscaler": "The cluster-autoscaler's Deployment, which a rollout scales to 0 until RESTORE; or none.",
+    "deadlines": "After drain, drain.on_deadline says what happens to Jobs that still run.",
     "database": "Where the rollout's journal lives.",
-    "simulator": "Only here: who gives the time. Refused unless AWS and Kubernetes are loopback addresses too.",
+    "simulator": "Only here: the simulator's clock. Refused unless AWS and Kubernetes are loopback addresses too.",
 }
 
 

@@ -1,4 +1,4 @@
-"""What the template says is what Packer reads, and a build of it asks AWS for what the issue wants."""
+"""What the template says is what Packer reads, and a build of it asks AWS for what docs/baking.md says."""
 
 from __future__ import annotations
 
