@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from rollout.budget import BudgetSeen
+from rollout.budget import BudgetSeen, Requirement
 from rollout.mark import Mark
 from rollout.plan import Sizes, TemplateUse
 
@@ -262,6 +262,7 @@ class PodSeen:
     `deleting`: the instant at which its grace period ends (deletionTimestamp), None if nobody deletes it.
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation);
     `pinned_until`: until when, None for as long as it is there.
+    `wants`: what its node's labels must be (nodeSelector, required affinity): one of these terms; empty for anything.
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
     `ready`: its condition Ready is true; `turned`: since when it has been so, or not; None if it does not say.
@@ -291,6 +292,7 @@ class PodSeen:
     claims: int = 0
     stopped: bool = False
     pinned_until: datetime | None = None
+    wants: tuple[tuple[Requirement, ...], ...] = ()
 
     def pins(self, now: datetime | None) -> bool:
         """Tell whether it still says itself that it must stay; `now`: None where it is enough that it has said so."""

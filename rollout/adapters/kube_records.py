@@ -155,7 +155,19 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         claims=sum(bool(one.keys() & _CLAIMS) for one in objects(raw["spec"].get("volumes"))),
         stopped=_stopped(raw),
         pinned_until=until,
+        wants=_wants(raw["spec"]),
     )
+
+
+def _wants(spec: Mapping[str, Any]) -> tuple[tuple[Requirement, ...], ...]:
+    """Return what a pod asks of its node's labels; how it compares numbers, or names nodes, is left out."""
+    selector = texts(spec.get("nodeSelector"))
+    equal = tuple(Requirement(label, "In", frozenset({value})) for label, value in selector.items())
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = [objects(term.get("matchExpressions")) for term in objects(required.get("nodeSelectorTerms"))]
+    known = ((_requirement(one) for one in term if one["operator"] in _OPERATORS) for term in terms)
+    return tuple((*equal, *term) for term in known) if terms else (equal,) * bool(equal)
 
 
 def _stopped(raw: Mapping[str, Any]) -> bool:

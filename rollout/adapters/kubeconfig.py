@@ -43,6 +43,8 @@ _LOOK = 0.2
 # What of a user in a kubeconfig is meant to say who we are.
 _CERTIFICATES = ("client-certificate", "client-certificate-data")
 _CREDENTIALS = ("auth-provider", "exec", "token", "tokenFile", "username", *_CERTIFICATES)
+# By what it acts as somebody else; the client would not say so, and act as this user.
+_POSING = ("as", "as-uid", "as-groups", "as-user-extra")
 # The extension of a cluster that is a plugin's own.
 _EXTENSION = "client.authentication.k8s.io/exec"
 
@@ -124,8 +126,12 @@ class _Loader(KubeConfigLoader):
         self.expires: datetime | None = None
 
     def _load_authentication(self) -> None:
-        super()._load_authentication()
         user = self._user.value if self._user else {}
+        if posing := [name for name in _POSING if user.get(name)]:
+            raise ConfigException(
+                f"its user acts as somebody else ({', '.join(posing)}), which we cannot: name the other"
+            )
+        super()._load_authentication()
         named = [name for name in _CREDENTIALS if user.get(name)]
         known = vars(self).keys() & {"token", "cert_file"} or user.keys() & {*_CERTIFICATES}
         if named and not known:

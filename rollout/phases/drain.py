@@ -87,7 +87,13 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     effects = (*raises, *_unheld(seen, record), *(effect for _, step in answers for effect in step.effects))
     waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))
     if moves or effects:
-        return Act("work on the old nodes", effects, moves, waits, tell=_untainted(effects, record))
+        return Act(
+            "work on the old nodes",
+            effects,
+            moves,
+            waits,
+            tell="; ".join([*_untainted(effects, record), *replicas.told]),
+        )
     halt = None if any(map(_goes_on, answers)) else next((step.halt for _, step in answers if step.halt), None)
     return halt or Wait(_next_look(record, now), f"{len(answers)} old nodes to be done", waits)
 
@@ -130,10 +136,10 @@ def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:
     return tuple(effects)
 
 
-def _untainted(effects: tuple[Effect, ...], record: Record) -> str:
+def _untainted(effects: tuple[Effect, ...], record: Record) -> list[str]:
     """Say which old nodes have lost our taint, and get it back."""
     names = [effect.node for effect in effects if isinstance(effect, TaintNode) and not record.row(effect.key)]
-    return f"our taint was gone from {', '.join(names)}: it is put back" if names else ""
+    return [f"our taint was gone from {', '.join(names)}: it is put back"] if names else []
 
 
 def _left(row: Node) -> bool:

@@ -17,11 +17,13 @@ from rollout.plan import NodeGroup, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
+from rollout.stages.fitting import Sort, stranded
+from rollout.stages.pods import leaving
 
 
 def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at groups and nodes."""
-    return look(record, cluster, fleet)
+    """Look at groups, nodes, and the pods that are to find another node."""
+    return look(record, cluster, fleet, pods=True)
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -64,7 +66,22 @@ def _group_unready(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
             problems.append(f"{instance.id} ({instance.lifecycle}, has not joined)")
         elif not node.usable:
             problems.append(f"{node.name} ({'not Ready' if not node.ready else 'not schedulable'})")
-    return problems
+    return problems or _homeless(seen, record, group)
+
+
+def _homeless(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
+    """Say why pods of an old node could start on no new one; Jobs' too, for others like them follow."""
+    living = ours(record, group, seen.group(group.name))
+    new = {Sort.of(node): node.name for one in reversed(living) if (node := seen.node_of(one.id))}
+    problems: dict[str, None] = {}
+    for row, node in old_nodes(record, seen):
+        pods = leaving(seen.pods_on(node.name)) if new and row.group == group.name else ()
+        lost = stranded(new, pods, node)
+        if lost:
+            problems |= {sort.otherwise(name, lost, node): None for sort, name in new.items()}
+        elif pods and all(sort.keeps_out(pods, node) for sort in new):
+            problems |= {sort.barred(name): None for sort, name in new.items()}
+    return list(problems)
 
 
 def _hint(seen: Seen, record: Record) -> str:

@@ -54,12 +54,13 @@ def came_back(record: Record, pod: PodSeen) -> int:
 
 @dataclass
 class Replicas:
-    """Who may leave at one tick. `left`: who did lately, and does at this tick."""
+    """Who may leave at one tick. `left`: who did lately, and does at this tick; `told`: who does in spite of what."""
 
     seen: Seen
     record: Record
     now: datetime
     left: list[Left] = field(init=False)
+    told: list[str] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.left = list(self.record.left)
@@ -152,9 +153,20 @@ class Replicas:
                 return f"waits for the successor of {one.effect.name} ({before}), until {until:%H:%M:%S} UTC at most"
         return ""
 
+    def _never_replaced(self, pod: PodSeen) -> str:
+        """Return the replica that left before this one and has no successor, though that had its time; "" for none."""
+        there, over = len(self._ready_with(pod)), self.now - timedelta(seconds=REPLACED_WITHIN)
+        late = (one.effect for one in self._left_of(service(pod)) if one.effect.uid != pod.uid and one.at <= over)
+        return next((effect.name for effect in late if there < effect.ready), "")
+
     def _leaves(self, effect: Evict | DeletePod, pod: PodSeen) -> Evict | DeletePod:
         """Note with the effect what its service was like before."""
         owner = service(pod)
+        if lost := "" if self._alone_decides(effect, pod) else self._never_replaced(pod):
+            minutes = REPLACED_WITHIN / 60
+            self.told.append(
+                f"no successor of {lost} is Ready after {minutes:.0f} min: {pod.label} leaves all the same"
+            )
         times = came_back(self.record, pod)
         noted = replace(effect, service=owner, ready=len(self._ready_with(pod)), came_back=times)
         self.left.append(Left(noted, self.now))

@@ -1,6 +1,6 @@
 """What serves in a group, the rule that lets nothing leave before it holds, and what may still come to a closed node.
 
-A new node serves while pods can start on it: Ready, schedulable, without a taint that keeps the moved pods out. An old
+A new node serves while pods can start on it: Ready, schedulable, and fit for the moved pods (`fitting`). An old
 one serves while it is Ready, not cordoned and not being drained. As many as the baseline's desired capacity must serve
 without a node before it is cordoned, before a pod leaves it, and before it is ended. It is worked out once for a tick.
 
@@ -22,6 +22,7 @@ from rollout.machine import Stage
 from rollout.plan import Node
 from rollout.record import Record
 from rollout.seen import CORDON, GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Taint
+from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import at_work
 
 #: Seconds after which a pod that found no node counts as one that none will take, and a pod's end as stuck.
@@ -32,31 +33,34 @@ DEAD_AFTER = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The instances of one group that serve: `sure` whoever comes, `tainted` only pods that tolerate these taints.
+    """The instances of one group that serve: `old` run what they have; `new` take the pods that fit them (`fitting`).
 
-    `idle`: by new instance, why it does not serve, or not all pods, in words; not of those that are on their way out.
+    `new`: by sort and instance, the node's name. `idle`: by new instance, why it serves nobody, in words; not of those
+    that are on their way out.
     """
 
-    sure: frozenset[str] = frozenset()
-    tainted: Mapping[str, tuple[Taint, ...]] = field(default_factory=dict)
+    old: frozenset[str] = frozenset()
+    new: Mapping[Sort, Mapping[str, str]] = field(default_factory=dict)
     idle: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> int:
         """Count what serves the pods that are moved from an instance, its own node not among it."""
-        open_to = len(self.tainted.keys() - {instance_id}) - len(self._closed(instance_id, moved, node))
-        return len(self.sure) - (instance_id in self.sure) + open_to
+        pods, olds = tuple(moved), len(self.old - {instance_id})
+        if stranded(self.new, pods, node):
+            return olds
+        open_to = (nodes for sort, nodes in self.new.items() if sort.lets_in(pods, node))
+        return olds + sum(len(nodes.keys() - {instance_id}) for nodes in open_to)
 
     def why_not(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> tuple[str, ...]:
-        """Return why other instances do not serve those pods, in words."""
-        for_all = self.idle.keys() - self.tainted.keys()
-        named = (for_all | self._closed(instance_id, moved, node)) - {instance_id}
-        return tuple(why for id_, why in self.idle.items() if id_ in named)
-
-    def _closed(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> set[str]:
-        """Return the other instances that are closed to the moved pods."""
-        pods = tuple(moved) if self.tainted else ()
-        others = ((id_, taints) for id_, taints in self.tainted.items() if id_ != instance_id)
-        return {id_ for id_, taints in others if not _lets_in(taints, pods, node)}
+        """Return why other new instances do not serve those pods, in words."""
+        pods = tuple(moved)
+        lost, closed = stranded(self.new, pods, node), dict(self.idle)
+        for sort, nodes in self.new.items():
+            if not sort.lets_in(pods, node):
+                closed |= {id_: sort.barred(name) for id_, name in nodes.items()}
+            elif lost and node:
+                closed |= {id_: sort.otherwise(name, lost, node) for id_, name in nodes.items()}
+        return tuple(why for id_, why in closed.items() if id_ != instance_id)
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ def dead(node: NodeSeen, now: datetime) -> bool:
 
 
 def _serving(group: GroupSeen, seen: Seen, record: Record, rows: Mapping[str, Node]) -> Serving:
-    sure: set[str] = set()
-    tainted: dict[str, tuple[Taint, ...]] = {}
+    olds: set[str] = set()
+    new: defaultdict[Sort, dict[str, str]] = defaultdict(dict)
     idle: dict[str, str] = {}
     for instance in group.instances:
         row = rows.get(instance.id)
@@ -99,12 +103,11 @@ def _serving(group: GroupSeen, seen: Seen, record: Record, rows: Mapping[str, No
         if node is None:
             idle |= {} if old else {instance.id: _idle(instance, seen)}
             continue
-        if node.barriers and not old:
-            tainted[instance.id] = node.barriers
-            idle[instance.id] = _barred(node)
+        if old:
+            olds.add(instance.id)
         else:
-            sure.add(instance.id)
-    return Serving(frozenset(sure), tainted, idle)
+            new[Sort.of(node)][instance.id] = node.name
+    return Serving(frozenset(olds), new, idle)
 
 
 def _leaves(row: Node | None) -> bool:
@@ -122,13 +125,6 @@ def _idle(instance: InstanceSeen, seen: Seen) -> str:
     return f"{node.name} is {'tainted, about to go, or not held' if node.ready else 'not Ready'}"
 
 
-def _barred(node: NodeSeen) -> str:
-    """Say which taints keep pods out, and what takes them off."""
-    marks = [f"{taint.key}:{taint.effect}" for taint in node.barriers]
-    off = kubectl("taint", "node", node.name, *(f"{mark}-" for mark in marks))
-    return f"{node.name} bears {', '.join(marks)}, which pods here do not tolerate ({off})"
-
-
 def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None) -> NodeSeen | None:
     """Return the node by which an instance serves, None where it does not."""
     held = record.plan.settings.autoscaler is None
@@ -137,13 +133,6 @@ def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None
         if fit and (held or node.held == "true"):
             return node
     return None
-
-
-def _lets_in(taints: Iterable[Taint], moved: tuple[PodSeen, ...], node: NodeSeen | None) -> bool:
-    """Tell whether the moved pods may start beside these taints; with none to move, what their node bears is usual."""
-    if moved:
-        return all(pod.tolerates(taint) for pod in moved for taint in taints)
-    return node is not None and all(taint in node.taints for taint in taints)
 
 
 def _coming(seen: Seen, record: Record, now: datetime) -> tuple[PodSeen, ...]:

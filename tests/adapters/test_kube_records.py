@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rollout.adapters.kube_records import node, pod
+from rollout.budget import Requirement
 
 ID, OTHER = "i-0aaaaaaaaaaaaaaa1", "i-0bbbbbbbbbbbbbbb2"
 CSI = "csi.volume.kubernetes.io/nodeid"
@@ -106,6 +107,37 @@ def test_a_pod_says_whether_it_ended_as_it_was_told(
         metadata |= {"deletionTimestamp": f"2025-06-01T{deleted}Z", "deletionGracePeriodSeconds": 30}
     raw = {"metadata": metadata, "spec": {}, "status": {"phase": phase, "containerStatuses": states}}
     assert pod(raw).stopped is stopped
+
+
+POOL = Requirement("pool", "In", frozenset({"a"}))
+ZONE = Requirement("zone", "NotIn", frozenset({"c"}))
+IN_ZONE = {"key": "zone", "operator": "NotIn", "values": ["c"]}
+
+
+def required(*terms: Any) -> Any:
+    """An affinity to nodes with one of these terms."""
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "wants"),
+    [
+        pytest.param({}, (), id="any node"),
+        pytest.param({"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}, (),
+                     id="what it would like best"),
+        pytest.param({"nodeSelector": {"pool": "a"}}, ((POOL,),), id="a selector"),
+        pytest.param({"affinity": required({"matchExpressions": [IN_ZONE]})}, ((ZONE,),), id="an affinity"),
+        pytest.param({"nodeSelector": {"pool": "a"}, "affinity": required({"matchExpressions": [IN_ZONE]}, {})},
+                     ((POOL, ZONE), (POOL,)), id="a selector, and one of two terms"),
+        pytest.param({"affinity": required({"matchFields": [{"key": "metadata.name", "operator": "In"}]})}, ((),),
+                     id="the node's name is left out"),
+        pytest.param({"affinity": required({"matchExpressions": [{"key": "n", "operator": "Gt", "values": ["4"]}]})},
+                     ((),), id="numbers are left out"),
+    ],
+)  # fmt: skip
+def test_a_pod_says_what_it_asks_of_its_nodes_labels(spec: dict[str, Any], wants: Any) -> None:
+    """By its selector, and what its affinity requires."""
+    assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).wants == wants
 
 
 UNSAFE, KARPENTER = "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"

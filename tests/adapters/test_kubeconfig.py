@@ -124,6 +124,14 @@ def reached(folder: Path, proxy: str) -> KubeApi:
     return kube_api(Access(kubernetes="kubeconfig", kubeconfig=file), "c", account)
 
 
+@pytest.mark.parametrize("posing", [{"as": "deployer"}, {"as-groups": ["system:masters"]}, {"as-uid": "7"}])
+def test_who_acts_as_somebody_else_is_refused(tmp_path: Path, posing: dict[str, Any]) -> None:
+    """Kubernetes' client reads nothing of it: we would act as the user who only may act as the other."""
+    kubeconfig = Kubeconfig(written(tmp_path, {"token": "t", **posing}), None, lambda: False)
+    with pytest.raises(Refused, match=rf"acts as somebody else \({next(iter(posing))}\)"):
+        kubeconfig.install(Configuration())
+
+
 def test_a_proxy_of_the_kubeconfig_is_used(tmp_path: Path) -> None:
     """Requests reach the server through it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as listening:

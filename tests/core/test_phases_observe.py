@@ -48,7 +48,7 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Seen, list[str]]:
         (Phase.TAINT, []),
         (Phase.SURGE, []),
         (Phase.PROTECT, []),
-        (Phase.READY, []),
+        (Phase.READY, ["pods"]),
         (Phase.DRAIN, ["pods"]),
         (Phase.RESTORE, ["templates"]),
     ],

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from rollout.budget import Requirement
 from rollout.decision import Act, Advance, Halt
 from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode
 from rollout.machine import Phase, Stage
@@ -29,6 +30,7 @@ from tests.core.build import (
     node_group,
     old,
     pinned,
+    pod,
     record,
     row,
     seen,
@@ -279,6 +281,8 @@ def test_protect(world: Seen, journal: Record, now: datetime, expected: Answer) 
 # ---- READY ----------------------------------------------------------------------------------------------------------
 
 AWAITED = record(Phase.READY, deadline=at(1200))
+DEDICATED = (Taint("dedicated", "", NEVER),)
+CHOOSING = pod(wants=((Requirement("pool", "In", frozenset({"a"})),),))
 CLOSED = (node("o1", NEVER), node("o2", NEVER))
 
 
@@ -314,6 +318,21 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
              seen(surged(old("o1"), old("o2"), new("n1"), new("n2", lifecycle="Terminating"))), AWAITED),
         case("one more than needed must be Ready too", waits("n3"),
              seen(surged(*surged().instances, new("n3")), *CLOSED, node("n3", ready=False)), AWAITED),
+        case("no new node has the label by which a pod chooses",
+             waits("n1 has another pool than the node of pod ns/job-1 of Job job, which chooses by it (kubectl label"),
+             seen(surged(), node("o1", labels={"pool": "a"}), CHOOSING), AWAITED),
+        case("one has it, that is enough", advances(),
+             seen(surged(), node("o1", NEVER, labels={"pool": "a"}), CLOSED[1], node("n2", labels={"pool": "a"}),
+                  CHOOSING), AWAITED),
+        case("its own node has not", advances(), seen(surged(), *CLOSED, CHOOSING), AWAITED),
+        case("new nodes bear a taint that a pod does not tolerate",
+             waits("n1 bears dedicated:NoSchedule, which pods here do not tolerate"),
+             seen(surged(), node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),
+        case("one of them, and the other takes it", advances(),
+             seen(surged(), *CLOSED, node("n1", taints=DEDICATED), pod()), AWAITED),
+        case("old ones bear it too", advances(),
+             seen(surged(), *(replace(one, taints=one.taints + DEDICATED) for one in CLOSED),
+                  node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),
         case("an unready old node does not matter", advances(),
              seen(surged(), node("o1", NEVER, ready=False), node("o2", NEVER)), AWAITED),
         case("just before the deadline", waits(), seen(surged(), unjoined=("n2",)), AWAITED, at(1199)),

@@ -145,6 +145,25 @@ def other(**changes: Any) -> PodSeen:
 
 
 @pytest.mark.parametrize(
+    ("earlier", "ready", "budgets", "told"),
+    [
+        pytest.param(left(), (), (),
+                     "no successor of w0 is Ready after 5 min: pod ns/w1 of ReplicaSet web leaves all the same",
+                     id="a quota lets nobody make one"),
+        pytest.param(left(), (web("w9", "n1"), web("w8", "n1")), (), "", id="it has come"),
+        pytest.param(left(name="w1"), (), (), "", id="it is the same pod"),
+        pytest.param(left(seconds=1), (), (), "", id="it still has its time"),
+        pytest.param(left(), (), (BudgetSeen("ns", "web", ()),), "", id="a budget alone decides"),
+    ],
+)  # fmt: skip
+def test_that_a_successor_never_came_is_told(earlier: Left, ready: Any, budgets: Any, told: str) -> None:
+    """With the replica that leaves in spite of it."""
+    answer = drained(web("w1"), *ready, now=at(300), journal=record(nodes=BOTH, left=(earlier,)), budgets=budgets)
+    assert isinstance(answer, Act)
+    assert answer.tell == told
+
+
+@pytest.mark.parametrize(
     ("beside", "now", "leaves"),
     [
         pytest.param(other(turned=at(-100)), at(100), [], id="it has just turned"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.budget import Requirement
 from rollout.commands import resume
 from rollout.effects import Evict
 from rollout.machine import Stage
@@ -43,6 +44,17 @@ def tainted(name: str, *taints: Taint) -> NodeSeen:
     return replace(node(name), taints=taints)
 
 
+def labelled(name: str, **labels: str) -> NodeSeen:
+    """A node with these labels; `zone` and `host` are those of Kubernetes."""
+    places = {"zone": "topology.kubernetes.io/zone", "host": "kubernetes.io/hostname"}
+    return node(name, labels={places.get(label, label): value for label, value in labels.items()})
+
+
+def chooses(label: str = "pool", value: str = "a", on: str = "o1") -> PodSeen:
+    """A pod that is to be moved, and that chooses its node by a label."""
+    return bare(on=on, wants=((Requirement(label, "In", frozenset({value})),),))
+
+
 def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
     """How many of o2, n1 and n2 serve without o1."""
     return looked(Stage.WAITING, *things, **changes).remaining
@@ -68,6 +80,16 @@ def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
         pytest.param((tainted("n1", DEDICATED),), 2, id="nothing to move: the taint is new"),
         pytest.param((tainted("n1", DEDICATED), tainted("o1", DEDICATED)), 3, id="nothing to move: it was there"),
         pytest.param((tainted("o2", DEDICATED),), 3, id="an old one may be tainted as it likes"),
+        pytest.param((chooses(), labelled("o1", pool="a")), 1, id="no new one has the label that the moved pod needs"),
+        pytest.param((chooses(), labelled("o1", pool="a"), labelled("n1", pool="b")), 1, id="another value"),
+        pytest.param((chooses(), labelled("o1", pool="a"), labelled("n2", pool="a")), 3, id="a new one has it"),
+        pytest.param((chooses(), labelled("o1", pool="b")), 3, id="its own node has not: it is there by another way"),
+        pytest.param((bare(), labelled("o1", pool="a")), 3, id="a label by which nobody chooses"),
+        pytest.param((chooses(on="o2"), labelled("o1", pool="a"), labelled("o2", pool="a")), 3, id="a pod elsewhere"),
+        pytest.param((chooses("topology.kubernetes.io/zone"), labelled("o1", zone="a"), labelled("n1", zone="b")), 3,
+                     id="zones differ from node to node"),
+        pytest.param((chooses("kubernetes.io/hostname", "o1"), labelled("o1", host="o1")), 3, id="so do hosts"),
+        pytest.param((bare(wants=((), chooses().wants[0])), labelled("o1", pool="a")), 3, id="one of two terms fits"),
     ],
 )  # fmt: skip
 def test_what_serves(things: tuple[NodeSeen | PodSeen, ...], count: int) -> None:
@@ -91,6 +113,13 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
         pytest.param((bare(), tainted("n1", DEDICATED)), (),
                      "n1 bears dedicated:NoSchedule, which pods here do not tolerate "
                      "(kubectl taint node n1 dedicated:NoSchedule-)", id="tainted by somebody"),
+        pytest.param((chooses(), labelled("o1", pool="a")), (),
+                     "n1 has another pool than the node of pod ns/bare, which chooses by it "
+                     "(kubectl label node n1 --overwrite pool=a); n2 has another pool than", id="without a label"),
+        pytest.param((bare(wants=((Requirement("spot", "DoesNotExist"),),)), labelled("n1", spot="1"),
+                      labelled("n2", spot="2")), (),
+                     "n1 has another spot than the node of pod ns/bare, which chooses by it "
+                     "(kubectl label node n1 --overwrite spot-)", id="with one too many"),
         pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED)), (), "why no more nodes of g serve",
                      id="a taint that the moved pods tolerate"),
         pytest.param((node("n1", held=None),), (), "n1 is tainted, about to go, or not held", id="not held"),

@@ -278,6 +278,23 @@ class AnnotateNode(_OnNode):
         world.store.mutate("nodes", None, self.instance(world).dns, partial(_annotate, self.key, self.value))
 
 
+class LabelNode(_OnNode):
+    """Set a label of a node, or without ``value`` remove it."""
+
+    do: Literal["label"]
+    key: str
+    value: str | None = None
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+
+        def label(node: Object) -> None:
+            others = {name: text for name, text in node["metadata"].get("labels", {}).items() if name != self.key}
+            node["metadata"]["labels"] = others | ({} if self.value is None else {self.key: self.value})
+
+        world.store.mutate("nodes", None, self.instance(world).dns, label)
+
+
 class AnnotateDeployment(Part):
     """Set an annotation of a Deployment, or without ``value`` remove it."""
 
@@ -324,6 +341,7 @@ Action = Annotated[
     | NotReady
     | DeletePods
     | AnnotateNode
+    | LabelNode
     | AnnotateDeployment
     | ProtectInstance
     | AccountAction

@@ -1,0 +1,88 @@
+"""Whether pods of a node that goes may start on new nodes of its group: by their taints, and by their labels.
+
+A taint keeps out who does not tolerate it. A label keeps out who chooses by it, where the old node has it and no new
+one has. What a node says of its own place and machine (zone, host, instance type) differs from node to node: a pod that
+chooses by that is asked as if the new nodes stood where the old one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rollout.budget import Requirement
+from rollout.commands import kubectl
+from rollout.seen import NodeSeen, PodSeen, Taint
+
+#: Labels that say where a node is, or which machine, by the beginning of their names.
+PLACES = (
+    "topology.",
+    "failure-domain.beta.kubernetes.io/",
+    "kubernetes.io/hostname",
+    "alpha.eksctl.io/instance-id",
+    "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/instance-type",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What new nodes have in common, as far as pods ask: the taints that keep out, and the labels but for places."""
+
+    taints: tuple[Taint, ...]
+    labels: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, node: NodeSeen) -> Sort:
+        """Return what sort of a node it is."""
+        labels = ((name, value) for name, value in node.labels.items() if not name.startswith(PLACES))
+        return cls(node.barriers, frozenset(labels))
+
+    def lets_in(self, moved: Sequence[PodSeen], node: NodeSeen | None) -> bool:
+        """Tell whether moved pods may start beside these taints; with none to move, what their node bears is usual."""
+        if moved:
+            return all(pod.tolerates(taint) for pod in moved for taint in self.taints)
+        return not self.taints or (node is not None and all(taint in node.taints for taint in self.taints))
+
+    def keeps_out(self, pods: Iterable[PodSeen], node: NodeSeen) -> bool:
+        """Tell whether a pod of `node` does not tolerate a taint that this node does not bear."""
+        new = [taint for taint in self.taints if taint not in node.taints]
+        return not all(pod.tolerates(taint) for pod in pods for taint in new)
+
+    def barred(self, name: str) -> str:
+        """Say which taints of a node of this sort keep pods out, with the command that takes them off."""
+        marks = [f"{taint.key}:{taint.effect}" for taint in self.taints]
+        off = kubectl("taint", "node", name, *(f"{mark}-" for mark in marks))
+        return f"{name} bears {', '.join(marks)}, which pods here do not tolerate ({off})"
+
+    def suits(self, pod: PodSeen, node: NodeSeen) -> bool:
+        """Tell whether a pod of `node` may start here by its labels."""
+        return _fits(pod.wants, self._in_place_of(node))
+
+    def otherwise(self, name: str, pod: PodSeen, node: NodeSeen) -> str:
+        """Say by which labels a pod chooses that are others on a node of this sort, with the command that puts them."""
+        here, there = self._in_place_of(node), node.labels
+        asked = sorted({one.label for term in pod.wants for one in term if there.get(one.label) != here.get(one.label)})
+        put = kubectl(
+            "label",
+            "node",
+            name,
+            "--overwrite",
+            *(f"{one}={there[one]}" if one in there else f"{one}-" for one in asked),
+        )
+        return f"{name} has another {', '.join(asked)} than the node of {pod.label}, which chooses by it ({put})"
+
+    def _in_place_of(self, node: NodeSeen) -> dict[str, str]:
+        return dict(self.labels) | {name: value for name, value in node.labels.items() if name.startswith(PLACES)}
+
+
+def stranded(sorts: Collection[Sort], moved: Iterable[PodSeen], node: NodeSeen | None) -> PodSeen | None:
+    """Return the first pod that has the labels it chooses by on its node, and on no new node; None for none."""
+    if node is None or not sorts:
+        return None
+    choosing = (pod for pod in moved if pod.wants and _fits(pod.wants, node.labels))
+    return next((pod for pod in choosing if not any(sort.suits(pod, node) for sort in sorts)), None)
+
+
+def _fits(wants: Iterable[Iterable[Requirement]], labels: Mapping[str, str]) -> bool:
+    return any(all(one.takes(labels) for one in term) for term in wants)
