@@ -105,6 +105,7 @@ def test_each_phase_has_its_module() -> None:
 
 #: What the modules of the stages share.
 SHARED = {
+    "fitting",
     *("calm", "freshness", "knowing", "newcomers", "pods", "replicas", "serving", "steadiness", "stuck", "view"),
     "volumes",
 }

@@ -182,6 +182,12 @@ ROWS = [
     ("a kind that nobody serves", {"kinds": SERVED},
      {"settings": replace(SETTINGS, protected=Protected(kinds=("Jbo",)))},
      "`protected.kinds` names Jbo, a kind that the API server does not serve", "write Job in `protected.kinds`"),
+    ("a kind that controls no pods itself", {},
+     {"settings": replace(SETTINGS, protected=Protected(kinds=("Deployment",)))},
+     "`protected.kinds` names Deployment, which controls no pods itself: ReplicaSet does", "write ReplicaSet in"),
+    ("a CronJob", {"kinds": SERVED},
+     {"settings": replace(SETTINGS, protected=Protected(kinds=("Job", "CronJob.batch")))},
+     "`protected.kinds` names CronJob.batch, which controls no pods itself: Job.batch does", "write Job.batch in"),
     ("unnamed", {"pods": (bare(), pod(), pod("web", owner=owned("ReplicaSet")))},
      {"settings": replace(SETTINGS, unprotected="refuse", protected=ELSEWHERE)},
      "2 pods that `protected` does not name, which end or which nobody replaces: ns/Job/job: 1, ns/Pod/bare: 1",
@@ -278,6 +284,11 @@ def test_all_reasons_are_told_at_once() -> None:
         pytest.param({"autoscaler": None}, {"settings": replace(SETTINGS, autoscaler=None)}, id="no autoscaler"),
         pytest.param({"kinds": SERVED}, {}, id="a kind that is served"),
         pytest.param({"kinds": Kinds(frozenset(), "HTTP 503")}, {}, id="it does not say what it serves"),
+        pytest.param(
+            {"pods": (pod(owner=owned("Deployment")),)},
+            {"settings": replace(SETTINGS, protected=Protected(kinds=("Deployment",)))},
+            id="another API's Deployment controls pods",
+        ),
         pytest.param({"pods": (bare(), pod())}, {"settings": replace(SETTINGS, protected=ELSEWHERE)}, id="they may go"),
         pytest.param(
             {

@@ -30,6 +30,7 @@ REASONS: dict[Reason, tuple[str, ...]] = {
     cluster.selected_otherwise: ("groups",),
     cluster.our_own_node: ("groups",),
     protection.unserved: (),
+    protection.indirect: (),
     protection.unnamed: ("groups",),
     groups.missing: ("groups",),
     groups.managed: ("groups",),

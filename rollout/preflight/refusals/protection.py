@@ -8,6 +8,14 @@ from rollout.errors import Refusal
 from rollout.preflight.protection import standing, workloads
 from rollout.preflight.survey import Request, Survey
 
+#: Kinds of Kubernetes that control other kinds, and these the pods.
+_DIRECT = {
+    "CronJob": "Job",
+    "CronJob.batch": "Job.batch",
+    "Deployment": "ReplicaSet",
+    "Deployment.apps": "ReplicaSet.apps",
+}
+
 
 def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
     """The settings name kinds that the API server does not serve.
@@ -20,6 +28,19 @@ def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
         near = found.kinds.nearest(kind)
         hint = f"write {near} in `protected.kinds`" if near else "kubectl api-resources lists the kinds that there are"
         yield Refusal(f"`protected.kinds` names {kind}, a kind that the API server does not serve", hint)
+
+
+def indirect(found: Survey, request: Request) -> Iterator[Refusal]:
+    """The settings name Deployment or CronJob, which control no pods themselves, so that nothing would be selected.
+
+    A pod whose controller is of such a kind of another API is a reason not to refuse.
+    """
+    controllers = {name for pod in found.pods if pod.owner for name in (pod.owner.kind, pod.owner.full_kind)}
+    for kind in request.settings.protected.kinds:
+        direct = _DIRECT.get(kind)
+        if direct and kind not in controllers:
+            hint = f"write {direct} in `protected.kinds`"
+            yield Refusal(f"`protected.kinds` names {kind}, which controls no pods itself: {direct} does", hint)
 
 
 def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
