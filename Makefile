@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# What is compiled once stays compiled, for each process of each verb: without it a third of what pytest collects.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PACKAGES := $(VENV)/.packages
@@ -97,7 +99,7 @@ real-kube: $(STAMP) ## On the real API server of ROLLOUT_TEST_KUBECONFIG=FILE: t
 
 proof-sample: $(STAMP) $(TOOLS) ## CI's part of the proof: all mutants, and of the rest a sample by a seed (SEED=COMMIT)
 	@echo "the sample of this seed, repeated on this code by: make proof-sample SEED=$(SEED)"
-	$(BIN)/pytest -m proof --sample $(SEED) $(PYTEST_ARGS)
+	$(BIN)/pytest -m proof --sample $(SEED) $(MORE) $(PYTEST_ARGS)
 
 proof: $(STAMP) $(TOOLS) ## The proof: killed, stopped, cut off and meddled with; goes on where it stopped (SHARD=3/20)
 	$(PROOF) -m proof

@@ -28,7 +28,7 @@ def test_a_job_under_the_node_object_of_a_dead_instance_is_not_killed(journal: S
     toy = Toy()
     toy.node_["o1"] = replace(toy.node_["o1"], instance_id="i-dead")
     toy.add(pod("job-1", "o1"), seconds=10**6)
-    begin(journal, toy, unprotected="protect")
+    begin(journal, toy, unprotected="protect", drain_seconds=600)
     assert again(journal, toy).run() is Ended.HALTED
     assert "it may be o1, which names i-dead, which is not known to live" in str(journal.load(ID).halted)
     assert "i-o1" in {instance.id for instance in toy.group_["g"].instances}

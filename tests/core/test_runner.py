@@ -32,6 +32,9 @@ from tests.core.build import (
 from tests.core.running import RESTORED, Apply, Ran, again, attempts, begin, texts, ticks
 from tests.core.toy import Asked, Toy
 
+#: Whole rollouts that differ by one row: one row or two are of every day, make exhaustive runs them all.
+exhaustive = pytest.mark.exhaustive
+
 # ---- a whole rollout ------------------------------------------------------------------------------------------------
 
 
@@ -376,7 +379,7 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
 
     def meddle(asked: Asked, apply: Apply) -> None:
         if toy.now_ < at(7000) and asked[0] == "change_node" and "Taint" in str(asked):
-            toy.now_ += timedelta(seconds=20)  # so long it was under way
+            toy.now_ += timedelta(seconds=30)  # so long it was under way
             raise error
         apply()
 
@@ -389,7 +392,9 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
     assert again(journal, toy).run() is Ended.DONE
 
 
-@pytest.mark.parametrize("verb", ["write_marker", "scale", "change_node", "evict"])
+@pytest.mark.parametrize(
+    "verb", ["change_node", *(pytest.param(verb, marks=exhaustive) for verb in ("write_marker", "scale", "evict"))]
+)
 def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: Toy, verb: str) -> None:
     """Its own 5xx, whatever else comes in between: a phase's deadline, or an hour, ends it; a resume tries it again."""
     begin(journal, toy, surge_seconds=7200)
@@ -397,7 +402,7 @@ def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: T
 
     def meddle(asked: Asked, apply: Apply) -> None:
         if asked[0] == verb and toy.now_ < at(7000):
-            toy.now_ += timedelta(seconds=20)  # the webhook's time is out
+            toy.now_ += timedelta(seconds=30)  # the webhook's time is out
             raise others.pop() if others else Failed("HTTP 500 InternalError: failed calling webhook")
         apply()
 
@@ -426,8 +431,15 @@ def test_a_phases_deadline_counts_while_effects_are_outstanding(journal: SqlJour
     assert timedelta(minutes=15) <= toy.now_ - NOW < timedelta(minutes=17)
 
 
-@pytest.mark.parametrize("on_blocked", ["halt", "force"])
-@pytest.mark.parametrize("error", [Failed("HTTP 500: a dead webhook"), Retry("throttled")], ids=str)
+@pytest.mark.parametrize(
+    ("error", "on_blocked"),
+    [
+        pytest.param(Failed("HTTP 500: a dead webhook"), "force", id="a dead webhook, force"),
+        pytest.param(Retry("throttled"), "force", id="throttled, force"),
+        pytest.param(Failed("HTTP 500: a dead webhook"), "halt", id="a dead webhook, halt", marks=exhaustive),
+        pytest.param(Retry("throttled"), "halt", id="throttled, halt", marks=exhaustive),
+    ],
+)
 def test_an_eviction_that_does_not_come_through_keeps_nobody(
     journal: SqlJournal, toy: Toy, error: EdgeError, on_blocked: str
 ) -> None:

@@ -27,7 +27,7 @@ from tests.core.toy import Asked, Toy
     [
         pytest.param(Killed(), False, id="killed before"),
         pytest.param(Killed(), True, id="killed after"),
-        pytest.param(Unknown("timed out"), False, id="no reply, not applied"),
+        pytest.param(Unknown("timed out"), False, id="no reply, not applied", marks=pytest.mark.exhaustive),
         pytest.param(Unknown("timed out"), True, id="no reply, but applied"),
         pytest.param(Retry("throttled"), False, id="throttled"),
     ],
@@ -52,8 +52,12 @@ def test_disturbed_at_every_call(
     ("verb", "seconds"),
     [
         *(("", seconds) for seconds in (20, 300)),
-        *((verb, 300) for verb in ("update_group", "protect", "suspend", "resume", "terminate")),
-        ("protect", 120),
+        ("terminate", 300),
+        *(
+            pytest.param(verb, 300, marks=pytest.mark.exhaustive)
+            for verb in ("update_group", "protect", "suspend", "resume")
+        ),
+        pytest.param("protect", 120, marks=pytest.mark.exhaustive),
     ],
 )
 def test_requests_arrive_late(journal: SqlJournal, toy: Toy, verb: str, seconds: float) -> None:
@@ -94,13 +98,13 @@ def test_what_one_look_misses_is_not_gone(
     monkeypatch.setattr(toy, verb, look)
     runner = begin(journal, toy)
     asked = count()
-    runner.stop = lambda: next(asked) > 1000
+    runner.stop = lambda: next(asked) > 300
     assert runner.run() is Ended.DONE
     assert Counter(map(repr, toy.applied)) == Counter(map(repr, ran.toy.applied))
     assert not [text for text in texts(journal, "node") if "not by us" in text]
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 def test_a_small_surge_killed_at_every_call(
     fresh_journal: Callable[[], SqlJournal],
     after: bool,  # noqa: FBT001 - a column

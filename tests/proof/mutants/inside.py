@@ -46,4 +46,5 @@ def trial(arguments: list[str]) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
         del sys.modules[name]
     sys.path.insert(0, str(Path.cwd()))
+    sys.dont_write_bytecode = True  # behind the shadow's links lies the project
     sys.exit(pytest.main(arguments))

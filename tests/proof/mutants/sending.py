@@ -81,7 +81,7 @@ MUTANTS = (
         new="    if not effect.key:\n",
         killers=(
             "tests/core/test_sending.py::test_nothing_leaves_that_a_late_request_would_undo",
-            "tests/core/test_runner_disturbed.py::test_requests_arrive_late",
+            "tests/core/test_runner_disturbed.py::test_requests_arrive_late[-300]",
         ),
     ),
     Mutant(
@@ -98,7 +98,7 @@ MUTANTS = (
         file="rollout/runner.py",
         old="        if not self._all_there(seen, record, now):\n",
         new="        if not record.id:\n",
-        killers=("tests/core/test_runner_disturbed.py::test_what_one_look_misses_is_not_gone",),
+        killers=("tests/core/test_runner_disturbed.py::test_what_one_look_misses_is_not_gone[an instance]",),
     ),
     Mutant(
         name="restored-before-the-late-one",
