@@ -2,18 +2,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.born import Born
 from tests.packer import building
 from tests.packer.recorded import ENVIRONMENT, recorded
 from tests.tools import search_path
-
-ROLLOUT = Path(sys.executable).with_name("rollout")
 
 #: What a stand-in for Packer says of its version.
 MODERN, OLD = "Packer v1.11.2", "Packer v1.6.6"
@@ -37,32 +34,18 @@ def stand_in(folder: Path, *lines: str, version: str = MODERN) -> str:
     return f"{program.parent}:{os.defpath}"
 
 
-def begin(folder: Path, *arguments: str, path: str, **more: str) -> subprocess.Popen[str]:
-    """Start `rollout ami build` in a folder."""
+def begin(folder: Path, *arguments: str, path: str, **more: str) -> Born:
+    """Start `rollout ami build` in a folder; it ignores no signal."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-    return subprocess.Popen(
-        [ROLLOUT, "ami", "build", *arguments],
-        env={"PATH": path, "HOME": str(folder), "CHECKPOINT_DISABLE": "1", **kept, **more},
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_hears,  # noqa: PLW1509  it takes no lock
-    )
-
-
-def _hears() -> None:
-    """Ignore no signal: whoever runs the tests in the background, or under nohup, does, and children inherit it."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    around = {"PATH": path, "HOME": str(folder), "CHECKPOINT_DISABLE": "1", **kept, **more}
+    return Born(("ami", "build", *arguments), folder, around)
 
 
 def build(folder: Path, *arguments: str, path: str, **more: str) -> tuple[int, str, str]:
     """Run it to its end: exit code, stdout and stderr."""
     process = begin(folder, *arguments, path=path, **more)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    out, err = process.communicate(timeout=120)
+    return process.wait(), out, err
 
 
 def test_the_real_packer_builds(tmp_path: Path) -> None:
@@ -176,7 +159,7 @@ def test_packer_is_told_once_to_stop_and_its_end_awaited(tmp_path: Path, number:
     assert process.stderr.readline() == "ready\n"
     process.send_signal(number)
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (75, "")
     assert err.startswith("cleaned up\n")
     assert f"packer build was stopped by {number.name}, and has ended (exit code 1)" in err
@@ -201,5 +184,5 @@ def test_the_real_packer_removes_its_instance_when_we_are_stopped(
             process.send_signal(number)
             # Not to the end of what is said: the provisioner's own process outlives Packer, and holds it open.
             assert any(line.startswith("Cleanly cancelled builds") for line in process.stderr)
-            assert process.wait(timeout=30) == code
+            assert process.wait(timeout=120) == code
         building.assert_nothing_left(aws)

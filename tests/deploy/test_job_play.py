@@ -18,7 +18,7 @@ from tests.e2e.proving import broken
 from tests.e2e.simulated import Result, Simulated, empty_database, environment, finish, says, simulator
 from tests.postgres import PASSWORD, Server
 
-#: A whole rollout with two interruptions: make exhaustive runs it, and CI a quarter.
+#: A whole rollout with two interruptions: make exhaustive runs it, and CI a sixth.
 pytestmark = pytest.mark.exhaustive
 
 #: A terminate of the drain, while the answer is under way.

@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from rollout.cli.world import World, simulated
+from tests.e2e import born
+from tests.e2e.born import Born
 from tests.postgres import PASSWORD, Server
 
 #: The command as it was installed, beside the interpreter that runs the tests.
 ROLLOUT = Path(sys.executable).with_name("rollout")
+
+#: A running command line.
+Process = subprocess.Popen[str] | Born
 
 #: Seconds of real time after which a process that should have ended is taken for stuck.
 PATIENCE = 100.0
@@ -53,8 +58,10 @@ class Simulated(World):
         """Clear all request faults and let go what hangs."""
         self.delete("/faults")
 
-    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the command line and return at once."""
+    def spawn(self, *arguments: str) -> Process:
+        """Start the command line and return at once; the one that is installed with us comes from a warm process."""
+        if self.program == ROLLOUT:
+            return Born(arguments, self.directory, environment(self.directory, self.environment))
         return subprocess.Popen(
             [self.program, *arguments],
             env=environment(self.directory, self.environment),
@@ -82,7 +89,7 @@ class Simulated(World):
         """Run `rollout resume` to its end."""
         return self.rollout("resume", "--config", "rollout.yaml", *more)
 
-    def kill_at(self, process: subprocess.Popen[str]) -> Any:
+    def kill_at(self, process: Process) -> Any:
         """Wait until a request hangs, kill the process with SIGKILL, let go; return the request that hung."""
         hung = self.get("/hung")
         process.send_signal(signal.SIGKILL)
@@ -91,17 +98,17 @@ class Simulated(World):
         return hung
 
 
-def says(process: subprocess.Popen[str], text: str) -> None:
+def says(process: Process, text: str) -> None:
     """Wait until a process has printed a line with this text."""
     _printed(process, process.stdout, text)
 
 
-def warned(process: subprocess.Popen[str], text: str) -> None:
+def warned(process: Process, text: str) -> None:
     """Wait until a process has printed a line with this text to its error stream."""
     _printed(process, process.stderr, text)
 
 
-def _printed(process: subprocess.Popen[str], stream: IO[str] | None, text: str) -> None:
+def _printed(process: Process, stream: IO[str] | None, text: str) -> None:
     read = []
     for line in stream or ():
         if text in line:
@@ -120,7 +127,7 @@ def empty_database(world: Simulated, postgres: Server) -> str:
     return postgres.url(name, password=None)
 
 
-def finish(process: subprocess.Popen[str]) -> Result:
+def finish(process: Process) -> Result:
     """Wait for a process to end by itself; a stuck one is killed and shown."""
     try:
         out, err = process.communicate(timeout=PATIENCE)
@@ -128,7 +135,7 @@ def finish(process: subprocess.Popen[str]) -> Result:
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"stuck after {PATIENCE} s\n{Result(-9, out, err)}") from None
-    return Result(process.returncode, out, err)
+    return Result(process.wait(), out, err)
 
 
 def environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
@@ -140,5 +147,11 @@ def environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def simulator(scenario: str, directory: Path, program: Path = ROLLOUT) -> Iterator[Simulated]:
     """Run a simulator in a process of its own inside the block."""
-    with simulated(directory, scenario, program=[program], environment=environment(directory, {})):
+    around = environment(directory, {})
+    warm = program == ROLLOUT
+    with (
+        born.simulator(scenario, directory, around)
+        if warm
+        else simulated(directory, scenario, program=[program], environment=around)
+    ):
         yield Simulated(directory, program)

@@ -6,17 +6,16 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from subprocess import Popen
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import Result, Simulated, empty_database, finish, says, warned
+from tests.e2e.simulated import Process, Result, Simulated, empty_database, finish, says, warned
 from tests.postgres import PASSWORD
 
-#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a quarter.
+#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a sixth.
 pytestmark = pytest.mark.exhaustive
 
 FOLLOWED = "it is followed from here"
@@ -34,17 +33,17 @@ class Place:
     world: Simulated
     url: str
 
-    def spawn(self, *more: str) -> Popen[str]:
+    def spawn(self, *more: str) -> Process:
         return self.world.spawn(*self.world.start_arguments, "--database", self.url, *more)
 
     def events(self) -> str:
         return self.world.rollout("events", "--database", self.url).out
 
-    def worked(self) -> Popen[str]:
+    def worked(self) -> Process:
         """Start a runner and return when it stands in the drain: it is stopped, and time with it, until SIGCONT."""
         return self.stopped_at(IN_DRAIN)
 
-    def stopped_at(self, fault: Mapping[str, Any], *arguments: str) -> Popen[str]:
+    def stopped_at(self, fault: Mapping[str, Any], *arguments: str) -> Process:
         """Start a runner and stop it in the request that this fault makes hang."""
         self.world.post("/faults", fault)
         runner = self.spawn(*arguments)
@@ -53,7 +52,7 @@ class Place:
         self.world.release()
         return runner
 
-    def followed(self) -> Popen[str]:
+    def followed(self) -> Process:
         """Start another one and return when it follows."""
         follower = self.spawn()
         says(follower, FOLLOWED)

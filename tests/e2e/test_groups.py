@@ -10,7 +10,7 @@ from tests.e2e.simulated import Simulated
 
 Json = dict[str, object]
 
-#: What takes long: make exhaustive runs it, and CI a quarter.
+#: What takes long: make exhaustive runs it, and CI a sixth.
 exhaustive = pytest.mark.exhaustive
 
 #: Scenarios at whose end all is as it was, or as it was meant; `mixed` is another one.

@@ -16,7 +16,7 @@ from tests.e2e.proving import broken, end_state
 from tests.e2e.simulated import Result, Simulated, simulator
 from tests.journal.samples import tamper
 
-#: What takes long: make exhaustive runs it, and CI a quarter.
+#: What takes long: make exhaustive runs it, and CI a sixth.
 exhaustive = pytest.mark.exhaustive
 
 #: Two groups of two nodes, and Jobs of minutes.

@@ -11,7 +11,7 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 from tests.e2e.simulated import finish
 
-#: What takes long: make exhaustive runs it, and CI a quarter.
+#: What takes long: make exhaustive runs it, and CI a sixth.
 exhaustive = pytest.mark.exhaustive
 
 #: Scenarios at whose end nobody is missed, nothing differs, and nobody had to help. Of every day is the demo, which is

@@ -6,7 +6,6 @@ import json
 import signal
 import sqlite3
 import time
-from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ import pytest
 from rollout.adapters.clock import SimulatedClock
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
-from tests.e2e.simulated import Result, Simulated, finish
+from tests.e2e.simulated import Process, Result, Simulated, finish
 
-#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a quarter.
+#: Each takes as long as a timeout or a lease does: make exhaustive runs them, and CI a sixth.
 pytestmark = pytest.mark.exhaustive
 
 #: Seconds that Jenkins is told to wait before it kills.
@@ -54,7 +53,7 @@ def test_a_wait_ends_at_once(world: Worlds) -> None:
     _is_left_in_order(simulated)
 
 
-def _stopped(process: Popen[str], *signals: signal.Signals) -> Result:
+def _stopped(process: Process, *signals: signal.Signals) -> Result:
     began = time.monotonic()
     for number in signals:
         process.send_signal(number)

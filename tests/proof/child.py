@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from rollout.__main__ import main
 from rollout.cli import app
 from rollout.simulator.server import serve
 from tests.proof import points  # noqa: F401  loaded while the nursery warms up
@@ -20,6 +22,14 @@ def command(arguments: list[str], prepared: list[tuple[str, dict[str, Any]]]) ->
         function(name)(**options)
     sys.argv = ["rollout", *arguments]
     app.main()
+
+
+def installed(arguments: list[str]) -> None:
+    """Be the installed `rollout`, which hears signals before it knows what it is to do; none is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    sys.argv = ["rollout", *arguments]
+    main()
 
 
 def simulator(scenario: str, directory: str, ready: int) -> None:

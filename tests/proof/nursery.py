@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,7 +38,7 @@ class Nursery:
         self,
         call: str,
         folder: Path,
-        output: str,
+        output: str | tuple[str, str],
         environment: Mapping[str, str],
         *,
         ready: bool = False,
@@ -46,16 +46,25 @@ class Nursery:
     ) -> int:
         """Start a child that calls `call`, written as module:function, and return its process id.
 
-        Its output goes to the files `output`.out and `output`.err in `folder`, which it works in. `ready`: return when
+        Its output goes to the files `output`.out and `output`.err in `folder`, which it works in, or to the two files
+        that `output` names: they are open when this returns. `ready`: return when
         it has closed the file descriptor that it gets as the argument of that name.
         """
-        child = {"call": call, "folder": str(folder), "output": output, "environment": dict(environment)}
+        outputs: Sequence[str] = output
+        if isinstance(output, str):
+            outputs = [str(folder / f"{output}.{suffix}") for suffix in ("out", "err")]
+        child = {"call": call, "folder": str(folder), "outputs": outputs, "environment": dict(environment)}
         return int(self._ask({"do": "bear", **child, "arguments": arguments, "ready": ready})["pid"])
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """Wait until a child has ended, and return its exit code, negative for a signal; None: it still lives."""
         code: int | None = self._ask({"do": "wait", "pid": pid, "seconds": seconds})["code"]
         return code
+
+    @property
+    def closed(self) -> bool:
+        """Whether it bears no more children."""
+        return bool(self._process.stdin and self._process.stdin.closed)
 
     def close(self) -> None:
         """End the nursery, and with it all children that still live."""
@@ -70,7 +79,11 @@ class Nursery:
         assert self._process.stdout
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        try:
+            line = self._process.stdout.readline()
+        except BaseException:  # a test's time is out: the answer would be taken for that to the next question
+            self._process.stdin.close()
+            raise
         assert line, "the nursery has ended: what it said stands above"
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -127,28 +140,33 @@ def _ended(pid: int, until: float) -> int | None:
 
 
 def _fork(request: Request) -> int:
+    outputs = [_opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in request.pop("outputs")]
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            code = _live(**request)
+            code = _live(outputs, **request)
         except BaseException:  # noqa: BLE001  nothing may return into the nursery's own loop
             traceback.print_exc()
         finally:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(code)
+    for one in outputs:
+        os.close(one)
     return pid
 
 
-def _live(call: str, folder: str, output: str, environment: Mapping[str, str], arguments: Mapping[str, Any]) -> int:
+def _live(
+    outputs: list[int], call: str, folder: str, environment: Mapping[str, str], arguments: Mapping[str, Any]
+) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    _redirect(sys.stdin, os.devnull, os.O_RDONLY)
-    for stream, suffix in ((sys.stdout, "out"), (sys.stderr, "err")):
-        _redirect(stream, f"{output}.{suffix}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    _redirect(sys.stdin, _opened(os.devnull, os.O_RDONLY))
+    for stream, file in zip((sys.stdout, sys.stderr), outputs, strict=True):
+        _redirect(stream, file)
     try:
         function(call)(**arguments)
     except SystemExit as end:
@@ -156,8 +174,11 @@ def _live(call: str, folder: str, output: str, environment: Mapping[str, str], a
     return 0
 
 
-def _redirect(stream: TextIO, path: str, flags: int) -> None:
-    file = os.open(path, flags, 0o600)
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _redirect(stream: TextIO, file: int) -> None:
     os.dup2(file, stream.fileno())
     os.close(file)
 

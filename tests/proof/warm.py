@@ -12,6 +12,7 @@ from rollout.simulator import server as simulator
 _WARM = (
     "tests.proof.child",
     "rollout.adapters",
+    "rollout.cli.ami.build",
     "rollout.cli.app",
     "rollout.cli.choosing",
     "rollout.cli.following",

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.e2e.simulated import ROLLOUT, Result, Simulated, environment
+from tests.e2e.simulated import ROLLOUT, Process, Result, Simulated, environment
 from tests.real_kube.servers import Server
 from tests.simulator.clusters import Api
 
@@ -68,14 +68,14 @@ class Real(Simulated):
         with (directory / "user").open("w", encoding="utf-8") as file:
             YAML().dump(document, file)
 
-    def ended(self, process: subprocess.Popen[str]) -> Result:
+    def ended(self, process: Process) -> Result:
         """Wait for a rollout to end by itself, in real time; a stuck one is killed and shown."""
         try:
             out, err = process.communicate(timeout=WHOLE)
         except subprocess.TimeoutExpired:
             process.kill()
             raise AssertionError(f"stuck: {Result(-9, *process.communicate())}") from None
-        return Result(process.returncode, out, err)
+        return Result(process.wait(), out, err)
 
     def until(self, holds: Callable[[list[dict[str, Any]]], object]) -> None:
         """Wait until it holds of the changes so far that a runner made."""
