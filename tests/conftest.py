@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import swift
 from tests.postgres import Server, running
 
-pytest_plugins = ["tests.proof.choosing"]  # a run may take a part of the proof
+if _SWIFT := swift.folder():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_SWIFT))  # tmp_path lies there, for all workers
+pytest_plugins = ["tests.proof.choosing", "tests.ordering"]  # a run may take a part of the proof, long tests first
 pytest.register_assert_rewrite("tests.e2e.proving")  # its asserts speak like those of a test
 settings.register_profile("patient", deadline=None)  # a machine that is busy with other work is no fault of ours
 settings.load_profile("patient")
@@ -35,7 +38,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A running server. It is never skipped: a journal on Postgres that was not tried is not known to work."""
-    with tempfile.TemporaryDirectory(prefix="rollout-postgres-") as name:
+    with tempfile.TemporaryDirectory(prefix="rollout-postgres-", dir=_SWIFT) as name:
         folder = Path(name)
         folder.chmod(0o755)  # the server's user passes through it
         with running(folder) as server:

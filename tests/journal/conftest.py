@@ -27,28 +27,40 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
-def urls(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], str]:
+def databases(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """Make databases that are copies of another one, until the test ends; what is left of hundreds is gigabytes."""
+    made: list[str] = []
+
+    def make(template: str) -> str:
+        server: Server = request.getfixturevalue("postgres")
+        made.append(f"journal_{secrets.token_hex(6)}")
+        server.execute(f"CREATE DATABASE {made[-1]} TEMPLATE {template} STRATEGY file_copy")
+        return server.url(made[-1])
+
+    yield make
+    for name in made:
+        request.getfixturevalue("postgres").execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def urls(engine: Engine, tmp_path: Path, databases: Callable[[str], str]) -> Callable[[], str]:
     """Places where no journal is yet, as many as a test asks for: no file, or an empty database."""
 
     def another() -> str:
-        name = f"journal_{secrets.token_hex(6)}"
         if engine == "sqlite":
-            return f"sqlite:///{tmp_path}/{name}/rollout.db"
-        server: Server = request.getfixturevalue("postgres")
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
-        return server.url(name)
+            return f"sqlite:///{tmp_path}/journal_{secrets.token_hex(6)}/rollout.db"
+        return databases("template0")
 
     return another
 
 
 @pytest.fixture
-def url(engine: Engine, urls: Callable[[], str], request: pytest.FixtureRequest) -> str:
+def url(
+    engine: Engine, urls: Callable[[], str], databases: Callable[[str], str], request: pytest.FixtureRequest
+) -> str:
     """A place where no journal is yet; the place of `empty` where a test asks for that too."""
     if engine == "postgres" and "empty" in request.fixturenames:
-        server: Server = request.getfixturevalue("postgres")
-        name = f"journal_{secrets.token_hex(6)}"
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('template')} STRATEGY file_copy")
-        return server.url(name)
+        return databases(request.getfixturevalue("template"))
     return urls()
 
 

@@ -15,7 +15,7 @@ from tests.journal.bouncer import Bouncer, bouncing
 from tests.journal.samples import ID, NOW, PLAN, gate
 from tests.postgres import PASSWORD, Server
 
-#: They need a program that `make tools` fetches; make exhaustive runs them, and CI a quarter.
+#: They need a program that `make tools` fetches; make exhaustive runs them, and CI a sixth.
 pytestmark = pytest.mark.exhaustive
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import swift
 from tests.postgres import Server
 from tests.proof.cases import CASES
 from tests.proof.engines import Postgres, Sqlite
@@ -18,9 +19,6 @@ from tests.proof.runs import Site, undisturbed
 
 #: The engines of journals.
 ENGINES = (Sqlite.name, Postgres.name)
-
-#: A folder in memory, where there is one: kill -9 loses nothing that was written, on a disk or not.
-SWIFT = Path("/dev/shm")  # noqa: S108  the folder in it has a name of its own
 
 References = Callable[[str, str], tuple[Site, Reference]]
 
@@ -36,7 +34,7 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture(scope="session")
 def sites(nursery: Nursery, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
     """Where runs with their journal on an engine take place, by the engine's name."""
-    with tempfile.TemporaryDirectory(prefix="rollout-proof-", dir=SWIFT if SWIFT.is_dir() else None) as name:
+    with tempfile.TemporaryDirectory(prefix="rollout-proof-", dir=swift.folder()) as name:
 
         @cache
         def site(engine: str) -> Site:

@@ -20,8 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from tests import swift
 from tests.postgres import running
-from tests.proof.conftest import SWIFT
 from tests.proof.engines import Engine, Postgres, Sqlite
 from tests.proof.nursery import Nursery
 from tests.swarm.case import Case, read
@@ -93,7 +93,7 @@ def main() -> int:
     parser.add_argument("--first", action="store_true", help="end with the first case that fails")
     parser.add_argument("--quick", action="store_true", help="do not make what fails smaller")
     told = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="rollout-swarm-", dir=SWIFT if SWIFT.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="rollout-swarm-", dir=swift.folder()))
     folder.chmod(0o755)  # a server's user passes through it
     began = time.monotonic()
     cases = map(read, told.files) if told.files else _cases(told.seed, began + 60 * told.minutes)
