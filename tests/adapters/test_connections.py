@@ -213,7 +213,7 @@ class Talking(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        while line := self.may.get(timeout=10):
+        while line := self.may.get(timeout=60):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
         self.wfile.write(b"0\r\n\r\n")
 

@@ -644,12 +644,12 @@ def test_a_build_that_is_stopped(machine: Machine) -> None:
 
     def pause() -> None:
         asked.set()
-        released.wait(30)
+        released.wait(120)
 
     machine.host.pause = pause
     process = machine.start()
     try:
-        assert asked.wait(30)
+        assert asked.wait(120)
         assert traces(machine) != []
         os.killpg(process.pid, signal.SIGTERM)
         process.communicate()

@@ -95,7 +95,7 @@ class Api:
     def connected(self) -> Iterator[http.client.HTTPConnection]:
         """A connection to the server."""
         host, port = self._parts.hostname or "", self._parts.port
-        connection = http.client.HTTPConnection(host, port, timeout=20)
+        connection = http.client.HTTPConnection(host, port, timeout=60)
         if self.tls:
             connection.sock = self.tls.wrap_socket(
                 socket.create_connection((host, port or 443), 20), server_hostname=self._server_name or host
@@ -209,12 +209,12 @@ class Simulated:
         """Serve inside the block."""
         thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
         thread.start()
-        assert self._up.wait(10)
+        assert self._up.wait(60)
         try:
             yield self
         finally:
             self.do(self._done.set)
-            thread.join(10)
+            thread.join(60)
             self._loop.close()
 
 

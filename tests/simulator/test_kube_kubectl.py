@@ -56,7 +56,7 @@ class Kubectl:
         """Run a command to its end."""
         command = ["kubectl", f"--cache-dir={self._directory}", *words]
         return subprocess.run(
-            command, env=self._environment, input=given, capture_output=True, text=True, timeout=60, check=False
+            command, env=self._environment, input=given, capture_output=True, text=True, timeout=120, check=False
         )
 
     @contextmanager
@@ -154,7 +154,7 @@ def test_cordon_drain_uncordon(kubectl: Kubectl) -> None:
     kubectl.api.pod("d-1", phase="Running", ownerReferences=[owner])
     for name in ("p", "q"):
         kubectl.api.pod(name, phase="Running")
-    drained = kubectl("drain", kubectl.node, "--ignore-daemonsets", "--force", "--timeout=30s")
+    drained = kubectl("drain", kubectl.node, "--ignore-daemonsets", "--force", "--timeout=90s")
     assert f"node/{kubectl.node} drained" in drained
     assert kubectl("get", "pods", "-o", "name").split() == ["pod/d-1"]
     assert kubectl.json("node", kubectl.node)["spec"]["unschedulable"]
@@ -192,10 +192,10 @@ def test_apply_edits_in_place(kubectl: Kubectl) -> None:
 
 def test_wait(kubectl: Kubectl) -> None:
     """`kubectl wait` sees conditions and deletions."""
-    kubectl("wait", f"node/{kubectl.node}", "--for=condition=Ready", "--timeout=10s")
+    kubectl("wait", f"node/{kubectl.node}", "--for=condition=Ready", "--timeout=60s")
     kubectl.api.pod("p", phase="Running")
     kubectl("delete", "pod", "p", "--wait=false")
-    kubectl("wait", "pod/p", "--for=delete", "--timeout=10s")
+    kubectl("wait", "pod/p", "--for=delete", "--timeout=60s")
 
 
 def test_describe(kubectl: Kubectl) -> None:

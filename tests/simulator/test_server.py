@@ -115,13 +115,13 @@ def served(name: str, directory: Path) -> Iterator[Served]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    assert up.wait(10)
+    assert up.wait(60)
     loop, running = started[0]
     try:
         yield running
     finally:
         loop.call_soon_threadsafe(running.simulator.stopping.set)
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture
@@ -230,14 +230,14 @@ WRONG: dict[str, tuple[dict[str, Any], bool]] = {
 
 def raise_maximum(plain: Served) -> None:
     """Change a group, without waiting long for the answer."""
-    plain.boto3("autoscaling", read_timeout=0.3).update_auto_scaling_group(
+    plain.boto3("autoscaling", read_timeout=1).update_auto_scaling_group(
         AutoScalingGroupName="eks_worker-demo", MaxSize=9
     )
 
 
 def suspend_job(plain: Served) -> None:
     """Change a Job, without waiting long for the answer."""
-    with connected(plain.endpoints.kubernetes, timeout=0.3) as connection:
+    with connected(plain.endpoints.kubernetes, timeout=1) as connection:
         path = "/apis/batch/v1/namespaces/demo/jobs/algopipeline-long-0"
         headers = agent("tester") | {"Content-Type": "application/merge-patch+json"}
         connection.request("PATCH", path, json.dumps({"spec": {"suspend": True}}), headers)
@@ -456,5 +456,5 @@ def test_the_process_ends_with_its_parent_or_when_told(end: Callable[[Any], None
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         end(process)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert not (tmp_path / "endpoints.json").exists()

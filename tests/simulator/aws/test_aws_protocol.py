@@ -26,7 +26,7 @@ SCOPE = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260105/eu-west-1/{}/aws4_requ
 
 def raw(served: Served, body: str, service: str = "", **headers: str) -> tuple[int, str]:
     """One request as written, signed for a service or for none: status and body."""
-    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=60)
     signed = {"Authorization": SCOPE.format(service)} if service else {}
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/", body, {**form, **signed, **headers})
@@ -133,7 +133,7 @@ def test_request_of_no_service_is_refused(served: Served) -> None:
 def test_presigned_identity_request_is_answered(served: Served) -> None:
     """The URL inside an EKS token is a GET with its signature in the query."""
     url = served.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
-    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=60)
     connection.request("GET", url.removeprefix(served.url))
     assert "<Account>123456789012</Account>" in connection.getresponse().read().decode()
     connection.close()
