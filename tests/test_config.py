@@ -296,7 +296,7 @@ def test_nobody_has_so_many_nodes(file: Path, key: str) -> None:
     assert problems(file, f"{LEAST}drain: {{{key}: 10001}}\n")
 
 
-@pytest.mark.parametrize("value", ["9" * 5000, "2026-13-45", "[" * 5000])
+@pytest.mark.parametrize("value", ["9" * 5000, "2026-13-45", "[" * 1000])
 def test_a_value_that_yaml_itself_cannot_read(file: Path, value: str) -> None:
     """What the reader of YAML stumbles over is a problem of the file."""
     (told,) = problems(file, f"{LEAST}surge: {value}\n")
