@@ -7,17 +7,27 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import botocore.endpoint
+import urllib3.util.retry
 
 from rollout.__main__ import main
 from rollout.cli import app
 from rollout.simulator.server import serve
-from tests.proof import points  # noqa: F401  loaded while the nursery warms up
+from tests.proof import points, troubles  # noqa: F401  loaded while the nursery warms up
 from tests.proof.nursery import function
 
 
 def command(arguments: list[str], prepared: list[tuple[str, dict[str, Any]]]) -> None:
-    """Be `rollout` with these arguments. `prepared`: calls that come first, of functions named as module:function."""
+    """Be `rollout` with these arguments. `prepared`: calls that come first, of functions named as module:function.
+
+    It asks again at once where a client of AWS or Kubernetes would sleep by this machine's clock.
+    """
+    at_once = SimpleNamespace(sleep=lambda _seconds: None)
+    botocore.endpoint.time = at_once
+    vars(urllib3.util.retry)["time"] = at_once
     for name, options in prepared:
         function(name)(**options)
     sys.argv = ["rollout", *arguments]

@@ -81,7 +81,7 @@ MUTANTS = (
         new="    if not effect.key:\n",
         killers=(
             "tests/core/test_sending.py::test_nothing_leaves_that_a_late_request_would_undo",
-            "tests/core/test_runner_disturbed.py::test_requests_arrive_late[-300]",
+            "tests/core/test_runner_disturbed.py::test_requests_arrive_late[update_group-300]",
         ),
     ),
     Mutant(
