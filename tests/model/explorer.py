@@ -31,16 +31,18 @@ from tests.model.world import World, fresh
 
 #: Seconds beyond which nothing is compared with how long ago something was: half-seen effects, and pods that left.
 LONGEST = 960.0
+#: The same for a deadline: budgets have their time after it.
+PAST = 300.0
 #: Requests of one effect, and yeses to one, beyond which nothing counts them.
 MOST = 3
 #: So that a wait is a few ticks long.
 SETTINGS: dict[str, Any] = {
     "parallel": 1,
-    "poll_seconds": 60,
-    "surge_seconds": 180,
-    "ready_seconds": 180,
-    "drain_seconds": 300,
-    "blocked_seconds": 120,
+    "poll_seconds": 150,
+    "surge_seconds": 150,
+    "ready_seconds": 150,
+    "drain_seconds": 150,
+    "blocked_seconds": 150,
     "patience_seconds": 60,
     "steady": Steady(seconds=0),
 }
@@ -110,12 +112,12 @@ class Explorer:
 
     def walk(self, seconds: float = 60.0, most: int = 10**9) -> Found:
         """Go on until all states are known, one breaks a promise, or time is over."""
-        found, began = Found(), time.monotonic()
+        found, began = Found(), time.process_time()
         states, known = [self.start], {self._key(self.start): 0}
         origin: list[tuple[int, str]] = [(-1, "")]
         depth, before, ends = [0], [list[int]()], set[int]()
         todo = deque([0])
-        while todo and time.monotonic() - began < seconds and len(states) < most:
+        while todo and time.process_time() - began < seconds and len(states) < most:
             at = todo.popleft()
             state = states[at]
             if end := self._end(state):
@@ -146,7 +148,7 @@ class Explorer:
         found.states, found.depth, found.exhausted = len(known), max(depth), not todo and not found.broken
         if found.exhausted:
             found.stuck = [_trace(origin, one) for one in sorted({*range(len(known))} - _leading_to(ends, before))[:3]]
-        found.seconds = time.monotonic() - began
+        found.seconds = time.process_time() - began
         return found
 
     def _end(self, state: State) -> str:
@@ -267,7 +269,7 @@ class Explorer:
             _world_key(state.world, now),
             self._kept_key(state.kept, now),
             _ago(state.calm_from, now),
-            _memory_key(state.memory, now),
+            _memory_key(state.memory, now, {one.effect.key for one in state.kept.effects if one.state == "done"}),
         )
 
     def _kept_key(self, kept: Kept, now: datetime) -> tuple[Any, ...]:
@@ -275,12 +277,13 @@ class Explorer:
             (one.instance_id, one.stage, one.role, one.name, one.uid, one.round) for one in kept.nodes
         )
         effects = tuple(self._saved_key(one, now) for one in kept.effects)
-        times = (_ago(kept.deadline, now), _ago(kept.drain_deadline, now))
-        return kept.phase, kept.halted is None, kept.round, kept.plan.baselines, kept.plan.versions, times, rows, effects
+        times = (_ago(kept.deadline, now, PAST), _ago(kept.drain_deadline if kept.phase is Phase.DRAIN else None, now, PAST))
+        late = min((_to_come(one.late(), now) or 0.0 for one in kept.effects), default=0.0)
+        plan = kept.plan.baselines, kept.plan.versions
+        return kept.phase, kept.halted is None, kept.round, plan, times, late, rows, effects
 
     def _saved_key(self, one: Saved, now: datetime) -> tuple[Any, ...]:
-        late = _ago(one.late(), now)
-        late = late if late is not None and late < 0 else None
+        late = None if one.effect.guarded else _to_come(one.late(), now)
         if one.state == "done":
             return self._text(one.effect), late
         row = one.row()
@@ -297,9 +300,14 @@ class Explorer:
         return there[1]
 
 
-def _ago(moment: datetime | None, now: datetime) -> float | None:
+def _ago(moment: datetime | None, now: datetime, longest: float = LONGEST) -> float | None:
     """Return how long ago that was, where it matters how long."""
-    return None if moment is None else min((now - moment).total_seconds(), LONGEST)
+    return None if moment is None else min((now - moment).total_seconds(), longest)
+
+
+def _to_come(moment: datetime | None, now: datetime) -> float | None:
+    """Return how long it is until then, as a number below 0; None where that is over."""
+    return None if moment is None or moment <= now else (now - moment).total_seconds()
 
 
 def _world_key(values: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
@@ -316,10 +324,10 @@ def _world_key(values: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
         (templates["lt"].default, len(templates["lt"].versions)),
         tuple(
             (one.name, one.uid, one.ready, one.unschedulable, one.taints, one.held, one.held_before)
-            for one in nodes.values()
+            for _, one in sorted(nodes.items())
         ),
-        tuple((one.uid, one.finished, one.node) for one in pods.values()),
-        tuple(ended.items()),
+        tuple((one.uid, one.finished, one.node) for _, one in sorted(pods.items())),
+        tuple(sorted((one, count) for one, count in ended.items() if any(i.id == one for i in groups["g"].instances))),
     )
 
 
@@ -334,7 +342,7 @@ def _again(value: Any) -> Any:
     return dict(value) if isinstance(value, dict) else value
 
 
-def _memory_key(memory: Memory, now: datetime) -> tuple[Any, ...]:
+def _memory_key(memory: Memory, now: datetime, done: set[str]) -> tuple[Any, ...]:
     values = dict(memory)
     said = values["_said"]
     return (
@@ -342,7 +350,7 @@ def _memory_key(memory: Memory, now: datetime) -> tuple[Any, ...]:
         values["_unheard"],
         _ago(values["_denied"], now),
         *(
-            tuple((key, _ago(first, now), _ago(last, now)) for key, (first, last) in values[name]._heard.items())
+            tuple((key, _ago(first, now), _ago(last, now)) for key, (first, last) in values[name]._heard.items() if key not in done)
             for name in ("_refused", "_not_through")
         ),
         values["_hopeless"] is None,

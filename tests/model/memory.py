@@ -104,6 +104,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.kept_: Kept | None = None
         self.calm_from: datetime | None = None
+        self._loaded: tuple[Kept, Record] | None = None
 
     @property
     def kept(self) -> Kept:
@@ -122,8 +123,13 @@ class MemoryJournal:
 
     def load(self, rollout_id: str) -> Record:
         kept = self.kept
-        if rollout_id != kept.id:
-            raise UserError(f"there is no rollout {rollout_id}", hint="begin it")
+        if self._loaded and self._loaded[0] is kept and self._loaded[1].calm_from == self.calm_from:
+            return self._loaded[1]
+        record = self._record(kept)
+        self._loaded = kept, record
+        return record
+
+    def _record(self, kept: Kept) -> Record:
         late = ((one.effect, one.late()) for one in kept.effects)
         return Record(
             id=kept.id,

@@ -25,10 +25,9 @@ LIFE, SHORT_LIFE = 300.0, 60.0
 _KUBERNETES = {"change_node", "write_marker", "delete_marker", "scale", "evict", "delete_pod", "delete_job"}
 
 Apply = Callable[[], None]
-#: What may become of a request, with what it costs.
+#: What may become of a request, with what it costs. What is late may never arrive: then it was lost.
 OUTCOMES = (
     ("applied", ""),
-    ("lost", "fault"),
     ("applied, no reply", "fault"),
     ("late", "fault"),
     ("throttled", "fault"),
@@ -153,11 +152,11 @@ class World(Toy):
         for one in group.instances:
             if not one.living:
                 yield f"{one.id} has ended", lambda id_=one.id: self.vanish(id_)  # type: ignore[misc]
-        for name, there in self.node_.items():
-            if not there.ready:
-                yield f"{name} is Ready", lambda name=name: self._set_node(name, ready=True)  # type: ignore[misc]
+        # New nodes are alike: it is enough that one of them is first.
+        for name in sorted(name for name, there in self.node_.items() if not there.ready)[:1]:
+            yield f"{name} is Ready", lambda name=name: self._set_node(name, ready=True)  # type: ignore[misc]
         if len([one for one in group.instances if one.living]) < group.sizes.desired:
-            yield "AWS launches", lambda: self.launch("g")
+            yield "AWS launches", self._launch
         for uid, one in self.pod_.items():
             if one.owner and one.owner.is_job and not one.finished:
                 yield f"{one.name} ends", lambda uid=uid: self._set_pod(uid, phase="Succeeded")  # type: ignore[misc]
@@ -166,6 +165,10 @@ class World(Toy):
             yield "a Job appears", lambda: self._appear(open_[0])
         for coming in self.late:
             yield f"{coming.asked[0]} arrives late", lambda coming=coming: self._arrives(coming)  # type: ignore[misc]
+
+    def _launch(self) -> None:
+        for _ in range(self.group_["g"].sizes.desired - len(self.group_["g"].living)):
+            self.launch("g")
 
     def pass_time(self) -> None:
         """Let time pass until our process wakes."""
