@@ -21,7 +21,7 @@ MORE := --numprocesses=$(shell echo $$((1 + $$(getconf _NPROCESSORS_ONLN))))
 PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all swarm swarm-judged durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all swarm swarm-judged explore durability coverage docs bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -112,6 +112,10 @@ swarm: $(STAMP) ## Random worlds with people who meddle, bad luck and kills, for
 
 swarm-judged: $(STAMP) ## Safeguards taken back one by one: each time the swarm must find it within ten minutes
 	$(BIN)/python -m tests.swarm.judged
+
+explore: $(STAMP) ## Every state of a small world with two faults and one act of somebody else; two hours at most
+	$(BIN)/python -m tests.model 1 1 2400
+	$(BIN)/python -m tests.model 2 1 4800
 
 durability: $(STAMP) ## Write the tables of docs/durability.md from the last results of make proof
 	$(BIN)/python tools/durability_page.py build/proof/last docs/durability.md

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from typing import Any
 
 from rollout.codec import effect_text
@@ -21,20 +21,15 @@ from rollout.errors import UserError
 from rollout.machine import Phase, terminal
 from rollout.patience import Noes
 from rollout.plan import Steady
-from rollout.ports import Receipt
-from rollout.record import Record
+from rollout.ports import Receipt, Settled
+from rollout.record import LATE_SECONDS, Record
 from rollout.runner import Runner
-from tests.core.build import BASE, ID, NOW, PROCESSES, found, new, record
+from tests.core.build import BASE, ID, NOW, found, new, record
 from tests.core.running import Killed
+from tests.model.keys import MOST, PAST, Memory, ago, memory_key, to_come, world_key
 from tests.model.memory import Kept, MemoryJournal, Saved
-from tests.model.world import World, fresh
+from tests.model.world import Choose, World, fresh
 
-#: Seconds beyond which nothing is compared with how long ago something was: half-seen effects, and pods that left.
-LONGEST = 960.0
-#: The same for a deadline: budgets have their time after it.
-PAST = 300.0
-#: Requests of one effect, and yeses to one, beyond which nothing counts them.
-MOST = 3
 #: So that a wait is a few ticks long.
 SETTINGS: dict[str, Any] = {
     "parallel": 1,
@@ -47,8 +42,6 @@ SETTINGS: dict[str, Any] = {
     "steady": Steady(seconds=0),
 }
 
-Memory = tuple[tuple[str, Any], ...]
-Left = dict[str, int]
 
 
 class InLine(Runner):
@@ -56,6 +49,17 @@ class InLine(Runner):
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         return [self._perform(effect, record) for effect in effects]
+
+
+class Journal(MemoryJournal):
+    """Its process may die just after it has written what was seen."""
+
+    choose: Choose = staticmethod(lambda options: options[0][0])
+
+    def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
+        super().settle(rollout_id, settled, now)
+        if self.choose((("written", ""), ("killed", "fault"))) == "killed":
+            raise Killed
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,11 @@ class State:
 
 @dataclass
 class Found:
-    """What the walk brought. `broken`: the first state in which a promise is broken, and how; `stuck`: states from
-    which nothing leads to an end."""
+    """What the walk brought.
+
+    `ends`: states in which it is over, by how; `broken`: the promise that is broken first, and the way there;
+    `stuck`: ways to states from which nothing leads to an end unless something more goes wrong.
+    """
 
     states: int = 0
     depth: int = 0
@@ -95,29 +102,36 @@ _MEMORY = tuple(one.name for one in fields(Runner) if one.name.startswith("_"))
 
 
 class Explorer:
-    """One walk. `faults` and `acts`: how many there may be on each way. `server`: a lease is taken over, with its delay."""
+    """One walk. `faults` and `acts`: how many there may be on each way. `server`: leases are taken over, with a delay.
 
-    def __init__(self, faults: int, acts: int, *, jobs: int = 0, server: bool = False, **changes: Any) -> None:
+    `jobs`: how many Jobs may appear; `only`: what somebody else may do; "": all that the world knows.
+    """
+
+    def __init__(
+        self, faults: int, acts: int, *, jobs: int = 0, server: bool = False, only: str = "", **changes: Any
+    ) -> None:
         self.server = server
         self.world = fresh()
-        self.world.most_born = jobs
-        self.journal = MemoryJournal()
+        self.world.most_born, self.world.only = jobs, only
+        self.journal = Journal()
         self.journal.begin(ID, None, record(Phase.PLANNED, **{**SETTINGS, **changes}).plan, NOW)
         self.world.record = lambda: self.journal.load(ID)
         self.runner = self._process()
         self.start = self._state((faults, acts))
+        self._first = _memory(self.runner)
+        self._keyed: tuple[Kept, datetime, tuple[Any, ...]] | None = None
         self._texts: dict[int, tuple[Effect, str]] = {}
 
     # ---- the walk
 
-    def walk(self, seconds: float = 60.0, most: int = 10**9) -> Found:
-        """Go on until all states are known, one breaks a promise, or time is over."""
+    def walk(self, seconds: float) -> Found:
+        """Go on until all states are known, one breaks a promise, or so much of the processor's time is spent."""
         found, began = Found(), time.process_time()
         states, known = [self.start], {self._key(self.start): 0}
         origin: list[tuple[int, str]] = [(-1, "")]
         depth, before, ends = [0], [list[int]()], set[int]()
         todo = deque([0])
-        while todo and time.process_time() - began < seconds and len(states) < most:
+        while todo and time.process_time() - began < seconds:
             at = todo.popleft()
             state = states[at]
             if end := self._end(state):
@@ -154,14 +168,16 @@ class Explorer:
     def _end(self, state: State) -> str:
         if terminal(state.kept.phase):
             return "DONE"
-        return f"halted in {state.kept.phase.value}" if state.kept.halted else ""
+        return f"halted in {state.kept.phase.value}" if state.kept.halted is not None else ""
 
     def _wrong_at_the_end(self, state: State, end: str) -> str:
+        if end != "DONE":
+            return "" if state.kept.halted and state.kept.hint else "10: a halt says nothing"
         self._put(state)
         world = self.world
-        if state.kept.halted == "" or (end == "DONE" and state.left[1] == self.start.left[1] and not _restored(world)):
-            return f"4: at the end something is not as it was: {world.group_['g']}, {world.autoscaler_}, {world.node_}"
-        return ""
+        if world.acted or _restored(world):
+            return ""
+        return f"4: at the end something is not as it was: {world.group_['g']}, {world.autoscaler_}, {world.node_}"
 
     def _successors(self, state: State) -> Iterator[tuple[str, State]]:
         yield from self._ticks(state)
@@ -179,7 +195,7 @@ class Explorer:
                 self.world.act(name)
                 self.world.sleep = None
                 yield name, self._state((faults, acts - 1))
-        if faults and state.memory != self._first_memory():
+        if faults and state.memory != self._first:
             self._put(state)
             self._killed()
             yield "killed between two ticks", self._state((faults - 1, acts))
@@ -206,10 +222,10 @@ class Explorer:
             name, cost = open_[index]
             if cost:
                 left[cost == "act"] -= 1
-                taken.append(f"request {len(chosen)} {name}")
+                taken.append(f"choice {len(chosen)}: {name}")
             return name
 
-        self.world.choose = choose
+        self.world.choose = self.journal.choose = choose
         self.world.pass_time()
         try:
             self.runner._tick(self.journal.load(ID))
@@ -229,14 +245,7 @@ class Explorer:
         self.runner = self._process()
         self.world.sleep = None
         if self.server:
-            from datetime import timedelta
-
-            from rollout.record import LATE_SECONDS
-
             self.journal.calm_from = self.world.now_ + timedelta(seconds=LATE_SECONDS)
-
-    def _first_memory(self) -> Memory:
-        return _memory(self._process())
 
     # ---- states
 
@@ -258,7 +267,6 @@ class Explorer:
         world.applied.clear()
         world.broken.clear()
         self.journal.kept_, self.journal.calm_from = state.kept, state.calm_from
-        self.runner = self._process()
         for name, value in state.memory:
             setattr(self.runner, name, _again(value))
 
@@ -266,30 +274,38 @@ class Explorer:
         now = state.world[0]
         return (
             state.left,
-            _world_key(state.world, now),
-            self._kept_key(state.kept, now),
-            _ago(state.calm_from, now),
-            _memory_key(state.memory, now, {one.effect.key for one in state.kept.effects if one.state == "done"}),
+            world_key(state.world, now),
+            self._same_kept_key(state.kept, now),
+            ago(state.calm_from, now),
+            memory_key(state.memory, now, {one.effect.key for one in state.kept.effects if one.state == "done"}),
         )
 
+    def _same_kept_key(self, kept: Kept, now: datetime) -> tuple[Any, ...]:
+        """Return the key of a journal; what happens by itself writes nothing there."""
+        there = self._keyed
+        if there is None or there[0] is not kept or there[1] != now:
+            there = self._keyed = kept, now, self._kept_key(kept, now)
+        return there[2]
+
     def _kept_key(self, kept: Kept, now: datetime) -> tuple[Any, ...]:
-        rows = tuple(
-            (one.instance_id, one.stage, one.role, one.name, one.uid, one.round) for one in kept.nodes
-        )
+        rows = tuple((one.instance_id, one.stage, one.role, one.name, one.uid, one.round) for one in kept.nodes)
         effects = tuple(self._saved_key(one, now) for one in kept.effects)
-        times = (_ago(kept.deadline, now, PAST), _ago(kept.drain_deadline if kept.phase is Phase.DRAIN else None, now, PAST))
-        late = min((_to_come(one.late(), now) or 0.0 for one in kept.effects), default=0.0)
+        times = (
+            ago(kept.deadline, now, PAST),
+            ago(kept.drain_deadline if kept.phase is Phase.DRAIN else None, now, PAST),
+        )
+        late = min((to_come(one.late(), now) or 0.0 for one in kept.effects), default=0.0)
         plan = kept.plan.baselines, kept.plan.versions
         return kept.phase, kept.halted is None, kept.round, plan, times, late, rows, effects
 
     def _saved_key(self, one: Saved, now: datetime) -> tuple[Any, ...]:
-        late = None if one.effect.guarded else _to_come(one.late(), now)
+        late = None if one.effect.guarded else to_come(one.late(), now)
         if one.state == "done":
             return self._text(one.effect), late
         row = one.row()
         moments = (row.intended, row.answered, row.retry_at, row.blocked_since, row.first_yes, row.tried)
         counts = (min(row.sent, MOST), min(row.yeses, MOST))
-        return (self._text(one.effect), one.state, late, counts, *(_ago(moment, now) for moment in moments))
+        return (self._text(one.effect), one.state, late, counts, *(ago(moment, now) for moment in moments))
 
     def _text(self, effect: Effect) -> str:
         """Return an effect in writing; a marker's content follows from the rest, and holds instants."""
@@ -298,37 +314,6 @@ class Explorer:
             text = effect.key if isinstance(effect, CreateMarker | UpdateMarker) else effect_text(effect)
             there = self._texts[id(effect)] = (effect, text)
         return there[1]
-
-
-def _ago(moment: datetime | None, now: datetime, longest: float = LONGEST) -> float | None:
-    """Return how long ago that was, where it matters how long."""
-    return None if moment is None else min((now - moment).total_seconds(), longest)
-
-
-def _to_come(moment: datetime | None, now: datetime) -> float | None:
-    """Return how long it is until then, as a number below 0; None where that is over."""
-    return None if moment is None or moment <= now else (now - moment).total_seconds()
-
-
-def _world_key(values: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
-    _, autoscaler, marker, launched, late, sleep, born, acted, groups, templates, nodes, pods, ended, _ = values
-    return (
-        autoscaler,
-        marker and (marker.rollout_id, marker.uid, marker.mark and marker.mark.phase),
-        launched,
-        tuple((repr(one.asked), _ago(one.until, now)) for one in late),
-        _ago(sleep, now),
-        born,
-        acted,
-        groups["g"],
-        (templates["lt"].default, len(templates["lt"].versions)),
-        tuple(
-            (one.name, one.uid, one.ready, one.unschedulable, one.taints, one.held, one.held_before)
-            for _, one in sorted(nodes.items())
-        ),
-        tuple((one.uid, one.finished, one.node) for _, one in sorted(pods.items())),
-        tuple(sorted((one, count) for one, count in ended.items() if any(i.id == one for i in groups["g"].instances))),
-    )
 
 
 def _memory(runner: Runner) -> Memory:
@@ -340,23 +325,6 @@ def _again(value: Any) -> Any:
     if isinstance(value, Noes):
         return Noes(dict(value._heard))
     return dict(value) if isinstance(value, dict) else value
-
-
-def _memory_key(memory: Memory, now: datetime, done: set[str]) -> tuple[Any, ...]:
-    values = dict(memory)
-    said = values["_said"]
-    return (
-        _ago(values["_blind"], now),
-        values["_unheard"],
-        _ago(values["_denied"], now),
-        *(
-            tuple((key, _ago(first, now), _ago(last, now)) for key, (first, last) in values[name]._heard.items() if key not in done)
-            for name in ("_refused", "_not_through")
-        ),
-        values["_hopeless"] is None,
-        tuple((thing, _ago(since, now)) for thing, since in values["_missed"].items()),
-        said and (repr(said[0]), _ago(said[1], now)),
-    )
 
 
 def _restored(world: World) -> bool:
@@ -386,6 +354,3 @@ def _leading_to(ends: set[int], before: Sequence[Sequence[int]]) -> set[int]:
                 reached.add(one)
                 todo.append(one)
     return reached
-
-
-__all__ = ["PROCESSES", "Explorer", "Found", "replace"]

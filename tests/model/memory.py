@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - there is one rollout, and what is told to people is not kept
 """A journal in memory, of one rollout: one frozen value, so that an explorer can keep it and come back to it.
 
 It passes the tests of the port that the SQL journal passes (test_memory.py). It keeps what decisions are made from: no
@@ -9,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
 from rollout.errors import Bug, UserError
 from rollout.journal.reading import LEFT_SECONDS
-from rollout.machine import Phase, Stage, step
+from rollout.machine import Phase, Stage
+from rollout.machine import step as uncached
 from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record, Written
+
+#: Asked a million times, with a few different questions.
+step = cache(uncached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class Kept:
     deadline: datetime | None = None
     drain_deadline: datetime | None = None
     halted: str | None = None
+    hint: str = ""
     round: int = 0
     nodes: tuple[Node, ...] = ()
     effects: tuple[Saved, ...] = ()
@@ -200,7 +207,7 @@ class MemoryJournal:
         self._write(_added(kept, step_.nodes))
 
     def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
-        self._write(replace(self.kept, halted=why))
+        self._write(replace(self.kept, halted=why, hint=hint))
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
         kept = replace(self.kept, halted=None, round=self.kept.round + 1, deadline=deadline)

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from rollout.errors import Refused, Retry, Unknown
 from rollout.ports import NodeChange
 from rollout.record import Record
-from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen
+from rollout.seen import InstanceSeen, NodeSeen, PodSeen
 from tests.core.build import BASE, KEY, OFF, node, owned, pod
 from tests.core.running import Killed
 from tests.core.toy import Asked, Toy
 
 #: Seconds for which a request may be late: AWS's signatures, and a request to the API server.
 LIFE, SHORT_LIFE = 300.0, 60.0
+#: The Job that may appear.
+APPEARS = "job-9"
 _KUBERNETES = {"change_node", "write_marker", "delete_marker", "scale", "evict", "delete_pod", "delete_job"}
 
 Apply = Callable[[], None]
@@ -53,8 +56,8 @@ class World(Toy):
     """`choose`: asked at each choice. `record`: what the journal says now. `broken`: which promises were, and how.
 
     `sleep`: until when our process waits, None while it does not. `ended`: how often we lowered desired for an
-    instance. `born`: how many Jobs have appeared, of `most_born`. `acted`: somebody else acted. `uids`: the other side
-    compares uids.
+    instance. `born`: how many Jobs have appeared, of `most_born`. `acted`: somebody else acted. `only`: what is in the
+    name of every act of somebody else. `uids`: the other side compares uids.
     """
 
     choose: Choose = lambda options: options[0][0]
@@ -65,6 +68,7 @@ class World(Toy):
     ended: dict[str, int] = field(default_factory=dict)
     born: int = 0
     most_born: int = 0
+    only: str = ""
     acted: bool = False
     uids: bool = True
 
@@ -151,20 +155,21 @@ class World(Toy):
         group = self.group_["g"]
         for one in group.instances:
             if not one.living:
-                yield f"{one.id} has ended", lambda id_=one.id: self.vanish(id_)  # type: ignore[misc]
+                yield f"{one.id} has ended", partial(self.vanish, one.id)
         # New nodes are alike: it is enough that one of them is first.
         for name in sorted(name for name, there in self.node_.items() if not there.ready)[:1]:
-            yield f"{name} is Ready", lambda name=name: self._set_node(name, ready=True)  # type: ignore[misc]
+            yield f"{name} is Ready", partial(self._set_node, name, ready=True)
         if len([one for one in group.instances if one.living]) < group.sizes.desired:
             yield "AWS launches", self._launch
-        for uid, one in self.pod_.items():
-            if one.owner and one.owner.is_job and not one.finished:
-                yield f"{one.name} ends", lambda uid=uid: self._set_pod(uid, phase="Succeeded")  # type: ignore[misc]
-                yield f"{one.name} fails", lambda uid=uid: self._set_pod(uid, phase="Failed")  # type: ignore[misc]
+        for uid, its in self.pod_.items():
+            if its.owner and its.owner.is_job and not its.finished:
+                # How it ends is the same to what is decided: the Job that is there succeeds, one that appears fails.
+                how = "Failed" if its.name == APPEARS else "Succeeded"
+                yield f"{its.name} has {how.lower()}", partial(self._set_pod, uid, phase=how)
         if self.born < self.most_born and (open_ := self.open_nodes()):
-            yield "a Job appears", lambda: self._appear(open_[0])
+            yield "a Job appears", partial(self._appear, open_[0])
         for coming in self.late:
-            yield f"{coming.asked[0]} arrives late", lambda coming=coming: self._arrives(coming)  # type: ignore[misc]
+            yield f"{coming.asked[0]} arrives late", partial(self._arrives, coming)
 
     def _launch(self) -> None:
         for _ in range(self.group_["g"].sizes.desired - len(self.group_["g"].living)):
@@ -179,7 +184,9 @@ class World(Toy):
     def open_nodes(self) -> list[str]:
         """Return the nodes on which a new Job finds room."""
         return [
-            one.name for one in self.node_.values() if one.usable and one.tainted(KEY) != "NoSchedule" and self._lives(one)
+            one.name
+            for one in self.node_.values()
+            if one.usable and one.tainted(KEY) != "NoSchedule" and self._lives(one)
         ]
 
     def _lives(self, node: NodeSeen) -> bool:
@@ -187,7 +194,7 @@ class World(Toy):
 
     def _appear(self, name: str) -> None:
         self.born += 1
-        self.add(pod("job-9", name, owner=owned("Job", "job-9")))
+        self.add(pod(APPEARS, name, owner=owned("Job", APPEARS)))
 
     def _arrives(self, coming: Coming) -> None:
         self.late = tuple(one for one in self.late if one is not coming)
@@ -210,7 +217,7 @@ class World(Toy):
 
     def acts(self) -> dict[str, Apply]:
         """Return what somebody else may do now."""
-        return dict(self._acts())
+        return {name: act for name, act in self._acts() if self.only in name}
 
     def act(self, name: str) -> None:
         """Let somebody do it."""
@@ -249,7 +256,7 @@ class World(Toy):
 
     def _land(self, asked: Asked, apply: Apply) -> None:
         """Apply a change of ours, and judge it."""
-        before = dict(self.pod_), self.serving(), len(self.open_nodes()), self.group_["g"]
+        before = dict(self.pod_), self.serving(), len(self.open_nodes())
         if asked[0] == "terminate":
             self._judge_terminate(str(asked[1][0]))
         apply()
@@ -267,11 +274,17 @@ class World(Toy):
             and (one.usable or there[one.instance_id].version == 1)
         )
 
-    def _judge(self, asked: Asked, pods: dict[str, PodSeen], serving: frozenset[str], opened: int, group: GroupSeen) -> None:
+    def _judge(self, asked: Asked, pods: dict[str, PodSeen], serving: frozenset[str], opened: int) -> None:
         record = self.record() if self.record else None
         deadline = record.drain_deadline if record else None
         for uid, one in pods.items():
-            if uid not in self.pod_ and one.owner and one.owner.is_job and not one.finished and not _overdue(self, deadline):
+            if (
+                uid not in self.pod_
+                and one.owner
+                and one.owner.is_job
+                and not one.finished
+                and not _overdue(self, deadline)
+            ):
                 self.broken.append(f"1: {asked[0]} killed {one.name} ({uid})")
         if deadline and serving - self.serving() and len(self.serving()) < BASE.desired:
             self.broken.append(f"3: {asked[0]} {asked[1][0]} left {len(self.serving())} nodes that serve")
