@@ -43,7 +43,6 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-
 class InLine(Runner):
     """The real runner; what it would send side by side it sends one by one."""
 
