@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, assert_never
 
 from rollout import effects as e
 from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused, Retry, Unknown
@@ -122,6 +122,8 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
             cluster.delete_job(effect.namespace, effect.name, effect.job_uid)
         case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
             cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
+        case _:
+            assert_never(effect)
     return None
 
 

@@ -17,19 +17,19 @@ from typing import NoReturn
 from rollout.commands import WEBHOOKS, kubectl, resume
 from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect, Terminate
+from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.machine import step, terminal
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import PHASES, deadline
 from rollout.phases.autoscaler_off import off_too_long
-from rollout.phases.expected import guard, soften
 from rollout.phases.missing import missing
 from rollout.plan import duration
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
-from rollout.sending import STALE_AFTER, settle, sift, unclear
+from rollout.sending import STALE_AFTER, settle
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
 from rollout.stages.steadiness import BLIND_AFTER, Steadiness, harms, unsteady
@@ -76,7 +76,7 @@ class Runner:
     _hopeless: Halt | None = field(default=None, init=False)
     _steadiness: Steadiness = field(default_factory=Steadiness, init=False)
     _missed: dict[str, datetime] = field(default_factory=dict, init=False)
-    _said: tuple[object, datetime] | None = field(default=None, init=False)
+    _said: Said = field(default_factory=Said, init=False)
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
     _warned: str = field(default="", init=False)
@@ -117,20 +117,9 @@ class Runner:
         if settled:
             self.journal.settle(record.id, settled, now)
             record = self.journal.load(record.id)
-        decision = unclear(record, now) or guard(seen, record) or PHASES[record.phase].decide(seen, record, now)
-        decision = self._twice(sift(decision, record, now), record, now)
-        self._carry_out(sift(soften(decision, seen, record), record, now), record, now)
-
-    def _twice(self, decision: Decision, record: Record, now: datetime) -> Decision:
-        """Believe what cannot be taken back only when looks have said so for a while: AWS answers from a moment ago.
-
-        That is a halt, whatever its words, and the baseline.
-        """
-        said = _for_good(decision, record)
-        since = self._said[1] if self._said and self._said[0] == said else now
-        self._said = (said, since) if said else None
-        until = since + timedelta(seconds=STALE_AFTER)
-        return decision if not said or now >= until else Wait(until, f"looked at again: {decision.why}")
+        ticked = decide_tick(seen, record, now, self._said)
+        self._said = ticked.said
+        self._carry_out(ticked.decision, record, now)
 
     def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
         """Say once in a rollout that a pod has turned up which holds its node though the settings do not name it."""
@@ -313,16 +302,6 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
-
-
-def _for_good(decision: Decision, record: Record) -> object:
-    """Return what a decision says that is not looked at once more later, None where it says no such thing."""
-    match decision:
-        case Halt():
-            return Halt
-        case Advance(plan=plan) if plan and plan.baselines != record.plan.baselines:
-            return plan.baselines
-    return None
 
 
 def _in_order(effects: Sequence[Effect]) -> tuple[Sequence[Effect], Sequence[Effect]]:

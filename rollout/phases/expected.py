@@ -35,13 +35,8 @@ _SURGED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN})
 _AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
 
 
-def guard(seen: Seen, record: Record) -> Decision | None:
-    """Answer in place of the phase where somebody else changed what we set; None if all is as we left it."""
-    return next(unexpected(seen, record), None)
-
-
 def unexpected(seen: Seen, record: Record) -> Iterator[Decision]:
-    """Yield an answer for each thing that is not as we left it, in the order in which they are seen to."""
+    """Yield an answer for each thing that is not as we left it; each comes before the phase's, the first one first."""
     for look_at in (marking.guard, _autoscaler_back, _drift):
         if answer := look_at(seen, record):
             yield answer

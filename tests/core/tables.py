@@ -11,6 +11,7 @@ import pytest
 
 from rollout.decision import Act, Advance, Decision, Halt, Step, Wait
 from rollout.effects import Effect
+from rollout.phases.expected import unexpected
 from rollout.record import Record
 from rollout.seen import Seen
 from rollout.stages.view import View
@@ -55,6 +56,11 @@ def check(phase: ModuleType, seen: Seen, record: Record, now: datetime, expected
     decision = phase.decide(seen, record, now)
     agrees(decision, expected)
     assert phase.holds(seen, record) is isinstance(decision, Advance)
+
+
+def guard(seen: Seen, record: Record) -> Decision | None:
+    """What is answered in place of the phase: nothing where all is as we left it."""
+    return next(unexpected(seen, record), None)
 
 
 def agrees(decision: Decision | None, expected: Answer) -> None:

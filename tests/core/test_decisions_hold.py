@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from rollout.decision import Act, Advance, Decision
 from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate
+from rollout.engine.tick import decide_tick
 from rollout.machine import Phase, Stage, step, terminal
 from rollout.phases import PHASES
-from rollout.phases.expected import guard, soften
 from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
 from rollout.record import EffectRow, EffectState, Record, Written
 from rollout.seen import (
@@ -28,7 +28,7 @@ from rollout.seen import (
     Taint,
     VersionSeen,
 )
-from rollout.sending import settle, sift, unclear
+from rollout.sending import settle
 from rollout.stages import STAGES, draining, gone, kept, pods, released, terminating, waiting
 from rollout.stages.view import View, view
 from tests.core.build import (
@@ -246,9 +246,7 @@ def test_every_tick_decides(world: Seen, journal: Record, now: datetime) -> None
     """The whole way from what is seen to what is sent never fails, and settles no effect twice."""
     settled = [one.key for one in settle(world, journal, now)]
     assert len(settled) == len(set(settled))
-    phase = PHASES[journal.phase]
-    decision = unclear(journal, now) or guard(world, journal) or phase.decide(world, journal, now)
-    sent = sift(soften(sift(decision, journal, now), world, journal), journal, now)
+    sent = decide_tick(world, journal, now).decision
     assert_sound(sent, journal)
     if isinstance(sent, Act):
         assert journal.done.isdisjoint(effect.key for effect in sent.effects)

@@ -11,7 +11,6 @@ from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
 from rollout.effects import Resize, Suspend
 from rollout.machine import Phase, Stage
-from rollout.phases.expected import guard
 from rollout.phases.marking import mark
 from rollout.plan import Sizes
 from rollout.record import Record, Written
@@ -39,6 +38,7 @@ from tests.core.build import (
     surged,
     unsettled,
 )
+from tests.core.tables import guard
 from tests.samples import CORDON, END, SUSPEND
 
 TAINTED = (node("o1", "NoSchedule"), node("o2", "NoSchedule"))

@@ -11,7 +11,7 @@ from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Resize, StopAutoscaler, Terminate
 from rollout.machine import Phase, Stage
 from rollout.phases import marking
-from rollout.phases.expected import desired, guard, soften
+from rollout.phases.expected import desired, soften
 from rollout.plan import Sizes
 from rollout.record import Record, Written
 from rollout.seen import MarkerSeen, Seen
@@ -37,7 +37,7 @@ from tests.core.build import (
     unsettled,
     use,
 )
-from tests.core.tables import Answer, acts, agrees, halts
+from tests.core.tables import Answer, acts, agrees, guard, halts
 
 GONE_ONE = record(written={"g": Written(3, 3)})
 STOP = StopAutoscaler(

@@ -11,7 +11,6 @@ from rollout.decision import Act
 from rollout.effects import DeleteMarker, UpdateMarker
 from rollout.journal import SqlJournal
 from rollout.machine import Phase
-from rollout.phases.expected import guard
 from rollout.phases.marking import create, mark, outlived
 from rollout.plan import ClusterId
 from rollout.record import Record
@@ -19,7 +18,7 @@ from rollout.seen import MarkerSeen
 from rollout.sending import sift
 from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged, unsettled
 from tests.core.running import Apply, again, begin
-from tests.core.tables import agrees, halts
+from tests.core.tables import agrees, guard, halts
 from tests.core.toy import Asked, Toy
 
 WORLD = seen(surged())

@@ -44,9 +44,9 @@ MUTANTS = (
     Mutant(
         name="halted-by-one-look",
         breaks="One look that shows a value of ours from a moment ago halts the rollout.",
-        file="rollout/runner.py",
-        old="    return decision if not said or now >= until else Wait(",
-        new="    return decision if not said or now >= now else Wait(",
+        file="rollout/engine/tick.py",
+        old="    return decision if now >= until else Wait(",
+        new="    return decision if now >= now else Wait(",
         killers=("tests/core/test_third_parties.py::test_an_answer_from_a_moment_ago_changes_nothing",),
     ),
     Mutant(

@@ -1,0 +1,1 @@
+"""What a runner does in one tick: `tick` decides it, and nobody puts its steps together a second time."""

@@ -1,0 +1,78 @@
+"""One tick, decided: from what is seen and what the journal says to what is done now. Pure.
+
+The steps stand in `decide_tick`, in their order, and nowhere else: runner, doctor and tests ask it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rollout.decision import Advance, Decision, Halt, Wait
+from rollout.phases import PHASES
+from rollout.phases.expected import soften, unexpected
+from rollout.record import Record
+from rollout.seen import Seen
+from rollout.sending import STALE_AFTER, sift, unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What look after look has said that cannot be taken back, and since when; nothing while `what` is None."""
+
+    what: object = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What is done now, and what the next tick has to be told of this look."""
+
+    decision: Decision
+    said: Said
+
+
+def decide_tick(seen: Seen, record: Record, now: datetime, said: Said | None = None) -> Ticked:
+    """Decide what is done now.
+
+    `said`: what the looks before this one said; None where this one is believed at once, as by who looks only once.
+    """
+    answer = next(answers(seen, record, now))
+    answer = sift(answer, record, now)
+    says = _says(answer, record, now, said)
+    answer = answer if said is None else _believed(answer, says, now)
+    answer = soften(answer, seen, record)
+    return Ticked(sift(answer, record, now), says)
+
+
+def answers(seen: Seen, record: Record, now: datetime) -> Iterator[Decision]:
+    """Yield the answers to a look, of which the first counts: what is unclear, what drifted, what the phase says."""
+    if halt := unclear(record, now):
+        yield halt
+    yield from unexpected(seen, record)
+    decision: Decision = PHASES[record.phase].decide(seen, record, now)
+    yield decision
+
+
+def _says(decision: Decision, record: Record, now: datetime, before: Said | None) -> Said:
+    what = _for_good(decision, record)
+    if what is None:
+        return Said()
+    return before if before and before.what == what else Said(what, now)
+
+
+def _believed(decision: Decision, said: Said, now: datetime) -> Decision:
+    """Believe what cannot be taken back only when looks have said so for a while: AWS answers from a moment ago."""
+    until = said.since + timedelta(seconds=STALE_AFTER) if said.since else now
+    return decision if now >= until else Wait(until, f"looked at again: {decision.why}")
+
+
+def _for_good(decision: Decision, record: Record) -> object:
+    """Return what cannot be taken back, None for nothing: a halt, whatever its words, and the baseline."""
+    match decision:
+        case Halt():
+            return Halt
+        case Advance(plan=plan) if plan and plan.baselines != record.plan.baselines:
+            return plan.baselines
+    return None

@@ -1,0 +1,118 @@
+"""What a tick decides, and in which order it asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.decision import Advance, Halt, Wait
+from rollout.effects import Suspend
+from rollout.engine.tick import Said, answers, decide_tick
+from rollout.machine import Phase
+from rollout.plan import Sizes
+from rollout.record import Record
+from rollout.seen import Seen
+from tests.core.build import NOW, OFF, ON, PROCESSES, at, found, marked, node, old, record, row, seen, surged, unsettled
+from tests.core.tables import Answer, acts, advances, agrees, halts, waits
+from tests.samples import END
+
+CLOSED = (node("o1", "NoSchedule"), node("o2", "NoSchedule"))
+SUSPEND = Suspend(group="g", processes=PROCESSES, occasion="0")
+DRIFTED = surged(sizes=Sizes(1, 7, 9))
+UNCLEAR = (unsettled(END, "unknown", detail="timed out"),)
+REFUSED = (unsettled(SUSPEND, "rejected", detail="no right"),)
+
+
+def world(*things: Any, journal: Record, autoscaler: Any = OFF) -> Seen:
+    return marked(seen(*things, autoscaler=autoscaler), journal)
+
+
+def case(name: str, expected: Answer, journal: Record, *things: Any, seconds: float = 0, autoscaler: Any = OFF) -> Any:
+    return pytest.param(world(*things, journal=journal, autoscaler=autoscaler), journal, at(seconds), expected, id=name)
+
+
+@pytest.mark.parametrize(
+    ("seen", "record", "now", "expected"),
+    [
+        case("what is unclear comes before drift", halts("it is not clear whether terminate of g/i-o1 was applied"),
+             record(unsettled=UNCLEAR), DRIFTED, *CLOSED, seconds=900),
+        case("what drifted comes before the phase", halts("drift: DesiredCapacity of g is 7"), record(), DRIFTED,
+             *CLOSED),
+        case("an autoscaler that came back comes before drift",
+             acts("stop-autoscaler:kube-system/cluster-autoscaler:0.again"), record(), DRIFTED, *CLOSED, autoscaler=ON),
+        case("then the phase answers", advances("every instance is protected"), record(Phase.PROTECT), surged(),
+             *CLOSED),
+        case("what may not be sent now is waited for", waits("suspend processes"),
+             record(Phase.SURGE, unsettled=(unsettled(SUSPEND),)), surged(suspended=frozenset()), *CLOSED),
+        case("what was refused needs a person", halts("suspend of g was refused: no right"),
+             record(Phase.SURGE, unsettled=REFUSED), surged(suspended=frozenset()), *CLOSED, seconds=15),
+        case("before that an early taint is softened", acts("taint-node:o1=PreferNoSchedule:uid-o1:soften.0",
+                                                            "taint-node:o2=PreferNoSchedule:uid-o2:soften.0"),
+             record(Phase.SURGE, unsettled=REFUSED, taint_early=True), surged(suspended=frozenset()), *CLOSED,
+             seconds=15),
+    ],
+)  # fmt: skip
+def test_the_first_answer_counts(seen: Seen, record: Record, now: Any, expected: Answer) -> None:
+    """What is unclear, what drifted, the phase; of that, what may be sent; and before a halt nobody is left without."""
+    agrees(decide_tick(seen, record, now).decision, expected)
+
+
+def test_the_phase_answers_last() -> None:
+    """Whoever wants all that is to be said of a look hears it after everything that is not as we left it."""
+    journal = record(unsettled=UNCLEAR)
+    texts = [one.why for one in answers(world(DRIFTED, *CLOSED, journal=journal, autoscaler=ON), journal, at(900))]
+    assert [text.split()[0] for text in texts[:-1]] == ["it", "cluster-autoscaler", "drift:"]
+    assert "old nodes" in texts[-1]
+
+
+def test_a_halt_is_believed_when_looks_have_said_so_for_a_while() -> None:
+    """Not before, whatever its words; a look that says no such thing begins that time again."""
+    journal = record()
+    drifted = world(DRIFTED, *CLOSED, journal=journal)
+    first = decide_tick(drifted, journal, NOW, Said())
+    agrees(first.decision, waits("looked at again: drift"))
+    assert first.said == Said(Halt, NOW)
+    other = world(surged(sizes=Sizes(1, 8, 9)), *CLOSED, journal=journal)
+    agrees(decide_tick(other, journal, at(14), first.said).decision, waits("DesiredCapacity of g is 8"))
+    agrees(decide_tick(other, journal, at(15), first.said).decision, halts("DesiredCapacity of g is 8"))
+    calm = decide_tick(world(surged(), *CLOSED, journal=journal), journal, at(5), first.said)
+    assert calm.said == Said()
+
+
+def test_a_baseline_is_committed_when_looks_have_seen_it_for_a_while() -> None:
+    """One that differs begins that time again; an advance that commits none is believed at once."""
+    journal = record(Phase.AUTOSCALER_OFF, baselines=())
+    held = (node("o1"), node("o2"))
+    first = decide_tick(world(found(), *held, journal=journal), journal, NOW, Said())
+    agrees(first.decision, waits("looked at again"))
+    bigger = world(found(sizes=Sizes(0, 2, 9)), *held, journal=journal)
+    second = decide_tick(bigger, journal, at(10), first.said)
+    assert isinstance(second.decision, Wait)
+    assert second.decision.until == at(25)
+    assert isinstance(decide_tick(bigger, journal, at(25), second.said).decision, Advance)
+    ready = record(Phase.PROTECT)
+    agrees(decide_tick(world(surged(), *CLOSED, journal=ready), ready, NOW, Said()).decision, advances())
+
+
+def test_a_taint_is_softened_for_a_halt_that_is_believed() -> None:
+    """Neither does one look soften it, nor does the softening let the halt be doubted once more."""
+    journal = record(Phase.SURGE, unsettled=REFUSED, taint_early=True)
+    look = world(surged(suspended=frozenset()), *CLOSED, journal=journal)
+    first = decide_tick(look, journal, at(15), Said())
+    agrees(first.decision, waits("looked at again"))
+    soft = decide_tick(look, journal, at(30), first.said)
+    assert soft.said == first.said
+    agrees(soft.decision, acts("taint-node:o1=PreferNoSchedule:uid-o1:soften.0",
+                               "taint-node:o2=PreferNoSchedule:uid-o2:soften.0"))  # fmt: skip
+    opened = replace(look, nodes=(node("o1", "PreferNoSchedule"), node("o2", "PreferNoSchedule")))
+    agrees(decide_tick(opened, journal, at(31), soft.said).decision, halts("no right"))
+
+
+def test_nobody_is_terminated_beside_a_row_that_left() -> None:
+    """The whole way is one: a move that goes with an effect that stays here stays too."""
+    journal = record(nodes=(row("i-o1"),), unsettled=(unsettled(END, "not_sent", retry_at=at(9)),))
+    there = world(surged(old("o1"), sizes=Sizes(1, 2, 4)), CLOSED[0], journal=journal)
+    decision = decide_tick(there, journal, NOW).decision
+    assert not any(move.trigger == "terminate" for move in getattr(decision, "moves", ()))
