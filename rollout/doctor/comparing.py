@@ -6,15 +6,15 @@ Most of it the next tick settles by itself: those are told so that an operator n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.commands import annotate, resume, resume_processes
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
+from rollout.engine.tick import answers
 from rollout.machine import Phase, Stage, terminal
-from rollout.phases import PHASES, restore
-from rollout.phases.expected import unexpected
+from rollout.phases import restore
 from rollout.plan import Node, Settings
 from rollout.record import EffectRow, Record
 from rollout.seen import (
@@ -25,6 +25,7 @@ from rollout.seen import (
     NodeSeen,
     Seen,
 )
+from rollout.sending import unclear
 
 _TAINTED = frozenset({Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
 _PROTECTED = frozenset({Phase.READY, Phase.DRAIN})
@@ -43,12 +44,12 @@ class Finding:
 def differences(record: Record, seen: Seen, now: datetime) -> tuple[Finding, ...]:
     """Compare an unfinished rollout with the world, as its phase observed it."""
     found = [*_halted(record), *_answered(record, seen, now)]
-    found += [_unsettled(row, seen, record) for row in record.unsettled]
+    found += [_unsettled(row, seen, record, now) for row in record.unsettled]
     for row in record.nodes:
         found += _node(row, seen, record)
     if record.phase is Phase.RESTORE:
         found += _unrestored(record, seen)
-    return tuple(found)
+    return tuple(dict.fromkeys(found))  # a halt may be for an effect that was told of already
 
 
 def lost(marker: MarkerSeen, journal: str) -> Finding:
@@ -90,13 +91,12 @@ def _halted(record: Record) -> Iterator[Finding]:
 
 
 def _answered(record: Record, seen: Seen, now: datetime) -> Iterator[Finding]:
-    """Yield what the runner would find before it asks the phase, and a halt of the phase itself."""
-    answers = tuple(unexpected(seen, record))
-    for answer in answers:
+    """Yield what the runner would see to before it asks the phase, and everything for which it would halt."""
+    *drifted, decided = answers(seen, record, now)
+    for answer in drifted:
         if isinstance(answer, Act):
             yield Finding(_words(answer), _itself(record), person=False)
-    decided = PHASES[record.phase].decide(seen, record, now)
-    for halt in (*answers, decided):
+    for halt in (*drifted, decided):
         if isinstance(halt, Halt):
             yield Finding(halt.why, halt.hint, person=True)
 
@@ -107,8 +107,8 @@ def _words(answer: Act) -> str:
     return answer.why
 
 
-def _unsettled(row: EffectRow, seen: Seen, record: Record) -> Finding:
-    thing = f"{row.effect.kind} {row.effect.target}"
+def _unsettled(row: EffectRow, seen: Seen, record: Record, now: datetime) -> Finding:
+    thing = f"{row.effect.kind} of {row.effect.target}"
     if not row.under_way:
         if row.retry_at is None:
             hint = f"mend the cause, then: rollout resume {record.id}"
@@ -120,6 +120,8 @@ def _unsettled(row: EffectRow, seen: Seen, record: Record) -> Finding:
     if landed:
         return Finding(f"{thing} was sent and shows", f"{_itself(record)}: it is done", person=False)
     if landed is None:
+        if halt := unclear(replace(record, unsettled=(row,)), now):
+            return Finding(halt.why, halt.hint, person=True)
         return Finding(f"{thing} was sent, and only half of it shows", f"{_itself(record)}: it waits", person=False)
     return Finding(f"{thing} was intended and does not show", f"{_itself(record)}: it is sent again", person=False)
 

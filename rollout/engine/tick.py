@@ -38,8 +38,7 @@ def decide_tick(seen: Seen, record: Record, now: datetime, said: Said | None = N
 
     `said`: what the looks before this one said; None where this one is believed at once, as by who looks only once.
     """
-    answer = next(answers(seen, record, now))
-    answer = sift(answer, record, now)
+    answer = unclear(record, now) or next(answers(seen, record, now))
     says = _says(answer, record, now, said)
     answer = answer if said is None else _believed(answer, says, now)
     answer = soften(answer, seen, record)
@@ -47,12 +46,14 @@ def decide_tick(seen: Seen, record: Record, now: datetime, said: Said | None = N
 
 
 def answers(seen: Seen, record: Record, now: datetime) -> Iterator[Decision]:
-    """Yield the answers to a look, of which the first counts: what is unclear, what drifted, what the phase says."""
-    if halt := unclear(record, now):
-        yield halt
-    yield from unexpected(seen, record)
+    """Yield what is answered to a look, of which the first counts: what drifted, and last what the phase says.
+
+    Of each there is only what may be sent now.
+    """
+    for drifted in unexpected(seen, record):
+        yield sift(drifted, record, now)
     decision: Decision = PHASES[record.phase].decide(seen, record, now)
-    yield decision
+    yield sift(decision, record, now)
 
 
 def _says(decision: Decision, record: Record, now: datetime, before: Said | None) -> Said:

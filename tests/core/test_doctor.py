@@ -45,6 +45,9 @@ TAINTED = (node("o1", "NoSchedule"), node("o2", "NoSchedule"))
 AS_LEFT = seen(surged(), *TAINTED, pod("job-1", "o1"), pod("job-2", "o2"))
 
 
+ASKED = Suspend(group="g", processes=PROCESSES, occasion="0")
+
+
 def told(world: Seen, journal: Record) -> tuple[Finding, ...]:
     """What is found where the marker says what the journal says."""
     return differences(journal, marked(world, journal), NOW)
@@ -64,15 +67,15 @@ def case(name: str, world: Seen, journal: Record, *words: str) -> Any:
     [
         case("an effect that shows", seen(surged(), TAINTED[1], node("o1", "NoSchedule", unschedulable=True)),
              record(unsettled=(unsettled(CORDON),), nodes=(row("i-o1", Stage.DRAINING), row("i-o2"))),
-             "cordon o1 was sent and shows"),
+             "cordon of o1 was sent and shows"),
         case("an effect that does not show", AS_LEFT, record(Phase.PROTECT, unsettled=(unsettled(CORDON),)),
-             "cordon o1 was intended and does not show"),
+             "cordon of o1 was intended and does not show"),
         case("half a terminate", seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new("n2")),
                                       *TAINTED),
              record(unsettled=(unsettled(END),), nodes=(row("i-o1", Stage.TERMINATING), row("i-o2"))),
-             "terminate g/i-o1 was sent, and only half of it shows"),
+             "terminate of g/i-o1 was sent, and only half of it shows"),
         case("refused for now", AS_LEFT, record(unsettled=(unsettled(SUSPEND, "not_sent", retry_at=at(9)),)),
-             "suspend g was refused for now"),
+             "suspend of g was refused for now"),
         case("left by itself", seen(surged(old("o2"), new("n1"), new("n2"), new("n3")), TAINTED[1]), record(),
              "o1 (WAITING) is no longer in g"),
         case("ends by itself", seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new(), new("n2")), *TAINTED),
@@ -111,7 +114,13 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
     [
         case("halted", AS_LEFT, record(halted="no capacity"), "the rollout is halted: no capacity"),
         case("refused for good", AS_LEFT, record(unsettled=(unsettled(SUSPEND, "rejected", detail="no right"),)),
-             "suspend g was refused: no right"),
+             "suspend of g was refused: no right"),
+        case("refused for good, and the phase asks for it", seen(surged(suspended=frozenset()), *TAINTED),
+             record(Phase.SURGE, unsettled=(unsettled(ASKED, "rejected", detail="no right"),)),
+             "suspend of g was refused: no right"),
+        case("done, and undone by somebody", seen(surged(suspended=frozenset()), *TAINTED),
+             record(Phase.SURGE, done=frozenset({ASKED.key})),
+             "suspend of g was done and seen, and somebody undid it"),
         case("sizes", replace(AS_LEFT, groups=(surged(sizes=Sizes(1, 7, 9)),)), record(),
              "DesiredCapacity of g is 7, not 4"),
         case("reference and processes, and the marker is behind too",
@@ -132,9 +141,19 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
 )  # fmt: skip
 def test_what_needs_a_person(world: Seen, journal: Record, words: tuple[str, ...]) -> None:
     """It is said what it is and what to do about it."""
-    findings = [one for one in differences(journal, world, NOW) if one.person]
+    findings = [one for one in differences(journal, world, at(20)) if one.person]
     assert [said in one.what for one, said in zip(findings, words, strict=True)] == [True]
     assert findings[0].then
+
+
+def test_what_stays_unclear_needs_a_person() -> None:
+    """Half a terminate is waited for, and no longer than the runner waits for it."""
+    world = seen(surged(old("o1"), old("o2"), sizes=Sizes(1, 3, 4)), *TAINTED)
+    journal = record(unsettled=(unsettled(END),), nodes=(row("i-o1", Stage.TERMINATING), row("i-o2")))
+    (early,) = [one for one in differences(journal, marked(world, journal), at(899)) if "terminate" in one.what]
+    (late,) = [one for one in differences(journal, marked(world, journal), at(900)) if "terminate" in one.what]
+    assert (early.person, late.person) == (False, True)
+    assert "it is not clear whether terminate of g/i-o1 was applied" in late.what
 
 
 def test_what_is_not_restored_yet() -> None:
