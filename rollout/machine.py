@@ -1,7 +1,8 @@
 """The two state machines of a rollout: its phases, and the stages of one node that must go.
 
-All moves stand in the two tables below and nowhere else. The machine only calculates: `step` answers where a trigger
-leads; the journal remembers. `transitions` keeps no model of ours (it would set a state before its callbacks ran).
+All moves stand in the two tables below and nowhere else, and under them what holds from which phase to which. The
+machine only calculates: `step` answers where a trigger leads; the journal remembers. `transitions` keeps no model of
+ours (it would set a state before its callbacks ran).
 """
 
 from __future__ import annotations
@@ -70,9 +71,45 @@ STAGE_MOVES: dict[Stage, dict[str, Stage]] = {
 State = TypeVar("State", Phase, Stage)
 
 
+def between(first: Phase, last: Phase) -> frozenset[Phase]:
+    """Return the phases from one to another, both of them too, in the order of the table."""
+    order = list(PHASE_MOVES)
+    return frozenset(order[order.index(first) : order.index(last) + 1])
+
+
+# What holds from which phase to which, as soon as the first of them is entered and until the last one is left. A phase
+# that joins the table above in between has it too.
+#: The marker is in the cluster: PLANNED makes it, RESTORE deletes it.
+MARKED = between(Phase.AUTOSCALER_OFF, Phase.DRAIN)
+#: cluster-autoscaler stands at 0.
+AUTOSCALER_OFF = between(Phase.LAUNCH_TEMPLATE, Phase.DRAIN)
+#: The groups' nodes carry scale-down-disabled.
+SCALE_DOWN_DISABLED = between(Phase.LAUNCH_TEMPLATE, Phase.DRAIN)
+#: Every group launches exactly our version.
+PINNED = between(Phase.TAINT, Phase.DRAIN)
+#: The old nodes carry our taint.
+TAINTED = between(Phase.SURGE, Phase.DRAIN)
+#: Processes may be suspended by us, and sizes be ours.
+SIZED = between(Phase.SURGE, Phase.RESTORE)
+#: Processes are suspended, and sizes are as our effects left them.
+SURGED = between(Phase.PROTECT, Phase.DRAIN)
+#: Every instance is protected from scale-in, until its own turn comes.
+PROTECTED = between(Phase.READY, Phase.DRAIN)
+#: Old nodes go through their stages, until the drain deadline and after it; only here are instances terminated. New
+#: nodes are ready for everybody: our taint stays NoSchedule whatever happens.
+DRAINING = between(Phase.DRAIN, Phase.DRAIN)
+#: What was found is given back.
+RESTORING = between(Phase.RESTORE, Phase.RESTORE)
+
+
 def terminal(state: Phase | Stage) -> bool:
     """Tell whether no move leads out of this state."""
     return not (PHASE_MOVES[state] if isinstance(state, Phase) else STAGE_MOVES[state])
+
+
+#: A rollout that stands here has ended, and a node that does is out of the way.
+ENDS = tuple(phase for phase in Phase if terminal(phase))
+STAGE_ENDS = tuple(stage for stage in Stage if terminal(stage))
 
 
 def step(state: State, trigger: str) -> State:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from rollout.cli import output, screen, text
 from rollout.cli.progress import Lines, head
-from rollout.machine import PHASE_MOVES, Phase, Stage, terminal
+from rollout.machine import DRAINING, PHASE_MOVES, Phase, Stage, terminal
 
 if TYPE_CHECKING:
     from rollout.plan import Node
@@ -85,7 +85,7 @@ def page(record: Record, waiting: str, now: datetime, height: int) -> Group:
 
 
 def _deadline(record: Record, now: datetime) -> str:
-    until = record.drain_deadline if record.phase is Phase.DRAIN else record.deadline
+    until = record.drain_deadline if record.phase in DRAINING else record.deadline
     if until is None:
         return ""
     return f"deadline in {text.span(until - now)}" if until > now else "deadline passed"

@@ -13,7 +13,7 @@ from rollout.commands import annotate, resume, resume_processes
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
 from rollout.engine.tick import answers
-from rollout.machine import Phase, Stage, terminal
+from rollout.machine import PROTECTED, RESTORING, SCALE_DOWN_DISABLED, TAINTED, Stage, terminal
 from rollout.phases import restore
 from rollout.plan import Node, Settings
 from rollout.record import EffectRow, Record
@@ -26,10 +26,6 @@ from rollout.seen import (
     Seen,
 )
 from rollout.sending import unclear
-
-_TAINTED = frozenset({Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
-_PROTECTED = frozenset({Phase.READY, Phase.DRAIN})
-_HELD = _TAINTED | {Phase.LAUNCH_TEMPLATE, Phase.TAINT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def differences(record: Record, seen: Seen, now: datetime) -> tuple[Finding, ...
     found += [_unsettled(row, seen, record, now) for row in record.unsettled]
     for row in record.nodes:
         found += _node(row, seen, record)
-    if record.phase is Phase.RESTORE:
+    if record.phase in RESTORING:
         found += _unrestored(record, seen)
     return tuple(dict.fromkeys(found))  # a halt may be for an effect that was told of already
 
@@ -146,16 +142,16 @@ def _problems(row: Node, instance: InstanceSeen | None, nodes: Sequence[NodeSeen
             yield f"is {instance.lifecycle}"
     else:
         unprotected = row.stage is Stage.WAITING and instance.in_service and not instance.protected
-        if record.phase in _PROTECTED and unprotected:
+        if record.phase in PROTECTED and unprotected:
             yield "is not protected from scale-in"
         for node in nodes:
             yield from _closed(row, node, record)
 
 
 def _closed(row: Node, node: NodeSeen, record: Record) -> Iterator[str]:
-    if record.phase in _TAINTED and not node.tainted(record.plan.settings.taint_key):
+    if record.phase in TAINTED and not node.tainted(record.plan.settings.taint_key):
         yield "does not carry our taint"
-    if record.phase in _HELD and record.plan.settings.autoscaler and node.held != "true":
+    if record.phase in SCALE_DOWN_DISABLED and record.plan.settings.autoscaler and node.held != "true":
         yield "is not kept from cluster-autoscaler"
     if row.stage is Stage.WAITING and node.unschedulable:
         yield "is cordoned"

@@ -13,16 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate
-from rollout.machine import Phase, Stage
+from rollout.machine import DRAINING, RESTORING, SIZED, Phase, Stage
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import surged, working
 from rollout.phases.surge import sized
 from rollout.plan import Node, NodeGroup, Sizes
 from rollout.record import Record, Written
 from rollout.seen import Seen
-
-#: From here on processes may be suspended by us, and sizes be ours.
-_PREPARED = frozenset({Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN, Phase.RESTORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +65,10 @@ def _stage(node: MarkedNode, mark: Mark, seen: Seen) -> tuple[Stage, str]:
     instance = seen.instance(node.instance_id)
     if instance is None:
         return Stage.GONE, "left its group before the journal was rebuilt"
-    if mark.phase is Phase.RESTORE:
+    if mark.phase in RESTORING:
         return Stage.KEPT, "still there when RESTORE had begun"
-    # Only DRAIN ends instances; and who ended one that ends by then cannot be told from the world.
-    if mark.phase is Phase.DRAIN and not instance.living:
+    # Who ended one that ends by then cannot be told from the world.
+    if mark.phase in DRAINING and not instance.living:
         return Stage.TERMINATING, ""
     return Stage.WAITING, ""
 
@@ -83,7 +80,7 @@ def _terminate(row: Node, seen: Seen) -> Terminate:
 
 def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
     """Yield one resize for each group that was surged: from the sizes before the last change of ours to those now."""
-    for group in working(record) if record.phase in _PREPARED else ():
+    for group in working(record) if record.phase in SIZED else ():
         now, baseline = seen.group(group.name), record.plan.baseline(group.name)
         if record.phase is Phase.SURGE and not sized(record, group, now):
             continue  # SURGE writes group by group
@@ -105,7 +102,7 @@ def _before(record: Record, group: NodeGroup, now: Sizes) -> Sizes:
 
 def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebalance]:
     """Yield what SURGE did before it wrote sizes, as far as it still shows."""
-    for group in working(record) if record.phase in _PREPARED else ():
+    for group in working(record) if record.phase in SIZED else ():
         now, before = seen.group(group.name), record.plan.baseline(group.name)
         processes = sorted((now.suspended & set(record.plan.settings.processes)) - set(before.suspended))
         if processes:
@@ -117,4 +114,4 @@ def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebal
 def _restored(record: Record, seen: Seen) -> bool:
     """Tell whether sizes were restored: the autoscaler, which comes after them, is no longer held."""
     held = seen.autoscaler is not None and seen.autoscaler.rollout_id is not None
-    return record.phase is Phase.RESTORE and bool(record.plan.autoscaler_replicas) and not held
+    return record.phase in RESTORING and bool(record.plan.autoscaler_replicas) and not held

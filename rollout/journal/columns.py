@@ -20,6 +20,7 @@ from rollout.codec import effect_of, plan_of
 from rollout.errors import UserError
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, killed_jobs, node_groups, nodes, one_line, stored
+from rollout.machine import ENDS
 
 Row = Mapping[str, Any]
 #: Column by column, what a row must say.
@@ -61,7 +62,8 @@ class Told:
                 pass
 
     def _phase(self, event: Row, data: Row) -> None:
-        self.rollout |= {"ended_at": event["at"] if data["to"] == "DONE" else None, "deadline": _deadline(event)}
+        ended = data["to"] in {end.value for end in ENDS}
+        self.rollout |= {"ended_at": event["at"] if ended else None, "deadline": _deadline(event)}
 
     def _effect(self, event: Row, data: Row) -> None:
         at, first = event["at"], {"epoch": event["epoch"], "intended_at": event["at"], "sent_at": event["at"]}

@@ -26,7 +26,8 @@ from sqlalchemy import (
     text,
 )
 
-from rollout.machine import Phase, Stage
+from rollout.journal.ends import going_on
+from rollout.machine import ENDS, Phase, Stage
 from rollout.redaction import redacted
 
 
@@ -109,8 +110,8 @@ rollouts = Table(
         "one_active_rollout_per_cluster",
         "scope",
         unique=True,
-        sqlite_where=text("phase <> 'DONE'"),
-        postgresql_where=text("phase <> 'DONE'"),
+        sqlite_where=text(going_on("phase", ENDS)),
+        postgresql_where=text(going_on("phase", ENDS)),
     ),
 )
 

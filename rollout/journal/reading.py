@@ -21,7 +21,7 @@ from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacit
 from rollout.gate import TRUST_SECONDS
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, node_groups, rollouts
-from rollout.machine import Phase
+from rollout.machine import DRAINING
 from rollout.ports import Summary
 from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record, Written
 from rollout.stages.steadiness import BLIND_AFTER
@@ -113,7 +113,7 @@ def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
         done=done,
         written=_written(connection, row.id, row.journal_version),
         late=_late(connection, row.id, row.journal_version),
-        left=_left(connection, row.id, row.journal_version) if row.phase is Phase.DRAIN else (),
+        left=_left(connection, row.id, row.journal_version) if row.phase in DRAINING else (),
         journal=journal,
         autoscaler_off=_autoscaler_off(connection, row.id, done),
     )

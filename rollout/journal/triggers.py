@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollout.journal.ends import ended, going_on
+from rollout.machine import ENDS, STAGE_ENDS
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -73,7 +76,9 @@ RULES: dict[str, Rule] = {
         "CHANGED(id, rollout_id, instance_id, node_group, role)",
     ),
     "nodes_end": Rule(
-        "UPDATE ON nodes", "no move leads out of this stage", "OLD.stage IN ('GONE', 'KEPT') AND (CHANGED(stage))"
+        "UPDATE ON nodes",
+        "no move leads out of this stage",
+        f"{ended('OLD.stage', STAGE_ENDS)} AND (CHANGED(stage))",
     ),
     "nodes_stay": Rule("DELETE ON nodes", "a node that must go is never removed"),
     "node_groups_stand": Rule(
@@ -96,7 +101,7 @@ RULES: dict[str, Rule] = {
         " AND (CHANGED(last_seq))",
     ),
     "rollouts_end": Rule(
-        "UPDATE ON rollouts", "no move leads out of this phase", "OLD.phase = 'DONE' AND (CHANGED(phase))"
+        "UPDATE ON rollouts", "no move leads out of this phase", f"{ended('OLD.phase', ENDS)} AND (CHANGED(phase))"
     ),
     "rollouts_stay": Rule("DELETE ON rollouts", "a rollout is never removed"),
 }
@@ -105,10 +110,10 @@ RULES: dict[str, Rule] = {
 NEW_ON_SQLITE: dict[str, Rule] = {
     f"{table}_are_new": Rule(f"INSERT ON {table}", "a row is never replaced", f"EXISTS ({same})")
     for table, same in {
-        "rollouts": """
+        "rollouts": f"""
             SELECT 1 FROM rollouts r WHERE r.id = NEW.id OR r.caller_key = NEW.caller_key
-            OR (r.scope = NEW.scope AND r.phase <> 'DONE' AND NEW.phase <> 'DONE')
-            """,
+            OR (r.scope = NEW.scope AND {going_on("r.phase", ENDS)} AND {going_on("NEW.phase", ENDS)})
+            """,  # noqa: S608 - names of phases, out of the machine's table
         "node_groups": """
             SELECT 1 FROM node_groups g
             WHERE g.rollout_id = NEW.rollout_id AND (g.position = NEW.position OR g.name = NEW.name)

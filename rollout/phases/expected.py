@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate
-from rollout.machine import Phase
+from rollout.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
 from rollout.phases import marking
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.look import (
@@ -30,10 +30,6 @@ from rollout.plan import NodeGroup, Sizes
 from rollout.record import Record, Written
 from rollout.seen import GroupSeen, Seen
 
-_PINNED = frozenset({Phase.TAINT, Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN})
-_SURGED = frozenset({Phase.PROTECT, Phase.READY, Phase.DRAIN})
-_AUTOSCALER_OFF = _PINNED | {Phase.LAUNCH_TEMPLATE}
-
 
 def unexpected(seen: Seen, record: Record) -> Iterator[Decision]:
     """Yield an answer for each thing that is not as we left it; each comes before the phase's, the first one first."""
@@ -44,7 +40,7 @@ def unexpected(seen: Seen, record: Record) -> Iterator[Decision]:
 
 def soften(decision: Decision, seen: Seen, record: Record) -> Decision:
     """With `taint_early`, make the taint PreferNoSchedule again before a halt, so that nobody is without a node."""
-    if not isinstance(decision, Halt) or not record.plan.settings.taint_early or record.phase is Phase.DRAIN:
+    if not isinstance(decision, Halt) or not record.plan.settings.taint_early or record.phase in DRAINING:
         return decision
     effects = _closed(seen, record)
     return Act("soften the taint before the halt", effects) if effects else decision
@@ -59,7 +55,7 @@ def desired(record: Record, group: NodeGroup) -> int:
 def _autoscaler_was_off(record: Record) -> bool:
     if record.phase is Phase.AUTOSCALER_OFF and record.plan.autoscaler_replicas:
         return stop_autoscaler(record).key in record.done
-    return record.phase in _AUTOSCALER_OFF
+    return record.phase in AUTOSCALER_OFF
 
 
 def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
@@ -78,7 +74,7 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
 
 
 def _drift(seen: Seen, record: Record) -> Halt | None:
-    groups = record.plan.groups if record.phase in _PINNED else ()
+    groups = record.plan.groups if record.phase in PINNED else ()
     problems = [problem for group in groups for problem in _group_drift(seen, record, group)]
     return Halt("drift: " + "; ".join(problems), _hint(seen, record)) if problems else None
 
@@ -89,7 +85,7 @@ def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
     wanted = record.plan.pinned(group)
     if current.uses != wanted:
         problems.append(f"{group.name} launches {launches(current.uses)}, not {launches(wanted)}")
-    if record.phase not in _SURGED or group not in working(record):
+    if record.phase not in SURGED or group not in working(record):
         return problems
     if resumed := _resumed(record, current):
         problems.append(f"{group.name} has {', '.join(resumed)} resumed")
@@ -105,7 +101,7 @@ def _commands(seen: Seen, record: Record, group: NodeGroup) -> Iterator[str]:
     """Yield what to type, where that is one command and hurts nobody."""
     current = seen.group(group.name)
     yield refer_back(group.name, current.uses, record.plan.pinned(group))
-    if record.phase not in _SURGED or group not in working(record):
+    if record.phase not in SURGED or group not in working(record):
         return
     if resumed := _resumed(record, current):
         processes = ("--scaling-processes", *resumed)

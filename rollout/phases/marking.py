@@ -11,14 +11,11 @@ from dataclasses import replace
 from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, digest
-from rollout.machine import Phase
+from rollout.machine import MARKED, Phase
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import once_more
 from rollout.record import Record
 from rollout.seen import MarkerSeen, Seen
-
-#: PLANNED makes the marker, RESTORE deletes it: in between it is made once more where somebody deleted it.
-_MARKED = frozenset(Phase) - {Phase.PLANNED, Phase.RESTORE, Phase.DONE}
 
 
 def mark(record: Record) -> Mark:
@@ -59,7 +56,7 @@ def guard(seen: Seen, record: Record) -> Decision | None:
     """Answer in place of the phase where the marker is not ours, is gone, or does not say what the journal says."""
     if seen.marker is not None and ours(seen, record):
         return older(seen.marker, record) or _behind(seen.marker, record)
-    if record.phase in _MARKED:
+    if record.phase in MARKED:  # made once more where somebody deleted it
         return taken(seen, record) or _again(record)
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.effects import OnGroup, Resize, SetReference
-from rollout.machine import Phase, Stage, terminal
+from rollout.machine import RESTORING, Stage, terminal
 from rollout.phases.marking import made
 from rollout.plan import Node, NodeGroup
 from rollout.record import EffectRow, Record, Written
@@ -36,7 +36,7 @@ def _nodes(seen: Seen, record: Record) -> Iterator[str]:
 
 def _to_be_freed(seen: Seen, record: Record) -> Iterator[str]:
     """What RESTORE takes off nodes would stay on one that is not seen."""
-    for group in seen.groups if record.phase is Phase.RESTORE else ():
+    for group in seen.groups if record.phase in RESTORING else ():
         alone = (one.id for one in group.instances if one.in_service and not seen.nodes_on(one.id))
         yield from (f"the node of {instance}" for instance in alone)
 
@@ -47,7 +47,7 @@ def _stays(row: Node) -> bool:
 
 def _of_groups(seen: Seen, record: Record) -> Iterator[str]:
     """Before RESTORE leaves a value to somebody else; in other phases that is drift, and no look alone halts."""
-    for group in record.plan.groups if record.phase is Phase.RESTORE else ():
+    for group in record.plan.groups if record.phase in RESTORING else ():
         if not any(_may_be_why(row, group) for row in record.unsettled):
             yield from _of_group(seen.group(group.name), record, group)
 

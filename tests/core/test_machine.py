@@ -11,7 +11,8 @@ import pytest
 from transitions import MachineError
 
 from rollout import machine, phases, stages
-from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, step, terminal
+from rollout.journal.ends import ended, going_on
+from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, between, step, terminal
 from rollout.phases import PHASES
 from rollout.stages import STAGES
 
@@ -88,6 +89,65 @@ def test_nothing_but_the_table_moves() -> None:
     """The machine has no automatic trigger (`to_DONE`) beside the table's."""
     made = [machine._machine.__wrapped__(kind) for kind in (Phase, Stage)]  # whoever was first to need them
     assert {event for one in made for event in one.events} == set(TRIGGERS)
+
+
+#: What holds in which phase, one letter each.
+HOLDS = {
+    "M": machine.MARKED,
+    "A": machine.AUTOSCALER_OFF,
+    "H": machine.SCALE_DOWN_DISABLED,
+    "P": machine.PINNED,
+    "T": machine.TAINTED,
+    "Z": machine.SIZED,
+    "S": machine.SURGED,
+    "I": machine.PROTECTED,
+    "D": machine.DRAINING,
+    "R": machine.RESTORING,
+    "E": frozenset(machine.ENDS),
+}
+
+
+@pytest.mark.parametrize(
+    ("phase", "holds"),
+    [
+        (Phase.PLANNED, ""),
+        (Phase.AUTOSCALER_OFF, "M"),
+        (Phase.LAUNCH_TEMPLATE, "MAH"),
+        (Phase.TAINT, "MAHP"),
+        (Phase.SURGE, "MAHPTZ"),
+        (Phase.PROTECT, "MAHPTZS"),
+        (Phase.READY, "MAHPTZSI"),
+        (Phase.DRAIN, "MAHPTZSID"),
+        (Phase.RESTORE, "ZR"),
+        (Phase.DONE, "E"),
+    ],
+)
+def test_what_holds_in_each_phase(phase: Phase, holds: str) -> None:
+    """Each phase is told of by position: one that is new stands here too, or the test of all phases fails."""
+    assert "".join(letter for letter, phases in HOLDS.items() if phase in phases) == holds
+
+
+def test_every_phase_is_told_of() -> None:
+    """No phase is left out of the table of what holds, and nothing of the machine's table is."""
+    marks = test_what_holds_in_each_phase.pytestmark  # type: ignore[attr-defined]
+    assert [phase for phase, _ in marks[0].args[1]] == list(Phase)
+    sets = {name for name, value in vars(machine).items() if name.isupper() and isinstance(value, frozenset)}
+    assert len(sets) == len(HOLDS) - 1
+
+
+def test_between_goes_by_the_table() -> None:
+    """Both ends are in it; it is the table's order that counts."""
+    assert between(Phase.READY, Phase.READY) == {Phase.READY}
+    assert between(Phase.PLANNED, Phase.DONE) == set(Phase)
+    assert between(Phase.DRAIN, Phase.READY) == frozenset()
+
+
+def test_ends_in_sql() -> None:
+    """What the database says of ends is what the machine's tables say, and in the words in which it always was."""
+    assert ended("OLD.phase", machine.ENDS) == "OLD.phase = 'DONE'"
+    assert ended("OLD.stage", machine.STAGE_ENDS) == "OLD.stage IN ('GONE', 'KEPT')"
+    assert going_on("phase", machine.ENDS) == "phase <> 'DONE'"
+    assert going_on("stage", machine.STAGE_ENDS) == "stage NOT IN ('GONE', 'KEPT')"
 
 
 def modules(package: ModuleType) -> set[str]:
