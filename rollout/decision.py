@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollout.effects import Effect
+from rollout.machine import Phase
 from rollout.plan import Node, Plan
 
 
@@ -55,12 +56,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The phase's postcondition holds. `plan`, `nodes`, `drain_deadline`: what is committed with the move.
+    """The phase is over, and `to` comes next. `plan`, `nodes`, `drain_deadline`: what is committed with the move.
 
     `report`: differences that stay, one sentence each.
     """
 
     why: str
+    to: Phase
     plan: Plan | None = None
     nodes: tuple[Node, ...] = ()
     drain_deadline: datetime | None = None

@@ -131,6 +131,20 @@ def step(state: State, trigger: str) -> State:
         machine.remove_model(cursor)
 
 
+def onward(phase: Phase) -> Phase:
+    """Return the phase that follows when the world shows what this one is there for."""
+    return step(phase, "advance")
+
+
+def entered(phase: Phase, to: Phase) -> Phase:
+    """Return the phase that is entered from another one.
+
+    Raises `transitions.MachineError` where the table has no move from there to here.
+    """
+    trigger = next((name for name, target in PHASE_MOVES[phase].items() if target is to), f"to {to.value}")
+    return step(phase, trigger)
+
+
 @dataclass
 class _Cursor(Generic[State]):
     """A throw-away model: `transitions` writes its `state`."""

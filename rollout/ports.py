@@ -326,7 +326,7 @@ class Journal(Protocol):
         """Write what attempts brought."""
 
     def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
-        """Step the phase machine and commit plan, rows, deadlines and event with it; `deadline`: of the new phase."""
+        """Enter the next phase and commit plan, rows, deadlines and event with it; `deadline`: of the new phase."""
 
     def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
         """Mark the rollout as halted; its phase stays."""

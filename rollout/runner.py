@@ -19,7 +19,7 @@ from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect, Terminate
 from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
-from rollout.machine import step, terminal
+from rollout.machine import terminal
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import PHASES, deadline
@@ -245,8 +245,7 @@ class Runner:
         return Receipt(effect, "not_sent", now, now, f"looked {seconds:.0f} s ago: looks again first", retry_at=now)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
-        entered = step(record.phase, "advance")
-        self.journal.advance(record.id, advance, deadline(entered, record.plan.settings, now), now)
+        self.journal.advance(record.id, advance, deadline(advance.to, record.plan.settings, now), now)
         self._tell(record, advance.why)
 
     def _halt(self, halt: Halt, record: Record, now: datetime) -> None:

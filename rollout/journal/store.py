@@ -170,7 +170,7 @@ class SqlJournal:
     def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
         def work(page: Page) -> None:
             row = self._row(page.connection, rollout_id)
-            phase = machine.step(row.phase, "advance")
+            phase = machine.entered(row.phase, step.to)
             page.change(phase=phase, since=now, deadline=deadline, ended_at=now if machine.terminal(phase) else None)
             fixed = _commit(page, row, step)
             text = f"{row.phase.value} → {phase.value}: {step.why}{_until(deadline)}"

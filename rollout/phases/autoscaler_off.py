@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.decision import Act, Advance, Decision, Halt
+from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, HoldNode, StopAutoscaler
-from rollout.phases.look import look, wait
+from rollout.phases.look import advance, look, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -34,7 +34,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         baselines = tuple(_baseline(group) for group in seen.groups)
         plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record))
         report = _stopped_by_others(seen, record)
-        return Advance("cluster-autoscaler is off, sizes are committed", plan=plan, report=report)
+        return advance(record, "cluster-autoscaler is off, sizes are committed", now, plan=plan, report=report)
     effects: list[Effect] = list(hold_nodes(seen, record))
     if not _stopped(seen, record):
         effects.append(stop_autoscaler(record, replicas=seen.autoscaler.replicas if seen.autoscaler else None))

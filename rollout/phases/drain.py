@@ -21,11 +21,11 @@ from functools import partial
 
 from rollout import stages
 from rollout.commands import aws
-from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Step, Wait
+from rollout.decision import Act, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
-from rollout.phases.look import look, old_rows, ours, raised, working
+from rollout.phases.look import advance, look, old_rows, ours, raised, working
 from rollout.plan import Node, NodeGroup, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -66,7 +66,7 @@ def _ends(row: Node, record: Record) -> bool:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Merge what the stages of all nodes answer."""
     if holds(seen, record):
-        return Advance("every old node is gone")
+        return advance(record, "every old node is gone", now)
     # A launch that was under way when the old nodes were committed may have brought one more of them.
     more = old_rows(seen, record, now) or surplus(seen, record, now)
     if more:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.decision import Act, Advance, Decision, Halt
+from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateVersion, SetReference
-from rollout.phases.look import launches, look, old_rows, refer_back, then_resume
+from rollout.phases.look import advance, launches, look, old_rows, refer_back, then_resume
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
@@ -48,7 +48,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     if mismatch:
         return mismatch
     rows = old_rows(seen, replace(record, plan=plan), now)
-    return Advance(f"{len(rows)} old nodes are to be replaced", plan=plan, nodes=rows)
+    return advance(record, f"{len(rows)} old nodes are to be replaced", now, plan=plan, nodes=rows)
 
 
 def holds(seen: Seen, record: Record) -> bool:

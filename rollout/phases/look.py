@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import quoted, resume
-from rollout.decision import Act, Decision, Halt, Wait
+from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.errors import Refused
-from rollout.machine import Stage
-from rollout.plan import Node, NodeGroup, Sizes, TemplateUse, duration
+from rollout.machine import DRAINING, Stage, onward
+from rollout.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
@@ -72,6 +72,23 @@ def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
 def wait(record: Record, now: datetime, why: str) -> Wait:
     """Wait until the next look."""
     return Wait(now + duration(record.plan.settings.poll_seconds), why)
+
+
+def advance(
+    record: Record,
+    why: str,
+    now: datetime,
+    *,
+    plan: Plan | None = None,
+    nodes: tuple[Node, ...] = (),
+    report: tuple[str, ...] = (),
+) -> Advance:
+    """End the phase; the table says which comes next. With the one that leads to DRAIN the drain deadline is stored."""
+    to = onward(record.phase)
+    if to not in DRAINING:
+        return Advance(why, to, plan, nodes, report=report)
+    until = now + duration(record.plan.settings.drain_seconds)
+    return Advance(f"{why}; old ones drain until {until:%Y-%m-%dT%H:%M:%SZ}", to, plan, nodes, until, report)
 
 
 def once_more(record: Record, again: Effect, why: str, twice: Halt) -> Decision:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.decision import Act, Advance, Decision
+from rollout.decision import Act, Decision
 from rollout.phases import marking
-from rollout.phases.look import look
+from rollout.phases.look import advance, look
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen
@@ -24,7 +24,7 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Create the marker; somebody else's is never touched."""
     if holds(seen, record):
-        return Advance("the cluster's marker is ours")
+        return advance(record, "the cluster's marker is ours", now)
     return marking.taken(seen, record) or Act("mark the cluster", (marking.create(record),))
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.decision import Act, Advance, Decision
+from rollout.decision import Act, Decision
 from rollout.effects import Effect
-from rollout.phases.look import look, protect, working
+from rollout.phases.look import advance, look, protect, working
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen
@@ -23,7 +23,7 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Protect what is not protected yet, the difference only."""
     if holds(seen, record):
-        return Advance("every instance is protected from scale-in")
+        return advance(record, "every instance is protected from scale-in", now)
     return Act("protect all instances", _missing(seen, record))
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from rollout.commands import kubectl, resume
-from rollout.decision import Act, Advance, Decision, Halt
+from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect
 from rollout.phases.autoscaler_off import hold_nodes
-from rollout.phases.look import look, old_nodes, ours, taint, wait, working
-from rollout.plan import NodeGroup, duration
+from rollout.phases.look import advance, look, old_nodes, ours, taint, wait, working
+from rollout.plan import NodeGroup
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
@@ -29,9 +29,7 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Wait for the new nodes until the deadline, hold them, then close the old ones to new pods."""
     if holds(seen, record):
-        deadline = now + duration(record.plan.settings.drain_seconds)
-        why = f"new nodes are Ready; old ones drain until {deadline:%Y-%m-%dT%H:%M:%SZ}"
-        return Advance(why, drain_deadline=deadline)
+        return advance(record, "new nodes are Ready", now)
     unready = _unready(seen, record)
     if not unready:
         effects = (*_unclosed(seen, record), *_unheld(seen, record))

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from rollout.commands import annotate, kubectl, resume, resume_processes
-from rollout.decision import Act, Advance, Decision, Halt, Wait
+from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import (
     Cordon,
     DeleteMarker,
@@ -36,7 +36,7 @@ from rollout.effects import (
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import launched_from_ours, look, protect, put_back, raised, wait, working
+from rollout.phases.look import advance, launched_from_ours, look, protect, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
@@ -78,7 +78,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         if part.waits_for:
             return _late(record, now, part) or wait(record, now, part.waits_for)
     why = "the baseline is restored" + (", with differences" if report else "")
-    return Advance(why, report=tuple(report))
+    return advance(record, why, now, report=tuple(report))
 
 
 def holds(seen: Seen, record: Record) -> bool:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import resume_processes
-from rollout.decision import Act, Advance, Decision, Halt
+from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
-from rollout.phases.look import look, protect, put_back, surged, then_resume, wait, working
+from rollout.phases.look import advance, look, protect, put_back, surged, then_resume, wait, working
 from rollout.plan import NodeGroup, Sizes
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
@@ -36,7 +36,7 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Prepare, write the sizes, wait for the instances until the deadline."""
     if holds(seen, record):
-        return Advance("baseline and surge instances are InService")
+        return advance(record, "baseline and surge instances are InService", now)
     preparations = tuple(effect for group in working(record) for effect in _prepare(record, seen.group(group.name)))
     if preparations:
         return Act("suspend processes, protect the old instances", preparations)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.decision import Act, Advance, Decision
+from rollout.decision import Act, Decision
 from rollout.effects import Effect
-from rollout.phases.look import look, old_nodes, taint
+from rollout.phases.look import advance, look, old_nodes, taint
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen
@@ -24,7 +24,7 @@ def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Taint what is not tainted yet."""
     if holds(seen, record):
-        return Advance("every old node carries our taint")
+        return advance(record, "every old node carries our taint", now)
     return Act("taint the old nodes", _missing(seen, record))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rollout.decision import Advance, Move, NodeWait
 from rollout.journal import SqlJournal, open_journal
-from rollout.machine import Stage
+from rollout.machine import Phase, Stage, onward
 from rollout.plan import Node, NodeGroup, Plan, Source, TemplateUse
 from tests.core import build
 
@@ -48,9 +48,10 @@ def draining(folder: Path) -> SqlJournal:
     journal = open_journal(url(folder), actor="tester@here")
     journal.begin(ID, "build-7", PLAN, NOW)
     for minute in range(1, 7):
-        journal.advance(ID, Advance("it holds"), None, after(minute))
+        journal.advance(ID, Advance("it holds", onward(journal.load(ID).phase)), None, after(minute))
     old = (node(1), node(2))
-    journal.advance(ID, Advance("new nodes are Ready", nodes=old, drain_deadline=after(127)), None, after(7))
+    ready = Advance("new nodes are Ready", Phase.DRAIN, nodes=old, drain_deadline=after(127))
+    journal.advance(ID, ready, None, after(7))
     waits = [NodeWait("i-1", "pod demo/long of Job long")]
     journal.intend(ID, (), [Move("i-2", "drain")], waits, (), after(8))
     return journal
@@ -68,5 +69,5 @@ def finish(journal: SqlJournal, *report: str) -> None:
     for trigger in ("release", "terminate", "gone"):
         journal.intend(ID, (), [Move("i-2", trigger)], (), (), after(90))
     journal.intend(ID, (), [Move("i-1", "vanish", "ended from outside")], (), (), after(91))
-    journal.advance(ID, Advance("gone"), None, after(100))
-    journal.advance(ID, Advance("restored", report=report), None, after(125))
+    journal.advance(ID, Advance("gone", Phase.RESTORE), None, after(100))
+    journal.advance(ID, Advance("restored", Phase.DONE, report=report), None, after(125))

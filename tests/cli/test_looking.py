@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout.decision import Advance
+from rollout.machine import Phase
 from tests.cli import samples
 from tests.cli.run import rollout
 
@@ -79,7 +80,8 @@ def test_events_are_followed_to_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     """Following prints what comes between two looks, and ends by itself after the last event of a rollout."""
     journal = samples.draining(tmp_path)
     looks = iter([samples.after(100), samples.after(101)])
-    monkeypatch.setattr(time, "sleep", lambda _: journal.advance(samples.ID, Advance("it holds"), None, next(looks)))
+    ends = iter([Advance("it holds", Phase.RESTORE), Advance("it holds", Phase.DONE)])
+    monkeypatch.setattr(time, "sleep", lambda _: journal.advance(samples.ID, next(ends), None, next(looks)))
     lines = rollout("events", "--follow", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
     assert "begun" in lines[0]
     assert lines[-2].startswith("2026-01-05T09:40:00Z  phase")

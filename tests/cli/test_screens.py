@@ -13,7 +13,7 @@ from rich.console import Console
 from rollout.cli import ending, live, text
 from rollout.cli.progress import Lines
 from rollout.decision import Advance, NodeWait
-from rollout.machine import Stage
+from rollout.machine import Phase, Stage
 from rollout.record import Record
 from rollout.runner import Ended, Progress
 from tests.cli import samples
@@ -72,7 +72,7 @@ def test_each_phase_s_end_names_the_head(tmp_path: Path, capsys: pytest.CaptureF
     """After the line of a phase's end stands the hash of that event, whole: it is the chain's head at that moment."""
     journal = samples.draining(tmp_path)
     lines = Lines(journal, samples.ID)
-    journal.advance(samples.ID, Advance("every node is gone"), None, samples.after(9))
+    journal.advance(samples.ID, Advance("every node is gone", Phase.RESTORE), None, samples.after(9))
     lines.show()
     [event] = [event for event in journal.events(samples.ID) if "DRAIN → RESTORE" in event.text]
     assert capsys.readouterr().out.splitlines() == [
@@ -87,7 +87,7 @@ def test_heads_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(live, "Console", lambda **options: Console(file=screen, width=40, height=30, **options))
     with live.live(journal, samples.ID, lambda: samples.after(9)) as report:
         report(Progress(journal.load(samples.ID), ""))
-        journal.advance(samples.ID, Advance("every node is gone"), None, samples.after(9))
+        journal.advance(samples.ID, Advance("every node is gone", Phase.RESTORE), None, samples.after(9))
         for _ in range(2):
             report(Progress(journal.load(samples.ID), ""))
     head = journal.events(samples.ID)[-1].hash

@@ -12,7 +12,7 @@ from transitions import MachineError
 
 from rollout import machine, phases, stages
 from rollout.journal.ends import ended, going_on
-from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, between, step, terminal
+from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, between, entered, onward, step, terminal
 from rollout.phases import PHASES
 from rollout.stages import STAGES
 
@@ -72,6 +72,17 @@ def test_step_is_the_table(state: Any, trigger: str) -> None:
     else:
         with pytest.raises(MachineError):
             step(state, trigger)
+
+
+@pytest.mark.parametrize(("phase", "to"), [(phase, to) for phase in Phase for to in Phase])
+def test_a_phase_is_entered_by_a_move_of_the_table(phase: Phase, to: Phase) -> None:
+    """From each phase those are entered to which the table leads, and no other; `onward` is one of them."""
+    if to in PHASE_MOVES[phase].values():
+        assert entered(phase, to) is to
+        assert onward(phase) in PHASE_MOVES[phase].values()
+    else:
+        with pytest.raises(MachineError):
+            entered(phase, to)
 
 
 @pytest.mark.parametrize(

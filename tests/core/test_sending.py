@@ -208,7 +208,9 @@ def test_moves_and_rows_pass(act: Act, changes: dict[str, object]) -> None:
     assert decision == replace(act, effects=())
 
 
-@pytest.mark.parametrize("answer", [Wait(NOW, "x"), Advance("x"), Halt("x", "y")], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "answer", [Wait(NOW, "x"), Advance("x", Phase.DRAIN), Halt("x", "y")], ids=lambda one: type(one).__name__
+)
 def test_other_answers_pass(answer: Decision) -> None:
     """Only what is sent is sifted."""
     assert sift(answer, record(unsettled=(unsettled(CORDON),)), NOW) is answer

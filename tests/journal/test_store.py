@@ -23,7 +23,7 @@ from rollout.effects import (
 from rollout.errors import Bug, UserError
 from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.journal.reading import LEFT_SECONDS
-from rollout.machine import Phase, Stage
+from rollout.machine import Phase, Stage, onward
 from rollout.plan import Sizes
 from rollout.ports import Outcome, Settled
 from rollout.record import LATE_SECONDS, LEFT_WITHIN, Late, Written
@@ -54,7 +54,7 @@ def texts(journal: SqlJournal) -> list[str]:
 
 def finish(journal: SqlJournal, rollout_id: str = ID) -> None:
     while journal.load(rollout_id).phase is not Phase.DONE:
-        journal.advance(rollout_id, Advance("seen"), None, later(1))
+        journal.advance(rollout_id, Advance("seen", onward(journal.load(rollout_id).phase)), None, later(1))
 
 
 # ---- rollouts -------------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_unknown_rollout(journal: SqlJournal) -> None:
 
 def test_advance(journal: SqlJournal) -> None:
     """A phase is left with its plan, nodes and deadlines in one transaction, and the history tells of it."""
-    step = Advance("the marker is ours", plan=WHOLE, nodes=(OLD,), drain_deadline=later(7200))
+    step = Advance("the marker is ours", Phase.AUTOSCALER_OFF, plan=WHOLE, nodes=(OLD,), drain_deadline=later(7200))
     journal.advance(ID, step, later(600), later(5))
     record = journal.load(ID)
     assert (record.phase, record.since, record.deadline) == (Phase.AUTOSCALER_OFF, later(5), later(600))
@@ -126,11 +126,20 @@ def test_advance(journal: SqlJournal) -> None:
     assert "PLANNED → AUTOSCALER_OFF: the marker is ours (deadline 2026-01-05 08:10:00 UTC)" in texts(journal)
 
 
+def test_a_phase_is_entered_once(journal: SqlJournal) -> None:
+    """An advance names where it leads to: one that comes a second time, or that no move makes, changes nothing."""
+    journal.advance(ID, Advance("seen", Phase.AUTOSCALER_OFF), None, later(5))
+    for to in (Phase.AUTOSCALER_OFF, Phase.DRAIN, Phase.PLANNED):
+        with pytest.raises(MachineError):
+            journal.advance(ID, Advance("seen", to), None, later(6))
+    assert journal.load(ID).phase is Phase.AUTOSCALER_OFF
+
+
 def test_drain_deadline_stays(journal: SqlJournal) -> None:
     """The drain deadline is stored once: it is not moved, and nothing of the attempt is kept."""
-    journal.advance(ID, Advance("drain", drain_deadline=later(7200)), None, later(5))
+    journal.advance(ID, Advance("drain", Phase.AUTOSCALER_OFF, drain_deadline=later(7200)), None, later(5))
     with pytest.raises(Bug, match="stored for good"):
-        journal.advance(ID, Advance("again", drain_deadline=later(9000)), None, later(6))
+        journal.advance(ID, Advance("again", Phase.LAUNCH_TEMPLATE, drain_deadline=later(9000)), None, later(6))
     record = journal.load(ID)
     assert (record.phase, record.drain_deadline) == (Phase.AUTOSCALER_OFF, later(7200))
 
@@ -505,7 +514,7 @@ def test_two_writers(journal: SqlJournal, url: str) -> None:
 
 def drain(journal: SqlJournal) -> None:
     while journal.load(ID).phase is not Phase.DRAIN:
-        journal.advance(ID, Advance("seen"), None, NOW)
+        journal.advance(ID, Advance("seen", onward(journal.load(ID).phase)), None, NOW)
 
 
 def test_who_left_lately_is_known_while_pods_leave(journal: SqlJournal) -> None:

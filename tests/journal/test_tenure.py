@@ -19,6 +19,7 @@ from rollout.journal.database import Database
 from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, simulated_time
 from rollout.journal.trouble import InDoubt, Trouble
+from rollout.machine import Phase
 from tests.journal.lossy import Lossy
 from tests.journal.samples import (
     EVICT,
@@ -292,7 +293,7 @@ VERBS: list[Callable[[SqlJournal], object]] = [
     lambda journal: settle(journal, RESIZE),
     lambda journal: journal.halt(ID, "no capacity", "rollout resume", NOW),
     lambda journal: journal.resume(ID, later(900), NOW),
-    lambda journal: journal.advance(ID, Advance("the marker is ours", nodes=()), later(600), NOW),
+    lambda journal: journal.advance(ID, Advance("the marker is ours", Phase.AUTOSCALER_OFF, nodes=()), later(600), NOW),
     lambda journal: journal.note(ID, "note", "text", NOW),
     lambda journal: journal.load(ID),
 ]

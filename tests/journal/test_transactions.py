@@ -10,16 +10,19 @@ from sqlalchemy import event, select
 from rollout.decision import Advance, NodeWait
 from rollout.journal import SqlJournal
 from rollout.journal.term import Holder, database_time
+from rollout.machine import Phase
 from rollout.ports import Settled
 from tests.journal.samples import EVICT, ID, NOW, OLD, hold, intend, later, on_postgres, receipt
 
 HOLDER = Holder("agent-7", 4711, "0123456789ab")
 
+SEEN = Advance("seen", Phase.AUTOSCALER_OFF, report=("left as it is",))
+
 VERBS: dict[str, Callable[[SqlJournal], object]] = {
     "intend": lambda journal: journal.intend(ID, [EVICT], (), [NodeWait("i-1", "pod demo/web")], (), NOW),
     "receive": lambda journal: journal.receive(ID, [receipt(EVICT, "unknown")]),
     "settle": lambda journal: journal.settle(ID, [Settled(EVICT.key, "done", "seen")], NOW),
-    "advance": lambda journal: journal.advance(ID, Advance("seen", report=("left as it is",)), None, NOW),
+    "advance": lambda journal: journal.advance(ID, SEEN, None, NOW),
     "halt": lambda journal: journal.halt(ID, "no rights", "give them", NOW),
     "resume": lambda journal: journal.resume(ID, later(900), NOW),
     "note": lambda journal: journal.note(ID, "note", "text", NOW),

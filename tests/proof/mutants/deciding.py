@@ -25,9 +25,11 @@ MUTANTS = (
         name="baseline-read-again",
         breaks="The baseline is read once more when SURGE ends: what we wrote is taken for what was found.",
         file="rollout/phases/surge.py",
-        old='Advance("baseline and surge instances are InService")',
-        new="""Advance(
+        old='advance(record, "baseline and surge instances are InService", now)',
+        new="""advance(
+            record,
             "baseline and surge instances are InService",
+            now,
             plan=replace(
                 record.plan,
                 baselines=tuple(
