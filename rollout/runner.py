@@ -22,7 +22,7 @@ from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.machine import terminal
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
-from rollout.phases import PHASES, deadline
+from rollout.phases import deadline, observe
 from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.missing import missing
 from rollout.plan import duration
@@ -145,7 +145,7 @@ class Runner:
     def _look(self, record: Record) -> Seen | None:
         """Observe; None where that did not come about, after what follows from it."""
         try:
-            seen: Seen = PHASES[record.phase].observe(record, self.cluster, self.fleet)
+            seen = observe(record, self.cluster, self.fleet)
         except (Retry, Unknown) as error:
             self._denied = None
             self._look_later(record, error.detail)

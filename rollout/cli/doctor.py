@@ -135,10 +135,9 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
 
 
 def _seen(record: Record, edge: Edge) -> Seen:
-    from rollout.phases import PHASES
+    from rollout.phases import observe
 
-    seen: Seen = PHASES[record.phase].observe(record, edge.cluster, edge.fleet)
-    return seen
+    return observe(record, edge.cluster, edge.fleet)
 
 
 def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Seen:

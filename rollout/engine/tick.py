@@ -52,8 +52,7 @@ def answers(seen: Seen, record: Record, now: datetime) -> Iterator[Decision]:
     """
     for drifted in unexpected(seen, record):
         yield sift(drifted, record, now)
-    decision: Decision = PHASES[record.phase].decide(seen, record, now)
-    yield sift(decision, record, now)
+    yield sift(PHASES[record.phase].decide(seen, record, now), record, now)
 
 
 def _says(decision: Decision, record: Record, now: datetime, before: Said | None) -> Said:

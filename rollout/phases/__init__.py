@@ -1,14 +1,15 @@
-"""One module for each phase: `observe`, `decide`, `holds`; the last two pure.
+"""One module for each phase, and one table of what each of them is: `decide`, what it needs to see, and its deadline.
 
-`holds` is the phase's postcondition, true if and only if `decide` says Advance: a phase is over when the world shows
-it, whoever brought it about.
+`decide` is pure. It ends a phase when the world shows what that is there for, whoever brought it about.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import ModuleType
 
+from rollout.decision import Decision
 from rollout.machine import Phase
 from rollout.phases import (
     autoscaler_off,
@@ -21,30 +22,49 @@ from rollout.phases import (
     surge,
     taint,
 )
+from rollout.phases.observe import Needs, look
 from rollout.plan import Settings, duration
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import Seen
 
-PHASES: dict[Phase, ModuleType] = {
-    Phase.PLANNED: planned,
-    Phase.AUTOSCALER_OFF: autoscaler_off,
-    Phase.LAUNCH_TEMPLATE: launch_template,
-    Phase.TAINT: taint,
-    Phase.SURGE: surge,
-    Phase.PROTECT: protect,
-    Phase.READY: ready,
-    Phase.DRAIN: drain,
-    Phase.RESTORE: restore,
+
+@dataclass(frozen=True)
+class Rules:
+    """What a phase is. `within`: the seconds that the settings give it; None where it has no deadline of this kind."""
+
+    decide: Callable[[Seen, Record, datetime], Decision]
+    needs: Needs = field(default_factory=Needs)
+    within: Callable[[Settings], float] | None = None
+
+
+def _in_service(settings: Settings) -> float:
+    return settings.surge_seconds
+
+
+def _ready(settings: Settings) -> float:
+    return settings.ready_seconds
+
+
+PHASES: dict[Phase, Rules] = {
+    Phase.PLANNED: Rules(planned.decide),
+    Phase.AUTOSCALER_OFF: Rules(autoscaler_off.decide, Needs(pods=True), _in_service),
+    Phase.LAUNCH_TEMPLATE: Rules(launch_template.decide, Needs(templates=True)),
+    Phase.TAINT: Rules(taint.decide),
+    Phase.SURGE: Rules(surge.decide, surge.NEEDS, _in_service),
+    Phase.PROTECT: Rules(protect.decide),
+    Phase.READY: Rules(ready.decide, Needs(pods=True), _ready),
+    Phase.DRAIN: Rules(drain.decide, drain.NEEDS),  # its own deadline is stored once, when it is entered
+    Phase.RESTORE: Rules(restore.decide, Needs(templates=True), _in_service),
 }
 
 
-def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:
-    """Return the deadline of a phase that is entered, or resumed after a halt, now; None where it has none.
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Look at what the rollout's phase decides by."""
+    return look(PHASES[record.phase].needs, record, cluster, fleet)
 
-    DRAIN's own is stored once, when it is entered, and is not this one.
-    """
-    seconds = {
-        Phase.AUTOSCALER_OFF: settings.surge_seconds,
-        Phase.SURGE: settings.surge_seconds,
-        Phase.READY: settings.ready_seconds,
-        Phase.RESTORE: settings.surge_seconds,
-    }.get(phase)
-    return None if seconds is None else now + duration(seconds)
+
+def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:
+    """Return the deadline of a phase that is entered, or resumed after a halt, now; None where it has none."""
+    within = PHASES[phase].within if phase in PHASES else None
+    return None if within is None else now + duration(within(settings))

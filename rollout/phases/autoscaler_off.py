@@ -13,9 +13,8 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, HoldNode, StopAutoscaler
-from rollout.phases.look import advance, look, wait
+from rollout.phases.look import advance, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, NodeSeen, PodSeen, Seen
 
@@ -23,33 +22,24 @@ from rollout.seen import GroupSeen, NodeSeen, PodSeen, Seen
 NEARLY = 0.8
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at the autoscaler, its pods and the groups' nodes."""
-    return look(record, cluster, fleet, pods=True)
-
-
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
-    if holds(seen, record):
-        baselines = tuple(_baseline(group) for group in seen.groups)
-        plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record))
-        report = _stopped_by_others(seen, record)
-        return advance(record, "cluster-autoscaler is off, sizes are committed", now, plan=plan, report=report)
     effects: list[Effect] = list(hold_nodes(seen, record))
     if not _stopped(seen, record):
         effects.append(stop_autoscaler(record, replicas=seen.autoscaler.replicas if seen.autoscaler else None))
     if effects:
         return Act("hold the nodes and stop cluster-autoscaler", tuple(effects))
-    names = ", ".join(pod.label for pod in _pods(seen, record))
+    pods = _pods(seen, record)
+    if not pods:
+        baselines = tuple(_baseline(group) for group in seen.groups)
+        plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record))
+        report = _stopped_by_others(seen, record)
+        return advance(record, "cluster-autoscaler is off, sizes are committed", now, plan=plan, report=report)
+    names = ", ".join(pod.label for pod in pods)
     if record.deadline and now >= record.deadline:
         hint = f"see why (kubectl describe pod; is its node Ready?), delete it, then: rollout resume {record.id}"
         return Halt(f"cluster-autoscaler is stopped, but does not end in time: {names}", hint)
     return wait(record, now, f"cluster-autoscaler to end: {names}")
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether nodes are held and the autoscaler is gone, its last pod included."""
-    return not unheld(seen) and _stopped(seen, record) and not _pods(seen, record)
 
 
 def unheld(seen: Seen) -> tuple[NodeSeen, ...]:

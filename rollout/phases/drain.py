@@ -15,9 +15,8 @@ must first agree with our own list of pods.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from rollout import stages
 from rollout.commands import aws
@@ -25,30 +24,29 @@ from rollout.decision import Act, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
-from rollout.phases.look import advance, look, old_rows, ours, raised, working
+from rollout.phases.look import advance, old_rows, ours, raised, working
+from rollout.phases.observe import Needs
 from rollout.plan import Node, NodeGroup, duration
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
-from rollout.stages.knowing import joined, names, whereabouts
+from rollout.stages.knowing import joined, names
 from rollout.stages.pods import at_work, holding, leaving
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at everything once; the pods of nodes that are being drained straight from the API, and budgets for them.
+def _evicting(record: Record) -> bool:
+    return any(row.stage is Stage.DRAINING for row in record.nodes)
 
-    Where one of these is empty, at the volumes that are attached, too.
-    """
-    evicting = any(row.stage is Stage.DRAINING for row in record.nodes)
-    ending, picked = any(_ends(row, record) for row in record.nodes), partial(_close_to_the_end, record)
-    seen = look(record, cluster, fleet, pods=True, budgets=evicting, young=ending, fresh=picked)
-    alone = any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
-    emptied = any(not leaving(pods) for pods in seen.fresh.values())
-    attachments = cluster.attachments() if emptied else None
-    return replace(seen, elsewhere=whereabouts(seen, alone, fleet), attachments=attachments)
+
+def _alone(seen: Seen, record: Record) -> bool:
+    """Tell whether one of ours has no Node, and never had one."""
+    return any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
+
+
+def _emptied(seen: Seen) -> bool:
+    return any(not leaving(pods) for pods in seen.fresh.values())
 
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
@@ -63,14 +61,30 @@ def _ends(row: Node, record: Record) -> bool:
     return row.stage in {Stage.DRAINING, Stage.RELEASED} or _terminating(row, record)
 
 
+def _ending(record: Record) -> bool:
+    return any(_ends(row, record) for row in record.nodes)
+
+
+#: The pods of nodes that are being drained come straight from the API, and budgets for them; where one of these is
+#: empty, the volumes that are attached, too.
+NEEDS = Needs(
+    pods=True,
+    budgets=_evicting,
+    young=_ending,
+    fresh=_close_to_the_end,
+    attachments=_emptied,
+    elsewhere=_alone,
+)
+
+
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Merge what the stages of all nodes answer."""
-    if holds(seen, record):
-        return advance(record, "every old node is gone", now)
     # A launch that was under way when the old nodes were committed may have brought one more of them.
     more = old_rows(seen, record, now) or surplus(seen, record, now)
     if more:
         return Act("more nodes are to go", nodes=more)
+    if not _unfinished(record):
+        return advance(record, "every old node is gone", now)
     known = _joined(seen, record)
     if known:
         return Act("nodes have joined since", nodes=known)
@@ -105,12 +119,6 @@ def _goes_on(answer: tuple[Node, Step]) -> bool:
     """
     row, step = answer
     return (step.kept_back or row.stage in _ON_THE_WAY) and not (step.halt or step.stuck)
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether every node that must go is gone or kept, and no more of them are to go."""
-    more = old_rows(seen, record, record.since) or surplus(seen, record, record.since)
-    return not _unfinished(record) and not more
 
 
 def _joined(seen: Seen, record: Record) -> tuple[Node, ...]:

@@ -13,19 +13,13 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateVersion, SetReference
-from rollout.phases.look import advance, launches, look, old_rows, refer_back, then_resume
+from rollout.phases.look import advance, launches, old_rows, refer_back, then_resume
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import Seen, VersionSeen
 
 #: EC2 takes at most 255 characters of VersionDescription.
 LONGEST_DESCRIPTION = 255
-
-
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at the templates with all their versions, and at the groups."""
-    return look(record, cluster, fleet, templates=True)
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -49,16 +43,6 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         return mismatch
     rows = old_rows(seen, replace(record, plan=plan), now)
     return advance(record, f"{len(rows)} old nodes are to be replaced", now, plan=plan, nodes=rows)
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether our version exists, every group launches it, and the selector agrees with the groups."""
-    versions = _versions(seen, record)
-    if any(version is None or version.image_id != record.plan.ami for version in versions.values()):
-        return False
-    plan = _with_versions(record.plan, versions)
-    pinned = all(_pin(seen, record, plan, group) is None for group in plan.groups)
-    return pinned and _cross_check(seen, record) is None
 
 
 def description(record: Record, template_id: str, source: int) -> str:

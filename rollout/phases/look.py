@@ -1,72 +1,21 @@
-"""The one way to observe, and words that all phases share."""
+"""What phases share: how one ends, how many instances there are to be, and words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import quoted, resume
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import Effect, Protect, TaintNode
-from rollout.errors import Refused
 from rollout.machine import DRAINING, Stage, onward
 from rollout.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
 
 #: SetInstanceProtection takes at most 50 instance ids (Amazon EC2 Auto Scaling API reference).
 MOST_PROTECTED = 50
-
-
-def look(
-    record: Record,
-    cluster: Cluster,
-    fleet: Fleet,
-    *,
-    templates: bool = False,
-    pods: bool = False,
-    budgets: bool = False,
-    young: bool = False,
-    fresh: Callable[[tuple[NodeSeen, ...]], Iterable[str]] | None = None,
-) -> Seen:
-    """Read groups, marker and autoscaler, and what else a phase asks for. Nodes and pods come from the watches.
-
-    Requests go out before a watch is read: an API server that is away shows at once.
-
-    `fresh`: picks the nodes whose pods are listed past the watch. Requests do not grow with the number of nodes.
-    `young`: a watch that says nothing at the moment is not good enough: something may be ended by what is seen.
-    Raises `Refused` where a group or a template of the plan does not exist any more.
-    """
-    plan = record.plan
-    names = [group.name for group in plan.groups]
-    template_ids = sorted({s.use.template_id for group in plan.groups for s in group.sources}) if templates else []
-    autoscaler = plan.settings.autoscaler
-    groups = fleet.groups(names)
-    _require("Auto Scaling group", names, (group.name for group in groups))
-    found = fleet.templates(template_ids) if templates else ()
-    _require("launch template", template_ids, (template.id for template in found))
-    marker = cluster.marker()
-    replicas = cluster.autoscaler(autoscaler) if autoscaler else None
-    found_budgets = cluster.budgets() if budgets else None
-    nodes = cluster.nodes(young=young)
-    return Seen(
-        groups=groups,
-        templates=found,
-        autoscaler=replicas,
-        marker=marker,
-        fresh={name: cluster.pods_on(name) for name in fresh(nodes)} if fresh else {},
-        nodes=nodes,
-        pods=cluster.pods(young=young) if pods else (),
-        budgets=found_budgets,
-    )
-
-
-def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
-    missing = sorted({*wanted} - {*found})
-    if missing:
-        raise Refused(f"{what} {', '.join(missing)} does not exist any more")
 
 
 def wait(record: Record, now: datetime, why: str) -> Wait:

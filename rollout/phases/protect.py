@@ -9,27 +9,16 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision
 from rollout.effects import Effect
-from rollout.phases.look import advance, look, protect, working
-from rollout.ports import Cluster, Fleet
+from rollout.phases.look import advance, protect, working
 from rollout.record import Record
 from rollout.seen import Seen
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at the groups."""
-    return look(record, cluster, fleet)
-
-
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Protect what is not protected yet, the difference only."""
-    if holds(seen, record):
-        return advance(record, "every instance is protected from scale-in", now)
-    return Act("protect all instances", _missing(seen, record))
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether every InService instance is protected; AWS accepts protection in no other state."""
-    return not _missing(seen, record)
+    if missing := _missing(seen, record):
+        return Act("protect all instances", missing)
+    return advance(record, "every instance is protected from scale-in", now)
 
 
 def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:

@@ -12,37 +12,25 @@ from rollout.commands import kubectl, resume
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect
 from rollout.phases.autoscaler_off import hold_nodes
-from rollout.phases.look import advance, look, old_nodes, ours, taint, wait, working
+from rollout.phases.look import advance, old_nodes, ours, taint, wait, working
 from rollout.plan import NodeGroup
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import leaving
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at groups, nodes, and the pods that are to find another node."""
-    return look(record, cluster, fleet, pods=True)
-
-
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Wait for the new nodes until the deadline, hold them, then close the old ones to new pods."""
-    if holds(seen, record):
-        return advance(record, "new nodes are Ready", now)
     unready = _unready(seen, record)
     if not unready:
         effects = (*_unclosed(seen, record), *_unheld(seen, record))
-        return Act("close the old nodes to new pods", effects)
+        close = Act("close the old nodes to new pods", effects)
+        return close if effects else advance(record, "new nodes are Ready", now)
     why = f"new nodes to be Ready: {', '.join(unready)}"
     if record.deadline and now >= record.deadline:
         return Halt(f"new nodes did not become Ready in time: {', '.join(unready)}", _hint(seen, record))
     return wait(record, now, why)
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether the new nodes are usable and held, and the old ones closed."""
-    return not (_unready(seen, record) or _unclosed(seen, record) or _unheld(seen, record))
 
 
 def _unready(seen: Seen, record: Record) -> list[str]:

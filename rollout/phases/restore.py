@@ -36,9 +36,8 @@ from rollout.effects import (
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import advance, launched_from_ours, look, protect, put_back, raised, wait, working
+from rollout.phases.look import advance, launched_from_ours, protect, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
 from rollout.seen import (
     AutoscalerSeen,
@@ -60,11 +59,6 @@ class Part:
     remedy: str = "see why, mend it"
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at everything that is to be restored."""
-    return look(record, cluster, fleet, templates=True)
-
-
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Do the first step that is not done yet; when all are, end with what stays different."""
     if record.late_until and now < record.late_until:
@@ -79,12 +73,6 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
             return _late(record, now, part) or wait(record, now, part.waits_for)
     why = "the baseline is restored" + (", with differences" if report else "")
     return advance(record, why, now, report=tuple(report))
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether no step has anything left to do or to wait for."""
-    parts = [step(seen, record) for step in STEPS]
-    return not any(part.effects or part.waits_for for part in parts)
 
 
 def sizes(seen: Seen, record: Record) -> Part:

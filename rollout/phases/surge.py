@@ -16,27 +16,29 @@ from datetime import datetime
 from rollout.commands import resume_processes
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
-from rollout.phases.look import advance, look, protect, put_back, surged, then_resume, wait, working
+from rollout.phases.look import advance, protect, put_back, surged, then_resume, wait, working
+from rollout.phases.observe import Needs
 from rollout.plan import NodeGroup, Sizes
-from rollout.ports import Cluster, Fleet
 from rollout.record import Record, Written
 from rollout.seen import GroupSeen, Seen
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at the groups, and at why launches fail where instances are missing."""
-    seen = look(record, cluster, fleet)
-    short = [group.name for group in working(record) if missing(record, seen.group(group.name)) > 0]
-    surging = [
-        name for name in short if seen.group(name).sizes.desired == surged(record, record.plan.group(name)).desired
+def _surging(seen: Seen, record: Record) -> list[str]:
+    """Return the groups whose instances were asked for, and are not all there."""
+    groups = [(group, seen.group(group.name)) for group in working(record)]
+    return [
+        group.name
+        for group, current in groups
+        if missing(record, current) > 0 and current.sizes.desired == surged(record, group).desired
     ]
-    return replace(seen, troubles={name: text for name in surging if (text := fleet.trouble(name))})
+
+
+#: Why launches fail is asked where instances are missing.
+NEEDS = Needs(troubles=_surging)
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Prepare, write the sizes, wait for the instances until the deadline."""
-    if holds(seen, record):
-        return advance(record, "baseline and surge instances are InService", now)
     preparations = tuple(effect for group in working(record) for effect in _prepare(record, seen.group(group.name)))
     if preparations:
         return Act("suspend processes, protect the old instances", preparations)
@@ -47,19 +49,9 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     effects = tuple(resize for resize in resizes if isinstance(resize, Resize))
     if effects:
         return Act("write the sizes of the surge", effects)
-    return _waiting(seen, record, now)
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether the sizes stand, nothing interferes and all instances are InService."""
-    groups = [(group, seen.group(group.name)) for group in working(record)]
-    return all(
-        not any(_prepare(record, current))
-        and sized(record, group, current)
-        and not _somebodys(record, group, current)
-        and missing(record, current) <= 0
-        for group, current in groups
-    )
+    if any(missing(record, seen.group(group.name)) > 0 for group in working(record)):
+        return _waiting(seen, record, now)
+    return advance(record, "baseline and surge instances are InService", now)
 
 
 def missing(record: Record, group: GroupSeen) -> int:

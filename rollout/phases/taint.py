@@ -10,27 +10,16 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision
 from rollout.effects import Effect
-from rollout.phases.look import advance, look, old_nodes, taint
-from rollout.ports import Cluster, Fleet
+from rollout.phases.look import advance, old_nodes, taint
 from rollout.record import Record
 from rollout.seen import Seen
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
-    """Look at the nodes."""
-    return look(record, cluster, fleet)
-
-
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Taint what is not tainted yet."""
-    if holds(seen, record):
-        return advance(record, "every old node carries our taint", now)
-    return Act("taint the old nodes", _missing(seen, record))
-
-
-def holds(seen: Seen, record: Record) -> bool:
-    """Tell whether every old node carries our taint."""
-    return not _missing(seen, record)
+    if missing := _missing(seen, record):
+        return Act("taint the old nodes", missing)
+    return advance(record, "every old node carries our taint", now)
 
 
 def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:

@@ -1,7 +1,4 @@
-"""One module for each stage of a node that must go: `decide(view) -> Step` and `holds(view) -> bool`, both pure.
-
-`holds` is true if and only if `decide` answers with the trigger that leads on (not back).
-"""
+"""One module for each stage of a node that must go: `decide(view) -> Step`, pure."""
 
 from __future__ import annotations
 

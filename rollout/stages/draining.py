@@ -36,9 +36,11 @@ MOST_CAME_BACK = 3
 
 
 def decide(view: View) -> Step:
-    """Answer with evictions, with `release` once the node is empty, or with `back`."""
-    if holds(view):
-        return Step(trigger="release")
+    """Answer with evictions, with `release` once the node is empty, or with `back`.
+
+    It is empty when only DaemonSet, mirror and finished pods are left on it, none of which holds it, and no volume of a
+    pod that has left, as far as it is waited for.
+    """
     if not view.fresh:
         return Step(waits_for="a fresh list of its pods")
     if view.unknown:
@@ -46,21 +48,13 @@ def decide(view: View) -> Step:
     if not view.cordoned and view.enough:
         return Step(effects=_cordons(view), waits_for="cordon")
     if view.cordoned and not view.busy:
-        return Step(waits_for=volumes.awaited(view), stuck=True)
+        awaited = volumes.awaited(view)
+        return Step(waits_for=awaited, stuck=True) if awaited else Step(trigger="release")
     if view.holders and not view.may_kill:
         return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
     if view.given_up:
         return Step(trigger="back", reason="surplus, and not empty at the deadline")
     return _empty(view) if view.enough else view.short("being drained")
-
-
-def holds(view: View) -> bool:
-    """Tell whether the node is cordoned and empty: only DaemonSet, mirror and finished pods are left on it.
-
-    None of them holds it, and no volume of a pod that has left, as far as it is waited for.
-    """
-    empty = view.fresh and not view.unknown and view.cordoned and not view.busy
-    return empty and not volumes.awaited(view)
 
 
 def _cordons(view: View) -> tuple[Cordon, ...]:

@@ -12,8 +12,3 @@ from rollout.stages.view import View
 def decide(view: View) -> Step:
     """Nothing is left to do."""
     return Step()
-
-
-def holds(view: View) -> bool:
-    """Nothing leads on from here."""
-    return False

@@ -17,7 +17,7 @@ from rollout.decision import Step
 from rollout.effects import Protect, Resize, Terminate
 from rollout.stages import volumes
 from rollout.stages.pods import in_words
-from rollout.stages.view import View
+from rollout.stages.view import Condition, View, unmet
 
 #: Seconds for which the scheduler tries to bind a pod to the node that it chose (its bindTimeoutSeconds).
 BOUND_WITHIN = 600.0
@@ -25,33 +25,67 @@ BOUND_WITHIN = 600.0
 
 def decide(view: View) -> Step:
     """Answer with the preparations one by one, then with `terminate`."""
-    if holds(view):
-        return Step(trigger="terminate", effects=(terminate(view),))
-    if not view.fresh:
-        return Step(waits_for="a fresh list of its pods")
+    return unmet(CONDITIONS, view) or Step(trigger="terminate", effects=(terminate(view),))
+
+
+def _listed(view: View) -> Step | None:
+    return None if view.fresh else Step(waits_for="a fresh list of its pods")
+
+
+def _empty(view: View) -> Step | None:
     if view.busy:
         return Step(trigger="back", reason=f"{in_words(view.busy)} turned up")
-    if not view.cordoned:
-        return Step(trigger="back", reason=f"{view.name} is not cordoned any more")
-    if view.instance is None or not view.instance.in_service:
-        return view.until_aws(f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
-    if view.unknown:
-        return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
-    if view.instance.protected:
+    return None
+
+
+def _cordoned(view: View) -> Step | None:
+    return None if view.cordoned else Step(trigger="back", reason=f"{view.name} is not cordoned any more")
+
+
+def _in_service(view: View) -> Step | None:
+    if view.instance and view.instance.in_service:
+        return None
+    return view.until_aws(f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
+
+
+def _known(view: View) -> Step | None:
+    if not view.unknown:
+        return None
+    return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
+
+
+def _unprotected(view: View) -> Step | None:
+    if view.instance and view.instance.protected:
         return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
-    if not view.enough:
-        return view.short("drained")
-    if awaited := _awaited(view):
-        return Step(waits_for=awaited)
-    return Step(effects=(_floor(view),), waits_for="MinSize one below desired")
+    return None
 
 
-def holds(view: View) -> bool:
-    """Tell whether the instance may be terminated now."""
-    served = view.instance is not None and view.instance.in_service and not view.instance.protected
-    released = served and view.cordoned and not view.unknown
+def _spared(view: View) -> Step | None:
+    return None if view.enough else view.short("drained")
+
+
+def _nothing_awaited(view: View) -> Step | None:
+    awaited = _awaited(view)
+    return Step(waits_for=awaited) if awaited else None
+
+
+def _floored(view: View) -> Step | None:
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
-    return view.fresh and not view.busy and released and floored and view.enough and not _awaited(view)
+    return None if floored else Step(effects=(_floor(view),), waits_for="MinSize one below desired")
+
+
+#: In this order; the first that is not met answers.
+CONDITIONS: tuple[Condition, ...] = (
+    _listed,
+    _empty,
+    _cordoned,
+    _in_service,
+    _known,
+    _unprotected,
+    _spared,
+    _nothing_awaited,
+    _floored,
+)
 
 
 def terminate(view: View) -> Terminate:

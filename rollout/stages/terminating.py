@@ -13,7 +13,7 @@ from rollout.stages.view import View
 
 def decide(view: View) -> Step:
     """Answer with `gone`, or with the same Terminate for the runner to judge whether it may be sent again."""
-    if holds(view):
+    if view.terminate_settled and view.instance is None:
         return Step(trigger="gone")
     if view.terminate_settled or (view.instance and not view.instance.living):
         stopped = "Terminate" in view.group.suspended
@@ -26,11 +26,6 @@ def decide(view: View) -> Step:
         return Step(effects=again.effects, waits_for="its termination")
     why = f"its termination, not now: {again.waits_for or again.reason}"
     return Step(waits_for=why, halt=_halt(view, why) if view.out_of_time else None)
-
-
-def holds(view: View) -> bool:
-    """Tell whether our termination is settled and the instance is gone from its group."""
-    return view.terminate_settled and view.instance is None
 
 
 def _halt(view: View, why: str) -> Halt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -135,6 +136,15 @@ class View:
     def terminate_settled(self) -> bool:
         """Our terminate was seen to have its effect."""
         return terminate_key(self.row) in self.record.done
+
+
+#: What must be true before a stage leads on: what is to be done or waited for where it is not.
+Condition = Callable[[View], Step | None]
+
+
+def unmet(conditions: Iterable[Condition], view: View) -> Step | None:
+    """Return what the first condition that is not met answers; None where all are."""
+    return next((step for condition in conditions if (step := condition(view))), None)
 
 
 def terminate_key(row: Node) -> str:

@@ -12,42 +12,54 @@ from rollout.decision import Halt, Step
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.stages import stuck
 from rollout.stages.pods import in_words
-from rollout.stages.view import View
+from rollout.stages.view import Condition, View, unmet
 
 
 def decide(view: View) -> Step:
-    """Answer with `drain` once nothing holds the node any more."""
+    """Answer with `drain` once nothing holds the node any more, or the deadline has passed."""
+    return unmet(CONDITIONS, view) or Step(trigger="drain")
+
+
+def _not_given_up(view: View) -> Step | None:
     if view.given_up and view.busy:
         return Step(trigger="keep", reason=f"surplus, and still there at the deadline: {in_words(view.busy)}")
+    return None
+
+
+def _in_service(view: View) -> Step | None:
     if view.instance and not view.instance.in_service:
         return view.until_aws(f"instance is {view.instance.lifecycle}")
+    return None
+
+
+def _guarded(view: View) -> Step | None:
     guards = _guards(view)
-    if guards:
-        return Step(effects=guards, waits_for="taint and protection")
-    if holds(view):
-        return Step(trigger="drain")
-    if view.unknown:
-        return not_known(view)
-    if view.may_kill or not view.holders:
-        return view.short("to be drained")
-    names = in_words(view.holders)
-    return Step(waits_for=f"{names}{_silence(view)}", halt=_overdue(view, names) if view.overdue else None)
+    return Step(effects=guards, waits_for="taint and protection") if guards else None
 
 
-def holds(view: View) -> bool:
-    """Tell whether the wait is over: guarded, and no protected pod runs here or the deadline ends it."""
-    served = view.instance is None or view.instance.in_service
-    kept = view.given_up and view.busy
-    free = view.may_kill or not view.holders
-    return served and not kept and not view.unknown and not _guards(view) and free and view.enough
-
-
-def not_known(view: View) -> Step:
+def _known(view: View) -> Step | None:
     """Wait until it is known which pods run here; when the margin after the deadline is over, a person must see."""
+    if not view.unknown:
+        return None
     why = f"{view.name} waits for {view.unknown}"
     hint = f"if nothing runs there that must not end: {stuck.register(view)}; its kubelet then registers"
     halt = Halt(why, f"{hint}; when it has: rollout resume {view.record.id}") if view.out_of_time else None
     return Step(waits_for=view.unknown, halt=halt)
+
+
+def _free(view: View) -> Step | None:
+    if view.may_kill or not view.holders:
+        return None
+    names = in_words(view.holders)
+    return Step(waits_for=f"{names}{_silence(view)}", halt=_overdue(view, names) if view.overdue else None)
+
+
+def _spared(view: View) -> Step | None:
+    return None if view.enough else view.short("to be drained")
+
+
+#: In this order; the first that is not met answers.
+CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _known, _free, _spared)
 
 
 def _guards(view: View) -> tuple[Effect, ...]:

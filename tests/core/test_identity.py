@@ -10,7 +10,7 @@ from rollout.decision import Step
 from rollout.errors import Refused
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
-from rollout.phases import drain
+from rollout.phases import observe
 from rollout.preflight.refusals.cluster import unmatched
 from rollout.preflight.survey import Request, Survey
 from rollout.runner import Ended
@@ -81,7 +81,7 @@ class Asked(Toy):
 def drained(toy: Toy, name: str | None) -> Seen:
     toy.node_["x"] = DEAD
     rows = (row("i-x", name=name, uid=None), row("i-o2"))
-    return drain.observe(record(Phase.DRAIN, nodes=rows), toy, toy)
+    return observe(record(Phase.DRAIN, nodes=rows), toy, toy)
 
 
 @pytest.mark.parametrize(

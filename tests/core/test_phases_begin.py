@@ -164,7 +164,8 @@ def test_without_an_autoscaler_there_is_nothing_to_stop() -> None:
 
 def test_off_is_ours_only_with_our_note() -> None:
     """An autoscaler that another rollout holds at 0 is not taken for ours."""
-    assert not autoscaler_off.holds(seen(found(), autoscaler=replace(OFF, rollout_id="r2")), BEGUN)
+    decision = autoscaler_off.decide(seen(found(), autoscaler=replace(OFF, rollout_id="r2")), BEGUN, NOW)
+    assert not isinstance(decision, Advance)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from rollout.budget import BudgetSeen
 from rollout.errors import Refused
 from rollout.machine import Phase, Stage
-from rollout.phases import PHASES
+from rollout.phases import observe
 from rollout.seen import Seen
 from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, unsettled
 from tests.core.toy import Toy
@@ -35,7 +35,7 @@ class Watched:
 
 def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Seen, list[str]]:
     watched = Watched(toy)
-    seen = PHASES[phase].observe(record(phase, **changes), watched, watched)
+    seen = observe(record(phase, **changes), watched, watched)
     return seen, sorted(watched.read)
 
 

@@ -37,7 +37,7 @@ from tests.core.build import (
     surged,
     unsettled,
 )
-from tests.core.tables import Answer, acts, advances, case, check, halts, waits
+from tests.core.tables import Answer, acts, advances, agrees, case, check, halts, waits
 
 # ---- TAINT ----------------------------------------------------------------------------------------------------------
 
@@ -384,4 +384,4 @@ def test_deadlines(phase: Phase) -> None:
 def test_a_row_that_is_gone_is_not_asked_for() -> None:
     """Old instances are known by the record, whatever their stage."""
     journal = record(Phase.READY, nodes=(row("i-o1"), row("i-o2", Stage.GONE)))
-    assert ready.holds(seen(surged(old("o1"), new("n1"), new("n2")), CLOSED[0]), journal)
+    agrees(ready.decide(seen(surged(old("o1"), new("n1"), new("n2")), CLOSED[0]), journal, NOW), advances())

@@ -157,7 +157,7 @@ UNREADY = (node("o2", ready=False), node("n1", ready=False))
 )  # fmt: skip
 def test_waiting(it: View, expected: Told) -> None:
     """A node waits, guarded, for protected pods, until the deadline."""
-    check_stage(waiting, it, expected, forward="drain")
+    check_stage(waiting, it, expected)
 
 
 FLOORED = Sizes(3, 4, 4)
@@ -242,7 +242,7 @@ END = Terminate(group="g", instance_id="i-o1", desired_before=4)
 )  # fmt: skip
 def test_released(it: View, expected: Told) -> None:
     """Protection off, floor down, one more fresh look, then the one terminate."""
-    check_stage(released, it, expected, forward="terminate")
+    check_stage(released, it, expected)
 
 
 SETTLED: Any = {"done": frozenset({"terminate:g/i-o1:"})}
@@ -289,14 +289,14 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "reject
 )  # fmt: skip
 def test_terminating(it: View, expected: Told) -> None:
     """One terminate: sent again only if it was not applied and all that let it be sent still holds."""
-    check_stage(terminating, it, expected, forward="gone")
+    check_stage(terminating, it, expected)
 
 
 @pytest.mark.parametrize("module", [gone, kept])
 def test_the_ends(module: Any) -> None:
     """Nothing is left to do, and nothing leads on."""
     stage = Stage[module.__name__.rpartition(".")[2].upper()]
-    check_stage(module, looked(stage), Told(None, (), "", None), forward="?")
+    check_stage(module, looked(stage), Told(None, (), "", None))
 
 
 def test_what_the_view_counts() -> None:

@@ -100,7 +100,7 @@ def asked(effect: Effect, last: datetime, first: datetime) -> dict[str, Any]:
 )  # fmt: skip
 def test_before_the_deadline(it: View, expected: Told) -> None:
     """A protected pod sends the node back; what else runs is evicted, past no budget."""
-    check_stage(draining, it, expected, forward="release")
+    check_stage(draining, it, expected)
 
 
 def before(seconds: float) -> datetime:
@@ -155,7 +155,7 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
 )  # fmt: skip
 def test_after_the_deadline(it: View, expected: Told) -> None:
     """What still runs of Jobs is ended step by step, each with the name for the ledger, if the settings let it."""
-    check_stage(draining, it, expected, forward="release")
+    check_stage(draining, it, expected)
 
 
 GONE_WEB = replace(WEB, deleting=TOO_LONG - timedelta(seconds=STUCK_AFTER))
@@ -205,7 +205,7 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
 )  # fmt: skip
 def test_when_budgets_had_their_time(it: View, expected: Told) -> None:
     """15 minutes after the deadline a person is asked, or the pods go, as the settings say."""
-    check_stage(draining, it, expected, forward="release")
+    check_stage(draining, it, expected)
 
 
 NEVER_REFUSED = ("intended", "unknown", "not_sent", "not_applied")
@@ -274,7 +274,7 @@ NAMED = "StatefulSet ns/kafka"
 )  # fmt: skip
 def test_a_protected_replica_is_a_pod_like_any_other_after_the_deadline(it: View, expected: Told) -> None:
     """Its budget is obeyed: only work that ends, and what nobody replaces, is killed past one."""
-    check_stage(draining, it, expected, forward="release")
+    check_stage(draining, it, expected)
 
 
 REBOOT = "aws ec2 reboot-instances --instance-ids i-o1"

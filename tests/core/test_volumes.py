@@ -60,7 +60,7 @@ def free(**changes: Any) -> View:
 )  # fmt: skip
 def test_a_node_that_is_empty_waits_for_volumes(it: View, expected: Told) -> None:
     """Six minutes at most, by the journal alone: the next process waits for no longer."""
-    check_stage(draining, it, expected, forward="release")
+    check_stage(draining, it, expected)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_node_that_is_empty_waits_for_volumes(it: View, expected: Told) -> Non
 )  # fmt: skip
 def test_an_instance_does_not_end_before_they_are_detached(it: View, expected: Told) -> None:
     """A pod may have taken longer than that to end, or a volume may have been attached anew."""
-    check_stage(released, it, expected, forward="terminate")
+    check_stage(released, it, expected)
 
 
 def test_who_waits_for_volumes_is_in_nobodys_way() -> None:

@@ -1,0 +1,97 @@
+"""The one way to observe: what every phase looks at, and what else the one that asks needs.
+
+What a phase needs is data: no phase asks the outside itself. Requests do not grow with the number of nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from rollout.errors import Refused
+from rollout.ports import Cluster, Fleet
+from rollout.record import Record
+from rollout.seen import GroupSeen, NodeSeen, Seen, TemplateSeen
+from rollout.stages.knowing import whereabouts
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a phase looks at besides groups, marker, autoscaler and nodes. All that may be asked of are pure."""
+
+    templates: bool = False
+    pods: bool = False
+    #: Whether budgets are read now.
+    budgets: Callable[[Record], bool] | None = None
+    #: Whether a watch that says nothing at the moment is not good enough: something may be ended by what is seen.
+    young: Callable[[Record], bool] | None = None
+    #: The nodes whose pods are listed past the watch.
+    fresh: Callable[[Record, tuple[NodeSeen, ...]], Iterable[str]] | None = None
+    #: The groups of which AWS is asked why launches fail.
+    troubles: Callable[[Seen, Record], Iterable[str]] | None = None
+    #: Whether it is asked which volumes are attached to nodes.
+    attachments: Callable[[Seen], bool] | None = None
+    #: Whether it is asked which instances live that Nodes name and no group lists.
+    elsewhere: Callable[[Seen, Record], bool] | None = None
+
+
+def look(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Read what is needed.
+
+    Raises `Refused` where a group or a template of the plan does not exist any more.
+    """
+    seen = _first(needs, record, cluster, fleet)
+    troubled = needs.troubles(seen, record) if needs.troubles else ()
+    attached = needs.attachments is not None and needs.attachments(seen)
+    elsewhere = needs.elsewhere is not None and needs.elsewhere(seen, record)
+    return replace(
+        seen,
+        troubles={name: text for name in troubled if (text := fleet.trouble(name))},
+        attachments=cluster.attachments() if attached else None,
+        elsewhere=whereabouts(seen, elsewhere, fleet),
+    )
+
+
+def _first(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+    """Read what does not depend on what is seen. Nodes and pods come from the watches.
+
+    Requests go out before a watch is read: an API server that is away shows at once.
+    """
+    settings = record.plan.settings
+    groups = _groups(record, fleet)
+    found = _templates(record, fleet) if needs.templates else ()
+    marker = cluster.marker()
+    replicas = cluster.autoscaler(settings.autoscaler) if settings.autoscaler else None
+    budgets = cluster.budgets() if needs.budgets and needs.budgets(record) else None
+    young = needs.young is not None and needs.young(record)
+    nodes = cluster.nodes(young=young)
+    return Seen(
+        groups=groups,
+        templates=found,
+        autoscaler=replicas,
+        marker=marker,
+        fresh={name: cluster.pods_on(name) for name in needs.fresh(record, nodes)} if needs.fresh else {},
+        nodes=nodes,
+        pods=cluster.pods(young=young) if needs.pods else (),
+        budgets=budgets,
+    )
+
+
+def _groups(record: Record, fleet: Fleet) -> tuple[GroupSeen, ...]:
+    names = [group.name for group in record.plan.groups]
+    groups = fleet.groups(names)
+    _require("Auto Scaling group", names, (group.name for group in groups))
+    return groups
+
+
+def _templates(record: Record, fleet: Fleet) -> tuple[TemplateSeen, ...]:
+    ids = sorted({source.use.template_id for group in record.plan.groups for source in group.sources})
+    templates = fleet.templates(ids)
+    _require("launch template", ids, (template.id for template in templates))
+    return templates
+
+
+def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
+    missing = sorted({*wanted} - {*found})
+    if missing:
+        raise Refused(f"{what} {', '.join(missing)} does not exist any more")
