@@ -123,7 +123,8 @@ durability: $(STAMP) ## Write the tables of docs/durability.md from the last res
 coverage: $(STAMP) $(TOOLS) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
-docs: $(STAMP) ## Write the generated pages (phases, refusals, rights-kubernetes, configuration)
+docs: $(STAMP) ## Write the generated pages (architecture, phases, refusals, rights-kubernetes, configuration)
+	$(BIN)/python tools/architecture_page.py docs/architecture.md
 	$(BIN)/python tools/phases_page.py docs/phases.md
 	$(BIN)/python tools/refusals_page.py docs/refusals.md
 	$(BIN)/python tools/rights_page.py docs/rights-kubernetes.md

@@ -77,8 +77,8 @@ def between(first: Phase, last: Phase) -> frozenset[Phase]:
     return frozenset(order[order.index(first) : order.index(last) + 1])
 
 
-# What holds from which phase to which, as soon as the first of them is entered and until the last one is left. A phase
-# that joins the table above in between has it too.
+# What holds from which phase to which: when the first of them is entered, until the last one is left. A phase that
+# joins the table above in between has it too.
 #: The marker is in the cluster: PLANNED makes it, RESTORE deletes it.
 MARKED = between(Phase.AUTOSCALER_OFF, Phase.DRAIN)
 #: cluster-autoscaler stands at 0.
@@ -95,8 +95,7 @@ SIZED = between(Phase.SURGE, Phase.RESTORE)
 SURGED = between(Phase.PROTECT, Phase.DRAIN)
 #: Every instance is protected from scale-in, until its own turn comes.
 PROTECTED = between(Phase.READY, Phase.DRAIN)
-#: Old nodes go through their stages, until the drain deadline and after it; only here are instances terminated. New
-#: nodes are ready for everybody: our taint stays NoSchedule whatever happens.
+#: Old nodes go through their stages. Only here are instances terminated, and our taint is not softened before a halt.
 DRAINING = between(Phase.DRAIN, Phase.DRAIN)
 #: What was found is given back.
 RESTORING = between(Phase.RESTORE, Phase.RESTORE)

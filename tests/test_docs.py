@@ -32,7 +32,13 @@ def tool(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("name", "made_by"), [("phases", "phases"), ("configuration", "configuration"), ("rights-kubernetes", "rights")]
+    ("name", "made_by"),
+    [
+        ("architecture", "architecture"),
+        ("phases", "phases"),
+        ("configuration", "configuration"),
+        ("rights-kubernetes", "rights"),
+    ],
 )
 def test_a_generated_page_is_up_to_date(name: str, made_by: str) -> None:
     """It is what `make docs` writes."""
