@@ -43,13 +43,13 @@ class Gate:
             return False
         return all(now - then < TRUST_SECONDS for now, then in zip(self.clocks(), self._renewed, strict=True))
 
-    def read(self) -> None:
-        """Let a reading request leave; `Retry` if somebody asked us to stop."""
+    def check_read(self) -> None:
+        """Raise `Retry` if this process was told to stop; called just before a reading request leaves."""
         if self.stopping():
             raise Retry("not asked: this process was told to stop")
 
-    def write(self) -> None:
-        """Let a mutating request leave; `Retry`, certainly not applied, if it may not."""
+    def check_write(self) -> None:
+        """Raise `Retry` if a mutating request may not leave; called just before it would: nothing was applied."""
         if self.stopping():
             raise Retry("not sent: this process was told to stop")
         if not self.trusted():

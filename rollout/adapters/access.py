@@ -67,7 +67,7 @@ class Account:
     def mutating(self, service: str) -> Any:
         """A client that sends each request once: what is sent again is the runner's decision."""
         client = self._client(service, _WRITE)
-        client.meta.events.register(_LEAVING, _asking(self.gate.write))
+        client.meta.events.register(_LEAVING, _asking(self.gate.check_write))
         return client
 
     def _client(self, service: str, settings: dict[str, Any]) -> Any:
@@ -124,7 +124,7 @@ def _session(gate: Gate) -> botocore.session.Session:
     """A session whose clients, those that it makes for itself in order to find credentials too, ask the gate."""
     session = botocore.session.Session()
     session.register_component("data_loader", _models())
-    session.register(_LEAVING, _asking(gate.read))
+    session.register(_LEAVING, _asking(gate.check_read))
     session.set_default_client_config(ClientConfig(**_READ))
     return session
 

@@ -172,7 +172,7 @@ def _watching(clock: SystemClock | SimulatedClock, gate: Gate) -> tuple[Callable
         return clock.news, None
 
     def version() -> int:
-        gate.read()
+        gate.check_read()
         return clock.version()
 
     # News end the simulator's own sleeps; a second call from here would come at a moment that nobody can predict.

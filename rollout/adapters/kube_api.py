@@ -147,11 +147,11 @@ class KubeApi:
         self.host = str(configuration.host)
         self.authority = _authority(configuration)
         self._renew = renew
-        patient = _client(configuration, user_agent, _Attempts(gate.read))
-        self._reader = _Line(configuration, patient, _TIMEOUT, gate.read, mutating=False)
+        patient = _client(configuration, user_agent, _Attempts(gate.check_read))
+        self._reader = _Line(configuration, patient, _TIMEOUT, gate.check_read, mutating=False)
         once, watching = (_client(configuration, user_agent, retries=False) for _ in range(2))
-        self._writer = _Line(configuration, once, _TIMEOUT, gate.write, mutating=True)
-        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, gate.read, mutating=False)
+        self._writer = _Line(configuration, once, _TIMEOUT, gate.check_write, mutating=True)
+        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, gate.check_read, mutating=False)
 
     def close(self) -> None:
         """Close all connections that are not in use."""

@@ -23,14 +23,14 @@ def test_nothing_changes_anything_before_a_lease_is_held_and_after_it_ended() ->
     """A gate is closed to mutating requests but while a lease is held; reads pass."""
     clocks = Clocks()
     gate = Gate(clocks)
-    gate.read()
+    gate.check_read()
     with pytest.raises(Retry):
-        gate.write()
+        gate.check_write()
     gate.renewed(clocks())
-    gate.write()
+    gate.check_write()
     gate.shut()
     with pytest.raises(Retry):
-        gate.write()
+        gate.check_write()
 
 
 @pytest.mark.parametrize("clock", ["uptime", "wall"])
@@ -40,12 +40,12 @@ def test_trust_ends_by_whichever_clock_ends_it_first(clock: str) -> None:
     gate = Gate(clocks)
     gate.renewed(clocks())
     setattr(clocks, clock, getattr(clocks, clock) + TRUST_SECONDS - 0.001)
-    gate.write()
+    gate.check_write()
     setattr(clocks, clock, getattr(clocks, clock) + 0.001)
     with pytest.raises(Retry, match="not renewed in the last 45 s"):
-        gate.write()
+        gate.check_write()
     gate.renewed(clocks())
-    gate.write()
+    gate.check_write()
 
 
 def test_a_wall_clock_that_is_set_back_prolongs_nothing() -> None:
@@ -76,6 +76,6 @@ def test_who_is_told_to_stop_asks_and_sends_nothing_more() -> None:
     clocks = Clocks()
     gate = Gate(clocks, stopping=lambda: True)
     gate.renewed(clocks())
-    for ask in (gate.read, gate.write):
+    for ask in (gate.check_read, gate.check_write):
         with pytest.raises(Retry, match="told to stop"):
             ask()
