@@ -71,11 +71,11 @@ def hold(
     with _locked(database, cluster, database.where.path) if database.where.path else nullcontext(_always) as stands:
         tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, gate, patience)
         tenure = replace(tenure, stands=stands)
-        journal.held(tenure)
+        journal.use_lease(tenure)
         try:
             yield tenure
         finally:
-            journal.held(None)
+            journal.use_lease(None)
             with suppress(UserError):  # how the work ended is what counts; the lease ends by itself
                 tenure.release(now())
 

@@ -46,7 +46,7 @@ class SqlJournal:
         self._author = Author(actor)
         self._tenure: Tenure | None = None
 
-    def held(self, tenure: Tenure | None) -> None:
+    def use_lease(self, tenure: Tenure | None) -> None:
         """From now on write under this hold of a cluster; None: under none."""
         self._tenure = tenure
         self._author = replace(self._author, epoch=tenure.epoch if tenure else None)
@@ -131,7 +131,7 @@ class SqlJournal:
 
         if self._tenure is None:
             return self._read(work)
-        return replace(self._tenure.look(work), epoch=self._tenure.epoch, calm_from=self._tenure.calm_from)
+        return replace(self._tenure.read_and_renew(work), epoch=self._tenure.epoch, calm_from=self._tenure.calm_from)
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
         def work(page: Page) -> None:

@@ -60,7 +60,7 @@ class Tenure:
         """Return what the work reads. Beside a file that is as good as a renewal: the lock holds, the disk answers."""
         return self._patiently(lambda: self._read(work), renews=self._beside_a_file)
 
-    def look(self, work: Work[T]) -> T:
+    def read_and_renew(self, work: Work[T]) -> T:
         """Return what the work reads, and keep the lease with it: a tick may write nothing."""
         return self.read(work) if self._beside_a_file else self.write(work)
 

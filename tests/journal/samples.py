@@ -118,7 +118,7 @@ def seize(journal: SqlJournal, holder: Holder, seconds: float) -> Tenure:
     """Hold the cluster from so many seconds after the beginning on, and write under it: as a process that is killed."""
     claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)))
     tenure = lease.acquire(claim, lambda: later(seconds), gate(), impatient)
-    journal.held(tenure)
+    journal.use_lease(tenure)
     return tenure
 
 

@@ -204,7 +204,7 @@ def test_taken_over_when_it_has_expired(journal: SqlJournal, url: str) -> None:
     """A lease that lasts keeps others out and says until when; then the next epoch begins."""
     with closing_journal(url) as other:
         seize(journal, HOLDER, 0)
-        journal.held(None)
+        journal.use_lease(None)
         with pytest.raises(UserError, match="process 4711 on agent-7") as refusal:
             seize(other, HOLDER, 59.9)
         assert refusal.value.exit_code == 76
@@ -224,7 +224,7 @@ def test_lost_writes_nothing(journal: SqlJournal, url: str) -> None:
                 verb()
         first.release(later(70))
         other.note(ID, "note", "still mine", NOW)
-        journal.held(None)
+        journal.use_lease(None)
         assert journal.load(ID).unsettled == ()
         assert [one[2] for one in history(journal)] == [None, None]
 
@@ -375,7 +375,7 @@ def test_an_older_copy_of_the_journal(journal: SqlJournal) -> None:
     """A runner whose lease is not in the journal any more writes nothing there."""
     seize(journal, HOLDER, 0)
     later_on = Term("eks-demo", 2, HOLDER.run_id, simulated_time(lambda: NOW))
-    journal.held(Tenure(journal.database, later_on, gate(), impatient))
+    journal.use_lease(Tenure(journal.database, later_on, gate(), impatient))
     with pytest.raises(Lost, match=r"knows nothing of this run any more \(epoch 2"):
         journal.note(ID, "note", "text", NOW)
 
