@@ -17,6 +17,7 @@ from typing import NoReturn
 from rollout.commands import WEBHOOKS, kubectl, resume
 from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect, Terminate
+from rollout.engine.settle import STALE_AFTER, settle
 from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.machine import terminal
@@ -29,7 +30,6 @@ from rollout.plan import duration
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.record import Record
 from rollout.seen import Seen
-from rollout.sending import STALE_AFTER, settle
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
 from rollout.stages.steadiness import BLIND_AFTER, Steadiness, harms, unsteady

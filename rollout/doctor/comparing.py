@@ -12,6 +12,7 @@ from datetime import datetime
 from rollout.commands import annotate, resume, resume_processes
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
+from rollout.engine.settle import unclear
 from rollout.engine.tick import answers
 from rollout.machine import PROTECTED, RESTORING, SCALE_DOWN_DISABLED, TAINTED, Stage, terminal
 from rollout.phases import restore
@@ -25,7 +26,6 @@ from rollout.seen import (
     NodeSeen,
     Seen,
 )
-from rollout.sending import unclear
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollout.decision import Advance, Decision, Halt, Wait
+from rollout.engine.settle import STALE_AFTER, sift, unclear
 from rollout.phases import PHASES
 from rollout.phases.expected import soften, unexpected
 from rollout.record import Record
 from rollout.seen import Seen
-from rollout.sending import STALE_AFTER, sift, unclear
 
 
 @dataclass(frozen=True, slots=True)

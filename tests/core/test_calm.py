@@ -10,11 +10,11 @@ import pytest
 
 from rollout.decision import Wait
 from rollout.effects import Terminate
+from rollout.engine.settle import sift
 from rollout.machine import Stage
 from rollout.phases import drain
 from rollout.plan import Sizes
 from rollout.seen import NodeSeen
-from rollout.sending import sift
 from rollout.stages import decide
 from rollout.stages.calm import final
 from rollout.stages.view import View

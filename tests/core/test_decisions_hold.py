@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rollout.decision import Act, Advance, Decision
 from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate
+from rollout.engine.settle import settle
 from rollout.engine.tick import decide_tick
 from rollout.machine import STAGE_MOVES, Phase, Stage, onward, step, terminal
 from rollout.phases import PHASES
@@ -28,7 +29,6 @@ from rollout.seen import (
     Taint,
     VersionSeen,
 )
-from rollout.sending import settle
 from rollout.stages import STAGES, pods
 from rollout.stages.view import View, view
 from tests.core.build import (

@@ -10,12 +10,12 @@ import pytest
 
 from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Wait
 from rollout.effects import Cordon, DeleteJob, Effect, Evict, Resize, Suspend, Terminate
+from rollout.engine.settle import settle, sift, unclear
 from rollout.machine import Phase
 from rollout.plan import Sizes
 from rollout.ports import Settled
 from rollout.record import LATE_SECONDS, EffectRow, EffectState, Late
 from rollout.seen import PodSeen, Seen
-from rollout.sending import settle, sift, unclear
 from tests import samples as e
 from tests.core.build import NOW, SURGED, at, new, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, agrees, halts, waits
@@ -250,3 +250,10 @@ def test_two_kinds_on_one_group_do_not_block_each_other() -> None:
     """Suspending processes and writing sizes are different things of one group."""
     act = Act("x", (Suspend(group="g", processes=("a",)),))
     agrees(sift(act, record(unsettled=(unsettled(RAISE),)), NOW), acts("suspend:g:"))
+
+
+@pytest.mark.parametrize(("intended", "expected"), [(59, acts(CORDON)), (60, halts("does not come through"))])
+def test_a_phase_that_is_out_of_time_needs_a_person(intended: float, expected: Answer) -> None:
+    """What did not come through for a minute, and was sent past the phase's deadline, too, is not sent for ever."""
+    rows = (unsettled(CORDON, "not_sent", detail="Throttled", retry_at=at(99), tried=NOW, intended=at(intended)),)
+    agrees(sift(ACT, record(Phase.READY, unsettled=rows, deadline=at(30)), at(99)), expected)
