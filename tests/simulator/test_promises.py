@@ -12,7 +12,7 @@ from rollout.simulator.cloud.errors import AwsError
 from rollout.simulator.judging import promises
 from rollout.simulator.kube.errors import ApiError
 from rollout.simulator.world.world import World
-from tests.simulator.worlds import NEW, OLD, Client, node_names, passes, pods_of, shipped, violations, world
+from tests.simulator.worlds import NEW, OLD, Client, condition, node_names, passes, pods_of, shipped, violations, world
 
 JOB: dict[str, Any] = {"name": "job", "runtime": "30m", "start": -60}
 WEB: dict[str, Any] = {"name": "web", "replicas": 2}
@@ -285,6 +285,24 @@ def test_a_node_that_has_just_turned_still_serves(quiet: World, seconds: float, 
     quiet.not_ready([client.new()[0].dns, client.old()[0].dns], 60)
     passes(quiet, seconds)
     client.cordon(client.old()[1])
+    assert (3 in violations(quiet)) is broken
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(0, False), (30, True)])
+def test_what_ec2_has_ended_serves_until_somebody_says_so(quiet: World, seconds: float, *, broken: bool) -> None:
+    """Nobody can know before its node turns; whoever acts long after that could."""
+    client = Client(quiet)
+    client.surge()
+    passes(quiet, 60)
+    first, last = client.old()
+    lost = (client.new()[0], first)
+    for instance in lost:
+        quiet.do({"do": "terminate_instance", "group": "g", "id": instance.id})
+    nodes = [one.dns for one in lost]
+    while any(condition(node) == "True" for node in quiet.store.list("nodes") if node["metadata"]["name"] in nodes):
+        passes(quiet, 1)
+    passes(quiet, seconds)
+    client.cordon(last)
     assert (3 in violations(quiet)) is broken
 
 

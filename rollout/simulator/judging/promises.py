@@ -121,15 +121,16 @@ class EnoughServe(Promise):
         self.check(at, kept=others >= wanted, broken=broken)
 
     def _remember(self, at: float) -> None:
-        """Write down who served until this change, and who serves after it."""
+        """Write down who served until this change, and who serves after it, by what AWS and Kubernetes say.
+
+        An instance that EC2 has ended serves until its group or its node says so: before, nobody can know.
+        """
         self._until |= {name: (group, at) for name, group in self._serving.items()}
-        self._serving = {
-            node["metadata"]["name"]: group.name
-            for group in self.facts.cloud.groups.values()
-            for new in (False, True)
-            for node in self.facts.nodes(group, new=new)
-            if (takes_new_pods(node) if new else is_ready(node) and not _cordoned(node))
-        }
+        found = ((one, self.facts.node(one)) for group in self.facts.cloud.groups.values() for one in group.living)
+        self._serving = {one.dns: one.group for one, node in found if node and self._serves(one, node)}
+
+    def _serves(self, instance: Instance, node: Object) -> bool:
+        return takes_new_pods(node) if self.facts.is_new(instance) else is_ready(node) and not _cordoned(node)
 
     def _counts(self, at: float, until: float) -> bool:
         """Whether who acts at a moment may still have known a node as one that serves."""
