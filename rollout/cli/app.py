@@ -80,7 +80,15 @@ app.command("demo")(demo.demo)
 def main() -> NoReturn:
     """Run the command line; the only place that decides how a process of ours ends."""
     output.prepare()
-    sys.exit(output.ended(_ended()))
+    try:
+        stopping.hear()
+        code = output.ended(_ended())
+        stopping.ignore()  # the work is done, and its code stays what it is
+    except stopping.Stopped as stopped:
+        stopping.ignore()
+        screen.say(stopping.told(stopped.number), err=True)
+        code = output.ended(RESUMABLE)
+    sys.exit(code)
 
 
 def _ended() -> int:
@@ -88,10 +96,6 @@ def _ended() -> int:
         app(prog_name="rollout")
     except SystemExit as left:  # by Typer, at the end of a command and after help
         return left.code if isinstance(left.code, int) else 0
-    except stopping.Stopped as stopped:
-        stopping.ignore()
-        screen.say(f"rollout: {stopped.problem}\n  next: run the same command again", err=True)
-        return RESUMABLE
     except UserError as error:
         screen.say(f"rollout: {error.problem}", err=True)
         if error.hint:

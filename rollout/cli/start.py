@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rollout.cli.choosing import Asked
     from rollout.cli.workplace import Workplace
     from rollout.config import Config
-    from rollout.errors import UserError
     from rollout.plan import Plan
     from rollout.ports import Summary
 
@@ -54,17 +53,47 @@ def start(
     While another process works the rollout, that one is followed, and taken over from when its lease ends.
     The rollout's id is the first line of the output.
     """
+    from rollout.cli import workplace
+
+    output.works()
+    try:
+        _start(config, database, ami, ami_from, description, key, assume_dead=assume_dead)
+    except workplace.Interrupted as interrupted:
+        raise interrupted.told("anything was begun", _again(ami, ami_from, description, key)) from None
+
+
+def _again(ami: str | None, ami_from: Path | None, description: str, key: str | None) -> str:
+    """Return the whole command, as it was given; the screen adds configuration and journal."""
+    from rollout import commands
+
+    options = {"--ami": ami, "--ami-from": ami_from and str(ami_from.absolute()), "--description": description}
+    given = (word for name, value in (options | {"--key": key}).items() if value for word in (name, value))
+    return commands.rollout("start", *given)
+
+
+def _start(
+    config: Path,
+    database: str | None,
+    ami: str | None,
+    ami_from: Path | None,
+    description: str,
+    key: str | None,
+    *,
+    assume_dead: bool,
+) -> NoReturn:
+    """Begin a rollout, or go on with one. Raises `Interrupted` where a signal comes before either."""
     from rollout.cli import choosing, workplace
     from rollout.cli.ami import chosen
     from rollout.journal import open_journal
 
-    output.works()
-    loaded = options.loaded(config, database)
-    image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
-    asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)
-    with closing(open_journal(loaded.database, actor=workplace.actor())) as journal:
-        known = journal.summaries()
-        found = choosing.of_key(asked, known)
+    with ExitStack() as stack:
+        with workplace.looking():
+            loaded = options.loaded(config, database)
+            image = chosen.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
+            asked = choosing.Asked(loaded.cluster, loaded.groups, image, key)
+            journal = stack.enter_context(closing(open_journal(loaded.database, actor=workplace.actor())))
+            known = journal.summaries()
+            found = choosing.of_key(asked, known)
         if found is None:
             under_way = any(map(asked.same_cluster, choosing.unfinished(known)))
             with workplace.opened(loaded, journal, under_way=under_way) as place:
@@ -79,6 +108,7 @@ def _alone(place: Workplace, config: Config, asked: Asked, description: str, ass
     What is looked at for the plan is looked at by who holds the cluster, so that nobody else changes it meanwhile.
     """
     from rollout.cli import choosing
+    from rollout.cli.workplace import Interrupted
     from rollout.journal.lease import Taken
 
     waits_for = ""
@@ -96,29 +126,16 @@ def _alone(place: Workplace, config: Config, asked: Asked, description: str, ass
                 waits_for = taken.who
                 screen.say(f"{taken}, which has begun no rollout yet: this start waits for it", err=True)
             if not place.stand_by():
-                raise _interrupted() from taken
-
-
-def _interrupted() -> UserError:
-    from rollout.errors import RESUMABLE, UserError
-
-    return UserError("interrupted before anything was begun", exit_code=RESUMABLE)
+                raise Interrupted from taken
 
 
 def _begin(place: Workplace, config: Config, ami: str, description: str, key: str | None) -> str:
     """Begin a rollout, say which and what it protects, and return its id.
 
-    Raises `UserError` where none can be begun, or somebody asked us to stop.
+    Raises `UserError` where none can be begun, and `Interrupted` where somebody asked us to stop.
     """
-    from rollout.errors import Retry
-
-    interrupted = _interrupted()
-    try:
+    with place.signals.interrupting():
         plan, protection, cautions = _plan(place, config, ami, description)
-    except Retry as error:
-        raise (interrupted if place.signals.came() else error) from None
-    if place.signals.came():
-        raise interrupted
     rollout_id = place.new_id()
     now = place.edge.clock.now()
     place.journal.begin(rollout_id, key, plan, now)

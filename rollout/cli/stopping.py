@@ -2,15 +2,23 @@
 
 Whoever works hears for himself (`workplace.heard`), and ends where nothing is lost. Any other command is interrupted
 where it is: it changes nothing, or what it does is done once more by the same command.
+Only what the interpreter has loaded by itself is imported here: `signal` and `typing` take longer than all before them.
 """
 
 from __future__ import annotations
 
-import signal
-from typing import NoReturn
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 #: A cancelled job, Ctrl-C, a terminal that was closed.
-ASKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ASKED: tuple[int, ...] = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
+_NAMES = dict(zip(ASKED, ("SIGTERM", "SIGINT", "SIGHUP"), strict=True))
+_RESUMABLE = 75  # of errors, which loads more than this
 
 
 class Stopped(BaseException):
@@ -20,24 +28,52 @@ class Stopped(BaseException):
         super().__init__(number)
         self.number = number
 
-    @property
-    def problem(self) -> str:
-        """What to tell, in one line."""
-        return f"interrupted by {signal.Signals(self.number).name}"
+
+def told(number: int) -> str:
+    """Return what to say of a signal."""
+    return f"rollout: interrupted by {_NAMES[number]}\n  next: run the same command again"
+
+
+def leave_when_asked() -> None:
+    """End at once from now on: nothing has begun yet, and an error could be lost in what loads libraries."""
+    _hear(_leave)
 
 
 def hear() -> None:
-    """From now on raise `Stopped`. What is ignored stays so: nohup wants the hang-up of its terminal to be."""
-    for number in ASKED:
-        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
-            signal.signal(number, _raise)
+    """From now on raise `Stopped`, once: asked again, we leave at once."""
+    sys.unraisablehook = _unraisable
+    _hear(_raise)
 
 
 def ignore() -> None:
     """From now on hear nothing more: whoever was asked to stop is on the way out."""
     for number in ASKED:
-        signal.signal(number, signal.SIG_IGN)
+        _signal.signal(number, _signal.SIG_IGN)
+
+
+def _hear(handler: object) -> None:
+    """Set a handler. What is ignored stays so: nohup wants the hang-up of its terminal to be."""
+    for number in ASKED:
+        if _signal.getsignal(number) in {_signal.SIG_DFL, _signal.default_int_handler, _leave, _raise}:
+            _signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    try:
+        os.write(2, f"{told(number)}\n".encode())
+    except OSError:
+        pass  # nobody hears it; the exit code says it, too
+    finally:
+        os._exit(_RESUMABLE)
 
 
 def _raise(number: int, _frame: object) -> NoReturn:
+    _hear(_leave)
     raise Stopped(number)
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """End at once where Python drops what a handler raises: in a destructor, or while it forgets a lock of imports."""
+    if isinstance(lost.exc_value, Stopped):
+        _leave(lost.exc_value.number, None)
+    sys.__unraisablehook__(lost)

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from rollout.cli import belonging, ending, progress, screen, stopping
+from rollout.commands import resume
+from rollout.errors import RESUMABLE, Retry, UserError
 from rollout.machine import terminal
 
 if TYPE_CHECKING:
@@ -137,27 +139,49 @@ class Workplace:
         return runner.run()
 
 
+class Interrupted(Exception):
+    """Somebody asked us to stop before any work began; `told` puts it in words."""
+
+    def told(self, what: str, again: str) -> UserError:
+        """Return the error (exit 75) that says what was not begun, and the whole command that does it."""
+        return UserError(f"interrupted before {what}: nothing was changed", hint=again, exit_code=RESUMABLE)
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """Raise `Interrupted` for a signal inside the block, at once."""
+    try:
+        yield
+    except stopping.Stopped:
+        stopping.ignore()
+        raise Interrupted from None
+
+
 @contextmanager
 def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> Iterator[Workplace]:
     """Connect to AWS, Kubernetes and time under a fresh run id, and close all of it at the end.
 
     `under_way`: whether a rollout is, for which an answer of a moment is asked for again, with patience.
     A signal inside the block is only remembered, from the first moment on: whoever works must ask for it.
+    Raises `Interrupted` for one while we connect.
     """
     from rollout.adapters import Patience, connect
 
     run_id = new_run()
     patience = Patience(config.patience, lambda text: screen.say(text, err=True)) if under_way else None
-    with heard() as signals, connect(config, run_id, signals.came, patience) as edge:
-        signals.wake = edge.clock.wake
-        which = edge.cluster_id()
+    with heard() as signals, ExitStack() as stack:
+        with signals.interrupting():
+            edge = stack.enter_context(connect(config, run_id, signals.came, patience))
+            signals.wake = edge.clock.wake
+            which = edge.cluster_id()
         yield Workplace(journal, edge, run_id, which, signals, simulated=config.simulator is not None)
 
 
 def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: bool) -> NoReturn:
     """Print the rollout's id and work it to its end; one that is at its end already is left in peace.
 
-    Raises `UserError` where the configuration is another cluster's, and `typer.Exit` with the exit code.
+    Raises `UserError` where the configuration is another cluster's or a signal came before any work, and `typer.Exit`
+    with the exit code.
     """
     screen.say(found.id)
     if terminal(found.phase):
@@ -169,11 +193,15 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
     belonging.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")
     if note := belonging.other_groups(plan, config, found.id):
         screen.say(note, err=True)
-    with opened(config, journal, under_way=True) as place:
-        belonging.same_identity(plan, place.cluster_id, found.id)
-        belonging.adoptable(place, plan, found.id)
-        belonging.require(place, found.id)
-        raise typer.Exit(place.work(found.id, assume_dead=assume_dead))
+    try:
+        with opened(config, journal, under_way=True) as place:
+            with place.signals.interrupting():
+                belonging.same_identity(plan, place.cluster_id, found.id)
+                belonging.adoptable(place, plan, found.id)
+                belonging.require(place, found.id)
+            raise typer.Exit(place.work(found.id, assume_dead=assume_dead))
+    except Interrupted as interrupted:
+        raise interrupted.told(f"rollout {found.id} was gone on with", resume(found.id)) from None
 
 
 def new_run() -> str:
@@ -206,6 +234,17 @@ class Signals:
     def came(self) -> bool:
         """Tell whether somebody asked us to stop."""
         return self._heard
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise `Interrupted` in place of what a signal inside the block led to, and after it where one came."""
+        try:
+            yield
+        except (Retry, UserError):
+            if not self._heard:
+                raise
+        if self._heard:
+            raise Interrupted
 
     def handle(self, _number: int, _frame: object) -> None:
         """Remember the signal; nothing is interrupted by it but a wait."""

@@ -26,7 +26,7 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", stopping.ASKED)
-def test_a_signal_asks_for_an_end_and_ends_a_wait(number: signal.Signals) -> None:
+def test_a_signal_asks_for_an_end_and_ends_a_wait(number: int) -> None:
     """Inside the block a signal interrupts nothing: it is remembered, and whoever waits is woken."""
     woken: list[bool] = []
     with workplace.heard() as signals:
@@ -57,17 +57,36 @@ def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
 
 
 @pytest.mark.parametrize("number", stopping.ASKED)
-def test_a_signal_before_anything_was_begun_is_exit_75(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_before_anything_was_begun_is_exit_75(tmp_path: Path, number: int) -> None:
     """While libraries are loaded, and in a command that only looks: one line, the next command, no traceback."""
     hook = "import sys, os; sys.addaudithook(lambda event, args: event == 'import' and args[0] == LIBRARY and KILL)\n"
     for library in ("typer", "sqlalchemy"):
-        kill = f"os.kill(os.getpid(), {int(number)})"
+        kill = f"os.kill(os.getpid(), {number})"
         program = hook.replace("LIBRARY", repr(library)).replace("KILL", kill)
         program += "from rollout.__main__ import main\n"
         program += f"sys.argv = ['rollout', 'list', '--database', 'sqlite:///{tmp_path}/rollout.db']\nmain()"
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-        told = f"rollout: interrupted by {number.name}\n  next: run the same command again\n"
+        told = f"rollout: interrupted by {signal.Signals(number).name}\n  next: run the same command again\n"
         assert (ended.returncode, ended.stdout, ended.stderr) == (75, "", told), library
+
+
+@pytest.mark.parametrize("number", stopping.ASKED)
+@pytest.mark.parametrize("asked", ["gone = weakref.ref(One(), ask)", "ask()\nexcept BaseException: ask()"])
+def test_no_signal_is_lost_where_python_drops_errors_or_we_are_leaving(number: int, asked: str) -> None:
+    """What a handler raises in a destructor reaches nobody, and who asks twice means it: we leave at once with 75."""
+    program = "import os, weakref\nfrom rollout.cli import stopping\nclass One: pass\n"
+    program += f"def ask(_one=None): os.kill(os.getpid(), {number})\n"
+    program += f"stopping.hear()\ntry: {asked}\nfinally: print('went on')"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (75, "", f"{stopping.told(number)}\n")
+
+
+def test_nothing_is_loaded_before_signals_are_heard() -> None:
+    """Until then Ctrl-C is the interpreter's: a traceback, and another exit code."""
+    program = "import sys; before = set(sys.modules); import rollout.__main__; print(*set(sys.modules) - before)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ours = {"rollout", "rollout.__main__", "rollout.cli", "rollout.cli.stopping"}
+    assert set(ended.stdout.split()) <= ours | {"__future__", "gc"}
 
 
 def test_signals_mean_what_they_meant_before() -> None:

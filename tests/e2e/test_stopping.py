@@ -71,3 +71,21 @@ def _is_left_in_order(simulated: Simulated) -> None:
     journal = sqlite3.connect(simulated.directory / "rollout.db")
     assert journal.execute("SELECT ended FROM lease_history").fetchall() == [("released",)]
     journal.close()
+
+
+def test_a_start_that_is_stopped_before_its_plan_says_that_nothing_began(world: Worlds) -> None:
+    """Exit 75, the whole command once more, and nothing is left: neither a rollout nor anything changed."""
+    simulated = world("proof-plain")
+    simulated.post(
+        "/faults", {"match": {"operation": "DescribeAutoScalingGroups", "nth": 1}, "hang": {"when": "before"}}
+    )
+    process = simulated.spawn(*simulated.start_arguments, "--description", "it's new")
+    simulated.get("/hung")
+    stopped = _stopped(process, signal.SIGINT)
+    simulated.release()
+    assert (stopped.code, stopped.out) == (75, ""), stopped
+    said, command = stopped.err.splitlines()[-2:]
+    assert said == "rollout: interrupted before anything was begun: nothing was changed"
+    assert command.startswith(f"  next: rollout start --config {simulated.directory / 'rollout.yaml'} --ami ")
+    assert command.endswith("""--description 'it'"'"'s new'""")
+    assert json.loads(simulated.rollout("list", "--config", "rollout.yaml", "--json").out)["rollouts"] == []
