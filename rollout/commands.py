@@ -35,6 +35,11 @@ _REGIONAL = re.compile(
 _OF_KUBECTL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>kubectl) (?=-n |[a-z])")
 #: What `kubectl get` lists where a webhook of admission may be what answers.
 WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
+#: Lowers desired without leaving to AWS whom to end.
+ONE_LESS = (
+    "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
+    "for each one too many, with the ID of one on which nothing runs"
+)
 #: Where a command ends in a sentence.
 _END = re.compile(r"[,;()\n]|$")
 

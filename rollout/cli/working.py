@@ -13,10 +13,13 @@ def lines(rollout_id: str, worker: Worker | None) -> Iterator[str]:
     """Yield what to tell of an unfinished rollout."""
     from rollout.cli import text
     from rollout.commands import resume
+    from rollout.journal import place
 
     last = f"; last sign of life {text.instant(worker.last_sign)}" if worker and worker.last_sign else ""
     if worker and worker.works:
         yield f"worked by {worker.who}{last}"
+        if wake := place.to_wake(worker.host, worker.pid):
+            yield f"  {wake}"
         return
     if worker is None:
         yield f"NOBODY works rollout {rollout_id}, and nobody ever did"

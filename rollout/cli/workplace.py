@@ -130,6 +130,7 @@ class Workplace:
 
         clock = self.edge.clock
         self.journal.adopt(rollout_id, self.cluster_id, clock.now())
+        self.journal.acquired(rollout_id, clock.now())
         if tenure.predecessor:
             self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
             if sys.stdout.isatty():  # elsewhere the note is a line of its own

@@ -95,6 +95,7 @@ class _Told:
     nodes: dict[str, str] = field(default_factory=dict)
     killed: set[tuple[str, ...]] = field(default_factory=set)
     epochs: set[int] = field(default_factory=set)
+    leases: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
     def hear(self, event: Row) -> None:
         """Take in the next event."""
@@ -113,6 +114,12 @@ class _Told:
     def adopted(self, _event: Row, data: Row) -> None:
         """Take in which cluster a rollout of an older format is on."""
         self.rollout["scope"], self.plan = data["scope"], data["plan"]
+
+    def acquired(self, _event: Row, data: Row) -> None:
+        """Take in leases, with how they had ended by then: an end that was not told may be written later, once."""
+        for one in data["leases"]:
+            known = {name: value for name, value in one.items() if value is not None or name not in _ENDS}
+            self.leases.setdefault((one["cluster"], one["epoch"]), {}).update(known)
 
     def phase(self, event: Row, data: Row) -> None:
         """Take in a phase that began, and what was fixed with it."""
@@ -146,9 +153,12 @@ class _Told:
         self.killed.add((data["job"], data["pod"], data["pod_uid"], data["node"], event["at"]))
 
 
+#: What is written into a lease's row when it has ended, or on somebody's word.
+_ENDS = frozenset({"released_at", "taken_at", "assumed_dead"})
 _HEARS: Mapping[str, Callable[[_Told, Row, Row], None]] = {
     "begun": _Told.begun,
     "adopted": _Told.adopted,
+    "acquired": _Told.acquired,
     "phase": _Told.phase,
     "halted": _Told.halted,
     "resumed": _Told.resumed,
@@ -171,6 +181,7 @@ def _differences(connection: Connection, rollout_id: str) -> Iterator[str]:
     yield from _nodes(connection, rollout_id, told)
     yield from _killed(connection, rollout_id, told)
     yield from _epochs(connection, {row["scope"], row["cluster"]}, told)
+    yield from _leases(connection, told)
     yield from columns.differences(connection, dict(row), told_of, proved=told.plan is not None)
 
 
@@ -232,6 +243,21 @@ def _epochs(connection: Connection, scopes: set[str], told: _Told) -> Iterator[s
     there = set(connection.execute(select(leases.c.epoch).where(leases.c.cluster.in_(scopes))).scalars())
     for epoch in sorted(told.epochs - there):
         yield f"the lease of epoch {epoch} is gone"
+
+
+def _leases(connection: Connection, told: _Told) -> Iterator[str]:
+    names = {cluster for cluster, _ in told.leases}
+    query = select(leases).where(leases.c.cluster.in_(names))
+    there = {(row["cluster"], row["epoch"]): row for row in connection.execute(query).mappings()}
+    for (cluster, epoch), said in sorted(told.leases.items()):
+        row = there.get((cluster, epoch))
+        if row is None:
+            if epoch not in told.epochs:
+                yield f"the lease of epoch {epoch} is gone"
+            continue
+        for name, value in said.items():
+            if (found := _plain(row[name])) != value:
+                yield f"the {name} of the lease of epoch {epoch} is {_shown(found)}, by its events {value}"
 
 
 def _unmatched(thing: str, rows: AbstractSet[str], told: AbstractSet[str]) -> Iterator[str]:

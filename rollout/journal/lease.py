@@ -203,7 +203,7 @@ def _refused(database: Database, cluster: str) -> Taken:
 
 
 def _taken(database: Database, row: Row[Any]) -> Taken:
-    hint = f"to stop it: kill {row.pid}"
+    hint = place.to_wake(row.host, row.pid) or f"to stop it: kill {row.pid}"
     if database.where.path:
         return Taken(row.cluster, term.who(row), None, hint)
     hint += f" on {row.host}; if it is dead, the same command goes on after {row.expires_at:%H:%M:%S} UTC"

@@ -6,13 +6,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Integer, String, select, type_coerce
 
 from rollout.journal import place, term
+from rollout.journal.models import leases
 from rollout.ports import Worker
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
+
+#: What the history repeats of leases: what is never changed, and what is written once.
+TOLD = (
+    *(leases.c[name] for name in ("cluster", "epoch", "host", "pid", "run_id", "build_url", "acquired_at")),
+    *(leases.c[name] for name in ("released_at", "taken_at", "assumed_dead")),
+)
+#: As many older ones are told with a new one: whoever came and went while requests of the first could still arrive.
+_BEFORE = 9
 
 
 def worker(connection: Connection, scope: str, path: Path | None) -> Worker | None:
@@ -32,6 +41,17 @@ def worker(connection: Connection, scope: str, path: Path | None) -> Worker | No
         last_sign=last,
         ended=row.released_at,
     )
+
+
+def told(connection: Connection, scope: str, epoch: int) -> list[dict[str, Any]]:
+    """Return the lease of an epoch as its row stands, and those just before it: how they ended, and on whose word.
+
+    Newest first, as a history tells them: instants as they are stored.
+    """
+    columns = [one if isinstance(one.type, Integer) else type_coerce(one, String).label(one.name) for one in TOLD]
+    query = select(*columns).where(leases.c.cluster == scope, leases.c.epoch <= epoch)
+    newest = query.order_by(leases.c.epoch.desc()).limit(1 + _BEFORE)
+    return [dict(row) for row in connection.execute(newest).mappings()]
 
 
 def _lives(connection: Connection, row: Row[Any], path: Path | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -160,3 +161,19 @@ def _refuse_network(path: Path) -> None:
             f"the journal {path} would lie on {kind}: SQLite loses data on network file systems",
             hint="name a place on a disk of this host, or a Postgres database, under `database` in the configuration",
         )
+
+
+def to_wake(host: str, pid: int) -> str:
+    """Return what to do about a process of this host that was stopped (Ctrl-Z, SIGSTOP) and hears nothing; else ""."""
+    if host != socket.gethostname() or _state(pid) not in {"T", "t"}:
+        return ""
+    return f"it is suspended: to let it go on: kill -CONT {pid}; to end it: kill -KILL {pid}"
+
+
+def _state(pid: int) -> str:
+    """Return the letter by which Linux tells a process's state, "" where nobody knows."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[0]

@@ -112,6 +112,18 @@ class SqlJournal:
 
         self._on_page(rollout_id, work)
 
+    def acquired(self, rollout_id: str, now: datetime) -> None:
+        """Tell under which lease the rollout is worked from now on, and how those before it ended."""
+        if self._tenure is None:
+            raise RuntimeError("no lease is held")
+        epoch, scope = self._tenure.epoch, self._tenure.term.cluster
+
+        def work(page: Page) -> None:
+            told = lease_reading.told(page.connection, scope, epoch)
+            page.tell(now, "acquired", f"lease of epoch {epoch} acquired", leases=told)
+
+        self._on_page(rollout_id, work)
+
     def epoch(self, scope: str) -> int:
         """Return the epoch of the cluster's newest hold, 0 before any."""
         with self.database.reading() as connection:

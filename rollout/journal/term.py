@@ -80,7 +80,7 @@ class Term:
 
     def __init__(self, cluster: str, epoch: int, run_id: str, time: Time) -> None:
         self.epoch = epoch
-        self._cluster = cluster
+        self.cluster = cluster
         self._run_id = run_id
         self._time = time
         self._number = 0
@@ -101,7 +101,7 @@ class Term:
 
         Number 0 is the one that began the hold.
         """
-        ours = (*_named(self._cluster, self.epoch), leases.c.run_id == self._run_id)
+        ours = (*_named(self.cluster, self.epoch), leases.c.run_id == self._run_id)
         with database.writing() as connection:
             return connection.execute(select(leases.c.renewals).where(*ours).with_for_update()).scalar() == number
 
@@ -111,16 +111,16 @@ class Term:
             connection.execute(self._ours().values(released_at=now))
 
     def _ours(self) -> Update:
-        return update(leases).where(*_named(self._cluster, self.epoch), leases.c.taken_at.is_(None))
+        return update(leases).where(*_named(self.cluster, self.epoch), leases.c.taken_at.is_(None))
 
     def _lost(self, connection: Connection) -> Lost:
-        now = newest(connection, self._cluster)
+        now = newest(connection, self.cluster)
         if now is None or now.epoch <= self.epoch:
             problem = (
-                f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {name(self._cluster)})"
+                f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {name(self.cluster)})"
             )
             return Lost(f"{problem}: an older copy was put in its place; nothing was written\n  next: rollout doctor")
-        problem = f"cluster {name(self._cluster)} was taken over by {who(now)}; nothing more was written from here"
+        problem = f"cluster {name(self.cluster)} was taken over by {who(now)}; nothing more was written from here"
         return Lost(f"{problem}\n  next: rollout events --follow")
 
 

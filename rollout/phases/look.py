@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.commands import quoted, resume
+from rollout.commands import ONE_LESS, quoted, resume
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import Effect, Protect, TaintNode
 from rollout.machine import DRAINING, Stage, onward
@@ -50,13 +50,6 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
     return tuple(group for group in record.plan.groups if record.plan.baseline(group.name).sizes.desired > 0)
 
 
-#: Lowers desired without leaving to AWS whom to end.
-_ONE_LESS = (
-    "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
-    "for each one too many, with the ID of one on which nothing runs"
-)
-
-
 def surged(record: Record, group: NodeGroup) -> Sizes:
     """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed.
 
@@ -85,7 +78,7 @@ def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
         differing.append(("--max-size", wanted.maximum))
     options = (f"{name} {number}" for name, number in differing)
     typed = [update(group, *options)] if differing else []
-    return "; ".join([*typed, _ONE_LESS] if current.desired > wanted.desired else typed)
+    return "; ".join([*typed, ONE_LESS] if current.desired > wanted.desired else typed)
 
 
 def refer_back(group: str, current: tuple[TemplateUse, ...], wanted: tuple[TemplateUse, ...]) -> str:

@@ -114,9 +114,9 @@ def impatient() -> bool:
     return False
 
 
-def seize(journal: SqlJournal, holder: Holder, seconds: float) -> Tenure:
+def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str | None = None) -> Tenure:
     """Hold the cluster from so many seconds after the beginning on, and write under it: as a process that is killed."""
-    claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)))
+    claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)), assume_dead)
     tenure = lease.acquire(claim, lambda: later(seconds), gate(), impatient)
     journal.use_lease(tenure)
     return tenure

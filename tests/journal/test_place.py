@@ -3,6 +3,10 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -167,3 +171,18 @@ def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match="No space left on device") as trouble:
         place.create(tmp_path / "rollout.db")
     assert (trouble.value.exit_code, "df " in trouble.value.hint) == (75, True)
+
+
+def test_a_suspended_process_is_woken_or_killed_but_not_asked() -> None:
+    """Whoever was stopped hears no SIGTERM: the hint says what works, on this host, where the kernel says so."""
+    host = socket.gethostname()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        try:
+            assert place.to_wake(host, process.pid) == ""
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
+            assert f"kill -CONT {process.pid}" in place.to_wake(host, process.pid)
+            assert place.to_wake("another", process.pid) == ""
+        finally:
+            process.kill()
+    assert place.to_wake(host, process.pid) == ""

@@ -7,13 +7,15 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from rollout.journal import SqlJournal, audit, export, place
 from rollout.journal.models import metadata
+from rollout.journal.term import Holder
 from tests.journal.conftest import Engine
-from tests.journal.samples import EVICT, ID, PLAN, RESIZE, later, on_sqlite, story, tamper
+from tests.journal.samples import EVICT, ID, NOW, PLAN, RESIZE, hold, later, on_sqlite, seize, story, tamper
 from tests.journal.test_audit import PROGRAMS
 
 
@@ -90,6 +92,43 @@ def test_forged_ledger_and_attempts(told: SqlJournal) -> None:
     assert "no event tells of an attempt that ended at 2026-01-05T09:00" in found(told)[0]
     tamper(told, "UPDATE killed_jobs SET effect_id = (SELECT id FROM effects WHERE kind = 'resize')")
     assert any("in the ledger by resize:" in one for one in found(told)), found(told)
+
+
+HOLDER = Holder("agent-1", 101, "run-1")
+LEASE = [
+    ("host", "'forged'", 1),
+    ("pid", "7", 1),
+    ("run_id", "'forged'", 2),
+    ("build_url", "'https://forged'", 1),
+    ("acquired_at", f"'{_FORGED}'", 2),
+    ("taken_at", "NULL", 1),
+    ("taken_at", f"'{_FORGED}'", 1),
+    ("assumed_dead", "'forged'", 1),
+    ("assumed_dead", "NULL", 1),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "epoch"), LEASE, ids=str)
+def test_forged_lease(empty: SqlJournal, column: str, value: str, epoch: int) -> None:
+    """Who worked a rollout since when, who was taken over, and on whose word: each lease is told by events."""
+    empty.begin(ID, None, PLAN, NOW)
+    seize(empty, HOLDER, 0)
+    empty.acquired(ID, later(1))
+    seize(empty, replace(HOLDER, pid=2, run_id="run-2"), 70, assume_dead="alice@laptop")
+    empty.acquired(ID, later(71))
+    assert found(empty) == []
+    tamper(empty, f"UPDATE leases SET {column} = {value} WHERE epoch = {epoch}")  # noqa: S608  our own names
+    assert [one.partition(" is ")[0] for one in found(empty)] == [f"the {column} of the lease of epoch {epoch}"]
+
+
+def test_a_lease_ends_after_it_was_told(empty: SqlJournal) -> None:
+    """What was empty when it was told may be written later: a release is no forgery."""
+    empty.begin(ID, None, PLAN, NOW)
+    with hold(empty, HOLDER):
+        empty.acquired(ID, later(1))
+    assert found(empty) == []
+    tamper(empty, "DELETE FROM leases")
+    assert found(empty) == ["the lease of epoch 1 is gone"]
 
 
 _STAND = "CREATE TRIGGER events_stand BEFORE UPDATE ON {0} FOR EACH ROW {1}EXECUTE FUNCTION eks_rollout_events_stand()"

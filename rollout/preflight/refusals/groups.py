@@ -43,7 +43,7 @@ def of_a_service(found: Survey, request: Request) -> Iterator[Refusal]:
         for service in SERVICES:
             if sign := next(service.signs(group, nodes), ""):
                 what = f"{group.name} belongs to {service.name} ({sign}), which alone may change it"
-                yield Refusal(what, service.instead)
+                yield Refusal(what, service.instead(group.name, nodes, request.ami))
 
 
 def suspended(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -135,7 +135,12 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
             processes = " ".join(sorted(wanted))
             resume = resume_processes(group.name, sorted(wanted))
             what = f"it launches {group.uses[0].label} of rollout {made[0]}, and has {processes} suspended"
-            hint = f"{commands.with_its_journal(made[0])}; only if that is lost: {resume}"
+            sizes = (
+                f"MinSize {group.sizes.minimum}, DesiredCapacity {group.sizes.desired}, MaxSize {group.sizes.maximum}"
+            )
+            look = f"look whether its sizes are what they should be, for a rollout raises them ({sizes})"
+            lower = f"lower desired with {commands.ONE_LESS}; then: {resume}"
+            hint = f"{commands.with_its_journal(made[0])}; only if that is lost, first {look}; {lower}"
             yield Refusal(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
 
 
