@@ -1,7 +1,7 @@
 """Reads a YAML file into a pydantic model and words every problem with its file and line.
 
 All problems are found before anything is said. What is refused: duplicate keys, unknown keys, a reference to an
-environment variable that is not set, and everything that the model refuses.
+environment variable that is not set, a placeholder that was left, and everything that the model refuses.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ Model = TypeVar("Model", bound=BaseModel)
 Keys = tuple[int | str, ...]
 
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+#: What stands for a value of yours in each file that we hand out.
+PLACEHOLDER = "REPLACE_ME"
 
 
 class Problem(NamedTuple):
@@ -129,7 +132,10 @@ def _filled_in(text: str, environment: Mapping[str, str], line: int, problems: l
             problems.append(Problem(line, reason))
         return value or found[0]
 
-    return _REFERENCE.sub(value_of, text)
+    filled = _REFERENCE.sub(value_of, text)
+    if PLACEHOLDER in filled:
+        problems.append(Problem(line, f"{PLACEHOLDER} stands here still: put your own in its place"))
+    return filled
 
 
 def _line_of(node: CommentedMap | CommentedSeq, part: int | str, otherwise: int) -> int:

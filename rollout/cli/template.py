@@ -9,14 +9,14 @@ from rollout.errors import UserError
 
 
 def example() -> str:
-    """Return the template with names that stand for yours."""
+    """Return the template with REPLACE_ME where your names belong: no file in which one stands is worked with."""
     return _filled(
-        cluster="my-cluster",
-        group="my-group",
+        cluster="REPLACE_ME",
+        group="REPLACE_ME",
         template="",
         account='# account: "123456789012"',
-        assume_role="# assume_role: arn:aws:iam::123456789012:role/my-role",
-        eks_role="# eks_role: arn:aws:iam::123456789012:role/my-eks-role",
+        assume_role="# assume_role: arn:aws:iam::123456789012:role/REPLACE_ME",
+        eks_role="# eks_role: arn:aws:iam::123456789012:role/REPLACE_ME",
         namespaces="",
         prefixes="",
         autoscaler="cluster-autoscaler",

@@ -17,13 +17,37 @@ from tests.cli.run import rollout
 
 
 def test_what_init_writes_is_in_order(tmp_path: Path) -> None:
-    """The file is readable by all, passes the check as it is, and the check says what it means."""
-    assert rollout("config", "init", cwd=tmp_path).code == 0
+    """The file is readable by all, passes the check once it is filled in, and the check says what it means."""
+    filled_in(tmp_path)
     assert (tmp_path / "rollout.yaml").stat().st_mode & 0o777 == 0o644
     checked = rollout("config", "check", cwd=tmp_path)
     assert checked.code == 0
     assert "pods of a Job of any name in any namespace" in checked.out
     assert "Deployment kube-system/cluster-autoscaler, held at 0" in checked.out
+
+
+def filled_in(folder: Path) -> None:
+    """Write a configuration as a person does: with names in place of what stands for them."""
+    assert rollout("config", "init", cwd=folder).code == 0
+    written = folder / "rollout.yaml"
+    written.write_text(written.read_text().replace("REPLACE_ME", "mine"))
+
+
+def test_what_was_not_filled_in_is_refused_line_by_line(tmp_path: Path) -> None:
+    """Each placeholder is named with its line, also one in a line that was uncommented and one from the environment."""
+    rollout("config", "init", cwd=tmp_path)
+    written = tmp_path / "rollout.yaml"
+    text = written.read_text().replace("# assume_role:", "assume_role:")
+    written.write_text(text.replace("namespaces: []", "namespaces: [a, '${TEAM}']"))
+    ended = rollout("config", "check", cwd=tmp_path, TEAM="REPLACE_ME")
+    lines = [
+        number
+        for number, line in enumerate(written.read_text().splitlines(), 1)
+        if not line.strip().startswith("#") and ("REPLACE_ME" in line or "TEAM" in line)
+    ]
+    assert (ended.code, len(lines)) == (2, 4)
+    for number in lines:
+        assert f"rollout.yaml:{number}: REPLACE_ME stands here still" in ended.err
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
@@ -51,7 +75,7 @@ def test_a_place_that_cannot_be_a_file(tmp_path: Path, command: tuple[str, ...],
 
 def test_resume_of_nobody_without_credentials(tmp_path: Path) -> None:
     """That there is no such rollout is said first, then why the cluster was not asked, and who we are there."""
-    rollout("config", "init", cwd=tmp_path)
+    filled_in(tmp_path)
     command = ("resume", "nosuch", "--database", f"sqlite:///{tmp_path / 'rollout.db'}")
     ended = rollout(*command, cwd=tmp_path, AWS_EC2_METADATA_DISABLED="true")
     assert (ended.code, ended.out) == (2, "")
@@ -86,7 +110,7 @@ def test_every_setting_stands_in_the_template_with_its_default() -> None:
     written = YAML(typ="safe").load(re.sub(rf"^( *)# (?=({optional}): )", r"\1", text, flags=re.MULTILINE))
     assert _missing(Config, written) == {"simulator"}  # the simulator writes it by itself
     loaded = Config.model_validate(YAML(typ="safe").load(text))
-    least = Config(cluster="my-cluster", region="eu-west-1", groups=("my-group",))
+    least = Config(cluster="REPLACE_ME", region="eu-west-1", groups=("REPLACE_ME",))
     assert loaded == least
 
 

@@ -127,7 +127,7 @@ ROWS = [
     ("of AWS Batch by its name", {"groups": (found(name="AWSBatch-x"),),
                                   "scouted": {"AWSBatch-x": scouted("AWSBatch-x")}},
      {"groups": ("AWSBatch-x",)}, "(its name begins with AWSBatch)",
-     "--compute-environment NAME --compute-resources imageId=ami-new, with the NAME that it has in: aws batch describe-"),
+     "NAME --compute-resources imageId=ami-new, with the NAME that it has in: aws batch describe-"),
     ("of AWS Batch, named", {"groups": (found(name="AWSBatch-ml & co-asg-0a-1f"),),
                              "scouted": {"AWSBatch-ml & co-asg-0a-1f": scouted("AWSBatch-ml & co-asg-0a-1f")}},
      {"groups": ("AWSBatch-ml & co-asg-0a-1f",)}, "(its name begins with AWSBatch)",
@@ -212,8 +212,7 @@ ROWS = [
                                "templates": (template(ours_of(2, instance_type="m5.large"), VERSION),),
                                "group": scouted(use=use("2"))}, {},
      f"g is as an unfinished rollout leaves it: it launches workers 2 of rollout {ID}",
-     "with the ID of one on which nothing runs; then: aws autoscaling "
-     f"resume-processes --auto-scaling-group-name g --scaling-processes {' '.join(sorted(PROCESSES))}"),
+     "with the ID of one on which nothing runs; then: aws autoscaling resume-processes --auto-scaling-group-name g"),
     ("held autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still held by rollout r0",
      "rollout resume r0"),
     ("unread", {"unread": {"image": "DescribeImages: UnauthorizedOperation"}, "image": None}, {},
