@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,18 @@ from tests.test_docs import README, parse
 
 (JOB,), (DATABASE,) = objects("job.yaml"), objects("database.yaml")
 POD = JOB["spec"]["template"]["spec"]
-CONFIG = config.load(FOLDER / "rollout.yaml", {})
+
+
+def _filled_in() -> config.Config:
+    """The configuration with names in place of what stands for them, as a person puts them there."""
+    text = (FOLDER / "rollout.yaml").read_text("utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        filled = Path(folder, "rollout.yaml")
+        filled.write_text(text.replace("REPLACE_ME", "mine"), "utf-8")
+        return config.load(filled, {})
+
+
+CONFIG = _filled_in()
 
 KUBECONFIG = os.environ.get("ROLLOUT_TEST_KUBECONFIG", "")
 SERVERS = ("simulated", "real") if KUBECONFIG else ("simulated",)

@@ -154,6 +154,7 @@ def story(journal: SqlJournal) -> None:
 
 
 def _second_runner(journal: SqlJournal) -> None:
+    journal.acquired(ID, later(120))
     intend(journal, EVICT, now=later(120))
     journal.receive(ID, [receipt(EVICT, "blocked", "blocked by budget web", later(130))])
     intend(journal, EVICT, now=later(130))
