@@ -56,7 +56,7 @@ source "amazon-ebs" "eks_model" {
 
   # Encrypted from the first byte: the snapshot of an encrypted volume is encrypted under the same key, and no copy is made.
   launch_block_device_mappings {
-    device_name           = "/dev/xvda"
+    device_name           = var.root_device
     volume_type           = "gp3"
     volume_size           = var.volume_size
     iops                  = 3000

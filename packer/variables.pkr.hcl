@@ -154,6 +154,17 @@ variable "volume_size" {
   }
 }
 
+variable "root_device" {
+  type        = string
+  default     = "/dev/xvda"
+  description = "Root device of the source AMI, as its RootDeviceName: another name would be a second, empty volume beside the root."
+
+  validation {
+    condition     = var.root_device != "" && regex_replace(var.root_device, "^/dev/(xvd|sd)[a-z][0-9]?$", "") == ""
+    error_message = "The root_device must be that of the source AMI, such as /dev/xvda or /dev/sda1 (aws ec2 describe-images)."
+  }
+}
+
 variable "kms_key_id" {
   type        = string
   default     = ""

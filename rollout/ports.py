@@ -18,7 +18,7 @@ from rollout.effects import Effect
 from rollout.machine import Phase
 from rollout.mark import Mark
 from rollout.plan import Autoscaler, Node, Plan, TemplateUse
-from rollout.record import Record
+from rollout.record import Left, Record
 from rollout.scouted import GroupScouted, Kinds, Right
 from rollout.seen import (
     AttachmentSeen,
@@ -339,6 +339,9 @@ class Journal(Protocol):
 
     def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
         """Return the events with a seq above `after`, in order."""
+
+    def evicted(self, rollout_id: str) -> tuple[Left, ...]:
+        """Return all pods that left because the rollout asked for it, oldest first."""
 
     def killed(self, rollout_id: str) -> tuple[KilledJob, ...]:
         """Return the ledger of killed Jobs."""

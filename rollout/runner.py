@@ -20,7 +20,7 @@ from rollout.effects import Effect, Terminate
 from rollout.engine.settle import STALE_AFTER, settle
 from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
-from rollout.machine import terminal
+from rollout.machine import Phase, terminal
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import deadline, observe
@@ -32,6 +32,7 @@ from rollout.record import Record
 from rollout.seen import Seen
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
+from rollout.stages.replicas import fewer
 from rollout.stages.steadiness import BLIND_AFTER, Steadiness, harms, unsteady
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
@@ -119,7 +120,14 @@ class Runner:
             record = self.journal.load(record.id)
         ticked = decide_tick(seen, record, now, self._said)
         self._said = ticked.said
+        if record.phase is Phase.DRAIN and isinstance(ticked.decision, Advance | Halt):
+            self._count_replicas(seen, record, now)
         self._carry_out(ticked.decision, record, now)
+
+    def _count_replicas(self, seen: Seen, record: Record, now: datetime) -> None:
+        """Say which services have fewer Ready replicas than before we evicted any, now that nothing more leaves."""
+        for text in fewer(seen, self.journal.evicted(record.id)):
+            self.journal.note(record.id, "replicas", text, now)
 
     def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
         """Say once in a rollout that a pod has turned up which holds its node though the settings do not name it."""

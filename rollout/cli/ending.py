@@ -26,6 +26,8 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
     """Yield what the operator must know: what was done, who was killed, what differs, and what to type next."""
     for job in journal.killed(record.id):
         yield f"killed at the deadline: {job.loser} (pod {job.pod} on {job.node}), {text.instant(job.at)}"
+    if ended is not Ended.INTERRUPTED:
+        yield from _fewer(journal.events(record.id))
     match ended:
         case Ended.DONE:
             yield from _done(record, journal)
@@ -46,6 +48,15 @@ def _meanwhile(record: Record) -> Iterator[str]:
     if record.phase is Phase.DRAIN and record.drain_deadline and record.plan.settings.on_deadline != "halt":
         at = text.instant(record.drain_deadline)
         yield f"the drain deadline stays {at}: a resume after it ends the protected pods that are still on old nodes"
+
+
+def _fewer(events: Sequence[Event]) -> Iterator[str]:
+    """Yield which services had fewer Ready replicas when DRAIN ended, or at a halt in it that stands."""
+    resumed = max((number for number, event in enumerate(events) if event.kind == "resumed"), default=0)
+    counted = [event for event in events[resumed:] if event.kind == "replicas"]
+    for event in counted:
+        if event.at == counted[-1].at:
+            yield f"fewer replicas than before the first was evicted, at {text.instant(event.at)}: {event.text}"
 
 
 def halt(events: Sequence[Event]) -> str:

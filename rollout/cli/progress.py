@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 #: Events that are one line each on a plain screen. Single effects are not: `rollout events` has them.
 SHOWN = frozenset(
-    {"begun", "halted", "interrupted", "killed", "node", "note", "phase", "protected", "report", "resumed", "wait"}
+    {
+        "begun",
+        "halted",
+        "interrupted",
+        "killed",
+        "node",
+        "note",
+        "phase",
+        "protected",
+        "replicas",
+        "report",
+        "resumed",
+        "wait",
+    }
 )
 
 #: Terminals that cannot go back to a line.

@@ -7,7 +7,7 @@ are read, and of each group the last few that changed its sizes, and the few tha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -84,11 +84,8 @@ _LATE = (
 _MAY_HAVE_LEFT = ("intended", "unknown", "not_applied", "done")
 _LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(_MAY_HAVE_LEFT))
 _NEWEST_LEFT = select(func.max(effects.c.sent_at)).where(*_LEAVING)
-_LEFT = (
-    select(effects.c.request, effects.c.sent_at)
-    .where(*_LEAVING, effects.c.sent_at > bindparam("since"))
-    .order_by(effects.c.id)
-)
+_ALL_LEFT = select(effects.c.request, effects.c.sent_at).where(*_LEAVING).order_by(effects.c.id)
+_LEFT = _ALL_LEFT.where(effects.c.sent_at > bindparam("since"))
 
 
 def record(connection: Connection, row: Row[Any], journal: str = "") -> Record:
@@ -207,7 +204,15 @@ def _left(connection: Connection, rollout_id: str, version: int) -> tuple[Left, 
     if newest is None:
         return ()
     since = newest - timedelta(seconds=LEFT_WITHIN)
-    rows = connection.execute(_LEFT, {"of": rollout_id, "since": since})
+    return _evicted(connection.execute(_LEFT, {"of": rollout_id, "since": since}), version)
+
+
+def evicted(connection: Connection, rollout_id: str, version: int) -> tuple[Left, ...]:
+    """Return all pods that left because the rollout asked for it, oldest first."""
+    return _evicted(connection.execute(_ALL_LEFT, {"of": rollout_id}), version)
+
+
+def _evicted(rows: Iterable[Row[Any]], version: int) -> tuple[Left, ...]:
     found = ((effect_of(row.request, version), row.sent_at) for row in rows)
     return tuple(Left(effect, at) for effect, at in found if isinstance(effect, Evict | DeletePod))
 

@@ -28,7 +28,7 @@ from rollout.journal.trouble import InDoubt
 from rollout.machine import Phase
 from rollout.plan import ClusterId, Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
-from rollout.record import Record
+from rollout.record import Left, Record
 from rollout.versions import JOURNAL_VERSION
 
 #: Characters of a caller's key: as many as its column holds.
@@ -223,6 +223,13 @@ class SqlJournal:
             if not found and not after:
                 self._row(connection, rollout_id)
             return found
+
+        return self._read(work)
+
+    def evicted(self, rollout_id: str) -> tuple[Left, ...]:
+        def work(connection: Connection) -> tuple[Left, ...]:
+            version = self._row(connection, rollout_id).journal_version
+            return reading.evicted(connection, rollout_id, version)
 
         return self._read(work)
 

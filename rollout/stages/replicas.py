@@ -3,8 +3,9 @@
 Where a budget selects a pod, it alone decides upon its eviction; what is deleted past one waits for its turn too.
 
 The next replica leaves when as many are Ready as before the one that left before it, which is not among them; after
-five minutes it leaves all the same. A Ready one waits as long for another that has just turned not Ready. But the last
-Ready one stays up to the drain deadline while another is on its way. What was unready for longer is not waited for.
+five minutes it leaves all the same, and that is told (`told`; `fewer` counts at the end). A Ready one waits as long for
+another that has just turned not Ready. But the last Ready one stays up to the drain deadline while another is on its
+way. What was unready for longer is not waited for.
 
 It goes by the journal, so a process that begins knows who has just left; where budgets may not be read, every service
 counts as one without.
@@ -12,8 +13,9 @@ counts as one without.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -27,6 +29,8 @@ from rollout.stages.view import View
 
 #: Seconds for which the successor of a replica is waited for.
 REPLACED_WITHIN = 300.0
+#: Services whose controllers keep a number of replicas; what else makes pods makes them for work that ends.
+_REPLICATED = re.compile(r"/(Deployment|StatefulSet|ReplicaSet|ReplicationController) ")
 #: How a Deployment's label on its pods ends, whose value ends its ReplicaSet's name; Argo's Rollouts have a like one.
 _HASH = "pod-template-hash"
 
@@ -50,6 +54,19 @@ def came_back(record: Record, pod: PodSeen) -> int:
     before = (one for one in record.left if one.at < begun + timedelta(seconds=1))
     taken = (one.effect for one in before if (one.effect.service, one.effect.node) == (owner, pod.node))
     return max((effect.came_back + 1 for effect in taken), default=0)
+
+
+def fewer(seen: Seen, evicted: Iterable[Left]) -> tuple[str, ...]:
+    """Say which services have fewer Ready replicas than before their first one was evicted; `evicted`: oldest first."""
+    before: dict[str, int] = {}
+    for one in evicted:
+        before.setdefault(one.effect.service, one.effect.ready)
+    ready = Counter(service(pod) for pod in seen.pods if pod.ready and not (pod.finished or pod.deleting))
+    return tuple(
+        f"{owner}: {ready[owner]} of {count} replicas are Ready"
+        for owner, count in sorted(before.items())
+        if ready[owner] < count and _REPLICATED.search(owner)
+    )
 
 
 @dataclass

@@ -17,7 +17,7 @@ from rollout.plan import Sizes
 from rollout.record import Left, Record
 from rollout.seen import Owner, PodSeen
 from rollout.stages import draining
-from rollout.stages.replicas import service
+from rollout.stages.replicas import fewer, service
 from tests.core.build import (
     NOW,
     at,
@@ -137,6 +137,23 @@ def test_the_next_leaves_when_the_one_before_is_ready_elsewhere(
     assert evicted(decision) == leaves
     if not leaves:
         assert "waits for the successor of w" in waits(decision)
+
+
+def test_services_with_fewer_ready_replicas_than_before_are_counted() -> None:
+    """Against what was Ready before the first one left; not Jobs, nor what is as it was."""
+    gone = (
+        left(),
+        left("w1", ready=2),
+        left("db-0", service="ns/StatefulSet db", ready=1),
+        left("j", service="ns/Job j"),
+    )
+    there = (web("w2", "n1"), web("w3", "n1", ready=False), web("w4", deleting=NOW), web("w5", phase="Succeeded"))
+    assert fewer(seen(surged(), *there), gone) == (
+        "ns/ReplicaSet web: 1 of 3 replicas are Ready",
+        "ns/StatefulSet db: 0 of 1 replicas are Ready",
+    )
+    assert fewer(seen(surged(), *there), gone[1:2]) == ("ns/ReplicaSet web: 1 of 2 replicas are Ready",)
+    assert fewer(seen(surged(), *there, web("w6", "n1"), web("w7", "n1")), gone[:2]) == ()
 
 
 def other(**changes: Any) -> PodSeen:

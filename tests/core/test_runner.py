@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from rollout.cli import ending
 from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry, Unknown, UserError
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
@@ -143,6 +144,17 @@ def test_an_autoscaler_that_is_off_for_long_is_warned_of_once(journal: SqlJourna
     assert "01 Jun 12:03 UTC makes it max_autoscaler_off (200s)" in near
     assert "that is longer than max_autoscaler_off (200s)" in passed
     assert journal.load(ID).autoscaler_off is None
+
+
+def test_services_that_lack_replicas_at_the_end_of_drain_are_counted(journal: SqlJournal) -> None:
+    """At a halt in DRAIN and at its end, each time as it is then; who has them all is not told."""
+    toy = Toy.in_use()
+    toy.add(pod("gone-1", owner=owned("StatefulSet", "gone"), on="o2"))
+    begin(journal, toy).run()
+    lacking = ["ns/ReplicaSet web: 0 of 1 replicas are Ready", "ns/StatefulSet gone: 0 of 1 replicas are Ready"]
+    assert sorted(texts(journal, "replicas")) == sorted(lacking)
+    told = list(ending.lines(Ended.DONE, journal.load(ID), journal))
+    assert [line.partition("Z: ")[2] for line in told if line.startswith("fewer replicas")] == sorted(lacking)
 
 
 def test_surplus_retires(journal: SqlJournal, toy: Toy) -> None:

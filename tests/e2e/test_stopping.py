@@ -81,8 +81,9 @@ def test_a_start_that_is_stopped_before_its_plan_says_that_nothing_began(world: 
     )
     process = simulated.spawn(*simulated.start_arguments, "--description", "it's new")
     simulated.get("/hung")
-    stopped = _stopped(process, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     simulated.release()
+    stopped = finish(process)
     assert (stopped.code, stopped.out) == (75, ""), stopped
     said, command = stopped.err.splitlines()[-2:]
     assert said == "rollout: interrupted before anything was begun: nothing was changed"

@@ -46,6 +46,8 @@ def test_packer_would_not_format_it_otherwise() -> None:
         ("git_tag", "--upload-pack=touch /tmp/x", "The git_tag must be the name of a tag"),
         ("jenkins_build", "j" * 257, "at most 256 characters"),
         ("volume_size", "7.5", "whole GiB, from 8 to 16384"),
+        ("root_device", "xvda", "must be that of the source AMI"),
+        ("root_device", "", "must be that of the source AMI"),
         ("commit", "8f8f8f8", "full commit id"),
         ("model", "../../etc", "plain name"),
         ("ami_prefix", "eks model", "must leave room for the time"),
