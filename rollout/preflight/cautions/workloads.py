@@ -18,9 +18,9 @@ _LISTED = 5
 def blocked(found: Survey, request: Request) -> Iterator[str]:
     """A budget allows no eviction from the nodes that must go, now or ever.
 
-    The warning names its pods, their nodes, and how it ends.
+    The warning names its pods, their nodes, and how it ends. A pod under two budgets has its own line (`two_budgets`).
     """
-    replicas = _replicas(found)
+    replicas = [pod for pod in _replicas(found) if len(_budgets(found, pod)) == 1]
     for budget in found.budgets:
         pods = [pod for pod in replicas if budget.selects(pod.namespace, pod.labels)]
         if pods and not budget.allowed:
@@ -30,9 +30,8 @@ def blocked(found: Survey, request: Request) -> Iterator[str]:
 def two_budgets(found: Survey, request: Request) -> Iterator[str]:
     """Two budgets select one pod on the nodes that must go. Kubernetes never evicts such a pod."""
     for pod in _replicas(found):
-        names = [one.name for one in found.budgets if one.selects(pod.namespace, pod.labels)]
-        if len(names) > 1:
-            what = f"budgets {' and '.join(names)} both select {pod.label} on {pod.node}"
+        if len(names := _budgets(found, pod)) > 1:
+            what = f"budgets {' and '.join(names)} each select {pod.label} on {pod.node}"
             yield f"{what}, which Kubernetes evicts never: let one of them select it ({_end(request.settings)})"
 
 
@@ -62,6 +61,10 @@ def _tolerating(found: Survey, key: str) -> list[PodSeen]:
 def _replicas(found: Survey) -> list[PodSeen]:
     """Return what leaves the nodes that must go by eviction alone; work is deleted past a budget at the deadline."""
     return [pod for pod in on_old_nodes(found) if not is_work(pod)]
+
+
+def _budgets(found: Survey, pod: PodSeen) -> list[str]:
+    return [one.name for one in found.budgets if one.selects(pod.namespace, pod.labels)]
 
 
 def _lets_nobody_go(budget: BudgetSeen) -> str:
