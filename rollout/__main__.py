@@ -13,6 +13,8 @@ def main() -> None:
     gc.disable()  # nothing that is being loaded is garbage, and to look for some is a part of the start
     from rollout.cli import app
 
+    gc.freeze()
+    gc.set_threshold(50_000)  # commands load more, late; the usual 700 would look at all of that again and again
     gc.enable()
     app.main()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -32,21 +32,39 @@ def _close(kind: object) -> None:
         _close(inside)
 
 
-_close(Mark | Effect)
-_PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
-_MARK: TypeAdapter[Mark] = TypeAdapter(Mark)
-_EFFECT: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
+# Each is built when it is first asked for: that takes longer than to read what most commands show.
+@cache
+def _closed() -> None:
+    _close(Mark | Effect)
+
+
+@cache
+def _plan() -> TypeAdapter[Plan]:
+    _closed()
+    return TypeAdapter(Plan)
+
+
+@cache
+def _mark() -> TypeAdapter[Mark]:
+    _closed()
+    return TypeAdapter(Mark)
+
+
+@cache
+def _effect() -> TypeAdapter[Effect]:
+    _closed()
+    return TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
 
 
 def plan_text(plan: Plan) -> str:
     """Return a plan as JSON."""
-    return _PLAN.dump_json(plan).decode()
+    return _plan().dump_json(plan).decode()
 
 
 def plan_of(text: str, version: int = JOURNAL_VERSION) -> Plan:
     """Read a plan of a version that is readable; `UserError` if there is something in it that is not known."""
     try:
-        return _PLAN.validate_json(_lifted(text, version, versions.plan))
+        return _plan().validate_json(_lifted(text, version, versions.plan))
     except ValidationError as error:
         named = ", ".join(sorted({".".join(map(str, one["loc"])) for one in error.errors()}))
         raise _unreadable(f"its plan has fields that this tool does not know, or lacks some ({named})") from error
@@ -54,20 +72,20 @@ def plan_of(text: str, version: int = JOURNAL_VERSION) -> Plan:
 
 def effect_text(effect: Effect) -> str:
     """Return an effect as JSON, its kind included."""
-    return _EFFECT.dump_json(effect).decode()
+    return _effect().dump_json(effect).decode()
 
 
 def effect_of(text: str, version: int = JOURNAL_VERSION) -> Effect:
     """Read an effect of a version that is readable; `UserError` if its kind or a field of it is not known."""
     try:
-        return _EFFECT.validate_json(_lifted(text, version, versions.effect))
+        return _effect().validate_json(_lifted(text, version, versions.effect))
     except ValidationError as error:
         raise _unreadable("it holds an effect that this tool does not know, or a field of one") from error
 
 
 def mark_text(mark: Mark) -> str:
     """Return a mark as JSON that says in which format it is."""
-    return json.dumps({"format": JOURNAL_VERSION} | _MARK.dump_python(mark, mode="json"), separators=(",", ":"))
+    return json.dumps({"format": JOURNAL_VERSION} | _mark().dump_python(mark, mode="json"), separators=(",", ":"))
 
 
 @lru_cache(maxsize=2)  # it is read at every tick, and changes with the phase
@@ -78,7 +96,7 @@ def mark_of(text: str) -> Mark | None:
         version = fields.pop("format")
         if not versions.readable(version):
             return None
-        return _MARK.validate_python(versions.mark(fields, version))
+        return _mark().validate_python(versions.mark(fields, version))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

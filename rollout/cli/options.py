@@ -87,11 +87,11 @@ def journal_url(config: Path | None, database: str | None) -> str:
 
     Raises `UserError` for a configuration that cannot be read.
     """
-    from rollout import config as configuration
-
     _typed.config, _typed.database = config, database
     if database:
         return database
+    from rollout import config as configuration
+
     if config is None and not CONFIG.exists():
         return configuration.default_database()
     _typed.config = config or CONFIG

@@ -66,7 +66,7 @@ def lines(
     record: Record, killed: Sequence[KilledJob], history: Sequence[Event], worker: Worker | None
 ) -> Iterator[str]:
     """Yield the page for people."""
-    from rollout.cli import ending, text, working
+    from rollout.cli import text, working
     from rollout.machine import terminal
 
     yield _title(record)
@@ -75,6 +75,8 @@ def lines(
     if not terminal(record.phase):
         yield from working.lines(record.id, worker)
     if record.halted:
+        from rollout.cli import ending
+
         yield f"  {ending.halt(history)}"
     if record.nodes:
         gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
