@@ -125,6 +125,8 @@ class Claim:
 
     def begin(self, connection: Connection, now: datetime) -> Begun:
         """Write the next hold of the cluster, after the end of the one before it."""
+        if by_name := term.older(connection, self.cluster, self.time):
+            raise _taken(self.database, by_name)
         last = term.newest(connection, self.cluster)
         told = [self._end(connection, last)] if last and term.lasts(last) else []
         if self.assume_dead:
@@ -177,7 +179,26 @@ def _locked(database: Database, cluster: str, path: Path) -> Iterator[Callable[[
             raise _refused(database, cluster) from error
         if not place.same_file(lock, named):  # somebody deleted it just now
             raise _refused(database, cluster)
-        yield partial(place.same_file, lock, named)
+        with _without_older(database, cluster, path):
+            yield partial(place.same_file, lock, named)
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _without_older(database: Database, cluster: str, path: Path) -> Iterator[None]:
+    """Keep out a process from before format 3 that waits for the cluster's name: each of us shares its lock."""
+    named = place.lock_of(path, term.name(cluster))
+    if term.name(cluster) == cluster or not named.exists():  # whoever waits for it has made it
+        yield
+        return
+    lock = _lock_file(named)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _refused(database, term.name(cluster)) from error
+    else:
+        yield
     finally:
         os.close(lock)
 

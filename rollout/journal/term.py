@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Row, Update, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Row, Select, Update, func, literal, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -92,7 +92,7 @@ class Term:
         """
         self._number += 1
         values = {"expires_at": self._time(TTL_SECONDS), "renewals": self._number}
-        if not connection.execute(self._ours().values(values)).rowcount:
+        if not connection.execute(self._alone(connection).values(values)).rowcount:
             raise self._lost(connection)
         return self._number
 
@@ -110,11 +110,20 @@ class Term:
         with database.writing() as connection:
             connection.execute(self._ours().values(released_at=now))
 
+    def _alone(self, connection: Connection) -> Update:
+        """Our row, unless a process of an older version took the cluster by its name meanwhile."""
+        other = _by_name(self.cluster, self._time).exists()
+        return self._ours().where(~other) if _is_server(connection) else self._ours()
+
     def _ours(self) -> Update:
         return update(leases).where(*_named(self.cluster, self.epoch), leases.c.taken_at.is_(None))
 
     def _lost(self, connection: Connection) -> Lost:
-        now = newest(connection, self.cluster)
+        now = older(connection, self.cluster, self._time) or newest(connection, self.cluster)
+        if now is not None and now.cluster != self.cluster:
+            return Lost(
+                f"{of_an_older(self.cluster, now)}; nothing more was written from here\n  next: end that process"
+            )
         if now is None or now.epoch <= self.epoch:
             problem = (
                 f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {name(self.cluster)})"
@@ -135,6 +144,29 @@ def newest(connection: Connection, cluster: str) -> Row[Any] | None:
     return connection.execute(query).first()
 
 
+def older(connection: Connection, scope: str, time: Time) -> Row[Any] | None:
+    """Return a lease that lasts under the cluster's name alone, None where there is none.
+
+    Only a process from before format 3 has one, which began before the journal was upgraded and waited since. Beside a
+    file its lock says so (`lease.hold`), and a row that nobody ended says nothing.
+    """
+    return connection.execute(_by_name(scope, time)).first() if _is_server(connection) else None
+
+
+def of_an_older(scope: str, row: Row[Any]) -> str:
+    """Say that a process of an older version has taken the cluster."""
+    return f"cluster {name(scope)} was taken by a process of an older version of this tool: {who(row)}"
+
+
+def _by_name(scope: str, time: Time) -> Select[Any]:
+    open_ = (leases.c.released_at.is_(None), leases.c.taken_at.is_(None), leases.c.expires_at > time(0))
+    return select(leases).where(leases.c.cluster == name(scope), leases.c.cluster != scope, *open_)
+
+
+def _is_server(connection: Connection) -> bool:
+    return connection.dialect.name != "sqlite"
+
+
 def epoch(connection: Connection, scope: str) -> int:
     """Return the newest epoch of a cluster, 0 before any."""
     return epoch_of(connection, scope, newest(connection, scope))
@@ -144,7 +176,9 @@ def epoch_of(connection: Connection, scope: str, last: Row[Any] | None) -> int:
     """Return the epoch of a cluster's newest hold, which is `last`: that of its ARN counts on from those of its name.
 
     Before format 3 leases knew the name alone; they have all ended, or the journal would not have been upgraded. So no
-    number is given twice, and whoever compares epochs (a marker's, an event's) goes on to be right.
+    number is given twice, and whoever compares epochs (a marker's, an event's) goes on to be right. That is why no row
+    is renamed: a name does not tell the account, and who held what when is never changed. A process that waited across
+    the upgrade may still take the name (`older`).
 
     The cluster's own holds are not asked for once more: one that somebody began meanwhile must not be counted on from.
     """

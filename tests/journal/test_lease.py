@@ -128,6 +128,48 @@ def test_freed_by_an_error(journal: SqlJournal) -> None:
         assert history(journal)[0] == (1, "agent-7", "2026-01-05T08:00:05.000000Z", "released")
 
 
+ARN, ANOTHER = (f"arn:aws:eks:eu-west-1:{account}:cluster/eks-demo" for account in ("123456789012", "210987654321"))
+
+
+def test_epochs_of_an_arn_count_on_from_those_of_its_name(journal: SqlJournal) -> None:
+    """A rollout that an older version began is gone on with under a higher epoch; no row of before is changed."""
+    for _ in range(3):
+        with held(journal):
+            before = history(journal)
+    with held(journal, ARN) as first, held(journal, ANOTHER) as other:
+        assert (first.epoch, other.epoch) == (4, 4)
+    with held(journal, ARN) as second:
+        assert second.epoch == 5
+    assert before[:2] == history(journal)[:2]
+
+
+@on_postgres
+def test_who_waited_across_the_upgrade_works_alone_or_not_at_all(journal: SqlJournal, url: str) -> None:
+    """A process of an older version that takes the cluster by its name keeps us out, and we write nothing beside it."""
+    with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, gate(), impatient):
+        refused = pytest.raises(Taken, match="eks-demo is being worked by process 1 on agent-1, run old")
+        with refused, held(journal, ARN):
+            pytest.fail("held beside an older version")
+    with held(journal, ARN):
+        journal.note(ID, "note", "alone", NOW)
+        lost = pytest.raises(Lost, match="was taken by a process of an older version of this tool: process 4711")
+        with closing(open_journal(url, actor="old")) as old, held(old), lost:
+            journal.note(ID, "note", "beside it", NOW)
+
+
+@on_sqlite
+def test_beside_a_file_who_waited_across_the_upgrade_is_kept_out_by_the_lock_of_the_name(
+    journal: SqlJournal, url: str
+) -> None:
+    """Two clusters of one name share that lock, a process of an older version wants it for itself."""
+    with held(journal), pytest.raises(Taken), held(journal, ARN):
+        pytest.fail("held beside an older version")
+    with held(journal, ARN), held(journal, ANOTHER), pytest.raises(Taken), held(journal):
+        pytest.fail("an older version held it beside us")
+    with held(journal):
+        pass
+
+
 @on_sqlite
 def test_freed_by_sigkill(journal: SqlJournal, url: str) -> None:
     """A cluster held by another process is refused with its name, and free the moment that it is killed."""

@@ -20,8 +20,8 @@ MUTANTS = (
         name="exists-check-only",
         breaks="A transaction looks whether its lease is there, and writes: a takeover in between is not noticed.",
         file="rollout/journal/term.py",
-        old="if not connection.execute(self._ours().values(values)).rowcount:",
-        new="there = (*_named(self._cluster, self.epoch), leases.c.taken_at.is_(None))\n"
+        old="if not connection.execute(self._alone(connection).values(values)).rowcount:",
+        new="there = (*_named(self.cluster, self.epoch), leases.c.taken_at.is_(None))\n"
         "        if not connection.execute(select(leases).where(*there)).first():",
         killers=("tests/journal/test_lease.py::test_takeover_waits_for_the_holder_s_transaction",),
     ),
@@ -54,7 +54,7 @@ MUTANTS = (
         breaks="A runner that was taken over ends a lease all the same.",
         file="rollout/journal/term.py",
         old="connection.execute(self._ours().values(released_at=now))",
-        new="connection.execute(update(leases).where(leases.c.cluster == self._cluster).values(released_at=now))",
+        new="connection.execute(update(leases).where(leases.c.cluster == self.cluster).values(released_at=now))",
         killers=("tests/journal/test_lease.py::test_lost_writes_nothing",),
     ),
     Mutant(
