@@ -219,13 +219,14 @@ def test_time_of_the_database(journal: SqlJournal) -> None:
 
 def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
     """Every verb that writes renews the lease."""
-    moments = iter([0.0, 0.0, 10.0, 20.0])
-    with hold(
-        journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, simulated_time(lambda: later(next(moments)))
-    ):
+    moment = [0.0]
+    clock = simulated_time(lambda: later(moment[0]))
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, clock):
         assert ends(journal) == [stored(later(60))]
+        moment[0] = 10.0
         journal.note(ID, "note", "text", NOW)
         assert ends(journal) == [stored(later(70))]
+        moment[0] = 20.0
         journal.receive(ID, [])
         assert ends(journal) == [stored(later(80))]
 
@@ -233,10 +234,10 @@ def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
 @on_postgres
 def test_renewed_by_a_look(journal: SqlJournal) -> None:
     """On a server loading the record renews the lease too: a tick that writes nothing keeps it."""
-    moments = iter([0.0, 0.0, 10.0])
-    with hold(
-        journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, simulated_time(lambda: later(next(moments)))
-    ):
+    moment = [0.0]
+    clock = simulated_time(lambda: later(moment[0]))
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, clock):
+        moment[0] = 10.0
         journal.load(ID)
         assert ends(journal) == [stored(later(70))]
 

@@ -223,6 +223,10 @@ class MemoryJournal:
     def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
         return self.kept.notes[after:]
 
+    def evicted(self, rollout_id: str) -> tuple[Left, ...]:
+        """Return nothing: only what is told to people rests on it."""
+        return ()
+
     def killed(self, rollout_id: str) -> tuple[KilledJob, ...]:
         """Nobody asks."""
         return ()
