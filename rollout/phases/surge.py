@@ -92,7 +92,8 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
     if current.sizes not in {_with_room(baseline, current), wanted}:
         return _drift(record, group, current.sizes)
     occasion = f"surge.{record.round}"
-    return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=True, occasion=occasion)
+    flag = None if current.protect_new else True  # one that is on already was set by somebody else, and stays theirs
+    return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
 
 
 def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:

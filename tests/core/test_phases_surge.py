@@ -133,6 +133,8 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
              record(Phase.SURGE, baselines=(baseline(sizes=Sizes(1, 2, 9)),))),
         case("sizes without the flag: written once more", acts(replace(RAISE, before=SURGED)),
              seen(surged(protect_new=False)), SURGING),
+        case("a flag that is on already is not written: RESTORE would take it for ours",
+             acts(replace(RAISE, protect_new=None)), seen(replace(PREPARED, protect_new=True)), SURGING),
         case("instances come", waits("1 of g"), seen(surged(*COMING)), SURGING),
         case("just before the deadline", waits(), seen(surged(*COMING)), SURGING, at(1799)),
         case("at the deadline", halts("did not come in time: instances to be InService: 1 of g"),
