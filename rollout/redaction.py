@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 _SECRETS = re.compile(
-    r"""https?://\S*X-Amz-\S*          # a presigned URL: whoever has it is us, for a while
+    r"""https?://\S*X-Amz-\S*          # a presigned URL: who has it is us, for a while
     | k8s-aws-v1\.\S+                  # an EKS token is such a URL
     | \bBearer\s+\S+
     | \b(?:AKIA|ASIA)[A-Z0-9]{12,}     # ids of access keys

@@ -297,7 +297,7 @@ class Runner:
         if self.stop() or now < self._denied + duration(record.plan.settings.patience_seconds):
             self._look_later(record, detail)
             return
-        hint = f"mend what it names (thing, rights or credentials), then: rollout resume {record.id}"
+        hint = f"correct what it names (thing, rights or credentials), then: rollout resume {record.id}"
         self._halt(Halt(f"{record.phase.value} cannot look: {detail}", hint), record, now)
 
     def _look_again(self, record: Record, now: datetime) -> None:

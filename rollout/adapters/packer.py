@@ -75,7 +75,7 @@ class Packer:
         if code:
             raise UserError(
                 f"packer {verb} failed ({_ending(code)}); its own words are above",
-                hint="mend what it names, and run the same command again; PACKER_LOG=1 makes it say more",
+                hint="correct what it names, and run the same command again; PACKER_LOG=1 makes it say more",
                 exit_code=FOR_A_PERSON,
             )
 

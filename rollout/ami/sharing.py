@@ -210,7 +210,7 @@ def _unfit(image: Image) -> tuple[Refusal, ...]:
 def _missing(looked: Looked) -> tuple[Refusal, ...]:
     there = {one.id for one in looked.snapshots}
     return tuple(
-        Refusal(f"{looked.image.id} is made of {one}, which is not in this account", "build the image anew")
+        Refusal(f"{looked.image.id} is made of {one}, which is not in this account", "build the image again")
         for one in looked.image.snapshots
         if one not in there
     )

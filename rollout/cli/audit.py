@@ -56,10 +56,10 @@ def verify(
     if known and owner and owner[0] != known:
         raise _of_another(known, *owner, noted)
     if noted and owner is None:
-        screen.say(f"no event has the head {noted}: what it was the head of was written anew, or is another journal's")
+        screen.say(f"no event has the head {noted}: the history was rewritten since, or this is another journal")
         raise typer.Exit(BROKEN)
     for problem in guards:
-        screen.say(f"{problem}: what was written meanwhile nobody but the chain kept from being changed")
+        screen.say(f"{problem}: only the chain proves what was written without it")
     if guards or any(one.problems for one in verdicts):
         raise typer.Exit(BROKEN)
     screen.say("nothing differs: every chain is whole, and all tables say what its events say")

@@ -130,7 +130,7 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
             return (doctor.lost(lost, journal.name), *doctor.differences(found, seen, now))
         left = doctor.leftovers(_at_rest(config, marker, edge), config.settings(), journal.last)
     except Refused as error:
-        return (doctor.Finding(error.detail, "mend what it names (thing, rights or credentials)", person=True),)
+        return (doctor.Finding(error.detail, "correct what it names (thing, rights or credentials)", person=True),)
     return (doctor.lost(lost, journal.name), *left) if lost else left
 
 

@@ -33,20 +33,20 @@ class Following:
             self._who = taken.who
             for line in _words(self._first.id, taken):
                 screen.say(line)
-        self._report(Progress(self._journal.load(self._first.id), f"worked by {taken.who}"))
+        self._report(Progress(self._journal.load(self._first.id), f"run by {taken.who}"))
         return self._ended()
 
     def over(self) -> Ended | None:
         """The lease is ours: return how the rollout ended before that, None if it is to be gone on with."""
         ended = self._ended()
         if self._who and ended is None:
-            screen.say(f"{self._who} works it no longer: this process goes on with it")
+            screen.say(f"{self._who} no longer holds the lease: this process goes on with it")
         return ended
 
     def left(self) -> UserError:
         """Return the error (exit 75) for whoever was asked to stop while the other works on."""
         return UserError(
-            f"no longer followed: rollout {self._first.id} is being worked by {self._who}",
+            f"stopped following: rollout {self._first.id} is being run by {self._who}",
             hint=f"rollout events --follow {self._first.id}",
             exit_code=RESUMABLE,
         )
@@ -62,7 +62,7 @@ class Following:
 
 def _words(rollout_id: str, taken: Taken) -> Iterator[str]:
     """Yield who works a rollout, and how to get past them."""
-    yield f"rollout {rollout_id} is being worked by {taken.who}; it is followed from here"
+    yield f"rollout {rollout_id} is being run by {taken.who}; it is followed from here"
     yield f"  {taken.hint}"
     if taken.expires_at:
         yield "  if that process is certainly dead, --assume-dead spares the wait for requests that it may have sent"

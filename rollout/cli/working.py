@@ -17,7 +17,7 @@ def lines(rollout_id: str, worker: Worker | None) -> Iterator[str]:
 
     last = f"; last sign of life {text.instant(worker.last_sign)}" if worker and worker.last_sign else ""
     if worker and worker.works:
-        yield f"worked by {worker.who}{last}"
+        yield f"run by {worker.who}{last}"
         if wake := place.to_wake(worker.host, worker.pid):
             yield f"  {wake}"
         return

@@ -82,7 +82,7 @@ def _itself(record: Record) -> str:
 
 def _halted(record: Record) -> Iterator[Finding]:
     if record.halted:
-        then = f"mend the cause, then: rollout resume {record.id}"
+        then = f"remove the cause, then: rollout resume {record.id}"
         yield Finding(f"the rollout is halted: {record.halted}", then, person=True)
 
 
@@ -107,7 +107,7 @@ def _unsettled(row: EffectRow, seen: Seen, record: Record, now: datetime) -> Fin
     thing = f"{row.effect.kind} of {row.effect.target}"
     if not row.under_way:
         if row.retry_at is None:
-            hint = f"mend the cause, then: rollout resume {record.id}"
+            hint = f"remove the cause, then: rollout resume {record.id}"
             return Finding(f"{thing} was refused: {row.detail}", hint, person=True)
         return Finding(
             f"{thing} was refused for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
@@ -127,7 +127,7 @@ def _node(row: Node, seen: Seen, record: Record) -> Iterator[Finding]:
     if terminal(row.stage):
         if row.stage is Stage.GONE and instance and instance.living:
             hint = f"aws autoscaling describe-auto-scaling-instances --instance-ids {row.instance_id}"
-            yield Finding(f"{name} is GONE by the journal, and {row.group} lists it", hint, person=True)
+            yield Finding(f"{name} is GONE in the journal, but {row.group} still lists its instance", hint, person=True)
         return
     for problem in _problems(row, instance, seen.nodes_on(row.instance_id), record):
         yield Finding(f"{name} ({row.stage.value}) {problem}", _itself(record), person=False)

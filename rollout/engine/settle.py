@@ -145,7 +145,7 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
     if row and row.state == "rejected" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
-        return Halt(why, f"mend the cause, then: rollout resume {record.id}")
+        return Halt(why, f"remove the cause, then: rollout resume {record.id}")
     if row and record.deadline and row.in_vain(record.deadline, IN_VAIN_AFTER):
         why = f"{effect.kind} of {effect.target} does not come through, and {record.phase.value} is out of time"
         return Halt(f"{why}: {row.detail}", f"see to what it names, then: {resume(record.id)}")

@@ -42,7 +42,7 @@ class Taken(UserError):
     """
 
     def __init__(self, cluster: str, who: str, expires_at: datetime | None, hint: str) -> None:
-        super().__init__(f"cluster {term.name(cluster)} is being worked by {who}", hint=hint, exit_code=ANOTHER_ACTIVE)
+        super().__init__(f"cluster {term.name(cluster)} is in use by {who}", hint=hint, exit_code=ANOTHER_ACTIVE)
         self.who = who
         self.expires_at = expires_at
 

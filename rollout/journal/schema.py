@@ -117,7 +117,7 @@ def _refuse_working(database: Database, connection: Connection, at: str) -> None
     for row in connection.execute(_open_leases(at, by_time=path is None)).mappings():
         if path is None or place.is_locked(place.lock_of(path, row["cluster"])):
             raise UserError(
-                f"cluster {row['cluster']} is being worked by process {row['pid']} on {row['host']}, or a request "
+                f"cluster {row['cluster']} is in use by process {row['pid']} on {row['host']}, or a request "
                 f"of it may still arrive (for 5.5 min after its end); {database.where.name} was not upgraded",
                 hint=f"stop it if it runs, wait, then: {database.where.upgrade_command}",
                 exit_code=ANOTHER_ACTIVE,

@@ -79,7 +79,7 @@ def off_too_long(record: Record, now: datetime) -> str:
     if since is None or now < since + duration(limit * NEARLY):
         return ""
     until = since + duration(limit)
-    what = f"cluster-autoscaler is off since {since:%d %b %H:%M} UTC, and nobody scales the cluster's groups meanwhile"
+    what = f"cluster-autoscaler is off since {since:%d %b %H:%M} UTC: nobody scales the cluster's groups"
     passed = "that is longer than" if now >= until else f"{until:%d %b %H:%M} UTC makes it"
     return f"warning: {what}; {passed} max_autoscaler_off ({spelled(limit)})"
 

@@ -67,7 +67,7 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
     again = stop_autoscaler(record, occasion=".again", replicas=replicas)
     twice = Halt(
         f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
-        f"keep GitOps or whoever does it from it, then: rollout resume {record.id}",
+        f"stop what scales it up again (GitOps, an operator), then: rollout resume {record.id}",
     )
     why = f"cluster-autoscaler came back (replicas: {replicas}): it is stopped once more"
     return once_more(record, again, why, twice)

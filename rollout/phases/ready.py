@@ -75,7 +75,7 @@ def _hint(seen: Seen, record: Record) -> str:
     living = (one for group in working(record) for one in ours(record, group, seen.group(group.name)))
     joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
     commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
-    return f"see to it ({'; '.join(commands)}), or terminate the instance, then: {resume(record.id)}"
+    return f"clear the cause ({'; '.join(commands)}), or terminate the instance, then: {resume(record.id)}"
 
 
 def _remedy(node: NodeSeen) -> str:

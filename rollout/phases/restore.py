@@ -56,7 +56,7 @@ class Part:
     effects: tuple[Effect, ...] = ()
     waits_for: str = ""
     report: tuple[str, ...] = ()
-    remedy: str = "see why, mend it"
+    remedy: str = "see why, correct it"
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:

@@ -148,5 +148,5 @@ def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:
     troubles = "; ".join([*(f"{name}: {text}" for name, text in seen.troubles.items()), *suspended])
     why = f"instances to be InService: {counts}" + (f" ({troubles})" if troubles else "")
     if record.deadline and now >= record.deadline:
-        return Halt(f"the surge did not come in time: {why}", f"see why, mend it, then: rollout resume {record.id}")
+        return Halt(f"the surge did not come in time: {why}", f"see why, correct it, then: rollout resume {record.id}")
     return wait(record, now, why)

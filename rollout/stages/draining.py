@@ -241,5 +241,5 @@ def _to_do(view: View, kept: list[PodSeen]) -> str:
     if any(_is(view, _first(view, pod).key, "not_sent", "not_applied") for pod in asked):
         return f"see to what its eviction meets ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
     if asked:
-        return "mend what rejects its eviction or delete the pod yourself"
+        return "change what rejects its eviction or delete the pod yourself"
     return stuck.remedy(view, kept[0])

@@ -46,7 +46,7 @@ def remedy(view: View, pod: PodSeen) -> str:
     named = (pod.name, "-n", pod.namespace)
     if pod.finalizers and not silence(view):
         take_off = kubectl("patch", "pod", *named, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-        return f"let whoever set the finalizer take it off, or: {take_off}"
+        return f"let the controller that set the finalizer take it off, or: {take_off}"
     force = kubectl("delete", "pod", *named, "--force", "--grace-period=0")
     return f"{reboot(view)} (its kubelet then ends it), or, if the machine does not come back: {force}"
 

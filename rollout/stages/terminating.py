@@ -30,5 +30,5 @@ def decide(view: View) -> Step:
 
 def _halt(view: View, why: str) -> Halt:
     """Nothing leads back from here: what keeps the terminate from being sent again is a person's to see to."""
-    hint = f"see to it (a pod: let it end, or delete it), then: rollout resume {view.record.id}"
+    hint = f"clear the cause (a pod: let it end, or delete it), then: rollout resume {view.record.id}"
     return Halt(f"{view.name} waits for {why}", hint)

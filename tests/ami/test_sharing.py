@@ -116,7 +116,11 @@ def test_what_can_be_shared_is_not_refused() -> None:
         ({"image": replace(IMAGE, owner=THIRD)}, f"ami-1 belongs to account {THIRD}", "--assume-role"),
         ({"image": replace(IMAGE, owner=OTHER)}, f"account {OTHER} owns ami-1", "another --account"),
         ({"image": replace(IMAGE, state="pending")}, "ami-1 is pending, not available", "rollout ami verify ami-1"),
-        ({"snapshots": SNAPSHOTS[:1]}, "ami-1 is made of snap-2, which is not in this account", "anew"),
+        (
+            {"snapshots": SNAPSHOTS[:1]},
+            "ami-1 is made of snap-2, which is not in this account",
+            "build the image again",
+        ),
         ({"keys": {KEY: Key(KEY, managed=True, state="Enabled")}}, "a key that AWS manages", "--kms-key-id KEY"),
         ({"keys": {KEY: Key(KEY, managed=False, state="Disabled")}}, f"{KEY} is Disabled", "aws kms enable-key"),
     ],

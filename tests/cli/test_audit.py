@@ -37,7 +37,7 @@ def test_earlier_head(tmp_path: Path) -> None:
 
 
 def test_unknown_head(tmp_path: Path) -> None:
-    """A head that is in no chain says that the history was written anew: exit 1."""
+    """A head that is in no chain says that the history was rewritten: exit 1."""
     samples.draining(tmp_path)
     ended = audit(tmp_path, "verify", samples.ID, "--head", "ab" * 32)
     assert ended.code == 1
@@ -51,7 +51,7 @@ def test_head_of_another(tmp_path: Path) -> None:
     ended = audit(tmp_path, "verify", "20260106-080000-ffff", "--head", journal.events(samples.ID)[2].hash)
     assert ended.code == 2
     assert f"it is event 3 of rollout {samples.ID} in the same journal" in ended.err
-    assert "written anew" not in ended.out
+    assert "rewritten" not in ended.out
 
 
 @pytest.mark.parametrize("head", ["  ", "abc123", "z" * 64])

@@ -38,14 +38,14 @@ def test_who_works_is_said_once(
     """With how to get past them; again only if it is another one by then. What happens is shown at every look."""
     assert [following.look(ON_SERVER), following.look(ON_SERVER)] == [None, None]
     said = capsys.readouterr().out
-    assert said.count("is being worked by process 12 on ci-3") == 1
+    assert said.count("is being run by process 12 on ci-3") == 1
     assert "to stop it: kill 12 on ci-3" in said
     assert "--assume-dead" in said
     following.look(BESIDE_FILE)
     said = capsys.readouterr().out
     assert "process 13" in said
     assert "--assume-dead" not in said
-    assert [one.waiting for one in shown] == [f"worked by process {pid} on ci-3" for pid in (12, 12, 13)]
+    assert [one.waiting for one in shown] == [f"run by process {pid} on ci-3" for pid in (12, 12, 13)]
 
 
 def test_a_lease_that_ends_while_the_rollout_does_not_is_taken(
@@ -56,7 +56,7 @@ def test_a_lease_that_ends_while_the_rollout_does_not_is_taken(
     assert capsys.readouterr().out == ""
     following.look(ON_SERVER)
     assert following.over() is None
-    assert "process 12 on ci-3 works it no longer: this process goes on with it" in capsys.readouterr().out
+    assert "process 12 on ci-3 no longer holds the lease: this process goes on with it" in capsys.readouterr().out
 
 
 def test_a_rollout_that_is_done_by_another_is_done(following: Following, journal: SqlJournal) -> None:

@@ -86,7 +86,7 @@ def test_export(place: Path) -> None:
 @pytest.mark.parametrize(
     ("worker", "says"),
     [
-        (WORKER, ["worked by process 7; last sign of life 2026-01-05T08:00:00Z"]),
+        (WORKER, ["run by process 7; last sign of life 2026-01-05T08:00:00Z"]),
         (None, ["NOBODY works rollout r1, and nobody ever did", "  next: rollout resume r1"]),
         (
             Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, samples.after(5)),

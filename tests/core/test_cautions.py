@@ -97,7 +97,7 @@ LONG = replace(SETTINGS, drain_seconds=36000)
         pytest.param({"pods": tolerant(ALL, owner=owned("ReplicaSet", "web"))}, SETTINGS, ("ns/ReplicaSet/web: 1",),
                      id="a service that tolerates everything"),
         pytest.param(beside(clusters=frozenset({"c"})), SETTINGS,
-                     ("cluster-autoscaler is off meanwhile: nobody scales h either",),
+                     ("cluster-autoscaler is off during the rollout: nobody scales h either",),
                      id="another group of the cluster"),
         pytest.param(beside(tags={"k8s.io/cluster-autoscaler/c": "owned"}), SETTINGS, ("nobody scales h either",),
                      id="one that the autoscaler finds"),
@@ -196,7 +196,7 @@ def test_every_warning_is_looked_for() -> None:
 
 def test_a_start_says_for_how_long_nothing_is_scaled() -> None:
     """The deadlines together, where there is an autoscaler that works."""
-    line = "cluster-autoscaler is off meanwhile: up to 4h5m by the deadlines"
+    line = "cluster-autoscaler is off during the rollout: up to 4h5m by the deadlines"
     assert preflight.told(replace(FINE, autoscaler=ON), SETTINGS)[-1].startswith(line)
     assert not preflight.told(FINE, SETTINGS)[-1].startswith("cluster-autoscaler")
 

@@ -130,7 +130,7 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
              record(Phase.SURGE),
              "DesiredCapacity of g is 3, not 2"),
         case("gone, and listed", AS_LEFT, record(nodes=(row("i-o1", Stage.GONE), row("i-o2"))),
-             "o1 is GONE by the journal, and g lists it"),
+             "o1 is GONE in the journal, but g still lists its instance"),
         case("another rollout's marker", replace(AS_LEFT, marker=MarkerSeen("r2", "x")), record(),
              "the marker on cluster c belongs to rollout r2"),
         case("another rollout's marker at the start", seen(found(), marker=MarkerSeen("r2", "x")),

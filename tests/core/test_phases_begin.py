@@ -173,10 +173,10 @@ def test_off_is_ours_only_with_our_note() -> None:
     [
         pytest.param(None, "", id="it is not off"),
         pytest.param(at(-799), "", id="not for long"),
-        pytest.param(at(-800), "warning: cluster-autoscaler is off since 01 Jun 11:46 UTC, and nobody scales the "
-                     "cluster's groups meanwhile; 01 Jun 12:03 UTC makes it max_autoscaler_off (1000s)", id="nearly"),
-        pytest.param(at(-1000), "warning: cluster-autoscaler is off since 01 Jun 11:43 UTC, and nobody scales the "
-                     "cluster's groups meanwhile; that is longer than max_autoscaler_off (1000s)", id="for too long"),
+        pytest.param(at(-800), "warning: cluster-autoscaler is off since 01 Jun 11:46 UTC: nobody scales the "
+                     "cluster's groups; 01 Jun 12:03 UTC makes it max_autoscaler_off (1000s)", id="nearly"),
+        pytest.param(at(-1000), "warning: cluster-autoscaler is off since 01 Jun 11:43 UTC: nobody scales the "
+                     "cluster's groups; that is longer than max_autoscaler_off (1000s)", id="for too long"),
     ],
 )  # fmt: skip
 def test_how_long_the_autoscaler_is_off(off: datetime | None, said: str) -> None:

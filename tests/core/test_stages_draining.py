@@ -286,12 +286,12 @@ FORCE = "kubectl delete pod web-1 -n ns --force --grace-period=0"
     ("there", "state", "hint"),
     [
         (WEB, "blocked", "make room in the budget, or see to what else says no, or delete the pod yourself"),
-        (WEB, "rejected", "mend what rejects its eviction or delete the pod yourself"),
+        (WEB, "rejected", "change what rejects its eviction or delete the pod yourself"),
         (GONE_WEB, "not_sent", f"{REBOOT} (its kubelet then ends it), or, if the machine does not come back: {FORCE}"),
         (
             replace(GONE_WEB, finalizers=("x.io/a",)),
             "not_sent",
-            f"let whoever set the finalizer take it off, or: {TAKE_OFF}",
+            f"let the controller that set the finalizer take it off, or: {TAKE_OFF}",
         ),
     ],
 )
@@ -317,8 +317,8 @@ HELD = replace(WEB, deleting=at(-61), finalizers=("x.io/a", "x.io/b"))
 @pytest.mark.parametrize(
     ("there", "turned", "words"),
     [
-        pytest.param(HELD, None, "(finalizer x.io/a, x.io/b): let whoever set", id="a finalizer"),
-        pytest.param(HELD, -119, "(finalizer x.io/a, x.io/b): let whoever set", id="not Ready for a moment"),
+        pytest.param(HELD, None, "(finalizer x.io/a, x.io/b): let the controller that set", id="a finalizer"),
+        pytest.param(HELD, -119, "(finalizer x.io/a, x.io/b): let the controller that set", id="not Ready for a moment"),
         pytest.param(HELD, -120, f"(the kubelet of o1 has not reported for 2 min): {REBOOT}",
                      id="silent: nobody ends it, so its finalizers wait too"),
         pytest.param(replace(HELD, finalizers=()), -300, f"(the kubelet of o1 has not reported for 5 min): {REBOOT}",

@@ -115,7 +115,7 @@ def test_second_is_told(journal: SqlJournal) -> None:
 @on_sqlite
 def test_second_in_the_same_moment(journal: SqlJournal, url: str) -> None:
     """Who comes between the first one's lock and its row is not told a name that is none."""
-    refused = pytest.raises(UserError, match="eks-demo is being worked by another process")
+    refused = pytest.raises(UserError, match="eks-demo is in use by another process")
     with lease._locked(journal.database, "eks-demo", place.path_of(url)), refused, held(journal):
         pytest.fail("held twice")
 
@@ -147,7 +147,7 @@ def test_epochs_of_an_arn_count_on_from_those_of_its_name(journal: SqlJournal) -
 def test_who_waited_across_the_upgrade_works_alone_or_not_at_all(journal: SqlJournal, url: str) -> None:
     """A process of an older version that takes the cluster by its name keeps us out, and we write nothing beside it."""
     with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, gate(), impatient):
-        refused = pytest.raises(Taken, match="eks-demo is being worked by process 1 on agent-1, run old")
+        refused = pytest.raises(Taken, match="eks-demo is in use by process 1 on agent-1, run old")
         with refused, held(journal, ARN):
             pytest.fail("held beside an older version")
     with held(journal, ARN):

@@ -18,7 +18,7 @@ def other_groups(found: Survey, request: Request) -> Iterator[str]:
     """Other groups of the cluster are not scaled while cluster-autoscaler is off."""
     others = sorted(one.name for one in found.scouted.values() if _is_other(one, request))
     if is_stopped(found, request.settings) and others:
-        yield f"cluster-autoscaler is off meanwhile: nobody scales {listed(others, _LISTED)} either"
+        yield f"cluster-autoscaler is off during the rollout: nobody scales {listed(others, _LISTED)} either"
 
 
 def too_long(found: Survey, request: Request) -> Iterator[str]:
@@ -31,7 +31,7 @@ def too_long(found: Survey, request: Request) -> Iterator[str]:
 
 def told(found: Survey, settings: Settings) -> tuple[str, ...]:
     """Say for how long a rollout stops it, if it does."""
-    return (f"cluster-autoscaler is off meanwhile: {_span(settings)}",) if is_stopped(found, settings) else ()
+    return (f"cluster-autoscaler is off during the rollout: {_span(settings)}",) if is_stopped(found, settings) else ()
 
 
 def is_stopped(found: Survey, settings: Settings) -> bool:

@@ -20,7 +20,7 @@ def unwell(found: Survey, request: Request) -> Iterator[str]:
         stopped = [name for name in _HEALTH if name in group.suspended]
         if stopped:
             what = f"{group.name} has {' and '.join(stopped)} suspended"
-            then = "a new instance that dies meanwhile is not replaced, and the rollout waits for it until a deadline"
+            then = "a new instance that dies is not replaced, and the rollout waits for it until a deadline"
             yield f"{what}: {then} (if nobody needs it so: {resume_processes(group.name, stopped)})"
 
 

@@ -112,7 +112,7 @@ def image_in_override(found: Survey, request: Request) -> Iterator[Refusal]:
         images = sorted({override.image_id for override in group.overrides if override.image_id})
         if images:
             hint = "remove ImageId from its overrides, so that the template decides"
-            yield Refusal(f"overrides of {group.name} launch {', '.join(images)}, whatever its template says", hint)
+            yield Refusal(f"overrides of {group.name} launch {', '.join(images)}, not the image of its template", hint)
 
 
 def not_wanted(found: Survey, request: Request) -> Iterator[Refusal]:
