@@ -92,7 +92,7 @@ def database_url(url: str) -> str:
 
 def _some(items: tuple[str, ...]) -> tuple[str, ...]:
     if not items:
-        raise ValueError("the list is empty: at least one belongs there")
+        raise ValueError("the list is empty: give at least one entry")
     return items
 
 
@@ -307,7 +307,7 @@ def _surge(value: object) -> object:
 def _or_none(value: Any) -> Any:
     """Read `autoscaler: none`; an empty value stays an error, so that commented-out lines never switch it off."""
     if value is None:
-        raise ValueError("nothing stands there: write none, or namespace and name of its Deployment")
+        raise ValueError("the value is empty: write none, or namespace and name of its Deployment")
     return None if value == "none" else value
 
 

@@ -157,7 +157,8 @@ class KubeCluster:
         with understood(f"node {name}"):
             found = raw["metadata"]["uid"], records.instance_of(raw)
             if found != (uid, instance_id):
-                raise Retry(f"node {name} is another one now: uid {found[0]} on {found[1]}, not {uid} on {instance_id}")
+                there = f"uid {found[0]} on {found[1]}, not {uid} on {instance_id}"
+                raise Retry(f"node {name} was replaced by another of the same name: {there}")
             patch = _node_patch(raw, change)
         if patch:
             patch.setdefault("metadata", {})["resourceVersion"] = raw["metadata"]["resourceVersion"]

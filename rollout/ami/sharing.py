@@ -258,8 +258,8 @@ def left_behind(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
     """Return what else lets the accounts use the keys: grants that are not ours stay, whoever needs them."""
     ours = {Lend(key, looked.image.id, account, allowed=False).name for key in looked.grants for account in accounts}
     return tuple(
-        f'grant {one.id} ("{one.name}") of {key} to {one.grantee} is not of this image\'s sharing, and stays; '
-        f"nobody needs it? {aws('kms', 'revoke-grant', '--key-id', key, '--grant-id', one.id)}"
+        f'grant {one.id} ("{one.name}") of {key} to {one.grantee} was not made by this share, and stays. '
+        f"If nobody needs it: {aws('kms', 'revoke-grant', '--key-id', key, '--grant-id', one.id)}"
         for key, found in looked.grants.items()
         for one in found
         if one.name not in ours and any(f"::{account}:" in one.grantee for account in accounts)

@@ -41,8 +41,8 @@ AssumeDead = Annotated[
     bool,
     typer.Option(
         "--assume-dead",
-        help="You make sure that the process that held the lease is dead: terminates need not wait until its requests "
-        "have expired.",
+        help="Assert that the process that held the lease is dead. Terminates then skip the takeover delay, which is "
+        "there for its last requests.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -126,9 +126,9 @@ class Term:
             )
         if now is None or now.epoch <= self.epoch:
             problem = (
-                f"the journal knows nothing of this run any more (epoch {self.epoch} of cluster {name(self.cluster)})"
+                f"this run's lease (epoch {self.epoch} of cluster {name(self.cluster)}) is not in the journal any more"
             )
-            return Lost(f"{problem}: an older copy was put in its place; nothing was written\n  next: rollout doctor")
+            return Lost(f"{problem}: an older copy was probably restored; nothing was written\n  next: rollout doctor")
         problem = f"cluster {name(self.cluster)} was taken over by {who(now)}; nothing more was written from here"
         return Lost(f"{problem}\n  next: rollout events --follow")
 

@@ -19,7 +19,7 @@ def calmed(step: Step, view: View) -> Step:
     rest = tuple(effect for effect in step.effects if not final(effect))
     if calm_from is None or view.now >= calm_from or rest == step.effects:
         return step
-    why = f"{calm_from:%H:%M:%S} UTC: until then a request of the runner that was taken over may still arrive"
+    why = f"the takeover delay until {calm_from:%H:%M:%S} UTC: requests of the runner before may still arrive"
     waits_for = f"{step.waits_for}; {why}" if step.waits_for else why
     return replace(step, effects=rest, trigger=None, waits_for=waits_for, kept_back=True)
 

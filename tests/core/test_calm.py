@@ -59,7 +59,7 @@ def test_what_cannot_be_taken_back_waits(
         assert tuple(effect.key for effect in asked(now, calm_from)[1].effects) == keys
     _, step = asked(LATE, CALM)
     assert (step.effects, step.trigger) == ((), None)
-    assert "14:30:00 UTC: until then a request of the runner that was taken over may still arrive" in step.waits_for
+    assert "the takeover delay until 14:30:00 UTC: requests of the runner before may still arrive" in step.waits_for
 
 
 def test_what_can_be_taken_back_goes_on() -> None:

@@ -317,8 +317,8 @@ HELD = replace(WEB, deleting=at(-61), finalizers=("x.io/a", "x.io/b"))
 @pytest.mark.parametrize(
     ("there", "turned", "words"),
     [
-        pytest.param(HELD, None, "(finalizer x.io/a, x.io/b): let the controller that set", id="a finalizer"),
-        pytest.param(HELD, -119, "(finalizer x.io/a, x.io/b): let the controller that set", id="not Ready for a moment"),
+        pytest.param(HELD, None, "(finalizer x.io/a, x.io/b): let the controller", id="a finalizer"),
+        pytest.param(HELD, -119, "(finalizer x.io/a, x.io/b): let the controller", id="not Ready for a moment"),
         pytest.param(HELD, -120, f"(the kubelet of o1 has not reported for 2 min): {REBOOT}",
                      id="silent: nobody ends it, so its finalizers wait too"),
         pytest.param(replace(HELD, finalizers=()), -300, f"(the kubelet of o1 has not reported for 5 min): {REBOOT}",
