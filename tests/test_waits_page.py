@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 PLACES = (
     *sorted((ROOT / "rollout/phases").glob("*.py")),
     *sorted((ROOT / "rollout/stages").glob("*.py")),
-    *(ROOT / f"rollout/{name}.py" for name in ("sending", "runner", "adapters/connecting", "cli/workplace")),
+    *sorted((ROOT / "rollout/engine").glob("*.py")),
+    *(ROOT / f"rollout/{name}.py" for name in ("runner", "adapters/connecting", "cli/workplace")),
 )
 #: What a function that waits calls: a decision to wait, a step that does, or the clock.
 WAITS = {"Wait", "wait", "pause", "until_aws", "short"}

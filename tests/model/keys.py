@@ -63,5 +63,6 @@ def memory_key(memory: Memory, now: datetime, done: set[str]) -> tuple[Any, ...]
         ),
         values["_hopeless"] is None,
         tuple((thing, ago(since, now)) for thing, since in values["_missed"].items()),
-        said and (repr(said[0]), ago(said[1], now)),
+        repr(said.what),
+        ago(said.since, now),
     )
