@@ -655,6 +655,6 @@ def test_a_build_that_is_stopped(machine: Machine) -> None:
         process.communicate()
     finally:
         released.set()
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode in {128 + signal.SIGTERM, 5}  # 5: git, which is told as well, had ended before
     assert traces(machine) == []
     assert list(machine.root.iterdir()) == []
