@@ -16,8 +16,9 @@ pytestmark = [pytest.mark.proof(sample=5), pytest.mark.timeout(3600)]
 @pytest.mark.parametrize("case", [EFFECTS.name, LATE_EFFECTS.name])
 def test_a_fault_of_every_effect(case: str, fault: RequestFault, *, crash: bool, references: References) -> None:
     """Whatever befalls an effect's request, the rollout keeps every promise and ends as if nothing had."""
-    if (case, fault.name, crash) == (EFFECTS.name, "500, not applied", False):
-        pytest.xfail("known, and not understood yet: it takes 5574 s, more than the 2400 s of promise 10")
     site, reference = references("sqlite", case)
     outcome = disturbing(site, reference, fault, crash=crash)
+    too_long = all(one.startswith("promise 10 ") for one in outcome.problems)
+    if outcome.problems and too_long and (case, fault.name, crash) == (EFFECTS.name, "500, not applied", False):
+        pytest.xfail("known, and not repaired yet: it takes about 5,600 s, more than the 2,400 s of promise 10")
     assert not outcome.problems, outcome
