@@ -20,7 +20,7 @@ from rollout.effects import Effect, Terminate
 from rollout.engine.settle import STALE_AFTER, settle
 from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
-from rollout.machine import Phase, terminal
+from rollout.machine import DRAINING, terminal
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import deadline, observe
@@ -120,7 +120,7 @@ class Runner:
             record = self.journal.load(record.id)
         ticked = decide_tick(seen, record, now, self._said)
         self._said = ticked.said
-        if record.phase is Phase.DRAIN and isinstance(ticked.decision, Advance | Halt):
+        if record.phase in DRAINING and isinstance(ticked.decision, Advance | Halt):
             self._count_replicas(seen, record, now)
         self._carry_out(ticked.decision, record, now)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout.cli import progress, text
 from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
-from rollout.machine import Phase, Stage
+from rollout.machine import DRAINING, Stage
 from rollout.runner import Ended
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _meanwhile(record: Record) -> Iterator[str]:
     if record.autoscaler_off:
         since = text.instant(record.autoscaler_off)
         yield f"cluster-autoscaler stays off (since {since}) until this rollout is done: nobody scales the groups"
-    if record.phase is Phase.DRAIN and record.drain_deadline and record.plan.settings.on_deadline != "halt":
+    if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
         at = text.instant(record.drain_deadline)
         yield f"the drain deadline stays {at}: a resume after it ends the protected pods that are still on old nodes"
 

@@ -7,11 +7,11 @@ are read, and of each group the last few that changed its sizes, and the few tha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, case, func, select
 
@@ -30,6 +30,15 @@ from rollout.stages.steadiness import BLIND_AFTER
 #: than that, and the lease may have been renewed just then: the gate lets through what was stopped for as long as it is
 #: trusted. (An act of effects that harm nobody may take longer, where AWS is slow.)
 LEFT_SECONDS = BLIND_AFTER + TRUST_SECONDS
+
+
+class Try(NamedTuple):
+    """What one request brought, and when."""
+
+    outcome: str
+    started: datetime
+    ended: datetime
+
 
 # Built once: each is asked at every tick.
 _OF = effects.c.rollout_id == bindparam("of")
@@ -80,9 +89,10 @@ _LATE = (
     .order_by(effects.c.id, attempts.c.number)
 )
 
-# What does not show, and is to be sent again, may arrive late all the same.
-_MAY_HAVE_LEFT = ("intended", "unknown", "not_applied", "done")
-_LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(_MAY_HAVE_LEFT))
+#: The states of an eviction or deletion that may have taken its pod: what does not show, and is to be sent again, may
+#: arrive late all the same.
+MAY_HAVE_LEFT = ("intended", "unknown", "not_applied", "done")
+_LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(MAY_HAVE_LEFT))
 _NEWEST_LEFT = select(func.max(effects.c.sent_at)).where(*_LEAVING)
 _ALL_LEFT = select(effects.c.request, effects.c.sent_at).where(*_LEAVING).order_by(effects.c.id)
 _LEFT = _ALL_LEFT.where(effects.c.sent_at > bindparam("since"))
@@ -176,26 +186,33 @@ def _late(connection: Connection, rollout_id: str, version: int) -> tuple[Late, 
     found = []
     for _, rows in groupby(connection.execute(_LATE, {"of": rollout_id}), key=lambda row: row.id):
         of_one = list(rows)
-        times = list(_unanswered(of_one))
-        if times:
-            until = max(times) + timedelta(seconds=LATE_SECONDS)
-            found.append(Late(effect_of(of_one[0].request, version), until))
+        effect = of_one[0]
+        tries = {row.number: Try(row.outcome, row.started_at, row.ended_at) for row in of_one if row.number is not None}
+        if until := late_until(effect.sent, effect.sent_at, tries):
+            found.append(Late(effect_of(effect.request, version), until))
     return tuple(found)
 
 
-def _unanswered(of_one: list[Row[Any]]) -> Iterator[datetime]:
-    """Yield when each request of an effect that was not answered had left, as late as that may have been."""
-    attempted = {row.number: row for row in of_one if row.number is not None}
-    effect = of_one[0]
-    left_by = effect.sent_at + timedelta(seconds=LEFT_SECONDS)
-    for number in range(effect.sent, 0, -1):
-        attempt = attempted.get(number)
-        if attempt is None:
+def late_until(sent: int, sent_at: datetime, tries: Mapping[int, Try]) -> datetime | None:
+    """Return until when a request of an effect may arrive, None where all were answered.
+
+    `sent`: how often it was sent; `sent_at`: when the last was intended; `tries`: by number, those that were told of.
+    """
+    times = list(_unanswered(sent, sent_at, tries))
+    return max(times) + timedelta(seconds=LATE_SECONDS) if times else None
+
+
+def _unanswered(sent: int, sent_at: datetime, tries: Mapping[int, Try]) -> Iterator[datetime]:
+    """Yield when each request that was not answered had left, as late as that may have been."""
+    left_by = sent_at + timedelta(seconds=LEFT_SECONDS)
+    for number in range(sent, 0, -1):
+        one = tries.get(number)
+        if one is None:
             yield left_by
             continue
-        if attempt.outcome == "unknown":
-            yield attempt.ended_at
-        left_by = attempt.started_at
+        if one.outcome == "unknown":
+            yield one.ended
+        left_by = one.started
 
 
 def _left(connection: Connection, rollout_id: str, version: int) -> tuple[Left, ...]:

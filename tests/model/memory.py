@@ -7,7 +7,7 @@ hash chain, no ledger, and no texts but notes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,24 +15,15 @@ from functools import cache
 from rollout.decision import Advance, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
 from rollout.errors import Bug, UserError
-from rollout.journal.reading import LEFT_SECONDS
-from rollout.machine import Phase, Stage
+from rollout.journal.reading import MAY_HAVE_LEFT, Try, late_until
+from rollout.machine import DRAINING, Phase, Stage, entered
 from rollout.machine import step as uncached
 from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
-from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record, Written
+from rollout.record import LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record, Written
 
 #: Asked a million times, with a few different questions.
 step = cache(uncached)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What one request brought."""
-
-    outcome: str
-    started: datetime
-    ended: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class Saved:
     retry_at: datetime | None = None
     detail: str = ""
     blocked_since: datetime | None = None
-    tries: tuple[tuple[int, Attempt], ...] = ()
+    tries: tuple[tuple[int, Try], ...] = ()
 
     def row(self) -> EffectRow:
         """As a record has it."""
@@ -71,19 +62,7 @@ class Saved:
         """Until when a request of it may arrive."""
         if self.state == "done" and self.sent == 1:
             return None
-        times = list(self._unanswered())
-        return max(times) + timedelta(seconds=LATE_SECONDS) if times else None
-
-    def _unanswered(self) -> Iterator[datetime]:
-        tries, left_by = dict(self.tries), self.intended + timedelta(seconds=LEFT_SECONDS)
-        for number in range(self.sent, 0, -1):
-            attempt = tries.get(number)
-            if attempt is None:
-                yield left_by
-                continue
-            if attempt.outcome == "unknown":
-                yield attempt.ended
-            left_by = attempt.started
+        return late_until(self.sent, self.intended, dict(self.tries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +177,7 @@ class MemoryJournal:
             raise Bug("the drain deadline is stored for good: it must not be moved")
         kept = replace(
             kept,
-            phase=step(kept.phase, "advance"),
+            phase=entered(kept.phase, step_.to),
             since=now,
             deadline=deadline,
             plan=step_.plan or kept.plan,
@@ -267,7 +246,7 @@ def _intended(kept: Kept, effect: Effect, now: datetime) -> Kept:
 
 
 def _received(saved: Saved, receipt: Receipt) -> Saved:
-    attempt = Attempt(receipt.outcome, receipt.started, receipt.ended)
+    attempt = Try(receipt.outcome, receipt.started, receipt.ended)
     saved = replace(saved, tries=(*saved.tries, (saved.sent, attempt)), detail=receipt.detail)
     if receipt.outcome == "ok" or receipt.outcome == "gone":  # noqa: PLR1714  so mypy sees which outcomes are left
         return replace(saved, answered=receipt.ended)
@@ -285,10 +264,9 @@ def _written(kept: Kept) -> dict[str, Written]:
 
 
 def _left(kept: Kept) -> tuple[Left, ...]:
-    if kept.phase is not Phase.DRAIN:
+    if kept.phase not in DRAINING:
         return ()
-    may_have_left = {"intended", "unknown", "not_applied", "done"}
-    leaving = [one for one in kept.effects if one.state in may_have_left and isinstance(one.effect, Evict | DeletePod)]
+    leaving = [one for one in kept.effects if one.state in MAY_HAVE_LEFT and isinstance(one.effect, Evict | DeletePod)]
     since = max((one.intended for one in leaving), default=kept.since) - timedelta(seconds=LEFT_WITHIN)
     return tuple(
         Left(one.effect, one.intended)
