@@ -16,8 +16,8 @@ _KARPENTER = ("karpenter.sh/do-not-disrupt", "karpenter.sh/do-not-evict")
 # It takes a span of Go's too, from the pod's start (Karpenter, "Well-Known Annotations").
 _PART = r"(\d*\.?\d+|\d+\.)(h|ms|m|s)"
 _SPAN, _SECONDS = re.compile(f"(?:{_PART})+", re.ASCII), {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-# Of spans; no date could be told beyond.
-_LONGEST = 1e9
+#: Seconds of the longest span that is believed; no date could be told beyond.
+LONGEST = 1e9
 
 
 def pin(annotations: Mapping[str, str], started: datetime | None) -> tuple[bool, datetime | None]:
@@ -36,4 +36,4 @@ def _until(word: str, started: datetime | None) -> datetime | None:
     if started is None or not _SPAN.fullmatch(word):
         return None
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_PART, word, re.ASCII))
-    return started + timedelta(seconds=min(seconds, _LONGEST))
+    return started + timedelta(seconds=min(seconds, LONGEST))

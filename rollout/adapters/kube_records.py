@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
-from rollout.adapters.kube_pins import pin
+from rollout.adapters.kube_pins import LONGEST, pin
 from rollout.adapters.understanding import flag, number, objects, text, texts
 from rollout.budget import BudgetSeen, Operator, Requirement
 from rollout.seen import (
@@ -47,7 +47,6 @@ _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 # Volumes of a pod that something else must attach to its node.
 _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 # No moment is taken for an earlier or a later one.
-_LONGEST_GRACE = 1_000_000_000
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
 _AUTOSCALER, _APP_LABELS = "cluster-autoscaler", ("k8s-app", "app.kubernetes.io/name", "app")
@@ -183,7 +182,7 @@ def _stopped(raw: Mapping[str, Any]) -> bool:
     gone, grace = _moment(metadata["deletionTimestamp"]), int(metadata.get("deletionGracePeriodSeconds") or 0)
     if gone is None or not ends:
         return bool(status["phase"] == "Failed")
-    return max(ends) >= gone - timedelta(seconds=min(grace, _LONGEST_GRACE))
+    return max(ends) >= gone - timedelta(seconds=min(grace, LONGEST))
 
 
 def attachment(raw: Mapping[str, Any]) -> AttachmentSeen | None:
