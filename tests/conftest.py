@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from rollout.cli import stopping
 from tests import swift
 from tests.postgres import Server, running
 
@@ -33,6 +35,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     asked = "the simulator and a real API server (ROLLOUT_TEST_KUBECONFIG)"
     alone = "the simulator alone; with ROLLOUT_TEST_KUBECONFIG=FILE a real API server answers them too"
     terminalreporter.write_line(f"Kubernetes facts: {asked if os.environ.get('ROLLOUT_TEST_KUBECONFIG') else alone}")
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    """Undo what a test made of signals: what this process ignores, every program that a later test starts ignores."""
+    before = {number: signal.getsignal(number) for number in stopping.ASKED}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
