@@ -54,16 +54,16 @@ def test_the_wheel_is_all_that_is_installed(installed: Path) -> None:
     shipped = {Path(line.split(",")[0]) for line in record.splitlines()}
     for checkout, package, kind in (
         ("migrations/versions", "rollout/migrations/versions", "*.py"),
-        ("rollout/simulator/scenarios", "rollout/simulator/scenarios", "*.yaml"),
+        ("eks_simulator/scenarios", "eks_simulator/scenarios", "*.yaml"),
         ("rollout/cli", "rollout/cli", "template.yaml"),
     ):
         assert {Path(package) / path.name for path in (ROOT / checkout).glob(kind)} <= shipped
-    assert {path.parts[0] for path in shipped} == {"rollout", "..", info.name}
+    assert {path.parts[0] for path in shipped} == {"rollout", "eks_simulator", "..", info.name}
 
 
 def test_the_wheel_runs_a_scenario(installed: Path, tmp_path: Path) -> None:
     """Configuration, journal and a whole rollout, by the installed command and nothing of the checkout."""
-    look = "import rollout, sys; print(rollout.__file__, *sys.path)"
+    look = "import rollout, eks_simulator, sys; print(rollout.__file__, eks_simulator.__file__, *sys.path)"
     found = _run([installed.with_name("python"), "-c", look], cwd=tmp_path)
     assert found.startswith(str(installed.parent.parent))
     assert str(ROOT) not in found.replace(sysconfig.get_path("purelib"), "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from eks_simulator.wellknown import PRESETS as JUDGED
 from rollout.presets import PRESETS
-from rollout.simulator.wellknown import PRESETS as JUDGED
 
 PAGE = (Path(__file__).parent.parent / "docs/protection.md").read_text(encoding="utf-8")
 

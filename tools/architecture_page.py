@@ -27,6 +27,9 @@ sends requests. [glossary.md](glossary.md) explains the terms, and [phases.md](p
 
 A module imports only from layers below its own. The contracts in `pyproject.toml` say so, and `make contracts` checks
 them. This picture is drawn from them.
+
+The simulator in `eks_simulator/` is a package beside `rollout/`, in the same wheel. Neither imports the other: the
+command line starts the simulator as a process, and speaks to it over HTTP.
 """
 FLOWS = """\
 ## One tick
@@ -127,6 +130,9 @@ def _layers() -> str:
     layers = next(one["layers"] for one in contracts if one["type"] == "layers")
     lines = [f'    layer{number}["{layer}"]' for number, layer in enumerate(layers)]
     lines += [f"    layer{number} --> layer{number + 1}" for number in range(len(layers) - 1)]
+    (apart,) = (one["modules"] for one in contracts if one["type"] == "independence")
+    commands = layers.index("cli")
+    lines += [f'    layer{commands} -. "starts as a process" .-> {name}' for name in apart if name != "rollout"]
     return "\n".join(["```mermaid", "flowchart TD", *lines, "```\n"])
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import output
-
 if TYPE_CHECKING:
-    from rollout.simulator.server import Endpoints
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 
 def simulator(
@@ -46,8 +45,7 @@ def simulator(
     from rollout.errors import UserError
 
     if listing:
-        _list()
-        return
+        become(["--list"])
     if scenario is None:
         raise UserError("no scenario is given", hint="name one with --scenario; rollout simulator --list shows them")
     if real_time != (kubernetes is not None):
@@ -55,85 +53,41 @@ def simulator(
         raise UserError("--real-time and --kubernetes belong together", hint=hint)
     if pace and real_time:
         raise UserError("a real API server keeps no pace", hint="leave out --pace")
-    output.works()
-    place = _place(directory)
-    if kubernetes is None:
-        _simulate(scenario, place, pace, exit_with_stdin=exit_with_stdin)
-    else:
-        _with_a_cluster(scenario, place, kubernetes, exit_with_stdin=exit_with_stdin)
+    words = [f"--scenario={scenario}", f"--directory={_folder(directory)}"]
+    words += [f"--pace={pace}"] if pace else []
+    words += [f"--kubernetes={kubernetes}"] if kubernetes else []
+    words += ["--exit-with-stdin"] if exit_with_stdin else []
+    become(words)
 
 
-def _place(directory: Path | None) -> Path:
+def _folder(directory: Path | None) -> Path:
     import os
     import tempfile
 
     from rollout.errors import UserError
 
-    place = directory or Path(tempfile.mkdtemp(prefix="rollout-simulator-"))
+    folder = directory or Path(tempfile.mkdtemp(prefix="rollout-simulator-"))
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"the folder {place} cannot be made: {error.strerror}"
+        problem = f"the folder {folder} cannot be made: {error.strerror}"
         raise UserError(problem, hint="name another with --directory") from error
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"you may not write into the folder {place}", hint="name another with --directory")
-    return place
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"you may not write into the folder {folder}", hint="name another with --directory")
+    return folder
 
 
-def _simulate(scenario: str, place: Path, pace: float | None, *, exit_with_stdin: bool) -> None:
-    import asyncio
+def become(words: Sequence[str]) -> NoReturn:
+    """Become the simulator's process, which shares no code with us: the same pid, streams and ignored signals."""
+    import os
+    import signal
+    import sys
 
-    from rollout.errors import UserError
-    from rollout.simulator.scenario import ScenarioError
-    from rollout.simulator.server import serve
+    from rollout.cli import stopping, text
 
-    try:
-        asyncio.run(serve(scenario, place, _announce, pace, exit_with_stdin=exit_with_stdin))
-    except ScenarioError as error:
-        raise UserError(str(error), hint="the shipped scenarios: rollout simulator --list") from error
-
-
-def _with_a_cluster(scenario: str, place: Path, kubeconfig: Path, *, exit_with_stdin: bool) -> None:
-    import asyncio
-
-    from rollout.cli import verdict
-    from rollout.errors import UserError
-    from rollout.simulator.real.api import KubeconfigError
-    from rollout.simulator.real.server import NotUpError, serve
-    from rollout.simulator.scenario import ScenarioError
-
-    def ready(endpoints: Endpoints, left_out: list[str]) -> None:
-        for one in left_out:
-            typer.echo(f"# not as the scenario says: {one}")
-        _announce(endpoints)
-
-    def done(promises: list[dict[str, Any]], report: dict[str, Any]) -> None:
-        for line in verdict.of_a_cluster(promises, report):
-            typer.echo(line)
-
-    try:
-        asyncio.run(serve(scenario, place, kubeconfig, ready, done, exit_with_stdin=exit_with_stdin))
-    except ScenarioError as error:
-        raise UserError(str(error), hint="the shipped scenarios: rollout simulator --list") from error
-    except KubeconfigError as error:
-        raise UserError(str(error), hint="name the kubeconfig of another cluster with --kubernetes") from error
-    except NotUpError as error:
-        raise UserError(str(error), hint="look at its nodes and controllers", exit_code=1) from error
-
-
-def _list() -> None:
-    from rollout.simulator.scenario import load, names
-
-    width = max(map(len, names()))
-    for name in names():
-        typer.echo(f"{name:<{width}}  {load(name).description}")
-
-
-def _announce(endpoints: Endpoints) -> None:
-    from rollout.cli import text
-    from rollout.commands import rollout
-
-    for name, value in endpoints.environment.items():
-        typer.echo(f"export {name}={value}")
-    command = rollout("start", "--config", str(endpoints.configuration), "--ami", endpoints.target_ami)
-    typer.echo(f"# {text.runnable(command)}")
+    sys.stdout.flush()
+    for descriptor in (0, 1, 2):
+        os.set_inheritable(descriptor, True)  # noqa: FBT003  the language has it so
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping.ASKED)  # it hears them, once it can
+    program = [sys.executable, "-P", "-m", "eks_simulator", f"--tool={text.runnable('rollout')}", *words]
+    os.execv(sys.executable, program)  # noqa: S606  our own interpreter

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from eks_simulator import faults, scenario
+from eks_simulator.handout import Endpoints
+from eks_simulator.server import Simulator
 from rollout.adapters import Edge
 from rollout.config import Config, load
 from rollout.gate import Gate
-from rollout.simulator import faults, scenario
-from rollout.simulator.handout import Endpoints
-from rollout.simulator.server import Simulator
 
 T = TypeVar("T")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from eks_simulator.handout import TOKEN
 from rollout.adapters import Patience, clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
 from rollout.machine import Phase
 from rollout.phases.marking import mark
-from rollout.simulator.handout import TOKEN
 from tests.adapters.living import RUN, Living, trusting
 from tests.core.build import record
 

@@ -40,10 +40,8 @@ class Text:
 def texts() -> Iterator[Text]:
     """Every literal that is no docstring, with the pieces of a formatted one put together."""
     for module in sorted(SOURCE.rglob("*.py")):
-        if "simulator" not in module.relative_to(SOURCE).parts[:-1]:
-            tree = ast.parse(module.read_text(encoding="utf-8"))
-            for node in _outermost(tree):
-                yield Text(f"{module.relative_to(SOURCE)}:{node.lineno}", _said(node))
+        for node in _outermost(ast.parse(module.read_text(encoding="utf-8"))):
+            yield Text(f"{module.relative_to(SOURCE)}:{node.lineno}", _said(node))
 
 
 def _outermost(tree: ast.Module) -> Iterator[ast.JoinedStr | ast.Constant]:
@@ -99,8 +97,6 @@ def test_each_command_is_one_that_the_command_line_takes(text: Text, path: str, 
 def _filled_in() -> Iterator[tuple[str, str]]:
     """Every value that stands in a pasted command: where, and how it is written in the source."""
     for module in sorted(SOURCE.rglob("*.py")):
-        if "simulator" in module.relative_to(SOURCE).parts[:-1]:
-            continue
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 yield from ((f"{module.relative_to(SOURCE)}:{node.lineno}", one) for one in _values(node))

@@ -13,9 +13,9 @@ from typing import Any
 import botocore.endpoint
 import urllib3.util.retry
 
+from eks_simulator.server import serve
 from rollout.__main__ import main
 from rollout.cli import app
-from rollout.simulator.server import serve
 from tests.proof import points, troubles  # noqa: F401  loaded while the nursery warms up
 from tests.proof.nursery import function
 

@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/proof"
 #: What the runs depend upon: everything in these folders, and the packages.
-CODE = ("rollout", "migrations", "tests", "specs", "requirements.lock")
+CODE = ("rollout", "eks_simulator", "migrations", "tests", "specs", "requirements.lock")
 
 _lines: list[str] = []
 

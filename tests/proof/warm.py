@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 
+from eks_simulator import server as simulator
 from rollout.adapters.access import simulated_account
 from rollout.gate import Gate
-from rollout.simulator import server as simulator
 
 #: What children need; each takes long to import, or loads more when it is first used.
 _WARM = (
@@ -22,7 +22,7 @@ _WARM = (
     "rollout.journal.lease",
     "rollout.preflight",
     "rollout.runner",
-    "rollout.simulator.server",
+    "eks_simulator.server",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "transitions",

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from rollout.simulator.listener import listening
+from eks_simulator.listener import listening
 
 OLD, NEW = "policy/v1beta1", "policy/v1"
 HOP = ("connection", "host", "transfer-encoding", "content-length", "accept-encoding")

@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube.app import kube_app
-from rollout.simulator.kube.store import Store
-from rollout.simulator.kube.watch import Watches
-from rollout.simulator.listener import listening
-from rollout.simulator.log import ChangeLog
+from eks_simulator.clock import VirtualClock
+from eks_simulator.kube.app import kube_app
+from eks_simulator.kube.store import Store
+from eks_simulator.kube.watch import Watches
+from eks_simulator.listener import listening
+from eks_simulator.log import ChangeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

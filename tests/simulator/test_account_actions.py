@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.cloud.errors import AwsError
-from rollout.simulator.world.world import World
+from eks_simulator.cloud.errors import AwsError
+from eks_simulator.world.world import World
 from tests.simulator.worlds import NEW, OLD, Client, passes, world
 
 GROUP: dict[str, Any] = {"name": "g", "template": "lt", "min": 1, "desired": 2, "max": 4}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.simulator.clock import VirtualClock, iso
+from eks_simulator.clock import VirtualClock, iso
 
 START = 1000.0
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.control import Control
-from rollout.simulator.faults import Faults, RequestInfo
-from rollout.simulator.listener import listening
-from rollout.simulator.log import ChangeLog
-from rollout.simulator.requests import Costs, Requests
-from rollout.simulator.sessions import Sessions
+from eks_simulator.clock import VirtualClock
+from eks_simulator.control import Control
+from eks_simulator.faults import Faults, RequestInfo
+from eks_simulator.listener import listening
+from eks_simulator.log import ChangeLog
+from eks_simulator.requests import Costs, Requests
+from eks_simulator.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

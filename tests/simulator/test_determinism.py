@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator import scenario
-from rollout.simulator.world.world import World, build
+from eks_simulator import scenario
+from eks_simulator.world.world import World, build
 from tests.simulator.worlds import Client, passes, small
 
 HOURS = 3 * 3600.0

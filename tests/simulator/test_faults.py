@@ -10,12 +10,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.faults import FaultError, Faults, RequestInfo, parse
-from rollout.simulator.listener import listening
-from rollout.simulator.log import ChangeLog
-from rollout.simulator.requests import Costs, Requests
-from rollout.simulator.sessions import Sessions
+from eks_simulator.clock import VirtualClock
+from eks_simulator.faults import FaultError, Faults, RequestInfo, parse
+from eks_simulator.listener import listening
+from eks_simulator.log import ChangeLog
+from eks_simulator.requests import Costs, Requests
+from eks_simulator.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -10,7 +10,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from rollout.simulator.kube.auth import Authentication
+from eks_simulator.kube.auth import Authentication
 from tests.simulator.clusters import Api, simulated
 
 if TYPE_CHECKING:

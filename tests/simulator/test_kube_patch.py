@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.simulator.kube.errors import ApiError
-from rollout.simulator.kube.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch
+from eks_simulator.kube.errors import ApiError
+from eks_simulator.kube.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch
 
 JSON = st.recursive(
     st.booleans() | st.integers() | st.text(max_size=3),

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.kube.errors import ApiError
-from rollout.simulator.kube.resources import RESOURCES
-from rollout.simulator.kube.selectors import parse_fields, parse_label_selector, parse_labels
+from eks_simulator.kube.errors import ApiError
+from eks_simulator.kube.resources import RESOURCES
+from eks_simulator.kube.selectors import parse_fields, parse_label_selector, parse_labels
 
 LABELS = {"app": "web", "tier": "front", "n": "5", "example.com/role": "x", "empty": ""}
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube.errors import ApiError
-from rollout.simulator.kube.store import Store
-from rollout.simulator.log import ChangeLog
+from eks_simulator.clock import VirtualClock
+from eks_simulator.kube.errors import ApiError
+from eks_simulator.kube.store import Store
+from eks_simulator.log import ChangeLog
 
 Object = dict[str, Any]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube.resources import RESOURCES
-from rollout.simulator.kube.selectors import select
-from rollout.simulator.kube.store import Store
-from rollout.simulator.kube.watch import Watch, Watches
-from rollout.simulator.log import ChangeLog
+from eks_simulator.clock import VirtualClock
+from eks_simulator.kube.resources import RESOURCES
+from eks_simulator.kube.selectors import select
+from eks_simulator.kube.store import Store
+from eks_simulator.kube.watch import Watch, Watches
+from eks_simulator.log import ChangeLog
 from tests.simulator.clusters import Api, simulated
 
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.kube.errors import ApiError
-from rollout.simulator.kube.eviction import refresh_status
-from rollout.simulator.kube.patch import MERGE_PATCH
-from rollout.simulator.kube.paths import Location, locate
-from rollout.simulator.kube.resources import RESOURCES
-from rollout.simulator.kube.store import Store
-from rollout.simulator.kube.tables import table
-from rollout.simulator.kube.writes import Writes
-from rollout.simulator.log import ChangeLog
+from eks_simulator.clock import VirtualClock
+from eks_simulator.kube.errors import ApiError
+from eks_simulator.kube.eviction import refresh_status
+from eks_simulator.kube.patch import MERGE_PATCH
+from eks_simulator.kube.paths import Location, locate
+from eks_simulator.kube.resources import RESOURCES
+from eks_simulator.kube.store import Store
+from eks_simulator.kube.tables import table
+from eks_simulator.kube.writes import Writes
+from eks_simulator.log import ChangeLog
 
 LEAVES = st.none() | st.booleans() | st.integers(-3, 9) | st.sampled_from(["", "a", "Ready", "True", "50%", "Pending"])
 ANY = st.recursive(

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.log import Change, ChangeLog
+from eks_simulator.clock import VirtualClock
+from eks_simulator.log import Change, ChangeLog
 
 
 @pytest.fixture

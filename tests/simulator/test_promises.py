@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.clock import iso
-from rollout.simulator.cloud.errors import AwsError
-from rollout.simulator.judging import promises
-from rollout.simulator.kube.errors import ApiError
-from rollout.simulator.world.world import World
+from eks_simulator.clock import iso
+from eks_simulator.cloud.errors import AwsError
+from eks_simulator.judging import promises
+from eks_simulator.kube.errors import ApiError
+from eks_simulator.world.world import World
 from tests.simulator.worlds import NEW, OLD, Client, condition, node_names, passes, pods_of, shipped, violations, world
 
 JOB: dict[str, Any] = {"name": "job", "runtime": "30m", "start": -60}

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.faults import Faults
-from rollout.simulator.kube import app as kube
-from rollout.simulator.listener import listening
-from rollout.simulator.log import ChangeLog
-from rollout.simulator.real.api import KubeconfigError, RealApi, connected
-from rollout.simulator.real.authors import Authors
-from rollout.simulator.real.mirror import MIRRORED, MirroredStore
-from rollout.simulator.real.proxy import proxy_app
-from rollout.simulator.real.server import NEEDED
-from rollout.simulator.requests import Costs, Requests
-from rollout.simulator.sessions import RealTime
+from eks_simulator.clock import VirtualClock
+from eks_simulator.faults import Faults
+from eks_simulator.kube import app as kube
+from eks_simulator.listener import listening
+from eks_simulator.log import ChangeLog
+from eks_simulator.real.api import KubeconfigError, RealApi, connected
+from eks_simulator.real.authors import Authors
+from eks_simulator.real.mirror import MIRRORED, MirroredStore
+from eks_simulator.real.proxy import proxy_app
+from eks_simulator.real.server import NEEDED
+from eks_simulator.requests import Costs, Requests
+from eks_simulator.sessions import RealTime
 from tests.simulator.clusters import CONTAINERS, START, Api, Simulated, simulated
 
 TOKEN = "handed-out"  # noqa: S105 - of a test

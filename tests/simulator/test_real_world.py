@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollout.simulator.cloud.model import Instance
-from rollout.simulator.real.api import RealApi, connected
-from rollout.simulator.real.mirror import MIRRORED
-from rollout.simulator.real.server import NEEDED, RealSimulator
-from rollout.simulator.real.world import RealWorld, left_out
-from rollout.simulator.scenario import Scenario
+from eks_simulator.cloud.model import Instance
+from eks_simulator.real.api import RealApi, connected
+from eks_simulator.real.mirror import MIRRORED
+from eks_simulator.real.server import NEEDED, RealSimulator
+from eks_simulator.real.world import RealWorld, left_out
+from eks_simulator.scenario import Scenario
 from tests.simulator.clusters import Simulated, simulated
 from tests.simulator.test_real import kubeconfig, until
 from tests.simulator.worlds import condition, small

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rollout.simulator import scenario
-from rollout.simulator.fields import Range, parse_duration, parse_range
-from rollout.simulator.scenario import ScenarioError
-from rollout.simulator.world.world import build
+from eks_simulator import scenario
+from eks_simulator.fields import Range, parse_duration, parse_range
+from eks_simulator.scenario import ScenarioError
+from eks_simulator.world.world import build
 from tests.simulator.worlds import small
 
 SMALL = """

@@ -24,16 +24,16 @@ from botocore.model import ServiceId
 from botocore.parsers import ResponseParserError
 from botocore.signers import RequestSigner
 
+from eks_simulator import scenario
+from eks_simulator.handout import TOKEN
+from eks_simulator.server import Simulator
 from rollout import config
-from rollout.simulator import scenario
-from rollout.simulator.handout import TOKEN
-from rollout.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rollout.simulator.handout import Endpoints
+    from eks_simulator.handout import Endpoints
 
 
 class Served:
@@ -440,8 +440,8 @@ def test_ten_minutes_pass_while_a_client_is_stopped(plain: Served) -> None:
 
 SERVE = """
 import asyncio, pathlib, sys
-from rollout.simulator.handout import TOKEN
-from rollout.simulator.server import serve
+from eks_simulator.handout import TOKEN
+from eks_simulator.server import serve
 asyncio.run(serve("plain", pathlib.Path(sys.argv[1]), lambda up: print(up.control, flush=True), exit_with_stdin=True))
 """
 

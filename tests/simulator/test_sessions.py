@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.sessions import NotRegisteredError, Sessions
+from eks_simulator.clock import VirtualClock
+from eks_simulator.sessions import NotRegisteredError, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

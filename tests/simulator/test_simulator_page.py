@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
-from rollout.simulator import scenario
-from rollout.simulator.judging import promises
-from rollout.simulator.scenario import Scenario
-from rollout.simulator.world import actions
+from eks_simulator import scenario
+from eks_simulator.judging import promises
+from eks_simulator.scenario import Scenario
+from eks_simulator.world import actions
 from tests.simulator.worlds import world
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.simulator.world.world import World
+from eks_simulator.world.world import World
 from tests.simulator.worlds import node_names, passes, phases, pods_of, world
 
 

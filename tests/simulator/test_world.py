@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator.judging import promises
-from rollout.simulator.kube.errors import ApiError
-from rollout.simulator.kube.eviction import DeleteOptions, evict, fall_behind
-from rollout.simulator.world.pods import is_ready, key, tolerated
-from rollout.simulator.world.world import World
+from eks_simulator.judging import promises
+from eks_simulator.kube.errors import ApiError
+from eks_simulator.kube.eviction import DeleteOptions, evict, fall_behind
+from eks_simulator.world.pods import is_ready, key, tolerated
+from eks_simulator.world.world import World
 from tests.simulator.worlds import Client, condition, node_names, passes, phases, pods_of, shipped, world
 
 HOUR = 3600

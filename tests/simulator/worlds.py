@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from rollout.simulator import scenario
-from rollout.simulator.cloud.model import Group, Instance
-from rollout.simulator.judging import promises
-from rollout.simulator.scenario import Scenario
-from rollout.simulator.world.world import World, build
+from eks_simulator import scenario
+from eks_simulator.cloud.model import Group, Instance
+from eks_simulator.judging import promises
+from eks_simulator.scenario import Scenario
+from eks_simulator.world.world import World, build
 
 OLD, NEW = "ami-00000000000000aaa", "ami-00000000000000bbb"
 TAINT = "eks-rollout/replacing"

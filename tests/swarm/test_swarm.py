@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollout.simulator import scenario
+from eks_simulator import scenario
 from tests.swarm import generating, person
 from tests.swarm.case import Case, read
 from tests.swarm.comparing import Compared

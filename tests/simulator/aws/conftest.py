@@ -14,19 +14,19 @@ import pytest
 from aiohttp import web
 from botocore.config import Config
 
-from rollout.simulator.aws.app import aws_app
-from rollout.simulator.aws.sts import Roles
-from rollout.simulator.clock import VirtualClock
-from rollout.simulator.cloud.cloud import Cloud
-from rollout.simulator.cloud.model import Cluster, Group, Image, Reference, Snapshot, Template, TemplateVersion
-from rollout.simulator.log import ChangeLog
+from eks_simulator.aws.app import aws_app
+from eks_simulator.aws.sts import Roles
+from eks_simulator.clock import VirtualClock
+from eks_simulator.cloud.cloud import Cloud
+from eks_simulator.cloud.model import Cluster, Group, Image, Reference, Snapshot, Template, TemplateVersion
+from eks_simulator.log import ChangeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aiohttp.typedefs import Middleware
 
-    from rollout.simulator.aws.app import Describe, RenderError
+    from eks_simulator.aws.app import Describe, RenderError
 
     MakeMiddleware = Callable[[Describe, RenderError], Middleware]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rollout.simulator.cloud.errors import AwsError
-from rollout.simulator.cloud.model import Group, Reference, Tag, TemplateVersion
+from eks_simulator.cloud.errors import AwsError
+from eks_simulator.cloud.model import Group, Reference, Tag, TemplateVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable

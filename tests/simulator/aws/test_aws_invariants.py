@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.simulator.cloud.errors import AwsError
-from rollout.simulator.cloud.model import Hook
+from eks_simulator.cloud.errors import AwsError
+from eks_simulator.cloud.model import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rollout.simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.cloud import Cloud
     from tests.simulator.aws.conftest import Account
 
 Step = tuple[str, Any]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rollout.simulator.cloud.model import Group, Hook, Reference, WarmPool
+from eks_simulator.cloud.model import Group, Hook, Reference, WarmPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

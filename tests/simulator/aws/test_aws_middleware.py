@@ -8,14 +8,14 @@ import pytest
 from aiohttp import web
 from botocore.exceptions import ClientError
 
-from rollout.simulator.faults import RequestInfo
+from eks_simulator.faults import RequestInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp.typedefs import Handler, Middleware
 
-    from rollout.simulator.aws.app import Describe, RenderError
+    from eks_simulator.aws.app import Describe, RenderError
     from tests.simulator.aws.conftest import Account, Served
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from rollout.simulator.cloud.model import Group, Image, Reference, Template, TemplateVersion
-from rollout.simulator.cloud.types import TYPES, architecture
+from eks_simulator.cloud.model import Group, Image, Reference, Template, TemplateVersion
+from eks_simulator.cloud.types import TYPES, architecture
 
 if TYPE_CHECKING:
     from tests.simulator.aws.conftest import Account, Served

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from rollout.simulator.aws.app import OPERATIONS
-from rollout.simulator.aws.shapes import to_xml
-from rollout.simulator.cloud.model import Group, Reference
+from eks_simulator.aws.app import OPERATIONS
+from eks_simulator.aws.shapes import to_xml
+from eks_simulator.cloud.model import Group, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,162 @@
+"""What the log of changes means for the promises: which changes are ours, which instances are new, who ends one.
+
+"Ours" are the changes of clients: of the tool that is judged. It is kept up to each single change, and holds at that
+change's very moment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.model import Group, Instance
+    from eks_simulator.kube.store import Store
+    from eks_simulator.log import Change
+    from eks_simulator.scenario import Scenario
+    from eks_simulator.world.pods import Object
+
+SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One change as the promises see it; ``ended`` is the instance that we end by it, if we do."""
+
+    change: Change
+    ours: bool
+    ended: Instance | None
+
+    def sets(self, kind: str, field: str) -> bool:
+        """Whether it is a change of ours to that field of an object of that kind."""
+        return self.ours and self.change.field == field and self.change.object.startswith(f"{kind}/")
+
+
+def ours(change: Change) -> bool:
+    """Whether a runner made it: other clients, such as kubectl, are somebody else's."""
+    return change.actor.startswith("client:") and change.actor != "client:other"
+
+
+def by_third_party(change: Change) -> bool:
+    """Whether it is neither ours nor the world following its own rules: somebody's decision."""
+    return not ours(change) and bool(change.verb)
+
+
+class Facts:
+    """The state behind the judgement; tell it every change, in order, once."""
+
+    def __init__(self, scenario: Scenario, store: Store, cloud: Cloud) -> None:
+        self.scenario = scenario
+        self.store = store
+        self.cloud = cloud
+        self.first: float | None = None  # when we first changed anything
+        self.last: float | None = None
+        self.versions: dict[tuple[str, int], int | None] = {}  # ours: (template, number) → source
+        self.replaced = 0  # old instances that have gone since we began, for whatever reason
+        self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
+        self.ready_ended: float | None = None  # when the last old node got a NoSchedule taint of ours
+        self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
+        self._resized: set[str] = set()
+        self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
+        self._pods: dict[str, Object] = {}  # the last state of each pod before the change at hand
+        for pod in store.list("pods"):
+            self._keep_pod("ADDED", pod, None)
+        store.on("pods", self._keep_pod)
+
+    def see(self, change: Change) -> Seen:
+        """Take the change in."""
+        mine = ours(change)
+        if mine:
+            self.first = change.at if self.first is None else self.first
+            self.last = change.at
+        if change.object.startswith("asg/"):
+            self._see_group(change, mine=mine)
+        if mine and change.object.startswith("template/") and change.field.startswith("versions."):
+            number = int(change.field.removeprefix("versions."))
+            self.versions[change.object.removeprefix("template/"), number] = change.after["SourceVersion"]
+        if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_old_tainted():
+            self.ready_ended = change.at
+        return Seen(change, mine, self._ended(change, mine=mine))
+
+    def _keep_pod(self, event: str, pod: Object, _previous: Object | None) -> None:
+        name = f"pod/{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        if event == "DELETED":
+            self._pods.pop(name, None)
+        else:
+            self._pods[name] = pod
+
+    def _see_group(self, change: Change, *, mine: bool) -> None:
+        name = change.object.removeprefix("asg/")
+        group = self.cloud.groups[name]
+        if mine and change.field in SIZES and name not in self._resized:
+            self._resized.add(name)
+            self._sizes.setdefault(name, change.before if change.field == "DesiredCapacity" else group.desired)
+        if mine and change.field == "DesiredCapacity":
+            self._owed[name] = max(len(group.living) - change.after, 0)
+
+    def _ended(self, change: Change, *, mine: bool) -> Instance | None:
+        if change.field != "LifecycleState" or change.after != "Terminating":
+            return None  # the states of its hooks come after that one
+        instance = self.cloud.instances[change.object.removeprefix("instance/")]
+        self.replaced += self.first is not None and not self.is_new(instance)
+        owed = self._owed[instance.group] > 0 and instance.healthy and not by_third_party(change)
+        if owed:
+            self._owed[instance.group] -= 1
+        by_us = mine or owed
+        self.lost[instance.group] += self.first is not None and not by_us
+        return instance if by_us else None
+
+    def _all_old_tainted(self) -> bool:
+        nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=False)]
+        return bool(nodes) and all(map(_closed_by_us, nodes))
+
+    def pod(self, name: str) -> Object | None:
+        """The pod as it was before the change at hand; ``name`` as in the log."""
+        return self._pods.get(name)
+
+    def is_new(self, instance: Instance) -> bool:
+        """Whether it was launched from a version of ours."""
+        return (instance.template, instance.version) in self.versions
+
+    def size(self, group: Group) -> int:
+        """Its desired capacity before we first changed a size: N."""
+        return self._sizes.get(group.name, group.desired)
+
+    def node(self, instance: Instance) -> Object | None:
+        """The node that runs on the instance."""
+        node = self.store.get("nodes", None, instance.dns)
+        return node if node is not None and node["spec"]["providerID"] == instance.provider_id else None
+
+    def carried(self, instance: Instance) -> list[Object]:
+        """The pods on the instance's node, of all kinds and phases."""
+        return self.store.pods_on(instance.dns) if self.node(instance) else []
+
+    def nodes(self, group: Group, *, new: bool) -> list[Object]:
+        """The nodes of the group's living instances, new or old."""
+        found = (self.node(one) for one in group.living if one.alive and self.is_new(one) == new)
+        return [node for node in found if node is not None]
+
+    def instance_of(self, node_name: str) -> Instance | None:
+        """The instance that runs the node."""
+        node = self.store.get("nodes", None, node_name) or {"spec": {}}
+        name = str(node["spec"].get("providerID", "")).rpartition("/")[2]
+        return self.cloud.instances.get(name)
+
+
+def is_ready(node: Object) -> bool:
+    """Whether its Ready condition is true."""
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+
+
+def takes_new_pods(node: Object) -> bool:
+    """Whether a pod without tolerations finds a place there."""
+    spec = node["spec"]
+    hard = any(taint["effect"] != "PreferNoSchedule" for taint in spec.get("taints", ()))
+    return is_ready(node) and not spec.get("unschedulable") and not hard
+
+
+def _closed_by_us(node: Object) -> bool:
+    taints = node["spec"].get("taints", ())
+    return any(taint["effect"] == "NoSchedule" and "kubernetes.io/" not in taint["key"] for taint in taints)
