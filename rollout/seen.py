@@ -178,6 +178,7 @@ class NodeSeen:
     `claims`: other instances that its name, labels or annotations name; `doubt`: in words, how it contradicts its own
     providerID, "" if it does not.
     `held`: the value of the scale-down-disabled annotation; `held_before`: our note beside it; both None if absent.
+    `offers`: the devices and the like that pods may ask of it, besides CPU, memory and storage.
     """
 
     name: str
@@ -192,6 +193,7 @@ class NodeSeen:
     turned: datetime | None = None
     claims: frozenset[str] = frozenset()
     doubt: str = ""
+    offers: frozenset[str] = frozenset()
 
     @property
     def instances(self) -> frozenset[str]:
@@ -263,6 +265,7 @@ class PodSeen:
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation);
     `pinned_until`: until when, None for as long as it is there.
     `wants`: what its node's labels must be (nodeSelector, required affinity): one of these terms; empty for anything.
+    `needs`: the devices and the like that it asks of its node, besides CPU, memory and storage.
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
     `ready`: its condition Ready is true; `turned`: since when it has been so, or not; None if it does not say.
@@ -293,6 +296,7 @@ class PodSeen:
     stopped: bool = False
     pinned_until: datetime | None = None
     wants: tuple[tuple[Requirement, ...], ...] = ()
+    needs: frozenset[str] = frozenset()
 
     def pins(self, now: datetime | None) -> bool:
         """Tell whether it still says itself that it must stay; `now`: None where it is enough that it has said so."""

@@ -44,6 +44,8 @@ _INSTANCE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
 # How a label selector may say what it takes.
 _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
+# What every node has, and how an amount says that it is not none: "0" and "0Mi" are.
+_USUAL, _SOME = {"cpu", "memory", "pods", "ephemeral-storage", "storage"}, re.compile("[1-9]")
 # Volumes of a pod that something else must attach to its node.
 _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 # No moment is taken for an earlier or a later one.
@@ -114,6 +116,7 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
         held_before=annotations.get(HELD_BEFORE),
         turned=_moment(ready.get("lastTransitionTime")),
         claims=frozenset(claims) - {instance_id},
+        offers=_devices((raw.get("status") or {}).get("allocatable")),
         doubt=_doubt(raw, instance_id, claims),
     )
 
@@ -155,7 +158,21 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         stopped=_stopped(raw),
         pinned_until=until,
         wants=_wants(raw["spec"]),
+        needs=_needs(raw["spec"]),
     )
+
+
+def _needs(spec: Mapping[str, Any]) -> frozenset[str]:
+    """Return the devices that a pod asks for; who asks has a limit too, and who has one asks."""
+    containers = (*objects(spec.get("containers")), *objects(spec.get("initContainers")))
+    asked = (one.get("resources") or {} for one in containers)
+    return frozenset().union(*(_devices(one.get("limits")) for one in asked))
+
+
+def _devices(quantities: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return what there is more than none of, but for what every node has."""
+    found = (name for name, amount in (quantities or {}).items() if _SOME.search(str(amount)))
+    return frozenset(name for name in found if name not in _USUAL and not name.startswith("attachable-volumes-"))
 
 
 def _wants(spec: Mapping[str, Any]) -> tuple[tuple[Requirement, ...], ...]:

@@ -1,8 +1,9 @@
-"""Whether pods of a node that goes may start on new nodes of its group: by their taints, and by their labels.
+"""Whether pods of a node that goes may start on new nodes of its group: by their taints, labels and devices.
 
 A taint keeps out who does not tolerate it. A label keeps out who chooses by it, where the old node has it and no new
-one has. What a node says of its own place and machine (zone, host, instance type) differs from node to node: a pod that
-chooses by that is asked as if the new nodes stood where the old one does.
+one has. So does a device, such as a GPU, that the old node offers and no new one does. What a node says of its own
+place and machine (zone, host, instance type) differs from node to node: a pod that chooses by that is asked as if the
+new nodes stood where the old one does.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What new nodes have in common, as far as pods ask: the taints that keep out, and the labels but for places."""
+    """What new nodes have in common, as far as pods ask: taints that keep out, labels but for places, and devices."""
 
     taints: tuple[Taint, ...]
     labels: frozenset[tuple[str, str]]
+    offers: frozenset[str]
 
     @classmethod
     def of(cls, node: NodeSeen) -> Sort:
         """Return what sort of a node it is."""
         labels = ((name, value) for name, value in node.labels.items() if not name.startswith(PLACES))
-        return cls(node.barriers, frozenset(labels))
+        return cls(node.barriers, frozenset(labels), node.offers)
 
     def lets_in(self, moved: Sequence[PodSeen], node: NodeSeen | None) -> bool:
         """Tell whether moved pods may start beside these taints; with none to move, what their node bears is usual."""
@@ -56,11 +58,17 @@ class Sort:
         return f"{name} bears {', '.join(marks)}, which pods here do not tolerate ({off})"
 
     def suits(self, pod: PodSeen, node: NodeSeen) -> bool:
-        """Tell whether a pod of `node` may start here by its labels."""
-        return _fits(pod.wants, self._in_place_of(node))
+        """Tell whether a pod of `node` may start here by the labels and the devices that it has there."""
+        if not _devices(pod, node) <= self.offers:
+            return False
+        return not _chooses(pod, node) or _fits(pod.wants, self._in_place_of(node))
 
     def otherwise(self, name: str, pod: PodSeen, node: NodeSeen) -> str:
-        """Say by which labels a pod chooses that are others on a node of this sort, with the command that puts them."""
+        """Say which devices a pod lacks here, or by which labels it chooses that are others, with what helps."""
+        lacking = sorted(_devices(pod, node) - self.offers)
+        if lacking:
+            look = f"why its device plugin does not: {kubectl('describe', 'node', name)}"
+            return f"{name} offers no {', '.join(lacking)}, which {pod.label} asks for ({look})"
         here, there = self._in_place_of(node), node.labels
         asked = sorted({one.label for term in pod.wants for one in term if there.get(one.label) != here.get(one.label)})
         put = kubectl(
@@ -77,11 +85,19 @@ class Sort:
 
 
 def stranded(sorts: Collection[Sort], moved: Iterable[PodSeen], node: NodeSeen | None) -> PodSeen | None:
-    """Return the first pod that has the labels it chooses by on its node, and on no new node; None for none."""
+    """Return the first pod that has on its node the labels and devices it asks for, and on no new node; or None."""
     if node is None or not sorts:
         return None
-    choosing = (pod for pod in moved if pod.wants and _fits(pod.wants, node.labels))
-    return next((pod for pod in choosing if not any(sort.suits(pod, node) for sort in sorts)), None)
+    asking = (pod for pod in moved if _chooses(pod, node) or _devices(pod, node))
+    return next((pod for pod in asking if not any(sort.suits(pod, node) for sort in sorts)), None)
+
+
+def _chooses(pod: PodSeen, node: NodeSeen) -> bool:
+    return bool(pod.wants) and _fits(pod.wants, node.labels)
+
+
+def _devices(pod: PodSeen, node: NodeSeen) -> frozenset[str]:
+    return pod.needs & node.offers
 
 
 def _fits(wants: Iterable[Iterable[Requirement]], labels: Mapping[str, str]) -> bool:

@@ -140,6 +140,40 @@ def test_a_pod_says_what_it_asks_of_its_nodes_labels(spec: dict[str, Any], wants
     assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).wants == wants
 
 
+@pytest.mark.parametrize(
+    ("limits", "needs"),
+    [
+        pytest.param(None, set(), id="no limits"),
+        pytest.param({"cpu": "4", "memory": "8Gi", "ephemeral-storage": "1Gi"}, set(), id="what every node has"),
+        pytest.param({"nvidia.com/gpu": "1", "cpu": 1}, {"nvidia.com/gpu"}, id="a device"),
+        pytest.param({"hugepages-2Mi": "64Mi"}, {"hugepages-2Mi"}, id="large pages"),
+        pytest.param({"nvidia.com/gpu": 0}, set(), id="none of them"),
+    ],
+)
+@pytest.mark.parametrize("place", ["containers", "initContainers"])
+def test_a_pod_says_which_devices_it_asks_for(place: str, limits: dict[str, Any] | None, needs: set[str]) -> None:
+    """By its limits: who asks for a device has one."""
+    spec = {place: [{"name": "a"}, {"name": "b", "resources": {"limits": limits}}]}
+    assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).needs == needs
+
+
+@pytest.mark.parametrize(
+    ("status", "offers"),
+    [
+        pytest.param({}, set(), id="it does not say"),
+        pytest.param(
+            {"allocatable": {"cpu": "4", "pods": "110", "attachable-volumes-aws-ebs": "25"}}, set(), id="usual"
+        ),
+        pytest.param({"allocatable": {"nvidia.com/gpu": "8", "hugepages-2Mi": "0"}}, {"nvidia.com/gpu"}, id="a device"),
+        pytest.param({"capacity": {"nvidia.com/gpu": "1"}, "allocatable": {"nvidia.com/gpu": "0"}}, set(), id="broken"),
+    ],
+)
+def test_a_node_says_which_devices_it_offers(status: dict[str, Any], offers: set[str]) -> None:
+    """More than none of them, to be had by pods."""
+    raw = {"metadata": {"name": "n", "uid": "u"}, "spec": {}, "status": status}
+    assert node(raw).offers == offers
+
+
 UNSAFE, KARPENTER = "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"
 OLDER = "karpenter.sh/do-not-evict"
 

@@ -284,6 +284,7 @@ def test_protect(world: Seen, journal: Record, now: datetime, expected: Answer) 
 
 AWAITED = record(Phase.READY, deadline=at(1200))
 DEDICATED = (Taint("dedicated", "", NEVER),)
+GPU = frozenset({"nvidia.com/gpu"})
 CHOOSING = pod(wants=((Requirement("pool", "In", frozenset({"a"})),),))
 CLOSED = (node("o1", NEVER), node("o2", NEVER))
 
@@ -327,6 +328,9 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
              seen(surged(), node("o1", NEVER, labels={"pool": "a"}), CLOSED[1], node("n2", labels={"pool": "a"}),
                   CHOOSING), AWAITED),
         case("its own node has not", advances(), seen(surged(), *CLOSED, CHOOSING), AWAITED),
+        case("no new node offers the device that a pod asks for",
+             waits("n1 offers no nvidia.com/gpu, which pod ns/job-1 of Job job asks for"),
+             seen(surged(), replace(node("o1"), offers=GPU), pod(needs=GPU)), AWAITED),
         case("new nodes bear a taint that a pod does not tolerate",
              waits("n1 bears dedicated:NoSchedule, which pods here do not tolerate"),
              seen(surged(), node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),

@@ -36,6 +36,7 @@ from tests.core.build import (
 CLOSED = node("o1", "NoSchedule")
 DEDICATED, OTHER = Taint("dedicated", "batch", "NoSchedule"), Taint("mine", "", "NoExecute")
 TOLERANT = (Toleration("dedicated", exists=False, value="batch", effect="NoSchedule"),)
+GPU = frozenset({"nvidia.com/gpu"})
 EVERYTHING = (Toleration("", exists=True, value="", effect=""),)
 
 
@@ -53,6 +54,11 @@ def labelled(name: str, **labels: str) -> NodeSeen:
 def chooses(label: str = "pool", value: str = "a", on: str = "o1") -> PodSeen:
     """A pod that is to be moved, and that chooses its node by a label."""
     return bare(on=on, wants=((Requirement(label, "In", frozenset({value})),),))
+
+
+def offering(name: str, *resources: str) -> NodeSeen:
+    """A node whose kubelet offers these resources, besides CPU and memory."""
+    return replace(node(name), offers=frozenset(resources))
 
 
 def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
@@ -90,6 +96,13 @@ def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
                      id="zones differ from node to node"),
         pytest.param((chooses("kubernetes.io/hostname", "o1"), labelled("o1", host="o1")), 3, id="so do hosts"),
         pytest.param((bare(wants=((), chooses().wants[0])), labelled("o1", pool="a")), 3, id="one of two terms fits"),
+        pytest.param((bare(needs=GPU), offering("o1", *GPU)), 1, id="no new one offers the device that it asks for"),
+        pytest.param((bare(needs=GPU), offering("o1", *GPU), offering("n1", "x")), 1, id="one offers another"),
+        pytest.param((bare(needs=GPU), offering("o1", *GPU), offering("n2", *GPU)), 3, id="one offers it"),
+        pytest.param((bare(needs=GPU), offering("o1")), 3, id="its own node does not: it is there by another way"),
+        pytest.param((bare(), offering("o1", *GPU)), 3, id="a device for which nobody asks"),
+        pytest.param((bare(needs=GPU, wants=chooses().wants), replace(labelled("o1", pool="a"), offers=GPU),
+                      labelled("n1", pool="a"), offering("n2", *GPU)), 1, id="one has the label, one the device"),
     ],
 )  # fmt: skip
 def test_what_serves(things: tuple[NodeSeen | PodSeen, ...], count: int) -> None:
@@ -120,6 +133,9 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
                       labelled("n2", spot="2")), (),
                      "n1 has another spot than the node of pod ns/bare, which chooses by it "
                      "(kubectl label node n1 --overwrite spot-)", id="with one too many"),
+        pytest.param((bare(needs=GPU), offering("o1", *GPU)), (),
+                     "n1 offers no nvidia.com/gpu, which pod ns/bare asks for "
+                     "(why its device plugin does not: kubectl describe node n1); n2 offers no", id="without a device"),
         pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED)), (), "why no more nodes of g serve",
                      id="a taint that the moved pods tolerate"),
         pytest.param((node("n1", held=None),), (), "n1 is tainted, about to go, or not held", id="not held"),
