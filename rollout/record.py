@@ -6,12 +6,11 @@ All frozen; times are aware UTC datetimes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
-from rollout.errors import Bug
+from rollout.effects import Base, Departure, Effect, Written, kind_of
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
 
@@ -74,46 +73,6 @@ class Late:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What our settled effects left of a group's fields, each None until one has changed it.
-
-    `suspended`: the processes that our own requests suspended, and none has resumed yet.
-    """
-
-    minimum: int | None = None
-    desired: int | None = None
-    maximum: int | None = None
-    protect_new: bool | None = None
-    capacity_rebalance: bool | None = None
-    suspended: frozenset[str] = frozenset()
-
-    def after(self, effect: Effect) -> Written:
-        """Return what is left once this effect is settled too. Raises `Bug` for one that changes no field of these."""
-        match effect:
-            case Suspend():
-                return replace(self, suspended=self.suspended | set(effect.processes))
-            case Resume():
-                return replace(self, suspended=self.suspended - set(effect.processes))
-            case SetCapacityRebalance():
-                return replace(self, capacity_rebalance=effect.enabled)
-            case Terminate():
-                return replace(self, desired=effect.desired_before - 1)
-            case Resize():
-                return self._resized(effect)
-        raise Bug(f"{effect.key} changes no field of a group that is written down")
-
-    def _resized(self, effect: Resize) -> Written:
-        minimum, desired, maximum = effect.changed("minimum"), effect.changed("desired"), effect.changed("maximum")
-        return replace(
-            self,
-            minimum=self.minimum if minimum is None else minimum,
-            desired=self.desired if desired is None else desired,
-            maximum=self.maximum if maximum is None else maximum,
-            protect_new=self.protect_new if effect.protect_new is None else effect.protect_new,
-        )
-
-
 #: Seconds for which it is known which pods have left: longer than anybody waits for the successor of one.
 LEFT_WITHIN = 900.0
 
@@ -122,7 +81,7 @@ LEFT_WITHIN = 900.0
 class Left:
     """A pod that has left, or may have, because we asked for it; `at`: when that was sent, the last time."""
 
-    effect: Evict | DeletePod
+    effect: Departure
     at: datetime
 
 
@@ -171,3 +130,7 @@ class Record:
             if row.effect.key == key:
                 return row
         return None
+
+    def did(self, kind: type[Base]) -> bool:
+        """Tell whether an effect of that kind was done and seen."""
+        return any(key.startswith(f"{kind_of(kind)}:") for key in self.done)

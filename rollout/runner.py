@@ -33,7 +33,7 @@ from rollout.seen import Seen
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
 from rollout.stages.replicas import fewer
-from rollout.stages.steadiness import BLIND_AFTER, Steadiness, harms, unsteady
+from rollout.stages.steadiness import BLIND_AFTER, Steadiness, unsteady
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
 BLIND_PAUSE = 10.0
@@ -240,14 +240,14 @@ class Runner:
             return old
         patience = Patience(record.plan.settings.patience_seconds, self._refused)
         receipt = perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0, patience)
-        if receipt.outcome in {"not_sent", "unknown"} and harms(effect) and not isinstance(effect, Terminate):
+        if receipt.outcome in {"not_sent", "unknown"} and effect.harms and not isinstance(effect, Terminate):
             self._unheard = True  # Kubernetes may be away, or was: the next look tells whether that took long
         return receipt
 
     def _of_an_old_look(self, effect: Effect) -> Receipt | None:
         """Keep back what harms where the acts before it took long: the API server may have been away meanwhile."""
         now, looked = self.clock.now(), self._steadiness.looked
-        if looked is None or not harms(effect) or now < looked + timedelta(seconds=BLIND_AFTER):
+        if looked is None or not effect.harms or now < looked + timedelta(seconds=BLIND_AFTER):
             return None
         seconds = (now - looked).total_seconds()
         return Receipt(effect, "not_sent", now, now, f"looked {seconds:.0f} s ago: looks again first", retry_at=now)

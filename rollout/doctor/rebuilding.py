@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate
+from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
 from rollout.machine import DRAINING, RESTORING, SIZED, Phase, Stage
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import surged, working
 from rollout.phases.surge import sized
 from rollout.plan import Node, NodeGroup, Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.seen import Seen
 
 
@@ -37,7 +37,7 @@ def rebuilt(mark: Mark, seen: Seen, now: datetime) -> Rebuilt:
     adopted = (*ending, *_prepared(record, seen), *_resizes(record, seen))
     written: dict[str, Written] = {}
     for effect in adopted:
-        written[effect.group] = written.get(effect.group, Written()).after(effect)
+        written[effect.group] = written.get(effect.group, Written()).then(effect.leaves())
     return Rebuilt(replace(record, done=frozenset(effect.key for effect in adopted), written=written), adopted)
 
 
@@ -89,7 +89,7 @@ def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
             before=baseline.sizes if record.phase is Phase.SURGE else _before(record, group, now.sizes),
             sizes=now.sizes,
             protect_new=now.protect_new or None,
-            occasion=f"restore.{record.round}" if _restored(record, seen) else "adopted",
+            occasion=occasions.restore(record.round) if _restored(record, seen) else occasions.ADOPTED,
         )
 
 
@@ -106,9 +106,9 @@ def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebal
         now, before = seen.group(group.name), record.plan.baseline(group.name)
         processes = sorted((now.suspended & set(record.plan.settings.processes)) - set(before.suspended))
         if processes:
-            yield Suspend(group=group.name, processes=tuple(processes), occasion="adopted")
+            yield Suspend(group=group.name, processes=tuple(processes), occasion=occasions.ADOPTED)
         if before.capacity_rebalance and not now.capacity_rebalance:
-            yield SetCapacityRebalance(group=group.name, enabled=False, occasion="adopted")
+            yield SetCapacityRebalance(group=group.name, enabled=False, occasion=occasions.ADOPTED)
 
 
 def _restored(record: Record, seen: Seen) -> bool:

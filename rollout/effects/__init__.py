@@ -4,12 +4,15 @@ An effect's `key` is `kind:target:occasion` and unique in a rollout: the journal
 request leaves. `landed` asks the world, not the reply: True, it shows; False, it certainly does not; None, wait.
 `occasion` tells apart what is rightly done more than once to the same target: the rollout's round, a stage's round.
 
-The records lie by what they change; everybody imports them from here.
+The records lie by what they change; everybody imports them from here. What an effect is like it says itself (`Base`):
+a new kind is its record, a name in the union below, an arm of `perform` and a verb of a port.
 """
 
 from __future__ import annotations
 
-from rollout.effects.base import Base, digest
+from typing import get_args
+
+from rollout.effects.base import Base, Killed, digest
 from rollout.effects.cluster import CreateMarker, DeleteMarker, StartAutoscaler, StopAutoscaler, UpdateMarker
 from rollout.effects.groups import (
     OnGroup,
@@ -22,10 +25,15 @@ from rollout.effects.groups import (
     Terminate,
 )
 from rollout.effects.nodes import Cordon, HoldNode, OnNode, TaintNode, Uncordon, UnholdNode, UntaintNode
-from rollout.effects.pods import DeleteJob, DeletePod, Evict, OnPod
+from rollout.effects.pods import DeleteJob, DeletePod, Departure, Evict, OnPod
 from rollout.effects.templates import CreateVersion, SetDefaultVersion
+from rollout.effects.written import Written
 
 __all__ = [
+    "DEPARTING",
+    "KINDS",
+    "SIZING",
+    "SWITCHING",
     "Base",
     "Cordon",
     "CreateMarker",
@@ -33,9 +41,11 @@ __all__ = [
     "DeleteJob",
     "DeleteMarker",
     "DeletePod",
+    "Departure",
     "Effect",
     "Evict",
     "HoldNode",
+    "Killed",
     "OnGroup",
     "OnNode",
     "OnPod",
@@ -54,7 +64,9 @@ __all__ = [
     "UnholdNode",
     "UntaintNode",
     "UpdateMarker",
+    "Written",
     "digest",
+    "kind_of",
 ]
 
 #: All kinds. `perform` matches on them, and the codec tells by `kind` which one it reads.
@@ -83,3 +95,18 @@ Effect = (
     | Protect
     | Terminate
 )
+
+
+def kind_of(effect: type[Base]) -> str:
+    """Return by which name a kind of effect is stored."""
+    return str(effect.__dataclass_fields__["kind"].default)
+
+
+#: Each kind by the name by which it is stored.
+KINDS: dict[str, type[Base]] = {kind_of(one): one for one in get_args(Effect)}
+_ON_GROUPS = {kind: one for kind, one in KINDS.items() if issubclass(one, OnGroup)}
+#: The kinds that write a group's sizes, and those that leave something else of the fields that are written down.
+SIZING = {kind: one for kind, one in _ON_GROUPS.items() if one.serial}
+SWITCHING = tuple(kind for kind, one in _ON_GROUPS.items() if one.leaves is not OnGroup.leaves and not one.serial)
+#: The kinds that ask that one pod leave.
+DEPARTING = tuple(kind_of(one) for one in get_args(Departure))

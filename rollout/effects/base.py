@@ -1,11 +1,13 @@
-"""What all effects share: a target, a key, and the question whether the world shows them."""
+"""What all effects share: a target, a key, what they do, and the question whether the world shows them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+from rollout.effects.written import Written
 from rollout.seen import Seen
 
 Landed = bool | None
@@ -16,9 +18,31 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """Who loses a pod by an effect, for the ledger.
+
+    `loser`: a Job's name, or the kind and name of another; `pod`: its name, or its uid where only that is known.
+    """
+
+    loser: str
+    pod: str
+    pod_uid: str
+    node: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What all effects share. `serial`: never beside another effect, because its order matters."""
+    """What all effects share. An effect answers for itself: nobody else has to know which kinds there are.
+
+    `serial`: it writes sizes, whose order matters: it is never sent beside another effect.
+    `absolute`: sent twice it leaves what it leaves when sent once.
+    `harms`: it takes something from somebody: it is not sent on the word of an unsteady cluster.
+    """
+
+    serial: ClassVar[bool] = False
+    absolute: ClassVar[bool] = True
+    harms: ClassVar[bool] = False
 
     occasion: str = ""
 
@@ -32,9 +56,21 @@ class Base:
         """`kind:target:occasion`, unique in a rollout; where a target does not say which thing it is, more is in it."""
         return f"{self.kind}:{self.target}:{self.occasion}"  # type: ignore[attr-defined]
 
+    def describe(self) -> str:
+        """Return kind and target, and the values where the target does not tell them."""
+        return f"{self.kind} {self.target}"  # type: ignore[attr-defined]
+
+    def leaves(self) -> Written | None:
+        """Return what it leaves of its group's fields once it is settled; None where it is about no group."""
+        return None
+
+    def victim(self) -> Killed | None:
+        """Return who loses a pod by it that somebody protects, None if nobody does."""
+        return None
+
     @property
-    def serial(self) -> bool:
-        """Absolute values may be written side by side; what is not absolute may not."""
+    def irreversible(self) -> bool:
+        """It ends something that does not come back: an instance, or a pod that somebody protects."""
         return False
 
     @property
@@ -58,6 +94,8 @@ class Base:
         if self.guarded:
             return False
         mine, theirs = self.writes, newer.writes
+        if not self.absolute:  # one that is late counts once more, from whatever stands there by then
+            return not mine.keys().isdisjoint(theirs)
         if self.key == newer.key:
             return mine != theirs
         return any(mine[field] != theirs[field] for field in mine.keys() & theirs.keys())

@@ -5,11 +5,12 @@ All set absolute values, but for `Terminate`, which takes one off desired: it le
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal, Self
 
 from rollout.effects.base import Base, Landed, digest
+from rollout.effects.written import Written
 from rollout.plan import Sizes, TemplateUse
 from rollout.seen import GroupSeen, Seen
 
@@ -23,6 +24,14 @@ class OnGroup(Base):
     @property
     def target(self) -> str:
         return self.group
+
+    @classmethod
+    def group_in(cls, target: str) -> str:
+        """Return the group that a target names, without the effect."""
+        return target
+
+    def leaves(self) -> Written:
+        return Written()
 
     def shows(self, group: GroupSeen) -> Landed:
         """Tell whether the group shows this effect."""
@@ -40,6 +49,10 @@ class SetReference(OnGroup):
     before: tuple[TemplateUse, ...]
     uses: tuple[TemplateUse, ...]
 
+    def describe(self) -> str:
+        pairs = zip(self.before, self.uses, strict=True)
+        return f"{self.kind} {self.target}: {', '.join(f'{before.label} → {use.reference}' for before, use in pairs)}"
+
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"template of {self.group} {use.slot}": (use.template_id, use.reference) for use in self.uses}
@@ -55,14 +68,25 @@ class Resize(OnGroup):
     Only what differs from `before` is written; `protect_new` None leaves the flag as it is.
     """
 
+    serial: ClassVar[bool] = True
+
     kind: Literal["resize"] = "resize"
     before: Sizes
     sizes: Sizes
     protect_new: bool | None = None
 
-    @property
-    def serial(self) -> bool:
-        return True
+    def describe(self) -> str:
+        before, after = asdict(self.before), asdict(self.sizes)
+        changes = (f"{name} {before[name]} → {value}" for name, value in after.items() if value != before[name])
+        return f"{self.kind} {self.target}: {', '.join(changes)}"
+
+    def leaves(self) -> Written:
+        return Written(
+            minimum=self.changed("minimum"),
+            desired=self.changed("desired"),
+            maximum=self.changed("maximum"),
+            protect_new=self.protect_new,
+        )
 
     def changed(self, name: Literal["minimum", "desired", "maximum"]) -> int | None:
         """Return the field's new value, None where it stays as it was."""
@@ -96,6 +120,9 @@ class SetCapacityRebalance(OnGroup):
     kind: Literal["set-capacity-rebalance"] = "set-capacity-rebalance"
     enabled: bool
 
+    def leaves(self) -> Written:
+        return Written(capacity_rebalance=self.enabled)
+
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"CapacityRebalance of {self.group}": self.enabled}
@@ -110,6 +137,12 @@ class Suspend(OnGroup):
 
     kind: Literal["suspend"] = "suspend"
     processes: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{self.kind} {self.target}: {', '.join(self.processes)}"
+
+    def leaves(self) -> Written:
+        return Written(suspended=frozenset(self.processes))
 
     @property
     def writes(self) -> Mapping[str, object]:
@@ -126,6 +159,12 @@ class Resume(OnGroup):
     kind: Literal["resume"] = "resume"
     processes: tuple[str, ...]
 
+    def describe(self) -> str:
+        return f"{self.kind} {self.target}: {', '.join(self.processes)}"
+
+    def leaves(self) -> Written:
+        return Written(resumed=frozenset(self.processes))
+
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"{name} of {self.group}": "resumed" for name in self.processes}
@@ -134,9 +173,13 @@ class Resume(OnGroup):
         return group.suspended.isdisjoint(self.processes)
 
 
+#: SetInstanceProtection takes at most 50 instance ids (Amazon EC2 Auto Scaling API reference).
+MOST_PROTECTED = 50
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protect(OnGroup):
-    """Set or clear scale-in protection of up to 50 instances (AWS's limit for one call).
+    """Set or clear scale-in protection of as many instances as AWS takes in one call.
 
     `by`: what its key knows the batch by: all, or the first and their number in what an earlier version saved.
     """
@@ -145,6 +188,13 @@ class Protect(OnGroup):
     instance_ids: tuple[str, ...]
     protected: bool
     by: Literal["all", "first"] = "all"
+
+    @classmethod
+    def batches(cls, group: str, ids: Sequence[str], occasion: str, *, protected: bool = True) -> Iterator[Self]:
+        """Yield what sets or clears the protection of these instances, as many in one call as AWS takes."""
+        for start in range(0, len(ids), MOST_PROTECTED):
+            some = tuple(ids[start : start + MOST_PROTECTED])
+            yield cls(group=group, instance_ids=some, protected=protected, occasion=occasion)
 
     @property
     def target(self) -> str:
@@ -173,6 +223,10 @@ class Terminate(OnGroup):
     `desired_before`: the desired capacity at which it may be sent; MinSize stands one below it.
     """
 
+    serial: ClassVar[bool] = True
+    absolute: ClassVar[bool] = False
+    harms: ClassVar[bool] = True
+
     kind: Literal["terminate"] = "terminate"
     instance_id: str
     desired_before: int
@@ -181,17 +235,20 @@ class Terminate(OnGroup):
     def target(self) -> str:
         return f"{self.group}/{self.instance_id}"
 
+    @classmethod
+    def group_in(cls, target: str) -> str:
+        return target.rpartition("/")[0]
+
+    def leaves(self) -> Written:
+        return Written(desired=self.desired_before - 1)
+
     @property
-    def serial(self) -> bool:
+    def irreversible(self) -> bool:
         return True
 
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"DesiredCapacity of {self.group}": self.desired_before - 1}
-
-    def undoes(self, newer: Base) -> bool:
-        # It is not absolute: one that is late takes off one more, from whatever stands there by then.
-        return not self.writes.keys().isdisjoint(newer.writes)
 
     def shows(self, group: GroupSeen) -> Landed:
         instance = next((i for i in group.instances if i.id == self.instance_id), None)

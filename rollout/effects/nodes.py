@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, TypedDict
 
 from rollout.effects.base import Base, Landed
 from rollout.seen import NodeSeen, Seen
+
+
+class ThatNode(TypedDict):
+    """What makes a node that one, and no other of its name: given to an effect on it by `**OnNode.of(node)`."""
+
+    node: str
+    uid: str
+    instance_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +29,11 @@ class OnNode(Base):
     uid: str
     instance_id: str
     by: Literal["uid", "name"] = "uid"
+
+    @staticmethod
+    def of(node: NodeSeen, instance_id: str | None = None) -> ThatNode:
+        """Return what makes a node that one; `instance_id`: as known from elsewhere than the node itself."""
+        return ThatNode(node=node.name, uid=node.uid, instance_id=instance_id or node.instance_id or "")
 
     @property
     def target(self) -> str:
@@ -114,6 +127,8 @@ class UntaintNode(OnNode):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cordon(OnNode):
     """Mark a node unschedulable."""
+
+    harms: ClassVar[bool] = True
 
     kind: Literal["cordon"] = "cordon"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from rollout.effects.base import Base, Landed
+from rollout.effects.base import Base, Killed, Landed
 from rollout.seen import PodSeen, Seen
 
 
@@ -17,6 +17,8 @@ class OnPod(Base):
     `service`: the controller that makes its successor, "" for none; `ready`: how many pods of it were Ready before,
     this one among them; `came_back`: how often a pod of it had come back to this node, which is closed, by then.
     """
+
+    harms: ClassVar[bool] = True
 
     namespace: str
     name: str
@@ -35,6 +37,13 @@ class OnPod(Base):
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"pod {self.uid}": "gone"}
+
+    def victim(self) -> Killed | None:
+        return Killed(self.kills, f"{self.namespace}/{self.name}", self.uid, self.node) if self.kills else None
+
+    @property
+    def irreversible(self) -> bool:
+        return self.kills is not None
 
     def ended_by_itself(self, seen: Seen) -> bool:
         return _ended_by_itself(_found(seen, self.node, self.uid))
@@ -58,6 +67,10 @@ class DeletePod(OnPod):
     kind: Literal["delete-pod"] = "delete-pod"
     grace: int | None
 
+    @property
+    def irreversible(self) -> bool:
+        return True
+
     def landed(self, seen: Seen) -> Landed:
         pod = _found(seen, self.node, self.uid)
         return pod is None or (self.grace is None and pod.deleting is not None)
@@ -69,6 +82,8 @@ class DeleteJob(Base):
 
     `job_uid`: its precondition, for names are used again; "" only in what an earlier version saved.
     """
+
+    harms: ClassVar[bool] = True
 
     kind: Literal["delete-job"] = "delete-job"
     namespace: str
@@ -86,12 +101,23 @@ class DeleteJob(Base):
     def writes(self) -> Mapping[str, object]:
         return {f"Job {self.job_uid}": "gone", f"pod {self.pod_uid}": "gone"}
 
+    def victim(self) -> Killed:
+        return Killed(self.kills, self.pod_uid, self.pod_uid, self.node)  # of its pod only the uid is known
+
+    @property
+    def irreversible(self) -> bool:
+        return True
+
     def landed(self, seen: Seen) -> Landed:
         pod = _found(seen, self.node, self.pod_uid)
         return pod is None or pod.finished or pod.deleting is not None
 
     def ended_by_itself(self, seen: Seen) -> bool:
         return _ended_by_itself(_found(seen, self.node, self.pod_uid))
+
+
+#: What asks that one pod leave.
+Departure = Evict | DeletePod
 
 
 def _found(seen: Seen, node: str, uid: str) -> PodSeen | None:

@@ -85,7 +85,7 @@ def _half_for_good(row: EffectRow, now: datetime) -> bool:
     Its instance leaves, and desired is what somebody else wrote meanwhile, which is drift: no resume would ever make it
     clear. Nothing is sent for an instance that leaves.
     """
-    return isinstance(row.effect, Terminate) and now >= row.intended + timedelta(seconds=LATE_SECONDS)
+    return not row.effect.absolute and now >= row.intended + timedelta(seconds=LATE_SECONDS)
 
 
 def _believed_from(row: EffectRow) -> datetime:
@@ -93,13 +93,13 @@ def _believed_from(row: EffectRow) -> datetime:
 
     Everything else may be sent again: it writes the same. What would write something else waits (`_late`).
     """
-    if row.answered is None and isinstance(row.effect, Terminate):
+    if row.answered is None and not row.effect.absolute:
         return row.intended + timedelta(seconds=LATE_SECONDS)
     return (row.answered or row.intended) + timedelta(seconds=_stale_after(row.effect))
 
 
 def _stale_after(effect: Effect) -> float:
-    return TERMINATE_STALE_AFTER if isinstance(effect, Terminate) else STALE_AFTER
+    return STALE_AFTER if effect.absolute else TERMINATE_STALE_AFTER
 
 
 def _may_leave(effect: Effect, record: Record, now: datetime) -> bool:

@@ -7,14 +7,13 @@ it may be saved and sent again).
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
 from rollout.codec import effect_of, effect_text
-from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Resize, Resume, SetReference, Suspend
+from rollout.effects import Effect
 from rollout.errors import Bug
 from rollout.journal.chain import Page, digest
 from rollout.journal.models import attempts, effects, killed_jobs, one_line
@@ -82,7 +81,7 @@ def _save(page: Page, effect: Effect, now: datetime) -> None:
     state = {"request": request, "state": "intended", "sent": 1, "detail": "", "epoch": page.author.epoch}
     page.connection.execute(effects.insert(), named | state | {"intended_at": now, "sent_at": now})
     told = {"state": "intended", "sent": 1, "request": digest(request)}
-    page.tell(now, "effect", f"intended: {_words(effect)}", key=effect.key, **told)
+    page.tell(now, "effect", f"intended: {effect.describe()}", key=effect.key, **told)
 
 
 def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> None:
@@ -92,7 +91,7 @@ def _save_again(page: Page, row: Row[Any], effect: Effect, now: datetime) -> Non
     if row.state in {"intended", "unknown"} and row.request != request:
         raise Bug(f"{row.key} of {row.rollout_id} may have been applied: it must not be sent with another request")
     _change(page, row, state="intended", request=request, sent=sent, sent_at=now, answered_at=None, retry_at=None)
-    text = f"sent again, request {sent}: {_words(effect)}"
+    text = f"sent again, request {sent}: {effect.describe()}"
     page.tell(now, "effect", text, key=effect.key, state="intended", sent=sent, request=digest(request))
 
 
@@ -104,36 +103,17 @@ def _was_gone(page: Page, row: Row[Any]) -> bool:
 
 def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:
     """Enter what lost a pod; a pod that we had to ask twice (evict, then delete) is entered once."""
-    effect = effect_of(row.request, page.version)
-    if not isinstance(effect, Evict | DeletePod | DeleteJob) or effect.kills is None:
+    killed = effect_of(row.request, page.version).victim()
+    if killed is None:
         return
-    # Of a Job that is deleted as a whole only the pod's uid is known.
-    uid = effect.pod_uid if isinstance(effect, DeleteJob) else effect.uid
-    pod = uid if isinstance(effect, DeleteJob) else f"{effect.namespace}/{effect.name}"
+    loser, pod, uid = killed.loser, killed.pod, killed.pod_uid
     query = select(killed_jobs.c.id).where(killed_jobs.c.rollout_id == page.rollout_id, killed_jobs.c.pod_uid == uid)
     if page.connection.execute(query).first():
         return
-    lost = {"job": effect.kills, "pod": pod, "pod_uid": uid, "node": effect.node}
+    lost = {"job": loser, "pod": pod, "pod_uid": uid, "node": killed.node}
     entry = {"rollout_id": page.rollout_id, "effect_id": row.id, "at": now}
     page.connection.execute(killed_jobs.insert(), entry | lost)
-    page.tell(now, "killed", f"killed: {effect.kills} lost pod {pod} on {effect.node}", key=row.key, **lost)
-
-
-def _words(effect: Effect) -> str:
-    """Return kind and target, and the values where the target does not tell them."""
-    thing = f"{effect.kind} {effect.target}"
-    match effect:
-        case Resize():
-            before, after = asdict(effect.before), asdict(effect.sizes)
-            changes = (f"{name} {before[name]} → {value}" for name, value in after.items() if value != before[name])
-            return f"{thing}: {', '.join(changes)}"
-        case SetReference():
-            pairs = zip(effect.before, effect.uses, strict=True)
-            return f"{thing}: {', '.join(f'{before.label} → {use.reference}' for before, use in pairs)}"
-        case Suspend() | Resume():
-            return f"{thing}: {', '.join(effect.processes)}"
-        case _:
-            return thing
+    page.tell(now, "killed", f"killed: {loser} lost pod {pod} on {killed.node}", key=row.key, **lost)
 
 
 def _brought(receipt: Receipt) -> str:

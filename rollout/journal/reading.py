@@ -11,19 +11,32 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, bindparam, case, func, select
 
 from rollout import versions
 from rollout.codec import effect_of, plan_of
-from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend
+from rollout.effects import (
+    DEPARTING,
+    SIZING,
+    SWITCHING,
+    Departure,
+    Effect,
+    OnGroup,
+    Resize,
+    StartAutoscaler,
+    StopAutoscaler,
+    Written,
+    kind_of,
+    occasions,
+)
 from rollout.gate import TRUST_SECONDS
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, node_groups, rollouts
 from rollout.machine import DRAINING
 from rollout.ports import Summary
-from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record, Written
+from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record
 from rollout.stages.steadiness import BLIND_AFTER
 
 #: Seconds after a look within which what it led to has left. What is about to be sent rests on a look that is no older
@@ -56,7 +69,7 @@ _TRIES = (
 _DONE = select(effects.c.key).where(_OF, effects.c.state == "done")
 _RESIZED = (
     select(effects.c.kind, effects.c.target, effects.c.request)
-    .where(_OF, effects.c.kind.in_(("resize", "terminate")), effects.c.state == "done")
+    .where(_OF, effects.c.kind.in_(tuple(SIZING)), effects.c.state == "done")
     .order_by(effects.c.id.desc())
 )
 # Resizes are many, and few of them change MaxSize or the flag of new instances: those of SURGE and of RESTORE.
@@ -65,9 +78,9 @@ _FLAGGED = (
     .where(
         _OF,
         effects.c.state == "done",
-        effects.c.kind.in_(("suspend", "resume", "set-capacity-rebalance"))
-        | ((effects.c.kind == "resize") & effects.c.request.not_like('%"protect_new":null%'))
-        | effects.c.key.like("resize:%:restore.%"),
+        effects.c.kind.in_(SWITCHING)
+        | ((effects.c.kind == kind_of(Resize)) & effects.c.request.not_like('%"protect_new":null%'))
+        | effects.c.key.like(f"{kind_of(Resize)}:%:{occasions.RESTORE}%"),
     )
     .order_by(effects.c.id)
 )
@@ -92,7 +105,7 @@ _LATE = (
 #: The states of an eviction or deletion that may have taken its pod: what does not show, and is to be sent again, may
 #: arrive late all the same.
 MAY_HAVE_LEFT = ("intended", "unknown", "not_applied", "done")
-_LEAVING = (_OF, effects.c.kind.in_(("evict", "delete-pod")), effects.c.state.in_(MAY_HAVE_LEFT))
+_LEAVING = (_OF, effects.c.kind.in_(DEPARTING), effects.c.state.in_(MAY_HAVE_LEFT))
 _NEWEST_LEFT = select(func.max(effects.c.sent_at)).where(*_LEAVING)
 _ALL_LEFT = select(effects.c.request, effects.c.sent_at).where(*_LEAVING).order_by(effects.c.id)
 _LEFT = _ALL_LEFT.where(effects.c.sent_at > bindparam("since"))
@@ -231,7 +244,7 @@ def evicted(connection: Connection, rollout_id: str, version: int) -> tuple[Left
 
 def _evicted(rows: Iterable[Row[Any]], version: int) -> tuple[Left, ...]:
     found = ((effect_of(row.request, version), row.sent_at) for row in rows)
-    return tuple(Left(effect, at) for effect, at in found if isinstance(effect, Evict | DeletePod))
+    return tuple(Left(effect, at) for effect, at in found if isinstance(effect, Departure))
 
 
 def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
@@ -240,8 +253,8 @@ def _done(connection: Connection, rollout_id: str) -> frozenset[str]:
 
 def _autoscaler_off(connection: Connection, rollout_id: str, done: frozenset[str]) -> datetime | None:
     """Return when we first asked that cluster-autoscaler stop; None before, and once it is started again."""
-    stopped = [key for key in done if key.startswith("stop-autoscaler:")]
-    if not stopped or any(key.startswith("start-autoscaler:") for key in done):
+    stopped = [key for key in done if key.startswith(f"{kind_of(StopAutoscaler)}:")]
+    if not stopped or any(key.startswith(f"{kind_of(StartAutoscaler)}:") for key in done):
         return None
     asked = select(func.min(effects.c.intended_at)).where(
         effects.c.rollout_id == rollout_id, effects.c.key.in_(stopped)
@@ -256,17 +269,15 @@ def _written(connection: Connection, rollout_id: str, version: int) -> dict[str,
     """
     newest_first: defaultdict[str, list[str]] = defaultdict(list)
     for row in connection.execute(_RESIZED, {"of": rollout_id}):
-        group = row.target if row.kind == "resize" else row.target.rpartition("/")[0]
-        newest_first[group].append(row.request)
-    found: dict[str, Written] = {}
+        newest_first[SIZING[row.kind].group_in(row.target)].append(row.request)
+    found: defaultdict[str, Written] = defaultdict(Written)
     for request in connection.execute(_FLAGGED, {"of": rollout_id}).scalars():
-        effect = effect_of(request, version)
-        if isinstance(effect, Resize | Suspend | Resume | SetCapacityRebalance):
-            found[effect.group] = found.get(effect.group, Written()).after(effect)
+        effect = cast("OnGroup", effect_of(request, version))
+        found[effect.group] = found[effect.group].then(effect.leaves())
     for group, requests in newest_first.items():
         sizes = _sizes_left(requests, version)
-        found[group] = replace(found.get(group, Written()), minimum=sizes.minimum, desired=sizes.desired)
-    return found
+        found[group] = replace(found[group], minimum=sizes.minimum, desired=sizes.desired)
+    return dict(found)
 
 
 def _sizes_left(newest_first: list[str], version: int) -> Written:
@@ -274,9 +285,5 @@ def _sizes_left(newest_first: list[str], version: int) -> Written:
     for request in newest_first:
         if left.minimum is not None and left.desired is not None:
             break
-        earlier = Written().after(effect_of(request, version))
-        left = Written(
-            earlier.minimum if left.minimum is None else left.minimum,
-            earlier.desired if left.desired is None else left.desired,
-        )
+        left = cast("OnGroup", effect_of(request, version)).leaves().then(left)
     return left

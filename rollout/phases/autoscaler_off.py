@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import Effect, HoldNode, StopAutoscaler
+from rollout.effects import Effect, HoldNode, OnNode, StopAutoscaler, occasions
 from rollout.phases.look import advance, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
 from rollout.record import Record
@@ -24,7 +24,7 @@ NEARLY = 0.8
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
-    effects: list[Effect] = list(hold_nodes(seen, record))
+    effects: list[Effect] = list(hold_nodes(seen, occasions.once(record.round)))
     if not _stopped(seen, record):
         effects.append(stop_autoscaler(record, replicas=seen.autoscaler.replicas if seen.autoscaler else None))
     if effects:
@@ -47,21 +47,12 @@ def unheld(seen: Seen) -> tuple[NodeSeen, ...]:
     return tuple(node for group in seen.groups for node in seen.nodes_of(group) if node.held != "true")
 
 
-def hold_nodes(seen: Seen, record: Record, occasion: str = "") -> tuple[HoldNode, ...]:
+def hold_nodes(seen: Seen, occasion: str) -> tuple[HoldNode, ...]:
     """Hold each node of the groups that is not held yet, whoever launched it."""
-    return tuple(
-        HoldNode(
-            node=node.name,
-            uid=node.uid,
-            instance_id=node.instance_id or "",
-            before=node.held,
-            occasion=f"{occasion}{record.round}",
-        )
-        for node in unheld(seen)
-    )
+    return tuple(HoldNode(**OnNode.of(node), before=node.held, occasion=occasion) for node in unheld(seen))
 
 
-def stop_autoscaler(record: Record, occasion: str = "", replicas: int | None = None) -> StopAutoscaler:
+def stop_autoscaler(record: Record, occasion: str | None = None, replicas: int | None = None) -> StopAutoscaler:
     """Scale the autoscaler to 0, with `replicas`, None for those of the plan, as what is to be given back."""
     where = _where(record)
     return StopAutoscaler(
@@ -69,7 +60,7 @@ def stop_autoscaler(record: Record, occasion: str = "", replicas: int | None = N
         name=where.name,
         rollout_id=record.id,
         replicas_before=replicas or record.plan.autoscaler_replicas or 0,
-        occasion=f"{record.round}{occasion}",
+        occasion=occasion or occasions.once(record.round),
     )
 
 

@@ -21,7 +21,7 @@ from datetime import datetime
 from rollout import stages
 from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt, Move, NodeWait, Step, Wait
-from rollout.effects import Effect, Resize, TaintNode, Terminate
+from rollout.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.machine import Stage, terminal
 from rollout.phases.autoscaler_off import hold_nodes
 from rollout.phases.look import advance, old_rows, ours, raised, working
@@ -139,7 +139,7 @@ def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:
         current = seen.group(group.name).sizes
         target = record.plan.baseline(group.name).sizes.desired + min(record.plan.surge(group.name), len(left))
         if current.desired < target and not _terminate_under_way(record, group):
-            sizes, occasion = raised(current, target), f"top-up.{len(left)}.{record.round}"
+            sizes, occasion = raised(current, target), occasions.top_up(len(left), record.round)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
 
@@ -161,7 +161,7 @@ def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
 
 def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
     """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
-    return hold_nodes(seen, record, "drain.") if record.plan.settings.autoscaler else ()
+    return hold_nodes(seen, occasions.hold(record.round)) if record.plan.settings.autoscaler else ()
 
 
 def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import Resize, TaintNode, Terminate
+from rollout.effects import Resize, TaintNode, Terminate, Written, occasions
 from rollout.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
 from rollout.phases import marking
 from rollout.phases.autoscaler_off import stop_autoscaler
@@ -22,13 +22,13 @@ from rollout.phases.look import (
     put_back,
     refer_back,
     surged,
-    taint,
     then_resume,
     working,
 )
 from rollout.plan import NodeGroup, Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.seen import GroupSeen, Seen
+from rollout.stages.tainting import taint
 
 
 def unexpected(seen: Seen, record: Record) -> Iterator[Decision]:
@@ -64,7 +64,7 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
     if seen.autoscaler is None or seen.autoscaler.replicas == 0:
         return None
     replicas = seen.autoscaler.replicas
-    again = stop_autoscaler(record, occasion=".again", replicas=replicas)
+    again = stop_autoscaler(record, occasions.again(record.round), replicas)
     twice = Halt(
         f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
         f"stop what scales it up again (GitOps, an operator), then: rollout resume {record.id}",
@@ -168,7 +168,7 @@ def _under_way(record: Record, group: NodeGroup) -> list[Resize | Terminate]:
 def _closed(seen: Seen, record: Record) -> tuple[TaintNode, ...]:
     key = record.plan.settings.taint_key
     return tuple(
-        taint(record, row, node, "PreferNoSchedule", f"soften.{record.round}")
+        taint(record, row, node, "PreferNoSchedule", occasions.soften(record.round))
         for row, node in old_nodes(record, seen)
         if node.tainted(key) == "NoSchedule"
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import CreateVersion, SetReference
+from rollout.effects import CreateVersion, SetReference, occasions
 from rollout.phases.look import advance, launches, old_rows, refer_back, then_resume
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.record import Record
@@ -78,7 +78,7 @@ def _create(record: Record, template_id: str, source: int) -> CreateVersion:
         ami=record.plan.ami,
         description=description(record, template_id, source),
         token=f"{record.id}-{template_id}-{source}-{record.round}",
-        occasion=str(record.round),
+        occasion=occasions.once(record.round),
     )
 
 
@@ -97,7 +97,7 @@ def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReferen
             f"drift: {group.name} launched {launches(found)} when the rollout began, now {launches(current)}",
             then_resume(f"give it {launches(found)} back", [refer_back(group.name, current, found)], record),
         )
-    return SetReference(group=group.name, before=current, uses=wanted, occasion=f"pin.{record.round}")
+    return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.round))
 
 
 def _cross_check(seen: Seen, record: Record) -> Halt | None:

@@ -8,14 +8,11 @@ from datetime import datetime
 
 from rollout.commands import ONE_LESS, quoted, resume
 from rollout.decision import Act, Advance, Decision, Halt, Wait
-from rollout.effects import Effect, Protect, TaintNode
+from rollout.effects import Effect
 from rollout.machine import DRAINING, Stage, onward
 from rollout.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
-
-#: SetInstanceProtection takes at most 50 instance ids (Amazon EC2 Auto Scaling API reference).
-MOST_PROTECTED = 50
 
 
 def wait(record: Record, now: datetime, why: str) -> Wait:
@@ -136,27 +133,3 @@ def old_nodes(record: Record, seen: Seen) -> tuple[tuple[Node, NodeSeen], ...]:
     there = (row for row in record.nodes if seen.instance(row.instance_id))
     pairs = ((row, node) for row in there for node in seen.nodes_on(row.instance_id))
     return tuple((row, node) for row, node in pairs if node.instance_id == row.instance_id)
-
-
-def taint(record: Record, row: Node, node: NodeSeen, effect: str, occasion: str) -> TaintNode:
-    """Put our taint with this effect on an old node."""
-    key = record.plan.settings.taint_key
-    return TaintNode(
-        node=node.name,
-        uid=node.uid,
-        instance_id=row.instance_id,
-        taint_key=key,
-        value=record.id,
-        effect=effect,
-        occasion=occasion,
-    )
-
-
-def protect(group: str, ids: list[str], occasion: str, *, protected: bool = True) -> list[Effect]:
-    """Set or clear the protection of instances, as many in one call as AWS takes."""
-    return [
-        Protect(
-            group=group, instance_ids=tuple(ids[start : start + MOST_PROTECTED]), protected=protected, occasion=occasion
-        )
-        for start in range(0, len(ids), MOST_PROTECTED)
-    ]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from rollout.commands import resume
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, digest
+from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
 from rollout.machine import MARKED, Phase
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import once_more
@@ -32,9 +32,9 @@ def mark(record: Record) -> Mark:
     )
 
 
-def create(record: Record, occasion: str = "") -> CreateMarker:
+def create(record: Record, occasion: str | None = None) -> CreateMarker:
     """Mark the cluster as ours."""
-    return CreateMarker(rollout_id=record.id, mark=mark(record), occasion=f"{record.round}{occasion}")
+    return CreateMarker(rollout_id=record.id, mark=mark(record), occasion=occasion or occasions.once(record.round))
 
 
 def ours(seen: Seen, record: Record) -> bool:
@@ -113,20 +113,19 @@ def outlived(marker: MarkerSeen | None, record: Record) -> Halt | None:
 def made(record: Record) -> bool:
     """Tell whether the journal made the marker and has not begun to take it away."""
     unsettled = [row.effect for row in record.unsettled]
-    if any(key.startswith("delete-marker:") for key in record.done):
+    if record.did(DeleteMarker):
         return False
-    return any(key.startswith("create-marker:") for key in record.done) and not any(
-        isinstance(effect, CreateMarker | DeleteMarker) for effect in unsettled
-    )
+    return record.did(CreateMarker) and not any(isinstance(effect, CreateMarker | DeleteMarker) for effect in unsettled)
 
 
 def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     now = mark(record)
     if record.phase is Phase.PLANNED or marker.mark == now:
         return None
-    occasion = f"{record.phase.value}.{len(now.nodes)}.{digest(node.uid or '' for node in now.nodes)}.{record.round}"
-    if marker.mark and now == replace(marker.mark, plan=replace(marker.mark.plan, cluster_id=record.plan.cluster_id)):
-        occasion += ".cluster"  # an older rollout has learnt on which cluster it is
+    was = marker.mark
+    learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
+    uids = (node.uid or "" for node in now.nodes)
+    occasion = occasions.marker(record.phase.value, uids, record.round, cluster=learnt)
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
 
@@ -134,5 +133,5 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 def _again(record: Record) -> Decision:
     deleted = f"somebody deleted the marker on cluster {record.plan.cluster}"
     hint = f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}"
-    again = create(record, occasion=".again")
+    again = create(record, occasions.again(record.round))
     return once_more(record, again, f"{deleted}: it is made once more", Halt(f"{deleted} twice", hint))

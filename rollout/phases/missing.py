@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.effects import OnGroup, Resize, SetReference
+from rollout.effects import OnGroup, Resize, SetReference, Written, occasions
 from rollout.machine import RESTORING, Stage, terminal
 from rollout.phases.marking import made
 from rollout.plan import Node, NodeGroup
-from rollout.record import EffectRow, Record, Written
+from rollout.record import EffectRow, Record
 from rollout.seen import GroupSeen, Seen
 
 
@@ -58,7 +58,7 @@ def _may_be_why(row: EffectRow, group: NodeGroup) -> bool:
 
 def _of_group(current: GroupSeen, record: Record, group: NodeGroup) -> Iterator[str]:
     """Name what is not as our settled effects left it; sizes and references that are given back are others' again."""
-    wrote, occasion, sizes = record.written.get(group.name, Written()), f"restore.{record.round}", current.sizes
+    wrote, occasion, sizes = record.written.get(group.name, Written()), occasions.restore(record.round), current.sizes
     resize = Resize(group=group.name, before=sizes, sizes=sizes, occasion=occasion)
     refer = SetReference(group=group.name, before=current.uses, uses=current.uses, occasion=occasion)
     values: list[tuple[str, int | None, int]] = [

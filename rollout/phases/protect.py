@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from rollout.decision import Act, Decision
-from rollout.effects import Effect
-from rollout.phases.look import advance, protect, working
+from rollout.effects import Effect, Protect, occasions
+from rollout.phases.look import advance, working
 from rollout.record import Record
 from rollout.seen import Seen
 
@@ -25,5 +25,5 @@ def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     for group in working(record):
         bare = [i.id for i in seen.group(group.name).instances if i.in_service and not i.protected]
-        effects += protect(group.name, bare, f"all.{record.round}")
+        effects += Protect.batches(group.name, bare, occasions.everybody(record.round))
     return tuple(effects)

@@ -10,14 +10,15 @@ from datetime import datetime
 
 from rollout.commands import kubectl, resume
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import Effect
+from rollout.effects import Effect, occasions
 from rollout.phases.autoscaler_off import hold_nodes
-from rollout.phases.look import advance, old_nodes, ours, taint, wait, working
+from rollout.phases.look import advance, old_nodes, ours, wait, working
 from rollout.plan import NodeGroup
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import leaving
+from rollout.stages.tainting import taint
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -86,11 +87,11 @@ def _remedy(node: NodeSeen) -> str:
 def _unclosed(seen: Seen, record: Record) -> tuple[Effect, ...]:
     key = record.plan.settings.taint_key
     return tuple(
-        taint(record, row, node, "NoSchedule", f"close.{record.round}")
+        taint(record, row, node, "NoSchedule", occasions.close(record.round))
         for row, node in old_nodes(record, seen)
         if node.tainted(key) != "NoSchedule"
     )
 
 
 def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
-    return hold_nodes(seen, record) if record.plan.settings.autoscaler else ()
+    return hold_nodes(seen, occasions.once(record.round)) if record.plan.settings.autoscaler else ()

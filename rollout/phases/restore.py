@@ -24,21 +24,26 @@ from rollout.effects import (
     Cordon,
     DeleteMarker,
     Effect,
+    OnNode,
+    Protect,
     Resize,
     Resume,
     SetCapacityRebalance,
     SetDefaultVersion,
     SetReference,
     StartAutoscaler,
+    StopAutoscaler,
     Uncordon,
     UnholdNode,
     UntaintNode,
+    Written,
+    occasions,
 )
 from rollout.machine import Stage
 from rollout.phases.expected import desired
-from rollout.phases.look import advance, launched_from_ours, protect, put_back, raised, wait, working
+from rollout.phases.look import advance, launched_from_ours, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.seen import (
     AutoscalerSeen,
     GroupSeen,
@@ -84,7 +89,9 @@ def sizes(seen: Seen, record: Record) -> Part:
         if group not in working(record) and wrote.minimum is None and wrote.desired is None:
             continue  # size 0, and we never touched its sizes
         current = seen.group(group.name)
-        back = Resize(group=group.name, before=current.sizes, sizes=current.sizes, occasion=f"restore.{record.round}")
+        back = Resize(
+            group=group.name, before=current.sizes, sizes=current.sizes, occasion=occasions.restore(record.round)
+        )
         if back.key not in record.done:  # afterwards they are somebody else's: the autoscaler is at work again
             back = replace(back, sizes=_merge_sizes(record, group, current))
         report += _size_differences(record, group, back.sizes, len(current.living))
@@ -107,7 +114,7 @@ def inherit(seen: Seen, record: Record) -> Part:
         current, before = seen.group(group.name), record.plan.baseline(group.name).protect_new
         wanted = merge(current.protect_new, _left(record, group.name).protect_new, before)
         if wanted != current.protect_new:
-            occasion = f"inherit.{record.round}"
+            occasion = occasions.inherit(record.round)
             same = current.sizes
             effects.append(Resize(group=group.name, before=same, sizes=same, protect_new=wanted, occasion=occasion))
         report += _flag_difference("NewInstancesProtectedFromScaleIn", group.name, before, wanted)
@@ -136,7 +143,7 @@ def capacity_rebalance(seen: Seen, record: Record) -> Part:
         current, before = seen.group(group.name), record.plan.baseline(group.name).capacity_rebalance
         wanted = merge(current.capacity_rebalance, _left(record, group.name).capacity_rebalance, before)
         if wanted != current.capacity_rebalance:
-            occasion = f"restore.{record.round}"
+            occasion = occasions.restore(record.round)
             effects.append(SetCapacityRebalance(group=group.name, enabled=wanted, occasion=occasion))
         report += _flag_difference("CapacityRebalance", group.name, before, wanted)
     return Part(tuple(effects), report=tuple(report))
@@ -171,14 +178,14 @@ def autoscaler(seen: Seen, record: Record) -> Part:
         name=where.name,
         rollout_id=record.id,
         replicas=current.replicas or current.replicas_before or replicas,
-        occasion=str(record.round),
+        occasion=occasions.once(record.round),
     )
     return Part((start,))
 
 
 def _is_our_zero(record: Record, current: AutoscalerSeen) -> bool:
     """Tell whether it stands at the 0 that we wrote, whoever took our annotation off; once started it is not ours."""
-    stopped, started = (any(key.startswith(kind) for key in record.done) for kind in ("stop-auto", "start-auto"))
+    stopped, started = record.did(StopAutoscaler), record.did(StartAutoscaler)
     answered = any(isinstance(row.effect, StartAutoscaler) and row.yeses for row in record.unsettled)
     return current.replicas == 0 and stopped and not (started or answered)
 
@@ -200,7 +207,7 @@ def marker(seen: Seen, record: Record) -> Part:
     """The cluster's marker, if it is ours."""
     if seen.marker is None or seen.marker.rollout_id != record.id:
         return Part()
-    return Part((DeleteMarker(uid=seen.marker.uid, occasion=str(record.round)),))
+    return Part((DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.round)),))
 
 
 STEPS: tuple[Callable[[Seen, Record], Part], ...] = (
@@ -282,7 +289,8 @@ def _protection(record: Record, group: GroupSeen) -> Part:
     kept = _kept(record, group)
     ids = [instance.id for instance in kept if instance.in_service]
     pending = ", ".join(instance.id for instance in kept if not instance.in_service)
-    return Part(tuple(protect(group.name, ids, f"restore.{record.round}", protected=False)), pending, report)
+    off = Protect.batches(group.name, ids, occasions.restore(record.round), protected=False)
+    return Part(tuple(off), pending, report)
 
 
 def _kept(record: Record, group: GroupSeen) -> list[InstanceSeen]:
@@ -323,7 +331,7 @@ def _reference(seen: Seen, record: Record, group: NodeGroup) -> Part:
         return Part(defaults, report=report)
     now = {use.slot: use for use in seen.group(group.name).uses}
     before = tuple(now[use.slot] for use in back)
-    effect = SetReference(group=group.name, before=before, uses=back, occasion=f"restore.{record.round}")
+    effect = SetReference(group=group.name, before=before, uses=back, occasion=occasions.restore(record.round))
     return Part((effect,), report=report)
 
 
@@ -362,7 +370,7 @@ def _default(record: Record, source: Source, current: int, where: str) -> SetDef
     if current != source.version:
         return f"{where} stays at {mine}: $Default of {source.use.template_name} is {current} now, somebody else's"
     return SetDefaultVersion(
-        template_id=source.use.template_id, before=current, number=mine, occasion=str(record.round)
+        template_id=source.use.template_id, before=current, number=mine, occasion=occasions.once(record.round)
     )
 
 
@@ -377,8 +385,7 @@ def _processes(record: Record, group: GroupSeen) -> Part:
         report += (
             f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
         )
-    occasion = f"restore.{record.round}.{'+'.join(mine)}"  # AZRebalance may follow later, once the zones are even
-    effect = Resume(group=group.name, processes=tuple(mine), occasion=occasion)
+    effect = Resume(group=group.name, processes=tuple(mine), occasion=occasions.resume(mine, record.round))
     return Part((effect,) if mine else (), report=report)
 
 
@@ -404,22 +411,16 @@ def _nodes(seen: Seen) -> list[NodeSeen]:
 
 
 def _unhold(record: Record, node: NodeSeen) -> UnholdNode:
-    return UnholdNode(
-        node=node.name,
-        uid=node.uid,
-        instance_id=node.instance_id or "",
-        restore=node.held_before or None,
-        occasion=str(record.round),
-    )
+    return UnholdNode(**OnNode.of(node), restore=node.held_before or None, occasion=occasions.once(record.round))
 
 
 def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
-    return Uncordon(node=node.name, uid=node.uid, instance_id=node.instance_id or "", occasion=str(record.round))
+    return Uncordon(**OnNode.of(node), occasion=occasions.once(record.round))
 
 
 def _is_our_cordon(record: Record, node: NodeSeen) -> bool:
     """Tell whether we cordoned a node and have not opened it since: what closed it after that was not us."""
-    cordon = Cordon(node=node.name, uid=node.uid, instance_id=node.instance_id or "")
+    cordon = Cordon(**OnNode.of(node))
     ours = any(key.startswith(cordon.key) for key in record.done)
     return ours and _uncordon(record, node).key not in record.done
 
@@ -459,6 +460,4 @@ def _come_back(record: Record, seen: Seen) -> Iterator[str]:
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:
-    return UntaintNode(
-        node=node.name, uid=node.uid, instance_id=node.instance_id or "", taint_key=key, occasion=str(record.round)
-    )
+    return UntaintNode(**OnNode.of(node), taint_key=key, occasion=occasions.once(record.round))

@@ -15,11 +15,11 @@ from datetime import datetime
 
 from rollout.commands import resume_processes
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend
-from rollout.phases.look import advance, protect, put_back, surged, then_resume, wait, working
+from rollout.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
+from rollout.phases.look import advance, put_back, surged, then_resume, wait, working
 from rollout.phases.observe import Needs
 from rollout.plan import NodeGroup, Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.seen import GroupSeen, Seen
 
 
@@ -61,7 +61,7 @@ def missing(record: Record, group: GroupSeen) -> int:
 
 
 def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
-    occasion = str(record.round)
+    occasion = occasions.once(record.round)
     processes = tuple(name for name in record.plan.settings.processes if name not in group.suspended)
     if processes:
         yield Suspend(group=group.name, processes=processes, occasion=occasion)
@@ -69,7 +69,7 @@ def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
         yield SetCapacityRebalance(group=group.name, enabled=False, occasion=occasion)
     old = {row.instance_id for row in record.nodes}
     bare = [i.id for i in group.instances if i.id in old and i.in_service and not i.protected]
-    yield from protect(group.name, bare, f"old.{occasion}")
+    yield from Protect.batches(group.name, bare, occasions.old(record.round))
 
 
 def sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
@@ -91,7 +91,7 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
     baseline = record.plan.baseline(group.name).sizes
     if current.sizes not in {_with_room(baseline, current), wanted}:
         return _drift(record, group, current.sizes)
-    occasion = f"surge.{record.round}"
+    occasion = occasions.surge(record.round)
     flag = None if current.protect_new else True  # one that is on already was set by somebody else, and stays theirs
     return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from rollout.decision import Act, Decision
-from rollout.effects import Effect
-from rollout.phases.look import advance, old_nodes, taint
+from rollout.effects import Effect, occasions
+from rollout.phases.look import advance, old_nodes
 from rollout.record import Record
 from rollout.seen import Seen
+from rollout.stages.tainting import taint
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -26,7 +27,7 @@ def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:
     settings = record.plan.settings
     effect = "NoSchedule" if settings.taint_early else "PreferNoSchedule"
     return tuple(
-        taint(record, row, node, effect, str(record.round))
+        taint(record, row, node, effect, occasions.once(record.round))
         for row, node in old_nodes(record, seen)
         if node.tainted(settings.taint_key) != effect
     )

@@ -9,23 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollout.decision import Step
-from rollout.effects import DeleteJob, DeletePod, Effect, Evict, Terminate
 from rollout.stages.view import View
 
 
 def calmed(step: Step, view: View) -> Step:
     """Return the step without what has to wait; a move that goes with it waits too."""
     calm_from = view.record.calm_from
-    rest = tuple(effect for effect in step.effects if not final(effect))
+    rest = tuple(effect for effect in step.effects if not effect.irreversible)
     if calm_from is None or view.now >= calm_from or rest == step.effects:
         return step
     why = f"the takeover delay until {calm_from:%H:%M:%S} UTC: requests of the runner before may still arrive"
     waits_for = f"{step.waits_for}; {why}" if step.waits_for else why
     return replace(step, effects=rest, trigger=None, waits_for=waits_for, kept_back=True)
-
-
-def final(effect: Effect) -> bool:
-    """Tell whether an effect ends something that does not come back: an instance, or a pod that somebody protects."""
-    return isinstance(effect, Terminate | DeletePod | DeleteJob) or (
-        isinstance(effect, Evict) and effect.kills is not None
-    )

@@ -18,7 +18,7 @@ from datetime import timedelta
 
 from rollout.commands import WEBHOOKS, kubectl
 from rollout.decision import Halt, Step
-from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
+from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
 from rollout.plan import duration
 from rollout.record import EffectState
 from rollout.seen import PodSeen
@@ -59,7 +59,7 @@ def decide(view: View) -> Step:
 
 def _cordons(view: View) -> tuple[Cordon, ...]:
     return tuple(
-        Cordon(node=node.name, uid=node.uid, instance_id=view.row.instance_id, occasion=view.occasion)
+        Cordon(**OnNode.of(node, view.row.instance_id), occasion=view.occasion)
         for node in view.nodes
         if not node.unschedulable
     )
@@ -176,14 +176,14 @@ def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None
 
 def _eviction(view: View, pod: PodSeen, kills: str | None = None) -> Evict:
     # With the round in it: after a resume what was rejected is tried once more before it halts again.
-    occasion = str(view.record.round)
+    occasion = occasions.once(view.record.round)
     return Evict(
         namespace=pod.namespace, name=pod.name, uid=pod.uid, node=_node(view, pod), kills=kills, occasion=occasion
     )
 
 
 def _delete(view: View, pod: PodSeen, grace: int | None, kills: str | None = None) -> DeletePod:
-    occasion = f"{'now' if grace == 0 else 'graceful'}.{view.record.round}"
+    occasion = (occasions.now if grace == 0 else occasions.graceful)(view.record.round)
     node = _node(view, pod)
     return DeletePod(
         namespace=pod.namespace, name=pod.name, uid=pod.uid, node=node, grace=grace, kills=kills, occasion=occasion

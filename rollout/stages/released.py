@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from rollout.decision import Step
-from rollout.effects import Protect, Resize, Terminate
+from rollout.effects import Protect, Resize, Terminate, occasions
 from rollout.stages import volumes
 from rollout.stages.pods import in_words
 from rollout.stages.view import Condition, View, unmet
@@ -115,5 +115,5 @@ def _floor(view: View) -> Resize:
     # AWS itself then refuses a second decrement ("would violate group's min size constraint").
     sizes = view.group.sizes
     floored = replace(sizes, minimum=sizes.desired - 1)
-    occasion = f"floor.{view.row.instance_id}.{view.occasion}"
+    occasion = occasions.floor(view.row.instance_id, view.record.round, view.row.round)
     return Resize(group=view.row.group, before=sizes, sizes=floored, occasion=occasion)

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from rollout.decision import Step
-from rollout.effects import DeletePod, Effect, Evict
+from rollout.effects import Departure, Effect, Evict
 from rollout.record import Left, Record
 from rollout.seen import PodSeen, Seen
 from rollout.stages.pods import is_work
@@ -91,7 +91,7 @@ class Replicas:
         waits: list[str] = []
         for effect in step.effects:
             pod = self._asked(effect, pods)
-            if pod is None or not isinstance(effect, Evict | DeletePod):
+            if pod is None or not isinstance(effect, Departure):
                 effects.append(effect)
             elif why := self._held(effect, pod, view):
                 waits.append(f"{pod.label} {why}")
@@ -103,7 +103,7 @@ class Replicas:
 
     def _asked(self, effect: Effect, pods: Mapping[str, PodSeen]) -> PodSeen | None:
         """Return the pod that would leave by an effect now; None where there is nothing to hold back."""
-        if not isinstance(effect, Evict | DeletePod):
+        if not isinstance(effect, Departure):
             return None
         pod, row = pods.get(effect.uid), self.record.row(effect.key)
         later = row is not None and (row.under_way or row.retry_at is None or self.now < row.retry_at)
@@ -116,11 +116,11 @@ class Replicas:
         pods = {pod.uid: pod for pod in view.leaving}
         asked = [(effect, self._asked(effect, pods)) for effect in step.effects]
         return bool(asked) and all(
-            isinstance(effect, Evict | DeletePod) and pod and self._is_last(pod) and self._held(effect, pod, view)
+            isinstance(effect, Departure) and pod and self._is_last(pod) and self._held(effect, pod, view)
             for effect, pod in asked
         )
 
-    def _held(self, effect: Evict | DeletePod, pod: PodSeen, view: View) -> str:
+    def _held(self, effect: Departure, pod: PodSeen, view: View) -> str:
         """Say for which other replica this pod waits, "" where it may leave."""
         if self._alone_decides(effect, pod):
             return ""
@@ -176,7 +176,7 @@ class Replicas:
         late = (one.effect for one in self._left_of(service(pod)) if one.effect.uid != pod.uid and one.at <= over)
         return next((effect.name for effect in late if there < effect.ready), "")
 
-    def _leaves(self, effect: Evict | DeletePod, pod: PodSeen) -> Evict | DeletePod:
+    def _leaves(self, effect: Departure, pod: PodSeen) -> Departure:
         """Note with the effect what its service was like before."""
         owner = service(pod)
         if lost := "" if self._alone_decides(effect, pod) else self._never_replaced(pod):

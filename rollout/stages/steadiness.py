@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rollout.decision import Halt, Step
-from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, Terminate
 from rollout.machine import Stage
 from rollout.plan import Steady, duration
 from rollout.record import Record
@@ -111,7 +110,7 @@ def _scopes(seen: Seen, record: Record, known: frozenset[str]) -> Iterable[tuple
 def steadied(step: Step, view: View) -> Step:
     """Return the step without what a cluster that is not steady must not be asked for; a move that needs it waits."""
     why = view.unsteady
-    rest = tuple(effect for effect in step.effects if not harms(effect))
+    rest = tuple(effect for effect in step.effects if not effect.harms)
     if why is None or (rest == step.effects and step.trigger != "drain"):
         return step
     seconds = view.record.plan.settings.steady.seconds
@@ -120,8 +119,3 @@ def steadied(step: Step, view: View) -> Step:
     hint = f"see why nodes turn not Ready (kubectl get nodes), then: rollout resume {view.record.id}"
     halt = Halt(f"{view.name} waits for {text}", hint) if late else None
     return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt, kept_back=True)
-
-
-def harms(effect: Effect) -> bool:
-    """Tell whether an effect takes something from somebody: it is not sent on the word of an unsteady cluster."""
-    return isinstance(effect, Cordon | Evict | DeletePod | DeleteJob | Terminate)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from rollout.commands import aws, resume
 from rollout.decision import Halt, Step
-from rollout.effects import Terminate
+from rollout.effects import Terminate, occasions
 from rollout.plan import Node, duration
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unsteady
@@ -130,7 +130,7 @@ class View:
     @property
     def occasion(self) -> str:
         """Tells the effects of one passage through the stages from those of the next."""
-        return f"{self.record.round}.{self.row.round}"
+        return occasions.passage(self.record.round, self.row.round)
 
     @property
     def terminate_settled(self) -> bool:

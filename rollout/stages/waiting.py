@@ -9,9 +9,10 @@ restored.
 from __future__ import annotations
 
 from rollout.decision import Halt, Step
-from rollout.effects import Effect, Protect, TaintNode
+from rollout.effects import Effect, Protect, occasions
 from rollout.stages import stuck
 from rollout.stages.pods import in_words
+from rollout.stages.tainting import taint
 from rollout.stages.view import Condition, View, unmet
 
 
@@ -63,26 +64,13 @@ CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _know
 
 
 def _guards(view: View) -> tuple[Effect, ...]:
-    settings = view.record.plan.settings
-    effects: list[Effect] = []
-    if view.instance and not view.instance.protected:
-        effects.append(
-            Protect(group=view.row.group, instance_ids=(view.row.instance_id,), protected=True, occasion=view.occasion)
-        )
-    effects += [
-        TaintNode(
-            node=node.name,
-            uid=node.uid,
-            instance_id=view.row.instance_id,
-            taint_key=settings.taint_key,
-            value=view.record.id,
-            effect="NoSchedule",
-            occasion=f"drain.{view.occasion}",
-        )
-        for node in view.nodes
-        if not node.doubt and node.tainted(settings.taint_key) != "NoSchedule"
-    ]
-    return tuple(effects)
+    key, occasion = view.record.plan.settings.taint_key, occasions.closed_again(view.record.round, view.row.round)
+    bare = [view.row.instance_id] if view.instance and not view.instance.protected else []
+    open_to_pods = [node for node in view.nodes if not node.doubt and node.tainted(key) != "NoSchedule"]
+    return (
+        *Protect.batches(view.row.group, bare, view.occasion),
+        *(taint(view.record, view.row, node, "NoSchedule", occasion) for node in open_to_pods),
+    )
 
 
 def _silence(view: View) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +15,9 @@ from rollout.phases import drain
 from rollout.plan import Sizes
 from rollout.seen import NodeSeen
 from rollout.stages import decide
-from rollout.stages.calm import final
 from rollout.stages.view import View
 from tests.core.build import NOW, at, bare, looked, new, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.tables import acts, agrees
-from tests.samples import ALL, EVICT
 
 FLOORED = Sizes(3, 4, 4)
 BARE = old("o1", protected=False)
@@ -81,9 +78,3 @@ def test_a_node_is_never_terminating_without_its_terminate() -> None:
     assert isinstance(early, Wait)
     assert (early.until, "may still arrive" in early.waits[0].waits_for) == (at(4), True)
     agrees(sift(drain.decide(world, journal, at(4)), journal, at(4)), acts(END.key, moves=("i-o1:terminate",)))
-
-
-def test_final_effects() -> None:
-    """What is final, of all kinds of effects."""
-    assert {effect.kind for effect in ALL if final(effect)} == {"terminate", "delete-pod", "delete-job"}
-    assert final(replace(EVICT, kills="ns/job"))

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollout.decision import Act, Advance, Decision
-from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate
+from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate, Written
 from rollout.engine.settle import settle
 from rollout.engine.tick import decide_tick
 from rollout.machine import STAGE_MOVES, Phase, Stage, onward, step, terminal
 from rollout.phases import PHASES
 from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
-from rollout.record import EffectRow, EffectState, Record, Written
+from rollout.record import EffectRow, EffectState, Record
 from rollout.seen import (
     AutoscalerSeen,
     GroupSeen,

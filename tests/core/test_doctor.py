@@ -9,11 +9,11 @@ import pytest
 
 from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
-from rollout.effects import Resize, Suspend
+from rollout.effects import Resize, Suspend, Written
 from rollout.machine import Phase, Stage
 from rollout.phases.marking import mark
 from rollout.plan import Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
 from tests.core.build import (
     ID,

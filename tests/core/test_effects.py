@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from rollout.effects import Base, Cordon, Effect, OnGroup, OnNode, Terminate, digest
+import rollout
+from rollout.effects import (
+    Base,
+    Cordon,
+    Effect,
+    Killed,
+    OnGroup,
+    OnNode,
+    Protect,
+    Resume,
+    Suspend,
+    Terminate,
+    Written,
+    digest,
+)
 from rollout.plan import Sizes
 from rollout.seen import AutoscalerSeen, MarkerSeen, Seen, Taint
 from tests import samples as e
@@ -29,6 +45,7 @@ from tests.core.build import (
     template,
 )
 
+ROLLOUT = Path(rollout.__file__).parent
 LESS_ONE = Sizes(3, 3, 4)
 WITHOUT_O1 = (old("o2"), new("n1"), new("n2"))
 LEAVING = (old("o1", lifecycle="Terminating"), *WITHOUT_O1)
@@ -211,6 +228,90 @@ def test_what_undoes_what(older: Effect, newer: Effect) -> None:
     differ = any(older.writes[field] != newer.writes[field] for field in shared)
     relative = isinstance(older, Terminate) and bool(shared)
     assert older.undoes(newer) is (not older.guarded and (differ or relative))
+
+
+def test_what_cannot_be_taken_back() -> None:
+    """An instance and a pod that somebody protects do not come back; nor does one that is deleted past its budget."""
+    assert {effect.kind for effect in e.ALL if effect.irreversible} == {"terminate", "delete-pod", "delete-job"}
+    assert replace(e.EVICT, kills="ns/job").irreversible
+
+
+def test_what_harms() -> None:
+    """A cordon, and whatever ends an instance or a pod, takes something from somebody."""
+    harming = {"cordon", "evict", "delete-pod", "delete-job", "terminate"}
+    assert {effect.kind for effect in e.ALL if effect.harms} == harming
+    assert {effect.kind for effect in e.ALL if not effect.absolute} == {"terminate"}
+
+
+def test_who_loses_a_pod() -> None:
+    """A pod that nobody protects has no loser; of a Job that is deleted only its pod's uid is known."""
+    assert (e.EVICT.victim(), e.TAINT.victim()) == (None, None)
+    assert replace(e.EVICT, kills="ns/job").victim() == Killed("ns/job", "ns/job-1", "uid-job-1", "o1")
+    assert e.END_JOB.victim() == Killed("ns/job", "uid-job-1", "uid-job-1", "o1")
+
+
+@pytest.mark.parametrize(
+    ("effect", "left"),
+    [
+        (e.RESIZE, Written(desired=4, maximum=4, protect_new=True)),
+        (e.END, Written(desired=3)),
+        (e.REBALANCE, Written(capacity_rebalance=False)),
+        (e.SUSPEND, Written(suspended=frozenset(e.SUSPEND.processes))),
+        (e.RESUME, Written(resumed=frozenset(e.RESUME.processes))),
+        (e.PROTECT, Written()),
+        (e.TAINT, None),
+    ],
+    ids=lambda one: getattr(one, "kind", ""),
+)
+def test_what_an_effect_leaves_of_its_group(effect: Effect, left: Written | None) -> None:
+    """Only fields that it changes; what is about no group leaves nothing."""
+    assert effect.leaves() == left
+
+
+def test_what_is_left_by_one_effect_after_another() -> None:
+    """The last one counts, field by field and process by process, however they are put together."""
+    both = Suspend(group="g", processes=("AZRebalance", "Launch")).leaves()
+    one = Resume(group="g", processes=("Launch",)).leaves()
+    assert both.then(one) == Written(suspended=frozenset({"AZRebalance"}), resumed=frozenset({"Launch"}))
+    assert one.then(both) == both
+    first, then, last = e.RESIZE.leaves(), e.END.leaves(), both
+    assert first.then(then).then(last) == first.then(then.then(last))
+    assert first.then(then) == Written(desired=3, maximum=4, protect_new=True)
+
+
+@pytest.mark.parametrize("effect", [one for one in e.ALL if isinstance(one, OnGroup)], ids=lambda effect: effect.key)
+def test_the_group_is_known_from_the_target_of_what_writes_sizes(effect: OnGroup) -> None:
+    """A journal that is read at every tick need not parse requests to know it; a group's name may have a slash."""
+    slashed = replace(effect, group="a/b/c")
+    if effect.serial:
+        assert slashed.group_in(slashed.target) == "a/b/c"
+
+
+def test_batches_are_as_large_as_aws_takes() -> None:
+    """Each instance is in one of them; without instances there is none."""
+    ids = [f"i-{number}" for number in range(101)]
+    some = list(Protect.batches("g", ids, "0", protected=False))
+    assert [len(one.instance_ids) for one in some] == [50, 50, 1]
+    assert [name for one in some for name in one.instance_ids] == ids
+    assert {(one.group, one.occasion, one.protected) for one in some} == {("g", "0", False)}
+    assert not list(Protect.batches("g", [], "0"))
+
+
+def test_only_sending_goes_through_the_kinds() -> None:
+    """A new kind touches its record, the union, `perform` and a port: nobody else asks for three kinds or more.
+
+    The demo's judge does, and names by itself what each one changes: what it judges it does not ask.
+    """
+    kinds = {type(effect).__name__ for effect in e.ALL}
+
+    def asks(node: ast.AST) -> bool:
+        asked = isinstance(node, ast.Match) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance")
+        names = (getattr(one, "attr", getattr(one, "id", "")) for one in ast.walk(node)) if asked else ()
+        return len(kinds.intersection(names)) > 2
+
+    files = [file for file in ROLLOUT.rglob("*.py") if file.parent.name != "effects"]
+    asking = {file.name for file in files if any(map(asks, ast.walk(ast.parse(file.read_text()))))}
+    assert asking == {"perform.py", "evidence.py"}
 
 
 def test_every_kind_says_what_it_writes() -> None:

@@ -178,7 +178,7 @@ def test_each_phase_has_its_module() -> None:
 SHARED = {
     "fitting",
     *("calm", "freshness", "knowing", "newcomers", "pods", "replicas", "serving", "steadiness", "stuck", "view"),
-    "volumes",
+    *("tainting", "volumes"),
 }
 
 

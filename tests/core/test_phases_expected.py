@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from rollout.decision import Act, Decision, Halt, Wait
-from rollout.effects import Resize, StopAutoscaler, Terminate
+from rollout.effects import Resize, StopAutoscaler, Terminate, Written
 from rollout.machine import Phase, Stage
 from rollout.phases import marking
 from rollout.phases.expected import desired, soften
 from rollout.plan import Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.seen import MarkerSeen, Seen
 from tests.core.build import (
     ID,

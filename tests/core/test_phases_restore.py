@@ -23,12 +23,13 @@ from rollout.effects import (
     Uncordon,
     UnholdNode,
     UntaintNode,
+    Written,
 )
 from rollout.machine import Phase, Stage
 from rollout.phases import restore
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.plan import NewVersion, Sizes, Source, TemplateUse
-from rollout.record import Late, Record, Written
+from rollout.record import Late, Record
 from rollout.seen import (
     SCALE_DOWN_DISABLED,
     AutoscalerSeen,

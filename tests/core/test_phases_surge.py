@@ -9,11 +9,11 @@ import pytest
 
 from rollout.budget import Requirement
 from rollout.decision import Act, Advance, Halt
-from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode
+from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode, Written
 from rollout.machine import Phase, Stage
 from rollout.phases import PHASES, deadline, protect, ready, surge, taint
 from rollout.plan import Sizes, Surge
-from rollout.record import Late, Record, Written
+from rollout.record import Late, Record
 from rollout.seen import Seen, Taint
 from tests.core.build import (
     BASE,

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from rollout.effects import Resize
+from rollout.effects import Resize, Written
 from rollout.errors import Unknown
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
 from rollout.phases import drain
 from rollout.phases.missing import missing
 from rollout.plan import Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from rollout.runner import Ended
 from rollout.seen import GroupSeen, Seen
 from tests.core.build import (

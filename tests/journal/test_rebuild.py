@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from rollout.doctor import Rebuilt
-from rollout.effects import Resize, Terminate
+from rollout.effects import Resize, Terminate, Written
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, rebuild
 from rollout.journal.lease import Taken, hold
@@ -17,7 +17,7 @@ from rollout.journal.models import stored
 from rollout.journal.term import Holder, database_time
 from rollout.machine import Phase, Stage
 from rollout.plan import Node, Sizes
-from rollout.record import Record, Written
+from rollout.record import Record
 from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, gate, impatient, later
 
 GONE = Node("i-0", "workers", "old", Stage.GONE, NOW, reason="left its group before the journal was rebuilt")

@@ -19,6 +19,7 @@ from rollout.effects import (
     StartAutoscaler,
     StopAutoscaler,
     Suspend,
+    Written,
 )
 from rollout.errors import Bug, UserError
 from rollout.journal import SqlJournal, open_journal, read_journal
@@ -26,7 +27,7 @@ from rollout.journal.reading import LEFT_SECONDS
 from rollout.machine import Phase, Stage, onward
 from rollout.plan import Sizes
 from rollout.ports import Outcome, Settled
-from rollout.record import LATE_SECONDS, LEFT_WITHIN, Late, Written
+from rollout.record import LATE_SECONDS, LEFT_WITHIN, Late
 from tests.journal.samples import (
     ARM,
     DELETE,
@@ -374,7 +375,7 @@ def test_written_flags_and_processes(journal: SqlJournal) -> None:
     assert left == [
         Written(suspended=both),
         Written(suspended=both, capacity_rebalance=False),
-        Written(suspended=one, capacity_rebalance=False),
+        Written(suspended=one, resumed=both - one, capacity_rebalance=False),
     ]
     assert journal.load(ID).written["workers"] == left[-1]
 

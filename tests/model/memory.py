@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from rollout.decision import Advance, Move, NodeWait
-from rollout.effects import DeletePod, Effect, Evict, Resize, Resume, SetCapacityRebalance, Suspend, Terminate
+from rollout.effects import Departure, Effect, OnGroup, Written
 from rollout.errors import Bug, UserError
 from rollout.journal.reading import MAY_HAVE_LEFT, Try, late_until
 from rollout.machine import DRAINING, Phase, Stage, entered
 from rollout.machine import step as uncached
 from rollout.plan import Node, Plan
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
-from rollout.record import LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record, Written
+from rollout.record import LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record
 
 #: Asked a million times, with a few different questions.
 step = cache(uncached)
@@ -258,20 +258,18 @@ def _written(kept: Kept) -> dict[str, Written]:
     found: dict[str, Written] = {}
     for one in kept.effects:
         effect = one.effect
-        if one.state == "done" and isinstance(effect, Resize | Terminate | Suspend | Resume | SetCapacityRebalance):
-            found[effect.group] = found.get(effect.group, Written()).after(effect)
+        if one.state == "done" and isinstance(effect, OnGroup):
+            found[effect.group] = found.get(effect.group, Written()).then(effect.leaves())
     return found
 
 
 def _left(kept: Kept) -> tuple[Left, ...]:
     if kept.phase not in DRAINING:
         return ()
-    leaving = [one for one in kept.effects if one.state in MAY_HAVE_LEFT and isinstance(one.effect, Evict | DeletePod)]
+    leaving = [one for one in kept.effects if one.state in MAY_HAVE_LEFT and isinstance(one.effect, Departure)]
     since = max((one.intended for one in leaving), default=kept.since) - timedelta(seconds=LEFT_WITHIN)
     return tuple(
-        Left(one.effect, one.intended)
-        for one in leaving
-        if isinstance(one.effect, Evict | DeletePod) and one.intended > since
+        Left(one.effect, one.intended) for one in leaving if isinstance(one.effect, Departure) and one.intended > since
     )
 
 

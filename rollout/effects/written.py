@@ -1,0 +1,35 @@
+"""What our own settled effects left of a group's fields: from it, what stands there now is told to be ours or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one effect leaves, or several of them one after the other; each field None until one has changed it.
+
+    `suspended`, `resumed`: the processes that the last request of ours for them suspended, or resumed.
+    """
+
+    minimum: int | None = None
+    desired: int | None = None
+    maximum: int | None = None
+    protect_new: bool | None = None
+    capacity_rebalance: bool | None = None
+    suspended: frozenset[str] = frozenset()
+    resumed: frozenset[str] = frozenset()
+
+    def then(self, later: Written) -> Written:
+        """Return what is left once what is later is settled too."""
+        return Written(
+            minimum=self.minimum if later.minimum is None else later.minimum,
+            desired=self.desired if later.desired is None else later.desired,
+            maximum=self.maximum if later.maximum is None else later.maximum,
+            protect_new=self.protect_new if later.protect_new is None else later.protect_new,
+            capacity_rebalance=(
+                self.capacity_rebalance if later.capacity_rebalance is None else later.capacity_rebalance
+            ),
+            suspended=(self.suspended - later.resumed) | later.suspended,
+            resumed=(self.resumed - later.suspended) | later.resumed,
+        )
