@@ -70,6 +70,11 @@ def resume(rollout_id: str) -> str:
     return rollout("resume", "--", rollout_id) if rollout_id.startswith("-") else rollout("resume", rollout_id)
 
 
+def then_resume(hint: str, rollout_id: str) -> str:
+    """Return what to do about a halt, with the command that goes on after it."""
+    return f"{hint}, then: {resume(rollout_id)}"
+
+
 def aws(*words: str) -> str:
     """Return a command of the AWS CLI."""
     return shlex.join(("aws", *words))

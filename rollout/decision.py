@@ -11,23 +11,25 @@ from datetime import datetime
 from rollout.effects import Effect
 from rollout.machine import Phase
 from rollout.plan import Node, Plan
+from rollout.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One node's trigger in the stage machine; `reason` is why it is gone, where it went by itself."""
+    """One node's trigger in the stage machine; `because` says why in words: why it is gone, where it went by itself."""
 
     instance_id: str
     trigger: str
-    reason: str = ""
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeWait:
-    """What one node waits for, in words."""
+    """What one node waits for: in words, and in one word."""
 
     instance_id: str
     waits_for: str
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Wait:
     """Nothing is to be done before `until`, or before the world moves."""
 
     until: datetime
+    reason: Reason
     why: str
     waits: tuple[NodeWait, ...] = ()
 
@@ -71,8 +74,9 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A person must act: `why` names thing and cause, `hint` what to do before `rollout resume`."""
+    """A person must act: `why` names thing and cause, `hint` what to do before `rollout resume`, which is not in it."""
 
+    reason: Reason
     why: str
     hint: str
 
@@ -84,14 +88,17 @@ Decision = Act | Wait | Advance | Halt
 class Step:
     """What one node's stage answers: effects to send, a move to make, what it waits for, or why a person must act.
 
+    `because`: why it makes the move, in words. `reason`: why it waits, in one word; set wherever `waits_for` is.
+
     `stuck`: it drains, and its pods do not go, whatever we do: others need not wait for it. `kept_back`: it could go
     on, and what keeps it back for now ends by itself.
     """
 
     effects: tuple[Effect, ...] = ()
     trigger: str | None = None
-    reason: str = ""
+    because: str = ""
     waits_for: str = ""
+    reason: Reason | None = None
     halt: Halt | None = None
     stuck: bool = False
     kept_back: bool = False

@@ -8,12 +8,12 @@ Mutating verbs return the other side's request id (AWS) or None, when it said ye
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from rollout.budget import BudgetSeen
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
 from rollout.mark import Mark
@@ -270,7 +270,7 @@ class Summary:
 class Event:
     """One line of a rollout's history; `kind` is a word like phase, effect, node, halted, and `actor` who wrote it.
 
-    `hash`: in hex, of this and all events before it.
+    `hash`: in hex, of this and all events before it. `data`: what a program needs of it.
     """
 
     seq: int
@@ -279,6 +279,12 @@ class Event:
     actor: str
     text: str
     hash: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it halted, or a node waits, in one word (`reasons`); None for other kinds, and in older journals."""
+        return self.data.get("reason") if self.kind in {"halted", "wait"} else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +334,8 @@ class Journal(Protocol):
     def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
         """Enter the next phase and commit plan, rows, deadlines and event with it; `deadline`: of the new phase."""
 
-    def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
-        """Mark the rollout as halted; its phase stays."""
+    def halt(self, rollout_id: str, halt: Halt, now: datetime) -> None:
+        """Mark the rollout as halted; its phase stays. The hint is written as it is, with the command that goes on."""
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
         """Clear the halt, count the round, store the phase's new deadline; what was rejected may be sent again now."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NoReturn
 
-from rollout.commands import WEBHOOKS, kubectl, resume
+from rollout.commands import WEBHOOKS, kubectl, resume, then_resume
 from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.effects import Effect, Terminate
 from rollout.engine.settle import STALE_AFTER, settle
@@ -28,6 +28,7 @@ from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.missing import missing
 from rollout.plan import duration
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
+from rollout.reasons import Reason, tagged
 from rollout.record import Record
 from rollout.seen import Seen
 from rollout.stages.newcomers import newcomers
@@ -227,8 +228,7 @@ class Runner:
         if not receipt.failed:
             self._give_up(record, what, receipt.detail)
         why = f"{what} for {self._outage(record).total_seconds() / 60:.0f} min: {receipt.detail}"
-        hint = f"see to what it names ({kubectl('get', WEBHOOKS)}), then: {resume(record.id)}"
-        self._hopeless = Halt(why, hint)
+        self._hopeless = Halt(Reason.EFFECT_FAILS, why, f"clear the cause that it names ({kubectl('get', WEBHOOKS)})")
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:
@@ -257,14 +257,15 @@ class Runner:
         self._tell(record, advance.why)
 
     def _halt(self, halt: Halt, record: Record, now: datetime) -> None:
-        self.journal.halt(record.id, halt.why, halt.hint, now)
+        """Write down why a person must act; the command that goes on is added here, and only here."""
+        self.journal.halt(record.id, replace(halt, hint=then_resume(halt.hint, record.id)), now)
         self._tell(record, halt.why)
 
     def _wait(self, wait: Wait, record: Record, now: datetime) -> None:
         news = _news(wait.waits, record)
         if news:
             self.journal.intend(record.id, (), (), news, (), now)
-        self._tell(record, wait.why)
+        self._tell(record, tagged(wait.why, wait.reason))
         self.clock.wait(wait.until)
 
     def _look_later(self, record: Record, detail: str) -> None:
@@ -297,8 +298,9 @@ class Runner:
         if self.stop() or now < self._denied + duration(record.plan.settings.patience_seconds):
             self._look_later(record, detail)
             return
-        hint = f"correct what it names (thing, rights or credentials), then: rollout resume {record.id}"
-        self._halt(Halt(f"{record.phase.value} cannot look: {detail}", hint), record, now)
+        why = f"{record.phase.value} cannot look: {detail}"
+        halt = Halt(Reason.OBSERVATION_DENIED, why, "correct what it names (thing, rights or credentials)")
+        self._halt(halt, record, now)
 
     def _look_again(self, record: Record, now: datetime) -> None:
         self._denied = None

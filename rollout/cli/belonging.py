@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from rollout.commands import resume
+from rollout.commands import resume, then_resume
 from rollout.errors import RESUMABLE, EdgeError, Retry, UserError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def require(place: Workplace, rollout_id: str) -> None:
     record = place.journal.load(rollout_id)
     epoch = place.journal.epoch(place.scope)
     if halt := outlived(marker, replace(record, epoch=epoch)):
-        raise UserError(halt.why, hint=halt.hint)
+        raise UserError(halt.why, hint=then_resume(halt.hint, rollout_id))
 
 
 def explain(config: Config, journal: SqlJournal, nothing: UserError) -> NoReturn:

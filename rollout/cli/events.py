@@ -82,5 +82,6 @@ def _json(event: Event) -> str:
         "actor": event.actor,
         "text": event.text,
         "hash": event.hash,
+        "reason": event.reason,
     }
     return output.as_json(fields)

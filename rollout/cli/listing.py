@@ -10,6 +10,8 @@ import typer
 from rollout.cli import options, output, screen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rollout.ports import Summary, Worker
 
 _HEAD = ("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "WORKER", "KEY")
@@ -19,19 +21,20 @@ def list_(
     config: options.WhoseJournal = None, database: options.Database = None, *, as_json: options.AsJson = False
 ) -> None:
     """List all rollouts, newest first, and who works each."""
-    from rollout.cli import text, working
+    from rollout.cli import text, why, working
     from rollout.journal import read_journal
     from rollout.machine import terminal
 
     with closing(read_journal(options.journal_url(config, database))) as journal:
         known = journal.summaries()
         workers = {one.id: journal.worker(one.scope) for one in known if not terminal(one.phase)}
+        reasons = {one.id: why.halted(journal.events(one.id)) for one in known if one.halted}
     if as_json:
-        rollouts = [_fields(one, workers.get(one.id)) for one in known]
+        rollouts = [_fields(one, workers.get(one.id), reasons.get(one.id)) for one in known]
         typer.echo(output.as_json({"rollouts": rollouts}, indent=2))
         return
     for line in text.table(
-        _HEAD, [_row(one, working.short(workers[one.id]) if one.id in workers else "-") for one in known]
+        _HEAD, [_row(one, working.short(workers[one.id]) if one.id in workers else "-", reasons) for one in known]
     ):
         screen.say(line)
     for one, worker in workers.items():
@@ -39,15 +42,16 @@ def list_(
             screen.say("\n".join(working.lines(one, worker)))
 
 
-def _row(one: Summary, worker: str) -> tuple[str, ...]:
+def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[str, ...]:
     from rollout.cli import text
 
-    state = f"{one.phase.value} (halted)" if one.halted else one.phase.value
+    halted = f"halted: {reasons[one.id]}" if reasons.get(one.id) else "halted"
+    state = f"{one.phase.value} ({halted})" if one.halted else one.phase.value
     ended = text.instant(one.ended) if one.ended else "-"
     return one.id, state, one.cluster, one.ami, text.instant(one.begun), ended, worker, one.key or "-"
 
 
-def _fields(one: Summary, worker: Worker | None) -> dict[str, Any]:
+def _fields(one: Summary, worker: Worker | None, reason: str | None) -> dict[str, Any]:
     from rollout.cli import text, working
 
     return {
@@ -58,6 +62,7 @@ def _fields(one: Summary, worker: Worker | None) -> dict[str, Any]:
         "ami": one.ami,
         "phase": one.phase.value,
         "halted": one.halted,
+        "halted_reason": reason,
         "begun": text.instant(one.begun),
         "ended": text.instant(one.ended) if one.ended else None,
         "worker": working.as_fields(worker),

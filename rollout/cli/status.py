@@ -45,7 +45,7 @@ def status(
             screen.say("\n".join(without_plan(chosen, killed, error)))
             return
     if as_json:
-        typer.echo(output.as_json(as_fields(record, killed, worker), indent=2))
+        typer.echo(output.as_json(as_fields(record, killed, history, worker), indent=2))
     else:
         screen.say("\n".join(lines(record, killed, history, worker)))
 
@@ -81,7 +81,9 @@ def lines(
     if record.nodes:
         gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
         yield f"nodes to go: {len(record.nodes)}, gone: {gone}"
-        yield from (f"  {line}" for line in text.table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record)))
+        yield from (
+            f"  {line}" for line in text.table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record, history))
+        )
     for row in record.unsettled:
         yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
     yield from map(_lost, killed)
@@ -110,25 +112,34 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
         yield "drain", f"deadline {text.instant(record.drain_deadline)}"
 
 
-def _nodes(record: Record) -> list[tuple[str, ...]]:
-    from rollout.cli import text
+def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:
+    from rollout.cli import text, why
 
+    told = why.waits(history)
     return [
-        (node.name or node.instance_id, node.group, node.stage.value, text.instant(node.since), _why(node))
+        (
+            *(node.name or node.instance_id, node.group, node.stage.value, text.instant(node.since)),
+            _why(node, told.get(node.instance_id)),
+        )
         for node in record.nodes
     ]
 
 
-def _why(node: Node) -> str:
+def _why(node: Node, reason: str | None) -> str:
+    from rollout.reasons import tagged
+
     if node.stage.value == "GONE":
         return node.reason
-    return f"waits for {node.waits_for}" if node.waits_for else ""
+    return tagged(f"waits for {node.waits_for}", reason) if node.waits_for else ""
 
 
-def as_fields(record: Record, killed: Sequence[KilledJob], worker: Worker | None) -> dict[str, Any]:
+def as_fields(
+    record: Record, killed: Sequence[KilledJob], history: Sequence[Event], worker: Worker | None
+) -> dict[str, Any]:
     """Return the page for programs; its keys stay what they are."""
-    from rollout.cli import text, working
+    from rollout.cli import text, why, working
 
+    reasons = why.waits(history)
     return {
         "id": record.id,
         "key": record.key,
@@ -142,8 +153,9 @@ def as_fields(record: Record, killed: Sequence[KilledJob], worker: Worker | None
         "deadline": text.instant(record.deadline) if record.deadline else None,
         "drain_deadline": text.instant(record.drain_deadline) if record.drain_deadline else None,
         "halted": record.halted,
+        "halted_reason": why.halted(history) if record.halted else None,
         "worker": working.as_fields(worker),
-        "nodes": [_node_fields(node) for node in record.nodes],
+        "nodes": [_node_fields(node, reasons.get(node.instance_id)) for node in record.nodes],
         "unsettled": [_effect_fields(row) for row in record.unsettled],
         "killed_jobs": [
             {"job": job.job, "pod": job.pod, "node": job.node, "at": text.instant(job.at)} for job in killed
@@ -151,7 +163,7 @@ def as_fields(record: Record, killed: Sequence[KilledJob], worker: Worker | None
     }
 
 
-def _node_fields(node: Node) -> dict[str, Any]:
+def _node_fields(node: Node, reason: str | None) -> dict[str, Any]:
     from rollout.cli import text
 
     return {
@@ -162,6 +174,7 @@ def _node_fields(node: Node) -> dict[str, Any]:
         "stage": node.stage.value,
         "since": text.instant(node.since),
         "waits_for": node.waits_for,
+        "waits_reason": reason if node.waits_for else None,
         "reason": node.reason,
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, resume, resume_processes
+from rollout.commands import annotate, resume, resume_processes, then_resume
 from rollout.decision import Act, Halt
 from rollout.effects import UpdateMarker
 from rollout.engine.settle import unclear
@@ -94,7 +94,11 @@ def _answered(record: Record, seen: Seen, now: datetime) -> Iterator[Finding]:
             yield Finding(_words(answer), _itself(record), person=False)
     for halt in (*drifted, decided):
         if isinstance(halt, Halt):
-            yield Finding(halt.why, halt.hint, person=True)
+            yield _stops(halt, record)
+
+
+def _stops(halt: Halt, record: Record) -> Finding:
+    return Finding(halt.why, then_resume(halt.hint, record.id), person=True)
 
 
 def _words(answer: Act) -> str:
@@ -117,7 +121,7 @@ def _unsettled(row: EffectRow, seen: Seen, record: Record, now: datetime) -> Fin
         return Finding(f"{thing} was sent and shows", f"{_itself(record)}: it is done", person=False)
     if landed is None:
         if halt := unclear(replace(record, unsettled=(row,)), now):
-            return Finding(halt.why, halt.hint, person=True)
+            return _stops(halt, record)
         return Finding(f"{thing} was sent, and only half of it shows", f"{_itself(record)}: it waits", person=False)
     return Finding(f"{thing} was intended and does not show", f"{_itself(record)}: it is sent again", person=False)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollout.commands import resume
+from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
 from rollout.plan import duration
 from rollout.ports import Settled
+from rollout.reasons import Reason
 from rollout.record import LATE_SECONDS, EffectRow, Record
 from rollout.seen import Seen
 
@@ -59,7 +60,7 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
     moves = _moving(decision, effects)
     if effects or moves or decision.nodes:
         return replace(decision, effects=effects, moves=moves)
-    return blocked or Wait(_next_look(decision, record, now), _why(decision, record, now), decision.waits)
+    return blocked or _wait(decision, record, now)
 
 
 def unclear(record: Record, now: datetime) -> Halt | None:
@@ -69,7 +70,7 @@ def unclear(record: Record, now: datetime) -> Halt | None:
         if row.under_way and now >= row.intended + limit:
             answer = row.detail or "no reply"
             why = f"it is not clear whether {row.effect.kind} of {row.effect.target} was applied ({answer})"
-            return Halt(why, f"look at {row.effect.target}, then: rollout resume {record.id}")
+            return Halt(Reason.EFFECT_UNCLEAR, why, f"look at {row.effect.target}")
     return None
 
 
@@ -118,11 +119,12 @@ def _late(effect: Effect, record: Record, now: datetime) -> datetime | None:
     return max(times, default=None)
 
 
-def _why(decision: Act, record: Record, now: datetime) -> str:
-    times = [until for effect in decision.effects if (until := _late(effect, record, now))]
-    if not times:
-        return decision.why
-    return f"{decision.why}, not before {max(times):%H:%M:%S} UTC: until then an older request may arrive and undo it"
+def _wait(decision: Act, record: Record, now: datetime) -> Wait:
+    reason, why = Reason.EFFECT_PENDING, decision.why
+    if times := [until for effect in decision.effects if (until := _late(effect, record, now))]:
+        reason = Reason.LATE_REQUESTS
+        why += f", not before {max(times):%H:%M:%S} UTC: until then an older request may arrive and undo it"
+    return Wait(_next_look(decision, record, now), reason, why, decision.waits)
 
 
 def _same_thing(one: Effect, other: Effect) -> bool:
@@ -136,19 +138,19 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     """
     row = record.row(effect.key)
     if effect.key in record.done:
-        why = f"drift: {effect.kind} of {effect.target} was done and seen, and somebody undid it"
-        return Halt(why, f"find out who did; rollout resume {record.id} does it once more")
+        why = f"drift: {effect.kind} of {effect.target} was done and seen, and was reverted since"
+        return Halt(Reason.EFFECT_REVERTED, why, "find out who reverted it (a resume applies it again)")
     if row and row.state == "not_applied" and row.answered and _never_shows(row, now):
         why = f'{effect.kind} of {effect.target} was answered "yes" {row.yeses} times, and does not show'
-        cause = "find what takes it out again (kubectl get mutatingwebhookconfigurations; GitOps)"
-        return Halt(why, f"{cause}, then: {resume(record.id)}")
+        cause = f"find what takes it out again ({kubectl('get', 'mutatingwebhookconfigurations')}; GitOps)"
+        return Halt(Reason.EFFECT_NOT_VISIBLE, why, cause)
     fresh = row is not None and now < row.intended + timedelta(seconds=STALE_AFTER)
     if row and row.state == "rejected" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
-        return Halt(why, f"remove the cause, then: rollout resume {record.id}")
+        return Halt(Reason.EFFECT_REJECTED, why, "remove the cause")
     if row and record.deadline and row.in_vain(record.deadline, IN_VAIN_AFTER):
         why = f"{effect.kind} of {effect.target} does not come through, and {record.phase.value} is out of time"
-        return Halt(f"{why}: {row.detail}", f"see to what it names, then: {resume(record.id)}")
+        return Halt(Reason.EFFECT_FAILS, f"{why}: {row.detail}", "clear the cause that it names")
     return None
 
 

@@ -13,6 +13,7 @@ from rollout.decision import Advance, Decision, Halt, Wait
 from rollout.engine.settle import STALE_AFTER, sift, unclear
 from rollout.phases import PHASES
 from rollout.phases.expected import soften, unexpected
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import Seen
 
@@ -65,7 +66,7 @@ def _says(decision: Decision, record: Record, now: datetime, before: Said | None
 def _believed(decision: Decision, said: Said, now: datetime) -> Decision:
     """Believe what cannot be taken back only when looks have said so for a while: AWS answers from a moment ago."""
     until = said.since + timedelta(seconds=STALE_AFTER) if said.since else now
-    return decision if now >= until else Wait(until, f"looked at again: {decision.why}")
+    return decision if now >= until else Wait(until, Reason.OBSERVATION_UNCONFIRMED, f"looked at again: {decision.why}")
 
 
 def _for_good(decision: Decision, record: Record) -> object:

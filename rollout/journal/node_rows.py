@@ -15,6 +15,7 @@ from rollout.journal.chain import Page
 from rollout.journal.models import node_groups, nodes
 from rollout.machine import Stage, step
 from rollout.plan import Node, NodeGroup, Plan
+from rollout.reasons import tagged
 
 # Built once: it is asked at every tick. Its columns are the fields of `Node`, in their order.
 _ALL = (
@@ -57,9 +58,9 @@ def move(page: Page, moved: Move, now: datetime) -> None:
     row = _known(page, moved.instance_id)
     before, after = row.stage, step(row.stage, moved.trigger)
     back = 1 if after is Stage.WAITING else 0
-    _change(page, row, stage=after, since=now, waits_for="", reason=moved.reason, round=row.round + back)
-    because = f": {moved.reason}" if moved.reason else ""
-    stages = {"from": before.value, "to": after.value, "reason": moved.reason}
+    _change(page, row, stage=after, since=now, waits_for="", reason=moved.because, round=row.round + back)
+    because = f": {moved.because}" if moved.because else ""
+    stages = {"from": before.value, "to": after.value, "reason": moved.because}
     text = f"{_label(row)} {before.value} → {after.value}{because}"
     page.tell(now, "node", text, instance=moved.instance_id, **stages)
 
@@ -70,8 +71,8 @@ def wait(page: Page, waits: NodeWait, now: datetime) -> None:
     if row.waits_for == waits.waits_for:
         return
     _change(page, row, waits_for=waits.waits_for)
-    text = f"{_label(row)} waits for {waits.waits_for or 'nothing more'}"
-    page.tell(now, "wait", text, instance=waits.instance_id, waits_for=waits.waits_for)
+    text = tagged(f"{_label(row)} waits for {waits.waits_for or 'nothing more'}", waits.reason)
+    page.tell(now, "wait", text, instance=waits.instance_id, waits_for=waits.waits_for, reason=waits.reason)
 
 
 def add_groups(page: Page, plan: Plan) -> None:

@@ -6,6 +6,7 @@ Under a lease a transaction may be begun anew (see `tenure`): it is a function t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rollout import __version__, machine
 from rollout.codec import plan_text
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
 from rollout.journal import audit, effect_rows, lease_reading, node_rows, reading, rebuild, term
@@ -193,12 +194,12 @@ class SqlJournal:
 
         self._on_page(rollout_id, work)
 
-    def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
-        text = f"halted: {why}; next: {hint}" if hint else f"halted: {why}"
+    def halt(self, rollout_id: str, halt: Halt, now: datetime) -> None:
+        text = f"halted ({halt.reason}): {halt.why}" + (f"; next: {halt.hint}" if halt.hint else "")
 
         def work(page: Page) -> None:
-            page.change(halted=why, hint=hint, halted_at=now)
-            page.tell(now, "halted", text, why=why, hint=hint)
+            page.change(halted=halt.why, hint=halt.hint, halted_at=now)
+            page.tell(now, "halted", text, why=halt.why, hint=halt.hint, reason=halt.reason)
 
         self._on_page(rollout_id, work)
 
@@ -215,11 +216,11 @@ class SqlJournal:
         self._on_page(rollout_id, lambda page: page.tell(now, kind, text))
 
     def events(self, rollout_id: str, after: int = 0) -> tuple[Event, ...]:
-        columns = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text, events.c.hash)
-        query = select(*columns).where(events.c.rollout_id == rollout_id, events.c.seq > after).order_by(events.c.seq)
+        told = (events.c.seq, events.c.at, events.c.kind, events.c.actor, events.c.text, events.c.hash, events.c.data)
+        query = select(*told).where(events.c.rollout_id == rollout_id, events.c.seq > after).order_by(events.c.seq)
 
         def work(connection: Connection) -> tuple[Event, ...]:
-            found = tuple(Event(*row) for row in connection.execute(query))
+            found = tuple(Event(*row[:-1], json.loads(row.data)) for row in connection.execute(query))
             if not found and not after:
                 self._row(connection, rollout_id)
             return found

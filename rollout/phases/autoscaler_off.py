@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, HoldNode, OnNode, StopAutoscaler, occasions
-from rollout.phases.look import advance, wait
+from rollout.phases.look import advance, typed, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import GroupSeen, NodeSeen, PodSeen, Seen
 
@@ -37,9 +39,11 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         return advance(record, "cluster-autoscaler is off, sizes are committed", now, plan=plan, report=report)
     names = ", ".join(pod.label for pod in pods)
     if record.deadline and now >= record.deadline:
-        hint = f"see why (kubectl describe pod; is its node Ready?), delete it, then: rollout resume {record.id}"
-        return Halt(f"cluster-autoscaler is stopped, but does not end in time: {names}", hint)
-    return wait(record, now, f"cluster-autoscaler to end: {names}")
+        why = f"cluster-autoscaler is scaled to 0, but its pod does not end in time: {names}"
+        commands = (kubectl("describe", "pod", pod.name, "-n", pod.namespace) for pod in pods)
+        hint = typed("see why it does not end, perhaps because its node is not Ready; delete it", *commands)
+        return Halt(Reason.AUTOSCALER_PODS_RUNNING, why, hint)
+    return wait(record, now, Reason.AUTOSCALER_PODS_RUNNING, f"cluster-autoscaler to end: {names}")
 
 
 def unheld(seen: Seen) -> tuple[NodeSeen, ...]:

@@ -27,6 +27,7 @@ from rollout.phases.autoscaler_off import hold_nodes
 from rollout.phases.look import advance, old_rows, ours, raised, working
 from rollout.phases.observe import Needs
 from rollout.plan import Node, NodeGroup, duration
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.knowing import joined, names
@@ -97,9 +98,10 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
     granted = ((row, answer[0], turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end))
     answers = [(row, replicas.grant(observed, step)) for row, observed, step in granted]
-    moves = tuple(Move(row.instance_id, step.trigger, step.reason) for row, step in answers if step.trigger)
+    moves = tuple(Move(row.instance_id, step.trigger, step.because) for row, step in answers if step.trigger)
     effects = (*raises, *_unheld(seen, record), *(effect for _, step in answers for effect in step.effects))
-    waits = tuple(NodeWait(row.instance_id, step.waits_for) for row, step in answers if _waits(step, record))
+    still = ((row, step) for row, step in answers if _waits(step, record))
+    waits = tuple(NodeWait(row.instance_id, step.waits_for, step.reason) for row, step in still)
     if moves or effects:
         return Act(
             "work on the old nodes",
@@ -109,7 +111,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
             tell="; ".join([*_untainted(effects, record), *replicas.told]),
         )
     halt = None if any(map(_goes_on, answers)) else next((step.halt for _, step in answers if step.halt), None)
-    return halt or Wait(_next_look(record, now), f"{len(answers)} old nodes to be done", waits)
+    return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answers)} old nodes to be done", waits)
 
 
 def _goes_on(answer: tuple[Node, Step]) -> bool:
@@ -225,12 +227,12 @@ class Turns:
         seen, step = answer
         closing = self.closing.get(row.group, 0)
         if step.trigger == "drain" and closing and seen and seen.remaining - closing < seen.needed:
-            return Step(effects=step.effects, waits_for="its turn to drain (as many nodes as must serve, and no more)")
+            return _wait_turn(step, "its turn to drain (as many nodes as must serve, and no more)")
         if step.trigger == "drain" and not self._may_drain(row.group, seen):
             most = self.record.plan.settings.max_draining
-            return Step(effects=step.effects, waits_for=f"its turn to drain (max_draining {most})")
+            return _wait_turn(step, f"its turn to drain (max_draining {most})")
         if step.trigger == "release" and row.group in self.releasing:
-            return Step(effects=step.effects, waits_for="its turn to be terminated")
+            return _wait_turn(step, "its turn to be terminated")
         if step.trigger == "drain":
             self._drain(row.group)
             self.closing[row.group] = self.closing.get(row.group, 0) + 1
@@ -254,6 +256,10 @@ class Turns:
         return first
 
 
+def _wait_turn(step: Step, waits_for: str) -> Step:
+    return Step(effects=step.effects, waits_for=waits_for, reason=Reason.TURN)
+
+
 def _waits(step: Step, record: Record) -> bool:
     """Tell whether a node really waits; what we are doing to it at this moment is told by the effects.
 
@@ -268,7 +274,7 @@ def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     instance = seen.instance(row.instance_id)
     sent = _sent(row, record)
     if not sent and instance is None:
-        return None, Step(trigger="vanish", reason=_vanished(row, record))
+        return None, Step(trigger="vanish", because=_vanished(row, record))
     observed = view(row, seen, record, now, around)
     if not sent and instance and not instance.living:
         return None, _elsewhere(observed, instance)
@@ -286,13 +292,13 @@ def _elsewhere(view: View, instance: InstanceSeen) -> Step:
     """Wait for what leaves by itself, in nobody's way. From Standby nothing does: somebody must bring it back."""
     why = f"instance is {instance.lifecycle}, not by us"
     if view.row.stage in _ON_THE_WAY:
-        return Step(trigger="back", reason=why)
+        return Step(trigger="back", because=why)
     if not instance.standing_by:
-        return view.until_aws(why)
+        return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, why)
     which = ("--auto-scaling-group-name", view.row.group, "--instance-ids", instance.id)
     command = aws("autoscaling", "exit-standby", *which)
-    halt = Halt(f"{view.name}: {why}", f"{command}, then: rollout resume {view.record.id}")
-    return Step(waits_for=why, halt=halt if view.out_of_time else None)
+    halt = Halt(Reason.INSTANCE_IN_STANDBY, f"{view.name}: {why}", command) if view.out_of_time else None
+    return Step(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
 
 
 def _sent(row: Node, record: Record) -> bool:

@@ -22,10 +22,11 @@ from rollout.phases.look import (
     put_back,
     refer_back,
     surged,
-    then_resume,
+    typed,
     working,
 )
 from rollout.plan import NodeGroup, Sizes
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import GroupSeen, Seen
 from rollout.stages.tainting import taint
@@ -66,8 +67,9 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
     replicas = seen.autoscaler.replicas
     again = stop_autoscaler(record, occasions.again(record.round), replicas)
     twice = Halt(
+        Reason.AUTOSCALER_SCALED_UP,
         f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
-        f"stop what scales it up again (GitOps, an operator), then: rollout resume {record.id}",
+        "stop what scales it up again (GitOps, an operator)",
     )
     why = f"cluster-autoscaler came back (replicas: {replicas}): it is stopped once more"
     return once_more(record, again, why, twice)
@@ -76,25 +78,28 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
 def _drift(seen: Seen, record: Record) -> Halt | None:
     groups = record.plan.groups if record.phase in PINNED else ()
     problems = [problem for group in groups for problem in _group_drift(seen, record, group)]
-    return Halt("drift: " + "; ".join(problems), _hint(seen, record)) if problems else None
+    if not problems:
+        return None
+    return Halt(problems[0][0], "drift: " + "; ".join(text for _, text in problems), _hint(seen, record))
 
 
-def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
+def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> Iterator[tuple[Reason, str]]:
     current = seen.group(group.name)
-    problems = []
     wanted = record.plan.pinned(group)
     if current.uses != wanted:
-        problems.append(f"{group.name} launches {launches(current.uses)}, not {launches(wanted)}")
+        what = f"{group.name} launches {launches(current.uses)}, not {launches(wanted)}"
+        yield Reason.DRIFT_LAUNCH_TEMPLATE, what
     if record.phase not in SURGED or group not in working(record):
-        return problems
+        return
     if resumed := _resumed(record, current):
-        problems.append(f"{group.name} has {', '.join(resumed)} resumed")
-    return problems + _size_drift(record, group, current)
+        yield Reason.DRIFT_PROCESSES, f"{group.name} has {', '.join(resumed)} resumed"
+    for what in _size_drift(record, group, current):
+        yield Reason.DRIFT_SIZES, what
 
 
 def _hint(seen: Seen, record: Record) -> str:
     commands = (command for group in record.plan.groups for command in _commands(seen, record, group))
-    return then_resume("put it back", commands, record)
+    return typed("put it back", *commands)
 
 
 def _commands(seen: Seen, record: Record, group: NodeGroup) -> Iterator[str]:

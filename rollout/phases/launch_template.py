@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from rollout.commands import aws, kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateVersion, SetReference, occasions
-from rollout.phases.look import advance, launches, old_rows, refer_back, then_resume
+from rollout.phases.look import advance, launches, old_rows, refer_back, typed
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import Seen, VersionSeen
 
@@ -28,9 +30,9 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     missing = [pair for pair, version in versions.items() if version is None]
     if missing:
         return Act("make the template version", tuple(_create(record, *pair) for pair in missing))
-    foreign = [version for version in versions.values() if version and version.image_id != record.plan.ami]
+    foreign = [(pair[0], one) for pair, one in versions.items() if one and one.image_id != record.plan.ami]
     if foreign:
-        return _changed_image(record, foreign[0])
+        return _changed_image(record, *foreign[0])
     plan = _with_versions(record.plan, versions)
     pins = [pin for group in plan.groups if (pin := _pin(seen, record, plan, group))]
     halt = next((pin for pin in pins if isinstance(pin, Halt)), None)
@@ -94,8 +96,9 @@ def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReferen
         return None
     if current != found:
         return Halt(
+            Reason.DRIFT_LAUNCH_TEMPLATE,
             f"drift: {group.name} launched {launches(found)} when the rollout began, now {launches(current)}",
-            then_resume(f"give it {launches(found)} back", [refer_back(group.name, current, found)], record),
+            typed(f"give it {launches(found)} back", refer_back(group.name, current, found)),
         )
     return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.round))
 
@@ -108,14 +111,18 @@ def _cross_check(seen: Seen, record: Record) -> Halt | None:
         return None
     labels = ",".join(f"{name}={value}" for name, value in selector.items())
     return Halt(
+        Reason.SELECTOR_MISMATCH,
         f"the selector {labels} and the groups disagree on {len(odd)} nodes: {', '.join(odd[:5])}",
-        f"correct their labels, then: rollout resume {record.id}",
+        typed("correct their labels", *(kubectl("get", "node", name, "--show-labels") for name in odd[:1])),
     )
 
 
-def _changed_image(record: Record, version: VersionSeen) -> Halt:
+def _changed_image(record: Record, template_id: str, version: VersionSeen) -> Halt:
+    which = ("--launch-template-id", template_id, "--versions", str(version.number))
+    delete = aws("ec2", "delete-launch-template-versions", *which)
     return Halt(
+        Reason.FOREIGN_TEMPLATE_VERSION,
         f"template version {version.number} carries this rollout's description but image {version.image_id}, "
         f"not {record.plan.ami}",
-        f"find out who made it and delete it, then: rollout resume {record.id}",
+        typed("find out who made it and delete it", delete),
     )

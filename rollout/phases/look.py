@@ -6,18 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.commands import ONE_LESS, quoted, resume
+from rollout.commands import ONE_LESS, quoted
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import Effect
 from rollout.machine import DRAINING, Stage, onward
 from rollout.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
 
 
-def wait(record: Record, now: datetime, why: str) -> Wait:
+def wait(record: Record, now: datetime, reason: Reason, why: str) -> Wait:
     """Wait until the next look."""
-    return Wait(now + duration(record.plan.settings.poll_seconds), why)
+    return Wait(now + duration(record.plan.settings.poll_seconds), reason, why)
 
 
 def advance(
@@ -74,8 +75,8 @@ def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
     if current.maximum < wanted.maximum:
         differing.append(("--max-size", wanted.maximum))
     options = (f"{name} {number}" for name, number in differing)
-    typed = [update(group, *options)] if differing else []
-    return "; ".join([*typed, ONE_LESS] if current.desired > wanted.desired else typed)
+    commands = [update(group, *options)] if differing else []
+    return "; ".join([*commands, ONE_LESS] if current.desired > wanted.desired else commands)
 
 
 def refer_back(group: str, current: tuple[TemplateUse, ...], wanted: tuple[TemplateUse, ...]) -> str:
@@ -91,10 +92,10 @@ def update(group: str, *options: str) -> str:
     return " ".join((f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {quoted(group)}", *options))
 
 
-def then_resume(what: str, commands: Iterable[str], record: Record) -> str:
-    """Return a hint: what to do, what to type for it where that can be said, and to go on."""
-    typed = "; ".join(command for command in commands if command)
-    return f"{what}{f' ({typed})' if typed else ''}, then: {resume(record.id)}"
+def typed(what: str, *commands: str) -> str:
+    """Return a hint: what to do, and what to type for it where that can be said."""
+    known = "; ".join(command for command in commands if command)
+    return f"{what} ({known})" if known else what
 
 
 def launches(uses: Iterable[TemplateUse]) -> str:

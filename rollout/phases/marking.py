@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.commands import resume
+from rollout.commands import kubectl, resume
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
 from rollout.machine import MARKED, Phase
 from rollout.mark import Mark, MarkedNode
 from rollout.phases.look import once_more
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import MarkerSeen, Seen
 
@@ -47,8 +48,9 @@ def taken(seen: Seen, record: Record) -> Halt | None:
     if seen.marker is None or ours(seen, record):
         return None
     return Halt(
+        Reason.FOREIGN_MARKER,
         f"the marker on cluster {record.plan.cluster} belongs to rollout {seen.marker.rollout_id}",
-        f"finish that rollout ({resume(seen.marker.rollout_id)}), then: rollout resume {record.id}",
+        f"finish that rollout ({resume(seen.marker.rollout_id)})",
     )
 
 
@@ -87,8 +89,9 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
         return None
     where = marker.mark.journal if marker.mark else ""
     return Halt(
+        Reason.JOURNAL_OUTDATED,
         f"this journal is older than the marker on cluster {record.plan.cluster}, which knows of {more}",
-        f"name the database in which rollout {record.id} was worked last ({where}), then: rollout resume {record.id}",
+        f"name the database in which rollout {record.id} was worked last ({where})",
     )
 
 
@@ -102,11 +105,13 @@ def outlived(marker: MarkerSeen | None, record: Record) -> Halt | None:
         return older(marker, record) if marker.rollout_id == record.id else None
     if not made(record):
         return None
-    again = f"kubectl create configmap eks-rollout -n kube-system --from-literal=rollout-id={record.id}"
+    literal = f"--from-literal=rollout-id={record.id}"
+    again = kubectl("create", "configmap", "eks-rollout", "-n", "kube-system", literal)
     return Halt(
+        Reason.MARKER_GONE,
         f"the marker on cluster {record.plan.cluster} is gone, and this journal ({record.journal}) made it: "
         f"it may be a copy from before rollout {record.id} was done",
-        f"name the database in which it was worked last; if it is this one: {again}; then: rollout resume {record.id}",
+        f"name the database in which it was worked last; if it is this one: {again}",
     )
 
 
@@ -132,6 +137,7 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 
 def _again(record: Record) -> Decision:
     deleted = f"somebody deleted the marker on cluster {record.plan.cluster}"
-    hint = f"keep them from ConfigMap eks-rollout in kube-system, then: rollout resume {record.id}"
+    hint = "keep them from ConfigMap eks-rollout in kube-system"
     again = create(record, occasions.again(record.round))
-    return once_more(record, again, f"{deleted}: it is made once more", Halt(f"{deleted} twice", hint))
+    twice = Halt(Reason.MARKER_DELETED, f"{deleted} twice", hint)
+    return once_more(record, again, f"{deleted}: it is made once more", twice)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.commands import kubectl, resume
+from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, occasions
 from rollout.phases.autoscaler_off import hold_nodes
 from rollout.phases.look import advance, old_nodes, ours, wait, working
 from rollout.plan import NodeGroup
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen
 from rollout.stages.fitting import Sort, stranded
@@ -30,8 +31,9 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         return close if effects else advance(record, "new nodes are Ready", now)
     why = f"new nodes to be Ready: {', '.join(unready)}"
     if record.deadline and now >= record.deadline:
-        return Halt(f"new nodes did not become Ready in time: {', '.join(unready)}", _hint(seen, record))
-    return wait(record, now, why)
+        late = f"new nodes did not become Ready in time: {', '.join(unready)}"
+        return Halt(Reason.NODES_NOT_READY, late, _hint(seen, record))
+    return wait(record, now, Reason.NODES_NOT_READY, why)
 
 
 def _unready(seen: Seen, record: Record) -> list[str]:
@@ -76,7 +78,7 @@ def _hint(seen: Seen, record: Record) -> str:
     living = (one for group in working(record) for one in ours(record, group, seen.group(group.name)))
     joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
     commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
-    return f"clear the cause ({'; '.join(commands)}), or terminate the instance, then: {resume(record.id)}"
+    return f"clear the cause ({'; '.join(commands)}), or terminate the instance"
 
 
 def _remedy(node: NodeSeen) -> str:

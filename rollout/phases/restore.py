@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import annotate, kubectl, resume, resume_processes
+from rollout.commands import annotate, kubectl, resume_processes
 from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import (
     Cordon,
@@ -43,6 +43,7 @@ from rollout.machine import Stage
 from rollout.phases.expected import desired
 from rollout.phases.look import advance, launched_from_ours, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import (
     AutoscalerSeen,
@@ -62,6 +63,7 @@ class Part:
     waits_for: str = ""
     report: tuple[str, ...] = ()
     remedy: str = "see why, correct it"
+    reason: Reason = Reason.INSTANCES_NOT_IN_SERVICE
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
@@ -75,7 +77,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
         if part.effects:
             return Act(_title(step), part.effects)
         if part.waits_for:
-            return _late(record, now, part) or wait(record, now, part.waits_for)
+            return _late(record, now, part) or wait(record, now, part.reason, part.waits_for)
     why = "the baseline is restored" + (", with differences" if report else "")
     return advance(record, why, now, report=tuple(report))
 
@@ -132,7 +134,9 @@ def protection(seen: Seen, record: Record) -> Part:
     pending = ", ".join(part.waits_for for part in parts if part.waits_for)
     waits = [f"instances to be InService: {pending}"] * bool(pending) + [_too_many(group) for group in crowded]
     joined = replace(_joined(parts), waits_for="; ".join(waits))
-    return replace(joined, remedy=_enough_desired(crowded)) if crowded else joined
+    if not crowded:
+        return joined
+    return replace(joined, reason=Reason.TOO_MANY_INSTANCES, remedy=_enough_desired(crowded))
 
 
 def capacity_rebalance(seen: Seen, record: Record) -> Part:
@@ -231,7 +235,7 @@ def _title(step: Callable[[Seen, Record], Part]) -> str:
 def _still_under_way(record: Record, until: datetime, now: datetime) -> Wait:
     """What arrives late would undo what was restored: nothing is given back, and nothing ends, before it is too old."""
     why = f"{until:%H:%M:%S} UTC: until then a request of ours that was not answered may still arrive"
-    usual = wait(record, now, why)
+    usual = wait(record, now, Reason.LATE_REQUESTS, why)
     return replace(usual, until=min(until, usual.until))
 
 
@@ -244,7 +248,7 @@ def _joined(parts: list[Part]) -> Part:
 def _late(record: Record, now: datetime, part: Part) -> Halt | None:
     if record.deadline is None or now < record.deadline:
         return None
-    return Halt(f"RESTORE still waits for {part.waits_for}", f"{part.remedy}, then: {resume(record.id)}")
+    return Halt(part.reason, f"RESTORE still waits for {part.waits_for}", part.remedy)
 
 
 def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:

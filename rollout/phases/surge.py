@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.commands import resume_processes
+from rollout.commands import aws, resume_processes
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
-from rollout.phases.look import advance, put_back, surged, then_resume, wait, working
+from rollout.phases.look import advance, put_back, surged, typed, wait, working
 from rollout.phases.observe import Needs
 from rollout.plan import NodeGroup, Sizes
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import GroupSeen, Seen
 
@@ -109,7 +110,7 @@ def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:
     if current.maximum < wanted.maximum:
         told.append(f"MaxSize of {group.name} is {current.maximum}, not {wanted.maximum}")
     command = put_back(group.name, current, wanted)
-    return Halt(f"drift: {'; '.join(told)}", then_resume("put it back", [command], record))
+    return Halt(Reason.DRIFT_SIZES, f"drift: {'; '.join(told)}", typed("put it back", command))
 
 
 def _somebodys(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
@@ -130,17 +131,18 @@ def _unclear(record: Record, group: NodeGroup) -> Iterator[Resize]:
 
 def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
     before = record.plan.baseline(group.name).sizes.desired
+    command = put_back(group.name, current.sizes, replace(current.sizes, desired=before))
     return Halt(
+        Reason.DRIFT_SIZES,
         f"drift: DesiredCapacity of {group.name} was {before} at the start and is {current.sizes.desired} now, "
         "as many as with our surge, but not by us",
-        then_resume(
-            "put it back", [put_back(group.name, current.sizes, replace(current.sizes, desired=before))], record
-        ),
+        typed("put it back", command),
     )
 
 
 def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:
     short = [(group.name, missing(record, seen.group(group.name))) for group in working(record)]
+    shorts = [name for name, count in short if count > 0]
     counts = ", ".join(f"{count} of {name}" for name, count in short if count > 0)
     # A suspended Launch tries nothing, so no scaling activity tells of it.
     stopped = (name for name, count in short if count > 0 and "Launch" in seen.group(name).suspended)
@@ -148,5 +150,10 @@ def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:
     troubles = "; ".join([*(f"{name}: {text}" for name, text in seen.troubles.items()), *suspended])
     why = f"instances to be InService: {counts}" + (f" ({troubles})" if troubles else "")
     if record.deadline and now >= record.deadline:
-        return Halt(f"the surge did not come in time: {why}", f"see why, correct it, then: rollout resume {record.id}")
-    return wait(record, now, why)
+        late = f"the surge did not come in time: {why}"
+        return Halt(Reason.INSTANCES_NOT_IN_SERVICE, late, typed("see why, correct it", *map(_activities, shorts)))
+    return wait(record, now, Reason.INSTANCES_NOT_IN_SERVICE, why)
+
+
+def _activities(group: str) -> str:
+    return aws("autoscaling", "describe-scaling-activities", "--auto-scaling-group-name", group, "--max-items", "5")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollout.decision import Step
+from rollout.reasons import Reason
 from rollout.stages.view import View
 
 
@@ -18,6 +19,7 @@ def calmed(step: Step, view: View) -> Step:
     rest = tuple(effect for effect in step.effects if not effect.irreversible)
     if calm_from is None or view.now >= calm_from or rest == step.effects:
         return step
-    why = f"the takeover delay until {calm_from:%H:%M:%S} UTC: requests of the runner before may still arrive"
+    until = f"the takeover delay until {calm_from:%H:%M:%S} UTC"
+    why = f"{until}: the previous runner's last requests may still take effect"
     waits_for = f"{step.waits_for}; {why}" if step.waits_for else why
-    return replace(step, effects=rest, trigger=None, waits_for=waits_for, kept_back=True)
+    return replace(step, effects=rest, trigger=None, waits_for=waits_for, reason=Reason.TAKEOVER_DELAY, kept_back=True)

@@ -14,12 +14,14 @@ If a pod comes back to the cordoned node again and again, it stays there, and so
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from rollout.commands import WEBHOOKS, kubectl
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
 from rollout.plan import duration
+from rollout.reasons import Reason
 from rollout.record import EffectState
 from rollout.seen import PodSeen
 from rollout.stages import stuck, volumes
@@ -42,18 +44,19 @@ def decide(view: View) -> Step:
     pod that has left, as far as it is waited for.
     """
     if not view.fresh:
-        return Step(waits_for="a fresh list of its pods")
+        return Step(waits_for="a fresh list of its pods", reason=Reason.POD_LIST_STALE)
     if view.unknown:
-        return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
+        return Step(trigger="back", because=f"it is not known which pods run here: waits for {view.unknown}")
     if not view.cordoned and view.enough:
-        return Step(effects=_cordons(view), waits_for="cordon")
+        return Step(effects=_cordons(view), waits_for="cordon", reason=Reason.EFFECT_PENDING)
     if view.cordoned and not view.busy:
         awaited = volumes.awaited(view)
-        return Step(waits_for=awaited, stuck=True) if awaited else Step(trigger="release")
+        attached = Step(waits_for=awaited, reason=Reason.VOLUMES_ATTACHED, stuck=True)
+        return attached if awaited else Step(trigger="release")
     if view.holders and not view.may_kill:
-        return Step(trigger="back", reason=f"{in_words(view.holders)} turned up")
+        return Step(trigger="back", because=f"{in_words(view.holders)} turned up")
     if view.given_up:
-        return Step(trigger="back", reason="surplus, and not empty at the deadline")
+        return Step(trigger="back", because="surplus, and not empty at the deadline")
     return _empty(view) if view.enough else view.short("being drained")
 
 
@@ -78,6 +81,7 @@ def _empty(view: View) -> Step:
     return Step(
         effects=tuple(effects),
         waits_for="; ".join(_why(view, pod) for pod in view.leaving),
+        reason=_worst(view, view.leaving),
         halt=_halt(view, kept) if kept else None,
         stuck=all(_stays(view, pod) for pod in view.leaving),
     )
@@ -211,6 +215,42 @@ def _is(view: View, key: str, *states: EffectState) -> bool:
     return row is not None and row.state in states
 
 
+#: What keeps pods on a node, the worst first: where several do, this one is told in one word.
+_BY_WEIGHT = (
+    Reason.POD_COMES_BACK,
+    Reason.POD_DISRUPTION_BUDGET_BLOCKS,
+    Reason.EVICTION_FAILS,
+    Reason.EVICTION_REJECTED,
+    Reason.KUBELET_SILENT,
+    Reason.POD_DOES_NOT_END,
+    Reason.PODS_LEAVING,
+)
+
+
+def _worst(view: View, pods: Iterable[PodSeen]) -> Reason:
+    return min((_reason(view, pod) for pod in pods), key=_BY_WEIGHT.index)
+
+
+def _reason(view: View, pod: PodSeen) -> Reason:
+    if pod.deleting and in_grace(view, pod):
+        return Reason.PODS_LEAVING
+    if pod.deleting:
+        return Reason.KUBELET_SILENT if stuck.silence(view) else Reason.POD_DOES_NOT_END
+    if _returns(view, pod):
+        return Reason.POD_COMES_BACK
+    row = view.record.row(_first(view, pod).key)
+    return _BY_STATE.get(row.state, Reason.PODS_LEAVING) if row else Reason.PODS_LEAVING
+
+
+#: What the state of an eviction says of its pod; while it is under way, the pod is about to leave.
+_BY_STATE: Mapping[EffectState, Reason] = {
+    "blocked": Reason.POD_DISRUPTION_BUDGET_BLOCKS,
+    "not_sent": Reason.EVICTION_FAILS,
+    "not_applied": Reason.EVICTION_FAILS,
+    "rejected": Reason.EVICTION_REJECTED,
+}
+
+
 def _why(view: View, pod: PodSeen) -> str:
     if pod.deleting and in_grace(view, pod):
         return f"{pod.label} ends"
@@ -226,8 +266,9 @@ def _halt(view: View, kept: list[PodSeen]) -> Halt:
     reasons = "; ".join(_why(view, pod) for pod in kept)
     minutes = view.record.plan.settings.blocked_seconds / 60
     return Halt(
+        _worst(view, kept),
         why=f"{view.name} cannot be drained {minutes:.0f} min after the deadline: {reasons}",
-        hint=f"{_to_do(view, kept)}, then: rollout resume {view.record.id}",
+        hint=_to_do(view, kept),
     )
 
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from rollout.decision import Step
 from rollout.effects import Protect, Resize, Terminate, occasions
+from rollout.reasons import Reason
 from rollout.stages import volumes
 from rollout.stages.pods import in_words
 from rollout.stages.view import Condition, View, unmet
@@ -29,34 +30,35 @@ def decide(view: View) -> Step:
 
 
 def _listed(view: View) -> Step | None:
-    return None if view.fresh else Step(waits_for="a fresh list of its pods")
+    return None if view.fresh else Step(waits_for="a fresh list of its pods", reason=Reason.POD_LIST_STALE)
 
 
 def _empty(view: View) -> Step | None:
     if view.busy:
-        return Step(trigger="back", reason=f"{in_words(view.busy)} turned up")
+        return Step(trigger="back", because=f"{in_words(view.busy)} turned up")
     return None
 
 
 def _cordoned(view: View) -> Step | None:
-    return None if view.cordoned else Step(trigger="back", reason=f"{view.name} is not cordoned any more")
+    return None if view.cordoned else Step(trigger="back", because=f"{view.name} is not cordoned any more")
 
 
 def _in_service(view: View) -> Step | None:
     if view.instance and view.instance.in_service:
         return None
-    return view.until_aws(f"instance is {view.instance.lifecycle if view.instance else 'gone'}")
+    state = view.instance.lifecycle if view.instance else "gone"
+    return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, f"instance is {state}")
 
 
 def _known(view: View) -> Step | None:
     if not view.unknown:
         return None
-    return Step(trigger="back", reason=f"it is not known which pods run here: waits for {view.unknown}")
+    return Step(trigger="back", because=f"it is not known which pods run here: waits for {view.unknown}")
 
 
 def _unprotected(view: View) -> Step | None:
     if view.instance and view.instance.protected:
-        return Step(effects=(_unprotect(view),), waits_for="scale-in protection off")
+        return Step(effects=(_unprotect(view),), waits_for="scale-in protection off", reason=Reason.EFFECT_PENDING)
     return None
 
 
@@ -66,12 +68,14 @@ def _spared(view: View) -> Step | None:
 
 def _nothing_awaited(view: View) -> Step | None:
     awaited = _awaited(view)
-    return Step(waits_for=awaited) if awaited else None
+    return Step(waits_for=awaited[1], reason=awaited[0]) if awaited else None
 
 
 def _floored(view: View) -> Step | None:
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
-    return None if floored else Step(effects=(_floor(view),), waits_for="MinSize one below desired")
+    if floored:
+        return None
+    return Step(effects=(_floor(view),), waits_for="MinSize one below desired", reason=Reason.EFFECT_PENDING)
 
 
 #: In this order; the first that is not met answers.
@@ -94,17 +98,19 @@ def terminate(view: View) -> Terminate:
     return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
 
 
-def _awaited(view: View) -> str:
-    """Say which pod may still come here, not by a look at the node alone, or which volume is attached; "" for none.
+def _awaited(view: View) -> tuple[Reason, str] | None:
+    """Say which pod may still come here, not by a look at the node alone, or which volume is attached.
 
     One that is under way for as long as budgets get is waited for no more; nor is one that the scheduler had placed
     before the cordon, once it has given up to bind it.
     """
     if view.coming and not view.out_of_time:
-        return f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node"
+        return Reason.PODS_COMING, f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node"
     if view.nominated and view.now < view.row.since + timedelta(seconds=BOUND_WITHIN):
-        return f"{in_words(view.nominated)} to be bound: the scheduler had chosen {view.name} for it"
-    return volumes.awaited(view)
+        what = f"{in_words(view.nominated)} to be bound: the scheduler had chosen {view.name} for it"
+        return Reason.PODS_COMING, what
+    attached = volumes.awaited(view)
+    return (Reason.VOLUMES_ATTACHED, attached) if attached else None
 
 
 def _unprotect(view: View) -> Protect:

@@ -22,6 +22,7 @@ from functools import cached_property
 
 from rollout.decision import Step
 from rollout.effects import Departure, Effect, Evict
+from rollout.reasons import Reason
 from rollout.record import Left, Record
 from rollout.seen import PodSeen, Seen
 from rollout.stages.pods import is_work
@@ -99,7 +100,8 @@ class Replicas:
                 effects.append(self._leaves(effect, pod))
         if not waits:
             return replace(step, effects=tuple(effects))
-        return replace(step, effects=tuple(effects), waits_for="; ".join((step.waits_for, *waits)))
+        waits_for = "; ".join((step.waits_for, *waits))
+        return replace(step, effects=tuple(effects), waits_for=waits_for, reason=Reason.REPLICAS_NOT_READY)
 
     def _asked(self, effect: Effect, pods: Mapping[str, PodSeen]) -> PodSeen | None:
         """Return the pod that would leave by an effect now; None where there is nothing to hold back."""

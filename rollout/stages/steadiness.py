@@ -12,9 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from rollout.commands import kubectl
 from rollout.decision import Halt, Step
 from rollout.machine import Stage
 from rollout.plan import Steady, duration
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import NodeSeen, Seen, Unsteady
 from rollout.stages.freshness import FRESH_WITHIN, Counted, counted, stale
@@ -116,6 +118,7 @@ def steadied(step: Step, view: View) -> Step:
     seconds = view.record.plan.settings.steady.seconds
     text = f"the cluster to be steady for {seconds:.0f} s ({why.why})"
     late = view.out_of_time and view.now >= why.began + duration(view.record.plan.settings.blocked_seconds)
-    hint = f"see why nodes turn not Ready (kubectl get nodes), then: rollout resume {view.record.id}"
-    halt = Halt(f"{view.name} waits for {text}", hint) if late else None
-    return replace(step, effects=rest, trigger=None, waits_for=text, halt=halt, kept_back=True)
+    hint = f"see why nodes turn not Ready ({kubectl('get', 'nodes')})"
+    halt = Halt(Reason.CLUSTER_NOT_STEADY, f"{view.name} waits for {text}", hint) if late else None
+    kept = replace(step, effects=rest, trigger=None, waits_for=text, reason=Reason.CLUSTER_NOT_STEADY)
+    return replace(kept, halt=halt, kept_back=True)

@@ -51,6 +51,11 @@ def remedy(view: View, pod: PodSeen) -> str:
     return f"{reboot(view)} (its kubelet then ends it), or, if the machine does not come back: {force}"
 
 
+def delete(pod: PodSeen) -> str:
+    """Return the command by which a person ends a pod in good order."""
+    return kubectl("delete", "pod", pod.name, "-n", pod.namespace)
+
+
 def register(view: View) -> str:
     """Return the commands by which a kubelet registers under a Node object of its own."""
     return f"{kubectl('delete', 'node', view.stray)}; {reboot(view)}" if view.stray else reboot(view)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rollout.commands import resume_processes
 from rollout.decision import Halt, Step
+from rollout.reasons import Reason
 from rollout.stages import released
 from rollout.stages.view import View
 
@@ -18,17 +19,17 @@ def decide(view: View) -> Step:
     if view.terminate_settled or (view.instance and not view.instance.living):
         stopped = "Terminate" in view.group.suspended
         why = f" (Terminate is suspended: {resume_processes(view.row.group, ['Terminate'])})" if stopped else ""
-        return view.until_aws(f"AWS to end the instance{why}")
+        return view.until_aws(Reason.INSTANCE_TERMINATING, f"AWS to end the instance{why}")
     if view.instance is None:
-        return Step(waits_for="its termination to be settled")
+        return Step(waits_for="its termination to be settled", reason=Reason.EFFECT_PENDING)
     again = released.decide(view)
     if again.trigger == "terminate":
-        return Step(effects=again.effects, waits_for="its termination")
-    why = f"its termination, not now: {again.waits_for or again.reason}"
-    return Step(waits_for=why, halt=_halt(view, why) if view.out_of_time else None)
+        return Step(effects=again.effects, waits_for="its termination", reason=Reason.EFFECT_PENDING)
+    why, reason = f"its termination, not now: {again.waits_for or again.because}", again.reason or Reason.PODS_COMING
+    return Step(waits_for=why, reason=reason, halt=_halt(view, reason, why) if view.out_of_time else None)
 
 
-def _halt(view: View, why: str) -> Halt:
+def _halt(view: View, reason: Reason, why: str) -> Halt:
     """Nothing leads back from here: what keeps the terminate from being sent again is a person's to see to."""
-    hint = f"clear the cause (a pod: let it end, or delete it), then: rollout resume {view.record.id}"
-    return Halt(f"{view.name} waits for {why}", hint)
+    hint = "clear the cause (if a pod: let it finish or delete it)"
+    return Halt(reason, f"{view.name} waits for {why}", hint)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.commands import aws, resume
+from rollout.commands import aws
 from rollout.decision import Halt, Step
 from rollout.effects import Terminate, occasions
 from rollout.plan import Node, duration
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unsteady
 from rollout.stages import knowing
@@ -103,19 +104,20 @@ class View:
     def short(self, state: str) -> Step:
         """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
         idle = "; ".join(self.idle) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
-        hint = f"see to what does not serve: {idle}, then: {resume(self.record.id)}"
-        halt = Halt(f"{self.name} is {state} and cannot go: {self.too_few}", hint) if self.out_of_time else None
-        return Step(waits_for=self.too_few, halt=halt)
+        why, hint = f"{self.name} is {state} and cannot go: {self.too_few}", f"let more nodes serve: {idle}"
+        halt = Halt(Reason.TOO_FEW_NODES, why, hint) if self.out_of_time else None
+        return Step(waits_for=self.too_few, reason=Reason.TOO_FEW_NODES, halt=halt)
 
-    def until_aws(self, what: str) -> Step:
+    def until_aws(self, reason: Reason, what: str) -> Step:
         """Wait for what AWS brings about; hooks may hold it, so a person is asked only hours after the deadline."""
         deadline = self.record.drain_deadline
         begun = max(deadline, self.row.since) if deadline else None
         if begun is None or self.now < begun + timedelta(seconds=AWS_WITHIN):
-            return Step(waits_for=what)
+            return Step(waits_for=what, reason=reason)
         hooks = aws("autoscaling", "describe-lifecycle-hooks", "--auto-scaling-group-name", self.row.group)
-        hint = f"see what holds it, such as a lifecycle hook ({hooks}), complete that, then: {resume(self.record.id)}"
-        return Step(waits_for=what, halt=Halt(f"{self.name} has waited for hours: {what}", hint))
+        hint = f"see what holds it, such as a lifecycle hook ({hooks}), and complete that"
+        halt = Halt(reason, f"{self.name} has waited for hours: {what}", hint)
+        return Step(waits_for=what, reason=reason, halt=halt)
 
     @property
     def may_kill(self) -> bool:

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from rollout.decision import Halt, Step
 from rollout.effects import Effect, Protect, occasions
+from rollout.reasons import Reason
 from rollout.stages import stuck
 from rollout.stages.pods import in_words
 from rollout.stages.tainting import taint
 from rollout.stages.view import Condition, View, unmet
+
+#: Pods for which a hint has a command each.
+MOST_TYPED = 3
 
 
 def decide(view: View) -> Step:
@@ -23,19 +27,21 @@ def decide(view: View) -> Step:
 
 def _not_given_up(view: View) -> Step | None:
     if view.given_up and view.busy:
-        return Step(trigger="keep", reason=f"surplus, and still there at the deadline: {in_words(view.busy)}")
+        return Step(trigger="keep", because=f"surplus, and still there at the deadline: {in_words(view.busy)}")
     return None
 
 
 def _in_service(view: View) -> Step | None:
     if view.instance and not view.instance.in_service:
-        return view.until_aws(f"instance is {view.instance.lifecycle}")
+        return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, f"instance is {view.instance.lifecycle}")
     return None
 
 
 def _guarded(view: View) -> Step | None:
     guards = _guards(view)
-    return Step(effects=guards, waits_for="taint and protection") if guards else None
+    if not guards:
+        return None
+    return Step(effects=guards, waits_for="taint and protection", reason=Reason.EFFECT_PENDING)
 
 
 def _known(view: View) -> Step | None:
@@ -44,15 +50,16 @@ def _known(view: View) -> Step | None:
         return None
     why = f"{view.name} waits for {view.unknown}"
     hint = f"if nothing runs there that must not end: {stuck.register(view)}; its kubelet then registers"
-    halt = Halt(why, f"{hint}; when it has: rollout resume {view.record.id}") if view.out_of_time else None
-    return Step(waits_for=view.unknown, halt=halt)
+    halt = Halt(Reason.PODS_UNKNOWN, why, hint) if view.out_of_time else None
+    return Step(waits_for=view.unknown, reason=Reason.PODS_UNKNOWN, halt=halt)
 
 
 def _free(view: View) -> Step | None:
     if view.may_kill or not view.holders:
         return None
     names = in_words(view.holders)
-    return Step(waits_for=f"{names}{_silence(view)}", halt=_overdue(view, names) if view.overdue else None)
+    halt = _overdue(view, names) if view.overdue else None
+    return Step(waits_for=f"{names}{_silence(view)}", reason=Reason.JOBS_RUNNING, halt=halt)
 
 
 def _spared(view: View) -> Step | None:
@@ -80,7 +87,9 @@ def _silence(view: View) -> str:
 
 
 def _overdue(view: View, names: str) -> Halt:
+    commands = "; ".join(stuck.delete(pod) for pod in view.holders[:MOST_TYPED])
     return Halt(
+        Reason.JOBS_RUNNING,
         why=f"the drain deadline has passed and {names} still runs on {view.name} (on_deadline: halt){_silence(view)}",
-        hint=f"let it finish or delete it yourself, then: rollout resume {view.record.id}",
+        hint=f"let it finish, or delete it yourself ({commands})",
     )

@@ -6,14 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.journal import SqlJournal, open_journal
 from rollout.machine import Phase, Stage, onward
 from rollout.plan import Node, NodeGroup, Plan, Source, TemplateUse
+from rollout.reasons import Reason
 from tests.core import build
 
 NOW = datetime(2026, 1, 5, 8, 0, 0, tzinfo=UTC)
 ID = "20260105-080000-abcd"
+HALT = Halt(Reason.POD_DOES_NOT_END, "node x is stuck", "rollout resume")
 
 SETTINGS = replace(build.SETTINGS, autoscaler=None, processes=())
 PLAN = Plan(
@@ -52,7 +54,7 @@ def draining(folder: Path) -> SqlJournal:
     old = (node(1), node(2))
     ready = Advance("new nodes are Ready", Phase.DRAIN, nodes=old, drain_deadline=after(127))
     journal.advance(ID, ready, None, after(7))
-    waits = [NodeWait("i-1", "pod demo/long of Job long")]
+    waits = [NodeWait("i-1", "pod demo/long of Job long", Reason.JOBS_RUNNING)]
     journal.intend(ID, (), [Move("i-2", "drain")], waits, (), after(8))
     return journal
 

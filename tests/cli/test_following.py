@@ -70,19 +70,19 @@ def test_a_rollout_that_is_done_by_another_is_done(following: Following, journal
 def test_a_halt_of_another_is_a_halt(following: Following, journal: SqlJournal) -> None:
     """It is not cleared by whoever followed, also where the lease is free by then."""
     following.look(ON_SERVER)
-    journal.halt(samples.ID, "drift", "look", samples.after(9))
+    journal.halt(samples.ID, samples.HALT, samples.after(9))
     assert following.look(ON_SERVER) is Ended.HALTED
     assert following.over() is Ended.HALTED
 
 
 def test_a_halt_that_is_being_resumed_is_none(journal: SqlJournal) -> None:
     """A rollout that was halted already is being resumed by whoever works it; if it halts anew, that one counts."""
-    journal.halt(samples.ID, "drift", "look", samples.after(9))
+    journal.halt(samples.ID, samples.HALT, samples.after(9))
     following = Following(journal, samples.ID, lambda _progress: None)
     assert following.look(ON_SERVER) is None
     journal.resume(samples.ID, None, samples.after(10))
     assert following.look(ON_SERVER) is None
-    journal.halt(samples.ID, "drift", "look", samples.after(11))
+    journal.halt(samples.ID, samples.HALT, samples.after(11))
     assert following.look(ON_SERVER) is Ended.HALTED
 
 

@@ -70,7 +70,7 @@ def test_status(tmp_path: Path) -> None:
     record = samples.draining(tmp_path).load(samples.ID)
     unsettled = EffectRow(RESIZE, "unknown", samples.NOW, 1, None, None, "lost")
     killed = KilledJob("demo/Job", "demo/pod", "node", samples.NOW)
-    fields = status.as_fields(record, [killed], WORKER) | {"unsettled": [status._effect_fields(unsettled)]}
+    fields = status.as_fields(record, [killed], (), WORKER) | {"unsettled": [status._effect_fields(unsettled)]}
     assert ["version", *dict.fromkeys(keys(fields))] == documented("status --json")
     printed = json.loads(rollout("status", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
     assert list(printed) == ["version", *fields]
@@ -104,3 +104,18 @@ def test_export(place: Path) -> None:
 def test_who_works(worker: Worker | None, says: list[str]) -> None:
     """A rollout that nobody works says so, and how it ended, and what to type."""
     assert list(working.lines("r1", worker)) == says
+
+
+def test_reasons_are_told_beside_the_words(tmp_path: Path) -> None:
+    """The list, the status and the events say in one word why a rollout halted, and for what a node waits."""
+    samples.draining(tmp_path).halt(samples.ID, samples.HALT, samples.after(9))
+
+    def printed(*command: str) -> str:
+        return rollout(*command, "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out
+
+    assert [one["halted_reason"] for one in json.loads(printed("list"))["rollouts"]] == ["PodDoesNotEnd"]
+    fields = json.loads(printed("status"))
+    assert fields["halted_reason"] == "PodDoesNotEnd"
+    assert [one["waits_reason"] for one in fields["nodes"]] == ["JobsRunning", None]
+    told = [json.loads(line) for line in printed("events").splitlines()]
+    assert [one["reason"] for one in told if one["reason"]] == ["JobsRunning", "PodDoesNotEnd"]

@@ -108,9 +108,9 @@ def test_the_end_says_what_was_done(tmp_path: Path) -> None:
 def test_the_end_of_a_halt_says_what_to_do(tmp_path: Path) -> None:
     """Reason and next command are in the last line."""
     journal = samples.draining(tmp_path)
-    journal.halt(samples.ID, "node x is stuck", "rollout resume", samples.after(9))
+    journal.halt(samples.ID, samples.HALT, samples.after(9))
     lines = list(ending.lines(Ended.HALTED, replace(journal.load(samples.ID), drain_deadline=None), journal))
-    assert lines == ["what is protected stays protected; halted: node x is stuck; next: rollout resume"]
+    assert lines == ["what is protected stays protected; halted (PodDoesNotEnd): node x is stuck; next: rollout resume"]
 
 
 @pytest.mark.parametrize("ended", [Ended.HALTED, Ended.INTERRUPTED])

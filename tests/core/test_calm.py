@@ -13,6 +13,7 @@ from rollout.engine.settle import sift
 from rollout.machine import Stage
 from rollout.phases import drain
 from rollout.plan import Sizes
+from rollout.reasons import Reason
 from rollout.seen import NodeSeen
 from rollout.stages import decide
 from rollout.stages.view import View
@@ -56,7 +57,8 @@ def test_what_cannot_be_taken_back_waits(
         assert tuple(effect.key for effect in asked(now, calm_from)[1].effects) == keys
     _, step = asked(LATE, CALM)
     assert (step.effects, step.trigger) == ((), None)
-    assert "the takeover delay until 14:30:00 UTC: requests of the runner before may still arrive" in step.waits_for
+    told = "the takeover delay until 14:30:00 UTC: the previous runner's last requests may still take effect"
+    assert (told in step.waits_for, step.reason) == (True, Reason.TAKEOVER_DELAY)
 
 
 def test_what_can_be_taken_back_goes_on() -> None:
@@ -76,5 +78,5 @@ def test_a_node_is_never_terminating_without_its_terminate() -> None:
     journal = record(nodes=(row("i-o1", Stage.RELEASED), row("i-o2", Stage.GONE)), calm_from=at(4))
     early = sift(drain.decide(world, journal, NOW), journal, NOW)
     assert isinstance(early, Wait)
-    assert (early.until, "may still arrive" in early.waits[0].waits_for) == (at(4), True)
+    assert (early.until, "may still take effect" in early.waits[0].waits_for) == (at(4), True)
     agrees(sift(drain.decide(world, journal, at(4)), journal, at(4)), acts(END.key, moves=("i-o1:terminate",)))

@@ -120,7 +120,7 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
              "suspend of g was refused: no right"),
         case("done, and undone by somebody", seen(surged(suspended=frozenset()), *TAINTED),
              record(Phase.SURGE, done=frozenset({ASKED.key})),
-             "suspend of g was done and seen, and somebody undid it"),
+             "suspend of g was done and seen, and was reverted since"),
         case("sizes", replace(AS_LEFT, groups=(surged(sizes=Sizes(1, 7, 9)),)), record(),
              "DesiredCapacity of g is 7, not 4"),
         case("reference and processes, and the marker is behind too",

@@ -234,7 +234,7 @@ def test_a_node_that_leaves(group: Any, stage: Stage, changes: dict[str, Any], m
     assert tuple(f"{move.instance_id}:{move.trigger}" for move in found) == moves
     assert not isinstance(decision, Act) or decision.effects == ()
     reasons = {"vanish": "the instance left its group, not by us", "back": "instance is Terminating:Wait, not by us"}
-    assert [move.reason for move in found] == [reasons.get(move.rpartition(":")[2], "") for move in moves]
+    assert [move.because for move in found] == [reasons.get(move.rpartition(":")[2], "") for move in moves]
 
 
 def test_who_ended_an_instance_is_left_open_where_it_is_not_known() -> None:
@@ -242,7 +242,7 @@ def test_who_ended_an_instance_is_left_open_where_it_is_not_known() -> None:
     journal = stages(T, unsettled=(unsettled(END, "not_applied"),))
     decision = drain.decide(seen(WITHOUT_O1, *BUSY, unjoined=("o1",), fresh=("o1",)), journal, NOW)
     assert isinstance(decision, Act)
-    assert [move.reason for move in decision.moves] == [
+    assert [move.because for move in decision.moves] == [
         "the instance left its group, by our terminate or by somebody else"
     ]
 

@@ -13,6 +13,7 @@ from rollout.machine import Phase, Stage
 from rollout.phases import marking
 from rollout.phases.expected import desired, soften
 from rollout.plan import Sizes
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import MarkerSeen, Seen
 from tests.core.build import (
@@ -161,7 +162,7 @@ def test_desired_is_what_settled_effects_left() -> None:
     assert desired(record(written={"g": Written(3, 3), **others}), node_group()) == 3
 
 
-HALT = Halt("something", "look")
+HALT = Halt(Reason.DRIFT_SIZES, "something", "look")
 CLOSED = (node("o1", "NoSchedule"), node("o2", "PreferNoSchedule"))
 OPENED = "taint-node:o1=PreferNoSchedule:uid-o1:soften.0"
 
@@ -173,7 +174,7 @@ OPENED = "taint-node:o1=PreferNoSchedule:uid-o1:soften.0"
         pytest.param(Phase.READY, True, HALT, True, id="a halt in READY"),
         pytest.param(Phase.SURGE, False, HALT, False, id="without taint_early they are open anyway"),
         pytest.param(Phase.DRAIN, True, HALT, False, id="in DRAIN new nodes are Ready"),
-        pytest.param(Phase.SURGE, True, Wait(NOW, "x"), False, id="no halt"),
+        pytest.param(Phase.SURGE, True, Wait(NOW, Reason.TURN, "x"), False, id="no halt"),
         pytest.param(Phase.SURGE, True, Act("x"), False, id="no halt, an act"),
     ],
 )
@@ -255,4 +256,4 @@ def test_what_to_type_where_it_is_one_harmless_command(world: Seen, journal: Rec
     """A halt of drift ends with the next command, and the one before it where there is one."""
     halt = guard(marked(world, journal), journal)
     assert isinstance(halt, Halt)
-    assert halt.hint == f"put it back{commands}, then: rollout resume {ID}"
+    assert halt.hint == f"put it back{commands}"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from rollout.commands import resume
 from rollout.decision import Advance, Halt, Wait
 from rollout.effects import (
     DeleteMarker,
@@ -29,6 +28,7 @@ from rollout.machine import Phase, Stage
 from rollout.phases import restore
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.plan import NewVersion, Sizes, Source, TemplateUse
+from rollout.reasons import Reason
 from rollout.record import Late, Record
 from rollout.seen import (
     SCALE_DOWN_DISABLED,
@@ -338,7 +338,7 @@ def test_what_aws_would_choose_from_is_told_with_the_command_that_keeps_it() -> 
     assert isinstance(decision, Halt)
     command = "--auto-scaling-group-name g --desired-capacity 3 --max-size 3"
     assert command in decision.hint
-    assert decision.hint.endswith(f"then: {resume(ID)}")
+    assert decision.reason is Reason.TOO_MANY_INSTANCES
 
 
 EARLIER = frozenset({*TERMINATED, RESIZE.key})

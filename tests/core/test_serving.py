@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rollout.budget import Requirement
-from rollout.commands import resume
 from rollout.effects import Evict
 from rollout.machine import Stage
+from rollout.reasons import Reason
 from rollout.record import Left
 from rollout.seen import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
 from rollout.stages.serving import DEAD_AFTER, Surroundings
@@ -150,8 +150,8 @@ def test_a_halt_names_what_does_not_serve(
     it = looked(Stage.WAITING, *things, unjoined=unjoined, now=at(8100))
     halt = it.short("to be drained").halt
     assert halt
-    assert halt.hint.startswith(f"see to what does not serve: {told}")
-    assert halt.hint.endswith(f"then: {resume(ID)}")
+    assert halt.hint.startswith(f"let more nodes serve: {told}")
+    assert halt.reason is Reason.TOO_FEW_NODES
 
 
 @pytest.mark.parametrize(

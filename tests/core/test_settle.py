@@ -14,6 +14,7 @@ from rollout.engine.settle import settle, sift, unclear
 from rollout.machine import Phase
 from rollout.plan import Sizes
 from rollout.ports import Settled
+from rollout.reasons import Reason
 from rollout.record import LATE_SECONDS, EffectRow, EffectState, Late
 from rollout.seen import PodSeen, Seen
 from tests import samples as e
@@ -153,7 +154,7 @@ def stripped(yeses: int, answered: datetime | None = NOW) -> EffectRow:
         pytest.param((stripped(3, None),), (), 180, acts(CORDON), id="resumed since: once more"),
         pytest.param((unsettled(CORDON, "not_sent", retry_at=at(99), tried=NOW, intended=at(98)),), (), 99,
                      acts(CORDON), id="a phase without a deadline"),
-        pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and somebody undid it"),
+        pytest.param((), (CORDON.key,), 0, halts("drift: cordon of o1 was done and seen, and was reverted since"),
                      id="done, and undone by somebody"),
     ],
 )  # fmt: skip
@@ -209,7 +210,9 @@ def test_moves_and_rows_pass(act: Act, changes: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [Wait(NOW, "x"), Advance("x", Phase.DRAIN), Halt("x", "y")], ids=lambda one: type(one).__name__
+    "answer",
+    [Wait(NOW, Reason.TURN, "x"), Advance("x", Phase.DRAIN), Halt(Reason.TURN, "x", "y")],
+    ids=lambda one: type(one).__name__,
 )
 def test_other_answers_pass(answer: Decision) -> None:
     """Only what is sent is sifted."""
@@ -220,7 +223,7 @@ def test_other_answers_pass(answer: Decision) -> None:
 def test_a_withheld_act_waits_for_its_pause(retry_at: datetime | None, until: datetime) -> None:
     """It is looked at again when a pause of its own ends, at the latest after the poll."""
     rows = (unsettled(CORDON, "not_sent", retry_at=retry_at), unsettled(OTHER, "not_sent", retry_at=at(2)))
-    assert sift(ACT, record(unsettled=rows), at(1)) == Wait(until, "work", ACT.waits)
+    assert sift(ACT, record(unsettled=rows), at(1)) == Wait(until, Reason.EFFECT_PENDING, "work", ACT.waits)
 
 
 @pytest.mark.parametrize(

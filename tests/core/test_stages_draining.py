@@ -299,7 +299,7 @@ def test_a_halt_speaks_of_a_budget_where_one_was_asked(there: PodSeen, state: Ef
     """What a person is to do follows from what was answered."""
     halt = draining.decide(emptied(there, now=TOO_LONG, **after(evict(there), state))).halt
     assert halt is not None
-    assert halt.hint == f"{hint}, then: rollout resume r1"
+    assert halt.hint == hint
 
 
 def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:

@@ -114,7 +114,7 @@ def test_a_halt_under_another_runner_is_not_cleared_by_following(place: Place) -
     first.send_signal(signal.SIGCONT)
     ends = finish(first), finish(second)
     assert [end.code for end in ends] == [1, 1], ends
-    assert all("halted: terminate of" in end.out for end in ends)
+    assert all("): terminate of" in end.out for end in ends)
     assert "resumed, round" not in place.events()
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
 from rollout.gate import Gate
 from rollout.journal import SqlJournal, lease, triggers
@@ -28,6 +28,7 @@ from rollout.plan import (
     TemplateUse,
 )
 from rollout.ports import Outcome, Receipt, Settled
+from rollout.reasons import Reason
 from tests.core import build
 
 #: Marks of a test of what one engine alone does.
@@ -162,7 +163,7 @@ def _second_runner(journal: SqlJournal) -> None:
     for trigger in ("drain", "release", "terminate"):
         waits = NodeWait("i-1", f"what follows {trigger}")
         journal.intend(ID, (), [Move("i-1", trigger)], [waits], (), later(150))
-    journal.halt(ID, "no capacity", "rollout resume", later(160))
+    journal.halt(ID, Halt(Reason.INSTANCES_NOT_IN_SERVICE, "no capacity", "rollout resume"), later(160))
     journal.resume(ID, later(900), later(170))
     intend(journal, TERMINATE, now=later(180))
     journal.receive(ID, [receipt(TERMINATE)])

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from transitions import MachineError
 
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import (
     Effect,
     Resize,
@@ -27,6 +27,7 @@ from rollout.journal.reading import LEFT_SECONDS
 from rollout.machine import Phase, Stage, onward
 from rollout.plan import Sizes
 from rollout.ports import Outcome, Settled
+from rollout.reasons import Reason
 from rollout.record import LATE_SECONDS, LEFT_WITHIN, Late
 from tests.journal.samples import (
     ARM,
@@ -149,14 +150,14 @@ def test_halt_and_resume(journal: SqlJournal) -> None:
     """A halt keeps the phase; its end counts the round, gives a new deadline and forgives what was refused."""
     intend(journal, TAINT)
     journal.receive(ID, [receipt(TAINT, "rejected", "forbidden")])
-    journal.halt(ID, "no rights", "give them", later(10))
+    journal.halt(ID, Halt(Reason.EFFECT_REJECTED, "no rights", "give them"), later(10))
     halted = journal.load(ID)
     assert (halted.phase, halted.halted, halted.unsettled[0].retry_at) == (Phase.PLANNED, "no rights", None)
     journal.resume(ID, later(900), later(20))
     record = journal.load(ID)
     assert (record.halted, record.round, record.deadline) == (None, 1, later(900))
     assert record.unsettled[0].retry_at == later(20)
-    assert texts(journal)[-2] == "halted: no rights; next: give them"
+    assert texts(journal)[-2] == "halted (EffectRejected): no rights; next: give them"
 
 
 # ---- effects --------------------------------------------------------------------------------------------------------

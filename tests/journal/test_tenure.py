@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.errors import Lost
 from rollout.gate import Gate
 from rollout.journal import SqlJournal, lease, open_journal, postgres, schema, sqlite
@@ -20,6 +20,7 @@ from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, simulated_time
 from rollout.journal.trouble import InDoubt, Trouble
 from rollout.machine import Phase
+from rollout.reasons import Reason
 from tests.journal.lossy import Lossy
 from tests.journal.samples import (
     EVICT,
@@ -291,7 +292,7 @@ VERBS: list[Callable[[SqlJournal], object]] = [
     lambda journal: journal.intend(ID, (), [Move("i-1", "drain")], [NodeWait("i-1", "a pod")], (), NOW),
     lambda journal: journal.receive(ID, [receipt(RESIZE), receipt(EVICT, "blocked", "blocked", later(3))]),
     lambda journal: settle(journal, RESIZE),
-    lambda journal: journal.halt(ID, "no capacity", "rollout resume", NOW),
+    lambda journal: journal.halt(ID, Halt(Reason.INSTANCES_NOT_IN_SERVICE, "no capacity", "rollout resume"), NOW),
     lambda journal: journal.resume(ID, later(900), NOW),
     lambda journal: journal.advance(ID, Advance("the marker is ours", Phase.AUTOSCALER_OFF, nodes=()), later(600), NOW),
     lambda journal: journal.note(ID, "note", "text", NOW),

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event, select
 
-from rollout.decision import Advance, NodeWait
+from rollout.decision import Advance, Halt, NodeWait
 from rollout.journal import SqlJournal
 from rollout.journal.term import Holder, database_time
 from rollout.machine import Phase
 from rollout.ports import Settled
+from rollout.reasons import Reason
 from tests.journal.samples import EVICT, ID, NOW, OLD, hold, intend, later, on_postgres, receipt
 
 HOLDER = Holder("agent-7", 4711, "0123456789ab")
@@ -23,7 +24,7 @@ VERBS: dict[str, Callable[[SqlJournal], object]] = {
     "receive": lambda journal: journal.receive(ID, [receipt(EVICT, "unknown")]),
     "settle": lambda journal: journal.settle(ID, [Settled(EVICT.key, "done", "seen")], NOW),
     "advance": lambda journal: journal.advance(ID, SEEN, None, NOW),
-    "halt": lambda journal: journal.halt(ID, "no rights", "give them", NOW),
+    "halt": lambda journal: journal.halt(ID, Halt(Reason.EFFECT_REJECTED, "no rights", "give them"), NOW),
     "resume": lambda journal: journal.resume(ID, later(900), NOW),
     "note": lambda journal: journal.note(ID, "note", "text", NOW),
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from rollout.decision import Advance, Move, NodeWait
+from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import Departure, Effect, OnGroup, Written
 from rollout.errors import Bug, UserError
 from rollout.journal.reading import MAY_HAVE_LEFT, Try, late_until
@@ -185,8 +185,8 @@ class MemoryJournal:
         )
         self._write(_added(kept, step_.nodes))
 
-    def halt(self, rollout_id: str, why: str, hint: str, now: datetime) -> None:
-        self._write(replace(self.kept, halted=why, hint=hint))
+    def halt(self, rollout_id: str, halt: Halt, now: datetime) -> None:
+        self._write(replace(self.kept, halted=halt.why, hint=halt.hint))
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
         kept = replace(self.kept, halted=None, round=self.kept.round + 1, deadline=deadline)
@@ -310,5 +310,5 @@ def _moved(kept: Kept, move: Move, now: datetime) -> Kept:
     row = _node(kept, move.instance_id)
     stage = step(row.stage, move.trigger)
     back = 1 if stage is Stage.WAITING else 0
-    moved = replace(row, stage=stage, since=now, waits_for="", reason=move.reason, round=row.round + back)
+    moved = replace(row, stage=stage, since=now, waits_for="", reason=move.because, round=row.round + back)
     return _with_node(kept, moved)

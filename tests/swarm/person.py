@@ -15,7 +15,7 @@ _REBOOT = re.compile(r"aws ec2 reboot-instances [^;]*--instance-ids (i-\w+)")
 _TOO_MANY = re.compile(r"DesiredCapacity of (\S+) (?:is (\d+), not (\d+)|was (\d+) at the start and is (\d+) now)")
 _OURS = "eks-rollout/"
 _ONE_LESS = "terminate-instance-in-auto-scaling-group"
-_UNDONE = re.compile(r"set-default-version of (lt-\w+) was done and seen, and somebody undid it")
+_UNDONE = re.compile(r"set-default-version of (lt-\w+) was done and seen, and was reverted since")
 #: A pod that a person may delete, where the halt says so.
 _POD = re.compile(r"\bpod ([\w.-]+)/([\w.-]+)")
 _FIELDS = {"--min-size": "MinSize", "--max-size": "MaxSize", "--desired-capacity": "DesiredCapacity"}
