@@ -120,9 +120,9 @@ def old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
     rows = []
     for group in record.plan.groups:
         current = seen.group(group.name)
-        new = {instance.id for instance in ours(record, group, current)}
+        others = known.union(instance.id for instance in ours(record, group, current))
         for instance in current.living:
-            if instance.id not in new | known:
+            if instance.id not in others:
                 node = seen.node_of(instance.id)
                 name, uid = (node.name, node.uid) if node else (None, None)
                 rows.append(Node(instance.id, group.name, "old", Stage.WAITING, now, name, uid))

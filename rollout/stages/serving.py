@@ -45,11 +45,11 @@ class Serving:
 
     def without(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> int:
         """Count what serves the pods that are moved from an instance, its own node not among it."""
-        pods, olds = tuple(moved), len(self.old - {instance_id})
+        pods, olds = tuple(moved), len(self.old) - (instance_id in self.old)
         if stranded(self.new, pods, node):
             return olds
         open_to = (nodes for sort, nodes in self.new.items() if sort.lets_in(pods, node))
-        return olds + sum(len(nodes.keys() - {instance_id}) for nodes in open_to)
+        return olds + sum(len(nodes) - (instance_id in nodes) for nodes in open_to)
 
     def why_not(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> tuple[str, ...]:
         """Return why other new instances do not serve those pods, in words."""

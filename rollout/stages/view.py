@@ -26,6 +26,7 @@ AWS_WITHIN = 7200.0
 class View:
     """One node that must go, at this tick. `nodes`: all Node objects of its instance, the living one first.
 
+    `leaving`: the pods that must be gone before the instance goes, all holders that have not finished among them.
     `fresh`: the pods of each of them were listed past the cache. `unknown`: why it is not known all the same which pods
     run on the instance, "" where it is; `stray`: the node that may be its, "" where it has one or none may.
 
@@ -46,6 +47,7 @@ class View:
     instance: InstanceSeen | None
     nodes: tuple[NodeSeen, ...]
     pods: tuple[PodSeen, ...]
+    leaving: tuple[PodSeen, ...]
     fresh: bool
     unknown: str
     stray: str
@@ -74,11 +76,6 @@ class View:
     def holders(self) -> tuple[PodSeen, ...]:
         """The pods for which this node waits."""
         return holding(self.pods, self.record.plan.settings, self.at_work, self.now)
-
-    @property
-    def leaving(self) -> tuple[PodSeen, ...]:
-        """The pods that must be gone before the instance goes, all holders that have not finished among them."""
-        return leaving(self.pods)
 
     @property
     def busy(self) -> tuple[PodSeen, ...]:
@@ -161,7 +158,8 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     names = knowing.names(row, nodes)
     fresh = all(name in seen.fresh for name in names)
     pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
-    serving, moved = around.serving[row.group], (row.instance_id, leaving(pods), next(iter(nodes), None))
+    must_leave = leaving(pods)
+    serving, moved = around.serving[row.group], (row.instance_id, must_leave, next(iter(nodes), None))
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
     overdue = late and row.role == "old"
@@ -174,6 +172,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
         instance=seen.instance(row.instance_id),
         nodes=nodes,
         pods=pods,
+        leaving=must_leave,
         fresh=fresh,
         unknown=knowing.unknown(row, seen, record, now),
         stray=knowing.stray(row, seen)[0],
