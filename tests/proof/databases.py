@@ -38,7 +38,7 @@ def in_trouble(site: Site, reference: Reference, trouble: str, *, lasting: bool)
 
     `lasting`: until the runner gives up.
     """
-    with site.trial(reference.case, trouble, "lasting" if lasting else "short") as (outcome, world):
+    with site.trial(reference.case) as (outcome, world):
         for fault in FAULTS:
             world.post("/faults", fault)
         result = _to_the_end(world, trouble, outcome, lasting=lasting)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -38,14 +40,19 @@ class Site:
     def trial(self, case: Case, *how: object) -> Iterator[tuple[Outcome, ProofWorld]]:
         """Run a case's simulator inside the block; the block fills the outcome, whose time is measured.
 
-        `how`: what a command that repeats it is told.
+        `how`: what `python -m tests.proof` is told to repeat it; without, the whole test repeats it.
         """
         began = time.monotonic()
-        again = ("python -m tests.proof", self.engine.name, case.name, *how)
-        outcome = Outcome(case.name, self.engine.name, " ".join(map(str, again)))
+        command = ("python", "-m", "tests.proof", self.engine.name, case.name, *map(str, how)) if how else _this_test()
+        outcome = Outcome(case.name, self.engine.name, shlex.join(command))
         with self.world(case) as world:
             yield outcome, world
         outcome.seconds = time.monotonic() - began
+
+
+def _this_test() -> tuple[str, ...]:
+    name, _, _ = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")
+    return ("pytest", "-n0", "-m", "", name)
 
 
 def undisturbed(site: Site, case: Case) -> Reference:
