@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from rollout.effects import Base, Departure, Effect, Written, kind_of
@@ -85,7 +86,7 @@ class Left:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
 
@@ -126,10 +127,11 @@ class Record:
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""
-        for row in self.unsettled:
-            if row.effect.key == key:
-                return row
-        return None
+        return self._rows.get(key)
+
+    @cached_property
+    def _rows(self) -> dict[str, EffectRow]:
+        return {row.effect.key: row for row in self.unsettled}
 
     def did(self, kind: type[Base]) -> bool:
         """Tell whether an effect of that kind was done and seen."""
