@@ -37,7 +37,7 @@ def _leave_when_asked() -> None:
 def main() -> NoReturn:
     """Run the simulator."""
     _leave_when_asked()
-    from eks_simulator import command
+    from eks_simulator import command  # noqa: PLC0415  after signals are heard
 
     sys.exit(command.run(sys.argv[1:]))
 

@@ -141,7 +141,7 @@ def test_every_test_that_the_tests_page_names_exists() -> None:
 def test_the_promises_are_those_that_are_judged() -> None:
     """The glossary has the number and the words of each promise, and tests/README.md its number."""
     judging = "eks_simulator/judging"
-    sources = [f"{judging}/promises.py", f"{judging}/replicas.py", "rollout/cli/evidence.py"]
+    sources = [f"{judging}/promises.py", f"{judging}/replicas.py", "rollout/demo/journal_promises.py"]
     text = "".join((ROOT / name).read_text(encoding="utf-8") for name in sources)
     judged = re.findall(r'number = (\d+)\n    text = \(?\s*"(.+)"', text)
     judged += re.findall(r'return Judged\(\s*(\d+), "([^"]+)"', text)

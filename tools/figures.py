@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rollout.cli.world import OURS, simulated
+from rollout.demo.simulator_process import OURS, simulated
 
 #: Of so many runs the median counts.
 RUNS = 11

@@ -1,41 +1,47 @@
 """Wires the commands and turns every way to end into words and an exit code.
 
-Only typer is imported here and in the commands' modules; what is heavy comes when a command runs, so that
-`rollout --help` and shell completion answer at once.
+A command's module is loaded when it is asked for, with all that is heavy, so that `rollout --help` and shell completion
+answer at once.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, NoReturn
 
 import typer
 
 from rollout import __version__
-from rollout.cli import (
-    ami,
-    audit,
-    config,
-    db,
-    demo,
-    doctor,
-    events,
-    listing,
-    output,
-    resume,
-    screen,
-    simulator,
-    start,
-    status,
-    stopping,
-    typed,
-)
+from rollout.cli import crash, output, screen, stopping, typed
+from rollout.cli.lazy import LazyGroup
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
 # What the other side said while nothing of ours was under way, or nothing may be any more.
 _CODES = {Refused: USAGE, Retry: RESUMABLE, Unknown: RESUMABLE, Lost: ANOTHER_ACTIVE}
 
+
+class Commands(LazyGroup):
+    """All commands, in the order in which help lists them."""
+
+    table: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "start": ("rollout.cli.commands.start", "Begin a rollout and work it to its end."),
+        "resume": ("rollout.cli.commands.resume", "Go on with a rollout; default: the only unfinished one."),
+        "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
+        "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who works each."),
+        "events": ("rollout.cli.commands.events", "Print a rollout's events; default: the newest unfinished."),
+        "doctor": ("rollout.cli.commands.doctor", "Say what differs between journal and cluster, and what to do."),
+        "config": ("rollout.cli.commands.config", "Write or check the configuration file."),
+        "db": ("rollout.cli.commands.db", "Look after the journal's database."),
+        "audit": ("rollout.cli.commands.audit", "Prove a journal's history, or hand it out."),
+        "ami": ("rollout.cli.commands.ami", "Build, look at and share AMIs."),
+        "simulator": ("rollout.cli.commands.simulator", "Run a simulated AWS and EKS cluster here until Ctrl-C."),
+        "demo": ("rollout.cli.commands.demo", "Show a whole rollout on a simulated EKS."),
+    }
+
+
 app = typer.Typer(
+    cls=Commands,
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -61,20 +67,6 @@ def rollout(
 ) -> None:
     """Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it."""
     typed.none_empty(sys.argv[1:])
-
-
-app.command("start")(start.start)
-app.command("resume")(resume.resume)
-app.command("status")(status.status)
-app.command("list")(listing.list_)
-app.command("events")(events.events)
-app.command("doctor")(doctor.doctor)
-app.add_typer(config.app, name="config")
-app.add_typer(db.app, name="db")
-app.add_typer(audit.app, name="audit")
-app.add_typer(ami.app, name="ami")
-app.command("simulator")(simulator.simulator)
-app.command("demo")(demo.demo)
 
 
 def main() -> NoReturn:
@@ -105,8 +97,6 @@ def _ended() -> int:
         screen.say(f"rollout: {error.detail}", err=True)
         return next(code for kind, code in _CODES.items() if isinstance(error, kind))
     except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
-        from rollout.cli import crash
-
         screen.say(crash.told(error), err=True)
         return BUG
     return 0

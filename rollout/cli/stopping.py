@@ -1,6 +1,6 @@
 """A signal that asks us to stop is heard from the first line of our own code on: exit 75, and no traceback.
 
-Whoever works hears for himself (`workplace.heard`), and ends where nothing is lost. Any other command is interrupted
+Whoever works hears for himself (`session.heard`), and ends where nothing is lost. Any other command is interrupted
 where it is: it changes nothing, or what it does is done once more by the same command.
 Only what the interpreter has loaded by itself is imported here: `signal` and `typing` take longer than all before them.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollout.ami.images import Permissions
-from rollout.cli.ami import options
+from rollout.cli.commands.ami import options
 from tests.adapters.living import Living, living
 from tests.ami.shelves import OTHER, OURS, SCENARIO, Shelf, shelf_of
 from tests.cli.run import Result, rollout

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.ami.estimate import ASSUMPTIONS, MONTH, ORIGINAL, Case, after, before, case_of, stated
-from rollout.cli.ami.estimate import dollars, span
+from rollout.cli.commands.ami.estimate import dollars, span
 from rollout.errors import UserError
 from tests.cli.run import rollout
 

@@ -12,7 +12,7 @@ from rollout.adapters.images import Builder
 from rollout.ami.images import Disk, Image, Permissions, Snapshot
 from rollout.ami.listing import Place
 from rollout.ami.pruning import Pruner
-from rollout.cli.ami.inventory import Reader
+from rollout.cli.commands.ami.inventory import Reader
 from rollout.errors import Refused, Retry
 from tests.ami import inventories as given
 

@@ -8,7 +8,7 @@ import pytest
 
 from rollout.ami.images import Permissions
 from rollout.ami.listing import Inventory, Place, needs, unread
-from rollout.cli.ami.listing import page
+from rollout.cli.commands.ami.listing import page
 from rollout.scouted import Override
 from rollout.seen import TemplateSeen, VersionSeen
 from tests.ami import inventories as given

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from rollout.cli import belonging, choosing, doctor
-from rollout.cli.choosing import Asked
+from rollout.cli import cluster_checks, select_rollout
+from rollout.cli.commands import doctor
+from rollout.cli.select_rollout import Asked
 from rollout.errors import ANOTHER_ACTIVE, RESUMABLE, USAGE, UserError
 from rollout.journal import SqlJournal, open_journal
 from rollout.plan import ClusterId
@@ -44,7 +45,7 @@ def test_clusters_of_one_name_do_not_know_each_other(tmp_path: Path, other: Clus
     """Both have a rollout of their own; start and doctor each mean that of the cluster that they are on."""
     with closing(begun(tmp_path, mine=HERE, theirs=other)) as journal:
         for cluster, rollout_id in ((HERE, "mine"), (other, "theirs")):
-            found = choosing.to_start(asked(cluster), journal.summaries())
+            found = select_rollout.to_start(asked(cluster), journal.summaries())
             assert found is not None
             assert found.id == rollout_id
             read = doctor._of_cluster(journal, "journal", PLAN.cluster, cluster)
@@ -80,9 +81,9 @@ def test_a_rollout_of_an_older_format_is_known_by_its_name(tmp_path: Path) -> No
 def test_a_kubeconfig_of_another_cluster_is_refused(here: ClusterId, code: int, said: str) -> None:
     """A rollout is not gone on with where kube-system or the ARN is another one, nor where that cannot be known."""
     plan = replace(PLAN, cluster_id=HERE)
-    belonging.same_identity(plan, HERE, "r1")
+    cluster_checks.same_identity(plan, HERE, "r1")
     with pytest.raises(UserError, match=said) as refused:
-        belonging.same_identity(plan, here, "r1")
+        cluster_checks.same_identity(plan, here, "r1")
     assert refused.value.exit_code == code
     assert "rollout resume r1" in refused.value.hint
 
@@ -96,6 +97,6 @@ def test_a_journal_is_not_gone_on_with_while_nobody_can_tell_whether_it_is_curre
     with closing(begun(tmp_path, mine=HERE)) as journal:
         place: Any = SimpleNamespace(journal=journal, scope=HERE.arn, edge=SimpleNamespace(marker=away))
         with pytest.raises(UserError, match="503"):
-            belonging.require(place, "mine")
+            cluster_checks.require(place, "mine")
         place.edge.marker = lambda: None
-        belonging.require(place, "mine")
+        cluster_checks.require(place, "mine")

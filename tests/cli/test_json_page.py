@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from rollout.cli import status, working
+from rollout.cli.commands import status
+from rollout.cli.screen import at_work
 from rollout.journal import export
-from rollout.ports import Worker
+from rollout.ports import KilledJob, Worker
 from rollout.record import EffectRow
 from tests.cli import samples
 from tests.cli.run import rollout
@@ -65,8 +66,6 @@ def test_events(place: Path) -> None:
 
 def test_status(tmp_path: Path) -> None:
     """All keys of a rollout in which a bit of everything happened; a command prints its version before them."""
-    from rollout.ports import KilledJob
-
     record = samples.draining(tmp_path).load(samples.ID)
     unsettled = EffectRow(RESIZE, "unknown", samples.NOW, 1, None, None, "lost")
     killed = KilledJob("demo/Job", "demo/pod", "node", samples.NOW)
@@ -103,7 +102,7 @@ def test_export(place: Path) -> None:
 )
 def test_who_works(worker: Worker | None, says: list[str]) -> None:
     """A rollout that nobody works says so, and how it ended, and what to type."""
-    assert list(working.lines("r1", worker)) == says
+    assert list(at_work.lines("r1", worker)) == says
 
 
 def test_reasons_are_told_beside_the_words(tmp_path: Path) -> None:

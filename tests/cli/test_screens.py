@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rollout.cli import ending, live, text
-from rollout.cli.progress import Lines
+from rollout.cli import outcome
+from rollout.cli.screen import live
+from rollout.cli.screen.format import instant, runnable, span
+from rollout.cli.screen.lines import Lines
 from rollout.decision import Advance, NodeWait
 from rollout.machine import Phase, Stage
 from rollout.record import Record
@@ -97,7 +99,7 @@ def test_heads_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_end_says_what_was_done(tmp_path: Path) -> None:
     """A done rollout names what differs, with a head that stands for it too, counts its nodes and tells the time."""
     journal = samples.done(tmp_path, "MaxSize of workers is 9, somebody's")
-    lines = list(ending.lines(Ended.DONE, journal.load(samples.ID), journal))
+    lines = list(outcome.lines(Ended.DONE, journal.load(samples.ID), journal))
     assert lines == [
         "left as it is: MaxSize of workers is 9, somebody's",
         f"  head {journal.events(samples.ID)[-1].hash}",
@@ -109,7 +111,7 @@ def test_the_end_of_a_halt_says_what_to_do(tmp_path: Path) -> None:
     """Reason and next command are in the last line."""
     journal = samples.draining(tmp_path)
     journal.halt(samples.ID, samples.HALT, samples.after(9))
-    lines = list(ending.lines(Ended.HALTED, replace(journal.load(samples.ID), drain_deadline=None), journal))
+    lines = list(outcome.lines(Ended.HALTED, replace(journal.load(samples.ID), drain_deadline=None), journal))
     assert lines == ["what is protected stays protected; halted (PodDoesNotEnd): node x is stuck; next: rollout resume"]
 
 
@@ -118,17 +120,17 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     """The autoscaler that is off, and the deadline, after which nothing protects any more."""
     journal = samples.draining(tmp_path)
     record = replace(journal.load(samples.ID), autoscaler_off=samples.after(1), drain_deadline=samples.after(9))
-    off, deadline, *_ = ending.lines(ended, record, journal)
-    assert off.startswith(f"cluster-autoscaler stays off (since {text.instant(samples.after(1))}) until this rollout")
-    assert deadline.startswith(f"the drain deadline stays {text.instant(samples.after(9))}: a resume after it ends")
+    off, deadline, *_ = outcome.lines(ended, record, journal)
+    assert off.startswith(f"cluster-autoscaler stays off (since {instant(samples.after(1))}) until this rollout")
+    assert deadline.startswith(f"the drain deadline stays {instant(samples.after(9))}: a resume after it ends")
     halting = replace(record, plan=replace(record.plan, settings=replace(record.plan.settings, on_deadline="halt")))
-    assert not any("deadline" in line for line in ending.lines(ended, halting, journal))
+    assert not any("deadline" in line for line in outcome.lines(ended, halting, journal))
 
 
 @pytest.mark.parametrize(("ended", "code"), [(Ended.DONE, 0), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)])
 def test_each_end_has_its_exit_code(ended: Ended, code: int) -> None:
     """The codes are those of the README."""
-    assert ending.exit_code(ended) == code
+    assert outcome.exit_code(ended) == code
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_each_end_has_its_exit_code(ended: Ended, code: int) -> None:
 )
 def test_spans_are_told_in_two_units(seconds: int, words: str) -> None:
     """A length of time is never longer than it needs to be."""
-    assert text.span(timedelta(seconds=seconds)) == words
+    assert span(timedelta(seconds=seconds)) == words
 
 
 def test_a_command_is_runnable_from_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -144,6 +146,6 @@ def test_a_command_is_runnable_from_here(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "rollout").touch(mode=0o755)
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", "/nowhere")
-    assert text.runnable("rollout events") == f"{tmp_path}/rollout events"
+    assert runnable("rollout events") == f"{tmp_path}/rollout events"
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert text.runnable("rollout events") == "rollout events"
+    assert runnable("rollout events") == "rollout events"

@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_used_is_refused_in_words(tmp_path: Path) -> Non
 
 def test_a_signal_on_the_way_is_heard(tmp_path: Path) -> None:
     """One that arrives while the one process becomes the other ends it at once, with the code of an interruption."""
-    asked = "import os, signal; from rollout.cli import simulator\n"
+    asked = "import os, signal; from rollout.cli.commands import simulator\n"
     asked += "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); os.kill(os.getpid(), signal.SIGTERM)\n"
     ended = process(("-c", f"{asked}simulator.become(['--list'])"), tmp_path)
     assert (ended.code, ended.out) == (RESUMABLE, "")

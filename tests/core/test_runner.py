@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from rollout.cli import ending
+from rollout.cli import outcome
 from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry, Unknown, UserError
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
@@ -153,7 +153,7 @@ def test_services_that_lack_replicas_at_the_end_of_drain_are_counted(journal: Sq
     begin(journal, toy).run()
     lacking = ["ns/ReplicaSet web: 0 of 1 replicas are Ready", "ns/StatefulSet gone: 0 of 1 replicas are Ready"]
     assert sorted(texts(journal, "replicas")) == sorted(lacking)
-    told = list(ending.lines(Ended.DONE, journal.load(ID), journal))
+    told = list(outcome.lines(Ended.DONE, journal.load(ID), journal))
     assert [line.partition("Z: ")[2] for line in told if line.startswith("fewer replicas")] == sorted(lacking)
 
 

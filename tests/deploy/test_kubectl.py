@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.deploy.manifests import FOLDER, Object, all_objects, command, objects
 from tests.test_docs import parse
@@ -15,8 +16,6 @@ pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl
 
 def kubectl(*arguments: str) -> list[Object]:
     """The objects that kubectl prints, without any cluster."""
-    from ruamel.yaml import YAML
-
     ended = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)  # noqa: S607
     assert ended.returncode == 0, ended.stderr
     return list(YAML(typ="safe").load_all(ended.stdout))

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from rollout import __version__, config
 from rollout.adapters.kube_records import review
-from rollout.cli import app, ending
+from rollout.cli import app, outcome
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.preflight.rights import OPTIONAL, rights
 from rollout.scouted import Right
@@ -277,7 +277,7 @@ def test_exit_codes_decide_whether_another_pod_comes() -> None:
     assert again == {BUG, RESUMABLE}
     verdicts = {int(code): verdict(int(code)) for code, _ in table if code != "0"}
     assert verdicts == {code: "Count" if code in again else "FailJob" for code in verdicts}
-    assert {*ending._CODES.values(), *app._CODES.values(), ANOTHER_ACTIVE} - {0} <= verdicts.keys()
+    assert {*outcome._CODES.values(), *app._CODES.values(), ANOTHER_ACTIVE} - {0} <= verdicts.keys()
 
 
 def test_killed_pods_are_replaced() -> None:

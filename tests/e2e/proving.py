@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from rollout.cli import evidence
+from rollout.demo import journal_promises
 from rollout.journal import read_journal
 from tests.e2e.simulated import Simulated
 
@@ -24,8 +24,8 @@ def broken(world: Simulated, database: str | None = None, since: int = 0) -> dic
     journal = read_journal(database or world.database)
     rollouts = journal.summaries()
     changes = [one for one in world.get("/log?actor=client:") if one["seq"] > since]
-    judged = [evidence.fenced(journal, changes), evidence.one_at_a_time(rollouts)]
-    judged += [evidence.written_first(journal, one.id, changes) for one in rollouts]
+    judged = [journal_promises.fenced(journal, changes), journal_promises.one_at_a_time(rollouts)]
+    judged += [journal_promises.written_first(journal, one.id, changes) for one in rollouts]
     journal.close()
     return found | {one.number: [*one.violations] or ["0 checks"] for one in judged if not one.kept}
 

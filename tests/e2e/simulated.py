@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from rollout.cli.world import World, simulated
+from rollout.demo.simulator_process import SimulatorProcess, simulated
 from tests.e2e import born
 from tests.e2e.born import Born
 from tests.postgres import PASSWORD, Server
@@ -45,7 +45,7 @@ class Result:
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-class Simulated(World):
+class Simulated(SimulatorProcess):
     """A running simulator and the command line on it, with nothing of the tester's environment."""
 
     patience = PATIENCE

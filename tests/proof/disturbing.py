@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from rollout import perform
 from rollout.adapters import access, kube_api
-from rollout.cli.world import World
+from rollout.demo.simulator_process import SimulatorProcess
 from rollout.effects import Effect
 from rollout.errors import EdgeError
 
@@ -68,7 +68,7 @@ class _Disturbing:
         self._kinds = kinds
         self._once = once
         self._kill = kill
-        self._world = World(Path.cwd())
+        self._world = SimulatorProcess(Path.cwd())
         self._done = {getattr(one, once) for one in disturbed(path)}
 
     def around(self, call: Callable[..., str | None]) -> Callable[..., str | None]:

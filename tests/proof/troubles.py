@@ -22,7 +22,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
-from rollout.cli.workplace import Workplace
+from rollout.cli.session import Session
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, lease, postgres, sqlite
 from rollout.journal.tenure import Tenure
@@ -92,7 +92,7 @@ class Troubles:
         """Watch the verbs, and the statements and commits that they lead to."""
         for name, (place, verb) in VERBS.items():
             setattr(place, verb, self._watched(name, getattr(place, verb)))
-        Workplace._patience = self._counted(Workplace._patience)  # type: ignore[method-assign]
+        Session._patience = self._counted(Session._patience)  # type: ignore[method-assign]
         event.listen(Engine, "before_cursor_execute", self._executes)
         event.listen(Engine, "commit", self._commits)
         commit = DefaultDialect.do_commit
@@ -130,10 +130,10 @@ class Troubles:
         self._unlock()
 
     def _counted(self, patience: Callable[..., bool]) -> Callable[..., bool]:
-        def counted(workplace: Workplace) -> bool:
+        def counted(session: Session) -> bool:
             if self._left and self._trouble == "locked":
                 self._strike()
-            return patience(workplace)
+            return patience(session)
 
         return counted
 

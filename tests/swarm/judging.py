@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout.cli import evidence
+from rollout.demo import journal_promises
 from rollout.journal import read_journal
 from tests.e2e.simulated import Result
 from tests.proof.world import ProofWorld
@@ -118,10 +118,10 @@ def _journalled(world: ProofWorld, since: float) -> Iterator[Finding]:
     rollouts = journal.summaries()
     # What arrives late nobody can call back: it was sent when its request came.
     sent = sorted(changes, key=lambda one: one["request"])
-    judged = [evidence.fenced(journal, sent), evidence.one_at_a_time(rollouts)]
+    judged = [journal_promises.fenced(journal, sent), journal_promises.one_at_a_time(rollouts)]
     if rollouts:
         newest = max(rollouts, key=lambda one: one.begun).id
-        judged.append(evidence.written_first(journal, newest, [one for one in changes if one["at"] >= since]))
+        judged.append(journal_promises.written_first(journal, newest, [one for one in changes if one["at"] >= since]))
     journal.close()
     for one in judged:
         yield from (Finding(f"promise {one.number}", text) for text in one.violations)

@@ -1,0 +1,110 @@
+"""`rollout audit`: whether a history can be trusted, and all of it for whoever does not trust this tool."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from string import hexdigits
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options, output, screen, select_rollout
+from rollout.commands import rollout
+from rollout.errors import UserError
+from rollout.journal import audit, read_journal
+from rollout.journal.export import records
+
+if TYPE_CHECKING:
+    from rollout.journal import SqlJournal
+    from rollout.journal.audit import Verdict
+
+#: Exit code: what was looked for is not there, or is not as it was.
+BROKEN = 1
+#: Of a SHA-256.
+HEAD_DIGITS = 64
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Prove a journal's history, or hand it out.")
+
+
+@app.command()
+def verify(
+    rollout_id: options.RolloutId = None,
+    *,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            "--head",
+            metavar="HASH",
+            help="A head of the chain that was noted elsewhere: is it in it?",
+            show_default=False,
+        ),
+    ] = None,
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+) -> None:
+    """Check the chain of events, and that all tables say what the events say; default: of all rollouts.
+
+    Exit 1 if something was changed, removed or added, or if no chain has the head that is given.
+    """
+    noted = "" if head is None else _whole(head)
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        known = _known(rollout_id, journal)
+        verdicts = audit.verify(journal.database, known, noted)
+        owner = audit.whose(journal.database, noted) if noted else None
+        guards = audit.guards(journal.database)
+    for one in verdicts:
+        _tell(one)
+    if known and owner and owner[0] != known:
+        raise _of_another(known, *owner, noted)
+    if noted and owner is None:
+        screen.say(f"no event has the head {noted}: the history was rewritten since, or this is another journal")
+        raise typer.Exit(BROKEN)
+    for problem in guards:
+        screen.say(f"{problem}: only the chain proves what was written without it")
+    if guards or any(one.problems for one in verdicts):
+        raise typer.Exit(BROKEN)
+    screen.say("nothing differs: every chain is whole, and all tables say what its events say")
+
+
+@app.command()
+def export(
+    rollout_id: options.RolloutId = None, *, config: options.WhoseJournal = None, database: options.Database = None
+) -> None:
+    """Print all rows as JSON, one object a line; default: of all rollouts. docs/audit.md says how to read them."""
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        for record in records(journal.database, _known(rollout_id, journal)):
+            typer.echo(output.as_json(record))
+            if output.unread():
+                return
+
+
+def _known(rollout_id: str | None, journal: SqlJournal) -> str | None:
+    """Return the id; `UserError` if there is no such rollout."""
+    return select_rollout.to_show(rollout_id, journal.summaries()).id if rollout_id else None
+
+
+def _whole(head: str) -> str:
+    """Return a head as the journal writes it; `UserError` for half of one or none: an unset variable proves nothing."""
+    written = head.strip().lower()
+    if len(written) != HEAD_DIGITS or not set(written) <= set(hexdigits):
+        raise UserError(
+            f'"{head}" is no head of a chain: that has {HEAD_DIGITS} hexadecimal digits',
+            hint="copy all of it, from the line that begins with: head",
+        )
+    return written
+
+
+def _of_another(wanted: str, rollout_id: str, number: int, head: str) -> UserError:
+
+    return UserError(
+        f"the head given is no head of {wanted}: it is event {number} of rollout {rollout_id} in the same journal",
+        hint=rollout("audit", "verify", rollout_id, "--head", head),
+    )
+
+
+def _tell(one: Verdict) -> None:
+    screen.say(f"{one.rollout_id}: {one.count} events, head {one.head}")
+    if one.at is not None:
+        screen.say(f"  the head given is event {one.at} of {one.count}")
+    for problem in one.problems:
+        screen.say(f"  {problem}")

@@ -1,0 +1,33 @@
+"""`rollout db`: the journal's schema."""
+
+from __future__ import annotations
+
+import typer
+
+from rollout.cli import options, output, screen
+from rollout.errors import UserError
+from rollout.journal import database as databases
+from rollout.journal import schema
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look after the journal's database.")
+
+
+@app.command()
+def upgrade(config: options.WhoseJournal = None, database: options.Database = None) -> None:
+    """Bring the journal to this version's schema; `start` and `resume` do so by themselves with a file.
+
+    A missing journal is created; the database on a server must be there.
+    """
+    output.works()
+    url = options.journal_url(config, database)
+    screen.say(f"{databases.where(url).name} has schema {schema.upgrade(url)}")
+
+
+@app.command()
+def check(config: options.WhoseJournal = None, database: options.Database = None) -> None:
+    """Compare the journal with this version's schema and look for damage; exit 2 if something is wrong."""
+    url = options.journal_url(config, database)
+    name, problems = databases.where(url).name, schema.check(url)
+    if problems:
+        raise UserError("\n  ".join([f"{name} is not in order", *problems]), hint="rollout db upgrade")
+    screen.say(f"{name} is in order")

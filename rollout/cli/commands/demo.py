@@ -1,0 +1,85 @@
+"""`rollout demo`: a whole rollout on the embedded simulated EKS, killed with SIGKILL in the middle, then resumed.
+
+What it says at the end is read from the simulator's own log and from the journal; the exit status is 0 only if every
+promise was put to the test and held, no Job was killed and every baseline field is back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from rollout import commands
+from rollout.cli import screen
+from rollout.cli.screen.format import runnable
+from rollout.demo import report
+from rollout.demo.simulator_process import OURS, simulated
+from rollout.errors import ANOTHER_ACTIVE
+
+if TYPE_CHECKING:
+    from rollout.demo.simulator_process import SimulatorProcess
+
+#: Simulated seconds that pass in a real one at most: two hours take half a minute, slow enough to watch.
+PACE = 400.0
+#: The runner is killed while the answer to this terminate is under way: applied on AWS, not yet known to us.
+KILLED_AT_TERMINATE = 3
+#: An image that is not the demo's: whoever starts with it means another rollout.
+OTHER_AMI = "ami-00000000000000000"
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+def demo() -> None:
+    """Show a whole rollout on a simulated EKS.
+
+    It is killed in the middle of the drain, started again, and judged at the end.
+    """
+    with simulated(Path(tempfile.mkdtemp(prefix="rollout-demo-")), "demo", PACE) as world:
+        good = _story(world)
+    _say(f"its journal stays: {runnable(commands.rollout('events', '--database', world.database))}")
+    raise typer.Exit(0 if good else 1)
+
+
+def _story(world: SimulatorProcess) -> bool:
+    """Tell it all; return whether it went as promised."""
+    start = [*OURS, *world.to_start(world.ami, "--key", "demo")]
+    _say("a rollout on a simulated EKS: two node groups, Jobs of up to two hours; the clock is the simulator's")
+    killed = _killed_in_drain(world, start)
+    other = subprocess.run([*OURS, *world.to_start(OTHER_AMI)], capture_output=True, check=False)  # noqa: S603  our own command line
+    _say("the same command again")
+    ended = subprocess.run(start, check=False)  # noqa: S603  as above
+    lines, held = report.judged(world, refused=other.returncode == ANOTHER_ACTIVE)
+    for line in lines:
+        screen.say(line)
+    return killed and ended.returncode == 0 and held
+
+
+def _killed_in_drain(world: SimulatorProcess, start: list[str]) -> bool:
+    """Start the runner and kill it once its terminate hangs; return whether that is how it ended."""
+    terminate = {"operation": "TerminateInstanceInAutoScalingGroup", "nth": KILLED_AT_TERMINATE}
+    world.post("/faults", {"match": terminate, "hang": {"when": "after"}})
+    runner = subprocess.Popen(start)  # noqa: S603  our own command line
+
+    def kill() -> None:
+        world.get("/hung")
+        runner.kill()
+
+    threading.Thread(target=kill, daemon=True).start()
+    killed = runner.wait() < 0
+    world.delete("/faults")
+    if sys.stdout.isatty():
+        typer.echo(_SHOW_CURSOR, nl=False)
+    if killed:
+        _say("killed with SIGKILL: AWS has ended an instance, and the answer never reached the runner")
+    else:
+        _say("the runner ended before it could be killed")
+    return killed
+
+
+def _say(what: str) -> None:
+    screen.say(f"\n── {what} {'─' * max(3, 100 - len(what))}\n")

@@ -1,0 +1,166 @@
+"""`rollout start`: begins a rollout, or goes on with the one that the same command began."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from rollout import commands, preflight
+from rollout.cli import chosen_ami, options, output, screen, select_rollout, typed
+from rollout.cli.session import Interrupted, actor, go_on, looking, opened
+from rollout.errors import UserError
+from rollout.journal import open_journal
+from rollout.journal.lease import Taken
+from rollout.plan import Plan
+
+if TYPE_CHECKING:
+    from rollout.cli.select_rollout import Asked
+    from rollout.cli.session import Session
+    from rollout.config import Config
+    from rollout.ports import Summary
+
+
+def start(
+    *,
+    ami: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMI", help="The image that the groups are to run.", show_default=False, callback=typed.ami
+        ),
+    ] = None,
+    ami_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--ami-from", metavar="FILE", help="Packer's manifest, in place of --ami: what its last run built."
+        ),
+    ] = None,
+    config: options.ConfigFile = options.CONFIG,
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")
+    ] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Your name for this rollout, such as a build's number: the same key never begins it twice.",
+            callback=typed.key,
+        ),
+    ] = None,
+    database: options.Database = None,
+    assume_dead: options.AssumeDead = False,
+) -> None:
+    """Begin a rollout and work it to its end. Run again after a crash, the same command goes on where it stopped.
+
+    While another process works the rollout, that one is followed, and taken over from when its lease ends.
+    The rollout's id is the first line of the output.
+    """
+    output.works()
+    try:
+        _start(config, database, ami, ami_from, description, key, assume_dead=assume_dead)
+    except Interrupted as interrupted:
+        raise interrupted.told("anything was begun", _again(ami, ami_from, description, key)) from None
+
+
+def _again(ami: str | None, ami_from: Path | None, description: str, key: str | None) -> str:
+    """Return the whole command, as it was given; the screen adds configuration and journal."""
+    options = {"--ami": ami, "--ami-from": ami_from and str(ami_from.absolute()), "--description": description}
+    given = (word for name, value in (options | {"--key": key}).items() if value for word in (name, value))
+    return commands.rollout("start", *given)
+
+
+def _start(
+    config: Path,
+    database: str | None,
+    ami: str | None,
+    ami_from: Path | None,
+    description: str,
+    key: str | None,
+    *,
+    assume_dead: bool,
+) -> NoReturn:
+    """Begin a rollout, or go on with one. Raises `Interrupted` where a signal comes before either."""
+    with ExitStack() as stack:
+        with looking():
+            loaded = options.loaded(config, database)
+            image = chosen_ami.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
+            asked = select_rollout.Asked(loaded.cluster, loaded.groups, image, key)
+            journal = stack.enter_context(closing(open_journal(loaded.database, actor=actor())))
+            known = journal.summaries()
+            found = select_rollout.of_key(asked, known)
+        if found is None:
+            under_way = any(map(asked.same_cluster, select_rollout.unfinished(known)))
+            with opened(loaded, journal, under_way=under_way) as session:
+                asked = replace(asked, scope=session.scope)
+                found = _alone(session, loaded, asked, description, actor() if assume_dead else None)
+        go_on(loaded, journal, found, assume_dead=assume_dead)
+
+
+def _alone(session: Session, config: Config, asked: Asked, description: str, assume_dead: str | None) -> Summary:
+    """Begin and work a rollout under one lease; return the one that is gone on with, where there is one already.
+
+    What is looked at for the plan is looked at by who holds the cluster, so that nobody else changes it meanwhile.
+    """
+    waits_for = ""
+    while True:
+        if found := select_rollout.to_start(asked, session.journal.summaries()):
+            return found
+        try:
+            with session.lease(assume_dead) as tenure:
+                if found := select_rollout.to_start(asked, session.journal.summaries()):
+                    return found
+                rollout_id = _begin(session, config, asked.ami, description, asked.key)
+                raise typer.Exit(session.work_under(tenure, rollout_id))
+        except Taken as taken:
+            if taken.who != waits_for:
+                waits_for = taken.who
+                screen.say(f"{taken}, which has begun no rollout yet: this start waits for it", err=True)
+            if not session.stand_by():
+                raise Interrupted from taken
+
+
+def _begin(session: Session, config: Config, ami: str, description: str, key: str | None) -> str:
+    """Begin a rollout, say which and what it protects, and return its id.
+
+    Raises `UserError` where none can be begun, and `Interrupted` where somebody asked us to stop.
+    """
+    with session.signals.interrupting():
+        plan, protection, cautions = _plan(session, config, ami, description)
+    rollout_id = session.new_id()
+    now = session.edge.clock.now()
+    session.journal.begin(rollout_id, key, plan, now)
+    screen.say(rollout_id)
+    for line in protection:
+        session.journal.note(rollout_id, "note", line, now)
+        screen.say(line)
+    for caution in cautions:
+        session.journal.note(rollout_id, "note", f"warning: {caution}", now)
+        screen.say(f"warning: {caution}", err=True)
+    return rollout_id
+
+
+def _plan(
+    session: Session, config: Config, ami: str, description: str
+) -> tuple[Plan, tuple[str, ...], tuple[str, ...]]:
+    """Look once; return the plan, what it protects, and warnings. `UserError` lists every reason against it.
+
+    Raises `typer.Exit` where nothing is to be replaced.
+    """
+    request = preflight.Request(
+        config.cluster, config.region, config.groups, ami, description, config.settings(), config.share_templates
+    )
+    edge = session.edge
+    found = preflight.survey(request, edge.cluster, edge.fleet, edge.scout)
+    plan = preflight.make_plan(found, request)
+    if isinstance(plan, Plan) and preflight.up_to_date(found, ami):
+        groups = ", ".join(config.groups)
+        screen.say(f"nothing is to be replaced: all instances of {groups} run {ami}, and so will the next ones")
+        raise typer.Exit
+    if isinstance(plan, Plan):
+        warnings = preflight.cautions(found, request, identified=bool(session.cluster_id.uid))
+        return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
+    reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)
+    raise UserError(f"nothing was begun, because\n  {reasons}")

@@ -1,0 +1,167 @@
+"""`rollout status`: where a rollout stands, from its journal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rollout.cli import options, outcome, output, screen, select_rollout, why
+from rollout.cli.screen import at_work
+from rollout.cli.screen.format import instant, table
+from rollout.errors import OTHER_VERSION, UserError
+from rollout.journal import read_journal
+from rollout.machine import terminal
+from rollout.reasons import tagged
+
+if TYPE_CHECKING:
+    from rollout.plan import Node
+    from rollout.ports import Event, KilledJob, Summary, Worker
+    from rollout.record import EffectRow, Record
+
+
+def status(
+    rollout_id: options.RolloutId = None,
+    *,
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say where a rollout stands; default: the newest unfinished.
+
+    If none is unfinished, the newest. Only the journal is read: AWS is not asked.
+    """
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        chosen = select_rollout.to_show(rollout_id, journal.summaries())
+        killed, history = journal.killed(chosen.id), journal.events(chosen.id)
+        worker = None if terminal(chosen.phase) else journal.worker(chosen.scope)
+        try:
+            record = journal.load(chosen.id)
+        except UserError as error:
+            if as_json or error.exit_code != OTHER_VERSION:
+                raise
+            screen.say("\n".join(without_plan(chosen, killed, error)))
+            return
+    if as_json:
+        typer.echo(output.as_json(as_fields(record, killed, history, worker), indent=2))
+    else:
+        screen.say("\n".join(lines(record, killed, history, worker)))
+
+
+def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> Iterator[str]:
+    """Yield what can be told of a rollout whose plan only another version of this tool reads."""
+    yield _title(one)
+    yield f"  cluster   {one.cluster}"
+    yield f"  groups    {', '.join(one.groups)}"
+    yield f"  image     {one.ami}"
+    yield f"  phase     {one.phase.value}" + (f", halted: {one.halted}" if one.halted else "")
+    yield from map(_lost, killed)
+    yield why.problem
+    yield f"  next: {why.hint}"
+
+
+def lines(
+    record: Record, killed: Sequence[KilledJob], history: Sequence[Event], worker: Worker | None
+) -> Iterator[str]:
+    """Yield the page for people."""
+    yield _title(record)
+    for name, value in _head(record):
+        yield f"  {name:<9} {value}"
+    if not terminal(record.phase):
+        yield from at_work.lines(record.id, worker)
+    if record.halted:
+        yield f"  {outcome.halt(history)}"
+    if record.nodes:
+        gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
+        yield f"nodes to go: {len(record.nodes)}, gone: {gone}"
+        yield from (f"  {line}" for line in table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record, history)))
+    for row in record.unsettled:
+        yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
+    yield from map(_lost, killed)
+
+
+def _title(one: Record | Summary) -> str:
+    return f"rollout {one.id}" + (f"  (key {one.key})" if one.key else "")
+
+
+def _lost(job: KilledJob) -> str:
+
+    return f"killed: {job.loser} (pod {job.pod} on {job.node}) at {instant(job.at)}"
+
+
+def _head(record: Record) -> Iterator[tuple[str, str]]:
+
+    plan = record.plan
+    yield "cluster", f"{plan.cluster} ({plan.region})"
+    yield "groups", ", ".join(group.name for group in plan.groups)
+    yield "image", plan.ami
+    until = f", deadline {instant(record.deadline)}" if record.deadline else ""
+    yield "phase", f"{record.phase.value} since {instant(record.since)}{until}"
+    if record.drain_deadline:
+        yield "drain", f"deadline {instant(record.drain_deadline)}"
+
+
+def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:
+
+    told = why.waits(history)
+    return [
+        (
+            *(node.name or node.instance_id, node.group, node.stage.value, instant(node.since)),
+            _why(node, told.get(node.instance_id)),
+        )
+        for node in record.nodes
+    ]
+
+
+def _why(node: Node, reason: str | None) -> str:
+
+    if node.stage.value == "GONE":
+        return node.reason
+    return tagged(f"waits for {node.waits_for}", reason) if node.waits_for else ""
+
+
+def as_fields(
+    record: Record, killed: Sequence[KilledJob], history: Sequence[Event], worker: Worker | None
+) -> dict[str, Any]:
+    """Return the page for programs; its keys stay what they are."""
+    reasons = why.waits(history)
+    return {
+        "id": record.id,
+        "key": record.key,
+        "cluster": record.plan.cluster,
+        "region": record.plan.region,
+        "groups": [group.name for group in record.plan.groups],
+        "ami": record.plan.ami,
+        "description": record.plan.description,
+        "phase": record.phase.value,
+        "since": instant(record.since),
+        "deadline": instant(record.deadline) if record.deadline else None,
+        "drain_deadline": instant(record.drain_deadline) if record.drain_deadline else None,
+        "halted": record.halted,
+        "halted_reason": why.halted(history) if record.halted else None,
+        "worker": at_work.as_fields(worker),
+        "nodes": [_node_fields(node, reasons.get(node.instance_id)) for node in record.nodes],
+        "unsettled": [_effect_fields(row) for row in record.unsettled],
+        "killed_jobs": [{"job": job.job, "pod": job.pod, "node": job.node, "at": instant(job.at)} for job in killed],
+    }
+
+
+def _node_fields(node: Node, reason: str | None) -> dict[str, Any]:
+
+    return {
+        "instance": node.instance_id,
+        "name": node.name,
+        "group": node.group,
+        "role": node.role,
+        "stage": node.stage.value,
+        "since": instant(node.since),
+        "waits_for": node.waits_for,
+        "waits_reason": reason if node.waits_for else None,
+        "reason": node.reason,
+    }
+
+
+def _effect_fields(row: EffectRow) -> dict[str, Any]:
+    return {"key": row.effect.key, "state": row.state, "sent": row.sent, "detail": row.detail}

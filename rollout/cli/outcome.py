@@ -1,0 +1,77 @@
+"""How a run ended: in words for people, and as an exit code for whoever started the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rollout.cli.screen.format import count, instant, span
+from rollout.cli.screen.lines import head
+from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
+from rollout.machine import DRAINING, Stage
+from rollout.runner import Ended
+
+if TYPE_CHECKING:
+    from rollout.ports import Event, Journal
+    from rollout.record import Record
+
+_CODES = {Ended.DONE: DONE, Ended.HALTED: FOR_A_PERSON, Ended.INTERRUPTED: RESUMABLE}
+
+
+def exit_code(ended: Ended) -> int:
+    """Return the process's exit code; the README documents them."""
+    return _CODES[ended]
+
+
+def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
+    """Yield what the operator must know: what was done, who was killed, what differs, and what to type next."""
+    for job in journal.killed(record.id):
+        yield f"killed at the deadline: {job.loser} (pod {job.pod} on {job.node}), {instant(job.at)}"
+    if ended is not Ended.INTERRUPTED:
+        yield from _fewer(journal.events(record.id))
+    match ended:
+        case Ended.DONE:
+            yield from _done(record, journal)
+        case Ended.HALTED:
+            yield from _meanwhile(record)
+            yield f"what is protected stays protected; {halt(journal.events(record.id))}"
+        case Ended.INTERRUPTED:
+            yield from _meanwhile(record)
+            yield f"interrupted in {record.phase.value}; nothing is lost"
+            yield f"  next: rollout resume {record.id}"
+
+
+def _meanwhile(record: Record) -> Iterator[str]:
+    """Yield what stays as it is until somebody goes on, and until when that makes no difference."""
+    if record.autoscaler_off:
+        since = instant(record.autoscaler_off)
+        yield f"cluster-autoscaler stays off (since {since}) until this rollout is done: nobody scales the groups"
+    if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
+        at = instant(record.drain_deadline)
+        yield f"the drain deadline stays {at}: a resume after it ends the protected pods that are still on old nodes"
+
+
+def _fewer(events: Sequence[Event]) -> Iterator[str]:
+    """Yield which services had fewer Ready replicas when DRAIN ended, or at a halt in it that stands."""
+    resumed = max((number for number, event in enumerate(events) if event.kind == "resumed"), default=0)
+    counted = [event for event in events[resumed:] if event.kind == "replicas"]
+    for event in counted:
+        if event.at == counted[-1].at:
+            yield f"fewer replicas than before the first was evicted, at {instant(event.at)}: {event.text}"
+
+
+def halt(events: Sequence[Event]) -> str:
+    """Return what a rollout's last halt said: the reason, and the next command."""
+    return next((event.text for event in reversed(events) if event.kind == "halted"), "")
+
+
+def _done(record: Record, journal: Journal) -> Iterator[str]:
+    events = journal.events(record.id)
+    for event in events:
+        if event.kind == "report":
+            yield f"left as it is: {event.text}"
+    if events[-1].kind != "phase":  # reports come after the phase's end, whose head does not stand for them
+        yield head(events[-1])
+    took = span(record.since - events[0].at)
+    replaced = sum(node.role == "old" and node.stage is Stage.GONE for node in record.nodes)
+    yield f"done: {count(replaced, 'node')} replaced by {record.plan.ami} in {took}"

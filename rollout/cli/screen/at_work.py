@@ -1,0 +1,51 @@
+"""Who works a rollout, since when and with which last sign of life; or that nobody does, and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rollout.cli.screen.format import instant
+from rollout.commands import resume
+from rollout.journal import place
+
+if TYPE_CHECKING:
+    from rollout.ports import Worker
+
+
+def lines(rollout_id: str, worker: Worker | None) -> Iterator[str]:
+    """Yield what to tell of an unfinished rollout."""
+    last = f"; last sign of life {instant(worker.last_sign)}" if worker and worker.last_sign else ""
+    if worker and worker.works:
+        yield f"run by {worker.who}{last}"
+        if wake := place.to_wake(worker.host, worker.pid):
+            yield f"  {wake}"
+        return
+    if worker is None:
+        yield f"NOBODY works rollout {rollout_id}, and nobody ever did"
+    elif worker.ended:
+        yield f"NOBODY works rollout {rollout_id}: {worker.who}, stopped at {instant(worker.ended)}"
+    else:
+        yield f"NOBODY works rollout {rollout_id}: {worker.who}, ended without a word{last}"
+    yield f"  next: {resume(rollout_id)}"
+
+
+def short(worker: Worker | None) -> str:
+    """Return the cell of a table, for an unfinished rollout."""
+    return f"{worker.pid}@{worker.host}" if worker and worker.works else "NOBODY"
+
+
+def as_fields(worker: Worker | None) -> dict[str, Any] | None:
+    """Return the same for programs: None where nobody ever worked the cluster."""
+    if worker is None:
+        return None
+    return {
+        "works": worker.works,
+        "host": worker.host,
+        "pid": worker.pid,
+        "run": worker.run_id,
+        "build_url": worker.build_url,
+        "since": instant(worker.since),
+        "last_sign_of_life": instant(worker.last_sign) if worker.last_sign else None,
+        "ended": instant(worker.ended) if worker.ended else None,
+    }

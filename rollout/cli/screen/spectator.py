@@ -1,0 +1,35 @@
+"""What a person sees while the rollout works: a live page on a terminal, one line for each change elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rollout.cli.screen.lines import Lines
+
+if TYPE_CHECKING:
+    from rollout.ports import Journal
+    from rollout.runner import Progress
+
+#: Terminals that cannot go back to a line.
+_SIMPLE = frozenset({"", "dumb", "unknown"})
+
+
+@contextmanager
+def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iterator[Callable[[Progress], None]]:
+    """Yield what the runner calls after each tick; what stands on the screen at the end stays there."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in _SIMPLE:
+        from rollout.cli.screen.live import live  # noqa: PLC0415  rich is for terminals only
+
+        with live(journal, rollout_id, now) as report:
+            yield report
+    else:
+        lines = Lines(journal, rollout_id)
+        try:
+            yield lambda _progress: lines.show()
+        finally:
+            lines.show()

@@ -1,0 +1,119 @@
+"""Which rollout a command means, as a table of what the journal lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from rollout.cli import select_rollout
+from rollout.cli.select_rollout import Asked
+from rollout.errors import UserError
+from rollout.machine import Phase
+from rollout.ports import Summary
+
+NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
+ACTIVE = Summary("r1", "build-1", "prod", "ami-1", ("a", "b"), Phase.DRAIN, None, NOW, None)
+DONE = replace(ACTIVE, id="r0", key="build-0", phase=Phase.DONE, ended=NOW)
+ELSEWHERE = replace(ACTIVE, id="r2", key=None, cluster="test")
+ASKED = Asked("prod", ("a", "b"), "ami-1", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "found"),
+    [
+        (ASKED, [], None),
+        (ASKED, [DONE], None),
+        (ASKED, [ELSEWHERE], None),
+        (ASKED, [ELSEWHERE, ACTIVE, DONE], "r1"),
+        (replace(ASKED, groups=("b", "a")), [ACTIVE], "r1"),
+        (replace(ASKED, key="build-1"), [ACTIVE], "r1"),
+        (replace(ASKED, key="build-0"), [DONE], "r0"),
+        (replace(ASKED, key="build-0"), [ACTIVE, DONE], "r0"),
+        (replace(ASKED, key="build-2"), [DONE], None),
+    ],
+)
+def test_start_goes_on_with_what_it_began(asked: Asked, known: list[Summary], found: str | None) -> None:
+    """The same key, or without one the same cluster, groups and image, is the same rollout; else a new one begins."""
+    chosen = select_rollout.to_start(asked, known)
+    assert (chosen.id if chosen else None) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "named"),
+    [
+        (replace(ASKED, key="build-1", ami="ami-2"), 2, "r1"),
+        (replace(ASKED, key="build-1", cluster="test"), 2, "r1"),
+        (replace(ASKED, key="build-1", groups=("a",)), 2, "groups a, b; not ami-1 on prod, groups a"),
+        (replace(ASKED, key="build-1", groups=("a", "b", "c")), 2, "groups a, b; not ami-1 on prod, groups a, b, c"),
+        (replace(ASKED, groups=("c",)), 76, "groups a, b"),
+        (replace(ASKED, ami="ami-2"), 76, "r1"),
+        (replace(ASKED, groups=("a",)), 76, "r1"),
+        (replace(ASKED, key="build-2"), 76, "r1"),
+    ],
+)
+def test_start_refuses_what_is_taken(asked: Asked, code: int, named: str) -> None:
+    """A key that means something else is exit 2; a cluster on which another rollout is unfinished is exit 76."""
+    with pytest.raises(UserError) as refusal:
+        select_rollout.to_start(asked, [ACTIVE])
+    assert refusal.value.exit_code == code
+    assert named in refusal.value.problem
+    assert refusal.value.hint
+
+
+def test_another_active_rollout_is_named_with_the_next_command() -> None:
+    """Whoever is refused can type what the hint says."""
+    with pytest.raises(UserError) as refusal:
+        select_rollout.to_start(replace(ASKED, ami="ami-2"), [ACTIVE])
+    assert refusal.value.hint == "rollout resume r1"
+
+
+def test_resume_takes_the_only_unfinished_one() -> None:
+    """Without an id the only unfinished rollout is meant; with one, or with a key, that one, whatever its phase."""
+    assert select_rollout.to_resume(None, [DONE, ACTIVE]) is ACTIVE
+    assert select_rollout.to_resume("r0", [DONE, ACTIVE]) is DONE
+    assert select_rollout.to_resume("build-0", [DONE, ACTIVE]) is DONE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "said"),
+    [
+        (None, [], "no rollout is unfinished"),
+        (None, [DONE], "no rollout is unfinished"),
+        (None, [ACTIVE, ELSEWHERE], "r2  test  ami-1  DRAIN"),
+        ("r9", [ACTIVE], "there is no rollout r9"),
+    ],
+)
+def test_resume_does_not_guess(wanted: str | None, known: list[Summary], said: str) -> None:
+    """None or several to choose from: exit 2, and several are listed."""
+    with pytest.raises(UserError) as refusal:
+        select_rollout.to_resume(wanted, known)
+    assert said in refusal.value.problem
+    assert refusal.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "found"), [(None, [DONE], "r0"), (None, [DONE, ACTIVE], "r1"), ("r0", [ACTIVE, DONE], "r0")]
+)
+def test_what_is_shown_is_at_work_or_newest(wanted: str | None, known: list[Summary], found: str) -> None:
+    """Without an id the newest unfinished rollout is shown, else the newest of all."""
+    assert select_rollout.to_show(wanted, known).id == found
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [
+        (DONE, "rollout start --ami ami-1 --key ANOTHER"),
+        (ACTIVE, "go on with it: rollout resume r1; when it is done: rollout start --ami ami-1 --key ANOTHER"),
+    ],
+)
+@pytest.mark.parametrize("find", [select_rollout.to_start, select_rollout.of_key])
+def test_a_key_says_nothing_of_groups_that_were_never_touched(
+    find: Callable[[Asked, list[Summary]], Summary | None], known: Summary, hint: str
+) -> None:
+    """The same key with other groups is no rollout that is done already, nor one to go on with."""
+    with pytest.raises(UserError) as refusal:
+        find(replace(ASKED, key=known.key, groups=("c",)), [known])
+    assert (refusal.value.exit_code, refusal.value.hint) == (2, hint)
