@@ -132,7 +132,7 @@ def test_an_older_rollout_writes_its_cluster_into_the_marker_by_a_key_of_its_own
         record(),
         record(done=frozenset({MADE, TAKEN_AWAY.key})),
         record(done=frozenset({MADE}), unsettled=(unsettled(TAKEN_AWAY),)),
-        record(done=frozenset({MADE}), unsettled=(unsettled(create(record(), ".again")),)),
+        record(done=frozenset({MADE}), unsettled=(unsettled(create(record(), "0.again")),)),
     ],
     ids=["never made", "taken away", "being taken away", "being made once more"],
 )
