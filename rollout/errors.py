@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rollout.reasons import Reason
+
 #: A process's exit codes, as the README tells them. BUG and RESUMABLE are EX_SOFTWARE and EX_TEMPFAIL of sysexits.h.
 DONE, FOR_A_PERSON, USAGE, BUG, RESUMABLE, ANOTHER_ACTIVE, OTHER_VERSION = 0, 1, 2, 70, 75, 76, 77
 
@@ -87,7 +89,8 @@ class UserError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One reason why a rollout does not begin: what is wrong, and what to do about it."""
+    """One thing that blocks: what is wrong, what to do about it, and for a rollout's start the reason in one word."""
 
     problem: str
     hint: str
+    reason: Reason | None = None

@@ -36,6 +36,7 @@ def tool(name: str) -> ModuleType:
     [
         ("architecture", "architecture"),
         ("phases", "phases"),
+        ("halts", "halts"),
         ("configuration", "configuration"),
         ("rights-kubernetes", "rights"),
     ],

@@ -133,7 +133,7 @@ def protection(seen: Seen, record: Record) -> Part:
     parts = [_protection(record, group) for group in groups if group not in crowded]
     pending = ", ".join(part.waits_for for part in parts if part.waits_for)
     waits = [f"instances to be InService: {pending}"] * bool(pending) + [_too_many(group) for group in crowded]
-    joined = replace(_joined(parts), waits_for="; ".join(waits))
+    joined = replace(_joined(parts), waits_for="; ".join(waits), reason=Reason.INSTANCES_NOT_IN_SERVICE)
     if not crowded:
         return joined
     return replace(joined, reason=Reason.TOO_MANY_INSTANCES, remedy=_enough_desired(crowded))

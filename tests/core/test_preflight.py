@@ -326,7 +326,7 @@ def test_a_plan_holds_what_was_asked_and_what_was_found() -> None:
     assert (plan.ami, plan.autoscaler_replicas) == ("ami-new", 1)
 
 
-@pytest.mark.parametrize("field", sorted({need for needs in REASONS.values() for need in needs}))
+@pytest.mark.parametrize("field", sorted({need for rule in REASONS.values() for need in rule.needs}))
 def test_nothing_is_concluded_from_what_could_not_be_read(field: str) -> None:
     """A read that was refused is the only reason told, whatever its empty field looks like."""
     empty: Any = {} if isinstance(getattr(Survey(), field), dict) else getattr(Survey(), field)

@@ -16,6 +16,7 @@ from rollout.errors import UserError
 from rollout.journal import open_journal
 from rollout.journal.lease import Taken
 from rollout.plan import Plan
+from rollout.reasons import tagged
 
 if TYPE_CHECKING:
     from rollout.cli.select_rollout import Asked
@@ -162,5 +163,5 @@ def _plan(
     if isinstance(plan, Plan):
         warnings = preflight.cautions(found, request, identified=bool(session.cluster_id.uid))
         return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
-    reasons = "\n  ".join(f"{refusal.problem}\n    next: {refusal.hint}" for refusal in plan)
+    reasons = "\n  ".join(f"{tagged(one.problem, one.reason)}\n    next: {one.hint}" for one in plan)
     raise UserError(f"nothing was begun, because\n  {reasons}")

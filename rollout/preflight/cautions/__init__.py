@@ -10,35 +10,39 @@ from collections.abc import Callable, Iterator
 from rollout.preflight.cautions import autoscaler, code, evictors, groups, reading, workloads
 from rollout.preflight.rights import IDENTITY
 from rollout.preflight.survey import Request, Survey
+from rollout.reasons import Reason, tagged
 
 Caution = Callable[[Survey, Request], Iterator[str]]
 
 #: Each of them, in the order in which they are told.
-CAUTIONS: tuple[Caution, ...] = (
-    reading.missing,
-    reading.kinds,
-    reading.namespaces,
-    reading.autoscalers,
-    groups.unwell,
-    groups.not_balanced,
-    workloads.blocked,
-    workloads.two_budgets,
-    workloads.tolerant,
-    workloads.tolerant_of_all,
-    evictors.descheduler,
-    autoscaler.other_groups,
-    autoscaler.too_long,
-    code.applied_by_people,
-    code.applied_by_controllers,
-)
+CAUTIONS: dict[Caution, Reason] = {
+    reading.missing: Reason.OPTIONAL_RIGHTS_MISSING,
+    reading.kinds: Reason.KINDS_UNKNOWN,
+    reading.namespaces: Reason.NAMESPACE_NOT_FOUND,
+    reading.autoscalers: Reason.AUTOSCALER_IGNORED,
+    groups.unwell: Reason.HEALTH_CHECKS_SUSPENDED,
+    groups.not_balanced: Reason.LOAD_BALANCER_SUSPENDED,
+    workloads.blocked: Reason.BUDGET_ALLOWS_NO_EVICTION,
+    workloads.two_budgets: Reason.TWO_BUDGETS,
+    workloads.tolerant: Reason.JOBS_TOLERATE_TAINT,
+    workloads.tolerant_of_all: Reason.PODS_TOLERATE_CORDON,
+    evictors.descheduler: Reason.DESCHEDULER_EVICTS,
+    autoscaler.other_groups: Reason.OTHER_GROUPS_NOT_SCALED,
+    autoscaler.too_long: Reason.AUTOSCALER_OFF_TOO_LONG,
+    code.applied_by_people: Reason.INFRASTRUCTURE_CODE,
+    code.applied_by_controllers: Reason.GROUP_RECONCILED,
+}
 
 
 def cautions(found: Survey, request: Request, *, identified: bool) -> tuple[str, ...]:
-    """Return every warning, in words; `identified`: it is known which cluster this is."""
-    told = tuple(line for caution in CAUTIONS for line in caution(found, request))
-    return told if identified or IDENTITY in found.missing else (_unidentified(), *told)
+    """Return every warning, in words and in one word; `identified`: it is known which cluster this is."""
+    looked = ((line, reason) for caution, reason in CAUTIONS.items() for line in caution(found, request))
+    told = tuple(tagged(line, reason) for line, reason in looked)
+    if identified or IDENTITY in found.missing:
+        return told
+    return (tagged(unidentified(), Reason.CLUSTER_UNIDENTIFIED), *told)
 
 
-def _unidentified() -> str:
+def unidentified() -> str:
     """The cluster's uid could not be read, though we may."""
     return f"it is not checked {IDENTITY.unchecked}: namespace kube-system could not be read"

@@ -7,57 +7,71 @@ and nothing is concluded from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from rollout.errors import Refusal
 from rollout.preflight.refusals import cluster, groups, images, protection, rights, templates
 from rollout.preflight.survey import Request, Survey
+from rollout.reasons import Reason
 
-Reason = Callable[[Survey, Request], Iterator[Refusal]]
+Look = Callable[[Survey, Request], Iterator[Refusal]]
 
-#: Each reason, in the order in which they are told → the fields of the survey that it is drawn from.
-REASONS: dict[Reason, tuple[str, ...]] = {
-    rights.unread: (),
-    rights.denied: (),
-    rights.lacking: ("lacking",),
-    cluster.marked: ("marker",),
-    cluster.no_autoscaler: ("autoscaler",),
-    cluster.held_autoscaler: ("autoscaler",),
-    cluster.unfinished: ("groups",),
-    cluster.strangers: ("groups",),
-    cluster.unmatched: ("groups",),
-    cluster.contradictory: ("groups",),
-    cluster.of_another_cluster: ("groups", "scouted"),
-    cluster.selected_otherwise: ("groups",),
-    cluster.our_own_node: ("groups",),
-    protection.unserved: (),
-    protection.indirect: (),
-    protection.unnamed: ("groups",),
-    groups.missing: ("groups",),
-    groups.managed: ("groups",),
-    groups.of_a_service: ("groups", "scouted"),
-    groups.suspended: ("groups",),
-    groups.no_template: ("groups", "scouted"),
-    groups.refreshing: ("groups", "refreshes"),
-    groups.warm_pool: ("groups", "scouted"),
-    groups.weighted: ("groups", "scouted"),
-    groups.other_units: ("groups", "scouted"),
-    groups.mixed_on_demand: ("groups", "scouted"),
-    groups.image_in_override: ("groups", "scouted"),
-    groups.not_wanted: ("groups",),
-    groups.standby: ("groups",),
-    groups.left_by_a_rollout: ("groups", "templates"),
-    templates.missing: ("groups", "scouted", "templates"),
-    templates.several_versions: ("groups", "scouted", "templates"),
-    templates.shared: ("groups", "scouted", "templates"),
-    images.missing: ("image",),
-    images.not_available: ("image",),
-    images.unknown_type: ("groups", "scouted", "templates", "architectures"),
-    images.another_architecture: ("image", "groups", "scouted", "templates", "architectures"),
-    images.small_root: ("image", "groups", "scouted", "templates"),
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one function finds, in one word; `needs`: the fields of the survey that it is drawn from."""
+
+    reason: Reason
+    needs: tuple[str, ...] = ()
+
+
+#: Each function, in the order in which their answers are told.
+REASONS: dict[Look, Rule] = {
+    rights.unread: Rule(Reason.READ_DENIED),
+    rights.denied: Rule(Reason.CHANGE_DENIED),
+    rights.lacking: Rule(Reason.RIGHTS_MISSING, ("lacking",)),
+    cluster.marked: Rule(Reason.MARKER_PRESENT, ("marker",)),
+    cluster.no_autoscaler: Rule(Reason.AUTOSCALER_NOT_FOUND, ("autoscaler",)),
+    cluster.held_autoscaler: Rule(Reason.AUTOSCALER_SCALED_DOWN, ("autoscaler",)),
+    cluster.unfinished: Rule(Reason.EARLIER_ROLLOUT_UNFINISHED, ("groups",)),
+    cluster.strangers: Rule(Reason.GROUP_NOT_IN_CLUSTER, ("groups",)),
+    cluster.unmatched: Rule(Reason.INSTANCE_WITHOUT_NODE, ("groups",)),
+    cluster.contradictory: Rule(Reason.NODE_INSTANCE_UNCLEAR, ("groups",)),
+    cluster.of_another_cluster: Rule(Reason.GROUP_OF_OTHER_CLUSTER, ("groups", "scouted")),
+    cluster.selected_otherwise: Rule(Reason.SELECTOR_MISMATCH, ("groups",)),
+    cluster.our_own_node: Rule(Reason.RUNS_ON_OLD_NODE, ("groups",)),
+    protection.unserved: Rule(Reason.KIND_NOT_SERVED),
+    protection.indirect: Rule(Reason.KIND_CONTROLS_NO_PODS),
+    protection.unnamed: Rule(Reason.UNPROTECTED_PODS, ("groups",)),
+    groups.missing: Rule(Reason.GROUP_NOT_FOUND, ("groups",)),
+    groups.managed: Rule(Reason.MANAGED_NODE_GROUP, ("groups",)),
+    groups.of_a_service: Rule(Reason.GROUP_OF_SERVICE, ("groups", "scouted")),
+    groups.suspended: Rule(Reason.PROCESSES_SUSPENDED, ("groups",)),
+    groups.no_template: Rule(Reason.NO_LAUNCH_TEMPLATE, ("groups", "scouted")),
+    groups.refreshing: Rule(Reason.INSTANCE_REFRESH_RUNNING, ("groups", "refreshes")),
+    groups.warm_pool: Rule(Reason.WARM_POOL, ("groups", "scouted")),
+    groups.weighted: Rule(Reason.WEIGHTED_CAPACITY, ("groups", "scouted")),
+    groups.other_units: Rule(Reason.CAPACITY_NOT_IN_INSTANCES, ("groups", "scouted")),
+    groups.mixed_on_demand: Rule(Reason.ON_DEMAND_BASE_WITH_SPOT, ("groups", "scouted")),
+    groups.image_in_override: Rule(Reason.IMAGE_IN_OVERRIDE, ("groups", "scouted")),
+    groups.not_wanted: Rule(Reason.DESIRED_ZERO_WITH_INSTANCES, ("groups",)),
+    groups.standby: Rule(Reason.INSTANCES_IN_STANDBY, ("groups",)),
+    groups.left_by_a_rollout: Rule(Reason.GROUP_LEFT_BY_ROLLOUT, ("groups", "templates")),
+    templates.missing: Rule(Reason.LAUNCH_TEMPLATE_NOT_FOUND, ("groups", "scouted", "templates")),
+    templates.several_versions: Rule(Reason.SEVERAL_TEMPLATE_VERSIONS, ("groups", "scouted", "templates")),
+    templates.shared: Rule(Reason.LAUNCH_TEMPLATE_SHARED, ("groups", "scouted", "templates")),
+    images.missing: Rule(Reason.IMAGE_NOT_FOUND, ("image",)),
+    images.not_available: Rule(Reason.IMAGE_NOT_AVAILABLE, ("image",)),
+    images.unknown_type: Rule(Reason.INSTANCE_TYPE_UNKNOWN, ("groups", "scouted", "templates", "architectures")),
+    images.another_architecture: Rule(
+        Reason.ARCHITECTURE_MISMATCH, ("image", "groups", "scouted", "templates", "architectures")
+    ),
+    images.small_root: Rule(Reason.ROOT_VOLUME_TOO_SMALL, ("image", "groups", "scouted", "templates")),
 }
 
 
 def refusals(found: Survey, request: Request) -> tuple[Refusal, ...]:
     """Return every reason at once, each once."""
-    looked_for = (reason for reason, needs in REASONS.items() if found.unread.keys().isdisjoint(needs))
-    return tuple(dict.fromkeys(refusal for reason in looked_for for refusal in reason(found, request)))
+    looked_for = ((look, rule) for look, rule in REASONS.items() if found.unread.keys().isdisjoint(rule.needs))
+    answers = (replace(one, reason=rule.reason) for look, rule in looked_for for one in look(found, request))
+    return tuple(dict.fromkeys(answers))

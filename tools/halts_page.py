@@ -1,0 +1,369 @@
+"""Writes docs/halts.md: what each reason means, from the table below and from the rules of preflight.
+
+Usage: python tools/halts_page.py FILE. A test holds that the page in the repository is what this writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rollout.preflight.cautions import CAUTIONS, unidentified
+from rollout.preflight.refusals import REASONS
+from rollout.reasons import Reason
+
+HEAD = """\
+# Why a rollout halts, waits, or does not begin
+
+<!-- Written by `make docs` from tools/halts_page.py and rollout/preflight/. Change those, not this page. -->
+
+A *reason* is one word in CamelCase, as in the conditions of Kubernetes. It stands in these places:
+
+- in the text: `halted (NodesNotReady): …`, `node-1 waits for pod ci/build of Job ci/build (JobsRunning)`
+- in `rollout status --json` and `rollout list --json`, as `halted_reason` and `waits_reason` ([json.md](json.md))
+- in `rollout events --json`, and in the column `data` of the table `events` ([audit.md](audit.md)), as `reason`
+
+Alerts can match on it, because a reason keeps its meaning. The words beside it may change from version to version.
+Journals that an older version wrote have no reasons.
+
+A halted rollout stays in its phase. It changes nothing more until `rollout resume`. The halt's last line is the
+whole command to type.
+
+## Halts
+
+A person must act.
+"""
+WAITS = """\
+## Waits
+
+These reasons never halt a rollout. Those above are waited for first, too, and halt only at a deadline.
+"""
+BLOCKERS = """\
+## Blockers of a start
+
+Nothing was begun and nothing was changed. `rollout start` prints each blocker with the next step, and ends with
+exit code 2. [refusals.md](refusals.md) has more about them.
+
+| reason | what was found |
+|---|---|
+"""
+WARNINGS = """\
+## Warnings of a start
+
+The rollout begins. The line says what will come of it. A warning of a running rollout is an event of the kind `note`.
+
+| reason | what was found |
+|---|---|
+"""
+
+
+class Meaning(NamedTuple):
+    """What a person must know of a reason: what happened, what is true of the cluster then, what to do, what to type.
+
+    `halts`: whether a rollout may halt for it; the others are only waited for.
+    """
+
+    happened: str
+    true: str
+    do: str
+    command: str = ""
+    halts: bool = True
+
+
+_KEPT = "Nothing of the drift is undone. Nothing else is changed, and every protected pod keeps running."
+_GOES_ON = "Nothing: it ends by itself."
+_SURGED = "The surge is in place, so the extra instances are paid for. Old nodes keep their pods."
+_PODS = "The node keeps its instance and its pods. Other nodes go on as far as their turn allows."
+_STATUS = "rollout status"
+_UPDATE = "aws autoscaling update-auto-scaling-group"
+
+MEANINGS: Mapping[Reason, Meaning] = {
+    Reason.DRIFT_LAUNCH_TEMPLATE: Meaning(
+        "Somebody changed which launch template version a group launches.",
+        _KEPT,
+        "Find out who did it, put the version back, and resume.",
+        f"{_UPDATE} --launch-template …",
+    ),
+    Reason.DRIFT_PROCESSES: Meaning(
+        "Somebody resumed a scaling process that the rollout had suspended.",
+        _KEPT,
+        "Suspend the process again, and resume the rollout.",
+        "aws autoscaling suspend-processes",
+    ),
+    Reason.DRIFT_SIZES: Meaning(
+        "Somebody changed DesiredCapacity, MinSize or MaxSize of a group.",
+        _KEPT,
+        "Put the sizes back as the halt says. Never lower DesiredCapacity: end one idle instance instead.",
+        _UPDATE,
+    ),
+    Reason.EFFECT_REVERTED: Meaning(
+        "A change of the rollout was seen, and is not there any more.",
+        _KEPT,
+        "Find out who reverted it. A resume applies it again.",
+        _STATUS,
+    ),
+    Reason.AUTOSCALER_SCALED_UP: Meaning(
+        "Somebody scaled cluster-autoscaler up again, twice.",
+        "cluster-autoscaler runs. Nodes of the groups still carry scale-down-disabled, so it removes none of them.",
+        "Stop what scales it up again, such as GitOps or an operator, and resume.",
+        "kubectl get deployment",
+    ),
+    Reason.FOREIGN_TEMPLATE_VERSION: Meaning(
+        "A template version carries this rollout's description but another image.",
+        "No group launches it yet.",
+        "Find out who made the version, delete it, and resume.",
+        "aws ec2 delete-launch-template-versions",
+    ),
+    Reason.SELECTOR_MISMATCH: Meaning(
+        "The setting `node_selector` and the groups name different nodes.",
+        "The groups launch the new version. No old node was tainted yet.",
+        "Correct the labels of the nodes, and resume.",
+        "kubectl get nodes --show-labels",
+    ),
+    Reason.FOREIGN_MARKER: Meaning(
+        "The marker on the cluster belongs to another rollout.",
+        "This rollout changes nothing while the marker is not its own.",
+        "Finish the other rollout first, then resume this one.",
+        "rollout resume OTHER",
+    ),
+    Reason.MARKER_DELETED: Meaning(
+        "Somebody deleted the marker, and deleted it again after the rollout made it once more.",
+        _KEPT,
+        "Stop what deletes ConfigMap eks-rollout in kube-system, and resume.",
+        "kubectl get configmap -n kube-system eks-rollout",
+    ),
+    Reason.MARKER_GONE: Meaning(
+        "The marker is gone. The rollout may have ended from another copy of this journal.",
+        "Nothing is changed until it is clear which journal is the newest.",
+        "Resume with the newest journal. If it is this one, create the marker as the message says.",
+        "rollout doctor",
+    ),
+    Reason.JOURNAL_OUTDATED: Meaning(
+        "The marker knows more than this journal. An older copy of the database was probably restored.",
+        "Nothing is changed until it is clear which journal is the newest.",
+        "Resume with the database that the message names.",
+        "rollout doctor",
+    ),
+    Reason.EFFECT_FAILS: Meaning(
+        "A request was not applied for too long. The answer stands in the message.",
+        _KEPT,
+        "Clear the cause that the answer names, such as a webhook that is down, and resume.",
+        "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+    ),
+    Reason.EFFECT_NOT_VISIBLE: Meaning(
+        "A request was answered with yes several times, and its result never shows.",
+        _KEPT,
+        "Find what takes it out again, such as a mutating webhook or GitOps, and resume.",
+        "kubectl get mutatingwebhookconfigurations",
+    ),
+    Reason.EFFECT_PENDING: Meaning(
+        "A request was sent, or is about to be sent again, and its result does not show yet.",
+        "Nothing that depends on it begins.",
+        _GOES_ON,
+        halts=False,
+    ),
+    Reason.EFFECT_REJECTED: Meaning(
+        "AWS or Kubernetes rejected a request. Sending it again will not help.",
+        _KEPT,
+        "Remove the cause that the answer names, such as a missing right, and resume.",
+        _STATUS,
+    ),
+    Reason.EFFECT_UNCLEAR: Meaning(
+        "It is not clear whether a request was applied, for 15 minutes.",
+        _KEPT,
+        "Look at the thing that the message names. When its state is clear, resume.",
+        _STATUS,
+    ),
+    Reason.LATE_REQUESTS: Meaning(
+        "A request of this rollout was not answered, and may still take effect.",
+        "What it could undo is not written yet.",
+        _GOES_ON,
+        halts=False,
+    ),
+    Reason.TAKEOVER_DELAY: Meaning(
+        "Another runner held the lease before. Its last requests may still take effect, for 5.5 minutes at most.",
+        "No instance is terminated and no protected pod is ended until then.",
+        "Nothing: it ends by itself. If you know that the previous runner is dead, use `--assume-dead`.",
+        "rollout resume --assume-dead",
+        halts=False,
+    ),
+    Reason.CLUSTER_NOT_STEADY: Meaning(
+        "Many nodes turned not Ready, or the rollout could not observe the cluster for a while.",
+        "Nothing is cordoned, evicted or terminated until the cluster has been steady for a while.",
+        "See why nodes turn not Ready. Resume when they are Ready again.",
+        "kubectl get nodes",
+    ),
+    Reason.OBSERVATION_DENIED: Meaning(
+        "AWS or Kubernetes refuses a read, and kept refusing it.",
+        "The rollout sees nothing, so it changes nothing. Everything stays as it is.",
+        "Correct the right, the credentials or the thing that the message names, and resume.",
+        "rollout doctor",
+    ),
+    Reason.OBSERVATION_UNCONFIRMED: Meaning(
+        "One observation asks for a halt, or for what cannot be taken back. AWS may have answered with old data.",
+        "Nothing is changed until a second observation says the same.",
+        _GOES_ON,
+        halts=False,
+    ),
+    Reason.POD_LIST_STALE: Meaning(
+        "The pods of the node were not listed directly from the API server yet.",
+        _PODS,
+        _GOES_ON,
+        halts=False,
+    ),
+    Reason.PODS_UNKNOWN: Meaning(
+        "It is not known which pods run on the instance. It has no Node object, or its Node was deleted.",
+        "The instance is not terminated, because Jobs may run on it.",
+        "If nothing runs there that must not end, reboot the instance. Its kubelet then registers.",
+        "aws ec2 reboot-instances",
+    ),
+    Reason.AUTOSCALER_PODS_RUNNING: Meaning(
+        "cluster-autoscaler is scaled to 0, but its pod did not end before the deadline.",
+        "No size was changed and no node was tainted yet.",
+        "See why the pod does not end, delete it, and resume.",
+        "kubectl describe pod",
+    ),
+    Reason.INSTANCES_NOT_IN_SERVICE: Meaning(
+        "Instances are not InService: they do not launch, or a lifecycle hook holds them.",
+        "Groups may have the sizes of the surge. Instances keep their protection from scale-in.",
+        "See why: capacity, quota, or a hook. Correct it, and resume.",
+        "aws autoscaling describe-scaling-activities",
+    ),
+    Reason.INSTANCE_IN_STANDBY: Meaning(
+        "Somebody put an old instance into Standby. It does not leave Standby by itself.",
+        _PODS,
+        "Bring the instance back into service, and resume.",
+        "aws autoscaling exit-standby",
+    ),
+    Reason.INSTANCE_TERMINATING: Meaning(
+        "AWS was asked to terminate the instance, and has not finished after hours.",
+        "The instance is empty. DesiredCapacity is lower by one already.",
+        "Complete the lifecycle hook that holds it, or resume the process Terminate of the group.",
+        "aws autoscaling describe-lifecycle-hooks",
+    ),
+    Reason.NODES_NOT_READY: Meaning(
+        "New nodes are missing, not Ready, not schedulable, or do not fit the pods of the old nodes.",
+        f"{_SURGED} They still take new pods.",
+        "Clear the cause on the node, or terminate its instance, and resume.",
+        "kubectl describe node",
+    ),
+    Reason.OLD_NODES_LEFT: Meaning(
+        "Old nodes are left. Each of them has its own reason.",
+        _SURGED,
+        "See for what each node waits.",
+        _STATUS,
+        halts=False,
+    ),
+    Reason.TOO_FEW_NODES: Meaning(
+        "Too few nodes of the group would serve without this one.",
+        _PODS,
+        "Let more nodes serve: uncordon them, or clear why they are not Ready. Then resume.",
+        "kubectl get nodes",
+    ),
+    Reason.TOO_MANY_INSTANCES: Meaning(
+        "More instances live than the group desires. AWS would choose which one to end.",
+        "All instances keep their protection from scale-in. The other values are being restored.",
+        "Raise DesiredCapacity as the halt says, or end one instance on which nothing runs.",
+        _UPDATE,
+    ),
+    Reason.TURN: Meaning(
+        "Other nodes of the group are drained or terminated first.",
+        _PODS,
+        "Nothing. The setting `drain.max_draining` says how many nodes drain at a time.",
+        halts=False,
+    ),
+    Reason.VOLUMES_ATTACHED: Meaning(
+        "Volumes of pods that left are still attached to the node, for six minutes at most.",
+        "The node is empty. Its instance is not terminated yet.",
+        _GOES_ON,
+        halts=False,
+    ),
+    Reason.EVICTION_FAILS: Meaning(
+        "An eviction is not applied: the API server or a webhook does not answer it.",
+        _PODS,
+        "Clear what the eviction meets, such as a webhook, or delete the pod yourself. Then resume.",
+        "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+    ),
+    Reason.EVICTION_REJECTED: Meaning(
+        "The API server rejects an eviction for good.",
+        _PODS,
+        "Change what rejects it, or delete the pod yourself. Then resume.",
+        "kubectl delete pod",
+    ),
+    Reason.JOBS_RUNNING: Meaning(
+        "Protected pods run on the node, such as those of a Job. With `on_deadline: halt` the deadline halts.",
+        "The pods keep running. The node takes no new pods, and its instance is protected from scale-in.",
+        "Let the pods finish, or delete them yourself. Then resume.",
+        "kubectl delete pod",
+    ),
+    Reason.KUBELET_SILENT: Meaning(
+        "The kubelet of the node does not report, so pods that were told to end stay.",
+        _PODS,
+        "Reboot the instance. Only if the machine does not come back, delete the pod by force.",
+        "aws ec2 reboot-instances",
+    ),
+    Reason.POD_COMES_BACK: Meaning(
+        "A pod tolerates a cordoned node, and came back to it several times after its eviction.",
+        _PODS,
+        "Take the toleration of everything from the workload, or scale it to 0 until the node is gone.",
+        "kubectl scale",
+    ),
+    Reason.POD_DISRUPTION_BUDGET_BLOCKS: Meaning(
+        "The API server refuses an eviction for now, as a rule because of a PodDisruptionBudget.",
+        _PODS,
+        "Make room in the budget, for example by more replicas. Or delete the pod yourself. Then resume.",
+        "kubectl get poddisruptionbudgets --all-namespaces",
+    ),
+    Reason.POD_DOES_NOT_END: Meaning(
+        "A pod was told to end and does not, because of a finalizer or of its kubelet.",
+        _PODS,
+        "Let the controller that set the finalizer remove it, or remove it yourself. Then resume.",
+        "kubectl describe pod",
+    ),
+    Reason.PODS_COMING: Meaning(
+        "A pod may still come to the node, because it tolerates a cordon or the scheduler chose the node before.",
+        "The node is empty. Its instance is not terminated yet.",
+        "Nothing: it ends by itself. If a halt names the pod, let it finish or delete it.",
+        "kubectl get pods --all-namespaces --field-selector spec.nodeName=NODE",
+    ),
+    Reason.PODS_LEAVING: Meaning(
+        "Pods were evicted, and have not left the node yet.",
+        _PODS,
+        "Nothing: they have their grace period. Long after the deadline a halt names them: delete them yourself.",
+        "kubectl describe pod",
+    ),
+    Reason.REPLICAS_NOT_READY: Meaning(
+        "Another replica of the same service is not Ready yet. Replicas leave one at a time.",
+        _PODS,
+        "Nothing: after five minutes the next one leaves, but the last Ready one only at the drain deadline.",
+        halts=False,
+    ),
+}
+
+
+def page() -> str:
+    """Return the whole page."""
+    halts, waits = ({name: one for name, one in MEANINGS.items() if one.halts is kind} for kind in (True, False))
+    rules = {rule.reason: look for look, rule in REASONS.items()}
+    cautions = {reason: look for look, reason in CAUTIONS.items()} | {Reason.CLUSTER_UNIDENTIFIED: unidentified}
+    return "\n".join(
+        [HEAD, *_sections(halts), WAITS, *_sections(waits), BLOCKERS + _rows(rules), WARNINGS + _rows(cautions)]
+    )
+
+
+def _sections(meanings: Mapping[Reason, Meaning]) -> Iterator[str]:
+    for reason, one in sorted(meanings.items()):
+        typed = f"\n- Command: `{one.command}`" if one.command else ""
+        yield f"### {reason}\n\n- What happened: {one.happened}\n- The cluster: {one.true}\n- To do: {one.do}{typed}\n"
+
+
+def _rows(rules: Mapping[Reason, object]) -> str:
+    said = ((reason, " ".join((inspect.getdoc(rule) or "").split())) for reason, rule in sorted(rules.items()))
+    return "".join(f"| `{reason}` | {words} |\n" for reason, words in said)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
