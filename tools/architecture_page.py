@@ -29,7 +29,8 @@ A module imports only from layers below its own. The contracts in `pyproject.tom
 them. This picture is drawn from them.
 
 The simulator in `eks_simulator/` is a package beside `rollout/`, in the same wheel. Neither imports the other: the
-command line starts the simulator as a process, and speaks to it over HTTP.
+command line starts the simulator as a process, and speaks to it over HTTP. No module imports itself by way of others:
+`tests/test_imports.py` looks for circles.
 """
 FLOWS = """\
 ## One tick

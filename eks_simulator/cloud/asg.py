@@ -14,16 +14,12 @@ from eks_simulator.cloud import activities as words
 from eks_simulator.cloud import policy, recipe
 from eks_simulator.cloud.errors import AwsError, invalid
 from eks_simulator.cloud.refresh import Refreshes
-from eks_simulator.seeded import seconds
 
 if TYPE_CHECKING:
-    from eks_simulator.cloud.activities import Activities
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
     from eks_simulator.cloud.instances import Lives
     from eks_simulator.cloud.model import Activity, Group, Instance
 
-#: Seconds between a change and the reconciler's look at it.
-LOOKS_AFTER = (1.0, 4.0)
 #: Seconds between a launch that EC2 refused and the next try.
 RETRIES_AFTER = (40.0, 80.0)
 
@@ -31,20 +27,12 @@ RETRIES_AFTER = (40.0, 80.0)
 class AutoScaling:
     """The reconciler of all groups."""
 
-    def __init__(self, cloud: Cloud, lives: Lives, activities: Activities) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account, lives: Lives) -> None:
+        self._account = account
         self._lives = lives
-        self._activities = activities
-        self.refreshes = Refreshes(cloud)
-
-    def wake(self, group: Group, within: tuple[float, float] = LOOKS_AFTER) -> None:
-        """Have the group looked at soon, once; an earlier booking stands, a later one is moved forward."""
-        delay = seconds(self._cloud.seed, *within, "look", group.name, group.rounds)
-        if group.booked and group.booked.pending:
-            if group.booked.when <= self._cloud.clock.now + delay:
-                return
-            group.booked.cancel()
-        group.booked = self._cloud.clock.after(delay, lambda: self.reconcile(group))
+        self._activities = account.activities
+        self.refreshes = Refreshes(account, lives)
+        account.looks.look = self.reconcile
 
     def reconcile(self, group: Group) -> None:
         """One look: replace what is unhealthy, then launch, terminate, refresh or balance."""
@@ -69,7 +57,7 @@ class AutoScaling:
             return
         for instance in group.living:
             if not instance.healthy:
-                self._lives.terminate(instance, words.unhealthy(self._cloud.clock.now))
+                self._lives.terminate(instance, words.unhealthy(self._account.clock.now))
 
     def _at_risk(self, group: Group) -> list[Instance]:
         """The instances that Capacity Rebalancing replaces before EC2 takes them back.
@@ -86,11 +74,11 @@ class AutoScaling:
         others = [one for one in group.living if one not in at_risk]
         if all(one.lifecycle == "InService" for one in others) and "Terminate" not in group.suspended:
             for instance in at_risk:
-                self._lives.terminate(instance, words.at_risk(self._cloud.clock.now))
+                self._lives.terminate(instance, words.at_risk(self._account.clock.now))
 
     def _scale_out(self, group: Group, missing: int) -> None:
         before = group.capacity
-        cause = group.why + words.increase(self._cloud.clock.now, before, before + missing)
+        cause = group.why + words.increase(self._account.clock.now, before, before + missing)
         while missing > 0:
             instance = self._launch_somewhere(group, cause)
             if instance is None:
@@ -100,7 +88,7 @@ class AutoScaling:
     def _launch_somewhere(self, group: Group, cause: str) -> Instance | None:
         """Launch in the emptiest zone; where EC2 is short of something there, in the next that is not."""
         first, *others = policy.zones_for_launch(group)
-        short = [zone for zone in (first, *others) if recipe.shortage_in(group, zone, self._cloud.clock.now)]
+        short = [zone for zone in (first, *others) if recipe.shortage_in(group, zone, self._account.clock.now)]
         instance = self._try_launch(group, first, cause)
         elsewhere = next((zone for zone in others if zone not in short), None)
         if instance is None and first in short and elsewhere is not None:
@@ -112,11 +100,11 @@ class AutoScaling:
             return
         while surplus > 0:
             size = group.capacity
-            victim = policy.victim(group.living, surplus, spare="ignore-protection" not in self._cloud.broken)
+            victim = policy.victim(group.living, surplus, spare="ignore-protection" not in self._account.broken)
             if victim is None:
                 return
             surplus -= victim.weight
-            cause = words.decrease(self._cloud.clock.now, size, size - victim.weight, victim.id)
+            cause = words.decrease(self._account.clock.now, size, size - victim.weight, victim.id)
             self._lives.terminate(victim, group.why + cause)
 
     def _balance(self, group: Group) -> None:
@@ -124,17 +112,17 @@ class AutoScaling:
             return
         zone = policy.zone_to_fill(group)
         if zone is not None:
-            group.balancing = self._try_launch(group, zone, words.rebalance(self._cloud.clock.now, zone))
+            group.balancing = self._try_launch(group, zone, words.rebalance(self._account.clock.now, zone))
 
     def _try_launch(self, group: Group, zone: str, cause: str) -> Instance | None:
         if "Launch" in group.suspended:
             return None
-        next_one = recipe.next_of(self._cloud.templates, group)
+        next_one = recipe.next_of(self._account.templates, group)
         try:
-            recipe.check(self._cloud, group, next_one, zone)
+            recipe.check(self._account, group, next_one, zone)
         except AwsError as refused:
             self._activities.fail(group, cause, zone, refused.message)
-            self.wake(group, RETRIES_AFTER)
+            self._account.looks.wake(group, RETRIES_AFTER)
             return None
         return self._lives.launch(group, zone, next_one, cause)
 
@@ -145,25 +133,25 @@ class AutoScaling:
         then is not documented. `AwsError` (ValidationError) below MinSize and for an id that no group lists.
         """
         instance = self._managed(instance_id)
-        group = self._cloud.groups[instance.group]
+        group = self._account.groups[instance.group]
         before = group.desired
         if decrement:
             self._decrement(group, instance.weight)
-        cause = words.on_request(self._cloud.clock.now, instance.id, before, group.desired)
+        cause = words.on_request(self._account.clock.now, instance.id, before, group.desired)
         activity = self._lives.terminate(instance, cause)
-        self.wake(group)
+        self._account.looks.wake(group)
         return activity
 
     def _managed(self, instance_id: str) -> Instance:
-        for group in self._cloud.groups.values():
+        for group in self._account.groups.values():
             if instance_id in group.instances:
                 return group.instances[instance_id]
         raise invalid(f"Instance Id not found - No managed instance found for instance ID {instance_id}")
 
     def _decrement(self, group: Group, by: int) -> None:
         """Lower desired by what the instance counts for."""
-        by += by * ("decrement-twice" in self._cloud.broken)
-        floor = 0 if "ignore-min-size" in self._cloud.broken else group.min_size
+        by += by * ("decrement-twice" in self._account.broken)
+        floor = 0 if "ignore-min-size" in self._account.broken else group.min_size
         if group.desired - by < floor:
             raise invalid(
                 f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
@@ -171,4 +159,4 @@ class AutoScaling:
                 "lower group's min size."
             )
         group.desired -= by
-        self._cloud.log.applied(group.object, "DesiredCapacity", group.desired + by, group.desired)
+        self._account.log.applied(group.object, "DesiredCapacity", group.desired + by, group.desired)

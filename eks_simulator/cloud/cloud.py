@@ -14,35 +14,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eks_simulator.cloud import recipe
-from eks_simulator.cloud.activities import Activities
+from eks_simulator.cloud.account import Account
 from eks_simulator.cloud.asg import AutoScaling
-from eks_simulator.cloud.errors import invalid
 from eks_simulator.cloud.images import Images
 from eks_simulator.cloud.instances import Lives
-from eks_simulator.cloud.keys import Keys
-from eks_simulator.cloud.model import Cluster, Group, Image, Instance, Reference, Shortage, Snapshot, Template
+from eks_simulator.cloud.model import Cluster, Group, Image, Reference, Shortage, Snapshot, Template
 from eks_simulator.cloud.policy import zones_for_launch
 from eks_simulator.cloud.standby import Standby
-from eks_simulator.cloud.templates import Templates
 from eks_simulator.cloud.update import Updates
 from eks_simulator.seeded import uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from eks_simulator.clock import VirtualClock
     from eks_simulator.cloud.model import Activity, Lifecycle
     from eks_simulator.log import ChangeLog
 
 
-class Cloud:
-    """The account and everything in it.
-
-    ``on_launch`` hears of an instance when EC2 begins to run it, ``on_terminate`` when one that ran is shutting down.
-    ``broken`` switches off rules of AWS, so that tests can see the promises fail: "ignore-min-size" lets a terminate
-    with decrement go below MinSize, "decrement-twice" lowers desired by two for each, "ignore-protection" lets scale-in
-    choose protected instances.
-    """
+class Cloud(Account):
+    """The account with everything that acts in it: what handlers, scenarios and the world call."""
 
     def __init__(
         self,
@@ -54,27 +45,12 @@ class Cloud:
         *,
         broken: frozenset[str] = frozenset(),
     ) -> None:
-        self.clock = clock
-        self.log = log
-        self.seed = seed
-        self.region = region
-        self.account = account
-        self.broken = broken
-        self.images: dict[str, Image] = {}
-        self.snapshots: dict[str, Snapshot] = {}
-        self.groups: dict[str, Group] = {}
-        self.instances: dict[str, Instance] = {}
-        self.clusters: dict[str, Cluster] = {}
-        self.on_launch: list[Callable[[Instance], None]] = []
-        self.on_terminate: list[Callable[[Instance], None]] = []
+        super().__init__(clock, log, seed, region, account, broken=broken)
         self.shelf = Images(self)
-        self.keys = Keys(clock, log, seed, f"{region}:{account}")
-        self.templates = Templates(clock, log)
-        self.activities = Activities(clock, seed)
-        self.lives = Lives(self, self.activities)
-        self.scaling = AutoScaling(self, self.lives, self.activities)
-        self.updates = Updates(self)
-        self.standby = Standby(self)
+        self.lives = Lives(self)
+        self.scaling = AutoScaling(self, self.lives)
+        self.updates = Updates(self, self.lives)
+        self.standby = Standby(self, self.lives, self.updates)
 
     # How a world is built: nothing of this is logged, it is the state at the start. What says no time of its own
     # was made now.
@@ -131,12 +107,6 @@ class Cloud:
 
     # What the API does to groups. Third parties and the world's autoscaler call the same.
 
-    def group(self, name: str) -> Group:
-        """The group of that name; `AwsError` (ValidationError) if there is none."""
-        if name not in self.groups:
-            raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
-        return self.groups[name]
-
     def update_group(self, group_name: str, **fields: Any) -> None:
         """UpdateAutoScalingGroup, with the API's own field names; `AwsError` where AWS refuses."""
         self.updates.update(self.group(group_name), fields)
@@ -187,7 +157,7 @@ class Cloud:
         """
         instance = self.instances[instance_id]
         instance.at_risk = True
-        self.scaling.wake(self.groups[instance.group])
+        self.looks.wake(self.groups[instance.group])
         self.clock.after(after, lambda: self.lives.end_from_outside(instance, "Server.SpotInstanceTermination"))
 
     def shortage(
@@ -205,7 +175,7 @@ class Cloud:
         group = self.group(group_name)
         for zone in zones or group.zones:
             group.short.pop(zone, None)
-        self.scaling.wake(group)
+        self.looks.wake(group)
 
     def scheduled_action(self, group_name: str, fields: Mapping[Any, int]) -> bool:
         """A scheduled action's sizes come due; False if the process ScheduledActions is suspended: it is skipped."""

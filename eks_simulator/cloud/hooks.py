@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_simulator.clock import Timer
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
     from eks_simulator.cloud.model import Group, Hook, Instance, Result, Transition
 
     Then = Callable[[Instance, Result], None]
@@ -41,25 +41,25 @@ class _Action:
 class Hooks:
     """All lifecycle actions that are under way."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-        self._clock = cloud.clock
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._clock = account.clock
         self._actions: dict[str, list[_Action]] = {}  # by instance id
 
     def begin(self, instance: Instance, transition: Transition, then: Then) -> bool:
         """Begin the actions of the group's hooks; False if it has none. ``then`` hears how the last of them ended."""
-        group = self._cloud.groups[instance.group]
+        group = self._account.groups[instance.group]
         hooks = [hook for hook in group.hooks.values() if hook.transition == transition]
         self._actions[instance.id] = [self._action(instance, hook, then) for hook in hooks]
         return bool(hooks)
 
     def _action(self, instance: Instance, hook: Hook, then: Then) -> _Action:
-        token = uid(self._cloud.seed, "lifecycle-action", instance.id, hook.name)
+        token = uid(self._account.seed, "lifecycle-action", instance.id, hook.name)
         limit = self._clock.now + min(LONGEST, MOST_HEARTBEATS * hook.heartbeat)
         action = _Action(hook, token, limit, then, [])
         self._await_heartbeat(instance, action)
         if hook.completes is not None:
-            after = seconds(self._cloud.seed, *hook.completes, hook.name, instance.group, instance.ordinal)
+            after = seconds(self._account.seed, *hook.completes, hook.name, instance.group, instance.ordinal)
             action.timers.append(self._clock.after(after, lambda: self._end(instance, action, "CONTINUE")))
         return action
 

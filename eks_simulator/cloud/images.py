@@ -13,7 +13,7 @@ from eks_simulator.cloud.errors import AwsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
     from eks_simulator.cloud.model import Image, Snapshot
 
 
@@ -23,21 +23,21 @@ class Images:
     ``binned``: the images in the Recycle Bin.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account) -> None:
+        self._account = account
         self.permits: dict[str, tuple[str, ...]] = {}
         self.binned: dict[str, Image] = {}
 
-    def copied(self, cloud: Cloud) -> Images:
+    def copied(self, account: Account) -> Images:
         """The same permissions, for a copy of the account."""
-        copied = Images(cloud)
+        copied = Images(account)
         copied.permits = dict(self.permits)
         copied.binned = dict(self.binned)
         return copied
 
     def image(self, image_id: str) -> Image:
         """An image of the account's own; `AwsError` where there is none."""
-        image = self._cloud.images.get(image_id)
+        image = self._account.images.get(image_id)
         if image is None:
             raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if image.owner:
@@ -46,7 +46,7 @@ class Images:
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """A snapshot of the account's own; `AwsError` where there is none."""
-        snapshot = self._cloud.snapshots.get(snapshot_id)
+        snapshot = self._account.snapshots.get(snapshot_id)
         if snapshot is None or snapshot.owner:
             raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
         return snapshot
@@ -55,7 +55,7 @@ class Images:
         """Let accounts launch the image, or no longer."""
         if image.state != "available":
             raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image.id}' is no longer available")
-        snapshot = self._cloud.snapshots.get(image.snapshot)
+        snapshot = self._account.snapshots.get(image.snapshot)
         if snapshot and allowed:
             self._lendable(snapshot)
         self._permit(image.id, accounts, allowed=allowed)
@@ -67,7 +67,7 @@ class Images:
         self._permit(snapshot.id, accounts, allowed=allowed)
 
     def _lendable(self, snapshot: Snapshot) -> None:
-        if snapshot.key and self._cloud.keys[snapshot.key].managed:
+        if snapshot.key and self._account.keys[snapshot.key].managed:
             raise AwsError(
                 "InvalidParameter", f"Snapshot {snapshot.id}, encrypted with EBS default key, can't be shared"
             )
@@ -76,7 +76,7 @@ class Images:
         before = self.permits.get(thing, ())
         kept = tuple(one for one in before if one not in accounts)
         self.permits[thing] = (*kept, *accounts) if allowed else kept
-        self._cloud.log.applied(f"permission/{thing}", "accounts", sorted(before), sorted(self.permits[thing]))
+        self._account.log.applied(f"permission/{thing}", "accounts", sorted(before), sorted(self.permits[thing]))
 
     def deregister(self, image: Image) -> None:
         """Take the image away; its snapshot stays, and what was launched from it runs on."""
@@ -84,14 +84,14 @@ class Images:
             raise AwsError("OperationNotPermitted", f"The image {image.id} has deregistration protection enabled.")
         if image.retained:
             self.binned[image.id] = image
-        del self._cloud.images[image.id]
-        self._cloud.log.applied(f"image/{image.id}", "state", image.state, "deregistered")
+        del self._account.images[image.id]
+        self._account.log.applied(f"image/{image.id}", "state", image.state, "deregistered")
 
     def delete_snapshot(self, snapshot: Snapshot) -> None:
         """Take the snapshot away; `AwsError` while an image is made of it."""
-        for image in self._cloud.images.values():
+        for image in self._account.images.values():
             if image.snapshot == snapshot.id:
                 text = f"The snapshot {snapshot.id} is currently in use by {image.id}"
                 raise AwsError("InvalidSnapshot.InUse", text)
-        del self._cloud.snapshots[snapshot.id]
-        self._cloud.log.applied(f"snapshot/{snapshot.id}", "state", snapshot.state, "deleted")
+        del self._account.snapshots[snapshot.id]
+        self._account.log.applied(f"snapshot/{snapshot.id}", "state", snapshot.state, "deleted")

@@ -18,8 +18,7 @@ from eks_simulator.seeded import seconds, uid
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eks_simulator.cloud.activities import Activities
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
     from eks_simulator.cloud.model import Activity, Group, Lifecycle, Result
     from eks_simulator.cloud.recipe import Recipe
 
@@ -36,20 +35,20 @@ PROCEEDS = (1.0, 5.0)
 class Lives:
     """Begins and ends instances; tells the group's reconciler whenever one has arrived or gone."""
 
-    def __init__(self, cloud: Cloud, activities: Activities) -> None:
-        self._cloud = cloud
-        self._clock = cloud.clock
-        self._activities = activities
-        self.hooks = Hooks(cloud)
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._clock = account.clock
+        self._activities = account.activities
+        self.hooks = Hooks(account)
 
     def create(self, group: Group, zone: str, recipe: Recipe) -> Instance:
         """A new instance in the group's list: Pending."""
         group.launches += 1
         instance = Instance(
-            id="i-0" + uid(self._cloud.seed, "instance", group.name, group.launches).replace("-", "")[-16:],
+            id="i-0" + uid(self._account.seed, "instance", group.name, group.launches).replace("-", "")[-16:],
             ordinal=group.launches,
             group=group.name,
-            region=self._cloud.region,
+            region=self._account.region,
             zone=zone,
             template=recipe.template,
             version=recipe.version,
@@ -61,7 +60,7 @@ class Lives:
             spot=recipe.spot,
             protected=group.protect_new,
         )
-        group.instances[instance.id] = self._cloud.instances[instance.id] = instance
+        group.instances[instance.id] = self._account.instances[instance.id] = instance
         return instance
 
     def launch(self, group: Group, zone: str, recipe: Recipe, cause: str) -> Instance:
@@ -79,7 +78,7 @@ class Lives:
         """EC2 starts it, unless it was ended before: the world makes it boot."""
         if instance.state == "pending":
             instance.state = "running"
-            for hook in self._cloud.on_launch:
+            for hook in self._account.on_launch:
                 hook(instance)
 
     def _arrive(self, instance: Instance) -> None:
@@ -93,7 +92,7 @@ class Lives:
     def _hooks_launched(self, instance: Instance, result: Result) -> None:
         if result == "ABANDON":
             self.terminate(instance, words.abandoned(self._clock.now))
-            self._cloud.scaling.wake(self._cloud.groups[instance.group])
+            self._account.looks.wake(self._account.groups[instance.group])
         else:
             self._enter(instance, "Pending:Proceed")
             self._soon(instance, "Pending:Proceed", lambda: self._serve(instance))
@@ -101,7 +100,7 @@ class Lives:
     def _serve(self, instance: Instance) -> None:
         self._enter(instance, "InService")
         self._activities.finish(instance)
-        self._cloud.scaling.wake(self._cloud.groups[instance.group])
+        self._account.looks.wake(self._account.groups[instance.group])
 
     def _soon(self, instance: Instance, state: Lifecycle, happen: Callable[[], None]) -> None:
         """Let it happen in a few seconds, if the instance is still in that state."""
@@ -122,14 +121,14 @@ class Lives:
 
         def serve() -> None:
             self._serve(instance)
-            self.check_health(self._cloud.groups[instance.group])
+            self.check_health(self._account.groups[instance.group])
 
         self._enter(instance, "Pending")
         self._soon(instance, "Pending", serve)
 
     def terminate(self, instance: Instance, cause: str) -> Activity:
         """End a life. One that is leaving already only gets another activity."""
-        group = self._cloud.groups[instance.group]
+        group = self._account.groups[instance.group]
         activity = self._activities.begin(group, "Terminating", cause, instance.zone, instance.id)
         if not instance.leaving:
             self.hooks.forget(instance)
@@ -146,7 +145,7 @@ class Lives:
 
     def _end(self, instance: Instance) -> None:
         self.shut_down(instance, "User initiated")
-        takes = self._cloud.groups[instance.group].gone
+        takes = self._account.groups[instance.group].gone
         self._clock.after(self._lasts(takes, "gone", instance), lambda: self._leave(instance))
 
     def shut_down(self, instance: Instance, reason: str) -> None:
@@ -157,7 +156,7 @@ class Lives:
         instance.state, instance.reason = "shutting-down", reason
         self._log(instance, "State", before, "shutting-down")
         if ran:
-            for hook in self._cloud.on_terminate:
+            for hook in self._account.on_terminate:
                 hook(instance)
 
     def end_from_outside(self, instance: Instance, reason: str) -> None:
@@ -165,7 +164,7 @@ class Lives:
         if instance.alive:
             self.shut_down(instance, reason)
             noticed = self._lasts(NOTICED, "noticed", instance)
-            self._clock.after(noticed, lambda: self.check_health(self._cloud.groups[instance.group]))
+            self._clock.after(noticed, lambda: self.check_health(self._account.groups[instance.group]))
 
     def check_health(self, group: Group) -> None:
         """Mark what EC2 has ended as Unhealthy, unless the HealthCheck process is suspended."""
@@ -175,26 +174,26 @@ class Lives:
             if instance.healthy and not instance.alive:
                 instance.healthy = False
                 self._log(instance, "HealthStatus", "Healthy", "Unhealthy")
-        self._cloud.scaling.wake(group)
+        self._account.looks.wake(group)
 
     def _leave(self, instance: Instance) -> None:
-        group = self._cloud.groups[instance.group]
+        group = self._account.groups[instance.group]
         del group.instances[instance.id]
         instance.state = "terminated"
         self._log(instance, "LifecycleState", instance.lifecycle, None)
         self._activities.finish(instance)
         self._clock.after(FORGOTTEN, lambda: self._forget(instance))
-        self._cloud.scaling.wake(group)
+        self._account.looks.wake(group)
 
     def _forget(self, instance: Instance) -> None:
-        del self._cloud.instances[instance.id]
+        del self._account.instances[instance.id]
 
     def _enter(self, instance: Instance, lifecycle: Lifecycle) -> None:
         before, instance.lifecycle = instance.lifecycle, lifecycle
         self._log(instance, "LifecycleState", before, lifecycle)
 
     def _lasts(self, bounds: tuple[float, float], what: str, instance: Instance) -> float:
-        return seconds(self._cloud.seed, *bounds, what, instance.group, instance.ordinal)
+        return seconds(self._account.seed, *bounds, what, instance.group, instance.ordinal)
 
     def _log(self, instance: Instance, field: str, before: object, after: object) -> None:
-        self._cloud.log.applied(f"instance/{instance.id}", field, before, after)
+        self._account.log.applied(f"instance/{instance.id}", field, before, after)

@@ -19,7 +19,7 @@ from eks_simulator.cloud.model import DEFAULT, Reference
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
     from eks_simulator.cloud.model import Group, Image, Shortage
     from eks_simulator.cloud.templates import Templates
 
@@ -81,18 +81,18 @@ def _is_spot(group: Group) -> bool:
     return wanted <= sum(one.weight for one in group.living if not one.spot)
 
 
-def check(cloud: Cloud, group: Group, recipe: Recipe, zone: str) -> None:
+def check(account: Account, group: Group, recipe: Recipe, zone: str) -> None:
     """`AwsError` with EC2's words where it would launch nothing of this there now."""
-    shortage = shortage_in(group, zone, cloud.clock.now)
+    shortage = shortage_in(group, zone, account.clock.now)
     if shortage is not None:
         raise _short(recipe, zone, shortage)
-    image = cloud.images.get(recipe.image)
+    image = account.images.get(recipe.image)
     if image is None:
         raise AwsError("InvalidAMIID.NotFound", f"The image id '[{recipe.image}]' does not exist.")
     if image.state != "available":
         raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image.id}' is not available.")
     _check_architecture(recipe, image)
-    _check_volume(cloud, recipe, image)
+    _check_volume(account, recipe, image)
 
 
 def shortage_in(group: Group, zone: str, now: float) -> Shortage | None:
@@ -127,8 +127,8 @@ def _check_architecture(recipe: Recipe, image: Image) -> None:
         )
 
 
-def _check_volume(cloud: Cloud, recipe: Recipe, image: Image) -> None:
-    snapshot = cloud.snapshots.get(image.snapshot)
+def _check_volume(account: Account, recipe: Recipe, image: Image) -> None:
+    snapshot = account.snapshots.get(image.snapshot)
     if snapshot is None:
         return
     for device in recipe.data.get("BlockDeviceMappings", ()):

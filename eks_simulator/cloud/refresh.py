@@ -15,7 +15,8 @@ from eks_simulator.cloud.model import Refresh
 from eks_simulator.seeded import uid
 
 if TYPE_CHECKING:
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
+    from eks_simulator.cloud.instances import Lives
     from eks_simulator.cloud.model import Group, Instance
 
 HELD_BY = frozenset({"InstanceRefresh", "Launch", "Terminate"})
@@ -24,18 +25,19 @@ HELD_BY = frozenset({"InstanceRefresh", "Launch", "Terminate"})
 class Refreshes:
     """Begins, steps and cancels the refreshes of all groups."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account, lives: Lives) -> None:
+        self._account = account
+        self._lives = lives
 
     def start(self, group: Group) -> Refresh:
         """StartInstanceRefresh; `AwsError` (InstanceRefreshInProgress) while one is under way."""
         if active(group):
             raise AwsError("InstanceRefreshInProgress", "An Instance Refresh is already in progress and blocks this.")
-        now = self._cloud.clock.now
-        refresh = Refresh(uid(self._cloud.seed, "refresh", group.name, len(group.refreshes)), now, len(group.living))
+        now = self._account.clock.now
+        refresh = Refresh(uid(self._account.seed, "refresh", group.name, len(group.refreshes)), now, len(group.living))
         group.refreshes.append(refresh)
         self._log(group, None, "InProgress")
-        self._cloud.scaling.wake(group)
+        self._account.looks.wake(group)
         return refresh
 
     def cancel(self, group: Group) -> Refresh:
@@ -63,16 +65,16 @@ class Refreshes:
         victim = next((one for one in outdated if not one.spared), None)
         if victim is None:
             return False
-        self._cloud.lives.terminate(victim, words.refreshed(self._cloud.clock.now))
+        self._lives.terminate(victim, words.refreshed(self._account.clock.now))
         return True
 
     def _finish(self, group: Group, refresh: Refresh, status: str) -> None:
         refresh.status = "Successful" if status == "Successful" else "Cancelled"
-        refresh.ended = self._cloud.clock.now
+        refresh.ended = self._account.clock.now
         self._log(group, "InProgress", status)
 
     def _log(self, group: Group, before: str | None, after: str) -> None:
-        self._cloud.log.applied(group.object, "InstanceRefresh", before, after)
+        self._account.log.applied(group.object, "InstanceRefresh", before, after)
 
 
 def active(group: Group) -> Refresh | None:

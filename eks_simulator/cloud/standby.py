@@ -14,15 +14,19 @@ from eks_simulator.cloud.errors import invalid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
+    from eks_simulator.cloud.instances import Lives
     from eks_simulator.cloud.model import Activity, Group, Instance, Lifecycle
+    from eks_simulator.cloud.update import Updates
 
 
 class Standby:
     """Takes instances out of service and brings them back."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account, lives: Lives, updates: Updates) -> None:
+        self._account = account
+        self._lives = lives
+        self._updates = updates
 
     def enter(self, group: Group, ids: Sequence[str], *, decrement: bool) -> list[Activity]:
         """EnterStandby. Without ``decrement`` others are launched in their place; `AwsError` below MinSize."""
@@ -30,8 +34,8 @@ class Standby:
         if decrement:
             self._resize(group, group.desired - len(instances), "To place into standby")
         for instance in instances:
-            self._cloud.lives.stand_by(instance)
-        self._cloud.scaling.wake(group)
+            self._lives.stand_by(instance)
+        self._account.looks.wake(group)
         return [self._activity(group, instance, "Moving", "to") for instance in instances]
 
     def leave(self, group: Group, ids: Sequence[str]) -> list[Activity]:
@@ -39,7 +43,7 @@ class Standby:
         instances = _all_in(group, ids, "Standby")
         self._resize(group, group.desired + len(instances), "To move out of standby")
         for instance in instances:
-            self._cloud.lives.return_to_service(instance)
+            self._lives.return_to_service(instance)
         return [self._activity(group, instance, "Moving", "out of") for instance in instances]
 
     def _resize(self, group: Group, desired: int, purpose: str) -> None:
@@ -51,13 +55,13 @@ class Standby:
                 f"desired-size={group.desired}. {purpose} {named}, please update the "
                 "AutoScalingGroup sizes appropriately."
             )
-        self._cloud.updates.update(group, {"DesiredCapacity": desired})
+        self._updates.update(group, {"DesiredCapacity": desired})
 
     def _activity(self, group: Group, instance: Instance, what: str, where: str) -> Activity:
-        cause = standby(self._cloud.clock.now, instance.id, where)
-        activity = self._cloud.activities.begin(group, what, cause, instance.zone, instance.id)
+        cause = standby(self._account.clock.now, instance.id, where)
+        activity = self._account.activities.begin(group, what, cause, instance.zone, instance.id)
         activity.description += f" {where} Standby"
-        self._cloud.activities.finish(instance)
+        self._account.activities.finish(instance)
         return activity
 
 

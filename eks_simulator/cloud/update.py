@@ -15,7 +15,8 @@ from eks_simulator.cloud.model import DEFAULT, LATEST, PROCESSES, Reference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from eks_simulator.cloud.cloud import Cloud
+    from eks_simulator.cloud.account import Account
+    from eks_simulator.cloud.instances import Lives
     from eks_simulator.cloud.model import Group, Instance, Tag
 
 #: Ids that one SetInstanceProtection may name (its API reference).
@@ -35,8 +36,9 @@ FIELDS = {
 class Updates:
     """The requests that change groups; the reconciler makes the instances follow."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, account: Account, lives: Lives) -> None:
+        self._account = account
+        self._lives = lives
 
     def update(self, group: Group, fields: Mapping[str, Any]) -> None:
         """UpdateAutoScalingGroup: ``fields`` by the API's names. Absent ones stay, MixedInstancesPolicy too.
@@ -48,17 +50,17 @@ class Updates:
         _refuse_unknown(fields)
         sizes = _sizes(group, fields)
         template = self._template(group, fields)
-        before, desired = _template_fields(self._cloud, group), group.desired
+        before, desired = _template_fields(self._account, group), group.desired
         plain = {name: fields[name] for name in FIELDS if name in fields} | sizes
         for name, value in plain.items():
             self._set(group, name, value)
         if template is not None:
             group.reference, group.mixed = template
-        for name, after in _template_fields(self._cloud, group).items():
-            self._cloud.log.applied(group.object, name, before[name], after)
+        for name, after in _template_fields(self._account, group).items():
+            self._account.log.applied(group.object, name, before[name], after)
         if group.desired != desired:
-            group.why = resized(self._cloud.clock.now, group, desired)
-        self._cloud.scaling.wake(group)
+            group.why = resized(self._account.clock.now, group, desired)
+        self._account.looks.wake(group)
 
     def set_desired(self, group: Group, desired: int) -> None:
         """SetDesiredCapacity, which unlike an update words the bound that was broken."""
@@ -78,35 +80,35 @@ class Updates:
             raise invalid(f"The number of instance IDs ({len(ids)}) exceeds the maximum of {MOST_IDS} in one call.")
         for instance in [_protectable(group, instance_id) for instance_id in ids]:
             before, instance.protected = instance.protected, protected
-            self._cloud.log.applied(f"instance/{instance.id}", "ProtectedFromScaleIn", before, protected)
-        self._cloud.scaling.wake(group)
+            self._account.log.applied(f"instance/{instance.id}", "ProtectedFromScaleIn", before, protected)
+        self._account.looks.wake(group)
 
     def suspend(self, group: Group, processes: Iterable[str]) -> None:
         """SuspendProcesses; no process named means all of them. Those suspended before keep their moment."""
-        now = self._cloud.clock.now
+        now = self._account.clock.now
         self._set_suspended(group, {**dict.fromkeys(_known(processes), now), **group.suspended})
 
     def resume(self, group: Group, processes: Iterable[str]) -> None:
         """ResumeProcesses; no process named means ALL of them. What was held back happens soon."""
         resumed = _known(processes)
         self._set_suspended(group, {name: at for name, at in group.suspended.items() if name not in resumed})
-        self._cloud.lives.check_health(group)
+        self._lives.check_health(group)
 
     def _set_suspended(self, group: Group, suspended: dict[str, float]) -> None:
         before, group.suspended = group.suspended, suspended
-        self._cloud.log.applied(group.object, "SuspendedProcesses", sorted(before), sorted(suspended))
+        self._account.log.applied(group.object, "SuspendedProcesses", sorted(before), sorted(suspended))
 
     def tag(self, group: Group, key: str, tag: Tag | None) -> None:
         """Set a tag of the group, or remove it (None); removing one that is not there is no error."""
         before = group.tags.pop(key, None)
         if tag is not None:
             group.tags[key] = tag
-        self._cloud.log.applied(group.object, f"Tags.{key}", before and before.value, tag and tag.value)
+        self._account.log.applied(group.object, f"Tags.{key}", before and before.value, tag and tag.value)
 
     def _set(self, group: Group, name: str, value: object) -> None:
         before = getattr(group, FIELDS[name])
         setattr(group, FIELDS[name], value)
-        self._cloud.log.applied(group.object, name, before, value)
+        self._account.log.applied(group.object, name, before, value)
 
     def _template(self, group: Group, fields: Mapping[str, Any]) -> tuple[Reference, Mapping[str, Any] | None] | None:
         """The group's new reference and policy, None where the request names neither."""
@@ -145,7 +147,7 @@ class Updates:
         own = override.get("LaunchTemplateSpecification")
         if own is None:
             return dict(override)
-        return {**override, "LaunchTemplateSpecification": specification(self._cloud, self._reference(own))}
+        return {**override, "LaunchTemplateSpecification": specification(self._account, self._reference(own))}
 
     def _reference(self, specification: Mapping[str, str]) -> Reference:
         version = specification.get("Version", DEFAULT)
@@ -154,10 +156,10 @@ class Updates:
                 "Invalid launch template version: either '$Default', '$Latest', or a numeric version are allowed."
             )
         try:
-            template = self._cloud.templates.find(
+            template = self._account.templates.find(
                 specification.get("LaunchTemplateId"), specification.get("LaunchTemplateName")
             )
-            self._cloud.templates.number(template, version)
+            self._account.templates.number(template, version)
         except AwsError as refused:
             raise invalid(f"You must use a valid fully-formed launch template. {refused.message}") from refused
         return Reference(template.id, version)
@@ -181,14 +183,14 @@ def _sizes(group: Group, fields: Mapping[str, Any]) -> dict[str, int]:
     return {"MinSize": low, "MaxSize": high, "DesiredCapacity": desired}
 
 
-def _template_fields(cloud: Cloud, group: Group) -> dict[str, Any]:
+def _template_fields(account: Account, group: Group) -> dict[str, Any]:
     """The group's template as the log shows it: under LaunchTemplate or MixedInstancesPolicy, whichever it has."""
-    return {name: shown_template(cloud, group).get(name) for name in ("LaunchTemplate", "MixedInstancesPolicy")}
+    return {name: shown_template(account, group).get(name) for name in ("LaunchTemplate", "MixedInstancesPolicy")}
 
 
-def shown_template(cloud: Cloud, group: Group) -> dict[str, Any]:
+def shown_template(account: Account, group: Group) -> dict[str, Any]:
     """The group's template in the API's form: ``LaunchTemplate`` or, with a policy, ``MixedInstancesPolicy``."""
-    named = specification(cloud, group.reference)
+    named = specification(account, group.reference)
     if group.mixed is None:
         return {"LaunchTemplate": named}
     policy: dict[str, Any] = {"LaunchTemplate": {"LaunchTemplateSpecification": named}}
@@ -199,9 +201,9 @@ def shown_template(cloud: Cloud, group: Group) -> dict[str, Any]:
     return {"MixedInstancesPolicy": policy}
 
 
-def specification(cloud: Cloud, reference: Reference) -> dict[str, str]:
+def specification(account: Account, reference: Reference) -> dict[str, str]:
     """The reference as the API shows it, with the template's id and name."""
-    template = cloud.templates[reference.template]
+    template = account.templates[reference.template]
     return {
         "LaunchTemplateId": template.id,
         "LaunchTemplateName": template.name,

@@ -7,7 +7,7 @@ failure. The numbers are those of docs/glossary.md; 7, 8 and 9 need the tool's j
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from eks_simulator.clock import iso
 from eks_simulator.judging.baseline import Baseline
@@ -21,9 +21,10 @@ from eks_simulator.world import pods
 if TYPE_CHECKING:
     from eks_simulator.cloud.model import Instance
     from eks_simulator.judging.facts import Facts, Seen
+    from eks_simulator.kube.store import Store
     from eks_simulator.log import Change, ChangeLog
+    from eks_simulator.scenario import Scenario
     from eks_simulator.world.pods import Object
-    from eks_simulator.world.world import World
 
 #: Seconds between a look and the last of the requests that it leads to, each of which costs some.
 LOOKED_WITHIN = 20.0
@@ -353,6 +354,18 @@ class Promises:
             promise.see(seen)
 
 
-def check(world: World) -> list[Promise]:
+class Judged(Protocol):
+    """What of a world is judged and reported."""
+
+    scenario: Scenario
+    promised: Promises
+    missed: list[str]
+
+    @property
+    def store(self) -> Store:
+        """The objects of its cluster."""
+
+
+def check(world: Judged) -> list[Promise]:
     """The promises as they stand, by number; those that only the end shows are judged as if now were the end."""
     return world.promised.all

@@ -9,11 +9,11 @@ from eks_simulator.judging import summary
 
 if TYPE_CHECKING:
     from eks_simulator.judging.facts import Facts
+    from eks_simulator.judging.promises import Judged
     from eks_simulator.world.pods import Object
-    from eks_simulator.world.world import World
 
 
-def report(world: World) -> dict[str, Any]:
+def report(world: Judged) -> dict[str, Any]:
     """The summary as JSON. ``seconds`` is virtual, from the tool's first change to its last.
 
     ``missed`` are the scenario's events that could not happen, with the reason; ``summary`` has lines for people.

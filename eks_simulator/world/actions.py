@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from eks_simulator.cloud.cloud import Cloud
     from eks_simulator.cloud.model import Instance
     from eks_simulator.kube.store import Store
-    from eks_simulator.world.nodes import Nodes
     from eks_simulator.world.pods import Object
+
+
+class Registered(Protocol):
+    """Nodes, which register with the API server."""
+
+    def register(self, instance: Instance) -> None:
+        """Let the kubelet of an instance register its node again."""
 
 
 class Acted(Protocol):
@@ -32,7 +38,10 @@ class Acted(Protocol):
 
     store: Store
     cloud: Cloud
-    nodes: Nodes
+
+    @property
+    def nodes(self) -> Registered:
+        """The nodes of the cluster."""
 
     def begin(self, fault: WorldFault) -> None:
         """Let a world fault strike from now on."""
