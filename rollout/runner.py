@@ -131,7 +131,7 @@ class Runner:
             self.journal.note(record.id, "replicas", text, now)
 
     def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
-        """Say once in a rollout that a pod has turned up which holds its node though the settings do not name it."""
+        """Say once in a rollout that a pod has turned up which blocks its node though the settings do not name it."""
         if self._greeted or not newcomers(seen, record, self._begun):
             return
         if self._begun is None:

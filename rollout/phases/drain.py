@@ -31,7 +31,7 @@ from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.knowing import joined, names
-from rollout.stages.pods import at_work, holding, leaving
+from rollout.stages.pods import at_work, blocking_pods, leaving
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
 from rollout.stages.view import View, terminate_key, view
@@ -190,7 +190,7 @@ def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> li
     for instance in ours(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
-        busy = len(holding(pods, record.plan.settings, owners, now)) or (0 if node and node.usable else -1)
+        busy = len(blocking_pods(pods, record.plan.settings, owners, now)) or (0 if node and node.usable else -1)
         name, uid = (node.name, node.uid) if node else (None, None)
         if instance.id not in known:
             row = Node(instance.id, group.name, "surplus", Stage.WAITING, now, name, uid)

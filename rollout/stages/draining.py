@@ -53,8 +53,8 @@ def decide(view: View) -> Step:
         awaited = volumes.awaited(view)
         attached = Step(waits_for=awaited, reason=Reason.VOLUMES_ATTACHED, stuck=True)
         return attached if awaited else Step(trigger="release")
-    if view.holders and not view.may_kill:
-        return Step(trigger="back", because=f"{in_words(view.holders)} turned up")
+    if view.blocking_pods and not view.may_kill:
+        return Step(trigger="back", because=f"{in_words(view.blocking_pods)} turned up")
     if view.given_up:
         return Step(trigger="back", because="surplus, and not empty at the deadline")
     return _empty(view) if view.enough else view.short("being drained")
@@ -69,11 +69,11 @@ def _cordons(view: View) -> tuple[Cordon, ...]:
 
 
 def _empty(view: View) -> Step:
-    holders = {pod.uid for pod in view.holders}
+    blocking = {pod.uid for pod in view.blocking_pods}
     effects: list[Effect] = []
     kept: list[PodSeen] = []
     for pod in view.leaving:
-        effect = None if _returns(view, pod) else _kill(view, pod) if pod.uid in holders else _evict(view, pod)
+        effect = None if _returns(view, pod) else _kill(view, pod) if pod.uid in blocking else _evict(view, pod)
         if effect and not _in_vain(view, effect):
             effects.append(effect)
         elif view.blocked_too_long and not in_grace(view, pod):
@@ -155,7 +155,7 @@ def _job(view: View, pod: PodSeen) -> DeleteJob | None:
 
 def _first(view: View, pod: PodSeen) -> Effect:
     """What is asked for at first so that a pod goes: its eviction, or the end of its Job."""
-    job = _job(view, pod) if view.may_kill and pod in view.holders else None
+    job = _job(view, pod) if view.may_kill and pod in view.blocking_pods else None
     return job or _eviction(view, pod)
 
 

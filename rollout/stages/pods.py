@@ -1,6 +1,6 @@
-"""Which pods hold a node, and which must leave it before the instance goes.
+"""Which pods block a node, and which must leave it before the instance goes.
 
-Too much protection costs time, too little costs work: what nobody replaces, or what runs to its end, holds its node
+Too much protection costs time, too little costs work: what nobody replaces, or what runs to its end, blocks its node
 even outside of the selection, unless the setting `unprotected` lets it go.
 """
 
@@ -14,12 +14,12 @@ from rollout.presets import PRESETS
 from rollout.seen import Owner, PodSeen
 
 
-def holding(
+def blocking_pods(
     pods: Iterable[PodSeen], settings: Settings, at_work: Collection[str] = (), now: datetime | None = None
 ) -> tuple[PodSeen, ...]:
     """Return the pods for which a node waits: protected, and neither mirror nor DaemonSet pods.
 
-    `at_work`: the controllers that finished pods are kept for; without any, no finished pod holds a node.
+    `at_work`: the controllers that finished pods are kept for; without any, no finished pod blocks a node.
     """
     there = (pod for pod in pods if _leaves(pod) or _is_result(pod, at_work))
     return tuple(pod for pod in there if is_protected(pod, settings, now))

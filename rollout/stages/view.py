@@ -14,7 +14,7 @@ from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unsteady
 from rollout.stages import knowing
-from rollout.stages.pods import holding, leaving
+from rollout.stages.pods import blocking_pods, leaving
 from rollout.stages.serving import Surroundings, dead
 
 #: Seconds for which an instance may be on its way after the drain deadline: a lifecycle hook holds it for an hour, or
@@ -26,14 +26,14 @@ AWS_WITHIN = 7200.0
 class View:
     """One node that must go, at this tick. `nodes`: all Node objects of its instance, the living one first.
 
-    `leaving`: the pods that must be gone before the instance goes, all holders that have not finished among them.
+    `leaving`: the pods that must be gone before the instance goes, all blocking pods that have not finished among them.
     `fresh`: the pods of each of them were listed past the cache. `unknown`: why it is not known all the same which pods
     run on the instance, "" where it is; `stray`: the node that may be its, "" where it has one or none may.
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
     far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `nominated`: pods that
     the scheduler chose it for and has not bound yet; `volumes`: attached to it still, of pods that left;
-    `at_work`: the controllers for which finished pods hold it, none once it is overdue;
+    `at_work`: the controllers for which finished pods block it, none once it is overdue;
     `unsteady`: why the cluster is not to be trusted now; `overdue`:
     the drain deadline has passed; for surplus that is never true, nobody is killed for it; `given_up`: it is surplus,
     and still here at the deadline; `out_of_time`: the time that budgets are given after the deadline has passed too,
@@ -73,14 +73,14 @@ class View:
         return all(node.unschedulable for node in self.nodes)
 
     @property
-    def holders(self) -> tuple[PodSeen, ...]:
+    def blocking_pods(self) -> tuple[PodSeen, ...]:
         """The pods for which this node waits."""
-        return holding(self.pods, self.record.plan.settings, self.at_work, self.now)
+        return blocking_pods(self.pods, self.record.plan.settings, self.at_work, self.now)
 
     @property
     def busy(self) -> tuple[PodSeen, ...]:
-        """The pods for which the instance may not go yet: those that must leave it, and finished ones that hold it."""
-        return (*self.leaving, *(pod for pod in self.holders if pod.finished))
+        """The pods for which the instance may not go yet: those that must leave it, and finished ones that block it."""
+        return (*self.leaving, *(pod for pod in self.blocking_pods if pod.finished))
 
     @property
     def needed(self) -> int:

@@ -21,7 +21,7 @@ MOST_TYPED = 3
 
 
 def decide(view: View) -> Step:
-    """Answer with `drain` once nothing holds the node any more, or the deadline has passed."""
+    """Answer with `drain` once no pod blocks the node any more, or the deadline has passed."""
     return unmet(CONDITIONS, view) or Step(trigger="drain")
 
 
@@ -55,9 +55,9 @@ def _known(view: View) -> Step | None:
 
 
 def _free(view: View) -> Step | None:
-    if view.may_kill or not view.holders:
+    if view.may_kill or not view.blocking_pods:
         return None
-    names = in_words(view.holders)
+    names = in_words(view.blocking_pods)
     halt = _overdue(view, names) if view.overdue else None
     return Step(waits_for=f"{names}{_silence(view)}", reason=Reason.JOBS_RUNNING, halt=halt)
 
@@ -87,7 +87,7 @@ def _silence(view: View) -> str:
 
 
 def _overdue(view: View, names: str) -> Halt:
-    commands = "; ".join(stuck.delete(pod) for pod in view.holders[:MOST_TYPED])
+    commands = "; ".join(stuck.delete(pod) for pod in view.blocking_pods[:MOST_TYPED])
     return Halt(
         Reason.JOBS_RUNNING,
         why=f"the drain deadline has passed and {names} still runs on {view.name} (on_deadline: halt){_silence(view)}",

@@ -284,7 +284,7 @@ def test_every_stage_decides(world: Seen, journal: Record, now: datetime) -> Non
 
 def assert_harmless(it: View) -> None:
     """Whatever the stage, what cannot be taken back is done only where it may be."""
-    held = {one.uid for one in pods.holding(it.pods, it.record.plan.settings)}
+    held = {one.uid for one in pods.blocking_pods(it.pods, it.record.plan.settings)}
     for effect in STAGES[it.row.stage](it).effects:
         match effect:
             case Terminate():

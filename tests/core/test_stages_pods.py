@@ -10,7 +10,7 @@ import pytest
 from rollout.plan import Protected, Unprotected
 from rollout.presets import PRESETS, PresetName
 from rollout.seen import Owner, PodSeen
-from rollout.stages.pods import at_work, holding, in_words, leaving
+from rollout.stages.pods import at_work, blocking_pods, in_words, leaving
 from tests.core.build import FINISHED, NOW, OTHER_RUNS, SETTINGS, TRAIN, bare, owned, pod
 
 ANY = Protected()
@@ -57,7 +57,7 @@ SERVICE = pod("web-1", owner=owned("ReplicaSet", "web"))
 def test_holding_and_leaving(there: PodSeen, whom: Protected, holds: bool, leaves: bool) -> None:  # noqa: FBT001 - columns of a table
     """Finished pods never hold a node; what holds one must leave it too."""
     settings = replace(SETTINGS, protected=whom, unprotected="evict")
-    assert (bool(holding([there], settings)), bool(leaving([there]))) == (holds, leaves)
+    assert (bool(blocking_pods([there], settings)), bool(leaving([there]))) == (holds, leaves)
 
 
 ELSEWHERE = Protected(namespaces=("x",))
@@ -91,7 +91,7 @@ def test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too(
 ) -> None:
     """What runs to its end or has no controller holds a node whatever the selection is, unless `evict` is set."""
     settings = replace(SETTINGS, protected=ELSEWHERE, unprotected=setting)
-    assert bool(holding([there], settings)) == (besides and setting != "evict")
+    assert bool(blocking_pods([there], settings)) == (besides and setting != "evict")
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too(
 def test_a_preset_protects_its_workload_in_every_namespace(name: PresetName, there: PodSeen) -> None:
     """A preset counts besides the selection, with or without a controller, and only where it is set."""
     selected = replace(SETTINGS, protected=replace(ELSEWHERE, presets=(PRESETS[name],)))
-    assert holding([there], selected)
-    assert not holding([there], replace(SETTINGS, protected=ELSEWHERE))
-    assert not holding([SERVICE, bare()], selected)
+    assert blocking_pods([there], selected)
+    assert not blocking_pods([there], replace(SETTINGS, protected=ELSEWHERE))
+    assert not blocking_pods([SERVICE, bare()], selected)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_a_finished_pod_holds_its_node_while_its_controller_is_at_work(
 ) -> None:
     """Its object goes with its node, and the controller would make it again; it is never one that must leave."""
     settings = replace(SETTINGS, unprotected="protect")
-    assert bool(holding([there], settings, at_work([there, other]))) == holds
+    assert bool(blocking_pods([there], settings, at_work([there, other]))) == holds
     assert not leaving([there])
 
 
 def test_a_finished_pod_that_may_be_evicted_holds_nothing() -> None:
     """Where the settings do not protect a kind, neither do they protect what it has finished."""
-    assert not holding([ENDED], SETTINGS, at_work([ENDED, RUNS]))
+    assert not blocking_pods([ENDED], SETTINGS, at_work([ENDED, RUNS]))
 
 
 def test_a_finished_pod_in_words() -> None:
