@@ -13,7 +13,7 @@ from rollout.mark import Mark
 from rollout.patience import Noes
 from rollout.plan import Autoscaler, duration
 from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
-from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
+from rollout.seen import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
 
 #: Longest pause, in seconds, before a throttled or blocked request is sent again.
 LONGEST_BACKOFF = 30.0
@@ -120,7 +120,7 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
             cluster.delete_pod(effect.namespace, effect.name, effect.uid, effect.grace)
         case e.DeleteJob():
             cluster.delete_job(effect.namespace, effect.name, effect.job_uid)
-        case e.HoldNode() | e.UnholdNode() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
+        case e.DisableScaleDown() | e.RestoreScaleDown() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
             cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
         case _:
             assert_never(effect)
@@ -142,12 +142,14 @@ def _group_change(effect: e.Resize) -> GroupChange:
     )
 
 
-def _node_change(effect: e.HoldNode | e.UnholdNode | e.TaintNode | e.UntaintNode | e.Cordon | e.Uncordon) -> NodeChange:
+def _node_change(
+    effect: e.DisableScaleDown | e.RestoreScaleDown | e.TaintNode | e.UntaintNode | e.Cordon | e.Uncordon,
+) -> NodeChange:
     match effect:
-        case e.HoldNode():
-            return NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: effect.before or ""})
-        case e.UnholdNode():
-            return NodeChange(annotations={SCALE_DOWN_DISABLED: effect.restore, HELD_BEFORE: None})
+        case e.DisableScaleDown():
+            return NodeChange(annotations={SCALE_DOWN_KEY: "true", SCALE_DOWN_BEFORE_KEY: effect.before or ""})
+        case e.RestoreScaleDown():
+            return NodeChange(annotations={SCALE_DOWN_KEY: effect.restore, SCALE_DOWN_BEFORE_KEY: None})
         case e.TaintNode():
             return NodeChange(taint=Taint(effect.taint_key, effect.value, effect.effect))
         case e.UntaintNode():

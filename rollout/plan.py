@@ -236,7 +236,7 @@ class ClusterId:
 class Plan:
     """What is fixed: its first half when the rollout begins, `baselines` and `versions` later, each once.
 
-    `autoscaler_replicas`: None where the cluster has no autoscaler of ours to hold.
+    `autoscaler_replicas`: None where the cluster has no autoscaler of ours to stop.
     `cluster_id`: None until a rollout of an older format is gone on with for the first time.
     """
 

@@ -18,9 +18,9 @@ from rollout.plan import Sizes, TemplateUse
 
 #: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
 #: scaling down a particular node?").
-SCALE_DOWN_DISABLED = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+SCALE_DOWN_KEY = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 #: Our own note beside it: the value that was there before ("" for none). Its presence says that the hold is ours.
-HELD_BEFORE = "eks-rollout/scale-down-disabled-before"
+SCALE_DOWN_BEFORE_KEY = "eks-rollout/scale-down-disabled-before"
 #: How taints begin, and end, that go when a node is fit for work: those of Kubernetes and the cloud's controller, and
 #: by convention those of the agents that a node waits for (Cilium, the EBS and EFS drivers).
 NOT_YET, NO_AGENT_YET = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"), "/agent-not-ready"
@@ -177,7 +177,8 @@ class NodeSeen:
     `turned`: since when it has been Ready, or not been so; None if it does not say.
     `claims`: other instances that its name, labels or annotations name; `doubt`: in words, how it contradicts its own
     providerID, "" if it does not.
-    `held`: the value of the scale-down-disabled annotation; `held_before`: our note beside it; both None if absent.
+    `scale_down_disabled`: the value of the scale-down-disabled annotation; `scale_down_before`: our note beside it;
+    both None if absent.
     `offers`: the devices and the like that pods may ask of it, besides CPU, memory and storage.
     """
 
@@ -188,8 +189,8 @@ class NodeSeen:
     unschedulable: bool
     taints: tuple[Taint, ...]
     labels: Mapping[str, str]
-    held: str | None = None
-    held_before: str | None = None
+    scale_down_disabled: str | None = None
+    scale_down_before: str | None = None
     turned: datetime | None = None
     claims: frozenset[str] = frozenset()
     doubt: str = ""
@@ -201,9 +202,9 @@ class NodeSeen:
         return self.claims | {self.instance_id} if self.instance_id else self.claims
 
     @property
-    def unheld(self) -> dict[str, str | None]:
+    def annotations_before(self) -> dict[str, str | None]:
         """Its annotations as they were before ours: what others had written there is theirs, None was not there."""
-        return {SCALE_DOWN_DISABLED: self.held_before or None, HELD_BEFORE: None}
+        return {SCALE_DOWN_KEY: self.scale_down_before or None, SCALE_DOWN_BEFORE_KEY: None}
 
     @property
     def placed(self) -> bool:

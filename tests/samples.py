@@ -11,11 +11,12 @@ from rollout.effects import (
     DeleteJob,
     DeleteMarker,
     DeletePod,
+    DisableScaleDown,
     Effect,
     Evict,
-    HoldNode,
     Protect,
     Resize,
+    RestoreScaleDown,
     Resume,
     SetCapacityRebalance,
     SetDefaultVersion,
@@ -26,7 +27,6 @@ from rollout.effects import (
     TaintNode,
     Terminate,
     Uncordon,
-    UnholdNode,
     UntaintNode,
     UpdateMarker,
 )
@@ -41,7 +41,7 @@ MARK, REMARK = CreateMarker(rollout_id=ID, mark=MARKER.mark), UpdateMarker(uid="
 UNMARK = DeleteMarker(uid="uid-marker")
 STOP = StopAutoscaler(**WHERE, replicas_before=1)
 START = StartAutoscaler(**WHERE, replicas=1)
-HOLD, UNHOLD = HoldNode(**ON_O1, before=None), UnholdNode(**ON_O1, restore=None)
+DISABLE_SCALE_DOWN, RESTORE_SCALE_DOWN = DisableScaleDown(**ON_O1, before=None), RestoreScaleDown(**ON_O1, restore=None)
 TAINT = TaintNode(**ON_O1, taint_key=KEY, value=ID, effect="NoSchedule")
 UNTAINT = UntaintNode(**ON_O1, taint_key=KEY)
 CORDON, UNCORDON = Cordon(**ON_O1), Uncordon(**ON_O1)
@@ -60,6 +60,7 @@ UNPROTECT = Protect(group="g", instance_ids=("i-o1",), protected=False)
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
 
 ALL: tuple[Effect, ...] = (
-    MARK, REMARK, UNMARK, STOP, START, HOLD, UNHOLD, TAINT, UNTAINT, CORDON, UNCORDON, EVICT, DELETE, AT_ONCE,
+    MARK, REMARK, UNMARK, STOP, START, DISABLE_SCALE_DOWN, RESTORE_SCALE_DOWN, TAINT, UNTAINT, CORDON, UNCORDON, EVICT,
+    DELETE, AT_ONCE,
     END_JOB, VERSION, DEFAULT, REFERENCE, RESIZE, REBALANCE, SUSPEND, RESUME, PROTECT, UNPROTECT, END,
 )  # fmt: skip

@@ -11,10 +11,10 @@ from rollout.adapters.kube_pins import LONGEST, pin
 from rollout.adapters.understanding import flag, number, objects, text, texts
 from rollout.budget import BudgetSeen, Operator, Requirement
 from rollout.seen import (
-    HELD_BEFORE,
     REPLICAS_BEFORE,
     ROLLOUT_ID,
-    SCALE_DOWN_DISABLED,
+    SCALE_DOWN_BEFORE_KEY,
+    SCALE_DOWN_KEY,
     AttachmentSeen,
     AutoscalerSeen,
     NodeSeen,
@@ -112,8 +112,8 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
         unschedulable=flag(spec.get("unschedulable") or False),
         taints=tuple(_taint(one) for one in objects(spec.get("taints"))),
         labels=texts(metadata.get("labels")),
-        held=annotations.get(SCALE_DOWN_DISABLED),
-        held_before=annotations.get(HELD_BEFORE),
+        scale_down_disabled=annotations.get(SCALE_DOWN_KEY),
+        scale_down_before=annotations.get(SCALE_DOWN_BEFORE_KEY),
         turned=_moment(ready.get("lastTransitionTime")),
         claims=frozenset(claims) - {instance_id},
         offers=_devices((raw.get("status") or {}).get("allocatable")),

@@ -155,7 +155,7 @@ def _problems(row: Node, instance: InstanceSeen | None, nodes: Sequence[NodeSeen
 def _closed(row: Node, node: NodeSeen, record: Record) -> Iterator[str]:
     if record.phase in TAINTED and not node.tainted(record.plan.settings.taint_key):
         yield "does not carry our taint"
-    if record.phase in SCALE_DOWN_DISABLED and record.plan.settings.autoscaler and node.held != "true":
+    if record.phase in SCALE_DOWN_DISABLED and record.plan.settings.autoscaler and node.scale_down_disabled != "true":
         yield "is not kept from cluster-autoscaler"
     if row.stage is Stage.WAITING and node.unschedulable:
         yield "is cordoned"
@@ -202,7 +202,7 @@ def _left_autoscaler(seen: Seen, settings: Settings) -> Iterator[Finding]:
     kubectl = f"kubectl -n {where.namespace}"
     scale = f"{kubectl} scale deployment {where.name} --replicas={found.replicas_before or 1}"
     annotate = f"{kubectl} annotate deployment {where.name} {REPLICAS_BEFORE}- {ROLLOUT_ID}-"
-    what = f"{where.namespace}/{where.name} is held at {found.replicas} replicas by rollout {found.rollout_id}"
+    what = f"{where.namespace}/{where.name} is scaled to {found.replicas} by rollout {found.rollout_id}"
     yield _put_back(what, annotate if found.replicas else f"{scale}; {annotate}")
 
 
@@ -221,8 +221,10 @@ def _left_node(node: NodeSeen, taint_key: str) -> Iterator[Finding]:
         opened = f"; kubectl uncordon {node.name}" if node.unschedulable else ""
         what = f"node {node.name} still carries our taint"
         yield _put_back(what, f"kubectl taint node {node.name} {taint_key}-{opened}")
-    if node.held_before is not None:
-        yield _put_back(f"node {node.name} is still kept from cluster-autoscaler", annotate(node.name, node.unheld))
+    if node.scale_down_before is not None:
+        yield _put_back(
+            f"node {node.name} is still kept from cluster-autoscaler", annotate(node.name, node.annotations_before)
+        )
 
 
 def _put_back(what: str, command: str) -> Finding:

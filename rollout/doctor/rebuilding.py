@@ -112,6 +112,6 @@ def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebal
 
 
 def _restored(record: Record, seen: Seen) -> bool:
-    """Tell whether sizes were restored: the autoscaler, which comes after them, is no longer held."""
-    held = seen.autoscaler is not None and seen.autoscaler.rollout_id is not None
-    return record.phase in RESTORING and bool(record.plan.autoscaler_replicas) and not held
+    """Tell whether sizes were restored: the autoscaler, which comes after them, is scaled back."""
+    scaled_down = seen.autoscaler is not None and seen.autoscaler.rollout_id is not None
+    return record.phase in RESTORING and bool(record.plan.autoscaler_replicas) and not scaled_down

@@ -24,7 +24,7 @@ from rollout.effects.groups import (
     Suspend,
     Terminate,
 )
-from rollout.effects.nodes import Cordon, HoldNode, OnNode, TaintNode, Uncordon, UnholdNode, UntaintNode
+from rollout.effects.nodes import Cordon, DisableScaleDown, OnNode, RestoreScaleDown, TaintNode, Uncordon, UntaintNode
 from rollout.effects.pods import DeleteJob, DeletePod, Departure, Evict, OnPod
 from rollout.effects.templates import CreateVersion, SetDefaultVersion
 from rollout.effects.written import Written
@@ -42,15 +42,16 @@ __all__ = [
     "DeleteMarker",
     "DeletePod",
     "Departure",
+    "DisableScaleDown",
     "Effect",
     "Evict",
-    "HoldNode",
     "Killed",
     "OnGroup",
     "OnNode",
     "OnPod",
     "Protect",
     "Resize",
+    "RestoreScaleDown",
     "Resume",
     "SetCapacityRebalance",
     "SetDefaultVersion",
@@ -61,7 +62,6 @@ __all__ = [
     "TaintNode",
     "Terminate",
     "Uncordon",
-    "UnholdNode",
     "UntaintNode",
     "UpdateMarker",
     "Written",
@@ -76,8 +76,8 @@ Effect = (
     | DeleteMarker
     | StopAutoscaler
     | StartAutoscaler
-    | HoldNode
-    | UnholdNode
+    | DisableScaleDown
+    | RestoreScaleDown
     | TaintNode
     | UntaintNode
     | Cordon

@@ -1,4 +1,4 @@
-"""Effects on one node: held, tainted, cordoned. What is gone, or another node by the same name, is left alone."""
+"""Effects on one node: scale-down, taint, cordon. What is gone, or another node by the same name, is left alone."""
 
 from __future__ import annotations
 
@@ -59,8 +59,11 @@ class OnNode(Base):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldNode(OnNode):
-    """Set scale-down-disabled to "true" and note the value that was there in an annotation of ours."""
+class DisableScaleDown(OnNode):
+    """Set scale-down-disabled to "true" and note the value that was there in an annotation of ours.
+
+    The kind is the name that journals have stored since the first release.
+    """
 
     kind: Literal["hold-node"] = "hold-node"
     before: str | None
@@ -70,11 +73,11 @@ class HoldNode(OnNode):
         return {f"scale-down-disabled of {self.uid}": ("true", self.before)}
 
     def shows(self, node: NodeSeen) -> bool:
-        return node.held == "true" and node.held_before is not None
+        return node.scale_down_disabled == "true" and node.scale_down_before is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnholdNode(OnNode):
+class RestoreScaleDown(OnNode):
     """Give scale-down-disabled its old value back (None: remove it) and remove our note."""
 
     kind: Literal["unhold-node"] = "unhold-node"
@@ -85,7 +88,7 @@ class UnholdNode(OnNode):
         return {f"scale-down-disabled of {self.uid}": self.restore}
 
     def shows(self, node: NodeSeen) -> bool:
-        return node.held_before is None
+        return node.scale_down_before is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
-from rollout.effects import Effect, HoldNode, OnNode, StopAutoscaler, occasions
+from rollout.effects import DisableScaleDown, Effect, OnNode, StopAutoscaler, occasions
 from rollout.phases.look import advance, typed, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
 from rollout.reasons import Reason
@@ -26,11 +26,11 @@ NEARLY = 0.8
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
-    effects: list[Effect] = list(hold_nodes(seen, occasions.once(record.round)))
+    effects: list[Effect] = list(disable_scale_down(seen, occasions.once(record.round)))
     if not _stopped(seen, record):
         effects.append(stop_autoscaler(record, replicas=seen.autoscaler.replicas if seen.autoscaler else None))
     if effects:
-        return Act("hold the nodes and stop cluster-autoscaler", tuple(effects))
+        return Act("disable scale-down of the nodes and stop cluster-autoscaler", tuple(effects))
     pods = _pods(seen, record)
     if not pods:
         baselines = tuple(_baseline(group) for group in seen.groups)
@@ -46,14 +46,17 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     return wait(record, now, Reason.AUTOSCALER_PODS_RUNNING, f"cluster-autoscaler to end: {names}")
 
 
-def unheld(seen: Seen) -> tuple[NodeSeen, ...]:
+def scale_down_enabled(seen: Seen) -> tuple[NodeSeen, ...]:
     """Return the groups' nodes from which an autoscaler would not keep away."""
-    return tuple(node for group in seen.groups for node in seen.nodes_of(group) if node.held != "true")
+    return tuple(node for group in seen.groups for node in seen.nodes_of(group) if node.scale_down_disabled != "true")
 
 
-def hold_nodes(seen: Seen, occasion: str) -> tuple[HoldNode, ...]:
-    """Hold each node of the groups that is not held yet, whoever launched it."""
-    return tuple(HoldNode(**OnNode.of(node), before=node.held, occasion=occasion) for node in unheld(seen))
+def disable_scale_down(seen: Seen, occasion: str) -> tuple[DisableScaleDown, ...]:
+    """Disable scale-down of each node of the groups where it is not yet disabled, whoever launched it."""
+    return tuple(
+        DisableScaleDown(**OnNode.of(node), before=node.scale_down_disabled, occasion=occasion)
+        for node in scale_down_enabled(seen)
+    )
 
 
 def stop_autoscaler(record: Record, occasion: str | None = None, replicas: int | None = None) -> StopAutoscaler:

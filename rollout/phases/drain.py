@@ -23,7 +23,7 @@ from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.machine import Stage, terminal
-from rollout.phases.autoscaler_off import hold_nodes
+from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.look import advance, old_rows, ours, raised, working
 from rollout.phases.observe import Needs
 from rollout.plan import Node, NodeGroup, duration
@@ -163,7 +163,7 @@ def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
 
 def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
     """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
-    return hold_nodes(seen, occasions.hold(record.round)) if record.plan.settings.autoscaler else ()
+    return disable_scale_down(seen, occasions.hold(record.round)) if record.plan.settings.autoscaler else ()
 
 
 def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, occasions
-from rollout.phases.autoscaler_off import hold_nodes
+from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.look import advance, old_nodes, ours, wait, working
 from rollout.plan import NodeGroup
 from rollout.reasons import Reason
@@ -23,7 +23,7 @@ from rollout.stages.tainting import taint
 
 
 def decide(seen: Seen, record: Record, now: datetime) -> Decision:
-    """Wait for the new nodes until the deadline, hold them, then close the old ones to new pods."""
+    """Wait for the new nodes until the deadline, disable their scale-down, then close the old ones to new pods."""
     unready = _unready(seen, record)
     if not unready:
         effects = (*_unclosed(seen, record), *_unheld(seen, record))
@@ -96,4 +96,4 @@ def _unclosed(seen: Seen, record: Record) -> tuple[Effect, ...]:
 
 
 def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
-    return hold_nodes(seen, occasions.once(record.round)) if record.plan.settings.autoscaler else ()
+    return disable_scale_down(seen, occasions.once(record.round)) if record.plan.settings.autoscaler else ()

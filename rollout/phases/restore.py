@@ -27,6 +27,7 @@ from rollout.effects import (
     OnNode,
     Protect,
     Resize,
+    RestoreScaleDown,
     Resume,
     SetCapacityRebalance,
     SetDefaultVersion,
@@ -34,7 +35,6 @@ from rollout.effects import (
     StartAutoscaler,
     StopAutoscaler,
     Uncordon,
-    UnholdNode,
     UntaintNode,
     Written,
     occasions,
@@ -160,7 +160,7 @@ def processes(seen: Seen, record: Record) -> Part:
 
 def holds_of_nodes(seen: Seen, record: Record) -> Part:
     """Our scale-down-disabled, wherever our note stands beside it."""
-    effects = [_unhold(record, node) for node in _nodes(seen) if node.held_before is not None]
+    effects = [_restore_scale_down(record, node) for node in _nodes(seen) if node.scale_down_before is not None]
     return Part(tuple(effects))
 
 
@@ -176,7 +176,7 @@ def autoscaler(seen: Seen, record: Record) -> Part:
         now = current.replicas if current else "deleted"
         return Part(report=() if same else (f"{name} had {replicas} replicas, now {now}: somebody else's, left",))
     if current.rollout_id not in {record.id, None}:
-        return Part(report=(f"{name} is held by rollout {current.rollout_id}: left",))
+        return Part(report=(f"{name} is scaled to 0 by rollout {current.rollout_id}: left",))
     start = StartAutoscaler(
         namespace=where.namespace,
         name=where.name,
@@ -414,8 +414,10 @@ def _nodes(seen: Seen) -> list[NodeSeen]:
     return [node for instance in staying for node in seen.nodes_on(instance.id)]
 
 
-def _unhold(record: Record, node: NodeSeen) -> UnholdNode:
-    return UnholdNode(**OnNode.of(node), restore=node.held_before or None, occasion=occasions.once(record.round))
+def _restore_scale_down(record: Record, node: NodeSeen) -> RestoreScaleDown:
+    return RestoreScaleDown(
+        **OnNode.of(node), restore=node.scale_down_before or None, occasion=occasions.once(record.round)
+    )
 
 
 def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
@@ -437,8 +439,8 @@ def _outside(seen: Seen, key: str) -> Iterator[str]:
         if node.tainted(key):
             command = f"kubectl taint node {node.name} {key}-; kubectl uncordon {node.name}"
             yield f"{node.name} has left its group, not by us, and keeps our taint; to open it to pods: {command}"
-        if node.held_before is not None:
-            command = annotate(node.name, node.unheld)
+        if node.scale_down_before is not None:
+            command = annotate(node.name, node.annotations_before)
             yield f"{node.name} has left its group, not by us, and keeps our annotations; to put them back: {command}"
 
 

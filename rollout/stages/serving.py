@@ -122,15 +122,15 @@ def _idle(instance: InstanceSeen, seen: Seen) -> str:
         return f"{instance.id} has no Node (if nothing runs there that must not end: {reboot})"
     if node.ready and node.unschedulable:
         return f"{node.name} is cordoned ({kubectl('uncordon', node.name)})"
-    return f"{node.name} is {'tainted, about to go, or not held' if node.ready else 'not Ready'}"
+    return f"{node.name} is {'tainted, about to go, or without scale-down-disabled' if node.ready else 'not Ready'}"
 
 
 def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None) -> NodeSeen | None:
     """Return the node by which an instance serves, None where it does not."""
-    held = record.plan.settings.autoscaler is None
+    no_autoscaler = record.plan.settings.autoscaler is None
     for node in seen.nodes_on(instance.id):
         fit = node.usable or (row and row.role == "old" and node.ready and not (node.unschedulable or node.going))
-        if fit and (held or node.held == "true"):
+        if fit and (no_autoscaler or node.scale_down_disabled == "true"):
             return node
     return None
 

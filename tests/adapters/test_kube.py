@@ -18,10 +18,10 @@ from rollout.phases.marking import mark
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, NodeChange
 from rollout.seen import (
-    HELD_BEFORE,
     REPLICAS_BEFORE,
     ROLLOUT_ID,
-    SCALE_DOWN_DISABLED,
+    SCALE_DOWN_BEFORE_KEY,
+    SCALE_DOWN_KEY,
     AttachmentSeen,
     NodeSeen,
     PodSeen,
@@ -243,10 +243,10 @@ def test_only_our_own_keys_of_a_node_change(cluster: Cluster) -> None:
     soft = change(cluster, node, NodeChange(taint=replace(OURS, effect="PreferNoSchedule")))
     assert set(soft.taints) == {others, replace(OURS, effect="PreferNoSchedule")}
     assert set(change(cluster, node, NodeChange(taint=OURS)).taints) == {others, OURS}
-    held = change(cluster, node, NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: ""}))
-    assert (held.held, held.held_before, set(held.taints)) == ("true", "", {others, OURS})
-    free = change(cluster, node, NodeChange(annotations={SCALE_DOWN_DISABLED: None, HELD_BEFORE: None}))
-    assert (free.held, free.held_before) == (None, None)
+    held = change(cluster, node, NodeChange(annotations={SCALE_DOWN_KEY: "true", SCALE_DOWN_BEFORE_KEY: ""}))
+    assert (held.scale_down_disabled, held.scale_down_before, set(held.taints)) == ("true", "", {others, OURS})
+    free = change(cluster, node, NodeChange(annotations={SCALE_DOWN_KEY: None, SCALE_DOWN_BEFORE_KEY: None}))
+    assert (free.scale_down_disabled, free.scale_down_before) == (None, None)
     assert change(cluster, node, NodeChange(untaint=OURS.key)).taints == (others,)
     assert change(cluster, node, NodeChange(untaint=others.key)).taints == ()
 
@@ -261,7 +261,7 @@ def test_a_cordon_is_seen(cluster: Cluster) -> None:
 def test_a_node_that_is_so_already_costs_no_write(cluster: Cluster, world: Living) -> None:
     """The same change a second time sends nothing."""
     node = a_node(cluster)
-    wanted = NodeChange(annotations={HELD_BEFORE: "x"})
+    wanted = NodeChange(annotations={SCALE_DOWN_BEFORE_KEY: "x"})
     change(cluster, node, wanted)
     before = world.arrived()
     change(cluster, node, wanted)
@@ -481,8 +481,8 @@ def scale(cluster: Cluster) -> None:
 
 def change_node(cluster: Cluster) -> None:
     node = a_node(cluster)
-    value = f"{int(node.held_before or 0) + 1}" if (node.held_before or "0").isdecimal() else "1"
-    change(cluster, node, NodeChange(annotations={HELD_BEFORE: value}))
+    value = f"{int(node.scale_down_before or 0) + 1}" if (node.scale_down_before or "0").isdecimal() else "1"
+    change(cluster, node, NodeChange(annotations={SCALE_DOWN_BEFORE_KEY: value}))
 
 
 def evict(cluster: Cluster) -> None:
@@ -603,6 +603,8 @@ def test_a_webhook_may_take_a_field_out_again(cluster: Cluster, world: Living, f
     """A yes is no more than a yes: the node is as it was in that field, and only there."""
     node = a_node(cluster)
     world.fault({"strip": {"field": field}}, service="kube", operation="PATCH nodes")
-    after = change(cluster, node, NodeChange(taint=Taint(field, "", "NoSchedule"), annotations={HELD_BEFORE: field}))
+    after = change(
+        cluster, node, NodeChange(taint=Taint(field, "", "NoSchedule"), annotations={SCALE_DOWN_BEFORE_KEY: field})
+    )
     assert (field in {taint.key for taint in after.taints}) is (field == "metadata.annotations")
-    assert (after.held_before == field) is (field != "metadata.annotations")
+    assert (after.scale_down_before == field) is (field != "metadata.annotations")

@@ -23,7 +23,7 @@ def test_what_init_writes_is_in_order(tmp_path: Path) -> None:
     checked = rollout("config", "check", cwd=tmp_path)
     assert checked.code == 0
     assert "pods of a Job of any name in any namespace" in checked.out
-    assert "Deployment kube-system/cluster-autoscaler, held at 0" in checked.out
+    assert "Deployment kube-system/cluster-autoscaler, scaled to 0" in checked.out
 
 
 def filled_in(folder: Path) -> None:

@@ -192,7 +192,9 @@ def drained(*instances: InstanceSeen, **changes: Any) -> GroupSeen:
 def node(name: str = "o1", taint: str | None = None, **changes: Any) -> NodeSeen:
     """A Ready node that we hold; `taint`: the effect of our taint on it."""
     taints = (Taint(KEY, ID, taint),) if taint else ()
-    start = NodeSeen(name, f"uid-{name}", f"i-{name}", True, False, taints, {}, held="true", held_before="")
+    start = NodeSeen(
+        name, f"uid-{name}", f"i-{name}", True, False, taints, {}, scale_down_disabled="true", scale_down_before=""
+    )
     return replace(start, **changes)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.codec import effect_of, effect_text, mark_of, plan_of, plan_text
-from rollout.effects import Effect, Evict, HoldNode
+from rollout.effects import DisableScaleDown, Effect, Evict
 from rollout.errors import UserError
 from tests.journal.samples import PLAN, WHOLE
 from tests.samples import ALL
@@ -34,7 +34,7 @@ def test_any_text_survives(first: str, second: str, third: str) -> None:
     """Whatever text AWS or Kubernetes puts into a name or an annotation is read as it was written."""
     for effect in (
         Evict(namespace=first, name=second, uid=third, node="n", kills=first),
-        HoldNode(node=first, uid=second, instance_id=third, before=third),
+        DisableScaleDown(node=first, uid=second, instance_id=third, before=third),
     ):
         assert effect_of(effect_text(effect)) == effect
 

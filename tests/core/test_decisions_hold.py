@@ -115,8 +115,8 @@ def nodes(draw: st.DrawFn) -> tuple[NodeSeen, ...]:
             ready=draw(st.sampled_from([True, True, False])),
             unschedulable=draw(FLAGS),
             taints=taints,
-            held=draw(st.sampled_from(["true", "false", None])),
-            held_before=draw(st.sampled_from(["", "false", None])),
+            scale_down_disabled=draw(st.sampled_from(["true", "false", None])),
+            scale_down_before=draw(st.sampled_from(["", "false", None])),
             labels=draw(st.sampled_from([{}, {"role": "worker"}])),
         )
 

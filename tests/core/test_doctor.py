@@ -87,7 +87,8 @@ def case(name: str, world: Seen, journal: Record, *words: str) -> Any:
         case("never joined", seen(surged(), TAINTED[1], unjoined=("o1",)),
              record(nodes=(row("i-o1", name=None, uid=None), row("i-o2")))),
         case("taint gone", seen(surged(), node("o1"), TAINTED[1]), record(), "o1 (WAITING) does not carry our taint"),
-        case("not held", seen(surged(), node("o1", "NoSchedule", held=None), TAINTED[1]), record(),
+        case("scale-down not disabled", seen(surged(), node("o1", "NoSchedule", scale_down_disabled=None), TAINTED[1]),
+             record(),
              "o1 (WAITING) is not kept from cluster-autoscaler"),
         case("cordoned early", seen(surged(), node("o1", "NoSchedule", unschedulable=True), TAINTED[1]), record(),
              "o1 (WAITING) is cordoned"),
@@ -168,7 +169,7 @@ def test_what_is_not_restored_yet() -> None:
 
 # ---- no rollout at work ---------------------------------------------------------------------------------------------
 
-FREE: Any = {"held": None, "held_before": None}
+FREE: Any = {"scale_down_disabled": None, "scale_down_before": None}
 DONE = record(Phase.DONE, nodes=())
 
 
@@ -193,8 +194,9 @@ def test_where_nothing_was_left_nothing_is_said() -> None:
     [
         (rest(node("o1", "NoSchedule", **FREE)), "kubectl taint node o1 eks-rollout/replacing-"),
         (rest(node("o1", "NoSchedule", **FREE, unschedulable=True)), "replacing-; kubectl uncordon o1"),
-        (rest(node("o1", held_before="")), "cluster-autoscaler.kubernetes.io/scale-down-disabled-"),
-        (rest(node("o1", held_before="false")), "disabled=false eks-rollout/scale-down-disabled-before- --overwrite"),
+        (rest(node("o1", scale_down_before="")), "cluster-autoscaler.kubernetes.io/scale-down-disabled-"),
+        (rest(node("o1", scale_down_before="false")),
+         "disabled=false eks-rollout/scale-down-disabled-before- --overwrite"),
         (rest(autoscaler=OFF), "scale deployment cluster-autoscaler --replicas=1; kubectl -n kube-system annotate"),
         (rest(autoscaler=replace(OFF, replicas=2)), "put back with: kubectl -n kube-system annotate deployment"),
         (rest(found(suspended=frozenset(PROCESSES))), "--scaling-processes AZRebalance AlarmNotification"),
@@ -285,7 +287,7 @@ def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
     [(OFF, "adopted"), (ON, "restore.0"), (None, "restore.0"), (AutoscalerSeen(2, None, None), "restore.0")],
 )
 def test_sizes_that_were_restored_are_left_to_the_autoscaler(autoscaler: AutoscalerSeen | None, occasion: str) -> None:
-    """It comes back after the sizes: once it is not held any more, they are not ours to write."""
+    """It comes back after the sizes: once it is scaled back, they are not ours to write."""
     back = rebuilt(mark(record(Phase.RESTORE, nodes=())), seen(drained(), autoscaler=autoscaler), NOW)
     assert [one.occasion for one in back.adopted if isinstance(one, Resize)] == [occasion]
 

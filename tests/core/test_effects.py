@@ -76,11 +76,12 @@ def case(name: str, effect: Effect, world: Seen, landed: bool | None) -> Any:  #
         case("whatever its replicas", e.START, seen(autoscaler=AutoscalerSeen(4, None, None)), True),
         case("its note is gone, and it is not started", e.START, seen(autoscaler=AutoscalerSeen(0, None, None)), False),
         case("our note still there", e.START, seen(autoscaler=replace(OFF, replicas=1)), False),
-        case("held with our note", e.HOLD, seen(node("o1")), True),
-        case("held by somebody else", e.HOLD, seen(node("o1", held_before=None)), False),
-        case("not held", e.HOLD, seen(node("o1", held="false")), False),
-        case("our note is gone", e.UNHOLD, seen(node("o1", held=None, held_before=None)), True),
-        case("our note is there", e.UNHOLD, seen(node("o1", held=None)), False),
+        case("disabled with our note", e.DISABLE_SCALE_DOWN, seen(node("o1")), True),
+        case("disabled by somebody else", e.DISABLE_SCALE_DOWN, seen(node("o1", scale_down_before=None)), False),
+        case("scale-down not disabled", e.DISABLE_SCALE_DOWN, seen(node("o1", scale_down_disabled="false")), False),
+        case("our note is gone", e.RESTORE_SCALE_DOWN,
+             seen(node("o1", scale_down_disabled=None, scale_down_before=None)), True),
+        case("our note is there", e.RESTORE_SCALE_DOWN, seen(node("o1", scale_down_disabled=None)), False),
         case("there", e.TAINT, seen(node("o1", "NoSchedule")), True),
         case("another effect", e.TAINT, seen(node("o1", "PreferNoSchedule")), False),
         case("another key", e.TAINT, seen(node("o1", taints=(Taint("x", "", "NoSchedule"),))), False),
@@ -164,10 +165,11 @@ def test_an_effect_on_one_of_two_nodes_of_an_instance_is_seen_on_that_one() -> N
 
 
 def test_the_tables_know_every_kind() -> None:
-    """Each kind of effect is in the table above, and its name is its class's."""
+    """Each kind of effect is in the table above, and its name is its class's, but for two that journals store."""
+    stored = {"hold-node": "disablescaledown", "unhold-node": "restorescaledown"}
     assert {type(effect) for effect in e.ALL} == set(get_args(Effect))
     for effect in e.ALL:
-        assert effect.kind.replace("-", "") == type(effect).__name__.lower()
+        assert stored.get(effect.kind, effect.kind.replace("-", "")) == type(effect).__name__.lower()
 
 
 def test_keys_are_unique_and_stable() -> None:
@@ -317,7 +319,8 @@ def test_only_sending_goes_through_the_kinds() -> None:
 def test_every_kind_says_what_it_writes() -> None:
     """Each kind writes something; what sets a field and what gives it back name the same field."""
     assert all(effect.writes for effect in e.ALL)
-    for one, other in ((e.MARK, e.UNMARK), (e.STOP, e.START), (e.HOLD, e.UNHOLD), (e.TAINT, e.UNTAINT),
+    for one, other in ((e.MARK, e.UNMARK), (e.STOP, e.START), (e.DISABLE_SCALE_DOWN, e.RESTORE_SCALE_DOWN),
+    (e.TAINT, e.UNTAINT),
                        (e.CORDON, e.UNCORDON), (e.SUSPEND, e.RESUME)):  # fmt: skip
         assert one.writes.keys() == other.writes.keys()
         assert all(one.writes[field] != other.writes[field] for field in one.writes)

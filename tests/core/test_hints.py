@@ -25,7 +25,7 @@ PASTED = re.compile(r"(?<![\w./'\"-])(?:aws|kubectl|rollout) [a-z][^,;()\n]*$")
 #: Values that no shell reads otherwise: ids and names of Kubernetes' and AWS's own grammars, paths made by `quoted`.
 HARMLESS = re.compile(
     r"quoted\(|_named\(|_names\(|resume\(|\brecord\.id$|rollout_id$|\b\w+\.id$|instance_id$|node\.name$|request\.ami$"
-    r"|taint_key$|^key$|^len\(|^processes$|join\(waiting\)$|HELD_BEFORE$|SCALE_DOWN_DISABLED$|^name$|^named$|^region$|^taken$|^ami$|^AMI$"
+    r"|taint_key$|^key$|^len\(|^processes$|join\(waiting\)$|SCALE_DOWN_BEFORE_KEY$|SCALE_DOWN_KEY$|^name$|^named$|^region$|^taken$|^ami$|^AMI$"
 )
 
 

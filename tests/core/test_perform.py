@@ -14,7 +14,7 @@ from rollout.patience import Noes
 from rollout.perform import LONGEST_ASKED, LONGEST_BACKOFF, Patience, perform
 from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
-from rollout.seen import HELD_BEFORE, REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_DISABLED, Taint
+from rollout.seen import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
 from tests import samples as e
 from tests.core.build import ID, KEY, NOW, PROCESSES, at, use
 
@@ -67,8 +67,16 @@ O1 = tuple(e.ON_O1.values())
         (e.UNMARK, "delete_marker", ("uid-marker",)),
         (e.STOP, "scale", (WHERE, 0, {REPLICAS_BEFORE: "1", ROLLOUT_ID: ID})),
         (e.START, "scale", (WHERE, 1, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})),
-        (e.HOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: "true", HELD_BEFORE: ""}))),
-        (e.UNHOLD, "change_node", (*O1, NodeChange(annotations={SCALE_DOWN_DISABLED: None, HELD_BEFORE: None}))),
+        (
+            e.DISABLE_SCALE_DOWN,
+            "change_node",
+            (*O1, NodeChange(annotations={SCALE_DOWN_KEY: "true", SCALE_DOWN_BEFORE_KEY: ""})),
+        ),
+        (
+            e.RESTORE_SCALE_DOWN,
+            "change_node",
+            (*O1, NodeChange(annotations={SCALE_DOWN_KEY: None, SCALE_DOWN_BEFORE_KEY: None})),
+        ),
         (e.TAINT, "change_node", (*O1, NodeChange(taint=Taint(KEY, ID, "NoSchedule")))),
         (e.UNTAINT, "change_node", (*O1, NodeChange(untaint=KEY))),
         (e.CORDON, "change_node", (*O1, NodeChange(unschedulable=True))),
@@ -110,8 +118,8 @@ def test_every_kind_is_performed() -> None:
 def test_the_value_before_is_noted_with_the_hold() -> None:
     """What stood in the annotation travels beside it, so that it can be given back without the journal."""
     port = Recorder()
-    done(type(e.HOLD)(**e.ON_O1, before="false"), port)
-    assert port.calls[0][1][-1].annotations[HELD_BEFORE] == "false"
+    done(type(e.DISABLE_SCALE_DOWN)(**e.ON_O1, before="false"), port)
+    assert port.calls[0][1][-1].annotations[SCALE_DOWN_BEFORE_KEY] == "false"
 
 
 @pytest.mark.parametrize(("effect", "request_id"), [(e.END, "request-1"), (e.CORDON, None)], ids=["AWS", "Kubernetes"])

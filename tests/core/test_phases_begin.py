@@ -1,4 +1,4 @@
-"""PLANNED and AUTOSCALER_OFF: the cluster is marked, nodes are held, cluster-autoscaler is gone."""
+"""PLANNED and AUTOSCALER_OFF: the cluster is marked, scale-down is disabled, cluster-autoscaler is gone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from rollout.decision import Advance
-from rollout.effects import CreateMarker, HoldNode, StopAutoscaler
+from rollout.effects import CreateMarker, DisableScaleDown, StopAutoscaler
 from rollout.machine import Phase
 from rollout.phases import autoscaler_off, planned
 from rollout.phases.marking import mark
@@ -59,8 +59,8 @@ def test_planned(world: Seen, journal: Record, now: datetime, expected: Answer) 
 STOP = StopAutoscaler(
     namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas_before=1, occasion="0"
 )
-HOLD = HoldNode(node="o2", uid="uid-o2", instance_id="i-o2", before=None, occasion="0")
-FREE = node("o2", held=None, held_before=None)
+DISABLE_SCALE_DOWN = DisableScaleDown(node="o2", uid="uid-o2", instance_id="i-o2", before=None, occasion="0")
+FREE = node("o2", scale_down_disabled=None, scale_down_before=None)
 ENDING = pod("ca-1", "x", namespace="kube-system", owner=owned("ReplicaSet", "cluster-autoscaler-7d9"))
 
 BEGUN = record(Phase.AUTOSCALER_OFF)
@@ -71,17 +71,19 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
 @pytest.mark.parametrize(
     ("world", "journal", "now", "expected"),
     [
-        case("nothing done yet", acts(replace(HOLD, node="o1", uid="uid-o1", instance_id="i-o1"), HOLD, STOP),
-             seen(found(), node("o1", held=None), FREE, autoscaler=ON), BEGUN),
-        case("half done: one node held", acts(HOLD, STOP), seen(found(), FREE, autoscaler=ON), BEGUN),
-        case("held by somebody else before: left as it is", acts(STOP),
-             seen(found(), node("o2", held="true", held_before=None), autoscaler=ON), BEGUN),
-        case("another value is noted", acts(replace(HOLD, before="false")),
-             seen(found(), node("o2", held="false", held_before=None)), BEGUN),
-        case("a node that joined later is held too", acts("hold-node:x:uid-x:0"),
-             seen(found(old("o1"), old("x")), node("x", held=None)), BEGUN),
+        case("nothing done yet", acts(replace(DISABLE_SCALE_DOWN, node="o1", uid="uid-o1", instance_id="i-o1"),
+             DISABLE_SCALE_DOWN, STOP),
+             seen(found(), node("o1", scale_down_disabled=None), FREE, autoscaler=ON), BEGUN),
+        case("half done: one node is left", acts(DISABLE_SCALE_DOWN, STOP), seen(found(), FREE, autoscaler=ON), BEGUN),
+        case("disabled by somebody else before: left as it is", acts(STOP),
+             seen(found(), node("o2", scale_down_disabled="true", scale_down_before=None), autoscaler=ON), BEGUN),
+        case("another value is noted", acts(replace(DISABLE_SCALE_DOWN, before="false")),
+             seen(found(), node("o2", scale_down_disabled="false", scale_down_before=None)), BEGUN),
+        case("a node that joined later too", acts("hold-node:x:uid-x:0"),
+             seen(found(old("o1"), old("x")), node("x", scale_down_disabled=None)), BEGUN),
         case("nodes of others, and of instances that leave, are not ours to hold", advances(),
-             seen(found(old("o1"), old("o2", lifecycle="Terminating")), FREE, node("y", held=None)), BEGUN),
+             seen(found(old("o1"), old("o2", lifecycle="Terminating")), FREE, node("y", scale_down_disabled=None)),
+             BEGUN),
         case("its pod still ends: it may have a scale-down in flight",
              waits("to end: pod kube-system/ca-1"), seen(found(), ENDING), BEGUN),
         case("its pod does not end, on a dead node for one: a person",
@@ -106,15 +108,15 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
         case("found at 0, started since: still not ours to stop, but its pod is in the way", waits("ca-1"),
              seen(found(), ENDING, autoscaler=ON), FOUND_AT_ZERO),
         case("the cluster has none", advances(), seen(found(), autoscaler=None), NO_AUTOSCALER),
-        case("the cluster has none: nodes are held all the same", acts(HOLD),
+        case("the cluster has none: scale-down is disabled all the same", acts(DISABLE_SCALE_DOWN),
              seen(found(), FREE, autoscaler=None), NO_AUTOSCALER),
         case("a group of size 0", advances(), seen(found(instances=())), BEGUN),
-        case("resumed once", acts(replace(HOLD, occasion="1"), replace(STOP, occasion="1")),
+        case("resumed once", acts(replace(DISABLE_SCALE_DOWN, occasion="1"), replace(STOP, occasion="1")),
              seen(found(), FREE, autoscaler=ON), record(Phase.AUTOSCALER_OFF, round=1)),
     ],
 )  # fmt: skip
 def test_autoscaler_off(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
-    """Nodes are held and the autoscaler is stopped; over when its last pod is gone."""
+    """Scale-down is disabled and the autoscaler is stopped; over when its last pod is gone."""
     check(autoscaler_off, world, journal, now, expected)
 
 

@@ -359,7 +359,7 @@ def test_a_top_up_goes_before_the_next_floor() -> None:
 
 def test_what_joins_in_mid_drain_is_held() -> None:
     """A new node is kept from an autoscaler that comes back; where there is none, there is nothing to hold."""
-    world = seen(surged(), *CLOSED, *BOTH_BUSY, node("n2", held=None))
+    world = seen(surged(), *CLOSED, *BOTH_BUSY, node("n2", scale_down_disabled=None))
     decision = drain.decide(world, stages(W), NOW)
     assert isinstance(decision, Act)
     assert [effect.key for effect in decision.effects] == ["hold-node:n2:uid-n2:drain.0"]

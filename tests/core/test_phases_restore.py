@@ -14,13 +14,13 @@ from rollout.effects import (
     DeleteMarker,
     Protect,
     Resize,
+    RestoreScaleDown,
     Resume,
     SetCapacityRebalance,
     SetDefaultVersion,
     SetReference,
     StartAutoscaler,
     Uncordon,
-    UnholdNode,
     UntaintNode,
     Written,
 )
@@ -31,7 +31,7 @@ from rollout.plan import NewVersion, Sizes, Source, TemplateUse
 from rollout.reasons import Reason
 from rollout.record import Late, Record
 from rollout.seen import (
-    SCALE_DOWN_DISABLED,
+    SCALE_DOWN_KEY,
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
@@ -89,7 +89,7 @@ RESTORED = drained(
     protect_new=False,
     suspended=frozenset(),
 )
-FREED = tuple(node(name, held=None, held_before=None) for name in ("n1", "n2"))
+FREED = tuple(node(name, scale_down_disabled=None, scale_down_before=None) for name in ("n1", "n2"))
 
 
 def then(group: GroupSeen = RESTORED, *nodes: NodeSeen, **changes: Any) -> Seen:
@@ -123,12 +123,14 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
         case("then processes", acts(RESUME),
              then(replace(RESTORED, suspended=frozenset(PROCESSES)), *seen(drained()).nodes), RECORD),
         case("then our hold",
-             acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore=None, occasion="0")),
+             acts(RestoreScaleDown(node="n1", uid="uid-n1", instance_id="i-n1", restore=None, occasion="0")),
              then(RESTORED, node("n1"), autoscaler=OFF), RECORD),
         case("then the autoscaler", acts(START),
-             then(RESTORED, node("n1", "NoSchedule", held=None, held_before=None), autoscaler=OFF), RECORD),
+             then(RESTORED, node("n1", "NoSchedule", scale_down_disabled=None, scale_down_before=None),
+             autoscaler=OFF), RECORD),
         case("then taints", acts(UntaintNode(node="n1", uid="uid-n1", instance_id="i-n1", taint_key=KEY, occasion="0")),
-             then(RESTORED, node("n1", "NoSchedule", held=None, held_before=None), marker=MARKER), RECORD),
+             then(RESTORED, node("n1", "NoSchedule", scale_down_disabled=None, scale_down_before=None), marker=MARKER),
+             RECORD),
         case("then the marker", acts(DeleteMarker(uid="uid-marker", occasion="0")), then(marker=MARKER), RECORD),
         case("all restored", advances("the baseline is restored"), then(), RECORD),
         case("by somebody else's hand", advances(), then(), restoring(done=frozenset())),
@@ -152,7 +154,7 @@ def test_order(world: Seen, journal: Record, now: datetime, expected: Answer) ->
 
 PENDING = new("n2", lifecycle="Pending", protected=True)
 CROWD = (new("n1"), new("n2"), new("n3"))
-BARE = node("n3", held=None, held_before=None)
+BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
 
 
 @pytest.mark.parametrize(
@@ -204,24 +206,27 @@ BARE = node("n3", held=None, held_before=None)
              then(replace(RESTORED, suspended=frozenset(PROCESSES))),
              restoring(written={"g": replace(FLOORED["g"], suspended=frozenset(PROCESSES[:1]))})),
         case("a node in Standby gets our annotation taken off as well",
-             acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore=None, occasion="0")),
+             acts(RestoreScaleDown(node="n1", uid="uid-n1", instance_id="i-n1", restore=None, occasion="0")),
              then(replace(RESTORED, instances=(new("n1", lifecycle="Standby", protected=False),)), node("n1")),
              RECORD),
         case("the value that was there before the hold",
-             acts(UnholdNode(node="n1", uid="uid-n1", instance_id="i-n1", restore="false", occasion="0")),
-             then(RESTORED, node("n1", held_before="false")), RECORD),
-        case("a hold of somebody else stays", advances(), then(RESTORED, node("n1", held_before=None)), RECORD),
+             acts(RestoreScaleDown(node="n1", uid="uid-n1", instance_id="i-n1", restore="false", occasion="0")),
+             then(RESTORED, node("n1", scale_down_before="false")), RECORD),
+        case("what somebody else disabled stays", advances(), then(RESTORED, node("n1", scale_down_before=None)),
+             RECORD),
         case("surplus that was kept is opened again",
              acts("untaint-node:n1:uid-n1:0", Uncordon(node="n1", uid="uid-n1", instance_id="i-n1", occasion="0")),
-             then(RESTORED, node("n1", "NoSchedule", unschedulable=True, held=None, held_before=None)),
+             then(RESTORED, node("n1", "NoSchedule", unschedulable=True, scale_down_disabled=None,
+             scale_down_before=None)),
              restoring(nodes=KEPT, done=frozenset({"cordon:n1:uid-n1:0.0"}))),
         case("surplus that was kept, cordoned by somebody else, is left", advances("with differences"),
-             then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)), restoring(nodes=KEPT)),
+             then(RESTORED, node("n1", unschedulable=True, scale_down_disabled=None, scale_down_before=None)),
+             restoring(nodes=KEPT)),
         case("so is a cordon after ours was taken off", advances("with differences"),
-             then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)),
+             then(RESTORED, node("n1", unschedulable=True, scale_down_disabled=None, scale_down_before=None)),
              restoring(nodes=KEPT, done=frozenset({"cordon:n1:uid-n1:0.0", "uncordon:n1:uid-n1:0"}))),
         case("a node that somebody else cordoned is left", advances(),
-             then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None)), RECORD),
+             then(RESTORED, node("n1", unschedulable=True, scale_down_disabled=None, scale_down_before=None)), RECORD),
         case("another rollout's marker is not touched", advances(), then(marker=MarkerSeen("r2", "x")), RECORD),
     ],
 )  # fmt: skip
@@ -252,16 +257,16 @@ def test_what_may_arrive_late_is_waited_for(world: Seen, answer: Answer) -> None
 @pytest.mark.parametrize(
     ("there", "report"),
     [
-        pytest.param(node("o1", "NoSchedule", held_before=None), ("keeps our taint",), id="detached"),
+        pytest.param(node("o1", "NoSchedule", scale_down_before=None), ("keeps our taint",), id="detached"),
         pytest.param(node("o1"), ("keeps our annotations",), id="detached, without our taint"),
         pytest.param(
-            node("o1", held_before="true"),
-            (f"keeps our annotations; to put them back: kubectl annotate node o1 {SCALE_DOWN_DISABLED}=true ",),
-            id="detached, held before us",
+            node("o1", scale_down_before="true"),
+            (f"keeps our annotations; to put them back: kubectl annotate node o1 {SCALE_DOWN_KEY}=true ",),
+            id="detached, disabled before us",
         ),
         pytest.param(node("o1", "NoSchedule"), ("keeps our taint", "keeps our annotations"), id="both"),
         pytest.param(node("o1", "NoSchedule", ready=False), (), id="its instance has ended"),
-        pytest.param(node("o1", held_before=None), (), id="not ours"),
+        pytest.param(node("o1", scale_down_before=None), (), id="not ours"),
     ],
 )
 def test_a_node_that_was_detached_is_reported(there: NodeSeen, report: tuple[str, ...]) -> None:
@@ -527,7 +532,7 @@ def test_a_group_without_zones_or_instances_is_even() -> None:
     [
         pytest.param(None, "had 1 replicas, now deleted", id="deleted"),
         pytest.param(AutoscalerSeen(4, None, None), "had 1 replicas, now 4", id="somebody else's replicas"),
-        pytest.param(AutoscalerSeen(0, 1, "r2"), "is held by rollout r2: left", id="another rollout's"),
+        pytest.param(AutoscalerSeen(0, 1, "r2"), "is scaled to 0 by rollout r2: left", id="another rollout's"),
     ],
 )
 def test_an_autoscaler_that_is_not_ours_is_reported(autoscaler: AutoscalerSeen | None, says: str) -> None:
@@ -560,7 +565,7 @@ def test_each_step_of_a_restored_world_is_quiet(step: Callable[[Seen, Record], r
 
 def test_a_cordon_that_is_not_ours_is_reported_with_the_command_that_opens_the_node() -> None:
     """Surplus that was kept goes on as a person left it."""
-    world = then(RESTORED, node("n1", unschedulable=True, held=None, held_before=None))
+    world = then(RESTORED, node("n1", unschedulable=True, scale_down_disabled=None, scale_down_before=None))
     decision = restore.decide(world, restoring(nodes=KEPT), NOW)
     assert isinstance(decision, Advance)
     assert decision.report == ("n1 is cordoned, not by us: left; to open it: kubectl uncordon n1",)

@@ -31,7 +31,7 @@ from tests.core.build import (
     template,
     use,
 )
-from tests.core.build import node as held_node
+from tests.core.build import node as new_node
 
 LATEST = TemplateUse("", "lt", "workers", "$Latest")
 ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
@@ -41,7 +41,7 @@ VERSION = VersionSeen(1, "ami-old", "", "m5.large", {"/dev/xvda": 30, "/dev/xvdb
 
 def node(name: str = "o1", taint: str | None = None, **changes: Any) -> NodeSeen:
     """A node that no rollout has touched, but for the changes."""
-    return held_node(name, taint, **{"held": None, "held_before": None, **changes})
+    return new_node(name, taint, **{"scale_down_disabled": None, "scale_down_before": None, **changes})
 
 
 def scouted(name: str = "g", use: TemplateUse | None = LATEST, **changes: Any) -> GroupScouted:
@@ -202,10 +202,11 @@ ROWS = [
      f"with its own journal: rollout resume {ID} --database URL; only if that is lost: kubectl"),
     ("our taint without a value", {"nodes": (node("o1", taints=(Taint(KEY, "", "NoSchedule"),)), node("o2"))}, {},
      f"our taint {KEY} is on o1", f"kubectl taint node o1 {KEY}-"),
-    ("our annotation", {"nodes": (node("o1"), node("o2", held="true", held_before=""))}, {},
+    ("our annotation", {"nodes": (node("o1"), node("o2", scale_down_disabled="true", scale_down_before=""))}, {},
      "our annotation eks-rollout/scale-down-disabled-before is on o2",
      "kubectl annotate node o2 cluster-autoscaler.kubernetes.io/scale-down-disabled- eks-rollout/"),
-    ("our annotation over theirs", {"nodes": (node("o1"), node("o2", held="true", held_before="true"))}, {},
+    ("our annotation over theirs", {"nodes": (node("o1"),
+     node("o2", scale_down_disabled="true", scale_down_before="true"))}, {},
      "our annotation eks-rollout/scale-down-disabled-before is on o2",
      "scale-down-disabled=true eks-rollout/scale-down-disabled-before- --overwrite"),
     ("as a rollout leaves it", {"groups": (found(uses=(use("2"),), suspended=frozenset(PROCESSES)),),
@@ -213,7 +214,7 @@ ROWS = [
                                "group": scouted(use=use("2"))}, {},
      f"g is as an unfinished rollout leaves it: it launches workers 2 of rollout {ID}",
      "with the ID of one on which nothing runs; then: aws autoscaling resume-processes --auto-scaling-group-name g"),
-    ("held autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still held by rollout r0",
+    ("scaled down autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still scaled to 0 by rollout r0",
      "rollout resume r0"),
     ("unread", {"unread": {"image": "DescribeImages: UnauthorizedOperation"}, "image": None}, {},
      "we may not read what a rollout must know: DescribeImages", "docs/rights.md"),

@@ -43,7 +43,10 @@ def test_a_whole_rollout(ran: Ran) -> None:
     """The nodes are new, the Job ended by itself, and everything else is as it was."""
     assert ran.ended is Ended.DONE
     assert ran.toy.group_["g"] == RESTORED
-    nodes = {name: (one.taints, one.held, one.held_before, one.unschedulable) for name, one in ran.toy.node_.items()}
+    nodes = {
+        name: (one.taints, one.scale_down_disabled, one.scale_down_before, one.unschedulable)
+        for name, one in ran.toy.node_.items()
+    }
     assert nodes == {"n1": ((), None, None, False), "n2": ((), None, None, False)}
     assert (ran.toy.marker_, ran.toy.autoscaler_) == (None, Toy().autoscaler_)
     assert ran.journal.killed(ID) == ()

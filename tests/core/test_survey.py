@@ -213,7 +213,9 @@ def test_rights_of_an_older_version_lead_to_a_plan() -> None:
     """Without a single optional right nothing of that is asked, and the survey speaks against nothing."""
     missing, asked = look(request=EVERYTHING, denied=[right for need in OPTIONAL for right in need.rights])
     assert [verb for verb in asked if verb.startswith(("kinds", "absent", "autoscalers", "budgets"))] == []
-    fine = replace(missing, scouted={"g": GroupScouted("g", use("$Latest"))}, nodes=(node("o1", held_before=None),))
+    fine = replace(
+        missing, scouted={"g": GroupScouted("g", use("$Latest"))}, nodes=(node("o1", scale_down_before=None),)
+    )
     assert isinstance(make_plan(replace(fine, groups=(found(),)), EVERYTHING), Plan)
 
 

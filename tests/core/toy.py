@@ -16,10 +16,10 @@ from rollout.mark import Mark
 from rollout.plan import Autoscaler, Sizes
 from rollout.ports import GroupChange, NodeChange
 from rollout.seen import (
-    HELD_BEFORE,
     REPLICAS_BEFORE,
     ROLLOUT_ID,
-    SCALE_DOWN_DISABLED,
+    SCALE_DOWN_BEFORE_KEY,
+    SCALE_DOWN_KEY,
     AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
@@ -323,12 +323,16 @@ class Toy:
         there = self.node_[name]
         replaced = {change.taint.key} if change.taint else {change.untaint}
         taints = tuple(taint for taint in there.taints if taint.key not in replaced)
-        notes = {SCALE_DOWN_DISABLED: there.held, HELD_BEFORE: there.held_before, **(change.annotations or {})}
+        notes = {
+            SCALE_DOWN_KEY: there.scale_down_disabled,
+            SCALE_DOWN_BEFORE_KEY: there.scale_down_before,
+            **(change.annotations or {}),
+        }
         self.node_[name] = replace(
             there,
             taints=(*taints, change.taint) if change.taint else taints,
-            held=notes[SCALE_DOWN_DISABLED],
-            held_before=notes[HELD_BEFORE],
+            scale_down_disabled=notes[SCALE_DOWN_KEY],
+            scale_down_before=notes[SCALE_DOWN_BEFORE_KEY],
             unschedulable=there.unschedulable if change.unschedulable is None else change.unschedulable,
         )
 
@@ -337,7 +341,7 @@ class Toy:
 
     def _join(self, instance_id: str) -> None:
         name = instance_id.removeprefix("i-")
-        self.node_[name] = node(name, held=None, held_before=None)
+        self.node_[name] = node(name, scale_down_disabled=None, scale_down_before=None)
 
 
 def _noted(argument: object) -> object:

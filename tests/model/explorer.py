@@ -332,7 +332,7 @@ def _restored(world: World) -> bool:
     names = ("sizes", "protect_new", "capacity_rebalance", "suspended")
     was = found(*(new("x") for _ in range(BASE.desired)))
     same = all(getattr(group, name) == getattr(was, name) for name in names)
-    clean = all(not (one.taints or one.unschedulable or one.held) for one in world.node_.values())
+    clean = all(not (one.taints or one.unschedulable or one.scale_down_disabled) for one in world.node_.values())
     return same and clean and world.marker_ is None and world.autoscaler_ == World().autoscaler_
 
 

@@ -38,7 +38,15 @@ def world_key(values: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
         groups["g"],
         (templates["lt"].default, len(templates["lt"].versions)),
         tuple(
-            (one.name, one.uid, one.ready, one.unschedulable, one.taints, one.held, one.held_before)
+            (
+                one.name,
+                one.uid,
+                one.ready,
+                one.unschedulable,
+                one.taints,
+                one.scale_down_disabled,
+                one.scale_down_before,
+            )
             for _, one in sorted(nodes.items())
         ),
         tuple((one.uid, one.finished, one.node) for _, one in sorted(pods.items())),

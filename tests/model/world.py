@@ -319,7 +319,7 @@ def _ending(instance: InstanceSeen) -> InstanceSeen:
 
 
 def _anew(there: NodeSeen) -> NodeSeen:
-    return node(there.name, uid=f"{there.uid}-anew", held=None, held_before=None)
+    return node(there.name, uid=f"{there.uid}-anew", scale_down_disabled=None, scale_down_before=None)
 
 
 def fresh() -> World:

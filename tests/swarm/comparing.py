@@ -24,7 +24,7 @@ _WORDS = {
     "LaunchTemplate": ("launches", "stays at", "stays pinned"),
     "MixedInstancesPolicy": ("launches", "stays at", "stays pinned"),
     "DefaultVersionNumber": ("$Default",),
-    "spec.replicas": ("replicas", "is held by"),
+    "spec.replicas": ("replicas", "is scaled to 0 by"),
 }
 
 

@@ -98,7 +98,9 @@ def _protected(config: Config) -> str:
 
 def _autoscaler(config: Config) -> str:
     return (
-        f"Deployment {config.autoscaler.namespace}/{config.autoscaler.name}, held at 0" if config.autoscaler else "none"
+        f"Deployment {config.autoscaler.namespace}/{config.autoscaler.name}, scaled to 0"
+        if config.autoscaler
+        else "none"
     )
 
 

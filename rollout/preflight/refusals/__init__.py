@@ -32,7 +32,7 @@ REASONS: dict[Look, Rule] = {
     rights.lacking: Rule(Reason.RIGHTS_MISSING, ("lacking",)),
     cluster.marked: Rule(Reason.MARKER_PRESENT, ("marker",)),
     cluster.no_autoscaler: Rule(Reason.AUTOSCALER_NOT_FOUND, ("autoscaler",)),
-    cluster.held_autoscaler: Rule(Reason.AUTOSCALER_SCALED_DOWN, ("autoscaler",)),
+    cluster.scaled_down_autoscaler: Rule(Reason.AUTOSCALER_SCALED_DOWN, ("autoscaler",)),
     cluster.unfinished: Rule(Reason.EARLIER_ROLLOUT_UNFINISHED, ("groups",)),
     cluster.strangers: Rule(Reason.GROUP_NOT_IN_CLUSTER, ("groups",)),
     cluster.unmatched: Rule(Reason.INSTANCE_WITHOUT_NODE, ("groups",)),

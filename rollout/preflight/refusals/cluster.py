@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rollout.commands import annotate, with_its_journal
 from rollout.errors import Refusal
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import HELD_BEFORE, NodeSeen, Seen
+from rollout.seen import SCALE_DOWN_BEFORE_KEY, NodeSeen, Seen
 
 #: Names that one line lists at most.
 _NAMED = 5
@@ -43,13 +43,13 @@ def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
     yield Refusal(f"the cluster-autoscaler Deployment {where.namespace}/{where.name} does not exist{like}", hint)
 
 
-def held_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
+def scaled_down_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
     """Another rollout still keeps cluster-autoscaler at 0 replicas."""
     where = request.settings.autoscaler
     if where and found.autoscaler and found.autoscaler.rollout_id:
         holder = found.autoscaler.rollout_id
         hint = f"finish that rollout first, {with_its_journal(holder)}; only if that is lost: rollout doctor"
-        yield Refusal(f"{where.namespace}/{where.name} is still held by rollout {holder}", hint)
+        yield Refusal(f"{where.namespace}/{where.name} is still scaled to 0 by rollout {holder}", hint)
 
 
 def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -58,15 +58,17 @@ def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
     listed = {instance.id for group in found.groups for instance in group.instances}
     nodes = [node for node in found.nodes if node.instance_id in listed]
     tainted = [node for node in nodes if node.tainted(key)]
-    noted = [node for node in nodes if node.held_before is not None]
+    noted = [node for node in nodes if node.scale_down_before is not None]
     owners = sorted({taint.value for node in tainted for taint in node.taints if taint.key == key and taint.value})
     first = f"{with_its_journal(owners[0])}; only if that is lost: " if owners else ""
     if tainted:
         hint = f"{first}kubectl taint node {_names(tainted)} {key}-"
         yield Refusal(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)
     if noted:
-        hint = first + "; ".join(annotate(node.name, node.unheld) for node in noted)
-        yield Refusal(f"our annotation {HELD_BEFORE} is on {_some(noted)}: an earlier rollout was not ended", hint)
+        hint = first + "; ".join(annotate(node.name, node.annotations_before) for node in noted)
+        yield Refusal(
+            f"our annotation {SCALE_DOWN_BEFORE_KEY} is on {_some(noted)}: an earlier rollout was not ended", hint
+        )
 
 
 def _names(nodes: Sequence[NodeSeen]) -> str:
