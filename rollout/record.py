@@ -16,7 +16,7 @@ from rollout.machine import Phase
 from rollout.plan import Node, Plan
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
-#: effect: `not_sent` (it did not come through: the gate, throttling), `not_applied` (it came through and was not
+#: effect: `not_sent` (it did not come through: the fence, throttling), `not_applied` (it came through and was not
 #: applied, or does not show), `blocked` (the API server said no for now: a budget), `rejected` (a no for good).
 EffectState = Literal["intended", "unknown", "not_sent", "not_applied", "blocked", "rejected", "done"]
 

@@ -1,6 +1,6 @@
 """Who we are on AWS: sessions whose credentials renew themselves, and the clients made from them.
 
-Every request asks the run's gate in the moment in which it would leave, signed already: reading ones, with those by
+Every request asks the run's fence in the moment in which it would leave, signed already: reading ones, with those by
 which credentials are found and renewed, whether we were told to stop; mutating ones whether the lease is trusted too.
 No credential leaves this process or is written down; role sessions carry the run's id, so that CloudTrail can be read.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from botocore.credentials import Credentials
 
-    from rollout.gate import Gate
+    from rollout.fence import Fence
 
 # Seconds to connect, and between two bytes of a reply. A request is over within ten: the lease counts on it, and so
 # does whoever asks us to stop.
@@ -52,13 +52,13 @@ def user_agent(run_id: str) -> str:
 class Account:
     """One identity in one region. `endpoint_url`: where AWS is, if not at its own addresses.
 
-    `gate`: what every request asks before it leaves.
+    `fence`: what every request asks before it leaves.
     """
 
     session: boto3.Session
     run_id: str
     endpoint_url: str | None
-    gate: Gate
+    fence: Fence
 
     def reading(self, service: str) -> Any:
         """A client that retries by itself."""
@@ -67,7 +67,7 @@ class Account:
     def mutating(self, service: str) -> Any:
         """A client that sends each request once: what is sent again is the runner's decision."""
         client = self._client(service, _WRITE)
-        client.meta.events.register(_LEAVING, _asking(self.gate.check_write))
+        client.meta.events.register(_LEAVING, _asking(self.fence.check_write))
         return client
 
     def _client(self, service: str, settings: dict[str, Any]) -> Any:
@@ -83,13 +83,13 @@ class Account:
         """The identity that this one has in a role; assumed when first used, and again before it ends."""
         source = self.session.get_credentials()
         create = partial(
-            _session(self.gate).create_client,
+            _session(self.fence).create_client,
             region_name=self.session.region_name,
             endpoint_url=self.endpoint_url,
             config=self._config(_READ),
         )
         fetcher = AssumeRoleCredentialFetcher(create, source, role, {"RoleSessionName": f"rollout-{self.run_id}"})
-        inner = _session(self.gate)
+        inner = _session(self.fence)
         given = _Given(DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role"))
         inner.register_component("credential_provider", CredentialResolver([given]))
         session = boto3.Session(botocore_session=inner, region_name=self.session.region_name)
@@ -108,30 +108,30 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def own_account(region: str, run_id: str, endpoint_url: str | None, gate: Gate) -> Account:
+def own_account(region: str, run_id: str, endpoint_url: str | None, fence: Fence) -> Account:
     """The identity that AWS's default chain finds: environment, profile, web identity, instance role."""
-    return Account(boto3.Session(botocore_session=_session(gate), region_name=region), run_id, endpoint_url, gate)
+    return Account(boto3.Session(botocore_session=_session(fence), region_name=region), run_id, endpoint_url, fence)
 
 
-def simulated_account(region: str, run_id: str, endpoint_url: str, gate: Gate) -> Account:
+def simulated_account(region: str, run_id: str, endpoint_url: str, fence: Fence) -> Account:
     """An identity for a simulated AWS: real credentials are not even looked for."""
-    inner = _session(gate)
+    inner = _session(fence)
     inner.set_credentials("simulator", "simulator")
-    return Account(boto3.Session(botocore_session=inner, region_name=region), run_id, endpoint_url, gate)
+    return Account(boto3.Session(botocore_session=inner, region_name=region), run_id, endpoint_url, fence)
 
 
-def _session(gate: Gate) -> botocore.session.Session:
-    """A session whose clients, those that it makes for itself in order to find credentials too, ask the gate."""
+def _session(fence: Fence) -> botocore.session.Session:
+    """A session whose clients, those that it makes for itself in order to find credentials too, ask the fence."""
     session = botocore.session.Session()
     session.register_component("data_loader", _models())
-    session.register(_LEAVING, _asking(gate.check_read))
+    session.register(_LEAVING, _asking(fence.check_read))
     session.set_default_client_config(ClientConfig(**_READ))
     return session
 
 
-def _asking(gate: Callable[[], None]) -> Callable[..., None]:
-    """A handler of botocore's: what the gate raises comes out of the call, as it is, and the request stays."""
-    return lambda **_event: gate()
+def _asking(fence: Callable[[], None]) -> Callable[..., None]:
+    """A handler of botocore's: what the fence raises comes out of the call, as it is, and the request stays."""
+    return lambda **_event: fence()
 
 
 @cache

@@ -26,7 +26,7 @@ from rollout.errors import RESUMABLE, Bug, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rollout.gate import Readings
+    from rollout.fence import Readings
 
 T = TypeVar("T")
 

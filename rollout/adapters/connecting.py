@@ -20,7 +20,7 @@ from rollout.adapters.scout import EdgeScout
 from rollout.adapters.understanding import flag, understood
 from rollout.config import is_loopback
 from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.plan import ClusterId
 from rollout.scouted import Right
 
@@ -56,14 +56,14 @@ class Edge:
 
     `cluster_id`: asks which cluster it is; `marker`: whose it is for now, with the patience of whoever connected.
 
-    `gate`: what every request asks before it leaves; shut to mutating ones until a lease is held.
+    `fence`: what every request asks before it leaves; shut to mutating ones until a lease is held.
     """
 
     fleet: Fleet
     cluster: Cluster
     scout: Scout
     clock: SystemClock | SimulatedClock
-    gate: Gate
+    fence: Fence
     account: str
     identity: str
     server: str
@@ -93,13 +93,13 @@ def connect(
         quieten()
         clock = SimulatedClock(config.simulator, run_id) if config.simulator else SystemClock()
         stack.callback(clock.close)
-        gate = Gate(clock.readings, stopping)
+        fence = Fence(clock.readings, stopping)
         door = _Patient(clock, stopping, patience) if patience else _Door()
-        account, number, arn = cluster_account(config, run_id, gate, door)
+        account, number, arn = cluster_account(config, run_id, fence, door)
         api = door.ask("Kubernetes", lambda: kube_api(config.access, config.cluster, account))
         stack.callback(api.close)
         _in_one_world(config, api.host)
-        news, barrier = _watching(clock, gate)
+        news, barrier = _watching(clock, fence)
         nodes = Watch(api, "/api/v1/nodes", kube_records.node, news, barrier)
         pods = Watch(api, "/api/v1/pods", kube_records.pod, news, barrier)
         for watch in (nodes, pods):
@@ -109,7 +109,7 @@ def connect(
         scout = EdgeScout(account, api, clock)
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         marker = partial(door.ask, "Kubernetes", cluster.marker)
-        return Edge(fleet, cluster, scout, clock, gate, number, arn, api.host, which, marker, stack.pop_all().close)
+        return Edge(fleet, cluster, scout, clock, fence, number, arn, api.host, which, marker, stack.pop_all().close)
 
 
 def _which(config: Config, account: str, identity: str, api: KubeApi) -> ClusterId:
@@ -131,13 +131,13 @@ def _may(api: KubeApi, right: Right) -> bool:
         return flag(answer["status"]["allowed"])
 
 
-def cluster_account(config: Config, run_id: str, gate: Gate, door: _Door | None = None) -> tuple[Account, str, str]:
+def cluster_account(config: Config, run_id: str, fence: Fence, door: _Door | None = None) -> tuple[Account, str, str]:
     """Return who we are in the cluster's account, that account's id, and our ARN there.
 
     Raises `UserError` where AWS does not say so, or it is another account than the configuration's.
     """
     door = door or _Door()
-    account = door.ask("AWS", lambda: _account(config, run_id, gate))
+    account = door.ask("AWS", lambda: _account(config, run_id, fence))
     number, arn = door.ask("AWS", account.caller)
     if config.account not in {None, number}:
         raise UserError(
@@ -147,13 +147,13 @@ def cluster_account(config: Config, run_id: str, gate: Gate, door: _Door | None 
     return account, number, arn
 
 
-def _account(config: Config, run_id: str, gate: Gate) -> Account:
+def _account(config: Config, run_id: str, fence: Fence) -> Account:
     url = config.access.endpoint_url
     with translated(mutating=False):
         if config.simulator and url:
-            account = simulated_account(config.region, run_id, url, gate)
+            account = simulated_account(config.region, run_id, url, fence)
         else:
-            account = own_account(config.region, run_id, url, gate)
+            account = own_account(config.region, run_id, url, fence)
         return account.assume(config.access.assume_role) if config.access.assume_role else account
 
 
@@ -166,13 +166,13 @@ def _in_one_world(config: Config, server: str) -> None:
         )
 
 
-def _watching(clock: SystemClock | SimulatedClock, gate: Gate) -> tuple[Callable[[], None], Callable[[], int] | None]:
+def _watching(clock: SystemClock | SimulatedClock, fence: Fence) -> tuple[Callable[[], None], Callable[[], int] | None]:
     """Whom the watches tell their news, and what they must have seen before they are read."""
     if isinstance(clock, SystemClock):
         return clock.news, None
 
     def version() -> int:
-        gate.check_read()
+        fence.check_read()
         return clock.version()
 
     # News end the simulator's own sleeps; a second call from here would come at a moment that nobody can predict.

@@ -20,7 +20,7 @@ from rollout.adapters.aws_errors import code_of, translated
 from rollout.adapters.paging import entries
 from rollout.ami.images import REGION
 from rollout.errors import EdgeError, Refused, UserError
-from rollout.gate import Gate
+from rollout.fence import Fence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,17 +62,17 @@ def builder(region: str | None, role: str | None, run_id: str) -> Builder:
     if not REGION.fullmatch(where):
         raise UserError(f'"{where}" is no AWS region', hint="add --region, such as eu-west-1, or set AWS_REGION so")
     with translated(mutating=False):
-        account = own_account(where, run_id, None, ungated())
+        account = own_account(where, run_id, None, unfenced())
         account = account.assume(role) if role else account
     number, _arn = account.caller()
     return Builder(AwsImages(account), number, where, account)
 
 
-def ungated() -> Gate:
-    """A gate without clocks: no trust ends by one, and no lease is asked for."""
-    gate = Gate(tuple)
-    gate.renewed(())
-    return gate
+def unfenced() -> Fence:
+    """A fence without clocks: no trust ends by one, and no lease is asked for."""
+    fence = Fence(tuple)
+    fence.renewed(())
+    return fence
 
 
 class AwsImages:

@@ -42,14 +42,14 @@ def kube_api(access: Access, cluster: str, account: Account) -> KubeApi:
         case "eks":
             renew = _eks(configuration, cluster, account, access.eks_role)
         case "kubeconfig":
-            renew = _kubeconfig(configuration, access.kubeconfig, access.context, account.gate.stopping)
+            renew = _kubeconfig(configuration, access.kubeconfig, access.context, account.fence.stopping)
         case "in-cluster":
             renew = _in_cluster(configuration)
     if access.kubernetes != "kubeconfig" and is_loopback(configuration.host):
         # A proxy of the environment cannot reach this machine's loopback.
         configuration.proxy = None
     try:
-        return KubeApi(configuration, user_agent(account.run_id), account.gate, renew)
+        return KubeApi(configuration, user_agent(account.run_id), account.fence, renew)
     except (ImportError, ValueError, urllib3.exceptions.HTTPError) as error:
         # What the client finds wrong with it before the first request; SOCKS needs a package of its own.
         hint = " (pip install PySocks)" if isinstance(error, ImportError) else ""

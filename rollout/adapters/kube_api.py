@@ -2,7 +2,7 @@
 
 The typed client validates replies, and can fail on one after the change was applied; here only its configuration and
 its connections are used. Reads are sent again by themselves, within seconds; a mutating request is sent once. Both ask
-the run's gate in the moment in which they would leave.
+the run's fence in the moment in which they would leave.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rollout.errors import Conflict, Denied, EdgeError, Failed, Retry, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rollout.gate import Gate
+    from rollout.fence import Fence
 
     Query = Sequence[tuple[str, str]]
 
@@ -142,16 +142,16 @@ class KubeApi:
     """
 
     def __init__(
-        self, configuration: Any, user_agent: str, gate: Gate, renew: Callable[[], object] = lambda: None
+        self, configuration: Any, user_agent: str, fence: Fence, renew: Callable[[], object] = lambda: None
     ) -> None:
         self.host = str(configuration.host)
         self.authority = _authority(configuration)
         self._renew = renew
-        patient = _client(configuration, user_agent, _Attempts(gate.check_read))
-        self._reader = _Line(configuration, patient, _TIMEOUT, gate.check_read, mutating=False)
+        patient = _client(configuration, user_agent, _Attempts(fence.check_read))
+        self._reader = _Line(configuration, patient, _TIMEOUT, fence.check_read, mutating=False)
         once, watching = (_client(configuration, user_agent, retries=False) for _ in range(2))
-        self._writer = _Line(configuration, once, _TIMEOUT, gate.check_write, mutating=True)
-        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, gate.check_read, mutating=False)
+        self._writer = _Line(configuration, once, _TIMEOUT, fence.check_write, mutating=True)
+        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, fence.check_read, mutating=False)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -277,7 +277,7 @@ class KubeApi:
 
 @dataclass(slots=True)
 class _Line:
-    """A client and how long it waits: seconds to connect, seconds between two bytes. `gate`: lets requests leave.
+    """A client and how long it waits: seconds to connect, seconds between two bytes. `fence`: lets requests leave.
 
     `known`: the configuration that says who we are now.
     """
@@ -285,7 +285,7 @@ class _Line:
     known: Any
     client: Any
     timeout: tuple[float, float]
-    gate: Callable[[], None]
+    fence: Callable[[], None]
     mutating: bool
 
     def ask(
@@ -313,7 +313,7 @@ class _Line:
             request = client.param_serialize(
                 verb, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
             )
-        self.gate()
+        self.fence()
         return client.call_api(*request, _request_timeout=self.timeout)
 
     def _signed(self) -> Any:
@@ -333,7 +333,7 @@ class _Line:
 
 
 class _Attempts(urllib3.Retry):
-    """Of a read, posted questions too: two more at once, if the gate lets them leave.
+    """Of a read, posted questions too: two more at once, if the fence lets them leave.
 
     Retry-After is not slept out here: the runner waits, on its clock.
     """
@@ -347,15 +347,15 @@ class _Attempts(urllib3.Retry):
         "respect_retry_after_header": False,
     }
 
-    def __init__(self, gate: Callable[[], None], **left: Any) -> None:
+    def __init__(self, fence: Callable[[], None], **left: Any) -> None:
         super().__init__(**(self._SETTINGS | left))
-        self._gate = gate
+        self._fence = fence
 
     def new(self, **changes: Any) -> Self:
-        return super().new(gate=self._gate, **changes)
+        return super().new(fence=self._fence, **changes)
 
     def increment(self, *what: Any, **happened: Any) -> Self:
-        self._gate()
+        self._fence()
         return super().increment(*what, **happened)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rollout.adapters import aws_records, scout_records
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.connecting import cluster_account
-from rollout.adapters.images import ungated
+from rollout.adapters.images import unfenced
 from rollout.adapters.paging import entries
 from rollout.ami.listing import Launched, Place
 
@@ -61,7 +61,7 @@ class Neighbour:
 
 def neighbour(config: Config, run_id: str) -> Neighbour:
     """Return the account of a configuration's cluster. Raises `UserError` where we are not in it."""
-    account, number, _arn = cluster_account(config, run_id, ungated())
+    account, number, _arn = cluster_account(config, run_id, unfenced())
     return Neighbour(number, account)
 
 

@@ -113,15 +113,15 @@ class Session:
     def lease(self, assume_dead: str | None) -> AbstractContextManager[Tenure]:
         """Hold the cluster; `assume_dead`: who says that whoever held it before is dead. `Taken` if another has it."""
         holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
-        now, gate = self.edge.clock.now, self.edge.gate
-        return lease.hold(self.journal, self.scope, holder, now, gate, self._patience, self.time, assume_dead)
+        now, fence = self.edge.clock.now, self.edge.fence
+        return lease.hold(self.journal, self.scope, holder, now, fence, self._patience, self.time, assume_dead)
 
     def _patience(self) -> bool:
         """Wait for a journal that is away, and say so once; tell whether it is worth while to try again."""
         if news := self.journal.database.news():
             screen.say(f"waiting for the journal: {news}", err=True)
         self.edge.clock.pause(self.edge.clock.now() + JOURNAL_PAUSE)
-        return self.edge.gate.trusted() and not self.signals.came()
+        return self.edge.fence.trusted() and not self.signals.came()
 
     def _run(self, rollout_id: str, tenure: Tenure, report: Callable[[Progress], None]) -> Ended:
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import IntegrityError
 
 from rollout.errors import ANOTHER_ACTIVE, UserError
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal import place, term
 from rollout.journal.database import Database
 from rollout.journal.store import SqlJournal
@@ -53,14 +53,15 @@ def hold(
     cluster: str,
     holder: Holder,
     now: Callable[[], datetime],
-    gate: Gate,
+    fence: Fence,
     patience: Callable[[], bool],
     time: Time = database_time,
     assume_dead: str | None = None,
 ) -> Iterator[Tenure]:
     """Hold a cluster while the block runs; what the journal writes meanwhile carries the epoch.
 
-    `now`: the current instant by the runner's clock. `gate`: is told when the lease was renewed, and that it has ended.
+    `now`: the current instant by the runner's clock. `fence`: is told when the lease was renewed, and that it has
+    ended.
     `patience`: asked when the journal is away: waits for a moment, and tells whether to try again. `time`: what leases
     go by; another than the database's own is for a simulated world alone. `assume_dead`: who says that whoever held the
     cluster before is dead, so that nothing waits for its last requests.
@@ -69,7 +70,7 @@ def hold(
     """
     database = journal.database
     with _locked(database, cluster, database.where.path) if database.where.path else nullcontext(_always) as stands:
-        tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, gate, patience)
+        tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, fence, patience)
         tenure = replace(tenure, stands=stands)
         journal.use_lease(tenure)
         try:
@@ -80,17 +81,17 @@ def hold(
                 tenure.release(now())
 
 
-def acquire(claim: Claim, now: Callable[[], datetime], gate: Gate, patience: Callable[[], bool]) -> Tenure:
+def acquire(claim: Claim, now: Callable[[], datetime], fence: Fence, patience: Callable[[], bool]) -> Tenure:
     """Begin the next hold of a cluster, as `hold` does; `Taken` if the one before it lasts."""
-    began = gate.clocks()
+    began = fence.clocks()
     try:
         begun = _begin(claim, now())
     except IntegrityError as error:
         raise _refused(claim.database, claim.cluster) from error
     # Our clock is read after the database's was: what is added to it ends late, never early.
     calm_from = now() + timedelta(seconds=begun.calm) if begun.calm else None
-    gate.renewed(began)
-    return Tenure(claim.database, begun.term, gate, patience, calm_from, begun.predecessor(calm_from))
+    fence.renewed(began)
+    return Tenure(claim.database, begun.term, fence, patience, calm_from, begun.predecessor(calm_from))
 
 
 def _begin(claim: Claim, now: datetime) -> Begun:

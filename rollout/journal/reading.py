@@ -31,7 +31,7 @@ from rollout.effects import (
     kind_of,
     occasions,
 )
-from rollout.gate import TRUST_SECONDS
+from rollout.fence import TRUST_SECONDS
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, node_groups, rollouts
 from rollout.machine import DRAINING
@@ -40,8 +40,8 @@ from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Rec
 from rollout.stages.steadiness import BLIND_AFTER
 
 #: Seconds after a look within which what it led to has left. What is about to be sent rests on a look that is no older
-#: than that, and the lease may have been renewed just then: the gate lets through what was stopped for as long as it is
-#: trusted. (An act of effects that harm nobody may take longer, where AWS is slow.)
+#: than that, and the lease may have been renewed just then: the fence lets through what was stopped for as long as it
+#: is trusted. (An act of effects that harm nobody may take longer, where AWS is slow.)
 LEFT_SECONDS = BLIND_AFTER + TRUST_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Transactions under a lease: it is renewed first, the gate is told of it, and a journal that is away is waited for.
+"""Transactions under a lease: it is renewed first, the fence is told of it, and a journal that is away is waited for.
 
 A journal that is locked, full, restarting or out of reach has taken nothing of a transaction, which is begun anew from
 its start for as long as patience lasts: so a transaction must change nothing but the journal. Where nobody said whether
@@ -15,7 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from rollout.errors import RESUMABLE, Lost
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal.database import Database
 from rollout.journal.term import Term
 from rollout.journal.trouble import InDoubt, Trouble
@@ -37,7 +37,7 @@ class Tenure:
 
     database: Database
     term: Term
-    gate: Gate
+    fence: Fence
     patience: Callable[[], bool]
     calm_from: datetime | None = None
     predecessor: str | None = None
@@ -66,7 +66,7 @@ class Tenure:
 
     def release(self, now: datetime) -> None:
         """End the hold; nothing may change anything any more."""
-        self.gate.shut()
+        self.fence.shut()
         self.term.release(self.database, now)
 
     @property
@@ -75,12 +75,12 @@ class Tenure:
 
     def _patiently(self, attempt: Callable[[], T], *, renews: bool) -> T:
         while True:
-            began = self.gate.clocks()
+            began = self.fence.clocks()
             try:
                 self._require_lock()
                 done = attempt()
             except Lost:
-                self.gate.shut()
+                self.fence.shut()
                 raise
             except InDoubt:
                 raise
@@ -90,7 +90,7 @@ class Tenure:
                     raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble
             else:
                 if renews:
-                    self.gate.renewed(began)
+                    self.fence.renewed(began)
                 return done
 
     def _require_lock(self) -> None:

@@ -15,7 +15,7 @@ from eks_simulator.handout import Endpoints
 from eks_simulator.server import Simulator
 from rollout.adapters import Edge
 from rollout.config import Config, load
-from rollout.gate import Gate
+from rollout.fence import Fence
 
 T = TypeVar("T")
 
@@ -25,15 +25,15 @@ SCENARIO = Path(__file__).with_name("world.yaml")
 
 def trusting(edge: Edge) -> Edge:
     """An edge whose lease is trusted for ever."""
-    edge.gate.renewed(tuple(math.inf for _ in edge.gate.clocks()))
+    edge.fence.renewed(tuple(math.inf for _ in edge.fence.clocks()))
     return edge
 
 
-def open_gate() -> Gate:
-    """A gate without clocks: no trust ends by one."""
-    gate = Gate(lambda: ())
-    gate.renewed(())
-    return gate
+def open_fence() -> Fence:
+    """A fence without clocks: no trust ends by one."""
+    fence = Fence(lambda: ())
+    fence.renewed(())
+    return fence
 
 
 class Living:

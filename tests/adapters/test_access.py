@@ -17,7 +17,7 @@ from rollout.adapters.aws import AwsFleet
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.eks_token import EksToken
 from rollout.errors import Refused, Retry
-from tests.adapters.living import RUN, Living, open_gate
+from tests.adapters.living import RUN, Living, open_fence
 
 ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"
 SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
@@ -25,7 +25,7 @@ SECOND = "arn:aws:iam::123456789012:role/eks_admin_role-demo"
 
 @pytest.fixture
 def account(world: Living) -> Account:
-    return simulated_account("eu-west-1", RUN, world.endpoints.aws, open_gate())
+    return simulated_account("eu-west-1", RUN, world.endpoints.aws, open_fence())
 
 
 class Seconds:
@@ -103,7 +103,7 @@ def test_without_credentials_a_person_must_act(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv(name, "/nonexistent")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(Refused, match="credentials"):
-        own_account("eu-west-1", RUN, world.endpoints.aws, open_gate()).caller()
+        own_account("eu-west-1", RUN, world.endpoints.aws, open_fence()).caller()
 
 
 def test_nobody_listens_means_that_nothing_was_sent(account: Account) -> None:

@@ -18,7 +18,7 @@ from kubernetes.client.configuration import Configuration
 from rollout.adapters.kube_api import KubeApi
 from rollout.adapters.kubeconfig import Kubeconfig
 from rollout.errors import Denied, Retry
-from tests.adapters.living import open_gate
+from tests.adapters.living import open_fence
 
 VERSION = "client.authentication.k8s.io/v1"
 
@@ -111,7 +111,7 @@ def write(folder: Path, server: str, user: dict[str, Any], current: str = "c") -
 def api(file: Path) -> KubeApi:
     configuration, kubeconfig = Configuration(), Kubeconfig(file, None, lambda: False)
     kubeconfig.install(configuration)
-    return KubeApi(configuration, "test", open_gate(), kubeconfig.drop)
+    return KubeApi(configuration, "test", open_fence(), kubeconfig.drop)
 
 
 def asked(folder: Path) -> int:

@@ -19,7 +19,7 @@ from kubernetes.client.configuration import Configuration
 from rollout.adapters import Edge, access, connect, kube_api
 from rollout.adapters.kube_api import KubeApi
 from rollout.errors import Denied, Refused, Retry, Unknown
-from tests.adapters.living import RUN, Living, open_gate, trusting
+from tests.adapters.living import RUN, Living, open_fence, trusting
 
 # ---- silence
 
@@ -108,7 +108,7 @@ def server(certificate: Path) -> Iterator[str]:
 def api(server: str, authority: str | None) -> KubeApi:
     configuration = Configuration()
     configuration.host, configuration.ca_cert_data, configuration.proxy = server, authority, None
-    return KubeApi(configuration, "test", open_gate())
+    return KubeApi(configuration, "test", open_fence())
 
 
 def test_a_server_is_known_by_its_authority(server: str, certificate: Path) -> None:
@@ -137,7 +137,7 @@ def test_without_a_token_nothing_is_sent(server: str) -> None:
     configuration: Any = Configuration()
     configuration.host, configuration.api_key = server, {"BearerToken": "old"}
     configuration.refresh_api_key_hook = fail
-    helpless = KubeApi(configuration, "test", open_gate())
+    helpless = KubeApi(configuration, "test", open_fence())
     with pytest.raises(Retry, match="credentials") as caught:
         helpless.send("DELETE", "/", {})
     assert "s3cret" not in caught.value.detail
@@ -148,7 +148,7 @@ def test_a_token_that_is_not_accepted_is_renewed(world: Living) -> None:
     """The next request asks for a new one, on a new connection; whether that helps, the next answer tells."""
     configuration, asked = Configuration(), []
     configuration.host, configuration.api_key = world.endpoints.kubernetes, {"BearerToken": "Bearer nonsense"}
-    stranger = KubeApi(configuration, "test", open_gate(), lambda: asked.append("renew"))
+    stranger = KubeApi(configuration, "test", open_fence(), lambda: asked.append("renew"))
     for _ in range(2):
         with pytest.raises(Denied, match="401"):
             stranger.get("/api/v1/nodes/any")

@@ -20,7 +20,7 @@ from rollout.adapters.kube_api import KubeApi
 from rollout.adapters.kubeconfig import Kubeconfig
 from rollout.config import Access
 from rollout.errors import Refused, Retry
-from tests.adapters.living import open_gate
+from tests.adapters.living import open_fence
 
 
 def written(folder: Path, user: dict[str, Any]) -> Path:
@@ -120,7 +120,7 @@ def reached(folder: Path, proxy: str) -> KubeApi:
     content = json.loads(file.read_text())
     content["clusters"][0]["cluster"] = {"server": "http://cluster.example", "proxy-url": proxy}
     file.write_text(json.dumps(content))
-    account: Any = SimpleNamespace(gate=open_gate(), run_id="run")
+    account: Any = SimpleNamespace(fence=open_fence(), run_id="run")
     return kube_api(Access(kubernetes="kubeconfig", kubeconfig=file), "c", account)
 
 

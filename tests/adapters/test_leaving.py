@@ -1,4 +1,4 @@
-"""Nothing leaves for AWS or Kubernetes that the run's gate does not let out, not even what the clients send again."""
+"""Nothing leaves for AWS or Kubernetes that the run's fence does not let out, not even what the clients send again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollout.adapters.access import simulated_account
 from rollout.adapters.aws import AwsFleet
 from rollout.adapters.clock import SystemClock
 from rollout.errors import Retry, UserError
-from rollout.gate import TRUST_SECONDS, Gate
+from rollout.fence import TRUST_SECONDS, Fence
 from rollout.plan import Autoscaler
 from rollout.scouted import Right
 from tests.adapters.living import RUN, Living, trusting
@@ -86,7 +86,7 @@ def test_before_a_lease_is_held_all_can_be_looked_at(edge: Edge) -> None:
 @CHANGES
 def test_trust_ends_where_the_request_would_leave(edge: Edge, world: Living, change: Callable[[Edge], object]) -> None:
     """By the world's own time: the lease was renewed, and then too much time passed before the request was sent."""
-    edge.gate.renewed(edge.gate.clocks())
+    edge.fence.renewed(edge.fence.clocks())
     world.pass_by(TRUST_SECONDS)
     before = world.arrived()
     with pytest.raises(Retry, match="the lease was not renewed in the last 45 s"):
@@ -129,7 +129,7 @@ def test_the_watches_are_not_waited_for_once_we_are_told_to_stop(edge: Edge, ask
 
 def test_credentials_are_not_asked_for_once_we_are_told_to_stop(world: Living, asked: Asked) -> None:
     """Neither by the identity that we assume nor for it: they are asked for in the middle of a call."""
-    account = simulated_account("eu-west-1", RUN, world.endpoints.aws, Gate(tuple, asked))
+    account = simulated_account("eu-west-1", RUN, world.endpoints.aws, Fence(tuple, asked))
     fleet = AwsFleet(account.assume(ROLE), lambda: datetime.now(UTC))
     asked.to_stop = lambda: True
     before = world.arrived(mutating=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rollout.adapters.access import simulated_account
 from rollout.adapters.images import AwsImages
-from tests.adapters.living import RUN, Living, living, open_gate
+from tests.adapters.living import RUN, Living, living, open_fence
 from tests.packer.recorded import REGION, recorded
 
 OURS, OTHER = "123456789012", "222222222222"
@@ -43,7 +43,7 @@ class Shelf:
 
 
 def _images(url: str) -> AwsImages:
-    return AwsImages(simulated_account(REGION, RUN, url, open_gate()))
+    return AwsImages(simulated_account(REGION, RUN, url, open_fence()))
 
 
 def shelf_of(world: Living) -> Shelf:

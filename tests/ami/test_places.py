@@ -10,7 +10,7 @@ import pytest
 from rollout.adapters.access import simulated_account
 from rollout.adapters.places import Neighbour
 from rollout.ami.listing import Launched, Place, needs
-from tests.adapters.living import RUN, open_gate
+from tests.adapters.living import RUN, open_fence
 from tests.ami import inventories as given
 from tests.packer.recorded import REGION, recorded
 
@@ -87,5 +87,5 @@ def test_block_devices_are_read_in_every_version(aws: Any) -> None:
 
 
 def _read(aws: Any, *images: str, every_version: bool = False) -> Place:
-    account = Neighbour(given.ACCOUNT, simulated_account(REGION, RUN, aws.url, open_gate()))
+    account = Neighbour(given.ACCOUNT, simulated_account(REGION, RUN, aws.url, open_fence()))
     return account.place(images, (), every_version=every_version)

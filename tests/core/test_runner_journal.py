@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from rollout.errors import UserError
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal import SqlJournal, lease, sqlite
 from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder
@@ -66,7 +66,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def held(journal: SqlJournal, toy: Toy, patience: Callable[[], bool]) -> AbstractContextManager[Tenure]:
-    return lease.hold(journal, "c", HOLDER, toy.now, Gate(lambda: (toy.now_.timestamp(),)), patience)
+    return lease.hold(journal, "c", HOLDER, toy.now, Fence(lambda: (toy.now_.timestamp(),)), patience)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal import SqlJournal, lease, triggers
 from rollout.journal.tenure import Tenure
 from rollout.journal.term import Holder, simulated_time
@@ -105,9 +105,9 @@ def settle(journal: SqlJournal, *effects: Effect, now: datetime = NOW) -> None:
     journal.settle(ID, [Settled(effect.key, "done", "seen") for effect in effects], now)
 
 
-def gate() -> Gate:
-    """A gate of clocks that stand still."""
-    return Gate(lambda: (0.0,))
+def fence() -> Fence:
+    """A fence of clocks that stand still."""
+    return Fence(lambda: (0.0,))
 
 
 def impatient() -> bool:
@@ -118,7 +118,7 @@ def impatient() -> bool:
 def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str | None = None) -> Tenure:
     """Hold the cluster from so many seconds after the beginning on, and write under it: as a process that is killed."""
     claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)), assume_dead)
-    tenure = lease.acquire(claim, lambda: later(seconds), gate(), impatient)
+    tenure = lease.acquire(claim, lambda: later(seconds), fence(), impatient)
     journal.use_lease(tenure)
     return tenure
 
@@ -126,7 +126,7 @@ def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str 
 def hold(journal: SqlJournal, holder: Holder, *, time: float = 0) -> AbstractContextManager[Tenure]:
     """Hold the cluster at a time that stands still, so many seconds after the beginning."""
     moment = later(time)
-    return lease.hold(journal, PLAN.cluster, holder, lambda: moment, gate(), impatient, simulated_time(lambda: moment))
+    return lease.hold(journal, PLAN.cluster, holder, lambda: moment, fence(), impatient, simulated_time(lambda: moment))
 
 
 def tamper(journal: SqlJournal, *statements: str) -> None:

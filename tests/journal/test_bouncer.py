@@ -12,7 +12,7 @@ from rollout.journal import SqlJournal, lease, open_journal, wire
 from rollout.journal.term import Holder, simulated_time
 from rollout.journal.trouble import Trouble
 from tests.journal.bouncer import Bouncer, bouncing
-from tests.journal.samples import ID, NOW, PLAN, gate
+from tests.journal.samples import ID, NOW, PLAN, fence
 from tests.postgres import PASSWORD, Server
 
 #: They need a program that `make tools` fetches; make exhaustive runs them, and CI a sixth.
@@ -49,7 +49,7 @@ def test_waited_for(
         holder, time = Holder("agent", 7, "run"), simulated_time(lambda: NOW)
         with closing(open_journal(through(url, postgres, bouncer), actor="tester")) as journal:
             journal.begin(ID, "build-17", PLAN, NOW)
-            with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, gate(), patience, time):
+            with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, fence(), patience, time):
                 journal.note(ID, "note", "before", NOW)
                 begin[trouble]()
                 journal.note(ID, "note", "after", NOW)

@@ -21,7 +21,7 @@ from tests.journal.samples import (
     ID,
     NOW,
     RESIZE,
-    gate,
+    fence,
     impatient,
     intend,
     later,
@@ -39,12 +39,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from rollout.journal import open_journal
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal.lease import Claim, Taken, acquire, hold
 from rollout.journal.term import Holder
 journal = open_journal(sys.argv[1], actor="other")
 holder = Holder("agent-1", 99, "ffffffffffff", "https://ci/job/16")
-with hold(journal, "eks-demo", holder, lambda: datetime.now(UTC), Gate(lambda: ()), lambda: False):
+with hold(journal, "eks-demo", holder, lambda: datetime.now(UTC), Fence(lambda: ()), lambda: False):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -54,24 +54,24 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from rollout.errors import Lost
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal import open_journal
 from rollout.journal.lease import hold
 from rollout.journal.term import Holder
 from tests.journal.samples import ID
-journal, gate = open_journal(sys.argv[1], actor="writer"), Gate(lambda: (0.0,))
-with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: datetime.now(UTC), gate, lambda: False):
+journal, fence = open_journal(sys.argv[1], actor="writer"), Fence(lambda: (0.0,))
+with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: datetime.now(UTC), fence, lambda: False):
     for line in sys.stdin:
         try:
             journal.note(ID, "note", line, datetime.now(UTC))
             print("written", flush=True)
         except Lost as lost:
-            print(gate.trusted(), lost.detail.splitlines()[0], flush=True)
+            print(fence.trusted(), lost.detail.splitlines()[0], flush=True)
 """
 
 
 def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[Tenure]:
-    return hold(journal, cluster, HOLDER, lambda: later(5), gate(), impatient)
+    return hold(journal, cluster, HOLDER, lambda: later(5), fence(), impatient)
 
 
 def history(journal: SqlJournal) -> list[tuple[object, ...]]:
@@ -146,7 +146,7 @@ def test_epochs_of_an_arn_count_on_from_those_of_its_name(journal: SqlJournal) -
 @on_postgres
 def test_who_waited_across_the_upgrade_works_alone_or_not_at_all(journal: SqlJournal, url: str) -> None:
     """A process of an older version that takes the cluster by its name keeps us out, and we write nothing beside it."""
-    with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, gate(), impatient):
+    with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, fence(), impatient):
         refused = pytest.raises(Taken, match="eks-demo is in use by process 1 on agent-1, run old")
         with refused, held(journal, ARN):
             pytest.fail("held beside an older version")
@@ -221,7 +221,7 @@ def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
     """Every verb that writes renews the lease."""
     moment = [0.0]
     clock = simulated_time(lambda: later(moment[0]))
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, clock):
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), impatient, clock):
         assert ends(journal) == [stored(later(60))]
         moment[0] = 10.0
         journal.note(ID, "note", "text", NOW)
@@ -236,7 +236,7 @@ def test_renewed_by_a_look(journal: SqlJournal) -> None:
     """On a server loading the record renews the lease too: a tick that writes nothing keeps it."""
     moment = [0.0]
     clock = simulated_time(lambda: later(moment[0]))
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, gate(), impatient, clock):
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), impatient, clock):
         moment[0] = 10.0
         journal.load(ID)
         assert ends(journal) == [stored(later(70))]
@@ -366,7 +366,7 @@ def test_the_calm_is_counted_by_the_database_s_clock(journal: SqlJournal) -> Non
     seize(journal, HOLDER, 0)
     hours = later(36_000)
     claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))
-    assert acquire(claim, lambda: hours, gate(), impatient).calm_from == hours + timedelta(seconds=60 + 330 - 100)
+    assert acquire(claim, lambda: hours, fence(), impatient).calm_from == hours + timedelta(seconds=60 + 330 - 100)
 
 
 @on_postgres
@@ -375,7 +375,7 @@ def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
     seize(journal, HOLDER, 0)
     seize(journal, NEXT, 61).release(later(62))
     claim = Claim(journal.database, "eks-demo", HOLDER, simulated_time(lambda: later(70)), "kim@desk")
-    tenure = acquire(claim, lambda: later(70), gate(), impatient)
+    tenure = acquire(claim, lambda: later(70), fence(), impatient)
     assert tenure.predecessor == (
         "kim@desk says that it is dead: process 4711 on agent-7 for https://ci/job/17, run 0123456789ab,"
         " since 2026-01-05 08:00:00 UTC"
@@ -392,7 +392,7 @@ def test_a_lease_that_lasts_is_not_taken_on_somebody_s_word(journal: SqlJournal)
     seize(journal, HOLDER, 0)
     claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(59)), "kim@desk")
     with pytest.raises(Taken):
-        acquire(claim, lambda: later(59), gate(), impatient)
+        acquire(claim, lambda: later(59), fence(), impatient)
     assert dead(journal) == [None]
 
 
@@ -418,7 +418,7 @@ def test_an_older_copy_of_the_journal(journal: SqlJournal) -> None:
     """A runner whose lease is not in the journal any more writes nothing there."""
     seize(journal, HOLDER, 0)
     later_on = Term("eks-demo", 2, HOLDER.run_id, simulated_time(lambda: NOW))
-    journal.use_lease(Tenure(journal.database, later_on, gate(), impatient))
+    journal.use_lease(Tenure(journal.database, later_on, fence(), impatient))
     with pytest.raises(Lost, match=r"this run's lease \(epoch 2.* is not in the journal any more"):
         journal.note(ID, "note", "text", NOW)
 

@@ -13,7 +13,7 @@ import pytest
 
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.errors import Lost
-from rollout.gate import Gate
+from rollout.fence import Fence
 from rollout.journal import SqlJournal, lease, open_journal, postgres, schema, sqlite
 from rollout.journal.database import Database
 from rollout.journal.tenure import Tenure
@@ -49,11 +49,11 @@ Lose = Literal["before", "after"]
 
 
 class Clock:
-    """The runner's clock, set by hand, and its gate."""
+    """The runner's clock, set by hand, and its fence."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.gate = Gate(lambda: (self.seconds,))
+        self.fence = Fence(lambda: (self.seconds,))
 
 
 class Patience:
@@ -73,8 +73,8 @@ class Patience:
 def held(
     journal: SqlJournal, patience: Callable[[], bool], clock: Clock | None = None
 ) -> AbstractContextManager[Tenure]:
-    gate = (clock or Clock()).gate
-    return lease.hold(journal, PLAN.cluster, HOLDER, lambda: NOW, gate, patience, simulated_time(lambda: NOW))
+    fence = (clock or Clock()).fence
+    return lease.hold(journal, PLAN.cluster, HOLDER, lambda: NOW, fence, patience, simulated_time(lambda: NOW))
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_a_file_that_is_moved_away(journal: SqlJournal, replaced: bool) -> None:
         move()
         with pytest.raises(Trouble, match="deleted, moved or replaced") as trouble:
             journal.note(ID, "note", "lost", NOW)
-        assert (trouble.value.exit_code, tenure.gate.trusted()) == (75, True)
+        assert (trouble.value.exit_code, tenure.fence.trusted()) == (75, True)
         away.replace(path)
     assert texts(journal)[1:] == ["put back"]
 
@@ -243,14 +243,14 @@ def test_trust_is_renewed_from_the_beginning_of_a_transaction(journal: SqlJourna
 
         tenure.write(slow)
         clock.seconds = 74.9
-        assert clock.gate.trusted()
+        assert clock.fence.trusted()
         with pytest.raises(ZeroDivisionError):
             tenure.write(lambda _: 1 / 0)
         clock.seconds = 75
-        assert not clock.gate.trusted()
+        assert not clock.fence.trusted()
         journal.load(ID)
-        assert clock.gate.trusted()
-    assert not clock.gate.trusted()
+        assert clock.fence.trusted()
+    assert not clock.fence.trusted()
 
 
 @on_postgres
@@ -261,18 +261,18 @@ def test_a_mere_look_renews_nothing_on_a_server(journal: SqlJournal) -> None:
         clock.seconds = 60
         journal.summaries()
         journal.events(ID)
-        assert not clock.gate.trusted()
+        assert not clock.fence.trusted()
 
 
 @on_postgres
 def test_whoever_was_taken_over_is_not_trusted(journal: SqlJournal, url: str) -> None:
-    """It learns it at its next verb, with the name of the new holder, and its gate is shut from then on."""
+    """It learns it at its next verb, with the name of the new holder, and its fence is shut from then on."""
     clock = Clock()
     with held(journal, Patience(9), clock), closing(open_journal(url, actor="other")) as other:
         seize(other, NEXT, 61)
         with pytest.raises(Lost, match="taken over by process 8 on agent-8 for https://ci/job/18"):
             intend(journal, RESIZE)
-        assert not clock.gate.trusted()
+        assert not clock.fence.trusted()
     assert journal.load(ID).unsettled == ()
 
 

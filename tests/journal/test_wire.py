@@ -16,7 +16,7 @@ from rollout.journal import SqlJournal, lease, open_journal, schema, wire
 from rollout.journal.term import Holder, simulated_time
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.refusing import refusal, refusing
-from tests.journal.samples import ID, NOW, PLAN, gate
+from tests.journal.samples import ID, NOW, PLAN, fence
 from tests.postgres import PASSWORD, Server
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def test_silent_commit_under_a_lease(journal: SqlJournal, hasty: None) -> None:
         os.kill(pids[-1], signal.SIGSTOP)
 
     holder, time = Holder("agent", 7, "run"), simulated_time(lambda: NOW)
-    with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, gate(), back, time) as tenure:
+    with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, fence(), back, time) as tenure:
         tenure.write(work)
         assert len(pids) == 1
         with journal.database.reading() as connection:

@@ -12,7 +12,7 @@ from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.journal import term
 
 if TYPE_CHECKING:
-    from rollout.gate import Readings
+    from rollout.fence import Readings
 
 #: Appears in a child's folder when its wall clock was set, and says when: the world's seconds since the epoch.
 SET = Path("the-clock-was-set")

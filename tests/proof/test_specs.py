@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rollout.engine.settle import STALE_AFTER, TERMINATE_STALE_AFTER
-from rollout.gate import TRUST_SECONDS
+from rollout.fence import TRUST_SECONDS
 from rollout.journal.reading import LEFT_SECONDS
 from rollout.journal.term import TTL_SECONDS
 from rollout.record import LATE_SECONDS

@@ -6,7 +6,7 @@ import importlib
 
 from eks_simulator import server as simulator
 from rollout.adapters.access import simulated_account
-from rollout.gate import Gate
+from rollout.fence import Fence
 
 #: What children need; each takes long to import, or loads more when it is first used.
 _WARM = (
@@ -42,7 +42,7 @@ def rollouts() -> None:
     for module in _WARM:
         importlib.import_module(module)
     # Each service's model is megabytes of JSON; the children find them read. A client connects when it is used.
-    account = simulated_account("eu-west-1", "nobody", "http://127.0.0.1:1", Gate(tuple))
+    account = simulated_account("eu-west-1", "nobody", "http://127.0.0.1:1", Fence(tuple))
     for service, listing in (("autoscaling", "describe_auto_scaling_groups"), ("ec2", "describe_images")):
         account.reading(service).get_paginator(listing)
     account.reading("sts")

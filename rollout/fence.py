@@ -18,7 +18,7 @@ TRUST_SECONDS = 45.0
 Readings = tuple[float, ...]
 
 
-class Gate:
+class Fence:
     """One runner's. `clocks`: reads the clocks; `stopping`: whether somebody asked us to stop.
 
     Closed to whatever changes anything until a lease is held, and again when it ends.
