@@ -93,7 +93,8 @@ class Record:
     `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
     `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
-    `epoch`: of the lease that this was read under, None without one. `calm_from`: until then a request of a runner that
+    `epoch`: of the lease that this was read under, None without one. `takeover_delay_until`: until then a request of a
+    runner that
     was taken over may still be on its way; None if there is none. `late`: requests of this rollout that were not
     answered, and may arrive yet or might have until a while ago. `left`: the pods that left lately, oldest first, known
     in DRAIN only. `journal`: the database that it was read from. `autoscaler_off`: since when
@@ -114,7 +115,7 @@ class Record:
     done: frozenset[str] = frozenset()
     written: Mapping[str, Written] = field(default_factory=dict)
     epoch: int | None = None
-    calm_from: datetime | None = None
+    takeover_delay_until: datetime | None = None
     late: tuple[Late, ...] = ()
     left: tuple[Left, ...] = ()
     journal: str = ""

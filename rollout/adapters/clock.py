@@ -35,7 +35,7 @@ _PIECE = 10.0
 # What goes on while the machine is suspended, where there is such a clock.
 _UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # On a busy cluster the watches bring news all the time; they end a wait not before this many seconds.
-_CALM = 3.0
+_MIN_WAIT = 3.0
 
 _TIMEOUT = 30.0
 
@@ -98,7 +98,7 @@ class SystemClock:
         return uptime(), time.time()
 
     def wait(self, until: datetime) -> None:
-        if _listen(min(_CALM, self._left(until)), self._signals):
+        if _listen(min(_MIN_WAIT, self._left(until)), self._signals):
             return
         while left := self._left(until):
             if _listen(min(_PIECE, left), self._signals, self._news):

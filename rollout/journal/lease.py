@@ -89,9 +89,11 @@ def acquire(claim: Claim, now: Callable[[], datetime], fence: Fence, patience: C
     except IntegrityError as error:
         raise _refused(claim.database, claim.cluster) from error
     # Our clock is read after the database's was: what is added to it ends late, never early.
-    calm_from = now() + timedelta(seconds=begun.calm) if begun.calm else None
+    takeover_delay_until = now() + timedelta(seconds=begun.takeover_delay) if begun.takeover_delay else None
     fence.renewed(began)
-    return Tenure(claim.database, begun.term, fence, patience, calm_from, begun.predecessor(calm_from))
+    return Tenure(
+        claim.database, begun.term, fence, patience, takeover_delay_until, begun.predecessor(takeover_delay_until)
+    )
 
 
 def _begin(claim: Claim, now: datetime) -> Begun:
@@ -135,7 +137,7 @@ class Claim:
             told += [f"{self.assume_dead} says that it is dead: {who}" for who in dead]
         epoch = term.epoch_of(connection, self.cluster, last) + 1
         begun = term.begin(connection, self.cluster, epoch, self.holder, now, self.time)
-        return Begun(begun, tuple(told), term.calm(connection, self.cluster, self.time))
+        return Begun(begun, tuple(told), term.takeover_delay(connection, self.cluster, self.time))
 
     def _end(self, connection: Connection, row: Row[Any]) -> str:
         """End the hold that nobody released, and say so; `Taken` if it lasts."""
@@ -152,18 +154,18 @@ class Claim:
 class Begun:
     """A hold that began. `told`: of those before it that nobody released, one sentence each.
 
-    `calm`: seconds for which a request of a runner that was taken over may still arrive.
+    `takeover_delay`: seconds for which a request of a runner that was taken over may still arrive.
     """
 
     term: Term
     told: tuple[str, ...]
-    calm: float
+    takeover_delay: float
 
-    def predecessor(self, calm_from: datetime | None) -> str | None:
+    def predecessor(self, takeover_delay_until: datetime | None) -> str | None:
         """Say from whom it was taken over, and what follows from that; None where nothing is to be told."""
-        if not calm_from:
+        if not takeover_delay_until:
             return "; ".join(self.told) or None
-        until = f"nothing is terminated and no Job killed before {calm_from:%H:%M:%S} UTC"
+        until = f"nothing is terminated and no Job killed before {takeover_delay_until:%H:%M:%S} UTC"
         return "; ".join((*self.told, f"a request of an older runner may still be on its way: {until}"))
 
 

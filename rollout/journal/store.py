@@ -144,7 +144,11 @@ class SqlJournal:
 
         if self._tenure is None:
             return self._read(work)
-        return replace(self._tenure.read_and_renew(work), epoch=self._tenure.epoch, calm_from=self._tenure.calm_from)
+        return replace(
+            self._tenure.read_and_renew(work),
+            epoch=self._tenure.epoch,
+            takeover_delay_until=self._tenure.takeover_delay_until,
+        )
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
         def work(page: Page) -> None:

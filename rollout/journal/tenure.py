@@ -30,8 +30,8 @@ Work = Callable[[Connection], T]
 class Tenure:
     """One hold of a cluster, as whoever writes under it needs it.
 
-    `patience`: waits for a moment and tells whether to try again. `calm_from`: see `Record`. `predecessor`: who held
-    the cluster before, in a sentence for the history, where that did not end as it should; None where it did.
+    `patience`: waits for a moment and tells whether to try again. `takeover_delay_until`: see `Record`. `predecessor`:
+    who held the cluster before, in a sentence for the history, where that did not end as it should; None where it did.
     `stands`: whether the file of the lock still has its name; one that was deleted keeps nobody else out.
     """
 
@@ -39,7 +39,7 @@ class Tenure:
     term: Term
     fence: Fence
     patience: Callable[[], bool]
-    calm_from: datetime | None = None
+    takeover_delay_until: datetime | None = None
     predecessor: str | None = None
     stands: Callable[[], bool] = lambda: True
 

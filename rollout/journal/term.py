@@ -7,7 +7,7 @@ and then write, would let a stale transaction through (READ COMMITTED, two trans
 Each renewal leaves its number in the row. When the answer to a COMMIT is lost, the number tells whether it stands.
 
 A lease that ended because it was not renewed leaves a holder behind that may not know yet, and requests that it signed
-may still be on their way when it does: the row says until when (see `calm`).
+may still be on their way when it does: the row says until when (see `takeover_delay`).
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def assume_dead(connection: Connection, cluster: str, says: str, time: Time) -> 
     return [who(row) for row in connection.execute(changed).all()]
 
 
-def calm(connection: Connection, cluster: str, time: Time) -> float:
+def takeover_delay(connection: Connection, cluster: str, time: Time) -> float:
     """Return for how many seconds from now a request of a runner that was taken over may still arrive; 0 if none can.
 
     All of them count, not the last one alone: whoever came in between may have ended early.

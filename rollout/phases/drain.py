@@ -330,5 +330,5 @@ def _nearest_end(answer: tuple[Node, tuple[View | None, Step]]) -> tuple[int, in
 def _next_look(record: Record, now: datetime) -> datetime:
     latest = now + duration(record.plan.settings.poll_seconds)
     retries = [row.retry_at for row in record.unsettled if row.retry_at and row.retry_at > now]
-    moments = [moment for moment in (record.drain_deadline, record.calm_from) if moment and moment > now]
+    moments = [moment for moment in (record.drain_deadline, record.takeover_delay_until) if moment and moment > now]
     return min([latest, *retries, *moments])

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from rollout.decision import Step
 from rollout.machine import Stage
 from rollout.stages import draining, gone, kept, released, terminating, waiting
-from rollout.stages.calm import calmed
 from rollout.stages.steadiness import steadied
+from rollout.stages.takeover_delay import after_takeover
 from rollout.stages.view import View
 
 STAGES: dict[Stage, Callable[[View], Step]] = {
@@ -23,4 +23,4 @@ STAGES: dict[Stage, Callable[[View], Step]] = {
 
 def decide(view: View) -> Step:
     """Return what the node's stage answers, but for what a takeover, or a cluster that is not steady, keeps back."""
-    return steadied(calmed(STAGES[view.row.stage](view), view), view)
+    return steadied(after_takeover(STAGES[view.row.stage](view), view), view)

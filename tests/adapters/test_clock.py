@@ -99,9 +99,9 @@ def test_a_signal_handler_ends_the_wait(wall: SystemClock) -> None:
     wall.wait(wall.now() + FAR)
 
 
-def test_news_end_a_wait_after_a_calm(wall: SystemClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_news_end_a_wait_after_the_shortest_wait(wall: SystemClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """News from the watches end a wait, but not in its first moments: a busy cluster brings news all the time."""
-    monkeypatch.setattr(clocks, "_CALM", 0.03)
+    monkeypatch.setattr(clocks, "_MIN_WAIT", 0.03)
     for _ in range(10_000):
         wall.news()
     began = time.monotonic()
@@ -110,7 +110,7 @@ def test_news_end_a_wait_after_a_calm(wall: SystemClock, monkeypatch: pytest.Mon
 
 
 def test_a_signal_is_heard_through_any_amount_of_news(wall: SystemClock) -> None:
-    """News never stand in a signal's way, the calm does not delay it."""
+    """News never stand in a signal's way, the shortest wait does not delay it."""
     for _ in range(10_000):
         wall.news()
     wall.wake()

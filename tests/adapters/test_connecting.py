@@ -61,7 +61,7 @@ def test_news_of_the_world_end_a_wait_in_real_time(world: Living, monkeypatch: p
     """Without a simulator in the configuration the wall clock counts, and the watches ring it."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    monkeypatch.setattr(clock, "_CALM", 0.01)
+    monkeypatch.setattr(clock, "_MIN_WAIT", 0.01)
     with connect(world.config(simulator=None), RUN) as edge:
         edge.clock.wait(edge.clock.now() + timedelta(milliseconds=20))
         world.do(lambda: world.simulator.do({"do": "cordon", "group": "floor"}))

@@ -177,7 +177,18 @@ def test_each_phase_has_its_module() -> None:
 #: What the modules of the stages share.
 SHARED = {
     "fitting",
-    *("calm", "freshness", "knowing", "newcomers", "pods", "replicas", "serving", "steadiness", "stuck", "view"),
+    *(
+        "freshness",
+        "knowing",
+        "newcomers",
+        "pods",
+        "replicas",
+        "serving",
+        "steadiness",
+        "stuck",
+        "takeover_delay",
+        "view",
+    ),
     *("tainting", "volumes"),
 }
 

@@ -77,8 +77,8 @@ def test_a_halt_is_believed_when_looks_have_said_so_for_a_while() -> None:
     other = world(surged(sizes=Sizes(1, 8, 9)), *CLOSED, journal=journal)
     agrees(decide_tick(other, journal, at(14), first.said).decision, waits("DesiredCapacity of g is 8"))
     agrees(decide_tick(other, journal, at(15), first.said).decision, halts("DesiredCapacity of g is 8"))
-    calm = decide_tick(world(surged(), *CLOSED, journal=journal), journal, at(5), first.said)
-    assert calm.said == Said()
+    quiet = decide_tick(world(surged(), *CLOSED, journal=journal), journal, at(5), first.said)
+    assert quiet.said == Said()
 
 
 def test_a_baseline_is_committed_when_looks_have_seen_it_for_a_while() -> None:

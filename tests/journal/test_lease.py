@@ -337,41 +337,47 @@ def test_the_history_names_the_predecessor(journal: SqlJournal) -> None:
     )
 
 
-def test_an_orderly_end_is_followed_by_no_calm(journal: SqlJournal) -> None:
+def test_an_orderly_end_is_followed_by_no_takeover_delay(journal: SqlJournal) -> None:
     """Who released the cluster has heard the answers to all that it sent: nobody waits, nothing is told."""
     seize(journal, HOLDER, 0).release(later(5))
     tenure = seize(journal, NEXT, 6)
-    assert (tenure.predecessor, tenure.calm_from, journal.load(ID).calm_from) == (None, None, None)
+    assert (tenure.predecessor, tenure.takeover_delay_until, journal.load(ID).takeover_delay_until) == (
+        None,
+        None,
+        None,
+    )
     assert journal.load(ID).epoch == 2
 
 
 @on_postgres
-def test_the_calm_outlasts_those_who_come_in_between(journal: SqlJournal) -> None:
+def test_the_takeover_delay_outlasts_those_who_come_in_between(journal: SqlJournal) -> None:
     """Five and a half minutes after the newest lease that was taken over, whoever held the cluster since."""
     seize(journal, HOLDER, 0)
     seize(journal, NEXT, 70)
-    assert journal.load(ID).calm_from == later(60 + 330)
+    assert journal.load(ID).takeover_delay_until == later(60 + 330)
     third = seize(journal, HOLDER, 140)
-    assert third.calm_from == later(130 + 330)
+    assert third.takeover_delay_until == later(130 + 330)
     third.release(later(150))
-    for seconds, calm_from in ((160, later(460)), (459, later(460)), (460, None)):
+    for seconds, takeover_delay_until in ((160, later(460)), (459, later(460)), (460, None)):
         tenure = seize(journal, NEXT, seconds)
-        assert tenure.calm_from == calm_from
+        assert tenure.takeover_delay_until == takeover_delay_until
         tenure.release(later(seconds))
 
 
 @on_postgres
-def test_the_calm_is_counted_by_the_database_s_clock(journal: SqlJournal) -> None:
+def test_the_takeover_delay_is_counted_by_the_database_s_clock(journal: SqlJournal) -> None:
     """How long it still lasts is told by the database, and added to the runner's clock, whatever that one says."""
     seize(journal, HOLDER, 0)
     hours = later(36_000)
     claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))
-    assert acquire(claim, lambda: hours, fence(), impatient).calm_from == hours + timedelta(seconds=60 + 330 - 100)
+    assert acquire(claim, lambda: hours, fence(), impatient).takeover_delay_until == hours + timedelta(
+        seconds=60 + 330 - 100
+    )
 
 
 @on_postgres
 def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
-    """Somebody's word ends the calm for good, and stands in the lease's row and in the history."""
+    """Somebody's word ends the takeover delay for good, and stands in the lease's row and in the history."""
     seize(journal, HOLDER, 0)
     seize(journal, NEXT, 61).release(later(62))
     claim = Claim(journal.database, "eks-demo", HOLDER, simulated_time(lambda: later(70)), "kim@desk")
@@ -380,9 +386,9 @@ def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
         "kim@desk says that it is dead: process 4711 on agent-7 for https://ci/job/17, run 0123456789ab,"
         " since 2026-01-05 08:00:00 UTC"
     )
-    assert tenure.calm_from is None
+    assert tenure.takeover_delay_until is None
     tenure.release(later(71))
-    assert seize(journal, NEXT, 72).calm_from is None
+    assert seize(journal, NEXT, 72).takeover_delay_until is None
     assert dead(journal) == ["kim@desk", None, None, None]
 
 
@@ -402,7 +408,7 @@ def test_beside_a_file_nobody_is_waited_for(journal: SqlJournal) -> None:
     seize(journal, HOLDER, 0)
     tenure = seize(journal, NEXT, 1)
     assert str(tenure.predecessor).endswith("since 2026-01-05 08:00:00 UTC, which died without releasing its lease")
-    assert (tenure.calm_from, dead(journal)) == (None, ["the kernel, which freed its lock", None])
+    assert (tenure.takeover_delay_until, dead(journal)) == (None, ["the kernel, which freed its lock", None])
 
 
 def test_who_holds_it_is_told_to_whoever_would_follow(journal: SqlJournal) -> None:

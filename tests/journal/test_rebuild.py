@@ -89,8 +89,8 @@ def test_the_next_epoch_is_above_the_lost_one(empty: SqlJournal) -> None:
     recall(empty, 7)
     with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient) as tenure:
         assert tenure.epoch == 8
-        assert tenure.calm_from is not None
-        assert tenure.calm_from > NOW + timedelta(minutes=5)
+        assert tenure.takeover_delay_until is not None
+        assert tenure.takeover_delay_until > NOW + timedelta(minutes=5)
     assert empty.epoch(PLAN.cluster) == 8
 
 
@@ -98,7 +98,7 @@ def test_on_somebodys_word_nothing_waits(empty: SqlJournal) -> None:
     """Who says that the lost runner is dead is in the lease's row."""
     recall(empty, 7)
     with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient, assume_dead="kim@desk") as tenure:
-        assert tenure.calm_from is None
+        assert tenure.takeover_delay_until is None
     with empty.database.reading() as connection:
         assert connection.execute(text("SELECT assumed_dead FROM leases WHERE epoch = 7")).scalar() == "kim@desk"
 

@@ -67,7 +67,7 @@ class State:
 
     world: tuple[Any, ...]
     kept: Kept
-    calm_from: datetime | None
+    takeover_delay_until: datetime | None
     memory: Memory
     left: tuple[int, int]
 
@@ -244,7 +244,7 @@ class Explorer:
         self.runner = self._process()
         self.world.sleep = None
         if self.server:
-            self.journal.calm_from = self.world.now_ + timedelta(seconds=LATE_SECONDS)
+            self.journal.takeover_delay_until = self.world.now_ + timedelta(seconds=LATE_SECONDS)
 
     # ---- states
 
@@ -252,7 +252,7 @@ class Explorer:
         world = self.world
         values = tuple(getattr(world, name) for name in _WORLD) + tuple(dict(getattr(world, name)) for name in _COPIED)
         values += (frozenset(world.tokens),)
-        return State(values, self.journal.kept, self.journal.calm_from, _memory(self.runner), left)
+        return State(values, self.journal.kept, self.journal.takeover_delay_until, _memory(self.runner), left)
 
     def _put(self, state: State) -> None:
         world = self.world
@@ -265,7 +265,7 @@ class Explorer:
         world.asked.clear()
         world.applied.clear()
         world.broken.clear()
-        self.journal.kept_, self.journal.calm_from = state.kept, state.calm_from
+        self.journal.kept_, self.journal.takeover_delay_until = state.kept, state.takeover_delay_until
         for name, value in state.memory:
             setattr(self.runner, name, _again(value))
 
@@ -275,7 +275,7 @@ class Explorer:
             state.left,
             world_key(state.world, now),
             self._same_kept_key(state.kept, now),
-            ago(state.calm_from, now),
+            ago(state.takeover_delay_until, now),
             memory_key(state.memory, now, {one.effect.key for one in state.kept.effects if one.state == "done"}),
         )
 

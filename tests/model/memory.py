@@ -85,11 +85,11 @@ class Kept:
 
 
 class MemoryJournal:
-    """The port over one `Kept`. `calm_from`: as a lease that was taken over gives it to each record."""
+    """The port over one `Kept`. `takeover_delay_until`: as a lease that was taken over gives it to each record."""
 
     def __init__(self) -> None:
         self.kept_: Kept | None = None
-        self.calm_from: datetime | None = None
+        self.takeover_delay_until: datetime | None = None
         self._loaded: tuple[Kept, Record] | None = None
 
     @property
@@ -109,7 +109,11 @@ class MemoryJournal:
 
     def load(self, rollout_id: str) -> Record:
         kept = self.kept
-        if self._loaded and self._loaded[0] is kept and self._loaded[1].calm_from == self.calm_from:
+        if (
+            self._loaded
+            and self._loaded[0] is kept
+            and self._loaded[1].takeover_delay_until == self.takeover_delay_until
+        ):
             return self._loaded[1]
         record = self._record(kept)
         self._loaded = kept, record
@@ -131,7 +135,7 @@ class MemoryJournal:
             unsettled=tuple(one.row() for one in kept.effects if one.state != "done"),
             done=frozenset(one.effect.key for one in kept.effects if one.state == "done"),
             written=_written(kept),
-            calm_from=self.calm_from,
+            takeover_delay_until=self.takeover_delay_until,
             late=tuple(Late(effect, until) for effect, until in late if until),
             left=_left(kept),
             autoscaler_off=_autoscaler_off(kept),

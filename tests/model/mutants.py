@@ -52,7 +52,7 @@ def _usable_not_asked(patch: pytest.MonkeyPatch, explorer: Explorer) -> None:
 
 
 def _no_delay(patch: pytest.MonkeyPatch, explorer: Explorer) -> None:
-    patch.setattr(stages, "calmed", lambda *asked: asked[0])
+    patch.setattr(stages, "after_takeover", lambda *asked: asked[0])
 
 
 MUTANTS = (

@@ -122,7 +122,7 @@ class World(Toy):
         acts = tuple((name, "act") for name in self.acts())
         choice = self.choose(OUTCOMES + acts)
         record = self.record() if self.record else None
-        if verb == "terminate" and record and record.calm_from and self.now_ < record.calm_from:
+        if verb == "terminate" and record and record.takeover_delay_until and self.now_ < record.takeover_delay_until:
             self.broken.append("5: a terminate was sent before the end of the takeover delay")
         if (choice, "act") in acts:
             self.act(choice)

@@ -22,7 +22,7 @@ from tests.proof.zombies import stopped
 SUSPENDED = 600.0
 #: Simulated seconds for which nothing is terminated after a kill, at least: a lease was renewed within the trust in it,
 #: lasts 60 s, and what was sent under it may arrive 330 s later.
-CALM = 60.0 - 45.0 + 330.0
+TAKEOVER_DELAY = 60.0 - 45.0 + 330.0
 
 
 @cache
@@ -116,8 +116,8 @@ def _wall(seconds: float, at: int) -> Prepared:
 
 
 def _too_early(world: ProofWorld, killed: float) -> Iterator[str]:
-    """Tell what was terminated in the calm after a kill; something must be terminated after it."""
+    """Tell what was terminated in the takeover delay after a kill; something must be terminated after it."""
     changes = [one for one in world.get("/log?actor=client:") if one["verb"] == "TerminateInstanceInAutoScalingGroup"]
     first = min((one["at"] for one in changes if one["at"] > killed), default=killed)
-    if first < killed + CALM:
+    if first < killed + TAKEOVER_DELAY:
         yield f"terminated {first - killed:.0f} s after the kill"

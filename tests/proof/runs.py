@@ -71,7 +71,8 @@ def killed(site: Site, reference: Reference, *places: str) -> Outcome:
     """Kill a run at the first of these points of its own, the next run at the second, and so on; then let it end.
 
     A run that ends before its point is not killed; then nor are those after it. With a journal on a server, one rollout
-    in four is started again at once, waits for the dead runner's lease and keeps the calm; the others minutes later.
+    in four is started again at once, waits for the dead runner's lease and keeps the takeover delay; the others
+    minutes later.
     """
     with site.trial(reference.case, *places) as (outcome, world):
         for at in places:

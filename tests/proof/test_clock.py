@@ -52,7 +52,7 @@ def test_a_machine_that_was_suspended(engine: str, references: References) -> No
 
 @pytest.mark.parametrize("seconds", [3600.0, -3600.0])
 def test_a_database_whose_clock_differs(seconds: float, references: References) -> None:
-    """Leases go by the database's clock alone: the next runner waits as long as ever, and keeps the calm."""
+    """Leases go by the database's clock alone: the next runner waits as long as ever, and keeps the takeover delay."""
     site, reference = references("postgres", PLAIN.name)
     runs = [clocks.database_elsewhen(site, reference, in_drain(reference), seconds)]
     assert failed("database's clock differs", runs) == []

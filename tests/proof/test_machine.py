@@ -223,7 +223,7 @@ class Rollout(RuleBasedStateMachine):
         """Whoever is stopped goes on, nobody meddles any more: the rollout ends, and every promise was kept."""
         with self._stack:
             self._world.release()
-            calm = self._now()
+            quiet = self._now()
             for runner in self._runners.values():
                 runner.go_on(ALL)
             for runner in self._runners.values():
@@ -233,7 +233,7 @@ class Rollout(RuleBasedStateMachine):
             ended, runs = self._to_the_end()
             event(f"{runs} runs when nobody meddles any more")
             assert ended.code == 0, ended
-            assert self._now() - calm <= BOUND + runs * EACH_RUN
+            assert self._now() - quiet <= BOUND + runs * EACH_RUN
             assert self._broken() == {}
             assert self._world.get("/report")["nodes"]["old"] == 0
 

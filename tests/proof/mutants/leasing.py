@@ -1,4 +1,4 @@
-"""Faults in who may work: the lease, its renewal, trust, takeover and the calm after it."""
+"""Faults in who may work: the lease, its renewal, trust, takeover and the delay after it."""
 
 from __future__ import annotations
 
@@ -114,23 +114,23 @@ MUTANTS = (
         killers=("tests/adapters/test_leaving.py::test_trust_ends_where_the_request_would_leave[kubernetes]",),
     ),
     Mutant(
-        name="no-calm",
+        name="no-takeover-delay",
         breaks="After a takeover the record knows of no request of the older runner that may be on its way.",
         file="rollout/journal/lease.py",
-        old="calm_from = now() + timedelta(seconds=begun.calm) if begun.calm else None",
-        new="calm_from = None",
+        old="takeover_delay_until = now() + timedelta(seconds=begun.takeover_delay) if begun.takeover_delay else None",
+        new="takeover_delay_until = None",
         killers=(
-            "tests/journal/test_lease.py::test_the_calm_outlasts_those_who_come_in_between",
-            "tests/journal/test_lease.py::test_the_calm_is_counted_by_the_database_s_clock",
+            "tests/journal/test_lease.py::test_the_takeover_delay_outlasts_those_who_come_in_between",
+            "tests/journal/test_lease.py::test_the_takeover_delay_is_counted_by_the_database_s_clock",
         ),
     ),
     Mutant(
-        name="calm-not-kept",
-        breaks="In the calm after a takeover nodes are terminated and Jobs killed.",
+        name="takeover-delay-not-kept",
+        breaks="In the delay after a takeover nodes are terminated and Jobs killed.",
         file="rollout/stages/__init__.py",
-        old="steadied(calmed(STAGES[view.row.stage](view), view), view)",
+        old="steadied(after_takeover(STAGES[view.row.stage](view), view), view)",
         new="steadied(STAGES[view.row.stage](view), view)",
-        killers=("tests/core/test_calm.py::test_what_cannot_be_taken_back_waits",),
+        killers=("tests/core/test_takeover_delay.py::test_what_cannot_be_taken_back_waits",),
     ),
     Mutant(
         name="answer-lost-and-done-again",

@@ -1,4 +1,4 @@
-"""The calm after a takeover: everything goes on but what cannot be taken back."""
+"""The delay after a takeover: everything goes on but what cannot be taken back."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.core.tables import acts, agrees
 
 FLOORED = Sizes(3, 4, 4)
 BARE = old("o1", protected=False)
-CALM = at(9000)
-LATE = at(8000)  # after the drain deadline, and still in the calm
+DELAY_ENDS = at(9000)
+LATE = at(8000)  # after the drain deadline, and still in the takeover delay
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
 REFUSED = unsettled(END, "not_sent", retry_at=NOW)
 CORDONED: NodeSeen = node("o1", "NoSchedule", unschedulable=True)
@@ -47,35 +47,35 @@ ENDING = {"o1": BARE, "sizes": FLOORED}
 def test_what_cannot_be_taken_back_waits(
     stage: Stage, things: tuple[Any, ...], changes: dict[str, Any], keys: tuple[str, ...]
 ) -> None:
-    """Until the calm is over it does not leave, nor does the node move with it; the wait says until when and why."""
+    """Until the takeover delay is over it does not leave, nor does the node move; the wait says until when and why."""
 
-    def asked(now: datetime, calm_from: datetime | None) -> tuple[View, Any]:
-        it = looked(stage, *things, now=now, calm_from=calm_from, **changes)
+    def asked(now: datetime, takeover_delay_until: datetime | None) -> tuple[View, Any]:
+        it = looked(stage, *things, now=now, takeover_delay_until=takeover_delay_until, **changes)
         return it, decide(it)
 
-    for calm_from, now in ((None, LATE), (CALM, CALM)):
-        assert tuple(effect.key for effect in asked(now, calm_from)[1].effects) == keys
-    _, step = asked(LATE, CALM)
+    for takeover_delay_until, now in ((None, LATE), (DELAY_ENDS, DELAY_ENDS)):
+        assert tuple(effect.key for effect in asked(now, takeover_delay_until)[1].effects) == keys
+    _, step = asked(LATE, DELAY_ENDS)
     assert (step.effects, step.trigger) == ((), None)
     told = "the takeover delay until 14:30:00 UTC: the previous runner's last requests may still take effect"
     assert (told in step.waits_for, step.reason) == (True, Reason.TAKEOVER_DELAY)
 
 
 def test_what_can_be_taken_back_goes_on() -> None:
-    """In the calm pods that nobody protects are evicted, and a node is made ready for its end."""
-    eviction = decide(looked(Stage.DRAINING, CORDONED, bare("b"), calm_from=CALM))
+    """In the takeover delay pods that nobody protects are evicted, and a node is made ready for its end."""
+    eviction = decide(looked(Stage.DRAINING, CORDONED, bare("b"), takeover_delay_until=DELAY_ENDS))
     assert [effect.key for effect in eviction.effects] == ["evict:ns/b/uid-b:0"]
-    assert decide(looked(Stage.WAITING, calm_from=CALM)).trigger == "drain"
-    assert decide(looked(Stage.DRAINING, CORDONED, calm_from=CALM)).trigger == "release"
-    assert [effect.key for effect in decide(looked(Stage.RELEASED, o1=BARE, calm_from=CALM)).effects] == [
-        "resize:g:floor.i-o1.0.0"
-    ]
+    assert decide(looked(Stage.WAITING, takeover_delay_until=DELAY_ENDS)).trigger == "drain"
+    assert decide(looked(Stage.DRAINING, CORDONED, takeover_delay_until=DELAY_ENDS)).trigger == "release"
+    assert [
+        effect.key for effect in decide(looked(Stage.RELEASED, o1=BARE, takeover_delay_until=DELAY_ENDS)).effects
+    ] == ["resize:g:floor.i-o1.0.0"]
 
 
 def test_a_node_is_never_terminating_without_its_terminate() -> None:
-    """The phase waits and looks again when the calm ends; then move and intent are one act."""
+    """The phase waits and looks again when the takeover delay ends; then move and intent are one act."""
     world = seen(surged(BARE, new("n1"), new("n2"), sizes=Sizes(2, 3, 4)), CORDONED, fresh=("o1",))
-    journal = record(nodes=(row("i-o1", Stage.RELEASED), row("i-o2", Stage.GONE)), calm_from=at(4))
+    journal = record(nodes=(row("i-o1", Stage.RELEASED), row("i-o2", Stage.GONE)), takeover_delay_until=at(4))
     early = sift(drain.decide(world, journal, NOW), journal, NOW)
     assert isinstance(early, Wait)
     assert (early.until, "may still take effect" in early.waits[0].waits_for) == (at(4), True)
