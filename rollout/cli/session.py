@@ -114,9 +114,9 @@ class Session:
         """Hold the cluster; `assume_dead`: who says that whoever held it before is dead. `Taken` if another has it."""
         holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
         now, fence = self.edge.clock.now, self.edge.fence
-        return lease.hold(self.journal, self.scope, holder, now, fence, self._patience, self.time, assume_dead)
+        return lease.hold(self.journal, self.scope, holder, now, fence, self._retry_journal, self.time, assume_dead)
 
-    def _patience(self) -> bool:
+    def _retry_journal(self) -> bool:
         """Wait for a journal that is away, and say so once; tell whether it is worth while to try again."""
         if news := self.journal.database.news():
             screen.say(f"waiting for the journal: {news}", err=True)

@@ -54,7 +54,7 @@ def hold(
     holder: Holder,
     now: Callable[[], datetime],
     fence: Fence,
-    patience: Callable[[], bool],
+    retry_journal: Callable[[], bool],
     time: Time = database_time,
     assume_dead: str | None = None,
 ) -> Iterator[Tenure]:
@@ -62,7 +62,8 @@ def hold(
 
     `now`: the current instant by the runner's clock. `fence`: is told when the lease was renewed, and that it has
     ended.
-    `patience`: asked when the journal is away: waits for a moment, and tells whether to try again. `time`: what leases
+    `retry_journal`: asked when the journal is away: waits for a moment, and tells whether to try again. `time`: what
+    leases
     go by; another than the database's own is for a simulated world alone. `assume_dead`: who says that whoever held the
     cluster before is dead, so that nothing waits for its last requests.
 
@@ -70,7 +71,7 @@ def hold(
     """
     database = journal.database
     with _locked(database, cluster, database.where.path) if database.where.path else nullcontext(_always) as stands:
-        tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, fence, patience)
+        tenure = acquire(Claim(database, cluster, holder, time, assume_dead), now, fence, retry_journal)
         tenure = replace(tenure, stands=stands)
         journal.use_lease(tenure)
         try:
@@ -81,7 +82,7 @@ def hold(
                 tenure.release(now())
 
 
-def acquire(claim: Claim, now: Callable[[], datetime], fence: Fence, patience: Callable[[], bool]) -> Tenure:
+def acquire(claim: Claim, now: Callable[[], datetime], fence: Fence, retry_journal: Callable[[], bool]) -> Tenure:
     """Begin the next hold of a cluster, as `hold` does; `Taken` if the one before it lasts."""
     began = fence.clocks()
     try:
@@ -92,7 +93,7 @@ def acquire(claim: Claim, now: Callable[[], datetime], fence: Fence, patience: C
     takeover_delay_until = now() + timedelta(seconds=begun.takeover_delay) if begun.takeover_delay else None
     fence.renewed(began)
     return Tenure(
-        claim.database, begun.term, fence, patience, takeover_delay_until, begun.predecessor(takeover_delay_until)
+        claim.database, begun.term, fence, retry_journal, takeover_delay_until, begun.predecessor(takeover_delay_until)
     )
 
 

@@ -1,8 +1,8 @@
 """Transactions under a lease: it is renewed first, the fence is told of it, and a journal that is away is waited for.
 
 A journal that is locked, full, restarting or out of reach has taken nothing of a transaction, which is begun anew from
-its start for as long as patience lasts: so a transaction must change nothing but the journal. Where nobody said whether
-a COMMIT was carried out, the journal is asked; before it has answered nothing is written again.
+its start for as long as `retry_journal` says: so a transaction must change nothing but the journal. Where nobody said
+whether a COMMIT was carried out, the journal is asked; before it has answered nothing is written again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Work = Callable[[Connection], T]
 class Tenure:
     """One hold of a cluster, as whoever writes under it needs it.
 
-    `patience`: waits for a moment and tells whether to try again. `takeover_delay_until`: see `Record`. `predecessor`:
+    `retry_journal`: waits for a moment and tells whether to try again. `takeover_delay_until`: see `Record`.
+    `predecessor`:
     who held the cluster before, in a sentence for the history, where that did not end as it should; None where it did.
     `stands`: whether the file of the lock still has its name; one that was deleted keeps nobody else out.
     """
@@ -38,7 +39,7 @@ class Tenure:
     database: Database
     term: Term
     fence: Fence
-    patience: Callable[[], bool]
+    retry_journal: Callable[[], bool]
     takeover_delay_until: datetime | None = None
     predecessor: str | None = None
     stands: Callable[[], bool] = lambda: True
@@ -51,14 +52,15 @@ class Tenure:
     def write(self, work: Work[T]) -> T:
         """Renew and do the work in one transaction; return what it returned.
 
-        Raises `Lost` if another runner has taken over, `Trouble` (exit 75) when patience has ended and nothing stands,
+        Raises `Lost` if another runner has taken over, `Trouble` (exit 75) when it is not to be retried and nothing
+        stands,
         `InDoubt` when it has ended and nobody knows.
         """
-        return self._patiently(lambda: self._once(work), renews=True)
+        return self._retried(lambda: self._once(work), renews=True)
 
     def read(self, work: Work[T]) -> T:
         """Return what the work reads. Beside a file that is as good as a renewal: the lock holds, the disk answers."""
-        return self._patiently(lambda: self._read(work), renews=self._beside_a_file)
+        return self._retried(lambda: self._read(work), renews=self._beside_a_file)
 
     def read_and_renew(self, work: Work[T]) -> T:
         """Return what the work reads, and keep the lease with it: a tick may write nothing."""
@@ -73,7 +75,7 @@ class Tenure:
     def _beside_a_file(self) -> bool:
         return self.database.where.path is not None
 
-    def _patiently(self, attempt: Callable[[], T], *, renews: bool) -> T:
+    def _retried(self, attempt: Callable[[], T], *, renews: bool) -> T:
         while True:
             began = self.fence.clocks()
             try:
@@ -85,7 +87,7 @@ class Tenure:
             except InDoubt:
                 raise
             except Trouble as trouble:
-                if not self.patience():
+                if not self.retry_journal():
                     # Whatever it is, the journal answered a moment ago, and may again.
                     raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble
             else:
@@ -112,7 +114,7 @@ class Tenure:
             try:
                 return self.term.stands(self.database, number)
             except Trouble as trouble:
-                if not self.patience():
+                if not self.retry_journal():
                     raise doubt from trouble
 
     def _read(self, work: Work[T]) -> T:

@@ -65,8 +65,8 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
 
 
-def held(journal: SqlJournal, toy: Toy, patience: Callable[[], bool]) -> AbstractContextManager[Tenure]:
-    return lease.hold(journal, "c", HOLDER, toy.now, Fence(lambda: (toy.now_.timestamp(),)), patience)
+def held(journal: SqlJournal, toy: Toy, retry_journal: Callable[[], bool]) -> AbstractContextManager[Tenure]:
+    return lease.hold(journal, "c", HOLDER, toy.now, Fence(lambda: (toy.now_.timestamp(),)), retry_journal)
 
 
 @contextmanager

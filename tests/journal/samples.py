@@ -110,7 +110,7 @@ def fence() -> Fence:
     return Fence(lambda: (0.0,))
 
 
-def impatient() -> bool:
+def no_retry() -> bool:
     """Whoever does not wait for a journal that is away."""
     return False
 
@@ -118,7 +118,7 @@ def impatient() -> bool:
 def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str | None = None) -> Tenure:
     """Hold the cluster from so many seconds after the beginning on, and write under it: as a process that is killed."""
     claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)), assume_dead)
-    tenure = lease.acquire(claim, lambda: later(seconds), fence(), impatient)
+    tenure = lease.acquire(claim, lambda: later(seconds), fence(), no_retry)
     journal.use_lease(tenure)
     return tenure
 
@@ -126,7 +126,7 @@ def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str 
 def hold(journal: SqlJournal, holder: Holder, *, time: float = 0) -> AbstractContextManager[Tenure]:
     """Hold the cluster at a time that stands still, so many seconds after the beginning."""
     moment = later(time)
-    return lease.hold(journal, PLAN.cluster, holder, lambda: moment, fence(), impatient, simulated_time(lambda: moment))
+    return lease.hold(journal, PLAN.cluster, holder, lambda: moment, fence(), no_retry, simulated_time(lambda: moment))
 
 
 def tamper(journal: SqlJournal, *statements: str) -> None:

@@ -41,7 +41,7 @@ def test_waited_for(
         end: dict[str, Callable[[], object]] = {"paused": lambda: bouncer.order("RESUME"), "restarted": bouncer.start}
         waits: list[str | None] = []
 
-        def patience() -> bool:
+        def retry_journal() -> bool:
             waits.append(journal.database.news())
             end[trouble]()
             return True
@@ -49,7 +49,7 @@ def test_waited_for(
         holder, time = Holder("agent", 7, "run"), simulated_time(lambda: NOW)
         with closing(open_journal(through(url, postgres, bouncer), actor="tester")) as journal:
             journal.begin(ID, "build-17", PLAN, NOW)
-            with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, fence(), patience, time):
+            with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, fence(), retry_journal, time):
                 journal.note(ID, "note", "before", NOW)
                 begin[trouble]()
                 journal.note(ID, "note", "after", NOW)

@@ -22,9 +22,9 @@ from tests.journal.samples import (
     NOW,
     RESIZE,
     fence,
-    impatient,
     intend,
     later,
+    no_retry,
     on_postgres,
     on_sqlite,
     receipt,
@@ -71,7 +71,7 @@ with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: da
 
 
 def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[Tenure]:
-    return hold(journal, cluster, HOLDER, lambda: later(5), fence(), impatient)
+    return hold(journal, cluster, HOLDER, lambda: later(5), fence(), no_retry)
 
 
 def history(journal: SqlJournal) -> list[tuple[object, ...]]:
@@ -146,7 +146,7 @@ def test_epochs_of_an_arn_count_on_from_those_of_its_name(journal: SqlJournal) -
 @on_postgres
 def test_who_waited_across_the_upgrade_works_alone_or_not_at_all(journal: SqlJournal, url: str) -> None:
     """A process of an older version that takes the cluster by its name keeps us out, and we write nothing beside it."""
-    with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, fence(), impatient):
+    with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, fence(), no_retry):
         refused = pytest.raises(Taken, match="eks-demo is in use by process 1 on agent-1, run old")
         with refused, held(journal, ARN):
             pytest.fail("held beside an older version")
@@ -221,7 +221,7 @@ def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
     """Every verb that writes renews the lease."""
     moment = [0.0]
     clock = simulated_time(lambda: later(moment[0]))
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), impatient, clock):
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), no_retry, clock):
         assert ends(journal) == [stored(later(60))]
         moment[0] = 10.0
         journal.note(ID, "note", "text", NOW)
@@ -236,7 +236,7 @@ def test_renewed_by_a_look(journal: SqlJournal) -> None:
     """On a server loading the record renews the lease too: a tick that writes nothing keeps it."""
     moment = [0.0]
     clock = simulated_time(lambda: later(moment[0]))
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), impatient, clock):
+    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), no_retry, clock):
         moment[0] = 10.0
         journal.load(ID)
         assert ends(journal) == [stored(later(70))]
@@ -370,7 +370,7 @@ def test_the_takeover_delay_is_counted_by_the_database_s_clock(journal: SqlJourn
     seize(journal, HOLDER, 0)
     hours = later(36_000)
     claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))
-    assert acquire(claim, lambda: hours, fence(), impatient).takeover_delay_until == hours + timedelta(
+    assert acquire(claim, lambda: hours, fence(), no_retry).takeover_delay_until == hours + timedelta(
         seconds=60 + 330 - 100
     )
 
@@ -381,7 +381,7 @@ def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
     seize(journal, HOLDER, 0)
     seize(journal, NEXT, 61).release(later(62))
     claim = Claim(journal.database, "eks-demo", HOLDER, simulated_time(lambda: later(70)), "kim@desk")
-    tenure = acquire(claim, lambda: later(70), fence(), impatient)
+    tenure = acquire(claim, lambda: later(70), fence(), no_retry)
     assert tenure.predecessor == (
         "kim@desk says that it is dead: process 4711 on agent-7 for https://ci/job/17, run 0123456789ab,"
         " since 2026-01-05 08:00:00 UTC"
@@ -398,7 +398,7 @@ def test_a_lease_that_lasts_is_not_taken_on_somebody_s_word(journal: SqlJournal)
     seize(journal, HOLDER, 0)
     claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(59)), "kim@desk")
     with pytest.raises(Taken):
-        acquire(claim, lambda: later(59), fence(), impatient)
+        acquire(claim, lambda: later(59), fence(), no_retry)
     assert dead(journal) == [None]
 
 
@@ -424,7 +424,7 @@ def test_an_older_copy_of_the_journal(journal: SqlJournal) -> None:
     """A runner whose lease is not in the journal any more writes nothing there."""
     seize(journal, HOLDER, 0)
     later_on = Term("eks-demo", 2, HOLDER.run_id, simulated_time(lambda: NOW))
-    journal.use_lease(Tenure(journal.database, later_on, fence(), impatient))
+    journal.use_lease(Tenure(journal.database, later_on, fence(), no_retry))
     with pytest.raises(Lost, match=r"this run's lease \(epoch 2.* is not in the journal any more"):
         journal.note(ID, "note", "text", NOW)
 

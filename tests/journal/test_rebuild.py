@@ -18,7 +18,7 @@ from rollout.journal.term import Holder, database_time
 from rollout.machine import Phase, Stage
 from rollout.plan import Node, Sizes
 from rollout.record import Record
-from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, fence, impatient, later
+from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, fence, later, no_retry
 
 GONE = Node("i-0", "workers", "old", Stage.GONE, NOW, reason="left its group before the journal was rebuilt")
 ENDING = Node("i-2", "workers", "old", Stage.TERMINATING, NOW, "ip-10-0-0-2", "uid-2")
@@ -87,7 +87,7 @@ def recall(journal: SqlJournal, epoch: int) -> None:
 def test_the_next_epoch_is_above_the_lost_one(empty: SqlJournal) -> None:
     """Whoever takes the cluster next counts on from the marker's, and waits for the lost one's last requests."""
     recall(empty, 7)
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient) as tenure:
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry) as tenure:
         assert tenure.epoch == 8
         assert tenure.takeover_delay_until is not None
         assert tenure.takeover_delay_until > NOW + timedelta(minutes=5)
@@ -97,7 +97,7 @@ def test_the_next_epoch_is_above_the_lost_one(empty: SqlJournal) -> None:
 def test_on_somebodys_word_nothing_waits(empty: SqlJournal) -> None:
     """Who says that the lost runner is dead is in the lease's row."""
     recall(empty, 7)
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient, assume_dead="kim@desk") as tenure:
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry, assume_dead="kim@desk") as tenure:
         assert tenure.takeover_delay_until is None
     with empty.database.reading() as connection:
         assert connection.execute(text("SELECT assumed_dead FROM leases WHERE epoch = 7")).scalar() == "kim@desk"
@@ -108,7 +108,7 @@ def test_a_second_try_counts_on(empty: SqlJournal) -> None:
     recall(empty, 7)
     recall(empty, 7)
     assert empty.epoch(PLAN.cluster) == 7
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient):
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
         recall(empty, 7)
         assert empty.epoch(PLAN.cluster) == 8
     recall(empty, 7)
@@ -119,7 +119,7 @@ def test_a_journal_that_was_at_work_before_counts_on(empty: SqlJournal) -> None:
     """Its own epochs may be above the marker's already."""
     assert empty.epoch(PLAN.cluster) == 0
     for _ in range(2):
-        with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient):
+        with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
             pass
     recall(empty, 1)
     assert empty.epoch(PLAN.cluster) == 3
@@ -127,7 +127,7 @@ def test_a_journal_that_was_at_work_before_counts_on(empty: SqlJournal) -> None:
 
 def test_who_holds_the_cluster_is_not_passed_by(empty: SqlJournal) -> None:
     """While another process works on the cluster nothing is rebuilt."""
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient):
+    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
         recall(empty, 7)
-        with pytest.raises(Taken), hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), impatient):
+        with pytest.raises(Taken), hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
             pass

@@ -56,7 +56,7 @@ class Clock:
         self.fence = Fence(lambda: (self.seconds,))
 
 
-class Patience:
+class Retries:
     """Waits so many times; `then`: what happens meanwhile, one after the other."""
 
     def __init__(self, times: int, *then: Callable[[], object]) -> None:
@@ -71,10 +71,10 @@ class Patience:
 
 
 def held(
-    journal: SqlJournal, patience: Callable[[], bool], clock: Clock | None = None
+    journal: SqlJournal, retry_journal: Callable[[], bool], clock: Clock | None = None
 ) -> AbstractContextManager[Tenure]:
     fence = (clock or Clock()).fence
-    return lease.hold(journal, PLAN.cluster, HOLDER, lambda: NOW, fence, patience, simulated_time(lambda: NOW))
+    return lease.hold(journal, PLAN.cluster, HOLDER, lambda: NOW, fence, retry_journal, simulated_time(lambda: NOW))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def lock(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Somebody else who can lock the journal."""
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(postgres, "_BEGIN", "SET LOCAL lock_timeout = '20ms'")
-    journal.close()  # its connections were made with another patience
+    journal.close()  # its connections were made with other timeouts
     with closing(Database(url, create=False)) as other:
         yield Locked(other)
 
@@ -114,15 +114,15 @@ def texts(journal: SqlJournal) -> list[str]:
 
 def test_a_locked_journal_is_waited_for(journal: SqlJournal, lock: Locked) -> None:
     """What was to be written is written, once, as soon as the journal takes it."""
-    with held(journal, Patience(3, lambda: None, lock)):
+    with held(journal, Retries(3, lambda: None, lock)):
         lock.take()
         journal.note(ID, "note", "after a while", NOW)
         assert texts(journal)[1:] == ["after a while"]
 
 
-def test_patience_ends(journal: SqlJournal, lock: Locked) -> None:
+def test_retries_end(journal: SqlJournal, lock: Locked) -> None:
     """Then nothing stands, and the process ends as one that may be started again as it is."""
-    with held(journal, Patience(2)):
+    with held(journal, Retries(2)):
         lock.take()
         with pytest.raises(Trouble, match="kept it locked") as trouble:
             intend(journal, RESIZE)
@@ -140,7 +140,7 @@ def test_a_full_disk_is_waited_for(journal: SqlJournal) -> None:
         with journal.database.reading() as connection:
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
-    with held(journal, Patience(1, lambda: limit(1_000_000))):
+    with held(journal, Retries(1, lambda: limit(1_000_000))):
         limit(1)  # never less than there are: there is no room for one more
         journal.note(ID, "note", "x" * 100_000, NOW)
         assert len(texts(journal)[-1]) == 100_000
@@ -149,7 +149,7 @@ def test_a_full_disk_is_waited_for(journal: SqlJournal) -> None:
 @on_sqlite
 def test_a_disk_that_turns_read_only_ends_as_resumable(journal: SqlJournal) -> None:
     """It could be written a moment ago: whoever mends it starts the same command again."""
-    with held(journal, Patience(0)):
+    with held(journal, Retries(0)):
         with journal.database.reading() as connection:
             connection.exec_driver_sql("PRAGMA query_only = ON")
         with pytest.raises(Trouble, match="it may not be written") as trouble:
@@ -173,7 +173,7 @@ def test_a_file_that_is_moved_away(journal: SqlJournal, replaced: bool) -> None:
         if replaced:
             path.write_bytes(away.read_bytes())
 
-    with held(journal, Patience(1, lambda: away.replace(path))) as tenure:
+    with held(journal, Retries(1, lambda: away.replace(path))) as tenure:
         move()
         journal.note(ID, "note", "put back", NOW)
         assert texts(journal)[1:] == ["put back"]
@@ -202,7 +202,7 @@ def test_a_server_that_crashes_in_mid_transaction() -> None:
             crash.close()
             connection.exec_driver_sql("UPDATE rollouts SET round = round + 1")
 
-        with held(journal, Patience(1, lambda: again.enter_context(installation.serving()))) as tenure:
+        with held(journal, Retries(1, lambda: again.enter_context(installation.serving()))) as tenure:
             journal.note(ID, "note", "before", NOW)
             tenure.write(work)
             journal.note(ID, "note", "after", NOW)
@@ -223,7 +223,7 @@ def test_a_killed_connection_is_made_anew(journal: SqlJournal, postgres: Server,
         connection.exec_driver_sql("UPDATE rollouts SET hint = COALESCE(hint, '') || 'x'")
         return "worked"
 
-    with held(journal, Patience(1)) as tenure:
+    with held(journal, Retries(1)) as tenure:
         assert tenure.write(work) == "worked"
         with journal.database.reading() as connection:
             assert connection.exec_driver_sql("SELECT hint FROM rollouts").scalar() == "x"
@@ -235,7 +235,7 @@ def test_a_killed_connection_is_made_anew(journal: SqlJournal, postgres: Server,
 def test_trust_is_renewed_from_the_beginning_of_a_transaction(journal: SqlJournal) -> None:
     """What took long is believed for less; what failed renews nothing; the end of the lease ends it."""
     clock = Clock()
-    with held(journal, Patience(0), clock) as tenure:
+    with held(journal, Retries(0), clock) as tenure:
         clock.seconds = 30
 
         def slow(_: Connection) -> None:
@@ -257,7 +257,7 @@ def test_trust_is_renewed_from_the_beginning_of_a_transaction(journal: SqlJourna
 def test_a_mere_look_renews_nothing_on_a_server(journal: SqlJournal) -> None:
     """Only what renewed the row is believed."""
     clock = Clock()
-    with held(journal, Patience(0), clock):
+    with held(journal, Retries(0), clock):
         clock.seconds = 60
         journal.summaries()
         journal.events(ID)
@@ -268,7 +268,7 @@ def test_a_mere_look_renews_nothing_on_a_server(journal: SqlJournal) -> None:
 def test_whoever_was_taken_over_is_not_trusted(journal: SqlJournal, url: str) -> None:
     """It learns it at its next verb, with the name of the new holder, and its fence is shut from then on."""
     clock = Clock()
-    with held(journal, Patience(9), clock), closing(open_journal(url, actor="other")) as other:
+    with held(journal, Retries(9), clock), closing(open_journal(url, actor="other")) as other:
         seize(other, NEXT, 61)
         with pytest.raises(Lost, match="taken over by process 8 on agent-8 for https://ci/job/18"):
             intend(journal, RESIZE)
@@ -304,7 +304,7 @@ VERBS: list[Callable[[SqlJournal], object]] = [
 @pytest.mark.parametrize("lose", ["before", "after"])
 def test_every_verb_is_done_once(far: SqlJournal, journal: SqlJournal, proxy: Lossy, lose: Lose) -> None:
     """Whether a COMMIT was lost or its answer, each verb has done its work once, and the history tells it once."""
-    with held(far, Patience(len(VERBS))):
+    with held(far, Retries(len(VERBS))):
         for verb in VERBS:
             proxy.lose = lose
             verb(far)
@@ -321,8 +321,8 @@ def test_every_verb_is_done_once(far: SqlJournal, journal: SqlJournal, proxy: Lo
 @pytest.mark.parametrize("lose", ["before", "after"])
 def test_doubt_ends_when_the_server_is_back(far: SqlJournal, proxy: Lossy, lose: Lose) -> None:
     """A server that is away right after the COMMIT is asked until it answers; nothing is written before."""
-    patience = Patience(9, lambda: None, lambda: None, proxy.back)
-    with held(far, patience):
+    retry_journal = Retries(9, lambda: None, lambda: None, proxy.back)
+    with held(far, retry_journal):
         proxy.lose, proxy.away_after_loss = lose, True
         intend(far, RESIZE)
         assert [row.sent for row in far.load(ID).unsettled] == [1]
@@ -331,8 +331,8 @@ def test_doubt_ends_when_the_server_is_back(far: SqlJournal, proxy: Lossy, lose:
 @on_postgres
 @pytest.mark.parametrize(("lose", "count"), [("before", 0), ("after", 1)])
 def test_doubt_that_lasts(far: SqlJournal, proxy: Lossy, lose: Lose, count: int) -> None:
-    """When patience ends while nobody knows, the process ends as resumable; the next one finds what stands."""
-    with held(far, Patience(2)):
+    """When the retries end while nobody knows, the process ends as resumable; the next one finds what stands."""
+    with held(far, Retries(2)):
         proxy.lose, proxy.away_after_loss = lose, True
         with pytest.raises(InDoubt) as doubt:
             intend(far, RESIZE)
@@ -346,7 +346,7 @@ def test_doubt_that_lasts(far: SqlJournal, proxy: Lossy, lose: Lose, count: int)
 def test_a_lease_whose_beginning_is_in_doubt(far: SqlJournal, proxy: Lossy, lose: Lose) -> None:
     """Whether its COMMIT was lost or the answer, the cluster is held, once."""
     proxy.lose = lose
-    with held(far, Patience(0)) as tenure:
+    with held(far, Retries(0)) as tenure:
         assert (tenure.epoch, tenure.predecessor) == (1, None)
         far.note(ID, "note", "held", NOW)
 
@@ -354,7 +354,7 @@ def test_a_lease_whose_beginning_is_in_doubt(far: SqlJournal, proxy: Lossy, lose
 @on_postgres
 def test_a_server_that_is_gone_for_a_while(far: SqlJournal, proxy: Lossy) -> None:
     """It is waited for, and what was to be written is written; gone for good, the process ends as resumable."""
-    with held(far, Patience(3, lambda: None, proxy.back)):
+    with held(far, Retries(3, lambda: None, proxy.back)):
         proxy.away()
         far.receive(ID, [])
         far.note(ID, "note", "back", NOW)

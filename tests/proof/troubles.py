@@ -92,7 +92,7 @@ class Troubles:
         """Watch the verbs, and the statements and commits that they lead to."""
         for name, (place, verb) in VERBS.items():
             setattr(place, verb, self._watched(name, getattr(place, verb)))
-        Session._patience = self._counted(Session._patience)  # type: ignore[method-assign]
+        Session._retry_journal = self._counted(Session._retry_journal)  # type: ignore[method-assign]
         event.listen(Engine, "before_cursor_execute", self._executes)
         event.listen(Engine, "commit", self._commits)
         commit = DefaultDialect.do_commit
@@ -129,11 +129,11 @@ class Troubles:
         self._left = 0
         self._unlock()
 
-    def _counted(self, patience: Callable[..., bool]) -> Callable[..., bool]:
+    def _counted(self, retry_journal: Callable[..., bool]) -> Callable[..., bool]:
         def counted(session: Session) -> bool:
             if self._left and self._trouble == "locked":
                 self._strike()
-            return patience(session)
+            return retry_journal(session)
 
         return counted
 

@@ -160,11 +160,11 @@ MUTANTS = (
     ),
     Mutant(
         name="not-written-and-believed",
-        breaks="When patience ends with a journal that is away, an intent that it did not take is taken for written.",
+        breaks="When the retries end with a journal that is away, an intent that it did not take is taken for written.",
         file="rollout/journal/tenure.py",
         old="raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble",
         new="return None",
-        killers=("tests/journal/test_tenure.py::test_patience_ends[sqlite]",),
+        killers=("tests/journal/test_tenure.py::test_retries_end[sqlite]",),
     ),
     Mutant(
         name="epoch-counted-anew",
