@@ -29,8 +29,15 @@ A *reason* is one word in CamelCase, as in the conditions of Kubernetes. It stan
 Alerts can match on it, because a reason keeps its meaning. The words beside it may change from version to version.
 Journals that an older version wrote have no reasons.
 
-A halted rollout stays in its phase. It changes nothing more until `rollout resume`. The halt's last line is the
-whole command to type.
+A halted rollout stays in its phase. It changes nothing more until `rollout resume`. `rollout start`, `rollout resume`
+and `rollout status` tell a halt in four lines. The last line is what to do, with the whole commands:
+
+```text
+halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not Ready)
+  now: sizes of the surge: workers desires 4 (2 before); cluster-autoscaler is at 0 since 2026-01-05T08:01:00Z; …
+  waiting: costs 2 more instances paid for, nobody scales the groups (…); nothing gets worse, however long it takes
+  next: clear the cause (kubectl describe node ip-10-0-1-7), …, then: rollout resume 20260105-080000-abcd
+```
 
 ## Halts
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rollout.cli import standing
 from rollout.cli.screen.format import count, instant, span
 from rollout.cli.screen.lines import head
+from rollout.commands import resume
 from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
-from rollout.machine import DRAINING, Stage
+from rollout.machine import Stage
 from rollout.runner import Ended
 
 if TYPE_CHECKING:
@@ -33,22 +35,11 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         case Ended.DONE:
             yield from _done(record, journal)
         case Ended.HALTED:
-            yield from _meanwhile(record)
-            yield f"what is protected stays protected; {halt(journal.events(record.id))}"
+            yield from standing.halted(record, journal.events(record.id))
         case Ended.INTERRUPTED:
-            yield from _meanwhile(record)
             yield f"interrupted in {record.phase.value}; nothing is lost"
-            yield f"  next: rollout resume {record.id}"
-
-
-def _meanwhile(record: Record) -> Iterator[str]:
-    """Yield what stays as it is until somebody goes on, and until when that makes no difference."""
-    if record.autoscaler_off:
-        since = instant(record.autoscaler_off)
-        yield f"cluster-autoscaler stays off (since {since}) until this rollout is done: nobody scales the groups"
-    if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
-        at = instant(record.drain_deadline)
-        yield f"the drain deadline stays {at}: a resume after it ends the protected pods that are still on old nodes"
+            yield from standing.now(record)
+            yield f"  next: {resume(record.id)}"
 
 
 def _fewer(events: Sequence[Event]) -> Iterator[str]:
@@ -58,11 +49,6 @@ def _fewer(events: Sequence[Event]) -> Iterator[str]:
     for event in counted:
         if event.at == counted[-1].at:
             yield f"fewer replicas than before the first was evicted, at {instant(event.at)}: {event.text}"
-
-
-def halt(events: Sequence[Event]) -> str:
-    """Return what a rollout's last halt said: the reason, and the next command."""
-    return next((event.text for event in reversed(events) if event.kind == "halted"), "")
 
 
 def _done(record: Record, journal: Journal) -> Iterator[str]:

@@ -15,7 +15,9 @@ from rollout.cli.screen import live
 from rollout.cli.screen.format import instant, runnable, span
 from rollout.cli.screen.lines import Lines
 from rollout.decision import Advance, NodeWait
+from rollout.effects import Written
 from rollout.machine import Phase, Stage
+from rollout.plan import Autoscaler, Baseline, Sizes
 from rollout.record import Record
 from rollout.runner import Ended, Progress
 from tests.cli import samples
@@ -107,24 +109,45 @@ def test_the_end_says_what_was_done(tmp_path: Path) -> None:
     ]
 
 
-def test_the_end_of_a_halt_says_what_to_do(tmp_path: Path) -> None:
-    """Reason and next command are in the last line."""
+def test_a_halt_is_told_in_four_lines(tmp_path: Path) -> None:
+    """What happened, how the cluster stands, what waiting costs and until when, and the whole next command."""
     journal = samples.draining(tmp_path)
     journal.halt(samples.ID, samples.HALT, samples.after(9))
-    lines = list(outcome.lines(Ended.HALTED, replace(journal.load(samples.ID), drain_deadline=None), journal))
-    assert lines == ["what is protected stays protected; halted (PodDoesNotEnd): node x is stuck; next: rollout resume"]
+    state = (
+        "sizes are as they were found; 2 old nodes left, with our taint; "
+        "instances are protected from scale-in until their turn; protected pods keep running"
+    )
+    until = "before 2026-01-05T10:07:00Z: a resume after it ends the protected pods still on old nodes"
+    assert list(outcome.lines(Ended.HALTED, journal.load(samples.ID), journal)) == [
+        "halted (PodDoesNotEnd): node x is stuck",
+        f"  now: {state}",
+        f"  waiting: costs nothing; nothing gets worse {until}",
+        "  next: rollout resume",
+    ]
 
 
 @pytest.mark.parametrize("ended", [Ended.HALTED, Ended.INTERRUPTED])
 def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_path: Path) -> None:
-    """The autoscaler that is off, and the deadline, after which nothing protects any more."""
+    """The surge that is paid for, the autoscaler that is off, and the deadline, after which nothing protects."""
     journal = samples.draining(tmp_path)
-    record = replace(journal.load(samples.ID), autoscaler_off=samples.after(1), drain_deadline=samples.after(9))
-    off, deadline, *_ = outcome.lines(ended, record, journal)
-    assert off.startswith(f"cluster-autoscaler stays off (since {instant(samples.after(1))}) until this rollout")
-    assert deadline.startswith(f"the drain deadline stays {instant(samples.after(9))}: a resume after it ends")
-    halting = replace(record, plan=replace(record.plan, settings=replace(record.plan.settings, on_deadline="halt")))
-    assert not any("deadline" in line for line in outcome.lines(ended, halting, journal))
+    journal.halt(samples.ID, samples.HALT, samples.after(9))
+    plan = replace(
+        samples.PLAN,
+        settings=replace(samples.SETTINGS, autoscaler=Autoscaler("kube-system", "ca")),
+        baselines=(Baseline("workers", Sizes(1, 2, 4), protect_new=False, capacity_rebalance=False, suspended=()),),
+    )
+    written = {"workers": Written(desired=3)}
+    record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=samples.after(1))
+    told = list(outcome.lines(ended, record, journal))
+    state, waiting, command = told[1:]
+    assert "sizes of the surge: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026-01-05T08:0" in state
+    assert waiting.startswith("  waiting: costs 1 more instance paid for, nobody scales the groups (for longer than")
+    assert f"nothing gets worse before {instant(samples.after(127))}: a resume after it ends the" in waiting
+    assert command.startswith("  next: rollout resume")
+    halting = replace(record, plan=replace(plan, settings=replace(plan.settings, on_deadline="halt")))
+    assert any("nothing gets worse, however long it takes" in line for line in outcome.lines(ended, halting, journal))
+    early = replace(record, phase=Phase.AUTOSCALER_OFF, autoscaler_off=None, nodes=())
+    assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
 
 
 @pytest.mark.parametrize(("ended", "code"), [(Ended.DONE, 0), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)])

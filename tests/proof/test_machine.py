@@ -261,7 +261,7 @@ class Rollout(RuleBasedStateMachine):
         for rollout_id in _MARK_AGAIN.findall(halted.err):
             marker = {"metadata": {"name": "eks-rollout"}, "data": {"rollout-id": rollout_id}}
             self._kubernetes("POST", "/api/v1/namespaces/kube-system/configmaps", marker)
-        told = halted.out.rpartition("what is protected stays protected")[2]
+        told = halted.out.rpartition("\nhalted")[2]
         said = [(group, re.findall(r"--(\S+) (\d+)", sizes)) for group, sizes in _PUT_BACK.findall(told)]
         said += [(group, [("desired-capacity", number)]) for group, number in _NOT_OURS.findall(told)]
         for group, sizes in said:

@@ -13,6 +13,7 @@ from rollout.demo import journal_promises
 from rollout.journal import read_journal
 from tests.e2e.simulated import Result
 from tests.proof.world import ProofWorld
+from tests.swarm import person
 from tests.swarm.comparing import Compared
 from tests.swarm.jobs import ended
 from tests.swarm.person import Amend
@@ -87,7 +88,7 @@ def _manners(results: Sequence[Result], ending: str) -> Iterator[Finding]:
             yield Finding("traceback", str(result))
         if result.code in {1, 2} and "next: " not in result.out + result.err:
             yield Finding("no next step", str(result))
-    if ending == "halted" and not _a_persons(last := results[-1].out.strip().rpartition("\n")[2]):
+    if ending == "halted" and not _a_persons(last := person.halt(results[-1].out)):
         yield Finding("halted for good", last)
     if ending == "unending":
         yield Finding("unending", "\n".join(str(one) for one in results[-3:]))

@@ -30,9 +30,14 @@ class Amend:
     touched: tuple[tuple[str, str], ...] = ()
 
 
+def halt(printed: str) -> str:
+    """What a run that halted says last: what happened, how the cluster stands, what waiting costs, what to type."""
+    return printed.rpartition("\nhalted")[2]
+
+
 def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
     """Yield what a halt tells to do, as actions of the world; `state`: what there is."""
-    hint = text.partition("; next: ")[2]
+    hint = text.rpartition("next: ")[2]
     for instance in _REBOOT.findall(hint):
         yield from _rebooted(instance, state)
     if "delete" in hint:

@@ -120,7 +120,7 @@ class _Runs:
 
     def _see_to_it(self, rollout: Rollout, halts: int) -> None:
         """Do as a person does before a resume: wait, do what the halt says, and later put an end to bad luck."""
-        text = rollout.results[-1].out.strip().rpartition("\n")[2]
+        text = person.halt(rollout.results[-1].out)
         self._outcome.halts.append(text)
         rollout.amends += [one for one in person.told(text, self._world.get("/state")) if self._amended(one)]
         self._world.pass_time(halts * _PATIENCE if halts > 1 else _PAUSE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rollout.cli import options, outcome, output, screen, select_rollout, why
+from rollout.cli import options, output, screen, select_rollout, standing, why
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant, table
 from rollout.errors import OTHER_VERSION, UserError
@@ -72,7 +72,7 @@ def lines(
     if not terminal(record.phase):
         yield from at_work.lines(record.id, worker)
     if record.halted:
-        yield f"  {outcome.halt(history)}"
+        yield from (f"  {line}" for line in standing.halted(record, history))
     if record.nodes:
         gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
         yield f"nodes to go: {len(record.nodes)}, gone: {gone}"

@@ -1,0 +1,71 @@
+"""How a rollout that a person or a machine must go on with stands: what is true of the cluster, and what waiting costs.
+
+Four lines at most, and the last one is the whole command. They rest on the journal alone: nothing is asked for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rollout.cli import why
+from rollout.cli.screen.format import count, instant
+from rollout.machine import DRAINING, PROTECTED, SIZED, TAINTED, Stage
+from rollout.reasons import tagged
+
+if TYPE_CHECKING:
+    from rollout.ports import Event
+    from rollout.record import Record
+
+
+def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
+    """Yield what happened, what is true now, what it costs to wait and until when nothing gets worse, the command."""
+    told = why.halt(events)
+    if told:
+        yield tagged("halted", told.reason) + f": {told.data['why']}"
+        yield from now(record)
+        yield f"  next: {told.data['hint']}"
+
+
+def now(record: Record) -> Iterator[str]:
+    """Yield what is true of the cluster until somebody goes on, and what that costs."""
+    yield f"  now: {'; '.join(_state(record))}"
+    yield f"  waiting: {'; '.join(_costs(record))}"
+
+
+def _state(record: Record) -> Iterator[str]:
+    sizes = [f"{group} desires {wrote} ({before} before)" for group, wrote, before in _sizes(record)]
+    yield f"sizes of the surge: {', '.join(sizes)}" if sizes else "sizes are as they were found"
+    if record.plan.settings.autoscaler:
+        off = record.autoscaler_off
+        yield f"cluster-autoscaler is at 0 since {instant(off)}" if off else "cluster-autoscaler is not stopped"
+    left = sum(row.role == "old" and row.stage is not Stage.GONE for row in record.nodes)
+    if record.phase in TAINTED:
+        yield f"{count(left, 'old node')} left, with our taint"
+    if record.phase in PROTECTED:
+        yield "instances are protected from scale-in until their turn"
+    yield "protected pods keep running"
+
+
+def _costs(record: Record) -> Iterator[str]:
+    extra = sum(max(wrote - before, 0) for _, wrote, before in _sizes(record))
+    costs = [f"{count(extra, 'more instance')} paid for"] if extra else []
+    off, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
+    if off:
+        until = instant(off + timedelta(seconds=limit))
+        costs.append(f"nobody scales the groups (for longer than max_autoscaler_off from {until} on)")
+    yield f"costs {', '.join(costs)}" if costs else "costs nothing"
+    if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
+        at = instant(record.drain_deadline)
+        yield f"nothing gets worse before {at}: a resume after it ends the protected pods still on old nodes"
+    else:
+        yield "nothing gets worse, however long it takes"
+
+
+def _sizes(record: Record) -> Iterator[tuple[str, int, int]]:
+    """Yield each group whose desired capacity is ours now: its name, that number, and the one before."""
+    for baseline in record.plan.baselines if record.phase in SIZED else ():
+        wrote, before = record.written.get(baseline.group), baseline.sizes.desired
+        if wrote and wrote.desired is not None and wrote.desired != before:
+            yield baseline.group, wrote.desired, before
