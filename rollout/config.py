@@ -307,7 +307,7 @@ def _surge(value: object) -> object:
 def _or_none(value: Any) -> Any:
     """Read `autoscaler: none`; an empty value stays an error, so that commented-out lines never switch it off."""
     if value is None:
-        raise ValueError("the value is empty: write none, or namespace and name of its Deployment")
+        raise ValueError("empty value: write `none`, or namespace and name of its Deployment")
     return None if value == "none" else value
 
 

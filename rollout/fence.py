@@ -44,7 +44,7 @@ class Fence:
         return all(now - then < TRUST_SECONDS for now, then in zip(self.clocks(), self._renewed, strict=True))
 
     def check_read(self) -> None:
-        """Raise `Retry` if this process was told to stop; called just before a reading request leaves."""
+        """Raise `Retry` if this process was told to stop; called just before a read is sent."""
         if self.stopping():
             raise Retry("not asked: this process was told to stop")
 

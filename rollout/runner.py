@@ -152,7 +152,7 @@ class Runner:
                 self.journal.note(record.id, "note", text, now)
 
     def _look(self, record: Record) -> Seen | None:
-        """Observe; None where that did not come about, after what follows from it."""
+        """Observe the world. Return None if that failed; the failure has then been recorded (wait or halt)."""
         try:
             seen = observe(record, self.cluster, self.fleet)
         except (Retry, Unknown) as error:

@@ -127,7 +127,7 @@ def test_all_problems_are_told_at_once(file: Path) -> None:
         ),
         ("drain: {max_draining: 0}\n", "4: drain.max_draining: should be greater than or equal to 1"),
         ("processes: [Terminate]\n", '4: processes[0]: "Terminate" is not one of'),
-        ("autoscaler:\n", "4: autoscaler: the value is empty: write none, or namespace and name"),
+        ("autoscaler:\n", "4: autoscaler: empty value: write `none`, or namespace and name"),
         ("drain:\n", "4: drain is empty: give it a value, or remove the line"),
         ("drain: 5\n", "4: drain: here belong keys with values"),
         ("protected: {namespaces: demo}\n", "4: protected.namespaces: here belongs a list such as [demo]"),

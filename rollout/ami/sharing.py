@@ -258,7 +258,8 @@ def left_behind(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
     """Return what else lets the accounts use the keys: grants that are not ours stay, whoever needs them."""
     ours = {Lend(key, looked.image.id, account, allowed=False).name for key in looked.grants for account in accounts}
     return tuple(
-        f'grant {one.id} ("{one.name}") of {key} to {one.grantee} was not made by this share, and stays. '
+        f'grant {one.id} ("{one.name}") of {key} to {one.grantee} was not made by `rollout ami share` for this '
+        "image and is left in place. "
         f"If nobody needs it: {aws('kms', 'revoke-grant', '--key-id', key, '--grant-id', one.id)}"
         for key, found in looked.grants.items()
         for one in found

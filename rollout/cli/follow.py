@@ -40,13 +40,13 @@ class Following:
         """The lease is ours: return how the rollout ended before that, None if it is to be gone on with."""
         ended = self._ended()
         if self._who and ended is None:
-            screen.say(f"{self._who} no longer holds the lease: this process goes on with it")
+            screen.say(f"{self._who} no longer holds the lease; this process continues the rollout")
         return ended
 
     def left(self) -> UserError:
         """Return the error (exit 75) for whoever was asked to stop while the other works on."""
         return UserError(
-            f"stopped following: rollout {self._first.id} is being run by {self._who}",
+            f"stopped following; rollout {self._first.id} is still running under {self._who}",
             hint=f"rollout events --follow {self._first.id}",
             exit_code=RESUMABLE,
         )
@@ -65,4 +65,4 @@ def _words(rollout_id: str, taken: Taken) -> Iterator[str]:
     yield f"rollout {rollout_id} is being run by {taken.who}; it is followed from here"
     yield f"  {taken.hint}"
     if taken.expires_at:
-        yield "  if that process is certainly dead, --assume-dead spares the wait for requests that it may have sent"
+        yield "  if that process is certainly dead, --assume-dead skips the takeover delay for its last requests"

@@ -212,7 +212,8 @@ def _attempts(connection: Connection, rollout_id: str, told: _Told) -> Iterator[
     rows = connection.execute(query)
     there = Counter((row.key, _OLD_OUTCOMES.get(row.outcome, row.outcome), row.request_id) for row in rows)
     for key, state, request_id in (there - told.refusals) + (told.refusals - there):
-        yield f"effect {key}: its attempt {request_id or 'without a request id'} ({state}) differs from its events"
+        attempt = f"attempt {request_id or 'without a request id'} ({state})"
+        yield f"effect {key}: {attempt} is recorded in only one of the tables `attempts` and `events`"
 
 
 #: Outcomes of attempts that formats 1 and 2 wrote, and the state that their events tell.

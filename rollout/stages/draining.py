@@ -278,9 +278,9 @@ def _to_do(view: View, kept: list[PodSeen]) -> str:
         return "take its toleration of everything from it, or scale it to 0 until the node is gone"
     asked = [pod for pod in kept if not pod.deleting]
     if any(_is(view, _first(view, pod).key, "blocked") for pod in asked):
-        return "make room in the budget, or see to what else says no, or delete the pod yourself"
+        return "make room in the budget, clear what else blocks the eviction, or delete the pod yourself"
     if any(_is(view, _first(view, pod).key, "not_sent", "not_applied") for pod in asked):
-        return f"see to what its eviction meets ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
+        return f"clear what its eviction meets ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
     if asked:
         return "change what rejects its eviction or delete the pod yourself"
     return stuck.remedy(view, kept[0])

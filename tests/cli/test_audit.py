@@ -41,7 +41,7 @@ def test_unknown_head(tmp_path: Path) -> None:
     samples.draining(tmp_path)
     ended = audit(tmp_path, "verify", samples.ID, "--head", "ab" * 32)
     assert ended.code == 1
-    assert f"no event has the head {'ab' * 32}" in ended.out
+    assert f"no event has hash {'ab' * 32}" in ended.out
 
 
 def test_head_of_another(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_lease_that_ends_while_the_rollout_does_not_is_taken(
     assert capsys.readouterr().out == ""
     following.look(ON_SERVER)
     assert following.over() is None
-    assert "process 12 on ci-3 no longer holds the lease: this process goes on with it" in capsys.readouterr().out
+    assert "process 12 on ci-3 no longer holds the lease; this process continues the rollout" in capsys.readouterr().out
 
 
 def test_a_rollout_that_is_done_by_another_is_done(following: Following, journal: SqlJournal) -> None:

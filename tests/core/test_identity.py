@@ -110,7 +110,9 @@ def test_ec2_is_asked_only_where_it_matters(
     ("other", "told"),
     [
         pytest.param(
-            DEAD, ["no node names i-o2 of g, and x names i-dead, which is not known to live"], id="it reports"
+            DEAD,
+            ["instance i-o2 of g matches no node by providerID, and node x names i-dead, which is not known to live"],
+            id="it reports",
         ),
         pytest.param(replace(DEAD, ready=False), [], id="it is about to be removed"),
     ],

@@ -242,7 +242,7 @@ def test_what_does_not_come_through_in_time_is_for_a_person() -> None:
         answer = draining.decide(emptied(WEB, now=TOO_LONG, **rows))
         assert answer.effects == effects
         assert (answer.halt is None) == bool(effects)
-        assert not answer.halt or answer.halt.hint.startswith("see to what its eviction meets (kubectl get validating")
+        assert not answer.halt or answer.halt.hint.startswith("clear what its eviction meets (kubectl get validating")
 
 
 KAFKA = replace(WEB, owner=Owner("apps/v1", "StatefulSet", "kafka", "u"), pinned=True)
@@ -285,7 +285,7 @@ FORCE = "kubectl delete pod web-1 -n ns --force --grace-period=0"
 @pytest.mark.parametrize(
     ("there", "state", "hint"),
     [
-        (WEB, "blocked", "make room in the budget, or see to what else says no, or delete the pod yourself"),
+        (WEB, "blocked", "make room in the budget, clear what else blocks the eviction, or delete the pod yourself"),
         (WEB, "rejected", "change what rejects its eviction or delete the pod yourself"),
         (GONE_WEB, "not_sent", f"{REBOOT} (its kubelet then ends it), or, if the machine does not come back: {FORCE}"),
         (

@@ -124,7 +124,7 @@ def test_who_follows_can_be_stopped(place: Place) -> None:
     second = place.followed()
     second.send_signal(signal.SIGTERM)
     left = finish(second)
-    assert (left.code, f"is being run by process {first.pid}" in left.err) == (75, True), left
+    assert (left.code, f"is still running under process {first.pid}" in left.err) == (75, True), left
     first.send_signal(signal.SIGCONT)
     assert finish(first).code == 0
     assert "interrupted" not in place.events()

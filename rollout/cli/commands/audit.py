@@ -57,7 +57,9 @@ def verify(
     if known and owner and owner[0] != known:
         raise _of_another(known, *owner, noted)
     if noted and owner is None:
-        screen.say(f"no event has the head {noted}: the history was rewritten since, or this is another journal")
+        screen.say(
+            f"no event has hash {noted}: the history was rewritten since you noted it, or this is another journal"
+        )
         raise typer.Exit(BROKEN)
     for problem in guards:
         screen.say(f"{problem}: only the chain proves what was written without it")

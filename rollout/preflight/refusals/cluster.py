@@ -101,12 +101,13 @@ def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
         serving = [one.id for one in group.instances if one.in_service]
         alone = [one for one in serving if not seen.nodes_on(one)]
         if alone and alone != serving:  # of a group of which no instance is a node `strangers` tells
-            theirs, others = ", ".join(alone[:_NAMED]), ", ".join(strays[:_NAMED])
+            theirs, others = ", ".join(alone[:_NAMED]), ", node ".join(strays[:_NAMED])
+            who, match = ("instance", "matches") if len(alone) == 1 else ("instances", "match")
             hint = (
                 "kubectl get nodes -o custom-columns=NODE:.metadata.name,ID:.spec.providerID; every node needs the one "
                 "of its own instance: where nothing runs that must not end, delete the Node object, reboot the instance"
             )
-            yield Refusal(f"no node names {theirs} of {group.name}, and {others}", hint)
+            yield Refusal(f"{who} {theirs} of {group.name} {match} no node by providerID, and node {others}", hint)
 
 
 def contradictory(found: Survey, request: Request) -> Iterator[Refusal]:
