@@ -20,18 +20,22 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from rollout import configfile, plan
+from rollout.configschema import Matches, OrNone, Shown
 from rollout.presets import PRESETS, PresetName
 
 DEFAULT_FILE = Path("rollout.yaml")
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+_JOURNALS = r"sqlite:////.+|postgresql(\+psycopg)?://.+"
 _LONGEST = 365 * 86400.0
+_DURATION_SCHEMA = {"type": "string", "pattern": rf"^(?=.*[1-9]){_DURATION.pattern}$"}
 _MOST = 10_000  # nodes: more than AWS has in a group
 
 
@@ -48,17 +52,6 @@ def seconds(text: object) -> object:
     if length > _LONGEST:
         raise ValueError(f'"{found[0]}" is too long: 365d is the longest')
     return length
-
-
-def _matches(pattern: str, what: str) -> AfterValidator:
-    compiled = re.compile(pattern, re.ASCII)
-
-    def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise ValueError(f'"{text}" is not {what}')
-        return text
-
-    return AfterValidator(check)
 
 
 def is_loopback(url: str) -> bool:
@@ -81,7 +74,7 @@ def _http(url: str) -> str:
 
 def database_url(url: str) -> str:
     """Return a URL that names a journal; ValueError for any other."""
-    if not re.fullmatch(r"sqlite:////.+|postgresql(\+psycopg)?://.+", url):
+    if not re.fullmatch(_JOURNALS, url):
         said = f'"{url}"' if url.startswith("sqlite:") else "what stands here and is not shown, it may hold a password,"
         raise ValueError(
             f"{said} is neither sqlite:////ABSOLUTE/PATH (four slashes) "
@@ -103,6 +96,9 @@ def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
     return items
 
 
+_DIFFERING, _NOT_EMPTY = Shown({"uniqueItems": True}), Shown({"minItems": 1})
+
+
 def _at_most_ten(value: float) -> float:
     if value > 10:  # noqa: PLR2004  # waits last at most ten seconds, because each look renews the lease
         raise ValueError("10s is the longest: each look renews the lease")
@@ -112,46 +108,44 @@ def _at_most_ten(value: float) -> float:
 # RFC 1123, as https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ has it: what cannot be a name
 # matches none.
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-Namespace = Annotated[str, _matches(_LABEL, "a namespace's name: small letters, digits and dashes, at most 63")]
+Namespace = Annotated[str, Matches(_LABEL, "a namespace's name: small letters, digits and dashes, at most 63")]
 # Auto Scaling takes more characters than anybody uses; none is no name, and what ends a line would be two.
 GroupName = Annotated[
-    str, _matches(r"(?=.*\S)[^\x00-\x1f\x7f]{1,255}", "the name of an Auto Scaling group: 1 to 255 characters")
+    str, Matches(r"(?=.*\S)[^\x00-\x1f\x7f]{1,255}", "the name of an Auto Scaling group: 1 to 255 characters")
 ]
-Groups = Annotated[tuple[GroupName, ...], AfterValidator(_distinct), AfterValidator(_some)]
+Groups = Annotated[tuple[GroupName, ...], AfterValidator(_distinct), _DIFFERING, AfterValidator(_some), _NOT_EMPTY]
 Deployment = Annotated[
-    str, _matches(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "a Deployment's name: small letters, digits and dashes")
+    str, Matches(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "a Deployment's name: small letters, digits and dashes")
 ]
 Prefix = Annotated[
     str,
-    _matches(r"[a-z0-9][a-z0-9.-]{0,252}", "how a name can begin: small letters, digits, dashes and dots, at most 253"),
+    Matches(r"[a-z0-9][a-z0-9.-]{0,252}", "how a name can begin: small letters, digits, dashes and dots, at most 253"),
 ]
 Kind = Annotated[
     str,
-    _matches(
+    Matches(
         rf"[A-Za-z][A-Za-z0-9-]{{0,62}}(\.{_LABEL})*", "a kind such as Job, or one with its API group such as Job.batch"
     ),
 ]
 LabelValue = Annotated[
     str,
-    _matches(
+    Matches(
         r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?",
         "a label's value: letters, digits, dashes, dots and underscores, at most 63",
     ),
 ]
-Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0), WithJsonSchema(_DURATION_SCHEMA)]
 Nodes = Annotated[int, Field(ge=1, le=_MOST)]
-Account = Annotated[str, _matches(r"[0-9]{12}", "an account id: twelve digits, in quotes")]
+Account = Annotated[str, Matches(r"[0-9]{12}", "an account id: twelve digits, in quotes")]
 RoleArn = Annotated[
-    str, _matches(r"arn:aws[\w-]*:iam::[0-9]{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
+    str, Matches(r"arn:aws[\w-]*:iam::[0-9]{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
 ]
-Url = Annotated[str, AfterValidator(_http)]
-DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+Url = Annotated[str, AfterValidator(_http), Shown({"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"})]
+DatabaseUrl = Annotated[str, AfterValidator(database_url), Shown({"pattern": f"^(?:{_JOURNALS})$"})]
 LabelKey = Annotated[
     str,
     # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-    _matches(
-        r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", "a Kubernetes label key"
-    ),
+    Matches(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", "a Kubernetes label key"),
 ]
 
 # Launch and Terminate are missing on purpose: with either suspended a rollout never gets anywhere.
@@ -206,20 +200,22 @@ class Access(Section):
 class Protected(Section):
     """Which pods block their node until they end. A pod must meet all conditions except `presets`."""
 
-    namespaces: Annotated[tuple[Namespace, ...], AfterValidator(_distinct)] = ()
+    namespaces: Annotated[tuple[Namespace, ...], AfterValidator(_distinct), _DIFFERING] = ()
     """Namespaces of the workloads. Default: none, which means all: too much protection only costs time."""
 
-    prefixes: Annotated[tuple[Prefix, ...], AfterValidator(_distinct)] = ()
+    prefixes: Annotated[tuple[Prefix, ...], AfterValidator(_distinct), _DIFFERING] = ()
     """How the names of the controllers begin. Default: none, which means any."""
 
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that the pods must have, all of them. Default: none, no label is needed."""
 
-    kinds: Annotated[tuple[Kind, ...], AfterValidator(_distinct), AfterValidator(_some)] = ("Job",)
+    kinds: Annotated[tuple[Kind, ...], AfterValidator(_distinct), _DIFFERING, AfterValidator(_some), _NOT_EMPTY] = (
+        "Job",
+    )
     """Kinds of controllers whose pods are protected: KIND of any API group, or KIND.GROUP such as Job.batch. Default
     [Job]: other pods can be evicted."""
 
-    presets: Annotated[tuple[PresetName, ...], AfterValidator(_distinct)] = ()
+    presets: Annotated[tuple[PresetName, ...], AfterValidator(_distinct), _DIFFERING] = ()
     """Well-known workloads that are protected too, in every namespace. Default: none, not every cluster has them."""
 
 
@@ -294,6 +290,14 @@ class Deadlines(Section):
     """After the drain deadline, for budgets to allow the last evictions. Default 15m: replicas start in that time."""
 
 
+_SURGE_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": _MOST},
+        {"type": "string", "pattern": "^(0{0,2}[1-9]|0?[1-9][0-9]|100)%$"},
+    ]
+}
+
+
 def _surge(value: object) -> object:
     """Read "50%" or a whole number."""
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
@@ -321,10 +325,10 @@ def default_database() -> str:
 class Config(Section):
     """One cluster, the Auto Scaling groups whose nodes are to be replaced, and how."""
 
-    cluster: Annotated[str, _matches(r"[0-9A-Za-z][\w-]{0,99}", "the name of an EKS cluster")]
+    cluster: Annotated[str, Matches(r"[0-9A-Za-z][\w-]{0,99}", "the name of an EKS cluster")]
     """The EKS cluster's name."""
 
-    region: Annotated[str, _matches(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "the name of an AWS region such as eu-west-1")]
+    region: Annotated[str, Matches(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "the name of an AWS region such as eu-west-1")]
     """The AWS region of cluster and groups."""
 
     groups: Groups
@@ -341,7 +345,7 @@ class Config(Section):
     name them. protect: they block their node too. evict: they are evicted. refuse: no rollout begins while one runs;
     one that appears later blocks its node. Default protect: too much protection costs time, too little costs work."""
 
-    autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none)] = Autoscaler()
+    autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none), OrNone()] = Autoscaler()
 
     max_autoscaler_off: Seconds = 21600.0
     """How long cluster-autoscaler may be off before the rollout's events warn. A first warning comes shortly before. It
@@ -356,7 +360,7 @@ class Config(Section):
 
     taint: TaintSettings = TaintSettings()
 
-    processes: Annotated[tuple[Process, ...], AfterValidator(_distinct)] = (
+    processes: Annotated[tuple[Process, ...], AfterValidator(_distinct), _DIFFERING] = (
         "AZRebalance",
         "AlarmNotification",
         "ScheduledActions",
@@ -364,7 +368,7 @@ class Config(Section):
     )
     """Scaling processes to suspend until RESTORE. Default: the four that terminate or launch on their own."""
 
-    surge: Annotated[plan.Surge, BeforeValidator(_surge)] = plan.Surge(100, percent=True)
+    surge: Annotated[plan.Surge, BeforeValidator(_surge), WithJsonSchema(_SURGE_SCHEMA)] = plan.Surge(100, percent=True)
     """Instances that each group gets beside its old ones at a time: a percentage of the group, rounded up, or a whole
     number; at most as many as it has. Default 100%: every old node may drain at once, in a doubled group."""
 

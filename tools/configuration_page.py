@@ -35,6 +35,17 @@ settings in its plan when it begins. A later edit counts for the next rollout.
 
 A *duration* has a unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`. The longest is 365d. A *whole number* counts what
 its meaning begins with. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
+
+`rollout config schema` prints the file's JSON schema. With it an editor completes keys, shows what they mean and marks
+what is wrong. For an editor that uses yaml-language-server, save what the command prints as `rollout.schema.json`.
+Then name it in the first line of the configuration:
+
+```yaml
+# yaml-language-server: $schema=rollout.schema.json
+```
+
+The schema knows keys, types and forms. Only `rollout config check` knows what depends on several keys or on your
+environment.
 """
 
 TABLE = "| key | type | default | meaning | why this default |\n|---|---|---|---|---|"

@@ -31,7 +31,7 @@ class Commands(LazyGroup):
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who works each."),
         "events": ("rollout.cli.commands.events", "Print a rollout's events; default: the newest unfinished."),
         "doctor": ("rollout.cli.commands.doctor", "Say what differs between journal and cluster, and what to do."),
-        "config": ("rollout.cli.commands.config", "Write or check the configuration file."),
+        "config": ("rollout.cli.commands.config", "Write or check the configuration file; print its schema."),
         "db": ("rollout.cli.commands.db", "Look after the journal's database."),
         "audit": ("rollout.cli.commands.audit", "Prove a journal's history, or hand it out."),
         "ami": ("rollout.cli.commands.ami", "Build, look at and share AMIs."),

@@ -1,7 +1,8 @@
-"""`rollout config`: writes a commented configuration, and says what one means."""
+"""`rollout config`: writes a commented configuration, says what one means, and prints its schema."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout import commands
+from rollout import commands, configschema
 from rollout import config as configuration
 from rollout.cli import options, screen, template
 from rollout.cli.output import works
@@ -20,7 +21,9 @@ from rollout.journal import database
 if TYPE_CHECKING:
     from rollout.config import Config
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Write or check the configuration file.")
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Write or check the configuration file; print its schema."
+)
 
 _UNPROTECTED = {
     "protect": "hold their node too",
@@ -70,6 +73,12 @@ def check(config: options.ConfigFile = options.CONFIG) -> None:
     """Check a configuration without asking AWS, and say in a few lines what it means."""
     for line in _meaning(configuration.load(config)):
         screen.say(line)
+
+
+@app.command()
+def schema() -> None:
+    """Print the configuration's JSON schema, for editors."""
+    typer.echo(json.dumps(configschema.schema(configuration.Config), indent=2))
 
 
 def _meaning(config: Config) -> Iterator[str]:
