@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NoReturn
 import typer
 
 from rollout import __version__
-from rollout.cli import crash, output, screen, stopping, typed
+from rollout.cli import crash, log, output, screen, stopping, typed
 from rollout.cli.lazy import LazyGroup
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
@@ -72,13 +72,14 @@ def rollout(
 def main() -> NoReturn:
     """Run the command line; the only place that decides how a process of ours ends."""
     output.prepare()
+    log.choose(log.Format.TEXT)
     try:
         stopping.hear()
         code = output.ended(_ended())
         stopping.ignore()  # the work is done, and its code stays what it is
     except stopping.Stopped as stopped:
         stopping.ignore()
-        screen.say(stopping.told(stopped.number), err=True)
+        screen.say(stopping.told(stopped.number), err=True, kind="error", exit_code=RESUMABLE)
         code = output.ended(RESUMABLE)
     sys.exit(code)
 
@@ -89,14 +90,13 @@ def _ended() -> int:
     except SystemExit as left:  # by Typer, at the end of a command and after help
         return left.code if isinstance(left.code, int) else 0
     except UserError as error:
-        screen.say(f"rollout: {error.problem}", err=True)
-        if error.hint:
-            screen.say(f"  next: {error.hint}", err=True)
+        screen.error(error.problem, error.hint, error.exit_code)
         return error.exit_code
     except (Lost, Refused, Retry, Unknown) as error:
-        screen.say(f"rollout: {error.detail}", err=True)
-        return next(code for kind, code in _CODES.items() if isinstance(error, kind))
+        code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+        screen.error(error.detail, "", code)
+        return code
     except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
-        screen.say(crash.told(error), err=True)
+        screen.say(crash.told(error), err=True, kind="error", exit_code=BUG)
         return BUG
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import typed
+from rollout.cli import log, typed
 
 if TYPE_CHECKING:
     from rollout.commands import Options
@@ -42,6 +42,16 @@ AssumeDead = Annotated[
     typer.Option(
         "--assume-dead",
         help="Assert that the previous lease holder is dead. Skips the takeover delay (5.5 min) before terminations.",
+    ),
+]
+TEXT = log.Format.TEXT
+LogFormat = Annotated[
+    log.Format,
+    typer.Option(
+        "--log-format",
+        help="How lines are printed: as text, or each as a JSON object, also on a terminal.",
+        callback=log.choose,
+        is_eager=True,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -30,7 +30,7 @@ JSON_VERSION = 1
 _STANDARD = (0, 1, 2)
 #: Bytes of which a pipe takes all or none, where it says that it can be written.
 _PIECE = select.PIPE_BUF
-_LEFT_OUT = b"\nrollout: nobody read on, and words were left out here; rollout events has all of them\n"
+_LEFT_OUT = "rollout: nobody read on, and words were left out here; rollout events has all of them"
 
 
 class _Descriptor(io.FileIO):
@@ -54,7 +54,7 @@ class _Descriptor(io.FileIO):
                 return self._written(whole)
             except OSError as error:
                 self.lost = error
-                self._pass_on(f"rollout: {self._what} is lost ({error.strerror}); its words follow here\n".encode())
+                self._pass_on(_own(f"rollout: {self._what} is lost ({error.strerror}); its words follow here"))
         self._pass_on(whole)
         return whole.nbytes
 
@@ -67,7 +67,7 @@ class _Descriptor(io.FileIO):
                 if not self._owed:
                     return os.write(self._to, whole[:_PIECE])
                 self._owed = self._owed[os.write(self._to, self._owed) :]  # a terminal may have room for a part of it
-        self._owed = self._owed or _LEFT_OUT
+        self._owed = self._owed or b"\n" + _own(_LEFT_OUT)
         return whole.nbytes
 
     def _ready(self) -> bool:
@@ -93,6 +93,18 @@ class _Printed:
     out: _Descriptor | None = None
     err: _Descriptor | None = None
     works = False
+    json = False
+
+
+def _own(words: str) -> bytes:
+    """Return a line about the streams themselves, in the form that all lines have."""
+    line = as_json({"level": "warning", "kind": "stream", "message": words}) if _Printed.json else words
+    return f"{line}\n".encode()
+
+
+def in_json(wanted: bool) -> None:  # noqa: FBT001  a switch
+    """Say what form lines have."""
+    _Printed.json = wanted
 
 
 def prepare() -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from rollout.cli import cluster_checks, outcome, screen, stopping
+from rollout.cli import cluster_checks, log, outcome, screen, stopping
 from rollout.cli.follow import Following
 from rollout.cli.screen.spectator import spectator
 from rollout.commands import resume
@@ -82,7 +82,7 @@ class Session:
     def _tell(self, rollout_id: str, ended: Ended) -> int:
         """Say how it ended; return the exit code."""
         for line in outcome.lines(ended, self.journal.load(rollout_id), self.journal):
-            screen.say(line)
+            screen.say(line, kind="end")
         return outcome.exit_code(ended)
 
     def stand_by(self) -> bool:
@@ -130,7 +130,7 @@ class Session:
         self.journal.acquired(rollout_id, clock.now())
         if tenure.predecessor:
             self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
-            if sys.stdout.isatty():  # elsewhere the note is a line of its own
+            if sys.stdout.isatty() and not log.on():  # elsewhere the note is a line of its own
                 screen.say(tenure.predecessor)
         runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, self.signals.came, report)
         runner.unhalt()
@@ -181,7 +181,8 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
     Raises `UserError` where the configuration is another cluster's or a signal came before any work, and `typer.Exit`
     with the exit code.
     """
-    screen.say(found.id)
+    log.about(found.id)
+    screen.say(found.id, kind="rollout")
     if terminal(found.phase):
         screen.say(
             f"rollout {found.id} is done already: {found.ami} on {found.cluster}, groups {', '.join(found.groups)}"

@@ -24,6 +24,7 @@ def resume(
     config: options.ConfigFile = options.CONFIG,
     database: options.Database = None,
     assume_dead: options.AssumeDead = False,
+    log_format: options.LogFormat = options.TEXT,  # noqa: ARG001  its callback has it
 ) -> None:
     """Go on with a rollout; default: the only unfinished one.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from rollout import commands, preflight
-from rollout.cli import chosen_ami, options, output, screen, select_rollout, typed
+from rollout.cli import chosen_ami, log, options, output, screen, select_rollout, typed
 from rollout.cli.session import Interrupted, actor, go_on, looking, opened
 from rollout.errors import UserError
 from rollout.journal import open_journal
@@ -53,6 +53,7 @@ def start(
     ] = None,
     database: options.Database = None,
     assume_dead: options.AssumeDead = False,
+    log_format: options.LogFormat = options.TEXT,  # noqa: ARG001  its callback has it
 ) -> None:
     """Begin a rollout and work it to its end. Run again after a crash, the same command goes on where it stopped.
 
@@ -133,7 +134,8 @@ def _begin(session: Session, config: Config, ami: str, description: str, key: st
     rollout_id = session.new_id()
     now = session.edge.clock.now()
     session.journal.begin(rollout_id, key, plan, now)
-    screen.say(rollout_id)
+    log.about(rollout_id)
+    screen.say(rollout_id, kind="rollout")
     for line in protection:
         session.journal.note(rollout_id, "note", line, now)
         screen.say(line)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rollout.cli import screen
+from rollout.cli import log, screen
 from rollout.cli.screen.format import instant
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ SHOWN = frozenset(
     }
 )
 
+#: Events that say which phase is entered.
+_ENTERING = frozenset({"begun", "phase"})
+
 
 def head(event: Event) -> str:
     """Return the line that names the chain's head at a phase's end: noted elsewhere, it proves what stood till then."""
@@ -41,14 +44,27 @@ class Lines:
     def __init__(self, journal: Journal, rollout_id: str) -> None:
         self._journal = journal
         self._rollout_id = rollout_id
-        self._last = max((event.seq for event in journal.events(rollout_id)), default=0)
+        known = journal.events(rollout_id)
+        self._last = max((event.seq for event in known), default=0)
+        self._phase = next((event.data["to"] for event in reversed(known) if event.kind in _ENTERING), "")
 
     def show(self) -> None:
         """Print what was new since the last call."""
+        if log.on():
+            self._log(tuple(self.news()))
+            return
         for event in self.news():
             screen.say(f"{instant(event.at)}  {event.text}")
             if event.kind == "phase":
                 screen.say(head(event))
+
+    def _log(self, news: Sequence[Event]) -> None:
+        nodes = self._journal.load(self._rollout_id).nodes if any("instance" in event.data for event in news) else ()
+        names: dict[str | None, str | None] = {row.instance_id: row.name for row in nodes}
+        for event in news:
+            self._phase = event.data["to"] if event.kind in _ENTERING else self._phase
+            instance = event.data.get("instance")
+            log.event(event, self._phase, event.data.get("node") or names.get(instance) or instance)
 
     def news(self) -> Iterator[Event]:
         """Yield the events since the last call that are shown."""

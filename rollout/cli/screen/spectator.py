@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rollout.cli import log
 from rollout.cli.screen.lines import Lines
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _SIMPLE = frozenset({"", "dumb", "unknown"})
 @contextmanager
 def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iterator[Callable[[Progress], None]]:
     """Yield what the runner calls after each tick; what stands on the screen at the end stays there."""
-    if sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in _SIMPLE:
+    if not log.on() and sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in _SIMPLE:
         from rollout.cli.screen.live import live  # noqa: PLC0415  rich is for terminals only
 
         with live(journal, rollout_id, now) as report:
