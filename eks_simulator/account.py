@@ -13,19 +13,18 @@ Unit = Literal["units", "vcpu", "memory-mib"]
 
 
 def _label(name: str) -> str:
-    """A group's name is a label of its nodes here, so it must be one that Kubernetes takes."""
+    """Return the name: it is a label of its nodes here, so it must be one that Kubernetes takes."""
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name):
-        msg = f"{name!r} is no label's value: letters, digits, dashes, dots and underscores, at most 63"
-        raise ValueError(msg)
+        raise ValueError(f"{name!r} is no label's value: letters, digits, dashes, dots and underscores, at most 63")
     return name
 
 
 class Image(Part):
-    """An AMI; ``root_size`` (GiB) is the size of the snapshot that its root volume is made of.
+    """An AMI; `root_size` (GiB) is the size of the snapshot that its root volume is made of.
 
-    ``age``: how long before the start it was made. ``key``: the KMS key that the snapshot is encrypted under, aws/ebs
-    or a name of your choice. ``owner``: an account id, or amazon; absent, the account itself. ``protected``: from
-    deregistration; ``retained``: by a rule of the Recycle Bin, once it is deregistered.
+    `age`: how long before the start it was made. `key`: the KMS key that the snapshot is encrypted under, aws/ebs
+    or a name of your choice. `owner`: an account id, or amazon; absent, the account itself. `protected`: from
+    deregistration; `retained`: by a rule of the Recycle Bin, once it is deregistered.
     """
 
     id: str = Field(pattern=r"^ami-[0-9a-f]{8,17}$")
@@ -44,7 +43,7 @@ class Image(Part):
 class TemplateVersion(Part):
     """One version of a launch template; versions are numbered from 1 in the order of the file.
 
-    ``root_size`` (GiB): the size that it gives the root volume; absent, that of the image's snapshot. ``snapshot``: of
+    `root_size` (GiB): the size that it gives the root volume; absent, that of the image's snapshot. `snapshot`: of
     what it makes a second volume.
     """
 
@@ -64,7 +63,7 @@ class Template(Part):
 
 
 class Override(Part):
-    """One override of a MixedInstancesPolicy; ``version`` is of its own ``template``, where it has one."""
+    """One override of a MixedInstancesPolicy; `version` is of its own `template`, where it has one."""
 
     instance_type: str
     template: str | None = None
@@ -76,7 +75,7 @@ class Override(Part):
 class Mixed(Part):
     """The rest of a MixedInstancesPolicy, whose template is the group's.
 
-    On-Demand are the first ``base`` instances, and ``percentage`` of those above.
+    On-Demand are the first `base` instances, and `percentage` of those above.
     """
 
     overrides: tuple[Override, ...] = ()
@@ -85,7 +84,7 @@ class Mixed(Part):
 
 
 class Hook(Part):
-    """A lifecycle hook. Somebody completes its action within ``completes``; absent, it runs into its ``heartbeat``."""
+    """A lifecycle hook. Somebody completes its action within `completes`; absent, it runs into its `heartbeat`."""
 
     name: str
     transition: Literal["launching", "terminating"]
@@ -95,7 +94,7 @@ class Hook(Part):
 
 
 class WarmPool(Part):
-    """A warm pool with ``size`` instances, which is shown and never used."""
+    """A warm pool with `size` instances, which is shown and never used."""
 
     size: Count = 1
     state: Literal["Stopped", "Running", "Hibernated"] = "Stopped"
@@ -104,10 +103,10 @@ class WarmPool(Part):
 class Group(Part):
     """An Auto Scaling group whose instances are nodes of the cluster.
 
-    ``version`` is ``$Latest``, ``$Default`` or a number. ``in_service`` lasts from the launch of an instance until its
-    group counts on it, ``gone`` from its end until the group lists it no more. ``boot`` lasts from the launch until the
-    node joins, ``ready`` from then until the node is Ready. ``slots`` is what one node offers to Jobs. ``standby``:
-    instances in Standby beside those desired. ``refreshing``: an instance refresh is under way.
+    `version` is `$Latest`, `$Default` or a number. `in_service` lasts from the launch of an instance until its
+    group counts on it, `gone` from its end until the group lists it no more. `boot` lasts from the launch until the
+    node joins, `ready` from then until the node is Ready. `slots` is what one node offers to Jobs. `standby`:
+    instances in Standby beside those desired. `refreshing`: an instance refresh is under way.
     """
 
     name: Annotated[str, AfterValidator(_label)]
@@ -155,8 +154,9 @@ class Group(Part):
     @model_validator(mode="after")
     def _sizes_in_order(self) -> Group:
         if not self.min <= self.desired <= self.max:
-            msg = f"group {self.name}: min {self.min}, desired {self.desired} and max {self.max} are not in order"
-            raise ValueError(msg)
+            raise ValueError(
+                f"group {self.name}: min {self.min}, desired {self.desired} and max {self.max} are not in order"
+            )
         return self
 
 

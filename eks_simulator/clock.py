@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def iso(seconds: float) -> str:
-    """The moment as Kubernetes and AWS write it, in whole seconds: ``2026-01-05T08:00:00Z``."""
+    """Return the moment as Kubernetes and AWS write it, in whole seconds: `2026-01-05T08:00:00Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -66,24 +66,24 @@ class VirtualClock:
         return self._face[0]
 
     def show_on(self, face: Face) -> None:
-        """Keep the present moment in the first place of ``face`` from now on."""
+        """Keep the present moment in the first place of `face` from now on."""
         face[0] = self.now
         self._face = face
 
     def at(self, when: float, action: Callable[[], None]) -> Timer:
-        """Book ``action`` for the moment ``when`` (seconds); a moment that has passed means: as soon as time runs."""
+        """Book `action` for the moment `when` (seconds); a moment that has passed means: as soon as time runs."""
         timer = Timer(max(when, self.now), action)
         heapq.heappush(self._heap, (timer.when, next(self._order), timer))
         return timer
 
     def after(self, seconds: float, action: Callable[[], None]) -> Timer:
-        """Book ``action`` for ``seconds`` from now."""
+        """Book `action` for `seconds` from now."""
         return self.at(self.now + seconds, action)
 
     def run_until(self, when: float, stop: Callable[[], bool] = never) -> None:
-        """Run what is due up to ``when`` and leave ``now`` there.
+        """Run what is due up to `when` and leave `now` there.
 
-        ``stop`` is asked after each action; True ends the run early, with ``now`` at that action's time. A ``when``
+        `stop` is asked after each action; True ends the run early, with `now` at that action's time. A `when`
         in the past runs nothing and moves nothing. Actions that are booked while it runs are run too, if due.
         """
         while self._heap and self._heap[0][0] <= when:

@@ -34,26 +34,26 @@ class Watched(Protocol):
     """What the watches of the Kubernetes half do for the clock."""
 
     def bookmark(self, client: str) -> int:
-        """Queue a BOOKMARK on all watches of ``client``; returns the resourceVersion that it carries."""
+        """Queue a BOOKMARK on all watches of `client`; returns the resourceVersion that it carries."""
 
 
 class Steered(Protocol):
     """What the world does for a person at the control listener."""
 
     def do(self, action: Mapping[str, Any]) -> None:
-        """Apply a world action now; ``ValueError`` says what is wrong with it."""
+        """Apply a world action now; `ValueError` says what is wrong with it."""
 
     def add_fault(self, fault: Fault) -> int:
         """Put a request fault in force; returns its id."""
 
     def promises(self) -> list[dict[str, Any]]:
-        """Each promise with the checks made and what violated it."""
+        """Return each promise with the checks made and what violated it."""
 
     def report(self) -> dict[str, Any]:
-        """What has come of nodes, Jobs, template versions and baseline so far."""
+        """Return what has come of nodes, Jobs, template versions and baseline so far."""
 
     def state(self) -> dict[str, Any]:
-        """What there is now, in the account and on the cluster."""
+        """Return what there is now, in the account and on the cluster."""
 
     def judge_again(self) -> None:
         """Judge the promises from now on, of the rollout that comes next."""
@@ -61,9 +61,9 @@ class Steered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The handlers of the control listener, over the parts that they show; ``stopping`` ends the server.
+    """The handlers of the control listener, over the parts that they show; `stopping` ends the server.
 
-    ``face``: the file that shows the clock's time (`face.shown`).
+    `face`: the file that shows the clock's time (`face.shown`).
     """
 
     clock: VirtualClock
@@ -77,7 +77,7 @@ class Control:
     face: Path
 
     def app(self) -> web.Application:
-        """The listener's application."""
+        """Return the listener's application."""
         app = web.Application(middlewares=[_explain])
         app.add_routes(
             [
@@ -118,8 +118,7 @@ class Control:
         try:
             until = float(body["until"])
         except (KeyError, TypeError, ValueError):
-            msg = '"until" must be a moment: POSIX seconds of the virtual clock'
-            raise ValueError(msg) from None
+            raise ValueError('"until" must be a moment: POSIX seconds of the virtual clock') from None
         await self.sessions.sleep(client, until)
         return self._tell(client)
 
@@ -143,7 +142,7 @@ class Control:
         return web.json_response({"now": self.clock.now, "resourceVersion": str(version)})
 
     async def changes(self, request: web.Request) -> web.Response:
-        """The applied changes of all actors whose name begins with ``actor``."""
+        """The applied changes of all actors whose name begins with `actor`."""
         actor = request.query.get("actor", "")
         return web.json_response([one.as_json() for one in self.log.changes if one.actor.startswith(actor)])
 
@@ -195,8 +194,7 @@ class Control:
 def _client(given: Mapping[str, Any]) -> str:
     client = given.get("client")
     if not client or not isinstance(client, str):
-        msg = '"client" is missing: the id that the client puts into its User-Agent as eks-rollout-run/ID'
-        raise ValueError(msg)
+        raise ValueError('"client" is missing: the id that the client puts into its User-Agent as eks-rollout-run/ID')
     return client
 
 
@@ -204,11 +202,9 @@ async def _body(request: web.Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except json.JSONDecodeError as error:
-        msg = f"the body is no JSON: {error}"
-        raise ValueError(msg) from error
+        raise ValueError(f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):
-        msg = "the body must be a JSON object"
-        raise ValueError(msg)  # noqa: TRY004 - the caller's value is wrong, not ours
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - the caller's value is wrong, not ours
     return body
 
 

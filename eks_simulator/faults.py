@@ -28,8 +28,8 @@ SERVER_ERROR = 500
 class RequestInfo:
     """What a request is about, in the words of its API.
 
-    ``service`` is "autoscaling", "ec2", "sts", … or "kube"; ``operation`` "UpdateAutoScalingGroup" or "PATCH nodes";
-    ``target`` the thing it names: a group, a template, a node, "namespace/pod"; empty where it names none.
+    `service` is "autoscaling", "ec2", "sts", … or "kube"; `operation` "UpdateAutoScalingGroup" or "PATCH nodes";
+    `target` the thing it names: a group, a template, a node, "namespace/pod"; empty where it names none.
     """
 
     service: str
@@ -43,9 +43,9 @@ class _Model(BaseModel):
 
 
 class Match(_Model):
-    """Which requests are meant. Every criterion that is given must hold; ``target`` is searched for as a regex.
+    """Which requests are meant. Every criterion that is given must hold; `target` is searched for as a regex.
 
-    ``nth`` (1-based) and ``every`` count the requests that match the rest; ``times`` is how often the fault strikes.
+    `nth` (1-based) and `every` count the requests that match the rest; `times` is how often the fault strikes.
     """
 
     service: str | None = None
@@ -63,12 +63,11 @@ class Match(_Model):
         try:
             re.compile(target or "")
         except re.error as error:
-            msg = f"target is no regular expression: {error}"
-            raise ValueError(msg) from error
+            raise ValueError(f"target is no regular expression: {error}") from error
         return target
 
     def fits(self, client: str, info: RequestInfo) -> bool:
-        """Whether the request is one of those meant, whatever its number."""
+        """Tell whether the request is one of those meant, whatever its number."""
         wanted = (
             (self.service, info.service),
             (self.operation, info.operation),
@@ -81,9 +80,9 @@ class Match(_Model):
 
 
 class Error(_Model):
-    """Answer with an error; ``applied``: after the change has been made all the same.
+    """Answer with an error; `applied`: after the change has been made all the same.
 
-    ``body``: this text (HTML, or nothing) in place of the API's own error, as a proxy or a load balancer answers.
+    `body`: this text (HTML, or nothing) in place of the API's own error, as a proxy or a load balancer answers.
     """
 
     status: int = Field(ge=400, le=599)
@@ -134,7 +133,7 @@ class Stale(_Model):
 class Strip(_Model):
     """Answer a write to Kubernetes with yes, and leave this field as it was: a webhook of admission takes it out.
 
-    ``field``: its path in the object, such as ``spec.taints``.
+    `field`: its path in the object, such as `spec.taints`.
     """
 
     field: str = Field(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)*$")
@@ -146,7 +145,7 @@ Action = Error | Delay | Drop | Hang | Garble | Late | Stale | Strip
 class Fault(_Model):
     """One rule: what is matched, and exactly one thing that is done to it.
 
-    ``since``: the moment of the scenario from which on it strikes (default: at once); ``lasts``: for how long.
+    `since`: the moment of the scenario from which on it strikes (default: at once); `lasts`: for how long.
     """
 
     match: Match = Match()
@@ -164,14 +163,13 @@ class Fault(_Model):
     @model_validator(mode="after")
     def _one_action(self) -> Fault:
         if len(self._actions()) != 1:
-            msg = "a fault has exactly one of error, delay, drop, hang, garble, late, stale, strip"
-            raise ValueError(msg)
+            raise ValueError("a fault has exactly one of error, delay, drop, hang, garble, late, stale, strip")
         if self.stale and (self.match.service in {None, "kube"} or self.match.mutating):
-            msg = "stale needs match.service, one of AWS's, and no mutating: what Kubernetes reads is never old"
-            raise ValueError(msg)
+            raise ValueError(
+                "stale needs match.service, one of AWS's, and no mutating: what Kubernetes reads is never old"
+            )
         if self.strip and self.match.service != "kube":
-            msg = "strip needs match.service kube: AWS has no webhooks"
-            raise ValueError(msg)
+            raise ValueError("strip needs match.service kube: AWS has no webhooks")
         return self
 
     def _actions(self) -> list[Action]:
@@ -191,7 +189,7 @@ class Fault(_Model):
         return self.lasts if away and self.match == Match(service="kube") else None
 
     def concerns(self, client: str, info: RequestInfo) -> bool:
-        """Whether the request is one of those meant, whatever its number: reads are stale, writes stripped."""
+        """Tell whether the request is one of those meant, whatever its number: reads are stale, writes stripped."""
         wrong = (self.stale and info.mutating) or (self.strip and not info.mutating)
         return self.match.fits(client, info) and not wrong
 
@@ -201,10 +199,9 @@ class FaultError(ValueError):
 
 
 def parse(raw: Mapping[str, Any]) -> Fault:
-    """Read a fault as scenarios and ``POST /faults`` write it: ``{match: {…}, hang: {when: before}}``.
+    """Read a fault as scenarios and `POST /faults` write it: `{match: {…}, hang: {when: before}}`.
 
-    Raises:
-        FaultError: naming each key that is wrong.
+    Raises `FaultError`: naming each key that is wrong.
     """
     try:
         return Fault.model_validate(raw)
@@ -246,12 +243,12 @@ class Hung:
     when: str
 
     def as_json(self) -> dict[str, Any]:
-        """The request as ``GET /hung`` shows it."""
+        """Return the request as `GET /hung` shows it."""
         return {"request": self.number, "client": self.client, "when": self.when, **asdict(self.info)}
 
 
 class Faults:
-    """The rules in force, and the requests that they hold up. ``now``: seconds since the scenario's start."""
+    """The rules in force, and the requests that they hold up. `now`: seconds since the scenario's start."""
 
     def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self._now = now
@@ -274,7 +271,7 @@ class Faults:
                 released.set_result(None)
 
     def strike(self, client: str, info: RequestInfo) -> Action | None:
-        """What befalls this request. All rules count it; the oldest that strikes decides."""
+        """Return what befalls this request. All rules count it; the oldest that strikes decides."""
         now = self._now()
         striking = [rule.fault.action for rule in self._rules.values() if rule.strikes(client, info, now)]
         return striking[0] if striking else None
@@ -291,6 +288,6 @@ class Faults:
                 self._hangs.clear()
 
     async def next_hung(self) -> Hung:
-        """The request that hangs now; waits until there is one."""
+        """Return the request that hangs now; waits until there is one."""
         await self._hangs.wait()
         return next(iter(self._hung))

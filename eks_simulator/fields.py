@@ -20,30 +20,29 @@ _DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?[dhms])+)")
 
 
 def parse_duration(value: object) -> float:
-    """Seconds from a number or a text such as ``1h30m``; ``ValueError`` for anything else."""
+    """Seconds from a number or a text such as `1h30m`; `ValueError` for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        msg = f"{value!r} is no duration; write seconds or a text such as 90s, 15m, 1h30m"
-        raise ValueError(msg)
+        raise ValueError(f"{value!r} is no duration; write seconds or a text such as 90s, 15m, 1h30m")
     parts = re.findall(r"([\d.]+)([dhms])", match[2])
     return float(f"{match[1]}1") * sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 class Range(NamedTuple):
-    """Seconds from ``low`` up to ``high``; equal for a fixed duration."""
+    """Seconds from `low` up to `high`; equal for a fixed duration."""
 
     low: float
     high: float
 
     def draw(self, seed: int, *what: object) -> float:
-        """The duration of the thing ``what``, always the same for the same seed."""
+        """Return the duration of the thing `what`, always the same for the same seed."""
         return seconds(seed, self.low, self.high, *what)
 
 
 def parse_range(value: object) -> Range:
-    """A range from a text such as ``40s..90s``; one duration is a range of no width; ``ValueError`` otherwise."""
+    """Return a range from a text such as `40s..90s`; one duration is a range of no width; `ValueError` otherwise."""
     if isinstance(value, Range):
         return value
     low, dots, high = value.partition("..") if isinstance(value, str) else (value, "", value)
@@ -55,8 +54,7 @@ def _parse_moment(value: object) -> float:
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).timestamp()
-    msg = f"{value!r} is no moment; write it as 2026-01-05T08:00:00Z"
-    raise ValueError(msg)
+    raise ValueError(f"{value!r} is no moment; write it as 2026-01-05T08:00:00Z")
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
@@ -82,6 +80,6 @@ class Part(BaseModel):
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """What to tell somebody who wrote ``name`` where one of ``known`` is wanted."""
+    """Return what to tell somebody who wrote `name` where one of `known` is wanted."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"

@@ -49,7 +49,7 @@ _COMMENTS = {
 class Endpoints:
     """Where a running simulator listens (URLs on loopback), and the directory with its files.
 
-    ``token``: what the kubeconfig brings; ``real_time``: time passes by itself, and nobody need ask for it.
+    `token`: what the kubeconfig brings; `real_time`: time passes by itself, and nobody need ask for it.
     """
 
     aws: str
@@ -90,7 +90,7 @@ class Endpoints:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """What `endpoints.json` says."""
+        """Return what `endpoints.json` says."""
         return {
             "aws": self.aws,
             "kubernetes": self.kubernetes,
@@ -116,7 +116,7 @@ def handed_out(scenario: Scenario, endpoints: Endpoints) -> Iterator[None]:
 
 
 def configuration(scenario: Scenario, endpoints: Endpoints) -> str:
-    """The text of `rollout.yaml`: what follows from the scenario, and over it what its ``settings`` say."""
+    """Return the text of `rollout.yaml`: what follows from the scenario, and over it what its `settings` say."""
     settings = CommentedMap(_merged(_follows(scenario, endpoints), scenario.settings))
     for key, comment in _COMMENTS.items():
         if key in settings:
@@ -153,7 +153,7 @@ def _follows(scenario: Scenario, endpoints: Endpoints) -> dict[str, Any]:
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings as one, section by section; where both have a value, ``over`` wins."""
+    """Both mappings as one, section by section; where both have a value, `over` wins."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

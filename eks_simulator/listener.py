@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def listening(app: web.Application) -> AsyncIterator[str]:
-    """Serve ``app`` on a free loopback port inside the block; yields its URL.
+    """Serve `app` on a free loopback port inside the block; yields its URL.
 
     A handler is cancelled as soon as its client's connection dies: that is how a killed client is noticed.
     """

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of one object, altered; ``before`` and ``after`` are JSON values.
+    """One field of one object, altered; `before` and `after` are JSON values.
 
-    ``request`` is the number of the request that did it, 0 where the world did it by itself.
+    `request` is the number of the request that did it, 0 where the world did it by itself.
     """
 
     seq: int
@@ -36,7 +36,7 @@ class Change:
     after: Any
 
     def as_json(self) -> dict[str, Any]:
-        """The change as the control listener shows it."""
+        """Return the change as the control listener shows it."""
         return asdict(self)
 
 
@@ -57,7 +57,7 @@ _acting: ContextVar[Acting] = ContextVar("acting", default=WORLD)
 
 
 def who() -> Acting:
-    """Who makes the changes that are made here and now."""
+    """Return who makes the changes that are made here and now."""
     return _acting.get()
 
 
@@ -91,7 +91,7 @@ class ChangeLog:
 
     @contextmanager
     def acting(self, actor: str, verb: str, request: int) -> Iterator[None]:
-        """Say who makes the changes inside the block; outside of any block it is ``world``."""
+        """Say who makes the changes inside the block; outside of any block it is `world`."""
         token = _acting.set(Acting(actor, verb, request))
         try:
             yield
@@ -99,5 +99,5 @@ class ChangeLog:
             _acting.reset(token)
 
     def subscribe(self, observer: Callable[[Change], None]) -> None:
-        """Have ``observer`` called with each change, at once, after the state was changed."""
+        """Have `observer` called with each change, at once, after the state was changed."""
         self._observers.append(observer)

@@ -43,7 +43,7 @@ _GARBLED = b'<<{"garbled'
 
 
 def client_of(request: web.Request) -> str:
-    """The id that a client puts into its User-Agent as ``eks-rollout-run/ID``; "other" for everybody else."""
+    """Return the id that a client puts into its User-Agent as `eks-rollout-run/ID`; "other" for everybody else."""
     found = _CLIENT.search(request.headers.get("User-Agent", ""))
     return found[1] if found else "other"
 
@@ -61,7 +61,7 @@ class Costs:
         self._asked: Counter[tuple[str, str, str]] = Counter()
 
     def next(self, info: RequestInfo) -> tuple[float, float]:
-        """The seconds that pass before and after this request's handler; whole milliseconds each."""
+        """Return the seconds that pass before and after this request's handler; whole milliseconds each."""
         what = (info.service, info.operation, info.target)
         self._asked[what] += 1
         nth = self._asked[what]
@@ -87,7 +87,7 @@ class Tally:
         self.operations[f"{info.service} {info.operation}"] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """The figures as ``GET /requests`` shows them."""
+        """Return the figures as `GET /requests` shows them."""
         return {"reads": self.reads, "writes": self.writes, "operations": dict(sorted(self.operations.items()))}
 
 
@@ -103,9 +103,9 @@ class Requests:
         self.tallies: dict[str, Tally] = {}
 
     def middleware(self, describe: Describe, render_error: RenderError) -> Middleware:
-        """The middleware for one app; a request for which ``describe`` gives None (a watch) passes untouched.
+        """Return the middleware for one app; a request for which `describe` gives None (a watch) passes untouched.
 
-        The handler finds the number of its request in ``request[NUMBER]`` and runs inside ``log.acting``.
+        The handler finds the number of its request in `request[NUMBER]` and runs inside `log.acting`.
         """
 
         @web.middleware
@@ -176,7 +176,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request on its way: ``apply`` runs its handler."""
+    """One request on its way: `apply` runs its handler."""
 
     request: web.Request
     info: RequestInfo

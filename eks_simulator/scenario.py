@@ -1,9 +1,9 @@
 """Scenarios: the YAML file that says what the simulated world holds and what will happen to it.
 
-A file is refused with the line of the fault. Durations are a number of seconds or a text such as ``90s``, ``15m``,
-``1h30m``; a range ``40s..90s`` is drawn from by seed, for each thing by itself. Moments are durations from the
-scenario's start, and may be negative: the world runs for ``warm_up`` before the first client comes. A scenario may say
-only how it differs from a shipped one, its ``base``: mappings are merged, everything else is replaced.
+A file is refused with the line of the fault. Durations are a number of seconds or a text such as `90s`, `15m`,
+`1h30m`; a range `40s..90s` is drawn from by seed, for each thing by itself. Moments are durations from the
+scenario's start, and may be negative: the world runs for `warm_up` before the first client comes. A scenario may say
+only how it differs from a shipped one, its `base`: mappings are merged, everything else is replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def as_list(value: object) -> object:
-    """One value for all may be written without brackets."""
+    """Return a list: one value for all may be written without brackets."""
     return value if isinstance(value, list) else [value]
 
 
@@ -49,7 +49,7 @@ class Autoscaler(Part):
 
 
 class Named(Part):
-    """What every workload has. ``slots`` is what each of its pods takes of a node's."""
+    """What every workload has. `slots` is what each of its pods takes of a node's."""
 
     name: str
     namespace: str = "default"
@@ -63,9 +63,9 @@ class Named(Part):
 
 
 class Jobs(Named):
-    """``count`` Jobs named ``name-0``, ``name-1``, …, the i-th created ``stagger`` seconds after the one before.
+    """`count` Jobs named `name-0`, `name-1`, …, the i-th created `stagger` seconds after the one before.
 
-    ``runtime`` is one range for all or a list, used in turn. The first ``failures`` attempts of each Job fail.
+    `runtime` is one range for all or a list, used in turn. The first `failures` attempts of each Job fail.
     """
 
     count: int = Field(default=1, ge=1)
@@ -78,7 +78,7 @@ class Jobs(Named):
 
 
 class Deployment(Named):
-    """A Deployment; pods become Ready within ``startup``."""
+    """A Deployment; pods become Ready within `startup`."""
 
     replicas: Count = 1
     startup: DurationRange = Range(3, 15)
@@ -87,7 +87,7 @@ class Deployment(Named):
 class StatefulSet(Deployment):
     """A StatefulSet: its pods have ordinal names, and begin one after the other.
 
-    ``volume``: each pod has a volume of its own, which stays attached for so long once the pod is gone.
+    `volume`: each pod has a volume of its own, which stays attached for so long once the pod is gone.
     """
 
     volume: DurationRange | None = None
@@ -98,13 +98,13 @@ class DaemonSet(Named):
 
 
 class Pods(Named):
-    """``count`` bare pods (nobody replaces them)."""
+    """`count` bare pods (nobody replaces them)."""
 
     count: int = Field(default=1, ge=1)
 
 
 class MirrorPod(Part):
-    """A static pod's mirror on every node of ``group`` (default: of all groups)."""
+    """A static pod's mirror on every node of `group` (default: of all groups)."""
 
     name: str
     namespace: str = "kube-system"
@@ -112,7 +112,7 @@ class MirrorPod(Part):
 
 
 class Budget(Part):
-    """A PodDisruptionBudget; until ``never_allows_until`` it allows nothing, whatever its pods do."""
+    """A PodDisruptionBudget; until `never_allows_until` it allows nothing, whatever its pods do."""
 
     name: str
     namespace: str = "default"
@@ -124,8 +124,7 @@ class Budget(Part):
     @model_validator(mode="after")
     def _one_bound(self) -> Budget:
         if (self.min_available is None) == (self.max_unavailable is None):
-            msg = f"budget {self.name}: give either min_available or max_unavailable"
-            raise ValueError(msg)
+            raise ValueError(f"budget {self.name}: give either min_available or max_unavailable")
         return self
 
 
@@ -151,14 +150,14 @@ class Protected(Part):
     prefixes: tuple[str, ...] = ()
 
     def covers(self, namespace: str, job: str) -> bool:
-        """Whether the Job is protected."""
+        """Tell whether the Job is protected."""
         return (not self.namespaces or namespace in self.namespaces) and (
             not self.prefixes or job.startswith(tuple(self.prefixes))
         )
 
 
 def _split_action(value: object) -> object:
-    """``{at, do, …}`` as it stands in the file to ``{at, action: {do, …}}``."""
+    """`{at, do, …}` as it stands in the file to `{at, action: {do, …}}`."""
     if not isinstance(value, dict) or "action" in value:
         return value
     rest = dict(value)
@@ -167,9 +166,9 @@ def _split_action(value: object) -> object:
 
 
 class Event(Part):
-    """What somebody does to the world at a moment: ``at`` is counted from the scenario's start.
+    """What somebody does to the world at a moment: `at` is counted from the scenario's start.
 
-    With ``change`` it is counted from the moment at which the tool changes something for the so many-th time.
+    With `change` it is counted from the moment at which the tool changes something for the so many-th time.
     """
 
     at: Duration | None = None
@@ -179,8 +178,7 @@ class Event(Part):
     @model_validator(mode="after")
     def _has_a_moment(self) -> Event:
         if self.at is None and self.change is None:
-            msg = "give at, change, or both"
-            raise ValueError(msg)
+            raise ValueError("give at, change, or both")
         return self
 
 
@@ -191,7 +189,7 @@ Breakage = Literal["ignore-min-size", "ignore-protection", "decrement-twice", "i
 class Expect(Part):
     """How the rollout of this scenario should come out, for the promises and the tests.
 
-    ``drain_deadline`` and ``max_duration`` are seconds; ``max_duration`` bounds first to last request of the tool.
+    `drain_deadline` and `max_duration` are seconds; `max_duration` bounds first to last request of the tool.
     """
 
     drain_deadline: Duration = 7200
@@ -201,10 +199,10 @@ class Expect(Part):
 
 
 class Scenario(Part):
-    """A whole world and what happens to it; all chance in it comes from ``seed``.
+    """A whole world and what happens to it; all chance in it comes from `seed`.
 
-    ``denied`` is what access reviews say no to, such as ``patch nodes``, ``create pods/eviction`` or ``get /apis``.
-    ``definitions`` are kinds that others have brought, each KIND.GROUP: the API server says that it serves them.
+    `denied` is what access reviews say no to, such as `patch nodes`, `create pods/eviction` or `get /apis`.
+    `definitions` are kinds that others have brought, each KIND.GROUP: the API server says that it serves them.
     """
 
     name: str = "unnamed"
@@ -249,7 +247,7 @@ class Scenario(Part):
         return self
 
     def group(self, name: str) -> Group:
-        """The group of that name; ``KeyError`` when there is none."""
+        """Return the group of that name; `KeyError` when there is none."""
         for group in self.groups:
             if group.name == name:
                 return group
@@ -259,8 +257,7 @@ class Scenario(Part):
 def _known(kind: str, known: Sequence[str], *names: str) -> None:
     for name in names:
         if name not in known:
-            msg = f"no {kind} {name!r} in this scenario; {nearest(name, known)}"
-            raise ValueError(msg)
+            raise ValueError(f"no {kind} {name!r} in this scenario; {nearest(name, known)}")
 
 
 def _shipped() -> Traversable:
@@ -272,12 +269,12 @@ def _shipped_text(name: str) -> str:
 
 
 def names() -> list[str]:
-    """The names of the scenarios that come with the package, sorted."""
+    """Return the names of the scenarios that come with the package, sorted."""
     return sorted(item.name.removesuffix(".yaml") for item in _shipped().iterdir() if item.name.endswith(".yaml"))
 
 
 def load(name_or_path: str | Path) -> Scenario:
-    """The shipped scenario of that name, or the one in that file; ``ScenarioError`` when it cannot be used."""
+    """Return the shipped scenario of that name, or the one in that file; `ScenarioError` when it cannot be used."""
     path = Path(name_or_path)
     if str(name_or_path) in names():
         return parse(_shipped_text(str(name_or_path)), str(name_or_path))
@@ -291,7 +288,7 @@ def load(name_or_path: str | Path) -> Scenario:
 
 
 def parse(text: str, name: str) -> Scenario:
-    """The scenario that the YAML text describes; ``ScenarioError`` with a line number when it is wrong."""
+    """Return the scenario that the YAML text describes; `ScenarioError` with a line number when it is wrong."""
     document = _document(text, name)
     try:
         return Scenario.model_validate({"name": name, **_on_base(document, name)})
@@ -310,7 +307,7 @@ def _document(text: str, name: str) -> dict[str, Any]:
 
 
 def _on_base(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """The document laid over the shipped scenario that it names as its ``base``, if it does."""
+    """Return the document laid over the shipped scenario that it names as its `base`, if it does."""
     base = document.pop("base", None)
     if base is None:
         return document
@@ -338,7 +335,7 @@ def _faults(error: ValidationError, document: CommentedMap, name: str) -> Iterat
 
 
 def _line(document: CommentedMap, location: tuple[int | str, ...]) -> int:
-    """The line (from 1) of the innermost place of ``location`` that the file holds."""
+    """Return the line (from 1) of the innermost place of `location` that the file holds."""
     node: object = document
     line = 0
     for key in location:

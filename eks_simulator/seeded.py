@@ -16,21 +16,21 @@ def _digest(seed: int, what: tuple[object, ...]) -> bytes:
 
 
 def fraction(seed: int, *what: object) -> float:
-    """A number in [0, 1) that is always the same for the same seed and thing."""
+    """Return a number in [0, 1) that is always the same for the same seed and thing."""
     return int.from_bytes(_digest(seed, what)[:7]) / 256**7
 
 
 def seconds(seed: int, low: float, high: float, *what: object) -> float:
-    """A duration in [low, high) seconds for the thing."""
+    """Return a duration in [low, high) seconds for the thing."""
     return low + (high - low) * fraction(seed, *what)
 
 
 def token(seed: int, length: int, *what: object) -> str:
-    """A suffix as Kubernetes generates for names, at most 16 characters."""
+    """Return a suffix as Kubernetes generates for names, at most 16 characters."""
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in _digest(seed, what)[:length])
 
 
 def uid(seed: int, *what: object) -> str:
-    """A UUID for the thing, of the usual form."""
+    """Return a UUID for the thing, of the usual form."""
     text = _digest(seed, what).hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:32]}"

@@ -82,7 +82,7 @@ class Simulator:
 
     @asynccontextmanager
     async def running(self, directory: Path) -> AsyncIterator[Endpoints]:
-        """Listen inside the block, with the files in ``directory`` that say where."""
+        """Listen inside the block, with the files in `directory` that say where."""
         face = _place_of_the_clock(directory)
         control = Control(
             self.world.clock,
@@ -110,7 +110,7 @@ class Simulator:
         return Endpoints(aws, kubernetes, controls, directory, self.scenario.region, self.scenario.target_ami)
 
     def _before_aws(self, describe: Describe, render_error: RenderError) -> Middleware:
-        """What befalls the requests to AWS."""
+        """Return what befalls the requests to AWS."""
         return self.requests.middleware(describe, render_error)
 
     def _kube(self) -> web.Application:
@@ -133,7 +133,7 @@ class Simulator:
         return authorization is None or self._authentication.accepts(authorization)
 
     def do(self, action: Mapping[str, Any]) -> None:
-        """Apply a world action now; ``ValueError`` says what is wrong with it."""
+        """Apply a world action now; `ValueError` says what is wrong with it."""
         try:
             self.world.do(action)
         except (ApiError, AwsError) as refused:
@@ -150,15 +150,15 @@ class Simulator:
         return self.faults.add(fault)
 
     def promises(self) -> list[dict[str, Any]]:
-        """Each promise with the checks made and what violated it."""
+        """Return each promise with the checks made and what violated it."""
         return [promise.as_json() for promise in promises.check(self.world)]
 
     def report(self) -> dict[str, Any]:
-        """What has come of nodes, Jobs, template versions and baseline so far."""
+        """Return what has come of nodes, Jobs, template versions and baseline so far."""
         return promises.report(self.world)
 
     def state(self) -> dict[str, Any]:
-        """What there is now, in the account and on the cluster."""
+        """Return what there is now, in the account and on the cluster."""
         return state(self.world)
 
     def judge_again(self) -> None:
@@ -174,15 +174,14 @@ async def serve(
     *,
     exit_with_stdin: bool = False,
 ) -> None:
-    """Run a simulator until SIGTERM, SIGINT, SIGHUP or ``POST /shutdown``.
+    """Run a simulator until SIGTERM, SIGINT, SIGHUP or `POST /shutdown`.
 
-    ``scenario`` is the name of a shipped scenario or a file; ``ready`` is called once all listeners answer and all
-    files lie in ``directory``. ``pace`` is how many virtual seconds may pass per real second at most. With
-    ``exit_with_stdin`` the simulator also ends when its standard input, which must be a pipe, is closed: whoever
+    `scenario` is the name of a shipped scenario or a file; `ready` is called once all listeners answer and all
+    files lie in `directory`. `pace` is how many virtual seconds may pass per real second at most. With
+    `exit_with_stdin` the simulator also ends when its standard input, which must be a pipe, is closed: whoever
     started it may die in any way and leaves no simulator behind.
 
-    Raises:
-        ScenarioError: the scenario cannot be used.
+    Raises `ScenarioError`: the scenario cannot be used.
     """
     await until_stopped(Simulator(load(scenario), pace), directory, ready, exit_with_stdin=exit_with_stdin)
 
@@ -201,7 +200,7 @@ async def until_stopped(
 
 
 def _place_of_the_clock(directory: Path) -> Path:
-    """The file in the directory, which is made, that shows the time."""
+    """Return the file in the directory, which is made, that shows the time."""
     directory.mkdir(parents=True, exist_ok=True)
     return directory.absolute() / "clock"
 

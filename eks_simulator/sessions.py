@@ -51,7 +51,7 @@ class _Client:
 class Sessions:
     """The registered clients and their sleeps, on one virtual clock.
 
-    ``pace`` is how many virtual seconds may pass per real second of sleeping at most; None: as fast as possible.
+    `pace` is how many virtual seconds may pass per real second of sleeping at most; None: as fast as possible.
     """
 
     def __init__(self, clock: VirtualClock, pace: float | None = None) -> None:
@@ -68,7 +68,7 @@ class Sessions:
         return sorted(self._clients)
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Each registered client: until when it sleeps (POSIX seconds; None: it is awake), and whether it is absent."""
+        """Return each client: until when it sleeps (POSIX seconds; None: it is awake), and whether it is absent."""
         return {
             client: {"asleep_until": entry.until if entry.asleep else None, "absent": entry.absent}
             for client, entry in sorted(self._clients.items())
@@ -77,8 +77,7 @@ class Sessions:
     def leave(self, client: str) -> None:
         """Time waits for the client no more, until it speaks again.
 
-        Raises:
-            NotRegisteredError: the client holds no session.
+        Raises `NotRegisteredError`: the client holds no session.
         """
         self._entry(client).absent = True
         self._proceed()
@@ -95,7 +94,7 @@ class Sessions:
 
     @contextmanager
     def session(self, client: str) -> Iterator[None]:
-        """Keep ``client`` registered inside the block; with its last session it is forgotten, its sleep ended."""
+        """Keep `client` registered inside the block; with its last session it is forgotten, its sleep ended."""
         entry = self._clients.setdefault(client, _Client())
         entry.connections += 1
         try:
@@ -109,7 +108,7 @@ class Sessions:
 
     @contextmanager
     def holding(self, client: str) -> Iterator[None]:
-        """Make time stand still inside the block, whoever sleeps, unless ``client`` is absent.
+        """Make time stand still inside the block, whoever sleeps, unless `client` is absent.
 
         Requests still cost theirs.
         """
@@ -121,10 +120,9 @@ class Sessions:
             self._proceed()
 
     async def sleep(self, client: str, until: float) -> None:
-        """Return when the clock has reached ``until`` (POSIX seconds), or earlier at an event the client must see.
+        """Return when the clock has reached `until` (POSIX seconds), or earlier at an event the client must see.
 
-        Raises:
-            NotRegisteredError: the client holds no session.
+        Raises `NotRegisteredError`: the client holds no session.
         """
         entry = self._entry(client)
         entry.absent = False
@@ -151,7 +149,7 @@ class Sessions:
             self._clients[client].news = False
 
     def on_event(self, client: str) -> None:
-        """An event was queued on a watch of ``client``: its sleep ends here, or its next one at once."""
+        """An event was queued on a watch of `client`: its sleep ends here, or its next one at once."""
         if entry := self._clients.get(client):
             entry.news = True
             entry.wake()

@@ -75,9 +75,9 @@ _READS = re.compile(r"Describe|List|Get|Assume")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, recognised. ``service`` may be one that is not simulated, ``operation`` one that does not exist.
+    """A request, recognised. `service` may be one that is not simulated, `operation` one that does not exist.
 
-    ``wire`` is the protocol to answer in: the service's own, or one that its clients can read too.
+    `wire` is the protocol to answer in: the service's own, or one that its clients can read too.
     """
 
     service: str
@@ -119,7 +119,7 @@ class Endpoint:
 
     @web.middleware
     async def recognise(self, request: web.Request, handler: WebHandler) -> web.StreamResponse:
-        """Outermost middleware: leaves what is asked in ``request[ASKED]`` for those further in."""
+        """Outermost middleware: leaves what is asked in `request[ASKED]` for those further in."""
         request[ASKED] = self._asked(request, _message(request, await request.read()))
         return await handler(request)
 
@@ -135,7 +135,7 @@ class Endpoint:
         return "eks" if message.path.startswith("/clusters") else self._by_version.get(message.form.get("Version"), "")
 
     def describe(self, request: web.Request) -> RequestInfo | None:
-        """What the request is about; None for what is not simulated."""
+        """Return what the request is about; None for what is not simulated."""
         asked = request[ASKED]
         return asked.info if asked.operation in OPERATIONS.get(asked.service, ()) else None
 
@@ -209,10 +209,10 @@ def aws_app(
     roles: Roles | None = None,
     past: Callable[[float], Cloud] | None = None,
 ) -> web.Application:
-    """The application of the AWS listener.
+    """Return the application of the AWS listener.
 
-    ``middleware`` makes the middleware that numbers, counts, costs and faults requests (`Requests.middleware`).
-    ``past`` gives the account as it was so many seconds ago (`Past.seen`; default: as it is).
+    `middleware` makes the middleware that numbers, counts, costs and faults requests (`Requests.middleware`).
+    `past` gives the account as it was so many seconds ago (`Past.seen`; default: as it is).
     """
     endpoint = Endpoint(cloud, roles or Roles(cloud.account, cloud.seed), past)
     inner = [middleware(endpoint.describe, endpoint.render_error)] if middleware else []

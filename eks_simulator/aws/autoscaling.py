@@ -71,7 +71,7 @@ def _group(cloud: Cloud, group: Group, *, instances: bool) -> dict[str, Any]:
 
 
 def warm_pool(group: Group) -> dict[str, Any] | None:
-    """The configuration of its warm pool, None where it has none."""
+    """Return the configuration of its warm pool, None where it has none."""
     pool = group.warm_pool
     return {"MinSize": pool.min_size, "PoolState": pool.state} if pool else None
 
@@ -133,7 +133,7 @@ def describe_activities(call: Call) -> dict[str, Any]:
 
 
 def activity_shown(cloud: Cloud, activity: Activity) -> dict[str, Any]:
-    """A scaling activity in the API's form."""
+    """Return a scaling activity in the API's form."""
     return {
         "ActivityId": activity.id,
         "AutoScalingGroupName": activity.group,

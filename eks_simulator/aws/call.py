@@ -28,18 +28,18 @@ class Call:
     params: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:
-        """A required parameter."""
+        """Return a required parameter."""
         return self.params[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An optional parameter."""
+        """Return an optional parameter."""
         return self.params.get(name, default)
 
 
 def page(call: Call, items: Sequence[T], size_name: str, most: int, usual: int = 0) -> tuple[Sequence[T], str | None]:
-    """One page of the items and the token of the next, None after the last.
+    """Return one page of the items and the token of the next, None after the last.
 
-    ``size_name`` is the operation's name for the size of a page, ``most`` its bound, ``usual`` its default (0: all of
+    `size_name` is the operation's name for the size of a page, `most` its bound, `usual` its default (0: all of
     them). `AwsError` for a size out of bounds and for a token that was never given.
     """
     size = call.get(size_name, usual or len(items) or 1)
@@ -68,9 +68,9 @@ Tags = Callable[[T], Mapping[str, str]]
 
 
 def keep(items: Sequence[T], filters: Sequence[Mapping[str, Any]], fields: Fields[T], tags: Tags[T]) -> list[T]:
-    """The items that every filter lets pass; values may hold ``*`` and ``?`` (EC2, "List and filter resources").
+    """Return the items that every filter lets pass; values may hold `*` and `?` (EC2, "List and filter resources").
 
-    ``fields`` are the filters that are known beside ``tag:KEY`` and ``tag-key``; any other is refused.
+    `fields` are the filters that are known beside `tag:KEY` and `tag-key`; any other is refused.
     """
     return [item for item in items if all(_passes(item, one, fields, tags) for one in filters)]
 

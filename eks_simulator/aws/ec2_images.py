@@ -38,7 +38,7 @@ def describe_images(call: Call) -> dict[str, Any]:
 
 
 def known(ids: Sequence[str] | None, everything: Mapping[str, T], code: str, text: str) -> list[T]:
-    """The things of these ids, all of them without ids; `AwsError` naming the first that does not exist."""
+    """Return the things of these ids, all of them without ids; `AwsError` naming the first that does not exist."""
     for one in ids or ():
         if one not in everything:
             raise AwsError(code, text.format(one))

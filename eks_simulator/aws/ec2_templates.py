@@ -66,7 +66,7 @@ def _one_template(call: Call) -> Template | None:
 
 
 def _numbers(call: Call, template: Template) -> list[int]:
-    """The version numbers that the request means, newest first, each once."""
+    """Return the version numbers that the request means, newest first, each once."""
     if wanted := call.get("Versions"):
         return sorted({call.cloud.templates.number(template, version) for version in wanted}, reverse=True)
     low, high = int(call.get("MinVersion", 1)), int(call.get("MaxVersion", template.latest))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What of a request the protocols look at; ``form`` holds query parameters, and the body's where it is a form."""
+    """What of a request the protocols look at; `form` holds query parameters, and the body's where it is a form."""
 
     method: str
     path: str
@@ -39,10 +39,10 @@ class Wire(Protocol):
     """A protocol; one instance serves all operations of one service."""
 
     def operation(self, message: Message) -> str:
-        """The name of the operation that is asked for; empty if the message names none."""
+        """Return the name of the operation that is asked for; empty if the message names none."""
 
     def parameters(self, operation: OperationModel, message: Message) -> dict[str, Any]:
-        """The typed parameters; `AwsError` in the service's words where they do not fit the model."""
+        """Return the typed parameters; `AwsError` in the service's words where they do not fit the model."""
 
     def reply(self, operation: OperationModel, result: Mapping[str, Any], request_id: str) -> web.Response:
         """The answer to a request that was carried out."""
@@ -186,7 +186,7 @@ _BINDING = re.compile(r"\\{(\w+)((?:\\\+)?)\\}")
 
 
 def _pattern(uri: str) -> re.Pattern[str]:
-    """``/clusters/{name}/node-groups`` as a regular expression with a group for each binding."""
+    """`/clusters/{name}/node-groups` as a regular expression with a group for each binding."""
     path = re.escape(uri.partition("?")[0])
     return re.compile(_BINDING.sub(lambda found: f"(?P<{found[1]}>{'.+' if found[2] else '[^/]+'})", path))
 

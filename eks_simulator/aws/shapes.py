@@ -18,7 +18,7 @@ Tree = dict[str, Any]
 
 
 class MalformedError(ValueError):
-    """A parameter that does not fit its shape. ``kind``: missing, unknown or invalid; ``path``: the wire's name."""
+    """A parameter that does not fit its shape. `kind`: missing, unknown or invalid; `path`: the wire's name."""
 
     def __init__(self, kind: str, path: str, text: str) -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ class MalformedError(ValueError):
 
 
 def tree(form: Mapping[str, str]) -> Tree:
-    """``{"Filters.member.1.Name": "x"}`` → ``{"Filters": {"member": {"1": {"Name": "x"}}}}``."""
+    """`{"Filters.member.1.Name": "x"}` → `{"Filters": {"member": {"1": {"Name": "x"}}}}`."""
     root: Tree = {}
     for key, value in form.items():
         *above, last = key.split(".")
@@ -41,13 +41,13 @@ def tree(form: Mapping[str, str]) -> Tree:
 
 
 class Reader:
-    """Typed values from a tree of texts. ``ec2``: names and lists as the ec2 protocol writes them."""
+    """Typed values from a tree of texts. `ec2`: names and lists as the ec2 protocol writes them."""
 
     def __init__(self, *, ec2: bool) -> None:
         self._ec2 = ec2
 
     def read(self, shape: Shape, node: Any, path: str = "") -> Any:
-        """The value of that shape; `MalformedError` if the node does not fit it."""
+        """Return the value of that shape; `MalformedError` if the node does not fit it."""
         if shape.type_name == "structure":
             return self._structure(shape, _branch(node, path), path)
         if shape.type_name == "list":
@@ -143,7 +143,7 @@ def _check(shape: Shape, value: Any, path: str) -> None:
 
 
 def to_xml(shape: Shape, value: Any, name: str) -> str:
-    """The element ``name`` of that shape."""
+    """Return the element `name` of that shape."""
     if shape.type_name == "structure":
         return f"<{name}>{_members_xml(shape, value)}</{name}>"
     if shape.type_name == "list":
@@ -172,14 +172,14 @@ def _text(shape: Shape, value: Any) -> str:
 
 
 def _members_of(shape: StructureShape, value: Mapping[str, Any]) -> list[tuple[str, Shape]]:
-    """The members that the reply has, in the model's order; None counts as absent."""
+    """Return the members that the reply has, in the model's order; None counts as absent."""
     if strange := value.keys() - shape.members.keys():
         raise KeyError(f"{shape.name} has no {', '.join(sorted(strange))}")
     return [(name, member) for name, member in shape.members.items() if value.get(name) is not None]
 
 
 def from_json(shape: Shape, value: Any, path: str = "") -> Any:
-    """The value of that shape from JSON; `MalformedError` if it does not fit."""
+    """Return the value of that shape from JSON; `MalformedError` if it does not fit."""
     if shape.type_name == "structure":
         return _members_from_json(shape, _branch(value, path), path)
     if shape.type_name == "list" and isinstance(value, list):
@@ -200,7 +200,7 @@ def _members_from_json(shape: StructureShape, given: Tree, path: str) -> dict[st
 
 
 def to_json(shape: Shape, value: Any) -> Any:
-    """The JSON value of that shape; moments as numbers of seconds."""
+    """Return the JSON value of that shape; moments as numbers of seconds."""
     if shape.type_name == "structure":
         return {
             member.serialization.get("name", name): to_json(member, value[name])

@@ -29,7 +29,7 @@ _ROLE = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):role/(?:[\w+=,.@-]+/)*([\w+=,.@
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a request comes from. ``expires``: POSIX seconds of the machine's clock, None for a user's lasting key."""
+    """Who a request comes from. `expires`: POSIX seconds of the machine's clock, None for a user's lasting key."""
 
     arn: str
     user_id: str
@@ -38,9 +38,9 @@ class Identity:
 
 
 class Roles:
-    """The sessions that were issued, by access key. ``wall`` tells the real time in POSIX seconds.
+    """The sessions that were issued, by access key. `wall` tells the real time in POSIX seconds.
 
-    ``secrets``: the secret keys, by access key, of the user that everybody without a session is.
+    `secrets`: the secret keys, by access key, of the user that everybody without a session is.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Roles:
         return identity
 
     def secret_of(self, access_key: str) -> str | None:
-        """The secret key that belongs to the access key; None for a key that is not known here."""
+        """Return the secret key that belongs to the access key; None for a key that is not known here."""
         return self._secrets.get(access_key)
 
     def issue(self, role_arn: str, session: str, seconds: int) -> tuple[Identity, dict[str, Any]]:
-        """A session of the role and its credentials; `AwsError` for what is no ARN of a role."""
+        """Return a session of the role and its credentials; `AwsError` for what is no ARN of a role."""
         role = _ROLE.fullmatch(role_arn)
         if role is None:
             raise invalid(f"{role_arn} is invalid")

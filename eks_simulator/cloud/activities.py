@@ -26,15 +26,15 @@ class Activities:
         self._all: dict[str, list[Activity]] = {}
 
     def of(self, group: str) -> list[Activity]:
-        """The activities of one group, newest first."""
+        """Return the activities of one group, newest first."""
         return self._all.get(group, [])[::-1]
 
     def everywhere(self) -> list[Activity]:
-        """The activities of all groups, newest first."""
+        """Return the activities of all groups, newest first."""
         return sorted((one for group in self._all for one in self.of(group)), key=lambda one: one.started, reverse=True)
 
     def begin(self, group: Group, what: str, cause: str, zone: str, instance: str) -> Activity:
-        """Record something that the group sets about; ``what`` begins its description."""
+        """Record something that the group sets about; `what` begins its description."""
         mine = self._all.setdefault(group.name, [])
         activity = Activity(
             id=uid(self._seed, "activity", group.name, len(mine)),
@@ -49,7 +49,7 @@ class Activities:
         return activity
 
     def fail(self, group: Group, cause: str, zone: str, trouble: str) -> None:
-        """Record a launch that EC2 refused, for the reason ``trouble``."""
+        """Record a launch that EC2 refused, for the reason `trouble`."""
         activity = self.begin(group, "Launching a new", cause, zone, "")
         activity.description += f"  Status Reason: {trouble} Launching EC2 instance failed."
         activity.status = "Failed"
@@ -66,7 +66,7 @@ class Activities:
 
 
 def increase(now: float, before: int, after: int) -> str:
-    """Why something is launched to reach the desired capacity."""
+    """Return why something is launched to reach the desired capacity."""
     return (
         f"At {iso(now)} an instance was started in response to a difference between desired and actual capacity, "
         f"increasing the capacity from {before} to {after}."
@@ -74,7 +74,7 @@ def increase(now: float, before: int, after: int) -> str:
 
 
 def decrease(now: float, before: int, after: int, victim: str) -> str:
-    """Why AWS itself chose something to terminate."""
+    """Return why AWS itself chose something to terminate."""
     return (
         f"At {iso(now)} an instance was taken out of service in response to a difference between desired and actual "
         f"capacity, shrinking the capacity from {before} to {after}.  At {iso(now)} instance {victim} was selected "
@@ -83,13 +83,13 @@ def decrease(now: float, before: int, after: int, victim: str) -> str:
 
 
 def on_request(now: float, instance: str, before: int, after: int) -> str:
-    """Why something was terminated by its id; ``before`` equals ``after`` where it is to be replaced."""
+    """Return why something was terminated by its id; `before` equals `after` where it is to be replaced."""
     shrinking = f", shrinking the capacity from {before} to {after}" if before != after else ""
     return f"At {iso(now)} instance {instance} was taken out of service in response to a user request{shrinking}."
 
 
 def unhealthy(now: float) -> str:
-    """Why an instance that EC2 has ended leaves its group."""
+    """Return why an instance that EC2 has ended leaves its group."""
     return (
         f"At {iso(now)} an instance was taken out of service in response to an EC2 health check indicating it has "
         "been terminated or stopped."
@@ -97,29 +97,29 @@ def unhealthy(now: float) -> str:
 
 
 def abandoned(now: float) -> str:
-    """Why an instance goes whose launching hook did not let it in."""
+    """Return why an instance goes whose launching hook did not let it in."""
     return f"At {iso(now)} an instance was taken out of service in response to a lifecycle action being abandoned."
 
 
 def at_risk(now: float) -> str:
-    """Why an instance goes that EC2 is about to take back, once another is InService in its place."""
+    """Return why an instance goes that EC2 is about to take back, once another is InService in its place."""
     return (
         f"At {iso(now)} an instance was taken out of service in response to an EC2 instance rebalance recommendation."
     )
 
 
 def refreshed(now: float) -> str:
-    """Why an instance refresh ends an instance."""
+    """Return why an instance refresh ends an instance."""
     return f"At {iso(now)} an instance was taken out of service in response to an instance refresh."
 
 
 def standby(now: float, instance: str, where: str) -> str:
-    """Why an instance goes to Standby or comes back; ``where`` says which."""
+    """Return why an instance goes to Standby or comes back; `where` says which."""
     return f"At {iso(now)} instance {instance} was moved {where} Standby in response to a user request."
 
 
 def rebalance(now: float, zone: str) -> str:
-    """Why AZRebalance launches one more than desired."""
+    """Return why AZRebalance launches one more than desired."""
     return (
         f"At {iso(now)} instances were launched to balance instances in zones {zone} with other zones resulting in "
         "more than desired number of instances in the group."
@@ -127,7 +127,7 @@ def rebalance(now: float, zone: str) -> str:
 
 
 def resized(now: float, group: Group, before: int) -> str:
-    """The user request that new sizes came from; begins the causes of what follows from it."""
+    """Return the user request that new sizes came from; begins the causes of what follows from it."""
     return (
         f"At {iso(now)} a user request update of AutoScalingGroup constraints to min: {group.min_size}, max: "
         f"{group.max_size}, desired: {group.desired} changing the desired capacity from {before} to {group.desired}.  "

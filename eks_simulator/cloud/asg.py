@@ -60,7 +60,7 @@ class AutoScaling:
                 self._lives.terminate(instance, words.unhealthy(self._account.clock.now))
 
     def _at_risk(self, group: Group) -> list[Instance]:
-        """The instances that Capacity Rebalancing replaces before EC2 takes them back.
+        """Return the instances that Capacity Rebalancing replaces before EC2 takes them back.
 
         They may take the group beyond MaxSize by a tenth of desired (user guide, "Capacity Rebalancing").
         """
@@ -129,7 +129,7 @@ class AutoScaling:
     def terminate_by_id(self, instance_id: str, *, decrement: bool) -> Activity:
         """TerminateInstanceInAutoScalingGroup, protected or not.
 
-        With ``decrement`` desired falls by one, and again for an instance that is Terminating already: what AWS does
+        With `decrement` desired falls by one, and again for an instance that is Terminating already: what AWS does
         then is not documented. `AwsError` (ValidationError) below MinSize and for an id that no group lists.
         """
         instance = self._managed(instance_id)

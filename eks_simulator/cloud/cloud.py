@@ -142,15 +142,15 @@ class Cloud(Account):
     # What befalls the account from outside.
 
     def terminate_from_outside(self, instance_id: str, reason: str = "User initiated") -> None:
-        """Somebody ends the instance in EC2; its group notices later and replaces it. ``KeyError`` if unknown."""
+        """Somebody ends the instance in EC2; its group notices later and replaces it. `KeyError` if unknown."""
         self.lives.end_from_outside(self.instances[instance_id], reason)
 
     def spot_loss(self, instance_id: str) -> None:
-        """EC2 takes a spot instance back, without its warning of two minutes. ``KeyError`` if unknown."""
+        """EC2 takes a spot instance back, without its warning of two minutes. `KeyError` if unknown."""
         self.terminate_from_outside(instance_id, "Server.SpotInstanceTermination")
 
     def spot_warning(self, instance_id: str, after: float = 120.0) -> None:
-        """EC2 warns that it will take the instance back, and does so ``after`` seconds. ``KeyError`` if unknown.
+        """EC2 warns that it will take the instance back, and does so `after` seconds. `KeyError` if unknown.
 
         A group with CapacityRebalance launches another one at once (EC2 user guide, "Spot Instance interruption
         notices" and "rebalance recommendations").
@@ -165,7 +165,7 @@ class Cloud(Account):
     ) -> None:
         """EC2 launches nothing for the group in those zones (none named: in all) until that moment (seconds).
 
-        It has no capacity, or with ``subnet`` no free address; launches fail and are tried again.
+        It has no capacity, or with `subnet` no free address; launches fail and are tried again.
         """
         group = self.group(group_name)
         group.short |= dict.fromkeys(zones or group.zones, Shortage(until, subnet))

@@ -1,6 +1,6 @@
 """Lifecycle hooks: an instance waits in Pending:Wait or Terminating:Wait until its hooks' actions are complete.
 
-An action completes by CompleteLifecycleAction, by whoever the hook's ``completes`` stands for, or by its heartbeat's
+An action completes by CompleteLifecycleAction, by whoever the hook's `completes` stands for, or by its heartbeat's
 end, with the hook's result then. CONTINUE waits for the other hooks, ABANDON ends the wait at once. Source: Amazon EC2
 Auto Scaling user guide, "Amazon EC2 Auto Scaling lifecycle hooks" and "How lifecycle hooks work".
 """
@@ -29,7 +29,7 @@ MOST_HEARTBEATS = 100
 
 @dataclass(slots=True, eq=False)
 class _Action:
-    """One hook's action on one instance, under way; ``until`` is the end of its global timeout."""
+    """One hook's action on one instance, under way; `until` is the end of its global timeout."""
 
     hook: Hook
     token: str
@@ -47,7 +47,7 @@ class Hooks:
         self._actions: dict[str, list[_Action]] = {}  # by instance id
 
     def begin(self, instance: Instance, transition: Transition, then: Then) -> bool:
-        """Begin the actions of the group's hooks; False if it has none. ``then`` hears how the last of them ended."""
+        """Begin the actions of the group's hooks; False if it has none. `then` hears how the last of them ended."""
         group = self._account.groups[instance.group]
         hooks = [hook for hook in group.hooks.values() if hook.transition == transition]
         self._actions[instance.id] = [self._action(instance, hook, then) for hook in hooks]

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Images:
-    """Who may use what is the account's own; ``permits``: account ids by the id of an image or snapshot.
+    """Who may use what is the account's own; `permits`: account ids by the id of an image or snapshot.
 
-    ``binned``: the images in the Recycle Bin.
+    `binned`: the images in the Recycle Bin.
     """
 
     def __init__(self, account: Account) -> None:
@@ -29,14 +29,14 @@ class Images:
         self.binned: dict[str, Image] = {}
 
     def copied(self, account: Account) -> Images:
-        """The same permissions, for a copy of the account."""
+        """Return the same permissions, for a copy of the account."""
         copied = Images(account)
         copied.permits = dict(self.permits)
         copied.binned = dict(self.binned)
         return copied
 
     def image(self, image_id: str) -> Image:
-        """An image of the account's own; `AwsError` where there is none."""
+        """Return an image of the account's own; `AwsError` where there is none."""
         image = self._account.images.get(image_id)
         if image is None:
             raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
@@ -45,7 +45,7 @@ class Images:
         return image
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
-        """A snapshot of the account's own; `AwsError` where there is none."""
+        """Return a snapshot of the account's own; `AwsError` where there is none."""
         snapshot = self._account.snapshots.get(snapshot_id)
         if snapshot is None or snapshot.owner:
             raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")

@@ -42,7 +42,7 @@ class Lives:
         self.hooks = Hooks(account)
 
     def create(self, group: Group, zone: str, recipe: Recipe) -> Instance:
-        """A new instance in the group's list: Pending."""
+        """Return a new instance in the group's list: Pending."""
         group.launches += 1
         instance = Instance(
             id="i-0" + uid(self._account.seed, "instance", group.name, group.launches).replace("-", "")[-16:],

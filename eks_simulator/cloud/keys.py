@@ -22,7 +22,7 @@ EBS = "aws/ebs"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key by its ARN. ``alias``: what people call it."""
+    """A key by its ARN. `alias`: what people call it."""
 
     arn: str
     alias: str
@@ -51,14 +51,14 @@ class Keys:
     """All keys by ARN, and their grants by id."""
 
     def __init__(self, clock: VirtualClock, log: ChangeLog, seed: int, place: str) -> None:
-        """``place``: region and account, as an ARN has them."""
+        """`place`: region and account, as an ARN has them."""
         self._clock, self._log, self._seed, self._place = clock, log, seed, place
         self._all: dict[str, Key] = {}
         self._made = 0
         self.grants: dict[str, Grant] = {}
 
     def copied(self) -> Keys:
-        """The same keys, with a copy of what can change."""
+        """Return the same keys, with a copy of what can change."""
         copied = copy.copy(self)
         copied.grants = dict(self.grants)
         return copied
@@ -67,12 +67,12 @@ class Keys:
         return self._all[arn]
 
     def called(self, alias: str, state: str = "Enabled") -> Key:
-        """The key of that alias, made if there is none."""
+        """Return the key of that alias, made if there is none."""
         arn = f"arn:aws:kms:{self._place}:key/{uid(self._seed, 'key', alias)}"
         return self._all.setdefault(arn, Key(arn, alias, state, self._clock.now))
 
     def find(self, name: str) -> Key:
-        """The key of that ARN or id; `AwsError` where there is none."""
+        """Return the key of that ARN or id; `AwsError` where there is none."""
         for key in self._all.values():
             if name in {key.arn, key.arn.rpartition("/")[2]}:
                 return key
@@ -93,7 +93,7 @@ class Keys:
         return made
 
     def of(self, key: Key) -> list[Grant]:
-        """The grants of a key."""
+        """Return the grants of a key."""
         return [one for one in self.grants.values() if one.key == key.arn]
 
     def revoke(self, key: Key, grant_id: str) -> None:

@@ -51,7 +51,7 @@ PROCESSES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An AMI. ``owner`` empty: the account itself; ``public`` only says what DescribeImages shows."""
+    """An AMI. `owner` empty: the account itself; `public` only says what DescribeImages shows."""
 
     id: str
     name: str
@@ -70,7 +70,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An EBS snapshot; ``size`` in GiB; ``key``: ARN of the key that it is encrypted under, empty where it is not."""
+    """An EBS snapshot; `size` in GiB; `key`: ARN of the key that it is encrypted under, empty where it is not."""
 
     id: str
     started: float = 0.0
@@ -89,7 +89,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class TemplateVersion:
-    """One version: ``data`` is the API's LaunchTemplateData, ``source`` the version whose fields it inherited."""
+    """One version: `data` is the API's LaunchTemplateData, `source` the version whose fields it inherited."""
 
     data: Mapping[str, Any]
     description: str = ""
@@ -104,7 +104,7 @@ class TemplateVersion:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """A launch template; versions are numbered from 1 and never deleted here. Without ``id`` the cloud gives one."""
+    """A launch template; versions are numbered from 1 and never deleted here. Without `id` the cloud gives one."""
 
     name: str
     versions: list[TemplateVersion]
@@ -119,7 +119,7 @@ class Template:
         return len(self.versions)
 
     def version(self, number: int) -> TemplateVersion:
-        """The version of that number, which must exist."""
+        """Return the version of that number, which must exist."""
         return self.versions[number - 1]
 
 
@@ -135,8 +135,8 @@ class Reference:
 class Instance:
     """An EC2 instance of a group. What it was launched from is fixed for its life.
 
-    ``ordinal`` counts its group's launches from 1, ``weight`` is what it counts for in desired. ``state`` is EC2's
-    view; ``lifecycle`` and ``healthy`` are Auto Scaling's, which learns late of what EC2 does. ``at_risk``: EC2 has
+    `ordinal` counts its group's launches from 1, `weight` is what it counts for in desired. `state` is EC2's
+    view; `lifecycle` and `healthy` are Auto Scaling's, which learns late of what EC2 does. `at_risk`: EC2 has
     warned that it will take the instance back.
     """
 
@@ -188,13 +188,13 @@ class Instance:
 
     @property
     def provider_id(self) -> str:
-        """What the node that runs on it says in ``spec.providerID``."""
+        """What the node that runs on it says in `spec.providerID`."""
         return f"aws:///{self.zone}/{self.id}"
 
 
 @dataclass(slots=True, eq=False)
 class Activity:
-    """A scaling activity; ``ended`` is None while it is in progress."""
+    """A scaling activity; `ended` is None while it is in progress."""
 
     id: str
     group: str
@@ -211,7 +211,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of a group; ``propagate``: new instances get it too."""
+    """A tag of a group; `propagate`: new instances get it too."""
 
     value: str
     propagate: bool = True
@@ -219,9 +219,9 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A lifecycle hook; ``heartbeat`` in seconds, after which ``result`` is what counts.
+    """A lifecycle hook; `heartbeat` in seconds, after which `result` is what counts.
 
-    ``completes``: seconds, from and to, after which somebody completes its action (None: nobody ever does).
+    `completes`: seconds, from and to, after which somebody completes its action (None: nobody ever does).
     """
 
     name: str
@@ -233,7 +233,7 @@ class Hook:
 
 @dataclass(slots=True, eq=False)
 class Refresh:
-    """An instance refresh; ``percentage`` and ``left`` (instances still to replace) as the API shows them."""
+    """An instance refresh; `percentage` and `left` (instances still to replace) as the API shows them."""
 
     id: str
     started: float
@@ -245,7 +245,7 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class WarmPool:
-    """A warm pool: a fact that is shown, with ``size`` instances that are never used."""
+    """A warm pool: a fact that is shown, with `size` instances that are never used."""
 
     size: int = 0
     min_size: int = 0
@@ -254,7 +254,7 @@ class WarmPool:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """Why EC2 launches nothing, until a moment: no capacity, or no free address in the ``subnet``."""
+    """Why EC2 launches nothing, until a moment: no capacity, or no free address in the `subnet`."""
 
     until: float
     subnet: bool = False
@@ -264,13 +264,13 @@ class Shortage:
 class Group:
     """An Auto Scaling group.
 
-    ``mixed`` is the rest of a MixedInstancesPolicy (Overrides, InstancesDistribution) where the group has one; its
-    template is in ``reference`` all the same. ``suspended``: process → since when; ``refreshes``: oldest first;
-    ``capacity_type``: what desired counts (API: DesiredCapacityType); ``in_service``: seconds from a launch until the
-    instance is InService; ``gone``: from Terminating until the group lists it no more. The last block is the
-    reconciler's: ``launches`` so far, the ``instances`` by id in order of launch, ``rounds`` of reconciliation, the one
-    ``booked``, the extra instance that is ``balancing`` zones, the user request that capacity still follows (``why``),
-    and the zones in which EC2 launches nothing for it (``short``).
+    `mixed` is the rest of a MixedInstancesPolicy (Overrides, InstancesDistribution) where the group has one; its
+    template is in `reference` all the same. `suspended`: process → since when; `refreshes`: oldest first;
+    `capacity_type`: what desired counts (API: DesiredCapacityType); `in_service`: seconds from a launch until the
+    instance is InService; `gone`: from Terminating until the group lists it no more. The last block is the
+    reconciler's: `launches` so far, the `instances` by id in order of launch, `rounds` of reconciliation, the one
+    `booked`, the extra instance that is `balancing` zones, the user request that capacity still follows (`why`),
+    and the zones in which EC2 launches nothing for it (`short`).
     """
 
     name: str
@@ -326,7 +326,7 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Cluster:
-    """What EKS says of a cluster; ``endpoint`` is the Kubernetes listener's URL, ``authority`` base64."""
+    """What EKS says of a cluster; `endpoint` is the Kubernetes listener's URL, `authority` base64."""
 
     name: str
     endpoint: str = ""

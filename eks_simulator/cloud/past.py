@@ -27,12 +27,12 @@ class Past:
         log.subscribe(self._on_change)
 
     def keep(self, age: float) -> None:
-        """From now on, be able to show the account as it was ``age`` seconds ago."""
+        """From now on, be able to show the account as it was `age` seconds ago."""
         self._age = max(self._age, age)
         self._take()
 
     def seen(self, age: float) -> Cloud:
-        """The account as it was ``age`` seconds ago, or when `keep` was first called; for reading only."""
+        """Return the account as it was `age` seconds ago, or when `keep` was first called; for reading only."""
         moment = self._clock.now - age
         known = [one for when, one in self._copies if when <= moment]
         return known[-1] if known else self._copies[0][1]
@@ -52,7 +52,7 @@ class Past:
 
 
 def _copied(cloud: Cloud) -> Cloud:
-    """The account with copies of all that can change; clock, log and what acts by itself are shared."""
+    """Return the account with copies of all that can change; clock, log and what acts by itself are shared."""
     memo: dict[int, object] = {id(one): one for one in (cloud.clock, cloud.log)}
     shown = copy.copy(cloud)
     shown.images, shown.snapshots = dict(cloud.images), dict(cloud.snapshots)

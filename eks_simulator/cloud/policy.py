@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 def counts(group: Group) -> dict[str, int]:
-    """How many living instances each of the group's zones holds."""
+    """Return how many living instances each of the group's zones holds."""
     found = Counter(instance.zone for instance in group.living)
     return {zone: found[zone] for zone in group.zones}
 
 
 def zones_for_launch(group: Group) -> list[str]:
-    """The group's zones, those with the fewest living instances first; where several have as few, in its own order."""
+    """Return the group's zones, those with the fewest living instances first; of equals, the first in its own order."""
     return sorted(group.zones, key=counts(group).__getitem__)
 
 
 def victim(living: Sequence[Instance], most: int, *, spare: bool = True) -> Instance | None:
-    """Who goes next: from the fullest zone with one unprotected, of the oldest version, by id; None: nobody.
+    """Return who goes next: from the fullest zone with one unprotected, of the oldest version, by id; None: nobody.
 
-    Nobody goes who counts for more than ``most``; without ``spare`` protection counts for nothing.
+    Nobody goes who counts for more than `most`; without `spare` protection counts for nothing.
     """
     held = Counter(instance.zone for instance in living)
     free = [one for one in living if one.weight <= most and not (spare and one.spared)]
@@ -36,7 +36,7 @@ def victim(living: Sequence[Instance], most: int, *, spare: bool = True) -> Inst
 
 
 def zone_to_fill(group: Group) -> str | None:
-    """The zone in which AZRebalance launches one more, None while nothing is to gain.
+    """Return the zone in which AZRebalance launches one more, None while nothing is to gain.
 
     Zones count as uneven when they differ by more than one, and only an unprotected instance can make room.
     """

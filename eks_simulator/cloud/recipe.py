@@ -29,7 +29,7 @@ ANY_TYPE = "m5.large"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One instance to be; ``data`` is the template version's, ``weight`` what it will count for in desired."""
+    """One instance to be; `data` is the template version's, `weight` what it will count for in desired."""
 
     template: str
     version: int
@@ -41,7 +41,7 @@ class Recipe:
 
 
 def next_of(templates: Templates, group: Group) -> Recipe:
-    """What the group launches next. An override's image beats that of the template version."""
+    """Return what the group launches next. An override's image beats that of the template version."""
     override = _override(group)
     reference = own_reference(override) or group.reference
     version = templates.resolve(reference)
@@ -58,19 +58,19 @@ def next_of(templates: Templates, group: Group) -> Recipe:
 
 
 def own_reference(override: Mapping[str, Any]) -> Reference | None:
-    """The template that the override names for itself, None where it takes the policy's."""
+    """Return the template that the override names for itself, None where it takes the policy's."""
     named = override.get("LaunchTemplateSpecification")
     return Reference(named["LaunchTemplateId"], named.get("Version", DEFAULT)) if named else None
 
 
 def _override(group: Group) -> Mapping[str, Any]:
-    """The first of the overrides of whose type the fewest live."""
+    """Return the first of the overrides of whose type the fewest live."""
     held = Counter(instance.type for instance in group.living)
     return min(group.overrides, key=lambda one: held[one.get("InstanceType", "")], default={})
 
 
 def _is_spot(group: Group) -> bool:
-    """Whether the next one is a spot instance: On-Demand until base and percentage, rounded up, are met."""
+    """Tell whether the next one is a spot instance: On-Demand until base and percentage, rounded up, are met."""
     if group.mixed is None or group.spot:
         return group.spot
     distribution = group.mixed.get("InstancesDistribution", {})
@@ -96,7 +96,7 @@ def check(account: Account, group: Group, recipe: Recipe, zone: str) -> None:
 
 
 def shortage_in(group: Group, zone: str, now: float) -> Shortage | None:
-    """What keeps EC2 from launching for the group in the zone now, None if nothing does."""
+    """Return what keeps EC2 from launching for the group in the zone now, None if nothing does."""
     shortage = group.short.get(zone)
     return shortage if shortage and now < shortage.until else None
 

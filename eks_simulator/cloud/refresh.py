@@ -78,5 +78,5 @@ class Refreshes:
 
 
 def active(group: Group) -> Refresh | None:
-    """The group's refresh that is under way."""
+    """Return the group's refresh that is under way."""
     return next((one for one in group.refreshes if one.status == "InProgress"), None)

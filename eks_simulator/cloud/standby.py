@@ -29,7 +29,7 @@ class Standby:
         self._updates = updates
 
     def enter(self, group: Group, ids: Sequence[str], *, decrement: bool) -> list[Activity]:
-        """EnterStandby. Without ``decrement`` others are launched in their place; `AwsError` below MinSize."""
+        """EnterStandby. Without `decrement` others are launched in their place; `AwsError` below MinSize."""
         instances = _all_in(group, ids, "InService")
         if decrement:
             self._resize(group, group.desired - len(instances), "To place into standby")

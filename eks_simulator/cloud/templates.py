@@ -34,7 +34,7 @@ class Templates:
         self._tokens: dict[str, tuple[str, int]] = {}
 
     def __getitem__(self, template_id: str) -> Template:
-        """The template of that id; ``KeyError`` if there is none."""
+        """Return the template of that id; `KeyError` if there is none."""
         return self._all[template_id]
 
     def __iter__(self) -> Iterator[Template]:
@@ -45,7 +45,7 @@ class Templates:
         self._all[template.id] = template
 
     def find(self, template_id: str | None, name: str | None) -> Template:
-        """The template meant by an id or a name, of which exactly one is given; `AwsError` as EC2 words it."""
+        """Return the template meant by an id or a name, of which exactly one is given; `AwsError` as EC2 words it."""
         if template_id and name:
             raise AwsError(
                 "InvalidParameterCombination",
@@ -77,7 +77,7 @@ class Templates:
         )
 
     def number(self, template: Template, version: str) -> int:
-        """The number that "$Latest", "$Default" or a number as text means now; `AwsError` if there is none such."""
+        """Return the number that "$Latest", "$Default" or a number as text means now; `AwsError` if there is none."""
         if version == LATEST:
             return template.latest
         if version == DEFAULT:
@@ -90,16 +90,15 @@ class Templates:
         )
 
     def resolve(self, reference: Reference) -> int:
-        """The version that a group launches now."""
+        """Return the version that a group launches now."""
         return self.number(self[reference.template], reference.version)
 
     def create_version(
         self, template: Template, data: Mapping[str, Any], source: str | None, description: str, token: str | None
     ) -> int:
-        """Make a version and return its number: the source's fields, overridden by those in ``data``.
+        """Make a version and return its number: the source's fields, overridden by those in `data`.
 
-        Raises:
-            AwsError: no such source; IdempotentParameterMismatch for a token that was used for something else.
+        Raises `AwsError`: no such source; IdempotentParameterMismatch for a token that was used for something else.
         """
         fingerprint = json.dumps([template.id, data, source, description], sort_keys=True, default=str)
         if token and token in self._tokens:
@@ -137,7 +136,7 @@ def _as_logged(version: TemplateVersion) -> dict[str, Any]:
 
 
 def _inherited(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What a new version takes over: all but the snapshots of block devices (CreateLaunchTemplateVersion says so)."""
+    """Return what a new version takes over: all but the snapshots of block devices (CreateLaunchTemplateVersion)."""
     inherited = dict(data)
     if "BlockDeviceMappings" in inherited:
         inherited["BlockDeviceMappings"] = [_without_snapshot(device) for device in data["BlockDeviceMappings"]]

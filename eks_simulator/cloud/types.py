@@ -26,5 +26,5 @@ TYPES: Final = {
 
 
 def architecture(name: str) -> str:
-    """The processor architecture of the type, as images and DescribeInstanceTypes name it."""
+    """Return the processor architecture of the type, as images and DescribeInstanceTypes name it."""
     return "arm64" if name.partition(".")[0] in _ARM else "x86_64"

@@ -41,7 +41,7 @@ class Updates:
         self._lives = lives
 
     def update(self, group: Group, fields: Mapping[str, Any]) -> None:
-        """UpdateAutoScalingGroup: ``fields`` by the API's names. Absent ones stay, MixedInstancesPolicy too.
+        """UpdateAutoScalingGroup: `fields` by the API's names. Absent ones stay, MixedInstancesPolicy too.
 
         A MaxSize below desired lowers desired, a MinSize above it raises it. A LaunchTemplate takes the place of a
         MixedInstancesPolicy. `AwsError` for sizes out of order, for a template or version that does not exist, and for
@@ -111,7 +111,7 @@ class Updates:
         self._account.log.applied(group.object, name, before, value)
 
     def _template(self, group: Group, fields: Mapping[str, Any]) -> tuple[Reference, Mapping[str, Any] | None] | None:
-        """The group's new reference and policy, None where the request names neither."""
+        """Return the group's new reference and policy, None where the request names neither."""
         if "LaunchTemplate" in fields and "MixedInstancesPolicy" in fields:
             raise invalid("Valid requests must contain either LaunchTemplate or MixedInstancesPolicy parameter.")
         if "LaunchTemplate" in fields:
@@ -121,7 +121,7 @@ class Updates:
         return None
 
     def _policy(self, group: Group, policy: Mapping[str, Any]) -> tuple[Reference, Mapping[str, Any]]:
-        """What is not specified is left as it was (UpdateAutoScalingGroup): a list of overrides is replaced whole."""
+        """Leave what is not specified as it was (UpdateAutoScalingGroup): a list of overrides is replaced whole."""
         template = policy.get("LaunchTemplate", {})
         named = template.get("LaunchTemplateSpecification")
         if named is None and group.mixed is None:
@@ -131,7 +131,7 @@ class Updates:
         return reference, {**(group.mixed or {}), **self.known_policy(new)}
 
     def known_policy(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The policy with its overrides' templates named in full; `AwsError` where it makes no sense.
+        """Return the policy with its overrides' templates named in full; `AwsError` where it makes no sense.
 
         Either all overrides have a weight or none has (user guide, "Configure overrides with weights").
         """
@@ -173,7 +173,7 @@ def _refuse_unknown(fields: Mapping[str, Any]) -> None:
 
 
 def _sizes(group: Group, fields: Mapping[str, Any]) -> dict[str, int]:
-    """The changed sizes, with the desired capacity that follows from new bounds; `AwsError` if out of order."""
+    """Return the changed sizes, with the desired capacity that follows from new bounds; `AwsError` if out of order."""
     low, high = fields.get("MinSize", group.min_size), fields.get("MaxSize", group.max_size)
     if low > high:
         raise invalid(f"Max bound, {high}, must be greater than or equal to min bound, {low}")
@@ -184,12 +184,12 @@ def _sizes(group: Group, fields: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _template_fields(account: Account, group: Group) -> dict[str, Any]:
-    """The group's template as the log shows it: under LaunchTemplate or MixedInstancesPolicy, whichever it has."""
+    """Return the group's template as the log shows it: under LaunchTemplate or MixedInstancesPolicy."""
     return {name: shown_template(account, group).get(name) for name in ("LaunchTemplate", "MixedInstancesPolicy")}
 
 
 def shown_template(account: Account, group: Group) -> dict[str, Any]:
-    """The group's template in the API's form: ``LaunchTemplate`` or, with a policy, ``MixedInstancesPolicy``."""
+    """Return the group's template in the API's form: `LaunchTemplate` or, with a policy, `MixedInstancesPolicy`."""
     named = specification(account, group.reference)
     if group.mixed is None:
         return {"LaunchTemplate": named}
@@ -202,7 +202,7 @@ def shown_template(account: Account, group: Group) -> dict[str, Any]:
 
 
 def specification(account: Account, reference: Reference) -> dict[str, str]:
-    """The reference as the API shows it, with the template's id and name."""
+    """Return the reference as the API shows it, with the template's id and name."""
     template = account.templates[reference.template]
     return {
         "LaunchTemplateId": template.id,

@@ -28,7 +28,7 @@ INHERIT = "NewInstancesProtectedFromScaleIn"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """One field that we changed. ``drift``: it is not restored, and that is not our doing."""
+    """One field that we changed. `drift`: it is not restored, and that is not our doing."""
 
     object: str
     field: str
@@ -76,7 +76,7 @@ class Baseline:
             self._gone.add(change.object)
 
     def differences(self) -> list[Restored]:
-        """Every field that we changed on what still exists, restored or not, in the order of first change."""
+        """Return every field that we changed on what still exists, restored or not, in the order of first change."""
         fields = [
             self._compare(key, before, self._now[key], self._wanted(*key, before))
             for key, before in self._first.items()
@@ -85,7 +85,7 @@ class Baseline:
         return [*fields, *self._unmoved_defaults(), *self._protections()]
 
     def _goes(self, name: str) -> bool:
-        """Whether it is gone, or a node whose instance has ended: somebody removes that, sooner or later."""
+        """Tell whether it is gone, or a node whose instance has ended: somebody removes that, sooner or later."""
         instance = self._facts.instance_of(name.removeprefix("node/")) if name.startswith("node/") else None
         return name in self._gone or (instance is not None and not instance.alive)
 
@@ -98,7 +98,7 @@ class Baseline:
         return Restored(*key, before, now, restored, other is not None, why)
 
     def _not_our_doing(self, key: tuple[str, str], now: Any) -> str | None:
-        """Why the field differs, if a third party changed it or its group has grown by losing an instance.
+        """Return why the field differs, if a third party changed it or its group has grown by losing an instance.
 
         Auto Scaling replaces what was lost, and a size below the living count would let it choose whom to end.
         """
@@ -125,7 +125,7 @@ class Baseline:
         )
 
     def _pinned(self, before: Any, now: Any) -> str | None:
-        """Who else moved what the reference means, if it differs in nothing but being pinned to a version of ours."""
+        """Return who else moved what the reference means, if it differs only in being pinned to a version of ours."""
         found = list(_specifications(before)), list(_specifications(now))
         movers = set()
         for was, is_now in zip(*found, strict=False):
@@ -149,7 +149,7 @@ class Baseline:
         return before
 
     def _followed(self, reference: Any) -> Any:
-        """The same reference, with our version where it named the number that ours was made of."""
+        """Return the same reference, with our version where it named the number that ours was made of."""
         if isinstance(reference, list):
             return [self._followed(one) for one in reference]
         if not isinstance(reference, dict):
@@ -167,13 +167,13 @@ class Baseline:
         return next(made, source)
 
     def _default_users(self) -> set[str]:
-        """The templates on whose default a group lived before us."""
+        """Return the templates on whose default a group lived before us."""
         templates = {one.name: one.id for one in self._facts.cloud.templates}
         groups = self._facts.scenario.groups
         return {templates[name] for group in groups for name, version in group.references if version == "$Default"}
 
     def _unmoved_defaults(self) -> Iterator[Restored]:
-        """The defaults that we should have moved and have not."""
+        """Yield the defaults that we should have moved and have not."""
         for template, _number in self._facts.versions:
             key = (f"template/{template}", "DefaultVersionNumber")
             if template in self._default_users() and key not in self._first:
@@ -181,7 +181,7 @@ class Baseline:
                 yield self._compare(key, default, default, self._ours(template, default))
 
     def _protections(self) -> Iterator[Restored]:
-        """The instances of the groups that we worked on, which must be protected as their group makes new ones."""
+        """Yield the instances of the groups that we worked on: they must be protected as their group makes new ones."""
         for group in self._facts.cloud.groups.values():
             key = (group.object, INHERIT)
             if key not in self._first:
@@ -192,7 +192,7 @@ class Baseline:
 
 
 def _specifications(reference: Any) -> Iterator[dict[str, Any]]:
-    """Every launch template specification in a reference, the policy's own first."""
+    """Yield every launch template specification in a reference, the policy's own first."""
     if isinstance(reference, list):
         for one in reference:
             yield from _specifications(one)
@@ -212,7 +212,7 @@ def _without_versions(reference: Any) -> Any:
 
 
 def _comparable(value: Any, field: str) -> Any:
-    """The value without what the world itself writes into the same field."""
+    """Return the value without what the world itself writes into the same field."""
     if field == "spec.taints":
         return [taint for taint in value or [] if not taint["key"].startswith("node.kubernetes.io/")]
     return value

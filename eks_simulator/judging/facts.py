@@ -23,24 +23,24 @@ SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One change as the promises see it; ``ended`` is the instance that we end by it, if we do."""
+    """One change as the promises see it; `ended` is the instance that we end by it, if we do."""
 
     change: Change
     ours: bool
     ended: Instance | None
 
     def sets(self, kind: str, field: str) -> bool:
-        """Whether it is a change of ours to that field of an object of that kind."""
+        """Tell whether it is a change of ours to that field of an object of that kind."""
         return self.ours and self.change.field == field and self.change.object.startswith(f"{kind}/")
 
 
 def ours(change: Change) -> bool:
-    """Whether a runner made it: other clients, such as kubectl, are somebody else's."""
+    """Tell whether a runner made it: other clients, such as kubectl, are somebody else's."""
     return change.actor.startswith("client:") and change.actor != "client:other"
 
 
 def by_third_party(change: Change) -> bool:
-    """Whether it is neither ours nor the world following its own rules: somebody's decision."""
+    """Tell whether it is neither ours nor the world following its own rules: somebody's decision."""
     return not ours(change) and bool(change.verb)
 
 
@@ -113,45 +113,45 @@ class Facts:
         return bool(nodes) and all(map(_closed_by_us, nodes))
 
     def pod(self, name: str) -> Object | None:
-        """The pod as it was before the change at hand; ``name`` as in the log."""
+        """Return the pod as it was before the change at hand; `name` as in the log."""
         return self._pods.get(name)
 
     def is_new(self, instance: Instance) -> bool:
-        """Whether it was launched from a version of ours."""
+        """Tell whether it was launched from a version of ours."""
         return (instance.template, instance.version) in self.versions
 
     def size(self, group: Group) -> int:
-        """Its desired capacity before we first changed a size: N."""
+        """Return its desired capacity before we first changed a size: N."""
         return self._sizes.get(group.name, group.desired)
 
     def node(self, instance: Instance) -> Object | None:
-        """The node that runs on the instance."""
+        """Return the node that runs on the instance."""
         node = self.store.get("nodes", None, instance.dns)
         return node if node is not None and node["spec"]["providerID"] == instance.provider_id else None
 
     def carried(self, instance: Instance) -> list[Object]:
-        """The pods on the instance's node, of all kinds and phases."""
+        """Return the pods on the instance's node, of all kinds and phases."""
         return self.store.pods_on(instance.dns) if self.node(instance) else []
 
     def nodes(self, group: Group, *, new: bool) -> list[Object]:
-        """The nodes of the group's living instances, new or old."""
+        """Return the nodes of the group's living instances, new or old."""
         found = (self.node(one) for one in group.living if one.alive and self.is_new(one) == new)
         return [node for node in found if node is not None]
 
     def instance_of(self, node_name: str) -> Instance | None:
-        """The instance that runs the node."""
+        """Return the instance that runs the node."""
         node = self.store.get("nodes", None, node_name) or {"spec": {}}
         name = str(node["spec"].get("providerID", "")).rpartition("/")[2]
         return self.cloud.instances.get(name)
 
 
 def is_ready(node: Object) -> bool:
-    """Whether its Ready condition is true."""
+    """Tell whether its Ready condition is true."""
     return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
 
 
 def takes_new_pods(node: Object) -> bool:
-    """Whether a pod without tolerations finds a place there."""
+    """Tell whether a pod without tolerations finds a place there."""
     spec = node["spec"]
     hard = any(taint["effect"] != "PreferNoSchedule" for taint in spec.get("taints", ()))
     return is_ready(node) and not spec.get("unschedulable") and not hard

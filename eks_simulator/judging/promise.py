@@ -30,13 +30,13 @@ class Promise(ABC):
         return 0, []
 
     def check(self, at: float, *, kept: bool, broken: str) -> None:
-        """Count one look; ``broken`` says what is wrong if the promise is not ``kept``."""
+        """Count one look; `broken` says what is wrong if the promise is not `kept`."""
         self.checks += 1
         if not kept:
             self.violations.append(f"{iso(at)} {broken}")
 
     def as_json(self) -> dict[str, Any]:
-        """The promise as the control listener shows it."""
+        """Return the promise as the control listener shows it."""
         checks, violations = self.at_the_end()
         checks += self.checks
         broken = [*self.violations, *violations] or ([] if checks else ["never put to the test: 0 checks"])

@@ -134,11 +134,11 @@ class EnoughServe(Promise):
         return takes_new_pods(node) if self.facts.is_new(instance) else is_ready(node) and not _cordoned(node)
 
     def _counts(self, at: float, until: float) -> bool:
-        """Whether who acts at a moment may still have known a node as one that serves."""
+        """Tell whether who acts at a moment may still have known a node as one that serves."""
         return at - until < LOOKED_WITHIN + self.facts.store.behind(at - LOOKED_WITHIN, at)
 
     def _closed(self, seen: Seen) -> Instance | None:
-        """The instance whose node we have just cordoned, or, if it is new, tainted."""
+        """Return the instance whose node we have just cordoned, or, if it is new, tainted."""
         if not (seen.sets("node", "spec.unschedulable") or seen.sets("node", "spec.taints")):
             return None
         name = seen.change.object.removeprefix("node/")
@@ -149,7 +149,7 @@ class EnoughServe(Promise):
         return instance if closed or self.facts.is_new(instance) else None
 
     def _emptied(self, seen: Seen) -> Instance | None:
-        """The instance from whose node we have just taken a pod that runs and could run elsewhere."""
+        """Return the instance from whose node we have just taken a pod that runs and could run elsewhere."""
         if not seen.sets("pod", "metadata.deletionTimestamp"):
             return None
         pod = self.facts.pod(seen.change.object)
@@ -234,13 +234,13 @@ class OnceOnly(Promise):
         return deletion or (last is not None and ours(last))
 
     def _deletes_pod(self, change: Change) -> bool:
-        """Whether it begins the end of a pod, by name: who bears it later is another pod. Less grace is no new end."""
+        """Tell whether it begins the end of a pod, by name: who bears it later is another. Less grace is no new end."""
         pod = self.facts.pod(change.object)
         ends = change.field == "metadata.deletionTimestamp" or (change.field == "exists" and not change.after)
         return ends and pod is not None and not pods.terminating(pod)
 
     def at_the_end(self) -> tuple[int, list[str]]:
-        """A decrement with which the log ends has ended nobody."""
+        """Return a decrement with which the log ends has ended nobody."""
         return (0, []) if self._lowered is None else (1, [f"{self._lowered.object}: desired was lowered for nobody"])
 
 
@@ -367,5 +367,5 @@ class Judged(Protocol):
 
 
 def check(world: Judged) -> list[Promise]:
-    """The promises as they stand, by number; those that only the end shows are judged as if now were the end."""
+    """Return the promises as they stand, by number; those that only the end shows are judged as if now were the end."""
     return world.promised.all

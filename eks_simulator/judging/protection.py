@@ -39,7 +39,7 @@ class Protection:
 
     @classmethod
     def of(cls, scenario: Scenario) -> Protection:
-        """What this scenario's rollout has been told to protect."""
+        """Return what this scenario's rollout has been told to protect."""
         settings = scenario.settings.get("protected", {})
         return cls(
             selection=scenario.protected,
@@ -50,7 +50,7 @@ class Protection:
         )
 
     def of_pod(self, pod: Object, at: float) -> str | None:
-        """The workload in words (kind, then NAMESPACE/NAME) if the pod is protected, active and not its node's own."""
+        """Return the workload (kind, then NAMESPACE/NAME) if the pod is protected, active and not its node's own."""
         if not pods.active(pod) or pods.stays_with_node(pod):
             return None
         controller = pods.owner(pod)
@@ -77,7 +77,7 @@ class Protection:
 
 
 def _is_pinned_at(pod: Object, at: float) -> bool:
-    """Whether Karpenter's annotation gives a span, and it has not passed since the pod's start."""
+    """Tell whether Karpenter's annotation gives a span, and it has not passed since the pod's start."""
     span, began = pods.annotation(pod, "karpenter.sh/do-not-disrupt"), pod.get("status", {}).get("startTime")
     if not span[:1].isdigit() or began is None:
         return False

@@ -60,7 +60,7 @@ class OneReplicaAtATime(Promise):
         self._taken[controller].append(at)
 
     def at_the_end(self) -> tuple[int, list[str]]:
-        """Where we ended no pod at all, that was put to the test."""
+        """Return where we ended no pod at all, that was put to the test."""
         return int(self.facts.first is not None), []
 
 
@@ -98,7 +98,7 @@ class NeverDown(Promise):
         return [one for one in there if pods.owner(one) == pods.owner(pod) and pods.active(one)]
 
     def _comes(self, one: Object, at: float) -> bool:
-        """Whether it was made since we began, or was Ready a moment ago."""
+        """Tell whether it was made since we began, or was Ready a moment ago."""
         made = moment(one["metadata"]["creationTimestamp"])
         conditions = one.get("status", {}).get("conditions", ())
         turned = [moment(each["lastTransitionTime"]) for each in conditions if each["type"] == "Ready"]
@@ -106,12 +106,12 @@ class NeverDown(Promise):
         return age >= SEEN_WITHIN and (made >= (self.facts.first or at) or age < REPLACED_WITHIN)
 
     def at_the_end(self) -> tuple[int, list[str]]:
-        """Where we ended no pod at all, that was put to the test."""
+        """Return where we ended no pod at all, that was put to the test."""
         return int(self.facts.first is not None), []
 
 
 def _counts(facts: Facts, pod: Object) -> bool:
-    """Whether a pod is a Ready replica for which no budget speaks."""
+    """Tell whether a pod is a Ready replica for which no budget speaks."""
     controller = pods.owner(pod)
     if (
         controller is None
@@ -124,5 +124,5 @@ def _counts(facts: Facts, pod: Object) -> bool:
 
 
 def moment(text: str) -> float:
-    """The moment that Kubernetes writes so, in seconds."""
+    """Return the moment that Kubernetes writes so, in seconds."""
     return datetime.fromisoformat(text).timestamp()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def report(world: Judged) -> dict[str, Any]:
-    """The summary as JSON. ``seconds`` is virtual, from the tool's first change to its last.
+    """Return the summary as JSON. `seconds` is virtual, from the tool's first change to its last.
 
-    ``missed`` are the scenario's events that could not happen, with the reason; ``summary`` has lines for people.
+    `missed` are the scenario's events that could not happen, with the reason; `summary` has lines for people.
     """
     facts, promises = world.promised.facts, world.promised
     first, last = facts.first, facts.last
@@ -42,7 +42,7 @@ def _by_place(field: dict[str, Any]) -> tuple[str, str]:
 
 
 def _nodes(facts: Facts) -> dict[str, int]:
-    """Living instances by age; ``replaced`` are the old ones that are gone."""
+    """Living instances by age; `replaced` are the old ones that are gone."""
     living = [one for group in facts.cloud.groups.values() for one in group.living]
     new = sum(map(facts.is_new, living))
     return {"old": len(living) - new, "new": new, "replaced": facts.replaced}

@@ -53,10 +53,10 @@ def kube_app(
     allows: Callable[[Object], bool] = lambda _attributes: True,
     definitions: Sequence[str] = (),
 ) -> web.Application:
-    """The API server.
+    """Return the API server.
 
-    ``accepts`` judges the Authorization header before anything else happens; ``allows`` answers access reviews.
-    ``definitions`` are kinds that others have brought, each KIND.GROUP.
+    `accepts` judges the Authorization header before anything else happens; `allows` answers access reviews.
+    `definitions` are kinds that others have brought, each KIND.GROUP.
     """
 
     @web.middleware
@@ -76,7 +76,7 @@ async def _end(watches: Watches) -> None:
 
 
 def render_error(_info: RequestInfo, status: int, code: str, message: str) -> web.Response:
-    """An injected error as the API server words one: ``code`` is the Status' reason."""
+    """An injected error as the API server words one: `code` is the Status' reason."""
     return _refusal(ApiError(status, code, message))
 
 
@@ -146,7 +146,7 @@ class Api:
         return page.render(selection)
 
     def _render(self, request: web.Request, location: Location) -> Callable[[Revision], bytes]:
-        """How single objects are answered to this request."""
+        """Return how single objects are answered to this request."""
         if not wants_table(request.headers.get("Accept", "")):
             return lambda revision: revision.whole
         return lambda one: self._table(request, location, Page([one], {"resourceVersion": str(one.version)}))
@@ -158,7 +158,7 @@ class Api:
     async def _watch(self, request: web.Request, location: Location) -> web.StreamResponse:
         """Stream events until the client goes or its time is over.
 
-        ``timeoutSeconds`` are virtual, but real ones end the watch too: a client that waits for that end need not move
+        `timeoutSeconds` are virtual, but real ones end the watch too: a client that waits for that end need not move
         the clock.
         """
         query = request.query
@@ -240,7 +240,7 @@ def _selection(request: web.Request, location: Location) -> Selection:
 
 
 def _no_initial_events() -> ApiError:
-    """The answer of a server without this feature, at which clients list and watch as ever."""
+    """Return the answer of a server without this feature, at which clients list and watch as ever."""
     text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
     return kube_errors.invalid_kind(
         "ListOptions", "meta.k8s.io", "", [kube_errors.forbidden("sendInitialEvents", text)]

@@ -46,8 +46,8 @@ def _no_secrets(_access_key: str) -> str | None:
 class Authentication:
     """Tells the bearers of good tokens from others.
 
-    ``secret_of`` gives the secret key that belongs to an access key; where it gives None the signature is not judged,
-    and with it the cluster's name. ``now`` is POSIX seconds of the real clock.
+    `secret_of` gives the secret key that belongs to an access key; where it gives None the signature is not judged,
+    and with it the cluster's name. `now` is POSIX seconds of the real clock.
     """
 
     cluster: str
@@ -56,7 +56,7 @@ class Authentication:
     now: Callable[[], float] = time.time
 
     def accepts(self, authorization: str | None) -> bool:
-        """Whether the Authorization header lets its sender in."""
+        """Tell whether the Authorization header lets its sender in."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return False

@@ -37,7 +37,7 @@ class Deletion(NamedTuple):
 
 
 def deletion(resource: Resource, obj: Object, grace: int | None, propagation: str | None, now: float) -> Deletion:
-    """What a DELETE at ``now`` makes of the object; ``grace`` in seconds can only be shortened by a second DELETE.
+    """Return what a DELETE at `now` makes of the object; `grace` in seconds can only be shortened by a second DELETE.
 
     Source: `rest.BeforeDelete` of kube-apiserver, and `updateForGracefulDeletionAndFinalizers` of its generic registry.
     """
@@ -68,7 +68,7 @@ def _mark(meta: Object, seconds: int, now: float) -> None:
 
 
 def _grace(pod: Object, grace: int | None) -> int:
-    """The seconds that the pod has; none when no kubelet runs it."""
+    """Return the seconds that the pod has; none when no kubelet runs it."""
     if not pod["spec"].get("nodeName") or pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
         return 0
     if grace is None:
@@ -77,7 +77,7 @@ def _grace(pod: Object, grace: int | None) -> int:
 
 
 def _finalizers(resource: Resource, old: list[str], propagation: str | None) -> list[str]:
-    """The finalizers with the garbage collector's own; those there are outrank the kind's default policy."""
+    """Return the finalizers with the garbage collector's own; those there are outrank the kind's default policy."""
     if propagation is None:
         if _ORPHAN in old or _FOREGROUND in old:
             return old
@@ -87,7 +87,7 @@ def _finalizers(resource: Resource, old: list[str], propagation: str | None) -> 
 
 
 def released(obj: Object, before: Object) -> bool:
-    """Whether a write to an object that is being deleted lets it go: no finalizer is left, and no grace to wait for."""
+    """Tell whether a write to an object that is being deleted lets it go: no finalizer is left, and no grace."""
     meta = before["metadata"]
     ending = "deletionTimestamp" in meta and not meta.get("deletionGracePeriodSeconds")
     return ending and not obj["metadata"].get("finalizers")

@@ -2,7 +2,7 @@
 
 Kinds that others bring are served by name alone: none of their objects is simulated.
 
-The OpenAPI documents hold no schemas; they say only that PATCH, POST and PUT take ``fieldValidation``, which is what
+The OpenAPI documents hold no schemas; they say only that PATCH, POST and PUT take `fieldValidation`, which is what
 kubectl looks for before it sends anything unvalidated.
 """
 
@@ -35,7 +35,7 @@ _GROUPS = tuple(name.partition("/")[0] for name in GROUP_VERSIONS if "/" in name
 
 
 def document(path: str, definitions: Iterable[str] = ()) -> Object | None:
-    """The discovery document at the path, or None; `definitions`: kinds that others have brought, each KIND.GROUP."""
+    """Return the discovery document at the path, or None; `definitions`: kinds of others, each KIND.GROUP."""
     brought = _brought(definitions)
     match path.strip("/").split("/"):
         case ["version"]:
@@ -72,7 +72,7 @@ def _of_others(path: str, brought: Mapping[str, list[str]]) -> Object | None:
 
 
 def knows_group(path: str) -> bool:
-    """Whether the path lies in a group and version of the API."""
+    """Tell whether the path lies in a group and version of the API."""
     return any(path.startswith(f"{_base(name)}/") for name in GROUP_VERSIONS)
 
 
@@ -81,7 +81,7 @@ def _base(group_version: str) -> str:
 
 
 def _brought(definitions: Iterable[str]) -> dict[str, list[str]]:
-    """The kinds of each group that is none of the API server's own."""
+    """Return the kinds of each group that is none of the API server's own."""
     groups: dict[str, list[str]] = {}
     for definition in definitions:
         kind, _, group = definition.partition(".")

@@ -16,7 +16,7 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 
 class ApiError(Exception):
-    """A refused request; `status` is what the API server answers, with HTTP status ``code``."""
+    """A refused request; `status` is what the API server answers, with HTTP status `code`."""
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class ApiError(Exception):
         self.details = details
 
     def status(self) -> dict[str, Any]:
-        """The `Status` object."""
+        """Return the `Status` object."""
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -50,28 +50,28 @@ class Cause(NamedTuple):
 
 
 def required(field: str, detail: str = "") -> Cause:
-    """The field is missing."""
+    """Return that the field is missing."""
     return Cause(field, "FieldValueRequired", f"Required value{': ' if detail else ''}{detail}")
 
 
 def wrong(field: str, value: Any, detail: str) -> Cause:
-    """The field has a value that it cannot have."""
+    """Return the field has a value that it cannot have."""
     return Cause(field, "FieldValueInvalid", f"Invalid value: {_go(value)}: {detail}")
 
 
 def forbidden(field: str, detail: str) -> Cause:
-    """The field may not be set, or not be changed."""
+    """Return that the field may not be set, or not be changed."""
     return Cause(field, "FieldValueForbidden", f"Forbidden: {detail}")
 
 
 def unsupported(field: str, value: str, known: Sequence[str]) -> Cause:
-    """The field has a value that is none of the known ones."""
+    """Return the field has a value that is none of the known ones."""
     names = ", ".join(f'"{name}"' for name in known)
     return Cause(field, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {names}')
 
 
 def duplicate(field: str, value: str, detail: str) -> Cause:
-    """The list holds the value, given as JSON, twice."""
+    """Return the list holds the value, given as JSON, twice."""
     return Cause(field, "FieldValueDuplicate", f"Duplicate value: {value}: {detail}")
 
 
@@ -96,7 +96,7 @@ def conflict(resource: Resource, name: str, why: str = MODIFIED) -> ApiError:
 
 
 def precondition_failed(resource: Resource, name: str, what: str, wanted: str, found: str) -> ApiError:
-    """409 of a DELETE or an eviction: the object is another (``UID``) or in another state (``ResourceVersion``)."""
+    """409 of a DELETE or an eviction: the object is another (`UID`) or in another state (`ResourceVersion`)."""
     happened = "deleted and then recreated" if what == "UID" else "modified"
     why = (
         f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). "

@@ -29,7 +29,7 @@ _FINISHED = ("Succeeded", "Failed")
 
 
 class DeleteOptions(NamedTuple):
-    """How something is to be deleted; ``grace`` in seconds, the last two are preconditions."""
+    """How something is to be deleted; `grace` in seconds, the last two are preconditions."""
 
     grace: int | None = None
     propagation: str | None = None
@@ -40,7 +40,7 @@ class DeleteOptions(NamedTuple):
 class Allowance(NamedTuple):
     """What a budget says of its pods now.
 
-    ``spent``: evictions that were let pass since it was worked out; ``failed``: it cannot be worked out, and so it says
+    `spent`: evictions that were let pass since it was worked out; `failed`: it cannot be worked out, and so it says
     that it has seen nothing yet, for as long as that lasts.
     """
 
@@ -57,7 +57,7 @@ class Allowance(NamedTuple):
         return 0 if self.blocked or not self.expected else max(0, self.healthy - self.desired - self.spent)
 
     def status(self, generation: int) -> Object:
-        """The budget's `status`."""
+        """Return the budget's `status`."""
         return {
             **({} if self.failed else {"observedGeneration": generation}),
             "disruptionsAllowed": self.disruptions,
@@ -72,8 +72,8 @@ def evict(store: Store, namespace: str, name: str, options: DeleteOptions) -> No
 
     Pods that are Pending, finished or terminating already pass any budget.
 
-    Raises:
-        ApiError: 404; 409 when a precondition fails; 429 when a budget forbids it; 500 when two budgets cover the pod.
+    Raises `ApiError`: 404; 409 when a precondition fails; 429 when a budget forbids it; 500 when two budgets cover the
+    pod.
     """
     pod = store.get("pods", namespace, name)
     if pod and not _passes(pod):
@@ -98,7 +98,7 @@ def _phase(pod: Object) -> str:
 
 
 def _disrupted(now: float) -> Callable[[Object], None]:
-    """The condition that says by whom a pod is ended; the API server adds it since 1.26."""
+    """Return the condition that says by whom a pod is ended; the API server adds it since 1.26."""
 
     def disrupt(pod: Object) -> None:
         status = pod.setdefault("status", {})
@@ -137,7 +137,7 @@ def _blocked_by(budget: str, allowance: Allowance) -> ApiError:
 
 
 def _not_known_yet(budget: str) -> ApiError:
-    """The no of a budget that the disruption controller has not worked out, be it that it never can."""
+    """Return the no of a budget that the disruption controller has not worked out, be it that it never can."""
     cause = {
         "reason": "DisruptionBudget",
         "message": f"The disruption budget {budget} is still being processed by the server.",
@@ -154,7 +154,7 @@ def _may_go_unhealthy(budget: Object, pod: Object, allowance: Allowance) -> bool
 
 
 def covers(budget: Object, pod: Object) -> bool:
-    """Whether the pod, of the budget's namespace, is one of its pods; an empty selector takes all, none takes none."""
+    """Tell whether the pod, of the budget's namespace, is one of its pods; an empty selector takes all, none none."""
     selector = budget["spec"].get("selector")
     labels = pod["metadata"].get("labels") or {}
     return selector is not None and all(term(labels) for term in parse_label_selector(selector))
@@ -166,7 +166,7 @@ def _ready(pod: Object) -> bool:
 
 
 def allowance_of(store: Store, budget: Object) -> Allowance:
-    """What the budget says now, which may be what it said a while ago (`fall_behind`).
+    """Return what the budget says now, which may be what it said a while ago (`fall_behind`).
 
     `Store.blocked_budgets` and pods without a known scale let it allow nothing.
     """
@@ -201,12 +201,12 @@ def _worked_out(store: Store, budget: Object) -> Allowance:
 
 
 def _scaled(value: int | str, total: int) -> int:
-    """A number of pods, or a percentage of ``total`` rounded up."""
+    """Return a number of pods, or a percentage of `total` rounded up."""
     return math.ceil(int(value.removesuffix("%")) * total / 100) if isinstance(value, str) else value
 
 
 def _scale(store: Store, pods: list[Object]) -> int | None:
-    """How many pods their controllers want in all; None if a controller has no scale, which is an error to budgets."""
+    """Return how many pods their controllers want in all; None if one has no scale, which is an error to budgets."""
     wanted: dict[str, int] = {}
     for pod in pods:
         for kind, controller in _controllers(store, pod):
@@ -217,7 +217,7 @@ def _scale(store: Store, pods: list[Object]) -> int | None:
 
 
 def _controllers(store: Store, obj: Object) -> Iterator[tuple[str, Object]]:
-    """The outermost controller of the object, if it has one: of a ReplicaSet's pod the Deployment."""
+    """Yield the outermost controller of the object, if it has one: of a ReplicaSet's pod the Deployment."""
     for reference in obj["metadata"].get("ownerReferences") or ():
         resource = KINDS.get(reference["kind"])
         owner = resource and store.get(resource.plural, obj["metadata"]["namespace"], reference["name"])

@@ -27,7 +27,7 @@ class Page(NamedTuple):
     meta: dict[str, Any]
 
     def render(self, selection: Selection) -> bytes:
-        """The list as JSON, of the JSON that its objects have already."""
+        """Return the list as JSON, of the JSON that its objects have already."""
         resource = selection.resource
         head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.group_version}","metadata":'
         items = b",".join(revision.body for revision in self.revisions)
@@ -48,10 +48,10 @@ class Lists:
         self._snapshots: OrderedDict[int, _Snapshot] = OrderedDict()
 
     def page(self, selection: Selection, query: Mapping[str, str]) -> Page:
-        """The page that the query asks for (`limit`, `continue`); without a limit everything.
+        """Return the page that the query asks for (`limit`, `continue`); without a limit everything.
 
-        Raises:
-            ApiError: 400 for a bad number or token, 410 when the token's list is forgotten, 504 for a version to come.
+        Raises `ApiError`: 400 for a bad number or token, 410 when the token's list is forgotten, 504 for a version to
+        come.
         """
         self._check_version(query)
         number, first, snapshot = self._begin(selection, query.get("continue", ""))

@@ -52,11 +52,10 @@ _RETAIN = "$retainKeys"
 
 
 def apply_patch(content_type: str, target: Object, patch: Any) -> Object:
-    """The target with the patch applied; neither argument is changed.
+    """Return the target with the patch applied; neither argument is changed.
 
-    Raises:
-        ApiError: 400 for a patch of the wrong shape, 422 for a JSON patch that does not fit the target.
-        KeyError: the content type is none of those above.
+    Raises `ApiError`: 400 for a patch of the wrong shape, 422 for a JSON patch that does not fit the target.
+    `KeyError`: the content type is none of those above.
     """
     result = _PATCHES[content_type](target, patch)
     if not isinstance(result, dict):
@@ -237,7 +236,7 @@ def _merge_lists(target: list[Any], patch: list[Any], key: str) -> list[Any]:
 
 
 def _in_order(items: list[Any], order: list[Any], before: list[Any], key: str | None) -> list[Any]:
-    """The items that the patch names, in its order; each other one goes before the first that it stood before."""
+    """Return the items that the patch names, in its order; each other one before the first that it stood before."""
 
     def name(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
@@ -258,7 +257,7 @@ def _plain_object(value: Object) -> Object:
 
 
 def _plain(value: Any) -> Any:
-    """The value without directives and without nulls."""
+    """Return the value without directives and without nulls."""
     if isinstance(value, dict):
         return _plain_object(value)
     return [_plain(item) for item in value] if isinstance(value, list) else value

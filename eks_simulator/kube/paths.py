@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Location(NamedTuple):
-    """What a path means; without a name it is the collection, ``namespace`` None is all of them (or none)."""
+    """What a path means; without a name it is the collection, `namespace` None is all of them (or none)."""
 
     resource: Resource
     namespace: str | None
@@ -21,17 +21,17 @@ class Location(NamedTuple):
 
     @property
     def what(self) -> str:
-        """``pods``, ``pods/eviction``."""
+        """`pods`, `pods/eviction`."""
         return f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
 
     @property
     def target(self) -> str:
-        """``NAME`` or ``NAMESPACE/NAME``; of a collection the namespace, or nothing."""
+        """`NAME` or `NAMESPACE/NAME`; of a collection the namespace, or nothing."""
         return "/".join(part for part in (self.namespace, self.name) if part)
 
 
 def locate(path: str) -> Location | None:
-    """What the path means; None where the API has nothing."""
+    """Return what the path means; None where the API has nothing."""
     match path.strip("/").split("/"):
         case ["api", version, *rest]:
             group_version = version
@@ -58,12 +58,12 @@ def _location(resource: Resource, namespace: str | None, names: list[str]) -> Lo
 
 
 def is_watch(request: web.Request) -> bool:
-    """Whether the request opens a stream of events."""
+    """Tell whether the request opens a stream of events."""
     return request.method == "GET" and request.query.get("watch") in ("1", "true")
 
 
 def describe(request: web.Request) -> RequestInfo | None:
-    """The request in the simulator's words; None for watches, discovery and health, which cost nothing."""
+    """Return the request in the simulator's words; None for watches, discovery and health, which cost nothing."""
     location = locate(request.path)
     if location is None or is_watch(request):
         return None

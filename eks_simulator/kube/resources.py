@@ -1,6 +1,6 @@
 """The kinds of object that the simulated API server knows: one table, from which paths, discovery and tables follow.
 
-The *plural* is the name of a kind everywhere in the simulator: ``store.get("nodes", None, name)``.
+The *plural* is the name of a kind everywhere in the simulator: `store.get("nodes", None, name)`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ ALL = ("create", "delete", *READ, "patch", "update")
 
 @dataclass(frozen=True, slots=True)
 class Subresource:
-    """A part of an object with a path of its own; ``kind`` and ``group_version`` are those of what is sent there."""
+    """A part of an object with a path of its own; `kind` and `group_version` are those of what is sent there."""
 
     name: str
     kind: str
@@ -25,8 +25,8 @@ class Subresource:
 class Resource:
     """One kind of object.
 
-    ``counts_generations``: `metadata.generation` follows the spec. ``orphans``: what a DELETE without a propagation
-    policy does to the dependents. ``needs_version``: a PUT must say which state it is based on; ``put_creates``: of an
+    `counts_generations`: `metadata.generation` follows the spec. `orphans`: what a DELETE without a propagation
+    policy does to the dependents. `needs_version`: a PUT must say which state it is based on; `put_creates`: of an
     object that is not there, it makes one.
     """
 
@@ -47,12 +47,12 @@ class Resource:
 
     @property
     def group_version(self) -> str:
-        """``v1``, ``apps/v1``."""
+        """`v1`, `apps/v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def qualified(self) -> str:
-        """``pods``, ``deployments.apps``."""
+        """`pods`, `deployments.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
@@ -61,16 +61,16 @@ class Resource:
         return any(subresource.name == "status" for subresource in self.subresources)
 
     def details(self, name: str) -> dict[str, str]:
-        """How a `Status` names an object of this kind."""
+        """Return how a `Status` names an object of this kind."""
         group = {"group": self.group} if self.group else {}
         return {"name": name, **group, "kind": self.plural}
 
     def subresource(self, name: str) -> Subresource | None:
-        """The subresource of that name."""
+        """Return the subresource of that name."""
         return next((one for one in self.subresources if one.name == name), None)
 
     def path(self, namespace: str | None, name: str) -> str:
-        """How the log of changes names the object: ``node/NAME``, ``pod/NS/NAME``."""
+        """Return how the log of changes names the object: `node/NAME`, `pod/NS/NAME`."""
         return f"{self.singular}/{namespace}/{name}" if self.namespaced else f"{self.singular}/{name}"
 
 

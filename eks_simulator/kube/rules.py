@@ -29,7 +29,7 @@ _SERVERS = (
 
 
 def defaulted(resource: Resource, obj: Object) -> Object:
-    """The new object with the fields that the server fills in; changes it."""
+    """Return the new object with the fields that the server fills in; changes it."""
     if fill := _DEFAULTS.get(resource.plural):
         fill(obj)
     return normalised(resource, obj)
@@ -83,7 +83,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
 
 
 def normalised(resource: Resource, obj: Object) -> Object:
-    """The object without what Go's `omitempty` leaves out: an emptied list is as if never set; changes it."""
+    """Return the object without what Go's `omitempty` leaves out: an emptied list is as if never set; changes it."""
     meta = obj["metadata"]
     for name in ("annotations", "labels", "finalizers", "ownerReferences"):
         if name in meta and not meta[name]:
@@ -99,7 +99,7 @@ def normalised(resource: Resource, obj: Object) -> Object:
 
 
 def without_nulls(value: Any) -> Any:
-    """A JSON value as the server reads it: a null in an object is the same as no field."""
+    """Return a JSON value as the server reads it: a null in an object is the same as no field."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -108,7 +108,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def admitted(resource: Resource, obj: Object) -> Object:
-    """What a client creates, as admission lets it in: without the server's own fields; a node is born tainted."""
+    """Return what a client creates, as admission lets it in: without the server's fields; a node is born tainted."""
     new = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
     own = {"name", "generateName", "namespace"}
     meta = new.get("metadata") or {}
@@ -123,7 +123,7 @@ def admitted(resource: Resource, obj: Object) -> Object:
 
 
 def carried_over(resource: Resource, subresource: str, old: Object, new: Object) -> Object:
-    """What a client's write makes of ``old``: the server's metadata stays, and so does what has a path of its own."""
+    """Return what a client's write makes of `old`: the server's metadata stays, as does what has its own path."""
     kept = {key: value for key, value in old["metadata"].items() if key in _SERVERS}
     meta = {key: value for key, value in (new.get("metadata") or {}).items() if key not in _SERVERS}
     theirs, ours = (old, new) if subresource == "status" else (new, old)

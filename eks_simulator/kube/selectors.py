@@ -55,10 +55,9 @@ def _compares(key: str, bound: int, *, above: bool) -> Term:
 
 
 def parse_labels(text: str) -> list[Term]:
-    """The requirements of a label selector: all of them must hold.
+    """Return the requirements of a label selector: all of them must hold.
 
-    Raises:
-        ApiError: 400, naming the requirement that cannot be read.
+    Raises `ApiError`: 400, naming the requirement that cannot be read.
     """
     # A comma inside parentheses separates values, not requirements.
     return [_parse_term(part.strip()) for part in re.split(r",(?![^()]*\))", text) if text.strip()]
@@ -72,7 +71,7 @@ def _parse_term(text: str) -> Term:
 
 
 def parse_label_selector(selector: Mapping[str, Any]) -> list[Term]:
-    """The requirements of a `LabelSelector` object (matchLabels, matchExpressions)."""
+    """Return the requirements of a `LabelSelector` object (matchLabels, matchExpressions)."""
     terms = [_is_in(key, {value}) for key, value in (selector.get("matchLabels") or {}).items()]
     return terms + [_parse_expression(one) for one in selector.get("matchExpressions") or ()]
 
@@ -128,7 +127,7 @@ class FieldTerm:
     equal: bool
 
     def holds(self, obj: Mapping[str, Any]) -> bool:
-        """Whether the object meets it."""
+        """Tell whether the object meets it."""
         return (_field(obj, self.field) == self.value) is self.equal
 
 
@@ -141,10 +140,9 @@ def _field(obj: Any, path: str) -> str:
 
 
 def parse_fields(resource: Resource, text: str) -> list[FieldTerm]:
-    """The requirements of a field selector: all of them must hold.
+    """Return the requirements of a field selector: all of them must hold.
 
-    Raises:
-        ApiError: 400 for bad syntax and for a field that this kind cannot be selected by.
+    Raises `ApiError`: 400 for bad syntax and for a field that this kind cannot be selected by.
     """
     return [_parse_field(resource, part) for part in text.split(",") if part]
 
@@ -176,7 +174,7 @@ class Selection:
         return bool(self.labels or self.fields)
 
     def matches(self, revision: Revision) -> bool:
-        """Whether the object, in that state, is meant; its kind is not looked at."""
+        """Tell whether the object, in that state, is meant; its kind is not looked at."""
         if self.namespace is not None and revision.key[0] != self.namespace:
             return False
         return all(term.holds(revision.object) for term in self.fields) and (
@@ -187,7 +185,7 @@ class Selection:
         return all(term(labels) for term in self.labels)
 
     def of(self, store: Store) -> list[Revision]:
-        """The objects that are meant, as they are now; the pods of one node without looking at all others."""
+        """Return the objects that are meant, as they are now; the pods of one node without looking at all others."""
         candidates = self._candidates(store)
         if not self.selects and self.namespace in (None, ""):
             return candidates
@@ -202,10 +200,9 @@ class Selection:
 
 
 def select(resource: Resource, namespace: str | None, query: Mapping[str, str]) -> Selection:
-    """The selection that the query parameters of a list or watch ask for.
+    """Return the selection that the query parameters of a list or watch ask for.
 
-    Raises:
-        ApiError: 400 when a selector cannot be read.
+    Raises `ApiError`: 400 when a selector cannot be read.
     """
     labels = parse_labels(query.get("labelSelector", ""))
     return Selection(resource, namespace, labels, parse_fields(resource, query.get("fieldSelector", "")))

@@ -84,8 +84,7 @@ _NAMES = {
 def demand(body: Any, shapes: Mapping[str, Shape]) -> None:
     """Refuse a body in which a field has another type than the API's.
 
-    Raises:
-        ApiError: 400.
+    Raises `ApiError`: 400.
     """
     if not isinstance(body, dict):
         raise bad_request(f"json: cannot unmarshal {_NAMES[type(body)]} into an object")
@@ -96,7 +95,7 @@ def demand(body: Any, shapes: Mapping[str, Shape]) -> None:
 
 
 def _values(body: Any, path: str, shape: Shape) -> Iterator[tuple[Any, type]]:
-    """What is at the path, with the type it should have; of a list, its elements with theirs."""
+    """Yield what is at the path, with the type it should have; of a list, its elements with theirs."""
     value = body
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None

@@ -38,7 +38,7 @@ NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 class Revision:
-    """One state of one object. ``object`` has no `kind` and `apiVersion`, as the items of a list have none."""
+    """One state of one object. `object` has no `kind` and `apiVersion`, as the items of a list have none."""
 
     __slots__ = ("_body", "_whole", "key", "object", "resource", "version")
 
@@ -106,9 +106,9 @@ class _Collection:
 
 
 class Store:
-    """All objects. ``kind`` is the plural name of the resource; ``namespace`` is None for what has none.
+    """All objects. `kind` is the plural name of the resource; `namespace` is None for what has none.
 
-    What `get`, `list` and the hooks give out is the stored state itself: it must not be changed. ``broken`` switches
+    What `get`, `list` and the hooks give out is the stored state itself: it must not be changed. `broken` switches
     off rules of Kubernetes, so that tests can see the promises fail: "ignore-uid" deletes whoever bears the name.
     """
 
@@ -139,16 +139,16 @@ class Store:
             self.create("namespaces", {"metadata": {"name": name}})
 
     def get(self, kind: str, namespace: str | None, name: str) -> Object | None:
-        """The object, or None."""
+        """Return the object, or None."""
         revision = self.revision(kind, namespace, name)
         return None if revision is None else revision.object
 
     def revision(self, kind: str, namespace: str | None, name: str) -> Revision | None:
-        """The object's present state, or None."""
+        """Return the object's present state, or None."""
         return self._collections[kind].get((namespace or "", name))
 
     def list(self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> Objects:
-        """The objects (of one namespace, with all of these labels), in the order of namespace and name."""
+        """Return the objects (of one namespace, with all of these labels), in the order of namespace and name."""
         objects = [revision.object for revision in self.revisions(kind, namespace)]
         if not labels:
             return objects
@@ -156,33 +156,33 @@ class Store:
         return [obj for obj in objects if wanted <= (obj["metadata"].get("labels") or {}).items()]
 
     def revisions(self, kind: str, namespace: str | None = None) -> Revisions:
-        """The present states of all objects (of one namespace), in the order of namespace and name."""
+        """Return the present states of all objects (of one namespace), in the order of namespace and name."""
         return self._collections[kind].within(namespace)
 
     def pods_on(self, node_name: str) -> Objects:
-        """The pods that are bound to the node, in the order of namespace and name."""
+        """Return the pods that are bound to the node, in the order of namespace and name."""
         return [revision.object for revision in self.pod_revisions_on(node_name)]
 
     def pod_revisions_on(self, node_name: str) -> Revisions:
-        """The present states of the pods that are bound to the node, in the order of namespace and name."""
+        """Return the present states of the pods that are bound to the node, in the order of namespace and name."""
         pods = self._collections["pods"]
         return [revision for key in sorted(self._pods_on.get(node_name, ())) if (revision := pods.get(key))]
 
     def on(self, kind: str, callback: Hook) -> None:
-        """Have ``callback`` called after each write to an object of the kind: (what, the object, its state before).
+        """Have `callback` called after each write to an object of the kind: (what, the object, its state before).
 
         Writes that a callback makes are told when all have heard of the one before.
         """
         self._hooks[kind].append(callback)
 
     def behind(self, since: float, now: float) -> float:
-        """How many seconds old what watches told was at most, between these moments."""
+        """Return how many seconds old what watches told was at most, between these moments."""
         return max(min(now, self.watches_behind_until) - self.watches_behind_since, 0.0) * (
             self.watches_behind_until > since
         )
 
     def observe(self, observer: Callable[[Event], None]) -> None:
-        """Have ``observer`` called after each write to any object, before the callbacks of `on` are."""
+        """Have `observer` called after each write to any object, before the callbacks of `on` are."""
         self._observers.append(observer)
 
     def create(self, kind: str, obj: Object) -> Object:
@@ -190,8 +190,7 @@ class Store:
 
         A namespace that it is the first of is made before it: whoever wrote the scenario need not name it twice.
 
-        Raises:
-            ApiError: 409 AlreadyExists.
+        Raises `ApiError`: 409 AlreadyExists.
         """
         resource = RESOURCES[kind]
         new = {key: copied(value) for key, value in obj.items() if key not in ("kind", "apiVersion")}
@@ -215,15 +214,14 @@ class Store:
 
         An object that is being deleted goes away when its last finalizer does.
 
-        Raises:
-            ApiError: 404 NotFound.
+        Raises `ApiError`: 404 NotFound.
         """
         after = copied(self._existing(kind, namespace, name).object)
         change(after)
         return self.replace(kind, namespace, name, after)
 
     def replace(self, kind: str, namespace: str | None, name: str, after: Object) -> Object:
-        """Store ``after`` as the object's new state, as `mutate` does; it must not be changed any more."""
+        """Store `after` as the object's new state, as `mutate` does; it must not be changed any more."""
         before = self._existing(kind, namespace, name)
         old = before.object
         if normalised(before.resource, after) == old:
@@ -247,12 +245,11 @@ class Store:
     ) -> Object:
         """Delete the object as a DELETE request does; returns its last state, which may be stored still.
 
-        A pod that runs on a node is marked and stays until its kubelet calls `remove`; ``grace`` is in seconds, 0 ends
-        it at once. Finalizers hold every object. ``propagation`` is "Orphan", "Background" or "Foreground" (None: the
-        kind's default). ``uid`` and ``resource_version`` are preconditions.
+        A pod that runs on a node is marked and stays until its kubelet calls `remove`; `grace` is in seconds, 0 ends
+        it at once. Finalizers hold every object. `propagation` is "Orphan", "Background" or "Foreground" (None: the
+        kind's default). `uid` and `resource_version` are preconditions.
 
-        Raises:
-            ApiError: 404 NotFound, 409 Conflict when a precondition fails.
+        Raises `ApiError`: 404 NotFound, 409 Conflict when a precondition fails.
         """
         before = self._existing(kind, namespace, name)
         meta = before.object["metadata"]
@@ -270,7 +267,7 @@ class Store:
     def remove(self, kind: str, namespace: str | None, name: str, uid: str | None = None) -> None:
         """End the object for good: its kubelet is done. Finalizers hold it still.
 
-        That it is gone already, or that another (``uid``) goes by that name, is fine.
+        That it is gone already, or that another (`uid`) goes by that name, is fine.
         """
         revision = self.revision(kind, namespace, name)
         if revision and uid in (None, revision.object["metadata"]["uid"]):
@@ -283,7 +280,7 @@ class Store:
         return revision
 
     def _generate(self, kind: str, namespace: str, prefix: str) -> str:
-        """A name that depends on how many of that prefix there were, not on what else happened."""
+        """Return a name that depends on how many of that prefix there were, not on what else happened."""
         self._generated[kind, namespace, prefix] += 1
         count = self._generated[kind, namespace, prefix]
         return prefix + seeded.token(count, 5, kind, namespace, prefix)

@@ -16,7 +16,7 @@ Object = dict[str, Any]
 
 
 class Column(NamedTuple):
-    """One column; ``cell`` works it out of an object. ``priority`` 1: with ``-o wide`` only."""
+    """One column; `cell` works it out of an object. `priority` 1: with `-o wide` only."""
 
     name: str
     cell: Callable[[Object], Any]
@@ -25,12 +25,12 @@ class Column(NamedTuple):
 
 
 def wants_table(accept: str) -> bool:
-    """Whether the Accept header prefers a table."""
+    """Tell whether the Accept header prefers a table."""
     return any("as=table" in part.lower().replace(" ", "") for part in accept.split(",")[:1])
 
 
 def table(resource: Resource, revisions: list[Revision], meta: Object, include: str, now: float) -> bytes:
-    """The objects as a `Table`; ``include`` says what comes with each row: "None", "Metadata" or "Object"."""
+    """Return the objects as a `Table`; `include` says what comes with each row: "None", "Metadata" or "Object"."""
     columns = [_NAME, *_COLUMNS.get(resource.plural, ()), _age(now)]
     definitions = [
         {"name": one.name, "type": one.type, "format": "", "description": "", "priority": one.priority}
@@ -60,7 +60,7 @@ def _row(revision: Revision, columns: list[Column], include: str) -> Object:
 
 
 def age(seconds: float) -> str:
-    """A duration as kubectl shows it, roughly: ``40s``, ``12m``, ``5h``, ``3d``."""
+    """Return a duration as kubectl shows it, roughly: `40s`, `12m`, `5h`, `3d`."""
     for unit, length, until in (("s", 1, 120), ("m", 60, 3 * 3600), ("h", 3600, 2 * 86400)):
         if seconds < until:
             return f"{int(seconds / length)}{unit}"

@@ -46,10 +46,10 @@ _POD_RULE = (
 
 
 def check(resource: Resource, new: Object, old: Object | None, *, patched: bool = False) -> None:
-    """Refuse what the API server refuses; ``old`` is None for a new object.
+    """Refuse what the API server refuses; `old` is None for a new object.
 
-    Raises:
-        ApiError: 400 for a value of the wrong type (422 if a patch brought it), 422 with every field that is wrong.
+    Raises `ApiError`: 400 for a value of the wrong type (422 if a patch brought it), 422 with every field that is
+    wrong.
     """
     for field, value in _not_texts(resource, new):
         raise _unreadable_patch(value) if patched else _unreadable(resource, field, value)
@@ -164,7 +164,7 @@ def _containers(spec: Object, path: str) -> Iterator[Cause]:
 
 
 def _fixed(spec: Object) -> Object:
-    """The part of a pod's spec that never changes."""
+    """Return the part of a pod's spec that never changes."""
     free = ("tolerations", "activeDeadlineSeconds")
     fixed = {key: value for key, value in spec.items() if key not in free}
     for name in ("containers", "initContainers"):

@@ -57,7 +57,7 @@ class Watch:
         return True
 
     def mark(self, version: int) -> None:
-        """Queue a BOOKMARK, if the client asked for such: it has seen everything up to ``version``."""
+        """Queue a BOOKMARK, if the client asked for such: it has seen everything up to `version`."""
         if self.bookmarks:
             resource = self.selection.resource
             meta = {"resourceVersion": str(max(version, self.since)), "creationTimestamp": None}
@@ -79,7 +79,7 @@ class Watch:
         self._news.set()
 
     async def next(self) -> bytes | None:
-        """All that is queued, as soon as there is something; None at the end."""
+        """Return all that is queued, as soon as there is something; None at the end."""
         while not self._lines:
             if self._ended:
                 return None
@@ -91,7 +91,7 @@ class Watch:
 
 
 def _last_seen(event: Event) -> Revision:
-    """What is DELETED for a watch: the object as it was selected last, with the version of its leaving."""
+    """Return what is DELETED for a watch: the object as it was selected last, with the version of its leaving."""
     if event.type == "DELETED" or event.previous is None:
         return event.revision
     before, version = event.previous, event.revision.version
@@ -102,7 +102,7 @@ def _last_seen(event: Event) -> Revision:
 class Watches:
     """All open watches, and what they may still be told of the past.
 
-    ``on_event`` is called with the client's id when an event was queued for one of its watches, or one of them ended.
+    `on_event` is called with the client's id when an event was queued for one of its watches, or one of them ended.
     """
 
     def __init__(self, store: Store, on_event: Callable[[str], None], history: int = HISTORY) -> None:
@@ -117,7 +117,7 @@ class Watches:
         store.observe(self._observe)
 
     def open(self, watch: Watch, since: int) -> None:
-        """Begin a watch after the version ``since``; 0 shows everything that is there first."""
+        """Begin a watch after the version `since`; 0 shows everything that is there first."""
         plural = watch.selection.resource.plural
         oldest = self._forgotten.get(plural, self._born)
         if since and since < oldest:

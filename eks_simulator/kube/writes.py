@@ -39,7 +39,7 @@ class Reply(NamedTuple):
 class Writes:
     """The mutating half of the API; bodies may be of any shape, those that make no sense are refused.
 
-    ``allows`` answers access reviews; it does not refuse the access itself.
+    `allows` answers access reviews; it does not refuse the access itself.
     """
 
     def __init__(self, store: Store, allows: Callable[[Object], bool]) -> None:
@@ -96,7 +96,7 @@ class Writes:
         return Reply(201, dumped(_SUCCESS | {"code": 201}))
 
     def update(self, location: Location, body: Object, stripped: str = "") -> Reply:
-        """PUT to an object, its status or its scale; ``stripped``: the field that a webhook leaves as it was."""
+        """PUT to an object, its status or its scale; `stripped`: the field that a webhook leaves as it was."""
         demand(body, OBJECT)
         resource, meta = location.resource, body.get("metadata") or {}
         if location.subresource == "scale":
@@ -119,7 +119,7 @@ class Writes:
         return self._write(location, before, _as_it_was(without_nulls(body), before.object, stripped))
 
     def patch(self, location: Location, content_type: str, body: Any, stripped: str = "") -> Reply:
-        """PATCH of an object, its status or its scale; ``stripped`` as in ``update``."""
+        """PATCH of an object, its status or its scale; `stripped` as in `update`."""
         if content_type not in PATCHES:
             raise kube_errors.unsupported_media_type(PATCHES)
         before = self._existing(location)
@@ -157,7 +157,7 @@ class Writes:
         return self.scale(location)
 
     def scale(self, location: Location) -> Reply:
-        """The object's scale."""
+        """Return the object's scale."""
         return Reply(200, dumped(_scale_of(self._existing(location))))
 
     def delete(self, location: Location, body: Object, query: Mapping[str, str]) -> Reply:
@@ -181,7 +181,7 @@ class Writes:
         return revision
 
     def _present(self, resource: Resource, obj: Object) -> bytes:
-        """The object as answered; with the JSON that the store has made, if it is its present state."""
+        """Return the object as answered; with the JSON that the store has made, if it is its present state."""
         meta = obj["metadata"]
         revision = self._store.revision(resource.plural, meta.get("namespace"), meta["name"])
         if revision is not None and revision.object is obj:
@@ -190,7 +190,7 @@ class Writes:
 
 
 def _as_it_was(new: Object, before: Object, field: str) -> Object:
-    """The object with this field, a path, as it was before; with none all of it is new."""
+    """Return the object with this field, a path, as it was before; with none all of it is new."""
     name, _, rest = field.partition(".")
     if not name or (name not in new and name not in before):
         return new
@@ -259,7 +259,7 @@ def _delete_options(body: Object, query: Mapping[str, str]) -> DeleteOptions:
 
 
 def _seconds(value: int | str | None) -> int | None:
-    """A grace period, of the body or, as text, of the query."""
+    """Return a grace period, of the body or, as text, of the query."""
     try:
         return None if value is None else int(value)
     except ValueError as error:

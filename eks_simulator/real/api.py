@@ -35,7 +35,7 @@ class KubeconfigError(ValueError):
 
 
 class Answer(NamedTuple):
-    """What the server said; ``body`` is {} where it said nothing that is JSON."""
+    """What the server said; `body` is {} where it said nothing that is JSON."""
 
     code: int
     body: Object
@@ -57,7 +57,7 @@ class RealApi:
         return next((str(one["value"]) for one in settings.values() if one["key"].lower() == "authorization"), "")
 
     def headers(self, content_type: str = "application/json") -> dict[str, str]:
-        """What a request of ours says besides."""
+        """Return what a request of ours says besides."""
         own = {"Content-Type": content_type, "User-Agent": "rollout-simulator"}
         return own | ({"Authorization": self.authorization} if self.authorization else {})
 
@@ -72,14 +72,14 @@ class RealApi:
             return Answer(answer.status, parsed(await answer.read()))
 
     async def list(self, path: str) -> Object:
-        """The list at the path. Raises one of `LOST` where there is none now."""
+        """Return the list at the path. Raises one of `LOST` where there is none now."""
         answer = await self("GET", path)
         if answer.code != 200:  # noqa: PLR2004 - OK
             raise ConnectionError(f"GET {path}: {answer.code} {answer.body.get('message', '')}")
         return answer.body
 
     async def watch(self, path: str, version: str) -> AsyncIterator[Object]:
-        """The events since that version, until the stream ends. Raises one of `LOST` where it breaks."""
+        """Yield the events since that version, until the stream ends. Raises one of `LOST` where it breaks."""
         query = f"watch=1&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={_WATCH}"
         separator = "&" if "?" in path else "?"
         url = f"{self.host}{path}{separator}{query}"
@@ -94,14 +94,14 @@ class RealApi:
 
 
 def path_of(resource: Resource, namespace: str | None = None, name: str = "") -> str:
-    """The path of an object, or of a collection."""
+    """Return the path of an object, or of a collection."""
     parts = [f"/apis/{resource.group_version}" if resource.group else f"/api/{resource.version}"]
     parts += ["namespaces", namespace] if namespace and resource.namespaced else []
     return "/".join([*parts, resource.plural, *([name] if name else [])])
 
 
 def parsed(text: bytes) -> Object:
-    """The body as JSON; {} where it is none."""
+    """Return the body as JSON; {} where it is none."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -111,10 +111,9 @@ def parsed(text: bytes) -> Object:
 
 @asynccontextmanager
 async def connected(kubeconfig: Path, needed: Mapping[str, str]) -> AsyncIterator[RealApi]:
-    """Be connected inside the block, to a server that serves the API groups ``needed``, each with what it is for.
+    """Be connected inside the block, to a server that serves the API groups `needed`, each with what it is for.
 
-    Raises:
-        KubeconfigError: the file says nothing usable, or the server does not answer, or lacks a group.
+    Raises `KubeconfigError`: the file says nothing usable, or the server does not answer, or lacks a group.
     """
     configuration = _configuration(kubeconfig)
     connector = aiohttp.TCPConnector(ssl=_tls(configuration), limit=0)

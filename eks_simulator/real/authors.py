@@ -25,7 +25,7 @@ _REMEMBERED = 50  # writes to one object
 
 @dataclass(slots=True)
 class Write:
-    """A write that is on its way, or was: ``version`` is what it made, ``ends`` whether it means the object's end."""
+    """A write that is on its way, or was: `version` is what it made, `ends` whether it means the object's end."""
 
     acting: Acting
     ends: bool
@@ -40,7 +40,7 @@ class Write:
             self.version = body.get("metadata", {}).get("resourceVersion", "")
 
     def made(self, version: str, *, end: bool) -> bool:
-        """Whether this write brought about that version of its object, or its end."""
+        """Tell whether this write brought about that version of its object, or its end."""
         if self.failed or self.used:
             return False
         return (bool(version) and self.version == version) or (self.ends and end)
@@ -79,7 +79,7 @@ class Authors:
             await self._writes[name].rest.wait()
 
     def of(self, name: str, version: str, *, end: bool) -> Acting:
-        """Who made that version of the object; ``end``: it is its end, or the beginning of it."""
+        """Return who made that version of the object; `end`: it is its end, or the beginning of it."""
         if name not in self._writes:
             return WORLD
         for write in reversed(self._writes[name].known):

@@ -234,7 +234,7 @@ def _key(obj: Object) -> tuple[str, str, str]:
 
 
 def _slim(obj: Object) -> Object:
-    """The object without what only the server's bookkeeping needs."""
+    """Return the object without what only the server's bookkeeping needs."""
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
     return {"metadata": meta, **rest}

@@ -76,7 +76,7 @@ def _ready_again(pod: dict[str, Any], now: float) -> None:
 
 
 class RealNodes(Nodes):
-    """The nodes that were made here; ``ready`` is what the kubelet of each says of it."""
+    """The nodes that were made here; `ready` is what the kubelet of each says of it."""
 
     def __init__(
         self, clock: VirtualClock, store: Store, scenario: Scenario, kubelet: RealKubelet, troubles: Troubles
@@ -88,7 +88,7 @@ class RealNodes(Nodes):
         self.ready: dict[str, bool] = {}
 
     def all_ready(self) -> bool:
-        """Whether every node that has joined takes pods."""
+        """Tell whether every node that has joined takes pods."""
         nodes = [self._store.get("nodes", None, name) for name in self.living]
         return bool(nodes) and all(
             node and self.ready.get(node["metadata"]["name"]) and not node["spec"].get("taints") for node in nodes
@@ -164,7 +164,7 @@ class RealNodes(Nodes):
             self._mends(name)
 
     def _status(self, node: Object) -> Object:
-        """What the kubelet says now: since when it is so is said anew where somebody said otherwise."""
+        """Return what the kubelet says now: since when it is so is said anew where somebody said otherwise."""
         now, ready = iso(self._clock.now), self.ready.get(node["metadata"]["name"], False)
         known = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
         says = {"Ready": (str(ready), "KubeletReady" if ready else "KubeletNotReady")}

@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A write to one object; ``requests`` says what must be sent for it, at the moment of sending."""
+    """A write to one object; `requests` says what must be sent for it, at the moment of sending."""
 
     name: str
     requests: Callable[[], Iterator[Request]]
@@ -108,7 +108,7 @@ def _may_work_later(answer: Answer) -> bool:
 
 
 def changes(resource: Resource, before: Object, after: Object) -> Iterator[Request]:
-    """The requests that make of the object what it is to be: the status has a path of its own.
+    """Yield the requests that make of the object what it is to be: the status has a path of its own.
 
     Conditions are merged by their type, since others write some of them; all else is bound to the state it builds on.
     """
@@ -127,7 +127,7 @@ def changes(resource: Resource, before: Object, after: Object) -> Iterator[Reque
 
 
 def _patch(before: Object, after: Object) -> Object:
-    """The merge patch from the one to the other; lists are replaced."""
+    """Return the merge patch from the one to the other; lists are replaced."""
     patch: Object = {}
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)

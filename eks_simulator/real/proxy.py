@@ -34,7 +34,7 @@ _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
 def proxy_app(api: RealApi, authors: Authors, token: str, middleware: Middleware) -> web.Application:
-    """The application of the Kubernetes listener; ``middleware``: what befalls requests on their way."""
+    """Return the application of the Kubernetes listener; `middleware`: what befalls requests on their way."""
     app = web.Application(middlewares=[middleware], client_max_size=kube.LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", Proxy(api, authors, token).handle)
     return app
@@ -111,7 +111,7 @@ def _passed(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _object(location: Location, body: bytes) -> str:
-    """The object that is written, as the log of changes names it; "" where the request names none."""
+    """Return the object that is written, as the log of changes names it; "" where the request names none."""
     name = location.name
     if not name:
         try:

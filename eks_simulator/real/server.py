@@ -101,11 +101,11 @@ class RealSimulator(Simulator):
         return super().add_fault(fault)
 
     def report(self) -> dict[str, Any]:
-        """What has come of it, and what could not be judged."""
+        """Return what has come of it, and what could not be judged."""
         return promises.report(self.world) | {"not_judged": list(self.not_judged())}
 
     def not_judged(self) -> list[str]:
-        """What did not happen, or was not seen."""
+        """Return what did not happen, or was not seen."""
         store = self.world.store
         refused = [f"the API server refused {one}" for one in store.outbox.refused]
         return [*left_out(self.scenario), *store.unseen, *refused]
@@ -203,12 +203,10 @@ async def serve(
 ) -> None:
     """Run such a simulator as `eks_simulator.server.serve` does.
 
-    ``ready`` is told besides what of the scenario is left out; ``done`` the promises and the report, at the end.
+    `ready` is told besides what of the scenario is left out; `done` the promises and the report, at the end.
 
-    Raises:
-        ScenarioError: the scenario cannot be used.
-        KubeconfigError: no cluster can be worked with by that kubeconfig.
-        NotUpError: its cluster did not come up.
+    Raises `ScenarioError`: the scenario cannot be used. `KubeconfigError`: no cluster can be worked with by that
+    kubeconfig. `NotUpError`: its cluster did not come up.
     """
     chosen = load(scenario)
     async with connected(kubeconfig, NEEDED) as api:

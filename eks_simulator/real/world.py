@@ -74,7 +74,7 @@ class RealWorld(World):
 
 
 def build(scenario: Scenario, api: RealApi, authors: Authors) -> RealWorld:
-    """The world of the scenario, some seconds before its start: its instances run, and will join as nodes."""
+    """Return the world of the scenario, some seconds before its start: its instances run, and will join as nodes."""
     settling = SETTLING + max(group.ready.high for group in scenario.groups)
     workloads = scenario.workloads.model_copy(update={"mirror_pods": (), "budgets": _budgets(scenario)})
     changed = {"start": time.time() + settling, "request_seconds": (0.0, 0.0), "workloads": workloads}
@@ -89,7 +89,7 @@ def _budgets(scenario: Scenario) -> tuple[object, ...]:
 
 
 def left_out(scenario: Scenario) -> Iterator[str]:
-    """What of the scenario does not happen on a real cluster."""
+    """Yield what of the scenario does not happen on a real cluster."""
     if scenario.workloads.mirror_pods:
         yield "mirror pods are not made"
     if any(one.never_allows_until is not None for one in scenario.workloads.budgets):

@@ -1,6 +1,6 @@
 """What somebody, or AWS itself, can do to the account: templates that move, Standby, refreshes, spot warnings.
 
-A version's ``image`` is any id; ``version`` is ``$Latest`` or a number. Which instances are meant is said as in
+A version's `image` is any id; `version` is `$Latest` or a number. Which instances are meant is said as in
 `actions`: by their place in the order of launch.
 """
 
@@ -33,7 +33,7 @@ class NewVersion(Part):
 
 
 class SetDefault(Part):
-    """Move a launch template's ``$Default``."""
+    """Move a launch template's `$Default`."""
 
     do: Literal["set_default"]
     template: str
@@ -49,7 +49,7 @@ def _template(cloud: Cloud, name: str) -> Template:
 
 
 class SpotWarning(Part):
-    """AWS warns that it will take an instance back, and does so ``after`` seconds; CapacityRebalance acts on it."""
+    """AWS warns that it will take an instance back, and does so `after` seconds; CapacityRebalance acts on it."""
 
     do: Literal["spot_warning"]
     group: str
@@ -62,7 +62,7 @@ class SpotWarning(Part):
 
 
 class EnterStandby(Part):
-    """Put an instance into Standby; with ``decrement: false`` another one is launched in its place."""
+    """Put an instance into Standby; with `decrement: false` another one is launched in its place."""
 
     do: Literal["enter_standby"]
     group: str
@@ -117,14 +117,13 @@ class ScheduledAction(Part):
     fields: dict[Literal["MinSize", "MaxSize", "DesiredCapacity"], int]
 
     def perform(self, world: Acted) -> None:
-        """Do it now; ``ValueError`` when it is skipped."""
+        """Do it now; `ValueError` when it is skipped."""
         if not world.cloud.scheduled_action(self.group, self.fields):
-            msg = f"ScheduledActions is suspended on {self.group}: the scheduled action is skipped"
-            raise ValueError(msg)
+            raise ValueError(f"ScheduledActions is suspended on {self.group}: the scheduled action is skipped")
 
 
 class ChangeProcesses(Part):
-    """Suspend scaling processes of a group, or with ``on: true`` resume them; without ``processes`` all."""
+    """Suspend scaling processes of a group, or with `on: true` resume them; without `processes` all."""
 
     do: Literal["processes"]
     group: str

@@ -1,8 +1,8 @@
 """What somebody can do to the world: a scenario at a moment of its own, a person or a test at the control listener.
 
-Each is a name under ``do`` with its arguments. A group's nodes are meant by their place in the order of launch, from 0:
-``which: 1`` is the second one of those with which the scenario began; or by ``age``, among those that have joined; or
-by the ``id`` of its instance.
+Each is a name under `do` with its arguments. A group's nodes are meant by their place in the order of launch, from 0:
+`which: 1` is the second one of those with which the scenario began; or by `age`, among those that have joined; or
+by the `id` of its instance.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Acted(Protocol):
         """End world faults."""
 
     def original(self, group: str, which: int) -> Instance:
-        """One of the instances with which the scenario began; ``ValueError`` when it is gone or never was."""
+        """Return one of the instances with which the scenario began; `ValueError` when it is gone or never was."""
 
     def joined(self, group: str | None) -> Sequence[Instance]:
-        """The living instances (of one group) that have a node, in the order of launch."""
+        """Return the living instances (of one group) that have a node, in the order of launch."""
 
     def not_ready(self, nodes: Iterable[str], seconds: float) -> None:
         """Let nodes be not Ready for a while, and their pods with them."""
@@ -100,7 +100,7 @@ class ScaleDeployment(Part):
 
 
 class UpdateGroup(Part):
-    """Change an Auto Scaling group; ``fields`` are those of UpdateAutoScalingGroup."""
+    """Change an Auto Scaling group; `fields` are those of UpdateAutoScalingGroup."""
 
     do: Literal["update_group"]
     group: str
@@ -121,7 +121,7 @@ class _OnNode(Part):
     id: str | None = None
 
     def instance(self, world: Acted) -> Instance:
-        """The instance that is meant; ``ValueError`` where there is none."""
+        """Return the instance that is meant; `ValueError` where there is none."""
         if self.id is not None:
             return _by_id(world.cloud, self.group, self.id)
         if self.age is None:
@@ -132,20 +132,18 @@ class _OnNode(Part):
 def _by_id(cloud: Cloud, group: str, instance_id: str) -> Instance:
     found = cloud.group(group).instances.get(instance_id)
     if found is None:
-        msg = f"group {group} has no instance {instance_id}"
-        raise ValueError(msg)
+        raise ValueError(f"group {group} has no instance {instance_id}")
     return found
 
 
 def _by_age(joined: Sequence[Instance], age: Age, group: str | None) -> Instance:
     if not joined:
-        msg = f"group {group} has no node"
-        raise ValueError(msg)
+        raise ValueError(f"group {group} has no node")
     return joined[0 if age == "oldest" else -1]
 
 
 class TerminateInstance(_OnNode):
-    """End an instance in EC2, behind its group's back; with ``spot`` it is AWS that takes it."""
+    """End an instance in EC2, behind its group's back; with `spot` it is AWS that takes it."""
 
     do: Literal["terminate_instance"]
     spot: bool = False
@@ -157,7 +155,7 @@ class TerminateInstance(_OnNode):
 
 
 class TerminateInGroup(_OnNode):
-    """End an instance through its group; with ``decrement`` nothing is launched in its place."""
+    """End an instance through its group; with `decrement` nothing is launched in its place."""
 
     do: Literal["terminate_in_group"]
     decrement: bool = True
@@ -188,7 +186,7 @@ class RebootInstance(_OnNode):
 
 
 class Cordon(_OnNode):
-    """Make a node unschedulable, or with ``on: false`` schedulable."""
+    """Make a node unschedulable, or with `on: false` schedulable."""
 
     do: Literal["cordon"]
     on: bool = True
@@ -257,7 +255,7 @@ class NotReady(Part):
 
 
 class DeletePods(Part):
-    """Delete the pods whose names begin so, as kubectl does; with ``force`` at once."""
+    """Delete the pods whose names begin so, as kubectl does; with `force` at once."""
 
     do: Literal["delete_pods"]
     namespace: str = "default"
@@ -265,18 +263,17 @@ class DeletePods(Part):
     force: bool = False
 
     def perform(self, world: Acted) -> None:
-        """Do it now; ``ValueError`` where there is none."""
+        """Do it now; `ValueError` where there is none."""
         names = [pod["metadata"]["name"] for pod in world.store.list("pods", self.namespace)]
         found = [name for name in names if name.startswith(self.prefix)]
         if not found:
-            msg = f"no pod {self.namespace}/{self.prefix}…"
-            raise ValueError(msg)
+            raise ValueError(f"no pod {self.namespace}/{self.prefix}…")
         for name in found:
             world.store.delete("pods", self.namespace, name, grace=0 if self.force else None)
 
 
 class AnnotateNode(_OnNode):
-    """Set an annotation of a node, or without ``value`` remove it."""
+    """Set an annotation of a node, or without `value` remove it."""
 
     do: Literal["annotate"]
     key: str
@@ -288,7 +285,7 @@ class AnnotateNode(_OnNode):
 
 
 class LabelNode(_OnNode):
-    """Set a label of a node, or without ``value`` remove it."""
+    """Set a label of a node, or without `value` remove it."""
 
     do: Literal["label"]
     key: str
@@ -305,7 +302,7 @@ class LabelNode(_OnNode):
 
 
 class AnnotateDeployment(Part):
-    """Set an annotation of a Deployment, or without ``value`` remove it."""
+    """Set an annotation of a Deployment, or without `value` remove it."""
 
     do: Literal["annotate_deployment"]
     name: str
@@ -324,7 +321,7 @@ def _annotate(key: str, value: str | None, obj: Object) -> None:
 
 
 class ProtectInstance(_OnNode):
-    """Protect an instance from scale-in, or with ``on: false`` no longer."""
+    """Protect an instance from scale-in, or with `on: false` no longer."""
 
     do: Literal["protect_instance"]
     on: bool = True
@@ -362,7 +359,7 @@ _ACTION: TypeAdapter[Action] = TypeAdapter(Action)
 
 
 def parse(given: Mapping[str, Any]) -> Action:
-    """The action that ``{do: NAME, …}`` describes; ``ValueError`` says what is wrong with it."""
+    """Return the action that `{do: NAME, …}` describes; `ValueError` says what is wrong with it."""
     try:
         return _ACTION.validate_python(dict(given))
     except ValidationError as error:

@@ -68,7 +68,7 @@ class ClusterAutoscaler:
             self._scale_down(nodes)
 
     def _nodes(self) -> dict[str, Instance]:
-        """The living instances of the groups by the name of their node."""
+        """Return the living instances of the groups by the name of their node."""
         return {one.dns: one for group in self._cloud.groups.values() for one in group.living}
 
     def _scale_up(self, nodes: dict[str, Instance]) -> None:

@@ -27,7 +27,7 @@ class DeleteConfigMap(Part):
 class DelayWatches(Part):
     """Let the API server's watch cache be behind for a while: lists say what is, watches what was; then they catch up.
 
-    With ``lose`` they end instead of that, and what they have not told is told by no watch: clients must list.
+    With `lose` they end instead of that, and what they have not told is told by no watch: clients must list.
     """
 
     do: Literal["delay_watches"]

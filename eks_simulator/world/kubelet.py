@@ -89,7 +89,7 @@ class Kubelet:
             self._end_after(pod, runtime, "Succeeded")
 
     def _attempt(self, pod: Object) -> int:
-        """Which of its Job's pods it is, from 0."""
+        """Return which of its Job's pods it is, from 0."""
         return int(pods.annotation(pod, pods.ATTEMPT, "0"))
 
     def _end_after(self, pod: Object, seconds: float, phase: str) -> None:
@@ -130,7 +130,7 @@ class Kubelet:
 
 
 def _identity(pod: Object) -> tuple[object, ...]:
-    """What the pod's durations belong to."""
+    """Return what the pod's durations belong to."""
     controller = pods.owner(pod)
     if controller is not None and controller.kind == "Job":
         return (*controller[:3], pods.annotation(pod, pods.ATTEMPT, "0"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def job(jobs: Jobs, number: int) -> Object:
-    """The ``number``-th Job, from 0."""
+    """Return the `number`-th Job, from 0."""
     runtime = jobs.runtime[number % len(jobs.runtime)]
     how = {pods.RUNTIME: _text(runtime), pods.FAILURES: str(jobs.failures)}
     template = _template(jobs, {}, how)
@@ -37,7 +37,7 @@ def job(jobs: Jobs, number: int) -> Object:
 
 
 def deployment(workload: Deployment) -> Object:
-    """The Deployment, selected by its ``app`` label."""
+    """Return the Deployment, selected by its `app` label."""
     labels = {"app": workload.name}
     return {
         "metadata": {"name": workload.name, "namespace": workload.namespace, "labels": {**labels, **workload.labels}},
@@ -50,7 +50,7 @@ def deployment(workload: Deployment) -> Object:
 
 
 def stateful_set(workload: StatefulSet) -> Object:
-    """The StatefulSet, selected by its ``app`` label; with one volume for each pod, if at all."""
+    """Return the StatefulSet, selected by its `app` label; with one volume for each pod, if at all."""
     made = deployment(workload)
     spec = {**made["spec"], "serviceName": workload.name}
     if workload.volume:
@@ -60,7 +60,7 @@ def stateful_set(workload: StatefulSet) -> Object:
 
 
 def autoscaler(settings: Autoscaler) -> Object:
-    """The cluster-autoscaler's Deployment."""
+    """Return the cluster-autoscaler's Deployment."""
     labels = {"app": settings.name}
     container = {"name": "main", "image": f"example.com/{settings.name}:1"}
     return {
@@ -74,7 +74,7 @@ def autoscaler(settings: Autoscaler) -> Object:
 
 
 def daemon_set(workload: DaemonSet) -> Object:
-    """The DaemonSet, selected by its ``app`` label."""
+    """Return the DaemonSet, selected by its `app` label."""
     labels = {"app": workload.name}
     return {
         "metadata": {"name": workload.name, "namespace": workload.namespace, "labels": {**labels, **workload.labels}},
@@ -83,14 +83,14 @@ def daemon_set(workload: DaemonSet) -> Object:
 
 
 def bare_pod(workload: Pods, number: int) -> Object:
-    """The ``number``-th bare pod, from 0."""
+    """Return the `number`-th bare pod, from 0."""
     template = _template(workload, {"app": workload.name}, {})
     metadata = {**template["metadata"], "name": f"{workload.name}-{number}", "namespace": workload.namespace}
     return {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}}
 
 
 def budget(one: Budget) -> Object:
-    """The PodDisruptionBudget."""
+    """Return the PodDisruptionBudget."""
     bounds = {"minAvailable": one.min_available, "maxUnavailable": one.max_unavailable}
     return {
         "metadata": {"name": one.name, "namespace": one.namespace},
@@ -102,7 +102,7 @@ def budget(one: Budget) -> Object:
 
 
 def _template(workload: Named, labels: Mapping[str, str], how: Mapping[str, str]) -> Object:
-    """The pod template; ``how`` tells the simulated kubelet what to make of its pods."""
+    """Return the pod template; `how` tells the simulated kubelet what to make of its pods."""
     container: Object = {"name": "main", "image": f"example.com/{workload.name}:1"}
     if workload.slots:
         container["resources"] = {"requests": {"cpu": str(workload.slots)}}

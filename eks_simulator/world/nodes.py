@@ -58,7 +58,7 @@ class Nodes:
         self._clock.after(boot, lambda: self._unless("never_joins", instance, lambda: self._join(instance, group)))
 
     def has_joined(self, instance: Instance) -> bool:
-        """Whether the instance has a node."""
+        """Tell whether the instance has a node."""
         name = self.node_of.get(instance.id)
         return name is not None and self._is(instance, name)
 
@@ -142,7 +142,7 @@ class Nodes:
             self._clock.after(0.1, lambda: self._execute_taints(name))
 
     def _mirror_unschedulable(self, name: str) -> None:
-        """The node lifecycle controller shows ``spec.unschedulable`` as a taint too."""
+        """The node lifecycle controller shows `spec.unschedulable` as a taint too."""
         if self._store.get("nodes", None, name) is not None:
             self._store.mutate(
                 "nodes",
@@ -190,7 +190,7 @@ def set_taint(node: Object, key: str, *, on: bool) -> None:
 
 
 def node_object(instance: Instance, group: Group, now: float) -> Object:
-    """The Node as the kubelet of a new instance registers it: not Ready, and tainted so."""
+    """Return the Node as the kubelet of a new instance registers it: not Ready, and tainted so."""
     architecture = "arm64" if types.architecture(instance.type) == "arm64" else "amd64"
     labels = {
         "kubernetes.io/hostname": instance.dns,
@@ -228,7 +228,7 @@ def _condition(kind: str, status: str, reason: str, now: float) -> dict[str, Any
 
 
 def mirror_object(name: str, namespace: str, node: Object) -> Object:
-    """The pod that the kubelet shows for a static pod."""
+    """Return the pod that the kubelet shows for a static pod."""
     node_name = node["metadata"]["name"]
     return {
         "metadata": {

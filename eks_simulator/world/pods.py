@@ -33,7 +33,7 @@ class Key(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """The controller of a pod; ``group`` is that of its API, "" for the core's."""
+    """The controller of a pod; `group` is that of its API, "" for the core's."""
 
     kind: str
     namespace: str
@@ -47,7 +47,7 @@ def key(obj: Object) -> Key:
 
 
 def owner(pod: Object) -> Owner | None:
-    """The object that controls the pod; None for a bare pod."""
+    """Return the object that controls the pod; None for a bare pod."""
     for reference in pod["metadata"].get("ownerReferences", ()):
         if reference.get("controller"):
             group = reference.get("apiVersion", "").rpartition("/")[0]
@@ -56,7 +56,7 @@ def owner(pod: Object) -> Owner | None:
 
 
 def node_of(pod: Object) -> str | None:
-    """The node that the pod is bound to."""
+    """Return the node that the pod is bound to."""
     name = pod["spec"].get("nodeName")
     return str(name) if name else None
 
@@ -67,12 +67,12 @@ def phase(pod: Object) -> str:
 
 
 def finished(pod: Object) -> bool:
-    """Whether no container of it will run any more."""
+    """Tell whether no container of it will run any more."""
     return phase(pod) in FINISHED
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether its Ready condition is true."""
+    """Tell whether its Ready condition is true."""
     for condition in pod.get("status", {}).get("conditions", ()):  # a loop: asked for each replica at each change
         if condition["type"] == "Ready":
             return bool(condition["status"] == "True")
@@ -80,17 +80,17 @@ def is_ready(pod: Object) -> bool:
 
 
 def terminating(pod: Object) -> bool:
-    """Whether somebody has deleted it."""
+    """Tell whether somebody has deleted it."""
     return "deletionTimestamp" in pod["metadata"]
 
 
 def active(pod: Object) -> bool:
-    """Whether it counts for its controller: neither finished nor going."""
+    """Tell whether it counts for its controller: neither finished nor going."""
     return not finished(pod) and not terminating(pod)
 
 
 def stays_with_node(pod: Object) -> bool:
-    """Whether it belongs to its node and so holds nothing up: a mirror pod or a DaemonSet's."""
+    """Tell whether it belongs to its node and so holds nothing up: a mirror pod or a DaemonSet's."""
     controller = owner(pod)
     return MIRROR in pod["metadata"].get("annotations", {}) or (
         controller is not None and controller.kind == "DaemonSet"
@@ -98,13 +98,13 @@ def stays_with_node(pod: Object) -> bool:
 
 
 def slots(pod: Object) -> float:
-    """The CPUs that its containers request: what it takes of a node's slots."""
+    """Return the CPUs that its containers request: what it takes of a node's slots."""
     requests = (container.get("resources", {}).get("requests", {}) for container in pod["spec"].get("containers", ()))
     return sum(cpus(str(request.get("cpu", "0"))) for request in requests)
 
 
 def cpus(quantity: str) -> float:
-    """A Kubernetes quantity of CPU as a number: ``4``, ``250m``."""
+    """Return a Kubernetes quantity of CPU as a number: `4`, `250m`."""
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
 
 
@@ -116,7 +116,7 @@ class PodIndex:
         store.on("pods", self._keep)
 
     def of(self, controller: Owner) -> list[Object]:
-        """The pods that it controls, in the order of their creation."""
+        """Return the pods that it controls, in the order of their creation."""
         return list(self._by_owner.get(controller, {}).values())
 
     def _keep(self, event: str, pod: Object, _previous: Object | None) -> None:
@@ -129,12 +129,12 @@ class PodIndex:
 
 
 def annotation(obj: Object, name: str, default: str = "") -> str:
-    """The annotation's value, of a pod or of anything else."""
+    """Return the annotation's value, of a pod or of anything else."""
     return str(obj["metadata"].get("annotations", {}).get(name, default))
 
 
 def tolerated(taint: Object, tolerations: Iterable[Object]) -> bool:
-    """Whether one of the tolerations fits the taint (``ToleratesTaint`` of the Kubernetes API)."""
+    """Tell whether one of the tolerations fits the taint (`ToleratesTaint` of the Kubernetes API)."""
     return any(_fits(toleration, taint) for toleration in tolerations)
 
 

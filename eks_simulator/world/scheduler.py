@@ -52,7 +52,7 @@ class Load:
         self.of[pods.owner(pod)] += sign
 
     def has_room(self, pod: Object) -> bool:
-        """Whether CPU and number of pods allow one more."""
+        """Tell whether CPU and number of pods allow one more."""
         size = self.node["status"]["allocatable"]
         room = self.cpu + pods.slots(pod) <= pods.cpus(size["cpu"])
         return room and len(self.held) < int(size["pods"])
@@ -72,7 +72,7 @@ class Scheduler:
         store.on("pods", self._on_pod)
 
     def fits(self, pod: Object, node: Object) -> bool:
-        """Whether the node would take the pod if it were empty: selector, cordon and hard taints."""
+        """Tell whether the node would take the pod if it were empty: selector, cordon and hard taints."""
         spec = pod["spec"]
         labels = node["metadata"].get("labels", {})
         if any(labels.get(name) != value for name, value in spec.get("nodeSelector", {}).items()):

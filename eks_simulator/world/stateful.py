@@ -55,5 +55,5 @@ def _volume(template: str, pod: str) -> Object:
 
 
 def _ends(pod: Object, *, kept: bool) -> bool:
-    """Whether the controller deletes it now."""
+    """Tell whether the controller deletes it now."""
     return not pods.terminating(pod) and (pods.finished(pod) or not kept)

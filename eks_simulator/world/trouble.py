@@ -21,11 +21,11 @@ Kind = Literal["never_joins", "never_ready", "shortage", "stuck_pod", "stuck_vol
 
 
 class WorldFault(Part):
-    """What goes wrong, until the moment ``until`` or a ``mend``.
+    """What goes wrong, until the moment `until` or a `mend`.
 
-    never_joins, never_ready: the next ``launches`` instances of ``group``; shortage, subnet_full: EC2 has no capacity,
-    or no free address, for ``group`` in those ``zones`` (none named: in all); stuck_pod: terminating pods whose
-    ``namespace/name`` begins with ``pod`` stay; stuck_volume: the volumes of such pods stay attached after them.
+    never_joins, never_ready: the next `launches` instances of `group`; shortage, subnet_full: EC2 has no capacity,
+    or no free address, for `group` in those `zones` (none named: in all); stuck_pod: terminating pods whose
+    `namespace/name` begins with `pod` stay; stuck_volume: the volumes of such pods stay attached after them.
     """
 
     kind: Kind
@@ -39,8 +39,7 @@ class WorldFault(Part):
     def _object_named(self) -> WorldFault:
         needed = "pod" if self.kind in ("stuck_pod", "stuck_volume") else "group"
         if getattr(self, needed) is None:
-            msg = f"{self.kind} needs {needed!r}"
-            raise ValueError(msg)
+            raise ValueError(f"{self.kind} needs {needed!r}")
         return self
 
 
@@ -71,14 +70,14 @@ class Troubles:
         self._active: list[_Trouble] = []
 
     def begin(self, fault: WorldFault, until: float | None, *held: Callable[[], None]) -> None:
-        """Let the fault strike from now until ``until`` (POSIX seconds); what is ``held`` happens when it ends."""
+        """Let the fault strike from now until `until` (POSIX seconds); what is `held` happens when it ends."""
         trouble = _Trouble(fault, held)
         self._active.append(trouble)
         if until is not None:
             self._clock.at(until, lambda: self._end(trouble))
 
     def mend(self, kind: Kind | None, victim: str | None) -> None:
-        """End the faults of that kind on that group or pod (``None``: of all)."""
+        """End the faults of that kind on that group or pod (`None`: of all)."""
         for trouble in list(self._active):
             if kind in (None, trouble.fault.kind) and victim in (None, trouble.fault.group, trouble.fault.pod):
                 self._end(trouble)

@@ -43,7 +43,7 @@ class Volumes:
         store.on("nodes", self._on_node)
 
     def mounted(self, pod: Object) -> bool:
-        """Whether everything that the pod claims is attached to its node; what is not is tried to attach."""
+        """Tell whether everything that the pod claims is attached to its node; what is not is tried to attach."""
         missing = [one for one in self._claimed(pod) if self._node_of(one) != pods.node_of(pod)]
         for volume in missing:
             self._attach(volume)

@@ -49,11 +49,11 @@ class Controller(ABC):
             self.soon(self.object_of(controller))
 
     def object_of(self, controller: Owner) -> Key:
-        """The object to look at when a pod of ``controller`` changes."""
+        """Return the object to look at when a pod of `controller` changes."""
         return Key(controller.namespace, controller.name)
 
     def soon(self, key: Key, after: float = LATENCY) -> None:
-        """Have the object looked at ``after`` seconds, unless it will be by then."""
+        """Have the object looked at `after` seconds, unless it will be by then."""
         booked = self._booked.get(key)
         when = self._clock.now + after
         if booked is not None and booked.pending:
@@ -77,7 +77,7 @@ class Controller(ABC):
         """The object is gone."""
 
     def _free_name(self, namespace: str, prefix: str, *what: object) -> str:
-        """A name for the pod that ``what`` says; where a pod of the owner before still has it, the next draw."""
+        """Return a name for the pod that `what` says; where a pod of the owner before still has it, the next draw."""
         name, draw = f"{prefix}-{token(self._seed, 5, *what)}", 0
         while self._store.get("pods", namespace, name):
             draw += 1
@@ -90,7 +90,7 @@ class Controller(ABC):
 
 
 def pod_from(name: str, kind: str, owner: Object, template: Object) -> Object:
-    """A pod as the controller ``owner``, which is of that kind, makes it of its template."""
+    """Return a pod as the controller `owner`, which is of that kind, makes it of its template."""
     metadata = template.get("metadata", {})
     return {
         "metadata": {
@@ -106,7 +106,7 @@ def pod_from(name: str, kind: str, owner: Object, template: Object) -> Object:
 
 
 def controlled_by(kind: str, owner: Object) -> Object:
-    """The reference of a dependent to its controller."""
+    """Return the reference of a dependent to its controller."""
     return {
         "apiVersion": KINDS[kind].group_version,
         "kind": kind,
@@ -235,7 +235,7 @@ class DeploymentController(Controller):
         self._made: dict[str, int] = {}  # by Deployment UID: pods so far
 
     def object_of(self, controller: Owner) -> Key:
-        """The Deployment of a ReplicaSet."""
+        """Return the Deployment of a ReplicaSet."""
         return Key(controller.namespace, controller.name.rpartition("-")[0])
 
     def sync(self, key: Key, obj: Object) -> None:

@@ -88,7 +88,7 @@ class World:
         self.flaps = Flaps(clock, store)
 
     def do(self, action: Mapping[str, Any]) -> None:
-        """Apply the world action ``{do: NAME, …}`` now; ``ValueError`` says what is wrong with it."""
+        """Apply the world action `{do: NAME, …}` now; `ValueError` says what is wrong with it."""
         self.perform(actions.parse(action))
 
     def perform(self, action: Action) -> None:
@@ -118,11 +118,11 @@ class World:
             self.troubles.begin(fault, until)
 
     def mend(self, kind: Kind | None, victim: str | None) -> None:
-        """End the world faults of that kind on that group or pod (``None``: of all)."""
+        """End the world faults of that kind on that group or pod (`None`: of all)."""
         self.troubles.mend(kind, victim)
 
     def joined(self, group: str | None) -> list[Instance]:
-        """The living instances (of one group) that have a node, in the order of launch."""
+        """Return the living instances (of one group) that have a node, in the order of launch."""
         living = (one for one in self.cloud.instances.values() if one.alive and group in (None, one.group))
         return sorted((one for one in living if self.nodes.has_joined(one)), key=lambda one: (one.group, one.ordinal))
 
@@ -135,16 +135,15 @@ class World:
         self.clock.after(MONITOR_PERIOD, lambda: self.not_ready([one.dns for one in self.joined(None)], LEASES_OLD))
 
     def original(self, group: str, which: int) -> Instance:
-        """The ``which``-th instance of those with which the group began; ``ValueError`` when it is gone."""
+        """Return the `which`-th instance of those with which the group began; `ValueError` when it is gone."""
         for instance in self.cloud.instances.values():
             if instance.group == group and instance.ordinal == which + 1 and instance.alive:
                 return instance
-        msg = f"group {group} has no original instance {which} any more"
-        raise ValueError(msg)
+        raise ValueError(f"group {group} has no original instance {which} any more")
 
 
 def build(scenario: Scenario) -> World:
-    """The world of the scenario, at the scenario's start."""
+    """Return the world of the scenario, at the scenario's start."""
     world = World(scenario)
     found_account(world)
     world.clock.after(NODES_UP, partial(deploy, world))
