@@ -17,7 +17,7 @@ from tests.postgres import Server, running
 
 if _SWIFT := swift.folder():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_SWIFT))  # tmp_path lies there, for all workers
-pytest_plugins = ["tests.proof.choosing", "tests.ordering"]  # a run may take a part of the proof, long tests first
+pytest_plugins = ["tests.proof.selection", "tests.ordering"]  # a run may take a part of the proof, long tests first
 pytest.register_assert_rewrite("tests.e2e.proving")  # its asserts speak like those of a test
 settings.register_profile("patient", deadline=None)  # a machine that is busy with other work is no fault of ours
 settings.load_profile("patient")

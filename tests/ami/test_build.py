@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.born import Born
+from tests.e2e.forked import Forked
 from tests.packer import building
 from tests.packer.recorded import ENVIRONMENT, recorded
 from tests.tools import search_path
@@ -34,11 +34,11 @@ def stand_in(folder: Path, *lines: str, version: str = MODERN) -> str:
     return f"{program.parent}:{os.defpath}"
 
 
-def begin(folder: Path, *arguments: str, path: str, **more: str) -> Born:
+def begin(folder: Path, *arguments: str, path: str, **more: str) -> Forked:
     """Start `rollout ami build` in a folder; it ignores no signal."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
     around = {"PATH": path, "HOME": str(folder), "CHECKPOINT_DISABLE": "1", **kept, **more}
-    return Born(("ami", "build", *arguments), folder, around)
+    return Forked(("ami", "build", *arguments), folder, around)
 
 
 def build(folder: Path, *arguments: str, path: str, **more: str) -> tuple[int, str, str]:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from rollout.demo.simulator_process import SimulatorProcess, simulated
-from tests.e2e import born
-from tests.e2e.born import Born
+from tests.e2e import forked
+from tests.e2e.forked import Forked
 from tests.postgres import PASSWORD, Server
 
 #: The command as it was installed, beside the interpreter that runs the tests.
 ROLLOUT = Path(sys.executable).with_name("rollout")
 
 #: A running command line.
-Process = subprocess.Popen[str] | Born
+Process = subprocess.Popen[str] | Forked
 
 #: Seconds of real time after which a process that should have ended is taken for stuck.
 PATIENCE = 100.0
@@ -61,7 +61,7 @@ class Simulated(SimulatorProcess):
     def spawn(self, *arguments: str) -> Process:
         """Start the command line and return at once; the one that is installed with us comes from a warm process."""
         if self.program == ROLLOUT:
-            return Born(arguments, self.directory, environment(self.directory, self.environment))
+            return Forked(arguments, self.directory, environment(self.directory, self.environment))
         return subprocess.Popen(
             [self.program, *arguments],
             env=environment(self.directory, self.environment),
@@ -150,7 +150,7 @@ def simulator(scenario: str, directory: Path, program: Path = ROLLOUT) -> Iterat
     around = environment(directory, {})
     warm = program == ROLLOUT
     with (
-        born.simulator(scenario, directory, around)
+        forked.simulator(scenario, directory, around)
         if warm
         else simulated(directory, scenario, program=[program], environment=around)
     ):

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.postgres import running
 from tests.proof.cases import CASES
 from tests.proof.engines import Engine, Postgres, Sqlite
-from tests.proof.nursery import Nursery
+from tests.proof.forkserver import Forkserver
 from tests.proof.outcome import Outcome, Reference
 from tests.proof.runs import Site, killed, killed_in_request, undisturbed
 
@@ -25,8 +25,8 @@ def main(engine: str, case: str, *how: str) -> int:
     """Run it, say what came of it, and return 1 if something is wrong."""
     folder = Path(tempfile.mkdtemp(prefix="rollout-proof-"))
     folder.chmod(0o755)  # a server's user passes through it
-    with closing(Nursery()) as nursery, _engine(engine, folder) as where:
-        site = Site(where, nursery, folder)
+    with closing(Forkserver()) as forkserver, _engine(engine, folder) as where:
+        site = Site(where, forkserver, folder)
         reference = undisturbed(site, CASES[case])
         if not how:
             _print("".join(f"{point.at:>6} {point}\n" for point in reference.points))

@@ -1,4 +1,4 @@
-"""What a child of the nursery does: it is the command line, or a simulator."""
+"""What a child of the forkserver does: it is the command line, or a simulator."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import urllib3.util.retry
 from eks_simulator.server import serve
 from rollout.__main__ import main
 from rollout.cli import app
-from tests.proof import points, troubles  # noqa: F401  loaded while the nursery warms up
-from tests.proof.nursery import function
+from tests.proof import crash_points, journal_faults  # noqa: F401  loaded while the forkserver warms up
+from tests.proof.forkserver import function
 
 
 def command(arguments: list[str], prepared: list[tuple[str, dict[str, Any]]]) -> None:

@@ -11,10 +11,10 @@ from functools import cache
 from rollout.journal import read_journal
 from tests.e2e.simulated import Result
 from tests.proof.cases import Case
+from tests.proof.clock_skew import SET
+from tests.proof.crash_points import passed
 from tests.proof.outcome import Outcome, Reference
-from tests.proof.points import passed
 from tests.proof.runs import Site
-from tests.proof.shifting import SET
 from tests.proof.world import Prepared, ProofWorld
 from tests.proof.zombies import stopped
 
@@ -29,7 +29,7 @@ TAKEOVER_DELAY = 60.0 - 45.0 + 330.0
 def undisturbed_deadline(site: Site, case: Case) -> datetime | None:
     """Return the drain deadline of a run whose clocks are right."""
     with site.world(case) as world:
-        return _deadline(world, world.bear(world.start_arguments).finish())
+        return _deadline(world, world.fork(world.start_arguments).finish())
 
 
 def _deadline(world: ProofWorld, result: Result) -> datetime | None:
@@ -46,7 +46,7 @@ def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int, *,
     """
     expected = undisturbed_deadline(site, reference.case)
     with site.trial(reference.case) as (outcome, world):
-        result = world.bear(world.start_arguments, _wall(seconds, at)).finish()
+        result = world.fork(world.start_arguments, _wall(seconds, at)).finish()
         outcome.judge(world, result, reference)
         outcome.problems += _set_elsewhen(world, result, late=late)
         found = _deadline(world, result)
@@ -77,7 +77,7 @@ def another_host(site: Site, reference: Reference, at: str, seconds: float) -> O
         child = world.watched(at)
         child.finish()
         outcome.died += child.points()[-1:]
-        result = world.bear(world.start_arguments, _wall(seconds, 0)).finish()
+        result = world.fork(world.start_arguments, _wall(seconds, 0)).finish()
         outcome.judge(world, result, reference, but=("pod/",))
     if seconds > 0:  # intents are written by the machine's clock, and what they lead to is logged by the world's
         outcome.excuse(9, "without an earlier intent")
@@ -92,27 +92,27 @@ def suspended(site: Site, reference: Reference, at: str) -> Outcome:
         os.kill(child.pid, signal.SIGCONT)
         result = child.finish()
         if result.code == 75:  # its connection ended meanwhile, and its trust
-            result = world.bear(world.start_arguments).finish()
+            result = world.fork(world.start_arguments).finish()
         outcome.judge(world, result, reference, but=("pod/",))
     return outcome
 
 
 def database_elsewhen(site: Site, reference: Reference, at: str, seconds: float) -> Outcome:
     """Kill the runner at this point of its own, and start it again, on a database whose clock is so far ahead."""
-    ahead: Prepared = ("tests.proof.shifting:database", {"seconds": seconds})
+    ahead: Prepared = ("tests.proof.clock_skew:database", {"seconds": seconds})
     with site.trial(reference.case) as (outcome, world):
         trail = world.directory / "first.points"
         watching = {"path": str(trail), "at": at, "number": signal.SIGKILL}
-        world.bear(world.start_arguments, ahead, ("tests.proof.points:install", watching)).finish()
+        world.fork(world.start_arguments, ahead, ("tests.proof.crash_points:install", watching)).finish()
         outcome.died += passed(trail)[-1:]
         killed = world.get("/time")["now"]
-        outcome.judge(world, world.bear(world.start_arguments, ahead).finish(), reference, but=("pod/",))
+        outcome.judge(world, world.fork(world.start_arguments, ahead).finish(), reference, but=("pod/",))
         outcome.problems += _too_early(world, killed)
     return outcome
 
 
 def _wall(seconds: float, at: int) -> Prepared:
-    return "tests.proof.shifting:wall", {"seconds": seconds, "at": at}
+    return "tests.proof.clock_skew:wall", {"seconds": seconds, "at": at}
 
 
 def _too_early(world: ProofWorld, killed: float) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tests import swift
 from tests.postgres import Server
 from tests.proof.cases import CASES
 from tests.proof.engines import Postgres, Sqlite
-from tests.proof.nursery import Nursery
+from tests.proof.forkserver import Forkserver
 from tests.proof.outcome import Reference
 from tests.proof.runs import Site, undisturbed
 
@@ -24,15 +24,15 @@ References = Callable[[str, str], tuple[Site, Reference]]
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def forkserver() -> Iterator[Forkserver]:
     """The warm process that all children of this worker come from."""
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+    forkserver = Forkserver()
+    yield forkserver
+    forkserver.close()
 
 
 @pytest.fixture(scope="session")
-def sites(nursery: Nursery, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
+def sites(forkserver: Forkserver, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Site]]:
     """Where runs with their journal on an engine take place, by the engine's name."""
     with tempfile.TemporaryDirectory(prefix="rollout-proof-", dir=swift.folder()) as name:
 
@@ -40,9 +40,9 @@ def sites(nursery: Nursery, request: pytest.FixtureRequest) -> Iterator[Callable
         def site(engine: str) -> Site:
             folder = Path(name)
             if engine == "sqlite":
-                return Site(Sqlite(folder), nursery, folder)
+                return Site(Sqlite(folder), forkserver, folder)
             server: Server = request.getfixturevalue("postgres")
-            return Site(Postgres(server), nursery, folder)
+            return Site(Postgres(server), forkserver, folder)
 
         yield site
 

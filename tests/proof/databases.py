@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import make_url
 
 from tests.e2e.simulated import Result
+from tests.proof.journal_faults import VERBS, met
 from tests.proof.outcome import Outcome, Reference
 from tests.proof.results import record
 from tests.proof.runs import Site
-from tests.proof.troubles import VERBS, met
 from tests.proof.world import ProofWorld
 
 #: Faults by which the rollout halts once, and cannot look for a moment: a halt is written, a resume, and notes.
@@ -55,7 +55,7 @@ def in_trouble(site: Site, reference: Reference, trouble: str, *, lasting: bool)
 def _to_the_end(world: ProofWorld, trouble: str, outcome: Outcome, *, lasting: bool) -> Result:
     options = {"path": str(world.directory / "met"), "trouble": trouble, "url": _plain(world.url), "lasting": lasting}
     for _ in range(MOST):
-        result = world.bear(world.start_arguments, ("tests.proof.troubles:install", options)).finish()
+        result = world.fork(world.start_arguments, ("tests.proof.journal_faults:install", options)).finish()
         if result.code not in AGAIN:
             break
         outcome.problems += _unclear(result)

@@ -14,7 +14,7 @@ from rollout.phases.restore import STEPS
 from rollout.record import LATE_SECONDS
 from tests.e2e.simulated import Result
 from tests.proof.cases import LATE_EFFECTS, Case
-from tests.proof.disturbing import disturbed
+from tests.proof.inject_faults import disturbed
 from tests.proof.outcome import Outcome, Reference
 from tests.proof.results import record
 from tests.proof.runs import Site
@@ -143,11 +143,11 @@ def _run(world: ProofWorld, fault: RequestFault, kinds: Sequence[str], *, crash:
     once = "kind" if crash or fault is EXPIRED else "key"
     path = str(world.directory / "disturbed")
     options = {"path": path, "faults": fault.of_requests(), "kinds": kinds, "once": once, "kill": crash}
-    prepared: list[Prepared] = [("tests.proof.disturbing:install", options)]
+    prepared: list[Prepared] = [("tests.proof.inject_faults:install", options)]
     if "hang" in fault.aws:
-        prepared.append(("tests.proof.disturbing:impatient", {}))
+        prepared.append(("tests.proof.inject_faults:impatient", {}))
     runs = 1
-    while _killed(result := world.bear(world.start_arguments, *prepared).finish()) and runs < MOST:
+    while _killed(result := world.fork(world.start_arguments, *prepared).finish()) and runs < MOST:
         runs += 1
     return result, runs
 

@@ -11,7 +11,7 @@ from rollout.journal import read_journal
 from tests.e2e.proving import Applied, applied, broken, end_state
 from tests.e2e.simulated import Result
 from tests.proof.cases import Case
-from tests.proof.points import Point
+from tests.proof.crash_points import Point
 from tests.proof.results import record
 from tests.proof.world import ProofWorld
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tests.e2e.proving import applied, broken, end_state
 from tests.proof.cases import Case
+from tests.proof.crash_points import Point, same_state
 from tests.proof.engines import Engine
-from tests.proof.nursery import Nursery
+from tests.proof.forkserver import Forkserver
 from tests.proof.outcome import Outcome, Reference
-from tests.proof.points import Point, same_state
 from tests.proof.world import ProofWorld, proof_world
 
 #: Simulated seconds after which a lease has ended, and what its holder sent has arrived. An autoscaler that is back
@@ -29,12 +29,12 @@ class Site:
     """Where runs take place."""
 
     engine: Engine
-    nursery: Nursery
+    forkserver: Forkserver
     folder: Path
 
     def world(self, case: Case) -> AbstractContextManager[ProofWorld]:
         """Run a case's simulator inside the block, with an empty journal."""
-        return proof_world(case, self.engine, self.nursery, self.folder)
+        return proof_world(case, self.engine, self.forkserver, self.folder)
 
     @contextmanager
     def trial(self, case: Case, *how: object) -> Iterator[tuple[Outcome, ProofWorld]]:
@@ -82,7 +82,7 @@ def killed(site: Site, reference: Reference, *places: str) -> Outcome:
             outcome.died.append(child.points()[-1])
             if site.engine.name == "postgres" and sum(point.number for point in outcome.died) % 4:
                 world.pass_time(LATER)
-        outcome.judge(world, world.bear(world.start_arguments).finish(), reference)
+        outcome.judge(world, world.fork(world.start_arguments).finish(), reference)
     outcome.problems += _elsewhere(outcome, reference, places[0])
     return outcome
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.proof import clocks
 from tests.proof.cases import CASES, PLAIN
-from tests.proof.chunks import failed
 from tests.proof.conftest import ENGINES, References
 from tests.proof.outcome import Reference
+from tests.proof.sharding import failed
 
 pytestmark = [pytest.mark.proof(sample=2, among="clocks"), pytest.mark.timeout(3600)]
 

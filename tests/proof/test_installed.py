@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof import chunks
+from tests.proof import sharding
 from tests.proof.cases import PLAIN
 from tests.proof.conftest import ENGINES, References
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.timeout(3600), pytest.mark.parametrize("engine", ENGIN
 def test_killed_in_a_request_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
     """Killed while a mutating request is under way, applied or not, it applies the changes of an undisturbed run."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.failed("request", chunks.requests(site, reference, chunk, CHUNKS, ONE_IN)) == []
+    assert sharding.failed("request", sharding.requests(site, reference, chunk, CHUNKS, ONE_IN)) == []
 
 
 @pytest.mark.proof_all
@@ -28,4 +28,4 @@ def test_killed_in_a_request_it_ends_as_if_it_had_not_been(engine: str, chunk: i
 def test_so_it_does_in_all_requests(engine: str, chunk: int, references: References) -> None:
     """What the sample shows holds for each mutating request, before and after it is applied."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.failed("request", chunks.requests(site, reference, chunk, CHUNKS)) == []
+    assert sharding.failed("request", sharding.requests(site, reference, chunk, CHUNKS)) == []

@@ -25,9 +25,9 @@ from tests.e2e.proving import broken
 from tests.e2e.simulated import Result
 from tests.postgres import Server
 from tests.proof.cases import PLAIN
-from tests.proof.pacing import ALL, Paced
 from tests.proof.results import record
 from tests.proof.runs import Site
+from tests.proof.stop_at_points import ALL, Paced
 from tests.proof.world import ProofWorld
 
 #: Rules of one example, at most.
@@ -251,7 +251,7 @@ class Rollout(RuleBasedStateMachine):
 
     def _to_the_end(self) -> tuple[Result, int]:
         runs = 1
-        while (ended := self._world.bear(self._world.start_arguments).finish()).code and runs < TRIES:
+        while (ended := self._world.fork(self._world.start_arguments).finish()).code and runs < TRIES:
             self._do_as_told(ended)
             runs += 1
         return ended, runs

@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 
 from tests.proof import results
+from tests.proof.forkserver import Forkserver
 from tests.proof.mutants import inside
 from tests.proof.mutants.mutant import Mutant
 from tests.proof.mutants.shadow import PROJECT, shadow
 from tests.proof.mutants.table import MUTANTS
 from tests.proof.mutants.trial import trial
-from tests.proof.nursery import Nursery
 
 each = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[Nursery]:
-    """A nursery that has loaded the packages of others, and nothing of ours."""
-    nursery = Nursery(f"{inside.__name__}:packages")
-    yield nursery
-    nursery.close()
+def bare() -> Iterator[Forkserver]:
+    """A forkserver that has loaded the packages of others, and nothing of ours."""
+    forkserver = Forkserver(f"{inside.__name__}:packages")
+    yield forkserver
+    forkserver.close()
 
 
 @each
@@ -41,7 +41,7 @@ def test_names() -> None:
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-def test_killers_pass(bare: Nursery, tmp_path: Path) -> None:
+def test_killers_pass(bare: Forkserver, tmp_path: Path) -> None:
     """Without a fault all tests that are named for one pass, on a shadow of the project too."""
     killers = tuple(sorted({killer for mutant in MUTANTS for killer in mutant.killers}))
     file = MUTANTS[0].file
@@ -54,7 +54,7 @@ def test_killers_pass(bare: Nursery, tmp_path: Path) -> None:
 @pytest.mark.proof
 @pytest.mark.timeout(600)
 @each
-def test_killed(mutant: Mutant, bare: Nursery, tmp_path: Path) -> None:
+def test_killed(mutant: Mutant, bare: Forkserver, tmp_path: Path) -> None:
     """With the fault in it each test that is named for it fails: by what it tests, and in its time."""
     began = time.monotonic()
     shadow(tmp_path, mutant.file, mutant.text(PROJECT))

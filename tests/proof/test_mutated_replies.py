@@ -29,7 +29,7 @@ def test_spoilt_replies(seed: int, sites: Callable[[str], Site]) -> None:
         world.kept = True
         results = [_spoilt(world, seed)]
         while results[-1].code and len(results) < RUNS:
-            results.append(world.bear(world.start_arguments).finish())
+            results.append(world.fork(world.start_arguments).finish())
         for result in results:
             assert result.code in ENDS, f"{result}\n{_crashes(world)}"
             assert "Traceback" not in result.err + result.out, str(result)
@@ -41,7 +41,7 @@ def test_spoilt_replies(seed: int, sites: Callable[[str], Site]) -> None:
 
 def _spoilt(world: ProofWorld, seed: int) -> Result:
     options = {"path": str(world.directory / "spoilt"), "seed": seed, "most": MOST}
-    return world.bear(world.start_arguments, ("tests.proof.mutating:install", options)).finish()
+    return world.fork(world.start_arguments, ("tests.proof.mutate_replies:install", options)).finish()
 
 
 def _crashes(world: ProofWorld) -> str:

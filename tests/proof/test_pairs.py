@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof import chunks
+from tests.proof import sharding
 from tests.proof.cases import PLAIN
 from tests.proof.conftest import ENGINES, References
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(6 * 3600)
 def test_killed_again_in_its_recovery_it_ends_all_the_same(engine: str, chunk: int, references: References) -> None:
     """Killed at any point, and again at any point of the run after it, it applies the changes of an undisturbed run."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.failed("pair", chunks.pairs(site, reference, chunk, PAIRS)) == []
+    assert sharding.failed("pair", sharding.pairs(site, reference, chunk, PAIRS)) == []
 
 
 @pytest.mark.proof_all
@@ -30,4 +30,4 @@ def test_killed_again_in_its_recovery_it_ends_all_the_same(engine: str, chunk: i
 def test_at_all_pairs_of_points(engine: str, chunk: int, references: References) -> None:
     """What the sample shows holds at all pairs of points of the plain world."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.failed("pair", chunks.all_pairs(site, reference, chunk, ALL)) == []
+    assert sharding.failed("pair", sharding.all_pairs(site, reference, chunk, ALL)) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rollout import ports
-from tests.proof.points import RENEWAL, Point, Trail, passed, same_state, states, verbs
+from tests.proof.crash_points import RENEWAL, Point, Trail, passed, same_state, states, verbs
 
 
 @pytest.mark.parametrize("port", [ports.Fleet, ports.Cluster])

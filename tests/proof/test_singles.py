@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof import chunks
+from tests.proof import sharding
 from tests.proof.cases import OTHERS, PLAIN, POOL
 from tests.proof.conftest import ENGINES, References
 
@@ -22,7 +22,7 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 def test_killed_in_any_state_it_ends_as_if_it_had_not_been(engine: str, chunk: int, references: References) -> None:
     """Killed between any two of its effects and commits, it applies the same changes and keeps every promise."""
     site, reference = references(engine, PLAIN.name)
-    assert chunks.failed("single", chunks.every_state(site, reference, chunk, CHUNKS)) == []
+    assert sharding.failed("single", sharding.every_state(site, reference, chunk, CHUNKS)) == []
 
 
 @engines
@@ -31,7 +31,7 @@ def test_killed_in_any_state_it_ends_as_if_it_had_not_been(engine: str, chunk: i
 def test_so_it_does_when_something_else_goes_wrong_too(engine: str, case: str, references: References) -> None:
     """A sample of the points of worlds in which a Job outlives the deadline, a node vanishes, a reply is lost."""
     site, reference = references(engine, case)
-    assert chunks.failed("single", chunks.sample(site, reference, SAMPLE[engine])) == []
+    assert sharding.failed("single", sharding.sample(site, reference, SAMPLE[engine])) == []
 
 
 @engines
@@ -39,7 +39,7 @@ def test_so_it_does_when_something_else_goes_wrong_too(engine: str, case: str, r
 def test_so_it_does_when_effects_leave_side_by_side(engine: str, references: References) -> None:
     """A sample of the points of a run whose effects leave as many at once as the configuration's default allows."""
     site, reference = references(engine, POOL.name)
-    assert chunks.failed("pool", chunks.sample(site, reference, SAMPLE[engine])) == []
+    assert sharding.failed("pool", sharding.sample(site, reference, SAMPLE[engine])) == []
 
 
 @engines
@@ -49,4 +49,4 @@ def test_so_it_does_when_effects_leave_side_by_side(engine: str, references: Ref
 def test_at_every_point_of_every_world(engine: str, case: str, chunk: int, references: References) -> None:
     """What is seen in every state, and in a sample of the other worlds, holds at all points of all worlds."""
     site, reference = references(engine, case)
-    assert chunks.failed("single", chunks.every_point(site, reference, chunk, CHUNKS)) == []
+    assert sharding.failed("single", sharding.every_point(site, reference, chunk, CHUNKS)) == []

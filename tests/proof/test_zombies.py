@@ -10,10 +10,10 @@ import pytest
 from tests.postgres import Server
 from tests.proof import zombies
 from tests.proof.cases import PLAIN
-from tests.proof.chunks import SEED, failed
 from tests.proof.conftest import ENGINES, References
+from tests.proof.crash_points import Point
 from tests.proof.outcome import Reference
-from tests.proof.points import Point
+from tests.proof.sharding import SEED, failed
 
 pytestmark = [pytest.mark.timeout(3600)]
 

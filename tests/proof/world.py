@@ -1,4 +1,4 @@
-"""A simulated world and a journal of its own, and the command line on them in children of a nursery."""
+"""A simulated world and a journal of its own, and the command line on them in children of a forkserver."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 from rollout.adapters.clock import SimulatedClock
 from tests.e2e.simulated import PATIENCE, Result, Simulated, environment
 from tests.proof.cases import Case
+from tests.proof.crash_points import Point, passed
 from tests.proof.engines import Engine
-from tests.proof.nursery import Nursery
-from tests.proof.points import Point, passed
+from tests.proof.forkserver import Forkserver
 
 #: A call that changes a child before the command line begins: (module:function, its keyword arguments).
 Prepared = tuple[str, dict[str, Any]]
@@ -29,9 +29,9 @@ class ProofWorld(Simulated):
     `kept`: whether its files are left behind, for whoever wants to look into them.
     """
 
-    def __init__(self, directory: Path, nursery: Nursery, url: str) -> None:
+    def __init__(self, directory: Path, forkserver: Forkserver, url: str) -> None:
         super().__init__(directory)
-        self.nursery = nursery
+        self.forkserver = forkserver
         self.url = url
         self.kept = False
         self._runs = 0
@@ -54,12 +54,12 @@ class ProofWorld(Simulated):
             assert "parallel: 1\n" in one_by_one
             configuration.write_text(one_by_one.replace("parallel: 1\n", ""))
 
-    def bear(self, arguments: Sequence[str], *prepared: Prepared) -> Child:
+    def fork(self, arguments: Sequence[str], *prepared: Prepared) -> Child:
         """Start the command line in a child, after the calls in `prepared`, and return at once."""
         self._runs += 1
         name = f"run-{self._runs}"
         around = environment(self.directory, self.environment)
-        pid = self.nursery.bear(
+        pid = self.forkserver.fork(
             "tests.proof.child:command", self.directory, name, around, arguments=list(arguments), prepared=prepared
         )
         return Child(self, pid, name)
@@ -67,8 +67,8 @@ class ProofWorld(Simulated):
     def watched(self, at: str = "", number: int = signal.SIGKILL) -> Child:
         """Start `rollout start` in a child that writes down the points it passes, and stops itself at `at`."""
         trail = str(self.directory / f"run-{self._runs + 1}.points")
-        return self.bear(
-            self.start_arguments, ("tests.proof.points:install", {"path": trail, "at": at, "number": number})
+        return self.fork(
+            self.start_arguments, ("tests.proof.crash_points:install", {"path": trail, "at": at, "number": number})
         )
 
     def absent(self) -> None:
@@ -93,10 +93,10 @@ class Child:
 
     def finish(self) -> Result:
         """Wait for it to end by itself, or at its point; one that is stuck is killed and shown."""
-        code = self._world.nursery.wait(self.pid, PATIENCE)
+        code = self._world.forkserver.wait(self.pid, PATIENCE)
         if code is None:
             os.kill(self.pid, signal.SIGKILL)
-            self._world.nursery.wait(self.pid, PATIENCE)
+            self._world.forkserver.wait(self.pid, PATIENCE)
             raise AssertionError(f"stuck after {PATIENCE} s\n{self.result(-signal.SIGKILL)}")
         return self.result(code)
 
@@ -111,24 +111,24 @@ class Child:
 
 
 @contextmanager
-def proof_world(case: Case, engine: Engine, nursery: Nursery, folder: Path) -> Iterator[ProofWorld]:
+def proof_world(case: Case, engine: Engine, forkserver: Forkserver, folder: Path) -> Iterator[ProofWorld]:
     """Run a case's simulator inside the block, with an empty journal; one that fails leaves its files."""
     directory = folder / f"world-{secrets.token_hex(4)}"
     directory.mkdir()
     url = engine.journal(directory)
-    pid = nursery.bear(
+    pid = forkserver.fork(
         *("tests.proof.child:simulator", directory, "simulator", environment(directory, {})),
         ready=True,
         scenario=case.scenario,
         directory=str(directory),
     )
     try:
-        world = ProofWorld(directory, nursery, url)
+        world = ProofWorld(directory, forkserver, url)
         world.prepare(case)
         yield world
         if not world.kept:
             shutil.rmtree(directory)
     finally:
         os.kill(pid, signal.SIGKILL)
-        nursery.wait(pid, PATIENCE)
+        forkserver.wait(pid, PATIENCE)
         engine.forget(url)

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from rollout.journal import read_journal
 from tests.e2e.simulated import Result
 from tests.journal.lossy import lossy
+from tests.proof.crash_points import Point, passed
 from tests.proof.outcome import Outcome, Reference
-from tests.proof.pacing import ALL, Paced, _state
-from tests.proof.points import Point, passed
 from tests.proof.runs import Site
+from tests.proof.stop_at_points import ALL, Paced, _state
 from tests.proof.world import Child, Prepared, ProofWorld
 
 #: Exit codes: it may be started again; another runner works the cluster.
@@ -36,7 +36,7 @@ _WRITTEN = {
     "events": "SELECT epoch FROM events ORDER BY seq",
     "attempts": "SELECT epoch FROM attempts ORDER BY id",
 }
-_HASTY: Prepared = ("tests.proof.troubles:hasty", {})
+_HASTY: Prepared = ("tests.proof.journal_faults:hasty", {})
 
 
 def woken(site: Site, reference: Reference, at: str, further: int) -> Outcome:
@@ -58,9 +58,9 @@ def waited_for(site: Site, reference: Reference, at: str) -> Outcome:
     with site.trial(reference.case) as (outcome, world):
         first = stopped(world, at, outcome)
         stood = world.get("/time")["now"]
-        second = world.bear(world.start_arguments)
+        second = world.fork(world.start_arguments)
         while world.get("/time")["now"] < stood + LONG:
-            assert world.nursery.wait(second.pid, _LOOK) is None
+            assert world.forkserver.wait(second.pid, _LOOK) is None
         os.kill(first.pid, signal.SIGCONT)
         outcome.judge(world, first.finish(), reference)
         ended = second.finish()
@@ -73,7 +73,7 @@ def woken_in_request(site: Site, reference: Reference, number: int, further: int
     """Stop a runner while its mutating request of that number was applied and not answered; wake it as `woken` does."""
     with site.trial(reference.case) as (outcome, world):
         world.post("/faults", {"match": {"mutating": True, "nth": number}, "hang": {"when": "after"}})
-        first = world.bear(world.start_arguments)
+        first = world.fork(world.start_arguments)
         hung = world.get("/hung")
         os.kill(first.pid, signal.SIGSTOP)
         outcome.died.append(Point(number, "after", "request", hung["operation"], hung["target"]))
@@ -97,7 +97,7 @@ def arriving_late(site: Site, reference: Reference, point: Point) -> Outcome:
         child = world.watched(point.at)
         child.finish()
         outcome.died += child.points()[-1:]
-        outcome.judge(world, world.bear(world.start_arguments).finish(), reference)
+        outcome.judge(world, world.fork(world.start_arguments).finish(), reference)
     outcome.excuse(7, "held epoch 1, while 2 was at work")
     return outcome
 
@@ -113,7 +113,7 @@ def cut_off(site: Site, reference: Reference, at: str, port: int) -> Outcome:
         cut = world.get("/time")["now"]
         way.away()
         os.kill(first.pid, signal.SIGCONT)
-        second = world.bear(world.start_arguments)
+        second = world.fork(world.start_arguments)
         ended = first.finish()
         outcome.judge(world, second.finish(), reference)
         outcome.problems += _written_late(world)
@@ -126,7 +126,7 @@ def cut_off(site: Site, reference: Reference, at: str, port: int) -> Outcome:
 def two_at_once(site: Site, reference: Reference) -> Outcome:
     """Start the same rollout twice in the same moment."""
     with site.trial(reference.case) as (outcome, world):
-        results = [one.finish() for one in [world.bear(world.start_arguments) for _ in range(2)]]
+        results = [one.finish() for one in [world.fork(world.start_arguments) for _ in range(2)]]
         outcome.judge(world, results[0], reference)
         if results[1].code or results[0].rollout_id != results[1].rollout_id:
             outcome.problems.append(f"the other: {results[1]}")
@@ -141,9 +141,9 @@ def stopped(world: ProofWorld, at: str, outcome: Outcome, url: str | None = None
     trail = world.directory / "first.points"
     arguments = [url if url and one == world.url else one for one in world.start_arguments]
     watching = {"path": str(trail), "at": at, "number": signal.SIGSTOP}
-    child = world.bear(arguments, ("tests.proof.points:install", watching), _HASTY)
+    child = world.fork(arguments, ("tests.proof.crash_points:install", watching), _HASTY)
     while _state(child.pid) != "T":
-        code = world.nursery.wait(child.pid, _LOOK)
+        code = world.forkserver.wait(child.pid, _LOOK)
         assert code is None, child.result(code)
     outcome.died.append(passed(trail)[-1])
     world.absent()
@@ -162,7 +162,7 @@ def _follower(world: ProofWorld, further: int) -> Paced:
 def _both_end(world: ProofWorld, first: Child, second: Paced, at: Point) -> Iterator[str]:
     """Wake the first while the second stands still, then the second; tell what is wrong with how the first ended."""
     os.kill(first.pid, signal.SIGCONT)
-    found = world.nursery.wait(first.pid, _MOMENT)
+    found = world.forkserver.wait(first.pid, _MOMENT)
     if second.result is None:
         second.go_on(ALL)
     ended = first.finish() if found is None else first.result(found)

@@ -23,7 +23,7 @@ from pathlib import Path
 from tests import swift
 from tests.postgres import running
 from tests.proof.engines import Engine, Postgres, Sqlite
-from tests.proof.nursery import Nursery
+from tests.proof.forkserver import Forkserver
 from tests.swarm.case import Case, read
 from tests.swarm.generating import case
 from tests.swarm.running import Outcome, run
@@ -40,7 +40,7 @@ class Swarm:
 
     def __init__(self, folder: Path, *, quick: bool) -> None:
         self._folder = folder
-        self._nursery = Nursery()
+        self._forkserver = Forkserver()
         self._quick = quick
         self._started = ExitStack()
         with _MAKING:
@@ -57,7 +57,7 @@ class Swarm:
         return outcome
 
     def _run(self, case: Case) -> Outcome:
-        return run(case, self._nursery, self._engine(case.engine), self._folder)
+        return run(case, self._forkserver, self._engine(case.engine), self._folder)
 
     def _engine(self, name: str) -> Engine:
         """Return the engine of this name; a server is started when it is needed first."""
@@ -79,7 +79,7 @@ class Swarm:
 
     def close(self) -> None:
         """End what was started."""
-        self._nursery.close()
+        self._forkserver.close()
         self._started.close()
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import botocore.endpoint
 import urllib3.util.retry
 
-from tests.proof import points, troubles  # noqa: F401  loaded while the nursery warms up
+from tests.proof import crash_points, journal_faults  # noqa: F401  loaded while the forkserver warms up
 
 
 def hurried() -> None:

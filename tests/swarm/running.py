@@ -16,8 +16,8 @@ from urllib.error import HTTPError
 from tests.e2e.simulated import Result
 from tests.proof import cases as proof
 from tests.proof.engines import Engine
-from tests.proof.nursery import Nursery
-from tests.proof.pacing import _state
+from tests.proof.forkserver import Forkserver
+from tests.proof.stop_at_points import _state
 from tests.proof.world import Child, Prepared, ProofWorld, proof_world
 from tests.swarm import judging, person
 from tests.swarm.case import Act, Case
@@ -34,7 +34,7 @@ _STOPPED = 150.0
 #: Seconds of real time between two looks at a runner that is to stop, and how many of them.
 _LOOK, _LOOKS = 0.01, 1500
 _HURRIED: Prepared = ("tests.swarm.child:hurried", {})
-_HASTY: Prepared = ("tests.proof.troubles:hasty", {})
+_HASTY: Prepared = ("tests.proof.journal_faults:hasty", {})
 
 
 @dataclass(slots=True)
@@ -55,12 +55,12 @@ class Outcome:
         return {one.kind for one in self.findings}
 
 
-def run(case: Case, nursery: Nursery, engine: Engine, folder: Path) -> Outcome:
+def run(case: Case, forkserver: Forkserver, engine: Engine, folder: Path) -> Outcome:
     """Run a case in a world of its own."""
     path = folder / f"swarm-{case.seed}.yaml"
     path.write_text(case.text(), "utf-8")
     outcome = Outcome(case.seed)
-    with proof_world(proof.Case("swarm", str(path)), engine, nursery, folder) as world:
+    with proof_world(proof.Case("swarm", str(path)), engine, forkserver, folder) as world:
         _Runs(case, world, outcome).all()
         world.kept = bool(outcome.findings)
     return outcome
@@ -155,13 +155,13 @@ class _Runs:
                 return [self._bear(arguments).finish()]
 
     def _bear(self, arguments: list[str], *prepared: Prepared) -> Child:
-        return self._world.bear(arguments, _HURRIED, *prepared)
+        return self._world.fork(arguments, _HURRIED, *prepared)
 
     def _stopped(self, arguments: list[str], act: Act) -> list[Result]:
         """Stop a run at its point, let another one be at it for a while, and wake the first."""
         first = self._bear(arguments, _armed(self._world, act, signal.SIGSTOP), _HASTY)
         for _ in range(_LOOKS):
-            code = self._world.nursery.wait(first.pid, _LOOK)
+            code = self._world.forkserver.wait(first.pid, _LOOK)
             if code is not None:
                 return [first.result(code)]
             if _state(first.pid) == "T":
@@ -177,7 +177,7 @@ class _Runs:
         """Let a run be at it for a while; return how it ended, None while it lives."""
         until = self._now() + _STOPPED
         for _ in range(_LOOKS // 3):
-            code = self._world.nursery.wait(child.pid, _LOOK)
+            code = self._world.forkserver.wait(child.pid, _LOOK)
             if code is not None:
                 return child.result(code)
             if self._now() >= until:
@@ -187,7 +187,7 @@ class _Runs:
 
 def _armed(world: ProofWorld, act: Act, number: int) -> Prepared:
     trail = str(world.directory / f"act-{world._runs + 1}.points")
-    return "tests.proof.points:install", {"path": trail, "at": str(act.at), "number": number}
+    return "tests.proof.crash_points:install", {"path": trail, "at": str(act.at), "number": number}
 
 
 def _ordered(results: Iterable[Result]) -> list[Result]:

@@ -8,9 +8,9 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.proof.forkserver import Forkserver
 from tests.proof.mutants import inside
 from tests.proof.mutants.verdict import VERDICTS, End
-from tests.proof.nursery import Nursery
 
 #: Seconds after which a test hangs. Killers are quick.
 TEST_SECONDS = 60
@@ -39,22 +39,22 @@ class Trial:
         return {end for node, end in self.ends.items() if node == test or node.startswith(f"{test}[")}
 
 
-def trial(nursery: Nursery, folder: Path, tests: tuple[str, ...]) -> Trial:
-    """Run these tests in `folder`, one after the other, in a child of a nursery that has loaded nothing of ours."""
+def trial(forkserver: Forkserver, folder: Path, tests: tuple[str, ...]) -> Trial:
+    """Run these tests in `folder`, one after the other, in a child of a forkserver that has loaded nothing of ours."""
     verdicts = folder / "verdicts"
     verdicts.touch()
-    code = _ran(nursery, folder, [*_OPTIONS, *tests], _environment(folder) | {VERDICTS: str(verdicts)})
+    code = _ran(forkserver, folder, [*_OPTIONS, *tests], _environment(folder) | {VERDICTS: str(verdicts)})
     lines = verdicts.read_text(encoding="utf-8").splitlines()
     printed = "".join((folder / f"{_OUTPUT}.{kind}").read_text(encoding="utf-8") for kind in ("out", "err"))
     return Trial(code, dict(json.loads(line) for line in lines), printed)
 
 
-def _ran(nursery: Nursery, folder: Path, arguments: list[str], environment: dict[str, str]) -> int:
-    pid = nursery.bear(f"{inside.__name__}:trial", folder, _OUTPUT, environment, arguments=arguments)
-    code = nursery.wait(pid, TRIAL_SECONDS)
+def _ran(forkserver: Forkserver, folder: Path, arguments: list[str], environment: dict[str, str]) -> int:
+    pid = forkserver.fork(f"{inside.__name__}:trial", folder, _OUTPUT, environment, arguments=arguments)
+    code = forkserver.wait(pid, TRIAL_SECONDS)
     if code is None:
         os.kill(pid, signal.SIGKILL)
-        nursery.wait(pid, TRIAL_SECONDS)
+        forkserver.wait(pid, TRIAL_SECONDS)
         raise AssertionError(f"the trial has not ended after {TRIAL_SECONDS} s")
     return code
 

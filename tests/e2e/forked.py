@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
-from tests.proof.nursery import Nursery
+from tests.proof.forkserver import Forkserver
 
 #: Bytes that a child may print before anybody reads: more than any does.
 _ROOM = 1 << 20
@@ -25,18 +25,18 @@ _ROOM = 1 << 20
 _SOON = 30.0
 
 
-_nurseries: list[Nursery] = []
+_forkservers: list[Forkserver] = []
 
 
-def _nursery() -> Nursery:
+def _forkserver() -> Forkserver:
     """Return the warm process of this worker: it ends with us."""
-    if not _nurseries or _nurseries[-1].closed:
-        _nurseries.append(Nursery())
-        atexit.register(_nurseries[-1].close)
-    return _nurseries[-1]
+    if not _forkservers or _forkservers[-1].closed:
+        _forkservers.append(Forkserver())
+        atexit.register(_forkservers[-1].close)
+    return _forkservers[-1]
 
 
-class Born:
+class Forked:
     """A running command, spoken to as to a `subprocess.Popen` with pipes for text; it reads nothing."""
 
     def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
@@ -44,7 +44,7 @@ class Born:
         self.returncode: int | None = None
         self.stdout, out = _pipe()
         self.stderr, err = _pipe()
-        self.pid = _nursery().bear(
+        self.pid = _forkserver().fork(
             "tests.proof.child:installed",
             folder,
             (_path(out), _path(err)),
@@ -95,7 +95,7 @@ class Born:
 
     def _ended(self, seconds: float) -> int | None:
         if self.returncode is None:
-            self.returncode = _nursery().wait(self.pid, seconds)
+            self.returncode = _forkserver().wait(self.pid, seconds)
         return self.returncode
 
 
@@ -104,7 +104,7 @@ def simulator(scenario: str, directory: Path, environment: Mapping[str, str]) ->
     """Run a simulator in a child inside the block, its files in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     outputs = tuple(str(directory / f"simulator.{name}") for name in ("out", "err"))
-    pid = _nursery().bear(
+    pid = _forkserver().fork(
         *("tests.proof.child:simulator", directory, (outputs[0], outputs[1]), environment),
         ready=True,
         scenario=scenario,
@@ -115,7 +115,7 @@ def simulator(scenario: str, directory: Path, environment: Mapping[str, str]) ->
         yield
     finally:
         os.kill(pid, signal.SIGKILL)
-        _nursery().wait(pid, _SOON)
+        _forkserver().wait(pid, _SOON)
 
 
 def _pipe() -> tuple[IO[str], int]:

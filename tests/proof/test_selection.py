@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.proof import choosing, results
+from tests.proof import results, selection
 
 ROOT = Path(__file__).parents[2]
 #: A proof of three cases, one of which fails until a file is there.
@@ -31,7 +31,7 @@ CONFTEST = """
 from pathlib import Path
 from tests.proof import results
 
-pytest_plugins = ["tests.proof.choosing"]
+pytest_plugins = ["tests.proof.selection"]
 results.FOLDER = Path(__file__).parent / "results"
 """
 
@@ -75,7 +75,7 @@ def taken(**options: object) -> set[str]:
     items = [Item(nodeid=f"many[{case}]", facts={"sample": 2}) for case in range(10)]
     items += [Item(nodeid=f"each[{case}]", facts={}) for case in range(2)]
     config: Any = SimpleNamespace(getoption=options.get, hook=SimpleNamespace(pytest_deselected=lambda **_: None))
-    choosing.pytest_collection_modifyitems(config, items)  # type: ignore[arg-type]
+    selection.pytest_collection_modifyitems(config, items)  # type: ignore[arg-type]
     return {item.nodeid for item in items}
 
 
@@ -89,12 +89,12 @@ def test_a_sample_is_repeated_by_its_seed() -> None:
 
 def test_shards_are_the_whole() -> None:
     """Each test is in one shard, and in no other."""
-    shards = [taken(shard=choosing.shard(f"{which}/3")) for which in (1, 2, 3)]
+    shards = [taken(shard=selection.shard(f"{which}/3")) for which in (1, 2, 3)]
     assert sum(map(len, shards)) == 12
     assert set.union(*shards) == taken()
     for text in ("4/3", "0/3", "3", "a/b"):
         with pytest.raises(pytest.UsageError, match="such as 3/20"):
-            choosing.shard(text)
+            selection.shard(text)
 
 
 def test_a_run_goes_on_where_another_stopped(place: Path) -> None:
@@ -136,8 +136,8 @@ def test_what_was_interrupted_has_no_results(tmp_path: Path, monkeypatch: pytest
 def test_a_sample_of_the_exhaustive_ones_is_a_sixth() -> None:
     """Always the same by a seed; with enough seeds each test has its turn."""
     names = [f"test_{number}" for number in range(10)]
-    assert choosing.unsampled(names, "a") == choosing.unsampled(names[::-1], "a")
-    assert len(choosing.unsampled(names, "a")) == 8
-    turns = [{*names} - choosing.unsampled(names, str(seed)) for seed in range(60)]
+    assert selection.unsampled(names, "a") == selection.unsampled(names[::-1], "a")
+    assert len(selection.unsampled(names, "a")) == 8
+    turns = [{*names} - selection.unsampled(names, str(seed)) for seed in range(60)]
     assert set().union(*turns) == {*names}
-    assert choosing.unsampled([], "a") == set()
+    assert selection.unsampled([], "a") == set()

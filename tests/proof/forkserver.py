@@ -1,7 +1,7 @@
-"""A warm process that bears others: all is imported once, and no thread and no connection exists before a fork.
+"""A warm process that forks others: all is imported once, and no thread and no connection exists before a fork.
 
-`Nursery` is its other end, in the process that tests. A child is a real process: it has its own working folder,
-environment and output, it dies of a real SIGKILL, and with the nursery all of its children end.
+`Forkserver` is its other end, in the process that tests. A child is a real process: it has its own working folder,
+environment and output, it dies of a real SIGKILL, and with the forkserver all of its children end.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ ROOT = Path(__file__).parents[2]
 Request = dict[str, Any]
 
 
-class Nursery:
-    """Our end of a nursery. Not to be shared by threads."""
+class Forkserver:
+    """Our end of a forkserver. Not to be shared by threads."""
 
-    def __init__(self, warm: str = "tests.proof.warm:rollouts") -> None:
+    def __init__(self, warm: str = "tests.proof.preload:rollouts") -> None:
         """`warm`: the function, written as module:function, that loads what children need."""
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.proof.nursery", warm], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
+            [sys.executable, "-m", "tests.proof.forkserver", warm], cwd=ROOT, stdin=pipe, stdout=pipe, text=True
         )
 
-    def bear(
+    def fork(
         self,
         call: str,
         folder: Path,
@@ -54,7 +54,7 @@ class Nursery:
         if isinstance(output, str):
             outputs = [str(folder / f"{output}.{suffix}") for suffix in ("out", "err")]
         child = {"call": call, "folder": str(folder), "outputs": outputs, "environment": dict(environment)}
-        return int(self._ask({"do": "bear", **child, "arguments": arguments, "ready": ready})["pid"])
+        return int(self._ask({"do": "fork", **child, "arguments": arguments, "ready": ready})["pid"])
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """Wait until a child has ended, and return its exit code, negative for a signal; None: it still lives."""
@@ -63,11 +63,11 @@ class Nursery:
 
     @property
     def closed(self) -> bool:
-        """Whether it bears no more children."""
+        """Whether it forks no more children."""
         return bool(self._process.stdin and self._process.stdin.closed)
 
     def close(self) -> None:
-        """End the nursery, and with it all children that still live."""
+        """End the forkserver, and with it all children that still live."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
@@ -84,7 +84,7 @@ class Nursery:
         except BaseException:  # a test's time is out: the answer would be taken for that to the next question
             self._process.stdin.close()
             raise
-        assert line, "the nursery has ended: what it said stands above"
+        assert line, "the forkserver has ended: what it said stands above"
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -146,7 +146,7 @@ def _fork(request: Request) -> int:
         code = 1
         try:
             code = _live(outputs, **request)
-        except BaseException:  # noqa: BLE001  nothing may return into the nursery's own loop
+        except BaseException:  # noqa: BLE001  nothing may return into the forkserver's own loop
             traceback.print_exc()
         finally:
             for stream in (sys.stdout, sys.stderr):

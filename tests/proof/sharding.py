@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+from tests.proof.crash_points import states
 from tests.proof.outcome import Outcome, Reference
-from tests.proof.points import states
 from tests.proof.runs import Site, killed, killed_in_request
 
 #: Where the samples come from; another seed takes others.

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.e2e.simulated import PATIENCE, Result
-from tests.proof.points import Trail, watch
+from tests.proof.crash_points import Trail, watch
 from tests.proof.world import Child, ProofWorld
 
 #: So many points that no run has them.
@@ -61,8 +61,8 @@ class Paced:
         self._serial = 0
         self._tell(points)
         trail = str(world.directory / f"{name}.points")
-        self.child: Child = world.bear(
-            world.start_arguments, ("tests.proof.pacing:install", {"trail": trail, "pace": str(self._pace)})
+        self.child: Child = world.fork(
+            world.start_arguments, ("tests.proof.stop_at_points:install", {"trail": trail, "pace": str(self._pace)})
         )
         self.result: Result | None = None
         self.rest()
@@ -80,7 +80,7 @@ class Paced:
     def rest(self) -> None:
         """Return when it stands still or has ended; then time does not wait for it."""
         for _ in range(int(PATIENCE / _LOOK)):
-            code = self._world.nursery.wait(self.child.pid, _LOOK)
+            code = self._world.forkserver.wait(self.child.pid, _LOOK)
             if code is not None:
                 self.result = self.child.result(code)
                 return

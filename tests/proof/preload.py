@@ -1,4 +1,4 @@
-"""What the nursery of whole rollouts loads before it bears children."""
+"""What the forkserver of whole rollouts loads before it forks children."""
 
 from __future__ import annotations
 
