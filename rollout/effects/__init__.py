@@ -32,8 +32,7 @@ from rollout.effects.written import Written
 __all__ = [
     "DEPARTING",
     "KINDS",
-    "SIZING",
-    "SWITCHING",
+    "WRITING",
     "Base",
     "Cordon",
     "CreateMarker",
@@ -104,9 +103,7 @@ def kind_of(effect: type[Base]) -> str:
 
 #: Each kind by the name by which it is stored.
 KINDS: dict[str, type[Base]] = {kind_of(one): one for one in get_args(Effect)}
-_ON_GROUPS = {kind: one for kind, one in KINDS.items() if issubclass(one, OnGroup)}
-#: The kinds that write a group's sizes, and those that leave something else of the fields that are written down.
-SIZING = {kind: one for kind, one in _ON_GROUPS.items() if one.serial}
-SWITCHING = tuple(kind for kind, one in _ON_GROUPS.items() if one.leaves is not OnGroup.leaves and not one.serial)
+#: The kinds that leave something of a group's fields that are written down.
+WRITING = tuple(kind for kind, one in KINDS.items() if issubclass(one, OnGroup) and one.leaves is not OnGroup.leaves)
 #: The kinds that ask that one pod leave.
 DEPARTING = tuple(kind_of(one) for one in get_args(Departure))

@@ -25,11 +25,6 @@ class OnGroup(Base):
     def target(self) -> str:
         return self.group
 
-    @classmethod
-    def group_in(cls, target: str) -> str:
-        """Return the group that a target names, without the effect."""
-        return target
-
     def leaves(self) -> Written:
         return Written()
 
@@ -234,10 +229,6 @@ class Terminate(OnGroup):
     @property
     def target(self) -> str:
         return f"{self.group}/{self.instance_id}"
-
-    @classmethod
-    def group_in(cls, target: str) -> str:
-        return target.rpartition("/")[0]
 
     def leaves(self) -> Written:
         return Written(desired=self.desired_before - 1)

@@ -1,15 +1,15 @@
 """What is read of the journal: one tick's record, the list of rollouts, all intents.
 
-A record is read at every tick, so its cost must not grow with what is long settled: of settled effects only the keys
-are read, and of each group the last few that changed its sizes, and the few that changed its flags and processes.
+A record is read at every tick, so its cost must hardly grow with what is long settled: of settled effects only the keys
+are read, and the requests that changed a group, each of which is parsed once.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
@@ -19,17 +19,14 @@ from rollout import versions
 from rollout.codec import effect_of, plan_of
 from rollout.effects import (
     DEPARTING,
-    SIZING,
-    SWITCHING,
+    WRITING,
     Departure,
     Effect,
     OnGroup,
-    Resize,
     StartAutoscaler,
     StopAutoscaler,
     Written,
     kind_of,
-    occasions,
 )
 from rollout.fence import TRUST_SECONDS
 from rollout.journal import node_rows
@@ -67,22 +64,8 @@ _TRIES = (
     .group_by(attempts.c.effect_id)
 )
 _DONE = select(effects.c.key).where(_OF, effects.c.state == "done")
-_RESIZED = (
-    select(effects.c.kind, effects.c.target, effects.c.request)
-    .where(_OF, effects.c.kind.in_(tuple(SIZING)), effects.c.state == "done")
-    .order_by(effects.c.id.desc())
-)
-# Resizes are many, and few of them change MaxSize or the flag of new instances: those of SURGE and of RESTORE.
-_FLAGGED = (
-    select(effects.c.request)
-    .where(
-        _OF,
-        effects.c.state == "done",
-        effects.c.kind.in_(SWITCHING)
-        | ((effects.c.kind == kind_of(Resize)) & effects.c.request.not_like('%"protect_new":null%'))
-        | effects.c.key.like(f"{kind_of(Resize)}:%:{occasions.RESTORE}%"),
-    )
-    .order_by(effects.c.id)
+_WRITTEN = (
+    select(effects.c.request).where(_OF, effects.c.kind.in_(WRITING), effects.c.state == "done").order_by(effects.c.id)
 )
 _ANSWERED = (
     select(func.count())
@@ -267,23 +250,14 @@ def _written(connection: Connection, rollout_id: str, version: int) -> dict[str,
 
     Their order is that in which they were intended, not that of their times: the next host's clock may be behind.
     """
-    newest_first: defaultdict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(_RESIZED, {"of": rollout_id}):
-        newest_first[SIZING[row.kind].group_in(row.target)].append(row.request)
     found: defaultdict[str, Written] = defaultdict(Written)
-    for request in connection.execute(_FLAGGED, {"of": rollout_id}).scalars():
-        effect = cast("OnGroup", effect_of(request, version))
-        found[effect.group] = found[effect.group].then(effect.leaves())
-    for group, requests in newest_first.items():
-        sizes = _sizes_left(requests, version)
-        found[group] = replace(found[group], minimum=sizes.minimum, desired=sizes.desired)
+    for request in connection.execute(_WRITTEN, {"of": rollout_id}).scalars():
+        group, left = _left_by(request, version)
+        found[group] = found[group].then(left)
     return dict(found)
 
 
-def _sizes_left(newest_first: list[str], version: int) -> Written:
-    left = Written()
-    for request in newest_first:
-        if left.minimum is not None and left.desired is not None:
-            break
-        left = cast("OnGroup", effect_of(request, version)).leaves().then(left)
-    return left
+@lru_cache(maxsize=10_000)  # they are many, none changes any more, and all are asked for at every tick
+def _left_by(request: str, version: int) -> tuple[str, Written]:
+    effect = cast("OnGroup", effect_of(request, version))
+    return effect.group, effect.leaves()

@@ -281,14 +281,6 @@ def test_what_is_left_by_one_effect_after_another() -> None:
     assert first.then(then) == Written(desired=3, maximum=4, protect_new=True)
 
 
-@pytest.mark.parametrize("effect", [one for one in e.ALL if isinstance(one, OnGroup)], ids=lambda effect: effect.key)
-def test_the_group_is_known_from_the_target_of_what_writes_sizes(effect: OnGroup) -> None:
-    """A journal that is read at every tick need not parse requests to know it; a group's name may have a slash."""
-    slashed = replace(effect, group="a/b/c")
-    if effect.serial:
-        assert slashed.group_in(slashed.target) == "a/b/c"
-
-
 def test_batches_are_as_large_as_aws_takes() -> None:
     """Each instance is in one of them; without instances there is none."""
     ids = [f"i-{number}" for number in range(101)]
@@ -313,7 +305,7 @@ def test_only_sending_goes_through_the_kinds() -> None:
 
     files = [file for file in ROLLOUT.rglob("*.py") if file.parent.name != "effects"]
     asking = {file.name for file in files if any(map(asks, ast.walk(ast.parse(file.read_text()))))}
-    assert asking == {"perform.py", "evidence.py"}
+    assert asking == {"perform.py", "journal_promises.py"}
 
 
 def test_every_kind_says_what_it_writes() -> None:

@@ -359,6 +359,18 @@ def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
     assert [one.protect_new for one in left] == [None, None, True, True, False]
 
 
+@pytest.mark.parametrize("flag", [None, True, False])
+@pytest.mark.parametrize("occasion", ["0", "surge.0", "top-up.0", "restore.0"])
+def test_written_whatever_is_written_with_it(journal: SqlJournal, occasion: str, flag: bool | None) -> None:  # noqa: FBT001
+    """Each field that a resize left is known, whatever else it wrote: a flag that stood already is not written."""
+    before, sizes = Sizes(2, 2, 2), Sizes(1, 4, 5)
+    resize = Resize(group="workers", before=before, sizes=sizes, protect_new=flag, occasion=occasion)
+    later_one = replace(resize, before=sizes, sizes=replace(sizes, minimum=3), protect_new=None, occasion="floor")
+    intend(journal, resize, later_one)
+    settle(journal, resize, later_one)
+    assert journal.load(ID).written == {"workers": Written(3, 4, 5, protect_new=flag)}
+
+
 def test_written_flags_and_processes(journal: SqlJournal) -> None:
     """What our requests suspended and have not resumed is known, and how we left CapacityRebalance."""
     suspend = Suspend(group="workers", processes=("AZRebalance", "ScheduledActions"), occasion="0")

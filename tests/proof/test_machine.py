@@ -54,7 +54,7 @@ _PUT_BACK = re.compile(r"--auto-scaling-group-name (\S+)((?: --(?:min-size|desir
 _SIZES = {"min-size": "MinSize", "desired-capacity": "DesiredCapacity"}
 _NOT_OURS = re.compile(r"DesiredCapacity of (\S+) is \d+, not (\d+)")
 _MARK_AGAIN = re.compile(
-    r"kubectl (?:--\w+ \S+ )*create configmap eks-rollout -n kube-system --from-literal=rollout-id=(\S+);"
+    r"kubectl (?:--\w+ \S+ )*create configmap eks-rollout -n kube-system --from-literal=rollout-id=([\w-]+)"
 )
 _GOING = "for an instance that was going already"
 _ERRORS: list[dict[str, Any]] = [
