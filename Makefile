@@ -123,13 +123,14 @@ durability: $(STAMP) ## Write the tables of docs/durability.md from the last res
 coverage: $(STAMP) $(TOOLS) ## All tests, with the branches that none of them takes
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
-docs: $(STAMP) ## Write the generated pages (architecture, phases, halts, refusals, rights-kubernetes, configuration)
+docs: $(STAMP) ## Write the generated pages (architecture, phases, halts, refusals, rights-kubernetes, configuration, commands)
 	$(BIN)/python tools/architecture_page.py docs/architecture.md
 	$(BIN)/python tools/phases_page.py docs/phases.md
 	$(BIN)/python tools/halts_page.py docs/halts.md
 	$(BIN)/python tools/refusals_page.py docs/refusals.md
 	$(BIN)/python tools/rights_page.py docs/rights-kubernetes.md
 	$(BIN)/python tools/configuration_page.py docs/configuration.md
+	$(BIN)/python tools/commands_page.py docs/commands.md
 
 bench: $(STAMP) ## Measure the README's figures (two minutes)
 	@$(BIN)/python tools/figures.py

@@ -38,6 +38,7 @@ def tool(name: str) -> ModuleType:
         ("phases", "phases"),
         ("halts", "halts"),
         ("configuration", "configuration"),
+        ("commands", "commands"),
         ("rights-kubernetes", "rights"),
     ],
 )

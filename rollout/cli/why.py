@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rollout.machine import Stage
+from rollout.reasons import tagged
+
 if TYPE_CHECKING:
+    from rollout.plan import Node
     from rollout.ports import Event
 
 
@@ -23,3 +27,10 @@ def halted(events: Sequence[Event]) -> str | None:
 def waits(events: Sequence[Event]) -> dict[str, str | None]:
     """Return by instance the reason for which its node last waited."""
     return {str(event.data["instance"]): event.reason for event in events if event.kind == "wait"}
+
+
+def words(node: Node, reason: str | None = None) -> str:
+    """Return why a node is where it is: how it went, or what it waits for; `reason`: the same in one word."""
+    if node.stage is Stage.GONE:
+        return node.reason
+    return tagged(f"waits for {node.waits_for}", reason) if node.waits_for else ""

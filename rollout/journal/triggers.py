@@ -10,11 +10,12 @@ a migration that rebuilds a table on SQLite would drop them without a word.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollout.journal.ends import ended, going_on
+from rollout.journal.macros import expanded
 from rollout.machine import ENDS, STAGE_ENDS
 
 if TYPE_CHECKING:
@@ -227,10 +228,10 @@ def _does(name: str, rule: Rule, engine: str) -> str:
 
 
 def _written(when: str, engine: str) -> str:
-    differs = _WAYS[engine]
+    def changed(also: str) -> Callable[[re.Match[str]], str]:
+        one = _WAYS[engine] + also
+        return lambda found: " OR ".join(one.format(column) for column in found[1].split(", "))
 
-    def changed(columns: str, also: str) -> str:
-        return " OR ".join((differs + also).format(column) for column in columns.split(", "))
-
-    once = re.sub(r"CHANGED_AGAIN\(([^)]*)\)", lambda found: changed(found[1], " AND OLD.{0} IS NOT NULL"), when)
-    return " ".join(re.sub(r"CHANGED\(([^)]*)\)", lambda found: changed(found[1], ""), once).split())
+    again = changed(" AND OLD.{0} IS NOT NULL")
+    macros = {r"CHANGED_AGAIN\(([^)]*)\)": again, r"CHANGED\(([^)]*)\)": changed("")}
+    return " ".join(expanded(when, macros).split())

@@ -6,12 +6,12 @@ a migration that rebuilds a table on SQLite would trip over a view that reads it
 
 from __future__ import annotations
 
-import re
-
 from sqlalchemy import Connection, inspect
 
+from rollout.journal.macros import Macros, expanded
+
 # What the engines write differently: the seconds between two instants, and a field of an event's data.
-_WAYS = {
+_WAYS: dict[str, Macros] = {
     "sqlite": {
         r"SECONDS\((\S+), (\S+)\)": r"ROUND((julianday(\2) - julianday(\1)) * 86400, 3)",
         r"FIELD\((\w+)\)": r"json_extract(e.data, '$.\1')",
@@ -145,6 +145,4 @@ def _same_plan(connection: Connection, name: str) -> bool:
 
 
 def _written(query: str, engine: str) -> str:
-    for pattern, way in _WAYS[engine].items():
-        query = re.sub(pattern, way, query)
-    return query.strip()
+    return expanded(query, _WAYS[engine]).strip()

@@ -14,7 +14,6 @@ from rollout.cli.screen.format import instant, table
 from rollout.errors import OTHER_VERSION, UserError
 from rollout.journal import read_journal
 from rollout.machine import terminal
-from rollout.reasons import tagged
 
 if TYPE_CHECKING:
     from rollout.plan import Node
@@ -109,17 +108,10 @@ def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:
     return [
         (
             *(node.name or node.instance_id, node.group, node.stage.value, instant(node.since)),
-            _why(node, told.get(node.instance_id)),
+            why.words(node, told.get(node.instance_id)),
         )
         for node in record.nodes
     ]
-
-
-def _why(node: Node, reason: str | None) -> str:
-
-    if node.stage.value == "GONE":
-        return node.reason
-    return tagged(f"waits for {node.waits_for}", reason) if node.waits_for else ""
 
 
 def as_fields(

@@ -15,13 +15,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rollout.cli import output, screen
+from rollout.cli import output, screen, why
 from rollout.cli.screen.format import count, instant, span
 from rollout.cli.screen.lines import Lines, head
 from rollout.machine import DRAINING, PHASE_MOVES, Phase, Stage, terminal
 
 if TYPE_CHECKING:
-    from rollout.plan import Node
     from rollout.ports import Journal
     from rollout.record import Record
     from rollout.runner import Progress
@@ -115,7 +114,7 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
         name = (node.name or node.instance_id).partition(".")[0]
         stage = Text(node.stage.value, _COLOURS[node.stage])
         # As texts: a plain string of others would be read as markup.
-        table.add_row(_cell(name), _cell(node.group), stage, _cell(_why(node)))
+        table.add_row(_cell(name), _cell(node.group), stage, _cell(why.words(node)))
     yield table
     hidden = len(record.nodes) - len(shown)
     gone = sum(node.stage is Stage.GONE for node in record.nodes)
@@ -125,9 +124,3 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
 
 def _cell(words: str) -> Text:
     return Text(" ".join(screen.shown(words).split()))
-
-
-def _why(node: Node) -> str:
-    if node.stage is Stage.GONE:
-        return node.reason
-    return f"waits for {node.waits_for}" if node.waits_for else ""

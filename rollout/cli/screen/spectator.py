@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from rollout.ports import Journal
     from rollout.runner import Progress
 
-#: Terminals that cannot go back to a line.
-_SIMPLE = frozenset({"", "dumb", "unknown"})
-
 
 @contextmanager
 def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iterator[Callable[[Progress], None]]:
     """Yield what the runner calls after each tick; what stands on the screen at the end stays there."""
-    if not log.on() and sys.stdout.isatty() and os.environ.get("TERM", "dumb").lower() not in _SIMPLE:
+    if not log.on() and _can_go_back():
         from rollout.cli.screen.live import live  # noqa: PLC0415  rich is for terminals only
 
         with live(journal, rollout_id, now) as report:
@@ -34,3 +31,12 @@ def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) ->
             yield lambda _progress: lines.show()
         finally:
             lines.show()
+
+
+def _can_go_back() -> bool:
+    """Tell whether this is a terminal that can go back to a line that stands; one without a name cannot."""
+    if not (sys.stdout.isatty() and os.environ.get("TERM")):
+        return False
+    from rich.console import Console  # noqa: PLC0415  rich is for terminals only
+
+    return not Console().is_dumb_terminal
