@@ -14,7 +14,7 @@ from rollout.machine import terminal
 from rollout.runner import Ended, Progress
 
 if TYPE_CHECKING:
-    from rollout.journal.lease import Taken
+    from rollout.journal.lease_acquire import LeaseHeld
     from rollout.ports import Journal
 
 
@@ -27,7 +27,7 @@ class Following:
         self._first = journal.load(rollout_id)
         self._who = ""
 
-    def look(self, taken: Taken) -> Ended | None:
+    def look(self, taken: LeaseHeld) -> Ended | None:
         """Show who works it, once, and what is new; return how it ended under them, None while it goes on."""
         if taken.who != self._who:
             self._who = taken.who
@@ -60,7 +60,7 @@ class Following:
         return Ended.HALTED if record.halted and (record.halted, record.round) != before else None
 
 
-def _words(rollout_id: str, taken: Taken) -> Iterator[str]:
+def _words(rollout_id: str, taken: LeaseHeld) -> Iterator[str]:
     """Yield who works a rollout, and how to get past them."""
     yield f"rollout {rollout_id} is being run by {taken.who}; it is followed from here"
     yield f"  {taken.hint}"

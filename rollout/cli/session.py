@@ -22,8 +22,8 @@ from rollout.cli.follow import Following
 from rollout.cli.screen.spectator import spectator
 from rollout.commands import resume
 from rollout.errors import RESUMABLE, Retry, UserError
-from rollout.journal import lease, term
-from rollout.journal.lease import Taken
+from rollout.journal import lease_acquire, lease_row
+from rollout.journal.lease_acquire import LeaseHeld
 from rollout.machine import terminal
 from rollout.runner import Runner
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rollout.adapters import Edge
     from rollout.config import Config
     from rollout.journal import SqlJournal
-    from rollout.journal.tenure import Tenure
-    from rollout.journal.term import Time
+    from rollout.journal.lease_row import Time
+    from rollout.journal.lease_session import LeaseSession
     from rollout.plan import ClusterId
     from rollout.ports import Summary
     from rollout.runner import Ended, Progress
@@ -73,10 +73,10 @@ class Session:
             ended = self._turn(rollout_id, report, actor() if assume_dead else None)
         return self._tell(rollout_id, ended)
 
-    def work_under(self, tenure: Tenure, rollout_id: str) -> int:
+    def work_under(self, lease: LeaseSession, rollout_id: str) -> int:
         """Work a rollout under a lease that is held already; return the exit code."""
         with spectator(self.journal, rollout_id, self.edge.clock.now) as report:
-            ended = self._run(rollout_id, tenure, report)
+            ended = self._run(rollout_id, lease, report)
         return self._tell(rollout_id, ended)
 
     def _tell(self, rollout_id: str, ended: Ended) -> int:
@@ -95,9 +95,9 @@ class Session:
         following = Following(self.journal, rollout_id, report)
         while True:
             try:
-                with self.lease(assume_dead) as tenure:
-                    return following.over() or self._run(rollout_id, tenure, report)
-            except Taken as taken:
+                with self.lease(assume_dead) as lease:
+                    return following.over() or self._run(rollout_id, lease, report)
+            except LeaseHeld as taken:
                 ended = following.look(taken)
             if ended:
                 return ended
@@ -108,13 +108,15 @@ class Session:
     def time(self) -> Time:
         """What leases go by."""
         # Connecting made sure that only a simulator on this machine, both its halves, gives the time.
-        return term.simulated_time(self.edge.clock.now) if self.simulated else term.database_time
+        return lease_row.simulated_time(self.edge.clock.now) if self.simulated else lease_row.database_time
 
-    def lease(self, assume_dead: str | None) -> AbstractContextManager[Tenure]:
-        """Hold the cluster; `assume_dead`: who says that whoever held it before is dead. `Taken` if another has it."""
-        holder = term.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
+    def lease(self, assume_dead: str | None) -> AbstractContextManager[LeaseSession]:
+        """Acquire the lease; `assume_dead`: who says that its last holder is dead. `LeaseHeld` if another has it."""
+        holder = lease_row.Holder(socket.gethostname(), os.getpid(), self.run_id, _build_url())
         now, fence = self.edge.clock.now, self.edge.fence
-        return lease.hold(self.journal, self.scope, holder, now, fence, self._retry_journal, self.time, assume_dead)
+        return lease_acquire.acquire(
+            self.journal, self.scope, holder, now, fence, self._retry_journal, self.time, assume_dead
+        )
 
     def _retry_journal(self) -> bool:
         """Wait for a journal that is away, and say so once; tell whether it is worth while to try again."""
@@ -123,15 +125,15 @@ class Session:
         self.edge.clock.pause(self.edge.clock.now() + JOURNAL_PAUSE)
         return self.edge.fence.trusted() and not self.signals.came()
 
-    def _run(self, rollout_id: str, tenure: Tenure, report: Callable[[Progress], None]) -> Ended:
+    def _run(self, rollout_id: str, lease: LeaseSession, report: Callable[[Progress], None]) -> Ended:
 
         clock = self.edge.clock
         self.journal.adopt(rollout_id, self.cluster_id, clock.now())
         self.journal.acquired(rollout_id, clock.now())
-        if tenure.predecessor:
-            self.journal.note(rollout_id, "note", tenure.predecessor, clock.now())
+        if lease.predecessor:
+            self.journal.note(rollout_id, "note", lease.predecessor, clock.now())
             if sys.stdout.isatty() and not log.on():  # elsewhere the note is a line of its own
-                screen.say(tenure.predecessor)
+                screen.say(lease.predecessor)
         runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, self.signals.came, report)
         runner.unhalt()
         return runner.run()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, String, select, type_coerce
 
-from rollout.journal import place, term
+from rollout.journal import lease_row, place
 from rollout.journal.models import leases
 from rollout.ports import Worker
 
@@ -26,17 +26,17 @@ _BEFORE = 9
 
 def worker(connection: Connection, scope: str, path: Path | None) -> Worker | None:
     """Return who holds a cluster, or held it last; `path`: of the journal where that is a file."""
-    row = term.newest(connection, scope)
+    row = lease_row.newest(connection, scope)
     if row is None:
         return None
-    last = row.expires_at - timedelta(seconds=term.TTL_SECONDS) if row.expires_at else None
+    last = row.expires_at - timedelta(seconds=lease_row.TTL_SECONDS) if row.expires_at else None
     return Worker(
-        who=term.who(row),
+        who=lease_row.who(row),
         host=row.host,
         pid=row.pid,
         run_id=row.run_id,
         build_url=row.build_url,
-        works=term.lasts(row) and _lives(connection, row, path),
+        works=lease_row.lasts(row) and _lives(connection, row, path),
         since=row.acquired_at,
         last_sign=last,
         ended=row.released_at,
@@ -58,4 +58,4 @@ def _lives(connection: Connection, row: Row[Any], path: Path | None) -> bool:
     """Tell whether a lease that nobody ended lasts: by its lock beside a file, else by the database's clock."""
     if path is not None:
         return place.is_locked(place.lock_of(path, row.cluster))
-    return bool(row.expires_at and row.expires_at > connection.execute(select(term.database_time(0))).scalar())
+    return bool(row.expires_at and row.expires_at > connection.execute(select(lease_row.database_time(0))).scalar())

@@ -215,7 +215,7 @@ events = Table(
     Column("hash", String(64), nullable=False),
 )
 
-#: Every hold of a cluster by a runner; `cluster`: its ARN, and its name in leases that ended before format 3.
+#: Every lease of a cluster; `cluster`: its ARN, and its name in leases that ended before format 3.
 #: `released_at` is NULL while it lasts, and for ever if the runner was killed.
 #: `expires_at`: until when it lasts unless it is renewed, `taken_at`: when the next runner took it for ended, both by
 #: the database's clock. `renewals`: number of its newest transaction (see `term`).

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from rollout import __version__
 from rollout.codec import effect_text, plan_text
 from rollout.effects import Effect
-from rollout.journal import node_rows, term
+from rollout.journal import lease_row, node_rows
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
+from rollout.journal.lease_row import Time
 from rollout.journal.models import effects, leases, rollouts, stored
-from rollout.journal.term import Time
 from rollout.record import Record
 from rollout.versions import JOURNAL_VERSION
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 _UNKNOWN = {"host": "unknown", "pid": 0, "run_id": "lost"}
 
 
-def recall(database: Database, cluster: str, epoch: int, now: datetime, time: Time) -> None:
+def record_lost_lease(database: Database, cluster: str, epoch: int, now: datetime, time: Time) -> None:
     """Write down that somebody held the cluster under a journal that is lost, at least up to this epoch.
 
     Its requests may still be on their way: what cannot be taken back waits for them, as after any takeover.
     """
     with database.writing() as connection:
-        last = term.newest(connection, cluster)
-        if last and (last.run_id == _UNKNOWN["run_id"] or term.lasts(last)):
+        last = lease_row.newest(connection, cluster)
+        if last and (last.run_id == _UNKNOWN["run_id"] or lease_row.lasts(last)):
             return  # an earlier try came so far, or further
-        number = max(epoch, term.epoch(connection, cluster) + 1)
+        number = max(epoch, lease_row.epoch(connection, cluster) + 1)
         ended = {"acquired_at": now, "expires_at": time(0), "taken_at": time(0)}
         connection.execute(leases.insert().values(cluster=cluster, epoch=number, **_UNKNOWN, **ended))
 

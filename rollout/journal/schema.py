@@ -18,8 +18,8 @@ import rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.journal import place, triggers, views
 from rollout.journal.database import Database
+from rollout.journal.lease_row import database_time
 from rollout.journal.models import leases, metadata
-from rollout.journal.term import database_time
 from rollout.record import LATE_SECONDS
 
 if TYPE_CHECKING:

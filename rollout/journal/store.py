@@ -1,7 +1,8 @@
 """The journal behind `ports.Journal`: each verb is one transaction, with the events that tell of it.
 
 Nothing is held in memory between two verbs: whoever opens the journal after a crash knows as much as who wrote it.
-Under a lease a transaction may be begun anew (see `tenure`): it is a function that changes nothing but the journal.
+Under a lease a transaction may be begun anew (see `lease_session`): it is a function that changes nothing but the
+journal.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from rollout.codec import plan_text
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import Effect
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
-from rollout.journal import audit, effect_rows, lease_reading, node_rows, reading, rebuild, term
+from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
+from rollout.journal.lease_session import LeaseSession, T, Work
 from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
-from rollout.journal.tenure import T, Tenure, Work
 from rollout.journal.trouble import InDoubt
 from rollout.machine import Phase
 from rollout.plan import ClusterId, Node, Plan
@@ -45,12 +46,12 @@ class SqlJournal:
     def __init__(self, database: Database, actor: str) -> None:
         self.database = database
         self._author = Author(actor)
-        self._tenure: Tenure | None = None
+        self._lease: LeaseSession | None = None
 
-    def use_lease(self, tenure: Tenure | None) -> None:
-        """From now on write under this hold of a cluster; None: under none."""
-        self._tenure = tenure
-        self._author = replace(self._author, epoch=tenure.epoch if tenure else None)
+    def use_lease(self, lease: LeaseSession | None) -> None:
+        """From now on write under this lease of a cluster; None: under none."""
+        self._lease = lease
+        self._author = replace(self._author, epoch=lease.epoch if lease else None)
 
     def close(self) -> None:
         """Close the connections that are kept open; the next verb opens new ones."""
@@ -115,9 +116,9 @@ class SqlJournal:
 
     def acquired(self, rollout_id: str, now: datetime) -> None:
         """Tell under which lease the rollout is worked from now on, and how those before it ended."""
-        if self._tenure is None:
+        if self._lease is None:
             raise RuntimeError("no lease is held")
-        epoch, scope = self._tenure.epoch, self._tenure.term.cluster
+        epoch, scope = self._lease.epoch, self._lease.row.cluster
 
         def work(page: Page) -> None:
             told = lease_reading.told(page.connection, scope, epoch)
@@ -126,9 +127,9 @@ class SqlJournal:
         self._on_page(rollout_id, work)
 
     def epoch(self, scope: str) -> int:
-        """Return the epoch of the cluster's newest hold, 0 before any."""
+        """Return the epoch of the cluster's newest lease, 0 before any."""
         with self.database.reading() as connection:
-            return term.epoch(connection, scope)
+            return lease_row.epoch(connection, scope)
 
     def worker(self, scope: str) -> Worker | None:
         """Return who works a cluster, or worked it last; None where nobody ever did."""
@@ -142,12 +143,12 @@ class SqlJournal:
         def work(connection: Connection) -> Record:
             return reading.record(connection, self._row(connection, rollout_id), self.database.where.name)
 
-        if self._tenure is None:
+        if self._lease is None:
             return self._read(work)
         return replace(
-            self._tenure.read_and_renew(work),
-            epoch=self._tenure.epoch,
-            takeover_delay_until=self._tenure.takeover_delay_until,
+            self._lease.read_and_renew(work),
+            epoch=self._lease.epoch,
+            takeover_delay_until=self._lease.takeover_delay_until,
         )
 
     def settle(self, rollout_id: str, settled: Sequence[Settled], now: datetime) -> None:
@@ -262,14 +263,14 @@ class SqlJournal:
             return {row.run_id: row.epoch for row in connection.execute(select(leases.c.run_id, leases.c.epoch))}
 
     def _write(self, work: Work[T]) -> T:
-        if self._tenure:
-            return self._tenure.write(work)
+        if self._lease:
+            return self._lease.write(work)
         with self.database.writing() as connection:
             return work(connection)
 
     def _read(self, work: Work[T]) -> T:
-        if self._tenure:
-            return self._tenure.read(work)
+        if self._lease:
+            return self._lease.read(work)
         with self.database.reading() as connection:
             return work(connection)
 

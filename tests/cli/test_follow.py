@@ -9,12 +9,14 @@ import pytest
 
 from rollout.cli.follow import Following
 from rollout.journal import SqlJournal
-from rollout.journal.lease import Taken
+from rollout.journal.lease_acquire import LeaseHeld
 from rollout.runner import Ended, Progress
 from tests.cli import samples
 
-ON_SERVER = Taken("eks-demo", "process 12 on ci-3", datetime(2026, 1, 5, 9, tzinfo=UTC), "to stop it: kill 12 on ci-3")
-BESIDE_FILE = Taken("eks-demo", "process 13 on ci-3", None, "to stop it: kill 13")
+ON_SERVER = LeaseHeld(
+    "eks-demo", "process 12 on ci-3", datetime(2026, 1, 5, 9, tzinfo=UTC), "to stop it: kill 12 on ci-3"
+)
+BESIDE_FILE = LeaseHeld("eks-demo", "process 13 on ci-3", None, "to stop it: kill 13")
 
 
 @pytest.fixture

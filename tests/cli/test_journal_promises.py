@@ -11,8 +11,8 @@ import pytest
 from rollout import effects
 from rollout.demo import journal_promises
 from rollout.fence import Fence
-from rollout.journal import lease
-from rollout.journal.term import Holder
+from rollout.journal import lease_acquire
+from rollout.journal.lease_row import Holder
 from rollout.machine import Phase
 from rollout.ports import Summary
 from tests.cli import samples
@@ -31,7 +31,9 @@ def test_changes_in_the_order_of_epochs_keep_promise_7(tmp_path: Path) -> None:
     """A run that changes something after a later one did, or that never held the cluster, breaks it and is named."""
     journal = samples.draining(tmp_path)
     for run in ("first", "second"):
-        with lease.hold(journal, "c", Holder("host", 1, run), lambda: samples.NOW, Fence(lambda: ()), lambda: False):
+        with lease_acquire.acquire(
+            journal, "c", Holder("host", 1, run), lambda: samples.NOW, Fence(lambda: ()), lambda: False
+        ):
             pass
     one, two, stranger = (change(1, actor=f"client:{run}") for run in ("first", "second", "stranger"))
     kept = journal_promises.fenced(journal, [one, two, two, change(2, actor="world")])

@@ -13,9 +13,9 @@ from sqlalchemy import event
 
 from rollout.errors import UserError
 from rollout.fence import Fence
-from rollout.journal import SqlJournal, lease, sqlite
-from rollout.journal.tenure import Tenure
-from rollout.journal.term import Holder
+from rollout.journal import SqlJournal, lease_acquire, sqlite
+from rollout.journal.lease_row import Holder
+from rollout.journal.lease_session import LeaseSession
 from rollout.runner import Ended
 from tests.core.build import ID
 from tests.core.running import RESTORED, Apply, Ran, again, begin
@@ -65,8 +65,8 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
 
 
-def held(journal: SqlJournal, toy: Toy, retry_journal: Callable[[], bool]) -> AbstractContextManager[Tenure]:
-    return lease.hold(journal, "c", HOLDER, toy.now, Fence(lambda: (toy.now_.timestamp(),)), retry_journal)
+def held(journal: SqlJournal, toy: Toy, retry_journal: Callable[[], bool]) -> AbstractContextManager[LeaseSession]:
+    return lease_acquire.acquire(journal, "c", HOLDER, toy.now, Fence(lambda: (toy.now_.timestamp(),)), retry_journal)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import pytest
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
 from rollout.fence import Fence
-from rollout.journal import SqlJournal, lease, triggers
-from rollout.journal.tenure import Tenure
-from rollout.journal.term import Holder, simulated_time
+from rollout.journal import SqlJournal, lease_acquire, triggers
+from rollout.journal.lease_row import Holder, simulated_time
+from rollout.journal.lease_session import LeaseSession
 from rollout.machine import Phase, Stage
 from rollout.plan import (
     Baseline,
@@ -115,18 +115,22 @@ def no_retry() -> bool:
     return False
 
 
-def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str | None = None) -> Tenure:
+def seize(journal: SqlJournal, holder: Holder, seconds: float, assume_dead: str | None = None) -> LeaseSession:
     """Hold the cluster from so many seconds after the beginning on, and write under it: as a process that is killed."""
-    claim = lease.Claim(journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)), assume_dead)
-    tenure = lease.acquire(claim, lambda: later(seconds), fence(), no_retry)
-    journal.use_lease(tenure)
-    return tenure
+    acquisition = lease_acquire.Acquisition(
+        journal.database, PLAN.cluster, holder, simulated_time(lambda: later(seconds)), assume_dead
+    )
+    lease = lease_acquire.open_session(acquisition, lambda: later(seconds), fence(), no_retry)
+    journal.use_lease(lease)
+    return lease
 
 
-def hold(journal: SqlJournal, holder: Holder, *, time: float = 0) -> AbstractContextManager[Tenure]:
+def acquire(journal: SqlJournal, holder: Holder, *, time: float = 0) -> AbstractContextManager[LeaseSession]:
     """Hold the cluster at a time that stands still, so many seconds after the beginning."""
     moment = later(time)
-    return lease.hold(journal, PLAN.cluster, holder, lambda: moment, fence(), no_retry, simulated_time(lambda: moment))
+    return lease_acquire.acquire(
+        journal, PLAN.cluster, holder, lambda: moment, fence(), no_retry, simulated_time(lambda: moment)
+    )
 
 
 def tamper(journal: SqlJournal, *statements: str) -> None:
@@ -150,7 +154,7 @@ def story(journal: SqlJournal) -> None:
     intend(journal, RESIZE, TAINT, now=later(61))
     journal.receive(ID, [receipt(RESIZE)])
     second = Holder("agent-2", 202, "bbbbbbbbbbbb")
-    with hold(journal, second, time=121):
+    with acquire(journal, second, time=121):
         _second_runner(journal)
 
 

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, lease, open_journal, wire
-from rollout.journal.term import Holder, simulated_time
+from rollout.journal import SqlJournal, lease_acquire, open_journal, wire
+from rollout.journal.lease_row import Holder, simulated_time
 from rollout.journal.trouble import Trouble
 from tests.journal.bouncer import Bouncer, bouncing
 from tests.journal.samples import ID, NOW, PLAN, fence
@@ -49,7 +49,7 @@ def test_waited_for(
         holder, time = Holder("agent", 7, "run"), simulated_time(lambda: NOW)
         with closing(open_journal(through(url, postgres, bouncer), actor="tester")) as journal:
             journal.begin(ID, "build-17", PLAN, NOW)
-            with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, fence(), retry_journal, time):
+            with lease_acquire.acquire(journal, PLAN.cluster, holder, lambda: NOW, fence(), retry_journal, time):
                 journal.note(ID, "note", "before", NOW)
                 begin[trouble]()
                 journal.note(ID, "note", "after", NOW)

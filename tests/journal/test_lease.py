@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import select
 
 from rollout.errors import Lost, UserError
-from rollout.journal import SqlJournal, lease, open_journal, place, read_journal, term
-from rollout.journal.lease import Claim, Taken, acquire, hold
+from rollout.journal import SqlJournal, lease_acquire, lease_row, open_journal, place, read_journal
+from rollout.journal.lease_acquire import Acquisition, LeaseHeld, acquire, open_session
+from rollout.journal.lease_row import Holder, LeaseRow, database_time, simulated_time
+from rollout.journal.lease_session import LeaseSession
 from rollout.journal.models import stored
-from rollout.journal.tenure import Tenure
-from rollout.journal.term import Holder, Term, database_time, simulated_time
 from tests.journal.samples import (
     ID,
     NOW,
@@ -40,11 +40,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from rollout.journal import open_journal
 from rollout.fence import Fence
-from rollout.journal.lease import Claim, Taken, acquire, hold
-from rollout.journal.term import Holder
+from rollout.journal.lease_acquire import Acquisition, LeaseHeld, open_session, acquire
+from rollout.journal.lease_row import Holder
 journal = open_journal(sys.argv[1], actor="other")
 holder = Holder("agent-1", 99, "ffffffffffff", "https://ci/job/16")
-with hold(journal, "eks-demo", holder, lambda: datetime.now(UTC), Fence(lambda: ()), lambda: False):
+with acquire(journal, "eks-demo", holder, lambda: datetime.now(UTC), Fence(lambda: ()), lambda: False):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -56,12 +56,12 @@ from datetime import UTC, datetime
 from rollout.errors import Lost
 from rollout.fence import Fence
 from rollout.journal import open_journal
-from rollout.journal.lease import hold
-from rollout.journal.term import Holder
+from rollout.journal.lease_acquire import acquire
+from rollout.journal.lease_row import Holder
 from tests.journal.samples import ID
 journal, fence = open_journal(sys.argv[1], actor="writer"), Fence(lambda: (0.0,))
-with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: datetime.now(UTC), fence, lambda: False):
-    for line in sys.stdin:
+with acquire(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: datetime.now(UTC), fence, lambda:
+False): for line in sys.stdin:
         try:
             journal.note(ID, "note", line, datetime.now(UTC))
             print("written", flush=True)
@@ -70,8 +70,8 @@ with hold(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: da
 """
 
 
-def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[Tenure]:
-    return hold(journal, cluster, HOLDER, lambda: later(5), fence(), no_retry)
+def held(journal: SqlJournal, cluster: str = "eks-demo") -> AbstractContextManager[LeaseSession]:
+    return acquire(journal, cluster, HOLDER, lambda: later(5), fence(), no_retry)
 
 
 def history(journal: SqlJournal) -> list[tuple[object, ...]]:
@@ -81,7 +81,7 @@ def history(journal: SqlJournal) -> list[tuple[object, ...]]:
 
 
 def test_epochs(journal: SqlJournal) -> None:
-    """Each hold of a cluster has the next epoch; other clusters count for themselves."""
+    """Each lease of a cluster has the next epoch; other clusters count for themselves."""
     with held(journal) as first:
         pass
     with held(journal) as second, held(journal, "eks-other") as other:
@@ -90,15 +90,15 @@ def test_epochs(journal: SqlJournal) -> None:
 
 def test_written_under_its_epoch(journal: SqlJournal) -> None:
     """What is written while a cluster is held carries the epoch: intents, answers and events."""
-    with held(journal) as tenure:
+    with held(journal) as lease:
         intend(journal, RESIZE)
         journal.receive(ID, [receipt(RESIZE, "unknown", "reply lost")])
     journal.note(ID, "note", "after", NOW)
     with journal.database.reading() as connection:
         told = connection.exec_driver_sql("SELECT epoch FROM events ORDER BY seq").scalars().all()
         sent = connection.exec_driver_sql("SELECT e.epoch, a.epoch FROM effects e, attempts a").one()
-    assert told == [None, tenure.epoch, tenure.epoch, None]
-    assert tuple(sent) == (tenure.epoch, tenure.epoch)
+    assert told == [None, lease.epoch, lease.epoch, None]
+    assert tuple(sent) == (lease.epoch, lease.epoch)
 
 
 def test_second_is_told(journal: SqlJournal) -> None:
@@ -108,15 +108,15 @@ def test_second_is_told(journal: SqlJournal) -> None:
             pytest.fail("held twice")
         assert "since 2026-01-05 08:00:05 UTC" in refusal.value.problem
         assert (refusal.value.exit_code, "kill 4711" in refusal.value.hint) == (76, True)
-    with held(journal) as tenure:
-        assert tenure.epoch == 2
+    with held(journal) as lease:
+        assert lease.epoch == 2
 
 
 @on_sqlite
 def test_second_in_the_same_moment(journal: SqlJournal, url: str) -> None:
     """Who comes between the first one's lock and its row is not told a name that is none."""
     refused = pytest.raises(UserError, match="eks-demo is in use by another process")
-    with lease._locked(journal.database, "eks-demo", place.path_of(url)), refused, held(journal):
+    with lease_acquire._locked(journal.database, "eks-demo", place.path_of(url)), refused, held(journal):
         pytest.fail("held twice")
 
 
@@ -146,8 +146,8 @@ def test_epochs_of_an_arn_count_on_from_those_of_its_name(journal: SqlJournal) -
 @on_postgres
 def test_who_waited_across_the_upgrade_works_alone_or_not_at_all(journal: SqlJournal, url: str) -> None:
     """A process of an older version that takes the cluster by its name keeps us out, and we write nothing beside it."""
-    with hold(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, fence(), no_retry):
-        refused = pytest.raises(Taken, match="eks-demo is in use by process 1 on agent-1, run old")
+    with acquire(journal, "eks-demo", Holder("agent-1", 1, "old"), lambda: NOW, fence(), no_retry):
+        refused = pytest.raises(LeaseHeld, match="eks-demo is in use by process 1 on agent-1, run old")
         with refused, held(journal, ARN):
             pytest.fail("held beside an older version")
     with held(journal, ARN):
@@ -162,9 +162,9 @@ def test_beside_a_file_who_waited_across_the_upgrade_is_kept_out_by_the_lock_of_
     journal: SqlJournal, url: str
 ) -> None:
     """Two clusters of one name share that lock, a process of an older version wants it for itself."""
-    with held(journal), pytest.raises(Taken), held(journal, ARN):
+    with held(journal), pytest.raises(LeaseHeld), held(journal, ARN):
         pytest.fail("held beside an older version")
-    with held(journal, ARN), held(journal, ANOTHER), pytest.raises(Taken), held(journal):
+    with held(journal, ARN), held(journal, ANOTHER), pytest.raises(LeaseHeld), held(journal):
         pytest.fail("an older version held it beside us")
     with held(journal):
         pass
@@ -197,7 +197,7 @@ def test_a_journal_with_two_names_has_one_lock(journal: SqlJournal, url: str, tm
     """Whoever reaches the journal by a link to it is kept out too."""
     link = tmp_path / "link.db"
     link.symlink_to(place.path_of(url))
-    with closing_journal(f"sqlite:///{link}") as other, held(journal), pytest.raises(Taken), held(other):
+    with closing_journal(f"sqlite:///{link}") as other, held(journal), pytest.raises(LeaseHeld), held(other):
         pytest.fail("held twice")
 
 
@@ -221,7 +221,7 @@ def test_renewed_by_every_transaction(journal: SqlJournal) -> None:
     """Every verb that writes renews the lease."""
     moment = [0.0]
     clock = simulated_time(lambda: later(moment[0]))
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), no_retry, clock):
+    with acquire(journal, "eks-demo", HOLDER, lambda: NOW, fence(), no_retry, clock):
         assert ends(journal) == [stored(later(60))]
         moment[0] = 10.0
         journal.note(ID, "note", "text", NOW)
@@ -236,7 +236,7 @@ def test_renewed_by_a_look(journal: SqlJournal) -> None:
     """On a server loading the record renews the lease too: a tick that writes nothing keeps it."""
     moment = [0.0]
     clock = simulated_time(lambda: later(moment[0]))
-    with hold(journal, "eks-demo", HOLDER, lambda: NOW, fence(), no_retry, clock):
+    with acquire(journal, "eks-demo", HOLDER, lambda: NOW, fence(), no_retry, clock):
         moment[0] = 10.0
         journal.load(ID)
         assert ends(journal) == [stored(later(70))]
@@ -302,8 +302,8 @@ def test_takeover_waits_for_the_holder_s_transaction(journal: SqlJournal, url: s
     first = seize(journal, HOLDER, 59)
     with closing_journal(url) as other, ThreadPoolExecutor(1) as pool:
         with journal.database.writing() as connection:
-            first.term._time = simulated_time(lambda: later(110))
-            first.term.renew(connection)
+            first.row._time = simulated_time(lambda: later(110))
+            first.row.renew(connection)
             attempt = pool.submit(seize, other, HOLDER, 121.0)
             with pytest.raises(TimeoutError):
                 attempt.result(timeout=0.3)
@@ -316,8 +316,8 @@ def test_takeover_waits_for_the_holder_s_transaction(journal: SqlJournal, url: s
 def test_two_at_once(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two that see the cluster free at the same time, one gets it, and the other is told who."""
     seize(journal, HOLDER, 0)
-    newest, looks = term.newest, iter([True])
-    monkeypatch.setattr(term, "newest", lambda *given: None if next(looks, False) else newest(*given))
+    newest, looks = lease_row.newest, iter([True])
+    monkeypatch.setattr(lease_row, "newest", lambda *given: None if next(looks, False) else newest(*given))
     with pytest.raises(UserError, match="process 4711 on agent-7"):
         seize(journal, HOLDER, 0)
 
@@ -329,8 +329,8 @@ def test_two_at_once(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_history_names_the_predecessor(journal: SqlJournal) -> None:
     """Who takes over knows from whom, when that one's lease ended, and until when its requests may come."""
     seize(journal, HOLDER, 0)
-    tenure = seize(journal, NEXT, 61)
-    assert tenure.predecessor == (
+    lease = seize(journal, NEXT, 61)
+    assert lease.predecessor == (
         "took over from process 4711 on agent-7 for https://ci/job/17, run 0123456789ab, since 2026-01-05 08:00:00 UTC,"
         " whose lease ended at 08:01:00 UTC; a request of an older runner may still be on its way:"
         " nothing is terminated and no Job killed before 08:06:30 UTC"
@@ -340,8 +340,8 @@ def test_the_history_names_the_predecessor(journal: SqlJournal) -> None:
 def test_an_orderly_end_is_followed_by_no_takeover_delay(journal: SqlJournal) -> None:
     """Who released the cluster has heard the answers to all that it sent: nobody waits, nothing is told."""
     seize(journal, HOLDER, 0).release(later(5))
-    tenure = seize(journal, NEXT, 6)
-    assert (tenure.predecessor, tenure.takeover_delay_until, journal.load(ID).takeover_delay_until) == (
+    lease = seize(journal, NEXT, 6)
+    assert (lease.predecessor, lease.takeover_delay_until, journal.load(ID).takeover_delay_until) == (
         None,
         None,
         None,
@@ -359,9 +359,9 @@ def test_the_takeover_delay_outlasts_those_who_come_in_between(journal: SqlJourn
     assert third.takeover_delay_until == later(130 + 330)
     third.release(later(150))
     for seconds, takeover_delay_until in ((160, later(460)), (459, later(460)), (460, None)):
-        tenure = seize(journal, NEXT, seconds)
-        assert tenure.takeover_delay_until == takeover_delay_until
-        tenure.release(later(seconds))
+        lease = seize(journal, NEXT, seconds)
+        assert lease.takeover_delay_until == takeover_delay_until
+        lease.release(later(seconds))
 
 
 @on_postgres
@@ -369,8 +369,8 @@ def test_the_takeover_delay_is_counted_by_the_database_s_clock(journal: SqlJourn
     """How long it still lasts is told by the database, and added to the runner's clock, whatever that one says."""
     seize(journal, HOLDER, 0)
     hours = later(36_000)
-    claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))
-    assert acquire(claim, lambda: hours, fence(), no_retry).takeover_delay_until == hours + timedelta(
+    acquisition = Acquisition(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))
+    assert open_session(acquisition, lambda: hours, fence(), no_retry).takeover_delay_until == hours + timedelta(
         seconds=60 + 330 - 100
     )
 
@@ -380,14 +380,14 @@ def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
     """Somebody's word ends the takeover delay for good, and stands in the lease's row and in the history."""
     seize(journal, HOLDER, 0)
     seize(journal, NEXT, 61).release(later(62))
-    claim = Claim(journal.database, "eks-demo", HOLDER, simulated_time(lambda: later(70)), "kim@desk")
-    tenure = acquire(claim, lambda: later(70), fence(), no_retry)
-    assert tenure.predecessor == (
+    acquisition = Acquisition(journal.database, "eks-demo", HOLDER, simulated_time(lambda: later(70)), "kim@desk")
+    lease = open_session(acquisition, lambda: later(70), fence(), no_retry)
+    assert lease.predecessor == (
         "kim@desk says that it is dead: process 4711 on agent-7 for https://ci/job/17, run 0123456789ab,"
         " since 2026-01-05 08:00:00 UTC"
     )
-    assert tenure.takeover_delay_until is None
-    tenure.release(later(71))
+    assert lease.takeover_delay_until is None
+    lease.release(later(71))
     assert seize(journal, NEXT, 72).takeover_delay_until is None
     assert dead(journal) == ["kim@desk", None, None, None]
 
@@ -396,9 +396,9 @@ def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
 def test_a_lease_that_lasts_is_not_taken_on_somebody_s_word(journal: SqlJournal) -> None:
     """Even then its end is waited for: who was said to be dead may be slow."""
     seize(journal, HOLDER, 0)
-    claim = Claim(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(59)), "kim@desk")
-    with pytest.raises(Taken):
-        acquire(claim, lambda: later(59), fence(), no_retry)
+    acquisition = Acquisition(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(59)), "kim@desk")
+    with pytest.raises(LeaseHeld):
+        open_session(acquisition, lambda: later(59), fence(), no_retry)
     assert dead(journal) == [None]
 
 
@@ -406,14 +406,14 @@ def test_a_lease_that_lasts_is_not_taken_on_somebody_s_word(journal: SqlJournal)
 def test_beside_a_file_nobody_is_waited_for(journal: SqlJournal) -> None:
     """A free lock tells that the process is dead, at once; what it had not sent died with it."""
     seize(journal, HOLDER, 0)
-    tenure = seize(journal, NEXT, 1)
-    assert str(tenure.predecessor).endswith("since 2026-01-05 08:00:00 UTC, which died without releasing its lease")
-    assert (tenure.takeover_delay_until, dead(journal)) == (None, ["the kernel, which freed its lock", None])
+    lease = seize(journal, NEXT, 1)
+    assert str(lease.predecessor).endswith("since 2026-01-05 08:00:00 UTC, which died without releasing its lease")
+    assert (lease.takeover_delay_until, dead(journal)) == (None, ["the kernel, which freed its lock", None])
 
 
 def test_who_holds_it_is_told_to_whoever_would_follow(journal: SqlJournal) -> None:
     """In words, and until when the lease lasts unless it is renewed; beside a file it lasts as long as its process."""
-    with held(journal), pytest.raises(Taken) as taken, held(journal):
+    with held(journal), pytest.raises(LeaseHeld) as taken, held(journal):
         pytest.fail("held twice")
     assert taken.value.who.startswith("process 4711 on agent-7 for https://ci/job/17, run 0123456789ab")
     beside_a_file = journal.database.where.path is not None
@@ -423,8 +423,8 @@ def test_who_holds_it_is_told_to_whoever_would_follow(journal: SqlJournal) -> No
 def test_an_older_copy_of_the_journal(journal: SqlJournal) -> None:
     """A runner whose lease is not in the journal any more writes nothing there."""
     seize(journal, HOLDER, 0)
-    later_on = Term("eks-demo", 2, HOLDER.run_id, simulated_time(lambda: NOW))
-    journal.use_lease(Tenure(journal.database, later_on, fence(), no_retry))
+    later_on = LeaseRow("eks-demo", 2, HOLDER.run_id, simulated_time(lambda: NOW))
+    journal.use_lease(LeaseSession(journal.database, later_on, fence(), no_retry))
     with pytest.raises(Lost, match=r"this run's lease \(epoch 2.* is not in the journal any more"):
         journal.note(ID, "note", "text", NOW)
 
@@ -453,8 +453,8 @@ def test_who_looks_sees_who_works(journal: SqlJournal, url: str) -> None:
     """Nobody ever; one at work, with its last sign of life; one that gave it up; one that ended without a word."""
     with closing(read_journal(url)) as looker:
         assert looker.worker("eks-demo") is None
-        with held(journal) as tenure:
-            tenure.write(lambda _: None)
+        with held(journal) as lease:
+            lease.write(lambda _: None)
             [at_work, again] = [looker.worker("eks-demo") for _ in range(2)]
             assert at_work == again  # to look is in nobody's way
             assert at_work is not None

@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from rollout.errors import Lost, UserError
 from rollout.journal import SqlJournal, audit, export, open_journal, postgres, read_journal, schema
 from rollout.journal.database import Database
+from rollout.journal.lease_row import Holder
 from rollout.journal.postgres import PostgresDatabase
-from rollout.journal.term import Holder
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.lossy import Lossy
-from tests.journal.samples import ID, NOW, PLAN, RESIZE, hold, intend, later, receipt, seize, story
+from tests.journal.samples import ID, NOW, PLAN, RESIZE, acquire, intend, later, receipt, seize, story
 from tests.postgres import PASSWORD, Server
 
 SECRET = "pa55:w/ord"  # noqa: S105  nobody's
@@ -186,7 +186,7 @@ def far(empty: SqlJournal, url: str, proxy: Lossy, postgres: Server) -> Iterator
 def test_lost_answer(far: SqlJournal, proxy: Lossy) -> None:
     """A verb whose COMMIT was carried out and whose answer was lost has done its work, once; the runner goes on."""
     far.begin(ID, "build-17", PLAN, NOW)
-    with hold(far, Holder("agent", 7, "run")):
+    with acquire(far, Holder("agent", 7, "run")):
         proxy.lose = "after"
         intend(far, RESIZE)
         proxy.lose = "after"
@@ -202,7 +202,7 @@ def test_lost_answer(far: SqlJournal, proxy: Lossy) -> None:
 def test_lost_commit(far: SqlJournal, proxy: Lossy) -> None:
     """A verb whose COMMIT never arrived has done nothing, and says so: nothing is sent on the strength of it."""
     far.begin(ID, "build-17", PLAN, NOW)
-    with hold(far, Holder("agent", 7, "run")):
+    with acquire(far, Holder("agent", 7, "run")):
         proxy.lose = "before"
         with pytest.raises(Trouble) as trouble:
             intend(far, RESIZE)
@@ -254,7 +254,7 @@ def test_a_trigger_of_somebody_elses_that_refuses(journal: SqlJournal) -> None:
         connection.exec_driver_sql(
             "CREATE TRIGGER frozen BEFORE INSERT ON effects FOR EACH ROW EXECUTE FUNCTION frozen()"
         )
-    with hold(journal, Holder("agent", 7, "run")), pytest.raises(Trouble, match="frozen for the audit") as trouble:
+    with acquire(journal, Holder("agent", 7, "run")), pytest.raises(Trouble, match="frozen for the audit") as trouble:
         intend(journal, RESIZE)
     assert (trouble.type, trouble.value.exit_code) == (Trouble, 75)
     assert "pg_trigger" in trouble.value.hint

@@ -12,9 +12,9 @@ from rollout.doctor import Rebuilt
 from rollout.effects import Resize, Terminate, Written
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, rebuild
-from rollout.journal.lease import Taken, hold
+from rollout.journal.lease_acquire import LeaseHeld, acquire
+from rollout.journal.lease_row import Holder, database_time
 from rollout.journal.models import stored
-from rollout.journal.term import Holder, database_time
 from rollout.machine import Phase, Stage
 from rollout.plan import Node, Sizes
 from rollout.record import Record
@@ -80,38 +80,38 @@ def test_what_is_known_is_not_rebuilt(journal: SqlJournal) -> None:
     assert len(journal.events(ID)) == before
 
 
-def recall(journal: SqlJournal, epoch: int) -> None:
-    rebuild.recall(journal.database, PLAN.cluster, epoch, NOW, database_time)
+def record_lost_lease(journal: SqlJournal, epoch: int) -> None:
+    rebuild.record_lost_lease(journal.database, PLAN.cluster, epoch, NOW, database_time)
 
 
 def test_the_next_epoch_is_above_the_lost_one(empty: SqlJournal) -> None:
     """Whoever takes the cluster next counts on from the marker's, and waits for the lost one's last requests."""
-    recall(empty, 7)
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry) as tenure:
-        assert tenure.epoch == 8
-        assert tenure.takeover_delay_until is not None
-        assert tenure.takeover_delay_until > NOW + timedelta(minutes=5)
+    record_lost_lease(empty, 7)
+    with acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry) as lease:
+        assert lease.epoch == 8
+        assert lease.takeover_delay_until is not None
+        assert lease.takeover_delay_until > NOW + timedelta(minutes=5)
     assert empty.epoch(PLAN.cluster) == 8
 
 
 def test_on_somebodys_word_nothing_waits(empty: SqlJournal) -> None:
     """Who says that the lost runner is dead is in the lease's row."""
-    recall(empty, 7)
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry, assume_dead="kim@desk") as tenure:
-        assert tenure.takeover_delay_until is None
+    record_lost_lease(empty, 7)
+    with acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry, assume_dead="kim@desk") as lease:
+        assert lease.takeover_delay_until is None
     with empty.database.reading() as connection:
         assert connection.execute(text("SELECT assumed_dead FROM leases WHERE epoch = 7")).scalar() == "kim@desk"
 
 
 def test_a_second_try_counts_on(empty: SqlJournal) -> None:
     """Killed before or after it took the cluster: the same again does no harm, and epochs never go back."""
-    recall(empty, 7)
-    recall(empty, 7)
+    record_lost_lease(empty, 7)
+    record_lost_lease(empty, 7)
     assert empty.epoch(PLAN.cluster) == 7
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
-        recall(empty, 7)
+    with acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
+        record_lost_lease(empty, 7)
         assert empty.epoch(PLAN.cluster) == 8
-    recall(empty, 7)
+    record_lost_lease(empty, 7)
     assert empty.epoch(PLAN.cluster) == 9
 
 
@@ -119,15 +119,15 @@ def test_a_journal_that_was_at_work_before_counts_on(empty: SqlJournal) -> None:
     """Its own epochs may be above the marker's already."""
     assert empty.epoch(PLAN.cluster) == 0
     for _ in range(2):
-        with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
+        with acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
             pass
-    recall(empty, 1)
+    record_lost_lease(empty, 1)
     assert empty.epoch(PLAN.cluster) == 3
 
 
 def test_who_holds_the_cluster_is_not_passed_by(empty: SqlJournal) -> None:
     """While another process works on the cluster nothing is rebuilt."""
-    with hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
-        recall(empty, 7)
-        with pytest.raises(Taken), hold(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
+    with acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
+        record_lost_lease(empty, 7)
+        with pytest.raises(LeaseHeld), acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry):
             pass

@@ -9,11 +9,11 @@ from sqlalchemy import event, select
 
 from rollout.decision import Advance, Halt, NodeWait
 from rollout.journal import SqlJournal
-from rollout.journal.term import Holder, database_time
+from rollout.journal.lease_row import Holder, database_time
 from rollout.machine import Phase
 from rollout.ports import Settled
 from rollout.reasons import Reason
-from tests.journal.samples import EVICT, ID, NOW, OLD, hold, intend, later, on_postgres, receipt
+from tests.journal.samples import EVICT, ID, NOW, OLD, acquire, intend, later, on_postgres, receipt
 
 HOLDER = Holder("agent-7", 4711, "0123456789ab")
 
@@ -33,7 +33,7 @@ VERBS: dict[str, Callable[[SqlJournal], object]] = {
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_is_one_transaction(journal: SqlJournal, verb: str) -> None:
     """What a verb changes, the events that tell of it and the renewal of the lease are committed together."""
-    with hold(journal, HOLDER):
+    with acquire(journal, HOLDER):
         journal.intend(ID, (), (), (), [OLD], NOW)
         if verb in {"receive", "settle"}:
             intend(journal, EVICT)

@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 
 from rollout.journal import SqlJournal, audit, export, place
+from rollout.journal.lease_row import Holder
 from rollout.journal.models import metadata
-from rollout.journal.term import Holder
 from tests.journal.conftest import Engine
-from tests.journal.samples import EVICT, ID, NOW, PLAN, RESIZE, hold, later, on_sqlite, seize, story, tamper
+from tests.journal.samples import EVICT, ID, NOW, PLAN, RESIZE, acquire, later, on_sqlite, seize, story, tamper
 from tests.journal.test_audit import PROGRAMS
 
 
@@ -124,7 +124,7 @@ def test_forged_lease(empty: SqlJournal, column: str, value: str, epoch: int) ->
 def test_a_lease_ends_after_it_was_told(empty: SqlJournal) -> None:
     """What was empty when it was told may be written later: a release is no forgery."""
     empty.begin(ID, None, PLAN, NOW)
-    with hold(empty, HOLDER):
+    with acquire(empty, HOLDER):
         empty.acquired(ID, later(1))
     assert found(empty) == []
     tamper(empty, "DELETE FROM leases")

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, lease, open_journal, schema, wire
-from rollout.journal.term import Holder, simulated_time
+from rollout.journal import SqlJournal, lease_acquire, open_journal, schema, wire
+from rollout.journal.lease_row import Holder, simulated_time
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.refusing import refusal, refusing
 from tests.journal.samples import ID, NOW, PLAN, fence
@@ -276,8 +276,8 @@ def test_silent_commit_under_a_lease(journal: SqlJournal, hasty: None) -> None:
         os.kill(pids[-1], signal.SIGSTOP)
 
     holder, time = Holder("agent", 7, "run"), simulated_time(lambda: NOW)
-    with lease.hold(journal, PLAN.cluster, holder, lambda: NOW, fence(), back, time) as tenure:
-        tenure.write(work)
+    with lease_acquire.acquire(journal, PLAN.cluster, holder, lambda: NOW, fence(), back, time) as lease:
+        lease.write(work)
         assert len(pids) == 1
         with journal.database.reading() as connection:
             assert connection.exec_driver_sql("SELECT hint FROM rollouts").scalar() == "once"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollout.adapters import clock, connecting
 from rollout.adapters.clock import SimulatedClock, SystemClock
-from rollout.journal import term
+from rollout.journal import lease_row
 
 if TYPE_CHECKING:
     from rollout.fence import Readings
@@ -20,8 +20,8 @@ SET = Path("the-clock-was-set")
 
 def database(seconds: float) -> None:
     """Let the database's clock be so many seconds ahead of the world's; leases go by it."""
-    of_the_world = term.simulated_time
-    term.simulated_time = lambda now: of_the_world(lambda: now() + timedelta(seconds=seconds))
+    of_the_world = lease_row.simulated_time
+    lease_row.simulated_time = lambda now: of_the_world(lambda: now() + timedelta(seconds=seconds))
 
 
 def wall(seconds: float, at: int) -> None:

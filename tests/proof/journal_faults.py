@@ -24,8 +24,8 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from rollout.cli.session import Session
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, lease, postgres, sqlite
-from rollout.journal.tenure import Tenure
+from rollout.journal import SqlJournal, lease_acquire, postgres, sqlite
+from rollout.journal.lease_session import LeaseSession
 
 #: The verbs that write, by what they are called here.
 VERBS: dict[str, tuple[Any, str]] = {
@@ -34,8 +34,8 @@ VERBS: dict[str, tuple[Any, str]] = {
         for verb in ("begin", "settle", "intend", "receive", "advance", "halt", "resume", "note")
     },
     "renewal": (SqlJournal, "load"),
-    "lease": (lease, "acquire"),
-    "release": (Tenure, "release"),
+    "lease": (lease_acquire, "open_session"),
+    "release": (LeaseSession, "release"),
 }
 
 #: Seconds of real time to wait for another's lock; and how long a server waits for a stopped client's next statement.

@@ -26,7 +26,7 @@ _WARM = (
     "rollout.cli.session",
     "rollout.config",
     "rollout.journal",
-    "rollout.journal.lease",
+    "rollout.journal.lease_acquire",
     "rollout.preflight",
     "rollout.runner",
     "eks_simulator.server",

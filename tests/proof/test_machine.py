@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, precondition, rule
 
 from rollout.errors import USAGE
-from rollout.journal.term import TTL_SECONDS
+from rollout.journal.lease_row import TTL_SECONDS
 from rollout.record import LATE_SECONDS
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Result

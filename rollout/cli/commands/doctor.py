@@ -19,7 +19,7 @@ from rollout.commands import rollout
 from rollout.doctor import rebuilt, record_of
 from rollout.errors import ANOTHER_ACTIVE, DONE, FOR_A_PERSON, OTHER_VERSION, RESUMABLE, Refused, UserError
 from rollout.journal import database, open_journal, read_journal
-from rollout.journal.rebuild import recall
+from rollout.journal.rebuild import record_lost_lease
 from rollout.machine import terminal
 from rollout.phases import deadline, observe
 from rollout.phases.marking import ahead
@@ -249,9 +249,9 @@ def _written(session: Session, mark: Mark, assume_dead: str | None) -> Record:
     """Take the cluster as the next one after who lost it, look, and write what a journal would say."""
     clock = session.edge.clock
     cluster_checks.same_identity(mark.plan, session.cluster_id, mark.rollout_id)
-    recall(session.journal.database, session.scope, mark.epoch or 0, clock.now(), session.time)
-    with session.lease(assume_dead) as tenure:
-        if tenure.epoch <= (mark.epoch or 0):
+    record_lost_lease(session.journal.database, session.scope, mark.epoch or 0, clock.now(), session.time)
+    with session.lease(assume_dead) as lease:
+        if lease.epoch <= (mark.epoch or 0):
             raise UserError("another run was in the way", hint="rollout doctor --rebuild", exit_code=RESUMABLE)
         now = clock.now()
         found = rebuilt(mark, _seen(record_of(mark, now), session.edge), now)

@@ -14,7 +14,7 @@ from rollout.cli import chosen_ami, log, options, output, screen, select_rollout
 from rollout.cli.session import Interrupted, actor, go_on, looking, opened
 from rollout.errors import UserError
 from rollout.journal import open_journal
-from rollout.journal.lease import Taken
+from rollout.journal.lease_acquire import LeaseHeld
 from rollout.plan import Plan
 from rollout.reasons import tagged
 
@@ -111,12 +111,12 @@ def _alone(session: Session, config: Config, asked: Asked, description: str, ass
         if found := select_rollout.to_start(asked, session.journal.summaries()):
             return found
         try:
-            with session.lease(assume_dead) as tenure:
+            with session.lease(assume_dead) as lease:
                 if found := select_rollout.to_start(asked, session.journal.summaries()):
                     return found
                 rollout_id = _begin(session, config, asked.ami, description, asked.key)
-                raise typer.Exit(session.work_under(tenure, rollout_id))
-        except Taken as taken:
+                raise typer.Exit(session.work_under(lease, rollout_id))
+        except LeaseHeld as taken:
             if taken.who != waits_for:
                 waits_for = taken.who
                 screen.say(f"{taken}, which has begun no rollout yet: this start waits for it", err=True)

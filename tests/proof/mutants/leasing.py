@@ -8,8 +8,8 @@ MUTANTS = (
     Mutant(
         name="no-renewal",
         breaks="A transaction renews nothing: a runner that was taken over goes on writing.",
-        file="rollout/journal/tenure.py",
-        old="number = self.term.renew(connection)",
+        file="rollout/journal/lease_session.py",
+        old="number = self.row.renew(connection)",
         new="number = 0",
         killers=(
             "tests/journal/test_lease.py::test_lost_writes_nothing",
@@ -19,7 +19,7 @@ MUTANTS = (
     Mutant(
         name="exists-check-only",
         breaks="A transaction looks whether its lease is there, and writes: a takeover in between is not noticed.",
-        file="rollout/journal/term.py",
+        file="rollout/journal/lease_row.py",
         old="if not connection.execute(self._alone(connection).values(values)).rowcount:",
         new="there = (*_named(self.cluster, self.epoch), leases.c.taken_at.is_(None))\n"
         "        if not connection.execute(select(leases).where(*there)).first():",
@@ -28,7 +28,7 @@ MUTANTS = (
     Mutant(
         name="no-renewal-by-a-look",
         breaks="A tick that writes nothing does not renew the lease, which ends while its holder waits.",
-        file="rollout/journal/tenure.py",
+        file="rollout/journal/lease_session.py",
         old="return self.read(work) if self._beside_a_file else self.write(work)",
         new="return self.read(work)",
         killers=("tests/journal/test_lease.py::test_renewed_by_a_look",),
@@ -36,7 +36,7 @@ MUTANTS = (
     Mutant(
         name="taken-over-early",
         breaks="A lease is taken over although it lasts.",
-        file="rollout/journal/term.py",
+        file="rollout/journal/lease_row.py",
         old="over = leases.c.expires_at <= time(0)",
         new="over = leases.c.epoch > 0",
         killers=("tests/journal/test_lease.py::test_taken_over_when_it_has_expired",),
@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(
         name="time-of-the-transaction",
         breaks="On Postgres a lease is measured by the beginning of a transaction, which may have waited for a lock.",
-        file="rollout/journal/term.py",
+        file="rollout/journal/lease_row.py",
         old="clock_timestamp() + make_interval",
         new="now() + make_interval",
         killers=("tests/journal/test_transactions.py::test_time_passes_inside_of_a_transaction",),
@@ -52,7 +52,7 @@ MUTANTS = (
     Mutant(
         name="released-by-who-lost-it",
         breaks="A runner that was taken over ends a lease all the same.",
-        file="rollout/journal/term.py",
+        file="rollout/journal/lease_row.py",
         old="connection.execute(self._ours().values(released_at=now))",
         new="connection.execute(update(leases).where(leases.c.cluster == self.cluster).values(released_at=now))",
         killers=("tests/journal/test_lease.py::test_lost_writes_nothing",),
@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant(
         name="lock-not-taken",
         breaks="On one host two processes hold the lock beside the journal's file at once.",
-        file="rollout/journal/lease.py",
+        file="rollout/journal/lease_acquire.py",
         old="fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         new="fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         killers=("tests/journal/test_lease.py::test_freed_by_sigkill",),
@@ -68,10 +68,12 @@ MUTANTS = (
     Mutant(
         name="trust-from-the-end",
         breaks="Trust counts from when a renewal was answered, though the lease counts from when it was carried out.",
-        file="rollout/journal/tenure.py",
+        file="rollout/journal/lease_session.py",
         old="self.fence.renewed(began)",
         new="self.fence.renewed(self.fence.clocks())",
-        killers=("tests/journal/test_tenure.py::test_trust_is_renewed_from_the_beginning_of_a_transaction[sqlite]",),
+        killers=(
+            "tests/journal/test_lease_session.py::test_trust_is_renewed_from_the_beginning_of_a_transaction[sqlite]",
+        ),
     ),
     Mutant(
         name="trust-by-one-clock",
@@ -92,10 +94,10 @@ MUTANTS = (
     Mutant(
         name="fence-open-after-the-loss",
         breaks="A runner that has learned that it was taken over may still send what it has begun.",
-        file="rollout/journal/tenure.py",
+        file="rollout/journal/lease_session.py",
         old="            except Lost:\n                self.fence.shut()\n                raise\n",
         new="",
-        killers=("tests/journal/test_tenure.py::test_whoever_was_taken_over_is_not_trusted",),
+        killers=("tests/journal/test_lease_session.py::test_whoever_was_taken_over_is_not_trusted",),
     ),
     Mutant(
         name="trust-not-asked-for-by-aws",
@@ -116,9 +118,9 @@ MUTANTS = (
     Mutant(
         name="no-takeover-delay",
         breaks="After a takeover the record knows of no request of the older runner that may be on its way.",
-        file="rollout/journal/lease.py",
-        old="takeover_delay_until = now() + timedelta(seconds=begun.takeover_delay) if begun.takeover_delay else None",
-        new="takeover_delay_until = None",
+        file="rollout/journal/lease_acquire.py",
+        old="until = now() + timedelta(seconds=acquired.takeover_delay) if acquired.takeover_delay else None",
+        new="until = None",
         killers=(
             "tests/journal/test_lease.py::test_the_takeover_delay_outlasts_those_who_come_in_between",
             "tests/journal/test_lease.py::test_the_takeover_delay_is_counted_by_the_database_s_clock",
@@ -135,18 +137,18 @@ MUTANTS = (
     Mutant(
         name="answer-lost-and-done-again",
         breaks="A transaction whose COMMIT was not answered is done again without asking whether it stands.",
-        file="rollout/journal/tenure.py",
+        file="rollout/journal/lease_session.py",
         old="            if not self._stands(number, doubt):\n",
         new="            if number:\n",
-        killers=("tests/journal/test_tenure.py::test_every_verb_is_done_once[after-postgres]",),
+        killers=("tests/journal/test_lease_session.py::test_every_verb_is_done_once[after-postgres]",),
     ),
     Mutant(
         name="answer-lost-and-believed",
         breaks="A transaction whose COMMIT was not answered is taken for done: an effect leaves without its intent.",
-        file="rollout/journal/tenure.py",
+        file="rollout/journal/lease_session.py",
         old="            if not self._stands(number, doubt):\n",
         new="            if not number:\n",
-        killers=("tests/journal/test_tenure.py::test_every_verb_is_done_once[before-postgres]",),
+        killers=("tests/journal/test_lease_session.py::test_every_verb_is_done_once[before-postgres]",),
     ),
     Mutant(
         name="stop-not-asked-for",
@@ -161,17 +163,17 @@ MUTANTS = (
     Mutant(
         name="not-written-and-believed",
         breaks="When the retries end with a journal that is away, an intent that it did not take is taken for written.",
-        file="rollout/journal/tenure.py",
+        file="rollout/journal/lease_session.py",
         old="raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble",
         new="return None",
-        killers=("tests/journal/test_tenure.py::test_retries_end[sqlite]",),
+        killers=("tests/journal/test_lease_session.py::test_retries_end[sqlite]",),
     ),
     Mutant(
         name="epoch-counted-anew",
         breaks="After the loss of a journal epochs begin again below that of the marker.",
         file="rollout/journal/rebuild.py",
-        old="number = max(epoch, term.epoch(connection, cluster) + 1)",
-        new="number = term.epoch(connection, cluster) + 1",
+        old="number = max(epoch, lease_row.epoch(connection, cluster) + 1)",
+        new="number = lease_row.epoch(connection, cluster) + 1",
         killers=("tests/journal/test_rebuild.py::test_the_next_epoch_is_above_the_lost_one[sqlite]",),
     ),
     Mutant(

@@ -148,7 +148,7 @@ MUTANTS = (
         file="rollout/journal/sqlite.py",
         old="if connection.info[_FILE] != _identity(path):",
         new="if not connection.info:",
-        killers=("tests/journal/test_tenure.py::test_a_file_that_is_moved_away",),
+        killers=("tests/journal/test_lease_session.py::test_a_file_that_is_moved_away",),
     ),
     Mutant(
         name="tables-may-differ-from-events",

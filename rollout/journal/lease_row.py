@@ -1,7 +1,7 @@
-"""One hold of a cluster, as its row in `leases`: renewed by the first statement of each transaction written under it.
+"""One lease of a cluster, as its row in `leases`: renewed by the first statement of each transaction written under it.
 
 That statement changes the row, so it waits for whoever is about to take the cluster over, and finds nothing to renew
-after that; and who takes over waits for the transaction of whoever still holds it. To look whether the row is there,
+after that; and who takes over waits for the transaction of whoever still has it. To look whether the row is there,
 and then write, would let a stale transaction through (READ COMMITTED, two transactions that do not see each other).
 
 Each renewal leaves its number in the row. When the answer to a COMMIT is lost, the number tells whether it stands.
@@ -75,8 +75,8 @@ def simulated_time(now: Callable[[], datetime]) -> Time:
     return lambda seconds: literal(now() + timedelta(seconds=seconds), Instant())
 
 
-class Term:
-    """A hold that began; its `epoch` counts the holds of the cluster."""
+class LeaseRow:
+    """A lease that began; its `epoch` counts the leases of the cluster."""
 
     def __init__(self, cluster: str, epoch: int, run_id: str, time: Time) -> None:
         self.epoch = epoch
@@ -99,14 +99,14 @@ class Term:
     def stands(self, database: Database, number: int) -> bool:
         """Tell whether the transaction of that number, the newest, was committed, after waiting for its end.
 
-        Number 0 is the one that began the hold.
+        Number 0 is the one that began the lease.
         """
         ours = (*_named(self.cluster, self.epoch), leases.c.run_id == self._run_id)
         with database.writing() as connection:
             return connection.execute(select(leases.c.renewals).where(*ours).with_for_update()).scalar() == number
 
     def release(self, database: Database, now: datetime) -> None:
-        """End the hold; one that was taken over is left alone."""
+        """End the lease; one that was taken over is left alone."""
         with database.writing() as connection:
             connection.execute(self._ours().values(released_at=now))
 
@@ -139,7 +139,7 @@ def name(scope: str) -> str:
 
 
 def newest(connection: Connection, cluster: str) -> Row[Any] | None:
-    """Return the row of the cluster's newest hold."""
+    """Return the row of the cluster's newest lease."""
     query = select(leases).where(leases.c.cluster == cluster).order_by(leases.c.epoch.desc()).limit(1)
     return connection.execute(query).first()
 
@@ -148,7 +148,7 @@ def older(connection: Connection, scope: str, time: Time) -> Row[Any] | None:
     """Return a lease that lasts under the cluster's name alone, None where there is none.
 
     Only a process from before format 3 has one, which began before the journal was upgraded and waited since. Beside a
-    file its lock says so (`lease.hold`), and a row that nobody ended says nothing.
+    file its lock says so (`lease_acquire.acquire`), and a row that nobody ended says nothing.
     """
     return connection.execute(_by_name(scope, time)).first() if _is_server(connection) else None
 
@@ -173,14 +173,14 @@ def epoch(connection: Connection, scope: str) -> int:
 
 
 def epoch_of(connection: Connection, scope: str, last: Row[Any] | None) -> int:
-    """Return the epoch of a cluster's newest hold, which is `last`: that of its ARN counts on from those of its name.
+    """Return the epoch of a cluster's newest lease, which is `last`: that of its ARN counts on from those of its name.
 
     Before format 3 leases knew the name alone; they have all ended, or the journal would not have been upgraded. So no
     number is given twice, and whoever compares epochs (a marker's, an event's) goes on to be right. That is why no row
     is renamed: a name does not tell the account, and who held what when is never changed. A process that waited across
     the upgrade may still take the name (`older`).
 
-    The cluster's own holds are not asked for once more: one that somebody began meanwhile must not be counted on from.
+    The cluster's own leases are not asked for once more: one that somebody began meanwhile must not be counted on from.
     """
     if last is not None:
         return int(last.epoch)
@@ -191,12 +191,12 @@ def epoch_of(connection: Connection, scope: str, last: Row[Any] | None) -> int:
 def take_over(connection: Connection, row: Row[Any], time: Time) -> bool:
     """End a lease that was not renewed in time; False, and nothing changes, if it lasts."""
     over = leases.c.expires_at <= time(0)
-    return _taken(connection, row, over, taken_at=time(0))
+    return _end_open(connection, row, over, taken_at=time(0))
 
 
 def succeed(connection: Connection, row: Row[Any], time: Time) -> None:
-    """End the hold of a process whose lock was found free: it is dead, and so is what it had not sent yet."""
-    _taken(connection, row, taken_at=time(0), assumed_dead="the kernel, which freed its lock")
+    """End the lease of a process whose lock was found free: it is dead, and so is what it had not sent yet."""
+    _end_open(connection, row, taken_at=time(0), assumed_dead="the kernel, which freed its lock")
 
 
 def assume_dead(connection: Connection, cluster: str, says: str, time: Time) -> list[str]:
@@ -216,11 +216,11 @@ def takeover_delay(connection: Connection, cluster: str, time: Time) -> float:
     return max(0.0, (ended - now).total_seconds() + LATE_SECONDS) if ended else 0.0
 
 
-def begin(connection: Connection, cluster: str, epoch: int, holder: Holder, now: datetime, time: Time) -> Term:
-    """Write the row of a new hold; `IntegrityError` if somebody was quicker."""
+def begin(connection: Connection, cluster: str, epoch: int, holder: Holder, now: datetime, time: Time) -> LeaseRow:
+    """Write the row of a new lease; `IntegrityError` if somebody was quicker."""
     row = {"cluster": cluster, "epoch": epoch, "acquired_at": now, "expires_at": time(TTL_SECONDS)}
     connection.execute(leases.insert().values(row | asdict(holder)))
-    return Term(cluster, epoch, holder.run_id, time)
+    return LeaseRow(cluster, epoch, holder.run_id, time)
 
 
 def who(row: Row[Any]) -> str:
@@ -230,11 +230,11 @@ def who(row: Row[Any]) -> str:
 
 
 def lasts(row: Row[Any]) -> bool:
-    """Tell whether a hold was neither released nor taken over."""
+    """Tell whether a lease was neither released nor taken over."""
     return row.released_at is None and row.taken_at is None
 
 
-def _taken(connection: Connection, row: Row[Any], *only: ColumnElement[bool], **values: Any) -> bool:
+def _end_open(connection: Connection, row: Row[Any], *only: ColumnElement[bool], **values: Any) -> bool:
     open_ = (*_named(row.cluster, row.epoch), leases.c.released_at.is_(None), leases.c.taken_at.is_(None))
     return bool(connection.execute(update(leases).where(*open_, *only).values(values)).rowcount)
 

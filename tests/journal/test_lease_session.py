@@ -14,10 +14,10 @@ import pytest
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.errors import Lost
 from rollout.fence import Fence
-from rollout.journal import SqlJournal, lease, open_journal, postgres, schema, sqlite
+from rollout.journal import SqlJournal, lease_acquire, open_journal, postgres, schema, sqlite
 from rollout.journal.database import Database
-from rollout.journal.tenure import Tenure
-from rollout.journal.term import Holder, simulated_time
+from rollout.journal.lease_row import Holder, simulated_time
+from rollout.journal.lease_session import LeaseSession
 from rollout.journal.trouble import InDoubt, Trouble
 from rollout.machine import Phase
 from rollout.reasons import Reason
@@ -72,9 +72,11 @@ class Retries:
 
 def held(
     journal: SqlJournal, retry_journal: Callable[[], bool], clock: Clock | None = None
-) -> AbstractContextManager[Tenure]:
+) -> AbstractContextManager[LeaseSession]:
     fence = (clock or Clock()).fence
-    return lease.hold(journal, PLAN.cluster, HOLDER, lambda: NOW, fence, retry_journal, simulated_time(lambda: NOW))
+    return lease_acquire.acquire(
+        journal, PLAN.cluster, HOLDER, lambda: NOW, fence, retry_journal, simulated_time(lambda: NOW)
+    )
 
 
 @pytest.fixture
@@ -173,14 +175,14 @@ def test_a_file_that_is_moved_away(journal: SqlJournal, replaced: bool) -> None:
         if replaced:
             path.write_bytes(away.read_bytes())
 
-    with held(journal, Retries(1, lambda: away.replace(path))) as tenure:
+    with held(journal, Retries(1, lambda: away.replace(path))) as lease:
         move()
         journal.note(ID, "note", "put back", NOW)
         assert texts(journal)[1:] == ["put back"]
         move()
         with pytest.raises(Trouble, match="deleted, moved or replaced") as trouble:
             journal.note(ID, "note", "lost", NOW)
-        assert (trouble.value.exit_code, tenure.fence.trusted()) == (75, True)
+        assert (trouble.value.exit_code, lease.fence.trusted()) == (75, True)
         away.replace(path)
     assert texts(journal)[1:] == ["put back"]
 
@@ -202,9 +204,9 @@ def test_a_server_that_crashes_in_mid_transaction() -> None:
             crash.close()
             connection.exec_driver_sql("UPDATE rollouts SET round = round + 1")
 
-        with held(journal, Retries(1, lambda: again.enter_context(installation.serving()))) as tenure:
+        with held(journal, Retries(1, lambda: again.enter_context(installation.serving()))) as lease:
             journal.note(ID, "note", "before", NOW)
-            tenure.write(work)
+            lease.write(work)
             journal.note(ID, "note", "after", NOW)
             assert (texts(journal)[1:], journal.load(ID).round, len(times)) == (["before", "after"], 1, 2)
 
@@ -223,8 +225,8 @@ def test_a_killed_connection_is_made_anew(journal: SqlJournal, postgres: Server,
         connection.exec_driver_sql("UPDATE rollouts SET hint = COALESCE(hint, '') || 'x'")
         return "worked"
 
-    with held(journal, Retries(1)) as tenure:
-        assert tenure.write(work) == "worked"
+    with held(journal, Retries(1)) as lease:
+        assert lease.write(work) == "worked"
         with journal.database.reading() as connection:
             assert connection.exec_driver_sql("SELECT hint FROM rollouts").scalar() == "x"
 
@@ -235,17 +237,17 @@ def test_a_killed_connection_is_made_anew(journal: SqlJournal, postgres: Server,
 def test_trust_is_renewed_from_the_beginning_of_a_transaction(journal: SqlJournal) -> None:
     """What took long is believed for less; what failed renews nothing; the end of the lease ends it."""
     clock = Clock()
-    with held(journal, Retries(0), clock) as tenure:
+    with held(journal, Retries(0), clock) as lease:
         clock.seconds = 30
 
         def slow(_: Connection) -> None:
             clock.seconds = 50
 
-        tenure.write(slow)
+        lease.write(slow)
         clock.seconds = 74.9
         assert clock.fence.trusted()
         with pytest.raises(ZeroDivisionError):
-            tenure.write(lambda _: 1 / 0)
+            lease.write(lambda _: 1 / 0)
         clock.seconds = 75
         assert not clock.fence.trusted()
         journal.load(ID)
@@ -346,8 +348,8 @@ def test_doubt_that_lasts(far: SqlJournal, proxy: Lossy, lose: Lose, count: int)
 def test_a_lease_whose_beginning_is_in_doubt(far: SqlJournal, proxy: Lossy, lose: Lose) -> None:
     """Whether its COMMIT was lost or the answer, the cluster is held, once."""
     proxy.lose = lose
-    with held(far, Retries(0)) as tenure:
-        assert (tenure.epoch, tenure.predecessor) == (1, None)
+    with held(far, Retries(0)) as lease:
+        assert (lease.epoch, lease.predecessor) == (1, None)
         far.note(ID, "note", "held", NOW)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from rollout.errors import RESUMABLE, Lost
 from rollout.fence import Fence
 from rollout.journal.database import Database
-from rollout.journal.term import Term
+from rollout.journal.lease_row import LeaseRow
 from rollout.journal.trouble import InDoubt, Trouble
 
 _UNLOCKED = "the file of the lock was deleted or replaced under this process, so others may work; nothing was written"
@@ -27,17 +27,16 @@ Work = Callable[[Connection], T]
 
 
 @dataclass(frozen=True, slots=True)
-class Tenure:
-    """One hold of a cluster, as whoever writes under it needs it.
+class LeaseSession:
+    """One lease of a cluster, as whoever writes under it needs it.
 
     `retry_journal`: waits for a moment and tells whether to try again. `takeover_delay_until`: see `Record`.
-    `predecessor`:
-    who held the cluster before, in a sentence for the history, where that did not end as it should; None where it did.
+    `predecessor`: a sentence for the history on the lease before, where that did not end as it should; None if it did.
     `stands`: whether the file of the lock still has its name; one that was deleted keeps nobody else out.
     """
 
     database: Database
-    term: Term
+    row: LeaseRow
     fence: Fence
     retry_journal: Callable[[], bool]
     takeover_delay_until: datetime | None = None
@@ -46,15 +45,14 @@ class Tenure:
 
     @property
     def epoch(self) -> int:
-        """The number of this hold of the cluster."""
-        return self.term.epoch
+        """The number of this lease of the cluster."""
+        return self.row.epoch
 
     def write(self, work: Work[T]) -> T:
         """Renew and do the work in one transaction; return what it returned.
 
-        Raises `Lost` if another runner has taken over, `Trouble` (exit 75) when it is not to be retried and nothing
-        stands,
-        `InDoubt` when it has ended and nobody knows.
+        Raises `Lost` if another runner has taken over. When it is not to be retried: `Trouble` (exit 75) where nothing
+        stands, `InDoubt` where nobody knows.
         """
         return self._retried(lambda: self._once(work), renews=True)
 
@@ -67,9 +65,9 @@ class Tenure:
         return self.read(work) if self._beside_a_file else self.write(work)
 
     def release(self, now: datetime) -> None:
-        """End the hold; nothing may change anything any more."""
+        """End the lease; nothing may change anything any more."""
         self.fence.shut()
-        self.term.release(self.database, now)
+        self.row.release(self.database, now)
 
     @property
     def _beside_a_file(self) -> bool:
@@ -102,7 +100,7 @@ class Tenure:
     def _once(self, work: Work[T]) -> T:
         try:
             with self.database.writing() as connection:
-                number = self.term.renew(connection)
+                number = self.row.renew(connection)
                 done = work(connection)
         except InDoubt as doubt:
             if not self._stands(number, doubt):
@@ -112,7 +110,7 @@ class Tenure:
     def _stands(self, number: int, doubt: InDoubt) -> bool:
         while True:
             try:
-                return self.term.stands(self.database, number)
+                return self.row.stands(self.database, number)
             except Trouble as trouble:
                 if not self.retry_journal():
                     raise doubt from trouble
