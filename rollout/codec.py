@@ -15,9 +15,9 @@ from typing import Annotated, get_args, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rollout import versions
+from rollout.checkpoint import Mark
 from rollout.effects import Effect
 from rollout.errors import UserError
-from rollout.mark import Mark
 from rollout.plan import Plan
 from rollout.versions import JOURNAL_VERSION, Fields
 

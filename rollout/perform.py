@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from rollout import effects as e
+from rollout.checkpoint import Mark
 from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused, Retry, Unknown
-from rollout.mark import Mark
+from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
 from rollout.patience import Noes
 from rollout.plan import Autoscaler, duration
 from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
-from rollout.seen import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
 
 #: Longest pause, in seconds, before a throttled or blocked request is sent again.
 LONGEST_BACKOFF = 30.0

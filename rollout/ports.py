@@ -13,14 +13,11 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from rollout.budget import BudgetSeen
+from rollout.checkpoint import Mark
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
-from rollout.mark import Mark
-from rollout.plan import Autoscaler, Node, Plan, TemplateUse
-from rollout.record import Left, Record
-from rollout.scouted import GroupScouted, Kinds, Right
-from rollout.seen import (
+from rollout.observation import (
     AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
@@ -31,6 +28,9 @@ from rollout.seen import (
     Taint,
     TemplateSeen,
 )
+from rollout.plan import Autoscaler, Node, Plan, TemplateUse
+from rollout.preflight_observation import GroupProbed, Kinds, Right
+from rollout.record import Left, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Fleet(Protocol):
 class Scout(Protocol):
     """What only a survey asks, of AWS, of Kubernetes and of this process; nothing is changed by it."""
 
-    def groups(self) -> tuple[GroupScouted, ...]:
+    def groups(self) -> tuple[GroupProbed, ...]:
         """Describe every Auto Scaling group of the account and region, those of others too."""
 
     def refresh(self, group: str) -> str | None:

@@ -21,6 +21,7 @@ from rollout.engine.settle import STALE_AFTER, settle
 from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.machine import DRAINING, terminal
+from rollout.observation import Observation
 from rollout.patience import OUTAGE, Noes
 from rollout.perform import Patience, perform
 from rollout.phases import deadline, observe
@@ -30,7 +31,6 @@ from rollout.plan import duration
 from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
 from rollout.reasons import Reason, tagged
 from rollout.record import Record
-from rollout.seen import Seen
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
 from rollout.stages.replicas import fewer
@@ -125,12 +125,12 @@ class Runner:
             self._count_replicas(seen, record, now)
         self._carry_out(ticked.decision, record, now)
 
-    def _count_replicas(self, seen: Seen, record: Record, now: datetime) -> None:
+    def _count_replicas(self, seen: Observation, record: Record, now: datetime) -> None:
         """Say which services have fewer Ready replicas than before we evicted any, now that nothing more leaves."""
         for text in fewer(seen, self.journal.evicted(record.id)):
             self.journal.note(record.id, "replicas", text, now)
 
-    def _greet(self, seen: Seen, record: Record, now: datetime) -> None:
+    def _greet(self, seen: Observation, record: Record, now: datetime) -> None:
         """Say once in a rollout that a pod has turned up which blocks its node though the settings do not name it."""
         if self._greeted or not newcomers(seen, record, self._begun):
             return
@@ -151,7 +151,7 @@ class Runner:
             if text not in {"", *(event.text for event in self.journal.events(record.id))}:
                 self.journal.note(record.id, "note", text, now)
 
-    def _look(self, record: Record) -> Seen | None:
+    def _look(self, record: Record) -> Observation | None:
         """Observe the world. Return None if that failed; the failure has then been recorded (wait or halt)."""
         try:
             seen = observe(record, self.cluster, self.fleet)
@@ -170,7 +170,7 @@ class Runner:
             return None
         return replace(seen, unsteady=unsteady(self._steadiness, record, now))
 
-    def _all_there(self, seen: Seen, record: Record, now: datetime) -> bool:
+    def _all_there(self, seen: Observation, record: Record, now: datetime) -> bool:
         """Believe that something of ours is gone only when no look has shown it for a while; look again until then."""
         self._missed = {thing: self._missed.get(thing, now) for thing in missing(seen, record)}
         until = max(self._missed.values(), default=now) + timedelta(seconds=STALE_AFTER)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollout.adapters.access import Account
+    from rollout.observation import GroupSeen, ImageSeen, TemplateSeen
     from rollout.plan import TemplateUse
     from rollout.ports import GroupChange
-    from rollout.seen import GroupSeen, ImageSeen, TemplateSeen
 
 # Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.
 _PAGE = 100

@@ -22,7 +22,7 @@ from rollout.config import is_loopback
 from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
 from rollout.fence import Fence
 from rollout.plan import ClusterId
-from rollout.scouted import Right
+from rollout.preflight_observation import Right
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from rollout.adapters.access import Account
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
+    from rollout.observation import MarkerSeen
     from rollout.ports import Cluster, Fleet, Scout
-    from rollout.seen import MarkerSeen
 
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.understanding import objects, text, understood
 from rollout.errors import Refused, Retry
-from rollout.scouted import Kinds
+from rollout.preflight_observation import Kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

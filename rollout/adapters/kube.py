@@ -23,8 +23,8 @@ from rollout.adapters.kube_api import (
 from rollout.adapters.understanding import flag, text, texts, understood
 from rollout.codec import mark_of, mark_text
 from rollout.errors import Blocked, Gone, Refused, Retry
-from rollout.scouted import LIST_ATTACHMENTS, LIST_BUDGETS, Right
-from rollout.seen import MarkerSeen
+from rollout.observation import MarkerSeen
+from rollout.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
     from rollout.budget import BudgetSeen
-    from rollout.mark import Mark
+    from rollout.checkpoint import Mark
+    from rollout.observation import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
     from rollout.plan import Autoscaler
     from rollout.ports import NodeChange
-    from rollout.seen import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
 
     Object = dict[str, Any]
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rollout.adapters.access import Account
     from rollout.config import Config
-    from rollout.scouted import GroupScouted
-    from rollout.seen import TemplateSeen
+    from rollout.observation import TemplateSeen
+    from rollout.preflight_observation import GroupProbed
 
 # Values that one filter of EC2 takes (user guide, "List and filter").
 _VALUES = 200
@@ -65,7 +65,7 @@ def neighbour(config: Config, run_id: str) -> Neighbour:
     return Neighbour(number, account)
 
 
-def _numbered(groups: Sequence[GroupScouted]) -> set[str]:
+def _numbered(groups: Sequence[GroupProbed]) -> set[str]:
     """Return the templates of which a group names a version by its number."""
     return {use.template_id for group in groups for use in group.templates if not use.reference.startswith("$")}
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rollout.adapters.access import Account
     from rollout.adapters.clock import SimulatedClock, SystemClock
     from rollout.adapters.kube_api import KubeApi
-    from rollout.scouted import GroupScouted, Kinds, Right
+    from rollout.preflight_observation import GroupProbed, Kinds, Right
 
 #: Where a pod finds who it is (Kubernetes documentation, "Accessing the Kubernetes API from a Pod").
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -53,7 +53,7 @@ class EdgeScout:
         self._api = api
         self._clock = clock
 
-    def groups(self) -> tuple[GroupScouted, ...]:
+    def groups(self) -> tuple[GroupProbed, ...]:
         asked = {"PaginationConfig": {"PageSize": _PAGE}}
         with translated(mutating=False):
             found = entries(self._groups, "describe_auto_scaling_groups", "AutoScalingGroups", **asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters import aws_records
-from rollout.scouted import GroupScouted, Override
+from rollout.preflight_observation import GroupProbed, Override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _CLUSTER_TAG = "kubernetes.io/cluster/"
 
 
-def group(raw: Mapping[str, Any]) -> GroupScouted:
+def group(raw: Mapping[str, Any]) -> GroupProbed:
     """Return an Auto Scaling group as described by DescribeAutoScalingGroups."""
     policy = raw.get("MixedInstancesPolicy", {})
     mixed = policy.get("LaunchTemplate", {})
@@ -24,7 +24,7 @@ def group(raw: Mapping[str, Any]) -> GroupScouted:
     uses = {use.slot: use for use in aws_records.uses(raw)}
     tags = {tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", ())}
     subnets = (name.strip() for name in raw.get("VPCZoneIdentifier", "").split(","))
-    return GroupScouted(
+    return GroupProbed(
         name=raw["AutoScalingGroupName"],
         template=uses.get(""),
         overrides=tuple(

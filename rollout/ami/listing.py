@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from rollout.ami.images import AMI, Image, Permissions, Snapshot
 from rollout.commands import aws
 from rollout.errors import Refusal
+from rollout.observation import TemplateSeen
 from rollout.plan import TemplateUse
+from rollout.preflight_observation import GroupProbed
 from rollout.record import Record
-from rollout.scouted import GroupScouted
-from rollout.seen import TemplateSeen
 
 # What every launch that names no number gets.
 _REFERENCES = ("$Default", "$Latest")
@@ -42,7 +42,7 @@ class Place:
     """
 
     account: str
-    groups: tuple[GroupScouted, ...] = ()
+    groups: tuple[GroupProbed, ...] = ()
     templates: tuple[TemplateSeen, ...] = ()
     configured: Mapping[str, str] = field(default_factory=dict)
     launched: tuple[Launched, ...] = ()

@@ -15,17 +15,17 @@ from rollout.effects import UpdateMarker
 from rollout.engine.settle import unclear
 from rollout.engine.tick import answers
 from rollout.machine import PROTECTED, RESTORING, SCALE_DOWN_DISABLED, TAINTED, Stage, terminal
-from rollout.phases import restore
-from rollout.plan import Node, Settings
-from rollout.record import EffectRow, Record
-from rollout.seen import (
+from rollout.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     InstanceSeen,
     MarkerSeen,
     NodeSeen,
-    Seen,
+    Observation,
 )
+from rollout.phases import restore
+from rollout.plan import Node, Settings
+from rollout.record import EffectRow, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Finding:
     person: bool
 
 
-def differences(record: Record, seen: Seen, now: datetime) -> tuple[Finding, ...]:
+def differences(record: Record, seen: Observation, now: datetime) -> tuple[Finding, ...]:
     """Compare an unfinished rollout with the world, as its phase observed it."""
     found = [*_halted(record), *_answered(record, seen, now)]
     found += [_unsettled(row, seen, record, now) for row in record.unsettled]
@@ -61,7 +61,7 @@ def lost(marker: MarkerSeen, journal: str) -> Finding:
     return Finding(what, then, person=True)
 
 
-def leftovers(seen: Seen, settings: Settings, last: Record | None) -> tuple[Finding, ...]:
+def leftovers(seen: Observation, settings: Settings, last: Record | None) -> tuple[Finding, ...]:
     """Say what was left behind where no rollout is at work; `last`: the newest that ended."""
     if last and (elsewhere := _elsewhere(seen, last)):
         return (elsewhere,)
@@ -86,7 +86,7 @@ def _halted(record: Record) -> Iterator[Finding]:
         yield Finding(f"the rollout is halted: {record.halted}", then, person=True)
 
 
-def _answered(record: Record, seen: Seen, now: datetime) -> Iterator[Finding]:
+def _answered(record: Record, seen: Observation, now: datetime) -> Iterator[Finding]:
     """Yield what the runner would see to before it asks the phase, and everything for which it would halt."""
     *drifted, decided = answers(seen, record, now)
     for answer in drifted:
@@ -107,7 +107,7 @@ def _words(answer: Act) -> str:
     return answer.why
 
 
-def _unsettled(row: EffectRow, seen: Seen, record: Record, now: datetime) -> Finding:
+def _unsettled(row: EffectRow, seen: Observation, record: Record, now: datetime) -> Finding:
     thing = f"{row.effect.kind} of {row.effect.target}"
     if not row.under_way:
         if row.retry_at is None:
@@ -126,7 +126,7 @@ def _unsettled(row: EffectRow, seen: Seen, record: Record, now: datetime) -> Fin
     return Finding(f"{thing} was intended and does not show", f"{_itself(record)}: it is sent again", person=False)
 
 
-def _node(row: Node, seen: Seen, record: Record) -> Iterator[Finding]:
+def _node(row: Node, seen: Observation, record: Record) -> Iterator[Finding]:
     name, instance = row.name or row.instance_id, seen.instance(row.instance_id)
     if terminal(row.stage):
         if row.stage is Stage.GONE and instance and instance.living:
@@ -163,7 +163,7 @@ def _closed(row: Node, node: NodeSeen, record: Record) -> Iterator[str]:
         yield "is not cordoned"
 
 
-def _unrestored(record: Record, seen: Seen) -> Iterator[Finding]:
+def _unrestored(record: Record, seen: Observation) -> Iterator[Finding]:
     for step in restore.STEPS:
         part = step(seen, record)
         name = step.__name__.replace("_", " ")
@@ -177,7 +177,7 @@ def _unrestored(record: Record, seen: Seen) -> Iterator[Finding]:
 # ---- no rollout at work ---------------------------------------------------------------------------------------------
 
 
-def _elsewhere(seen: Seen, last: Record) -> Finding | None:
+def _elsewhere(seen: Observation, last: Record) -> Finding | None:
     """Tell when what ended by this journal is worked from another one: nothing was left behind then."""
     marker = seen.marker
     if marker is None or marker.mark is None or marker.rollout_id != last.id or marker.mark.journal == last.journal:
@@ -189,13 +189,13 @@ def _elsewhere(seen: Seen, last: Record) -> Finding | None:
     return Finding(what, then, person=True)
 
 
-def _left_marker(seen: Seen, last: Record) -> Iterator[Finding]:
+def _left_marker(seen: Observation, last: Record) -> Iterator[Finding]:
     if seen.marker and seen.marker.rollout_id == last.id:
         what = f"the marker of rollout {last.id}, which has ended, is still there"
         yield _put_back(what, "kubectl -n kube-system delete configmap eks-rollout")
 
 
-def _left_autoscaler(seen: Seen, settings: Settings) -> Iterator[Finding]:
+def _left_autoscaler(seen: Observation, settings: Settings) -> Iterator[Finding]:
     where, found = settings.autoscaler, seen.autoscaler
     if where is None or found is None or found.rollout_id is None:
         return
@@ -206,7 +206,7 @@ def _left_autoscaler(seen: Seen, settings: Settings) -> Iterator[Finding]:
     yield _put_back(what, annotate if found.replicas else f"{scale}; {annotate}")
 
 
-def _left_groups(seen: Seen, last: Record) -> Iterator[Finding]:
+def _left_groups(seen: Observation, last: Record) -> Iterator[Finding]:
     for baseline in last.plan.baselines:
         current = next((group for group in seen.groups if group.name == baseline.group), None)
         mine = {*last.plan.settings.processes} - {*baseline.suspended}

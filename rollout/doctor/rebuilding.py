@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rollout.checkpoint import Mark, MarkedNode
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
 from rollout.machine import DRAINING, RESTORING, SIZED, Phase, Stage
-from rollout.mark import Mark, MarkedNode
+from rollout.observation import Observation
 from rollout.phases.look import surged, working
 from rollout.phases.surge import sized
 from rollout.plan import Node, NodeGroup, Sizes
 from rollout.record import Record
-from rollout.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Rebuilt:
     adopted: tuple[Effect, ...]
 
 
-def rebuilt(mark: Mark, seen: Seen, now: datetime) -> Rebuilt:
+def rebuilt(mark: Mark, seen: Observation, now: datetime) -> Rebuilt:
     """Return what goes into the journal."""
     record = record_of(mark, now, tuple(_row(node, mark, seen, now) for node in mark.nodes))
     ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
@@ -56,12 +56,12 @@ def record_of(mark: Mark, now: datetime, nodes: tuple[Node, ...] = ()) -> Record
     )
 
 
-def _row(node: MarkedNode, mark: Mark, seen: Seen, now: datetime) -> Node:
+def _row(node: MarkedNode, mark: Mark, seen: Observation, now: datetime) -> Node:
     stage, reason = _stage(node, mark, seen)
     return Node(node.instance_id, node.group, node.role, stage, now, node.name, node.uid, reason=reason)
 
 
-def _stage(node: MarkedNode, mark: Mark, seen: Seen) -> tuple[Stage, str]:
+def _stage(node: MarkedNode, mark: Mark, seen: Observation) -> tuple[Stage, str]:
     instance = seen.instance(node.instance_id)
     if instance is None:
         return Stage.GONE, "left its group before the journal was rebuilt"
@@ -73,12 +73,12 @@ def _stage(node: MarkedNode, mark: Mark, seen: Seen) -> tuple[Stage, str]:
     return Stage.WAITING, ""
 
 
-def _terminate(row: Node, seen: Seen) -> Terminate:
+def _terminate(row: Node, seen: Observation) -> Terminate:
     desired = seen.group(row.group).sizes.desired
     return Terminate(group=row.group, instance_id=row.instance_id, desired_before=desired + 1)
 
 
-def _resizes(record: Record, seen: Seen) -> Iterator[Resize]:
+def _resizes(record: Record, seen: Observation) -> Iterator[Resize]:
     """Yield one resize for each group that was surged: from the sizes before the last change of ours to those now."""
     for group in working(record) if record.phase in SIZED else ():
         now, baseline = seen.group(group.name), record.plan.baseline(group.name)
@@ -100,7 +100,7 @@ def _before(record: Record, group: NodeGroup, now: Sizes) -> Sizes:
     return replace(sizes, maximum=record.plan.baseline(group.name).sizes.maximum if ours else now.maximum)
 
 
-def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebalance]:
+def _prepared(record: Record, seen: Observation) -> Iterator[Suspend | SetCapacityRebalance]:
     """Yield what SURGE did before it wrote sizes, as far as it still shows."""
     for group in working(record) if record.phase in SIZED else ():
         now, before = seen.group(group.name), record.plan.baseline(group.name)
@@ -111,7 +111,7 @@ def _prepared(record: Record, seen: Seen) -> Iterator[Suspend | SetCapacityRebal
             yield SetCapacityRebalance(group=group.name, enabled=False, occasion=occasions.ADOPTED)
 
 
-def _restored(record: Record, seen: Seen) -> bool:
+def _restored(record: Record, seen: Observation) -> bool:
     """Tell whether sizes were restored: the autoscaler, which comes after them, is scaled back."""
     scaled_down = seen.autoscaler is not None and seen.autoscaler.rollout_id is not None
     return record.phase in RESTORING and bool(record.plan.autoscaler_replicas) and not scaled_down

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rollout.effects.written import Written
-from rollout.seen import Seen
+from rollout.observation import Observation
 
 Landed = bool | None
 
@@ -100,10 +100,10 @@ class Base:
             return mine != theirs
         return any(mine[field] != theirs[field] for field in mine.keys() & theirs.keys())
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         """Tell whether the world shows this effect."""
         raise NotImplementedError
 
-    def ended_by_itself(self, seen: Seen) -> bool:  # noqa: ARG002  only a pod ends by itself
+    def ended_by_itself(self, seen: Observation) -> bool:  # noqa: ARG002  only a pod ends by itself
         """Tell whether the world shows that what this effect was to end has ended by itself."""
         return False

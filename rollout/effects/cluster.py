@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rollout.checkpoint import Mark
 from rollout.effects.base import Base, Landed
-from rollout.mark import Mark
-from rollout.seen import AutoscalerSeen, Seen
+from rollout.observation import AutoscalerSeen, Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class CreateMarker(Base):
     def writes(self) -> Mapping[str, object]:
         return {"marker": self.rollout_id}  # refused while there is one; what it says follows in updates
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return seen.marker is not None and seen.marker.rollout_id == self.rollout_id
 
 
@@ -54,7 +54,7 @@ class UpdateMarker(Base):
     def guarded(self) -> bool:
         return True
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return seen.marker is not None and seen.marker.mark == self.mark
 
 
@@ -73,7 +73,7 @@ class DeleteMarker(Base):
     def writes(self) -> Mapping[str, object]:
         return {"marker": None}
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return seen.marker is None or seen.marker.uid != self.uid
 
 
@@ -99,7 +99,7 @@ class StopAutoscaler(Base):
     def guarded(self) -> bool:
         return True
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return _autoscaler(seen, lambda a: a.replicas == 0 and a.rollout_id == self.rollout_id)
 
 
@@ -125,9 +125,9 @@ class StartAutoscaler(Base):
     def guarded(self) -> bool:
         return True
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return _autoscaler(seen, lambda a: a.rollout_id is None and a.replicas > 0)
 
 
-def _autoscaler(seen: Seen, shows: Callable[[AutoscalerSeen], bool]) -> Landed:
+def _autoscaler(seen: Observation, shows: Callable[[AutoscalerSeen], bool]) -> Landed:
     return seen.autoscaler is not None and shows(seen.autoscaler)

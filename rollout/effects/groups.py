@@ -11,8 +11,8 @@ from typing import ClassVar, Literal, Self
 
 from rollout.effects.base import Base, Landed, digest
 from rollout.effects.written import Written
+from rollout.observation import GroupSeen, Observation
 from rollout.plan import Sizes, TemplateUse
-from rollout.seen import GroupSeen, Seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class OnGroup(Base):
         """Tell whether the group shows this effect."""
         raise NotImplementedError
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return self.shows(seen.group(self.group))
 
 

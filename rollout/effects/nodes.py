@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypedDict
 
 from rollout.effects.base import Base, Landed
-from rollout.seen import NodeSeen, Seen
+from rollout.observation import NodeSeen, Observation
 
 
 class ThatNode(TypedDict):
@@ -52,7 +52,7 @@ class OnNode(Base):
         """Tell whether the node carries this effect."""
         raise NotImplementedError
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         node = next((one for one in seen.nodes_on(self.instance_id) if one.uid == self.uid), None)
         # A node that is gone carries nothing any more: nothing is left to send.
         return node is None or self.shows(node)

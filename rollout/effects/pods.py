@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from rollout.effects.base import Base, Killed, Landed
-from rollout.seen import PodSeen, Seen
+from rollout.observation import Observation, PodSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class OnPod(Base):
     def irreversible(self) -> bool:
         return self.kills is not None
 
-    def ended_by_itself(self, seen: Seen) -> bool:
+    def ended_by_itself(self, seen: Observation) -> bool:
         return _ended_by_itself(_found(seen, self.node, self.uid))
 
 
@@ -55,7 +55,7 @@ class Evict(OnPod):
 
     kind: Literal["evict"] = "evict"
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         pod = _found(seen, self.node, self.uid)
         return pod is None or pod.finished or pod.deleting is not None
 
@@ -71,7 +71,7 @@ class DeletePod(OnPod):
     def irreversible(self) -> bool:
         return True
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         pod = _found(seen, self.node, self.uid)
         return pod is None or (self.grace is None and pod.deleting is not None)
 
@@ -108,11 +108,11 @@ class DeleteJob(Base):
     def irreversible(self) -> bool:
         return True
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         pod = _found(seen, self.node, self.pod_uid)
         return pod is None or pod.finished or pod.deleting is not None
 
-    def ended_by_itself(self, seen: Seen) -> bool:
+    def ended_by_itself(self, seen: Observation) -> bool:
         return _ended_by_itself(_found(seen, self.node, self.pod_uid))
 
 
@@ -120,7 +120,7 @@ class DeleteJob(Base):
 Departure = Evict | DeletePod
 
 
-def _found(seen: Seen, node: str, uid: str) -> PodSeen | None:
+def _found(seen: Observation, node: str, uid: str) -> PodSeen | None:
     """The pod as the fresh list of its node has it, where there is one; else as the watch has it."""
     return next((pod for pod in seen.fresh.get(node, seen.pods) if pod.uid == uid), None)
 

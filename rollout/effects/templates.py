@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rollout.effects.base import Base, Landed
-from rollout.seen import Seen
+from rollout.observation import Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class CreateVersion(Base):
         # With the same token EC2 makes nothing more; with another one there would be two.
         return {f"version of {self.template_id}: {self.description}": self.token}
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return seen.template(self.template_id).described(self.description) is not None
 
 
@@ -54,5 +54,5 @@ class SetDefaultVersion(Base):
     def writes(self) -> Mapping[str, object]:
         return {f"$Default of {self.template_id}": self.number}
 
-    def landed(self, seen: Seen) -> Landed:
+    def landed(self, seen: Observation) -> Landed:
         return seen.template(self.template_id).default == self.number

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt, Move, Wait
 from rollout.effects import Effect, Terminate
+from rollout.observation import Observation
 from rollout.plan import duration
 from rollout.ports import Settled
 from rollout.reasons import Reason
 from rollout.record import LATE_SECONDS, EffectRow, Record
-from rollout.seen import Seen
 
 #: Seconds for which "it does not show" is not believed: AWS and the watches may answer from a moment ago.
 STALE_AFTER = 15.0
@@ -31,7 +31,7 @@ MOST_YESES, NEVER_SHOWS_AFTER = 3, 180.0
 IN_VAIN_AFTER = 60.0
 
 
-def settle(seen: Seen, record: Record, now: datetime) -> tuple[Settled, ...]:
+def settle(seen: Observation, record: Record, now: datetime) -> tuple[Settled, ...]:
     """Settle every intended or unknown effect of which the world says clearly whether it was applied."""
     settled = []
     for row in record.unsettled:

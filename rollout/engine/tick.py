@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from rollout.decision import Advance, Decision, Halt, Wait
 from rollout.engine.settle import STALE_AFTER, sift, unclear
+from rollout.observation import Observation
 from rollout.phases import PHASES
 from rollout.phases.expected import soften, unexpected
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Ticked:
     said: Said
 
 
-def decide_tick(seen: Seen, record: Record, now: datetime, said: Said | None = None) -> Ticked:
+def decide_tick(seen: Observation, record: Record, now: datetime, said: Said | None = None) -> Ticked:
     """Decide what is done now.
 
     `said`: what the looks before this one said; None where this one is believed at once, as by who looks only once.
@@ -46,7 +46,7 @@ def decide_tick(seen: Seen, record: Record, now: datetime, said: Said | None = N
     return Ticked(sift(answer, record, now), says)
 
 
-def answers(seen: Seen, record: Record, now: datetime) -> Iterator[Decision]:
+def answers(seen: Observation, record: Record, now: datetime) -> Iterator[Decision]:
     """Yield what is answered to a look, of which the first counts: what drifted, and last what the phase says.
 
     Of each there is only what may be sent now.

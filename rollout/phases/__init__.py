@@ -11,6 +11,7 @@ from datetime import datetime
 
 from rollout.decision import Decision
 from rollout.machine import Phase
+from rollout.observation import Observation
 from rollout.phases import (
     autoscaler_off,
     drain,
@@ -26,14 +27,13 @@ from rollout.phases.observe import Needs, look
 from rollout.plan import Settings, duration
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
-from rollout.seen import Seen
 
 
 @dataclass(frozen=True)
 class Rules:
     """What a phase is. `within`: the seconds that the settings give it; None where it has no deadline of this kind."""
 
-    decide: Callable[[Seen, Record, datetime], Decision]
+    decide: Callable[[Observation, Record, datetime], Decision]
     needs: Needs = field(default_factory=Needs)
     within: Callable[[Settings], float] | None = None
 
@@ -59,7 +59,7 @@ PHASES: dict[Phase, Rules] = {
 }
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Observation:
     """Look at what the rollout's phase decides by."""
     return look(PHASES[record.phase].needs, record, cluster, fleet)
 

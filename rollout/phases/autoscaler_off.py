@@ -14,17 +14,17 @@ from datetime import datetime
 from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import DisableScaleDown, Effect, OnNode, StopAutoscaler, occasions
+from rollout.observation import GroupSeen, NodeSeen, Observation, PodSeen
 from rollout.phases.look import advance, typed, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import GroupSeen, NodeSeen, PodSeen, Seen
 
 #: The share of `max_autoscaler_off` after which it is said that it comes to its end.
 NEARLY = 0.8
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
     effects: list[Effect] = list(disable_scale_down(seen, occasions.once(record.round)))
     if not _stopped(seen, record):
@@ -46,12 +46,12 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     return wait(record, now, Reason.AUTOSCALER_PODS_RUNNING, f"cluster-autoscaler to end: {names}")
 
 
-def scale_down_enabled(seen: Seen) -> tuple[NodeSeen, ...]:
+def scale_down_enabled(seen: Observation) -> tuple[NodeSeen, ...]:
     """Return the groups' nodes from which an autoscaler would not keep away."""
     return tuple(node for group in seen.groups for node in seen.nodes_of(group) if node.scale_down_disabled != "true")
 
 
-def disable_scale_down(seen: Seen, occasion: str) -> tuple[DisableScaleDown, ...]:
+def disable_scale_down(seen: Observation, occasion: str) -> tuple[DisableScaleDown, ...]:
     """Disable scale-down of each node of the groups where it is not yet disabled, whoever launched it."""
     return tuple(
         DisableScaleDown(**OnNode.of(node), before=node.scale_down_disabled, occasion=occasion)
@@ -89,7 +89,7 @@ def _where(record: Record) -> Autoscaler:
     return where
 
 
-def _stopped(seen: Seen, record: Record) -> bool:
+def _stopped(seen: Observation, record: Record) -> bool:
     # Found at 0 replicas when the rollout began: not ours to stop, and not ours to start.
     if record.plan.settings.autoscaler is None or not record.plan.autoscaler_replicas:
         return True
@@ -97,7 +97,7 @@ def _stopped(seen: Seen, record: Record) -> bool:
     return ours or _off_by_others(seen, record)
 
 
-def _off_by_others(seen: Seen, record: Record) -> bool:
+def _off_by_others(seen: Observation, record: Record) -> bool:
     """Tell whether somebody else scaled it to 0 before we did, while no request of ours may still do so."""
     if not record.plan.autoscaler_replicas or seen.autoscaler is None:
         return False
@@ -106,7 +106,7 @@ def _off_by_others(seen: Seen, record: Record) -> bool:
     return untouched and seen.autoscaler.replicas == 0 and seen.autoscaler.rollout_id is None
 
 
-def _given_back(seen: Seen, record: Record) -> int | None:
+def _given_back(seen: Observation, record: Record) -> int | None:
     """Return the replicas that RESTORE gives back: those that our request found, 0 where somebody else stopped it."""
     if _off_by_others(seen, record):
         return 0
@@ -114,7 +114,7 @@ def _given_back(seen: Seen, record: Record) -> int | None:
     return noted or record.plan.autoscaler_replicas
 
 
-def _stopped_by_others(seen: Seen, record: Record) -> tuple[str, ...]:
+def _stopped_by_others(seen: Observation, record: Record) -> tuple[str, ...]:
     where = record.plan.settings.autoscaler
     if where is None or not _off_by_others(seen, record):
         return ()
@@ -122,7 +122,7 @@ def _stopped_by_others(seen: Seen, record: Record) -> tuple[str, ...]:
     return (f"{where.namespace}/{where.name} had {before} replicas, now 0: somebody else's, left at 0",)
 
 
-def _pods(seen: Seen, record: Record) -> tuple[PodSeen, ...]:
+def _pods(seen: Observation, record: Record) -> tuple[PodSeen, ...]:
     where = record.plan.settings.autoscaler
     if where is None:
         return ()

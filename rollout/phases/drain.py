@@ -23,13 +23,13 @@ from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt, Move, NodeWait, Step, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.machine import Stage, terminal
+from rollout.observation import InstanceSeen, NodeSeen, Observation
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.look import advance, old_rows, ours, raised, working
 from rollout.phases.observe import Needs
 from rollout.plan import Node, NodeGroup, duration
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import InstanceSeen, NodeSeen, Seen
 from rollout.stages.knowing import joined, names
 from rollout.stages.pods import at_work, blocking_pods, leaving
 from rollout.stages.replicas import Replicas
@@ -41,18 +41,18 @@ def _evicting(record: Record) -> bool:
     return any(row.stage is Stage.DRAINING for row in record.nodes)
 
 
-def _alone(seen: Seen, record: Record) -> bool:
+def _alone(seen: Observation, record: Record) -> bool:
     """Tell whether one of ours has no Node, and never had one."""
     return any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
 
 
-def _emptied(seen: Seen) -> bool:
+def _emptied(seen: Observation) -> bool:
     return any(not leaving(pods) for pods in seen.fresh.values())
 
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
     """Return the names of the nodes about which a cache is not good enough any more."""
-    found = Seen(nodes=nodes)
+    found = Observation(nodes=nodes)
     close = [row for row in record.nodes if _ends(row, record)]
     return sorted({name for row in close for name in names(row, found.nodes_on(row.instance_id))})
 
@@ -78,7 +78,7 @@ NEEDS = Needs(
 )
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Merge what the stages of all nodes answer."""
     # A launch that was under way when the old nodes were committed may have brought one more of them.
     more = old_rows(seen, record, now) or surplus(seen, record, now)
@@ -123,13 +123,13 @@ def _goes_on(answer: tuple[Node, Step]) -> bool:
     return (step.kept_back or row.stage in _ON_THE_WAY) and not (step.halt or step.stuck)
 
 
-def _joined(seen: Seen, record: Record) -> tuple[Node, ...]:
+def _joined(seen: Observation, record: Record) -> tuple[Node, ...]:
     """Return the rows whose instance has another Node by now: one that never had joined, or registered again."""
     rows = (joined(row, seen) for row in _unfinished(record) if seen.instance(row.instance_id))
     return tuple(row for row in rows if row)
 
 
-def top_ups(seen: Seen, record: Record) -> tuple[Resize, ...]:
+def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
     """Return what raises desired to N + min(surge, old nodes left), N being the baseline's desired.
 
     That is old_left + min(N, surge + gone), where as many were old as were desired; a node that is TERMINATING is not
@@ -161,12 +161,12 @@ def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
     return any(isinstance(effect, Terminate) and effect.group == group.name for effect in effects)
 
 
-def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
+def _unheld(seen: Observation, record: Record) -> tuple[Effect, ...]:
     """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
     return disable_scale_down(seen, occasions.hold(record.round)) if record.plan.settings.autoscaler else ()
 
 
-def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
+def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:
     """Return rows for what AWS launched in place of old nodes that left by themselves.
 
     They are the emptiest nodes beyond the baseline's desired, once the old ones are gone.
@@ -182,7 +182,7 @@ def surplus(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
     return tuple(rows)
 
 
-def _emptiest(seen: Seen, record: Record, group: NodeGroup, now: datetime) -> list[Node]:
+def _emptiest(seen: Observation, record: Record, group: NodeGroup, now: datetime) -> list[Node]:
     """Return all of a group's new nodes, those first that are not Ready yet: nobody has begun to use them."""
     known = {row.instance_id for row in record.nodes}
     owners = at_work(seen.pods)
@@ -270,7 +270,7 @@ def _waits(step: Step, record: Record) -> bool:
     return not step.trigger and (paused or not step.effects)
 
 
-def _ask(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundings) -> tuple[View | None, Step]:
+def _ask(row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings) -> tuple[View | None, Step]:
     instance = seen.instance(row.instance_id)
     sent = _sent(row, record)
     if not sent and instance is None:

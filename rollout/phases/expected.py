@@ -13,6 +13,7 @@ from rollout.commands import aws
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate, Written, occasions
 from rollout.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
+from rollout.observation import GroupSeen, Observation
 from rollout.phases import marking
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.look import (
@@ -28,18 +29,17 @@ from rollout.phases.look import (
 from rollout.plan import NodeGroup, Sizes
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import GroupSeen, Seen
 from rollout.stages.tainting import taint
 
 
-def unexpected(seen: Seen, record: Record) -> Iterator[Decision]:
+def unexpected(seen: Observation, record: Record) -> Iterator[Decision]:
     """Yield an answer for each thing that is not as we left it; each comes before the phase's, the first one first."""
     for look_at in (marking.guard, _autoscaler_back, _drift):
         if answer := look_at(seen, record):
             yield answer
 
 
-def soften(decision: Decision, seen: Seen, record: Record) -> Decision:
+def soften(decision: Decision, seen: Observation, record: Record) -> Decision:
     """With `taint_early`, make the taint PreferNoSchedule again before a halt, so that nobody is without a node."""
     if not isinstance(decision, Halt) or not record.plan.settings.taint_early or record.phase in DRAINING:
         return decision
@@ -59,7 +59,7 @@ def _autoscaler_was_off(record: Record) -> bool:
     return record.phase in AUTOSCALER_OFF
 
 
-def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
+def _autoscaler_back(seen: Observation, record: Record) -> Decision | None:
     if not _autoscaler_was_off(record) or not record.plan.autoscaler_replicas:
         return None
     if seen.autoscaler is None or seen.autoscaler.replicas == 0:
@@ -75,7 +75,7 @@ def _autoscaler_back(seen: Seen, record: Record) -> Decision | None:
     return once_more(record, again, why, twice)
 
 
-def _drift(seen: Seen, record: Record) -> Halt | None:
+def _drift(seen: Observation, record: Record) -> Halt | None:
     groups = record.plan.groups if record.phase in PINNED else ()
     problems = [problem for group in groups for problem in _group_drift(seen, record, group)]
     if not problems:
@@ -83,7 +83,7 @@ def _drift(seen: Seen, record: Record) -> Halt | None:
     return Halt(problems[0][0], "drift: " + "; ".join(text for _, text in problems), _hint(seen, record))
 
 
-def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> Iterator[tuple[Reason, str]]:
+def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterator[tuple[Reason, str]]:
     current = seen.group(group.name)
     wanted = record.plan.pinned(group)
     if current.uses != wanted:
@@ -97,12 +97,12 @@ def _group_drift(seen: Seen, record: Record, group: NodeGroup) -> Iterator[tuple
         yield Reason.DRIFT_SIZES, what
 
 
-def _hint(seen: Seen, record: Record) -> str:
+def _hint(seen: Observation, record: Record) -> str:
     commands = (command for group in record.plan.groups for command in _commands(seen, record, group))
     return typed("put it back", *commands)
 
 
-def _commands(seen: Seen, record: Record, group: NodeGroup) -> Iterator[str]:
+def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[str]:
     """Yield what to type, where that is one command and hurts nobody."""
     current = seen.group(group.name)
     yield refer_back(group.name, current.uses, record.plan.pinned(group))
@@ -170,7 +170,7 @@ def _under_way(record: Record, group: NodeGroup) -> list[Resize | Terminate]:
     return [effect for effect in effects if isinstance(effect, Resize | Terminate) and effect.group == group.name]
 
 
-def _closed(seen: Seen, record: Record) -> tuple[TaintNode, ...]:
+def _closed(seen: Observation, record: Record) -> tuple[TaintNode, ...]:
     key = record.plan.settings.taint_key
     return tuple(
         taint(record, row, node, "PreferNoSchedule", occasions.soften(record.round))

@@ -14,17 +14,17 @@ from datetime import datetime
 from rollout.commands import aws, kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateVersion, SetReference, occasions
+from rollout.observation import Observation, VersionSeen
 from rollout.phases.look import advance, launches, old_rows, refer_back, typed
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import Seen, VersionSeen
 
 #: EC2 takes at most 255 characters of VersionDescription.
 LONGEST_DESCRIPTION = 255
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Make one version per (template, source), pin each group to it, then say which nodes are old."""
     versions = _versions(seen, record)
     missing = [pair for pair, version in versions.items() if version is None]
@@ -60,7 +60,7 @@ def description(record: Record, template_id: str, source: int) -> str:
 _Versions = dict[tuple[str, int], VersionSeen | None]
 
 
-def _versions(seen: Seen, record: Record) -> _Versions:
+def _versions(seen: Observation, record: Record) -> _Versions:
     pairs = {source.pair for source in _sources(record)}
     return {pair: seen.template(pair[0]).described(description(record, *pair)) for pair in sorted(pairs)}
 
@@ -89,7 +89,7 @@ def _with_versions(plan: Plan, versions: _Versions) -> Plan:
     return replace(plan, versions=tuple(made))
 
 
-def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:
+def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:
     current = seen.group(group.name).uses
     wanted, found = plan.pinned(group), tuple(source.use for source in group.sources)
     if current == wanted:
@@ -103,7 +103,7 @@ def _pin(seen: Seen, record: Record, plan: Plan, group: NodeGroup) -> SetReferen
     return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.round))
 
 
-def _cross_check(seen: Seen, record: Record) -> Halt | None:
+def _cross_check(seen: Observation, record: Record) -> Halt | None:
     """The selector decides nothing; where it disagrees with the groups, somebody has to look."""
     selector = record.plan.settings.node_selector
     odd = seen.selected_otherwise(selector)

@@ -10,10 +10,10 @@ from rollout.commands import ONE_LESS, quoted
 from rollout.decision import Act, Advance, Decision, Halt, Wait
 from rollout.effects import Effect
 from rollout.machine import DRAINING, Stage, onward
+from rollout.observation import GroupSeen, InstanceSeen, NodeSeen, Observation
 from rollout.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, Seen
 
 
 def wait(record: Record, now: datetime, reason: Reason, why: str) -> Wait:
@@ -114,7 +114,7 @@ def launched_from_ours(record: Record, group: NodeGroup, instances: Iterable[Ins
     return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
 
 
-def old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
+def old_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:
     """Return a row for each living instance that was not launched from our versions and has none yet."""
     known = {row.instance_id for row in record.nodes}
     rows = []
@@ -129,7 +129,7 @@ def old_rows(seen: Seen, record: Record, now: datetime) -> tuple[Node, ...]:
     return tuple(rows)
 
 
-def old_nodes(record: Record, seen: Seen) -> tuple[tuple[Node, NodeSeen], ...]:
+def old_nodes(record: Record, seen: Observation) -> tuple[tuple[Node, NodeSeen], ...]:
     """Return the old instances that still are in their group, with each Node that has their providerID."""
     there = (row for row in record.nodes if seen.instance(row.instance_id))
     pairs = ((row, node) for row in there for node in seen.nodes_on(row.instance_id))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rollout.checkpoint import Mark, MarkedNode
 from rollout.commands import kubectl, resume
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
 from rollout.machine import MARKED, Phase
-from rollout.mark import Mark, MarkedNode
+from rollout.observation import MarkerSeen, Observation
 from rollout.phases.look import once_more
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import MarkerSeen, Seen
 
 
 def mark(record: Record) -> Mark:
@@ -38,12 +38,12 @@ def create(record: Record, occasion: str | None = None) -> CreateMarker:
     return CreateMarker(rollout_id=record.id, mark=mark(record), occasion=occasion or occasions.once(record.round))
 
 
-def ours(seen: Seen, record: Record) -> bool:
+def ours(seen: Observation, record: Record) -> bool:
     """Tell whether the marker is this rollout's."""
     return seen.marker is not None and seen.marker.rollout_id == record.id
 
 
-def taken(seen: Seen, record: Record) -> Halt | None:
+def taken(seen: Observation, record: Record) -> Halt | None:
     """Halt where the marker is another rollout's: two would work on one cluster."""
     if seen.marker is None or ours(seen, record):
         return None
@@ -54,7 +54,7 @@ def taken(seen: Seen, record: Record) -> Halt | None:
     )
 
 
-def guard(seen: Seen, record: Record) -> Decision | None:
+def guard(seen: Observation, record: Record) -> Decision | None:
     """Answer in place of the phase where the marker is not ours, is gone, or does not say what the journal says."""
     if seen.marker is not None and ours(seen, record):
         return older(seen.marker, record) or _behind(seen.marker, record)

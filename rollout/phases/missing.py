@@ -10,19 +10,19 @@ from collections.abc import Iterator
 
 from rollout.effects import OnGroup, Resize, SetReference, Written, occasions
 from rollout.machine import RESTORING, Stage, terminal
+from rollout.observation import GroupSeen, Observation
 from rollout.phases.marking import made
 from rollout.plan import Node, NodeGroup
 from rollout.record import EffectRow, Record
-from rollout.seen import GroupSeen, Seen
 
 
-def missing(seen: Seen, record: Record) -> frozenset[str]:
+def missing(seen: Observation, record: Record) -> frozenset[str]:
     """Return in words what is ours and was not seen; what we end ourselves is not missing."""
     ours = (*_nodes(seen, record), *_to_be_freed(seen, record), *_of_groups(seen, record), *_of_cluster(seen, record))
     return frozenset(ours)
 
 
-def _nodes(seen: Seen, record: Record) -> Iterator[str]:
+def _nodes(seen: Observation, record: Record) -> Iterator[str]:
     uids = {node.uid for node in seen.nodes}
     for row in record.nodes:
         if not _stays(row):
@@ -34,7 +34,7 @@ def _nodes(seen: Seen, record: Record) -> Iterator[str]:
             yield f"node {row.name}"
 
 
-def _to_be_freed(seen: Seen, record: Record) -> Iterator[str]:
+def _to_be_freed(seen: Observation, record: Record) -> Iterator[str]:
     """What RESTORE takes off nodes would stay on one that is not seen."""
     for group in seen.groups if record.phase in RESTORING else ():
         alone = (one.id for one in group.instances if one.in_service and not seen.nodes_on(one.id))
@@ -45,7 +45,7 @@ def _stays(row: Node) -> bool:
     return not terminal(row.stage) and row.stage is not Stage.TERMINATING
 
 
-def _of_groups(seen: Seen, record: Record) -> Iterator[str]:
+def _of_groups(seen: Observation, record: Record) -> Iterator[str]:
     """Before RESTORE leaves a value to somebody else; in other phases that is drift, and no look alone halts."""
     for group in record.plan.groups if record.phase in RESTORING else ():
         if not any(_may_be_why(row, group) for row in record.unsettled):
@@ -78,7 +78,7 @@ def _of_group(current: GroupSeen, record: Record, group: NodeGroup) -> Iterator[
         yield f"our launch template version of {group.name}"
 
 
-def _of_cluster(seen: Seen, record: Record) -> Iterator[str]:
+def _of_cluster(seen: Observation, record: Record) -> Iterator[str]:
     where = record.plan.settings.autoscaler
     if where and record.plan.autoscaler_replicas and seen.autoscaler is None:
         yield f"Deployment {where.namespace}/{where.name}"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from rollout.errors import Refused
+from rollout.observation import GroupSeen, NodeSeen, Observation, TemplateSeen
 from rollout.ports import Cluster, Fleet
 from rollout.record import Record
-from rollout.seen import GroupSeen, NodeSeen, Seen, TemplateSeen
 from rollout.stages.knowing import whereabouts
 
 
@@ -28,14 +28,14 @@ class Needs:
     #: The nodes whose pods are listed past the watch.
     fresh: Callable[[Record, tuple[NodeSeen, ...]], Iterable[str]] | None = None
     #: The groups of which AWS is asked why launches fail.
-    troubles: Callable[[Seen, Record], Iterable[str]] | None = None
+    troubles: Callable[[Observation, Record], Iterable[str]] | None = None
     #: Whether it is asked which volumes are attached to nodes.
-    attachments: Callable[[Seen], bool] | None = None
+    attachments: Callable[[Observation], bool] | None = None
     #: Whether it is asked which instances live that Nodes name and no group lists.
-    elsewhere: Callable[[Seen, Record], bool] | None = None
+    elsewhere: Callable[[Observation, Record], bool] | None = None
 
 
-def look(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+def look(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Observation:
     """Read what is needed.
 
     Raises `Refused` where a group or a template of the plan does not exist any more.
@@ -52,7 +52,7 @@ def look(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
     )
 
 
-def _first(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Seen:
+def _first(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Observation:
     """Read what does not depend on what is seen. Nodes and pods come from the watches.
 
     Requests go out before a watch is read: an API server that is away shows at once.
@@ -65,7 +65,7 @@ def _first(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Seen
     budgets = cluster.budgets() if needs.budgets and needs.budgets(record) else None
     young = needs.young is not None and needs.young(record)
     nodes = cluster.nodes(young=young)
-    return Seen(
+    return Observation(
         groups=groups,
         templates=found,
         autoscaler=replicas,

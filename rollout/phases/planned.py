@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from rollout.decision import Act, Decision
+from rollout.observation import Observation
 from rollout.phases import marking
 from rollout.phases.look import advance
 from rollout.record import Record
-from rollout.seen import Seen
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Create the marker; somebody else's is never touched."""
     if marking.ours(seen, record):
         return advance(record, "the cluster's marker is ours", now)

@@ -9,19 +9,19 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision
 from rollout.effects import Effect, Protect, occasions
+from rollout.observation import Observation
 from rollout.phases.look import advance, working
 from rollout.record import Record
-from rollout.seen import Seen
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Protect what is not protected yet, the difference only."""
     if missing := _missing(seen, record):
         return Act("protect all instances", missing)
     return advance(record, "every instance is protected from scale-in", now)
 
 
-def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:
+def _missing(seen: Observation, record: Record) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     for group in working(record):
         bare = [i.id for i in seen.group(group.name).instances if i.in_service and not i.protected]

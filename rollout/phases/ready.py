@@ -11,18 +11,18 @@ from datetime import datetime
 from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, occasions
+from rollout.observation import NodeSeen, Observation
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.look import advance, old_nodes, ours, wait, working
 from rollout.plan import NodeGroup
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import NodeSeen, Seen
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import leaving
 from rollout.stages.tainting import taint
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Wait for the new nodes until the deadline, disable their scale-down, then close the old ones to new pods."""
     unready = _unready(seen, record)
     if not unready:
@@ -36,7 +36,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     return wait(record, now, Reason.NODES_NOT_READY, why)
 
 
-def _unready(seen: Seen, record: Record) -> list[str]:
+def _unready(seen: Observation, record: Record) -> list[str]:
     """Name what is missing: instances of our version, or nodes of theirs that are not usable."""
     problems: list[str] = []
     for group in working(record):
@@ -44,7 +44,7 @@ def _unready(seen: Seen, record: Record) -> list[str]:
     return problems
 
 
-def _group_unready(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
+def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
     living = ours(record, group, seen.group(group.name))
     desired = record.plan.baseline(group.name).sizes.desired
     missing = min(desired, record.plan.surge(group.name)) - len(living)
@@ -58,7 +58,7 @@ def _group_unready(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
     return problems or _homeless(seen, record, group)
 
 
-def _homeless(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
+def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
     """Say why pods of an old node could start on no new one; Jobs' too, for others like them follow."""
     living = ours(record, group, seen.group(group.name))
     new = {Sort.of(node): node.name for one in reversed(living) if (node := seen.node_of(one.id))}
@@ -73,7 +73,7 @@ def _homeless(seen: Seen, record: Record, group: NodeGroup) -> list[str]:
     return list(problems)
 
 
-def _hint(seen: Seen, record: Record) -> str:
+def _hint(seen: Observation, record: Record) -> str:
     """Say what to type for each node that has joined and is not usable."""
     living = (one for group in working(record) for one in ours(record, group, seen.group(group.name)))
     joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
@@ -86,7 +86,7 @@ def _remedy(node: NodeSeen) -> str:
     return kubectl("uncordon", node.name) if cordoned else kubectl("describe", "node", node.name)
 
 
-def _unclosed(seen: Seen, record: Record) -> tuple[Effect, ...]:
+def _unclosed(seen: Observation, record: Record) -> tuple[Effect, ...]:
     key = record.plan.settings.taint_key
     return tuple(
         taint(record, row, node, "NoSchedule", occasions.close(record.round))
@@ -95,5 +95,5 @@ def _unclosed(seen: Seen, record: Record) -> tuple[Effect, ...]:
     )
 
 
-def _unheld(seen: Seen, record: Record) -> tuple[Effect, ...]:
+def _unheld(seen: Observation, record: Record) -> tuple[Effect, ...]:
     return disable_scale_down(seen, occasions.once(record.round)) if record.plan.settings.autoscaler else ()

@@ -40,19 +40,19 @@ from rollout.effects import (
     occasions,
 )
 from rollout.machine import Stage
+from rollout.observation import (
+    AutoscalerSeen,
+    GroupSeen,
+    InstanceSeen,
+    NodeSeen,
+    Observation,
+    TemplateSeen,
+)
 from rollout.phases.expected import desired
 from rollout.phases.look import advance, launched_from_ours, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import (
-    AutoscalerSeen,
-    GroupSeen,
-    InstanceSeen,
-    NodeSeen,
-    Seen,
-    TemplateSeen,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Part:
     reason: Reason = Reason.INSTANCES_NOT_IN_SERVICE
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Do the first step that is not done yet; when all are, end with what stays different."""
     if record.late_until and now < record.late_until:
         return _still_under_way(record, record.late_until, now)
@@ -82,7 +82,7 @@ def decide(seen: Seen, record: Record, now: datetime) -> Decision:
     return advance(record, why, now, report=tuple(report))
 
 
-def sizes(seen: Seen, record: Record) -> Part:
+def sizes(seen: Observation, record: Record) -> Part:
     """MinSize, DesiredCapacity and MaxSize; fewer living than at the start: desired is raised."""
     effects: list[Effect] = []
     report: list[str] = []
@@ -102,13 +102,13 @@ def sizes(seen: Seen, record: Record) -> Part:
     return Part(tuple(effects), report=tuple(report))
 
 
-def reference(seen: Seen, record: Record) -> Part:
+def reference(seen: Observation, record: Record) -> Part:
     """$Latest stays $Latest, $Default moves the default, a number becomes the new one."""
     parts = [_reference(seen, record, group) for group in record.plan.groups]
     return _joined(parts)
 
 
-def inherit(seen: Seen, record: Record) -> Part:
+def inherit(seen: Observation, record: Record) -> Part:
     """The flag by which new instances are born protected."""
     effects: list[Effect] = []
     report: list[str] = []
@@ -123,7 +123,7 @@ def inherit(seen: Seen, record: Record) -> Part:
     return Part(tuple(effects), report=tuple(report))
 
 
-def protection(seen: Seen, record: Record) -> Part:
+def protection(seen: Observation, record: Record) -> Part:
     """Instances get the baseline's inherit flag as their own protection; all of them are protected while we work.
 
     Where more live than are desired they keep it: without it AWS would end one, and choose which.
@@ -139,7 +139,7 @@ def protection(seen: Seen, record: Record) -> Part:
     return replace(joined, reason=Reason.TOO_MANY_INSTANCES, remedy=_enough_desired(crowded))
 
 
-def capacity_rebalance(seen: Seen, record: Record) -> Part:
+def capacity_rebalance(seen: Observation, record: Record) -> Part:
     """CapacityRebalance, where the group had it."""
     effects: list[Effect] = []
     report: list[str] = []
@@ -153,18 +153,18 @@ def capacity_rebalance(seen: Seen, record: Record) -> Part:
     return Part(tuple(effects), report=tuple(report))
 
 
-def processes(seen: Seen, record: Record) -> Part:
+def processes(seen: Observation, record: Record) -> Part:
     """Resume what we suspended and nothing else; AZRebalance stays where it would terminate new nodes."""
     return _joined([_processes(record, seen.group(group.name)) for group in working(record)])
 
 
-def holds_of_nodes(seen: Seen, record: Record) -> Part:
+def holds_of_nodes(seen: Observation, record: Record) -> Part:
     """Our scale-down-disabled, wherever our note stands beside it."""
     effects = [_restore_scale_down(record, node) for node in _nodes(seen) if node.scale_down_before is not None]
     return Part(tuple(effects))
 
 
-def autoscaler(seen: Seen, record: Record) -> Part:
+def autoscaler(seen: Observation, record: Record) -> Part:
     """cluster-autoscaler's replicas, if our annotation is there, or it stands at the 0 that we wrote."""
     where, replicas = record.plan.settings.autoscaler, record.plan.autoscaler_replicas
     if where is None or not replicas:
@@ -194,7 +194,7 @@ def _is_our_zero(record: Record, current: AutoscalerSeen) -> bool:
     return current.replicas == 0 and stopped and not (started or answered)
 
 
-def taints(seen: Seen, record: Record) -> Part:
+def taints(seen: Observation, record: Record) -> Part:
     """Our taint, on whatever node still carries it; surplus that was kept, and that we closed, takes new pods again."""
     key = record.plan.settings.taint_key
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
@@ -207,14 +207,14 @@ def taints(seen: Seen, record: Record) -> Part:
     return Part(tuple(effects), report=report)
 
 
-def marker(seen: Seen, record: Record) -> Part:
+def marker(seen: Observation, record: Record) -> Part:
     """The cluster's marker, if it is ours."""
     if seen.marker is None or seen.marker.rollout_id != record.id:
         return Part()
     return Part((DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.round)),))
 
 
-STEPS: tuple[Callable[[Seen, Record], Part], ...] = (
+STEPS: tuple[Callable[[Observation, Record], Part], ...] = (
     sizes,
     reference,
     inherit,
@@ -228,7 +228,7 @@ STEPS: tuple[Callable[[Seen, Record], Part], ...] = (
 )
 
 
-def _title(step: Callable[[Seen, Record], Part]) -> str:
+def _title(step: Callable[[Observation, Record], Part]) -> str:
     return f"restore {step.__name__.replace('_', ' ')}"
 
 
@@ -325,7 +325,7 @@ def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: i
     ]
 
 
-def _reference(seen: Seen, record: Record, group: NodeGroup) -> Part:
+def _reference(seen: Observation, record: Record, group: NodeGroup) -> Part:
     """Give a group's references back in one update, once the defaults that they name have moved."""
     answers = [_use(seen, record, group, source) for source in group.sources]
     defaults = tuple(answer for answer in answers if isinstance(answer, SetDefaultVersion))
@@ -339,7 +339,9 @@ def _reference(seen: Seen, record: Record, group: NodeGroup) -> Part:
     return Part((effect,), report=report)
 
 
-def _use(seen: Seen, record: Record, group: NodeGroup, source: Source) -> TemplateUse | SetDefaultVersion | str | None:
+def _use(
+    seen: Observation, record: Record, group: NodeGroup, source: Source
+) -> TemplateUse | SetDefaultVersion | str | None:
     """Answer with the use to write, with the default to move first, with what stays different, or with nothing."""
     current, template, before = (
         seen.group(group.name).use(source.use.slot),
@@ -407,7 +409,7 @@ def _unbalanced(living: tuple[InstanceSeen, ...], zones: tuple[str, ...]) -> boo
     return bool(counts) and max(counts.values()) - min(counts.values()) > 1
 
 
-def _nodes(seen: Seen) -> list[NodeSeen]:
+def _nodes(seen: Observation) -> list[NodeSeen]:
     """Return the nodes of all instances that are not on their way out; one in Standby may come back."""
     instances = (instance for group in seen.groups for instance in group.instances)
     staying = (instance for instance in instances if instance.living or instance.standing_by)
@@ -431,7 +433,7 @@ def _is_our_cordon(record: Record, node: NodeSeen) -> bool:
     return ours and _uncordon(record, node).key not in record.done
 
 
-def _outside(seen: Seen, key: str) -> Iterator[str]:
+def _outside(seen: Observation, key: str) -> Iterator[str]:
     """Report nodes that carry what is ours and belong to no group: detached, for one that ends is not Ready."""
     for node in seen.nodes:
         if not node.ready or not node.instance_id or seen.instance(node.instance_id) is not None:
@@ -444,7 +446,7 @@ def _outside(seen: Seen, key: str) -> Iterator[str]:
             yield f"{node.name} has left its group, not by us, and keeps our annotations; to put them back: {command}"
 
 
-def _standing_by(record: Record, seen: Seen) -> Iterator[str]:
+def _standing_by(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances in Standby: they are neither replaced nor unprotected, for AWS lets us do neither."""
     for group in working(record):
         waiting = [instance for instance in seen.group(group.name).instances if instance.standing_by]
@@ -455,7 +457,7 @@ def _standing_by(record: Record, seen: Seen) -> Iterator[str]:
             yield f"{instance.id} of {group.name} is in Standby, not by us: left, on {version} version{kept}"
 
 
-def _come_back(record: Record, seen: Seen) -> Iterator[str]:
+def _come_back(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances of other versions than ours: they left Standby, or were attached, after DRAIN."""
     for group in working(record):
         living = seen.group(group.name).living

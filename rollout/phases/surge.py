@@ -16,15 +16,15 @@ from datetime import datetime
 from rollout.commands import aws, resume_processes
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
+from rollout.observation import GroupSeen, Observation
 from rollout.phases.look import advance, put_back, surged, typed, wait, working
 from rollout.phases.observe import Needs
 from rollout.plan import NodeGroup, Sizes
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import GroupSeen, Seen
 
 
-def _surging(seen: Seen, record: Record) -> list[str]:
+def _surging(seen: Observation, record: Record) -> list[str]:
     """Return the groups whose instances were asked for, and are not all there."""
     groups = [(group, seen.group(group.name)) for group in working(record)]
     return [
@@ -38,7 +38,7 @@ def _surging(seen: Seen, record: Record) -> list[str]:
 NEEDS = Needs(troubles=_surging)
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Prepare, write the sizes, wait for the instances until the deadline."""
     preparations = tuple(effect for group in working(record) for effect in _prepare(record, seen.group(group.name)))
     if preparations:
@@ -140,7 +140,7 @@ def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
     )
 
 
-def _waiting(seen: Seen, record: Record, now: datetime) -> Decision:
+def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:
     short = [(group.name, missing(record, seen.group(group.name))) for group in working(record)]
     shorts = [name for name, count in short if count > 0]
     counts = ", ".join(f"{count} of {name}" for name, count in short if count > 0)

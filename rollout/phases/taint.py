@@ -10,20 +10,20 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision
 from rollout.effects import Effect, occasions
+from rollout.observation import Observation
 from rollout.phases.look import advance, old_nodes
 from rollout.record import Record
-from rollout.seen import Seen
 from rollout.stages.tainting import taint
 
 
-def decide(seen: Seen, record: Record, now: datetime) -> Decision:
+def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Taint what is not tainted yet."""
     if missing := _missing(seen, record):
         return Act("taint the old nodes", missing)
     return advance(record, "every old node carries our taint", now)
 
 
-def _missing(seen: Seen, record: Record) -> tuple[Effect, ...]:
+def _missing(seen: Observation, record: Record) -> tuple[Effect, ...]:
     settings = record.plan.settings
     effect = "NoSchedule" if settings.taint_early else "PreferNoSchedule"
     return tuple(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rollout.observation import TemplateSeen, VersionSeen
 from rollout.plan import TemplateUse
-from rollout.scouted import GroupScouted
-from rollout.seen import TemplateSeen, VersionSeen
+from rollout.preflight_observation import GroupProbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Launch:
     instance_type: str | None
 
 
-def launches(group: GroupScouted, templates: Sequence[TemplateSeen]) -> Iterator[Launch]:
+def launches(group: GroupProbed, templates: Sequence[TemplateSeen]) -> Iterator[Launch]:
     """Yield what a group launches; a version that does not exist is left out."""
     for use, named in group.launches():
         template = of(use, templates)

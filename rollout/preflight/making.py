@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollout.errors import Refusal
+from rollout.observation import GroupSeen, TemplateSeen
 from rollout.plan import NodeGroup, Plan, Source
 from rollout.preflight.refusals import refusals
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import GroupSeen, TemplateSeen
 
 
 def make_plan(found: Survey, request: Request) -> Plan | tuple[Refusal, ...]:

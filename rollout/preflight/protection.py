@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rollout.observation import Observation, PodSeen
 from rollout.plan import Settings
 from rollout.preflight.survey import Survey
-from rollout.seen import PodSeen, Seen
 from rollout.stages.pods import is_protected, leaving, unnamed
 
 #: Workloads that one line lists at most.
@@ -46,12 +46,12 @@ def standing(found: Survey, settings: Settings) -> Standing:
 
 def on_old_nodes(found: Survey) -> tuple[PodSeen, ...]:
     """Return the pods that must leave the nodes of the groups, by node."""
-    seen = Seen(pods=found.pods)
+    seen = Observation(pods=found.pods)
     return leaving(pod for name in _old_nodes(found) for pod in seen.pods_on(name))
 
 
 def _old_nodes(found: Survey) -> list[str]:
-    seen = Seen(groups=found.groups, nodes=found.nodes)
+    seen = Observation(groups=found.groups, nodes=found.nodes)
     ids = [instance.id for group in found.groups for instance in group.instances]
     return sorted({node.name for id_ in ids for node in seen.nodes_on(id_)})
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.plan import Settings
-from rollout.scouted import LIST_ATTACHMENTS, LIST_BUDGETS, Right
+from rollout.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rollout.commands import aws, quoted
-from rollout.scouted import GroupScouted
-from rollout.seen import NodeSeen
+from rollout.observation import NodeSeen
+from rollout.preflight_observation import GroupProbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Service:
     labels: frozenset[tuple[str, str]] = frozenset()
     taints: frozenset[str] = frozenset()
 
-    def signs(self, group: GroupScouted, nodes: Iterable[NodeSeen]) -> Iterator[str]:
+    def signs(self, group: GroupProbed, nodes: Iterable[NodeSeen]) -> Iterator[str]:
         """Yield, in words, by what a group with these nodes is known to be its."""
         yield from (f"tag {key}" for key in sorted(self.tags & group.tags.keys()))
         if self.prefix and group.name.startswith(self.prefix):

@@ -12,12 +12,21 @@ from typing import TypeVar
 
 from rollout.budget import BudgetSeen
 from rollout.errors import Refused
+from rollout.observation import (
+    AutoscalerSeen,
+    GroupSeen,
+    ImageSeen,
+    MarkerSeen,
+    NodeSeen,
+    Observation,
+    PodSeen,
+    TemplateSeen,
+)
 from rollout.plan import Autoscaler, Settings
 from rollout.ports import Cluster, Fleet, Scout
 from rollout.preflight.launching import launches
 from rollout.preflight.rights import BUDGETS, DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
-from rollout.scouted import GroupScouted, Kinds, Right
-from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, PodSeen, Seen, TemplateSeen
+from rollout.preflight_observation import GroupProbed, Kinds, Right
 from rollout.stages.knowing import whereabouts
 
 T = TypeVar("T")
@@ -42,10 +51,10 @@ class Request:
 class Survey:
     """What was found before the first effect.
 
-    `scouted`: every group of the region, by name. `refreshes`: by group, the instance refresh at work on it.
+    `probed`: every group of the region, by name. `refreshes`: by group, the instance refresh at work on it.
     `unread`: by field, what was answered to a read that was refused; the field is empty then.
     `denied`: what was answered to a try that was refused; `lacking`: the rights that Kubernetes does not grant us;
-    `missing`: those among the optional ones; `elsewhere`: as in `Seen`.
+    `missing`: those among the optional ones; `elsewhere`: as in `Observation`.
     `kinds`: that Kubernetes serves, None where it was not asked; `absent`:
     namespaces of the settings that do not exist; `lookalikes`: Deployments that look like a cluster-autoscaler, where
     the settings name none that is there.
@@ -53,7 +62,7 @@ class Survey:
 
     image: ImageSeen | None = None
     groups: tuple[GroupSeen, ...] = ()
-    scouted: Mapping[str, GroupScouted] = field(default_factory=dict)
+    probed: Mapping[str, GroupProbed] = field(default_factory=dict)
     templates: tuple[TemplateSeen, ...] = ()
     refreshes: Mapping[str, str] = field(default_factory=dict)
     architectures: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -72,9 +81,9 @@ class Survey:
     lookalikes: tuple[Autoscaler, ...] = ()
     budgets: tuple[BudgetSeen, ...] = ()
 
-    def ours(self) -> tuple[GroupScouted, ...]:
-        """Return the groups that are to be replaced, as they were scouted."""
-        return tuple(self.scouted[group.name] for group in self.groups if group.name in self.scouted)
+    def ours(self) -> tuple[GroupProbed, ...]:
+        """Return the groups that are to be replaced, as they were probed."""
+        return tuple(self.probed[group.name] for group in self.groups if group.name in self.probed)
 
 
 def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Survey:
@@ -84,8 +93,8 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
     """
     asked = _Asked()
     groups = asked.read("groups", partial(fleet.groups, request.groups)) or ()
-    scouted = asked.read("scouted", partial(_scouted, scout)) or {}
-    ours = [scouted[group.name] for group in groups if group.name in scouted]
+    probed = asked.read("probed", partial(_probed, scout)) or {}
+    ours = [probed[group.name] for group in groups if group.name in probed]
     templates = asked.read("templates", partial(fleet.templates, _ids(ours, groups))) or ()
     image = asked.read("image", partial(fleet.image, request.ami))
     for template in templates if image else ():
@@ -100,7 +109,7 @@ def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Su
     return Survey(
         image=image,
         groups=groups,
-        scouted=scouted,
+        probed=probed,
         templates=templates,
         refreshes=asked.read("refreshes", partial(_refreshes, groups, scout)) or {},
         architectures=asked.read("architectures", partial(_architectures, ours, templates, scout)) or {},
@@ -144,30 +153,30 @@ class _Asked:
             self.denied.append(error.detail)
 
 
-def _scouted(scout: Scout) -> dict[str, GroupScouted]:
+def _probed(scout: Scout) -> dict[str, GroupProbed]:
     return {group.name: group for group in scout.groups()}
 
 
 def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], fleet: Fleet) -> frozenset[str]:
-    seen = Seen(groups=tuple(groups), nodes=tuple(nodes))
+    seen = Observation(groups=tuple(groups), nodes=tuple(nodes))
     alone = any(one.in_service and not seen.nodes_on(one.id) for group in groups for one in group.instances)
     return whereabouts(seen, alone, fleet)
 
 
-def _ids(ours: Sequence[GroupScouted], groups: Sequence[GroupSeen]) -> list[str]:
+def _ids(ours: Sequence[GroupProbed], groups: Sequence[GroupSeen]) -> list[str]:
     """Return the templates of both looks at the groups: somebody may change one in between."""
     uses = (*(use for one in ours for use in one.templates), *(use for one in groups for use in one.uses))
     return sorted({use.template_id for use in uses})
 
 
 def _architectures(
-    ours: Sequence[GroupScouted], templates: Sequence[TemplateSeen], scout: Scout
+    ours: Sequence[GroupProbed], templates: Sequence[TemplateSeen], scout: Scout
 ) -> Mapping[str, frozenset[str]]:
     named = {launch.instance_type for group in ours for launch in launches(group, templates)}
     return scout.architectures(sorted(name for name in named if name))
 
 
-def _first_launches(ours: Sequence[GroupScouted], templates: Sequence[TemplateSeen]) -> Iterable[_Launching]:
+def _first_launches(ours: Sequence[GroupProbed], templates: Sequence[TemplateSeen]) -> Iterable[_Launching]:
     """Return what each group launches first from each of its templates; what several do alike, once."""
     first: dict[tuple[str, str], _Launching] = {}
     for group in ours:

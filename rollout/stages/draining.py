@@ -20,10 +20,10 @@ from datetime import timedelta
 from rollout.commands import WEBHOOKS, kubectl
 from rollout.decision import Halt, Step
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
+from rollout.observation import PodSeen
 from rollout.plan import duration
 from rollout.reasons import Reason
 from rollout.record import EffectState
-from rollout.seen import PodSeen
 from rollout.stages import stuck, volumes
 from rollout.stages.pods import in_words, is_work
 from rollout.stages.replicas import came_back

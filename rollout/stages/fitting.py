@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from rollout.budget import Requirement
 from rollout.commands import kubectl
-from rollout.seen import NodeSeen, PodSeen, Taint
+from rollout.observation import NodeSeen, PodSeen, Taint
 
 #: Labels that say where a node is, or which machine, by the beginning of their names.
 PLACES = (

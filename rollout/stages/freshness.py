@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from rollout.budget import BudgetSeen
 from rollout.machine import terminal
+from rollout.observation import Observation, PodSeen
 from rollout.record import Record
-from rollout.seen import PodSeen, Seen
 from rollout.stages.knowing import names
 from rollout.stages.pods import leaving
 
@@ -33,7 +33,7 @@ class Counted:
     words: str
 
 
-def counted(seen: Seen, record: Record, before: Mapping[str, Counted]) -> dict[str, Counted]:
+def counted(seen: Observation, record: Record, before: Mapping[str, Counted]) -> dict[str, Counted]:
     """Compare every budget that matters with our own list of pods; `before`: what came of that at the last look."""
     found = {}
     pods = defaultdict(list)
@@ -53,7 +53,7 @@ def stale(budgets: Mapping[str, Counted]) -> str:
     return next(late, "")
 
 
-def _that_matter(seen: Seen, record: Record) -> Iterator[BudgetSeen]:
+def _that_matter(seen: Observation, record: Record) -> Iterator[BudgetSeen]:
     pods = tuple(leaving(_going(seen, record)))
     spaces = {pod.namespace for pod in pods}
     for budget in seen.budgets or ():
@@ -61,7 +61,7 @@ def _that_matter(seen: Seen, record: Record) -> Iterator[BudgetSeen]:
             yield budget
 
 
-def _going(seen: Seen, record: Record) -> Iterable[PodSeen]:
+def _going(seen: Observation, record: Record) -> Iterable[PodSeen]:
     rows = (row for row in record.nodes if not terminal(row.stage))
     return (pod for row in rows for name in names(row, seen.nodes_on(row.instance_id)) for pod in seen.pods_on(name))
 

@@ -14,10 +14,10 @@ from datetime import datetime
 
 from rollout.errors import Refused
 from rollout.machine import Stage
+from rollout.observation import NodeSeen, Observation
 from rollout.plan import Node, duration
 from rollout.ports import Fleet
 from rollout.record import Record
-from rollout.seen import NodeSeen, Seen
 
 
 def names(row: Node, nodes: tuple[NodeSeen, ...]) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def names(row: Node, nodes: tuple[NodeSeen, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(node.name for node in nodes), *known)))
 
 
-def unknown(row: Node, seen: Seen, record: Record, now: datetime) -> str:
+def unknown(row: Node, seen: Observation, record: Record, now: datetime) -> str:
     """Say why it is not known which pods run on an instance; "" where it is."""
     nodes = seen.nodes_on(row.instance_id)
     doubtful = next((node for node in nodes if node.doubt), None)
@@ -40,14 +40,14 @@ def unknown(row: Node, seen: Seen, record: Record, now: datetime) -> str:
     return ""
 
 
-def stray(row: Node, seen: Seen) -> tuple[str, str]:
+def stray(row: Node, seen: Observation) -> tuple[str, str]:
     """Return the node that may be that of an instance which never had one, and why; "" where none may."""
     if row.name is not None or seen.nodes_on(row.instance_id):
         return "", ""
     return next(((node.name, why) for node, why in seen.strays()), ("", ""))
 
 
-def whereabouts(seen: Seen, alone: bool, fleet: Fleet) -> frozenset[str]:  # noqa: FBT001 - whether it matters
+def whereabouts(seen: Observation, alone: bool, fleet: Fleet) -> frozenset[str]:  # noqa: FBT001 - whether it matters
     """Return which instances outside of the groups live; asked only where one of ours is alone, without a node.
 
     The right to ask is optional: nothing is known to live without it.
@@ -58,7 +58,7 @@ def whereabouts(seen: Seen, alone: bool, fleet: Fleet) -> frozenset[str]:  # noq
         return frozenset()
 
 
-def joined(row: Node, seen: Seen) -> Node | None:
+def joined(row: Node, seen: Observation) -> Node | None:
     """Return a row with the Node by which its kubelet reports now, None where the row says so already."""
     living = seen.node_of(row.instance_id)
     if living is None or living.doubt or living.uid == row.uid or not (living.ready or row.uid is None):
@@ -66,7 +66,7 @@ def joined(row: Node, seen: Seen) -> Node | None:
     return replace(row, name=living.name, uid=living.uid)
 
 
-def _never_joined(row: Node, seen: Seen, record: Record, now: datetime) -> str:
+def _never_joined(row: Node, seen: Observation, record: Record, now: datetime) -> str:
     other, why = stray(row, seen)
     if other:
         return f"its node, and it may be {other}, which {why}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from rollout.machine import terminal
+from rollout.observation import Observation, PodSeen
 from rollout.record import Record
-from rollout.seen import PodSeen, Seen
 from rollout.stages.knowing import names
 from rollout.stages.pods import unnamed
 
 
-def newcomers(seen: Seen, record: Record, since: datetime | None) -> tuple[PodSeen, ...]:
+def newcomers(seen: Observation, record: Record, since: datetime | None) -> tuple[PodSeen, ...]:
     """Return those that were made after `since`; None for whenever they were made."""
     settings = record.plan.settings
     if settings.unprotected == "evict":

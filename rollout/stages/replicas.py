@@ -22,9 +22,9 @@ from functools import cached_property
 
 from rollout.decision import Step
 from rollout.effects import Departure, Effect, Evict
+from rollout.observation import Observation, PodSeen
 from rollout.reasons import Reason
 from rollout.record import Left, Record
-from rollout.seen import PodSeen, Seen
 from rollout.stages.pods import is_work
 from rollout.stages.view import View
 
@@ -57,7 +57,7 @@ def came_back(record: Record, pod: PodSeen) -> int:
     return max((effect.came_back + 1 for effect in taken), default=0)
 
 
-def fewer(seen: Seen, evicted: Iterable[Left]) -> tuple[str, ...]:
+def fewer(seen: Observation, evicted: Iterable[Left]) -> tuple[str, ...]:
     """Say which services have fewer Ready replicas than before their first one was evicted; `evicted`: oldest first."""
     before: dict[str, int] = {}
     for one in evicted:
@@ -74,7 +74,7 @@ def fewer(seen: Seen, evicted: Iterable[Left]) -> tuple[str, ...]:
 class Replicas:
     """Who may leave at one tick. `left`: who did lately, and does at this tick; `told`: who does in spite of what."""
 
-    seen: Seen
+    seen: Observation
     record: Record
     now: datetime
     left: list[Left] = field(init=False)

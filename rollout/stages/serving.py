@@ -19,9 +19,9 @@ from itertools import chain
 
 from rollout.commands import aws, kubectl
 from rollout.machine import Stage
+from rollout.observation import CORDON, GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Taint
 from rollout.plan import Node
 from rollout.record import Record
-from rollout.seen import CORDON, GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Taint
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import at_work
 
@@ -77,7 +77,7 @@ class Surroundings:
     at_work: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, seen: Seen, record: Record, now: datetime) -> Surroundings:
+    def of(cls, seen: Observation, record: Record, now: datetime) -> Surroundings:
         """Work it out."""
         rows = {row.instance_id: row for row in record.nodes}
         serving = {group.name: _serving(group, seen, record, rows) for group in seen.groups}
@@ -90,7 +90,7 @@ def dead(node: NodeSeen, now: datetime) -> bool:
     return not node.ready and node.turned is not None and now >= node.turned + timedelta(seconds=DEAD_AFTER)
 
 
-def _serving(group: GroupSeen, seen: Seen, record: Record, rows: Mapping[str, Node]) -> Serving:
+def _serving(group: GroupSeen, seen: Observation, record: Record, rows: Mapping[str, Node]) -> Serving:
     olds: set[str] = set()
     new: defaultdict[Sort, dict[str, str]] = defaultdict(dict)
     idle: dict[str, str] = {}
@@ -114,7 +114,7 @@ def _leaves(row: Node | None) -> bool:
     return row is not None and row.stage not in {Stage.WAITING, Stage.KEPT}
 
 
-def _idle(instance: InstanceSeen, seen: Seen) -> str:
+def _idle(instance: InstanceSeen, seen: Observation) -> str:
     """Say why an instance does not serve, and what to type where a command helps."""
     node = seen.node_of(instance.id)
     if node is None:
@@ -125,7 +125,7 @@ def _idle(instance: InstanceSeen, seen: Seen) -> str:
     return f"{node.name} is {'tainted, about to go, or without scale-down-disabled' if node.ready else 'not Ready'}"
 
 
-def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None) -> NodeSeen | None:
+def _serves(instance: InstanceSeen, seen: Observation, record: Record, row: Node | None) -> NodeSeen | None:
     """Return the node by which an instance serves, None where it does not."""
     no_autoscaler = record.plan.settings.autoscaler is None
     for node in seen.nodes_on(instance.id):
@@ -135,7 +135,7 @@ def _serves(instance: InstanceSeen, seen: Seen, record: Record, row: Node | None
     return None
 
 
-def _coming(seen: Seen, record: Record, now: datetime) -> tuple[PodSeen, ...]:
+def _coming(seen: Observation, record: Record, now: datetime) -> tuple[PodSeen, ...]:
     """Return the pods, or those whose successors, may be bound to a node that is cordoned and bears our taint."""
     closed = (CORDON, Taint(record.plan.settings.taint_key, record.id, "NoSchedule"))
     tolerant = (pod for pod in seen.pods if pod.tolerations and not (pod.finished or pod.stays_with_node))
@@ -145,7 +145,7 @@ def _coming(seen: Seen, record: Record, now: datetime) -> tuple[PodSeen, ...]:
     return tuple(pod for pod in moving if all(map(pod.tolerates, closed)))
 
 
-def _nominated(seen: Seen) -> dict[str, tuple[PodSeen, ...]]:
+def _nominated(seen: Observation) -> dict[str, tuple[PodSeen, ...]]:
     found: defaultdict[str, tuple[PodSeen, ...]] = defaultdict(tuple)
     for pod in seen.pods:
         if pod.nominated and pod.node is None and not (pod.finished or pod.deleting):

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from rollout.commands import kubectl
 from rollout.decision import Halt, Step
 from rollout.machine import Stage
+from rollout.observation import NodeSeen, Observation, Unsteady
 from rollout.plan import Steady, duration
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import NodeSeen, Seen, Unsteady
 from rollout.stages.freshness import FRESH_WITHIN, Counted, counted, stale
 from rollout.stages.view import View
 
@@ -44,7 +44,7 @@ class Steadiness:
     turned: Mapping[str, datetime] = field(default_factory=dict)
     budgets: Mapping[str, Counted] = field(default_factory=dict)
 
-    def after(self, seen: Seen, record: Record, now: datetime, *, blind: bool) -> Steadiness:
+    def after(self, seen: Observation, record: Record, now: datetime, *, blind: bool) -> Steadiness:
         """Take in one more look; `blind`: the one before it did not come about."""
         steady = record.plan.settings.steady
         ready = {node.uid: node.turned for node in seen.nodes if node.ready}
@@ -72,7 +72,7 @@ class Steadiness:
             return f"nobody could look for {away.total_seconds():.0f} s"
         return ""
 
-    def _storm(self, seen: Seen, record: Record, turned: Mapping[str, datetime]) -> str:
+    def _storm(self, seen: Observation, record: Record, turned: Mapping[str, datetime]) -> str:
         steady = record.plan.settings.steady
         for where, nodes in _scopes(seen, record, self.known):
             many = [node for node in nodes if node.uid in turned]
@@ -97,7 +97,7 @@ def _doubtful(last: Unsteady | None, steady: Steady, now: datetime) -> bool:
     return bool(steady.seconds and last and now < last.last + duration(steady.seconds + FRESH_WITHIN))
 
 
-def _scopes(seen: Seen, record: Record, known: frozenset[str]) -> Iterable[tuple[str, list[NodeSeen]]]:
+def _scopes(seen: Observation, record: Record, known: frozenset[str]) -> Iterable[tuple[str, list[NodeSeen]]]:
     """Yield the cluster and each group with the nodes that were Ready before and are not on their way out."""
     going = {row.instance_id for row in record.nodes if row.stage in {Stage.TERMINATING, Stage.GONE}}
     nodes = [node for node in seen.nodes if node.uid in known and not node.going]

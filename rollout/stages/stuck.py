@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from rollout.commands import aws, kubectl
-from rollout.seen import PodSeen
+from rollout.observation import PodSeen
 from rollout.stages.view import View
 
 #: Seconds past a pod's own grace period after which its end counts as stuck.

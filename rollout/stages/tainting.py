@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rollout.effects import OnNode, TaintNode
+from rollout.observation import NodeSeen
 from rollout.plan import Node
 from rollout.record import Record
-from rollout.seen import NodeSeen
 
 
 def taint(record: Record, row: Node, node: NodeSeen, effect: str, occasion: str) -> TaintNode:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from rollout.commands import aws
 from rollout.decision import Halt, Step
 from rollout.effects import Terminate, occasions
+from rollout.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Unsteady
 from rollout.plan import Node, duration
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import GroupSeen, InstanceSeen, NodeSeen, PodSeen, Seen, Unsteady
 from rollout.stages import knowing
 from rollout.stages.pods import blocking_pods, leaving
 from rollout.stages.serving import Surroundings, dead
@@ -151,7 +151,7 @@ def terminate_key(row: Node) -> str:
     return Terminate(group=row.group, instance_id=row.instance_id, desired_before=0).key
 
 
-def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundings | None = None) -> View:
+def view(row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings | None = None) -> View:
     """Put together what was seen of one node that must go; `around`: what all of them share, worked out once."""
     around = around or Surroundings.of(seen, record, now)
     nodes = seen.nodes_on(row.instance_id)
@@ -189,7 +189,7 @@ def view(row: Node, seen: Seen, record: Record, now: datetime, around: Surroundi
     )
 
 
-def _volumes(seen: Seen, names: tuple[str, ...], pods: tuple[PodSeen, ...]) -> tuple[str, ...]:
+def _volumes(seen: Observation, names: tuple[str, ...], pods: tuple[PodSeen, ...]) -> tuple[str, ...]:
     """Return what is attached to its nodes; nothing where pods that stay there have as many volumes of their own."""
     found = sorted(one.volume for one in seen.attachments or () if one.node in names)
     staying = sum(pod.claims for pod in pods if pod.stays_with_node and not pod.finished)

@@ -12,9 +12,9 @@ import pytest
 from rollout.adapters import Edge
 from rollout.adapters.aws_errors import CONTENDED, THROTTLED
 from rollout.errors import Bug, Refused, Retry, Unknown
+from rollout.observation import GroupSeen, TemplateSeen
 from rollout.plan import Sizes
 from rollout.ports import Fleet, GroupChange
-from rollout.seen import GroupSeen, TemplateSeen
 from tests.adapters.living import Living
 
 AMI = "ami-00000000000000bbb"

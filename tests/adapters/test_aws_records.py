@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rollout.adapters.aws_records import group, references
+from rollout.observation import GroupSeen
 from rollout.plan import TemplateUse
-from rollout.seen import GroupSeen
 
 OWN = {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one", "Version": "$Latest"}
 ARM = {"LaunchTemplateId": "lt-2", "LaunchTemplateName": "two"}

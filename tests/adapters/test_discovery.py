@@ -12,7 +12,7 @@ from rollout.adapters.discovery import kinds
 from rollout.adapters.kube_api import KubeApi
 from rollout.errors import Denied, Retry
 from rollout.plan import Autoscaler
-from rollout.scouted import Kinds, Right
+from rollout.preflight_observation import Kinds, Right
 from tests.adapters.living import Living
 
 

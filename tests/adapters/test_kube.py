@@ -14,10 +14,7 @@ from rollout.budget import Requirement
 from rollout.codec import mark_text
 from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
 from rollout.machine import Phase
-from rollout.phases.marking import mark
-from rollout.plan import Autoscaler
-from rollout.ports import Cluster, NodeChange
-from rollout.seen import (
+from rollout.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_BEFORE_KEY,
@@ -27,6 +24,9 @@ from rollout.seen import (
     PodSeen,
     Taint,
 )
+from rollout.phases.marking import mark
+from rollout.plan import Autoscaler
+from rollout.ports import Cluster, NodeChange
 from tests.adapters.living import Living
 from tests.core.build import NOW, record, row
 

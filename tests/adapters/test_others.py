@@ -10,9 +10,9 @@ import pytest
 from rollout.adapters import Edge
 from rollout.adapters.kube_api import KubeApi
 from rollout.errors import Retry, Unknown
+from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, Taint
 from rollout.plan import Autoscaler
 from rollout.ports import NodeChange
-from rollout.seen import REPLICAS_BEFORE, ROLLOUT_ID, Taint
 from tests.adapters.living import Living
 
 AUTOSCALER = Autoscaler("kube-system", "cluster-autoscaler")

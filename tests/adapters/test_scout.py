@@ -12,7 +12,7 @@ from rollout.adapters.scout import own_pod
 from rollout.errors import Refused, Retry
 from rollout.plan import TemplateUse
 from rollout.ports import Scout
-from rollout.scouted import GroupScouted, Override, Right
+from rollout.preflight_observation import GroupProbed, Override, Right
 from tests.adapters.living import Living
 
 AMI = "ami-00000000000000bbb"
@@ -48,8 +48,8 @@ def test_a_group_says_only_what_differs_from_the_plainest() -> None:
     """What AWS leaves out means units, no base, all on demand, no pool, and $Default where a version is left out."""
     use = TemplateUse("", "lt-1", "one", "$Default")
     raw = {**LEAST, "LaunchTemplate": {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one"}}
-    assert scout_records.group(raw) == GroupScouted("g", use)
-    assert scout_records.group({**LEAST, "LaunchConfigurationName": "old"}) == GroupScouted("g", None)
+    assert scout_records.group(raw) == GroupProbed("g", use)
+    assert scout_records.group({**LEAST, "LaunchConfigurationName": "old"}) == GroupProbed("g", None)
 
 
 def test_a_mixed_policy_is_described_with_its_overrides() -> None:

@@ -18,10 +18,10 @@ from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_api import Answer, KubeApi
 from rollout.errors import EdgeError
 from rollout.machine import Phase
+from rollout.observation import Taint
 from rollout.phases.marking import mark
 from rollout.plan import Autoscaler
 from rollout.ports import NodeChange
-from rollout.seen import Taint
 from tests.core.build import record
 
 _NODE: dict[str, Any] = {

@@ -10,9 +10,9 @@ from typing import Any
 from rollout.ami.images import Disk, Grant, Image, Key, Permissions, Snapshot
 from rollout.ami.listing import Inventory, Launched, Place
 from rollout.errors import Refused
+from rollout.observation import TemplateSeen, VersionSeen
 from rollout.plan import TemplateUse
-from rollout.scouted import GroupScouted, Override
-from rollout.seen import TemplateSeen, VersionSeen
+from rollout.preflight_observation import GroupProbed, Override
 
 PREFIX = "eks-model"
 ACCOUNT, OTHER = "111111111111", "222222222222"
@@ -44,9 +44,9 @@ def use(reference: str = "$Latest", name: str = "lt", slot: str = "") -> Templat
     return TemplateUse(slot, f"id-{name}", name, reference)
 
 
-def group(*overrides: Override, name: str = "workers", of: TemplateUse | None = None) -> GroupScouted:
+def group(*overrides: Override, name: str = "workers", of: TemplateUse | None = None) -> GroupProbed:
     """A group; without a use named, that of the template `lt` by $Latest."""
-    return GroupScouted(name, of or use(), overrides)
+    return GroupProbed(name, of or use(), overrides)
 
 
 def launched(instance: int, number: int, group_name: str = "") -> Launched:

@@ -16,7 +16,7 @@ from rollout.ami.listing import Inventory, Place
 from rollout.ami.pruning import Pruner, Told, orphans, verdicts
 from rollout.errors import Refused, Retry, Unknown
 from rollout.plan import NodeGroup, Source
-from rollout.scouted import GroupScouted, Override
+from rollout.preflight_observation import GroupProbed, Override
 from tests.ami import inventories as given
 from tests.core import build
 
@@ -222,7 +222,7 @@ def _places(draw: st.DrawFn, account: str) -> Place:
     return Place(account, groups, templates, launched=instances)
 
 
-def _group(draw: st.DrawFn, name: str) -> GroupScouted:
+def _group(draw: st.DrawFn, name: str) -> GroupProbed:
     own = given.use(draw(_REFERENCES), draw(st.sampled_from(["lt", "other", "gone"])))
     override = Override(
         template=given.use(draw(_REFERENCES), "other", "override 1") if draw(st.booleans()) else None,

@@ -13,6 +13,20 @@ from typing import Any
 
 from rollout.effects import Effect
 from rollout.machine import Phase, Stage
+from rollout.observation import (
+    AttachmentSeen,
+    AutoscalerSeen,
+    GroupSeen,
+    InstanceSeen,
+    MarkerSeen,
+    NodeSeen,
+    Observation,
+    Owner,
+    PodSeen,
+    Taint,
+    TemplateSeen,
+    VersionSeen,
+)
 from rollout.phases.marking import mark
 from rollout.plan import (
     Autoscaler,
@@ -30,20 +44,6 @@ from rollout.plan import (
     TemplateUse,
 )
 from rollout.record import EffectRow, EffectState, Record
-from rollout.seen import (
-    AttachmentSeen,
-    AutoscalerSeen,
-    GroupSeen,
-    InstanceSeen,
-    MarkerSeen,
-    NodeSeen,
-    Owner,
-    PodSeen,
-    Seen,
-    Taint,
-    TemplateSeen,
-    VersionSeen,
-)
 from rollout.stages.view import View, view
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -239,7 +239,7 @@ MARKER = MarkerSeen(ID, "uid-marker", mark(record(Phase.PLANNED)))
 Thing = GroupSeen | NodeSeen | PodSeen | TemplateSeen
 
 
-def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] = (), **changes: Any) -> Seen:
+def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] = (), **changes: Any) -> Observation:
     """An observation of these things; every living instance has a node as `node()` makes it, but for `unjoined`.
 
     `fresh`: the nodes whose pods were listed past the cache. The autoscaler is off, the marker is ours.
@@ -247,7 +247,7 @@ def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] 
     groups = tuple(thing for thing in things if isinstance(thing, GroupSeen))
     named = tuple(thing for thing in things if isinstance(thing, NodeSeen))
     pods = tuple(thing for thing in things if isinstance(thing, PodSeen))
-    start = Seen(
+    start = Observation(
         groups=groups,
         nodes=named + _joined(groups, {*unjoined, *(one.name for one in named)}),
         pods=pods,
@@ -259,7 +259,7 @@ def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] 
     return replace(start, **changes)
 
 
-def marked(world: Seen, journal: Record) -> Seen:
+def marked(world: Observation, journal: Record) -> Observation:
     """The same observation, but our marker says what the journal says."""
     return replace(world, marker=replace(MARKER, mark=mark(journal))) if world.marker is MARKER else world
 
@@ -294,7 +294,7 @@ def looked(
     """The view of `o1`, closed to new pods, in a surged group, cordoned once it is drained; `changes`: as for `record`.
 
     `o1`: its instance (False: not listed any more); `row_`: what differs in its row.
-    `elsewhere`: as in `Seen`; `volumes`: its attachments; `suspended`: the group's processes.
+    `elsewhere`: as in `Observation`; `volumes`: its attachments; `suspended`: the group's processes.
     """
     others = (old("o2"), new("n1"), new("n2"))
     instances = others if o1 is False else (o1 or old("o1"), *others)

@@ -12,9 +12,9 @@ from rollout.effects import Terminate
 from rollout.errors import Refused, Unknown
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, terminal
+from rollout.observation import GroupSeen
 from rollout.perform import call
 from rollout.runner import Ended, Progress, Runner
-from rollout.seen import GroupSeen
 from tests.core.build import ID, NOW, found, new, record
 from tests.core.toy import Asked, Toy
 

@@ -11,9 +11,9 @@ import pytest
 
 from rollout.decision import Act, Advance, Decision, Halt, Step, Wait
 from rollout.effects import Effect
+from rollout.observation import Observation
 from rollout.phases.expected import unexpected
 from rollout.record import Record
-from rollout.seen import Seen
 from rollout.stages.view import View
 from tests.core.build import NOW
 
@@ -46,17 +46,17 @@ def advances(says: str = "") -> Answer:
     return Answer(Advance, says)
 
 
-def case(name: str, expected: Answer, seen: Seen, record: Record, now: datetime = NOW) -> Any:
+def case(name: str, expected: Answer, seen: Observation, record: Record, now: datetime = NOW) -> Any:
     """One row of a phase's table."""
     return pytest.param(seen, record, now, expected, id=name)
 
 
-def check(phase: ModuleType, seen: Seen, record: Record, now: datetime, expected: Answer) -> None:
+def check(phase: ModuleType, seen: Observation, record: Record, now: datetime, expected: Answer) -> None:
     """Ask the phase."""
     agrees(phase.decide(seen, record, now), expected)
 
 
-def guard(seen: Seen, record: Record) -> Decision | None:
+def guard(seen: Observation, record: Record) -> Decision | None:
     """What is answered in place of the phase: nothing where all is as we left it."""
     return next(unexpected(seen, record), None)
 

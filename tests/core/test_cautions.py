@@ -10,11 +10,11 @@ import pytest
 
 from rollout import preflight
 from rollout.budget import BudgetSeen, Requirement
+from rollout.observation import AutoscalerSeen, PodSeen, Toleration
 from rollout.plan import Settings, spelled
 from rollout.preflight import Survey, cautions
 from rollout.preflight.cautions import CAUTIONS, autoscaler, code, evictors, groups, reading, workloads
-from rollout.scouted import GroupScouted
-from rollout.seen import AutoscalerSeen, PodSeen, Toleration
+from rollout.preflight_observation import GroupProbed
 from tests.core.build import KEY, ON, SETTINGS, bare, found, node, owned, pod, template, use
 from tests.core.test_preflight import ASKED
 
@@ -24,7 +24,7 @@ OTHER = replace(WEB, name="web-2", uid="uid-web-2", node="n1")
 SHUT = BudgetSeen("ns", "web", APP, expected=2, healthy=2, desired=2)
 OURS = Toleration(KEY, exists=True, value="", effect="NoSchedule")
 ALL = Toleration("", exists=True, value="", effect="")
-FINE = Survey(groups=(found(),), scouted={"g": GroupScouted("g", use())}, nodes=(node("o1"), node("o2")))
+FINE = Survey(groups=(found(),), probed={"g": GroupProbed("g", use())}, nodes=(node("o1"), node("o2")))
 
 
 def told(settings: Settings = SETTINGS, **changes: Any) -> tuple[str, ...]:
@@ -40,12 +40,12 @@ def tagged(*, of_template: bool = False, **tags: str) -> dict[str, Any]:
     written = {key.replace("__", ":").replace("_", "-"): value for key, value in tags.items()}
     if of_template:
         return {"templates": (template(tags=written),)}
-    return {"scouted": {"g": GroupScouted("g", use(), tags=written)}}
+    return {"probed": {"g": GroupProbed("g", use(), tags=written)}}
 
 
 def beside(**changes: Any) -> dict[str, Any]:
     """Another group, of which the survey knows as well."""
-    return {"autoscaler": ON, "scouted": {**FINE.scouted, "h": GroupScouted("h", use(), **changes)}}
+    return {"autoscaler": ON, "probed": {**FINE.probed, "h": GroupProbed("h", use(), **changes)}}
 
 
 def tolerant(toleration: Toleration, **changes: Any) -> tuple[PodSeen, ...]:

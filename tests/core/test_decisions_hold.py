@@ -15,20 +15,20 @@ from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate, Writ
 from rollout.engine.settle import settle
 from rollout.engine.tick import decide_tick
 from rollout.machine import STAGE_MOVES, Phase, Stage, onward, step, terminal
-from rollout.phases import PHASES
-from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
-from rollout.record import EffectRow, EffectState, Record
-from rollout.seen import (
+from rollout.observation import (
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
     MarkerSeen,
     NodeSeen,
+    Observation,
     PodSeen,
-    Seen,
     Taint,
     VersionSeen,
 )
+from rollout.phases import PHASES
+from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
+from rollout.record import EffectRow, EffectState, Record
 from rollout.stages import STAGES, pods
 from rollout.stages.view import View, view
 from tests.core.build import (
@@ -141,7 +141,7 @@ def some_pods(draw: st.DrawFn) -> tuple[PodSeen, ...]:
 
 
 @st.composite
-def observations(draw: st.DrawFn) -> Seen:
+def observations(draw: st.DrawFn) -> Observation:
     there = [VersionSeen(1, "ami-old", "as it was")]
     if draw(FLAGS):
         there.insert(0, ours_of(2, image_id=draw(st.sampled_from(["ami-new", "ami-new", "ami-x"]))))
@@ -232,7 +232,7 @@ def records(draw: st.DrawFn, phases: st.SearchStrategy[Phase] = ANY_PHASE) -> Re
 
 @SEARCH
 @given(observations(), records(), MOMENTS)
-def test_every_phase_decides(world: Seen, journal: Record, now: datetime) -> None:
+def test_every_phase_decides(world: Observation, journal: Record, now: datetime) -> None:
     """It never fails; an advance leads where the table leads; no key stands twice in one act."""
     decision = PHASES[journal.phase].decide(world, journal, now)
     assert not isinstance(decision, Advance) or decision.to is onward(journal.phase)
@@ -241,7 +241,7 @@ def test_every_phase_decides(world: Seen, journal: Record, now: datetime) -> Non
 
 @SEARCH
 @given(observations(), records(), MOMENTS)
-def test_every_tick_decides(world: Seen, journal: Record, now: datetime) -> None:
+def test_every_tick_decides(world: Observation, journal: Record, now: datetime) -> None:
     """The whole way from what is seen to what is sent never fails, and settles no effect twice."""
     settled = [one.key for one in settle(world, journal, now)]
     assert len(settled) == len(set(settled))
@@ -272,7 +272,7 @@ def assert_sound(decision: Decision, journal: Record) -> None:
 
 @SEARCH
 @given(observations(), records(st.just(Phase.DRAIN)), MOMENTS)
-def test_every_stage_decides(world: Seen, journal: Record, now: datetime) -> None:
+def test_every_stage_decides(world: Observation, journal: Record, now: datetime) -> None:
     """It answers with a trigger of the table or with none; ends answer nothing."""
     for one in journal.nodes:
         it = view(one, world, journal, now)
@@ -313,7 +313,7 @@ def assert_harmless(it: View) -> None:
 
 @SEARCH
 @given(observations(), records(st.just(Phase.DRAIN)))
-def test_nobody_is_killed_before_the_deadline(world: Seen, journal: Record) -> None:
+def test_nobody_is_killed_before_the_deadline(world: Observation, journal: Record) -> None:
     """Before the stored instant, or without one, no pod that holds a node is touched, in any stage."""
     deadline = journal.drain_deadline or NOW
     decision = PHASES[Phase.DRAIN].decide(world, journal, deadline - timedelta(seconds=1))

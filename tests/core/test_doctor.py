@@ -11,10 +11,10 @@ from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
 from rollout.effects import Resize, Suspend, Written
 from rollout.machine import Phase, Stage
+from rollout.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.phases.marking import mark
 from rollout.plan import Sizes
 from rollout.record import Record
-from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
 from tests.core.build import (
     ID,
     MARKER,
@@ -48,7 +48,7 @@ AS_LEFT = seen(surged(), *TAINTED, pod("job-1", "o1"), pod("job-2", "o2"))
 ASKED = Suspend(group="g", processes=PROCESSES, occasion="0")
 
 
-def told(world: Seen, journal: Record) -> tuple[Finding, ...]:
+def told(world: Observation, journal: Record) -> tuple[Finding, ...]:
     """What is found where the marker says what the journal says."""
     return differences(journal, marked(world, journal), NOW)
 
@@ -58,7 +58,7 @@ def test_where_nothing_differs_nothing_is_said() -> None:
     assert told(AS_LEFT, record()) == ()
 
 
-def case(name: str, world: Seen, journal: Record, *words: str) -> Any:
+def case(name: str, world: Observation, journal: Record, *words: str) -> Any:
     return pytest.param(world, journal, words, id=name)
 
 
@@ -100,7 +100,7 @@ def case(name: str, world: Seen, journal: Record, *words: str) -> Any:
              "the marker does not say yet what the journal says"),
     ],
 )  # fmt: skip
-def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[str, ...]) -> None:
+def test_what_the_next_run_settles(world: Observation, journal: Record, words: tuple[str, ...]) -> None:
     """Each difference is named, and needs nobody."""
     findings = told(world, journal)
     assert len(findings) == len(words)
@@ -140,7 +140,7 @@ def test_what_the_next_run_settles(world: Seen, journal: Record, words: tuple[st
              "this journal is older than the marker"),
     ],
 )  # fmt: skip
-def test_what_needs_a_person(world: Seen, journal: Record, words: tuple[str, ...]) -> None:
+def test_what_needs_a_person(world: Observation, journal: Record, words: tuple[str, ...]) -> None:
     """It is said what it is and what to do about it."""
     findings = [one for one in differences(journal, world, at(20)) if one.person]
     assert [said in one.what for one, said in zip(findings, words, strict=True)] == [True]
@@ -173,7 +173,7 @@ FREE: Any = {"scale_down_disabled": None, "scale_down_before": None}
 DONE = record(Phase.DONE, nodes=())
 
 
-def rest(*things: Any, **changes: Any) -> Seen:
+def rest(*things: Any, **changes: Any) -> Observation:
     """The world when nothing of ours is left in it, but for what is named."""
     named = {thing.name for thing in things}
     groups = () if "g" in named else (found(),)
@@ -203,7 +203,7 @@ def test_where_nothing_was_left_nothing_is_said() -> None:
         (rest(marker=MARKER), "kubectl -n kube-system delete configmap eks-rollout"),
     ],
 )  # fmt: skip
-def test_what_a_rollout_left_behind(world: Seen, command: str) -> None:
+def test_what_a_rollout_left_behind(world: Observation, command: str) -> None:
     """Each leftover comes with the command that puts it back."""
     (finding,) = leftovers(world, SETTINGS, DONE)
     assert finding.person

@@ -13,9 +13,9 @@ import pytest
 import rollout
 from rollout.journal import SqlJournal
 from rollout.machine import Stage
+from rollout.observation import GroupSeen
 from rollout.plan import Steady, duration
 from rollout.runner import Ended
-from rollout.seen import GroupSeen
 from rollout.stages import decide
 from rollout.stages.steadiness import Steadiness, unsteady
 from tests.core.build import ID, NEVER_JOINED, NOW, at, looked, record, seen, surged

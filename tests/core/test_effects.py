@@ -24,8 +24,8 @@ from rollout.effects import (
     Written,
     digest,
 )
+from rollout.observation import AutoscalerSeen, MarkerSeen, Observation, Taint
 from rollout.plan import Sizes
-from rollout.seen import AutoscalerSeen, MarkerSeen, Seen, Taint
 from tests import samples as e
 from tests.core.build import (
     MARKER,
@@ -52,7 +52,7 @@ LEAVING = (old("o1", lifecycle="Terminating"), *WITHOUT_O1)
 REMADE = node("o1", uid="another")
 
 
-def case(name: str, effect: Effect, world: Seen, landed: bool | None) -> Any:  # noqa: FBT001 - a column of a table
+def case(name: str, effect: Effect, world: Observation, landed: bool | None) -> Any:  # noqa: FBT001 - a column of a table
     return pytest.param(effect, world, landed, id=f"{effect.kind}: {name}")
 
 
@@ -144,7 +144,7 @@ def case(name: str, effect: Effect, world: Seen, landed: bool | None) -> Any:  #
         case("gone, and somebody else changed desired", e.END, seen(surged(*WITHOUT_O1, sizes=Sizes(1, 9, 9))), None),
     ],
 )  # fmt: skip
-def test_landed(effect: Effect, world: Seen, landed: bool | None) -> None:  # noqa: FBT001 - a column of a table
+def test_landed(effect: Effect, world: Observation, landed: bool | None) -> None:  # noqa: FBT001 - a column of a table
     """True: it shows. False: it certainly does not. None: the world does not tell yet."""
     assert effect.landed(world) is landed
 

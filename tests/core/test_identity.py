@@ -10,12 +10,12 @@ from rollout.decision import Step
 from rollout.errors import Refused
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
+from rollout.observation import NodeSeen, Observation
 from rollout.phases import observe
 from rollout.preflight.refusals.cluster import unmatched
 from rollout.preflight.survey import Request, Survey
 from rollout.reasons import Reason
 from rollout.runner import Ended
-from rollout.seen import NodeSeen, Seen
 from rollout.stages import decide
 from tests.core.build import ID, NEVER_JOINED, SETTINGS, at, found, looked, node, pod, record, row, seen, surged
 from tests.core.running import again, begin
@@ -79,7 +79,7 @@ class Asked(Toy):
         return self.elsewhere & ids
 
 
-def drained(toy: Toy, name: str | None) -> Seen:
+def drained(toy: Toy, name: str | None) -> Observation:
     toy.node_["x"] = DEAD
     rows = (row("i-x", name=name, uid=None), row("i-o2"))
     return observe(record(Phase.DRAIN, nodes=rows), toy, toy)

@@ -10,11 +10,11 @@ import pytest
 from rollout.decision import Advance
 from rollout.effects import CreateMarker, DisableScaleDown, StopAutoscaler
 from rollout.machine import Phase
+from rollout.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.phases import autoscaler_off, planned
 from rollout.phases.marking import mark
 from rollout.plan import Baseline
 from rollout.record import Record
-from rollout.seen import AutoscalerSeen, MarkerSeen, Seen
 from tests.core.build import (
     ID,
     MARKER,
@@ -51,7 +51,7 @@ MARK = CreateMarker(rollout_id=ID, mark=mark(PLANNED), occasion="0")
              seen(found(), marker=MarkerSeen("r2", "uid")), PLANNED),
     ],
 )  # fmt: skip
-def test_planned(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_planned(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """The marker is created once, and never taken from another rollout."""
     check(planned, world, journal, now, expected)
 
@@ -115,7 +115,7 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
              seen(found(), FREE, autoscaler=ON), record(Phase.AUTOSCALER_OFF, round=1)),
     ],
 )  # fmt: skip
-def test_autoscaler_off(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_autoscaler_off(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Scale-down is disabled and the autoscaler is stopped; over when its last pod is gone."""
     check(autoscaler_off, world, journal, now, expected)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rollout.decision import Act, Wait
 from rollout.effects import Evict, Resize, Terminate
 from rollout.machine import Phase, Stage
+from rollout.observation import Observation, Unsteady
 from rollout.phases import drain
 from rollout.plan import Sizes, Surge
 from rollout.record import Record
-from rollout.seen import Seen, Unsteady
 from tests.core.build import (
     FINISHED,
     NOW,
@@ -87,7 +87,7 @@ FRESH = ("o1", "o2")
              record(nodes=(), baselines=(baseline(sizes=Sizes(0, 0, 1)),))),
     ],
 )  # fmt: skip
-def test_merges(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_merges(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """What any node can do is done; only when none can, the phase waits."""
     check(drain, world, journal, now, expected)
 
@@ -174,7 +174,7 @@ BOTH_GROUPS = (
              stages(R)),
     ],
 )  # fmt: skip
-def test_turns(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_turns(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """`max_draining` of a group drain, one of a group is on its way out."""
     check(drain, world, journal, now, expected)
 
@@ -195,7 +195,7 @@ def test_a_pod_that_a_budget_blocks_is_named() -> None:
     assert lines(world, blocked)["i-o2"] == "pod ns/b of Job job"
 
 
-def lines(world: Seen, journal: Record) -> dict[str, str]:
+def lines(world: Observation, journal: Record) -> dict[str, str]:
     """What each node waits for."""
     decision = drain.decide(world, journal, NOW)
     assert isinstance(decision, Act)
@@ -273,7 +273,7 @@ OVERDUE = at(7200)
              stages(D, D, unsettled=(unsettled(EVICTION, "rejected", detail="budget web"),)), at(8100)),
     ],
 )  # fmt: skip
-def test_halts(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_halts(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """A person is asked when nothing is left that can be done without one."""
     check(drain, world, journal, now, expected)
 

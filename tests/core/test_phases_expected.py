@@ -10,12 +10,12 @@ import pytest
 from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Resize, StopAutoscaler, Terminate, Written
 from rollout.machine import Phase, Stage
+from rollout.observation import MarkerSeen, Observation
 from rollout.phases import marking
 from rollout.phases.expected import desired, soften
 from rollout.plan import Sizes
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.seen import MarkerSeen, Seen
 from tests.core.build import (
     ID,
     NOW,
@@ -49,7 +49,7 @@ TOP_UP = Resize(group="g", before=Sizes(3, 3, 4), sizes=Sizes(3, 4, 4), occasion
 END = Terminate(group="g", instance_id="i-o1", desired_before=4)
 
 
-def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> Any:
+def case(name: str, expected: Answer | None, world: Observation, journal: Record) -> Any:
     return pytest.param(world, journal, expected, id=name)
 
 
@@ -110,7 +110,7 @@ def case(name: str, expected: Answer | None, world: Seen, journal: Record) -> An
         case("RESTORE merges instead", None, seen(found(), autoscaler=ON), record(Phase.RESTORE)),
     ],
 )  # fmt: skip
-def test_drift(world: Seen, journal: Record, expected: Answer | None) -> None:
+def test_drift(world: Observation, journal: Record, expected: Answer | None) -> None:
     """What somebody else changed halts with its name, and what our own effects explain does not."""
     told(guard(marked(world, journal), journal), expected)
 
@@ -142,7 +142,7 @@ def test_drift(world: Seen, journal: Record, expected: Answer | None) -> None:
         case("in RESTORE it may come back", None, seen(pinned(), autoscaler=ON), record(Phase.RESTORE)),
     ],
 )  # fmt: skip
-def test_an_autoscaler_that_comes_back(world: Seen, journal: Record, expected: Answer | None) -> None:
+def test_an_autoscaler_that_comes_back(world: Observation, journal: Record, expected: Answer | None) -> None:
     """It is stopped once more; the second time a person must act."""
     told(guard(marked(world, journal), journal), expected)
 
@@ -219,7 +219,7 @@ AGAIN = marking.create(record(), "0.again")
         case("RESTORE deletes it by itself", None, seen(found(), marker=None), record(Phase.RESTORE)),
     ],
 )  # fmt: skip
-def test_a_marker_that_is_deleted(world: Seen, journal: Record, expected: Answer | None) -> None:
+def test_a_marker_that_is_deleted(world: Observation, journal: Record, expected: Answer | None) -> None:
     """It is made once more and an operator hears of it; then, or where it is another rollout's, a person must act."""
     decision = guard(marked(world, journal), journal)
     told(decision, expected)
@@ -252,7 +252,7 @@ ONE_LESS = (
                      f" ({UPDATE} --launch-template LaunchTemplateId=lt,Version=2)", id="unpinned"),
     ],
 )  # fmt: skip
-def test_what_to_type_where_it_is_one_harmless_command(world: Seen, journal: Record, commands: str) -> None:
+def test_what_to_type_where_it_is_one_harmless_command(world: Observation, journal: Record, commands: str) -> None:
     """A halt of drift ends with the next command, and the one before it where there is one."""
     halt = guard(marked(world, journal), journal)
     assert isinstance(halt, Halt)

@@ -10,11 +10,11 @@ import pytest
 from rollout.decision import Act, Advance
 from rollout.effects import CreateVersion, SetReference
 from rollout.machine import Phase, Stage
+from rollout.observation import Observation, TemplateSeen, VersionSeen
 from rollout.phases import launch_template
 from rollout.phases.launch_template import LONGEST_DESCRIPTION, description
 from rollout.plan import NewVersion, Source
 from rollout.record import Record
-from rollout.seen import Seen, TemplateSeen, VersionSeen
 from tests.core.build import (
     BASE,
     baseline,
@@ -57,7 +57,7 @@ LABELLED = record(PHASE, node_selector={"role": "worker"})
 WORKER = {"role": "worker"}
 
 
-def labelled(*names: str) -> Seen:
+def labelled(*names: str) -> Observation:
     """The group, its template, and nodes that carry the label."""
     return seen(pinned(), MADE, *(node(name, labels=WORKER) for name in names))
 
@@ -110,7 +110,7 @@ def labelled(*names: str) -> Seen:
                   node("o1", labels=WORKER), node("o2", labels=WORKER)), LABELLED),
     ],
 )  # fmt: skip
-def test_decides(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_decides(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """The version first, then the references, then the cross-check; over when all of it shows."""
     check(launch_template, world, journal, now, expected)
 
@@ -142,7 +142,7 @@ PIN_ALL = SetReference(group="g", before=WAS, uses=PINNED, occasion="pin.0")
              seen(found(uses=()), MADE, ARM_MADE), MIXED),
     ],
 )  # fmt: skip
-def test_a_group_with_several_templates(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_a_group_with_several_templates(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Each template that a policy names gets its version, and one update pins them all."""
     check(launch_template, world, journal, now, expected)
 

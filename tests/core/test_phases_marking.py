@@ -12,10 +12,10 @@ from rollout.effects import DeleteMarker, UpdateMarker
 from rollout.engine.settle import sift
 from rollout.journal import SqlJournal
 from rollout.machine import Phase
+from rollout.observation import MarkerSeen
 from rollout.phases.marking import create, mark, outlived
 from rollout.plan import ClusterId
 from rollout.record import Record
-from rollout.seen import MarkerSeen
 from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged, unsettled
 from tests.core.running import Apply, again, begin
 from tests.core.tables import agrees, guard, halts

@@ -11,8 +11,8 @@ import pytest
 from rollout.budget import BudgetSeen
 from rollout.errors import Refused
 from rollout.machine import Phase, Stage
+from rollout.observation import Observation
 from rollout.phases import observe
-from rollout.seen import Seen
 from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, unsettled
 from tests.core.toy import Toy
 from tests.samples import END
@@ -33,7 +33,7 @@ class Watched:
         return getattr(self.toy, verb)  # type: ignore[no-any-return]
 
 
-def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Seen, list[str]]:
+def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Observation, list[str]]:
     watched = Watched(toy)
     seen = observe(record(phase, **changes), watched, watched)
     return seen, sorted(watched.read)

@@ -25,22 +25,22 @@ from rollout.effects import (
     Written,
 )
 from rollout.machine import Phase, Stage
-from rollout.phases import restore
-from rollout.phases.autoscaler_off import stop_autoscaler
-from rollout.plan import NewVersion, Sizes, Source, TemplateUse
-from rollout.reasons import Reason
-from rollout.record import Late, Record
-from rollout.seen import (
+from rollout.observation import (
     SCALE_DOWN_KEY,
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
     MarkerSeen,
     NodeSeen,
-    Seen,
+    Observation,
     TemplateSeen,
     VersionSeen,
 )
+from rollout.phases import restore
+from rollout.phases.autoscaler_off import stop_autoscaler
+from rollout.plan import NewVersion, Sizes, Source, TemplateUse
+from rollout.reasons import Reason
+from rollout.record import Late, Record
 from tests.core.build import (
     BASE,
     ID,
@@ -92,7 +92,7 @@ RESTORED = drained(
 FREED = tuple(node(name, scale_down_disabled=None, scale_down_before=None) for name in ("n1", "n2"))
 
 
-def then(group: GroupSeen = RESTORED, *nodes: NodeSeen, **changes: Any) -> Seen:
+def then(group: GroupSeen = RESTORED, *nodes: NodeSeen, **changes: Any) -> Observation:
     """All is restored but for what is named here."""
     usual: dict[str, Any] = {"autoscaler": ON, "marker": None}
     named = {one.name for one in nodes}
@@ -147,7 +147,7 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
              restoring(baselines=(baseline(sizes=Sizes(0, 0, 3)),), written={"g": Written(1, 1)})),
     ],
 )  # fmt: skip
-def test_order(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_order(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Each step is seen before the next one begins."""
     check(restore, world, journal, now, expected)
 
@@ -230,7 +230,7 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
         case("another rollout's marker is not touched", advances(), then(marker=MarkerSeen("r2", "x")), RECORD),
     ],
 )  # fmt: skip
-def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_steps(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """What is ours is given back; what is not ours stays."""
     check(restore, world, journal, now, expected)
 
@@ -243,7 +243,7 @@ def test_steps(world: Seen, journal: Record, now: datetime, expected: Answer) ->
         pytest.param(then(), advances("the baseline is restored"), id="before the end"),
     ],
 )
-def test_what_may_arrive_late_is_waited_for(world: Seen, answer: Answer) -> None:
+def test_what_may_arrive_late_is_waited_for(world: Observation, answer: Answer) -> None:
     """While a request of ours may still arrive, nothing is given back that it would undo, and nothing ends."""
     journal = restoring(late=(Late(RESIZE, at(300)), Late(UNPIN, at(330))))
     why = "until then a request of ours that was not answered may still arrive"
@@ -558,7 +558,7 @@ def test_all_differences_are_reported_together() -> None:
 
 
 @pytest.mark.parametrize("step", restore.STEPS, ids=lambda step: step.__name__)
-def test_each_step_of_a_restored_world_is_quiet(step: Callable[[Seen, Record], restore.Part]) -> None:
+def test_each_step_of_a_restored_world_is_quiet(step: Callable[[Observation, Record], restore.Part]) -> None:
     """Where all is as it was, no step has an effect, a wait or a difference."""
     assert step(then(), RECORD) == restore.Part()
 

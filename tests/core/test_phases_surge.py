@@ -11,10 +11,10 @@ from rollout.budget import Requirement
 from rollout.decision import Act, Advance, Halt
 from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode, Written
 from rollout.machine import Phase, Stage
+from rollout.observation import Observation, Taint
 from rollout.phases import PHASES, deadline, protect, ready, surge, taint
 from rollout.plan import Sizes, Surge
 from rollout.record import Late, Record
-from rollout.seen import Seen, Taint
 from tests.core.build import (
     BASE,
     ID,
@@ -83,7 +83,7 @@ def tainted(name: str, effect: str, occasion: str) -> TaintNode:
         case("no old node at all", advances(), seen(pinned(new("n1"))), record(Phase.TAINT, nodes=())),
     ],
 )  # fmt: skip
-def test_taint(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_taint(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Every old node gets our taint, in the effect that the settings ask for."""
     check(taint, world, journal, now, expected)
 
@@ -190,7 +190,7 @@ EMPTY = record(Phase.SURGE, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=(
              seen(pinned(instances=(), sizes=Sizes(0, 0, 3))), EMPTY),
     ],
 )  # fmt: skip
-def test_surge(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_surge(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Prepare, write the sizes once, wait for the instances until the deadline."""
     check(surge, world, journal, now, expected)
 
@@ -275,7 +275,7 @@ PROTECTING = record(Phase.PROTECT)
              record(Phase.PROTECT, baselines=(baseline(sizes=Sizes(0, 0, 3)),))),
     ],
 )  # fmt: skip
-def test_protect(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_protect(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Every InService instance of a group that is replaced gets protected."""
     check(protect, world, journal, now, expected)
 
@@ -352,7 +352,7 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
              record(Phase.READY, baselines=(baseline(sizes=Sizes(0, 0, 3)),), nodes=())),
     ],
 )  # fmt: skip
-def test_ready(world: Seen, journal: Record, now: datetime, expected: Answer) -> None:
+def test_ready(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """New nodes first, all of them; then the old ones are closed to new pods."""
     check(ready, world, journal, now, expected)
 
@@ -365,7 +365,7 @@ def test_ready(world: Seen, journal: Record, now: datetime, expected: Answer) ->
         pytest.param(seen(surged(), unjoined=("n1", "n2")), "kubectl get nodes", id="none has joined"),
     ],
 )
-def test_what_helps_a_new_node_is_told_as_a_command(world: Seen, command: str) -> None:
+def test_what_helps_a_new_node_is_told_as_a_command(world: Observation, command: str) -> None:
     """For each node that is not usable, what to type."""
     decision = ready.decide(world, AWAITED, at(1200))
     assert isinstance(decision, Halt)

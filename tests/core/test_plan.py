@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from rollout.machine import Phase
+from rollout.observation import Observation
 from rollout.plan import Surge
-from rollout.seen import Seen
 from tests.core.build import found, instance, node, node_group, plan, pod, record, seen, template
 
 BEGUN = record(Phase.PLANNED)
@@ -33,7 +33,7 @@ def test_what_is_not_there_is_not_made_up(ask: Callable[[], object]) -> None:
 
 def test_what_is_found_by_name() -> None:
     """Groups, versions, instances and nodes are found where they are, and None where they are not."""
-    world: Seen = seen(found(), node("x", instance_id=None), pod("a", "o1"), pod("b", None))
+    world: Observation = seen(found(), node("x", instance_id=None), pod("a", "o1"), pod("b", None))
     assert plan().group("g") == node_group()
     assert plan(Phase.PLANNED).version(node_group().sources[0]) is None
     assert plan().version(node_group(source=11).sources[0]) is None

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from rollout import preflight
+from rollout.observation import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
 from rollout.plan import Autoscaler, NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
 from rollout.preflight import Request, Survey
 from rollout.preflight.refusals import REASONS, cluster, groups, images, protection, rights, templates
-from rollout.scouted import GroupScouted, Kinds, Override, Right
-from rollout.seen import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
+from rollout.preflight_observation import GroupProbed, Kinds, Override, Right
 from tests.core.build import (
     ID,
     KEY,
@@ -44,8 +44,8 @@ def node(name: str = "o1", taint: str | None = None, **changes: Any) -> NodeSeen
     return new_node(name, taint, **{"scale_down_disabled": None, "scale_down_before": None, **changes})
 
 
-def scouted(name: str = "g", use: TemplateUse | None = LATEST, **changes: Any) -> GroupScouted:
-    return replace(GroupScouted(name, use), **changes)
+def probed(name: str = "g", use: TemplateUse | None = LATEST, **changes: Any) -> GroupProbed:
+    return replace(GroupProbed(name, use), **changes)
 
 
 def override(**changes: Any) -> tuple[Override, ...]:
@@ -57,7 +57,7 @@ def two(first: str, second: str) -> dict[str, Any]:
     uses = {"g": TemplateUse("", "lt", "workers", first), "h": TemplateUse("", "lt", "workers", second)}
     return {
         "groups": (found(), found(old("o3"), name="h")),
-        "scouted": {name: scouted(name, use) for name, use in uses.items()},
+        "probed": {name: probed(name, use) for name, use in uses.items()},
         "templates": (template(replace(VERSION, number=2), VERSION),),
         "nodes": (node("o1"), node("o2"), node("o3")),
     }
@@ -66,7 +66,7 @@ def two(first: str, second: str) -> dict[str, Any]:
 FINE = Survey(
     image=IMAGE,
     groups=(found(),),
-    scouted={"g": scouted()},
+    probed={"g": probed()},
     templates=(template(VERSION),),
     architectures={"m5.large": frozenset({"i386", "x86_64"})},
     nodes=(node("o1"), node("o2")),
@@ -76,7 +76,7 @@ FINE = Survey(
 
 def surveyed(**changes: Any) -> Survey:
     """What speaks against nothing, but for the changes; one group may be given in place of a mapping."""
-    scout = {"scouted": {"g": changes.pop("group")}} if "group" in changes else {}
+    scout = {"probed": {"g": changes.pop("group")}} if "group" in changes else {}
     every: dict[str, Any] = {**scout, **changes}
     return replace(FINE, **every)
 
@@ -110,7 +110,7 @@ ROWS = [
     ("other architecture", {"image": replace(IMAGE, architecture="arm64")}, {},
      "ami-new is built for arm64, but g launches m5.large", "image for i386 or x86_64"),
     ("other architecture of an override's type",
-     {"group": scouted(overrides=override(instance_type="m6g.large")), "architectures": {"m6g.large": {"arm64"}}}, {},
+     {"group": probed(overrides=override(instance_type="m6g.large")), "architectures": {"m6g.large": {"arm64"}}}, {},
      "ami-new is built for x86_64, but g launches m6g.large", "image for arm64"),
     ("no such type", {"architectures": {}}, {}, "eu-west-1 has no instance type m5.large, which g launches",
      "describe-instance-type-offerings"),
@@ -122,37 +122,37 @@ ROWS = [
      "aws eks update-nodegroup-version --cluster-name c --nodegroup-name ng"),
     ("managed by one of an odd name", {"groups": (found(nodegroup="ng; reboot"),)}, {}, "node group ng; reboot",
      "--nodegroup-name 'ng; reboot'"),
-    ("of AWS Batch", {"group": scouted(tags={"AWSBatchServiceTag": "batch"})}, {},
+    ("of AWS Batch", {"group": probed(tags={"AWSBatchServiceTag": "batch"})}, {},
      "g belongs to AWS Batch (tag AWSBatchServiceTag), which alone may change it", "update-compute-environment"),
     ("of AWS Batch by its name", {"groups": (found(name="AWSBatch-x"),),
-                                  "scouted": {"AWSBatch-x": scouted("AWSBatch-x")}},
+                                  "probed": {"AWSBatch-x": probed("AWSBatch-x")}},
      {"groups": ("AWSBatch-x",)}, "(its name begins with AWSBatch)",
      "NAME --compute-resources imageId=ami-new, with the NAME that it has in: aws batch describe-"),
     ("of AWS Batch, named", {"groups": (found(name="AWSBatch-ml & co-asg-0a-1f"),),
-                             "scouted": {"AWSBatch-ml & co-asg-0a-1f": scouted("AWSBatch-ml & co-asg-0a-1f")}},
+                             "probed": {"AWSBatch-ml & co-asg-0a-1f": probed("AWSBatch-ml & co-asg-0a-1f")}},
      {"groups": ("AWSBatch-ml & co-asg-0a-1f",)}, "(its name begins with AWSBatch)",
      "aws batch update-compute-environment --compute-environment 'ml & co' --compute-resources imageId=ami-new"),
     ("of AWS Batch by its nodes", {"nodes": (node("o1", taints=(BATCH,)), node("o2", taints=(BATCH,)))}, {},
      "(taint batch.amazonaws.com/batch-node of o1)", "update-compute-environment"),
     ("of HyperPod", {"nodes": (node("o1"), node("o2", labels=HYPERPOD))}, {},
      "SageMaker HyperPod (label sagemaker.amazonaws.com/compute-type=hyperpod of o2)", "update-cluster-software"),
-    ("of ECS", {"group": scouted(tags={"AmazonECSManaged": ""})}, {}, "belongs to Amazon ECS", "out of `groups`"),
+    ("of ECS", {"group": probed(tags={"AmazonECSManaged": ""})}, {}, "belongs to Amazon ECS", "out of `groups`"),
     ("Launch suspended", {"groups": (found(suspended=frozenset({"Launch", "AZRebalance"})),)}, {},
      "g has Launch suspended: no new instance would come",
      "resume-processes --auto-scaling-group-name g --scaling-processes Launch"),
     ("Launch and Terminate suspended", {"groups": (found(suspended=frozenset({"Terminate", "Launch"})),)}, {},
      "g has Launch and Terminate suspended: no new instance would come, and no old instance would go",
      "--scaling-processes Launch Terminate"),
-    ("launch configuration", {"group": scouted(use=None)}, {}, "g has no launch template", "--launch-template"),
+    ("launch configuration", {"group": probed(use=None)}, {}, "g has no launch template", "--launch-template"),
     ("instance refresh", {"refreshes": {"g": "08b9, InProgress"}}, {},
      "an instance refresh is at work on g (08b9, InProgress)", "cancel-instance-refresh --auto-scaling-group-name g"),
-    ("warm pool", {"group": scouted(warm_pool=True)}, {}, "g has a warm pool", "aws autoscaling delete-warm-pool"),
-    ("weights", {"group": scouted(overrides=override(weight="2"))}, {}, "gives its instance types weights",
+    ("warm pool", {"group": probed(warm_pool=True)}, {}, "g has a warm pool", "aws autoscaling delete-warm-pool"),
+    ("weights", {"group": probed(overrides=override(weight="2"))}, {}, "gives its instance types weights",
      "WeightedCapacity"),
-    ("vcpu", {"group": scouted(units="vcpu")}, {}, "counts its sizes in vcpu", "all three sizes to instances (2 now)"),
-    ("on-demand base", {"group": scouted(on_demand_base=2, on_demand_percent=50)}, {},
+    ("vcpu", {"group": probed(units="vcpu")}, {}, "counts its sizes in vcpu", "all three sizes to instances (2 now)"),
+    ("on-demand base", {"group": probed(on_demand_base=2, on_demand_percent=50)}, {},
      "OnDemandBaseCapacity 2 and 50 % on demand above it", "set OnDemandBaseCapacity to 0"),
-    ("image of an override", {"group": scouted(overrides=override(image_id="ami-mine"))}, {},
+    ("image of an override", {"group": probed(overrides=override(image_id="ami-mine"))}, {},
      "overrides of g launch ami-mine", "remove ImageId"),
     ("standby", {"groups": (standing_by(),)}, {}, "g has instances in Standby: i-o2",
      "exit-standby --auto-scaling-group-name g --instance-ids i-o2"),
@@ -161,7 +161,7 @@ ROWS = [
     ("no template", {"templates": ()}, {}, "g refers to launch template workers (lt), which does not exist", "refer"),
     ("another template between two looks", {"groups": (found(uses=(use("$Latest", "", "lt-9"),)),)}, {},
      "g refers to launch template lt-9 (lt-9), which does not exist", "refer"),
-    ("no such version", {"group": scouted(use=replace(LATEST, reference="7"))}, {},
+    ("no such version", {"group": probed(use=replace(LATEST, reference="7"))}, {},
      "g refers to launch template workers 7, which does not exist", "refer"),
     ("several versions", two("1", "$Latest"), {"groups": ("g", "h")},
      "the groups launch several versions of workers: 1 (g), 2 (h)", "launch the same version"),
@@ -174,7 +174,7 @@ ROWS = [
      "kubectl get nodes"),
     ("contradictory", {"nodes": (node("o1"), node("o2", doubt="its name says i-x"))}, {},
      "it is not clear on which instance of g o2 runs: its name says i-x", "kubectl get node o2"),
-    ("tagged otherwise", {"group": scouted(clusters=frozenset({"other"}))}, {},
+    ("tagged otherwise", {"group": probed(clusters=frozenset({"other"}))}, {},
      "g is tagged as a group of cluster other, not c", "`groups` and `cluster`"),
     ("selector", {}, {"settings": replace(SETTINGS, node_selector={"role": "worker"})},
      "the selector role=worker and the groups disagree on o1, o2", "`node_selector`"),
@@ -212,7 +212,7 @@ ROWS = [
      "scale-down-disabled=true eks-rollout/scale-down-disabled-before- --overwrite"),
     ("as a rollout leaves it", {"groups": (found(uses=(use("2"),), suspended=frozenset(PROCESSES)),),
                                "templates": (template(ours_of(2, instance_type="m5.large"), VERSION),),
-                               "group": scouted(use=use("2"))}, {},
+                               "group": probed(use=use("2"))}, {},
      f"g is as an unfinished rollout leaves it: it launches workers 2 of rollout {ID}",
      "with the ID of one on which nothing runs; then: aws autoscaling resume-processes --auto-scaling-group-name g"),
     ("scaled down autoscaler", {"autoscaler": AutoscalerSeen(0, 1, "r0")}, {}, "is still scaled to 0 by rollout r0",
@@ -241,7 +241,7 @@ def test_all_reasons_are_told_at_once() -> None:
     everything = surveyed(
         image=replace(IMAGE, architecture="arm64", state="pending"),
         groups=(standing_by(),),
-        group=scouted(warm_pool=True, units="vcpu"),
+        group=probed(warm_pool=True, units="vcpu"),
         refreshes={"g": "08b9, Pending"},
         marker=MarkerSeen("r0", "uid"),
         autoscaler=None,
@@ -269,9 +269,9 @@ def test_all_reasons_are_told_at_once() -> None:
             {},
             id="somebody's own node that Batch may use",
         ),
-        pytest.param({"group": scouted(on_demand_base=2)}, {}, id="a base, and all the rest on demand too"),
-        pytest.param({"group": scouted(on_demand_percent=0)}, {}, id="all spot"),
-        pytest.param({"group": scouted(clusters=frozenset({"c", "d"}))}, {}, id="tagged for us too"),
+        pytest.param({"group": probed(on_demand_base=2)}, {}, id="a base, and all the rest on demand too"),
+        pytest.param({"group": probed(on_demand_percent=0)}, {}, id="all spot"),
+        pytest.param({"group": probed(clusters=frozenset({"c", "d"}))}, {}, id="tagged for us too"),
         pytest.param({"image": replace(IMAGE, root_gib=None)}, {}, id="AWS does not say how large the snapshot is"),
         pytest.param({"templates": (template(replace(VERSION, volumes={"/dev/xvdb": 5})),)}, {}, id="no root size"),
         pytest.param(two("1", "$Latest"), {"share_templates": True}, id="sharing is allowed"),

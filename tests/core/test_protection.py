@@ -8,11 +8,11 @@ import pytest
 
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
+from rollout.observation import NodeSeen, Owner, PodSeen
 from rollout.plan import Protected, Unprotected
 from rollout.preflight import Survey, told
 from rollout.preflight.protection import workloads
 from rollout.runner import Ended
-from rollout.seen import NodeSeen, Owner, PodSeen
 from rollout.stages.newcomers import newcomers
 from tests.core.build import ID, NOW, SETTINGS, STALE, at, bare, found, node, owned, pod, record, row, seen, surged
 from tests.core.running import again, begin, texts

@@ -12,10 +12,10 @@ from rollout.budget import BudgetSeen, Operator, Requirement
 from rollout.decision import Act, Decision, Halt, Step, Wait
 from rollout.effects import DeletePod, Evict
 from rollout.machine import Stage
+from rollout.observation import Owner, PodSeen
 from rollout.phases import drain
 from rollout.plan import Sizes
 from rollout.record import Left, Record
-from rollout.seen import Owner, PodSeen
 from rollout.stages import draining
 from rollout.stages.replicas import fewer, service
 from tests.core.build import (

@@ -10,9 +10,9 @@ import pytest
 from rollout.budget import Requirement
 from rollout.effects import Evict
 from rollout.machine import Stage
+from rollout.observation import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
 from rollout.reasons import Reason
 from rollout.record import Left
-from rollout.seen import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
 from rollout.stages.serving import DEAD_AFTER, Surroundings
 from rollout.stages.view import view
 from tests.core.build import (

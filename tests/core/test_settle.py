@@ -12,11 +12,11 @@ from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Wait
 from rollout.effects import Cordon, DeleteJob, Effect, Evict, Resize, Suspend, Terminate
 from rollout.engine.settle import settle, sift, unclear
 from rollout.machine import Phase
+from rollout.observation import Observation, PodSeen
 from rollout.plan import Sizes
 from rollout.ports import Settled
 from rollout.reasons import Reason
 from rollout.record import LATE_SECONDS, EffectRow, EffectState, Late
-from rollout.seen import PodSeen, Seen
 from tests import samples as e
 from tests.core.build import NOW, SURGED, at, new, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, agrees, halts, waits
@@ -50,7 +50,7 @@ HALF = seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new
                      id="gone and decremented"),
     ],
 )  # fmt: skip
-def test_settle(effect: Effect, state: EffectState, world: Seen, seconds: float, settled: str | None) -> None:
+def test_settle(effect: Effect, state: EffectState, world: Observation, seconds: float, settled: str | None) -> None:
     """What shows is done; what does not show for long enough was not applied; in between we wait."""
     found = settle(world, record(unsettled=(unsettled(effect, state),)), at(seconds))
     assert [(one.key, one.state) for one in found] == ([] if settled is None else [(effect.key, settled)])

@@ -9,8 +9,8 @@ import pytest
 
 from rollout.effects import Protect, Resize, TaintNode, Terminate
 from rollout.machine import Stage
+from rollout.observation import COMPUTE_TYPE, GroupSeen, Toleration
 from rollout.plan import Sizes
-from rollout.seen import COMPUTE_TYPE, GroupSeen, Toleration
 from rollout.stages import gone, kept, released, terminating, waiting
 from rollout.stages.view import View, terminate_key, view
 from tests.core.build import (

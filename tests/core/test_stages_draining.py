@@ -10,8 +10,8 @@ import pytest
 
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.machine import Stage
+from rollout.observation import NodeSeen, Owner, PodSeen
 from rollout.record import EffectState
-from rollout.seen import NodeSeen, Owner, PodSeen
 from rollout.stages import draining
 from rollout.stages.stuck import STUCK_AFTER
 from rollout.stages.view import View

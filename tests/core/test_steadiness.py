@@ -11,9 +11,9 @@ import pytest
 from rollout.budget import BudgetSeen, Requirement
 from rollout.effects import Cordon, Evict
 from rollout.machine import Stage
+from rollout.observation import TO_BE_DELETED, NodeSeen, Observation, Taint, Unsteady
 from rollout.plan import Steady
 from rollout.record import Record
-from rollout.seen import TO_BE_DELETED, NodeSeen, Seen, Taint, Unsteady
 from rollout.stages import decide
 from rollout.stages.steadiness import Steadiness, unsteady
 from tests.core.build import NOW, at, bare, looked, node, owned, pod, record, row, seen, surged
@@ -29,7 +29,7 @@ def why(steadiness: Steadiness, now: datetime, journal: Record = JOURNAL) -> str
     return found.why if found else ""
 
 
-def down(*names: str, **changes: Any) -> Seen:
+def down(*names: str, **changes: Any) -> Observation:
     """The world with these nodes not Ready."""
     return seen(surged(), *(node(name, ready=False, **changes) for name in names))
 
@@ -65,7 +65,7 @@ def test_who_was_blind_waits(seconds: float, told: bool, *, blind: bool) -> None
                           unjoined=("o1", "o2")), "2 of 4 nodes turned not Ready", id="of no group of ours"),
     ],
 )  # fmt: skip
-def test_many_at_once(things: Seen, told: str) -> None:
+def test_many_at_once(things: Observation, told: str) -> None:
     """A quarter and two of those that were Ready and are not on their way out."""
     assert why(SETTLED.after(things, JOURNAL, NOW, blind=False), NOW) == told
 

@@ -10,16 +10,16 @@ import pytest
 
 from rollout.budget import BudgetSeen
 from rollout.errors import Refused, Retry
+from rollout.observation import GroupSeen, ImageSeen, VersionSeen
 from rollout.plan import Autoscaler, Plan, Protected
 from rollout.ports import Cluster, Fleet
 from rollout.preflight import Request, Survey, cautions, make_plan, survey
 from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, IDENTITY, NAMESPACES, OPTIONAL, Need
-from rollout.scouted import GroupScouted, Kinds, Override, Right
-from rollout.seen import GroupSeen, ImageSeen, VersionSeen
+from rollout.preflight_observation import GroupProbed, Kinds, Override, Right
 from tests.core.build import ON, SETTINGS, found, node, pod, template, use
 
 ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)
-OURS = GroupScouted("g", use("$Latest"), (Override(use("1", "override 1", "lt-2"), "c5.large", None, None),))
+OURS = GroupProbed("g", use("$Latest"), (Override(use("1", "override 1", "lt-2"), "c5.large", None, None),))
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Outside:
     """AWS, Kubernetes and a scout in one; `wrong`: by verb, what it raises. It notes what it was asked."""
 
     wrong: Mapping[str, Exception] = field(default_factory=dict)
-    scouted: tuple[GroupScouted, ...] = (OURS,)
+    probed: tuple[GroupProbed, ...] = (OURS,)
     asked: list[str] = field(default_factory=list)
     denied: Container[Right] = (Right("patch", "nodes"),)
 
@@ -64,7 +64,7 @@ class Outside:
 
     def groups(self, names: Sequence[str] | None = None) -> Any:
         """Of a fleet with names, of a scout without."""
-        return self.answer("scouted", self.scouted) if names is None else self.answer("groups", _seen(names))
+        return self.answer("probed", self.probed) if names is None else self.answer("groups", _seen(names))
 
     # Scout
 
@@ -108,11 +108,11 @@ def _seen(names: Sequence[str]) -> tuple[GroupSeen, ...]:
 def look(
     wrong: Mapping[str, Exception] | None = None,
     request: Request = ASKED,
-    scouted: tuple[GroupScouted, ...] = (OURS,),
+    probed: tuple[GroupProbed, ...] = (OURS,),
     **how: Any,
 ) -> tuple[Survey, list[str]]:
     """The survey of an outside that raises `wrong` at some verbs, and what it was asked."""
-    outside = Outside(wrong or {}, scouted, **how)
+    outside = Outside(wrong or {}, probed, **how)
     made = survey(request, cast("Cluster", outside), cast("Fleet", outside), outside)
     return made, outside.asked
 
@@ -132,7 +132,7 @@ def test_everything_is_asked_once() -> None:
     ("verb", "missing"),
     [
         ("groups", "groups"),
-        ("scouted", "scouted"),
+        ("probed", "probed"),
         ("templates lt lt-2", "templates"),
         ("image", "image"),
         ("refresh g", "refreshes"),
@@ -168,10 +168,10 @@ def test_a_launch_is_tried_as_a_group_would_launch() -> None:
     """The version that it launches now with the new image, its first type and subnet; what two do alike, once."""
     own = use("$Default", template="lt-2")
     types = tuple(Override(None, name, None, None) for name in ("m5.large", "c5.large"))
-    mixed = GroupScouted("mixed", own, types, subnets=("subnet-a", "subnet-b"))
-    plain = GroupScouted("plain", use("1"), subnets=("subnet-b",))
-    groups = (mixed, replace(mixed, name="alike"), plain, GroupScouted("bare", use("1")))
-    _, asked = look(request=replace(ASKED, groups=tuple(one.name for one in groups)), scouted=groups)
+    mixed = GroupProbed("mixed", own, types, subnets=("subnet-a", "subnet-b"))
+    plain = GroupProbed("plain", use("1"), subnets=("subnet-b",))
+    groups = (mixed, replace(mixed, name="alike"), plain, GroupProbed("bare", use("1")))
+    _, asked = look(request=replace(ASKED, groups=tuple(one.name for one in groups)), probed=groups)
     assert [verb for verb in asked if verb.startswith("launch")] == [
         "launch lt-2 1 ami-new m5.large subnet-a",
         "launch lt 1 ami-new None subnet-b",
@@ -213,9 +213,7 @@ def test_rights_of_an_older_version_lead_to_a_plan() -> None:
     """Without a single optional right nothing of that is asked, and the survey speaks against nothing."""
     missing, asked = look(request=EVERYTHING, denied=[right for need in OPTIONAL for right in need.rights])
     assert [verb for verb in asked if verb.startswith(("kinds", "absent", "autoscalers", "budgets"))] == []
-    fine = replace(
-        missing, scouted={"g": GroupScouted("g", use("$Latest"))}, nodes=(node("o1", scale_down_before=None),)
-    )
+    fine = replace(missing, probed={"g": GroupProbed("g", use("$Latest"))}, nodes=(node("o1", scale_down_before=None),))
     assert isinstance(make_plan(replace(fine, groups=(found(),)), EVERYTHING), Plan)
 
 

@@ -11,10 +11,10 @@ from rollout.decision import Wait
 from rollout.effects import Terminate
 from rollout.engine.settle import sift
 from rollout.machine import Stage
+from rollout.observation import NodeSeen
 from rollout.phases import drain
 from rollout.plan import Sizes
 from rollout.reasons import Reason
-from rollout.seen import NodeSeen
 from rollout.stages import decide
 from rollout.stages.view import View
 from tests.core.build import NOW, at, bare, looked, new, node, old, pod, record, row, seen, surged, unsettled

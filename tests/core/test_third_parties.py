@@ -13,12 +13,12 @@ from rollout.effects import Resize, Written
 from rollout.errors import Unknown
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
+from rollout.observation import GroupSeen, Observation
 from rollout.phases import drain
 from rollout.phases.missing import missing
 from rollout.plan import Sizes
 from rollout.record import Record
 from rollout.runner import Ended
-from rollout.seen import GroupSeen, Seen
 from tests.core.build import (
     BASE,
     ID,
@@ -207,6 +207,6 @@ def test_what_is_not_as_we_left_it(group: GroupSeen, journal: Record, expected: 
         pytest.param(seen(surged(), marker=None), record(), set(), id="it was not made yet"),
     ],
 )  # fmt: skip
-def test_what_is_missing(world: Seen, journal: Record, expected: set[str]) -> None:
+def test_what_is_missing(world: Observation, journal: Record, expected: set[str]) -> None:
     """What the journal says is there, and was not seen."""
     assert missing(world, journal) == expected

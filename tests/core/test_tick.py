@@ -11,9 +11,9 @@ from rollout.decision import Advance, Halt, Wait
 from rollout.effects import Suspend
 from rollout.engine.tick import Said, answers, decide_tick
 from rollout.machine import Phase
+from rollout.observation import Observation
 from rollout.plan import Sizes
 from rollout.record import Record
-from rollout.seen import Seen
 from tests.core.build import NOW, OFF, ON, PROCESSES, at, found, marked, node, old, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, advances, agrees, halts, waits
 from tests.samples import END
@@ -25,7 +25,7 @@ UNCLEAR = (unsettled(END, "unknown", detail="timed out"),)
 REFUSED = (unsettled(SUSPEND, "rejected", detail="no right"),)
 
 
-def world(*things: Any, journal: Record, autoscaler: Any = OFF) -> Seen:
+def world(*things: Any, journal: Record, autoscaler: Any = OFF) -> Observation:
     return marked(seen(*things, autoscaler=autoscaler), journal)
 
 
@@ -54,7 +54,7 @@ def case(name: str, expected: Answer, journal: Record, *things: Any, seconds: fl
              seconds=15),
     ],
 )  # fmt: skip
-def test_the_first_answer_counts(seen: Seen, record: Record, now: Any, expected: Answer) -> None:
+def test_the_first_answer_counts(seen: Observation, record: Record, now: Any, expected: Answer) -> None:
     """What is unclear, what drifted, the phase; of that, what may be sent; and before a halt nobody is left without."""
     agrees(decide_tick(seen, record, now).decision, expected)
 

@@ -8,8 +8,8 @@ import pytest
 
 from rollout.effects import Evict
 from rollout.machine import Phase, Stage
+from rollout.observation import AttachmentSeen
 from rollout.record import Left
-from rollout.seen import AttachmentSeen
 from rollout.stages import draining, released
 from rollout.stages.view import View
 from tests.core.build import at, looked, node, old, owned, pod, row

@@ -11,11 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rollout.budget import BudgetSeen
+from rollout.checkpoint import Mark
 from rollout.errors import Refused
-from rollout.mark import Mark
-from rollout.plan import Autoscaler, Sizes
-from rollout.ports import GroupChange, NodeChange
-from rollout.seen import (
+from rollout.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_BEFORE_KEY,
@@ -30,6 +28,8 @@ from rollout.seen import (
     TemplateSeen,
     VersionSeen,
 )
+from rollout.plan import Autoscaler, Sizes
+from rollout.ports import GroupChange, NodeChange
 from tests.core.build import NOW, ON, found, new, node, old, owned, pod, template
 
 Asked = tuple[str, tuple[object, ...]]

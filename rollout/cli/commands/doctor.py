@@ -21,21 +21,21 @@ from rollout.errors import ANOTHER_ACTIVE, DONE, FOR_A_PERSON, OTHER_VERSION, RE
 from rollout.journal import database, open_journal, read_journal
 from rollout.journal.rebuild import record_lost_lease
 from rollout.machine import terminal
+from rollout.observation import Observation
 from rollout.phases import deadline, observe
 from rollout.phases.marking import ahead
-from rollout.seen import Seen
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
+    from rollout.checkpoint import Mark
     from rollout.cli.session import Session
     from rollout.config import Config
     from rollout.doctor import Finding
     from rollout.journal import SqlJournal
-    from rollout.mark import Mark
+    from rollout.observation import MarkerSeen
     from rollout.plan import ClusterId
     from rollout.ports import Summary, Worker
     from rollout.record import Record
-    from rollout.seen import MarkerSeen
 
 
 def doctor(
@@ -139,15 +139,15 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
     return (comparison.lost(lost, journal.name), *left) if lost else left
 
 
-def _seen(record: Record, edge: Edge) -> Seen:
+def _seen(record: Record, edge: Edge) -> Observation:
 
     return observe(record, edge.cluster, edge.fleet)
 
 
-def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Seen:
+def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Observation:
     """Look at what a rollout that has ended may have left behind."""
     where = config.settings().autoscaler
-    return Seen(
+    return Observation(
         groups=edge.fleet.groups(config.groups),
         nodes=edge.cluster.nodes(),
         autoscaler=edge.cluster.autoscaler(where) if where else None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rollout.plan import Settings, listed, spelled
 from rollout.preflight.survey import Request, Survey
-from rollout.scouted import GroupScouted
+from rollout.preflight_observation import GroupProbed
 
 #: How the tag begins by which cluster-autoscaler finds the groups of a cluster (its README for AWS, "Auto-discovery").
 _FOUND_BY = "k8s.io/cluster-autoscaler/"
@@ -16,7 +16,7 @@ _LISTED = 10
 
 def other_groups(found: Survey, request: Request) -> Iterator[str]:
     """Other groups of the cluster are not scaled while cluster-autoscaler is off."""
-    others = sorted(one.name for one in found.scouted.values() if _is_other(one, request))
+    others = sorted(one.name for one in found.probed.values() if _is_other(one, request))
     if is_stopped(found, request.settings) and others:
         yield f"cluster-autoscaler is off during the rollout: nobody scales {listed(others, _LISTED)} either"
 
@@ -50,7 +50,7 @@ def _span(settings: Settings) -> str:
     return f"up to {spelled(longest(settings))} by the deadlines, longer where many nodes leave after them or it halts"
 
 
-def _is_other(group: GroupScouted, request: Request) -> bool:
+def _is_other(group: GroupProbed, request: Request) -> bool:
     if group.name in request.groups:
         return False
     return f"{_FOUND_BY}{request.cluster}" in group.tags or request.cluster in group.clusters

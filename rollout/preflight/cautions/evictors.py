@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from rollout.commands import kubectl
+from rollout.observation import PodSeen
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import PodSeen
 
 _DESCHEDULER = "descheduler"
 #: Labels of pods that say what runs in them: of its Helm chart, and of its plain manifests.

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from rollout.commands import annotate, with_its_journal
 from rollout.errors import Refusal
+from rollout.observation import SCALE_DOWN_BEFORE_KEY, NodeSeen, Observation
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import SCALE_DOWN_BEFORE_KEY, NodeSeen, Seen
 
 #: Names that one line lists at most.
 _NAMED = 5
@@ -95,7 +95,7 @@ def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
     Jobs might run on it. A node that is not Ready and names an instance that is gone will be removed soon, so it
     is no blocker.
     """
-    seen = Seen(groups=found.groups, nodes=found.nodes, elsewhere=found.elsewhere)
+    seen = Observation(groups=found.groups, nodes=found.nodes, elsewhere=found.elsewhere)
     strays = [f"{node.name} {why}" for node, why in seen.strays() if node.ready or not node.placed]
     for group in found.groups if strays else ():
         serving = [one.id for one in group.instances if one.in_service]
@@ -134,7 +134,7 @@ def of_another_cluster(found: Survey, request: Request) -> Iterator[Refusal]:
 def selected_otherwise(found: Survey, request: Request) -> Iterator[Refusal]:
     """The configured selector and the groups name different nodes."""
     selector = request.settings.node_selector
-    odd = Seen(groups=found.groups, nodes=found.nodes).selected_otherwise(selector)
+    odd = Observation(groups=found.groups, nodes=found.nodes).selected_otherwise(selector)
     if odd:
         labels = ",".join(f"{name}={value}" for name, value in selector.items())
         more = ", …" if len(odd) > _NAMED else ""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from rollout import commands
 from rollout.commands import quoted, resume_processes
 from rollout.errors import Refusal
+from rollout.observation import TemplateSeen
 from rollout.plan import TemplateUse
 from rollout.preflight.services import SERVICES
 from rollout.preflight.survey import Request, Survey
-from rollout.seen import TemplateSeen
 
 #: Processes without which a rollout gets nowhere, with what would not come about.
 _NEEDED = {"Launch": "no new instance would come", "Terminate": "no old instance would go"}

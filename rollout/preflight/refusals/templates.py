@@ -9,7 +9,7 @@ from rollout.errors import Refusal
 from rollout.plan import TemplateUse
 from rollout.preflight.launching import of, version_of
 from rollout.preflight.survey import Request, Survey
-from rollout.scouted import GroupScouted
+from rollout.preflight_observation import GroupProbed
 
 
 def missing(found: Survey, request: Request) -> Iterator[Refusal]:
@@ -45,7 +45,7 @@ def shared(found: Survey, request: Request) -> Iterator[Refusal]:
     if request.share_templates:
         return
     moving = _moving(found)
-    others = [group for name, group in found.scouted.items() if name not in request.groups]
+    others = [group for name, group in found.probed.items() if name not in request.groups]
     for group, use in _uses(others):
         if (use.template_id, use.reference) in moving:
             hint = f"add {group} to `groups`, give it a version number, or set `share_templates: true`"
@@ -60,5 +60,5 @@ def _moving(found: Survey) -> set[tuple[str, str]]:
     return latest | {(use.template_id, "$Default") for use in uses if use.reference == "$Default"}
 
 
-def _uses(groups: Iterable[GroupScouted]) -> Iterator[tuple[str, TemplateUse]]:
+def _uses(groups: Iterable[GroupProbed]) -> Iterator[tuple[str, TemplateUse]]:
     return ((group.name, use) for group in groups for use in group.templates)

@@ -23,7 +23,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupScouted:
+class GroupProbed:
     """What an Auto Scaling group is besides what a rollout changes on it.
 
     `template`: the group's own or its policy's, None for a launch configuration. `units`: DesiredCapacityType.

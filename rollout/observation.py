@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 
 from rollout.budget import BudgetSeen, Requirement
-from rollout.mark import Mark
+from rollout.checkpoint import Mark
 from rollout.plan import Sizes, TemplateUse
 
 #: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
@@ -369,7 +369,7 @@ class Unsteady:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One observation. Parts that the phase did not look at are empty.
 
     `fresh`: by node name, the pods listed straight from the API, past the cache.
