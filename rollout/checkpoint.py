@@ -13,7 +13,7 @@ from rollout.plan import Plan, Role
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedNode:
+class CheckpointNode:
     """One instance that must go; where it stands is seen on AWS."""
 
     instance_id: str
@@ -24,11 +24,11 @@ class MarkedNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Checkpoint:
     """Plan, phase and drain deadline as the journal had them, and the nodes that must go.
 
     `epoch`: of the lease under which it was written; `journal`: the database it was written from, without a password.
-    Neither makes a mark another one: what they say changes with every runner.
+    Neither makes a checkpoint another one: what they say changes with every runner.
     """
 
     rollout_id: str
@@ -36,6 +36,6 @@ class Mark:
     plan: Plan
     phase: Phase
     drain_deadline: datetime | None
-    nodes: tuple[MarkedNode, ...]
+    nodes: tuple[CheckpointNode, ...]
     epoch: int | None = field(compare=False)
     journal: str = field(compare=False)

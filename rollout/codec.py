@@ -1,4 +1,4 @@
-"""Plans, effects and marks as JSON text and back: what is read equals what was written, field by field.
+"""Plans, effects and checkpoints as JSON text and back: what is read equals what was written, field by field.
 
 pydantic reads the core's plain dataclasses; they know nothing of it. A field that they do not have is refused: it may
 be a setting, and to go on without it may hurt somebody.
@@ -15,7 +15,7 @@ from typing import Annotated, get_args, get_type_hints
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rollout import versions
-from rollout.checkpoint import Mark
+from rollout.checkpoint import Checkpoint
 from rollout.effects import Effect
 from rollout.errors import UserError
 from rollout.plan import Plan
@@ -35,7 +35,7 @@ def _close(kind: object) -> None:
 # Each is built when it is first asked for: that takes longer than to read what most commands show.
 @cache
 def _closed() -> None:
-    _close(Mark | Effect)
+    _close(Checkpoint | Effect)
 
 
 @cache
@@ -45,9 +45,9 @@ def _plan() -> TypeAdapter[Plan]:
 
 
 @cache
-def _mark() -> TypeAdapter[Mark]:
+def _checkpoint() -> TypeAdapter[Checkpoint]:
     _closed()
-    return TypeAdapter(Mark)
+    return TypeAdapter(Checkpoint)
 
 
 @cache
@@ -83,20 +83,22 @@ def effect_of(text: str, version: int = JOURNAL_VERSION) -> Effect:
         raise _unreadable("it holds an effect that this tool does not know, or a field of one") from error
 
 
-def mark_text(mark: Mark) -> str:
-    """Return a mark as JSON that says in which format it is."""
-    return json.dumps({"format": JOURNAL_VERSION} | _mark().dump_python(mark, mode="json"), separators=(",", ":"))
+def checkpoint_text(checkpoint: Checkpoint) -> str:
+    """Return a checkpoint as JSON that says in which format it is."""
+    return json.dumps(
+        {"format": JOURNAL_VERSION} | _checkpoint().dump_python(checkpoint, mode="json"), separators=(",", ":")
+    )
 
 
 @lru_cache(maxsize=2)  # it is read at every tick, and changes with the phase
-def mark_of(text: str) -> Mark | None:
-    """Read a mark; None for what is none, or what a version wrote that this one does not read."""
+def checkpoint_of(text: str) -> Checkpoint | None:
+    """Read a checkpoint; None for what is none, or what a version wrote that this one does not read."""
     try:
         fields = json.loads(text)
         version = fields.pop("format")
         if not versions.readable(version):
             return None
-        return _mark().validate_python(versions.mark(fields, version))
+        return _checkpoint().validate_python(versions.checkpoint(fields, version))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

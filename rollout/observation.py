@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 
 from rollout.budget import BudgetSeen, Requirement
-from rollout.checkpoint import Mark
+from rollout.checkpoint import Checkpoint
 from rollout.plan import Sizes, TemplateUse
 
 #: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
@@ -345,17 +345,17 @@ class AutoscalerSeen:
 class MarkerSeen:
     """The cluster's marker: whose rollout is at work.
 
-    `mark`: what it keeps of it, None where an earlier version wrote it or somebody spoilt it.
+    `checkpoint`: what it keeps of it, None where an earlier version wrote it or somebody spoilt it.
     """
 
     rollout_id: str
     uid: str
-    mark: Mark | None = None
+    checkpoint: Checkpoint | None = None
 
     @property
     def label(self) -> str:
         """Whose it is, in words."""
-        where = f" (in {self.mark.phase.value}, worked from {self.mark.journal})" if self.mark else ""
+        where = f" (in {self.checkpoint.phase.value}, worked from {self.checkpoint.journal})" if self.checkpoint else ""
         return f"rollout {self.rollout_id or 'of an unknown id'}{where}"
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
 from rollout import effects as e
-from rollout.checkpoint import Mark
+from rollout.checkpoint import Checkpoint
 from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused, Retry, Unknown
 from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
 from rollout.patience import Noes
@@ -127,7 +127,7 @@ def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noq
     return None
 
 
-def _of_today(effect: e.CreateMarker) -> Mark:
+def _of_today(effect: e.CreateMarker) -> Checkpoint:
     if effect.mark is None:
         raise Bug(f"{effect.key} was saved by an earlier version, and is about to be sent as it was")
     return effect.mark

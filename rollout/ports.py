@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from rollout.budget import BudgetSeen
-from rollout.checkpoint import Mark
+from rollout.checkpoint import Checkpoint
 from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.effects import Effect
 from rollout.machine import Phase
@@ -171,7 +171,7 @@ class Cluster(Protocol):
     def marker(self) -> MarkerSeen | None:
         """Read the cluster's marker, None if nobody's rollout is at work."""
 
-    def write_marker(self, mark: Mark, uid: str | None) -> None:
+    def write_marker(self, checkpoint: Checkpoint, uid: str | None) -> None:
         """Write the marker of this uid with the resourceVersion that was read; `Retry` if it is not there any more.
 
         None: create it; `Refused` if there is one already.

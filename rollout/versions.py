@@ -31,7 +31,7 @@ class Handler:
 
     plan: Callable[[Fields], Fields] = _same
     effect: Callable[[Fields], Fields] = _same
-    mark: Callable[[Fields], Fields] = _same
+    checkpoint: Callable[[Fields], Fields] = _same
 
 
 # ---- from 1 to 2 ----------------------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ SETTINGS_OF_2: Fields = {
     "unprotected": "protect",
     "max_autoscaler_off_seconds": 21600.0,
 }
-MARK_OF_2: Fields = {}
+CHECKPOINT_OF_2: Fields = {}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}
 _ON_NODES = ("hold-node", "unhold-node", "taint-node", "untaint-node", "cordon", "uncordon")
 EFFECTS_OF_2: Mapping[str, Fields] = {
@@ -74,17 +74,17 @@ def _plan_of_2(plan: Fields) -> Fields:
 
 def _effect_of_2(effect: Fields) -> Fields:
     lifted = EFFECTS_OF_2.get(effect["kind"], {}) | effect
-    return lifted | {"mark": _mark_of_2(lifted["mark"])} if lifted.get("mark") else lifted
+    return lifted | {"mark": _checkpoint_of_2(lifted["mark"])} if lifted.get("mark") else lifted
 
 
-def _mark_of_2(mark: Fields) -> Fields:
-    return MARK_OF_2 | mark | {"plan": _plan_of_2(mark["plan"])}
+def _checkpoint_of_2(mark: Fields) -> Fields:
+    return CHECKPOINT_OF_2 | mark | {"plan": _plan_of_2(mark["plan"])}
 
 
 #: By the version that they lift.
 HANDLERS: Mapping[int, Handler] = {
     1: Handler(effect=_without_mark),
-    2: Handler(_plan_of_2, _effect_of_2, _mark_of_2),
+    2: Handler(_plan_of_2, _effect_of_2, _checkpoint_of_2),
 }
 
 
@@ -124,8 +124,8 @@ def effect(fields: Fields, version: int) -> Fields:
     return fields
 
 
-def mark(fields: Fields, version: int) -> Fields:
+def checkpoint(fields: Fields, version: int) -> Fields:
     """Lift a marker's record of that version to today's."""
     for step in range(version, JOURNAL_VERSION):
-        fields = HANDLERS[step].mark(fields)
+        fields = HANDLERS[step].checkpoint(fields)
     return fields

@@ -30,14 +30,17 @@ from rollout.effects import (
     UntaintNode,
     UpdateMarker,
 )
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from tests.core.build import BASE, ID, KEY, MARKER, PROCESSES, SURGED, record, use
 
 WHERE: Any = {"namespace": "kube-system", "name": "cluster-autoscaler", "rollout_id": ID}
 ON_O1: Any = {"node": "o1", "uid": "uid-o1", "instance_id": "i-o1"}
 POD: Any = {"namespace": "ns", "name": "job-1", "uid": "uid-job-1", "node": "o1"}
 
-MARK, REMARK = CreateMarker(rollout_id=ID, mark=MARKER.mark), UpdateMarker(uid="uid-marker", mark=mark(record()))
+MARK, REMARK = (
+    CreateMarker(rollout_id=ID, mark=MARKER.checkpoint),
+    UpdateMarker(uid="uid-marker", mark=checkpoint(record())),
+)
 UNMARK = DeleteMarker(uid="uid-marker")
 STOP = StopAutoscaler(**WHERE, replicas_before=1)
 START = StartAutoscaler(**WHERE, replicas=1)

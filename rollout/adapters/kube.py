@@ -21,7 +21,7 @@ from rollout.adapters.kube_api import (
     UNAUTHORIZED,
 )
 from rollout.adapters.understanding import flag, text, texts, understood
-from rollout.codec import mark_of, mark_text
+from rollout.codec import checkpoint_of, checkpoint_text
 from rollout.errors import Blocked, Gone, Refused, Retry
 from rollout.observation import MarkerSeen
 from rollout.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
     from rollout.budget import BudgetSeen
-    from rollout.checkpoint import Mark
+    from rollout.checkpoint import Checkpoint
     from rollout.observation import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
     from rollout.plan import Autoscaler
     from rollout.ports import NodeChange
@@ -104,26 +104,26 @@ class KubeCluster:
         with understood("the marker"):
             data = texts(raw.get("data"))
             uid = text(raw["metadata"]["uid"])
-        return MarkerSeen(data.get(_ROLLOUT_ID, ""), uid, mark_of(data.get(_RECORD, "")))
+        return MarkerSeen(data.get(_ROLLOUT_ID, ""), uid, checkpoint_of(data.get(_RECORD, "")))
 
     # ---- the cluster as a whole
 
-    def write_marker(self, mark: Mark, uid: str | None) -> None:
+    def write_marker(self, checkpoint: Checkpoint, uid: str | None) -> None:
         if uid is None:
-            self._create_marker(mark)
+            self._create_marker(checkpoint)
             return
         raw = self._api.get(_MARKER_PATH)
         if raw is None or raw["metadata"]["uid"] != uid:
             raise Retry(f"the marker of uid {uid} is gone")
-        body = {"metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]}, "data": _marker_data(mark)}
+        body = {"metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]}, "data": _marker_data(checkpoint)}
         self._demand(self._api.send("PATCH", _MARKER_PATH, body, MERGE_PATCH))
 
-    def _create_marker(self, mark: Mark) -> None:
+    def _create_marker(self, checkpoint: Checkpoint) -> None:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": _MARKER, "labels": {"app.kubernetes.io/managed-by": "eks-rollout"}},
-            "data": _marker_data(mark),
+            "data": _marker_data(checkpoint),
         }
         answer = self._api.send("POST", _CONFIGMAPS, body)
         if answer.code == CONFLICT and answer.is_status:
@@ -229,13 +229,13 @@ class KubeCluster:
         return found is None or found["metadata"]["uid"] != uid
 
 
-def _marker_data(mark: Mark) -> dict[str, str]:
+def _marker_data(checkpoint: Checkpoint) -> dict[str, str]:
     return {
-        _ROLLOUT_ID: mark.rollout_id,
-        "phase": mark.phase.value,
-        "epoch": str(mark.epoch or 0),
-        "journal": mark.journal,
-        _RECORD: mark_text(mark),
+        _ROLLOUT_ID: checkpoint.rollout_id,
+        "phase": checkpoint.phase.value,
+        "epoch": str(checkpoint.epoch or 0),
+        "journal": checkpoint.journal,
+        _RECORD: checkpoint_text(checkpoint),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollout.commands import resume, then_resume
 from rollout.errors import RESUMABLE, EdgeError, Retry, UserError
-from rollout.phases.marking import outlived
+from rollout.phases.cluster_lock import outlived
 
 if TYPE_CHECKING:
     from rollout.cli.session import Session

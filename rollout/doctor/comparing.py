@@ -51,7 +51,7 @@ def differences(record: Record, seen: Observation, now: datetime) -> tuple[Findi
 def lost(marker: MarkerSeen, journal: str) -> Finding:
     """Say what becomes of a marker whose rollout the journal does not know."""
     what = f"the marker is that of {marker.label}, and this journal ({journal}) does not know that rollout"
-    if marker.mark is None:
+    if marker.checkpoint is None:
         then = "go on with its own journal and the version that began it; what it wrote holds nothing to rebuild from"
         return Finding(what, then, person=True)
     then = (
@@ -180,7 +180,12 @@ def _unrestored(record: Record, seen: Observation) -> Iterator[Finding]:
 def _elsewhere(seen: Observation, last: Record) -> Finding | None:
     """Tell when what ended by this journal is worked from another one: nothing was left behind then."""
     marker = seen.marker
-    if marker is None or marker.mark is None or marker.rollout_id != last.id or marker.mark.journal == last.journal:
+    if (
+        marker is None
+        or marker.checkpoint is None
+        or marker.rollout_id != last.id
+        or marker.checkpoint.journal == last.journal
+    ):
         return None
     what = f"the marker is that of {marker.label}, and by this journal ({last.journal}) that rollout has ended"
     then = (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.checkpoint import Mark, MarkedNode
+from rollout.checkpoint import Checkpoint, CheckpointNode
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
 from rollout.machine import DRAINING, RESTORING, SIZED, Phase, Stage
 from rollout.observation import Observation
@@ -30,9 +30,9 @@ class Rebuilt:
     adopted: tuple[Effect, ...]
 
 
-def rebuilt(mark: Mark, seen: Observation, now: datetime) -> Rebuilt:
+def rebuilt(checkpoint: Checkpoint, seen: Observation, now: datetime) -> Rebuilt:
     """Return what goes into the journal."""
-    record = record_of(mark, now, tuple(_row(node, mark, seen, now) for node in mark.nodes))
+    record = record_of(checkpoint, now, tuple(_row(node, checkpoint, seen, now) for node in checkpoint.nodes))
     ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
     adopted = (*ending, *_prepared(record, seen), *_resizes(record, seen))
     written: dict[str, Written] = {}
@@ -41,34 +41,34 @@ def rebuilt(mark: Mark, seen: Observation, now: datetime) -> Rebuilt:
     return Rebuilt(replace(record, done=frozenset(effect.key for effect in adopted), written=written), adopted)
 
 
-def record_of(mark: Mark, now: datetime, nodes: tuple[Node, ...] = ()) -> Record:
+def record_of(checkpoint: Checkpoint, now: datetime, nodes: tuple[Node, ...] = ()) -> Record:
     """Return the record that the marker alone would give, with these nodes."""
     return Record(
-        id=mark.rollout_id,
-        key=mark.key,
-        plan=mark.plan,
-        phase=mark.phase,
+        id=checkpoint.rollout_id,
+        key=checkpoint.key,
+        plan=checkpoint.plan,
+        phase=checkpoint.phase,
         since=now,
-        drain_deadline=mark.drain_deadline,
+        drain_deadline=checkpoint.drain_deadline,
         nodes=nodes,
-        epoch=mark.epoch,
-        journal=mark.journal,
+        epoch=checkpoint.epoch,
+        journal=checkpoint.journal,
     )
 
 
-def _row(node: MarkedNode, mark: Mark, seen: Observation, now: datetime) -> Node:
-    stage, reason = _stage(node, mark, seen)
+def _row(node: CheckpointNode, checkpoint: Checkpoint, seen: Observation, now: datetime) -> Node:
+    stage, reason = _stage(node, checkpoint, seen)
     return Node(node.instance_id, node.group, node.role, stage, now, node.name, node.uid, reason=reason)
 
 
-def _stage(node: MarkedNode, mark: Mark, seen: Observation) -> tuple[Stage, str]:
+def _stage(node: CheckpointNode, checkpoint: Checkpoint, seen: Observation) -> tuple[Stage, str]:
     instance = seen.instance(node.instance_id)
     if instance is None:
         return Stage.GONE, "left its group before the journal was rebuilt"
-    if mark.phase in RESTORING:
+    if checkpoint.phase in RESTORING:
         return Stage.KEPT, "still there when RESTORE had begun"
     # Who ended one that ends by then cannot be told from the world.
-    if mark.phase in DRAINING and not instance.living:
+    if checkpoint.phase in DRAINING and not instance.living:
         return Stage.TERMINATING, ""
     return Stage.WAITING, ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rollout.checkpoint import Mark
+from rollout.checkpoint import Checkpoint
 from rollout.effects.base import Base, Landed
 from rollout.observation import AutoscalerSeen, Observation
 
@@ -20,7 +20,7 @@ class CreateMarker(Base):
 
     kind: Literal["create-marker"] = "create-marker"
     rollout_id: str
-    mark: Mark | None = field(repr=False, hash=False)
+    mark: Checkpoint | None = field(repr=False, hash=False)
 
     @property
     def target(self) -> str:
@@ -40,7 +40,7 @@ class UpdateMarker(Base):
 
     kind: Literal["update-marker"] = "update-marker"
     uid: str
-    mark: Mark = field(repr=False, hash=False)
+    mark: Checkpoint = field(repr=False, hash=False)
 
     @property
     def target(self) -> str:
@@ -55,7 +55,7 @@ class UpdateMarker(Base):
         return True
 
     def landed(self, seen: Observation) -> Landed:
-        return seen.marker is not None and seen.marker.mark == self.mark
+        return seen.marker is not None and seen.marker.checkpoint == self.mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

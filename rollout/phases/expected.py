@@ -14,7 +14,7 @@ from rollout.decision import Act, Decision, Halt
 from rollout.effects import Resize, TaintNode, Terminate, Written, occasions
 from rollout.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
 from rollout.observation import GroupSeen, Observation
-from rollout.phases import marking
+from rollout.phases import cluster_lock
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.look import (
     launches,
@@ -34,7 +34,7 @@ from rollout.stages.tainting import taint
 
 def unexpected(seen: Observation, record: Record) -> Iterator[Decision]:
     """Yield an answer for each thing that is not as we left it; each comes before the phase's, the first one first."""
-    for look_at in (marking.guard, _autoscaler_back, _drift):
+    for look_at in (cluster_lock.guard, _autoscaler_back, _drift):
         if answer := look_at(seen, record):
             yield answer
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rollout.effects import OnGroup, Resize, SetReference, Written, occasions
 from rollout.machine import RESTORING, Stage, terminal
 from rollout.observation import GroupSeen, Observation
-from rollout.phases.marking import made
+from rollout.phases.cluster_lock import made
 from rollout.plan import Node, NodeGroup
 from rollout.record import EffectRow, Record
 

@@ -10,13 +10,13 @@ from datetime import datetime
 
 from rollout.decision import Act, Decision
 from rollout.observation import Observation
-from rollout.phases import marking
+from rollout.phases import cluster_lock
 from rollout.phases.look import advance
 from rollout.record import Record
 
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Create the marker; somebody else's is never touched."""
-    if marking.ours(seen, record):
+    if cluster_lock.is_ours(seen, record):
         return advance(record, "the cluster's marker is ours", now)
-    return marking.taken(seen, record) or Act("mark the cluster", (marking.create(record),))
+    return cluster_lock.foreign_marker(seen, record) or Act("mark the cluster", (cluster_lock.create(record),))

@@ -12,7 +12,7 @@ from rollout.adapters import Patience, clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
 from rollout.machine import Phase
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from tests.adapters.living import RUN, Living, trusting
 from tests.core.build import record
 
@@ -43,7 +43,7 @@ def test_roles_and_a_token_minted_in_process_open_the_cluster(world: Living) -> 
         assert "redeploy_nodes-demo" in edge.identity
         assert edge.server == world.endpoints.kubernetes
         assert edge.cluster.nodes()
-        edge.cluster.write_marker(mark(record(Phase.PLANNED)), None)
+        edge.cluster.write_marker(checkpoint(record(Phase.PLANNED)), None)
         found = edge.cluster.marker()
         assert found is not None
         edge.cluster.delete_marker(found.uid)

@@ -11,7 +11,7 @@ import pytest
 from rollout.adapters import Edge, kube_api, kube_records
 from rollout.adapters.kube import KubeCluster
 from rollout.budget import Requirement
-from rollout.codec import mark_text
+from rollout.codec import checkpoint_text
 from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
 from rollout.machine import Phase
 from rollout.observation import (
@@ -24,14 +24,14 @@ from rollout.observation import (
     PodSeen,
     Taint,
 )
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from rollout.plan import Autoscaler
 from rollout.ports import Cluster, NodeChange
 from tests.adapters.living import Living
 from tests.core.build import NOW, record, row
 
 AUTOSCALER = Autoscaler("kube-system", "cluster-autoscaler")
-MARK = mark(record(Phase.PLANNED))
+MARK = checkpoint(record(Phase.PLANNED))
 OURS = Taint("eks-rollout/replacing", "r-1", "NoSchedule")
 
 
@@ -168,7 +168,7 @@ def test_the_marker_is_created_once_and_deleted_by_its_uid(cluster: Cluster) -> 
     cluster.write_marker(MARK, None)
     found = cluster.marker()
     assert found is not None
-    assert (found.rollout_id, found.mark) == (MARK.rollout_id, MARK)
+    assert (found.rollout_id, found.checkpoint) == (MARK.rollout_id, MARK)
     with pytest.raises(Refused, match="AlreadyExists"):
         cluster.write_marker(replace(MARK, rollout_id="r-2"), None)
     cluster.delete_marker("another-uid")
@@ -183,13 +183,13 @@ def test_the_marker_says_what_was_written_last(cluster: Cluster) -> None:
     cluster.write_marker(MARK, None)
     first = cluster.marker()
     assert first is not None
-    later = mark(record(drain_deadline=NOW, epoch=3, journal="elsewhere"))
+    later = checkpoint(record(drain_deadline=NOW, epoch=3, journal="elsewhere"))
     cluster.write_marker(later, first.uid)
     second = cluster.marker()
     assert second is not None
-    assert (second.uid, second.mark) == (first.uid, later)
-    assert second.mark is not None
-    assert (second.mark.epoch, second.mark.journal) == (3, "elsewhere")
+    assert (second.uid, second.checkpoint) == (first.uid, later)
+    assert second.checkpoint is not None
+    assert (second.checkpoint.epoch, second.checkpoint.journal) == (3, "elsewhere")
     with pytest.raises(Retry, match="gone"):
         cluster.write_marker(MARK, "another-uid")
     cluster.delete_marker(first.uid)
@@ -203,12 +203,12 @@ def test_a_marker_of_a_thousand_nodes_fits(cluster: Cluster) -> None:
     nodes = tuple(
         row(f"i-0123456789abc{number:04}", name=name, uid=uid, group="batch-workers") for number in range(1000)
     )
-    big = mark(record(nodes=nodes))
-    assert len(mark_text(big)) < 2**20 / 4
+    big = checkpoint(record(nodes=nodes))
+    assert len(checkpoint_text(big)) < 2**20 / 4
     cluster.write_marker(big, None)
     found = cluster.marker()
     assert found is not None
-    assert found.mark == big
+    assert found.checkpoint == big
     cluster.delete_marker(found.uid)
 
 

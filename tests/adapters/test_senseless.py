@@ -19,7 +19,7 @@ from rollout.adapters.kube_api import Answer, KubeApi
 from rollout.errors import EdgeError
 from rollout.machine import Phase
 from rollout.observation import Taint
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from rollout.plan import Autoscaler
 from rollout.ports import NodeChange
 from tests.core.build import record
@@ -31,7 +31,7 @@ _NODE: dict[str, Any] = {
 _NAMED: dict[str, Any] = {"metadata": {"name": "eks-rollout", "uid": "u", "resourceVersion": "7"}, "spec": {}}
 _SENSELESS: tuple[Any, ...] = (None, 7, -1, 10**30, "nonsense", [], {}, [None], True, {"nonsense": 7})
 _CONFLICT = Answer(409, {"kind": "Status", "reason": "Conflict", "message": "not now"})
-_MARK = mark(record(Phase.PLANNED))
+_MARK = checkpoint(record(Phase.PLANNED))
 _CHANGE = NodeChange(Taint("ours", "r-1", "NoSchedule"), "theirs", {"a": "c"}, unschedulable=True)
 
 Verb = Callable[[KubeCluster], object]

@@ -27,7 +27,7 @@ from rollout.observation import (
     TemplateSeen,
     VersionSeen,
 )
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from rollout.plan import (
     Autoscaler,
     Baseline,
@@ -234,7 +234,7 @@ def ours_of(number: int, **changes: Any) -> VersionSeen:
 
 OFF = AutoscalerSeen(replicas=0, replicas_before=1, rollout_id=ID)
 ON = AutoscalerSeen(replicas=1, replicas_before=None, rollout_id=None)
-MARKER = MarkerSeen(ID, "uid-marker", mark(record(Phase.PLANNED)))
+MARKER = MarkerSeen(ID, "uid-marker", checkpoint(record(Phase.PLANNED)))
 
 Thing = GroupSeen | NodeSeen | PodSeen | TemplateSeen
 
@@ -261,7 +261,7 @@ def seen(*things: Thing, unjoined: tuple[str, ...] = (), fresh: tuple[str, ...] 
 
 def marked(world: Observation, journal: Record) -> Observation:
     """The same observation, but our marker says what the journal says."""
-    return replace(world, marker=replace(MARKER, mark=mark(journal))) if world.marker is MARKER else world
+    return replace(world, marker=replace(MARKER, checkpoint=checkpoint(journal))) if world.marker is MARKER else world
 
 
 def _joined(groups: tuple[GroupSeen, ...], but: set[str]) -> tuple[NodeSeen, ...]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.codec import effect_of, effect_text, mark_of, plan_of, plan_text
+from rollout.codec import checkpoint_of, effect_of, effect_text, plan_of, plan_text
 from rollout.effects import DisableScaleDown, Effect, Evict
 from rollout.errors import UserError
 from tests.journal.samples import PLAN, WHOLE
@@ -90,4 +90,4 @@ def test_foreign_effect() -> None:
 @pytest.mark.parametrize("text", ["", "null", "7", "[]", '{"format": []}', '{"format": 3}', "[" * 100_000])
 def test_what_is_no_mark(text: str) -> None:
     """Whatever somebody wrote into the marker is read as no mark, and nothing fails by it."""
-    assert mark_of(text) is None
+    assert checkpoint_of(text) is None

@@ -12,7 +12,7 @@ from rollout.doctor.comparing import Finding
 from rollout.effects import Resize, Suspend, Written
 from rollout.machine import Phase, Stage
 from rollout.observation import AutoscalerSeen, MarkerSeen, Observation
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from rollout.plan import Sizes
 from rollout.record import Record
 from tests.core.build import (
@@ -136,7 +136,8 @@ def test_what_the_next_run_settles(world: Observation, journal: Record, words: t
              "the marker on cluster c belongs to rollout r2"),
         case("another rollout's marker at the start", seen(found(), marker=MarkerSeen("r2", "x")),
              record(Phase.PLANNED), "belongs to rollout r2"),
-        case("an old copy", replace(AS_LEFT, marker=replace(MARKER, mark=mark(record()))), record(Phase.READY),
+        case("an old copy", replace(AS_LEFT, marker=replace(MARKER, checkpoint=checkpoint(record()))),
+             record(Phase.READY),
              "this journal is older than the marker"),
     ],
 )  # fmt: skip
@@ -212,7 +213,7 @@ def test_what_a_rollout_left_behind(world: Observation, command: str) -> None:
 
 def test_a_rollout_that_is_worked_from_another_journal_left_nothing_behind() -> None:
     """Where the marker names another database than the one in which the rollout has ended, nothing is to be undone."""
-    elsewhere = replace(MARKER, mark=mark(record(journal="/there.db")))
+    elsewhere = replace(MARKER, checkpoint=checkpoint(record(journal="/there.db")))
     (finding,) = leftovers(rest(marker=elsewhere, autoscaler=OFF), SETTINGS, replace(DONE, journal="/here.db"))
     assert finding.person
     assert "worked from /there.db), and by this journal (/here.db) that rollout has ended" in finding.what
@@ -226,7 +227,7 @@ def test_a_rollout_that_is_worked_from_another_journal_left_nothing_behind() -> 
 
 def test_a_marker_that_the_journal_does_not_know() -> None:
     """Whose it is, since when, from where; and how to go on, where the marker can be read."""
-    told_of = lost(replace(MARKER, mark=mark(record(journal="/there.db"))), "/here.db")
+    told_of = lost(replace(MARKER, checkpoint=checkpoint(record(journal="/there.db"))), "/here.db")
     assert "rollout r1 (in DRAIN, worked from /there.db), and this journal (/here.db) does not know" in told_of.what
     assert "rollout doctor --rebuild" in told_of.then
     assert "--rebuild" not in lost(MarkerSeen(ID, "uid-marker"), "/here.db").then
@@ -237,7 +238,7 @@ LEFT = (old("o2"), new("n1"), new("n2"))
 
 def test_where_each_node_stands_is_seen() -> None:
     """What left is gone, what ends is not ended once more, and all others begin anew, in DRAIN."""
-    told_of = mark(record(nodes=(row("i-o1"), row("i-o2"), row("i-o3"))))
+    told_of = checkpoint(record(nodes=(row("i-o1"), row("i-o2"), row("i-o3"))))
     world = seen(surged(old("o2", lifecycle="Terminating"), old("o3"), new("n1"), sizes=Sizes(2, 3, 6)))
     back = rebuilt(told_of, world, NOW)
     assert [(one.instance_id, one.stage) for one in back.record.nodes] == [
@@ -251,7 +252,7 @@ def test_where_each_node_stands_is_seen() -> None:
 @pytest.mark.parametrize(("phase", "stage"), [(Phase.SURGE, Stage.WAITING), (Phase.RESTORE, Stage.KEPT)])
 def test_only_a_drain_ends_instances(phase: Phase, stage: Stage) -> None:
     """Before it one that ends does so by itself; after it what is still there was kept."""
-    told_of = mark(record(phase, nodes=(row("i-o1"),)))
+    told_of = checkpoint(record(phase, nodes=(row("i-o1"),)))
     (node_,) = rebuilt(told_of, seen(surged(old("o1", lifecycle="Terminating"))), NOW).record.nodes
     assert node_.stage is stage
 
@@ -259,8 +260,8 @@ def test_only_a_drain_ends_instances(phase: Phase, stage: Stage) -> None:
 @pytest.mark.parametrize("phase", [Phase.PROTECT, Phase.READY, Phase.DRAIN])
 def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     """They are taken for what was written last, whatever the lost journal had written."""
-    told_of = mark(record(phase))
-    world = seen(surged(*LEFT, sizes=Sizes(2, 3, 4)), marker=replace(MARKER, mark=told_of))
+    told_of = checkpoint(record(phase))
+    world = seen(surged(*LEFT, sizes=Sizes(2, 3, 4)), marker=replace(MARKER, checkpoint=told_of))
     back = rebuilt(told_of, world, NOW)
     assert back.adopted == (
         Suspend(group="g", processes=PROCESSES, occasion="adopted"),
@@ -273,12 +274,12 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.AUTOSCALER_OFF, Phase.TAINT, Phase.SURGE])
 def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
     """Nothing is adopted: those phases go by the baseline."""
-    assert rebuilt(mark(record(phase)), seen(found()), NOW).adopted == ()
+    assert rebuilt(checkpoint(record(phase)), seen(found()), NOW).adopted == ()
 
 
 def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
     """Sizes and flag of a group that has both are ours, and RESTORE gives them back."""
-    back = rebuilt(mark(record(Phase.SURGE)), seen(surged()), NOW)
+    back = rebuilt(checkpoint(record(Phase.SURGE)), seen(surged()), NOW)
     assert back.record.written["g"] == Written(None, 4, 4, protect_new=True, suspended=frozenset(PROCESSES))
 
 
@@ -288,13 +289,13 @@ def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
 )
 def test_sizes_that_were_restored_are_left_to_the_autoscaler(autoscaler: AutoscalerSeen | None, occasion: str) -> None:
     """It comes back after the sizes: once it is scaled back, they are not ours to write."""
-    back = rebuilt(mark(record(Phase.RESTORE, nodes=())), seen(drained(), autoscaler=autoscaler), NOW)
+    back = rebuilt(checkpoint(record(Phase.RESTORE, nodes=())), seen(drained(), autoscaler=autoscaler), NOW)
     assert [one.occasion for one in back.adopted if isinstance(one, Resize)] == [occasion]
 
 
 def test_a_rebalance_that_was_switched_off_comes_back() -> None:
     """Only SURGE switches it off: what is off and was on is taken for ours."""
-    told_of = mark(record(Phase.DRAIN, baselines=(baseline(capacity_rebalance=True, suspended=PROCESSES),)))
+    told_of = checkpoint(record(Phase.DRAIN, baselines=(baseline(capacity_rebalance=True, suspended=PROCESSES),)))
     back = rebuilt(told_of, seen(surged()), NOW)
     assert back.record.written["g"].capacity_rebalance is False
     assert [one.kind for one in back.adopted] == ["set-capacity-rebalance", "resize"]
@@ -302,7 +303,7 @@ def test_a_rebalance_that_was_switched_off_comes_back() -> None:
 
 def test_the_rest_is_the_markers() -> None:
     """Id, key, plan, phase and drain deadline."""
-    told_of = replace(mark(record()), key="build-7")
+    told_of = replace(checkpoint(record()), key="build-7")
     back = record_of(told_of, at(60))
     assert (back.id, back.key, back.plan, back.phase) == (ID, "build-7", told_of.plan, Phase.DRAIN)
     assert (back.drain_deadline, back.since) == (told_of.drain_deadline, at(60))

@@ -62,7 +62,7 @@ def case(name: str, effect: Effect, world: Observation, landed: bool | None) -> 
         case("ours", e.MARK, seen(marker=MARKER), True),
         case("none", e.MARK, seen(marker=None), False),
         case("somebody else's", e.MARK, seen(marker=MarkerSeen("r2", "x")), False),
-        case("says so", e.REMARK, seen(marker=replace(MARKER, mark=e.REMARK.mark)), True),
+        case("says so", e.REMARK, seen(marker=replace(MARKER, checkpoint=e.REMARK.mark)), True),
         case("says something else", e.REMARK, seen(marker=MARKER), False),
         case("none", e.REMARK, seen(marker=None), False),
         case("gone", e.UNMARK, seen(marker=None), True),

@@ -12,7 +12,7 @@ from rollout.effects import CreateMarker, DisableScaleDown, StopAutoscaler
 from rollout.machine import Phase
 from rollout.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.phases import autoscaler_off, planned
-from rollout.phases.marking import mark
+from rollout.phases.cluster_lock import checkpoint
 from rollout.plan import Baseline
 from rollout.record import Record
 from tests.core.build import (
@@ -37,7 +37,7 @@ from tests.core.build import (
 from tests.core.tables import Answer, acts, advances, case, check, halts, waits
 
 PLANNED = record(Phase.PLANNED)
-MARK = CreateMarker(rollout_id=ID, mark=mark(PLANNED), occasion="0")
+MARK = CreateMarker(rollout_id=ID, mark=checkpoint(PLANNED), occasion="0")
 
 
 @pytest.mark.parametrize(

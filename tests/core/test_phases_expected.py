@@ -11,7 +11,7 @@ from rollout.decision import Act, Decision, Halt, Wait
 from rollout.effects import Resize, StopAutoscaler, Terminate, Written
 from rollout.machine import Phase, Stage
 from rollout.observation import MarkerSeen, Observation
-from rollout.phases import marking
+from rollout.phases import cluster_lock
 from rollout.phases.expected import desired, soften
 from rollout.plan import Sizes
 from rollout.reasons import Reason
@@ -200,7 +200,7 @@ def test_old_nodes_that_left_are_not_opened() -> None:
     assert soften(HALT, seen(surged(old("o1")), *CLOSED, autoscaler=OFF), journal) is not HALT
 
 
-AGAIN = marking.create(record(), "0.again")
+AGAIN = cluster_lock.create(record(), "0.again")
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,11 @@ AGAIN = marking.create(record(), "0.again")
     [
         case("ours", None, seen(surged()), record()),
         case("deleted: once more", acts(AGAIN), seen(surged(), marker=None), record()),
-        case("deleted before the autoscaler is off", acts(marking.create(record(Phase.AUTOSCALER_OFF), "0.again")),
+        case("deleted before the autoscaler is off", acts(cluster_lock.create(record(Phase.AUTOSCALER_OFF), "0.again")),
              seen(found(), marker=None), record(Phase.AUTOSCALER_OFF)),
         case("deleted twice", halts("somebody deleted the marker on cluster c twice"),
              seen(surged(), marker=None), record(done=frozenset({AGAIN.key}))),
-        case("deleted after a resume: once more", acts(marking.create(record(round=1), "1.again")),
+        case("deleted after a resume: once more", acts(cluster_lock.create(record(round=1), "1.again")),
              seen(surged(), marker=None), record(round=1, done=frozenset({AGAIN.key}))),
         case("another rollout's now", halts("the marker on cluster c belongs to rollout r2"),
              seen(surged(), marker=MarkerSeen("r2", "x")), record()),

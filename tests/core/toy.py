@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rollout.budget import BudgetSeen
-from rollout.checkpoint import Mark
+from rollout.checkpoint import Checkpoint
 from rollout.errors import Refused
 from rollout.observation import (
     REPLICAS_BEFORE,
@@ -200,13 +200,13 @@ class Toy:
     def marker(self) -> MarkerSeen | None:
         return self.marker_
 
-    def write_marker(self, mark: Mark, uid: str | None) -> None:
+    def write_marker(self, checkpoint: Checkpoint, uid: str | None) -> None:
         def apply() -> None:
             if self.marker_ and uid is None:
                 raise Refused("there is one already")
-            self.marker_ = MarkerSeen(mark.rollout_id, "uid-marker", mark)
+            self.marker_ = MarkerSeen(checkpoint.rollout_id, "uid-marker", checkpoint)
 
-        self._call("write_marker", (mark, uid), apply)
+        self._call("write_marker", (checkpoint, uid), apply)
 
     def delete_marker(self, uid: str) -> None:
         def apply() -> None:
@@ -345,6 +345,6 @@ class Toy:
 
 
 def _noted(argument: object) -> object:
-    if isinstance(argument, Mark):
+    if isinstance(argument, Checkpoint):
         return f"{argument.rollout_id} in {argument.phase.value}"  # its deadline is another one in each run
     return argument if isinstance(argument, str | int | tuple | None) else repr(argument)

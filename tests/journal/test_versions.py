@@ -71,12 +71,12 @@ def world(left: str, tmp_path: Path) -> Toy:
         with pytest.raises(Killed):
             begin(scratch, toy).run()
     assert toy.marker_
-    assert toy.marker_.mark
-    plan = toy.marker_.mark.plan
+    assert toy.marker_.checkpoint
+    plan = toy.marker_.checkpoint.plan
     # What the older version wrote into the marker knew none of these settings: both are lifted by one handler.
     lifted = replace(plan, settings=replace(plan.settings, unprotected="protect", steady=Steady()))
-    written = None if left.startswith("version_1") else replace(toy.marker_.mark, key="build-17", plan=lifted)
-    toy.marker_ = replace(toy.marker_, mark=written)
+    written = None if left.startswith("version_1") else replace(toy.marker_.checkpoint, key="build-17", plan=lifted)
+    toy.marker_ = replace(toy.marker_, checkpoint=written)
     toy.disturb = Toy().disturb
     return toy
 
@@ -107,7 +107,7 @@ def test_the_marker_of_an_older_version_says_what_its_journal_says(taken_up: Sql
     with taken_up.database.reading() as connection:
         text, version = connection.exec_driver_sql("SELECT plan, journal_version FROM rollouts").one()
     fields = json.loads(text)
-    assert versions.mark({"plan": fields}, 2)["plan"] == versions.plan(fields, max(version, 2))
+    assert versions.checkpoint({"plan": fields}, 2)["plan"] == versions.plan(fields, max(version, 2))
     assert taken_up.load(ID).plan.settings.steady == Steady()
 
 

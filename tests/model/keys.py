@@ -29,7 +29,7 @@ def world_key(values: tuple[Any, ...], now: datetime) -> tuple[Any, ...]:
     _, autoscaler, marker, launched, late, sleep, born, acted, groups, templates, nodes, pods, ended, _ = values
     return (
         autoscaler,
-        marker and (marker.rollout_id, marker.uid, marker.mark and marker.mark.phase),
+        marker and (marker.rollout_id, marker.uid, marker.checkpoint and marker.checkpoint.phase),
         launched,
         tuple((repr(one.asked), ago(one.until, now)) for one in late),
         ago(sleep, now),

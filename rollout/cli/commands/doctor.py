@@ -23,11 +23,11 @@ from rollout.journal.rebuild import record_lost_lease
 from rollout.machine import terminal
 from rollout.observation import Observation
 from rollout.phases import deadline, observe
-from rollout.phases.marking import ahead
+from rollout.phases.cluster_lock import ahead
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
-    from rollout.checkpoint import Mark
+    from rollout.checkpoint import Checkpoint
     from rollout.cli.session import Session
     from rollout.config import Config
     from rollout.doctor import Finding
@@ -129,9 +129,9 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
     try:
         if journal.active:
             return comparison.differences(journal.active, _seen(journal.active, edge), now)
-        if lost and lost.mark:
-            seen = _seen(comparison.record_of(lost.mark, now), edge)
-            found = comparison.rebuilt(lost.mark, seen, now).record
+        if lost and lost.checkpoint:
+            seen = _seen(comparison.record_of(lost.checkpoint, now), edge)
+            found = comparison.rebuilt(lost.checkpoint, seen, now).record
             return (comparison.lost(lost, journal.name), *comparison.differences(found, seen, now))
         left = comparison.leftovers(_at_rest(config, marker, edge), config.settings(), journal.last)
     except Refused as error:
@@ -190,7 +190,7 @@ def _rebuild(config: Config, *, assume_dead: bool) -> None:
     screen.say(f"  next: rollout resume {record.id}")
 
 
-def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config, here: ClusterId) -> Mark:
+def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config, here: ClusterId) -> Checkpoint:
     """Return what is to be rebuilt; `UserError` if nothing was lost, or it cannot be done."""
     if marker is None:
         raise UserError(f"there is no marker on cluster {config.cluster}: nothing is to be rebuilt")
@@ -205,11 +205,13 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config, h
             hint="rollout doctor",
             exit_code=ANOTHER_ACTIVE,
         )
-    if marker.mark is None:
+    if marker.checkpoint is None:
         raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
-    cluster_checks.same_cluster(marker.mark.plan, config, "the marker is that of a rollout", "rollout doctor --rebuild")
-    _refuse_found(marker, marker.mark.journal, config, here)
-    return marker.mark
+    cluster_checks.same_cluster(
+        marker.checkpoint.plan, config, "the marker is that of a rollout", "rollout doctor --rebuild"
+    )
+    _refuse_found(marker, marker.checkpoint.journal, config, here)
+    return marker.checkpoint
 
 
 def _known(marker: MarkerSeen, config: Config, here: ClusterId) -> UserError:
@@ -245,7 +247,7 @@ def _kept(marker: MarkerSeen, read: Read) -> bool:
     return marker.rollout_id in read.known and not older
 
 
-def _written(session: Session, mark: Mark, assume_dead: str | None) -> Record:
+def _written(session: Session, mark: Checkpoint, assume_dead: str | None) -> Record:
     """Take the cluster as the next one after who lost it, look, and write what a journal would say."""
     clock = session.edge.clock
     cluster_checks.same_identity(mark.plan, session.cluster_id, mark.rollout_id)

@@ -211,21 +211,21 @@ MUTANTS = (
     Mutant(
         name="marker-left-behind",
         breaks="The marker is not brought up to date: with the journal what there was to restore is lost.",
-        file="rollout/phases/marking.py",
-        old="if record.phase is Phase.PLANNED or marker.mark == now:",
-        new="if marker.mark:",
+        file="rollout/phases/cluster_lock.py",
+        old="if record.phase is Phase.PLANNED or marker.checkpoint == now:",
+        new="if marker.checkpoint:",
         killers=(
-            "tests/core/test_phases_marking.py::test_each_phase_begins_with_the_marker",
-            "tests/core/test_phases_marking.py::test_what_is_lost_is_in_the_marker_before_it_is_changed",
+            "tests/core/test_phases_cluster_lock.py::test_each_phase_begins_with_the_marker",
+            "tests/core/test_phases_cluster_lock.py::test_what_is_lost_is_in_the_marker_before_it_is_changed",
         ),
     ),
     Mutant(
         name="older-copy-of-the-journal",
         breaks="A journal that is older than the marker is worked with: what was done is done once more.",
-        file="rollout/phases/marking.py",
+        file="rollout/phases/cluster_lock.py",
         old="    if not more:\n        return None\n    where",
         new="    if more is not None:\n        return None\n    where",
-        killers=("tests/core/test_phases_marking.py::test_a_journal_that_is_older_than_the_marker",),
+        killers=("tests/core/test_phases_cluster_lock.py::test_a_journal_that_is_older_than_the_marker",),
     ),
     Mutant(
         name="begun-anew-beside-a-marker",

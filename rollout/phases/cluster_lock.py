@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.checkpoint import Mark, MarkedNode
+from rollout.checkpoint import Checkpoint, CheckpointNode
 from rollout.commands import kubectl, resume
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
@@ -19,15 +19,15 @@ from rollout.reasons import Reason
 from rollout.record import Record
 
 
-def mark(record: Record) -> Mark:
+def checkpoint(record: Record) -> Checkpoint:
     """Return what the marker is to say."""
-    return Mark(
+    return Checkpoint(
         rollout_id=record.id,
         key=record.key,
         plan=record.plan,
         phase=record.phase,
         drain_deadline=record.drain_deadline,
-        nodes=tuple(MarkedNode(row.instance_id, row.group, row.role, row.name, row.uid) for row in record.nodes),
+        nodes=tuple(CheckpointNode(row.instance_id, row.group, row.role, row.name, row.uid) for row in record.nodes),
         epoch=record.epoch,
         journal=record.journal,
     )
@@ -35,17 +35,19 @@ def mark(record: Record) -> Mark:
 
 def create(record: Record, occasion: str | None = None) -> CreateMarker:
     """Mark the cluster as ours."""
-    return CreateMarker(rollout_id=record.id, mark=mark(record), occasion=occasion or occasions.once(record.round))
+    return CreateMarker(
+        rollout_id=record.id, mark=checkpoint(record), occasion=occasion or occasions.once(record.round)
+    )
 
 
-def ours(seen: Observation, record: Record) -> bool:
+def is_ours(seen: Observation, record: Record) -> bool:
     """Tell whether the marker is this rollout's."""
     return seen.marker is not None and seen.marker.rollout_id == record.id
 
 
-def taken(seen: Observation, record: Record) -> Halt | None:
+def foreign_marker(seen: Observation, record: Record) -> Halt | None:
     """Halt where the marker is another rollout's: two would work on one cluster."""
-    if seen.marker is None or ours(seen, record):
+    if seen.marker is None or is_ours(seen, record):
         return None
     return Halt(
         Reason.FOREIGN_MARKER,
@@ -56,10 +58,10 @@ def taken(seen: Observation, record: Record) -> Halt | None:
 
 def guard(seen: Observation, record: Record) -> Decision | None:
     """Answer in place of the phase where the marker is not ours, is gone, or does not say what the journal says."""
-    if seen.marker is not None and ours(seen, record):
+    if seen.marker is not None and is_ours(seen, record):
         return older(seen.marker, record) or _behind(seen.marker, record)
     if record.phase in MARKED:  # made once more where somebody deleted it
-        return taken(seen, record) or _again(record)
+        return foreign_marker(seen, record) or _again(record)
     return None
 
 
@@ -68,7 +70,7 @@ def ahead(marker: MarkerSeen, record: Record) -> str:
 
     The journal is always written first: one that knows less is a copy from before.
     """
-    told = marker.mark
+    told = marker.checkpoint
     if told is None:
         return ""
     order = list(Phase)
@@ -87,7 +89,7 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
     more = ahead(marker, record)
     if not more:
         return None
-    where = marker.mark.journal if marker.mark else ""
+    where = marker.checkpoint.journal if marker.checkpoint else ""
     return Halt(
         Reason.JOURNAL_OUTDATED,
         f"this journal is older than the marker on cluster {record.plan.cluster}, which knows of {more}",
@@ -124,10 +126,10 @@ def made(record: Record) -> bool:
 
 
 def _behind(marker: MarkerSeen, record: Record) -> Act | None:
-    now = mark(record)
-    if record.phase is Phase.PLANNED or marker.mark == now:
+    now = checkpoint(record)
+    if record.phase is Phase.PLANNED or marker.checkpoint == now:
         return None
-    was = marker.mark
+    was = marker.checkpoint
     learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
     uids = (node.uid or "" for node in now.nodes)
     occasion = occasions.marker(record.phase.value, uids, record.round, cluster=learnt)

@@ -13,7 +13,7 @@ from rollout.engine.settle import sift
 from rollout.journal import SqlJournal
 from rollout.machine import Phase
 from rollout.observation import MarkerSeen
-from rollout.phases.marking import create, mark, outlived
+from rollout.phases.cluster_lock import checkpoint, create, outlived
 from rollout.plan import ClusterId
 from rollout.record import Record
 from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged, unsettled
@@ -27,7 +27,7 @@ BETWEEN = [phase for phase in Phase if phase not in {Phase.PLANNED, Phase.DONE}]
 
 def says(record_: Record, /, **changes: Any) -> MarkerSeen:
     """Our marker, with what this journal says but for `changes`."""
-    return replace(MARKER, mark=replace(mark(record_), **changes))
+    return replace(MARKER, checkpoint=replace(checkpoint(record_), **changes))
 
 
 @pytest.mark.parametrize("phase", BETWEEN)
@@ -38,14 +38,19 @@ def test_each_phase_begins_with_the_marker(phase: Phase) -> None:
     assert isinstance(decision, Act)
     (update,) = decision.effects
     assert isinstance(update, UpdateMarker)
-    assert (update.uid, update.mark) == ("uid-marker", mark(journal))
+    assert (update.uid, update.mark) == ("uid-marker", checkpoint(journal))
     agreed = guard(marked(WORLD, journal), journal)
     assert not isinstance(agreed, Act) or not any(isinstance(effect, UpdateMarker) for effect in agreed.effects)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"plan": record(Phase.SURGE).plan}, {"drain_deadline": None}, {"nodes": ()}, {"nodes": mark(record()).nodes[:1]}],
+    [
+        {"plan": record(Phase.SURGE).plan},
+        {"drain_deadline": None},
+        {"nodes": ()},
+        {"nodes": checkpoint(record()).nodes[:1]},
+    ],
     ids=["versions", "drain deadline", "no node", "a node that joined"],
 )
 def test_what_the_marker_must_say(changes: dict[str, Any]) -> None:
@@ -67,7 +72,7 @@ def test_another_runner_or_place_is_no_reason_to_write() -> None:
     [
         (record(Phase.READY), {"phase": Phase.DRAIN}, "knows of phase DRAIN, while the journal says READY"),
         (record(Phase.PLANNED), {"phase": Phase.SURGE}, "knows of phase SURGE"),
-        (record(nodes=(row("i-o1"),)), {"nodes": mark(record()).nodes}, "1 nodes that must go"),
+        (record(nodes=(row("i-o1"),)), {"nodes": checkpoint(record()).nodes}, "1 nodes that must go"),
         (record(epoch=2), {"epoch": 3}, "knows of epoch 3, while the journal has come to 2"),
     ],
 )
@@ -94,7 +99,7 @@ def test_what_is_lost_is_in_the_marker_before_it_is_changed(journal: SqlJournal,
     moments: list[tuple[Phase, str, Any]] = []
 
     def watch(asked: Asked, apply: Apply) -> None:
-        moments.append((journal.load(ID).phase, asked[0], toy.marker_.mark if toy.marker_ else None))
+        moments.append((journal.load(ID).phase, asked[0], toy.marker_.checkpoint if toy.marker_ else None))
         apply()
 
     toy.disturb = watch
