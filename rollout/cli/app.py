@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NoReturn
 import typer
 
 from rollout import __version__
-from rollout.cli import crash, log, output, screen, stopping, typed
+from rollout.cli import log, output, screen, stopping, typed
 from rollout.cli.lazy import LazyGroup
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
@@ -97,6 +97,8 @@ def _ended() -> int:
         screen.error(error.detail, "", code)
         return code
     except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
+        from rollout.cli import crash
+
         screen.say(crash.told(error), err=True, kind="error", exit_code=BUG)
         return BUG
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rollout.cli import log, output
+from rollout.cli import output
 
 #: What each line has beside its time, level, kind and message; null where it does not apply.
 _FIELDS = ("rollout", "phase", "node", "reason", "hash", "next", "exit_code")
@@ -33,7 +33,7 @@ class _Handler(logging.Handler):
     """Writes each line to the stream that it would go to as text; a library's to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if log.on():
+        if output.is_json():
             fields: Mapping[str, Any] = vars(record).get("fields", {"kind": "library", "err": True})
             print(_json(record, fields), file=sys.stderr if fields["err"] else sys.stdout, flush=True)
 

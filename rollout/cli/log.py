@@ -21,17 +21,16 @@ class Format(StrEnum):
 
 
 class _Log:
-    """Whether lines are JSON, and of which rollout they tell."""
+    """Of which rollout the lines tell."""
 
-    on = False
     rollout: str | None = None
 
 
 def choose(wanted: Format) -> Format:
     """Print lines in this form from now on."""
-    _Log.on, _Log.rollout = wanted is Format.JSON, None
-    output.in_json(_Log.on)
-    if _Log.on:
+    _Log.rollout = None
+    output.in_json(wanted is Format.JSON)
+    if on():
         from rollout.cli import json_log  # noqa: PLC0415  help and text need no logging
 
         json_log.listen()
@@ -40,7 +39,7 @@ def choose(wanted: Format) -> Format:
 
 def on() -> bool:
     """Tell whether lines are JSON."""
-    return _Log.on
+    return output.is_json()
 
 
 def about(rollout_id: str) -> None:

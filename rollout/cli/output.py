@@ -107,6 +107,11 @@ def in_json(wanted: bool) -> None:  # noqa: FBT001  a switch
     _Printed.json = wanted
 
 
+def is_json() -> bool:
+    """Tell whether lines are printed as JSON."""
+    return _Printed.json
+
+
 def prepare() -> None:
     """Put streams in place of stdout and stderr that never raise; characters that they cannot hold are escaped."""
     _Printed.works = False
