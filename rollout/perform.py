@@ -13,7 +13,7 @@ from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused
 from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
 from rollout.patience import Noes
 from rollout.plan import Autoscaler, duration
-from rollout.ports import Cluster, Fleet, GroupChange, NodeChange, Receipt
+from rollout.ports import AutoScaling, GroupChange, Kubernetes, NodeChange, Receipt
 
 #: Longest pause, in seconds, before a throttled or blocked request is sent again.
 LONGEST_BACKOFF = 30.0
@@ -34,7 +34,12 @@ class Patience:
 
 
 def perform(
-    effect: e.Effect, cluster: Cluster, fleet: Fleet, now: Callable[[], datetime], sent: int, patience: Patience
+    effect: e.Effect,
+    kubernetes: Kubernetes,
+    autoscaling: AutoScaling,
+    now: Callable[[], datetime],
+    sent: int,
+    patience: Patience,
 ) -> Receipt:
     """Send an effect once and return what came of it; `sent`: how often it was sent before.
 
@@ -42,7 +47,7 @@ def perform(
     """
     started = now()
     try:
-        request_id = call(effect, cluster, fleet)
+        request_id = call(effect, kubernetes, autoscaling)
     except Denied as error:
         ended = now()
         if patience.is_over(effect.key, ended):
@@ -79,49 +84,49 @@ def _not_now(error: Retry) -> Literal["not_sent", "not_applied", "blocked"]:
             return "not_sent"
 
 
-def call(effect: e.Effect, cluster: Cluster, fleet: Fleet) -> str | None:  # noqa: C901, PLR0912 - one arm for each kind of effect, in one match
+def call(effect: e.Effect, kubernetes: Kubernetes, autoscaling: AutoScaling) -> str | None:  # noqa: C901, PLR0912 - one arm for each kind of effect, in one match
     """Make the port call that stands for this effect; return the request id if the other side gives one."""
     match effect:
         case e.CreateVersion():
-            return fleet.create_version(
+            return autoscaling.create_version(
                 effect.template_id, effect.source_version, effect.ami, effect.description, effect.token
             )
         case e.SetDefaultVersion():
-            return fleet.set_default_version(effect.template_id, effect.number)
+            return autoscaling.set_default_version(effect.template_id, effect.number)
         case e.SetReference():
-            return fleet.update_group(effect.group, GroupChange(uses=effect.uses))
+            return autoscaling.update_group(effect.group, GroupChange(uses=effect.uses))
         case e.Resize():
-            return fleet.update_group(effect.group, _group_change(effect))
+            return autoscaling.update_group(effect.group, _group_change(effect))
         case e.SetCapacityRebalance():
-            return fleet.update_group(effect.group, GroupChange(capacity_rebalance=effect.enabled))
+            return autoscaling.update_group(effect.group, GroupChange(capacity_rebalance=effect.enabled))
         case e.Suspend():
-            return fleet.suspend(effect.group, effect.processes)
+            return autoscaling.suspend(effect.group, effect.processes)
         case e.Resume():
-            return fleet.resume(effect.group, effect.processes)
+            return autoscaling.resume(effect.group, effect.processes)
         case e.Protect():
-            return fleet.protect(effect.group, effect.instance_ids, protected=effect.protected)
+            return autoscaling.protect(effect.group, effect.instance_ids, protected=effect.protected)
         case e.Terminate():
-            return fleet.terminate(effect.instance_id)
+            return autoscaling.terminate(effect.instance_id)
         case e.CreateMarker():
-            cluster.write_marker(_of_today(effect), None)
+            kubernetes.write_marker(_of_today(effect), None)
         case e.UpdateMarker():
-            cluster.write_marker(effect.mark, effect.uid)
+            kubernetes.write_marker(effect.mark, effect.uid)
         case e.DeleteMarker():
-            cluster.delete_marker(effect.uid)
+            kubernetes.delete_marker(effect.uid)
         case e.StopAutoscaler():
             notes = {REPLICAS_BEFORE: str(effect.replicas_before), ROLLOUT_ID: effect.rollout_id}
-            cluster.scale(Autoscaler(effect.namespace, effect.name), 0, notes)
+            kubernetes.scale(Autoscaler(effect.namespace, effect.name), 0, notes)
         case e.StartAutoscaler():
             notes_gone = {REPLICAS_BEFORE: None, ROLLOUT_ID: None}
-            cluster.scale(Autoscaler(effect.namespace, effect.name), effect.replicas, notes_gone)
+            kubernetes.scale(Autoscaler(effect.namespace, effect.name), effect.replicas, notes_gone)
         case e.Evict():
-            cluster.evict(effect.namespace, effect.name, effect.uid)
+            kubernetes.evict(effect.namespace, effect.name, effect.uid)
         case e.DeletePod():
-            cluster.delete_pod(effect.namespace, effect.name, effect.uid, effect.grace)
+            kubernetes.delete_pod(effect.namespace, effect.name, effect.uid, effect.grace)
         case e.DeleteJob():
-            cluster.delete_job(effect.namespace, effect.name, effect.job_uid)
+            kubernetes.delete_job(effect.namespace, effect.name, effect.job_uid)
         case e.DisableScaleDown() | e.RestoreScaleDown() | e.TaintNode() | e.UntaintNode() | e.Cordon() | e.Uncordon():
-            cluster.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
+            kubernetes.change_node(effect.node, effect.uid, effect.instance_id, _node_change(effect))
         case _:
             assert_never(effect)
     return None

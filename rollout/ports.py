@@ -1,4 +1,4 @@
-"""The four doors to the outside, in our own records: AWS, Kubernetes, the journal and time.
+"""The five doors to the outside, in our own records: AWS, Kubernetes, the journal and time.
 
 Whoever implements a port translates every failure into one of `errors` (EdgeError). Reads may be retried inside;
 a mutating verb sends ONE request for each change (a read before it is allowed) and never repeats it.
@@ -62,7 +62,7 @@ class NodeChange:
     unschedulable: bool | None = None
 
 
-class Fleet(Protocol):
+class AutoScaling(Protocol):
     """AWS: Auto Scaling groups, launch templates and images of one account and region."""
 
     def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
@@ -102,13 +102,13 @@ class Fleet(Protocol):
         """TerminateInstanceInAutoScalingGroup with ShouldDecrementDesiredCapacity."""
 
 
-class Scout(Protocol):
+class PreflightProbe(Protocol):
     """What only a survey asks, of AWS, of Kubernetes and of this process; nothing is changed by it."""
 
     def groups(self) -> tuple[GroupProbed, ...]:
         """Describe every Auto Scaling group of the account and region, those of others too."""
 
-    def refresh(self, group: str) -> str | None:
+    def active_instance_refresh(self, group: str) -> str | None:
         """Return id and status of the instance refresh that is at work on a group, None if there is none."""
 
     def architectures(self, types: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -147,7 +147,7 @@ class Scout(Protocol):
         """Return namespace and name of the pod of this cluster that we run in, None if we do not."""
 
 
-class Cluster(Protocol):
+class Kubernetes(Protocol):
     """One Kubernetes cluster."""
 
     def nodes(self, *, young: bool = False) -> tuple[NodeSeen, ...]:

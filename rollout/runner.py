@@ -28,7 +28,7 @@ from rollout.phases import deadline, observe
 from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.missing import missing
 from rollout.plan import duration
-from rollout.ports import Clock, Cluster, Fleet, Journal, Receipt
+from rollout.ports import AutoScaling, Clock, Journal, Kubernetes, Receipt
 from rollout.reasons import Reason, tagged
 from rollout.record import Record
 from rollout.stages.newcomers import newcomers
@@ -64,8 +64,8 @@ class Runner:
     """Works one rollout to its end. `stop`: asked before each tick and after each look; `report`: told after each."""
 
     journal: Journal
-    cluster: Cluster
-    fleet: Fleet
+    kubernetes: Kubernetes
+    autoscaling: AutoScaling
     clock: Clock
     rollout_id: str
     stop: Callable[[], bool] = lambda: False
@@ -154,7 +154,7 @@ class Runner:
     def _look(self, record: Record) -> Observation | None:
         """Observe the world. Return None if that failed; the failure has then been recorded (wait or halt)."""
         try:
-            seen = observe(record, self.cluster, self.fleet)
+            seen = observe(record, self.kubernetes, self.autoscaling)
         except (Retry, Unknown) as error:
             self._denied = None
             self._look_later(record, error.detail)
@@ -239,7 +239,7 @@ class Runner:
         if old := self._of_an_old_look(effect):
             return old
         patience = Patience(record.plan.settings.patience_seconds, self._refused)
-        receipt = perform(effect, self.cluster, self.fleet, self.clock.now, row.sent if row else 0, patience)
+        receipt = perform(effect, self.kubernetes, self.autoscaling, self.clock.now, row.sent if row else 0, patience)
         if receipt.outcome in {"not_sent", "unknown"} and effect.harms and not isinstance(effect, Terminate):
             self._unheard = True  # Kubernetes may be away, or was: the next look tells whether that took long
         return receipt

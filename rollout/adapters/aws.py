@@ -1,4 +1,4 @@
-"""AWS through the port `Fleet`: Auto Scaling groups, launch templates and images of one account and region.
+"""AWS through the port `AutoScaling`: Auto Scaling groups, launch templates and images of one account and region.
 
 Reads go through clients that retry; every mutating verb is one request through a client that does not, answered or
 given up within ten seconds.
@@ -36,7 +36,7 @@ _NO_TEMPLATE = frozenset({"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemp
 _NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"})
 
 
-class AwsFleet:
+class AwsAutoScaling:
     """The Auto Scaling groups of one account and region. `now`: the clock by which scaling activities are old."""
 
     def __init__(self, account: Account, now: Callable[[], datetime]) -> None:

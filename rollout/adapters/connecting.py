@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rollout.adapters import kube_records
 from rollout.adapters.access import own_account, quieten, simulated_account
-from rollout.adapters.aws import AwsFleet
+from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.cache import Watch
 from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_access import kube_api
-from rollout.adapters.scout import EdgeScout
+from rollout.adapters.preflight_probe import EdgeProbe
 from rollout.adapters.understanding import flag, understood
 from rollout.config import is_loopback
 from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
     from rollout.observation import MarkerSeen
-    from rollout.ports import Cluster, Fleet, Scout
+    from rollout.ports import AutoScaling, Kubernetes, PreflightProbe
 
 
 T = TypeVar("T")
@@ -59,9 +59,9 @@ class Edge:
     `fence`: what every request asks before it leaves; shut to mutating ones until a lease is held.
     """
 
-    fleet: Fleet
-    cluster: Cluster
-    scout: Scout
+    autoscaling: AutoScaling
+    kubernetes: Kubernetes
+    probe: PreflightProbe
     clock: SystemClock | SimulatedClock
     fence: Fence
     account: str
@@ -105,11 +105,13 @@ def connect(
         for watch in (nodes, pods):
             door.ask("Kubernetes", watch.start)
             stack.callback(watch.stop)
-        fleet, cluster = AwsFleet(account, clock.now), KubeCluster(api, nodes, pods)
-        scout = EdgeScout(account, api, clock)
+        autoscaling, cluster = AwsAutoScaling(account, clock.now), KubeCluster(api, nodes, pods)
+        probe = EdgeProbe(account, api, clock)
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         marker = partial(door.ask, "Kubernetes", cluster.marker)
-        return Edge(fleet, cluster, scout, clock, fence, number, arn, api.host, which, marker, stack.pop_all().close)
+        return Edge(
+            autoscaling, cluster, probe, clock, fence, number, arn, api.host, which, marker, stack.pop_all().close
+        )
 
 
 def _which(config: Config, account: str, identity: str, api: KubeApi) -> ClusterId:

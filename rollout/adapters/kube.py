@@ -1,4 +1,4 @@
-"""Kubernetes through the port `Cluster`: watches for what is read at every tick, raw requests for the rest.
+"""Kubernetes through the port `Kubernetes`: watches for what is read at every tick, raw requests for the rest.
 
 What is changed is read, altered at our own keys only and written with the resourceVersion that was read; what is
 deleted is named by its uid. So nothing is overwritten that was not seen, and no namesake is hit.

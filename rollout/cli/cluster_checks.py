@@ -68,7 +68,7 @@ def adoptable(session: Session, plan: Plan, rollout_id: str) -> None:
         return
     wanted = {source.use.template_id for group in plan.groups for source in group.sources}
     try:
-        found = {template.id for template in session.edge.fleet.templates(sorted(wanted))}
+        found = {template.id for template in session.edge.autoscaling.templates(sorted(wanted))}
     except Retry as error:
         raise UserError(error.detail, hint=f"try again: {resume(rollout_id)}", exit_code=RESUMABLE) from error
     except EdgeError:

@@ -134,7 +134,9 @@ class Session:
             self.journal.note(rollout_id, "note", lease.predecessor, clock.now())
             if sys.stdout.isatty() and not log.on():  # elsewhere the note is a line of its own
                 screen.say(lease.predecessor)
-        runner = Runner(self.journal, self.edge.cluster, self.edge.fleet, clock, rollout_id, self.signals.came, report)
+        runner = Runner(
+            self.journal, self.edge.kubernetes, self.edge.autoscaling, clock, rollout_id, self.signals.came, report
+        )
         runner.unhalt()
         return runner.run()
 

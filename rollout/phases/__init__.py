@@ -25,7 +25,7 @@ from rollout.phases import (
 )
 from rollout.phases.observe import Needs, look
 from rollout.plan import Settings, duration
-from rollout.ports import Cluster, Fleet
+from rollout.ports import AutoScaling, Kubernetes
 from rollout.record import Record
 
 
@@ -59,9 +59,9 @@ PHASES: dict[Phase, Rules] = {
 }
 
 
-def observe(record: Record, cluster: Cluster, fleet: Fleet) -> Observation:
+def observe(record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
     """Look at what the rollout's phase decides by."""
-    return look(PHASES[record.phase].needs, record, cluster, fleet)
+    return look(PHASES[record.phase].needs, record, kubernetes, autoscaling)
 
 
 def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:

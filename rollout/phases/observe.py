@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from rollout.errors import Refused
 from rollout.observation import GroupSeen, NodeSeen, Observation, TemplateSeen
-from rollout.ports import Cluster, Fleet
+from rollout.ports import AutoScaling, Kubernetes
 from rollout.record import Record
 from rollout.stages.knowing import whereabouts
 
@@ -35,58 +35,58 @@ class Needs:
     elsewhere: Callable[[Observation, Record], bool] | None = None
 
 
-def look(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Observation:
+def look(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
     """Read what is needed.
 
     Raises `Refused` where a group or a template of the plan does not exist any more.
     """
-    seen = _first(needs, record, cluster, fleet)
+    seen = _first(needs, record, kubernetes, autoscaling)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
     attached = needs.attachments is not None and needs.attachments(seen)
     elsewhere = needs.elsewhere is not None and needs.elsewhere(seen, record)
     return replace(
         seen,
-        troubles={name: text for name in troubled if (text := fleet.trouble(name))},
-        attachments=cluster.attachments() if attached else None,
-        elsewhere=whereabouts(seen, elsewhere, fleet),
+        troubles={name: text for name in troubled if (text := autoscaling.trouble(name))},
+        attachments=kubernetes.attachments() if attached else None,
+        elsewhere=whereabouts(seen, elsewhere, autoscaling),
     )
 
 
-def _first(needs: Needs, record: Record, cluster: Cluster, fleet: Fleet) -> Observation:
+def _first(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
     """Read what does not depend on what is seen. Nodes and pods come from the watches.
 
     Requests go out before a watch is read: an API server that is away shows at once.
     """
     settings = record.plan.settings
-    groups = _groups(record, fleet)
-    found = _templates(record, fleet) if needs.templates else ()
-    marker = cluster.marker()
-    replicas = cluster.autoscaler(settings.autoscaler) if settings.autoscaler else None
-    budgets = cluster.budgets() if needs.budgets and needs.budgets(record) else None
+    groups = _groups(record, autoscaling)
+    found = _templates(record, autoscaling) if needs.templates else ()
+    marker = kubernetes.marker()
+    replicas = kubernetes.autoscaler(settings.autoscaler) if settings.autoscaler else None
+    budgets = kubernetes.budgets() if needs.budgets and needs.budgets(record) else None
     young = needs.young is not None and needs.young(record)
-    nodes = cluster.nodes(young=young)
+    nodes = kubernetes.nodes(young=young)
     return Observation(
         groups=groups,
         templates=found,
         autoscaler=replicas,
         marker=marker,
-        fresh={name: cluster.pods_on(name) for name in needs.fresh(record, nodes)} if needs.fresh else {},
+        fresh={name: kubernetes.pods_on(name) for name in needs.fresh(record, nodes)} if needs.fresh else {},
         nodes=nodes,
-        pods=cluster.pods(young=young) if needs.pods else (),
+        pods=kubernetes.pods(young=young) if needs.pods else (),
         budgets=budgets,
     )
 
 
-def _groups(record: Record, fleet: Fleet) -> tuple[GroupSeen, ...]:
+def _groups(record: Record, autoscaling: AutoScaling) -> tuple[GroupSeen, ...]:
     names = [group.name for group in record.plan.groups]
-    groups = fleet.groups(names)
+    groups = autoscaling.groups(names)
     _require("Auto Scaling group", names, (group.name for group in groups))
     return groups
 
 
-def _templates(record: Record, fleet: Fleet) -> tuple[TemplateSeen, ...]:
+def _templates(record: Record, autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:
     ids = sorted({source.use.template_id for group in record.plan.groups for source in group.sources})
-    templates = fleet.templates(ids)
+    templates = autoscaling.templates(ids)
     _require("launch template", ids, (template.id for template in templates))
     return templates
 

@@ -23,7 +23,7 @@ from rollout.observation import (
     TemplateSeen,
 )
 from rollout.plan import Autoscaler, Settings
-from rollout.ports import Cluster, Fleet, Scout
+from rollout.ports import AutoScaling, Kubernetes, PreflightProbe
 from rollout.preflight.launching import launches
 from rollout.preflight.rights import BUDGETS, DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
 from rollout.preflight_observation import GroupProbed, Kinds, Right
@@ -86,45 +86,45 @@ class Survey:
         return tuple(self.probed[group.name] for group in self.groups if group.name in self.probed)
 
 
-def survey(request: Request, cluster: Cluster, fleet: Fleet, scout: Scout) -> Survey:
+def survey(request: Request, kubernetes: Kubernetes, autoscaling: AutoScaling, probe: PreflightProbe) -> Survey:
     """Read what a plan is made from, and what can speak against it; no effect is sent.
 
     Raises `Retry` where the other side does not answer for now.
     """
     asked = _Asked()
-    groups = asked.read("groups", partial(fleet.groups, request.groups)) or ()
-    probed = asked.read("probed", partial(_probed, scout)) or {}
+    groups = asked.read("groups", partial(autoscaling.groups, request.groups)) or ()
+    probed = asked.read("probed", partial(_probed, probe)) or {}
     ours = [probed[group.name] for group in groups if group.name in probed]
-    templates = asked.read("templates", partial(fleet.templates, _ids(ours, groups))) or ()
-    image = asked.read("image", partial(fleet.image, request.ami))
+    templates = asked.read("templates", partial(autoscaling.templates, _ids(ours, groups))) or ()
+    image = asked.read("image", partial(autoscaling.image, request.ami))
     for template in templates if image else ():
-        asked.attempt(partial(scout.try_version, template.id, template.latest, request.ami))
-        asked.attempt(partial(scout.try_default, template.id, template.default))
+        asked.attempt(partial(probe.try_version, template.id, template.latest, request.ami))
+        asked.attempt(partial(probe.try_default, template.id, template.default))
     for template_id, version, named, subnet in _first_launches(ours, templates) if image else ():
-        asked.attempt(partial(scout.try_launch, template_id, version, request.ami, named, subnet))
+        asked.attempt(partial(probe.try_launch, template_id, version, request.ami, named, subnet))
     settings, where = request.settings, request.settings.autoscaler
-    missing = asked.read("lacking", partial(_missing, settings, scout)) or ()
-    autoscaler = asked.read("autoscaler", partial(cluster.autoscaler, where)) if where else None
-    nodes = cluster.nodes()
+    missing = asked.read("lacking", partial(_missing, settings, probe)) or ()
+    autoscaler = asked.read("autoscaler", partial(kubernetes.autoscaler, where)) if where else None
+    nodes = kubernetes.nodes()
     return Survey(
         image=image,
         groups=groups,
         probed=probed,
         templates=templates,
-        refreshes=asked.read("refreshes", partial(_refreshes, groups, scout)) or {},
-        architectures=asked.read("architectures", partial(_architectures, ours, templates, scout)) or {},
+        refreshes=asked.read("refreshes", partial(_refreshes, groups, probe)) or {},
+        architectures=asked.read("architectures", partial(_architectures, ours, templates, probe)) or {},
         nodes=nodes,
-        elsewhere=_elsewhere(groups, nodes, fleet),
-        pods=cluster.pods(),
+        elsewhere=_elsewhere(groups, nodes, autoscaling),
+        pods=kubernetes.pods(),
         autoscaler=autoscaler,
-        marker=asked.read("marker", cluster.marker),
-        own_pod=scout.own_pod(),
-        lacking=asked.read("lacking", partial(_lacking, settings, scout)) or (),
+        marker=asked.read("marker", kubernetes.marker),
+        own_pod=probe.own_pod(),
+        lacking=asked.read("lacking", partial(_lacking, settings, probe)) or (),
         missing=missing,
-        kinds=None if DISCOVERY in missing else scout.kinds(settings.protected.kinds),
-        absent=_optional(partial(scout.absent, settings.protected.namespaces)) if NAMESPACES not in missing else (),
-        lookalikes=_optional(scout.autoscalers) if autoscaler is None and DEPLOYMENTS not in missing else (),
-        budgets=_optional(lambda: cluster.budgets() or ()) if BUDGETS not in missing else (),
+        kinds=None if DISCOVERY in missing else probe.kinds(settings.protected.kinds),
+        absent=_optional(partial(probe.absent, settings.protected.namespaces)) if NAMESPACES not in missing else (),
+        lookalikes=_optional(probe.autoscalers) if autoscaler is None and DEPLOYMENTS not in missing else (),
+        budgets=_optional(lambda: kubernetes.budgets() or ()) if BUDGETS not in missing else (),
         unread=asked.unread,
         denied=tuple(asked.denied),
     )
@@ -153,14 +153,14 @@ class _Asked:
             self.denied.append(error.detail)
 
 
-def _probed(scout: Scout) -> dict[str, GroupProbed]:
-    return {group.name: group for group in scout.groups()}
+def _probed(probe: PreflightProbe) -> dict[str, GroupProbed]:
+    return {group.name: group for group in probe.groups()}
 
 
-def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], fleet: Fleet) -> frozenset[str]:
+def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], autoscaling: AutoScaling) -> frozenset[str]:
     seen = Observation(groups=tuple(groups), nodes=tuple(nodes))
     alone = any(one.in_service and not seen.nodes_on(one.id) for group in groups for one in group.instances)
-    return whereabouts(seen, alone, fleet)
+    return whereabouts(seen, alone, autoscaling)
 
 
 def _ids(ours: Sequence[GroupProbed], groups: Sequence[GroupSeen]) -> list[str]:
@@ -170,10 +170,10 @@ def _ids(ours: Sequence[GroupProbed], groups: Sequence[GroupSeen]) -> list[str]:
 
 
 def _architectures(
-    ours: Sequence[GroupProbed], templates: Sequence[TemplateSeen], scout: Scout
+    ours: Sequence[GroupProbed], templates: Sequence[TemplateSeen], probe: PreflightProbe
 ) -> Mapping[str, frozenset[str]]:
     named = {launch.instance_type for group in ours for launch in launches(group, templates)}
-    return scout.architectures(sorted(name for name in named if name))
+    return probe.architectures(sorted(name for name in named if name))
 
 
 def _first_launches(ours: Sequence[GroupProbed], templates: Sequence[TemplateSeen]) -> Iterable[_Launching]:
@@ -187,14 +187,14 @@ def _first_launches(ours: Sequence[GroupProbed], templates: Sequence[TemplateSee
     return dict.fromkeys(first.values())
 
 
-def _refreshes(groups: Sequence[GroupSeen], scout: Scout) -> dict[str, str]:
-    found = {group.name: scout.refresh(group.name) for group in groups}
+def _refreshes(groups: Sequence[GroupSeen], probe: PreflightProbe) -> dict[str, str]:
+    found = {group.name: probe.active_instance_refresh(group.name) for group in groups}
     return {name: refresh for name, refresh in found.items() if refresh}
 
 
-def _missing(settings: Settings, scout: Scout) -> tuple[Need, ...]:
+def _missing(settings: Settings, probe: PreflightProbe) -> tuple[Need, ...]:
     used = (need for need in OPTIONAL if need.used(settings))
-    return tuple(need for need in used if not all(scout.allows(right) for right in need.rights))
+    return tuple(need for need in used if not all(probe.allows(right) for right in need.rights))
 
 
 def _optional(question: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
@@ -205,5 +205,5 @@ def _optional(question: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         return ()
 
 
-def _lacking(settings: Settings, scout: Scout) -> tuple[Right, ...]:
-    return tuple(right for right in rights(settings) if not scout.allows(right))
+def _lacking(settings: Settings, probe: PreflightProbe) -> tuple[Right, ...]:
+    return tuple(right for right in rights(settings) if not probe.allows(right))

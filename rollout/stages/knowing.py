@@ -16,7 +16,7 @@ from rollout.errors import Refused
 from rollout.machine import Stage
 from rollout.observation import NodeSeen, Observation
 from rollout.plan import Node, duration
-from rollout.ports import Fleet
+from rollout.ports import AutoScaling
 from rollout.record import Record
 
 
@@ -47,13 +47,13 @@ def stray(row: Node, seen: Observation) -> tuple[str, str]:
     return next(((node.name, why) for node, why in seen.strays()), ("", ""))
 
 
-def whereabouts(seen: Observation, alone: bool, fleet: Fleet) -> frozenset[str]:  # noqa: FBT001 - whether it matters
+def whereabouts(seen: Observation, alone: bool, autoscaling: AutoScaling) -> frozenset[str]:  # noqa: FBT001 - whether it matters
     """Return which instances outside of the groups live; asked only where one of ours is alone, without a node.
 
     The right to ask is optional: nothing is known to live without it.
     """
     try:
-        return fleet.living(seen.unlisted) if alone and seen.unlisted else frozenset()
+        return autoscaling.living(seen.unlisted) if alone and seen.unlisted else frozenset()
     except Refused:
         return frozenset()
 

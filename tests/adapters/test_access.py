@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rollout.adapters.access import Account, own_account, simulated_account
-from rollout.adapters.aws import AwsFleet
+from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.eks_token import EksToken
 from rollout.errors import Refused, Retry
@@ -74,10 +74,10 @@ def test_a_role_that_cannot_be_assumed_means_that_nothing_was_sent(
     account: Account, world: Living, fault: dict[str, Any], kind: type[Exception]
 ) -> None:
     """Also for a mutating call: certainly not applied, whatever AssumeRole answered."""
-    fleet = AwsFleet(account.assume(ROLE), lambda: datetime.now(UTC))
+    autoscaling = AwsAutoScaling(account.assume(ROLE), lambda: datetime.now(UTC))
     world.fault(fault, operation="AssumeRole")
     with pytest.raises(kind, match="AssumeRole"):
-        fleet.suspend("workers", ["AZRebalance"])
+        autoscaling.suspend("workers", ["AZRebalance"])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_without_credentials_a_person_must_act(monkeypatch: pytest.MonkeyPatch, 
 
 def test_nobody_listens_means_that_nothing_was_sent(account: Account) -> None:
     """A refused connection is `Retry`, for reads and for mutating calls."""
-    nowhere = AwsFleet(replace(account, endpoint_url="http://127.0.0.1:1"), lambda: datetime.now(UTC))
+    nowhere = AwsAutoScaling(replace(account, endpoint_url="http://127.0.0.1:1"), lambda: datetime.now(UTC))
     with pytest.raises(Retry):
         nowhere.groups(["workers"])
     with pytest.raises(Retry):

@@ -32,7 +32,7 @@ def test_an_edge_says_who_and_where_it_is(world: Living) -> None:
     with connect(world.config(), RUN) as edge:
         assert (edge.account, edge.server) == ("123456789012", world.endpoints.kubernetes)
         assert edge.identity.endswith(":user/simulator")
-        assert edge.cluster.nodes()
+        assert edge.kubernetes.nodes()
 
 
 def test_roles_and_a_token_minted_in_process_open_the_cluster(world: Living) -> None:
@@ -42,11 +42,11 @@ def test_roles_and_a_token_minted_in_process_open_the_cluster(world: Living) -> 
         trusting(edge)
         assert "redeploy_nodes-demo" in edge.identity
         assert edge.server == world.endpoints.kubernetes
-        assert edge.cluster.nodes()
-        edge.cluster.write_marker(checkpoint(record(Phase.PLANNED)), None)
-        found = edge.cluster.marker()
+        assert edge.kubernetes.nodes()
+        edge.kubernetes.write_marker(checkpoint(record(Phase.PLANNED)), None)
+        found = edge.kubernetes.marker()
         assert found is not None
-        edge.cluster.delete_marker(found.uid)
+        edge.kubernetes.delete_marker(found.uid)
 
 
 def test_requests_carry_the_run(world: Living) -> None:
@@ -66,7 +66,7 @@ def test_news_of_the_world_end_a_wait_in_real_time(world: Living, monkeypatch: p
         edge.clock.wait(edge.clock.now() + timedelta(milliseconds=20))
         world.do(lambda: world.simulator.do({"do": "cordon", "group": "floor"}))
         edge.clock.wait(edge.clock.now() + timedelta(days=1))
-        assert any(node.unschedulable for node in edge.cluster.nodes())
+        assert any(node.unschedulable for node in edge.kubernetes.nodes())
 
 
 def test_another_account_is_refused(world: Living) -> None:
@@ -125,9 +125,9 @@ def test_the_clients_own_loggers_are_silent(world: Living, caplog: pytest.LogCap
     """Reads that are repeated and renewals that fail reach nobody's screen as warnings of a library."""
     with connect(world.config(), RUN) as edge, caplog.at_level("DEBUG"):
         world.fault({"drop": {"when": "before"}}, operation="GET pods", times=2)
-        assert edge.cluster.pods_on(edge.cluster.nodes()[0].name)
+        assert edge.kubernetes.pods_on(edge.kubernetes.nodes()[0].name)
         world.fault({"drop": {"when": "before"}}, operation="DescribeAutoScalingGroups", times=1)
-        assert edge.fleet.groups(["workers"])
+        assert edge.autoscaling.groups(["workers"])
     assert caplog.messages == []
 
 
@@ -159,7 +159,7 @@ def test_who_goes_on_waits_until_it_is_let_in(world: Living, status: int, operat
     told: list[str] = []
     with connect(world.config(), RUN, patience=Patience(600, told.append)) as edge:
         assert edge.cluster_id().uid
-        assert edge.cluster.nodes()
+        assert edge.kubernetes.nodes()
     assert len(told) == 1
     assert "waiting for" in told[0]
 

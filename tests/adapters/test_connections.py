@@ -44,8 +44,8 @@ def test_a_request_is_over_within_ten_seconds() -> None:
 @pytest.mark.parametrize(
     "send",
     [
-        lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
-        lambda edge: edge.cluster.delete_job("demo", "long-0", "x"),
+        lambda edge: edge.autoscaling.suspend("workers", ["AZRebalance"]),
+        lambda edge: edge.kubernetes.delete_job("demo", "long-0", "x"),
     ],
     ids=["aws", "kubernetes"],
 )

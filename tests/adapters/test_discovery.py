@@ -59,8 +59,8 @@ class Server:
 
 def test_the_simulated_server_says_what_it_serves(edge: Edge) -> None:
     """Kubernetes' own kinds with their groups, subresources left out; a kind that is not there was looked for."""
-    assert edge.scout.kinds(["Job"]).missing(["Job", "Job.batch", "Pod"]) == ()
-    found = edge.scout.kinds(["Jbo"])
+    assert edge.probe.kinds(["Job"]).missing(["Job", "Job.batch", "Pod"]) == ()
+    found = edge.probe.kinds(["Jbo"])
     assert {"Pod", "Node", "Job.batch", "Deployment.apps", "PodDisruptionBudget.policy"} <= found.served
     assert {"RayCluster.ray.io", "Job.batch.volcano.sh"} <= found.served
     assert (found.missing(["Jbo", "Eviction"]), found.unread) == (("Jbo", "Eviction"), "")
@@ -111,15 +111,15 @@ def test_an_answer_that_makes_no_sense_is_none(odd: dict[str, Any]) -> None:
 
 def test_namespaces_that_do_not_exist_are_named(edge: Edge) -> None:
     """Those of the question, in its order."""
-    assert edge.scout.absent(["nowhere", "kube-system", "gone"]) == ("nowhere", "gone")
-    assert edge.scout.absent([]) == ()
+    assert edge.probe.absent(["nowhere", "kube-system", "gone"]) == ("nowhere", "gone")
+    assert edge.probe.absent([]) == ()
 
 
 def test_an_autoscaler_is_found_by_its_looks(edge: Edge, world: Living) -> None:
     """Among all Deployments of the cluster."""
     settings = world.simulator.scenario.autoscaler
     assert settings is not None
-    assert edge.scout.autoscalers() == (Autoscaler(settings.namespace, settings.name),)
+    assert edge.probe.autoscalers() == (Autoscaler(settings.namespace, settings.name),)
 
 
 def deployment(image: str = "nginx:1", labels: Any = None, of_pods: Any = None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from rollout.observation import (
 )
 from rollout.phases.cluster_lock import checkpoint
 from rollout.plan import Autoscaler
-from rollout.ports import Cluster, NodeChange
+from rollout.ports import Kubernetes, NodeChange
 from tests.adapters.living import Living
 from tests.core.build import NOW, record, row
 
@@ -36,21 +36,21 @@ OURS = Taint("eks-rollout/replacing", "r-1", "NoSchedule")
 
 
 @pytest.fixture
-def cluster(edge: Edge) -> Cluster:
-    return edge.cluster
+def kubernetes(edge: Edge) -> Kubernetes:
+    return edge.kubernetes
 
 
-def pods(cluster: Cluster, begins: str) -> list[PodSeen]:
-    return [pod for pod in cluster.pods() if pod.name.startswith(begins) and pod.deleting is None]
+def pods(kubernetes: Kubernetes, begins: str) -> list[PodSeen]:
+    return [pod for pod in kubernetes.pods() if pod.name.startswith(begins) and pod.deleting is None]
 
 
-def a_node(cluster: Cluster) -> NodeSeen:
-    return cluster.nodes()[0]
+def a_node(kubernetes: Kubernetes) -> NodeSeen:
+    return kubernetes.nodes()[0]
 
 
-def change(cluster: Cluster, node: NodeSeen, wanted: NodeChange) -> NodeSeen:
-    cluster.change_node(node.name, node.uid, node.instance_id or "", wanted)
-    return next(one for one in cluster.nodes() if one.uid == node.uid)
+def change(kubernetes: Kubernetes, node: NodeSeen, wanted: NodeChange) -> NodeSeen:
+    kubernetes.change_node(node.name, node.uid, node.instance_id or "", wanted)
+    return next(one for one in kubernetes.nodes() if one.uid == node.uid)
 
 
 #: What a proxy or a load balancer answers, and an API server that does not know its own paths yet.
@@ -72,16 +72,16 @@ def job_of(pod: PodSeen) -> tuple[str, str]:
 # ---- reads
 
 
-def test_nodes_are_matched_to_instances_by_their_provider_id(cluster: Cluster, edge: Edge) -> None:
+def test_nodes_are_matched_to_instances_by_their_provider_id(kubernetes: Kubernetes, edge: Edge) -> None:
     """Every node of the groups carries the id of one of their instances, and is Ready."""
-    instances = {one.id for group in edge.fleet.groups(["workers", "floor"]) for one in group.instances}
-    assert {node.instance_id for node in cluster.nodes()} == instances
-    assert all(node.usable for node in cluster.nodes())
+    instances = {one.id for group in edge.autoscaling.groups(["workers", "floor"]) for one in group.instances}
+    assert {node.instance_id for node in kubernetes.nodes()} == instances
+    assert all(node.usable for node in kubernetes.nodes())
 
 
-def test_a_pod_is_seen_with_its_controller_and_what_it_says_of_itself(cluster: Cluster) -> None:
+def test_a_pod_is_seen_with_its_controller_and_what_it_says_of_itself(kubernetes: Kubernetes) -> None:
     """Job pods name their Job, mirror pods are told, and a pod that must not be disrupted is pinned."""
-    job, bare, mirror = (pods(cluster, begins)[0] for begins in ("long-", "bare", "kube-proxy"))
+    job, bare, mirror = (pods(kubernetes, begins)[0] for begins in ("long-", "bare", "kube-proxy"))
     assert job.owner is not None
     assert (job.owner.api_version, job.owner.kind, job.owner.name[:5]) == ("batch/v1", "Job", "long-")
     assert (job.owner.group, job.phase) == ("batch", "Running")
@@ -90,36 +90,36 @@ def test_a_pod_is_seen_with_its_controller_and_what_it_says_of_itself(cluster: C
     assert not job.pinned
 
 
-def test_the_pods_of_a_node_come_past_the_watch(cluster: Cluster, world: Living) -> None:
+def test_the_pods_of_a_node_come_past_the_watch(kubernetes: Kubernetes, world: Living) -> None:
     """The fresh list shows exactly the node's pods, at the price of one request."""
-    node = a_node(cluster)
-    watched = [pod for pod in cluster.pods() if pod.node == node.name]
+    node = a_node(kubernetes)
+    watched = [pod for pod in kubernetes.pods() if pod.node == node.name]
     before = world.arrived(mutating=False)
-    fresh = cluster.pods_on(node.name)
+    fresh = kubernetes.pods_on(node.name)
     assert world.arrived(mutating=False) == before + 1
     assert sorted(fresh, key=lambda pod: pod.uid) == sorted(watched, key=lambda pod: pod.uid)
     assert watched
 
 
-def test_watched_records_cost_no_requests(cluster: Cluster, world: Living) -> None:
+def test_watched_records_cost_no_requests(kubernetes: Kubernetes, world: Living) -> None:
     """Nodes and pods are read from the watches."""
     before = world.arrived(mutating=False)
-    assert cluster.nodes()
-    assert cluster.pods()
+    assert kubernetes.nodes()
+    assert kubernetes.pods()
     assert world.arrived(mutating=False) == before
 
 
-def test_what_does_not_exist_is_none(cluster: Cluster) -> None:
+def test_what_does_not_exist_is_none(kubernetes: Kubernetes) -> None:
     """No Deployment, no marker: None, not an error."""
-    assert cluster.autoscaler(Autoscaler("kube-system", "nowhere")) is None
-    assert cluster.marker() is None
+    assert kubernetes.autoscaler(Autoscaler("kube-system", "nowhere")) is None
+    assert kubernetes.marker() is None
 
 
 @pytest.mark.parametrize("fault", [{"drop": {"when": "before"}}, {"error": {"status": 503, "code": "Busy"}}], ids=str)
-def test_a_read_is_repeated(cluster: Cluster, world: Living, fault: dict[str, Any]) -> None:
+def test_a_read_is_repeated(kubernetes: Kubernetes, world: Living, fault: dict[str, Any]) -> None:
     """One lost reply of a read, or one server error, is not even noticed."""
     world.fault(fault, operation="GET deployments", times=1)
-    assert cluster.autoscaler(AUTOSCALER) is not None
+    assert kubernetes.autoscaler(AUTOSCALER) is not None
 
 
 @pytest.mark.parametrize(
@@ -133,71 +133,73 @@ def test_a_read_is_repeated(cluster: Cluster, world: Living, fault: dict[str, An
     ids=str,
 )
 def test_a_read_that_fails_says_whether_it_may_succeed_later(
-    cluster: Cluster, world: Living, fault: dict[str, Any], kind: type[Exception]
+    kubernetes: Kubernetes, world: Living, fault: dict[str, Any], kind: type[Exception]
 ) -> None:
     """What passes is `Retry`; missing rights are `Refused`."""
     world.fault(fault, operation="GET deployments")
     with pytest.raises(kind):
-        cluster.autoscaler(AUTOSCALER)
+        kubernetes.autoscaler(AUTOSCALER)
 
 
-def test_a_long_list_is_read_page_by_page(cluster: Cluster, world: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_is_read_page_by_page(
+    kubernetes: Kubernetes, world: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However many pages it takes, every pod comes exactly once."""
-    node = cluster.pods_on(a_node(cluster).name)
+    node = kubernetes.pods_on(a_node(kubernetes).name)
     monkeypatch.setattr(kube_api, "_PAGE", 1)
     before = world.arrived(mutating=False)
-    assert cluster.pods_on(a_node(cluster).name) == node
+    assert kubernetes.pods_on(a_node(kubernetes).name) == node
     assert world.arrived(mutating=False) == before + len(node)
 
 
-def test_a_list_that_expires_is_read_anew(cluster: Cluster, world: Living) -> None:
+def test_a_list_that_expires_is_read_anew(kubernetes: Kubernetes, world: Living) -> None:
     """410 in the middle of a list begins it again; for ever it does not."""
-    node = a_node(cluster).name
+    node = a_node(kubernetes).name
     world.fault({"error": {"status": 410, "code": "Expired"}}, operation="GET pods", times=1)
-    assert cluster.pods_on(node)
+    assert kubernetes.pods_on(node)
     world.fault({"error": {"status": 410, "code": "Expired"}}, operation="GET pods")
     with pytest.raises(Retry, match="expired"):
-        cluster.pods_on(node)
+        kubernetes.pods_on(node)
 
 
 # ---- the marker and the autoscaler
 
 
-def test_the_marker_is_created_once_and_deleted_by_its_uid(cluster: Cluster) -> None:
+def test_the_marker_is_created_once_and_deleted_by_its_uid(kubernetes: Kubernetes) -> None:
     """A second creation is refused, a stranger's uid leaves it, deleting what is gone is a success."""
-    cluster.write_marker(MARK, None)
-    found = cluster.marker()
+    kubernetes.write_marker(MARK, None)
+    found = kubernetes.marker()
     assert found is not None
     assert (found.rollout_id, found.checkpoint) == (MARK.rollout_id, MARK)
     with pytest.raises(Refused, match="AlreadyExists"):
-        cluster.write_marker(replace(MARK, rollout_id="r-2"), None)
-    cluster.delete_marker("another-uid")
-    assert cluster.marker() == found
-    cluster.delete_marker(found.uid)
-    assert cluster.marker() is None
-    cluster.delete_marker(found.uid)
+        kubernetes.write_marker(replace(MARK, rollout_id="r-2"), None)
+    kubernetes.delete_marker("another-uid")
+    assert kubernetes.marker() == found
+    kubernetes.delete_marker(found.uid)
+    assert kubernetes.marker() is None
+    kubernetes.delete_marker(found.uid)
 
 
-def test_the_marker_says_what_was_written_last(cluster: Cluster) -> None:
+def test_the_marker_says_what_was_written_last(kubernetes: Kubernetes) -> None:
     """It is written anew under its uid; under another uid, or when it is gone, nothing is written."""
-    cluster.write_marker(MARK, None)
-    first = cluster.marker()
+    kubernetes.write_marker(MARK, None)
+    first = kubernetes.marker()
     assert first is not None
     later = checkpoint(record(drain_deadline=NOW, epoch=3, journal="elsewhere"))
-    cluster.write_marker(later, first.uid)
-    second = cluster.marker()
+    kubernetes.write_marker(later, first.uid)
+    second = kubernetes.marker()
     assert second is not None
     assert (second.uid, second.checkpoint) == (first.uid, later)
     assert second.checkpoint is not None
     assert (second.checkpoint.epoch, second.checkpoint.journal) == (3, "elsewhere")
     with pytest.raises(Retry, match="gone"):
-        cluster.write_marker(MARK, "another-uid")
-    cluster.delete_marker(first.uid)
+        kubernetes.write_marker(MARK, "another-uid")
+    kubernetes.delete_marker(first.uid)
     with pytest.raises(Retry, match="gone"):
-        cluster.write_marker(MARK, first.uid)
+        kubernetes.write_marker(MARK, first.uid)
 
 
-def test_a_marker_of_a_thousand_nodes_fits(cluster: Cluster) -> None:
+def test_a_marker_of_a_thousand_nodes_fits(kubernetes: Kubernetes) -> None:
     """With names and ids as long as AWS gives them it takes less than a quarter of what a ConfigMap holds."""
     name, uid = "ip-100-100-100-100.ap-southeast-2.compute.internal", "2c1d8f0e-8a51-4b0c-9d3e-5f8a7b6c4d21"
     nodes = tuple(
@@ -205,121 +207,121 @@ def test_a_marker_of_a_thousand_nodes_fits(cluster: Cluster) -> None:
     )
     big = checkpoint(record(nodes=nodes))
     assert len(checkpoint_text(big)) < 2**20 / 4
-    cluster.write_marker(big, None)
-    found = cluster.marker()
+    kubernetes.write_marker(big, None)
+    found = kubernetes.marker()
     assert found is not None
     assert found.checkpoint == big
-    cluster.delete_marker(found.uid)
+    kubernetes.delete_marker(found.uid)
 
 
-def test_the_autoscaler_is_stopped_and_noted_in_one_patch(cluster: Cluster, world: Living) -> None:
+def test_the_autoscaler_is_stopped_and_noted_in_one_patch(kubernetes: Kubernetes, world: Living) -> None:
     """Replicas and both annotations change together, and go back together."""
     before = world.arrived()
-    cluster.scale(AUTOSCALER, 0, {REPLICAS_BEFORE: "2", ROLLOUT_ID: "r-1"})
-    stopped = cluster.autoscaler(AUTOSCALER)
+    kubernetes.scale(AUTOSCALER, 0, {REPLICAS_BEFORE: "2", ROLLOUT_ID: "r-1"})
+    stopped = kubernetes.autoscaler(AUTOSCALER)
     assert stopped is not None
     assert (stopped.replicas, stopped.replicas_before, stopped.rollout_id) == (0, 2, "r-1")
-    cluster.scale(AUTOSCALER, 2, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})
-    back = cluster.autoscaler(AUTOSCALER)
+    kubernetes.scale(AUTOSCALER, 2, {REPLICAS_BEFORE: None, ROLLOUT_ID: None})
+    back = kubernetes.autoscaler(AUTOSCALER)
     assert back is not None
     assert (back.replicas, back.replicas_before, back.rollout_id) == (2, None, None)
     assert world.arrived() == before + 2
 
 
-def test_an_autoscaler_that_is_not_there_is_refused(cluster: Cluster) -> None:
+def test_an_autoscaler_that_is_not_there_is_refused(kubernetes: Kubernetes) -> None:
     """Nothing is created in its place."""
     with pytest.raises(Refused, match="does not exist"):
-        cluster.scale(Autoscaler("kube-system", "nowhere"), 0, {})
+        kubernetes.scale(Autoscaler("kube-system", "nowhere"), 0, {})
 
 
 # ---- nodes
 
 
-def test_only_our_own_keys_of_a_node_change(cluster: Cluster) -> None:
+def test_only_our_own_keys_of_a_node_change(kubernetes: Kubernetes) -> None:
     """Taints of others stay as they were, ours is put, replaced and taken away; annotations likewise."""
-    node = a_node(cluster)
+    node = a_node(kubernetes)
     others = Taint("others/taint", "kept", "PreferNoSchedule")
-    change(cluster, node, NodeChange(taint=others))
-    soft = change(cluster, node, NodeChange(taint=replace(OURS, effect="PreferNoSchedule")))
+    change(kubernetes, node, NodeChange(taint=others))
+    soft = change(kubernetes, node, NodeChange(taint=replace(OURS, effect="PreferNoSchedule")))
     assert set(soft.taints) == {others, replace(OURS, effect="PreferNoSchedule")}
-    assert set(change(cluster, node, NodeChange(taint=OURS)).taints) == {others, OURS}
-    held = change(cluster, node, NodeChange(annotations={SCALE_DOWN_KEY: "true", SCALE_DOWN_BEFORE_KEY: ""}))
+    assert set(change(kubernetes, node, NodeChange(taint=OURS)).taints) == {others, OURS}
+    held = change(kubernetes, node, NodeChange(annotations={SCALE_DOWN_KEY: "true", SCALE_DOWN_BEFORE_KEY: ""}))
     assert (held.scale_down_disabled, held.scale_down_before, set(held.taints)) == ("true", "", {others, OURS})
-    free = change(cluster, node, NodeChange(annotations={SCALE_DOWN_KEY: None, SCALE_DOWN_BEFORE_KEY: None}))
+    free = change(kubernetes, node, NodeChange(annotations={SCALE_DOWN_KEY: None, SCALE_DOWN_BEFORE_KEY: None}))
     assert (free.scale_down_disabled, free.scale_down_before) == (None, None)
-    assert change(cluster, node, NodeChange(untaint=OURS.key)).taints == (others,)
-    assert change(cluster, node, NodeChange(untaint=others.key)).taints == ()
+    assert change(kubernetes, node, NodeChange(untaint=OURS.key)).taints == (others,)
+    assert change(kubernetes, node, NodeChange(untaint=others.key)).taints == ()
 
 
-def test_a_cordon_is_seen(cluster: Cluster) -> None:
+def test_a_cordon_is_seen(kubernetes: Kubernetes) -> None:
     """The node is unschedulable, and not usable any more."""
-    cordoned = change(cluster, cluster.nodes()[-1], NodeChange(unschedulable=True))
+    cordoned = change(kubernetes, kubernetes.nodes()[-1], NodeChange(unschedulable=True))
     assert cordoned.unschedulable
     assert not cordoned.usable
 
 
-def test_a_node_that_is_so_already_costs_no_write(cluster: Cluster, world: Living) -> None:
+def test_a_node_that_is_so_already_costs_no_write(kubernetes: Kubernetes, world: Living) -> None:
     """The same change a second time sends nothing."""
-    node = a_node(cluster)
+    node = a_node(kubernetes)
     wanted = NodeChange(annotations={SCALE_DOWN_BEFORE_KEY: "x"})
-    change(cluster, node, wanted)
+    change(kubernetes, node, wanted)
     before = world.arrived()
-    change(cluster, node, wanted)
-    change(cluster, node, NodeChange(untaint="not/there"))
+    change(kubernetes, node, wanted)
+    change(kubernetes, node, NodeChange(untaint="not/there"))
     assert world.arrived() == before
 
 
 @pytest.mark.parametrize("wrong", ["name", "uid", "instance_id"])
-def test_a_node_that_is_another_one_is_left_alone(cluster: Cluster, world: Living, wrong: str) -> None:
+def test_a_node_that_is_another_one_is_left_alone(kubernetes: Kubernetes, world: Living, wrong: str) -> None:
     """Name, uid and instance must all be those that were recorded: nothing is written, and the world is looked at."""
-    node = a_node(cluster)
+    node = a_node(kubernetes)
     right = {"name": node.name, "uid": node.uid, "instance_id": node.instance_id or ""}
     before = world.arrived()
     with pytest.raises(Retry, match=r"was replaced by another|is gone"):
-        cluster.change_node(**(right | {wrong: "i-other"}), change=NodeChange(taint=OURS))
+        kubernetes.change_node(**(right | {wrong: "i-other"}), change=NodeChange(taint=OURS))
     assert world.arrived() == before
 
 
-def test_a_conflict_is_a_retry(cluster: Cluster, world: Living) -> None:
+def test_a_conflict_is_a_retry(kubernetes: Kubernetes, world: Living) -> None:
     """A write based on an old version was certainly not applied."""
     world.fault({"error": {"status": 409, "code": "Conflict"}}, operation="PATCH nodes")
     with pytest.raises(Retry, match="Conflict"):
-        change(cluster, a_node(cluster), NodeChange(taint=OURS))
+        change(kubernetes, a_node(kubernetes), NodeChange(taint=OURS))
 
 
 # ---- pods
 
 
-def test_an_evicted_pod_is_on_its_way_out(cluster: Cluster) -> None:
+def test_an_evicted_pod_is_on_its_way_out(kubernetes: Kubernetes) -> None:
     """The eviction shows as a deletion with a grace period."""
-    victim = pods(cluster, "web")[0]
-    cluster.evict(victim.namespace, victim.name, victim.uid)
-    assert next(pod for pod in cluster.pods() if pod.uid == victim.uid).deleting is not None
-    cluster.evict(victim.namespace, victim.name, victim.uid)
+    victim = pods(kubernetes, "web")[0]
+    kubernetes.evict(victim.namespace, victim.name, victim.uid)
+    assert next(pod for pod in kubernetes.pods() if pod.uid == victim.uid).deleting is not None
+    kubernetes.evict(victim.namespace, victim.name, victim.uid)
 
 
 @pytest.mark.parametrize("verb", ["evict", "delete_pod"])
-def test_a_namesake_of_a_pod_is_left_alone(cluster: Cluster, verb: str) -> None:
+def test_a_namesake_of_a_pod_is_left_alone(kubernetes: Kubernetes, verb: str) -> None:
     """Another uid under the same name means that ours is gone, and not by us; the other lives."""
-    victim = pods(cluster, "web")[0]
+    victim = pods(kubernetes, "web")[0]
     for name in (victim.name, "nowhere"):
         more = () if verb == "evict" else (0,)
         with pytest.raises(Gone):
-            getattr(cluster, verb)(victim.namespace, name, "another-uid", *more)
-    assert victim in cluster.pods()
+            getattr(kubernetes, verb)(victim.namespace, name, "another-uid", *more)
+    assert victim in kubernetes.pods()
 
 
-def test_a_budget_that_blocks_is_named(cluster: Cluster) -> None:
+def test_a_budget_that_blocks_is_named(kubernetes: Kubernetes) -> None:
     """The operator learns which pod and which budget; it may be tried again."""
-    victim = pods(cluster, "kept")[0]
+    victim = pods(kubernetes, "kept")[0]
     with pytest.raises(Blocked, match=r"pod demo/kept.*disruption budget never"):
-        cluster.evict(victim.namespace, victim.name, victim.uid)
+        kubernetes.evict(victim.namespace, victim.name, victim.uid)
 
 
-def test_budgets_are_read_with_what_they_count(cluster: Cluster) -> None:
+def test_budgets_are_read_with_what_they_count(kubernetes: Kubernetes) -> None:
     """Each with its selector; who has a budget is told from who has none."""
-    found = {one.name: one for one in cluster.budgets() or ()}
-    kept, web = pods(cluster, "kept")[0], pods(cluster, "web")[0]
+    found = {one.name: one for one in kubernetes.budgets() or ()}
+    kept, web = pods(kubernetes, "kept")[0], pods(kubernetes, "web")[0]
     assert sorted(found) == ["never", "one", "two"]
     assert (found["never"].expected, found["never"].healthy) == (1, 1)
     assert [found["never"].selects(one.namespace, one.labels) for one in (kept, web)] == [True, False]
@@ -346,14 +348,16 @@ def test_a_selector_may_say_more_than_what_is_equal() -> None:
             kube_records.budget(raw)
 
 
-def test_volumes_that_are_attached_are_read(cluster: Cluster, world: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_volumes_that_are_attached_are_read(
+    kubernetes: Kubernetes, world: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where they may not be read nothing is known, and a 403 of a moment is asked again."""
-    assert cluster.attachments() == ()
+    assert kubernetes.attachments() == ()
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET volumeattachments")
     with pytest.raises(Denied):
-        cluster.attachments()
+        kubernetes.attachments()
     monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
-    assert cluster.attachments() is None
+    assert kubernetes.attachments() is None
 
 
 @pytest.mark.parametrize(
@@ -372,14 +376,14 @@ def test_an_attachment(source: Any, status: Any, seen: AttachmentSeen | None) ->
 
 
 def test_budgets_that_may_not_be_read_are_unknown(
-    cluster: Cluster, world: Living, monkeypatch: pytest.MonkeyPatch
+    kubernetes: Kubernetes, world: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The right is optional; a 403 of a moment, where we have it, is asked again like any other."""
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET poddisruptionbudgets")
     with pytest.raises(Denied):
-        cluster.budgets()
+        kubernetes.budgets()
     monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
-    assert cluster.budgets() is None
+    assert kubernetes.budgets() is None
 
 
 @pytest.mark.parametrize(
@@ -390,131 +394,131 @@ def test_budgets_that_may_not_be_read_are_unknown(
     ],
     ids=["priority and fairness", "the server itself"],
 )
-def test_throttling_blocks_nothing(cluster: Cluster, world: Living, error: dict[str, Any]) -> None:
+def test_throttling_blocks_nothing(kubernetes: Kubernetes, world: Living, error: dict[str, Any]) -> None:
     """Throttling is nobody's no to an eviction: it did not come through, and is sent again."""
-    victim = pods(cluster, "web")[0]
+    victim = pods(kubernetes, "web")[0]
     world.fault({"error": error}, operation="POST pods/eviction")
     with pytest.raises(Retry) as answered:
-        cluster.evict(victim.namespace, victim.name, victim.uid)
+        kubernetes.evict(victim.namespace, victim.name, victim.uid)
     assert type(answered.value) is Retry
 
 
-def test_a_webhooks_429_is_a_no_about_this_pod(cluster: Cluster, world: Living) -> None:
+def test_a_webhooks_429_is_a_no_about_this_pod(kubernetes: Kubernetes, world: Living) -> None:
     """It names no budget, and asks nobody to wait: this pod is blocked, whatever headers of fairness come with it."""
-    victim = pods(cluster, "web")[0]
+    victim = pods(kubernetes, "web")[0]
     fair = {"X-Kubernetes-PF-FlowSchema-UID": "f", "X-Kubernetes-PF-PriorityLevel-UID": "p"}
     denied = {"status": 429, "code": "TooManyRequests", "message": "admission webhook denied it", "headers": fair}
     world.fault({"error": denied}, mutating=True)
     said = rf"pod {victim.namespace}/{victim.name}: .*webhook denied it"
     with pytest.raises(Blocked, match=said):
-        cluster.evict(victim.namespace, victim.name, victim.uid)
+        kubernetes.evict(victim.namespace, victim.name, victim.uid)
     with pytest.raises(Blocked, match=said):
-        cluster.delete_pod(victim.namespace, victim.name, victim.uid, None)
+        kubernetes.delete_pod(victim.namespace, victim.name, victim.uid, None)
 
 
-def test_a_budget_that_is_never_worked_out_is_a_no(cluster: Cluster, world: Living) -> None:
+def test_a_budget_that_is_never_worked_out_is_a_no(kubernetes: Kubernetes, world: Living) -> None:
     """It asks to wait, as who throttles does, and will for ever: its pods have a controller without a scale."""
-    victim = next(pod for pod in cluster.pods() if pod.owner and pod.owner.is_job and pod.phase == "Running")
+    victim = next(pod for pod in kubernetes.pods() if pod.owner and pod.owner.is_job and pod.phase == "Running")
     assert victim.owner
     rule = {"selector": {"matchLabels": {"job-name": victim.owner.name}}, "maxUnavailable": 1}
     meta, store = {"name": "odd", "namespace": victim.namespace}, world.simulator.world.store
     world.do(lambda: store.create("poddisruptionbudgets", {"metadata": meta, "spec": rule}))
     with pytest.raises(Blocked, match="The disruption budget odd is still being processed"):
-        cluster.evict(victim.namespace, victim.name, victim.uid)
+        kubernetes.evict(victim.namespace, victim.name, victim.uid)
     world.do(lambda: store.delete("poddisruptionbudgets", victim.namespace, "odd"))
 
 
-def test_two_budgets_on_one_pod_need_a_person(cluster: Cluster) -> None:
+def test_two_budgets_on_one_pod_need_a_person(kubernetes: Kubernetes) -> None:
     """Kubernetes cannot evict such a pod at all: that blocks this pod, and others go on."""
-    victim = pods(cluster, "twice")[0]
+    victim = pods(kubernetes, "twice")[0]
     with pytest.raises(Blocked, match=r"pod demo/twice.*more than one PodDisruptionBudget"):
-        cluster.evict(victim.namespace, victim.name, victim.uid)
+        kubernetes.evict(victim.namespace, victim.name, victim.uid)
 
 
-def test_any_other_server_error_of_an_eviction_is_unknown(cluster: Cluster, world: Living) -> None:
+def test_any_other_server_error_of_an_eviction_is_unknown(kubernetes: Kubernetes, world: Living) -> None:
     """Only the answer about two budgets is certain."""
     world.fault({"error": {"status": 500, "code": "InternalError"}}, mutating=True)
-    victim = pods(cluster, "web")[0]
+    victim = pods(kubernetes, "web")[0]
     with pytest.raises(Unknown):
-        cluster.evict(victim.namespace, victim.name, victim.uid)
+        kubernetes.evict(victim.namespace, victim.name, victim.uid)
 
 
-def test_how_long_to_wait_is_handed_on(cluster: Cluster, world: Living) -> None:
+def test_how_long_to_wait_is_handed_on(kubernetes: Kubernetes, world: Living) -> None:
     """The seconds of Retry-After reach the runner, which waits on its own clock."""
     busy = {"status": 429, "code": "TooManyRequests", "headers": {"Retry-After": "10"}}
     world.fault({"error": busy}, mutating=True)
     with pytest.raises(Retry) as caught:
-        cluster.delete_job("demo", "nowhere", "x")
+        kubernetes.delete_job("demo", "nowhere", "x")
     assert caught.value.after == 10
 
 
-def test_a_pod_is_deleted_with_its_grace_or_at_once(cluster: Cluster) -> None:
+def test_a_pod_is_deleted_with_its_grace_or_at_once(kubernetes: Kubernetes) -> None:
     """Without seconds the pod's own grace period counts; with 0 it is gone."""
-    slow, fast = pods(cluster, "web")[:2]
-    cluster.delete_pod(slow.namespace, slow.name, slow.uid, None)
-    cluster.delete_pod(fast.namespace, fast.name, fast.uid, 0)
-    left = {pod.uid: pod for pod in cluster.pods()}
+    slow, fast = pods(kubernetes, "web")[:2]
+    kubernetes.delete_pod(slow.namespace, slow.name, slow.uid, None)
+    kubernetes.delete_pod(fast.namespace, fast.name, fast.uid, 0)
+    left = {pod.uid: pod for pod in kubernetes.pods()}
     assert left[slow.uid].deleting is not None
     assert fast.uid not in left
 
 
-def test_a_job_is_deleted_with_its_pods(cluster: Cluster, world: Living) -> None:
+def test_a_job_is_deleted_with_its_pods(kubernetes: Kubernetes, world: Living) -> None:
     """Background propagation takes the pods; one that is gone was not ended by us."""
-    victim = pods(cluster, "long-")[0]
+    victim = pods(kubernetes, "long-")[0]
     name, _ = job_of(victim)
     with pytest.raises(Gone):
-        cluster.delete_job(victim.namespace, name, "another-uid")
-    assert victim in cluster.pods()
-    cluster.delete_job(victim.namespace, *job_of(victim))
+        kubernetes.delete_job(victim.namespace, name, "another-uid")
+    assert victim in kubernetes.pods()
+    kubernetes.delete_job(victim.namespace, *job_of(victim))
     world.pass_by(60)
-    assert victim not in cluster.pods()
+    assert victim not in kubernetes.pods()
     with pytest.raises(Gone):
-        cluster.delete_job("demo", "nowhere", "x")
+        kubernetes.delete_job("demo", "nowhere", "x")
 
 
 # ---- each mutating request is sent once; the marker that one fault leaves behind, `delete_marker` takes away again
 
 
-def scale(cluster: Cluster) -> None:
-    cluster.scale(AUTOSCALER, 2, {REPLICAS_BEFORE: None})
+def scale(kubernetes: Kubernetes) -> None:
+    kubernetes.scale(AUTOSCALER, 2, {REPLICAS_BEFORE: None})
 
 
-def change_node(cluster: Cluster) -> None:
-    node = a_node(cluster)
+def change_node(kubernetes: Kubernetes) -> None:
+    node = a_node(kubernetes)
     value = f"{int(node.scale_down_before or 0) + 1}" if (node.scale_down_before or "0").isdecimal() else "1"
-    change(cluster, node, NodeChange(annotations={SCALE_DOWN_BEFORE_KEY: value}))
+    change(kubernetes, node, NodeChange(annotations={SCALE_DOWN_BEFORE_KEY: value}))
 
 
-def evict(cluster: Cluster) -> None:
-    victim = pods(cluster, "web")[0]
-    cluster.evict(victim.namespace, victim.name, victim.uid)
+def evict(kubernetes: Kubernetes) -> None:
+    victim = pods(kubernetes, "web")[0]
+    kubernetes.evict(victim.namespace, victim.name, victim.uid)
 
 
-def delete_pod(cluster: Cluster) -> None:
-    victim = pods(cluster, "web")[0]
-    cluster.delete_pod(victim.namespace, victim.name, victim.uid, None)
+def delete_pod(kubernetes: Kubernetes) -> None:
+    victim = pods(kubernetes, "web")[0]
+    kubernetes.delete_pod(victim.namespace, victim.name, victim.uid, None)
 
 
-def delete_job(cluster: Cluster) -> None:
-    cluster.delete_job("demo", *job_of(pods(cluster, "long-")[0]))
+def delete_job(kubernetes: Kubernetes) -> None:
+    kubernetes.delete_job("demo", *job_of(pods(kubernetes, "long-")[0]))
 
 
-def create_marker(cluster: Cluster) -> None:
-    cluster.write_marker(MARK, None)
+def create_marker(kubernetes: Kubernetes) -> None:
+    kubernetes.write_marker(MARK, None)
 
 
-def delete_marker(cluster: Cluster) -> None:
-    found = cluster.marker()
-    cluster.delete_marker(found.uid if found else "gone")
+def delete_marker(kubernetes: Kubernetes) -> None:
+    found = kubernetes.marker()
+    kubernetes.delete_marker(found.uid if found else "gone")
 
 
-def has_marker(cluster: Cluster, *, there: bool) -> None:
+def has_marker(kubernetes: Kubernetes, *, there: bool) -> None:
     """Make it so, whatever the test before left."""
-    found = cluster.marker()
+    found = kubernetes.marker()
     if there and not found:
-        create_marker(cluster)
+        create_marker(kubernetes)
     if found and not there:
-        cluster.delete_marker(found.uid)
+        kubernetes.delete_marker(found.uid)
 
 
 ADMISSION = {
@@ -530,23 +534,23 @@ ADMISSION = {
 @pytest.mark.parametrize("verb", [evict, delete_pod], ids=lambda verb: verb.__name__)
 @pytest.mark.parametrize(("status", "code"), ADMISSION.values(), ids=ADMISSION)
 def test_what_admission_does_not_let_go_concerns_that_object(
-    cluster: Cluster, world: Living, verb: Callable[[Cluster], None], status: int, code: str
+    kubernetes: Kubernetes, world: Living, verb: Callable[[Kubernetes], None], status: int, code: str
 ) -> None:
     """The API server's no to one object, where we have the right, blocks that object and says why."""
     world.fault({"error": {"status": status, "code": code, "message": "the webhook says no"}}, mutating=True)
     with pytest.raises(Blocked, match=r"demo/.*the webhook says no"):
-        verb(cluster)
+        verb(kubernetes)
 
 
 @pytest.mark.parametrize("verb", [evict, delete_pod, delete_job], ids=lambda verb: verb.__name__)
 def test_a_right_that_we_lack_is_not_about_one_object(
-    cluster: Cluster, world: Living, verb: Callable[[Cluster], None], monkeypatch: pytest.MonkeyPatch
+    kubernetes: Kubernetes, world: Living, verb: Callable[[Kubernetes], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 403 without the right is a no to us: it is asked for again, and never followed by a DELETE of the pod."""
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, mutating=True)
     monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
     with pytest.raises(Denied, match="403"):
-        verb(cluster)
+        verb(kubernetes)
 
 
 VERBS = (create_marker, scale, change_node, evict, delete_pod, delete_job, delete_marker)
@@ -566,14 +570,14 @@ VERBS = (create_marker, scale, change_node, evict, delete_pod, delete_job, delet
     ids=["lost", "500", "garbled", "504", "reply-lost", *NOT_THE_SERVERS],
 )
 def test_what_may_have_been_applied_is_unknown_and_sent_once(
-    cluster: Cluster, world: Living, verb: Callable[[Cluster], None], fault: dict[str, Any]
+    kubernetes: Kubernetes, world: Living, verb: Callable[[Kubernetes], None], fault: dict[str, Any]
 ) -> None:
     """A lost or unreadable reply and a server's error are `Unknown`; the request arrived exactly once."""
-    has_marker(cluster, there=verb is delete_marker)
+    has_marker(kubernetes, there=verb is delete_marker)
     world.fault(fault, mutating=True)
     before = world.arrived()
     with pytest.raises(Unknown):
-        verb(cluster)
+        verb(kubernetes)
     assert world.arrived() == before + 1
 
 
@@ -581,30 +585,30 @@ def test_what_may_have_been_applied_is_unknown_and_sent_once(
 @pytest.mark.parametrize(
     ("operation", "read"),
     [
-        ("GET configmaps", lambda cluster: cluster.marker()),
-        ("GET deployments", lambda cluster: cluster.autoscaler(AUTOSCALER)),
+        ("GET configmaps", lambda kubernetes: kubernetes.marker()),
+        ("GET deployments", lambda kubernetes: kubernetes.autoscaler(AUTOSCALER)),
         ("GET deployments", scale),
         ("GET nodes", change_node),
-        ("GET pods", lambda cluster: cluster.pods_on("x")),
+        ("GET pods", lambda kubernetes: kubernetes.pods_on("x")),
     ],
     ids=["marker", "autoscaler", "before-scaling", "before-a-node-changes", "pods"],
 )
 def test_only_the_api_server_says_that_a_thing_is_not_there(
-    cluster: Cluster, world: Living, operation: str, read: Callable[[Cluster], Any], fault: dict[str, Any]
+    kubernetes: Kubernetes, world: Living, operation: str, read: Callable[[Kubernetes], Any], fault: dict[str, Any]
 ) -> None:
     """A 404 that is no `Status` about that object is an answer of a moment, whoever asks."""
     world.fault(fault, operation=operation)
     with pytest.raises(Retry):
-        read(cluster)
+        read(kubernetes)
 
 
 @pytest.mark.parametrize("field", ["spec.taints", "spec", "metadata.annotations"])
-def test_a_webhook_may_take_a_field_out_again(cluster: Cluster, world: Living, field: str) -> None:
+def test_a_webhook_may_take_a_field_out_again(kubernetes: Kubernetes, world: Living, field: str) -> None:
     """A yes is no more than a yes: the node is as it was in that field, and only there."""
-    node = a_node(cluster)
+    node = a_node(kubernetes)
     world.fault({"strip": {"field": field}}, service="kube", operation="PATCH nodes")
     after = change(
-        cluster, node, NodeChange(taint=Taint(field, "", "NoSchedule"), annotations={SCALE_DOWN_BEFORE_KEY: field})
+        kubernetes, node, NodeChange(taint=Taint(field, "", "NoSchedule"), annotations={SCALE_DOWN_BEFORE_KEY: field})
     )
     assert (field in {taint.key for taint in after.taints}) is (field == "metadata.annotations")
     assert (after.scale_down_before == field) is (field != "metadata.annotations")

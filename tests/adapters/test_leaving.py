@@ -10,7 +10,7 @@ import pytest
 
 from rollout.adapters import Edge, connect
 from rollout.adapters.access import simulated_account
-from rollout.adapters.aws import AwsFleet
+from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.clock import SystemClock
 from rollout.errors import Retry, UserError
 from rollout.fence import TRUST_SECONDS, Fence
@@ -24,19 +24,19 @@ AUTOSCALER = Autoscaler("kube-system", "cluster-autoscaler")
 CHANGES = pytest.mark.parametrize(
     "change",
     [
-        lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
-        lambda edge: edge.fleet.set_default_version(_template(edge), 1),
-        lambda edge: edge.cluster.delete_job("demo", "long-0", "x"),
-        lambda edge: edge.cluster.scale(AUTOSCALER, 0, {}),
+        lambda edge: edge.autoscaling.suspend("workers", ["AZRebalance"]),
+        lambda edge: edge.autoscaling.set_default_version(_template(edge), 1),
+        lambda edge: edge.kubernetes.delete_job("demo", "long-0", "x"),
+        lambda edge: edge.kubernetes.scale(AUTOSCALER, 0, {}),
     ],
     ids=["autoscaling", "ec2", "kubernetes", "kubernetes, read first"],
 )
 READS = pytest.mark.parametrize(
     ("read", "operation"),
     [
-        (lambda edge: edge.fleet.groups(["workers"]), "DescribeAutoScalingGroups"),
-        (lambda edge: edge.cluster.autoscaler(AUTOSCALER), "GET deployments"),
-        (lambda edge: edge.scout.allows(Right("get", "nodes")), "POST selfsubjectaccessreviews"),
+        (lambda edge: edge.autoscaling.groups(["workers"]), "DescribeAutoScalingGroups"),
+        (lambda edge: edge.kubernetes.autoscaler(AUTOSCALER), "GET deployments"),
+        (lambda edge: edge.probe.allows(Right("get", "nodes")), "POST selfsubjectaccessreviews"),
     ],
     ids=["aws", "kubernetes", "a question"],
 )
@@ -64,7 +64,7 @@ def edge(world: Living, asked: Asked) -> Iterator[Edge]:
 
 
 def _template(edge: Edge) -> str:
-    return edge.fleet.groups(["workers"])[0].uses[0].template_id
+    return edge.autoscaling.groups(["workers"])[0].uses[0].template_id
 
 
 @CHANGES
@@ -78,9 +78,9 @@ def test_nothing_is_changed_before_a_lease_is_held(edge: Edge, world: Living, ch
 
 def test_before_a_lease_is_held_all_can_be_looked_at(edge: Edge) -> None:
     """Reads, questions and tries (DryRun) change nothing: a survey makes them without a lease."""
-    edge.scout.try_default(_template(edge), 1)
-    assert edge.scout.allows(Right("get", "nodes"))
-    assert edge.cluster.autoscaler(AUTOSCALER) is not None
+    edge.probe.try_default(_template(edge), 1)
+    assert edge.probe.allows(Right("get", "nodes"))
+    assert edge.kubernetes.autoscaler(AUTOSCALER) is not None
 
 
 @CHANGES
@@ -124,16 +124,16 @@ def test_the_watches_are_not_waited_for_once_we_are_told_to_stop(edge: Edge, ask
     """Where they are behind, a read of them would wait for seconds."""
     asked.to_stop = lambda: True
     with pytest.raises(Retry, match="told to stop"):
-        edge.cluster.nodes()
+        edge.kubernetes.nodes()
 
 
 def test_credentials_are_not_asked_for_once_we_are_told_to_stop(world: Living, asked: Asked) -> None:
     """Neither by the identity that we assume nor for it: they are asked for in the middle of a call."""
     account = simulated_account("eu-west-1", RUN, world.endpoints.aws, Fence(tuple, asked))
-    fleet = AwsFleet(account.assume(ROLE), lambda: datetime.now(UTC))
+    autoscaling = AwsAutoScaling(account.assume(ROLE), lambda: datetime.now(UTC))
     asked.to_stop = lambda: True
     before = world.arrived(mutating=False)
-    for call in (fleet.groups, lambda names: fleet.suspend(names[0], ["AZRebalance"])):
+    for call in (autoscaling.groups, lambda names: autoscaling.suspend(names[0], ["AZRebalance"])):
         with pytest.raises(Retry, match="told to stop"):
             call(["workers"])
     assert world.arrived(mutating=False) == before

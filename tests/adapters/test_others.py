@@ -42,7 +42,7 @@ def test_a_taint_that_came_in_between_is_not_overwritten(
     edge: Edge, beside: Callable[[Callable[[], None]], None]
 ) -> None:
     """A node that changed since it was read is not written: a list of taints is written as a whole."""
-    cluster = edge.cluster
+    cluster = edge.kubernetes
     node = cluster.nodes()[0]
     them = (node.name, node.uid, node.instance_id or "")
     beside(lambda: cluster.change_node(*them, NodeChange(taint=THEIRS)))
@@ -57,7 +57,7 @@ def test_replicas_that_came_in_between_are_not_overwritten(
     edge: Edge, beside: Callable[[Callable[[], None]], None]
 ) -> None:
     """An autoscaler that was scaled since it was read is not written: its new size is looked at first."""
-    cluster = edge.cluster
+    cluster = edge.kubernetes
     beside(lambda: cluster.scale(AUTOSCALER, 5, {}))
     with pytest.raises(Retry):
         cluster.scale(AUTOSCALER, 0, {REPLICAS_BEFORE: "2", ROLLOUT_ID: "r-1"})
@@ -68,18 +68,18 @@ def test_replicas_that_came_in_between_are_not_overwritten(
 
 def test_only_the_processes_that_are_named_are_resumed(edge: Edge) -> None:
     """What somebody else suspended stays suspended."""
-    edge.fleet.suspend("workers", ["AZRebalance", "Launch"])
-    edge.fleet.resume("workers", ["AZRebalance"])
-    assert edge.fleet.groups(["workers"])[0].suspended == {"Launch"}
+    edge.autoscaling.suspend("workers", ["AZRebalance", "Launch"])
+    edge.autoscaling.resume("workers", ["AZRebalance"])
+    assert edge.autoscaling.groups(["workers"])[0].suspended == {"Launch"}
 
 
 def test_one_token_makes_one_version(edge: Edge, world: Living) -> None:
     """The same request with the same ClientToken, after a reply that was lost, makes no second version."""
-    template_id = edge.fleet.groups(["workers"])[0].uses[0].template_id
+    template_id = edge.autoscaling.groups(["workers"])[0].uses[0].template_id
     request = (template_id, 1, "ami-00000000000000bbb", "made once", "one-token")
     world.fault({"drop": {"when": "after"}}, operation="CreateLaunchTemplateVersion", times=1)
     with pytest.raises(Unknown):
-        edge.fleet.create_version(*request)
-    edge.fleet.create_version(*request)
-    (template,) = edge.fleet.templates([template_id])
+        edge.autoscaling.create_version(*request)
+    edge.autoscaling.create_version(*request)
+    (template,) = edge.autoscaling.templates([template_id])
     assert [one.description for one in template.versions].count("made once") == 1

@@ -32,7 +32,7 @@ def begin(journal: SqlJournal, toy: Toy, **changes: Any) -> Runner:
 
 def again(journal: SqlJournal, toy: Toy, **named: Any) -> Runner:
     """What another process would start: nothing is taken over but the journal."""
-    return Runner(journal=journal, cluster=toy, fleet=toy, clock=toy, rollout_id=ID, **named)
+    return Runner(journal=journal, kubernetes=toy, autoscaling=toy, clock=toy, rollout_id=ID, **named)
 
 
 def ticks(journal: SqlJournal, toy: Toy, count: int, **named: Any) -> Ended:

@@ -76,8 +76,8 @@ FINE = Survey(
 
 def surveyed(**changes: Any) -> Survey:
     """What speaks against nothing, but for the changes; one group may be given in place of a mapping."""
-    scout = {"probed": {"g": changes.pop("group")}} if "group" in changes else {}
-    every: dict[str, Any] = {**scout, **changes}
+    probe = {"probed": {"g": changes.pop("group")}} if "group" in changes else {}
+    every: dict[str, Any] = {**probe, **changes}
     return replace(FINE, **every)
 
 

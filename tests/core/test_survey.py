@@ -12,7 +12,7 @@ from rollout.budget import BudgetSeen
 from rollout.errors import Refused, Retry
 from rollout.observation import GroupSeen, ImageSeen, VersionSeen
 from rollout.plan import Autoscaler, Plan, Protected
-from rollout.ports import Cluster, Fleet
+from rollout.ports import AutoScaling, Kubernetes
 from rollout.preflight import Request, Survey, cautions, make_plan, survey
 from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, IDENTITY, NAMESPACES, OPTIONAL, Need
 from rollout.preflight_observation import GroupProbed, Kinds, Override, Right
@@ -37,7 +37,7 @@ class Outside:
             raise self.wrong[verb]
         return value
 
-    # Fleet and Cluster
+    # AutoScaling and Kubernetes
 
     def templates(self, ids: Sequence[str]) -> Any:
         return self.answer(
@@ -63,12 +63,12 @@ class Outside:
         return self.answer("budgets", (BudgetSeen("ns", "b", ()),))
 
     def groups(self, names: Sequence[str] | None = None) -> Any:
-        """Of a fleet with names, of a scout without."""
+        """Of AutoScaling with names, of PreflightProbe without."""
         return self.answer("probed", self.probed) if names is None else self.answer("groups", _seen(names))
 
-    # Scout
+    # PreflightProbe
 
-    def refresh(self, group: str) -> Any:
+    def active_instance_refresh(self, group: str) -> Any:
         return self.answer(f"refresh {group}", None)
 
     def architectures(self, types: Sequence[str]) -> Any:
@@ -113,7 +113,7 @@ def look(
 ) -> tuple[Survey, list[str]]:
     """The survey of an outside that raises `wrong` at some verbs, and what it was asked."""
     outside = Outside(wrong or {}, probed, **how)
-    made = survey(request, cast("Cluster", outside), cast("Fleet", outside), outside)
+    made = survey(request, cast("Kubernetes", outside), cast("AutoScaling", outside), outside)
     return made, outside.asked
 
 

@@ -103,7 +103,7 @@ class Toy:
     def wake(self) -> None:
         """Nobody else is here."""
 
-    # ---- Fleet
+    # ---- AutoScaling
 
     def groups(self, names: Sequence[str]) -> tuple[GroupSeen, ...]:
         if self.blind:

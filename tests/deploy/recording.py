@@ -14,7 +14,7 @@ import botocore.session
 from botocore import xform_name
 
 from rollout.adapters import Edge, connect
-from rollout.adapters.places import neighbour
+from rollout.adapters.image_usage import neighbour
 from rollout.plan import TemplateUse
 from rollout.ports import GroupChange
 from tests.adapters.living import RUN, Living, trusting
@@ -29,11 +29,11 @@ ADAPTERS = Path(inspect.getfile(connect)).parent
 
 
 def _template(edge: Edge) -> TemplateUse:
-    return edge.fleet.groups(["workers"])[0].uses[0]
+    return edge.autoscaling.groups(["workers"])[0].uses[0]
 
 
 def _instance(edge: Edge) -> str:
-    return next(one.id for one in edge.fleet.groups(["workers"])[0].instances if one.in_service)
+    return next(one.id for one in edge.autoscaling.groups(["workers"])[0].instances if one.in_service)
 
 
 def _snapshot(shelf: Shelf, ami: str = "") -> str:
@@ -46,29 +46,41 @@ def _lend(shelf: Shelf) -> None:
         shelf.images.permit(thing, OTHER, allowed=True)
 
 
-#: Every verb of the ports `Fleet` and `Scout` that asks or changes something on AWS.
+#: Every verb of the ports `AutoScaling` and `PreflightProbe` that asks or changes something on AWS.
 VERBS: dict[str, Callable[[Edge], object]] = {
-    "Fleet.groups": lambda edge: edge.fleet.groups(["workers"]),
-    "Fleet.templates": lambda edge: edge.fleet.templates([_template(edge).template_id]),
-    "Fleet.image": lambda edge: edge.fleet.image(AMI),
-    "Fleet.living": lambda edge: edge.fleet.living({"i-00000000000000000"}),
-    "Fleet.trouble": lambda edge: edge.fleet.trouble("workers"),
-    "Fleet.create_version": lambda edge: edge.fleet.create_version(_template(edge).template_id, 1, AMI, "new", "token"),
-    "Fleet.set_default_version": lambda edge: edge.fleet.set_default_version(_template(edge).template_id, 1),
-    "Fleet.update_group": lambda edge: edge.fleet.update_group("workers", GroupChange(uses=(_template(edge),))),
-    "Fleet.protect": lambda edge: edge.fleet.protect("workers", [_instance(edge)], protected=True),
-    "Fleet.suspend": lambda edge: edge.fleet.suspend("workers", ["AZRebalance"]),
-    "Fleet.resume": lambda edge: edge.fleet.resume("workers", ["AZRebalance"]),
-    "Fleet.terminate": lambda edge: edge.fleet.terminate(_instance(edge)),
-    "Scout.groups": lambda edge: edge.scout.groups(),
-    "Scout.refresh": lambda edge: edge.scout.refresh("workers"),
-    "Scout.architectures": lambda edge: edge.scout.architectures(["m5.large"]),
-    "Scout.try_version": lambda edge: edge.scout.try_version(_template(edge).template_id, 1, AMI),
-    "Scout.try_default": lambda edge: edge.scout.try_default(_template(edge).template_id, 1),
-    "Scout.try_launch": lambda edge: edge.scout.try_launch(_template(edge).template_id, 1, AMI, None, None),
+    "AutoScaling.groups": lambda edge: edge.autoscaling.groups(["workers"]),
+    "AutoScaling.templates": lambda edge: edge.autoscaling.templates([_template(edge).template_id]),
+    "AutoScaling.image": lambda edge: edge.autoscaling.image(AMI),
+    "AutoScaling.living": lambda edge: edge.autoscaling.living({"i-00000000000000000"}),
+    "AutoScaling.trouble": lambda edge: edge.autoscaling.trouble("workers"),
+    "AutoScaling.create_version": lambda edge: edge.autoscaling.create_version(
+        _template(edge).template_id, 1, AMI, "new", "token"
+    ),
+    "AutoScaling.set_default_version": lambda edge: edge.autoscaling.set_default_version(
+        _template(edge).template_id, 1
+    ),
+    "AutoScaling.update_group": lambda edge: edge.autoscaling.update_group(
+        "workers", GroupChange(uses=(_template(edge),))
+    ),
+    "AutoScaling.protect": lambda edge: edge.autoscaling.protect("workers", [_instance(edge)], protected=True),
+    "AutoScaling.suspend": lambda edge: edge.autoscaling.suspend("workers", ["AZRebalance"]),
+    "AutoScaling.resume": lambda edge: edge.autoscaling.resume("workers", ["AZRebalance"]),
+    "AutoScaling.terminate": lambda edge: edge.autoscaling.terminate(_instance(edge)),
+    "PreflightProbe.groups": lambda edge: edge.probe.groups(),
+    "PreflightProbe.active_instance_refresh": lambda edge: edge.probe.active_instance_refresh("workers"),
+    "PreflightProbe.architectures": lambda edge: edge.probe.architectures(["m5.large"]),
+    "PreflightProbe.try_version": lambda edge: edge.probe.try_version(_template(edge).template_id, 1, AMI),
+    "PreflightProbe.try_default": lambda edge: edge.probe.try_default(_template(edge).template_id, 1),
+    "PreflightProbe.try_launch": lambda edge: edge.probe.try_launch(_template(edge).template_id, 1, AMI, None, None),
 }
 #: Those that ask Kubernetes or this process.
-ELSEWHERE = {"Scout.absent", "Scout.allows", "Scout.autoscalers", "Scout.kinds", "Scout.own_pod"}
+ELSEWHERE = {
+    "PreflightProbe.absent",
+    "PreflightProbe.allows",
+    "PreflightProbe.autoscalers",
+    "PreflightProbe.kinds",
+    "PreflightProbe.own_pod",
+}
 
 #: Every verb of the port `Images`, on a shelf.
 IMAGE_VERBS: dict[str, Callable[[Shelf], object]] = {

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
 from rollout import perform, ports
-from rollout.adapters.aws import AwsFleet
+from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.kube import KubeCluster
 from rollout.effects import Effect
 
@@ -143,7 +143,7 @@ class _Effects:
         self._under_way = threading.local()
 
     def install(self) -> None:
-        for port, adapter in ((ports.Fleet, AwsFleet), (ports.Cluster, KubeCluster)):
+        for port, adapter in ((ports.AutoScaling, AwsAutoScaling), (ports.Kubernetes, KubeCluster)):
             for verb in verbs(port):
                 setattr(adapter, verb, self._watched(verb, getattr(adapter, verb)))
         perform.call = self._named(perform.call)

@@ -13,7 +13,7 @@ from rollout import ports
 from tests.proof.crash_points import RENEWAL, Point, Trail, passed, same_state, states, verbs
 
 
-@pytest.mark.parametrize("port", [ports.Fleet, ports.Cluster])
+@pytest.mark.parametrize("port", [ports.AutoScaling, ports.Kubernetes])
 def test_each_verb_that_changes_something_is_watched(port: type) -> None:
     """A verb is watched if and only if it returns no more than a request's id: all others read."""
     changing = {

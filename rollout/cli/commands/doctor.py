@@ -87,7 +87,7 @@ def _look(config: Config) -> int:
     with connect(config, new_run()) as edge:
         here = edge.cluster_id()
         # Before the journal: a runner that is at work writes there first.
-        marker = edge.cluster.marker()
+        marker = edge.kubernetes.marker()
         journal = _read(config, here)
         if journal.active:
             cluster_checks.not_another(journal.active.plan, here, journal.active.id)
@@ -141,16 +141,16 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
 
 def _seen(record: Record, edge: Edge) -> Observation:
 
-    return observe(record, edge.cluster, edge.fleet)
+    return observe(record, edge.kubernetes, edge.autoscaling)
 
 
 def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Observation:
     """Look at what a rollout that has ended may have left behind."""
     where = config.settings().autoscaler
     return Observation(
-        groups=edge.fleet.groups(config.groups),
-        nodes=edge.cluster.nodes(),
-        autoscaler=edge.cluster.autoscaler(where) if where else None,
+        groups=edge.autoscaling.groups(config.groups),
+        nodes=edge.kubernetes.nodes(),
+        autoscaler=edge.kubernetes.autoscaler(where) if where else None,
         marker=marker,
     )
 
@@ -184,7 +184,7 @@ def _rebuild(config: Config, *, assume_dead: bool) -> None:
         closing(open_journal(config.database, actor=actor())) as journal,
         opened(config, journal) as session,
     ):
-        mark = _lost(session.edge.cluster.marker(), journal.summaries(), config, session.cluster_id)
+        mark = _lost(session.edge.kubernetes.marker(), journal.summaries(), config, session.cluster_id)
         record = _written(session, mark, says)
     screen.say(f"rollout {record.id} is in the journal again, in {record.phase.value}, with {len(record.nodes)} nodes")
     screen.say(f"  next: rollout resume {record.id}")

@@ -57,6 +57,6 @@ def _explain(config: Config, journal: SqlJournal, nothing: UserError) -> NoRetur
 
 def _marker(session: Session) -> MarkerSeen | None:
     try:
-        return session.edge.cluster.marker()
+        return session.edge.kubernetes.marker()
     except EdgeError:
         return None  # while nobody answers, what the journal says is all there is to say

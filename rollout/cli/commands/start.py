@@ -156,7 +156,7 @@ def _plan(
         config.cluster, config.region, config.groups, ami, description, config.settings(), config.share_templates
     )
     edge = session.edge
-    found = preflight.survey(request, edge.cluster, edge.fleet, edge.scout)
+    found = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe)
     plan = preflight.make_plan(found, request)
     if isinstance(plan, Plan) and preflight.up_to_date(found, ami):
         groups = ", ".join(config.groups)

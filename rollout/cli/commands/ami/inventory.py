@@ -22,8 +22,8 @@ from rollout.errors import Refused, UserError
 from rollout.journal import read_journal
 
 if TYPE_CHECKING:
+    from rollout.adapters.image_usage import Neighbour
     from rollout.adapters.images import Builder
-    from rollout.adapters.places import Neighbour
     from rollout.ami.images import Image, Permissions, Snapshot
     from rollout.ami.listing import NodeClasses
     from rollout.config import Config
@@ -117,8 +117,8 @@ def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role
     The builder's own account is looked into as well. Raises `UserError` for a configuration that cannot be read or
     is for another region, and for an account that is not reached.
     """
+    from rollout.adapters.image_usage import Neighbour, neighbour  # noqa: PLC0415  a second of libraries, which a usage error need not wait for
     from rollout.adapters.node_classes import node_classes  # noqa: PLC0415  a second of libraries, which a usage error need not wait for
-    from rollout.adapters.places import Neighbour, neighbour  # noqa: PLC0415  a second of libraries, which a usage error need not wait for
 
     if not prefix:
         raise UserError("the prefix is empty: every image of the account would be meant", hint="--prefix eks-model")

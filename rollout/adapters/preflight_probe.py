@@ -1,4 +1,4 @@
-"""What only a survey asks, through the port `Scout`: nothing is changed, so every request may be sent again.
+"""What only a survey asks, through the port `PreflightProbe`: nothing is changed, so every request may be sent again.
 
 Of Auto Scaling nobody can ask whether a call would be allowed: its API has no DryRun, and to have IAM simulate our
 policies is a right of its own that hardly anybody grants. What is missing there shows at the first call. Only what it
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from rollout.adapters import discovery, kube_records
-from rollout.adapters import scout_records as records
+from rollout.adapters import probe_records as records
 from rollout.adapters.aws_errors import THROTTLED, code_of, translated
 from rollout.adapters.paging import entries
 from rollout.adapters.understanding import flag, text, understood
@@ -44,8 +44,8 @@ _WOULD_SUCCEED, _DENIED = "DryRunOperation", "UnauthorizedOperation"
 _AT_WORK = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 
 
-class EdgeScout:
-    """Scouts one account and region, one cluster and this process."""
+class EdgeProbe:
+    """Probes one account and region, one cluster and this process."""
 
     def __init__(self, account: Account, api: KubeApi, clock: SystemClock | SimulatedClock) -> None:
         self._groups = account.reading("autoscaling")
@@ -59,7 +59,7 @@ class EdgeScout:
             found = entries(self._groups, "describe_auto_scaling_groups", "AutoScalingGroups", **asked)
             return tuple(map(records.group, found))
 
-    def refresh(self, group: str) -> str | None:
+    def active_instance_refresh(self, group: str) -> str | None:
         with translated(mutating=False):
             found = self._groups.describe_instance_refreshes(AutoScalingGroupName=group)["InstanceRefreshes"]
             working = (one for one in found if one["Status"] in _AT_WORK)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters import Edge, scout_records
-from rollout.adapters.scout import own_pod
+from rollout.adapters import Edge, probe_records
+from rollout.adapters.preflight_probe import own_pod
 from rollout.errors import Refused, Retry
 from rollout.plan import TemplateUse
-from rollout.ports import Scout
+from rollout.ports import PreflightProbe
 from rollout.preflight_observation import GroupProbed, Override, Right
 from tests.adapters.living import Living
 
@@ -22,20 +22,20 @@ SPECIFICATION = {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one", "Versi
 
 
 @pytest.fixture
-def scout(edge: Edge) -> Scout:
-    return edge.scout
+def probe(edge: Edge) -> PreflightProbe:
+    return edge.probe
 
 
 def template_of(edge: Edge, group: str) -> str:
-    return edge.fleet.groups([group])[0].uses[0].template_id
+    return edge.autoscaling.groups([group])[0].uses[0].template_id
 
 
 # ---- groups
 
 
-def test_every_group_of_the_region_is_described(scout: Scout) -> None:
+def test_every_group_of_the_region_is_described(probe: PreflightProbe) -> None:
     """Ours and others', with template, reference and the clusters that their tags name."""
-    found = {group.name: group for group in scout.groups()}
+    found = {group.name: group for group in probe.groups()}
     assert {"workers", "floor"} <= set(found)
     use = found["floor"].template
     assert use is not None
@@ -48,8 +48,8 @@ def test_a_group_says_only_what_differs_from_the_plainest() -> None:
     """What AWS leaves out means units, no base, all on demand, no pool, and $Default where a version is left out."""
     use = TemplateUse("", "lt-1", "one", "$Default")
     raw = {**LEAST, "LaunchTemplate": {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one"}}
-    assert scout_records.group(raw) == GroupProbed("g", use)
-    assert scout_records.group({**LEAST, "LaunchConfigurationName": "old"}) == GroupProbed("g", None)
+    assert probe_records.group(raw) == GroupProbed("g", use)
+    assert probe_records.group({**LEAST, "LaunchConfigurationName": "old"}) == GroupProbed("g", None)
 
 
 def test_a_mixed_policy_is_described_with_its_overrides() -> None:
@@ -64,7 +64,7 @@ def test_a_mixed_policy_is_described_with_its_overrides() -> None:
         "InstancesDistribution": {"OnDemandBaseCapacity": 1, "OnDemandPercentageAboveBaseCapacity": 0},
     }
     one, two = TemplateUse("", "lt-1", "one", "$Latest"), TemplateUse("override 2", "lt-2", "two", "3")
-    found = scout_records.group(
+    found = probe_records.group(
         {
             **LEAST,
             "MixedInstancesPolicy": policy,
@@ -78,43 +78,43 @@ def test_a_mixed_policy_is_described_with_its_overrides() -> None:
     assert list(found.launches()) == [(one, "m5.large"), (two, "c5.large")]
 
 
-def test_an_instance_refresh_at_work_is_told(scout: Scout, world: Living) -> None:
+def test_an_instance_refresh_at_work_is_told(probe: PreflightProbe, world: Living) -> None:
     """Id and status while it lasts, None before and after; of a group that does not exist AWS refuses to tell."""
-    assert scout.refresh("floor") is None
+    assert probe.active_instance_refresh("floor") is None
     world.do(lambda: world.simulator.do({"do": "start_refresh", "group": "floor"}))
-    told = scout.refresh("floor")
+    told = probe.active_instance_refresh("floor")
     assert told is not None
     assert told.endswith((", Pending", ", InProgress"))
     world.do(lambda: world.simulator.do({"do": "cancel_refresh", "group": "floor"}))
     world.pass_by(3600)
-    assert scout.refresh("floor") is None
+    assert probe.active_instance_refresh("floor") is None
     with pytest.raises(Refused):
-        scout.refresh("nowhere")
+        probe.active_instance_refresh("nowhere")
 
 
 # ---- instance types and images
 
 
-def test_types_that_the_region_has_not_are_left_out(scout: Scout) -> None:
+def test_types_that_the_region_has_not_are_left_out(probe: PreflightProbe) -> None:
     """One wrong type does not take the others with it, however many there are."""
     many = [f"x9.{number}xlarge" for number in range(250)]
-    assert scout.architectures(["m5.large", *many, "c5.large"]) == {
+    assert probe.architectures(["m5.large", *many, "c5.large"]) == {
         "m5.large": {"x86_64"},
         "c5.large": {"x86_64"},
     }
-    assert scout.architectures([]) == {}
+    assert probe.architectures([]) == {}
 
 
 def test_an_image_tells_what_it_needs(edge: Edge) -> None:
     """Architecture, and the size of the root volume's snapshot in GiB."""
-    found = edge.fleet.image(AMI)
+    found = edge.autoscaling.image(AMI)
     assert found is not None
     assert (found.architecture, found.root_device, found.root_gib) == ("x86_64", "/dev/xvda", 20)
 
 
 def test_a_version_tells_its_type(edge: Edge) -> None:
     """The instance type of each version, beside its image."""
-    (template,) = edge.fleet.templates([template_of(edge, "floor")])
+    (template,) = edge.autoscaling.templates([template_of(edge, "floor")])
     assert {version.instance_type for version in template.versions} == {"m5.2xlarge"}
 
 
@@ -125,9 +125,9 @@ def test_a_try_changes_nothing(edge: Edge, world: Living) -> None:
     """What AWS would allow is allowed, no change is logged, and nothing counts as one."""
     applied, writes = len(world.simulator.world.log.changes), world.arrived()
     template = template_of(edge, "floor")
-    edge.scout.try_version(template, 1, AMI)
-    edge.scout.try_default(template, 1)
-    edge.scout.try_launch(template, 1, AMI, "m5.large", "subnet-eu-west-1a")
+    edge.probe.try_version(template, 1, AMI)
+    edge.probe.try_default(template, 1)
+    edge.probe.try_launch(template, 1, AMI, "m5.large", "subnet-eu-west-1a")
     assert (len(world.simulator.world.log.changes), world.arrived()) == (applied, writes)
 
 
@@ -136,11 +136,11 @@ def test_what_aws_would_refuse_is_refused(edge: Edge, world: Living) -> None:
     template = template_of(edge, "floor")
     world.fault({"error": {"status": 403, "code": "UnauthorizedOperation"}}, service="ec2")
     with pytest.raises(Refused, match="CreateLaunchTemplateVersion: UnauthorizedOperation"):
-        edge.scout.try_version(template, 1, AMI)
+        edge.probe.try_version(template, 1, AMI)
     with pytest.raises(Refused, match="ModifyLaunchTemplate: UnauthorizedOperation"):
-        edge.scout.try_default(template, 1)
+        edge.probe.try_default(template, 1)
     with pytest.raises(Refused, match="RunInstances: UnauthorizedOperation"):
-        edge.scout.try_launch(template, 1, AMI, None, None)
+        edge.probe.try_launch(template, 1, AMI, None, None)
 
 
 @pytest.mark.parametrize(
@@ -158,30 +158,30 @@ def test_what_aws_would_refuse_is_refused(edge: Edge, world: Living) -> None:
 def test_only_a_missing_right_speaks_against_a_launch(edge: Edge, world: Living, status: int, code: str) -> None:
     """Nothing is concluded from what else EC2 answers: the group may launch all the same, or later."""
     world.fault({"error": {"status": status, "code": code}}, operation="RunInstances DryRun")
-    edge.scout.try_launch(template_of(edge, "floor"), 1, AMI, None, None)
+    edge.probe.try_launch(template_of(edge, "floor"), 1, AMI, None, None)
 
 
 def test_a_launch_that_is_throttled_may_be_tried_again(edge: Edge, world: Living) -> None:
     """Neither allowed nor refused."""
     world.fault({"error": {"status": 503, "code": "RequestLimitExceeded"}}, operation="RunInstances DryRun")
     with pytest.raises(Retry):
-        edge.scout.try_launch(template_of(edge, "floor"), 1, AMI, None, None)
+        edge.probe.try_launch(template_of(edge, "floor"), 1, AMI, None, None)
 
 
-def test_kubernetes_says_which_rights_we_have(scout: Scout) -> None:
+def test_kubernetes_says_which_rights_we_have(probe: PreflightProbe) -> None:
     """What is granted, and what is not; a subresource is a right of its own."""
-    assert scout.allows(Right("create", "pods/eviction"))
-    assert scout.allows(Right("get", "configmaps", namespace="kube-system", name="eks-rollout"))
-    assert not scout.allows(Right("delete", "jobs", "batch"))
+    assert probe.allows(Right("create", "pods/eviction"))
+    assert probe.allows(Right("get", "configmaps", namespace="kube-system", name="eks-rollout"))
+    assert not probe.allows(Right("delete", "jobs", "batch"))
 
 
-def test_a_question_is_asked_again_where_the_server_stumbles(scout: Scout, world: Living) -> None:
+def test_a_question_is_asked_again_where_the_server_stumbles(probe: PreflightProbe, world: Living) -> None:
     """It changes nothing, so it is repeated like a read; for good trouble it is `Retry`."""
     world.fault({"error": {"status": 503, "code": "ServiceUnavailable"}}, operation=REVIEW, times=1)
-    assert scout.allows(Right("get", "nodes"))
+    assert probe.allows(Right("get", "nodes"))
     world.fault({"error": {"status": 503, "code": "ServiceUnavailable"}}, operation=REVIEW)
     with pytest.raises(Retry):
-        scout.allows(Right("get", "nodes"))
+        probe.allows(Right("get", "nodes"))
 
 
 # ---- where we run
@@ -204,8 +204,8 @@ def test_a_namesake_in_another_cluster_is_not_us(tmp_path: Path) -> None:
     assert own_pod(service_account(tmp_path, "another's"), {"HOSTNAME": "agent-0"}, b"the cluster's") is None
 
 
-def test_outside_of_a_pod_there_is_none(tmp_path: Path, scout: Scout) -> None:
+def test_outside_of_a_pod_there_is_none(tmp_path: Path, probe: PreflightProbe) -> None:
     """Without the mounted files, or without a name, this process is in no pod."""
     assert own_pod(tmp_path / "nowhere", {"HOSTNAME": "laptop"}, b"") is None
     assert own_pod(service_account(tmp_path), {}, b"the cluster's") is None
-    assert scout.own_pod() is None
+    assert probe.own_pod() is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollout.adapters.access import simulated_account
-from rollout.adapters.places import Neighbour
+from rollout.adapters.image_usage import Neighbour
 from rollout.ami.listing import Launched, Place, needs
 from tests.adapters.living import RUN, open_fence
 from tests.ami import inventories as given

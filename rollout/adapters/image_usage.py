@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollout.adapters import aws_records, scout_records
+from rollout.adapters import aws_records, probe_records
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.connecting import cluster_account
 from rollout.adapters.images import unfenced
@@ -44,7 +44,7 @@ class Neighbour:
         """
         with translated(mutating=False):
             raw = entries(self._scaling, "describe_auto_scaling_groups", "AutoScalingGroups")
-            groups = tuple(map(scout_records.group, raw))
+            groups = tuple(map(probe_records.group, raw))
             heads = list(entries(self._ec2, "describe_launch_templates", "LaunchTemplates"))
             versions = _resolved(self._ec2, heads, {*pinned, *_numbered(groups)})
             older = _every(self._ec2, heads) if every_version else []
