@@ -326,10 +326,11 @@ class PodSeen:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentSeen:
-    """A volume that is attached to a node, by the VolumeAttachment that says so."""
+    """A volume that is attached to a node, by the VolumeAttachment that says so; `zonal`: nowhere but in its zone."""
 
     node: str
     volume: str
+    zonal: bool = True
 
 
 @dataclass(frozen=True, slots=True)

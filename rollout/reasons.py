@@ -45,6 +45,7 @@ class Reason(StrEnum):
     INSTANCE_IN_STANDBY = "InstanceInStandby"
     INSTANCE_TERMINATING = "InstanceTerminating"
     NODES_NOT_READY = "NodesNotReady"
+    NO_OTHER_NODE = "NoOtherNode"
     OLD_NODES_LEFT = "OldNodesLeft"
     TOO_FEW_NODES = "TooFewNodes"
     TOO_MANY_INSTANCES = "TooManyInstances"

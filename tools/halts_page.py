@@ -257,6 +257,14 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Clear the cause on the node, or terminate its instance, and resume.",
         "kubectl describe node",
     ),
+    Reason.NO_OTHER_NODE: Meaning(
+        "A pod on the node has a volume of EBS, or chooses a zone or an instance type. No other node takes it there. "
+        "A group with fewer instances than zones gets its new node in another zone.",
+        _PODS,
+        "Allow only that zone or type in the group for a while. End a new instance on which nothing runs, and keep "
+        "its place. Or delete the pod yourself: it stays Pending.",
+        "kubectl get nodes -L topology.kubernetes.io/zone,node.kubernetes.io/instance-type",
+    ),
     Reason.OLD_NODES_LEFT: Meaning(
         "Old nodes are left. Each of them has its own reason.",
         _SURGED,

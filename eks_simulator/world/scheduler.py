@@ -14,12 +14,13 @@ from eks_simulator.clock import iso
 from eks_simulator.world import pods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from eks_simulator.clock import Timer, VirtualClock
     from eks_simulator.kube.store import Store
     from eks_simulator.world.pods import Key, Object, Owner
 
+ZONE = "topology.kubernetes.io/zone"
 LATENCY = 0.5  # seconds from a change until the scheduler has acted on it
 # A cordon is a taint to the scheduler: who tolerates it is scheduled there (source: the plugin `NodeUnschedulable`).
 CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -68,13 +69,16 @@ class Scheduler:
         self.loads: dict[str, Load] = {}
         self.waiting: dict[Key, Object] = {}  # in the order of creation
         self.refused: dict[Key, float] = {}  # pods that found no node, and since when
+        self.zone_of: Callable[[Object], str | None] = lambda _: None  # where a pod's volumes are
         store.on("nodes", self._on_node)
         store.on("pods", self._on_pod)
 
     def fits(self, pod: Object, node: Object) -> bool:
-        """Tell whether the node would take the pod if it were empty: selector, cordon and hard taints."""
+        """Tell whether the node would take the pod if it were empty: selector, volumes, cordon and hard taints."""
         spec = pod["spec"]
         labels = node["metadata"].get("labels", {})
+        if self.zone_of(pod) not in {None, labels.get(ZONE)}:
+            return False
         if any(labels.get(name) != value for name, value in spec.get("nodeSelector", {}).items()):
             return False
         if node["spec"].get("unschedulable") and not pods.tolerated(CORDONED, spec.get("tolerations", ())):
@@ -123,7 +127,7 @@ class Scheduler:
         for key, pod in list(self.waiting.items()):
             if pods.terminating(pod):
                 continue
-            kind = repr((pod["spec"].get("nodeSelector"), pod["spec"].get("tolerations")))
+            kind = repr((pod["spec"].get("nodeSelector"), pod["spec"].get("tolerations"), self.zone_of(pod)))
             if kind not in by_kind:
                 by_kind[kind] = [load for load in self.loads.values() if self.fits(pod, load.node)]
             best = _best(pod, by_kind[kind])

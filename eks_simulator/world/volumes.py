@@ -1,5 +1,7 @@
 """Volumes that pods claim: attached to the node before a pod starts, and detached some time after it is gone.
 
+A volume is made in the zone of its first pod's node, and stays there: so does the pod.
+
 Plays the attach-detach controller and the storage's driver. A volume is attached to one node at a time: a pod elsewhere
 waits for it. The kubelet of a node that is gone lets go of nothing; then the controller detaches by force, six minutes
 later (kube-controller-manager, maxWaitForUnmountDuration).
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from eks_simulator.fields import Range, parse_range
 from eks_simulator.seeded import token, uid
 from eks_simulator.world import pods
+from eks_simulator.world.scheduler import ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +41,7 @@ class Volumes:
         self._troubles = troubles
         self._seed = seed
         self._wanted: dict[str, Object] = {}  # by volume: the pod that claimed it last
+        self._zones: dict[str, str] = {}  # by volume: the zone in which it was made, with its first pod
         kubelet.mounted = self.mounted
         store.on("pods", self._look)
         store.on("nodes", self._on_node)
@@ -49,6 +53,10 @@ class Volumes:
             self._attach(volume)
         return not missing
 
+    def zone_of(self, pod: Object) -> str | None:
+        """The only zone in which the pod can start: that of its volumes; None for any."""
+        return next((zone for one in self._claimed(pod) if (zone := self._zones.get(one))), None)
+
     def _look(self, event: str, pod: Object, _previous: Object | None) -> None:
         node = pods.node_of(pod)
         for volume in self._claimed(pod) if node else ():
@@ -56,6 +64,12 @@ class Volumes:
                 self._let_go(pod, volume, str(node))
             elif pods.active(pod):
                 self._wanted[volume] = pod
+                self._make(volume, str(node))
+
+    def _make(self, volume: str, node: str) -> None:
+        there = self._store.get("nodes", None, node)
+        if there is not None and volume not in self._zones:
+            self._zones[volume] = there["metadata"]["labels"][ZONE]
 
     def _claimed(self, pod: Object) -> Iterator[str]:
         for one in pod["spec"].get("volumes", ()):

@@ -83,7 +83,7 @@ class World:
         for controller in (JobController, DeploymentController, StatefulSetController, DaemonSetController):
             controller(clock, store, index, scenario.seed)
         self.kubelet = Kubelet(clock, store, self.troubles, scenario.seed)
-        Volumes(clock, store, self.kubelet, self.troubles, scenario.seed)
+        self.scheduler.zone_of = Volumes(clock, store, self.kubelet, self.troubles, scenario.seed).zone_of
         self.nodes = Nodes(clock, store, scenario, self.kubelet, self.troubles)
         self.flaps = Flaps(clock, store)
 

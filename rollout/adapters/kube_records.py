@@ -48,6 +48,8 @@ _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 _USUAL, _SOME = {"cpu", "memory", "pods", "ephemeral-storage", "storage"}, re.compile("[1-9]")
 # Volumes of a pod that something else must attach to its node.
 _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
+# Who attaches volumes that stay in one zone: EBS's driver, and what was in its place in older clusters.
+_ZONAL = {"ebs.csi.aws.com", "kubernetes.io/aws-ebs"}
 # No moment is taken for an earlier or a later one.
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 #: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
@@ -208,7 +210,7 @@ def attachment(raw: Mapping[str, Any]) -> AttachmentSeen | None:
     if not (raw.get("status") or {}).get("attached"):
         return None
     volume = spec["source"].get("persistentVolumeName") or raw["metadata"]["name"]
-    return AttachmentSeen(text(spec["nodeName"]), text(volume))
+    return AttachmentSeen(text(spec["nodeName"]), text(volume), zonal=spec.get("attacher") in _ZONAL)
 
 
 def budget(raw: Mapping[str, Any]) -> BudgetSeen:

@@ -30,6 +30,7 @@ from rollout.phases.observe import Needs
 from rollout.plan import Node, NodeGroup, duration
 from rollout.reasons import Reason
 from rollout.record import Record
+from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
 from rollout.stages.pods import at_work, blocking_pods, leaving
 from rollout.stages.replicas import Replicas
@@ -46,8 +47,9 @@ def _alone(seen: Observation, record: Record) -> bool:
     return any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
 
 
-def _emptied(seen: Observation) -> bool:
-    return any(not leaving(pods) for pods in seen.fresh.values())
+def _volumes_matter(seen: Observation, record: Record) -> bool:
+    """Tell whether it matters what is attached: a node is empty, or a pod's volume may keep it in its zone."""
+    return any(not leaving(pods) for pods in seen.fresh.values()) or in_doubt(seen, record)
 
 
 def _close_to_the_end(record: Record, nodes: tuple[NodeSeen, ...]) -> list[str]:
@@ -67,13 +69,13 @@ def _ending(record: Record) -> bool:
 
 
 #: The pods of nodes that are being drained come straight from the API, and budgets for them; where one of these is
-#: empty, the volumes that are attached, too.
+#: empty, or a volume may keep a pod in its zone, the volumes that are attached, too.
 NEEDS = Needs(
     pods=True,
     budgets=_evicting,
     young=_ending,
     fresh=_close_to_the_end,
-    attachments=_emptied,
+    attachments=_volumes_matter,
     elsewhere=_alone,
 )
 

@@ -30,7 +30,7 @@ class Needs:
     #: The groups of which AWS is asked why launches fail.
     troubles: Callable[[Observation, Record], Iterable[str]] | None = None
     #: Whether it is asked which volumes are attached to nodes.
-    attachments: Callable[[Observation], bool] | None = None
+    attachments: Callable[[Observation, Record], bool] | None = None
     #: Whether it is asked which instances live that Nodes name and no group lists.
     elsewhere: Callable[[Observation, Record], bool] | None = None
 
@@ -42,7 +42,7 @@ def look(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: Auto
     """
     seen = _first(needs, record, kubernetes, autoscaling)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
-    attached = needs.attachments is not None and needs.attachments(seen)
+    attached = needs.attachments is not None and needs.attachments(seen, record)
     elsewhere = needs.elsewhere is not None and needs.elsewhere(seen, record)
     return replace(
         seen,

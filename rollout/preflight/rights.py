@@ -71,8 +71,8 @@ BUDGETS = Need(
 )
 ATTACHMENTS = Need(
     (LIST_ATTACHMENTS,),
-    "to wait until the volumes of the pods that left a node are detached, for six minutes at most",
-    unchecked="whether the volumes of a node are detached before its instance ends: a pod may wait minutes for its own",
+    "to see which pods have a volume that stays in its zone, and to wait until those of pods that left are detached",
+    unchecked="whether the pods of a node have volumes that stay in its zone, nor whether they are detached in time",
 )
 #: Which kinds there are. Kubernetes lets everybody see that whom it knows, unless somebody took it away.
 DISCOVERY = Need(

@@ -3,7 +3,7 @@
 A taint keeps out who does not tolerate it. A label keeps out who chooses by it, where the old node has it and no new
 one has. So does a device, such as a GPU, that the old node offers and no new one does. What a node says of its own
 place and machine (zone, host, instance type) differs from node to node: a pod that chooses by that is asked as if the
-new nodes stood where the old one does.
+new nodes stood where the old one does. Whether anything stands there is `homes`' business.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class Sort:
 
     def suits(self, pod: PodSeen, node: NodeSeen) -> bool:
         """Tell whether a pod of `node` may start here by the labels and the devices that it has there."""
-        if not _devices(pod, node) <= self.offers:
+        if not devices(pod, node) <= self.offers:
             return False
-        return not _chooses(pod, node) or _fits(pod.wants, self._in_place_of(node))
+        return not chooses(pod, node) or fits(pod.wants, self._in_place_of(node))
 
     def otherwise(self, name: str, pod: PodSeen, node: NodeSeen) -> str:
         """Say which devices a pod lacks here, or by which labels it chooses that are others, with what helps."""
-        lacking = sorted(_devices(pod, node) - self.offers)
+        lacking = sorted(devices(pod, node) - self.offers)
         if lacking:
             look = f"why its device plugin does not: {kubectl('describe', 'node', name)}"
             return f"{name} offers no {', '.join(lacking)}, which {pod.label} asks for ({look})"
@@ -88,17 +88,20 @@ def stranded(sorts: Collection[Sort], moved: Iterable[PodSeen], node: NodeSeen |
     """Return the first pod that has on its node the labels and devices it asks for, and on no new node; or None."""
     if node is None or not sorts:
         return None
-    asking = (pod for pod in moved if _chooses(pod, node) or _devices(pod, node))
+    asking = (pod for pod in moved if chooses(pod, node) or devices(pod, node))
     return next((pod for pod in asking if not any(sort.suits(pod, node) for sort in sorts)), None)
 
 
-def _chooses(pod: PodSeen, node: NodeSeen) -> bool:
-    return bool(pod.wants) and _fits(pod.wants, node.labels)
+def chooses(pod: PodSeen, node: NodeSeen) -> bool:
+    """Tell whether a pod chooses by labels, and its node has them."""
+    return bool(pod.wants) and fits(pod.wants, node.labels)
 
 
-def _devices(pod: PodSeen, node: NodeSeen) -> frozenset[str]:
+def devices(pod: PodSeen, node: NodeSeen) -> frozenset[str]:
+    """Return the devices for which a pod asks, as far as its node offers them."""
     return pod.needs & node.offers
 
 
-def _fits(wants: Iterable[Iterable[Requirement]], labels: Mapping[str, str]) -> bool:
+def fits(wants: Iterable[Iterable[Requirement]], labels: Mapping[str, str]) -> bool:
+    """Tell whether labels are what a pod wants."""
     return any(all(one.takes(labels) for one in term) for term in wants)

@@ -23,6 +23,7 @@ from rollout.observation import CORDON, GroupSeen, InstanceSeen, NodeSeen, Obser
 from rollout.plan import Node
 from rollout.record import Record
 from rollout.stages.fitting import Sort, stranded
+from rollout.stages.homes import open_nodes
 from rollout.stages.pods import at_work
 
 #: Seconds after which a pod that found no node counts as one that none will take, and a pod's end as stuck.
@@ -69,12 +70,14 @@ class Surroundings:
 
     `nominated`: by node, the pods that the scheduler chose it for, perhaps before it was closed, and has not bound yet.
     `at_work`: the uids of controllers of which a pod has not finished, anywhere in the cluster.
+    `open_nodes`: the nodes of the cluster on which pods can start, and which need not go.
     """
 
     serving: Mapping[str, Serving]
     coming: tuple[PodSeen, ...] = ()
     nominated: Mapping[str, tuple[PodSeen, ...]] = field(default_factory=dict)
     at_work: frozenset[str] = frozenset()
+    open_nodes: tuple[NodeSeen, ...] = ()
 
     @classmethod
     def of(cls, seen: Observation, record: Record, now: datetime) -> Surroundings:
@@ -82,7 +85,7 @@ class Surroundings:
         rows = {row.instance_id: row for row in record.nodes}
         serving = {group.name: _serving(group, seen, record, rows) for group in seen.groups}
         pods = chain(seen.pods, *seen.fresh.values())
-        return cls(serving, _coming(seen, record, now), _nominated(seen), at_work(pods))
+        return cls(serving, _coming(seen, record, now), _nominated(seen), at_work(pods), open_nodes(seen, record))
 
 
 def dead(node: NodeSeen, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from rollout.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, 
 from rollout.plan import Node, duration
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.stages import knowing
+from rollout.stages import homes, knowing
 from rollout.stages.pods import blocking_pods, leaving
 from rollout.stages.serving import Surroundings, dead
 
@@ -31,8 +31,9 @@ class View:
     run on the instance, "" where it is; `stray`: the node that may be its, "" where it has one or none may.
 
     `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
-    far as there is an autoscaler; `coming`: pods that may be bound to it though it is closed; `nominated`: pods that
-    the scheduler chose it for and has not bound yet; `volumes`: attached to it still, of pods that left;
+    far as there is an autoscaler; `homeless`: which pod no other node takes, for where it is; `coming`: pods that may
+    be bound to it though it is closed; `nominated`: pods that the scheduler chose it for and has not bound yet;
+    `volumes`: attached to it still, of pods that left;
     `at_work`: the controllers for which finished pods block it, none once it is overdue;
     `unsteady`: why the cluster is not to be trusted now; `overdue`:
     the drain deadline has passed; for surplus that is never true, nobody is killed for it; `given_up`: it is surplus,
@@ -53,6 +54,7 @@ class View:
     stray: str
     remaining: int
     idle: tuple[str, ...]
+    homeless: str
     coming: tuple[PodSeen, ...]
     nominated: tuple[PodSeen, ...]
     volumes: tuple[str, ...]
@@ -89,21 +91,29 @@ class View:
 
     @property
     def enough(self) -> bool:
-        """As many serve without this node as must; one that is dead serves nobody, and takes nothing with it."""
+        """As many serve without this node as must, where its pods can be; one that is dead takes nothing with it."""
         none_less = self.remaining > 0 and bool(self.nodes) and all(dead(node, self.now) for node in self.nodes)
-        return self.remaining >= self.needed or none_less
+        return none_less or (self.remaining >= self.needed and not self.homeless)
+
+    @property
+    def misplaced(self) -> str:
+        """Which pod has no other node, where as many serve as must."""
+        return self.homeless if self.remaining >= self.needed else ""
 
     @property
     def too_few(self) -> str:
         """Why nothing may leave, in words."""
-        return f"only {self.remaining} of the {self.needed} nodes that {self.row.group} needs would serve without it"
+        short = f"only {self.remaining} of the {self.needed} nodes that {self.row.group} needs would serve without it"
+        return self.misplaced or short
 
     def short(self, state: str) -> Step:
         """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
         idle = "; ".join(self.idle) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
-        why, hint = f"{self.name} is {state} and cannot go: {self.too_few}", f"let more nodes serve: {idle}"
-        halt = Halt(Reason.TOO_FEW_NODES, why, hint) if self.out_of_time else None
-        return Step(waits_for=self.too_few, reason=Reason.TOO_FEW_NODES, halt=halt)
+        what = homes.REMEDY if self.misplaced else f"let more nodes serve: {idle}"
+        reason = Reason.NO_OTHER_NODE if self.misplaced else Reason.TOO_FEW_NODES
+        why = f"{self.name} is {state} and cannot go: {self.too_few}"
+        halt = Halt(reason, why, what) if self.out_of_time else None
+        return Step(waits_for=self.too_few, reason=reason, halt=halt)
 
     def until_aws(self, reason: Reason, what: str) -> Step:
         """Wait for what AWS brings about; hooks may hold it, so a person is asked only hours after the deadline."""
@@ -160,7 +170,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
     must_leave = leaving(pods)
     serving, moved = around.serving[row.group], (row.instance_id, must_leave, next(iter(nodes), None))
-    deadline = record.drain_deadline
+    volumes, deadline = _volumes(seen, names, pods), record.drain_deadline
     late = deadline is not None and now >= deadline
     overdue = late and row.role == "old"
     blocked = duration(record.plan.settings.blocked_seconds)
@@ -178,9 +188,10 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         stray=knowing.stray(row, seen)[0],
         remaining=serving.without(*moved),
         idle=serving.why_not(*moved),
+        homeless=homes.homeless(*moved[1:], volumes=bool(volumes) and _zonal(seen, names), around=around.open_nodes),
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
-        volumes=_volumes(seen, names, pods),
+        volumes=volumes,
         at_work=frozenset() if overdue else around.at_work,
         unsteady=seen.unsteady,
         overdue=overdue,
@@ -194,3 +205,7 @@ def _volumes(seen: Observation, names: tuple[str, ...], pods: tuple[PodSeen, ...
     found = sorted(one.volume for one in seen.attachments or () if one.node in names)
     staying = sum(pod.claims for pod in pods if pod.stays_with_node and not pod.finished)
     return tuple(found) if len(found) > staying else ()
+
+
+def _zonal(seen: Observation, names: tuple[str, ...]) -> bool:
+    return any(one.zonal for one in seen.attachments or () if one.node in names)

@@ -363,8 +363,8 @@ def test_volumes_that_are_attached_are_read(
 @pytest.mark.parametrize(
     ("source", "status", "seen"),
     [
-        ({"persistentVolumeName": "pvc-1"}, {"attached": True}, AttachmentSeen("n", "pvc-1")),
-        ({"inlineVolumeSpec": {}}, {"attached": True}, AttachmentSeen("n", "csi-1")),
+        ({"persistentVolumeName": "pvc-1"}, {"attached": True}, AttachmentSeen("n", "pvc-1", zonal=False)),
+        ({"inlineVolumeSpec": {}}, {"attached": True}, AttachmentSeen("n", "csi-1", zonal=False)),
         ({"persistentVolumeName": "pvc-1"}, {"attached": False}, None),
         ({"persistentVolumeName": "pvc-1"}, None, None),
     ],
@@ -373,6 +373,17 @@ def test_an_attachment(source: Any, status: Any, seen: AttachmentSeen | None) ->
     """One that is not attached yet holds nothing; one of a pod's own spec has no name but its attachment's."""
     raw = {"metadata": {"name": "csi-1"}, "spec": {"nodeName": "n", "source": source}, "status": status}
     assert kube_records.attachment(raw) == seen
+
+
+@pytest.mark.parametrize(
+    ("attacher", "zonal"),
+    [("ebs.csi.aws.com", True), ("kubernetes.io/aws-ebs", True), ("csi.trident.netapp.io", False)],
+)
+def test_a_volume_of_ebs_stays_in_its_zone(attacher: str, *, zonal: bool) -> None:
+    """Others can be attached in any."""
+    spec = {"attacher": attacher, "nodeName": "n", "source": {"persistentVolumeName": "pvc-1"}}
+    raw = {"metadata": {"name": "csi-1"}, "spec": spec, "status": {"attached": True}}
+    assert kube_records.attachment(raw) == AttachmentSeen("n", "pvc-1", zonal=zonal)
 
 
 def test_budgets_that_may_not_be_read_are_unknown(

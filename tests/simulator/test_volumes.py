@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eks_simulator.world.scheduler import ZONE
 from eks_simulator.world.world import World
 from tests.simulator.worlds import node_names, passes, phases, pods_of, world
 
@@ -19,10 +20,11 @@ def attached(one: World) -> dict[str, str]:
     return {each["spec"]["source"]["persistentVolumeName"]: each["spec"]["nodeName"] for each in found}
 
 
-def database(**over: Any) -> World:
+def database(zones: tuple[str, ...] = ("eu-west-1a",), **over: Any) -> World:
     """One replica with a volume that stays attached for two minutes after its pod."""
     workload = {"name": "db", "replicas": 1, "startup": "5s", "stop": "5s", "volume": "2m"}
-    return world(workloads={"statefulsets": [workload]}, **over)
+    group = {"name": "g", "template": "lt", "min": 1, "desired": 2, "max": 4, "slots": 2, "zones": list(zones)}
+    return world(workloads={"statefulsets": [workload]}, groups=[group], **over)
 
 
 def test_a_volume_outlives_its_pod_and_keeps_the_next_one_waiting() -> None:
@@ -68,3 +70,18 @@ def test_a_volume_may_stay_for_ever() -> None:
     one.mend("stuck_volume", None)
     passes(one, 60)
     assert attached(one) != before
+
+
+def test_a_volume_stays_in_its_zone() -> None:
+    """A pod whose volume is in another zone waits, however much room there is."""
+    one = database(zones=("eu-west-1a", "eu-west-1b"))
+    (pod,) = pods_of(one, "db")
+    zones = {node["metadata"]["name"]: node["metadata"]["labels"][ZONE] for node in one.store.list("nodes")}
+    home = zones[pod["spec"]["nodeName"]]
+    with one.log.acting("world", "cordon", 0):
+        for name in [name for name, zone in zones.items() if zone == home]:
+            one.store.mutate("nodes", None, name, lambda node: node["spec"].update(unschedulable=True))
+        one.store.delete("pods", "default", "db-0")
+    assert set(zones.values()) > {home}
+    passes(one, 300)
+    assert [pod["spec"].get("nodeName") for pod in pods_of(one, "db")] == [None]
