@@ -93,9 +93,10 @@ def _returns(view: View, pod: PodSeen) -> bool:
 
 
 def _stays(view: View, pod: PodSeen) -> bool:
-    """Tell whether a pod does not go for as long as it may take: its node is in nobody's way then."""
+    """Tell whether a pod does not go for minutes: its node is in nobody's way then, if it has hours to end, too."""
     if pod.deleting:
-        return not in_grace(view, pod)
+        asked = next((one.at for one in view.record.left if one.effect.uid == pod.uid), view.row.since)
+        return not in_grace(view, pod) or view.now >= asked + timedelta(seconds=stuck.BLOCKED_AFTER)
     if _returns(view, pod):
         return True
     row = view.record.row(_first(view, pod).key)

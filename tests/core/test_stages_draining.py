@@ -11,7 +11,7 @@ import pytest
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.machine import Stage
 from rollout.observation import NodeSeen, Owner, PodSeen
-from rollout.record import EffectState
+from rollout.record import EffectState, Left
 from rollout.stages import draining
 from rollout.stages.stuck import STUCK_AFTER
 from rollout.stages.view import View
@@ -333,11 +333,19 @@ def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: 
     assert words in draining.decide(emptied(there, it=it)).waits_for
 
 
+ENDING = replace(HELD, deleting=at(20000))
+ASKED = Left(evict(ENDING), at(210))
+
+
 @pytest.mark.parametrize(
     ("pods", "changes", "stuck"),
     [
         pytest.param((HELD,), {}, True, id="it does not end"),
         pytest.param((replace(HELD, deleting=NOW),), {}, False, id="it ends"),
+        pytest.param((ENDING,), {"now": at(299)}, False, id="it has hours to end, and began to drain a while ago"),
+        pytest.param((ENDING,), {"now": at(300)}, True, id="and began to drain five minutes ago"),
+        pytest.param((ENDING,), {"now": at(500), "left": (ASKED,)}, False, id="it was asked to end a while ago"),
+        pytest.param((ENDING,), {"now": at(510), "left": (ASKED,)}, True, id="it was asked to five minutes ago"),
         pytest.param((HELD, bare()), {}, False, id="another may still go"),
         pytest.param((WEB,), {}, False, id="to be evicted"),
         pytest.param((WEB,), after(evict(WEB), "not_sent", blocked_since=at(-999)), False, id="throttled"),
