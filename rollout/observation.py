@@ -180,6 +180,7 @@ class NodeSeen:
     `scale_down_disabled`: the value of the scale-down-disabled annotation; `scale_down_before`: our note beside it;
     both None if absent.
     `offers`: the devices and the like that pods may ask of it, besides CPU, memory and storage.
+    `room`: CPUs, and bytes of memory, for all its pods together; None if it does not say.
     """
 
     name: str
@@ -195,6 +196,7 @@ class NodeSeen:
     claims: frozenset[str] = frozenset()
     doubt: str = ""
     offers: frozenset[str] = frozenset()
+    room: tuple[float, float] | None = None
 
     @property
     def instances(self) -> frozenset[str]:
@@ -266,7 +268,8 @@ class PodSeen:
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation);
     `pinned_until`: until when, None for as long as it is there.
     `wants`: what its node's labels must be (nodeSelector, required affinity): one of these terms; empty for anything.
-    `needs`: the devices and the like that it asks of its node, besides CPU, memory and storage.
+    `needs`: the devices and the like that it asks of its node, besides CPU, memory and storage; `asks`: CPUs, and bytes
+    of memory.
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.
     `ready`: its condition Ready is true; `turned`: since when it has been so, or not; None if it does not say.
@@ -298,6 +301,7 @@ class PodSeen:
     pinned_until: datetime | None = None
     wants: tuple[tuple[Requirement, ...], ...] = ()
     needs: frozenset[str] = frozenset()
+    asks: tuple[float, float] = (0.0, 0.0)
 
     def pins(self, now: datetime | None) -> bool:
         """Tell whether it still says itself that it must stay; `now`: None where it is enough that it has said so."""

@@ -46,6 +46,10 @@ _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
 _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 # What every node has, and how an amount says that it is not none: "0" and "0Mi" are.
 _USUAL, _SOME = {"cpu", "memory", "pods", "ephemeral-storage", "storage"}, re.compile("[1-9]")
+# A quantity: a number, perhaps with an exponent, and a unit.
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([A-Za-z]*)")
+_UNITS = {"": 1.0, "m": 1e-3} | {unit: 1000.0 ** (n + 1) for n, unit in enumerate("kMGTPE")}
+_UNITS |= {f"{unit}i": 1024.0 ** (n + 1) for n, unit in enumerate("KMGTPE")}
 # Volumes of a pod that something else must attach to its node.
 _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 # Who attaches volumes that stay in one zone: EBS's driver, and what was in its place in older clusters.
@@ -118,7 +122,8 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
         scale_down_before=annotations.get(SCALE_DOWN_BEFORE_KEY),
         turned=_moment(ready.get("lastTransitionTime")),
         claims=frozenset(claims) - {instance_id},
-        offers=_devices((raw.get("status") or {}).get("allocatable")),
+        offers=_devices(size := (raw.get("status") or {}).get("allocatable")),
+        room=_amounts(size) if size else None,
         doubt=_doubt(raw, instance_id, claims),
     )
 
@@ -161,6 +166,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         pinned_until=until,
         wants=_wants(raw["spec"]),
         needs=_needs(raw["spec"]),
+        asks=_asks(raw["spec"]),
     )
 
 
@@ -169,6 +175,28 @@ def _needs(spec: Mapping[str, Any]) -> frozenset[str]:
     containers = (*objects(spec.get("containers")), *objects(spec.get("initContainers")))
     asked = (one.get("resources") or {} for one in containers)
     return frozenset().union(*(_devices(one.get("limits")) for one in asked))
+
+
+def _asks(spec: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what a pod asks for at least: the sum of its containers; what prepares it has gone before them."""
+    if own := (spec.get("resources") or {}).get("requests"):
+        return _amounts(own)
+    cpu, memory = 0.0, 0.0
+    for one in objects(spec.get("containers")):
+        more = _amounts((one.get("resources") or {}).get("requests"))
+        cpu, memory = cpu + more[0], memory + more[1]
+    return cpu, memory
+
+
+def _amounts(quantities: Mapping[str, Any] | None) -> tuple[float, float]:
+    found = quantities or {}
+    return _amount(found.get("cpu")), _amount(found.get("memory"))
+
+
+def _amount(said: object) -> float:
+    """Return a quantity of Kubernetes as a number; one that is none counts as nothing."""
+    found = _QUANTITY.fullmatch(str(said or "0"))
+    return float(found[1]) * _UNITS.get(found[2], 0.0) if found else 0.0
 
 
 def _devices(quantities: Mapping[str, Any] | None) -> frozenset[str]:

@@ -1,20 +1,24 @@
 """Whether pods of a node that goes may start on new nodes of its group: by their taints, labels and devices.
 
 A taint keeps out who does not tolerate it. A label keeps out who chooses by it, where the old node has it and no new
-one has. So does a device, such as a GPU, that the old node offers and no new one does. What a node says of its own
-place and machine (zone, host, instance type) differs from node to node: a pod that chooses by that is asked as if the
-new nodes stood where the old one does. Whether anything stands there is `homes`' business.
+one has. So does a device, such as a GPU, that the old node offers and no new one does; and room for a pod that an old
+node has, and no new one would have, were it empty. What a node says of its own place and machine (zone, host, instance
+type) differs from node to node: a pod that chooses by that is asked as if the new nodes stood where the old one does.
+Whether anything stands there is `homes`' business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from rollout.budget import Requirement
 from rollout.commands import kubectl
 from rollout.observation import NodeSeen, PodSeen, Taint
 
+#: Bytes of memory: what people count in, and what nodes of one sort may differ by.
+GIB, GRAIN = 2.0**30, 2.0**26
 #: Labels that say where a node is, or which machine, by the beginning of their names.
 PLACES = (
     "topology.",
@@ -28,17 +32,18 @@ PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """What new nodes have in common, as far as pods ask: taints that keep out, labels but for places, and devices."""
+    """What new nodes have in common, as far as pods ask: taints that keep out, labels but for places, devices, room."""
 
     taints: tuple[Taint, ...]
     labels: frozenset[tuple[str, str]]
     offers: frozenset[str]
+    room: tuple[float, float] | None
 
     @classmethod
     def of(cls, node: NodeSeen) -> Sort:
         """Return what sort of a node it is."""
         labels = ((name, value) for name, value in node.labels.items() if not name.startswith(PLACES))
-        return cls(node.barriers, frozenset(labels), node.offers)
+        return cls(node.barriers, frozenset(labels), node.offers, node.room and _rounded(*node.room))
 
     def lets_in(self, moved: Sequence[PodSeen], node: NodeSeen | None) -> bool:
         """Tell whether moved pods may start beside these taints; with none to move, what their node bears is usual."""
@@ -59,7 +64,7 @@ class Sort:
 
     def suits(self, pod: PodSeen, node: NodeSeen) -> bool:
         """Tell whether a pod of `node` may start here by the labels and the devices that it has there."""
-        if not devices(pod, node) <= self.offers:
+        if not devices(pod, node) <= self.offers or self._is_smaller(pod, node):
             return False
         return not chooses(pod, node) or fits(pod.wants, self._in_place_of(node))
 
@@ -69,6 +74,10 @@ class Sort:
         if lacking:
             look = f"why its device plugin does not: {kubectl('describe', 'node', name)}"
             return f"{name} offers no {', '.join(lacking)}, which {pod.label} asks for ({look})"
+        if self.room and self._is_smaller(pod, node):
+            sizes = f"{self.room[0]:g} CPU and {self.room[1] / GIB:.1f} GiB"
+            look = f"what is reserved: {kubectl('describe', 'node', name)}"
+            return f"{name} has {sizes} for pods, less than {pod.label} asks for ({look})"
         here, there = self._in_place_of(node), node.labels
         asked = sorted({one.label for term in pod.wants for one in term if there.get(one.label) != here.get(one.label)})
         put = kubectl(
@@ -80,6 +89,11 @@ class Sort:
         )
         return f"{name} has another {', '.join(asked)} than the node of {pod.label}, which chooses by it ({put})"
 
+    def _is_smaller(self, pod: PodSeen, node: NodeSeen) -> bool:
+        """Tell whether a pod that its node has room for would find none on an empty node of this sort."""
+        known = self.room is not None and _has_room(node.room, pod)
+        return known and not _has_room(self.room, pod)
+
     def _in_place_of(self, node: NodeSeen) -> dict[str, str]:
         return dict(self.labels) | {name: value for name, value in node.labels.items() if name.startswith(PLACES)}
 
@@ -88,7 +102,7 @@ def stranded(sorts: Collection[Sort], moved: Iterable[PodSeen], node: NodeSeen |
     """Return the first pod that has on its node the labels and devices it asks for, and on no new node; or None."""
     if node is None or not sorts:
         return None
-    asking = (pod for pod in moved if chooses(pod, node) or devices(pod, node))
+    asking = (pod for pod in moved if chooses(pod, node) or devices(pod, node) or any(pod.asks))
     return next((pod for pod in asking if not any(sort.suits(pod, node) for sort in sorts)), None)
 
 
@@ -100,6 +114,15 @@ def chooses(pod: PodSeen, node: NodeSeen) -> bool:
 def devices(pod: PodSeen, node: NodeSeen) -> frozenset[str]:
     """Return the devices for which a pod asks, as far as its node offers them."""
     return pod.needs & node.offers
+
+
+def _has_room(room: tuple[float, float] | None, pod: PodSeen) -> bool:
+    return room is not None and all(ask <= there for ask, there in zip(pod.asks, room, strict=True))
+
+
+def _rounded(cpu: float, memory: float) -> tuple[float, float]:
+    """Round memory up: machines of one type differ by a little, and are one sort all the same."""
+    return cpu, ceil(memory / GRAIN) * GRAIN
 
 
 def fits(wants: Iterable[Iterable[Requirement]], labels: Mapping[str, str]) -> bool:

@@ -174,6 +174,27 @@ def test_a_node_says_which_devices_it_offers(status: dict[str, Any], offers: set
     assert node(raw).offers == offers
 
 
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [("4", 4), ("3920m", 3.92), ("1.5", 1.5), ("15Gi", 15 * 2**30), ("7244720Ki", 7244720 * 1024), ("2G", 2e9),
+     ("1e3", 1000), ("1.", 1), (2, 2), ("much", 0), ("4x", 0), (None, 0)],
+)  # fmt: skip
+def test_an_amount_is_read_as_kubernetes_writes_it(said: object, amount: float) -> None:
+    """Of CPU and of memory; what is none counts as nothing."""
+    raw = {"metadata": {"name": "n", "uid": "u"}, "spec": {}, "status": {"allocatable": {"cpu": said, "memory": said}}}
+    assert list(node(raw).room or ()) == pytest.approx([amount, amount])
+
+
+def test_a_pod_asks_for_what_its_containers_ask_for_together() -> None:
+    """Unless it says so itself; a node that does not say how large it is has no room that is known."""
+    one = {"resources": {"requests": {"cpu": "500m", "memory": "1Ki"}}}
+    meta = {"namespace": "ns", "name": "p", "uid": "u"}
+    assert pod({"metadata": meta, "spec": {"containers": [one, one, {}]}}).asks == (1.0, 2048.0)
+    own = {"requests": {"cpu": "2", "memory": "1"}}
+    assert pod({"metadata": meta, "spec": {"containers": [one], "resources": own}}).asks == (2.0, 1.0)
+    assert node({"metadata": {"name": "n", "uid": "u"}, "spec": {}}).room is None
+
+
 UNSAFE, KARPENTER = "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"
 OLDER = "karpenter.sh/do-not-evict"
 

@@ -61,6 +61,14 @@ def offering(name: str, *resources: str) -> NodeSeen:
     return replace(node(name), offers=frozenset(resources))
 
 
+def sized(name: str, gib: float, cpu: float = 4) -> NodeSeen:
+    """A node that has so much for its pods."""
+    return replace(node(name), room=(cpu, gib * 2**30))
+
+
+LARGE = bare(asks=(1.0, 15.0 * 2**30))
+
+
 def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
     """How many of o2, n1 and n2 serve without o1."""
     return looked(Stage.WAITING, *things, **changes).remaining
@@ -101,6 +109,13 @@ def serving(*things: NodeSeen | PodSeen, **changes: Any) -> int:
         pytest.param((bare(needs=GPU), offering("o1", *GPU), offering("n2", *GPU)), 3, id="one offers it"),
         pytest.param((bare(needs=GPU), offering("o1")), 3, id="its own node does not: it is there by another way"),
         pytest.param((bare(), offering("o1", *GPU)), 3, id="a device for which nobody asks"),
+        pytest.param((LARGE, sized("o1", 16), sized("n1", 14), sized("n2", 14)), 1, id="new ones are too small for it"),
+        pytest.param((LARGE, sized("o1", 16), sized("n1", 14), sized("n2", 15)), 3, id="one is not"),
+        pytest.param((LARGE, sized("o1", 16), sized("n1", 14.97), sized("n2", 14)), 3, id="as good as not"),
+        pytest.param((LARGE, sized("o1", 14), sized("n1", 14), sized("n2", 14)), 3, id="so is its own: it was resized"),
+        pytest.param((LARGE, sized("o1", 16), sized("n1", 14)), 3, id="one does not say how large it is"),
+        pytest.param((LARGE, sized("n1", 14), sized("n2", 14)), 3, id="its own does not"),
+        pytest.param((bare(asks=(3.0, 0.0)), sized("o1", 16), sized("n1", 16, 2), sized("n2", 16, 2)), 1, id="by CPU"),
         pytest.param((bare(needs=GPU, wants=chooses().wants), replace(labelled("o1", pool="a"), offers=GPU),
                       labelled("n1", pool="a"), offering("n2", *GPU)), 1, id="one has the label, one the device"),
     ],
@@ -136,6 +151,9 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
         pytest.param((bare(needs=GPU), offering("o1", *GPU)), (),
                      "n1 offers no nvidia.com/gpu, which pod ns/bare asks for "
                      "(why its device plugin does not: kubectl describe node n1); n2 offers no", id="without a device"),
+        pytest.param((LARGE, sized("o1", 16), sized("n1", 14), sized("n2", 14)), (),
+                     "n1 has 4 CPU and 14.0 GiB for pods, less than pod ns/bare asks for "
+                     "(what is reserved: kubectl describe node n1); n2 has", id="too small"),
         pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED)), (), "why no more nodes of g serve",
                      id="a taint that the moved pods tolerate"),
         pytest.param((node("n1", scale_down_disabled=None),), (),
