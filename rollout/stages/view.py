@@ -170,7 +170,8 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     pods = tuple(pod for name in names for pod in seen.fresh.get(name, seen.pods_on(name)))
     must_leave = leaving(pods)
     serving, moved = around.serving[row.group], (row.instance_id, must_leave, next(iter(nodes), None))
-    volumes, deadline = _volumes(seen, names, pods), record.drain_deadline
+    volumes = _volumes(seen, names, pods)
+    deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
     overdue = late and row.role == "old"
     blocked = duration(record.plan.settings.blocked_seconds)
