@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from rollout.machine import Stage, terminal
-from rollout.record import Record
 from rollout.observation import NodeSeen, Observation, PodSeen
+from rollout.record import Record
 from rollout.stages.fitting import PLACES, chooses, devices, fits
 from rollout.stages.pods import leaving
 

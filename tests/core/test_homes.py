@@ -9,8 +9,8 @@ import pytest
 
 from rollout.budget import Requirement
 from rollout.machine import Phase, Stage
-from rollout.reasons import Reason
 from rollout.observation import AttachmentSeen, NodeSeen, PodSeen, Taint
+from rollout.reasons import Reason
 from rollout.stages import draining, waiting
 from rollout.stages.homes import open_nodes
 from rollout.stages.view import View
