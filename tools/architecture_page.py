@@ -81,6 +81,10 @@ An effect is a frozen record of one request that changes something. Its `key` is
 
 If the process dies between two of these steps, the next one starts at step 6. It knows the effect from step 3.
 
+An effect answers for itself: what it leaves of its group, who loses a pod by it, whether it can be taken back. Nobody
+else has to know which kinds there are. A new kind touches at most its record in `rollout/effects/`, the union `Effect`,
+an arm of `perform` and a verb of a port. `tests/core/test_effects.py` and `tests/journal/test_new_kind.py` hold that.
+
 ## One takeover
 
 1. The runner renews its lease in every transaction. It trusts the lease for less time than the lease lasts.
