@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
@@ -13,11 +14,14 @@ from rollout.decision import Act, Advance, Decision, Halt, Step, Wait
 from rollout.effects import Effect
 from rollout.observation import Observation
 from rollout.phases.expected import unexpected
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.stages.view import View
 from tests.core.build import NOW
 
 Sent = Effect | str
+#: The reasons that were met while tables were checked in this process, and what said so.
+MET: dict[Reason, str] = {}
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ def agrees(decision: Decision | None, expected: Answer) -> None:
     """Compare a decision with what the table says."""
     assert isinstance(decision, expected.kind), decision
     assert expected.says in decision.why
+    if isinstance(decision, Halt | Wait):
+        _told(decision.reason, decision.why)
     if isinstance(decision, Act):
         assert _as_named(decision.effects, expected.sends) == expected.sends
         assert tuple(f"{move.instance_id}:{move.trigger}" for move in decision.moves) == expected.moves
@@ -98,8 +104,42 @@ def check_stage(stage: ModuleType, view: View, expected: Told) -> None:
     assert step.trigger == expected.trigger, step
     assert _as_named(step.effects, expected.sends) == expected.sends
     assert expected.waits in step.waits_for
+    _told(step.reason, step.waits_for)
     assert (step.halt is None) is (expected.halt is None), step.halt
     assert step.halt is None or (expected.halt or "") in step.halt.why
+    if step.halt:
+        _told(step.halt.reason, step.halt.why)
+
+
+#: Words by which a reason is known; those of others may stand in the same text.
+WORDS: tuple[tuple[str, Reason], ...] = (
+    ("drift: .* launche[ds] ", Reason.DRIFT_LAUNCH_TEMPLATE),
+    ("drift: .* resumed$", Reason.DRIFT_PROCESSES),
+    ("drift: (MinSize|MaxSize|DesiredCapacity)", Reason.DRIFT_SIZES),
+    ("was reverted since", Reason.EFFECT_REVERTED),
+    ("scaled back up twice", Reason.AUTOSCALER_SCALED_UP),
+    ("belongs to rollout", Reason.FOREIGN_MARKER),
+    ("somebody deleted the marker .* twice", Reason.MARKER_DELETED),
+    ("this journal is older", Reason.JOURNAL_OUTDATED),
+    ("the drain deadline has passed and", Reason.JOBS_RUNNING),
+    ("its turn to ", Reason.TURN),
+    ("a fresh list of its pods", Reason.POD_LIST_STALE),
+    ("the cluster to be steady", Reason.CLUSTER_NOT_STEADY),
+    ("the takeover delay until", Reason.TAKEOVER_DELAY),
+    ("nodes that .* needs would serve", Reason.TOO_FEW_NODES),
+    ("to have no more instances", Reason.TOO_MANY_INSTANCES),
+)
+
+
+def _told(reason: Reason | None, words: str) -> None:
+    """The one word says what the words say, and there is one wherever there are words."""
+    assert (reason is None) is (not words), words
+    for pattern, known in WORDS:
+        if re.match(f".*{pattern}", words):
+            assert reason in {known, Reason.OBSERVATION_UNCONFIRMED} or "its termination" in words, words
+            break
+    if reason:
+        MET.setdefault(reason, words)
 
 
 def _as_named(effects: tuple[Effect, ...], named: tuple[Sent, ...]) -> tuple[Sent, ...]:

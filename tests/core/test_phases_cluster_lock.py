@@ -15,6 +15,7 @@ from rollout.machine import Phase
 from rollout.observation import MarkerSeen
 from rollout.phases.cluster_lock import checkpoint, create, outlived
 from rollout.plan import ClusterId
+from rollout.reasons import Reason
 from rollout.record import Record
 from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged, unsettled
 from tests.core.running import Apply, again, begin
@@ -151,6 +152,7 @@ def test_a_marker_that_is_gone_tells_of_a_newer_copy() -> None:
     halt = outlived(None, record(done=frozenset({MADE}), journal="here"))
     assert halt is not None
     assert "is gone, and this journal (here) made it" in halt.why
+    assert halt.reason is Reason.MARKER_GONE
 
 
 def test_a_marker_that_stands_is_compared_where_it_is_ours() -> None:

@@ -16,6 +16,7 @@ from rollout.machine import Phase, Stage
 from rollout.observation import Observation, Unsteady
 from rollout.phases import drain
 from rollout.plan import Sizes, Surge
+from rollout.reasons import Reason
 from rollout.record import Record
 from tests.core.build import (
     FINISHED,
@@ -354,7 +355,7 @@ def test_a_top_up_goes_before_the_next_floor() -> None:
     decision = drain.decide(world, stages(G, D, done=DONE, surge=ONE), NOW)
     assert isinstance(decision, Act)
     assert (decision.effects, decision.moves) == ((TOP_UP,), ())
-    assert [line.waits_for for line in decision.waits] == ["its turn to be terminated"]
+    assert [(line.waits_for, line.reason) for line in decision.waits] == [("its turn to be terminated", Reason.TURN)]
 
 
 def test_what_joins_in_mid_drain_is_held() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,9 @@ import rollout
 from rollout.preflight.cautions import CAUTIONS
 from rollout.preflight.refusals import REASONS
 from rollout.reasons import Reason, tagged
+from tests.core import tables
 
+HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(rollout.__file__).parent
 
@@ -66,6 +70,45 @@ def test_a_reason_is_one_word_in_camel_case(reason: Reason) -> None:
     """As in the conditions of Kubernetes; and its name in the source is the same word."""
     assert re.fullmatch(r"([A-Z][a-z]+)+", reason)
     assert re.sub(r"(?<!^)(?=[A-Z])", "_", reason).upper() == reason.name
+
+
+TESTS = {path.stem: path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py") if path.stem != "test_reasons"}
+#: What no table has: another test asserts it by its name.
+ELSEWHERE = (
+    Reason.CLUSTER_NOT_STEADY,
+    Reason.EVICTION_FAILS,
+    Reason.KUBELET_SILENT,
+    Reason.MARKER_GONE,
+    Reason.OBSERVATION_DENIED,
+    Reason.OBSERVATION_UNCONFIRMED,
+    Reason.POD_COMES_BACK,
+    Reason.REPLICAS_NOT_READY,
+    Reason.TAKEOVER_DELAY,
+    Reason.TURN,
+)
+
+
+def test_each_halt_and_wait_is_raised_by_a_world() -> None:
+    """The worlds of the tables raise all reasons but those that another test asserts by their name."""
+    for name in (name for name, text in TESTS.items() if "from tests.core.tables import" in text):
+        for test in vars(importlib.import_module(f"tests.core.{name}")).values():
+            marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
+            if len(marks) == 1 and _names(marks[0]) == [*inspect.signature(test).parameters]:
+                for row in marks[0].args[1]:
+                    test(*_values(row, len(_names(marks[0]))))
+    told = {reason for reason in ELSEWHERE if any(f"Reason.{reason.name}" in text for text in TESTS.values())}
+    assert set(MEANINGS) - tables.MET.keys() - told == set()
+
+
+def _values(row: object, count: int) -> tuple[object, ...]:
+    if isinstance(row, type(pytest.param())):
+        return tuple(row.values)
+    return tuple(row) if count > 1 and isinstance(row, tuple) else (row,)
+
+
+def _names(mark: pytest.Mark) -> list[str]:
+    names = mark.args[0]
+    return [one.strip() for one in names.split(",")] if isinstance(names, str) else list(names)
 
 
 def test_whatever_waits_says_why_in_one_word() -> None:

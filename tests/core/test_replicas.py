@@ -15,6 +15,7 @@ from rollout.machine import Stage
 from rollout.observation import Owner, PodSeen
 from rollout.phases import drain
 from rollout.plan import Sizes
+from rollout.reasons import Reason
 from rollout.record import Left, Record
 from rollout.stages import draining
 from rollout.stages.replicas import fewer, service
@@ -199,6 +200,8 @@ def test_a_ready_replica_waits_for_one_that_turned_not_ready(beside: PodSeen, no
     decision = drained(web("w1"), beside, web("w3", "n2"), now=now)
     assert evicted(decision) == leaves
     assert leaves or "waits for w2 to be Ready, until 12:05:00 UTC at most" in waits(decision)
+    assert isinstance(decision, Act | Wait)
+    assert leaves or [one.reason for one in decision.waits] == [Reason.REPLICAS_NOT_READY]
 
 
 def test_one_that_is_not_ready_waits_for_nobody_and_is_waited_for_once() -> None:
@@ -356,6 +359,7 @@ def test_what_comes_back_again_and_again_is_not_evicted_any_more() -> None:
     late = back(left(came_back=2, seconds=8090), created=8095, now=8100)
     assert isinstance(late.halt, Halt)
     assert "has come back 3 times" in late.halt.why
+    assert (often.reason, late.halt.reason) == (Reason.POD_COMES_BACK, Reason.POD_COMES_BACK)
     assert late.halt.hint.startswith("take its toleration of everything from it, or scale it to 0")
 
 

@@ -15,6 +15,7 @@ from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry,
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
 from rollout.plan import Sizes, Source, Surge
+from rollout.reasons import Reason
 from rollout.runner import BLIND_PAUSE, Ended, Progress
 from tests.core.build import (
     ID,
@@ -351,6 +352,7 @@ def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Ca
     spoil(toy)
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == says
+    assert journal.events(ID)[-1].reason == Reason.OBSERVATION_DENIED
     [blind] = [event.at for event in journal.events(ID) if event.text.startswith("cannot look, trying again")]
     assert timedelta(minutes=10) <= toy.now_ - blind < timedelta(minutes=11)
 

@@ -11,6 +11,7 @@ import pytest
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.machine import Stage
 from rollout.observation import NodeSeen, Owner, PodSeen
+from rollout.reasons import Reason
 from rollout.record import EffectState, Left
 from rollout.stages import draining
 from rollout.stages.stuck import STUCK_AFTER
@@ -242,6 +243,7 @@ def test_what_does_not_come_through_in_time_is_for_a_person() -> None:
         answer = draining.decide(emptied(WEB, now=TOO_LONG, **rows))
         assert answer.effects == effects
         assert (answer.halt is None) == bool(effects)
+        assert answer.reason is Reason.EVICTION_FAILS
         assert not answer.halt or answer.halt.hint.startswith("clear what its eviction meets (kubectl get validating")
 
 
@@ -300,6 +302,8 @@ def test_a_halt_speaks_of_a_budget_where_one_was_asked(there: PodSeen, state: Ef
     halt = draining.decide(emptied(there, now=TOO_LONG, **after(evict(there), state))).halt
     assert halt is not None
     assert halt.hint == hint
+    by_state = {"blocked": Reason.POD_DISRUPTION_BUDGET_BLOCKS, "rejected": Reason.EVICTION_REJECTED}
+    assert halt.reason is by_state.get(state, Reason.POD_DOES_NOT_END)
 
 
 def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:
@@ -330,7 +334,10 @@ HELD = replace(WEB, deleting=at(-61), finalizers=("x.io/a", "x.io/b"))
 def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: float | None, words: str) -> None:
     """Two minutes after a kubelet fell silent it is named, and so is the command that really ends its pods."""
     it = CORDONED if turned is None else replace(CORDONED, ready=False, turned=at(turned))
-    assert words in draining.decide(emptied(there, it=it)).waits_for
+    step = draining.decide(emptied(there, it=it))
+    assert words in step.waits_for
+    silent = Reason.KUBELET_SILENT if "not reported" in words else Reason.POD_DOES_NOT_END
+    assert step.reason is (Reason.PODS_LEAVING if words.endswith(" ends") else silent)
 
 
 ENDING = replace(HELD, deleting=at(20000))

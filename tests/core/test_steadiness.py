@@ -13,6 +13,7 @@ from rollout.effects import Cordon, Evict
 from rollout.machine import Stage
 from rollout.observation import TO_BE_DELETED, NodeSeen, Observation, Taint, Unsteady
 from rollout.plan import Steady
+from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.stages import decide
 from rollout.stages.steadiness import Steadiness, unsteady
@@ -117,6 +118,7 @@ def test_nothing_leaves_while_the_cluster_is_not_steady(stage: Stage, things: tu
         step = decide(_shaken(stage, things, late, began))
         assert not [effect for effect in step.effects if isinstance(effect, Cordon | Evict)]
         assert (step.trigger, step.waits_for) == (None, "the cluster to be steady for 0 s (it shook)")
+        assert step.reason is Reason.CLUSTER_NOT_STEADY
         assert bool(step.halt) is halts
 
 

@@ -13,6 +13,7 @@ from rollout.engine.tick import Said, answers, decide_tick
 from rollout.machine import Phase
 from rollout.observation import Observation
 from rollout.plan import Sizes
+from rollout.reasons import Reason
 from rollout.record import Record
 from tests.core.build import NOW, OFF, ON, PROCESSES, at, found, marked, node, old, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, advances, agrees, halts, waits
@@ -73,6 +74,8 @@ def test_a_halt_is_believed_when_looks_have_said_so_for_a_while() -> None:
     drifted = world(DRIFTED, *CLOSED, journal=journal)
     first = decide_tick(drifted, journal, NOW, Said())
     agrees(first.decision, waits("looked at again: drift"))
+    assert isinstance(first.decision, Wait)
+    assert first.decision.reason is Reason.OBSERVATION_UNCONFIRMED
     assert first.said == Said(Halt, NOW)
     other = world(surged(sizes=Sizes(1, 8, 9)), *CLOSED, journal=journal)
     agrees(decide_tick(other, journal, at(14), first.said).decision, waits("DesiredCapacity of g is 8"))

@@ -99,7 +99,7 @@ def test_who_dies_while_being_followed_is_taken_over_from(place: Place) -> None:
     finish(first)
     took_over = finish(second)
     assert took_over.code == 0, took_over
-    assert "this process goes on with it" in took_over.out
+    assert "this process continues the rollout" in took_over.out
     assert f"took over from process {first.pid} on " in took_over.out
     assert f"took over from process {first.pid} on " in place.events()
     assert broken(place.world, place.url) == {}
