@@ -85,7 +85,7 @@ Decision = Act | Wait | Advance | Halt
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageDecision:
     """What one node's stage answers: effects to send, a move to make, what it waits for, or why a person must act.
 
     `because`: why it makes the move, in words. `reason`: why it waits, in one word; set wherever `waits_for` is.

@@ -24,7 +24,7 @@ def waiting(node: ast.AST) -> bool:
         return False
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     return name in WAITS or (
-        name in {"Step", "replace", "Part"} and any(one.arg == "waits_for" for one in node.keywords)
+        name in {"StageDecision", "replace", "Part"} and any(one.arg == "waits_for" for one in node.keywords)
     )
 
 

@@ -108,7 +108,7 @@ class Lend:
         return f"{self.key}: {'grant' if self.allowed else 'no grant'} {self.name}"
 
 
-Step = Permit | Lend
+ShareAction = Permit | Lend
 
 
 def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Looked:
@@ -147,7 +147,7 @@ def _may(who: Permissions | None, account: str) -> bool:
     return who is None or account in who.accounts or bool(who.others)
 
 
-def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool, snapshots: bool) -> tuple[Step, ...]:
+def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool, snapshots: bool) -> tuple[ShareAction, ...]:
     """Return the steps after which the accounts can launch the image, in the order in which they are sent.
 
     `snapshots`: they can copy it, too.
@@ -161,7 +161,7 @@ def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool, snapshots
     )
 
 
-def to_take_back(looked: Looked, accounts: Sequence[str]) -> tuple[Step, ...]:
+def to_take_back(looked: Looked, accounts: Sequence[str]) -> tuple[ShareAction, ...]:
     """Return the steps after which the accounts can launch the image no longer, the image first."""
     pairs = [(one.id, account) for one in looked.snapshots for account in accounts]
     return (
@@ -180,7 +180,7 @@ def still_lent(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def to_revoke(looked: Looked, accounts: Sequence[str]) -> tuple[Step, ...]:
+def to_revoke(looked: Looked, accounts: Sequence[str]) -> tuple[ShareAction, ...]:
     """Return the steps after which no grant of ours for the image is left to the accounts."""
     return tuple(Lend(key, looked.image.id, account, allowed=False) for key in looked.grants for account in accounts)
 

@@ -164,7 +164,7 @@ def _closed(row: Node, node: NodeSeen, record: Record) -> Iterator[str]:
 
 
 def _unrestored(record: Record, seen: Observation) -> Iterator[Finding]:
-    for step in restore.STEPS:
+    for step in restore.RESTORE_ORDER:
         part = step(seen, record)
         name = step.__name__.replace("_", " ")
         if part.effects:

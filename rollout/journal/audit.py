@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainReport:
     """What was found about one rollout. `head`: hash of its newest event; `problems`: one sentence each.
 
     `at`: number of the event whose hash was asked for, None if there is none.
@@ -40,7 +40,7 @@ class Verdict:
     at: int | None
 
 
-def verify(database: Database, rollout_id: str | None = None, head: str = "") -> tuple[Verdict, ...]:
+def verify(database: Database, rollout_id: str | None = None, head: str = "") -> tuple[ChainReport, ...]:
     """Check one rollout, or all of the journal, oldest first; nothing is written."""
     with database.reading() as connection:
         ids = [rollout_id] if rollout_id else chain.known(connection)
@@ -67,11 +67,11 @@ def problems(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, .
     return count, broken or tuple(f"{problem} ({rollout_id})" for problem in _differences(connection, rollout_id))
 
 
-def _verdict(connection: Connection, rollout_id: str, head: str) -> Verdict:
+def _verdict(connection: Connection, rollout_id: str, head: str) -> ChainReport:
     count, found = problems(connection, rollout_id)
     hashes = [row["hash"] for row in chain.rows(connection, rollout_id)]
     at = hashes.index(head) + 1 if head in hashes else None
-    return Verdict(rollout_id, count, hashes[-1] if hashes else chain.START, found, at)
+    return ChainReport(rollout_id, count, hashes[-1] if hashes else chain.START, found, at)
 
 
 # ---- what the events tell -------------------------------------------------------------------------------------------

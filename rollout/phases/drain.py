@@ -20,22 +20,22 @@ from datetime import datetime
 
 from rollout import stages
 from rollout.commands import aws
-from rollout.decision import Act, Decision, Halt, Move, NodeWait, Step, Wait
+from rollout.decision import Act, Decision, Halt, Move, NodeWait, StageDecision, Wait
 from rollout.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.machine import Stage, terminal
 from rollout.observation import InstanceSeen, NodeSeen, Observation
 from rollout.phases.autoscaler_off import disable_scale_down
-from rollout.phases.look import advance, old_rows, ours, raised, working
+from rollout.phases.look import advance, old_rows, on_new_version, raised, working
 from rollout.phases.observe import Needs
 from rollout.plan import Node, NodeGroup, duration
 from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
+from rollout.stages.node_view import NodeView, terminate_key, view
 from rollout.stages.pods import at_work, blocking_pods, leaving
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
-from rollout.stages.view import View, terminate_key, view
 
 
 def _evicting(record: Record) -> bool:
@@ -116,7 +116,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answers)} old nodes to be done", waits)
 
 
-def _goes_on(answer: tuple[Node, Step]) -> bool:
+def _goes_on(answer: tuple[Node, StageDecision]) -> bool:
     """Tell whether a node goes on by itself: on its way out, or once the cluster is steady. A halt waits for that.
 
     Whoever resumes has to see it go on: a process that has just begun to look lets nothing go for a minute.
@@ -189,7 +189,7 @@ def _emptiest(seen: Observation, record: Record, group: NodeGroup, now: datetime
     known = {row.instance_id for row in record.nodes}
     owners = at_work(seen.pods)
     found: list[tuple[int, str, Node]] = []
-    for instance in ours(record, group, seen.group(group.name)):
+    for instance in on_new_version(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
         busy = len(blocking_pods(pods, record.plan.settings, owners, now)) or (0 if node and node.usable else -1)
@@ -224,7 +224,7 @@ class Turns:
                 turns.releasing.add(row.group)
         return turns
 
-    def grant(self, row: Node, answer: tuple[View | None, Step]) -> Step:
+    def grant(self, row: Node, answer: tuple[NodeView | None, StageDecision]) -> StageDecision:
         """Let a node's answer pass, or hold back its trigger until it is its turn."""
         seen, step = answer
         closing = self.closing.get(row.group, 0)
@@ -245,7 +245,7 @@ class Turns:
     def _drain(self, group: str, turns: int = 1) -> None:
         self.draining[group] = self.draining.get(group, 0) + turns
 
-    def _may_drain(self, group: str, seen: View | None) -> bool:
+    def _may_drain(self, group: str, seen: NodeView | None) -> bool:
         if seen and not seen.leaving:
             # Nothing to evict: no budget is touched. It still waits for its turn to be terminated, out of DRAINING,
             # so that the nodes whose pods are listed one by one stay few.
@@ -258,11 +258,11 @@ class Turns:
         return first
 
 
-def _wait_turn(step: Step, waits_for: str) -> Step:
-    return Step(effects=step.effects, waits_for=waits_for, reason=Reason.TURN)
+def _wait_turn(step: StageDecision, waits_for: str) -> StageDecision:
+    return StageDecision(effects=step.effects, waits_for=waits_for, reason=Reason.TURN)
 
 
-def _waits(step: Step, record: Record) -> bool:
+def _waits(step: StageDecision, record: Record) -> bool:
     """Tell whether a node really waits; what we are doing to it at this moment is told by the effects.
 
     An effect that was not applied is waited for: a budget blocks a pod, and a person wants to know which.
@@ -272,11 +272,13 @@ def _waits(step: Step, record: Record) -> bool:
     return not step.trigger and (paused or not step.effects)
 
 
-def _ask(row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings) -> tuple[View | None, Step]:
+def _ask(
+    row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings
+) -> tuple[NodeView | None, StageDecision]:
     instance = seen.instance(row.instance_id)
     sent = _sent(row, record)
     if not sent and instance is None:
-        return None, Step(trigger="vanish", because=_vanished(row, record))
+        return None, StageDecision(trigger="vanish", because=_vanished(row, record))
     observed = view(row, seen, record, now, around)
     if not sent and instance and not instance.living:
         return None, _elsewhere(observed, instance)
@@ -290,17 +292,17 @@ def _vanished(row: Node, record: Record) -> str:
     return f"the instance left its group, {'by our terminate or by somebody else' if doubt else 'not by us'}"
 
 
-def _elsewhere(view: View, instance: InstanceSeen) -> Step:
+def _elsewhere(view: NodeView, instance: InstanceSeen) -> StageDecision:
     """Wait for what leaves by itself, in nobody's way. From Standby nothing does: somebody must bring it back."""
     why = f"instance is {instance.lifecycle}, not by us"
     if view.row.stage in _ON_THE_WAY:
-        return Step(trigger="back", because=why)
+        return StageDecision(trigger="back", because=why)
     if not instance.standing_by:
         return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, why)
     which = ("--auto-scaling-group-name", view.row.group, "--instance-ids", instance.id)
     command = aws("autoscaling", "exit-standby", *which)
     halt = Halt(Reason.INSTANCE_IN_STANDBY, f"{view.name}: {why}", command) if view.out_of_time else None
-    return Step(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
+    return StageDecision(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
 
 
 def _sent(row: Node, record: Record) -> bool:
@@ -323,7 +325,7 @@ _ON_THE_WAY = (Stage.DRAINING, Stage.RELEASED)
 _ORDER = (Stage.TERMINATING, Stage.RELEASED, Stage.DRAINING, Stage.WAITING)
 
 
-def _nearest_end(answer: tuple[Node, tuple[View | None, Step]]) -> tuple[int, int, str]:
+def _nearest_end(answer: tuple[Node, tuple[NodeView | None, StageDecision]]) -> tuple[int, int, str]:
     """Who is nearest to its end goes first, then who has least to evict."""
     row, (seen, _) = answer
     return _ORDER.index(row.stage), len(seen.leaving) if seen else 0, row.instance_id

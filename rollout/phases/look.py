@@ -103,12 +103,14 @@ def launches(uses: Iterable[TemplateUse]) -> str:
     return ", ".join(use.label for use in uses) or "no launch template"
 
 
-def ours(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
+def on_new_version(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
     """Return the living instances that were launched from one of our versions."""
-    return launched_from_ours(record, group, seen.living)
+    return launched_from_new_version(record, group, seen.living)
 
 
-def launched_from_ours(record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]) -> tuple[InstanceSeen, ...]:
+def launched_from_new_version(
+    record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]
+) -> tuple[InstanceSeen, ...]:
     """Return those instances, in whatever state, that were launched from one of our versions."""
     wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
     return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
@@ -120,7 +122,7 @@ def old_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node, ..
     rows = []
     for group in record.plan.groups:
         current = seen.group(group.name)
-        others = known.union(instance.id for instance in ours(record, group, current))
+        others = known.union(instance.id for instance in on_new_version(record, group, current))
         for instance in current.living:
             if instance.id not in others:
                 node = seen.node_of(instance.id)

@@ -13,7 +13,7 @@ from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, occasions
 from rollout.observation import NodeSeen, Observation
 from rollout.phases.autoscaler_off import disable_scale_down
-from rollout.phases.look import advance, old_nodes, ours, wait, working
+from rollout.phases.look import advance, old_nodes, on_new_version, wait, working
 from rollout.plan import NodeGroup
 from rollout.reasons import Reason
 from rollout.record import Record
@@ -45,7 +45,7 @@ def _unready(seen: Observation, record: Record) -> list[str]:
 
 
 def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
-    living = ours(record, group, seen.group(group.name))
+    living = on_new_version(record, group, seen.group(group.name))
     desired = record.plan.baseline(group.name).sizes.desired
     missing = min(desired, record.plan.surge(group.name)) - len(living)
     problems = [f"{missing} more in {group.name}"] if missing > 0 else []
@@ -60,7 +60,7 @@ def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[
 
 def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
     """Say why pods of an old node could start on no new one; Jobs' too, for others like them follow."""
-    living = ours(record, group, seen.group(group.name))
+    living = on_new_version(record, group, seen.group(group.name))
     new = {Sort.of(node): node.name for one in reversed(living) if (node := seen.node_of(one.id))}
     problems: dict[str, None] = {}
     for row, node in old_nodes(record, seen):
@@ -75,7 +75,7 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
 
 def _hint(seen: Observation, record: Record) -> str:
     """Say what to type for each node that has joined and is not usable."""
-    living = (one for group in working(record) for one in ours(record, group, seen.group(group.name)))
+    living = (one for group in working(record) for one in on_new_version(record, group, seen.group(group.name)))
     joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
     commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
     return f"clear the cause ({'; '.join(commands)}), or terminate the instance"

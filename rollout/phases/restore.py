@@ -49,7 +49,7 @@ from rollout.observation import (
     TemplateSeen,
 )
 from rollout.phases.expected import desired
-from rollout.phases.look import advance, launched_from_ours, put_back, raised, wait, working
+from rollout.phases.look import advance, launched_from_new_version, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.reasons import Reason
 from rollout.record import Record
@@ -71,7 +71,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     if record.late_until and now < record.late_until:
         return _still_under_way(record, record.late_until, now)
     report: list[str] = []
-    for step in STEPS:
+    for step in RESTORE_ORDER:
         part = step(seen, record)
         report += part.report
         if part.effects:
@@ -214,7 +214,7 @@ def marker(seen: Observation, record: Record) -> Part:
     return Part((DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.round)),))
 
 
-STEPS: tuple[Callable[[Observation, Record], Part], ...] = (
+RESTORE_ORDER: tuple[Callable[[Observation, Record], Part], ...] = (
     sizes,
     reference,
     inherit,
@@ -450,7 +450,7 @@ def _standing_by(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances in Standby: they are neither replaced nor unprotected, for AWS lets us do neither."""
     for group in working(record):
         waiting = [instance for instance in seen.group(group.name).instances if instance.standing_by]
-        new = launched_from_ours(record, group, waiting)
+        new = launched_from_new_version(record, group, waiting)
         for instance in waiting:
             version = "our new" if instance in new else "an old"
             kept = ", protected from scale-in" if instance.protected else ""
@@ -461,7 +461,7 @@ def _come_back(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances of other versions than ours: they left Standby, or were attached, after DRAIN."""
     for group in working(record):
         living = seen.group(group.name).living
-        new = launched_from_ours(record, group, living)
+        new = launched_from_new_version(record, group, living)
         for instance in living:
             if instance not in new:
                 yield f"{instance.id} of {group.name} runs version {instance.version}, not ours: left"

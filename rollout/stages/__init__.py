@@ -1,17 +1,17 @@
-"""One module for each stage of a node that must go: `decide(view) -> Step`, pure."""
+"""One module for each stage of a node that must go: `decide(view) -> StageDecision`, pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from rollout.decision import Step
+from rollout.decision import StageDecision
 from rollout.machine import Stage
 from rollout.stages import draining, gone, kept, released, terminating, waiting
+from rollout.stages.node_view import NodeView
 from rollout.stages.steadiness import steadied
 from rollout.stages.takeover_delay import after_takeover
-from rollout.stages.view import View
 
-STAGES: dict[Stage, Callable[[View], Step]] = {
+STAGES: dict[Stage, Callable[[NodeView], StageDecision]] = {
     Stage.WAITING: waiting.decide,
     Stage.DRAINING: draining.decide,
     Stage.RELEASED: released.decide,
@@ -21,6 +21,6 @@ STAGES: dict[Stage, Callable[[View], Step]] = {
 }
 
 
-def decide(view: View) -> Step:
+def decide(view: NodeView) -> StageDecision:
     """Return what the node's stage answers, but for what a takeover, or a cluster that is not steady, keeps back."""
     return steadied(after_takeover(STAGES[view.row.stage](view), view), view)

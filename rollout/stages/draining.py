@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from rollout.commands import WEBHOOKS, kubectl
-from rollout.decision import Halt, Step
+from rollout.decision import Halt, StageDecision
 from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
 from rollout.observation import PodSeen
 from rollout.plan import duration
@@ -28,7 +28,7 @@ from rollout.stages import stuck, volumes
 from rollout.stages.pods import in_words, is_work
 from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 
 #: Seconds between the first and the last no of a budget before a pod is deleted past it, and for how long such a no
 #: is believed: an older one is asked for once more.
@@ -37,30 +37,30 @@ BLOCKED_LONG_ENOUGH, BELIEVED = 60.0, 90.0
 MOST_CAME_BACK = 3
 
 
-def decide(view: View) -> Step:
+def decide(view: NodeView) -> StageDecision:
     """Answer with evictions, with `release` once the node is empty, or with `back`.
 
     It is empty when only DaemonSet, mirror and finished pods are left on it, none of which holds it, and no volume of a
     pod that has left, as far as it is waited for.
     """
     if not view.fresh:
-        return Step(waits_for="a fresh list of its pods", reason=Reason.POD_LIST_STALE)
+        return StageDecision(waits_for="a fresh list of its pods", reason=Reason.POD_LIST_STALE)
     if view.unknown:
-        return Step(trigger="back", because=f"it is not known which pods run here: waits for {view.unknown}")
+        return StageDecision(trigger="back", because=f"it is not known which pods run here: waits for {view.unknown}")
     if not view.cordoned and view.enough:
-        return Step(effects=_cordons(view), waits_for="cordon", reason=Reason.EFFECT_PENDING)
+        return StageDecision(effects=_cordons(view), waits_for="cordon", reason=Reason.EFFECT_PENDING)
     if view.cordoned and not view.busy:
         awaited = volumes.awaited(view)
-        attached = Step(waits_for=awaited, reason=Reason.VOLUMES_ATTACHED, stuck=True)
-        return attached if awaited else Step(trigger="release")
+        attached = StageDecision(waits_for=awaited, reason=Reason.VOLUMES_ATTACHED, stuck=True)
+        return attached if awaited else StageDecision(trigger="release")
     if view.blocking_pods and not view.may_kill:
-        return Step(trigger="back", because=f"{in_words(view.blocking_pods)} turned up")
+        return StageDecision(trigger="back", because=f"{in_words(view.blocking_pods)} turned up")
     if view.given_up:
-        return Step(trigger="back", because="surplus, and not empty at the deadline")
+        return StageDecision(trigger="back", because="surplus, and not empty at the deadline")
     return _empty(view) if view.enough else view.short("being drained")
 
 
-def _cordons(view: View) -> tuple[Cordon, ...]:
+def _cordons(view: NodeView) -> tuple[Cordon, ...]:
     return tuple(
         Cordon(**OnNode.of(node, view.row.instance_id), occasion=view.occasion)
         for node in view.nodes
@@ -68,7 +68,7 @@ def _cordons(view: View) -> tuple[Cordon, ...]:
     )
 
 
-def _empty(view: View) -> Step:
+def _empty(view: NodeView) -> StageDecision:
     blocking = {pod.uid for pod in view.blocking_pods}
     effects: list[Effect] = []
     kept: list[PodSeen] = []
@@ -78,7 +78,7 @@ def _empty(view: View) -> Step:
             effects.append(effect)
         elif view.blocked_too_long and not in_grace(view, pod):
             kept.append(pod)
-    return Step(
+    return StageDecision(
         effects=tuple(effects),
         waits_for="; ".join(_why(view, pod) for pod in view.leaving),
         reason=_worst(view, view.leaving),
@@ -87,12 +87,12 @@ def _empty(view: View) -> Step:
     )
 
 
-def _returns(view: View, pod: PodSeen) -> bool:
+def _returns(view: NodeView, pod: PodSeen) -> bool:
     """It tolerates a closed node, and the scheduler likes this one best: what is evicted is back in a second."""
     return not pod.deleting and came_back(view.record, pod) >= MOST_CAME_BACK
 
 
-def _stays(view: View, pod: PodSeen) -> bool:
+def _stays(view: NodeView, pod: PodSeen) -> bool:
     """Tell whether a pod does not go for minutes: its node is in nobody's way then, if it has hours to end, too."""
     if pod.deleting:
         asked = next((one.at for one in view.record.left if one.effect.uid == pod.uid), view.row.since)
@@ -106,7 +106,7 @@ def _stays(view: View, pod: PodSeen) -> bool:
     return since is not None and view.now >= since + timedelta(seconds=stuck.BLOCKED_AFTER)
 
 
-def _in_vain(view: View, effect: Effect) -> bool:
+def _in_vain(view: NodeView, effect: Effect) -> bool:
     """Tell whether what would end a pod does not come through, though budgets had their time after the deadline.
 
     An eviction that is blocked is another matter: that is a no, from which force may follow.
@@ -120,7 +120,7 @@ def _in_vain(view: View, effect: Effect) -> bool:
     return row.in_vain(over, stuck.BLOCKED_AFTER)
 
 
-def _evict(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
+def _evict(view: NodeView, pod: PodSeen, kills: str | None = None) -> Effect | None:
     """A pod that nobody kills: evicted; past the deadline and its margin forced, where the settings say so."""
     force = view.blocked_too_long and view.record.plan.settings.on_blocked == "force"
     if pod.deleting:
@@ -132,7 +132,7 @@ def _evict(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
     return None if given_up else eviction
 
 
-def _kill(view: View, pod: PodSeen) -> Effect | None:
+def _kill(view: NodeView, pod: PodSeen) -> Effect | None:
     """A protected pod past the deadline: evicted; work is then deleted with its grace period, then without."""
     owner = _loser(pod)
     if not is_work(pod):
@@ -145,7 +145,7 @@ def _kill(view: View, pod: PodSeen) -> Effect | None:
     return _delete(view, pod, grace=None, kills=owner) if _said_no(view, eviction.key) else eviction
 
 
-def _job(view: View, pod: PodSeen) -> DeleteJob | None:
+def _job(view: NodeView, pod: PodSeen) -> DeleteJob | None:
     """The end of the Job that a protected pod is of, past the deadline and where the settings say so."""
     owner = pod.owner
     if view.record.plan.settings.on_deadline != "job" or owner is None or not owner.is_job:
@@ -154,7 +154,7 @@ def _job(view: View, pod: PodSeen) -> DeleteJob | None:
     return DeleteJob(namespace=pod.namespace, name=name, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=kills)
 
 
-def _first(view: View, pod: PodSeen) -> Effect:
+def _first(view: NodeView, pod: PodSeen) -> Effect:
     """What is asked for at first so that a pod goes: its eviction, or the end of its Job."""
     job = _job(view, pod) if view.may_kill and pod in view.blocking_pods else None
     return job or _eviction(view, pod)
@@ -168,7 +168,7 @@ def _loser(pod: PodSeen) -> str:
     return name if pod.owner.is_job else f"{pod.owner.full_kind} {name}"
 
 
-def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None:
+def _finish(view: NodeView, pod: PodSeen, kills: str | None = None) -> Effect | None:
     """A pod that somebody deletes already: ended at once when its grace period is over, unless that did not help."""
     if in_grace(view, pod):
         return None
@@ -179,7 +179,7 @@ def _finish(view: View, pod: PodSeen, kills: str | None = None) -> Effect | None
     return None if answered or (view.blocked_too_long and in_vain) else at_once
 
 
-def _eviction(view: View, pod: PodSeen, kills: str | None = None) -> Evict:
+def _eviction(view: NodeView, pod: PodSeen, kills: str | None = None) -> Evict:
     # With the round in it: after a resume what was rejected is tried once more before it halts again.
     occasion = occasions.once(view.record.round)
     return Evict(
@@ -187,7 +187,7 @@ def _eviction(view: View, pod: PodSeen, kills: str | None = None) -> Evict:
     )
 
 
-def _delete(view: View, pod: PodSeen, grace: int | None, kills: str | None = None) -> DeletePod:
+def _delete(view: NodeView, pod: PodSeen, grace: int | None, kills: str | None = None) -> DeletePod:
     occasion = (occasions.now if grace == 0 else occasions.graceful)(view.record.round)
     node = _node(view, pod)
     return DeletePod(
@@ -195,11 +195,11 @@ def _delete(view: View, pod: PodSeen, grace: int | None, kills: str | None = Non
     )
 
 
-def _node(view: View, pod: PodSeen) -> str:
+def _node(view: NodeView, pod: PodSeen) -> str:
     return pod.node or view.name
 
 
-def _said_no(view: View, key: str) -> bool:
+def _said_no(view: NodeView, key: str) -> bool:
     """Tell whether the API server itself said no to an eviction, and stays with it; else nothing is deleted.
 
     An eviction that was not sent, throttled, not applied or not answered was never refused by anybody.
@@ -211,7 +211,7 @@ def _said_no(view: View, key: str) -> bool:
     return again_and_again and view.now < row.intended + timedelta(seconds=BELIEVED)
 
 
-def _is(view: View, key: str, *states: EffectState) -> bool:
+def _is(view: NodeView, key: str, *states: EffectState) -> bool:
     row = view.record.row(key)
     return row is not None and row.state in states
 
@@ -228,11 +228,11 @@ _BY_WEIGHT = (
 )
 
 
-def _worst(view: View, pods: Iterable[PodSeen]) -> Reason:
+def _worst(view: NodeView, pods: Iterable[PodSeen]) -> Reason:
     return min((_reason(view, pod) for pod in pods), key=_BY_WEIGHT.index)
 
 
-def _reason(view: View, pod: PodSeen) -> Reason:
+def _reason(view: NodeView, pod: PodSeen) -> Reason:
     if pod.deleting and in_grace(view, pod):
         return Reason.PODS_LEAVING
     if pod.deleting:
@@ -252,7 +252,7 @@ _BY_STATE: Mapping[EffectState, Reason] = {
 }
 
 
-def _why(view: View, pod: PodSeen) -> str:
+def _why(view: NodeView, pod: PodSeen) -> str:
     if pod.deleting and in_grace(view, pod):
         return f"{pod.label} ends"
     if pod.deleting:
@@ -263,7 +263,7 @@ def _why(view: View, pod: PodSeen) -> str:
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
 
-def _halt(view: View, kept: list[PodSeen]) -> Halt:
+def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
     reasons = "; ".join(_why(view, pod) for pod in kept)
     minutes = view.record.plan.settings.blocked_seconds / 60
     return Halt(
@@ -273,7 +273,7 @@ def _halt(view: View, kept: list[PodSeen]) -> Halt:
     )
 
 
-def _to_do(view: View, kept: list[PodSeen]) -> str:
+def _to_do(view: NodeView, kept: list[PodSeen]) -> str:
     """Say what helps: room in a budget only where a budget was asked and said no."""
     if any(_returns(view, pod) for pod in kept):
         return "take its toleration of everything from it, or scale it to 0 until the node is gone"

@@ -5,10 +5,10 @@ This stage is final. The cluster removes the Node object and its pods.
 
 from __future__ import annotations
 
-from rollout.decision import Step
-from rollout.stages.view import View
+from rollout.decision import StageDecision
+from rollout.stages.node_view import NodeView
 
 
-def decide(view: View) -> Step:
+def decide(view: NodeView) -> StageDecision:
     """Nothing is left to do."""
-    return Step()
+    return StageDecision()

@@ -5,10 +5,10 @@ This stage is final. Old nodes are never kept.
 
 from __future__ import annotations
 
-from rollout.decision import Step
-from rollout.stages.view import View
+from rollout.decision import StageDecision
+from rollout.stages.node_view import NodeView
 
 
-def decide(view: View) -> Step:
+def decide(view: NodeView) -> StageDecision:
     """Nothing is left to do."""
-    return Step()
+    return StageDecision()

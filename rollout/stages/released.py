@@ -13,69 +13,71 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from rollout.decision import Step
+from rollout.decision import StageDecision
 from rollout.effects import Protect, Resize, Terminate, occasions
 from rollout.reasons import Reason
 from rollout.stages import volumes
+from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words
-from rollout.stages.view import Condition, View, unmet
 
 #: Seconds for which the scheduler tries to bind a pod to the node that it chose (its bindTimeoutSeconds).
 BOUND_WITHIN = 600.0
 
 
-def decide(view: View) -> Step:
+def decide(view: NodeView) -> StageDecision:
     """Answer with the preparations one by one, then with `terminate`."""
-    return unmet(CONDITIONS, view) or Step(trigger="terminate", effects=(terminate(view),))
+    return unmet(CONDITIONS, view) or StageDecision(trigger="terminate", effects=(terminate(view),))
 
 
-def _listed(view: View) -> Step | None:
-    return None if view.fresh else Step(waits_for="a fresh list of its pods", reason=Reason.POD_LIST_STALE)
+def _listed(view: NodeView) -> StageDecision | None:
+    return None if view.fresh else StageDecision(waits_for="a fresh list of its pods", reason=Reason.POD_LIST_STALE)
 
 
-def _empty(view: View) -> Step | None:
+def _empty(view: NodeView) -> StageDecision | None:
     if view.busy:
-        return Step(trigger="back", because=f"{in_words(view.busy)} turned up")
+        return StageDecision(trigger="back", because=f"{in_words(view.busy)} turned up")
     return None
 
 
-def _cordoned(view: View) -> Step | None:
-    return None if view.cordoned else Step(trigger="back", because=f"{view.name} is not cordoned any more")
+def _cordoned(view: NodeView) -> StageDecision | None:
+    return None if view.cordoned else StageDecision(trigger="back", because=f"{view.name} is not cordoned any more")
 
 
-def _in_service(view: View) -> Step | None:
+def _in_service(view: NodeView) -> StageDecision | None:
     if view.instance and view.instance.in_service:
         return None
     state = view.instance.lifecycle if view.instance else "gone"
     return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, f"instance is {state}")
 
 
-def _known(view: View) -> Step | None:
+def _known(view: NodeView) -> StageDecision | None:
     if not view.unknown:
         return None
-    return Step(trigger="back", because=f"it is not known which pods run here: waits for {view.unknown}")
+    return StageDecision(trigger="back", because=f"it is not known which pods run here: waits for {view.unknown}")
 
 
-def _unprotected(view: View) -> Step | None:
+def _unprotected(view: NodeView) -> StageDecision | None:
     if view.instance and view.instance.protected:
-        return Step(effects=(_unprotect(view),), waits_for="scale-in protection off", reason=Reason.EFFECT_PENDING)
+        return StageDecision(
+            effects=(_unprotect(view),), waits_for="scale-in protection off", reason=Reason.EFFECT_PENDING
+        )
     return None
 
 
-def _spared(view: View) -> Step | None:
+def _spared(view: NodeView) -> StageDecision | None:
     return None if view.enough else view.short("drained")
 
 
-def _nothing_awaited(view: View) -> Step | None:
+def _nothing_awaited(view: NodeView) -> StageDecision | None:
     awaited = _awaited(view)
-    return Step(waits_for=awaited[1], reason=awaited[0]) if awaited else None
+    return StageDecision(waits_for=awaited[1], reason=awaited[0]) if awaited else None
 
 
-def _floored(view: View) -> Step | None:
+def _floored(view: NodeView) -> StageDecision | None:
     floored = view.group.sizes.minimum == view.group.sizes.desired - 1
     if floored:
         return None
-    return Step(effects=(_floor(view),), waits_for="MinSize one below desired", reason=Reason.EFFECT_PENDING)
+    return StageDecision(effects=(_floor(view),), waits_for="MinSize one below desired", reason=Reason.EFFECT_PENDING)
 
 
 #: In this order; the first that is not met answers.
@@ -92,13 +94,13 @@ CONDITIONS: tuple[Condition, ...] = (
 )
 
 
-def terminate(view: View) -> Terminate:
+def terminate(view: NodeView) -> Terminate:
     """Return the one Terminate of this instance, good at the desired capacity that stands now."""
     group = view.row.group
     return Terminate(group=group, instance_id=view.row.instance_id, desired_before=view.group.sizes.desired)
 
 
-def _awaited(view: View) -> tuple[Reason, str] | None:
+def _awaited(view: NodeView) -> tuple[Reason, str] | None:
     """Say which pod may still come here, not by a look at the node alone, or which volume is attached.
 
     One that is under way for as long as budgets get is waited for no more; nor is one that the scheduler had placed
@@ -113,11 +115,11 @@ def _awaited(view: View) -> tuple[Reason, str] | None:
     return (Reason.VOLUMES_ATTACHED, attached) if attached else None
 
 
-def _unprotect(view: View) -> Protect:
+def _unprotect(view: NodeView) -> Protect:
     return Protect(group=view.row.group, instance_ids=(view.row.instance_id,), protected=False, occasion=view.occasion)
 
 
-def _floor(view: View) -> Resize:
+def _floor(view: NodeView) -> Resize:
     # AWS itself then refuses a second decrement ("would violate group's min size constraint").
     sizes = view.group.sizes
     floored = replace(sizes, minimum=sizes.desired - 1)

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from rollout.decision import Step
+from rollout.decision import StageDecision
 from rollout.effects import Departure, Effect, Evict
 from rollout.observation import Observation, PodSeen
 from rollout.reasons import Reason
 from rollout.record import Left, Record
+from rollout.stages.node_view import NodeView
 from rollout.stages.pods import is_work
-from rollout.stages.view import View
 
 #: Seconds for which the successor of a replica is waited for.
 REPLACED_WITHIN = 300.0
@@ -83,7 +83,7 @@ class Replicas:
     def __post_init__(self) -> None:
         self.left = list(self.record.left)
 
-    def grant(self, view: View | None, step: Step) -> Step:
+    def grant(self, view: NodeView | None, step: StageDecision) -> StageDecision:
         """Return the step without the replicas whose turn it is not."""
         if view is None:
             return step
@@ -111,7 +111,7 @@ class Replicas:
         later = row is not None and (row.under_way or row.retry_at is None or self.now < row.retry_at)
         return None if later or pod is None or pod.deleting else pod
 
-    def keeps(self, view: View | None, step: Step) -> bool:
+    def keeps(self, view: NodeView | None, step: StageDecision) -> bool:
         """Tell whether nothing leaves a node for long, for each is the last Ready replica: it is in nobody's way."""
         if view is None or self.now < view.row.since + timedelta(seconds=REPLACED_WITHIN):
             return False
@@ -122,7 +122,7 @@ class Replicas:
             for effect, pod in asked
         )
 
-    def _held(self, effect: Departure, pod: PodSeen, view: View) -> str:
+    def _held(self, effect: Departure, pod: PodSeen, view: NodeView) -> str:
         """Say for which other replica this pod waits, "" where it may leave."""
         if self._alone_decides(effect, pod):
             return ""
@@ -133,7 +133,7 @@ class Replicas:
         budget = isinstance(effect, Evict) and self._has_a_budget(pod)
         return pod.owner is None or is_work(pod) or budget
 
-    def _beside(self, pod: PodSeen, view: View) -> str:
+    def _beside(self, pod: PodSeen, view: NodeView) -> str:
         """Say which other replica is on its way while a Ready one would leave."""
         deadline = self.record.drain_deadline
         if not pod.ready or (deadline is not None and self.now >= deadline):

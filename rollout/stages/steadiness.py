@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rollout.commands import kubectl
-from rollout.decision import Halt, Step
+from rollout.decision import Halt, StageDecision
 from rollout.machine import Stage
 from rollout.observation import NodeSeen, Observation, Unsteady
 from rollout.plan import Steady, duration
 from rollout.reasons import Reason
 from rollout.record import Record
 from rollout.stages.freshness import FRESH_WITHIN, Counted, counted, stale
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 
 #: Seconds between two looks that came about after which those in between, which did not, count as an outage.
 BLIND_AFTER = 30.0
@@ -109,7 +109,7 @@ def _scopes(seen: Observation, record: Record, known: frozenset[str]) -> Iterabl
         yield f" of {group.name}", [node for node in there if node.instance_id in ids]
 
 
-def steadied(step: Step, view: View) -> Step:
+def steadied(step: StageDecision, view: NodeView) -> StageDecision:
     """Return the step without what a cluster that is not steady must not be asked for; a move that needs it waits."""
     why = view.unsteady
     rest = tuple(effect for effect in step.effects if not effect.harms)

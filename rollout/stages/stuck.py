@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from rollout.commands import aws, kubectl
 from rollout.observation import PodSeen
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 
 #: Seconds past a pod's own grace period after which its end counts as stuck.
 STUCK_AFTER = 60.0
@@ -19,12 +19,12 @@ SILENT_AFTER = 120.0
 BLOCKED_AFTER = 300.0
 
 
-def in_grace(view: View, pod: PodSeen) -> bool:
+def in_grace(view: NodeView, pod: PodSeen) -> bool:
     """Tell whether somebody ends a pod, and it may still be about to end."""
     return pod.deleting is not None and view.now < pod.deleting + timedelta(seconds=STUCK_AFTER)
 
 
-def silence(view: View) -> str:
+def silence(view: NodeView) -> str:
     """Say that a node's kubelet has not reported for two minutes, and for how long; "" where it reports."""
     node = next(iter(view.nodes), None)
     if node is None or node.ready or node.turned is None:
@@ -35,13 +35,13 @@ def silence(view: View) -> str:
     return f"the kubelet of {node.name} has not reported for {away.total_seconds() / 60:.0f} min"
 
 
-def why(view: View, pod: PodSeen) -> str:
+def why(view: NodeView, pod: PodSeen) -> str:
     """Say what keeps a pod that does not end."""
     held = f"finalizer {', '.join(pod.finalizers)}" if pod.finalizers else "its kubelet does not end it"
     return silence(view) or held
 
 
-def remedy(view: View, pod: PodSeen) -> str:
+def remedy(view: NodeView, pod: PodSeen) -> str:
     """Return what lets a pod end that does not."""
     named = (pod.name, "-n", pod.namespace)
     if pod.finalizers and not silence(view):
@@ -56,11 +56,11 @@ def delete(pod: PodSeen) -> str:
     return kubectl("delete", "pod", pod.name, "-n", pod.namespace)
 
 
-def register(view: View) -> str:
+def register(view: NodeView) -> str:
     """Return the commands by which a kubelet registers under a Node object of its own."""
     return f"{kubectl('delete', 'node', view.stray)}; {reboot(view)}" if view.stray else reboot(view)
 
 
-def reboot(view: View) -> str:
+def reboot(view: NodeView) -> str:
     """Return the command by which a kubelet comes back; everything on the machine ends by it."""
     return aws("ec2", "reboot-instances", "--instance-ids", view.row.instance_id)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.decision import Step
+from rollout.decision import StageDecision
 from rollout.reasons import Reason
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 
 
-def after_takeover(step: Step, view: View) -> Step:
+def after_takeover(step: StageDecision, view: NodeView) -> StageDecision:
     """Return the step without what has to wait; a move that goes with it waits too."""
     end = view.record.takeover_delay_until
     rest = tuple(effect for effect in step.effects if not effect.irreversible)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from rollout.machine import Stage
 from rollout.plan import listed
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 
 #: Seconds after which Kubernetes itself detaches by force (kube-controller-manager, maxWaitForUnmountDuration).
 DETACHED_WITHIN = 360.0
@@ -20,7 +20,7 @@ DETACHED_WITHIN = 360.0
 ONCE_RELEASED = 30.0
 
 
-def awaited(view: View) -> str:
+def awaited(view: NodeView) -> str:
     """Say which volumes are to be detached before the instance ends, and until when; "" where none is waited for."""
     until = _until(view)
     if not view.volumes or view.now >= until:
@@ -28,7 +28,7 @@ def awaited(view: View) -> str:
     return f"volume {listed(view.volumes, 1)} to be detached, until {until:%H:%M:%S} UTC at most"
 
 
-def _until(view: View) -> datetime:
+def _until(view: NodeView) -> datetime:
     """Six minutes after it began to drain, or the last pod was asked to leave: the journal knows, whoever goes on."""
     own = DETACHED_WITHIN if view.row.stage is Stage.DRAINING else ONCE_RELEASED
     mine = {view.row.name, *(node.name for node in view.nodes)}

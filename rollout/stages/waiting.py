@@ -8,61 +8,61 @@ restored.
 
 from __future__ import annotations
 
-from rollout.decision import Halt, Step
+from rollout.decision import Halt, StageDecision
 from rollout.effects import Effect, Protect, occasions
 from rollout.reasons import Reason
 from rollout.stages import stuck
+from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words
 from rollout.stages.tainting import taint
-from rollout.stages.view import Condition, View, unmet
 
 #: Pods for which a hint has a command each.
 MOST_TYPED = 3
 
 
-def decide(view: View) -> Step:
+def decide(view: NodeView) -> StageDecision:
     """Answer with `drain` once no pod blocks the node any more, or the deadline has passed."""
-    return unmet(CONDITIONS, view) or Step(trigger="drain")
+    return unmet(CONDITIONS, view) or StageDecision(trigger="drain")
 
 
-def _not_given_up(view: View) -> Step | None:
+def _not_given_up(view: NodeView) -> StageDecision | None:
     if view.given_up and view.busy:
-        return Step(trigger="keep", because=f"surplus, and still there at the deadline: {in_words(view.busy)}")
+        return StageDecision(trigger="keep", because=f"surplus, and still there at the deadline: {in_words(view.busy)}")
     return None
 
 
-def _in_service(view: View) -> Step | None:
+def _in_service(view: NodeView) -> StageDecision | None:
     if view.instance and not view.instance.in_service:
         return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, f"instance is {view.instance.lifecycle}")
     return None
 
 
-def _guarded(view: View) -> Step | None:
+def _guarded(view: NodeView) -> StageDecision | None:
     guards = _guards(view)
     if not guards:
         return None
-    return Step(effects=guards, waits_for="taint and protection", reason=Reason.EFFECT_PENDING)
+    return StageDecision(effects=guards, waits_for="taint and protection", reason=Reason.EFFECT_PENDING)
 
 
-def _known(view: View) -> Step | None:
+def _known(view: NodeView) -> StageDecision | None:
     """Wait until it is known which pods run here; when the margin after the deadline is over, a person must see."""
     if not view.unknown:
         return None
     why = f"{view.name} waits for {view.unknown}"
     hint = f"if nothing runs there that must not end: {stuck.register(view)}; its kubelet then registers"
     halt = Halt(Reason.PODS_UNKNOWN, why, hint) if view.out_of_time else None
-    return Step(waits_for=view.unknown, reason=Reason.PODS_UNKNOWN, halt=halt)
+    return StageDecision(waits_for=view.unknown, reason=Reason.PODS_UNKNOWN, halt=halt)
 
 
-def _free(view: View) -> Step | None:
+def _free(view: NodeView) -> StageDecision | None:
     if view.may_kill or not view.blocking_pods:
         return None
     names = in_words(view.blocking_pods)
     halt = _overdue(view, names) if view.overdue else None
-    return Step(waits_for=f"{names}{_silence(view)}", reason=Reason.JOBS_RUNNING, halt=halt)
+    return StageDecision(waits_for=f"{names}{_silence(view)}", reason=Reason.JOBS_RUNNING, halt=halt)
 
 
-def _spared(view: View) -> Step | None:
+def _spared(view: NodeView) -> StageDecision | None:
     return None if view.enough else view.short("to be drained")
 
 
@@ -70,7 +70,7 @@ def _spared(view: View) -> Step | None:
 CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _known, _free, _spared)
 
 
-def _guards(view: View) -> tuple[Effect, ...]:
+def _guards(view: NodeView) -> tuple[Effect, ...]:
     key, occasion = view.record.plan.settings.taint_key, occasions.closed_again(view.record.round, view.row.round)
     bare = [view.row.instance_id] if view.instance and not view.instance.protected else []
     open_to_pods = [node for node in view.nodes if not node.doubt and node.tainted(key) != "NoSchedule"]
@@ -80,13 +80,13 @@ def _guards(view: View) -> tuple[Effect, ...]:
     )
 
 
-def _silence(view: View) -> str:
+def _silence(view: NodeView) -> str:
     """Say where a kubelet is silent that nobody knows whether its pods still run."""
     silence = stuck.silence(view)
     return f" ({silence}: if nothing runs there any more: {stuck.reboot(view)})" if silence else ""
 
 
-def _overdue(view: View, names: str) -> Halt:
+def _overdue(view: NodeView, names: str) -> Halt:
     commands = "; ".join(stuck.delete(pod) for pod in view.blocking_pods[:MOST_TYPED])
     return Halt(
         Reason.JOBS_RUNNING,

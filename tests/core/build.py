@@ -44,7 +44,7 @@ from rollout.plan import (
     TemplateUse,
 )
 from rollout.record import EffectRow, EffectState, Record
-from rollout.stages.view import View, view
+from rollout.stages.node_view import NodeView, view
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 ID = "r1"
@@ -290,7 +290,7 @@ def looked(
     volumes: tuple[AttachmentSeen, ...] | None = None,
     suspended: frozenset[str] = frozenset(PROCESSES),
     **changes: Any,
-) -> View:
+) -> NodeView:
     """The view of `o1`, closed to new pods, in a surged group, cordoned once it is drained; `changes`: as for `record`.
 
     `o1`: its instance (False: not listed any more); `row_`: what differs in its row.

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Act, Advance, Decision, Halt, Step, Wait
+from rollout.decision import Act, Advance, Decision, Halt, StageDecision, Wait
 from rollout.effects import Effect
 from rollout.observation import Observation
 from rollout.phases.expected import unexpected
 from rollout.reasons import Reason
 from rollout.record import Record
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 from tests.core.build import NOW
 
 Sent = Effect | str
@@ -98,9 +98,9 @@ def stays(waits: str, halt: str | None = None) -> Told:
     return Told(None, (), waits, halt)
 
 
-def check_stage(stage: ModuleType, view: View, expected: Told) -> None:
+def check_stage(stage: ModuleType, view: NodeView, expected: Told) -> None:
     """Ask the stage."""
-    step: Step = stage.decide(view)
+    step: StageDecision = stage.decide(view)
     assert step.trigger == expected.trigger, step
     assert _as_named(step.effects, expected.sends) == expected.sends
     assert expected.waits in step.waits_for

@@ -30,7 +30,7 @@ from rollout.phases import PHASES
 from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
 from rollout.record import EffectRow, EffectState, Record
 from rollout.stages import STAGES, pods
-from rollout.stages.view import View, view
+from rollout.stages.node_view import NodeView, view
 from tests.core.build import (
     BASE,
     ID,
@@ -282,7 +282,7 @@ def test_every_stage_decides(world: Observation, journal: Record, now: datetime)
         assert_harmless(it)
 
 
-def assert_harmless(it: View) -> None:
+def assert_harmless(it: NodeView) -> None:
     """Whatever the stage, what cannot be taken back is done only where it may be."""
     held = {one.uid for one in pods.blocking_pods(it.pods, it.record.plan.settings)}
     for effect in STAGES[it.row.stage](it).effects:

@@ -13,7 +13,7 @@ from rollout.observation import AttachmentSeen, NodeSeen, PodSeen, Taint
 from rollout.reasons import Reason
 from rollout.stages import draining, waiting
 from rollout.stages.homes import open_nodes
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 from tests.core.build import at, bare, looked, node, record, row, seen, surged
 from tests.core.tables import Told, check_stage, goes, stays
 from tests.core.test_phases_observe import look
@@ -38,7 +38,7 @@ def choosing(label: str, value: str, **changes: Any) -> PodSeen:
     return bare(wants=((Requirement(label, "In", frozenset({value})),),), **changes)
 
 
-def on(*nodes: NodeSeen, there: PodSeen = DB, volumes: tuple[AttachmentSeen, ...] | None = VOLUME, **more: Any) -> View:
+def on(*nodes: NodeSeen, there: PodSeen = DB, volumes: tuple[AttachmentSeen, ...] | None = VOLUME, **more: Any) -> NodeView:
     return looked(Stage.WAITING, *nodes, there, volumes=volumes, **more)
 
 
@@ -87,7 +87,7 @@ def beside(**changes: Any) -> tuple[NodeSeen, ...]:
         pytest.param(on(there=choosing(ZONE, "a"), unjoined=("o1",)), stays("register again"), id="no Node"),
     ],
 )  # fmt: skip
-def test_nothing_leaves_a_node_for_nowhere(it: View, expected: Told) -> None:
+def test_nothing_leaves_a_node_for_nowhere(it: NodeView, expected: Told) -> None:
     """A zone or a type of machine in which no other node takes the pod."""
     check_stage(waiting, it, expected)
 

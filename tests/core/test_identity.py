@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decision import Step
+from rollout.decision import StageDecision
 from rollout.errors import Refused
 from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
@@ -58,7 +58,7 @@ def test_an_instance_without_a_node_waits_while_a_node_may_be_its() -> None:
     """And when the margin after the deadline is over a person is told how the kubelet gets a Node object of its own."""
     at_work = looked(Stage.WAITING, DEAD, now=at(7200), **NEVER_JOINED)
     why = "its node, and it may be x, which names i-dead, which is not known to live"
-    assert decide(at_work) == Step(waits_for=why, reason=Reason.PODS_UNKNOWN)
+    assert decide(at_work) == StageDecision(waits_for=why, reason=Reason.PODS_UNKNOWN)
     late = decide(looked(Stage.WAITING, DEAD, now=at(8100), **NEVER_JOINED))
     assert late.trigger is None
     assert late.halt is not None

@@ -557,7 +557,7 @@ def test_all_differences_are_reported_together() -> None:
     assert all(word in line for word, line in zip(words, decision.report, strict=True))
 
 
-@pytest.mark.parametrize("step", restore.STEPS, ids=lambda step: step.__name__)
+@pytest.mark.parametrize("step", restore.RESTORE_ORDER, ids=lambda step: step.__name__)
 def test_each_step_of_a_restored_world_is_quiet(step: Callable[[Observation, Record], restore.Part]) -> None:
     """Where all is as it was, no step has an effect, a wait or a difference."""
     assert step(then(), RECORD) == restore.Part()

@@ -117,7 +117,7 @@ def test_whatever_waits_says_why_in_one_word() -> None:
         f"{module.name}:{node.lineno}"
         for module in SOURCE.rglob("*.py")
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and {"Step", "replace"} & {getattr(node.func, "id", "")}
+        if isinstance(node, ast.Call) and {"StageDecision", "replace"} & {getattr(node.func, "id", "")}
         if (names := {keyword.arg for keyword in node.keywords}) and "waits_for" in names and "reason" not in names
     ]
     assert bare == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.budget import BudgetSeen, Operator, Requirement
-from rollout.decision import Act, Decision, Halt, Step, Wait
+from rollout.decision import Act, Decision, Halt, StageDecision, Wait
 from rollout.effects import DeletePod, Evict
 from rollout.machine import Stage
 from rollout.observation import Owner, PodSeen
@@ -335,7 +335,7 @@ def test_all_replica_sets_of_a_deployment_are_one_service(
 # ---- what comes back to a closed node
 
 
-def back(*before: Left, created: float = 10, now: float = 12, **changes: Any) -> Step:
+def back(*before: Left, created: float = 10, now: float = 12, **changes: Any) -> StageDecision:
     """What its node answers to a pod that is there once more."""
     there = web("w9", created=at(created), **changes)
     return draining.decide(looked(Stage.DRAINING, CORDONED[0], there, now=at(now), left=before))

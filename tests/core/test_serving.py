@@ -13,8 +13,8 @@ from rollout.machine import Stage
 from rollout.observation import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
 from rollout.reasons import Reason
 from rollout.record import Left
+from rollout.stages.node_view import view
 from rollout.stages.serving import DEAD_AFTER, Surroundings
-from rollout.stages.view import view
 from tests.core.build import (
     ID,
     KEY,

@@ -12,7 +12,7 @@ from rollout.machine import Stage
 from rollout.observation import COMPUTE_TYPE, GroupSeen, Toleration
 from rollout.plan import Sizes
 from rollout.stages import gone, kept, released, terminating, waiting
-from rollout.stages.view import View, terminate_key, view
+from rollout.stages.node_view import NodeView, terminate_key, view
 from tests.core.build import (
     FINISHED,
     ID,
@@ -155,7 +155,7 @@ UNREADY = (node("o2", ready=False), node("n1", ready=False))
                      id="surplus, empty at the deadline"),
     ],
 )  # fmt: skip
-def test_waiting(it: View, expected: Told) -> None:
+def test_waiting(it: NodeView, expected: Told) -> None:
     """A node waits, guarded, for protected pods, until the deadline."""
     check_stage(waiting, it, expected)
 
@@ -242,7 +242,7 @@ END = Terminate(group="g", instance_id="i-o1", desired_before=4)
                      sends("resize:g:floor.i-o1.2.1"), id="a later passage has its own occasions"),
     ],
 )  # fmt: skip
-def test_released(it: View, expected: Told) -> None:
+def test_released(it: NodeView, expected: Told) -> None:
     """Protection off, floor down, one more fresh look, then the one terminate."""
     check_stage(released, it, expected)
 
@@ -289,7 +289,7 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "reject
                      stays("only 1", halt="only 1 of the 2 nodes that g needs"), id="surplus neither"),
     ],
 )  # fmt: skip
-def test_terminating(it: View, expected: Told) -> None:
+def test_terminating(it: NodeView, expected: Told) -> None:
     """One terminate: sent again only if it was not applied and all that let it be sent still holds."""
     check_stage(terminating, it, expected)
 

@@ -14,8 +14,8 @@ from rollout.observation import NodeSeen, Owner, PodSeen
 from rollout.reasons import Reason
 from rollout.record import EffectState, Left
 from rollout.stages import draining
+from rollout.stages.node_view import NodeView
 from rollout.stages.stuck import STUCK_AFTER
-from rollout.stages.view import View
 from tests.core.build import FINISHED, NEVER_JOINED, NOW, OTHER_RUNS, at, bare, looked, node, owned, pod, unsettled
 from tests.core.tables import Told, check_stage, goes, sends, stays
 
@@ -30,7 +30,7 @@ FEW = (node("o2", ready=False), node("n1", unschedulable=True))
 OVERDUE, TOO_LONG = at(7200), at(8100)
 
 
-def emptied(*pods: PodSeen | NodeSeen, it: NodeSeen = CORDONED, **changes: Any) -> View:
+def emptied(*pods: PodSeen | NodeSeen, it: NodeSeen = CORDONED, **changes: Any) -> NodeView:
     """A cordoned node with these pods, freshly listed."""
     return looked(STAGE, it, *pods, **changes)
 
@@ -99,7 +99,7 @@ def asked(effect: Effect, last: datetime, first: datetime) -> dict[str, Any]:
                      id="surplus at the deadline: kept, not forced"),
     ],
 )  # fmt: skip
-def test_before_the_deadline(it: View, expected: Told) -> None:
+def test_before_the_deadline(it: NodeView, expected: Told) -> None:
     """A protected pod sends the node back; what else runs is evicted, past no budget."""
     check_stage(draining, it, expected)
 
@@ -154,7 +154,7 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
                      id="too few serve until the end: a person"),
     ],
 )  # fmt: skip
-def test_after_the_deadline(it: View, expected: Told) -> None:
+def test_after_the_deadline(it: NodeView, expected: Told) -> None:
     """What still runs of Jobs is ended step by step, each with the name for the ledger, if the settings let it."""
     check_stage(draining, it, expected)
 
@@ -204,7 +204,7 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
                      id="halt: a Job goes before a budget"),
     ],
 )  # fmt: skip
-def test_when_budgets_had_their_time(it: View, expected: Told) -> None:
+def test_when_budgets_had_their_time(it: NodeView, expected: Told) -> None:
     """15 minutes after the deadline a person is asked, or the pods go, as the settings say."""
     check_stage(draining, it, expected)
 
@@ -274,7 +274,7 @@ NAMED = "StatefulSet ns/kafka"
                      sends(delete(bare(), None, "graceful.0", "pod ns/bare")), id="nor what nobody replaces"),
     ],
 )  # fmt: skip
-def test_a_protected_replica_is_a_pod_like_any_other_after_the_deadline(it: View, expected: Told) -> None:
+def test_a_protected_replica_is_a_pod_like_any_other_after_the_deadline(it: NodeView, expected: Told) -> None:
     """Its budget is obeyed: only work that ends, and what nobody replaces, is killed past one."""
     check_stage(draining, it, expected)
 

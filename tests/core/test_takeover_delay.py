@@ -16,7 +16,7 @@ from rollout.phases import drain
 from rollout.plan import Sizes
 from rollout.reasons import Reason
 from rollout.stages import decide
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 from tests.core.build import NOW, at, bare, looked, new, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.tables import acts, agrees
 
@@ -49,7 +49,7 @@ def test_what_cannot_be_taken_back_waits(
 ) -> None:
     """Until the takeover delay is over it does not leave, nor does the node move; the wait says until when and why."""
 
-    def asked(now: datetime, takeover_delay_until: datetime | None) -> tuple[View, Any]:
+    def asked(now: datetime, takeover_delay_until: datetime | None) -> tuple[NodeView, Any]:
         it = looked(stage, *things, now=now, takeover_delay_until=takeover_delay_until, **changes)
         return it, decide(it)
 

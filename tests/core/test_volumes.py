@@ -11,7 +11,7 @@ from rollout.machine import Phase, Stage
 from rollout.observation import AttachmentSeen
 from rollout.record import Left
 from rollout.stages import draining, released
-from rollout.stages.view import View
+from rollout.stages.node_view import NodeView
 from tests.core.build import at, looked, node, old, owned, pod, row
 from tests.core.tables import Told, check_stage, goes, sends, stays
 from tests.core.test_phases_observe import look
@@ -30,11 +30,11 @@ def left(seconds: float, on: str = "o1") -> dict[str, Any]:
     return {"left": (Left(Evict(namespace="ns", name="web-1", uid="u", node=on), at(seconds)),)}
 
 
-def drained(*things: Any, volumes: Any = (ONE,), **changes: Any) -> View:
+def drained(*things: Any, volumes: Any = (ONE,), **changes: Any) -> NodeView:
     return looked(Stage.DRAINING, CORDONED, *things, volumes=volumes, **changes)
 
 
-def free(**changes: Any) -> View:
+def free(**changes: Any) -> NodeView:
     return looked(Stage.RELEASED, **{"o1": BARE, "sizes": FLOORED, "volumes": (ONE,), **changes})
 
 
@@ -58,7 +58,7 @@ def free(**changes: Any) -> View:
                      stays("pvc-1"), id="on its other Node"),
     ],
 )  # fmt: skip
-def test_a_node_that_is_empty_waits_for_volumes(it: View, expected: Told) -> None:
+def test_a_node_that_is_empty_waits_for_volumes(it: NodeView, expected: Told) -> None:
     """Six minutes at most, by the journal alone: the next process waits for no longer."""
     check_stage(draining, it, expected)
 
@@ -73,7 +73,7 @@ def test_a_node_that_is_empty_waits_for_volumes(it: View, expected: Told) -> Non
         pytest.param(free(o1=old("o1")), sends(FREE, waits="protection off"), id="protection goes meanwhile"),
     ],
 )  # fmt: skip
-def test_an_instance_does_not_end_before_they_are_detached(it: View, expected: Told) -> None:
+def test_an_instance_does_not_end_before_they_are_detached(it: NodeView, expected: Told) -> None:
     """A pod may have taken longer than that to end, or a volume may have been attached anew."""
     check_stage(released, it, expected)
 

@@ -170,7 +170,7 @@ def test_unguarded(told: SqlJournal, engine: Engine, number: int) -> None:
 def test_in_order(told: SqlJournal) -> None:
     """A journal that nobody touched is in order, and its verdict names the newest event's hash."""
     [verdict] = audit.verify(told.database)
-    assert verdict == audit.Verdict(ID, len(told.events(ID)), told.events(ID)[-1].hash, (), None)
+    assert verdict == audit.ChainReport(ID, len(told.events(ID)), told.events(ID)[-1].hash, (), None)
 
 
 @pytest.mark.parametrize(("statement", "says"), CHANGES, ids=[str(number) for number in range(len(CHANGES))])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from rollout import stages
-from rollout.decision import Step
+from rollout.decision import StageDecision
 from rollout.machine import Stage
 from rollout.phases import ready
-from rollout.stages import released, view
+from rollout.stages import node_view, released
 from tests.model.explorer import Explorer
 
 Patch = Callable[[pytest.MonkeyPatch, Explorer], None]
@@ -31,10 +31,10 @@ class Mutant:
 
 
 def _no_floor(patch: pytest.MonkeyPatch, explorer: Explorer) -> None:
-    def decide(seen: view.View) -> Step:
+    def decide(seen: node_view.NodeView) -> StageDecision:
         step = whole(seen)
         return (
-            Step(trigger="terminate", effects=(released.terminate(seen),))
+            StageDecision(trigger="terminate", effects=(released.terminate(seen),))
             if step.waits_for.startswith("MinSize")
             else step
         )

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from rollout.effects import Effect
 from rollout.engine.settle import STALE_AFTER
-from rollout.phases.restore import STEPS
+from rollout.phases.restore import RESTORE_ORDER
 from rollout.record import LATE_SECONDS
 from tests.e2e.simulated import Result
 from tests.proof.cases import LATE_EFFECTS, Case
@@ -134,7 +134,7 @@ def _bound(fault: RequestFault, runs: int) -> float:
     Each process waits for a steady cluster, and for what those before it may have sent. What may have left and does
     not show is waited for before each step of RESTORE, and before a group's next terminate.
     """
-    waits = len(STEPS) + OLD_NODES if fault.name == LOST else 0
+    waits = len(RESTORE_ORDER) + OLD_NODES if fault.name == LOST else 0
     return BOUND + (runs - 1) * (LATE_SECONDS + STEADY) + waits * (LATE_SECONDS + STALE_AFTER)
 
 

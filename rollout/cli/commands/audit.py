@@ -16,7 +16,7 @@ from rollout.journal.export import records
 
 if TYPE_CHECKING:
     from rollout.journal import SqlJournal
-    from rollout.journal.audit import Verdict
+    from rollout.journal.audit import ChainReport
 
 #: Exit code: what was looked for is not there, or is not as it was.
 BROKEN = 1
@@ -104,7 +104,7 @@ def _of_another(wanted: str, rollout_id: str, number: int, head: str) -> UserErr
     )
 
 
-def _tell(one: Verdict) -> None:
+def _tell(one: ChainReport) -> None:
     screen.say(f"{one.rollout_id}: {one.count} events, head {one.head}")
     if one.at is not None:
         screen.say(f"  the head given is event {one.at} of {one.count}")

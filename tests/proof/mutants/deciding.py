@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant(
         name="deadline-computed-anew",
         breaks="The drain deadline is counted from when the phase began, not read from the journal.",
-        file="rollout/stages/view.py",
+        file="rollout/stages/node_view.py",
         old="    deadline = record.drain_deadline\n",
         new="    deadline = record.since + timedelta(seconds=record.plan.settings.drain_seconds)\n",
         killers=("tests/core/test_drain_deadline.py::test_the_stored_instant_counts",),
@@ -51,7 +51,7 @@ MUTANTS = (
     Mutant(
         name="killed-before-the-deadline",
         breaks="Jobs may be ended before the stored deadline.",
-        file="rollout/stages/view.py",
+        file="rollout/stages/node_view.py",
         old='return self.overdue and self.record.plan.settings.on_deadline != "halt"',
         new='return self.record.plan.settings.on_deadline != "halt"',
         killers=(
@@ -62,7 +62,7 @@ MUTANTS = (
     Mutant(
         name="drained-by-the-cache",
         breaks="That a node is empty is taken from the watch, which may be behind, not from a fresh list.",
-        file="rollout/stages/view.py",
+        file="rollout/stages/node_view.py",
         old="fresh = all(name in seen.fresh for name in names)",
         new="fresh = True",
         killers=(
@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         name="no-node-means-empty",
         breaks="An instance whose Node object was deleted is taken for empty: nobody sees what its kubelet still runs.",
-        file="rollout/stages/view.py",
+        file="rollout/stages/node_view.py",
         old="unknown=knowing.unknown(row, seen, record, now),",
         new='unknown="",',
         killers=(
@@ -153,8 +153,8 @@ MUTANTS = (
         name="terminate-again-at-once",
         breaks="A node that is TERMINATING gets its terminate again without what let it be sent at first.",
         file="rollout/stages/terminating.py",
-        old='    if again.trigger == "terminate":\n        return Step(effects=again.effects',
-        new="    if again:\n        return Step(effects=(released.terminate(view),)",
+        old='    if again.trigger == "terminate":\n        return StageDecision(effects=again.effects',
+        new="    if again:\n        return StageDecision(effects=(released.terminate(view),)",
         killers=("tests/core/test_stages.py::test_terminating",),
     ),
     Mutant(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rollout.adapters.images import Builder
     from rollout.ami.images import Image
-    from rollout.ami.sharing import Looked, Step
+    from rollout.ami.sharing import Looked, ShareAction
     from rollout.errors import Refusal
 
 #: How often AWS is asked whether it shows what it was told. New grants take longest.
@@ -91,7 +91,7 @@ def _refuse(what: str, reasons: Sequence[Refusal]) -> None:
         raise UserError(f"{what}, because\n  {told}")
 
 
-def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], look: Callable[[], Looked]) -> None:
+def _carry_out(builder: Builder, looked: Looked, steps: Sequence[ShareAction], look: Callable[[], Looked]) -> None:
     """Send what does not hold yet, one by one, and look until all of it is seen."""
     for step in steps:
         if step.holds(looked):
@@ -104,7 +104,7 @@ def _carry_out(builder: Builder, looked: Looked, steps: Sequence[Step], look: Ca
         screen.say("all of it is seen on AWS")
 
 
-def _see(steps: Sequence[Step], look: Callable[[], Looked]) -> None:
+def _see(steps: Sequence[ShareAction], look: Callable[[], Looked]) -> None:
     """Look until every step holds. Raises `UserError`, exit 75, where AWS does not show one of them in time."""
     for _ in range(LOOKS):
         looked = look()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollout.commands import aws
-from rollout.decision import Halt, Step
+from rollout.decision import Halt, StageDecision
 from rollout.effects import Terminate, occasions
 from rollout.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Unsteady
 from rollout.plan import Node, duration
@@ -23,7 +23,7 @@ AWS_WITHIN = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class NodeView:
     """One node that must go, at this tick. `nodes`: all Node objects of its instance, the living one first.
 
     `leaving`: the pods that must be gone before the instance goes, all blocking pods that have not finished among them.
@@ -106,25 +106,25 @@ class View:
         short = f"only {self.remaining} of the {self.needed} nodes that {self.row.group} needs would serve without it"
         return self.misplaced or short
 
-    def short(self, state: str) -> Step:
+    def short(self, state: str) -> StageDecision:
         """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
         idle = "; ".join(self.idle) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
         what = homes.REMEDY if self.misplaced else f"let more nodes serve: {idle}"
         reason = Reason.NO_OTHER_NODE if self.misplaced else Reason.TOO_FEW_NODES
         why = f"{self.name} is {state} and cannot go: {self.too_few}"
         halt = Halt(reason, why, what) if self.out_of_time else None
-        return Step(waits_for=self.too_few, reason=reason, halt=halt)
+        return StageDecision(waits_for=self.too_few, reason=reason, halt=halt)
 
-    def until_aws(self, reason: Reason, what: str) -> Step:
+    def until_aws(self, reason: Reason, what: str) -> StageDecision:
         """Wait for what AWS brings about; hooks may hold it, so a person is asked only hours after the deadline."""
         deadline = self.record.drain_deadline
         begun = max(deadline, self.row.since) if deadline else None
         if begun is None or self.now < begun + timedelta(seconds=AWS_WITHIN):
-            return Step(waits_for=what, reason=reason)
+            return StageDecision(waits_for=what, reason=reason)
         hooks = aws("autoscaling", "describe-lifecycle-hooks", "--auto-scaling-group-name", self.row.group)
         hint = f"see what holds it, such as a lifecycle hook ({hooks}), and complete that"
         halt = Halt(reason, f"{self.name} has waited for hours: {what}", hint)
-        return Step(waits_for=what, reason=reason, halt=halt)
+        return StageDecision(waits_for=what, reason=reason, halt=halt)
 
     @property
     def may_kill(self) -> bool:
@@ -148,10 +148,10 @@ class View:
 
 
 #: What must be true before a stage leads on: what is to be done or waited for where it is not.
-Condition = Callable[[View], Step | None]
+Condition = Callable[[NodeView], StageDecision | None]
 
 
-def unmet(conditions: Iterable[Condition], view: View) -> Step | None:
+def unmet(conditions: Iterable[Condition], view: NodeView) -> StageDecision | None:
     """Return what the first condition that is not met answers; None where all are."""
     return next((step for condition in conditions if (step := condition(view))), None)
 
@@ -161,7 +161,7 @@ def terminate_key(row: Node) -> str:
     return Terminate(group=row.group, instance_id=row.instance_id, desired_before=0).key
 
 
-def view(row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings | None = None) -> View:
+def view(row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings | None = None) -> NodeView:
     """Put together what was seen of one node that must go; `around`: what all of them share, worked out once."""
     around = around or Surroundings.of(seen, record, now)
     nodes = seen.nodes_on(row.instance_id)
@@ -175,7 +175,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     late = deadline is not None and now >= deadline
     overdue = late and row.role == "old"
     blocked = duration(record.plan.settings.blocked_seconds)
-    return View(
+    return NodeView(
         row=row,
         record=record,
         now=now,
