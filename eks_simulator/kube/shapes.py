@@ -81,7 +81,7 @@ _NAMES = {
 }
 
 
-def demand(body: Any, shapes: Mapping[str, Shape]) -> None:
+def check_types(body: Any, shapes: Mapping[str, Shape]) -> None:
     """Refuse a body in which a field has another type than the API's.
 
     Raises `ApiError`: 400.

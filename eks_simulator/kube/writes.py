@@ -12,7 +12,7 @@ from eks_simulator.kube.jsons import copied, dumped
 from eks_simulator.kube.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, apply_patch
 from eks_simulator.kube.resources import RESOURCES
 from eks_simulator.kube.rules import without_nulls
-from eks_simulator.kube.shapes import DELETE_OPTIONS, EVICTION, OBJECT, REVIEW, demand
+from eks_simulator.kube.shapes import DELETE_OPTIONS, EVICTION, OBJECT, REVIEW, check_types
 from eks_simulator.kube.validation import check
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Writes:
             return self._evict(location, body)
         if resource.plural == "selfsubjectaccessreviews":
             return self._review(resource, body)
-        demand(body, OBJECT)
+        check_types(body, OBJECT)
         _check_kind(body, resource.kind, resource.group_version)
         new = kube_rules.admitted(resource, without_nulls(body))
         if resource.namespaced:
@@ -72,7 +72,7 @@ class Writes:
             raise kube_errors.not_found(RESOURCES["namespaces"], location.namespace)
 
     def _review(self, resource: Resource, body: Object) -> Reply:
-        demand(body, REVIEW)
+        check_types(body, REVIEW)
         _check_kind(body, resource.kind, resource.group_version)
         spec = body.get("spec") or {}
         review = {
@@ -87,7 +87,7 @@ class Writes:
         return Reply(201, dumped(review))
 
     def _evict(self, location: Location, body: Object) -> Reply:
-        demand(body, EVICTION)
+        check_types(body, EVICTION)
         _check_kind(body, "Eviction", "policy/v1")
         if (body.get("metadata") or {}).get("name") != location.name:
             raise kube_errors.bad_request("name in URL does not match name in Eviction object")
@@ -97,7 +97,7 @@ class Writes:
 
     def update(self, location: Location, body: Object, stripped: str = "") -> Reply:
         """PUT to an object, its status or its scale; `stripped`: the field that a webhook leaves as it was."""
-        demand(body, OBJECT)
+        check_types(body, OBJECT)
         resource, meta = location.resource, body.get("metadata") or {}
         if location.subresource == "scale":
             return self._scale(location, self._existing(location), body)
@@ -125,7 +125,7 @@ class Writes:
         before = self._existing(location)
         target = _scale_of(before) if location.subresource == "scale" else before.object
         new = apply_patch(content_type, target, body)
-        demand(new, OBJECT)
+        check_types(new, OBJECT)
         if location.subresource == "scale":
             return self._scale(location, before, new)
         meta = new.get("metadata") or {}
@@ -162,7 +162,7 @@ class Writes:
 
     def delete(self, location: Location, body: Object, query: Mapping[str, str]) -> Reply:
         """DELETE of an object, with the options of the body or, if there are none, of the query."""
-        demand(body, DELETE_OPTIONS)
+        check_types(body, DELETE_OPTIONS)
         options = _delete_options(body, query)
         resource = location.resource
         obj = self._store.delete(resource.plural, location.namespace, location.name, **options._asdict())
