@@ -1,7 +1,7 @@
 """The kinds of failure, so that nobody ever reads an error text to decide what to do.
 
 The adapters translate every failure of AWS, Kubernetes or the network into one of these at the edge; above the
-adapters no other error of theirs is known. What an operator can act on is a `Refusal`, with the next command to type.
+adapters no other error of theirs is known. What an operator can act on is a `Blocker`, with the next command to type.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class UserError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Blocker:
     """One thing that blocks: what is wrong, what to do about it, and for a rollout's start the reason in one word."""
 
     problem: str

@@ -62,7 +62,7 @@ class Reason(StrEnum):
     PODS_COMING = "PodsComing"
     PODS_LEAVING = "PodsLeaving"
     REPLICAS_NOT_READY = "ReplicasNotReady"
-    # What blocks a start (`preflight.refusals`).
+    # What blocks a start (`preflight.blockers`).
     READ_DENIED = "ReadDenied"
     CHANGE_DENIED = "ChangeDenied"
     RIGHTS_MISSING = "RightsMissing"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rollout.preflight.blockers import REASONS
 from rollout.preflight.cautions import CAUTIONS, unidentified
-from rollout.preflight.refusals import REASONS
 from rollout.reasons import Reason
 
 HEAD = """\

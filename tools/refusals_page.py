@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from rollout.preflight.blockers import REASONS
 from rollout.preflight.cautions import CAUTIONS
-from rollout.preflight.refusals import REASONS
 
 HEAD = """\
 # What is refused before the first effect
 
-<!-- Written by `make docs` from rollout/preflight/refusals/ and cautions/. Change those, not this page. -->
+<!-- Written by `make docs` from rollout/preflight/blockers/ and cautions/. Change those, not this page. -->
 
 `rollout start` reads AWS, Kubernetes and its own environment once. If something blocks the rollout, it prints all
 blockers at once, each with the next step. The exit code is 2, and nothing was changed. A read that is refused is a

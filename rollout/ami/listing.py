@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from rollout.ami.images import AMI, Image, Permissions, Snapshot
 from rollout.commands import aws
-from rollout.errors import Refusal
+from rollout.errors import Blocker
 from rollout.observation import TemplateSeen
 from rollout.plan import TemplateUse
 from rollout.preflight_observation import GroupProbed
@@ -139,12 +139,12 @@ def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
     return {image: tuple(who) for image, who in found.items()}
 
 
-def unread(inventory: Inventory) -> tuple[Refusal, ...]:
+def unread(inventory: Inventory) -> tuple[Blocker, ...]:
     """Return what may be needed and is not known, with what would tell it."""
     return (*_rollouts_elsewhere(inventory), *_unresolved(inventory))
 
 
-def _rollouts_elsewhere(inventory: Inventory) -> Iterator[Refusal]:
+def _rollouts_elsewhere(inventory: Inventory) -> Iterator[Blocker]:
     """Yield the unfinished rollouts whose templates no account has that was looked into."""
     known = {template.id for place in inventory.places for template in place.templates}
     for rollout in inventory.rollouts:
@@ -153,16 +153,16 @@ def _rollouts_elsewhere(inventory: Inventory) -> Iterator[Refusal]:
                 f"rollout {rollout.id} on cluster {rollout.plan.cluster} is unfinished, and its launch templates are "
                 f"in no account that was looked into"
             )
-            yield Refusal(problem, "add --config FILE of that cluster")
+            yield Blocker(problem, "add --config FILE of that cluster")
 
 
-def _unresolved(inventory: Inventory) -> Iterator[Refusal]:
+def _unresolved(inventory: Inventory) -> Iterator[Blocker]:
     """Yield what names its image by a parameter of which AWS did not say which image that is."""
     for image, who in needs(inventory).items():
         if not image.startswith("ami-"):
             problem = f"AWS does not say which image {image} is, which {', '.join(who)} would launch"
             command = aws("ssm", "get-parameter", "--name", image.split(":")[-1])
-            yield Refusal(problem, f"is there such a parameter? {command}")
+            yield Blocker(problem, f"is there such a parameter? {command}")
 
 
 def _of_place(place: Place) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from rollout.ami.images import Grant, Image, Images, Key, Permissions, Snapshot
 from rollout.commands import aws
-from rollout.errors import Refusal, Refused
+from rollout.errors import Blocker, Refused
 
 #: What EC2 and Auto Scaling need of a key to launch from encrypted snapshots (the page named last above). CreateGrant,
 #: because both go on by grants of their own.
@@ -185,51 +185,51 @@ def to_revoke(looked: Looked, accounts: Sequence[str]) -> tuple[ShareAction, ...
     return tuple(Lend(key, looked.image.id, account, allowed=False) for key in looked.grants for account in accounts)
 
 
-def refusals(looked: Looked, accounts: Sequence[str], ours: str) -> tuple[Refusal, ...]:
+def blockers(looked: Looked, accounts: Sequence[str], ours: str) -> tuple[Blocker, ...]:
     """Return all reasons why an image cannot be shared; `ours`: the account that we are in."""
     return (*not_ours(looked.image, accounts, ours), *_unfit(looked.image), *_missing(looked), *_keys(looked))
 
 
-def not_ours(image: Image, accounts: Sequence[str], ours: str) -> tuple[Refusal, ...]:
+def not_ours(image: Image, accounts: Sequence[str], ours: str) -> tuple[Blocker, ...]:
     """Return why it is not for us to share an image, or to take it back."""
     found = []
     if image.owner != ours:
         problem = f"{image.id} belongs to account {image.owner}, these credentials to {ours}"
-        found.append(Refusal(problem, f"set AWS_PROFILE or --assume-role to an identity of {image.owner}"))
+        found.append(Blocker(problem, f"set AWS_PROFILE or --assume-role to an identity of {image.owner}"))
     if image.owner in accounts:
-        found.append(Refusal(f"account {image.owner} owns {image.id}: it has it already", "name another --account"))
+        found.append(Blocker(f"account {image.owner} owns {image.id}: it has it already", "name another --account"))
     return tuple(found)
 
 
-def _unfit(image: Image) -> tuple[Refusal, ...]:
+def _unfit(image: Image) -> tuple[Blocker, ...]:
     if image.available:
         return ()
-    return (Refusal(f"{image.id} is {image.state}, not available", f"rollout ami verify {image.id}"),)
+    return (Blocker(f"{image.id} is {image.state}, not available", f"rollout ami verify {image.id}"),)
 
 
-def _missing(looked: Looked) -> tuple[Refusal, ...]:
+def _missing(looked: Looked) -> tuple[Blocker, ...]:
     there = {one.id for one in looked.snapshots}
     return tuple(
-        Refusal(f"{looked.image.id} is made of {one}, which is not in this account", "build the image again")
+        Blocker(f"{looked.image.id} is made of {one}, which is not in this account", "build the image again")
         for one in looked.image.snapshots
         if one not in there
     )
 
 
-def _keys(looked: Looked) -> tuple[Refusal, ...]:
+def _keys(looked: Looked) -> tuple[Blocker, ...]:
     managed = [one for one in looked.snapshots if one.key and looked.keys[one.key].managed]
     unusable = [key for key in looked.lendable if key.state != "Enabled"]
     return (
         *(_managed(looked.image, one) for one in managed),
-        *(Refusal(f"{key.arn} is {key.state}", aws("kms", "enable-key", "--key-id", key.arn)) for key in unusable),
+        *(Blocker(f"{key.arn} is {key.state}", aws("kms", "enable-key", "--key-id", key.arn)) for key in unusable),
     )
 
 
-def _managed(image: Image, snapshot: Snapshot) -> Refusal:
+def _managed(image: Image, snapshot: Snapshot) -> Blocker:
     region = (snapshot.key or "").split(":")[3]
     copy = ("--region", region, "--source-region", region, "--source-image-id", image.id, "--name", "NAME")
     command = aws("ec2", "copy-image", *copy, "--encrypted", "--kms-key-id", "KEY")
-    return Refusal(
+    return Blocker(
         f"{snapshot.id} is encrypted under a key that AWS manages ({snapshot.key}, usually aws/ebs), "
         "whose use cannot be given to another account",
         f"encrypt it under a key of your own: rollout ami build --var kms_key_id=KEY, or share a copy: {command}",

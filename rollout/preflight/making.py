@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollout.errors import Refusal
+from rollout.errors import Blocker
 from rollout.observation import GroupSeen, TemplateSeen
 from rollout.plan import NodeGroup, Plan, Source
-from rollout.preflight.refusals import refusals
+from rollout.preflight.blockers import blockers
 from rollout.preflight.survey import Request, Survey
 
 
-def make_plan(found: Survey, request: Request) -> Plan | tuple[Refusal, ...]:
+def make_plan(found: Survey, request: Request) -> Plan | tuple[Blocker, ...]:
     """Return the first half of the plan, or every reason against it at once."""
-    against = refusals(found, request)
+    against = blockers(found, request)
     if against:
         return against
     replicas = found.autoscaler.replicas if found.autoscaler else None

@@ -1,6 +1,6 @@
 """Services of AWS that let nobody else change the groups and nodes that they made, and how those are known.
 
-EKS' managed node groups are told from their group's own record (`refusals.groups.managed`). Groups of a service have no
+EKS' managed node groups are told from their group's own record (`blockers.groups.managed`). Groups of a service have no
 sign that is promised for good: each of those that it is known to put there counts.
 """
 

@@ -12,10 +12,10 @@ from rollout.ami.sharing import (
     Looked,
     Permit,
     advice,
+    blockers,
     left_behind,
     look,
     not_ours,
-    refusals,
     still_lent,
     to_revoke,
     to_share,
@@ -107,7 +107,7 @@ def test_a_step_holds_when_the_world_shows_it() -> None:
 
 def test_what_can_be_shared_is_not_refused() -> None:
     """An available image of ours, under a key of ours."""
-    assert refusals(looked(), [OTHER], OURS) == ()
+    assert blockers(looked(), [OTHER], OURS) == ()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_can_be_shared_is_not_refused() -> None:
 )
 def test_what_cannot_be_shared_is_refused_with_the_way_out(changes: dict[str, Any], problem: str, hint: str) -> None:
     """The reason names the thing, the hint what to do."""
-    found = refusals(looked(**changes), [OTHER], OURS)
+    found = blockers(looked(**changes), [OTHER], OURS)
     assert any(problem in one.problem and hint in one.hint for one in found)
 
 

@@ -12,7 +12,7 @@ from rollout.journal import SqlJournal
 from rollout.machine import Phase, Stage
 from rollout.observation import NodeSeen, Observation
 from rollout.phases import observe
-from rollout.preflight.refusals.cluster import unmatched
+from rollout.preflight.blockers.cluster import unmatched
 from rollout.preflight.survey import Request, Survey
 from rollout.reasons import Reason
 from rollout.runner import Ended

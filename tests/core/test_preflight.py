@@ -12,7 +12,7 @@ from rollout import preflight
 from rollout.observation import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
 from rollout.plan import Autoscaler, NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
 from rollout.preflight import Request, Survey
-from rollout.preflight.refusals import REASONS, cluster, groups, images, protection, rights, templates
+from rollout.preflight.blockers import REASONS, cluster, groups, images, protection, rights, templates
 from rollout.preflight_observation import GroupProbed, Kinds, Override, Right
 from tests.core.build import (
     ID,

@@ -14,8 +14,8 @@ from types import ModuleType
 import pytest
 
 import rollout
+from rollout.preflight.blockers import REASONS
 from rollout.preflight.cautions import CAUTIONS
-from rollout.preflight.refusals import REASONS
 from rollout.reasons import Reason, tagged
 from tests.core import tables
 

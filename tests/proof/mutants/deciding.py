@@ -230,7 +230,7 @@ MUTANTS = (
     Mutant(
         name="begun-anew-beside-a-marker",
         breaks="A rollout begins although the cluster's marker says that another one never ended.",
-        file="rollout/preflight/refusals/cluster.py",
+        file="rollout/preflight/blockers/cluster.py",
         old="    if found.marker:\n",
         new="    if not found:\n",
         killers=("tests/core/test_preflight.py::test_a_reason_is_told_with_what_to_do_next[marker]",),
@@ -265,7 +265,7 @@ MUTANTS = (
     Mutant(
         name="begun-over-what-nobody-named",
         breaks="With `unprotected: refuse` a rollout begins all the same, over Jobs that the settings do not name.",
-        file="rollout/preflight/refusals/protection.py",
+        file="rollout/preflight/blockers/protection.py",
         old='request.settings.unprotected == "refuse"',
         new='request.settings.unprotected == "evict"',
         killers=("tests/core/test_preflight.py::test_a_reason_is_told_with_what_to_do_next[unnamed]",),
@@ -273,7 +273,7 @@ MUTANTS = (
     Mutant(
         name="kinds-unserved-though-unread",
         breaks="An API server that does not say what it serves makes every kind a slip: nobody's rollout begins.",
-        file="rollout/preflight/refusals/protection.py",
+        file="rollout/preflight/blockers/protection.py",
         old="if found.kinds is None or found.kinds.unread:",
         new="if found.kinds is None:",
         killers=("tests/core/test_preflight.py::test_what_looks_alike_and_does_no_harm_is_let_pass",),

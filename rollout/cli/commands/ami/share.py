@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rollout.adapters.images import Builder
     from rollout.ami.images import Image
     from rollout.ami.sharing import Looked, ShareAction
-    from rollout.errors import Refusal
+    from rollout.errors import Blocker
 
 #: How often AWS is asked whether it shows what it was told. New grants take longest.
 LOOKS = 10
@@ -65,7 +65,7 @@ def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: b
 
     look = partial(sharing.look, builder.images, image, grants=grants)
     looked = look()
-    _refuse("not shared", sharing.refusals(looked, accounts, builder.account))
+    _refuse("not shared", sharing.blockers(looked, accounts, builder.account))
     _carry_out(builder, looked, sharing.to_share(looked, accounts, grants=grants, snapshots=snapshots), look)
     _say(sharing.advice(looked, accounts, grants=grants))
 
@@ -84,7 +84,7 @@ def _take_back(builder: Builder, image: Image, accounts: Sequence[str]) -> None:
     _say(sharing.left_behind(looked, accounts))
 
 
-def _refuse(what: str, reasons: Sequence[Refusal]) -> None:
+def _refuse(what: str, reasons: Sequence[Blocker]) -> None:
     """Raise `UserError` with all the reasons, if there are any."""
     if reasons:
         told = "\n  ".join(f"{one.problem}\n    next: {one.hint}" for one in reasons)

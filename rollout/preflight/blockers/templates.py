@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from rollout.errors import Refusal
+from rollout.errors import Blocker
 from rollout.plan import TemplateUse
 from rollout.preflight.launching import of, version_of
 from rollout.preflight.survey import Request, Survey
 from rollout.preflight_observation import GroupProbed
 
 
-def missing(found: Survey, request: Request) -> Iterator[Refusal]:
+def missing(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group refers to a launch template, or to a version of one, that does not exist."""
     seen = ((group.name, use) for group in found.groups for use in group.uses)
     for group, use in (*_uses(found.ours()), *seen):
         template = of(use, found.templates)
         if template is None or version_of(use, template) is None:
             what = f"{use.template_name} {use.reference}" if template else f"{use.template_name} ({use.template_id})"
-            yield Refusal(
+            yield Blocker(
                 f"{group} refers to launch template {what}, which does not exist", "let it refer to one that does"
             )
 
 
-def several_versions(found: Survey, request: Request) -> Iterator[Refusal]:
+def several_versions(found: Survey, request: Request) -> Iterator[Blocker]:
     """The groups launch several versions of one template. Only one of them can be the source of the new version."""
     launched: defaultdict[str, set[tuple[int, str]]] = defaultdict(set)
     for group, use in _uses(found.ours()):
@@ -34,10 +34,10 @@ def several_versions(found: Survey, request: Request) -> Iterator[Refusal]:
         if len({number for number, _ in pairs}) > 1:
             versions = ", ".join(f"{number} ({group})" for number, group in sorted(pairs))
             hint = "let them launch the same version (aws autoscaling update-auto-scaling-group --launch-template …)"
-            yield Refusal(f"the groups launch several versions of {name}: {versions}", hint)
+            yield Blocker(f"the groups launch several versions of {name}: {versions}", hint)
 
 
-def shared(found: Survey, request: Request) -> Iterator[Refusal]:
+def shared(found: Survey, request: Request) -> Iterator[Blocker]:
     """Other groups launch $Latest of our template, or its $Default where a rollout moves it.
 
     They would launch the new image, and nobody asked for that. The setting `share_templates` allows it.
@@ -50,7 +50,7 @@ def shared(found: Survey, request: Request) -> Iterator[Refusal]:
         if (use.template_id, use.reference) in moving:
             hint = f"add {group} to `groups`, give it a version number, or set `share_templates: true`"
             what = f"{use.reference} of {use.template_name}"
-            yield Refusal(f"{group}, which is not to be replaced, launches {what}, which the rollout moves", hint)
+            yield Blocker(f"{group}, which is not to be replaced, launches {what}, which the rollout moves", hint)
 
 
 def _moving(found: Survey) -> set[tuple[str, str]]:

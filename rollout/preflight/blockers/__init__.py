@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from rollout.errors import Refusal
-from rollout.preflight.refusals import cluster, groups, images, protection, rights, templates
+from rollout.errors import Blocker
+from rollout.preflight.blockers import cluster, groups, images, protection, rights, templates
 from rollout.preflight.survey import Request, Survey
 from rollout.reasons import Reason
 
-Look = Callable[[Survey, Request], Iterator[Refusal]]
+Look = Callable[[Survey, Request], Iterator[Blocker]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ REASONS: dict[Look, Rule] = {
 }
 
 
-def refusals(found: Survey, request: Request) -> tuple[Refusal, ...]:
+def blockers(found: Survey, request: Request) -> tuple[Blocker, ...]:
     """Return every reason at once, each once."""
     looked_for = ((look, rule) for look, rule in REASONS.items() if found.unread.keys().isdisjoint(rule.needs))
     answers = (replace(one, reason=rule.reason) for look, rule in looked_for for one in look(found, request))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout import commands
 from rollout.commands import quoted, resume_processes
-from rollout.errors import Refusal
+from rollout.errors import Blocker
 from rollout.observation import TemplateSeen
 from rollout.plan import TemplateUse
 from rollout.preflight.services import SERVICES
@@ -16,25 +16,25 @@ from rollout.preflight.survey import Request, Survey
 _NEEDED = {"Launch": "no new instance would come", "Terminate": "no old instance would go"}
 
 
-def missing(found: Survey, request: Request) -> Iterator[Refusal]:
+def missing(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group of the configuration does not exist in the region."""
     known = {group.name for group in found.groups}
     for name in request.groups:
         if name not in known:
             hint = "correct `groups` in the configuration (aws autoscaling describe-auto-scaling-groups lists them)"
-            yield Refusal(f"Auto Scaling group {name} does not exist in {request.region}", hint)
+            yield Blocker(f"Auto Scaling group {name} does not exist in {request.region}", hint)
 
 
-def managed(found: Survey, request: Request) -> Iterator[Refusal]:
+def managed(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group belongs to an EKS managed node group. EKS would undo our changes."""
     for group in found.groups:
         if group.nodegroup:
             name = f"--cluster-name {request.cluster} --nodegroup-name {quoted(group.nodegroup)}"
             hint = f"use: aws eks update-nodegroup-version {name}"
-            yield Refusal(f"{group.name} belongs to the EKS managed node group {group.nodegroup}", hint)
+            yield Blocker(f"{group.name} belongs to the EKS managed node group {group.nodegroup}", hint)
 
 
-def of_a_service(found: Survey, request: Request) -> Iterator[Refusal]:
+def of_a_service(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group belongs to AWS Batch, SageMaker HyperPod or another service, and nobody else may change it."""
     listed = {group.name: {instance.id for instance in group.instances} for group in found.groups}
     for group in found.ours():
@@ -43,89 +43,89 @@ def of_a_service(found: Survey, request: Request) -> Iterator[Refusal]:
         for service in SERVICES:
             if sign := next(service.signs(group, nodes), ""):
                 what = f"{group.name} belongs to {service.name} ({sign}), which alone may change it"
-                yield Refusal(what, service.instead(group.name, nodes, request.ami))
+                yield Blocker(what, service.instead(group.name, nodes, request.ami))
 
 
-def suspended(found: Survey, request: Request) -> Iterator[Refusal]:
+def suspended(found: Survey, request: Request) -> Iterator[Blocker]:
     """Launch or Terminate is suspended on a group. No new instance would launch, or no old one would end."""
     for group in found.groups:
         stopped = [name for name in _NEEDED if name in group.suspended]
         if stopped and group.sizes.desired > 0:
             then = ", and ".join(_NEEDED[name] for name in stopped)
             hint = f"find out who suspended it, and why, then: {resume_processes(group.name, stopped)}"
-            yield Refusal(f"{group.name} has {' and '.join(stopped)} suspended: {then}", hint)
+            yield Blocker(f"{group.name} has {' and '.join(stopped)} suspended: {then}", hint)
 
 
-def no_template(found: Survey, request: Request) -> Iterator[Refusal]:
+def no_template(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has a launch configuration instead of a launch template."""
     for group in found.ours():
         if group.template is None:
             hint = f"give it one: aws autoscaling update-auto-scaling-group {_named(group.name)} --launch-template …"
-            yield Refusal(f"{group.name} has no launch template", hint)
+            yield Blocker(f"{group.name} has no launch template", hint)
 
 
-def refreshing(found: Survey, request: Request) -> Iterator[Refusal]:
+def refreshing(found: Survey, request: Request) -> Iterator[Blocker]:
     """An instance refresh is active on a group. It terminates instances while Jobs run on them."""
     for name, refresh in found.refreshes.items():
         hint = f"wait for it, or: aws autoscaling cancel-instance-refresh {_named(name)}"
-        yield Refusal(f"an instance refresh is at work on {name} ({refresh})", hint)
+        yield Blocker(f"an instance refresh is at work on {name} ({refresh})", hint)
 
 
-def warm_pool(found: Survey, request: Request) -> Iterator[Refusal]:
+def warm_pool(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has a warm pool. Its instances have the old version, even after the group launches another one."""
     for group in found.ours():
         if group.warm_pool:
             hint = f"remove it until the rollout is done: aws autoscaling delete-warm-pool {_named(group.name)}"
-            yield Refusal(f"{group.name} has a warm pool", hint)
+            yield Blocker(f"{group.name} has a warm pool", hint)
 
 
-def weighted(found: Survey, request: Request) -> Iterator[Refusal]:
+def weighted(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has WeightedCapacity in its overrides, so its desired capacity is not a number of instances."""
     for group in found.ours():
         if any(override.weight for override in group.overrides):
             hint = "remove WeightedCapacity from its overrides"
-            yield Refusal(f"{group.name} gives its instance types weights, so its sizes do not count instances", hint)
+            yield Blocker(f"{group.name} gives its instance types weights, so its sizes do not count instances", hint)
 
 
-def other_units(found: Survey, request: Request) -> Iterator[Refusal]:
+def other_units(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group's DesiredCapacityType is vcpu or memory-mib, so its desired capacity is not a number of instances."""
     for group in found.ours():
         if group.units != "units":
             living = sum(len(one.living) for one in found.groups if one.name == group.name)
             hint = f"in one update, set DesiredCapacityType to units and all three sizes to instances ({living} now)"
-            yield Refusal(f"{group.name} counts its sizes in {group.units}, not in instances", hint)
+            yield Blocker(f"{group.name} counts its sizes in {group.units}, not in instances", hint)
 
 
-def mixed_on_demand(found: Survey, request: Request) -> Iterator[Refusal]:
+def mixed_on_demand(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has a base of on-demand instances and spot above it. AWS would choose which kind ends."""
     for group in found.ours():
         base, percent = group.on_demand_base, group.on_demand_percent
         if base and percent < 100:  # noqa: PLR2004  percent
             hint = "set OnDemandBaseCapacity to 0, or OnDemandPercentageAboveBaseCapacity to 100"
             what = f"OnDemandBaseCapacity {base} and {percent} % on demand above it"
-            yield Refusal(f"{group.name} has {what}: AWS would choose which kind of instance goes", hint)
+            yield Blocker(f"{group.name} has {what}: AWS would choose which kind of instance goes", hint)
 
 
-def image_in_override(found: Survey, request: Request) -> Iterator[Refusal]:
+def image_in_override(found: Survey, request: Request) -> Iterator[Blocker]:
     """An override of a group's MixedInstancesPolicy names its own image, which replaces the template's."""
     for group in found.ours():
         images = sorted({override.image_id for override in group.overrides if override.image_id})
         if images:
             hint = "remove ImageId from its overrides, so that the template decides"
-            yield Refusal(f"overrides of {group.name} launch {', '.join(images)}, not the image of its template", hint)
+            yield Blocker(f"overrides of {group.name} launch {', '.join(images)}, not the image of its template", hint)
 
 
-def not_wanted(found: Survey, request: Request) -> Iterator[Refusal]:
+def not_wanted(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group desires no instance and has some, kept by scale-in protection. Desired cannot go below zero."""
     for group in found.groups:
         kept = [one.id for one in group.instances if one.in_service]
         if kept and group.sizes.desired == 0:
             hint = f"aws autoscaling set-desired-capacity {_named(group.name)} --desired-capacity {len(kept)}"
             problem = f"{group.name} has DesiredCapacity 0 and still {len(kept)} instances at work: {', '.join(kept)}"
-            yield Refusal(problem, f"wait until they are gone, or keep them: {hint}")
+            yield Blocker(problem, f"wait until they are gone, or keep them: {hint}")
 
 
-def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
+def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group is pinned to a version that a rollout created, and the processes that it suspends are suspended."""
     known = {template.id: template for template in found.templates}
     wanted = set(request.settings.processes)
@@ -141,7 +141,7 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Refusal]:
             look = f"look whether its sizes are what they should be, for a rollout raises them ({sizes})"
             lower = f"lower desired with {commands.ONE_LESS}; then: {resume}"
             hint = f"{commands.with_its_journal(made[0])}; only if that is lost, first {look}; {lower}"
-            yield Refusal(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
+            yield Blocker(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
 
 
 def _made_by(use: TemplateUse, known: Mapping[str, TemplateSeen]) -> str | None:
@@ -152,13 +152,13 @@ def _made_by(use: TemplateUse, known: Mapping[str, TemplateSeen]) -> str | None:
     return next((one.made_by for one in template.versions if str(one.number) == use.reference), None)
 
 
-def standby(found: Survey, request: Request) -> Iterator[Refusal]:
+def standby(found: Survey, request: Request) -> Iterator[Blocker]:
     """Instances of a group are in Standby. They are nodes, but they count neither as old nor as capacity."""
     for group in found.groups:
         waiting = [one.id for one in group.instances if one.standing_by]
         if waiting:
             hint = f"aws autoscaling exit-standby {_named(group.name)} --instance-ids {' '.join(waiting)}"
-            yield Refusal(f"{group.name} has instances in Standby: {', '.join(waiting)}", hint)
+            yield Blocker(f"{group.name} has instances in Standby: {', '.join(waiting)}", hint)
 
 
 def _named(group: str) -> str:

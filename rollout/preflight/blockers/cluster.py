@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from rollout.commands import annotate, with_its_journal
-from rollout.errors import Refusal
+from rollout.errors import Blocker
 from rollout.observation import SCALE_DOWN_BEFORE_KEY, NodeSeen, Observation
 from rollout.preflight.survey import Request, Survey
 
@@ -14,19 +14,19 @@ from rollout.preflight.survey import Request, Survey
 _NAMED = 5
 
 
-def marked(found: Survey, request: Request) -> Iterator[Refusal]:
+def marked(found: Survey, request: Request) -> Iterator[Blocker]:
     """Another rollout's marker exists. That rollout is active on the cluster, or it never ended."""
     if found.marker:
         hint = (
             f"{with_its_journal(found.marker.rollout_id)}; only if that is lost: rollout doctor, "
             "then: rollout doctor --rebuild"
         )
-        yield Refusal(
+        yield Blocker(
             f"{request.cluster} is marked by ConfigMap kube-system/eks-rollout as that of {found.marker.label}", hint
         )
 
 
-def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
+def no_autoscaler(found: Survey, request: Request) -> Iterator[Blocker]:
     """The cluster-autoscaler's Deployment does not exist.
 
     If another Deployment looks like it, by image or labels, the message names it.
@@ -40,19 +40,19 @@ def no_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
         names = ", ".join(f"{one.namespace}/{one.name}" for one in found.lookalikes[:_NAMED])
         like = f"; by image or labels it may be {names}"
         hint = f"if it is the one that scales this cluster, write `{found.lookalikes[0].setting}` in the configuration"
-    yield Refusal(f"the cluster-autoscaler Deployment {where.namespace}/{where.name} does not exist{like}", hint)
+    yield Blocker(f"the cluster-autoscaler Deployment {where.namespace}/{where.name} does not exist{like}", hint)
 
 
-def scaled_down_autoscaler(found: Survey, request: Request) -> Iterator[Refusal]:
+def scaled_down_autoscaler(found: Survey, request: Request) -> Iterator[Blocker]:
     """Another rollout still keeps cluster-autoscaler at 0 replicas."""
     where = request.settings.autoscaler
     if where and found.autoscaler and found.autoscaler.rollout_id:
         holder = found.autoscaler.rollout_id
         hint = f"finish that rollout first, {with_its_journal(holder)}; only if that is lost: rollout doctor"
-        yield Refusal(f"{where.namespace}/{where.name} is still scaled to 0 by rollout {holder}", hint)
+        yield Blocker(f"{where.namespace}/{where.name} is still scaled to 0 by rollout {holder}", hint)
 
 
-def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
+def unfinished(found: Survey, request: Request) -> Iterator[Blocker]:
     """Nodes of the groups have our taint or our annotations. A rollout did not end, or its journal was given up."""
     key = request.settings.taint_key
     listed = {instance.id for group in found.groups for instance in group.instances}
@@ -63,10 +63,10 @@ def unfinished(found: Survey, request: Request) -> Iterator[Refusal]:
     first = f"{with_its_journal(owners[0])}; only if that is lost: " if owners else ""
     if tainted:
         hint = f"{first}kubectl taint node {_names(tainted)} {key}-"
-        yield Refusal(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)
+        yield Blocker(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)
     if noted:
         hint = first + "; ".join(annotate(node.name, node.annotations_before) for node in noted)
-        yield Refusal(
+        yield Blocker(
             f"our annotation {SCALE_DOWN_BEFORE_KEY} is on {_some(noted)}: an earlier rollout was not ended", hint
         )
 
@@ -79,17 +79,17 @@ def _some(nodes: Sequence[NodeSeen]) -> str:
     return ", ".join(node.name for node in nodes[:_NAMED]) + (", …" if len(nodes) > _NAMED else "")
 
 
-def strangers(found: Survey, request: Request) -> Iterator[Refusal]:
+def strangers(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has living instances, and none of them is a node of the cluster, by the nodes' provider ids."""
     nodes = {node.instance_id for node in found.nodes}
     for group in found.groups:
         serving = {instance.id for instance in group.instances if instance.in_service}
         if serving and serving.isdisjoint(nodes):
             hint = "check `groups`, `region`, `cluster` and the kubeconfig: they do not belong together"
-            yield Refusal(f"no instance of {group.name} is a node of cluster {request.cluster}", hint)
+            yield Blocker(f"no instance of {group.name} is a node of cluster {request.cluster}", hint)
 
 
-def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
+def unmatched(found: Survey, request: Request) -> Iterator[Blocker]:
     """A living instance has no node, and some node may run on another instance than it says.
 
     Jobs might run on it. A node that is not Ready and names an instance that is gone will be removed soon, so it
@@ -107,10 +107,10 @@ def unmatched(found: Survey, request: Request) -> Iterator[Refusal]:
                 "kubectl get nodes -o custom-columns=NODE:.metadata.name,ID:.spec.providerID; every node needs the one "
                 "of its own instance: where nothing runs that must not end, delete the Node object, reboot the instance"
             )
-            yield Refusal(f"{who} {theirs} of {group.name} {match} no node by providerID, and node {others}", hint)
+            yield Blocker(f"{who} {theirs} of {group.name} {match} no node by providerID, and node {others}", hint)
 
 
-def contradictory(found: Survey, request: Request) -> Iterator[Refusal]:
+def contradictory(found: Survey, request: Request) -> Iterator[Blocker]:
     """A node of the groups names one instance as its provider, and another one in its name, labels or annotations."""
     for group in found.groups:
         theirs = {instance.id for instance in group.instances}
@@ -119,19 +119,19 @@ def contradictory(found: Survey, request: Request) -> Iterator[Refusal]:
                 hint = (
                     f"kubectl get node {node.name} -o yaml; delete the Node object that is wrong, or end its instance"
                 )
-                yield Refusal(f"it is not clear on which instance of {group.name} {node.name} runs: {node.doubt}", hint)
+                yield Blocker(f"it is not clear on which instance of {group.name} {node.name} runs: {node.doubt}", hint)
 
 
-def of_another_cluster(found: Survey, request: Request) -> Iterator[Refusal]:
+def of_another_cluster(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group's tags say that it belongs to another cluster."""
     for group in found.ours():
         if group.clusters and request.cluster not in group.clusters:
             hint = "check `groups` and `cluster` in the configuration: they do not belong together"
             theirs = ", ".join(sorted(group.clusters))
-            yield Refusal(f"{group.name} is tagged as a group of cluster {theirs}, not {request.cluster}", hint)
+            yield Blocker(f"{group.name} is tagged as a group of cluster {theirs}, not {request.cluster}", hint)
 
 
-def selected_otherwise(found: Survey, request: Request) -> Iterator[Refusal]:
+def selected_otherwise(found: Survey, request: Request) -> Iterator[Blocker]:
     """The configured selector and the groups name different nodes."""
     selector = request.settings.node_selector
     odd = Observation(groups=found.groups, nodes=found.nodes).selected_otherwise(selector)
@@ -139,14 +139,14 @@ def selected_otherwise(found: Survey, request: Request) -> Iterator[Refusal]:
         labels = ",".join(f"{name}={value}" for name, value in selector.items())
         more = ", …" if len(odd) > _NAMED else ""
         hint = "correct `node_selector` or `groups` in the configuration, or the nodes' labels"
-        yield Refusal(f"the selector {labels} and the groups disagree on {', '.join(odd[:_NAMED])}{more}", hint)
+        yield Blocker(f"the selector {labels} and the groups disagree on {', '.join(odd[:_NAMED])}{more}", hint)
 
 
-def our_own_node(found: Survey, request: Request) -> Iterator[Refusal]:
+def our_own_node(found: Survey, request: Request) -> Iterator[Blocker]:
     """This process runs in a pod on an old node. The rollout would end itself."""
     on = next((pod.node for pod in found.pods if (pod.namespace, pod.name) == found.own_pod), None)
     instance = next((node.instance_id for node in found.nodes if node.name == on), None)
     for group in found.groups:
         if instance in {one.id for one in group.instances}:
             hint = "run it on a node that is in none of the groups, or outside of the cluster"
-            yield Refusal(f"this process runs on {on}, a node of {group.name} that must go", hint)
+            yield Blocker(f"this process runs on {on}, a node of {group.name} that must go", hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.errors import Refusal
+from rollout.errors import Blocker
 from rollout.preflight.protection import standing, workloads
 from rollout.preflight.survey import Request, Survey
 
@@ -17,7 +17,7 @@ _DIRECT = {
 }
 
 
-def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
+def unserved(found: Survey, request: Request) -> Iterator[Blocker]:
     """The settings name kinds that the API server does not serve.
 
     If it does not say what it serves, this is not checked.
@@ -27,10 +27,10 @@ def unserved(found: Survey, request: Request) -> Iterator[Refusal]:
     for kind in found.kinds.missing(request.settings.protected.kinds):
         near = found.kinds.nearest(kind)
         hint = f"write {near} in `protected.kinds`" if near else "kubectl api-resources lists the kinds that there are"
-        yield Refusal(f"`protected.kinds` names {kind}, a kind that the API server does not serve", hint)
+        yield Blocker(f"`protected.kinds` names {kind}, a kind that the API server does not serve", hint)
 
 
-def indirect(found: Survey, request: Request) -> Iterator[Refusal]:
+def indirect(found: Survey, request: Request) -> Iterator[Blocker]:
     """The settings name Deployment or CronJob, which control no pods themselves, so that nothing would be selected.
 
     A pod whose controller is of such a kind of another API is a reason not to refuse.
@@ -40,10 +40,10 @@ def indirect(found: Survey, request: Request) -> Iterator[Refusal]:
         direct = _DIRECT.get(kind)
         if direct and kind not in controllers:
             hint = f"write {direct} in `protected.kinds`"
-            yield Refusal(f"`protected.kinds` names {kind}, which controls no pods itself: {direct} does", hint)
+            yield Blocker(f"`protected.kinds` names {kind}, which controls no pods itself: {direct} does", hint)
 
 
-def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
+def unnamed(found: Survey, request: Request) -> Iterator[Blocker]:
     """With `unprotected: refuse`, pods run that `protected` does not name.
 
     Nobody replaces these pods, or they run to their end.
@@ -56,4 +56,4 @@ def unnamed(found: Survey, request: Request) -> Iterator[Refusal]:
         )
         which = "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
         what = f"{which} that `protected` does not name, which end or which nobody replaces: {workloads(pods)}"
-        yield Refusal(f"on nodes that must go run {what}", hint)
+        yield Blocker(f"on nodes that must go run {what}", hint)
