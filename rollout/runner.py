@@ -109,7 +109,7 @@ class Runner:
             self.journal.resume(self.rollout_id, deadline(record.phase, record.plan.settings, now), now)
 
     def _tick(self, record: Record) -> None:
-        seen = self._look(record)
+        seen = self._observe(record)
         if seen is None or self.stop():  # who is told to stop begins nothing new
             return
         now = self.clock.now()
@@ -151,13 +151,13 @@ class Runner:
             if text not in {"", *(event.text for event in self.journal.events(record.id))}:
                 self.journal.note(record.id, "note", text, now)
 
-    def _look(self, record: Record) -> Observation | None:
+    def _observe(self, record: Record) -> Observation | None:
         """Observe the world. Return None if that failed; the failure has then been recorded (wait or halt)."""
         try:
             seen = observe(record, self.kubernetes, self.autoscaling)
         except (Retry, Unknown) as error:
             self._denied = None
-            self._look_later(record, error.detail)
+            self._observe_later(record, error.detail)
             return None
         except Refused as error:
             self._look_denied(record, error.detail)
@@ -268,7 +268,7 @@ class Runner:
         self._tell(record, tagged(wait.why, wait.reason))
         self.clock.wait(wait.until)
 
-    def _look_later(self, record: Record, detail: str) -> None:
+    def _observe_later(self, record: Record, detail: str) -> None:
         """Say once that we are blind, whatever the reasons are from then on: a person cannot tell them apart."""
         if self.stop():  # then it was not asked at all: that is no trouble to be noted
             return
@@ -296,7 +296,7 @@ class Runner:
         now = self.clock.now()
         self._denied = self._denied or now
         if self.stop() or now < self._denied + duration(record.plan.settings.patience_seconds):
-            self._look_later(record, detail)
+            self._observe_later(record, detail)
             return
         why = f"{record.phase.value} cannot look: {detail}"
         halt = Halt(Reason.OBSERVATION_DENIED, why, "correct what it names (thing, rights or credentials)")

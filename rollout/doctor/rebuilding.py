@@ -16,7 +16,7 @@ from rollout.checkpoint import Checkpoint, CheckpointNode
 from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
 from rollout.machine import DRAINING, RESTORING, SIZED, Phase, Stage
 from rollout.observation import Observation
-from rollout.phases.look import surged, working
+from rollout.phases.shared import surged, working
 from rollout.phases.surge import sized
 from rollout.plan import Node, NodeGroup, Sizes
 from rollout.record import Record

@@ -23,7 +23,7 @@ from rollout.phases import (
     surge,
     taint,
 )
-from rollout.phases.observe import Needs, look
+from rollout.phases.observe import Needs, observe_needs
 from rollout.plan import Settings, duration
 from rollout.ports import AutoScaling, Kubernetes
 from rollout.record import Record
@@ -61,7 +61,7 @@ PHASES: dict[Phase, Rules] = {
 
 def observe(record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
     """Look at what the rollout's phase decides by."""
-    return look(PHASES[record.phase].needs, record, kubernetes, autoscaling)
+    return observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling)
 
 
 def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:

@@ -15,7 +15,7 @@ from rollout.commands import kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import DisableScaleDown, Effect, OnNode, StopAutoscaler, occasions
 from rollout.observation import GroupSeen, NodeSeen, Observation, PodSeen
-from rollout.phases.look import advance, typed, wait
+from rollout.phases.shared import advance, typed, wait
 from rollout.plan import Autoscaler, Baseline, duration, spelled
 from rollout.reasons import Reason
 from rollout.record import Record

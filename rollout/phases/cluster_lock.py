@@ -14,7 +14,7 @@ from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
 from rollout.machine import MARKED, Phase
 from rollout.observation import MarkerSeen, Observation
-from rollout.phases.look import once_more
+from rollout.phases.shared import once_more
 from rollout.reasons import Reason
 from rollout.record import Record
 

@@ -25,8 +25,8 @@ from rollout.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.machine import Stage, terminal
 from rollout.observation import InstanceSeen, NodeSeen, Observation
 from rollout.phases.autoscaler_off import disable_scale_down
-from rollout.phases.look import advance, old_rows, on_new_version, raised, working
 from rollout.phases.observe import Needs
+from rollout.phases.shared import advance, old_rows, on_new_version, raised, working
 from rollout.plan import Node, NodeGroup, duration
 from rollout.reasons import Reason
 from rollout.record import Record

@@ -16,7 +16,7 @@ from rollout.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
 from rollout.observation import GroupSeen, Observation
 from rollout.phases import cluster_lock
 from rollout.phases.autoscaler_off import stop_autoscaler
-from rollout.phases.look import (
+from rollout.phases.shared import (
     launches,
     old_nodes,
     once_more,

@@ -15,7 +15,7 @@ from rollout.commands import aws, kubectl
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import CreateVersion, SetReference, occasions
 from rollout.observation import Observation, VersionSeen
-from rollout.phases.look import advance, launches, old_rows, refer_back, typed
+from rollout.phases.shared import advance, launches, old_rows, refer_back, typed
 from rollout.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.reasons import Reason
 from rollout.record import Record

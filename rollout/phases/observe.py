@@ -35,7 +35,7 @@ class Needs:
     elsewhere: Callable[[Observation, Record], bool] | None = None
 
 
-def look(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
+def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
     """Read what is needed.
 
     Raises `Refused` where a group or a template of the plan does not exist any more.

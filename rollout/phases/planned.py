@@ -11,7 +11,7 @@ from datetime import datetime
 from rollout.decision import Act, Decision
 from rollout.observation import Observation
 from rollout.phases import cluster_lock
-from rollout.phases.look import advance
+from rollout.phases.shared import advance
 from rollout.record import Record
 
 

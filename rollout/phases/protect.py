@@ -10,7 +10,7 @@ from datetime import datetime
 from rollout.decision import Act, Decision
 from rollout.effects import Effect, Protect, occasions
 from rollout.observation import Observation
-from rollout.phases.look import advance, working
+from rollout.phases.shared import advance, working
 from rollout.record import Record
 
 

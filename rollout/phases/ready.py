@@ -13,7 +13,7 @@ from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, occasions
 from rollout.observation import NodeSeen, Observation
 from rollout.phases.autoscaler_off import disable_scale_down
-from rollout.phases.look import advance, old_nodes, on_new_version, wait, working
+from rollout.phases.shared import advance, old_nodes, on_new_version, wait, working
 from rollout.plan import NodeGroup
 from rollout.reasons import Reason
 from rollout.record import Record

@@ -49,7 +49,7 @@ from rollout.observation import (
     TemplateSeen,
 )
 from rollout.phases.expected import desired
-from rollout.phases.look import advance, launched_from_new_version, put_back, raised, wait, working
+from rollout.phases.shared import advance, launched_from_new_version, put_back, raised, wait, working
 from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.reasons import Reason
 from rollout.record import Record

@@ -17,8 +17,8 @@ from rollout.commands import aws, resume_processes
 from rollout.decision import Act, Decision, Halt
 from rollout.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
 from rollout.observation import GroupSeen, Observation
-from rollout.phases.look import advance, put_back, surged, typed, wait, working
 from rollout.phases.observe import Needs
+from rollout.phases.shared import advance, put_back, surged, typed, wait, working
 from rollout.plan import NodeGroup, Sizes
 from rollout.reasons import Reason
 from rollout.record import Record

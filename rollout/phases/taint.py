@@ -11,7 +11,7 @@ from datetime import datetime
 from rollout.decision import Act, Decision
 from rollout.effects import Effect, occasions
 from rollout.observation import Observation
-from rollout.phases.look import advance, old_nodes
+from rollout.phases.shared import advance, old_nodes
 from rollout.record import Record
 from rollout.stages.tainting import taint
 
