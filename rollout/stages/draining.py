@@ -25,10 +25,10 @@ from rollout.plan import duration
 from rollout.reasons import Reason
 from rollout.record import EffectState
 from rollout.stages import stuck, volumes
+from rollout.stages.node_view import NodeView
 from rollout.stages.pods import in_words, is_work
 from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
-from rollout.stages.node_view import NodeView
 
 #: Seconds between the first and the last no of a budget before a pod is deleted past it, and for how long such a no
 #: is believed: an older one is asked for once more.

@@ -38,7 +38,9 @@ def choosing(label: str, value: str, **changes: Any) -> PodSeen:
     return bare(wants=((Requirement(label, "In", frozenset({value})),),), **changes)
 
 
-def on(*nodes: NodeSeen, there: PodSeen = DB, volumes: tuple[AttachmentSeen, ...] | None = VOLUME, **more: Any) -> NodeView:
+def on(
+    *nodes: NodeSeen, there: PodSeen = DB, volumes: tuple[AttachmentSeen, ...] | None = VOLUME, **more: Any
+) -> NodeView:
     return looked(Stage.WAITING, *nodes, there, volumes=volumes, **more)
 
 
