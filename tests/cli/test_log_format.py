@@ -83,7 +83,7 @@ def test_each_line_goes_to_its_stream(capsys: pytest.CaptureFixture[str]) -> Non
     """As in text; a library's warning, and Python's, follow on stderr."""
     screen.say("two\nlines")
     screen.say("warning: beware", err=True)
-    logging.getLogger("urllib3").warning("retrying %s", "it")
+    logging.getLogger("sqlalchemy").warning("retrying %s", "it")  # not urllib3: who connects to AWS keeps it silent
     warnings.showwarning("old", DeprecationWarning, "file.py", 1)
     printed = capsys.readouterr()
     assert [(one["level"], one["message"]) for one in objects(printed.out)] == [("info", "two\nlines")]
