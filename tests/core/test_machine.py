@@ -179,6 +179,7 @@ SHARED = {
     "fitting",
     *(
         "freshness",
+        "homes",
         "knowing",
         "newcomers",
         "node_view",
