@@ -60,8 +60,9 @@ from rollout.journal.lease_acquire import acquire
 from rollout.journal.lease_row import Holder
 from tests.journal.samples import ID
 journal, fence = open_journal(sys.argv[1], actor="writer"), Fence(lambda: (0.0,))
-with acquire(journal, "eks-demo", Holder("agent-1", 99, "ffffffffffff"), lambda: datetime.now(UTC), fence, lambda:
-False): for line in sys.stdin:
+holder = Holder("agent-1", 99, "ffffffffffff")
+with acquire(journal, "eks-demo", holder, lambda: datetime.now(UTC), fence, lambda: False):
+    for line in sys.stdin:
         try:
             journal.note(ID, "note", line, datetime.now(UTC))
             print("written", flush=True)
