@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -95,7 +96,8 @@ def test_each_halt_and_wait_is_raised_by_a_world() -> None:
             marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
             if len(marks) == 1 and _names(marks[0]) == [*inspect.signature(test).parameters]:
                 for row in marks[0].args[1]:
-                    test(*_values(row, len(_names(marks[0]))))
+                    with suppress(AssertionError):  # whether it holds is that test's own to say
+                        test(*_values(row, len(_names(marks[0]))))
     told = {reason for reason in ELSEWHERE if any(f"Reason.{reason.name}" in text for text in TESTS.values())}
     assert set(MEANINGS) - tables.MET.keys() - told == set()
 
