@@ -117,12 +117,13 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
 
 
 def _goes_on(answer: tuple[Node, StageDecision]) -> bool:
-    """Tell whether a node goes on by itself: on its way out, or once the cluster is steady. A halt waits for that.
+    """Tell whether a node goes on by itself: on its way out, or once a wait has ended that ends by itself.
 
-    Whoever resumes has to see it go on: a process that has just begun to look lets nothing go for a minute.
+    A halt waits for that, be it a pod in its grace period or an unsteady cluster. Who resumes has to see it
+    go on: a process that has just begun to look lets nothing go for a minute.
     """
     row, step = answer
-    return (step.kept_back or row.stage in _ON_THE_WAY) and not (step.halt or step.stuck)
+    return (step.kept_back or (row.stage in _ON_THE_WAY and not step.stuck)) and not step.halt
 
 
 def _joined(seen: Observation, record: Record) -> tuple[Node, ...]:

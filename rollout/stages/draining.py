@@ -84,6 +84,7 @@ def _empty(view: NodeView) -> StageDecision:
         reason=_worst(view, view.leaving),
         halt=_halt(view, kept) if kept else None,
         stuck=all(_stays(view, pod) for pod in view.leaving),
+        kept_back=any(pod.deleting and in_grace(view, pod) for pod in view.leaving),
     )
 
 
