@@ -72,7 +72,7 @@ contracts: $(STAMP) ## Who may import whom
 	$(BIN)/lint-imports --no-cache
 
 core: $(STAMP) ## Tests of what decides; they must take every branch of machine, engine, phases and stages
-	$(BIN)/pytest tests/core --cov=rollout.machine --cov=rollout.engine --cov=rollout.phases --cov=rollout.stages \
+	$(BIN)/pytest tests/core --cov=rollout.model.machine --cov=rollout.engine --cov=rollout.phases --cov=rollout.stages \
 		--cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 rest: $(STAMP) $(TOOLS) ## All other tests

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rollout.reasons import Reason
+from rollout.model.reasons import Reason
 
 #: A process's exit codes, as the README tells them. BUG and RESUMABLE are EX_SOFTWARE and EX_TEMPFAIL of sysexits.h.
 DONE, FOR_A_PERSON, USAGE, BUG, RESUMABLE, ANOTHER_ACTIVE, OTHER_VERSION = 0, 1, 2, 70, 75, 76, 77

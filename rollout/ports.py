@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from rollout.budget import BudgetSeen
-from rollout.checkpoint import Checkpoint
-from rollout.decision import Advance, Halt, Move, NodeWait
-from rollout.effects import Effect
-from rollout.machine import Phase
-from rollout.observation import (
+from rollout.model.budget import BudgetSeen
+from rollout.model.checkpoint import Checkpoint
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.effects import Effect
+from rollout.model.machine import Phase
+from rollout.model.observation import (
     AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
@@ -28,9 +28,9 @@ from rollout.observation import (
     Taint,
     TemplateSeen,
 )
-from rollout.plan import Autoscaler, Node, Plan, TemplateUse
-from rollout.preflight_observation import GroupProbed, Kinds, Right
-from rollout.record import Left, Record
+from rollout.model.plan import Autoscaler, Node, Plan, TemplateUse
+from rollout.model.preflight_observation import GroupProbed, Kinds, Right
+from rollout.model.record import Left, Record
 
 
 @dataclass(frozen=True, slots=True)

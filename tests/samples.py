@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollout.effects import (
+from rollout.model.effects import (
     Cordon,
     CreateMarker,
     CreateVersion,

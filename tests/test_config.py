@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rollout import config
 from rollout.config import Config, Section
 from rollout.errors import UserError
-from rollout.plan import Surge
+from rollout.model.plan import Surge
 
 LEAST = """\
 cluster: eks-demo

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from rollout.cli import template
 from rollout.config import Config
-from rollout.configschema import schema
+from rollout.config.schema import schema
 from tests.cli.run import rollout
 from tests.json_schema import fits
 

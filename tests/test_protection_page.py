@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from eks_simulator.wellknown import PRESETS as JUDGED
-from rollout.presets import PRESETS
+from rollout.model.presets import PRESETS
 
 PAGE = (Path(__file__).parent.parent / "docs/protection.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from rollout.plan import Autoscaler
+from rollout.model.plan import Autoscaler
 from rollout.preflight.rights import OPTIONAL, rights
 from tests.core.build import SETTINGS
 

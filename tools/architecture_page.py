@@ -11,14 +11,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from rollout import machine
-from rollout.machine import Phase
+from rollout.model import machine
+from rollout.model.machine import Phase
 
 ROOT = Path(__file__).parent.parent
 HEAD = """\
 # How the code is built
 
-<!-- Written by `make docs` from pyproject.toml, rollout/machine.py and tools/architecture_page.py. -->
+<!-- Written by `make docs` from pyproject.toml, rollout/model/machine.py and tools/architecture_page.py. -->
 
 The code that decides is pure: it gets values and returns values. Other code reads the world, writes the journal and
 sends requests. [glossary.md](glossary.md) explains the terms, and [phases.md](phases.md) has each phase and stage.
@@ -35,7 +35,7 @@ command line starts the simulator as a process, and speaks to it over HTTP. No m
 FLOWS = """\
 ## One tick
 
-`Runner.run` in `rollout/runner.py` is the only loop. A start and a resume run the same code.
+`Runner.run` in `rollout/engine/runner.py` is the only loop. A start and a resume run the same code.
 
 ```mermaid
 flowchart TD
@@ -73,7 +73,7 @@ An effect is a frozen record of one request that changes something. Its `key` is
 1. A phase or a stage decides on it.
 2. `sift` leaves it out if it may not be sent yet. An older request may still be on its way, or a pause may not be over.
 3. The journal saves it as `intended`, with an event, in one transaction.
-4. `perform` makes one call of a port. The fence is asked as the request leaves.
+4. `engine/send.py` makes one call of a port. The fence is asked as the request leaves.
 5. The journal saves the receipt as an attempt. The state is then `unknown`, `not_sent`, `not_applied`, `blocked` or
    `rejected`. After a yes it stays `intended`: a reply proves nothing.
 6. A later tick asks the effect whether the world shows it (`landed`). If it does, the state is `done`. If it certainly
@@ -82,8 +82,9 @@ An effect is a frozen record of one request that changes something. Its `key` is
 If the process dies between two of these steps, the next one starts at step 6. It knows the effect from step 3.
 
 An effect answers for itself: what it leaves of its group, who loses a pod by it, whether it can be taken back. Nobody
-else has to know which kinds there are. A new kind touches at most its record in `rollout/effects/`, the union `Effect`,
-an arm of `perform` and a verb of a port. `tests/core/test_effects.py` and `tests/journal/test_new_kind.py` hold that.
+else has to know which kinds there are. A new kind touches at most its record in `rollout/model/effects/`, the union
+`Effect`, an arm of `engine/send.py` and a verb of a port. `tests/core/test_effects.py` and
+`tests/journal/test_new_kind.py` hold that.
 
 ## One takeover
 
@@ -98,8 +99,8 @@ an arm of `perform` and a verb of a port. `tests/core/test_effects.py` and `test
 HOLDS = """\
 ## What holds from which phase to which
 
-Each of these is one line in `rollout/machine.py`. Code, doctor and database take it from there. The simulator's judge
-knows no phases: it judges by what happens in its world.
+Each of these is one line in `rollout/model/machine.py`. Code, doctor and database take it from there. The simulator's
+judge knows no phases: it judges by what happens in its world.
 
 | name | from | to | what holds |
 |---|---|---|---|"""
@@ -110,14 +111,14 @@ This was tried with a phase that waits between READY and DRAIN. Five files chang
 
 | file | what |
 |---|---|
-| `rollout/machine.py` | the name, and its row in the table of moves |
+| `rollout/model/machine.py` | the name, and its row in the table of moves |
 | `rollout/phases/NAME.py` | `decide`, and a docstring that says when it ends and what RESTORE gives back |
 | `rollout/phases/__init__.py` | its row: `decide`, what it needs to see, its deadline |
 | `tests/core/test_machine.py` | its row in the table of what holds; the test fails until it is there |
 | `docs/phases.md` | written by `make docs` |
 
-A setting of its own adds `rollout/config.py`, `rollout/plan.py`, a handler in `rollout/versions.py` for older plans,
-and `docs/configuration.md`. The new phase's own tests come on top.
+A setting of its own adds `rollout/config/`, `rollout/model/plan.py`, a handler in `rollout/formats/versions.py` for
+older plans, and `docs/configuration.md`. The new phase's own tests come on top.
 
 No other set of phases is kept by hand. The phase before it is not changed: `advance` asks the table which phase comes
 next, and stores the drain deadline if that is DRAIN. The journal needs no migration: a phase is stored by its name.
@@ -146,7 +147,7 @@ def _what_holds() -> str:
 
 
 def _rows() -> Iterator[str]:
-    source = (ROOT / "rollout/machine.py").read_text(encoding="utf-8")
+    source = (ROOT / "rollout/model/machine.py").read_text(encoding="utf-8")
     for comment, name in re.findall(r"((?:^#: .*\n)+)^([A-Z_]+) = between\(", source, flags=re.MULTILINE):
         phases = [phase.value for phase in Phase if phase in vars(machine)[name]]
         text = " ".join(line.removeprefix("#: ") for line in comment.splitlines())

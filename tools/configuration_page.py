@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the models of rollout/config.py and from the template of `rollout config init`.
+"""Writes docs/configuration.md from the models of rollout/config/ and from the template of `rollout config init`.
 
 A setting's docstring says what it means; from the word "Default" on it says why its default is what it is.
 
@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from rollout.cli import template
 from rollout.config import Config, Section, seconds
-from rollout.plan import Surge
+from rollout.model.plan import Surge
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HEAD = """\
 # Configuration
 
-<!-- Written by `make docs` from rollout/config.py and rollout/cli/template.yaml. Change those, not this page. -->
+<!-- Written by `make docs` from rollout/config/ and rollout/cli/template.yaml. Change those, not this page. -->
 
 `rollout config init` writes a file that has every setting with its default. `rollout config check` says what a file
 means. A key that is not listed here is refused, with its line and the key that was probably meant. A rollout fixes its

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rollout.model.reasons import Reason
 from rollout.preflight.blockers import REASONS
 from rollout.preflight.cautions import CAUTIONS, unidentified
-from rollout.reasons import Reason
 
 HEAD = """\
 # Why a rollout halts, waits, or does not begin

@@ -11,16 +11,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, terminal
+from rollout.model.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, terminal
 
 HEAD = """\
 # Phases and stages
 
-<!-- Written by `make docs` from rollout/machine.py and the modules it names. Change those, not this page. -->
+<!-- Written by `make docs` from rollout/model/machine.py and the modules it names. Change those, not this page. -->
 
-A rollout is in one **phase** at a time. Each node that must go is in one **stage**. Two tables in `rollout/machine.py`
-have all moves between them. A phase ends when the world shows the result that it is for, also if somebody else brought
-that about. *Halted* is not a phase: a halted rollout stays in its phase until `rollout resume`.
+A rollout is in one **phase** at a time. Each node that must go is in one **stage**. Two tables in
+`rollout/model/machine.py` have all moves between them. A phase ends when the world shows the result that it is for,
+also if somebody else brought that about. *Halted* is not a phase: a halted rollout stays in its phase until `rollout
+resume`.
 [glossary.md](glossary.md) explains the terms.
 """
 

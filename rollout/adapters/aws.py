@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollout.adapters.access import Account
-    from rollout.observation import GroupSeen, ImageSeen, TemplateSeen
-    from rollout.plan import TemplateUse
+    from rollout.model.observation import GroupSeen, ImageSeen, TemplateSeen
+    from rollout.model.plan import TemplateUse
     from rollout.ports import GroupChange
 
 # Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.

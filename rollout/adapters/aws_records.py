@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.understanding import number, text
 from rollout.adapters.wording import one_line
-from rollout.observation import GroupSeen, ImageSeen, InstanceSeen, TemplateSeen, VersionSeen
-from rollout.plan import Sizes, TemplateUse
+from rollout.model.observation import GroupSeen, ImageSeen, InstanceSeen, TemplateSeen, VersionSeen
+from rollout.model.plan import Sizes, TemplateUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

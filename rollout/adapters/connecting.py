@@ -21,8 +21,8 @@ from rollout.adapters.understanding import flag, understood
 from rollout.config import is_loopback
 from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
 from rollout.fence import Fence
-from rollout.plan import ClusterId
-from rollout.preflight_observation import Right
+from rollout.model.plan import ClusterId
+from rollout.model.preflight_observation import Right
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rollout.adapters.access import Account
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
-    from rollout.observation import MarkerSeen
+    from rollout.model.observation import MarkerSeen
     from rollout.ports import AutoScaling, Kubernetes, PreflightProbe
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.understanding import objects, text, understood
 from rollout.errors import Refused, Retry
-from rollout.preflight_observation import Kinds
+from rollout.model.preflight_observation import Kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rollout.adapters.access import Account
     from rollout.config import Config
-    from rollout.observation import TemplateSeen
-    from rollout.preflight_observation import GroupProbed
+    from rollout.model.observation import TemplateSeen
+    from rollout.model.preflight_observation import GroupProbed
 
 # Values that one filter of EC2 takes (user guide, "List and filter").
 _VALUES = 200

@@ -21,20 +21,20 @@ from rollout.adapters.kube_api import (
     UNAUTHORIZED,
 )
 from rollout.adapters.understanding import flag, text, texts, understood
-from rollout.codec import checkpoint_of, checkpoint_text
 from rollout.errors import Blocked, Gone, Refused, Retry
-from rollout.observation import MarkerSeen
-from rollout.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
+from rollout.formats.codec import checkpoint_of, checkpoint_text
+from rollout.model.observation import MarkerSeen
+from rollout.model.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
-    from rollout.budget import BudgetSeen
-    from rollout.checkpoint import Checkpoint
-    from rollout.observation import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
-    from rollout.plan import Autoscaler
+    from rollout.model.budget import BudgetSeen
+    from rollout.model.checkpoint import Checkpoint
+    from rollout.model.observation import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
+    from rollout.model.plan import Autoscaler
     from rollout.ports import NodeChange
 
     Object = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from rollout.adapters.kube_pins import LONGEST, pin
 from rollout.adapters.understanding import flag, number, objects, text, texts
-from rollout.budget import BudgetSeen, Operator, Requirement
-from rollout.observation import (
+from rollout.model.budget import BudgetSeen, Operator, Requirement
+from rollout.model.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_BEFORE_KEY,
@@ -27,7 +27,7 @@ from rollout.observation import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rollout.preflight_observation import Right
+    from rollout.model.preflight_observation import Right
 
 #: Where one asks what one may do.
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

@@ -21,7 +21,7 @@ from rollout.adapters import probe_records as records
 from rollout.adapters.aws_errors import THROTTLED, code_of, translated
 from rollout.adapters.paging import entries
 from rollout.adapters.understanding import flag, text, understood
-from rollout.plan import Autoscaler
+from rollout.model.plan import Autoscaler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rollout.adapters.access import Account
     from rollout.adapters.clock import SimulatedClock, SystemClock
     from rollout.adapters.kube_api import KubeApi
-    from rollout.preflight_observation import GroupProbed, Kinds, Right
+    from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 
 #: Where a pod finds who it is (Kubernetes documentation, "Accessing the Kubernetes API from a Pod").
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

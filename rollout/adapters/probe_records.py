@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters import aws_records
-from rollout.preflight_observation import GroupProbed, Override
+from rollout.model.preflight_observation import GroupProbed, Override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rollout.plan import TemplateUse
+    from rollout.model.plan import TemplateUse
 
 # The tag by which a cluster's nodes and groups are known (EKS user guide, "Launch self-managed nodes").
 _CLUSTER_TAG = "kubernetes.io/cluster/"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from rollout.ami.images import AMI, Image, Permissions, Snapshot
 from rollout.commands import aws
 from rollout.errors import Blocker
-from rollout.observation import TemplateSeen
-from rollout.plan import TemplateUse
-from rollout.preflight_observation import GroupProbed
-from rollout.record import Record
+from rollout.model.observation import TemplateSeen
+from rollout.model.plan import TemplateUse
+from rollout.model.preflight_observation import GroupProbed
+from rollout.model.record import Record
 
 # What every launch that names no number gets.
 _REFERENCES = ("$Default", "$Latest")

@@ -12,7 +12,7 @@ from rollout.phases.cluster_lock import outlived
 if TYPE_CHECKING:
     from rollout.cli.session import Session
     from rollout.config import Config
-    from rollout.plan import ClusterId, Plan
+    from rollout.model.plan import ClusterId, Plan
 
 
 def same_cluster(plan: Plan, config: Config, whose: str, command: str) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rollout.cli import screen
+from rollout.engine.runner import Ended, Progress
 from rollout.errors import RESUMABLE, UserError
-from rollout.machine import terminal
-from rollout.runner import Ended, Progress
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from rollout.journal.lease_acquire import LeaseHeld

@@ -9,13 +9,13 @@ from rollout.cli import standing
 from rollout.cli.screen.format import count, instant, span
 from rollout.cli.screen.lines import head
 from rollout.commands import resume
+from rollout.engine.runner import Ended
 from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
-from rollout.machine import Stage
-from rollout.runner import Ended
+from rollout.model.machine import Stage
 
 if TYPE_CHECKING:
+    from rollout.model.record import Record
     from rollout.ports import Event, Journal
-    from rollout.record import Record
 
 _CODES = {Ended.DONE: DONE, Ended.HALTED: FOR_A_PERSON, Ended.INTERRUPTED: RESUMABLE}
 

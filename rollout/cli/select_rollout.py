@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rollout.commands import resume, rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
-from rollout.machine import terminal
+from rollout.model.machine import terminal
 from rollout.ports import Summary
 
 

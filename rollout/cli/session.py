@@ -21,21 +21,21 @@ from rollout.cli import cluster_checks, log, outcome, screen, stopping
 from rollout.cli.follow import Following
 from rollout.cli.screen.spectator import spectator
 from rollout.commands import resume
+from rollout.engine.runner import Runner
 from rollout.errors import RESUMABLE, Retry, UserError
 from rollout.journal import lease_acquire, lease_row
 from rollout.journal.lease_acquire import LeaseHeld
-from rollout.machine import terminal
-from rollout.runner import Runner
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
     from rollout.config import Config
+    from rollout.engine.runner import Ended, Progress
     from rollout.journal import SqlJournal
     from rollout.journal.lease_row import Time
     from rollout.journal.lease_session import LeaseSession
-    from rollout.plan import ClusterId
+    from rollout.model.plan import ClusterId
     from rollout.ports import Summary
-    from rollout.runner import Ended, Progress
 
 #: Between two tries to get the lease that another process holds.
 FOLLOW_PAUSE = timedelta(seconds=5)

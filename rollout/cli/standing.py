@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from rollout.cli import why
 from rollout.cli.screen.format import count, instant
-from rollout.machine import DRAINING, PROTECTED, SIZED, TAINTED, Stage
-from rollout.reasons import tagged
+from rollout.model.machine import DRAINING, PROTECTED, SIZED, TAINTED, Stage
+from rollout.model.reasons import tagged
 
 if TYPE_CHECKING:
+    from rollout.model.record import Record
     from rollout.ports import Event
-    from rollout.record import Record
 
 
 def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rollout.machine import Stage
-from rollout.reasons import tagged
+from rollout.model.machine import Stage
+from rollout.model.reasons import tagged
 
 if TYPE_CHECKING:
-    from rollout.plan import Node
+    from rollout.model.plan import Node
     from rollout.ports import Event
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rollout import effects
+from rollout.model import effects
 
 if TYPE_CHECKING:
-    from rollout.effects import Effect
     from rollout.journal import SqlJournal
+    from rollout.model.effects import Effect
     from rollout.ports import Summary
 
 MARKER = "configmap/kube-system/eks-rollout"

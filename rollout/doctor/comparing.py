@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.commands import annotate, resume, resume_processes, then_resume
-from rollout.decision import Act, Halt
-from rollout.effects import UpdateMarker
 from rollout.engine.settle import unclear
 from rollout.engine.tick import answers
-from rollout.machine import PROTECTED, RESTORING, SCALE_DOWN_DISABLED, TAINTED, Stage, terminal
-from rollout.observation import (
+from rollout.model.decision import Act, Halt
+from rollout.model.effects import UpdateMarker
+from rollout.model.machine import PROTECTED, RESTORING, SCALE_DOWN_DISABLED, TAINTED, Stage, terminal
+from rollout.model.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     InstanceSeen,
@@ -23,9 +23,9 @@ from rollout.observation import (
     NodeSeen,
     Observation,
 )
+from rollout.model.plan import Node, Settings
+from rollout.model.record import EffectRow, Record
 from rollout.phases import restore
-from rollout.plan import Node, Settings
-from rollout.record import EffectRow, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.checkpoint import Checkpoint, CheckpointNode
-from rollout.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
-from rollout.machine import DRAINING, RESTORING, SIZED, Phase, Stage
-from rollout.observation import Observation
+from rollout.model.checkpoint import Checkpoint, CheckpointNode
+from rollout.model.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
+from rollout.model.machine import DRAINING, RESTORING, SIZED, Phase, Stage
+from rollout.model.observation import Observation
+from rollout.model.plan import Node, NodeGroup, Sizes
+from rollout.model.record import Record
 from rollout.phases.shared import surged, working
 from rollout.phases.surge import sized
-from rollout.plan import Node, NodeGroup, Sizes
-from rollout.record import Record
 
 
 @dataclass(frozen=True, slots=True)

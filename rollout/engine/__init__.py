@@ -1,4 +1,4 @@
-"""What a runner does in one tick: `tick` decides it, and nobody puts its steps together a second time.
+"""The engine: `runner` is the only loop, and `tick` decides what it does next; nobody puts the steps together elsewhere.
 
-`settle` says which effects the world shows, and which may be sent.
+`settle` says which effects the world shows, and which may be sent; `send` sends them.
 """

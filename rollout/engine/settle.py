@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollout.commands import kubectl
-from rollout.decision import Act, Decision, Halt, Move, Wait
-from rollout.effects import Effect, Terminate
-from rollout.observation import Observation
-from rollout.plan import duration
+from rollout.model.decision import Act, Decision, Halt, Move, Wait
+from rollout.model.effects import Effect, Terminate
+from rollout.model.observation import Observation
+from rollout.model.plan import duration
+from rollout.model.reasons import Reason
+from rollout.model.record import LATE_SECONDS, EffectRow, Record
 from rollout.ports import Settled
-from rollout.reasons import Reason
-from rollout.record import LATE_SECONDS, EffectRow, Record
 
 #: Seconds for which "it does not show" is not believed: AWS and the watches may answer from a moment ago.
 STALE_AFTER = 15.0

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.decision import Advance, Decision, Halt, Wait
 from rollout.engine.settle import STALE_AFTER, sift, unclear
-from rollout.observation import Observation
+from rollout.model.decision import Advance, Decision, Halt, Wait
+from rollout.model.observation import Observation
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases import PHASES
 from rollout.phases.expected import soften, unexpected
-from rollout.reasons import Reason
-from rollout.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from rollout import versions
-from rollout.codec import effect_of, plan_of
 from rollout.errors import UserError
+from rollout.formats import versions
+from rollout.formats.codec import effect_of, plan_of
 from rollout.journal import node_rows
 from rollout.journal.models import attempts, effects, killed_jobs, node_groups, nodes, one_line, stored
-from rollout.machine import ENDS
+from rollout.model.machine import ENDS
 
 Row = Mapping[str, Any]
 #: Column by column, what a row must say.

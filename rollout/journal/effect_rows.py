@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from rollout.codec import effect_of, effect_text
-from rollout.effects import Effect
 from rollout.errors import Bug
+from rollout.formats.codec import effect_of, effect_text
 from rollout.journal.chain import Page, digest
 from rollout.journal.models import attempts, effects, killed_jobs, one_line
+from rollout.model.effects import Effect
 from rollout.ports import Receipt, Settled
 
 # Built once: it is asked for every effect at every step of its way.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollout.machine import Phase, Stage
+from rollout.model.machine import Phase, Stage
 
 
 def ended(column: str, ends: Sequence[Phase | Stage]) -> str:

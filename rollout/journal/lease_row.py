@@ -24,7 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from rollout.errors import Lost
 from rollout.journal.database import Database
 from rollout.journal.models import Instant, leases
-from rollout.record import LATE_SECONDS
+from rollout.model.record import LATE_SECONDS
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from rollout.journal.ends import going_on
-from rollout.machine import ENDS, Phase, Stage
+from rollout.model.machine import ENDS, Phase, Stage
 from rollout.redaction import redacted
 
 
@@ -78,8 +78,8 @@ metadata = MetaData(
     }
 )
 
-#: `journal_version`: of the format in which the rollout was begun (see `rollout.versions`); `begun_by`: version of the
-#: tool that began it, NULL if that was before it was noted.
+#: `journal_version`: of the format in which the rollout was begun (see `rollout.formats.versions`); `begun_by`: version
+#: of the tool that began it, NULL if that was before it was noted.
 #: `last_seq`: of the newest event; a chain of events that was cut short at its end is found by it.
 #: `cluster`: its name. `scope`: its ARN, by which leases know it too; the name until an older rollout is gone on with.
 #: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed.

@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from rollout.decision import Move, NodeWait
 from rollout.errors import Bug
 from rollout.journal.chain import Page
 from rollout.journal.models import node_groups, nodes
-from rollout.machine import Stage, step
-from rollout.plan import Node, NodeGroup, Plan
-from rollout.reasons import tagged
+from rollout.model.decision import Move, NodeWait
+from rollout.model.machine import Stage, step
+from rollout.model.plan import Node, NodeGroup, Plan
+from rollout.model.reasons import tagged
 
 # Built once: it is asked at every tick. Its columns are the fields of `Node`, in their order.
 _ALL = (

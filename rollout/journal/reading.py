@@ -15,9 +15,12 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, bindparam, case, func, select
 
-from rollout import versions
-from rollout.codec import effect_of, plan_of
-from rollout.effects import (
+from rollout.fence import TRUST_SECONDS
+from rollout.formats import versions
+from rollout.formats.codec import effect_of, plan_of
+from rollout.journal import node_rows
+from rollout.journal.models import attempts, effects, node_groups, rollouts
+from rollout.model.effects import (
     DEPARTING,
     WRITING,
     Departure,
@@ -28,12 +31,9 @@ from rollout.effects import (
     Written,
     kind_of,
 )
-from rollout.fence import TRUST_SECONDS
-from rollout.journal import node_rows
-from rollout.journal.models import attempts, effects, node_groups, rollouts
-from rollout.machine import DRAINING
+from rollout.model.machine import DRAINING
+from rollout.model.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record
 from rollout.ports import Summary
-from rollout.record import LATE_SECONDS, LEFT_WITHIN, EffectRow, Late, Left, Record
 from rollout.stages.steadiness import BLIND_AFTER
 
 #: Seconds after a look within which what it led to has left. What is about to be sent rests on a look that is no older

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rollout import __version__
-from rollout.codec import effect_text, plan_text
-from rollout.effects import Effect
+from rollout.formats.codec import effect_text, plan_text
+from rollout.formats.versions import JOURNAL_VERSION
 from rollout.journal import lease_row, node_rows
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_row import Time
 from rollout.journal.models import effects, leases, rollouts, stored
-from rollout.record import Record
-from rollout.versions import JOURNAL_VERSION
+from rollout.model.effects import Effect
+from rollout.model.record import Record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

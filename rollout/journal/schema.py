@@ -20,7 +20,7 @@ from rollout.journal import place, triggers, views
 from rollout.journal.database import Database
 from rollout.journal.lease_row import database_time
 from rollout.journal.models import leases, metadata
-from rollout.record import LATE_SECONDS
+from rollout.model.record import LATE_SECONDS
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -16,22 +16,23 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
-from rollout import __version__, machine
-from rollout.codec import plan_text
-from rollout.decision import Advance, Halt, Move, NodeWait
-from rollout.effects import Effect
+from rollout import __version__
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
+from rollout.formats.codec import plan_text
+from rollout.formats.versions import JOURNAL_VERSION
 from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_session import LeaseSession, T, Work
 from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
 from rollout.journal.trouble import InDoubt
-from rollout.machine import Phase
-from rollout.plan import ClusterId, Node, Plan
+from rollout.model import machine
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.effects import Effect
+from rollout.model.machine import Phase
+from rollout.model.plan import ClusterId, Node, Plan
+from rollout.model.record import Left, Record
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
-from rollout.record import Left, Record
-from rollout.versions import JOURNAL_VERSION
 
 #: Characters of a caller's key: as many as its column holds.
 LONGEST_KEY = 200

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from rollout.journal.ends import ended, going_on
 from rollout.journal.macros import expanded
-from rollout.machine import ENDS, STAGE_ENDS
+from rollout.model.machine import ENDS, STAGE_ENDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rollout.decision import Decision
-from rollout.machine import Phase
-from rollout.observation import Observation
+from rollout.model.decision import Decision
+from rollout.model.machine import Phase
+from rollout.model.observation import Observation
+from rollout.model.plan import Settings, duration
+from rollout.model.record import Record
 from rollout.phases import (
     autoscaler_off,
     drain,
@@ -24,9 +26,7 @@ from rollout.phases import (
     taint,
 )
 from rollout.phases.observe import Needs, observe_needs
-from rollout.plan import Settings, duration
 from rollout.ports import AutoScaling, Kubernetes
-from rollout.record import Record
 
 
 @dataclass(frozen=True)

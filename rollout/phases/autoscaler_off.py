@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import kubectl
-from rollout.decision import Act, Decision, Halt
-from rollout.effects import DisableScaleDown, Effect, OnNode, StopAutoscaler, occasions
-from rollout.observation import GroupSeen, NodeSeen, Observation, PodSeen
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import DisableScaleDown, Effect, OnNode, StopAutoscaler, occasions
+from rollout.model.observation import GroupSeen, NodeSeen, Observation, PodSeen
+from rollout.model.plan import Autoscaler, Baseline, duration, spelled
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.shared import advance, typed, wait
-from rollout.plan import Autoscaler, Baseline, duration, spelled
-from rollout.reasons import Reason
-from rollout.record import Record
 
 #: The share of `max_autoscaler_off` after which it is said that it comes to its end.
 NEARLY = 0.8

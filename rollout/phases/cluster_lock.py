@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.checkpoint import Checkpoint, CheckpointNode
 from rollout.commands import kubectl, resume
-from rollout.decision import Act, Decision, Halt
-from rollout.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
-from rollout.machine import MARKED, Phase
-from rollout.observation import MarkerSeen, Observation
+from rollout.model.checkpoint import Checkpoint, CheckpointNode
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
+from rollout.model.machine import MARKED, Phase
+from rollout.model.observation import MarkerSeen, Observation
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.shared import once_more
-from rollout.reasons import Reason
-from rollout.record import Record
 
 
 def checkpoint(record: Record) -> Checkpoint:

@@ -20,16 +20,16 @@ from datetime import datetime
 
 from rollout import stages
 from rollout.commands import aws
-from rollout.decision import Act, Decision, Halt, Move, NodeWait, StageDecision, Wait
-from rollout.effects import Effect, Resize, TaintNode, Terminate, occasions
-from rollout.machine import Stage, terminal
-from rollout.observation import InstanceSeen, NodeSeen, Observation
+from rollout.model.decision import Act, Decision, Halt, Move, NodeWait, StageDecision, Wait
+from rollout.model.effects import Effect, Resize, TaintNode, Terminate, occasions
+from rollout.model.machine import Stage, terminal
+from rollout.model.observation import InstanceSeen, NodeSeen, Observation
+from rollout.model.plan import Node, NodeGroup, duration
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.observe import Needs
 from rollout.phases.shared import advance, old_rows, on_new_version, raised, working
-from rollout.plan import Node, NodeGroup, duration
-from rollout.reasons import Reason
-from rollout.record import Record
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
 from rollout.stages.node_view import NodeView, terminate_key, view

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.commands import aws
-from rollout.decision import Act, Decision, Halt
-from rollout.effects import Resize, TaintNode, Terminate, Written, occasions
-from rollout.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
-from rollout.observation import GroupSeen, Observation
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import Resize, TaintNode, Terminate, Written, occasions
+from rollout.model.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
+from rollout.model.observation import GroupSeen, Observation
+from rollout.model.plan import NodeGroup, Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases import cluster_lock
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import (
@@ -26,9 +29,6 @@ from rollout.phases.shared import (
     typed,
     working,
 )
-from rollout.plan import NodeGroup, Sizes
-from rollout.reasons import Reason
-from rollout.record import Record
 from rollout.stages.tainting import taint
 
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import aws, kubectl
-from rollout.decision import Act, Decision, Halt
-from rollout.effects import CreateVersion, SetReference, occasions
-from rollout.observation import Observation, VersionSeen
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import CreateVersion, SetReference, occasions
+from rollout.model.observation import Observation, VersionSeen
+from rollout.model.plan import NewVersion, NodeGroup, Plan, Source
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.shared import advance, launches, old_rows, refer_back, typed
-from rollout.plan import NewVersion, NodeGroup, Plan, Source
-from rollout.reasons import Reason
-from rollout.record import Record
 
 #: EC2 takes at most 255 characters of VersionDescription.
 LONGEST_DESCRIPTION = 255

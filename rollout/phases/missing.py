@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.effects import OnGroup, Resize, SetReference, Written, occasions
-from rollout.machine import RESTORING, Stage, terminal
-from rollout.observation import GroupSeen, Observation
+from rollout.model.effects import OnGroup, Resize, SetReference, Written, occasions
+from rollout.model.machine import RESTORING, Stage, terminal
+from rollout.model.observation import GroupSeen, Observation
+from rollout.model.plan import Node, NodeGroup
+from rollout.model.record import EffectRow, Record
 from rollout.phases.cluster_lock import made
-from rollout.plan import Node, NodeGroup
-from rollout.record import EffectRow, Record
 
 
 def missing(seen: Observation, record: Record) -> frozenset[str]:

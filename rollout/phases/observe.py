@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from rollout.errors import Refused
-from rollout.observation import GroupSeen, NodeSeen, Observation, TemplateSeen
+from rollout.model.observation import GroupSeen, NodeSeen, Observation, TemplateSeen
+from rollout.model.record import Record
 from rollout.ports import AutoScaling, Kubernetes
-from rollout.record import Record
 from rollout.stages.knowing import whereabouts
 
 

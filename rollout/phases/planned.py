@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.decision import Act, Decision
-from rollout.observation import Observation
+from rollout.model.decision import Act, Decision
+from rollout.model.observation import Observation
+from rollout.model.record import Record
 from rollout.phases import cluster_lock
 from rollout.phases.shared import advance
-from rollout.record import Record
 
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.decision import Act, Decision
-from rollout.effects import Effect, Protect, occasions
-from rollout.observation import Observation
+from rollout.model.decision import Act, Decision
+from rollout.model.effects import Effect, Protect, occasions
+from rollout.model.observation import Observation
+from rollout.model.record import Record
 from rollout.phases.shared import advance, working
-from rollout.record import Record
 
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:

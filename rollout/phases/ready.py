@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from rollout.commands import kubectl
-from rollout.decision import Act, Decision, Halt
-from rollout.effects import Effect, occasions
-from rollout.observation import NodeSeen, Observation
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import Effect, occasions
+from rollout.model.observation import NodeSeen, Observation
+from rollout.model.plan import NodeGroup
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.shared import advance, old_nodes, on_new_version, wait, working
-from rollout.plan import NodeGroup
-from rollout.reasons import Reason
-from rollout.record import Record
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import leaving
 from rollout.stages.tainting import taint

@@ -19,8 +19,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from rollout.commands import annotate, kubectl, resume_processes
-from rollout.decision import Act, Decision, Halt, Wait
-from rollout.effects import (
+from rollout.model.decision import Act, Decision, Halt, Wait
+from rollout.model.effects import (
     Cordon,
     DeleteMarker,
     Effect,
@@ -39,8 +39,8 @@ from rollout.effects import (
     Written,
     occasions,
 )
-from rollout.machine import Stage
-from rollout.observation import (
+from rollout.model.machine import Stage
+from rollout.model.observation import (
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
@@ -48,11 +48,11 @@ from rollout.observation import (
     Observation,
     TemplateSeen,
 )
+from rollout.model.plan import NodeGroup, Sizes, Source, TemplateUse
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.expected import desired
 from rollout.phases.shared import advance, launched_from_new_version, put_back, raised, wait, working
-from rollout.plan import NodeGroup, Sizes, Source, TemplateUse
-from rollout.reasons import Reason
-from rollout.record import Record
 
 
 @dataclass(frozen=True, slots=True)

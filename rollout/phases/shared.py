@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import ONE_LESS, quoted
-from rollout.decision import Act, Advance, Decision, Halt, Wait
-from rollout.effects import Effect
-from rollout.machine import DRAINING, Stage, onward
-from rollout.observation import GroupSeen, InstanceSeen, NodeSeen, Observation
-from rollout.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
-from rollout.reasons import Reason
-from rollout.record import Record
+from rollout.model.decision import Act, Advance, Decision, Halt, Wait
+from rollout.model.effects import Effect
+from rollout.model.machine import DRAINING, Stage, onward
+from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation
+from rollout.model.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 
 
 def wait(record: Record, now: datetime, reason: Reason, why: str) -> Wait:

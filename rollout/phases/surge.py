@@ -14,14 +14,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import aws, resume_processes
-from rollout.decision import Act, Decision, Halt
-from rollout.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
-from rollout.observation import GroupSeen, Observation
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
+from rollout.model.observation import GroupSeen, Observation
+from rollout.model.plan import NodeGroup, Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.observe import Needs
 from rollout.phases.shared import advance, put_back, surged, typed, wait, working
-from rollout.plan import NodeGroup, Sizes
-from rollout.reasons import Reason
-from rollout.record import Record
 
 
 def _surging(seen: Observation, record: Record) -> list[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.decision import Act, Decision
-from rollout.effects import Effect, occasions
-from rollout.observation import Observation
+from rollout.model.decision import Act, Decision
+from rollout.model.effects import Effect, occasions
+from rollout.model.observation import Observation
+from rollout.model.record import Record
 from rollout.phases.shared import advance, old_nodes
-from rollout.record import Record
 from rollout.stages.tainting import taint
 
 

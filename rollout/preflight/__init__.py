@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.plan import Settings
+from rollout.model.plan import Settings
 from rollout.preflight import protection
 from rollout.preflight.cautions import autoscaler, cautions
 from rollout.preflight.making import make_plan, up_to_date

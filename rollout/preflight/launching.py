@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rollout.observation import TemplateSeen, VersionSeen
-from rollout.plan import TemplateUse
-from rollout.preflight_observation import GroupProbed
+from rollout.model.observation import TemplateSeen, VersionSeen
+from rollout.model.plan import TemplateUse
+from rollout.model.preflight_observation import GroupProbed
 
 
 @dataclass(frozen=True, slots=True)

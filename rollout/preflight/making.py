@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollout.errors import Blocker
-from rollout.observation import GroupSeen, TemplateSeen
-from rollout.plan import NodeGroup, Plan, Source
+from rollout.model.observation import GroupSeen, TemplateSeen
+from rollout.model.plan import NodeGroup, Plan, Source
 from rollout.preflight.blockers import blockers
 from rollout.preflight.survey import Request, Survey
 

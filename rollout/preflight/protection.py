@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rollout.observation import Observation, PodSeen
-from rollout.plan import Settings
+from rollout.model.observation import Observation, PodSeen
+from rollout.model.plan import Settings
 from rollout.preflight.survey import Survey
 from rollout.stages.pods import is_protected, leaving, unnamed
 

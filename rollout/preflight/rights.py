@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollout.plan import Settings
-from rollout.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
+from rollout.model.plan import Settings
+from rollout.model.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
 
 
 @dataclass(frozen=True, slots=True)

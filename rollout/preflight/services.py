@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rollout.commands import aws, quoted
-from rollout.observation import NodeSeen
-from rollout.preflight_observation import GroupProbed
+from rollout.model.observation import NodeSeen
+from rollout.model.preflight_observation import GroupProbed
 
 
 @dataclass(frozen=True, slots=True)

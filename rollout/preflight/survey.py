@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from rollout.budget import BudgetSeen
 from rollout.errors import Refused
-from rollout.observation import (
+from rollout.model.budget import BudgetSeen
+from rollout.model.observation import (
     AutoscalerSeen,
     GroupSeen,
     ImageSeen,
@@ -22,11 +22,11 @@ from rollout.observation import (
     PodSeen,
     TemplateSeen,
 )
-from rollout.plan import Autoscaler, Settings
+from rollout.model.plan import Autoscaler, Settings
+from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 from rollout.ports import AutoScaling, Kubernetes, PreflightProbe
 from rollout.preflight.launching import launches
 from rollout.preflight.rights import BUDGETS, DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
-from rollout.preflight_observation import GroupProbed, Kinds, Right
 from rollout.stages.knowing import whereabouts
 
 T = TypeVar("T")

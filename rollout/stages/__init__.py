@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rollout.decision import StageDecision
-from rollout.machine import Stage
+from rollout.model.decision import StageDecision
+from rollout.model.machine import Stage
 from rollout.stages import draining, gone, kept, released, terminating, waiting
 from rollout.stages.node_view import NodeView
 from rollout.stages.steadiness import steadied

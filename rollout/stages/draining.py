@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from rollout.commands import WEBHOOKS, kubectl
-from rollout.decision import Halt, StageDecision
-from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
-from rollout.observation import PodSeen
-from rollout.plan import duration
-from rollout.reasons import Reason
-from rollout.record import EffectState
+from rollout.model.decision import Halt, StageDecision
+from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
+from rollout.model.observation import PodSeen
+from rollout.model.plan import duration
+from rollout.model.reasons import Reason
+from rollout.model.record import EffectState
 from rollout.stages import stuck, volumes
 from rollout.stages.node_view import NodeView
 from rollout.stages.pods import in_words, is_work

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from rollout.budget import Requirement
 from rollout.commands import kubectl
-from rollout.observation import NodeSeen, PodSeen, Taint
+from rollout.model.budget import Requirement
+from rollout.model.observation import NodeSeen, PodSeen, Taint
 
 #: Bytes of memory: what people count in, and what nodes of one sort may differ by.
 GIB, GRAIN = 2.0**30, 2.0**26

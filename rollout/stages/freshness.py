@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rollout.budget import BudgetSeen
-from rollout.machine import terminal
-from rollout.observation import Observation, PodSeen
-from rollout.record import Record
+from rollout.model.budget import BudgetSeen
+from rollout.model.machine import terminal
+from rollout.model.observation import Observation, PodSeen
+from rollout.model.record import Record
 from rollout.stages.knowing import names
 from rollout.stages.pods import leaving
 

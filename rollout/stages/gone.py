@@ -5,7 +5,7 @@ This stage is final. The cluster removes the Node object and its pods.
 
 from __future__ import annotations
 
-from rollout.decision import StageDecision
+from rollout.model.decision import StageDecision
 from rollout.stages.node_view import NodeView
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from rollout.machine import Stage, terminal
-from rollout.observation import NodeSeen, Observation, PodSeen
-from rollout.record import Record
+from rollout.model.machine import Stage, terminal
+from rollout.model.observation import NodeSeen, Observation, PodSeen
+from rollout.model.record import Record
 from rollout.stages.fitting import PLACES, chooses, devices, fits
 from rollout.stages.pods import leaving
 

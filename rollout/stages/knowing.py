@@ -13,11 +13,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.errors import Refused
-from rollout.machine import Stage
-from rollout.observation import NodeSeen, Observation
-from rollout.plan import Node, duration
+from rollout.model.machine import Stage
+from rollout.model.observation import NodeSeen, Observation
+from rollout.model.plan import Node, duration
+from rollout.model.record import Record
 from rollout.ports import AutoScaling
-from rollout.record import Record
 
 
 def names(row: Node, nodes: tuple[NodeSeen, ...]) -> tuple[str, ...]:

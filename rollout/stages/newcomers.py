@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.machine import terminal
-from rollout.observation import Observation, PodSeen
-from rollout.record import Record
+from rollout.model.machine import terminal
+from rollout.model.observation import Observation, PodSeen
+from rollout.model.record import Record
 from rollout.stages.knowing import names
 from rollout.stages.pods import unnamed
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollout.commands import aws
-from rollout.decision import Halt, StageDecision
-from rollout.effects import Terminate, occasions
-from rollout.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Unsteady
-from rollout.plan import Node, duration
-from rollout.reasons import Reason
-from rollout.record import Record
+from rollout.model.decision import Halt, StageDecision
+from rollout.model.effects import Terminate, occasions
+from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Unsteady
+from rollout.model.plan import Node, duration
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.stages import homes, knowing
 from rollout.stages.pods import blocking_pods, leaving
 from rollout.stages.serving import Surroundings, dead

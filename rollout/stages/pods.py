@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from rollout.observation import Owner, PodSeen
-from rollout.plan import Preset, Protected, Settings, listed
-from rollout.presets import PRESETS
+from rollout.model.observation import Owner, PodSeen
+from rollout.model.plan import Preset, Protected, Settings, listed
+from rollout.model.presets import PRESETS
 
 
 def blocking_pods(

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from rollout.decision import StageDecision
-from rollout.effects import Protect, Resize, Terminate, occasions
-from rollout.reasons import Reason
+from rollout.model.decision import StageDecision
+from rollout.model.effects import Protect, Resize, Terminate, occasions
+from rollout.model.reasons import Reason
 from rollout.stages import volumes
 from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from rollout.decision import StageDecision
-from rollout.effects import Departure, Effect, Evict
-from rollout.observation import Observation, PodSeen
-from rollout.reasons import Reason
-from rollout.record import Left, Record
+from rollout.model.decision import StageDecision
+from rollout.model.effects import Departure, Effect, Evict
+from rollout.model.observation import Observation, PodSeen
+from rollout.model.reasons import Reason
+from rollout.model.record import Left, Record
 from rollout.stages.node_view import NodeView
 from rollout.stages.pods import is_work
 

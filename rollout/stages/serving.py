@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from rollout.commands import aws, kubectl
-from rollout.machine import Stage
-from rollout.observation import CORDON, GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Taint
-from rollout.plan import Node
-from rollout.record import Record
+from rollout.model.machine import Stage
+from rollout.model.observation import CORDON, GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Taint
+from rollout.model.plan import Node
+from rollout.model.record import Record
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.homes import open_nodes
 from rollout.stages.pods import at_work

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rollout.commands import kubectl
-from rollout.decision import Halt, StageDecision
-from rollout.machine import Stage
-from rollout.observation import NodeSeen, Observation, Unsteady
-from rollout.plan import Steady, duration
-from rollout.reasons import Reason
-from rollout.record import Record
+from rollout.model.decision import Halt, StageDecision
+from rollout.model.machine import Stage
+from rollout.model.observation import NodeSeen, Observation, Unsteady
+from rollout.model.plan import Steady, duration
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.stages.freshness import FRESH_WITHIN, Counted, counted, stale
 from rollout.stages.node_view import NodeView
 

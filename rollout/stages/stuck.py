@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from rollout.commands import aws, kubectl
-from rollout.observation import PodSeen
+from rollout.model.observation import PodSeen
 from rollout.stages.node_view import NodeView
 
 #: Seconds past a pod's own grace period after which its end counts as stuck.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollout.effects import OnNode, TaintNode
-from rollout.observation import NodeSeen
-from rollout.plan import Node
-from rollout.record import Record
+from rollout.model.effects import OnNode, TaintNode
+from rollout.model.observation import NodeSeen
+from rollout.model.plan import Node
+from rollout.model.record import Record
 
 
 def taint(record: Record, row: Node, node: NodeSeen, effect: str, occasion: str) -> TaintNode:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.decision import StageDecision
-from rollout.reasons import Reason
+from rollout.model.decision import StageDecision
+from rollout.model.reasons import Reason
 from rollout.stages.node_view import NodeView
 
 

@@ -6,8 +6,8 @@ It is sent again only if it certainly was not applied, and only while all condit
 from __future__ import annotations
 
 from rollout.commands import resume_processes
-from rollout.decision import Halt, StageDecision
-from rollout.reasons import Reason
+from rollout.model.decision import Halt, StageDecision
+from rollout.model.reasons import Reason
 from rollout.stages import released
 from rollout.stages.node_view import NodeView
 

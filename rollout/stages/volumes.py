@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from rollout.machine import Stage
-from rollout.plan import listed
+from rollout.model.machine import Stage
+from rollout.model.plan import listed
 from rollout.stages.node_view import NodeView
 
 #: Seconds after which Kubernetes itself detaches by force (kube-controller-manager, maxWaitForUnmountDuration).

@@ -8,9 +8,9 @@ restored.
 
 from __future__ import annotations
 
-from rollout.decision import Halt, StageDecision
-from rollout.effects import Effect, Protect, occasions
-from rollout.reasons import Reason
+from rollout.model.decision import Halt, StageDecision
+from rollout.model.effects import Effect, Protect, occasions
+from rollout.model.reasons import Reason
 from rollout.stages import stuck
 from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words

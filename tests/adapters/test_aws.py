@@ -12,8 +12,8 @@ import pytest
 from rollout.adapters import Edge
 from rollout.adapters.aws_errors import CONTENDED, THROTTLED
 from rollout.errors import Bug, Refused, Retry, Unknown
-from rollout.observation import GroupSeen, TemplateSeen
-from rollout.plan import Sizes
+from rollout.model.observation import GroupSeen, TemplateSeen
+from rollout.model.plan import Sizes
 from rollout.ports import AutoScaling, GroupChange
 from tests.adapters.living import Living
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rollout.adapters.aws_records import group, references
-from rollout.observation import GroupSeen
-from rollout.plan import TemplateUse
+from rollout.model.observation import GroupSeen
+from rollout.model.plan import TemplateUse
 
 OWN = {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "one", "Version": "$Latest"}
 ARM = {"LaunchTemplateId": "lt-2", "LaunchTemplateName": "two"}

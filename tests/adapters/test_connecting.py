@@ -11,7 +11,7 @@ from eks_simulator.handout import TOKEN
 from rollout.adapters import Patience, clock, connect
 from rollout.config import Config
 from rollout.errors import UserError
-from rollout.machine import Phase
+from rollout.model.machine import Phase
 from rollout.phases.cluster_lock import checkpoint
 from tests.adapters.living import RUN, Living, trusting
 from tests.core.build import record

@@ -11,8 +11,8 @@ from rollout.adapters import Edge, kube_records
 from rollout.adapters.discovery import kinds
 from rollout.adapters.kube_api import KubeApi
 from rollout.errors import Denied, Retry
-from rollout.plan import Autoscaler
-from rollout.preflight_observation import Kinds, Right
+from rollout.model.plan import Autoscaler
+from rollout.model.preflight_observation import Kinds, Right
 from tests.adapters.living import Living
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from rollout.adapters import Edge, kube_api, kube_records
 from rollout.adapters.kube import KubeCluster
-from rollout.budget import Requirement
-from rollout.codec import checkpoint_text
 from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
-from rollout.machine import Phase
-from rollout.observation import (
+from rollout.formats.codec import checkpoint_text
+from rollout.model.budget import Requirement
+from rollout.model.machine import Phase
+from rollout.model.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_BEFORE_KEY,
@@ -24,8 +24,8 @@ from rollout.observation import (
     PodSeen,
     Taint,
 )
+from rollout.model.plan import Autoscaler
 from rollout.phases.cluster_lock import checkpoint
-from rollout.plan import Autoscaler
 from rollout.ports import Kubernetes, NodeChange
 from tests.adapters.living import Living
 from tests.core.build import NOW, record, row

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollout.adapters.kube_records import node, pod
-from rollout.budget import Requirement
+from rollout.model.budget import Requirement
 
 ID, OTHER = "i-0aaaaaaaaaaaaaaa1", "i-0bbbbbbbbbbbbbbb2"
 CSI = "csi.volume.kubernetes.io/nodeid"

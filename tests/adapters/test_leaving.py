@@ -14,8 +14,8 @@ from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.clock import SystemClock
 from rollout.errors import Retry, UserError
 from rollout.fence import TRUST_SECONDS, Fence
-from rollout.plan import Autoscaler
-from rollout.preflight_observation import Right
+from rollout.model.plan import Autoscaler
+from rollout.model.preflight_observation import Right
 from tests.adapters.living import RUN, Living, trusting
 
 ROLE = "arn:aws:iam::123456789012:role/redeploy_nodes-demo"

@@ -10,8 +10,8 @@ import pytest
 from rollout.adapters import Edge
 from rollout.adapters.kube_api import KubeApi
 from rollout.errors import Retry, Unknown
-from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, Taint
-from rollout.plan import Autoscaler
+from rollout.model.observation import REPLICAS_BEFORE, ROLLOUT_ID, Taint
+from rollout.model.plan import Autoscaler
 from rollout.ports import NodeChange
 from tests.adapters.living import Living
 

@@ -10,9 +10,9 @@ import pytest
 from rollout.adapters import Edge, probe_records
 from rollout.adapters.preflight_probe import own_pod
 from rollout.errors import Refused, Retry
-from rollout.plan import TemplateUse
+from rollout.model.plan import TemplateUse
+from rollout.model.preflight_observation import GroupProbed, Override, Right
 from rollout.ports import PreflightProbe
-from rollout.preflight_observation import GroupProbed, Override, Right
 from tests.adapters.living import Living
 
 AMI = "ami-00000000000000bbb"

@@ -17,10 +17,10 @@ from rollout.adapters import aws_records
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube_api import Answer, KubeApi
 from rollout.errors import EdgeError
-from rollout.machine import Phase
-from rollout.observation import Taint
+from rollout.model.machine import Phase
+from rollout.model.observation import Taint
+from rollout.model.plan import Autoscaler
 from rollout.phases.cluster_lock import checkpoint
-from rollout.plan import Autoscaler
 from rollout.ports import NodeChange
 from tests.core.build import record
 

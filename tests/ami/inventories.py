@@ -10,9 +10,9 @@ from typing import Any
 from rollout.ami.images import Disk, Grant, Image, Key, Permissions, Snapshot
 from rollout.ami.listing import Inventory, Launched, Place
 from rollout.errors import Refused
-from rollout.observation import TemplateSeen, VersionSeen
-from rollout.plan import TemplateUse
-from rollout.preflight_observation import GroupProbed, Override
+from rollout.model.observation import TemplateSeen, VersionSeen
+from rollout.model.plan import TemplateUse
+from rollout.model.preflight_observation import GroupProbed, Override
 
 PREFIX = "eks-model"
 ACCOUNT, OTHER = "111111111111", "222222222222"

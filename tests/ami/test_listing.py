@@ -9,8 +9,8 @@ import pytest
 from rollout.ami.images import Permissions
 from rollout.ami.listing import Inventory, Place, needs, unread
 from rollout.cli.commands.ami.listing import page
-from rollout.observation import TemplateSeen, VersionSeen
-from rollout.preflight_observation import Override
+from rollout.model.observation import TemplateSeen, VersionSeen
+from rollout.model.preflight_observation import Override
 from tests.ami import inventories as given
 from tests.core import build
 

@@ -15,8 +15,8 @@ from rollout.ami.images import Image, Permissions
 from rollout.ami.listing import Inventory, Place
 from rollout.ami.pruning import Pruner, Told, orphans, verdicts
 from rollout.errors import Refused, Retry, Unknown
-from rollout.plan import NodeGroup, Source
-from rollout.preflight_observation import GroupProbed, Override
+from rollout.model.plan import NodeGroup, Source
+from rollout.model.preflight_observation import GroupProbed, Override
 from tests.ami import inventories as given
 from tests.core import build
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.journal import SqlJournal, open_journal
-from rollout.machine import Phase, Stage, onward
-from rollout.plan import Node, NodeGroup, Plan, Source, TemplateUse
-from rollout.reasons import Reason
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.machine import Phase, Stage, onward
+from rollout.model.plan import Node, NodeGroup, Plan, Source, TemplateUse
+from rollout.model.reasons import Reason
 from tests.core import build
 
 NOW = datetime(2026, 1, 5, 8, 0, 0, tzinfo=UTC)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rollout.cli.follow import Following
+from rollout.engine.runner import Ended, Progress
 from rollout.journal import SqlJournal
 from rollout.journal.lease_acquire import LeaseHeld
-from rollout.runner import Ended, Progress
 from tests.cli import samples
 
 ON_SERVER = LeaseHeld(

@@ -15,7 +15,7 @@ from rollout.cli.commands import doctor
 from rollout.cli.select_rollout import Asked
 from rollout.errors import ANOTHER_ACTIVE, RESUMABLE, USAGE, UserError
 from rollout.journal import SqlJournal, open_journal
-from rollout.plan import ClusterId
+from rollout.model.plan import ClusterId
 from tests.cli.samples import NOW, PLAN, url
 
 ARN = "arn:{}:eks:{}:{}:cluster/eks-demo"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rollout import effects
 from rollout.demo import journal_promises
 from rollout.fence import Fence
 from rollout.journal import lease_acquire
 from rollout.journal.lease_row import Holder
-from rollout.machine import Phase
+from rollout.model import effects
+from rollout.model.machine import Phase
 from rollout.ports import Summary
 from tests.cli import samples
 from tests.journal.samples import tamper

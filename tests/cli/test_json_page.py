@@ -13,8 +13,8 @@ import pytest
 from rollout.cli.commands import status
 from rollout.cli.screen import at_work
 from rollout.journal import export
+from rollout.model.record import EffectRow
 from rollout.ports import KilledJob, Worker
-from rollout.record import EffectRow
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.journal.samples import RESIZE

@@ -14,8 +14,8 @@ import pytest
 
 from rollout.cli import log, screen
 from rollout.cli.screen.lines import Lines
-from rollout.decision import Halt, NodeWait
-from rollout.reasons import Reason
+from rollout.model.decision import Halt, NodeWait
+from rollout.model.reasons import Reason
 from tests.cli import samples
 from tests.cli.run import rollout
 

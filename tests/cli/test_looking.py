@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout.decision import Advance
-from rollout.machine import Phase
+from rollout.model.decision import Advance
+from rollout.model.machine import Phase
 from tests.cli import samples
 from tests.cli.run import rollout
 

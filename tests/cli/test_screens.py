@@ -14,12 +14,12 @@ from rollout.cli import outcome
 from rollout.cli.screen import live
 from rollout.cli.screen.format import instant, runnable, span
 from rollout.cli.screen.lines import Lines
-from rollout.decision import Advance, NodeWait
-from rollout.effects import Written
-from rollout.machine import Phase, Stage
-from rollout.plan import Autoscaler, Baseline, Sizes
-from rollout.record import Record
-from rollout.runner import Ended, Progress
+from rollout.engine.runner import Ended, Progress
+from rollout.model.decision import Advance, NodeWait
+from rollout.model.effects import Written
+from rollout.model.machine import Phase, Stage
+from rollout.model.plan import Autoscaler, Baseline, Sizes
+from rollout.model.record import Record
 from tests.cli import samples
 
 

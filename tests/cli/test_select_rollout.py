@@ -11,7 +11,7 @@ import pytest
 from rollout.cli import select_rollout
 from rollout.cli.select_rollout import Asked
 from rollout.errors import UserError
-from rollout.machine import Phase
+from rollout.model.machine import Phase
 from rollout.ports import Summary
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

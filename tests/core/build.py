@@ -11,9 +11,9 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollout.effects import Effect
-from rollout.machine import Phase, Stage
-from rollout.observation import (
+from rollout.model.effects import Effect
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import (
     AttachmentSeen,
     AutoscalerSeen,
     GroupSeen,
@@ -27,8 +27,7 @@ from rollout.observation import (
     TemplateSeen,
     VersionSeen,
 )
-from rollout.phases.cluster_lock import checkpoint
-from rollout.plan import (
+from rollout.model.plan import (
     Autoscaler,
     Baseline,
     NewVersion,
@@ -43,7 +42,8 @@ from rollout.plan import (
     Surge,
     TemplateUse,
 )
-from rollout.record import EffectRow, EffectState, Record
+from rollout.model.record import EffectRow, EffectState, Record
+from rollout.phases.cluster_lock import checkpoint
 from rollout.stages.node_view import NodeView, view
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)

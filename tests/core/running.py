@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from rollout.effects import Terminate
+from rollout.engine.runner import Ended, Progress, Runner
+from rollout.engine.send import call
 from rollout.errors import Refused, Unknown
 from rollout.journal import SqlJournal
-from rollout.machine import Phase, terminal
-from rollout.observation import GroupSeen
-from rollout.perform import call
-from rollout.runner import Ended, Progress, Runner
+from rollout.model.effects import Terminate
+from rollout.model.machine import Phase, terminal
+from rollout.model.observation import GroupSeen
 from tests.core.build import ID, NOW, found, new, record
 from tests.core.toy import Asked, Toy
 

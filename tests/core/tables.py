@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Act, Advance, Decision, Halt, StageDecision, Wait
-from rollout.effects import Effect
-from rollout.observation import Observation
+from rollout.model.decision import Act, Advance, Decision, Halt, StageDecision, Wait
+from rollout.model.effects import Effect
+from rollout.model.observation import Observation
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.expected import unexpected
-from rollout.reasons import Reason
-from rollout.record import Record
 from rollout.stages.node_view import NodeView
 from tests.core.build import NOW
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.budget import BudgetSeen, Requirement
-from rollout.observation import AutoscalerSeen, PodSeen, Toleration
-from rollout.plan import Settings, spelled
+from rollout.model.budget import BudgetSeen, Requirement
+from rollout.model.observation import AutoscalerSeen, PodSeen, Toleration
+from rollout.model.plan import Settings, spelled
+from rollout.model.preflight_observation import GroupProbed
 from rollout.preflight import Survey, cautions
 from rollout.preflight.cautions import CAUTIONS, autoscaler, code, evictors, groups, reading, workloads
-from rollout.preflight_observation import GroupProbed
 from tests.core.build import KEY, ON, SETTINGS, bare, found, node, owned, pod, template, use
 from tests.core.test_preflight import ASKED
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.codec import checkpoint_of, effect_of, effect_text, plan_of, plan_text
-from rollout.effects import DisableScaleDown, Effect, Evict
 from rollout.errors import UserError
+from rollout.formats.codec import checkpoint_of, effect_of, effect_text, plan_of, plan_text
+from rollout.model.effects import DisableScaleDown, Effect, Evict
 from tests.journal.samples import PLAN, WHOLE
 from tests.samples import ALL
 

@@ -10,12 +10,12 @@ from typing import Any, get_args
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.decision import Act, Advance, Decision
-from rollout.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate, Written
 from rollout.engine.settle import settle
 from rollout.engine.tick import decide_tick
-from rollout.machine import STAGE_MOVES, Phase, Stage, onward, step, terminal
-from rollout.observation import (
+from rollout.model.decision import Act, Advance, Decision
+from rollout.model.effects import Cordon, DeleteJob, DeletePod, Evict, Terminate, Written
+from rollout.model.machine import STAGE_MOVES, Phase, Stage, onward, step, terminal
+from rollout.model.observation import (
     AutoscalerSeen,
     GroupSeen,
     InstanceSeen,
@@ -26,9 +26,9 @@ from rollout.observation import (
     Taint,
     VersionSeen,
 )
+from rollout.model.plan import Node, Sizes, Source, Surge, TemplateUse
+from rollout.model.record import EffectRow, EffectState, Record
 from rollout.phases import PHASES
-from rollout.plan import Node, Sizes, Source, Surge, TemplateUse
-from rollout.record import EffectRow, EffectState, Record
 from rollout.stages import STAGES, pods
 from rollout.stages.node_view import NodeView, view
 from tests.core.build import (

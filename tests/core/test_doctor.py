@@ -9,12 +9,12 @@ import pytest
 
 from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
-from rollout.effects import Resize, Suspend, Written
-from rollout.machine import Phase, Stage
-from rollout.observation import AutoscalerSeen, MarkerSeen, Observation
+from rollout.model.effects import Resize, Suspend, Written
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
+from rollout.model.plan import Sizes
+from rollout.model.record import Record
 from rollout.phases.cluster_lock import checkpoint
-from rollout.plan import Sizes
-from rollout.record import Record
 from tests.core.build import (
     ID,
     MARKER,

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import rollout
+from rollout.engine.runner import Ended
 from rollout.journal import SqlJournal
-from rollout.machine import Stage
-from rollout.observation import GroupSeen
-from rollout.plan import Steady, duration
-from rollout.runner import Ended
+from rollout.model.machine import Stage
+from rollout.model.observation import GroupSeen
+from rollout.model.plan import Steady, duration
 from rollout.stages import decide
 from rollout.stages.steadiness import Steadiness, unsteady
 from tests.core.build import ID, NEVER_JOINED, NOW, at, looked, record, seen, surged

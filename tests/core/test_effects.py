@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 import rollout
-from rollout.effects import (
+from rollout.model.effects import (
     Base,
     Cordon,
     Effect,
@@ -24,8 +24,8 @@ from rollout.effects import (
     Written,
     digest,
 )
-from rollout.observation import AutoscalerSeen, MarkerSeen, Observation, Taint
-from rollout.plan import Sizes
+from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation, Taint
+from rollout.model.plan import Sizes
 from tests import samples as e
 from tests.core.build import (
     MARKER,
@@ -305,7 +305,7 @@ def test_only_sending_goes_through_the_kinds() -> None:
 
     files = [file for file in ROLLOUT.rglob("*.py") if file.parent.name != "effects"]
     asking = {file.name for file in files if any(map(asks, ast.walk(ast.parse(file.read_text()))))}
-    assert asking == {"perform.py", "journal_promises.py"}
+    assert asking == {"send.py", "journal_promises.py"}
 
 
 def test_every_kind_says_what_it_writes() -> None:

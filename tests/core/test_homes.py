@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rollout.budget import Requirement
-from rollout.machine import Phase, Stage
-from rollout.observation import AttachmentSeen, NodeSeen, PodSeen, Taint
-from rollout.reasons import Reason
+from rollout.model.budget import Requirement
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import AttachmentSeen, NodeSeen, PodSeen, Taint
+from rollout.model.reasons import Reason
 from rollout.stages import draining, waiting
 from rollout.stages.homes import open_nodes
 from rollout.stages.node_view import NodeView

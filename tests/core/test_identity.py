@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.decision import StageDecision
+from rollout.engine.runner import Ended
 from rollout.errors import Refused
 from rollout.journal import SqlJournal
-from rollout.machine import Phase, Stage
-from rollout.observation import NodeSeen, Observation
+from rollout.model.decision import StageDecision
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import NodeSeen, Observation
+from rollout.model.reasons import Reason
 from rollout.phases import observe
 from rollout.preflight.blockers.cluster import unmatched
 from rollout.preflight.survey import Request, Survey
-from rollout.reasons import Reason
-from rollout.runner import Ended
 from rollout.stages import decide
 from tests.core.build import ID, NEVER_JOINED, SETTINGS, at, found, looked, node, pod, record, row, seen, surged
 from tests.core.running import again, begin

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from transitions import MachineError
 
-from rollout import machine, phases, stages
+from rollout import phases, stages
 from rollout.journal.ends import ended, going_on
-from rollout.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, between, entered, onward, step, terminal
+from rollout.model import machine
+from rollout.model.machine import PHASE_MOVES, STAGE_MOVES, Phase, Stage, between, entered, onward, step, terminal
 from rollout.phases import PHASES
 from rollout.stages import STAGES
 

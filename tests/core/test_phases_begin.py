@@ -7,14 +7,14 @@ from datetime import datetime
 
 import pytest
 
-from rollout.decision import Advance
-from rollout.effects import CreateMarker, DisableScaleDown, StopAutoscaler
-from rollout.machine import Phase
-from rollout.observation import AutoscalerSeen, MarkerSeen, Observation
+from rollout.model.decision import Advance
+from rollout.model.effects import CreateMarker, DisableScaleDown, StopAutoscaler
+from rollout.model.machine import Phase
+from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
+from rollout.model.plan import Baseline
+from rollout.model.record import Record
 from rollout.phases import autoscaler_off, planned
 from rollout.phases.cluster_lock import checkpoint
-from rollout.plan import Baseline
-from rollout.record import Record
 from tests.core.build import (
     ID,
     MARKER,

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Act
-from rollout.effects import DeleteMarker, UpdateMarker
 from rollout.engine.settle import sift
 from rollout.journal import SqlJournal
-from rollout.machine import Phase
-from rollout.observation import MarkerSeen
+from rollout.model.decision import Act
+from rollout.model.effects import DeleteMarker, UpdateMarker
+from rollout.model.machine import Phase
+from rollout.model.observation import MarkerSeen
+from rollout.model.plan import ClusterId
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases.cluster_lock import checkpoint, create, outlived
-from rollout.plan import ClusterId
-from rollout.reasons import Reason
-from rollout.record import Record
 from tests.core.build import ID, MARKER, NOW, marked, record, row, seen, surged, unsettled
 from tests.core.running import Apply, again, begin
 from tests.core.tables import agrees, guard, halts

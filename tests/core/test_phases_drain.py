@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.decision import Act, Wait
-from rollout.effects import Evict, Resize, Terminate
-from rollout.machine import Phase, Stage
-from rollout.observation import Observation, Unsteady
+from rollout.model.decision import Act, Wait
+from rollout.model.effects import Evict, Resize, Terminate
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import Observation, Unsteady
+from rollout.model.plan import Sizes, Surge
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases import drain
-from rollout.plan import Sizes, Surge
-from rollout.reasons import Reason
-from rollout.record import Record
 from tests.core.build import (
     FINISHED,
     NOW,

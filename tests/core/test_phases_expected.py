@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Act, Decision, Halt, Wait
-from rollout.effects import Resize, StopAutoscaler, Terminate, Written
-from rollout.machine import Phase, Stage
-from rollout.observation import MarkerSeen, Observation
+from rollout.model.decision import Act, Decision, Halt, Wait
+from rollout.model.effects import Resize, StopAutoscaler, Terminate, Written
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import MarkerSeen, Observation
+from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.phases import cluster_lock
 from rollout.phases.expected import desired, soften
-from rollout.plan import Sizes
-from rollout.reasons import Reason
-from rollout.record import Record
 from tests.core.build import (
     ID,
     NOW,

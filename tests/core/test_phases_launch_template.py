@@ -7,14 +7,14 @@ from datetime import datetime
 
 import pytest
 
-from rollout.decision import Act, Advance
-from rollout.effects import CreateVersion, SetReference
-from rollout.machine import Phase, Stage
-from rollout.observation import Observation, TemplateSeen, VersionSeen
+from rollout.model.decision import Act, Advance
+from rollout.model.effects import CreateVersion, SetReference
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import Observation, TemplateSeen, VersionSeen
+from rollout.model.plan import NewVersion, Source
+from rollout.model.record import Record
 from rollout.phases import launch_template
 from rollout.phases.launch_template import LONGEST_DESCRIPTION, description
-from rollout.plan import NewVersion, Source
-from rollout.record import Record
 from tests.core.build import (
     BASE,
     baseline,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rollout.budget import BudgetSeen
 from rollout.errors import Refused
-from rollout.machine import Phase, Stage
-from rollout.observation import Observation
+from rollout.model.budget import BudgetSeen
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import Observation
 from rollout.phases import observe
 from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, unsettled
 from tests.core.toy import Toy

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Advance, Halt, Wait
-from rollout.effects import (
+from rollout.model.decision import Advance, Halt, Wait
+from rollout.model.effects import (
     DeleteMarker,
     Protect,
     Resize,
@@ -24,8 +24,8 @@ from rollout.effects import (
     UntaintNode,
     Written,
 )
-from rollout.machine import Phase, Stage
-from rollout.observation import (
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import (
     SCALE_DOWN_KEY,
     AutoscalerSeen,
     GroupSeen,
@@ -36,11 +36,11 @@ from rollout.observation import (
     TemplateSeen,
     VersionSeen,
 )
+from rollout.model.plan import NewVersion, Sizes, Source, TemplateUse
+from rollout.model.reasons import Reason
+from rollout.model.record import Late, Record
 from rollout.phases import restore
 from rollout.phases.autoscaler_off import stop_autoscaler
-from rollout.plan import NewVersion, Sizes, Source, TemplateUse
-from rollout.reasons import Reason
-from rollout.record import Late, Record
 from tests.core.build import (
     BASE,
     ID,

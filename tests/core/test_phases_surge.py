@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rollout.budget import Requirement
-from rollout.decision import Act, Advance, Halt
-from rollout.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode, Written
-from rollout.machine import Phase, Stage
-from rollout.observation import Observation, Taint
+from rollout.model.budget import Requirement
+from rollout.model.decision import Act, Advance, Halt
+from rollout.model.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode, Written
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import Observation, Taint
+from rollout.model.plan import Sizes, Surge
+from rollout.model.record import Late, Record
 from rollout.phases import PHASES, deadline, protect, ready, surge, taint
-from rollout.plan import Sizes, Surge
-from rollout.record import Late, Record
 from tests.core.build import (
     BASE,
     ID,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rollout.machine import Phase
-from rollout.observation import Observation
-from rollout.plan import Surge
+from rollout.model.machine import Phase
+from rollout.model.observation import Observation
+from rollout.model.plan import Surge
 from tests.core.build import found, instance, node, node_group, plan, pod, record, seen, template
 
 BEGUN = record(Phase.PLANNED)

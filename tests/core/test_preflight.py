@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.observation import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
-from rollout.plan import Autoscaler, NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
+from rollout.model.observation import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
+from rollout.model.plan import Autoscaler, NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
+from rollout.model.preflight_observation import GroupProbed, Kinds, Override, Right
 from rollout.preflight import Request, Survey
 from rollout.preflight.blockers import REASONS, cluster, groups, images, protection, rights, templates
-from rollout.preflight_observation import GroupProbed, Kinds, Override, Right
 from tests.core.build import (
     ID,
     KEY,

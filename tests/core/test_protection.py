@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.engine.runner import Ended
 from rollout.journal import SqlJournal
-from rollout.machine import Phase, Stage
-from rollout.observation import NodeSeen, Owner, PodSeen
-from rollout.plan import Protected, Unprotected
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import NodeSeen, Owner, PodSeen
+from rollout.model.plan import Protected, Unprotected
 from rollout.preflight import Survey, told
 from rollout.preflight.protection import workloads
-from rollout.runner import Ended
 from rollout.stages.newcomers import newcomers
 from tests.core.build import ID, NOW, SETTINGS, STALE, at, bare, found, node, owned, pod, record, row, seen, surged
 from tests.core.running import again, begin, texts

@@ -15,9 +15,9 @@ from types import ModuleType
 import pytest
 
 import rollout
+from rollout.model.reasons import Reason, tagged
 from rollout.preflight.blockers import REASONS
 from rollout.preflight.cautions import CAUTIONS
-from rollout.reasons import Reason, tagged
 from tests.core import tables
 
 HERE = Path(__file__).parent

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from rollout.budget import BudgetSeen, Operator, Requirement
-from rollout.decision import Act, Decision, Halt, StageDecision, Wait
-from rollout.effects import DeletePod, Evict
-from rollout.machine import Stage
-from rollout.observation import Owner, PodSeen
+from rollout.model.budget import BudgetSeen, Operator, Requirement
+from rollout.model.decision import Act, Decision, Halt, StageDecision, Wait
+from rollout.model.effects import DeletePod, Evict
+from rollout.model.machine import Stage
+from rollout.model.observation import Owner, PodSeen
+from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import Left, Record
 from rollout.phases import drain
-from rollout.plan import Sizes
-from rollout.reasons import Reason
-from rollout.record import Left, Record
 from rollout.stages import draining
 from rollout.stages.replicas import fewer, service
 from tests.core.build import (

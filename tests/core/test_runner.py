@@ -11,12 +11,12 @@ from itertools import pairwise
 import pytest
 
 from rollout.cli import outcome
+from rollout.engine.runner import BLIND_PAUSE, Ended, Progress
 from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry, Unknown, UserError
 from rollout.journal import SqlJournal
-from rollout.machine import Phase, Stage
-from rollout.plan import Sizes, Source, Surge
-from rollout.reasons import Reason
-from rollout.runner import BLIND_PAUSE, Ended, Progress
+from rollout.model.machine import Phase, Stage
+from rollout.model.plan import Sizes, Source, Surge
+from rollout.model.reasons import Reason
 from tests.core.build import (
     ID,
     MARKER,

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from rollout.engine.runner import Ended
 from rollout.errors import Lost, Refused, Retry, Unknown
 from rollout.journal import SqlJournal
-from rollout.observation import GroupSeen, NodeSeen
-from rollout.plan import Steady, Surge
-from rollout.runner import Ended
+from rollout.model.observation import GroupSeen, NodeSeen
+from rollout.model.plan import Steady, Surge
 from tests.core.build import ID, PROCESSES, bare
 from tests.core.running import RESTORED, Delayed, Killed, Once, Ran, again, attempts, begin, texts, ticks, to_the_end
 from tests.core.toy import Asked, Toy

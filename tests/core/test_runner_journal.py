@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event
 
+from rollout.engine.runner import Ended
 from rollout.errors import UserError
 from rollout.fence import Fence
 from rollout.journal import SqlJournal, lease_acquire, sqlite
 from rollout.journal.lease_row import Holder
 from rollout.journal.lease_session import LeaseSession
-from rollout.runner import Ended
 from tests.core.build import ID
 from tests.core.running import RESTORED, Apply, Ran, again, begin
 from tests.core.toy import Asked, Toy

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rollout.decision import Act
-from rollout.effects import Evict, Resize, Terminate
+from rollout.engine.runner import Ended
 from rollout.journal import SqlJournal
-from rollout.runner import Ended
+from rollout.model.decision import Act
+from rollout.model.effects import Evict, Resize, Terminate
 from tests.core.build import BASE, ID, NOW, bare, found, node_group, old
 from tests.core.running import Apply, begin
 from tests.core.toy import Asked, Toy

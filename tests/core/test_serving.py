@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from rollout.budget import Requirement
-from rollout.effects import Evict
-from rollout.machine import Stage
-from rollout.observation import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
-from rollout.reasons import Reason
-from rollout.record import Left
+from rollout.model.budget import Requirement
+from rollout.model.effects import Evict
+from rollout.model.machine import Stage
+from rollout.model.observation import TO_BE_DELETED, NodeSeen, PodSeen, Taint, Toleration
+from rollout.model.reasons import Reason
+from rollout.model.record import Left
 from rollout.stages.node_view import view
 from rollout.stages.serving import DEAD_AFTER, Surroundings
 from tests.core.build import (

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Act, Advance, Decision, Halt, Move, NodeWait, Wait
-from rollout.effects import Cordon, DeleteJob, Effect, Evict, Resize, Suspend, Terminate
 from rollout.engine.settle import settle, sift, unclear
-from rollout.machine import Phase
-from rollout.observation import Observation, PodSeen
-from rollout.plan import Sizes
+from rollout.model.decision import Act, Advance, Decision, Halt, Move, NodeWait, Wait
+from rollout.model.effects import Cordon, DeleteJob, Effect, Evict, Resize, Suspend, Terminate
+from rollout.model.machine import Phase
+from rollout.model.observation import Observation, PodSeen
+from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import LATE_SECONDS, EffectRow, EffectState, Late
 from rollout.ports import Settled
-from rollout.reasons import Reason
-from rollout.record import LATE_SECONDS, EffectRow, EffectState, Late
 from tests import samples as e
 from tests.core.build import NOW, SURGED, at, new, node, old, pod, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, agrees, halts, waits

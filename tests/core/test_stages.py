@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rollout.effects import Protect, Resize, TaintNode, Terminate
-from rollout.machine import Stage
-from rollout.observation import COMPUTE_TYPE, GroupSeen, Toleration
-from rollout.plan import Sizes
+from rollout.model.effects import Protect, Resize, TaintNode, Terminate
+from rollout.model.machine import Stage
+from rollout.model.observation import COMPUTE_TYPE, GroupSeen, Toleration
+from rollout.model.plan import Sizes
 from rollout.stages import gone, kept, released, terminating, waiting
 from rollout.stages.node_view import NodeView, terminate_key, view
 from tests.core.build import (

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from rollout.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
-from rollout.machine import Stage
-from rollout.observation import NodeSeen, Owner, PodSeen
-from rollout.reasons import Reason
-from rollout.record import EffectState, Left
+from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
+from rollout.model.machine import Stage
+from rollout.model.observation import NodeSeen, Owner, PodSeen
+from rollout.model.reasons import Reason
+from rollout.model.record import EffectState, Left
 from rollout.stages import draining
 from rollout.stages.node_view import NodeView
 from rollout.stages.stuck import STUCK_AFTER

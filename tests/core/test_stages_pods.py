@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rollout.observation import Owner, PodSeen
-from rollout.plan import Protected, Unprotected
-from rollout.presets import PRESETS, PresetName
+from rollout.model.observation import Owner, PodSeen
+from rollout.model.plan import Protected, Unprotected
+from rollout.model.presets import PRESETS, PresetName
 from rollout.stages.pods import at_work, blocking_pods, in_words, leaving
 from tests.core.build import FINISHED, NOW, OTHER_RUNS, SETTINGS, TRAIN, bare, owned, pod
 

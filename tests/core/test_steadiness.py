@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from rollout.budget import BudgetSeen, Requirement
-from rollout.effects import Cordon, Evict
-from rollout.machine import Stage
-from rollout.observation import TO_BE_DELETED, NodeSeen, Observation, Taint, Unsteady
-from rollout.plan import Steady
-from rollout.reasons import Reason
-from rollout.record import Record
+from rollout.model.budget import BudgetSeen, Requirement
+from rollout.model.effects import Cordon, Evict
+from rollout.model.machine import Stage
+from rollout.model.observation import TO_BE_DELETED, NodeSeen, Observation, Taint, Unsteady
+from rollout.model.plan import Steady
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from rollout.stages import decide
 from rollout.stages.steadiness import Steadiness, unsteady
 from tests.core.build import NOW, at, bare, looked, node, owned, pod, record, row, seen, surged

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from rollout.budget import BudgetSeen
 from rollout.errors import Refused, Retry
-from rollout.observation import GroupSeen, ImageSeen, VersionSeen
-from rollout.plan import Autoscaler, Plan, Protected
+from rollout.model.budget import BudgetSeen
+from rollout.model.observation import GroupSeen, ImageSeen, VersionSeen
+from rollout.model.plan import Autoscaler, Plan, Protected
+from rollout.model.preflight_observation import GroupProbed, Kinds, Override, Right
 from rollout.ports import AutoScaling, Kubernetes
 from rollout.preflight import Request, Survey, cautions, make_plan, survey
 from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, IDENTITY, NAMESPACES, OPTIONAL, Need
-from rollout.preflight_observation import GroupProbed, Kinds, Override, Right
 from tests.core.build import ON, SETTINGS, found, node, pod, template, use
 
 ASKED = Request("c", "eu-west-1", ("g",), "ami-new", "", SETTINGS)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Wait
-from rollout.effects import Terminate
 from rollout.engine.settle import sift
-from rollout.machine import Stage
-from rollout.observation import NodeSeen
+from rollout.model.decision import Wait
+from rollout.model.effects import Terminate
+from rollout.model.machine import Stage
+from rollout.model.observation import NodeSeen
+from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
 from rollout.phases import drain
-from rollout.plan import Sizes
-from rollout.reasons import Reason
 from rollout.stages import decide
 from rollout.stages.node_view import NodeView
 from tests.core.build import NOW, at, bare, looked, new, node, old, pod, record, row, seen, surged, unsettled

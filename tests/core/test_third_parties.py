@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from rollout.effects import Resize, Written
+from rollout.engine.runner import Ended
 from rollout.errors import Unknown
 from rollout.journal import SqlJournal
-from rollout.machine import Phase, Stage
-from rollout.observation import GroupSeen, Observation
+from rollout.model.effects import Resize, Written
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import GroupSeen, Observation
+from rollout.model.plan import Sizes
+from rollout.model.record import Record
 from rollout.phases import drain
 from rollout.phases.missing import missing
-from rollout.plan import Sizes
-from rollout.record import Record
-from rollout.runner import Ended
 from tests.core.build import (
     BASE,
     ID,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from rollout.decision import Advance, Halt, Wait
-from rollout.effects import Suspend
 from rollout.engine.tick import Said, answers, decide_tick
-from rollout.machine import Phase
-from rollout.observation import Observation
-from rollout.plan import Sizes
-from rollout.reasons import Reason
-from rollout.record import Record
+from rollout.model.decision import Advance, Halt, Wait
+from rollout.model.effects import Suspend
+from rollout.model.machine import Phase
+from rollout.model.observation import Observation
+from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import Record
 from tests.core.build import NOW, OFF, ON, PROCESSES, at, found, marked, node, old, record, row, seen, surged, unsettled
 from tests.core.tables import Answer, acts, advances, agrees, halts, waits
 from tests.samples import END

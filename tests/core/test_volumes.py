@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rollout.effects import Evict
-from rollout.machine import Phase, Stage
-from rollout.observation import AttachmentSeen
-from rollout.record import Left
+from rollout.model.effects import Evict
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import AttachmentSeen
+from rollout.model.record import Left
 from rollout.stages import draining, released
 from rollout.stages.node_view import NodeView
 from tests.core.build import at, looked, node, old, owned, pod, row

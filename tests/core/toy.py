@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from rollout.budget import BudgetSeen
-from rollout.checkpoint import Checkpoint
 from rollout.errors import Refused
-from rollout.observation import (
+from rollout.model.budget import BudgetSeen
+from rollout.model.checkpoint import Checkpoint
+from rollout.model.observation import (
     REPLICAS_BEFORE,
     ROLLOUT_ID,
     SCALE_DOWN_BEFORE_KEY,
@@ -28,7 +28,7 @@ from rollout.observation import (
     TemplateSeen,
     VersionSeen,
 )
-from rollout.plan import Autoscaler, Sizes
+from rollout.model.plan import Autoscaler, Sizes
 from rollout.ports import GroupChange, NodeChange
 from tests.core.build import NOW, ON, found, new, node, old, owned, pod, template
 

@@ -15,7 +15,7 @@ from botocore import xform_name
 
 from rollout.adapters import Edge, connect
 from rollout.adapters.image_usage import neighbour
-from rollout.plan import TemplateUse
+from rollout.model.plan import TemplateUse
 from rollout.ports import GroupChange
 from tests.adapters.living import RUN, Living, trusting
 from tests.ami.shelves import OTHER, Shelf, shelf_of

@@ -22,8 +22,8 @@ from rollout import __version__, config
 from rollout.adapters.kube_records import review
 from rollout.cli import app, outcome
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
+from rollout.model.preflight_observation import Right
 from rollout.preflight.rights import OPTIONAL, rights
-from rollout.preflight_observation import Right
 from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects, parsed
 from tests.simulator.clusters import Api, real, simulated
 from tests.test_docs import README, parse

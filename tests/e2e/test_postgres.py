@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.record import LATE_SECONDS
+from rollout.model.record import LATE_SECONDS
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Simulated, empty_database, finish

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rollout.decision import Advance, Halt, Move, NodeWait
-from rollout.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
 from rollout.fence import Fence
 from rollout.journal import SqlJournal, lease_acquire, triggers
 from rollout.journal.lease_row import Holder, simulated_time
 from rollout.journal.lease_session import LeaseSession
-from rollout.machine import Phase, Stage
-from rollout.plan import (
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.effects import DeletePod, Effect, Evict, Resize, TaintNode, Terminate
+from rollout.model.machine import Phase, Stage
+from rollout.model.plan import (
     Baseline,
     NewVersion,
     Node,
@@ -27,8 +27,8 @@ from rollout.plan import (
     Surge,
     TemplateUse,
 )
+from rollout.model.reasons import Reason
 from rollout.ports import Outcome, Receipt, Settled
-from rollout.reasons import Reason
 from tests.core import build
 
 #: Marks of a test of what one engine alone does.

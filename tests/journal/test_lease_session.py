@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from rollout.decision import Advance, Halt, Move, NodeWait
 from rollout.errors import Lost
 from rollout.fence import Fence
 from rollout.journal import SqlJournal, lease_acquire, open_journal, postgres, schema, sqlite
@@ -19,8 +18,9 @@ from rollout.journal.database import Database
 from rollout.journal.lease_row import Holder, simulated_time
 from rollout.journal.lease_session import LeaseSession
 from rollout.journal.trouble import InDoubt, Trouble
-from rollout.machine import Phase
-from rollout.reasons import Reason
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.machine import Phase
+from rollout.model.reasons import Reason
 from tests.journal.lossy import Lossy
 from tests.journal.samples import (
     EVICT,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
-from rollout import codec
-from rollout.effects import Base, Effect, Killed
-from rollout.effects.base import Landed
+from rollout.formats import codec
 from rollout.journal import SqlJournal
-from rollout.observation import Observation
+from rollout.model.effects import Base, Effect, Killed
+from rollout.model.effects.base import Landed
+from rollout.model.observation import Observation
 from tests.journal.samples import ID, intend, settle
 
 if TYPE_CHECKING:

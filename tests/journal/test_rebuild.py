@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import text
 
 from rollout.doctor import Rebuilt
-from rollout.effects import Resize, Terminate, Written
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, rebuild
 from rollout.journal.lease_acquire import LeaseHeld, acquire
 from rollout.journal.lease_row import Holder, database_time
 from rollout.journal.models import stored
-from rollout.machine import Phase, Stage
-from rollout.plan import Node, Sizes
-from rollout.record import Record
+from rollout.model.effects import Resize, Terminate, Written
+from rollout.model.machine import Phase, Stage
+from rollout.model.plan import Node, Sizes
+from rollout.model.record import Record
 from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, fence, later, no_retry
 
 GONE = Node("i-0", "workers", "old", Stage.GONE, NOW, reason="left its group before the journal was rebuilt")

@@ -9,8 +9,11 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from transitions import MachineError
 
-from rollout.decision import Advance, Halt, Move, NodeWait
-from rollout.effects import (
+from rollout.errors import Bug, UserError
+from rollout.journal import SqlJournal, open_journal, read_journal
+from rollout.journal.reading import LEFT_SECONDS
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.effects import (
     Effect,
     Resize,
     Resume,
@@ -21,14 +24,11 @@ from rollout.effects import (
     Suspend,
     Written,
 )
-from rollout.errors import Bug, UserError
-from rollout.journal import SqlJournal, open_journal, read_journal
-from rollout.journal.reading import LEFT_SECONDS
-from rollout.machine import Phase, Stage, onward
-from rollout.plan import Sizes
+from rollout.model.machine import Phase, Stage, onward
+from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
+from rollout.model.record import LATE_SECONDS, LEFT_WITHIN, Late
 from rollout.ports import Outcome, Settled
-from rollout.reasons import Reason
-from rollout.record import LATE_SECONDS, LEFT_WITHIN, Late
 from tests.journal.samples import (
     ARM,
     DELETE,

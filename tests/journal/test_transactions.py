@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event, select
 
-from rollout.decision import Advance, Halt, NodeWait
 from rollout.journal import SqlJournal
 from rollout.journal.lease_row import Holder, database_time
-from rollout.machine import Phase
+from rollout.model.decision import Advance, Halt, NodeWait
+from rollout.model.machine import Phase
+from rollout.model.reasons import Reason
 from rollout.ports import Settled
-from rollout.reasons import Reason
 from tests.journal.samples import EVICT, ID, NOW, OLD, acquire, intend, later, on_postgres, receipt
 
 HOLDER = Holder("agent-7", 4711, "0123456789ab")

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from rollout.journal import SqlJournal, open_journal, place, schema, triggers
-from rollout.machine import Phase, Stage, terminal
+from rollout.model.machine import Phase, Stage, terminal
 from tests.journal.conftest import Engine
 from tests.journal.samples import on_postgres, on_sqlite, story
 from tests.postgres import Server

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from rollout import __version__, versions
-from rollout.codec import effect_of, effect_text, plan_of, plan_text
-from rollout.effects import Effect
+from rollout import __version__
+from rollout.engine.runner import Ended
 from rollout.errors import UserError
+from rollout.formats import versions
+from rollout.formats.codec import effect_of, effect_text, plan_of, plan_text
 from rollout.journal import SqlJournal, open_journal, schema
-from rollout.machine import Phase
-from rollout.plan import Steady
-from rollout.runner import Ended
+from rollout.model.effects import Effect
+from rollout.model.machine import Phase
+from rollout.model.plan import Steady
 from tests.core.build import ID
 from tests.core.running import RESTORED, Killed, again, begin
 from tests.core.toy import Asked, Toy

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollout.codec import effect_text
-from rollout.effects import CreateMarker, Effect, UpdateMarker
+from rollout.engine.runner import Runner
 from rollout.errors import UserError
-from rollout.machine import Phase, terminal
+from rollout.formats.codec import effect_text
+from rollout.model.effects import CreateMarker, Effect, UpdateMarker
+from rollout.model.machine import Phase, terminal
+from rollout.model.plan import Steady
+from rollout.model.record import LATE_SECONDS, Record
 from rollout.patience import Noes
-from rollout.plan import Steady
 from rollout.ports import Receipt, Settled
-from rollout.record import LATE_SECONDS, Record
-from rollout.runner import Runner
 from tests.core.build import BASE, ID, NOW, found, new, record
 from tests.core.running import Killed
 from tests.model.keys import MOST, PAST, Memory, ago, memory_key, to_come, world_key

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
-from rollout.decision import Advance, Halt, Move, NodeWait
-from rollout.effects import Departure, Effect, OnGroup, Written
 from rollout.errors import Bug, UserError
 from rollout.journal.reading import MAY_HAVE_LEFT, Try, late_until
-from rollout.machine import DRAINING, Phase, Stage, entered
-from rollout.machine import step as uncached
-from rollout.plan import Node, Plan
+from rollout.model.decision import Advance, Halt, Move, NodeWait
+from rollout.model.effects import Departure, Effect, OnGroup, Written
+from rollout.model.machine import DRAINING, Phase, Stage, entered
+from rollout.model.machine import step as uncached
+from rollout.model.plan import Node, Plan
+from rollout.model.record import LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
-from rollout.record import LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record
 
 #: Asked a million times, with a few different questions.
 step = cache(uncached)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from rollout import stages
-from rollout.decision import StageDecision
-from rollout.machine import Stage
+from rollout.model.decision import StageDecision
+from rollout.model.machine import Stage
 from rollout.phases import ready
 from rollout.stages import node_view, released
 from tests.model.explorer import Explorer

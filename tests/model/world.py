@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any
 
 from rollout.errors import Refused, Retry, Unknown
-from rollout.observation import InstanceSeen, NodeSeen, PodSeen
+from rollout.model.observation import InstanceSeen, NodeSeen, PodSeen
+from rollout.model.record import Record
 from rollout.ports import NodeChange
-from rollout.record import Record
 from tests.core.build import BASE, KEY, OFF, node, owned, pod
 from tests.core.running import Killed
 from tests.core.toy import Asked, Toy

@@ -23,10 +23,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
-from rollout import perform, ports
+from rollout import ports
 from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.kube import KubeCluster
-from rollout.effects import Effect
+from rollout.engine import send
+from rollout.model.effects import Effect
 
 #: Verbs of the ports that change nothing. All others do: one that is added is a crash point without our doing.
 READS = frozenset(
@@ -146,7 +147,7 @@ class _Effects:
         for port, adapter in ((ports.AutoScaling, AwsAutoScaling), (ports.Kubernetes, KubeCluster)):
             for verb in verbs(port):
                 setattr(adapter, verb, self._watched(verb, getattr(adapter, verb)))
-        perform.call = self._named(perform.call)
+        send.call = self._named(send.call)
 
     def _named(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def named(effect: Effect, *ports: Any) -> Any:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
-from rollout.effects import Effect
 from rollout.engine.settle import STALE_AFTER
+from rollout.model.effects import Effect
+from rollout.model.record import LATE_SECONDS
 from rollout.phases.restore import RESTORE_ORDER
-from rollout.record import LATE_SECONDS
 from tests.e2e.simulated import Result
 from tests.proof.cases import LATE_EFFECTS, Case
 from tests.proof.inject_faults import disturbed

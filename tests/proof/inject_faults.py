@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rollout import perform
 from rollout.adapters import access, kube_api
 from rollout.demo.simulator_process import SimulatorProcess
-from rollout.effects import Effect
+from rollout.engine import send
 from rollout.errors import EdgeError
+from rollout.model.effects import Effect
 
 #: Seconds of real time after which an answer that does not come is given up: what hangs here hangs for good.
 IMPATIENT = 0.5
@@ -40,7 +40,7 @@ def install(
 
     `kill`: die right after it. Without `faults` nothing is disturbed here, and `kill` still holds.
     """
-    perform.call = _Disturbing(Path(path), faults, kinds, once, kill=kill).around(perform.call)
+    send.call = _Disturbing(Path(path), faults, kinds, once, kill=kill).around(send.call)
 
 
 def impatient() -> None:

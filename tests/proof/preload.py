@@ -28,7 +28,7 @@ _WARM = (
     "rollout.journal",
     "rollout.journal.lease_acquire",
     "rollout.preflight",
-    "rollout.runner",
+    "rollout.engine.runner",
     "eks_simulator.server",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, i
 
 from rollout.errors import USAGE
 from rollout.journal.lease_row import TTL_SECONDS
-from rollout.record import LATE_SECONDS
+from rollout.model.record import LATE_SECONDS
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Result
 from tests.postgres import Server

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout import commands, configschema
+from rollout import commands
 from rollout import config as configuration
 from rollout.cli import options, screen, template
 from rollout.cli.output import works
 from rollout.cli.screen.format import count, span
+from rollout.config.schema import schema as schema_of
 from rollout.errors import UserError
 from rollout.journal import database
 
@@ -78,7 +79,7 @@ def check(config: options.ConfigFile = options.CONFIG) -> None:
 @app.command()
 def schema() -> None:
     """Print the configuration's JSON schema, for editors."""
-    typer.echo(json.dumps(configschema.schema(configuration.Config), indent=2))
+    typer.echo(json.dumps(schema_of(configuration.Config), indent=2))
 
 
 def _meaning(config: Config) -> Iterator[str]:

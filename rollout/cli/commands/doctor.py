@@ -20,22 +20,22 @@ from rollout.doctor import rebuilt, record_of
 from rollout.errors import ANOTHER_ACTIVE, DONE, FOR_A_PERSON, OTHER_VERSION, RESUMABLE, Refused, UserError
 from rollout.journal import database, open_journal, read_journal
 from rollout.journal.rebuild import record_lost_lease
-from rollout.machine import terminal
-from rollout.observation import Observation
+from rollout.model.machine import terminal
+from rollout.model.observation import Observation
 from rollout.phases import deadline, observe
 from rollout.phases.cluster_lock import ahead
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
-    from rollout.checkpoint import Checkpoint
     from rollout.cli.session import Session
     from rollout.config import Config
     from rollout.doctor import Finding
     from rollout.journal import SqlJournal
-    from rollout.observation import MarkerSeen
-    from rollout.plan import ClusterId
+    from rollout.model.checkpoint import Checkpoint
+    from rollout.model.observation import MarkerSeen
+    from rollout.model.plan import ClusterId
+    from rollout.model.record import Record
     from rollout.ports import Summary, Worker
-    from rollout.record import Record
 
 
 def doctor(

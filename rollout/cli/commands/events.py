@@ -12,7 +12,7 @@ import typer
 from rollout.cli import options, output, screen, select_rollout, stopping
 from rollout.cli.screen.format import instant
 from rollout.journal import read_journal
-from rollout.machine import terminal
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from rollout.cli import options, output, screen, why
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant, table
 from rollout.journal import read_journal
-from rollout.machine import terminal
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rollout.cli.session import Session
     from rollout.config import Config
     from rollout.journal import SqlJournal
-    from rollout.observation import MarkerSeen
+    from rollout.model.observation import MarkerSeen
 
 
 def resume(

@@ -15,8 +15,8 @@ from rollout.cli.session import Interrupted, actor, go_on, looking, opened
 from rollout.errors import UserError
 from rollout.journal import open_journal
 from rollout.journal.lease_acquire import LeaseHeld
-from rollout.plan import Plan
-from rollout.reasons import tagged
+from rollout.model.plan import Plan
+from rollout.model.reasons import tagged
 
 if TYPE_CHECKING:
     from rollout.cli.select_rollout import Asked

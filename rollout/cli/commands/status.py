@@ -13,12 +13,12 @@ from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant, table
 from rollout.errors import OTHER_VERSION, UserError
 from rollout.journal import read_journal
-from rollout.machine import terminal
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
-    from rollout.plan import Node
+    from rollout.model.plan import Node
+    from rollout.model.record import EffectRow, Record
     from rollout.ports import Event, KilledJob, Summary, Worker
-    from rollout.record import EffectRow, Record
 
 
 def status(

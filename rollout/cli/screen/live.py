@@ -18,12 +18,12 @@ from rich.text import Text
 from rollout.cli import output, screen, why
 from rollout.cli.screen.format import count, instant, span
 from rollout.cli.screen.lines import Lines, head
-from rollout.machine import DRAINING, PHASE_MOVES, Phase, Stage, terminal
+from rollout.model.machine import DRAINING, PHASE_MOVES, Phase, Stage, terminal
 
 if TYPE_CHECKING:
+    from rollout.engine.runner import Progress
+    from rollout.model.record import Record
     from rollout.ports import Journal
-    from rollout.record import Record
-    from rollout.runner import Progress
 
 #: Lines of the page beside the nodes' table.
 _FRAME = 8

@@ -13,8 +13,8 @@ from rollout.cli import log
 from rollout.cli.screen.lines import Lines
 
 if TYPE_CHECKING:
+    from rollout.engine.runner import Progress
     from rollout.ports import Journal
-    from rollout.runner import Progress
 
 
 @contextmanager

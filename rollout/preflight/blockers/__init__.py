@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rollout.errors import Blocker
+from rollout.model.reasons import Reason
 from rollout.preflight.blockers import cluster, groups, images, protection, rights, templates
 from rollout.preflight.survey import Request, Survey
-from rollout.reasons import Reason
 
 Look = Callable[[Survey, Request], Iterator[Blocker]]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rollout.commands import annotate, with_its_journal
 from rollout.errors import Blocker
-from rollout.observation import SCALE_DOWN_BEFORE_KEY, NodeSeen, Observation
+from rollout.model.observation import SCALE_DOWN_BEFORE_KEY, NodeSeen, Observation
 from rollout.preflight.survey import Request, Survey
 
 #: Names that one line lists at most.

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from rollout import commands
 from rollout.commands import quoted, resume_processes
 from rollout.errors import Blocker
-from rollout.observation import TemplateSeen
-from rollout.plan import TemplateUse
+from rollout.model.observation import TemplateSeen
+from rollout.model.plan import TemplateUse
 from rollout.preflight.services import SERVICES
 from rollout.preflight.survey import Request, Survey
 

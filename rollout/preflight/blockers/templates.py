@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rollout.errors import Blocker
-from rollout.plan import TemplateUse
+from rollout.model.plan import TemplateUse
+from rollout.model.preflight_observation import GroupProbed
 from rollout.preflight.launching import of, version_of
 from rollout.preflight.survey import Request, Survey
-from rollout.preflight_observation import GroupProbed
 
 
 def missing(found: Survey, request: Request) -> Iterator[Blocker]:

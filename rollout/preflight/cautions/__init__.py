@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rollout.model.reasons import Reason, tagged
 from rollout.preflight.cautions import autoscaler, code, evictors, groups, reading, workloads
 from rollout.preflight.rights import IDENTITY
 from rollout.preflight.survey import Request, Survey
-from rollout.reasons import Reason, tagged
 
 Caution = Callable[[Survey, Request], Iterator[str]]
 

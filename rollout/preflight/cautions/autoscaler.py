@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.plan import Settings, listed, spelled
+from rollout.model.plan import Settings, listed, spelled
+from rollout.model.preflight_observation import GroupProbed
 from rollout.preflight.survey import Request, Survey
-from rollout.preflight_observation import GroupProbed
 
 #: How the tag begins by which cluster-autoscaler finds the groups of a cluster (its README for AWS, "Auto-discovery").
 _FOUND_BY = "k8s.io/cluster-autoscaler/"

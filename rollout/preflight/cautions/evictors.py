@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rollout.commands import kubectl
-from rollout.observation import PodSeen
+from rollout.model.observation import PodSeen
 from rollout.preflight.survey import Request, Survey
 
 _DESCHEDULER = "descheduler"

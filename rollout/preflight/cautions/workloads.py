@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rollout.budget import BudgetSeen
-from rollout.observation import CORDON, PodSeen, Taint
-from rollout.plan import Settings, listed, spelled
+from rollout.model.budget import BudgetSeen
+from rollout.model.observation import CORDON, PodSeen, Taint
+from rollout.model.plan import Settings, listed, spelled
 from rollout.preflight.protection import on_old_nodes, workloads
 from rollout.preflight.survey import Request, Survey
 from rollout.stages.pods import is_work, leaving

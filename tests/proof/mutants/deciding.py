@@ -81,7 +81,7 @@ MUTANTS = (
     Mutant(
         name="one-node-object-of-two",
         breaks="Of several Node objects of one instance only one counts: pods of the others are not seen.",
-        file="rollout/observation.py",
+        file="rollout/model/observation.py",
         old="return self._nodes.get(instance_id, ())\n",
         new="return self._nodes.get(instance_id, ())[:1]\n",
         killers=("tests/core/test_stages.py::test_waiting", "tests/core/test_stages.py::test_released"),

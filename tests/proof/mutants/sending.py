@@ -8,7 +8,7 @@ MUTANTS = (
     Mutant(
         name="no-intent",
         breaks="Requests leave before anything of them is written down.",
-        file="rollout/runner.py",
+        file="rollout/engine/runner.py",
         old="        self.journal.intend(record.id, act.effects,",
         new="""        if act.effects:
             early = self._side_by_side(act.effects, record)
@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         name="terminates-in-the-pool",
         breaks="Terminates leave side by side, and their receipts are written together.",
-        file="rollout/runner.py",
+        file="rollout/engine/runner.py",
         old="alone, together = _in_order(act.effects)",
         new="alone, together = (), act.effects",
         killers=("tests/core/test_runner_order.py::test_terminates_leave_one_by_one",),
@@ -28,7 +28,7 @@ MUTANTS = (
     Mutant(
         name="evictions-before-the-terminate",
         breaks="A terminate leaves after the evictions of the same look: a pod may come to its node meanwhile.",
-        file="rollout/runner.py",
+        file="rollout/engine/runner.py",
         old="        for effect in alone:\n",
         new="        together = [*together, *alone]\n        for effect in ():\n",
         killers=("tests/core/test_runner_order.py::test_a_terminate_leaves_before_what_the_same_look_evicts",),
@@ -95,7 +95,7 @@ MUTANTS = (
     Mutant(
         name="gone-after-one-look",
         breaks="What is ours and one look did not show is believed to be gone.",
-        file="rollout/runner.py",
+        file="rollout/engine/runner.py",
         old="        if not self._all_there(seen, record, now):\n",
         new="        if not record.id:\n",
         killers=("tests/core/test_runner_disturbed.py::test_what_one_look_misses_is_not_gone[an instance]",),
@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(
         name="half-a-terminate-is-none",
         breaks="A terminate of which half shows counts as not applied, and is sent again.",
-        file="rollout/effects/groups.py",
+        file="rollout/model/effects/groups.py",
         old="while our call was under way.\n        return None",
         new="while our call was under way.\n        return False",
         killers=(
@@ -148,10 +148,10 @@ MUTANTS = (
     Mutant(
         name="unknown-is-refused",
         breaks="A reply that cannot be read is taken for a refusal: certainly not applied.",
-        file="rollout/perform.py",
+        file="rollout/engine/send.py",
         old='return Receipt(effect, "unknown"',
         new='return Receipt(effect, "rejected"',
-        killers=("tests/core/test_perform.py::test_each_failure_is_an_outcome",),
+        killers=("tests/core/test_send.py::test_each_failure_is_an_outcome",),
     ),
     Mutant(
         name="unclear-for-ever",

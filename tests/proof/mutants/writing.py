@@ -137,7 +137,7 @@ MUTANTS = (
     Mutant(
         name="version-ignored",
         breaks="A rollout that was begun in a format that this tool does not know is gone on with.",
-        file="rollout/versions.py",
+        file="rollout/formats/versions.py",
         old="    if readable(version):\n",
         new="    if version:\n",
         killers=("tests/journal/test_versions.py::test_without_a_handler[sqlite-version_1_drain]",),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rollout.ami.images import Image, Permissions, Snapshot
     from rollout.ami.listing import NodeClasses
     from rollout.config import Config
-    from rollout.record import Record
+    from rollout.model.record import Record
 
 Prefix = Annotated[str, typer.Option(metavar="PREFIX", help="How the images' names begin.")]
 Configs = Annotated[

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollout.effects import Effect
-from rollout.machine import Phase
-from rollout.plan import Node, Plan
-from rollout.reasons import Reason
+from rollout.model.effects import Effect
+from rollout.model.machine import Phase
+from rollout.model.plan import Node, Plan
+from rollout.model.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

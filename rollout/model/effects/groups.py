@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal, Self
 
-from rollout.effects.base import Base, Landed, digest
-from rollout.effects.written import Written
-from rollout.observation import GroupSeen, Observation
-from rollout.plan import Sizes, TemplateUse
+from rollout.model.effects.base import Base, Landed, digest
+from rollout.model.effects.written import Written
+from rollout.model.observation import GroupSeen, Observation
+from rollout.model.plan import Sizes, TemplateUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

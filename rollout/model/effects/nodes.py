@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypedDict
 
-from rollout.effects.base import Base, Landed
-from rollout.observation import NodeSeen, Observation
+from rollout.model.effects.base import Base, Landed
+from rollout.model.observation import NodeSeen, Observation
 
 
 class ThatNode(TypedDict):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rollout.effects.written import Written
-from rollout.observation import Observation
+from rollout.model.effects.written import Written
+from rollout.model.observation import Observation
 
 Landed = bool | None
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
-from rollout import effects as e
-from rollout.checkpoint import Checkpoint
 from rollout.errors import Blocked, Bug, Conflict, Denied, Failed, Gone, Refused, Retry, Unknown
-from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
+from rollout.model import effects as e
+from rollout.model.checkpoint import Checkpoint
+from rollout.model.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
+from rollout.model.plan import Autoscaler, duration
 from rollout.patience import Noes
-from rollout.plan import Autoscaler, duration
 from rollout.ports import AutoScaling, GroupChange, Kubernetes, NodeChange, Receipt
 
 #: Longest pause, in seconds, before a throttled or blocked request is sent again.

@@ -25,9 +25,10 @@ from pydantic import (
     model_validator,
 )
 
-from rollout import configfile, plan
-from rollout.configschema import Matches, OrNone, Shown
-from rollout.presets import PRESETS, PresetName
+from rollout.config import yaml_file
+from rollout.config.schema import Matches, OrNone, Shown
+from rollout.model import plan
+from rollout.model.presets import PRESETS, PresetName
 
 DEFAULT_FILE = Path("rollout.yaml")
 
@@ -437,4 +438,4 @@ def load(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None
 
     Raises `UserError` (exit 2) that names every problem with its line.
     """
-    return configfile.read(path, Config, os.environ if environment is None else environment)
+    return yaml_file.read(path, Config, os.environ if environment is None else environment)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.effects.base import Base, Landed
-from rollout.observation import Observation
+from rollout.model.effects.base import Base, Landed
+from rollout.model.observation import Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from rollout.effects.base import Base, Killed, digest
-from rollout.effects.cluster import CreateMarker, DeleteMarker, StartAutoscaler, StopAutoscaler, UpdateMarker
-from rollout.effects.groups import (
+from rollout.model.effects.base import Base, Killed, digest
+from rollout.model.effects.cluster import CreateMarker, DeleteMarker, StartAutoscaler, StopAutoscaler, UpdateMarker
+from rollout.model.effects.groups import (
     OnGroup,
     Protect,
     Resize,
@@ -24,10 +24,18 @@ from rollout.effects.groups import (
     Suspend,
     Terminate,
 )
-from rollout.effects.nodes import Cordon, DisableScaleDown, OnNode, RestoreScaleDown, TaintNode, Uncordon, UntaintNode
-from rollout.effects.pods import DeleteJob, DeletePod, Departure, Evict, OnPod
-from rollout.effects.templates import CreateVersion, SetDefaultVersion
-from rollout.effects.written import Written
+from rollout.model.effects.nodes import (
+    Cordon,
+    DisableScaleDown,
+    OnNode,
+    RestoreScaleDown,
+    TaintNode,
+    Uncordon,
+    UntaintNode,
+)
+from rollout.model.effects.pods import DeleteJob, DeletePod, Departure, Evict, OnPod
+from rollout.model.effects.templates import CreateVersion, SetDefaultVersion
+from rollout.model.effects.written import Written
 
 __all__ = [
     "DEPARTING",

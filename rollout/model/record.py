@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
-from rollout.effects import Base, Departure, Effect, Written, kind_of
-from rollout.machine import Phase
-from rollout.plan import Node, Plan
+from rollout.model.effects import Base, Departure, Effect, Written, kind_of
+from rollout.model.machine import Phase
+from rollout.model.plan import Node, Plan
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
 #: effect: `not_sent` (it did not come through: the fence, throttling), `not_applied` (it came through and was not

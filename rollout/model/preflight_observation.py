@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rollout.plan import TemplateUse
+from rollout.model.plan import TemplateUse
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from rollout.plan import Preset
+from rollout.model.plan import Preset
 
 PresetName = Literal["argo-workflows", "github-runners", "gitlab-runner", "kubeflow", "ray", "spark", "volcano"]
 

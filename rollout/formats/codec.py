@@ -14,12 +14,12 @@ from typing import Annotated, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from rollout import versions
-from rollout.checkpoint import Checkpoint
-from rollout.effects import Effect
 from rollout.errors import UserError
-from rollout.plan import Plan
-from rollout.versions import JOURNAL_VERSION, Fields
+from rollout.formats import versions
+from rollout.formats.versions import JOURNAL_VERSION, Fields
+from rollout.model.checkpoint import Checkpoint
+from rollout.model.effects import Effect
+from rollout.model.plan import Plan
 
 
 def _close(kind: object) -> None:

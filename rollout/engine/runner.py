@@ -15,22 +15,22 @@ from enum import Enum
 from typing import NoReturn
 
 from rollout.commands import WEBHOOKS, kubectl, resume, then_resume
-from rollout.decision import Act, Advance, Decision, Halt, NodeWait, Wait
-from rollout.effects import Effect, Terminate
+from rollout.engine.send import Patience, perform
 from rollout.engine.settle import STALE_AFTER, settle
 from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
-from rollout.machine import DRAINING, terminal
-from rollout.observation import Observation
+from rollout.model.decision import Act, Advance, Decision, Halt, NodeWait, Wait
+from rollout.model.effects import Effect, Terminate
+from rollout.model.machine import DRAINING, terminal
+from rollout.model.observation import Observation
+from rollout.model.plan import duration
+from rollout.model.reasons import Reason, tagged
+from rollout.model.record import Record
 from rollout.patience import OUTAGE, Noes
-from rollout.perform import Patience, perform
 from rollout.phases import deadline, observe
 from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.missing import missing
-from rollout.plan import duration
 from rollout.ports import AutoScaling, Clock, Journal, Kubernetes, Receipt
-from rollout.reasons import Reason, tagged
-from rollout.record import Record
 from rollout.stages.newcomers import newcomers
 from rollout.stages.pods import in_words
 from rollout.stages.replicas import fewer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rollout.effects.base import digest
+from rollout.model.effects.base import digest
 
 #: Of what a rebuilt journal takes for done, because it shows.
 ADOPTED = "adopted"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rollout.effects.base import Base, Killed, Landed
-from rollout.observation import Observation, PodSeen
+from rollout.model.effects.base import Base, Killed, Landed
+from rollout.model.observation import Observation, PodSeen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from rollout.machine import Stage
+from rollout.model.machine import Stage
 
 OnDeadline = Literal["pod", "job", "halt"]
 OnBlocked = Literal["halt", "force"]

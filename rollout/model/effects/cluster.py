@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rollout.checkpoint import Checkpoint
-from rollout.effects.base import Base, Landed
-from rollout.observation import AutoscalerSeen, Observation
+from rollout.model.checkpoint import Checkpoint
+from rollout.model.effects.base import Base, Landed
+from rollout.model.observation import AutoscalerSeen, Observation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

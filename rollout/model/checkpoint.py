@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rollout.machine import Phase
-from rollout.plan import Plan, Role
+from rollout.model.machine import Phase
+from rollout.model.plan import Plan, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rollout.effects import Effect
+from rollout.engine.send import LONGEST_ASKED, LONGEST_BACKOFF, Patience, perform
 from rollout.errors import Blocked, Bug, Conflict, Denied, EdgeError, Gone, Lost, Refused, Retry, Unknown
-from rollout.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
+from rollout.model.effects import Effect
+from rollout.model.observation import REPLICAS_BEFORE, ROLLOUT_ID, SCALE_DOWN_BEFORE_KEY, SCALE_DOWN_KEY, Taint
+from rollout.model.plan import Autoscaler
 from rollout.patience import Noes
-from rollout.perform import LONGEST_ASKED, LONGEST_BACKOFF, Patience, perform
-from rollout.plan import Autoscaler
 from rollout.ports import GroupChange, NodeChange, Receipt
 from tests import samples as e
 from tests.core.build import ID, KEY, NOW, PROCESSES, at, use

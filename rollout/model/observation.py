@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from rollout.budget import BudgetSeen, Requirement
-from rollout.checkpoint import Checkpoint
-from rollout.plan import Sizes, TemplateUse
+from rollout.model.budget import BudgetSeen, Requirement
+from rollout.model.checkpoint import Checkpoint
+from rollout.model.plan import Sizes, TemplateUse
 
 #: Annotation that keeps cluster-autoscaler away from a node (its FAQ, "How can I prevent Cluster Autoscaler from
 #: scaling down a particular node?").
