@@ -302,7 +302,7 @@ def _elsewhere(view: NodeView, instance: InstanceSeen) -> StageDecision:
         return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, why)
     which = ("--auto-scaling-group-name", view.row.group, "--instance-ids", instance.id)
     command = aws("autoscaling", "exit-standby", *which)
-    halt = Halt(Reason.INSTANCE_IN_STANDBY, f"{view.name}: {why}", command) if view.out_of_time else None
+    halt = Halt(Reason.INSTANCE_IN_STANDBY, f"{view.name}: {why}", command) if view.past_blocked_deadline else None
     return StageDecision(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
 
 

@@ -55,7 +55,7 @@ def decide(view: NodeView) -> StageDecision:
         return attached if awaited else StageDecision(trigger="release")
     if view.blocking_pods and not view.may_kill:
         return StageDecision(trigger="back", because=f"{in_words(view.blocking_pods)} turned up")
-    if view.given_up:
+    if view.is_kept:
         return StageDecision(trigger="back", because="surplus, and not empty at the deadline")
     return _empty(view) if view.enough else view.short("being drained")
 

@@ -34,11 +34,9 @@ class NodeView:
     far as there is an autoscaler; `homeless`: which pod no other node takes, for where it is; `coming`: pods that may
     be bound to it though it is closed; `nominated`: pods that the scheduler chose it for and has not bound yet;
     `volumes`: attached to it still, of pods that left;
-    `at_work`: the controllers for which finished pods block it, none once it is overdue;
-    `unsteady`: why the cluster is not to be trusted now; `overdue`:
-    the drain deadline has passed; for surplus that is never true, nobody is killed for it; `given_up`: it is surplus,
-    and still here at the deadline; `out_of_time`: the time that budgets are given after the deadline has passed too,
-    whatever the node is.
+    `at_work`: the controllers for which finished pods block it, none of an old node past the drain deadline;
+    `unsteady`: why the cluster is not to be trusted now; `past_drain_deadline`, `past_blocked_deadline`: the time that
+    Jobs are given has passed, and the time that budgets are given after it.
     """
 
     row: Node
@@ -60,9 +58,8 @@ class NodeView:
     volumes: tuple[str, ...]
     at_work: frozenset[str]
     unsteady: Unsteady | None
-    overdue: bool
-    given_up: bool
-    out_of_time: bool
+    past_drain_deadline: bool
+    past_blocked_deadline: bool
 
     @property
     def name(self) -> str:
@@ -112,7 +109,7 @@ class NodeView:
         what = homes.REMEDY if self.misplaced else f"let more nodes serve: {idle}"
         reason = Reason.NO_OTHER_NODE if self.misplaced else Reason.TOO_FEW_NODES
         why = f"{self.name} is {state} and cannot go: {self.too_few}"
-        halt = Halt(reason, why, what) if self.out_of_time else None
+        halt = Halt(reason, why, what) if self.past_blocked_deadline else None
         return StageDecision(waits_for=self.too_few, reason=reason, halt=halt)
 
     def until_aws(self, reason: Reason, what: str) -> StageDecision:
@@ -127,14 +124,24 @@ class NodeView:
         return StageDecision(waits_for=what, reason=reason, halt=halt)
 
     @property
+    def is_overdue(self) -> bool:
+        """It is an old node, and the time of its Jobs is over."""
+        return self.past_drain_deadline and self.row.role == "old"
+
+    @property
+    def is_kept(self) -> bool:
+        """It is surplus, and still here at the drain deadline: nobody is killed for it."""
+        return self.past_drain_deadline and self.row.role == "surplus"
+
+    @property
     def may_kill(self) -> bool:
         """The drain deadline has passed, and the settings let it end Jobs."""
-        return self.overdue and self.record.plan.settings.on_deadline != "halt"
+        return self.is_overdue and self.record.plan.settings.on_deadline != "halt"
 
     @property
     def blocked_too_long(self) -> bool:
         """Budgets had their time after the deadline; for surplus nobody is forced."""
-        return self.out_of_time and self.row.role == "old"
+        return self.past_blocked_deadline and self.row.role == "old"
 
     @property
     def occasion(self) -> str:
@@ -173,7 +180,6 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     volumes = _volumes(seen, names, pods)
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
-    overdue = late and row.role == "old"
     blocked = duration(record.plan.settings.blocked_seconds)
     return NodeView(
         row=row,
@@ -193,11 +199,10 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         volumes=volumes,
-        at_work=frozenset() if overdue else around.at_work,
+        at_work=frozenset() if late and row.role == "old" else around.at_work,
         unsteady=seen.unsteady,
-        overdue=overdue,
-        given_up=late and row.role == "surplus",
-        out_of_time=deadline is not None and now >= deadline + blocked,
+        past_drain_deadline=late,
+        past_blocked_deadline=deadline is not None and now >= deadline + blocked,
     )
 
 

@@ -106,7 +106,7 @@ def _awaited(view: NodeView) -> tuple[Reason, str] | None:
     One that is under way for as long as budgets get is waited for no more; nor is one that the scheduler had placed
     before the cordon, once it has given up to bind it.
     """
-    if view.coming and not view.out_of_time:
+    if view.coming and not view.past_blocked_deadline:
         return Reason.PODS_COMING, f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node"
     if view.nominated and view.now < view.row.since + timedelta(seconds=BOUND_WITHIN):
         what = f"{in_words(view.nominated)} to be bound: the scheduler had chosen {view.name} for it"

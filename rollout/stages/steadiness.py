@@ -117,7 +117,7 @@ def steadied(step: StageDecision, view: NodeView) -> StageDecision:
         return step
     seconds = view.record.plan.settings.steady.seconds
     text = f"the cluster to be steady for {seconds:.0f} s ({why.why})"
-    late = view.out_of_time and view.now >= why.began + duration(view.record.plan.settings.blocked_seconds)
+    late = view.past_blocked_deadline and view.now >= why.began + duration(view.record.plan.settings.blocked_seconds)
     hint = f"see why nodes turn not Ready ({kubectl('get', 'nodes')})"
     halt = Halt(Reason.CLUSTER_NOT_STEADY, f"{view.name} waits for {text}", hint) if late else None
     kept = replace(step, effects=rest, trigger=None, waits_for=text, reason=Reason.CLUSTER_NOT_STEADY)

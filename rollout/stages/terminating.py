@@ -26,7 +26,9 @@ def decide(view: NodeView) -> StageDecision:
     if again.trigger == "terminate":
         return StageDecision(effects=again.effects, waits_for="its termination", reason=Reason.EFFECT_PENDING)
     why, reason = f"its termination, not now: {again.waits_for or again.because}", again.reason or Reason.PODS_COMING
-    return StageDecision(waits_for=why, reason=reason, halt=_halt(view, reason, why) if view.out_of_time else None)
+    return StageDecision(
+        waits_for=why, reason=reason, halt=_halt(view, reason, why) if view.past_blocked_deadline else None
+    )
 
 
 def _halt(view: NodeView, reason: Reason, why: str) -> Halt:

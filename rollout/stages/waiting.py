@@ -26,7 +26,7 @@ def decide(view: NodeView) -> StageDecision:
 
 
 def _not_given_up(view: NodeView) -> StageDecision | None:
-    if view.given_up and view.busy:
+    if view.is_kept and view.busy:
         return StageDecision(trigger="keep", because=f"surplus, and still there at the deadline: {in_words(view.busy)}")
     return None
 
@@ -50,7 +50,7 @@ def _known(view: NodeView) -> StageDecision | None:
         return None
     why = f"{view.name} waits for {view.unknown}"
     hint = f"if nothing runs there that must not end: {stuck.register(view)}; its kubelet then registers"
-    halt = Halt(Reason.PODS_UNKNOWN, why, hint) if view.out_of_time else None
+    halt = Halt(Reason.PODS_UNKNOWN, why, hint) if view.past_blocked_deadline else None
     return StageDecision(waits_for=view.unknown, reason=Reason.PODS_UNKNOWN, halt=halt)
 
 
@@ -58,7 +58,7 @@ def _free(view: NodeView) -> StageDecision | None:
     if view.may_kill or not view.blocking_pods:
         return None
     names = in_words(view.blocking_pods)
-    halt = _overdue(view, names) if view.overdue else None
+    halt = _overdue(view, names) if view.is_overdue else None
     return StageDecision(waits_for=f"{names}{_silence(view)}", reason=Reason.JOBS_RUNNING, halt=halt)
 
 

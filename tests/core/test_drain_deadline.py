@@ -27,7 +27,7 @@ def test_the_stored_instant_counts() -> None:
     """Neither when the phase began nor the setting moves it: a journal may be resumed with another code."""
     for seconds, overdue in ((299, False), (300, True)):
         it = looked(Stage.WAITING, now=at(seconds), drain_deadline=at(300), since=NOW - timedelta(hours=3))
-        assert it.overdue is overdue
+        assert it.is_overdue is overdue
 
 
 def test_a_halt_does_not_move_it(journal: SqlJournal, toy: Toy) -> None:
@@ -82,7 +82,9 @@ def test_what_is_told_of_one_node_under_such_a_plan(many: float) -> None:
     world = seen(surged())
     steadiness = Steadiness().after(world, journal, at(-9), blind=False).after(world, journal, NOW, blind=False)
     assert unsteady(steadiness, journal, at(9))
-    assert not looked(Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED).out_of_time
+    assert not looked(
+        Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED
+    ).past_blocked_deadline
     assert decide(looked(Stage.WAITING, drain_deadline=journal.drain_deadline, **lengths, **NEVER_JOINED)).waits_for
 
 

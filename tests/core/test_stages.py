@@ -322,7 +322,7 @@ def test_what_the_view_counts() -> None:
 def test_the_deadlines_of_a_view(seconds: float, role: str, overdue: bool, blocked: bool, given_up: bool) -> None:  # noqa: FBT001 - columns of a table
     """The drain deadline counts from the instant itself, budgets get their margin, surplus is given up."""
     it = looked(Stage.WAITING, now=at(seconds), row_={"role": role})
-    assert (it.overdue, it.blocked_too_long, it.given_up) == (overdue, blocked, given_up)
+    assert (it.is_overdue, it.blocked_too_long, it.is_kept) == (overdue, blocked, given_up)
 
 
 def test_a_node_is_named_as_well_as_it_can_be() -> None:

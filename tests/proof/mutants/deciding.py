@@ -52,7 +52,7 @@ MUTANTS = (
         name="killed-before-the-deadline",
         breaks="Jobs may be ended before the stored deadline.",
         file="rollout/stages/node_view.py",
-        old='return self.overdue and self.record.plan.settings.on_deadline != "halt"',
+        old='return self.is_overdue and self.record.plan.settings.on_deadline != "halt"',
         new='return self.record.plan.settings.on_deadline != "halt"',
         killers=(
             "tests/core/test_stages.py::test_waiting",
