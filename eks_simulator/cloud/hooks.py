@@ -87,7 +87,7 @@ class Hooks:
         self._end(instance, action, result)
 
     def heartbeat(self, group: Group, hook_name: str, instance_id: str, token: str) -> None:
-        """RecordLifecycleActionHeartbeat: the hook's timeout begins anew, up to the global one."""
+        """RecordLifecycleActionHeartbeat: the hook's timeout begins again, up to the global one."""
         instance, action = self._found(group, hook_name, instance_id, token)
         action.timers.pop(0).cancel()
         self._await_heartbeat(instance, action)

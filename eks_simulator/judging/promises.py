@@ -189,7 +189,7 @@ class OnceOnly(Promise):
     number = 5
     text = "each effect changes the world at most once"
 
-    # A node that must not go after all is protected and opened again; a taint is softened by a halt and hardened anew.
+    # A node that must not go after all is protected and opened again; a taint is softened by a halt and hardened again.
     back_and_forth: ClassVar = ("ProtectedFromScaleIn", "spec.unschedulable", "spec.taints")
 
     def __init__(self, facts: Facts) -> None:

@@ -164,7 +164,7 @@ class RealNodes(Nodes):
             self._mends(name)
 
     def _status(self, node: Object) -> Object:
-        """Return what the kubelet says now: since when it is so is said anew where somebody said otherwise."""
+        """Return what the kubelet says now: since when it is so is said again where somebody said otherwise."""
         now, ready = iso(self._clock.now), self.ready.get(node["metadata"]["name"], False)
         known = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
         says = {"Ready": (str(ready), "KubeletReady" if ready else "KubeletNotReady")}

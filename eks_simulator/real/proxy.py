@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eks_simulator.real.api import RealApi
     from eks_simulator.real.authors import Authors
 
-# What concerns one connection only, and what is said anew on the next.
+# What concerns one connection only, and what is said again on the next.
 _HOP = frozenset(
     ("connection", "host", "keep-alive", "te", "trailers", "transfer-encoding", "upgrade", "content-length")
 )

@@ -35,7 +35,7 @@ _WATCH = 290
 STALE = 150.0
 #: The same for who is about to do harm. In a large cluster something happens every second, a small one is soon listed.
 YOUNG = 20.0
-# Seconds without one after which a stream that ended is not gone on with, but listed anew: bookmarks come every minute.
+# Seconds without one after which a stream that ended is listed again: bookmarks come every minute.
 _SILENT = 70.0
 # Seconds between two attempts to open a stream: first, and at most.
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0

@@ -189,7 +189,7 @@ def _mapped(session: dict[str, Any]) -> memoryview[float]:
 
 
 class _Line:
-    """One connection to the simulator, used again and again; opened anew where it was closed while idle."""
+    """One connection to the simulator, used again and again; opened again where it was closed while idle."""
 
     def __init__(self, url: str, client: str) -> None:
         parts = urlsplit(url)

@@ -7,7 +7,7 @@ AMI"; EBS user guide, "Share an Amazon EBS snapshot"; Auto Scaling user guide, "
 encrypted volumes".
 
 What is given is given before the image can be launched and taken after it no longer can: keys, snapshots, the image,
-and back. Every step is absolute; which of them hold is looked up anew each time.
+and back. Every step is absolute; which of them hold is looked up again each time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A journal that was lost, put together from the marker and from what is seen.
 
 The marker knows the plan, the phase, the drain deadline and which nodes must go. Where each of them stands is seen: one
-that left is gone, one that ends is never terminated once more, all others begin their stages anew. The sizes that stand
+that left is gone, one that ends is not terminated again, all others begin their stages again. The sizes that stand
 are taken for what was written last, and so are flags and processes that are not as they were found. What the journal
 alone knew is lost: who lost a pod at the deadline, and when what happened.
 """

@@ -134,7 +134,7 @@ def _same_thing(one: Effect, other: Effect) -> bool:
 def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     """Say why a person must act before this effect can be sent: it was undone, never shows, or was rejected.
 
-    A no counts once the world was seen anew: what was to be changed may have gone in the same moment.
+    A no counts once the world was seen again: what was to be changed may have gone in the same moment.
     """
     row = record.row(effect.key)
     if effect.key in record.done:

@@ -1,6 +1,6 @@
 """Transactions under a lease: it is renewed first, the fence is told of it, and a journal that is away is waited for.
 
-A journal that is locked, full, restarting or out of reach has taken nothing of a transaction, which is begun anew from
+A journal that is locked, full, restarting or out of reach has taken nothing of a transaction, which is begun again from
 its start for as long as `retry_journal` says: so a transaction must change nothing but the journal. Where nobody said
 whether a COMMIT was carried out, the journal is asked; before it has answered nothing is written again.
 """

@@ -98,7 +98,7 @@ def is_locked(path: Path) -> bool:
 
 
 def same_file(opened: int, path: Path) -> bool:
-    """Tell whether a file that is open still has its name: one that was deleted, or made anew, keeps nobody out."""
+    """Tell whether a file that is open still has its name: one that was deleted, or made again, keeps nobody out."""
     try:
         return os.path.samestat(os.fstat(opened), path.stat())
     except OSError:

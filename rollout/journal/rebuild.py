@@ -1,4 +1,4 @@
-"""A rollout whose journal was lost, written anew under a lease; and the lease that was lost with it.
+"""A rollout whose journal was lost, written again under a lease; and the lease that was lost with it.
 
 All rows are one transaction: killed before it, nothing stands, and the same command does it again.
 """

@@ -1,7 +1,7 @@
 """The journal behind `ports.Journal`: each verb is one transaction, with the events that tell of it.
 
 Nothing is held in memory between two verbs: whoever opens the journal after a crash knows as much as who wrote it.
-Under a lease a transaction may be begun anew (see `lease_session`): it is a function that changes nothing but the
+Under a lease a transaction may be begun again (see `lease_session`): it is a function that changes nothing but the
 journal.
 """
 

@@ -215,7 +215,7 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True)
 class ClusterId:
-    """Which cluster it is: a name is used in several accounts and regions, and by a cluster that was made anew.
+    """Which cluster it is: a name is used in several accounts and regions, and by a cluster that was made again.
 
     `arn`: partition, region, account and name. `uid`: of the namespace kube-system; "" where we may not read it.
     """
