@@ -255,11 +255,11 @@ _BY_STATE: Mapping[EffectState, Reason] = {
 
 def _why(view: NodeView, pod: PodSeen) -> str:
     if pod.deleting and in_grace(view, pod):
-        return f"{pod.label} ends"
+        return f"{pod.label} to end"
     if pod.deleting:
-        return f"{pod.label} does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
+        return f"{pod.label}, which does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
     if _returns(view, pod):
-        return f"{pod.label} tolerates a closed node and has come back {came_back(view.record, pod)} times"
+        return f"{pod.label}, which tolerates a closed node and has come back {came_back(view.record, pod)} times"
     row = view.record.row(_first(view, pod).key)
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 

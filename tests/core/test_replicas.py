@@ -355,7 +355,7 @@ def test_what_comes_back_again_and_again_is_not_evicted_any_more() -> None:
     assert back(left(came_back=1)).effects
     often = back(left(came_back=2))
     assert (often.effects, often.trigger, often.halt, often.stuck) == ((), None, None, True)
-    assert "w9 of ReplicaSet web tolerates a closed node and has come back 3 times" in often.waits_for
+    assert "w9 of ReplicaSet web, which tolerates a closed node and has come back 3 times" in often.waits_for
     late = back(left(came_back=2, seconds=8090), created=8095, now=8100)
     assert isinstance(late.halt, Halt)
     assert "has come back 3 times" in late.halt.why
@@ -373,7 +373,7 @@ def test_one_of_a_protected_kind_is_not_killed_again_and_again_either() -> None:
 
 def test_one_that_goes_is_waited_for() -> None:
     """It will not be there again by itself."""
-    assert "ends" in back(left(came_back=2), deleting=at(30)).waits_for
+    assert "w9 of ReplicaSet web to end" in back(left(came_back=2), deleting=at(30)).waits_for
 
 
 def test_one_whose_eviction_was_not_applied_has_not_left() -> None:

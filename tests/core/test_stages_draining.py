@@ -92,7 +92,7 @@ def asked(effect: Effect, last: datetime, first: datetime) -> dict[str, Any]:
         pytest.param(emptied(WEB, bare()), sends(evict(WEB), evict(bare())), id="all that must leave"),
         pytest.param(emptied(WEB, **after(evict(WEB))), sends(evict(WEB), waits="web-1 of ReplicaSet web: budget web"),
                      id="a budget blocks: the runner keeps the pause"),
-        pytest.param(emptied(replace(WEB, deleting=NOW)), stays("web-1 of ReplicaSet web ends"), id="evicted: it ends"),
+        pytest.param(emptied(replace(WEB, deleting=NOW)), stays("web-1 of ReplicaSet web to end"), id="evicted"),
         pytest.param(emptied(replace(WEB, deleting=at(-61))), stays("does not end"), id="it does not end"),
         pytest.param(emptied(WEB, row_={"role": "surplus"}), sends(evict(WEB)), id="surplus, too"),
         pytest.param(emptied(WEB, row_={"role": "surplus"}, now=OVERDUE), goes("back"),
@@ -131,8 +131,8 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
                      id="a budget has said no just now: asked once more"),
         pytest.param(emptied(JOB, now=OVERDUE, **asked(evict(JOB), before(90), before(9000))),
                      sends(evict(JOB, OWNER)), id="a budget's no is old: asked once more"),
-        pytest.param(emptied(ENDS, now=OVERDUE), stays("job-1 of Job job ends"), id="its grace period is left to it"),
-        pytest.param(emptied(ENDS, now=OVERDUE + timedelta(seconds=STUCK_AFTER - 1)), stays("ends"), id="to its end"),
+        pytest.param(emptied(ENDS, now=OVERDUE), stays("job-1 of Job job to end"), id="its grace period is left to it"),
+        pytest.param(emptied(ENDS, now=OVERDUE + timedelta(seconds=STUCK_AFTER - 1)), stays("to end"), id="to its end"),
         pytest.param(emptied(STUCK, now=OVERDUE), sends(AT_ONCE, waits="does not end"), id="then without"),
         pytest.param(emptied(JOB, now=OVERDUE, on_deadline="job"), sends(END_JOB), id="job: the Job goes"),
         pytest.param(emptied(VOLCANO, now=OVERDUE, on_deadline="job"),
@@ -178,12 +178,12 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
         pytest.param(emptied(WEB, now=TOO_LONG, **after(evict(WEB), "intended")), sends(evict(WEB)), id="under way"),
         pytest.param(emptied(GONE_WEB, now=TOO_LONG), stays("does not end", halt=f"{WHY}pod ns/web-1"),
                      id="a pod that does not end is named too"),
-        pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG), stays("ends"), id="in its grace period"),
+        pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG), stays("to end"), id="in its grace period"),
         pytest.param(emptied(WEB, now=TOO_LONG, on_blocked="force", **after(evict(WEB))),
                      sends(delete(WEB, None, "graceful.0")), id="force: deleted past the budget"),
         pytest.param(emptied(WEB, now=OVERDUE, on_blocked="force", **after(evict(WEB))), sends(evict(WEB)),
                      id="force: not before the margin is over"),
-        pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG, on_blocked="force"), stays("ends"),
+        pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG, on_blocked="force"), stays("to end"),
                      id="force: its grace period is left to it"),
         pytest.param(emptied(GONE_WEB, now=TOO_LONG, on_blocked="force"), sends(delete(WEB, 0, "now.0")),
                      id="force: then without"),
@@ -328,7 +328,7 @@ HELD = replace(WEB, deleting=at(-61), finalizers=("x.io/a", "x.io/b"))
         pytest.param(replace(HELD, finalizers=()), -300, f"(the kubelet of o1 has not reported for 5 min): {REBOOT}",
                      id="silent"),
         pytest.param(replace(HELD, finalizers=()), None, f"(its kubelet does not end it): {REBOOT}", id="it reports"),
-        pytest.param(replace(HELD, deleting=at(-59)), -300, "web-1 of ReplicaSet web ends", id="it may still end"),
+        pytest.param(replace(HELD, deleting=at(-59)), -300, "web-1 of ReplicaSet web to end", id="it may still end"),
     ],
 )  # fmt: skip
 def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: float | None, words: str) -> None:
@@ -337,7 +337,7 @@ def test_why_a_pod_does_not_end_is_said_with_what_helps(there: PodSeen, turned: 
     step = draining.decide(emptied(there, it=it))
     assert words in step.waits_for
     silent = Reason.KUBELET_SILENT if "not reported" in words else Reason.POD_DOES_NOT_END
-    assert step.reason is (Reason.PODS_LEAVING if words.endswith(" ends") else silent)
+    assert step.reason is (Reason.PODS_LEAVING if words.endswith(" to end") else silent)
 
 
 ENDING = replace(HELD, deleting=at(20000))
