@@ -53,9 +53,7 @@ def _fewer(events: Sequence[Event]) -> Iterator[str]:
 
 def _done(record: Record, journal: Journal) -> Iterator[str]:
     events = journal.events(record.id)
-    for event in events:
-        if event.kind == "report":
-            yield f"left as it is: {event.text}"
+    yield from standing.left(events)
     if events[-1].kind != "phase":  # reports come after the phase's end, whose head does not stand for them
         yield head(events[-1])
     took = span(record.since - events[0].at)

@@ -28,6 +28,13 @@ def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
         yield f"  next: {told.data['hint']}"
 
 
+def left(events: Sequence[Event]) -> Iterator[str]:
+    """Yield what RESTORE did not restore, because somebody else had changed it."""
+    for event in events:
+        if event.kind == "report":
+            yield f"left as it is: {event.text}"
+
+
 def now(record: Record) -> Iterator[str]:
     """Yield what is true of the cluster until somebody goes on, and what that costs."""
     yield f"  now: {'; '.join(_state(record))}"

@@ -39,7 +39,7 @@ class Finding:
 
 def differences(record: Record, seen: Observation, now: datetime) -> tuple[Finding, ...]:
     """Compare an unfinished rollout with the world, as its phase observed it."""
-    found = [*_halted(record), *_answered(record, seen, now)]
+    found = _answered_or_halted(record, seen, now)
     found += [_unsettled(row, seen, record, now) for row in record.unsettled]
     for row in record.nodes:
         found += _node(row, seen, record)
@@ -80,10 +80,15 @@ def _itself(record: Record) -> str:
     return f"rollout resume {record.id} settles this by itself"
 
 
-def _halted(record: Record) -> Iterator[Finding]:
-    if record.halted:
-        then = f"remove the cause, then: rollout resume {record.id}"
-        yield Finding(f"the rollout is halted: {record.halted}", then, person=True)
+def _answered_or_halted(record: Record, seen: Observation, now: datetime) -> list[Finding]:
+    """Return the halt first, once: where its cause still shows, with what helps against it."""
+    answered = list(_answered(record, seen, now))
+    if not record.halted:
+        return answered
+    same = [finding for finding in answered if finding.person and finding.what == record.halted]
+    then = same[0].then if same else f"remove the cause, then: rollout resume {record.id}"
+    halted = Finding(f"the rollout is halted: {record.halted}", then, person=True)
+    return [halted, *(finding for finding in answered if finding not in same)]
 
 
 def _answered(record: Record, seen: Observation, now: datetime) -> Iterator[Finding]:

@@ -46,7 +46,17 @@ def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
     assert "  halted (PodDoesNotEnd): node x is stuck\n" in status
     assert f"    next: rollout resume --database {samples.url(tmp_path)}\n" in status
     assert f"NOBODY works rollout {samples.ID}" in status
-    assert "DRAIN (halted: PodDoesNotEnd)" in rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert status.count("next: ") == 1, "a resume before the cause is cleared only halts again"
+    listed = rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert "DRAIN (halted: PodDoesNotEnd)" in listed
+    assert listed.endswith(f"  next: rollout status {samples.ID} --database {samples.url(tmp_path)}\n")
+
+
+def test_what_was_left_is_still_told_later(tmp_path: Path) -> None:
+    """Whoever looks in the morning sees what RESTORE left as somebody else's, not only who watched the end."""
+    samples.done(tmp_path, "MaxSize of workers is 9, somebody's")
+    status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert status.endswith("left as it is: MaxSize of workers is 9, somebody's\n")
 
 
 def test_list_shows_newest_first(tmp_path: Path) -> None:

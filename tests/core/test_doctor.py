@@ -148,6 +148,14 @@ def test_what_needs_a_person(world: Observation, journal: Record, words: tuple[s
     assert findings[0].then
 
 
+def test_a_halt_whose_cause_still_shows_is_told_once() -> None:
+    """The halt and its cause are one difference, with what helps and not only that something must."""
+    world = replace(AS_LEFT, marker=MarkerSeen("r2", "x"))
+    (cause,) = [one for one in differences(record(), world, at(20)) if one.person]
+    (told_once,) = [one for one in differences(record(halted=cause.what), world, at(20)) if one.person]
+    assert told_once == Finding(f"the rollout is halted: {cause.what}", cause.then, person=True)
+
+
 def test_what_stays_unclear_needs_a_person() -> None:
     """Half a terminate is waited for, and no longer than the runner waits for it."""
     world = seen(surged(old("o1"), old("o2"), sizes=Sizes(1, 3, 4)), *TAINTED)

@@ -163,7 +163,7 @@ def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Se
     yield f"  journal  {journal.missing or f'{unfinished} ({journal.name})'}"
     yield f"  marker   {marker.label if marker else 'none'}"
     if active:
-        yield from at_work.lines(active.id, journal.worker)
+        yield from at_work.lines(active.id, journal.worker, then="" if active.halted else None)
     for finding in findings:
         yield f"{'!' if finding.person else '-'} {finding.what}"
         yield f"  {'next: ' if finding.person else ''}{finding.then}"

@@ -10,6 +10,7 @@ import typer
 from rollout.cli import options, output, screen, why
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant, table
+from rollout.commands import rollout
 from rollout.journal import read_journal
 from rollout.model.machine import terminal
 
@@ -39,7 +40,8 @@ def listing(
         screen.say(line)
     for one, worker in workers.items():
         if worker is None or not worker.works:
-            screen.say("\n".join(at_work.lines(one, worker)))
+            then = rollout("status", one) if one in reasons else None
+            screen.say("\n".join(at_work.lines(one, worker, then)))
 
 
 def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[str, ...]:

@@ -68,10 +68,10 @@ def lines(
     yield _title(record)
     for name, value in _head(record):
         yield f"  {name:<9} {value}"
+    halted = [f"  {line}" for line in standing.halted(record, history)] if record.halted else []
     if not terminal(record.phase):
-        yield from at_work.lines(record.id, worker)
-    if record.halted:
-        yield from (f"  {line}" for line in standing.halted(record, history))
+        yield from at_work.lines(record.id, worker, then="" if halted else None)
+    yield from halted
     if record.nodes:
         gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
         yield f"nodes to go: {len(record.nodes)}, gone: {gone}"
@@ -79,6 +79,7 @@ def lines(
     for row in record.unsettled:
         yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
     yield from map(_lost, killed)
+    yield from standing.left(history)
 
 
 def _title(one: Record | Summary) -> str:

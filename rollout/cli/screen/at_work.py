@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from rollout.ports import Worker
 
 
-def lines(rollout_id: str, worker: Worker | None) -> Iterator[str]:
-    """Yield what to tell of an unfinished rollout."""
+def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> Iterator[str]:
+    """Yield what to tell of an unfinished rollout. `then`: what to type in place of resume; "": it is told elsewhere.
+
+    To resume a halted one before its cause is cleared only halts it again.
+    """
     last = f"; last sign of life {instant(worker.last_sign)}" if worker and worker.last_sign else ""
     if worker and worker.works:
         yield f"run by {worker.who}{last}"
@@ -27,7 +30,8 @@ def lines(rollout_id: str, worker: Worker | None) -> Iterator[str]:
         yield f"NOBODY works rollout {rollout_id}: {worker.who}, stopped at {instant(worker.ended)}"
     else:
         yield f"NOBODY works rollout {rollout_id}: {worker.who}, ended without a word{last}"
-    yield f"  next: {resume(rollout_id)}"
+    if then != "":
+        yield f"  next: {then or resume(rollout_id)}"
 
 
 def short(worker: Worker | None) -> str:
