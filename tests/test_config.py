@@ -152,6 +152,12 @@ def test_a_problem_names_its_line_and_what_to_write(file: Path, more: str, said:
     assert found[0].startswith(said)
 
 
+def test_what_may_stand_there_is_listed_once(file: Path) -> None:
+    """Where nothing is near what was typed, all that is known is told, and not twice in one line."""
+    (told,) = problems(file, LEAST + "drain: {on_deadline: kill}\n")
+    assert told == '4: drain.on_deadline: "kill" is not one of pod, job, halt'
+
+
 @pytest.mark.parametrize("key", ["cluster", "region", "groups"])
 def test_what_is_missing_is_named(file: Path, key: str) -> None:
     """A file without one of the keys that have no default is refused by that key's name."""

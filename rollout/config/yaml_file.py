@@ -184,7 +184,7 @@ def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
             return f'the key "{name}" is missing'
         case "literal_error":
             expected = re.findall(r"'([^']*)'", details["msg"])
-            return f'{name}: "{value}" is not one of {", ".join(expected)}{_did_you_mean(str(value), expected)}'
+            return f'{name}: "{value}" is not one of {", ".join(expected)}{_near(str(value), expected)}'
         case "string_type" if isinstance(value, bool | int | float):
             return f"{name}: write it in quotes: YAML reads it as {value!r}, which may not be what you typed"
         case "value_error":
@@ -224,5 +224,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _did_you_mean(typed: str, known: Sequence[str]) -> str:
+    return _near(typed, known) or f"; known: {', '.join(known)}"
+
+
+def _near(typed: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(typed, known, n=1)
-    return f': did you mean "{near[0]}"?' if near else f"; known: {', '.join(known)}"
+    return f': did you mean "{near[0]}"?' if near else ""
