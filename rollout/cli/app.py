@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
 
 import typer
 
@@ -17,12 +17,18 @@ from rollout.cli import log, output, screen, stopping, typed
 from rollout.cli.lazy import LazyGroup
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, USAGE, Lost, Refused, Retry, Unknown, UserError
 
+if TYPE_CHECKING:
+    from typer._click import Command, Context
+
 # What the other side said while nothing of ours was under way, or nothing may be any more.
 _CODES = {Refused: USAGE, Retry: RESUMABLE, Unknown: RESUMABLE, Lost: ANOTHER_ACTIVE}
 
 
 class Commands(LazyGroup):
     """All commands, in the order in which help lists them."""
+
+    #: What people type who want a rollout to stop or to go back.
+    none_such = frozenset({"abort", "cancel", "kill", "pause", "revert", "rollback", "stop", "undo"})
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
         "start": ("rollout.cli.commands.start", "Begin a rollout and work it to its end."),
@@ -38,6 +44,15 @@ class Commands(LazyGroup):
         "simulator": ("rollout.cli.commands.simulator", "Run a simulated AWS and EKS cluster here until Ctrl-C."),
         "demo": ("rollout.cli.commands.demo", "Show a whole rollout on a simulated EKS."),
     }
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Say what there is in place of a command that stops a rollout: "start" would be offered for "abort"."""
+        if args and args[0] in self.none_such:
+            ctx.fail(
+                f"No such command '{args[0]}'. A rollout cannot be taken back. To stop it, end its process with Ctrl-C "
+                "or SIGTERM: that undoes nothing, and rollout resume goes on. rollout status says which one runs it."
+            )
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(

@@ -50,6 +50,15 @@ def test_what_was_not_filled_in_is_refused_line_by_line(tmp_path: Path) -> None:
         assert f"rollout.yaml:{number}: REPLACE_ME stands here still" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("surge", "says"), [("50%", "50% more instances in each group"), ("1", "at most 1 more instance in each group")]
+)
+def test_check_says_what_is_paid_for_at_a_time(tmp_path: Path, surge: str, says: str) -> None:
+    """A surge without its percent sign means something else, and the check says what."""
+    (tmp_path / "rollout.yaml").write_text(f"cluster: a\nregion: eu-west-1\ngroups: [b]\nsurge: {surge}\n")
+    assert f"  surge:      {says} at a time, " in rollout("config", "check", cwd=tmp_path).out
+
+
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     """A file that is there is left alone, exit 2."""
     (tmp_path / "rollout.yaml").write_text("mine")

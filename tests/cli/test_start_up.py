@@ -86,6 +86,22 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
     assert "..." not in out.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize("group", ["config", "db", "audit", "ami"])
+def test_every_line_of_a_groups_help_is_whole(tmp_path: Path, group: str) -> None:
+    """In 80 columns a command's first sentence is not cut, so that a person can choose by it."""
+    out = rollout(group, "--help", cwd=tmp_path, COLUMNS="80").out
+    assert "..." not in out.partition("Commands:")[2], out
+
+
+@pytest.mark.parametrize("typed", ["abort", "stop", "rollback"])
+def test_who_wants_to_stop_a_rollout_is_not_sent_to_start_one(tmp_path: Path, typed: str) -> None:
+    """It is said that there is no such command, and how a rollout is stopped."""
+    ended = rollout(typed, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"No such command '{typed}'. A rollout cannot be taken back." in ended.err
+    assert "Did you mean" not in ended.err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands(tmp_path: Path, shell: str) -> None:
     """The shell's question for what may follow `rollout st` is answered with start and status."""

@@ -42,7 +42,9 @@ def verify(
     config: options.WhoseJournal = None,
     database: options.Database = None,
 ) -> None:
-    """Check the chain of events, and that all tables say what the events say; default: of all rollouts.
+    """Prove that nobody changed the history; default: of all rollouts.
+
+    The chain of events is checked, and that all tables say what the events say.
 
     Exit 1 if something was changed, removed or added, or if no chain has the head that is given.
     """
@@ -72,7 +74,10 @@ def verify(
 def export(
     rollout_id: options.RolloutId = None, *, config: options.WhoseJournal = None, database: options.Database = None
 ) -> None:
-    """Print all rows as JSON, one object a line; default: of all rollouts. docs/audit.md says how to read them."""
+    """Print all rows as JSON lines; default: of all rollouts.
+
+    docs/audit.md says how to read them.
+    """
     with closing(read_journal(options.journal_url(config, database))) as journal:
         for record in records(journal.database, _known(rollout_id, journal)):
             typer.echo(output.as_json(record))

@@ -48,7 +48,10 @@ def init(
         typer.Option(metavar="ENV ACCOUNT", help="Fill in the names that the original script derived from these two."),
     ] = None,
 ) -> None:
-    """Write a configuration in which every setting stands with its default and the reason for it."""
+    """Write a configuration file to fill in.
+
+    Every setting stands in it, with its default and the reason for it.
+    """
     works()
     text = template.for_seed(*seed_names) if seed_names else template.example()
     try:
@@ -71,7 +74,10 @@ def init(
 
 @app.command()
 def check(config: options.ConfigFile = options.CONFIG) -> None:
-    """Check a configuration without asking AWS, and say in a few lines what it means."""
+    """Check a configuration, and say in a few lines what it means.
+
+    AWS is not asked.
+    """
     for line in _meaning(configuration.load(config)):
         screen.say(line)
 
@@ -90,6 +96,7 @@ def _meaning(config: Config) -> Iterator[str]:
     yield f"  protected:  {_protected(config)}"
     yield f"              other pods that nobody replaces or that run to their end {_UNPROTECTED[config.unprotected]}"
     yield f"  autoscaler: {_autoscaler(config)}"
+    yield f"  surge:      {_surge(config)}"
     yield f"  drain:      {count(drain.max_draining, 'node')} of a group at a time"
     yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"
     waits = f"InService {_span(times.in_service)}, Ready {_span(times.ready)}, blocked pods {_span(times.blocked)}"
@@ -104,6 +111,12 @@ def _protected(config: Config) -> str:
     labels = "".join(f", labelled {key}={value}" for key, value in rule.labels.items())
     presets = f", and those of {', '.join(rule.presets)}" if rule.presets else ""
     return f"pods of a {' or '.join(rule.kinds)} {named} in {where}{labels}{presets}"
+
+
+def _surge(config: Config) -> str:
+    surge = config.surge
+    more = f"{surge.amount}% more instances" if surge.percent else f"at most {count(surge.amount, 'more instance')}"
+    return f"{more} in each group at a time, paid for until the old ones are gone"
 
 
 def _autoscaler(config: Config) -> str:

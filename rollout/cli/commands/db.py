@@ -14,7 +14,9 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look after 
 
 @app.command()
 def upgrade(config: options.WhoseJournal = None, database: options.Database = None) -> None:
-    """Bring the journal to this version's schema; `start` and `resume` do so by themselves with a file.
+    """Bring the journal to this version's schema.
+
+    `start` and `resume` do so by themselves with a file.
 
     A missing journal is created; the database on a server must be there.
     """
@@ -25,7 +27,10 @@ def upgrade(config: options.WhoseJournal = None, database: options.Database = No
 
 @app.command()
 def check(config: options.WhoseJournal = None, database: options.Database = None) -> None:
-    """Compare the journal with this version's schema and look for damage; exit 2 if something is wrong."""
+    """Look for damage in the journal; exit 2 if there is some.
+
+    It is compared with this version's schema, too.
+    """
     url = options.journal_url(config, database)
     name, problems = databases.where(url).name, schema.check(url)
     if problems:

@@ -32,7 +32,10 @@ def build(
         list[Path] | None, typer.Option(metavar="FILE", help="A file of variables; may be given again.")
     ] = None,
 ) -> None:
-    """Build an AMI with Packer, which says on stderr what it does; exit 1 if it fails. The AMI's id is printed."""
+    """Build an AMI with Packer, and print its id.
+
+    Packer says on stderr what it does. Exit 1 if it fails.
+    """
     output.works()
     arguments = [*_variables(var or ()), *_files(var_file or ())]
     manifest = packer_dir / MANIFEST

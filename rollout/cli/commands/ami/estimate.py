@@ -52,10 +52,10 @@ def estimate(  # noqa: PLR0913  each number that the estimate is made from can b
     rollout_hours: Annotated[str | None, _number("rollout_hours")] = None,
     node_price: Annotated[str | None, _number("node_price")] = None,
 ) -> None:
-    """Estimate what it saves to bake a model into the AMI instead of into every image.
+    """Estimate what it saves to bake a model into the AMI.
 
-    Without options it is the original case, as a worked example. Every number that it is made from is printed, with its
-    option and where it comes from.
+    That is compared with a model in every image. Without options it is the original case, as a worked example. Every
+    number that it is made from is printed, with its option and where it comes from.
     """
     case = estimating.case_of({name: text for name, text in locals().items() if text is not None})
     for line in _page(case):

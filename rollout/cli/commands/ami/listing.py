@@ -22,7 +22,10 @@ def list_(
     region: options.Region = None,
     assume_role: options.AssumeRole = None,
 ) -> None:
-    """List the AMIs of a prefix, newest first, with the groups, templates, instances and rollouts that need each."""
+    """List the AMIs of a prefix, newest first, and what needs each.
+
+    Groups, templates, instances and rollouts may need one.
+    """
     with options.explained():
         found = inventory.reader(prefix, config, region, assume_role).look()
     for line in page(found, prefix):

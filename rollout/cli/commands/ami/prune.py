@@ -30,9 +30,10 @@ def prune(
     region: options.Region = None,
     assume_role: options.AssumeRole = None,
 ) -> None:
-    """Deregister the AMIs of a prefix that nothing needs, but for the newest N, and delete their snapshots.
+    """Deregister the AMIs of a prefix that nothing needs.
 
-    Without --yes nothing is changed: each image is named with what becomes of it, and why it stays.
+    The newest N stay. The snapshots of the others are deleted, too. Without --yes nothing is changed: each image is
+    named with what becomes of it, and why it stays.
     """
     output.works()
     with options.explained():

@@ -41,7 +41,10 @@ def share(
     region: options.Region = None,
     assume_role: options.AssumeRole = None,
 ) -> None:
-    """Let other accounts launch an AMI, and, if asked, use its snapshots' keys, or copy it. What is so is left."""
+    """Let other accounts launch an AMI.
+
+    If asked, they may use its snapshots' keys, or copy it, too. What is so is left.
+    """
     output.works()
     accounts = _accounts(account)
     with options.explained():

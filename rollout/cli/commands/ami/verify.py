@@ -38,7 +38,10 @@ def verify(  # noqa: PLR0913  one parameter for each option
     region: options.Region = None,
     assume_role: options.AssumeRole = None,
 ) -> None:
-    """Say whether an AMI exists, is available, and is as expected; exit 1 with all that is wrong if it is not."""
+    """Say whether an AMI exists, is available, and is as expected.
+
+    Exit 1 if it is not, with all that is wrong.
+    """
     tags = tuple(_tag(one) for one in tag or ())
     expected = Expected(architecture, min_root_size, encrypted, tags, _age(max_age))
     with options.explained():
