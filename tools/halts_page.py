@@ -34,7 +34,7 @@ and `rollout status` tell a halt in four lines. The last line is what to do, wit
 
 ```text
 halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not Ready)
-  now: sizes of the surge: workers desires 4 (2 before); cluster-autoscaler is at 0 since 2026-01-05T08:01:00Z; …
+  now: sizes as the rollout set them: workers desires 4 (2 before); cluster-autoscaler is at 0 since …; …
   waiting: costs 2 more instances paid for, nobody scales the groups (…); nothing gets worse, however long it takes
   next: clear the cause (kubectl describe node ip-10-0-1-7), …, then: rollout resume 20260105-080000-abcd
 ```

@@ -82,7 +82,7 @@ class Session:
     def _tell(self, rollout_id: str, ended: Ended) -> int:
         """Say how it ended; return the exit code."""
         for line in outcome.lines(ended, self.journal.load(rollout_id), self.journal):
-            screen.say(line, kind="end")
+            screen.say(line, kind="end", exit_code=outcome.exit_code(ended))
         return outcome.exit_code(ended)
 
     def stand_by(self) -> bool:

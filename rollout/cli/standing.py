@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rollout.cli import why
 from rollout.cli.screen.format import count, instant
-from rollout.model.machine import DRAINING, PROTECTED, SIZED, TAINTED, Stage
+from rollout.model.machine import DRAINING, PROTECTED, SIZED, TAINTED, Phase, Stage
 from rollout.model.reasons import tagged
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def now(record: Record) -> Iterator[str]:
 
 def _state(record: Record) -> Iterator[str]:
     sizes = [f"{group} desires {wrote} ({before} before)" for group, wrote, before in _sizes(record)]
-    yield f"sizes of the surge: {', '.join(sizes)}" if sizes else "sizes are as they were found"
+    yield f"sizes as the rollout set them: {', '.join(sizes)}" if sizes else "sizes are as they were found"
     if record.plan.settings.autoscaler:
         off = record.autoscaler_off
         yield f"cluster-autoscaler is at 0 since {instant(off)}" if off else "cluster-autoscaler is not stopped"
@@ -57,7 +57,8 @@ def _state(record: Record) -> Iterator[str]:
 
 def _costs(record: Record) -> Iterator[str]:
     extra = sum(max(wrote - before, 0) for _, wrote, before in _sizes(record))
-    costs = [f"{count(extra, 'more instance')} paid for"] if extra else []
+    at_most = "up to " if record.phase is Phase.SURGE else ""  # some may not have come: that is why it halts there
+    costs = [f"{at_most}{count(extra, 'more instance')} paid for"] if extra else []
     off, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
     if off:
         until = instant(off + timedelta(seconds=limit))

@@ -78,7 +78,7 @@ def _hint(seen: Observation, record: Record) -> str:
     living = (one for group in working(record) for one in on_new_version(record, group, seen.group(group.name)))
     joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
     commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
-    return f"clear the cause ({'; '.join(commands)}), or terminate the instance"
+    return f"clear the cause ({'; '.join(commands)}), or terminate the instance, and its group launches another"
 
 
 def _remedy(node: NodeSeen) -> str:

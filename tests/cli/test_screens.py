@@ -140,12 +140,14 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=samples.after(1))
     told = list(outcome.lines(ended, record, journal))
     state, waiting, command = told[1:]
-    assert "sizes of the surge: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026-01-05T08:0" in state
+    assert "sizes as the rollout set them: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026" in state
     assert waiting.startswith("  waiting: costs 1 more instance paid for, nobody scales the groups (for longer than")
     assert f"nothing gets worse before {instant(samples.after(127))}: a resume after it ends the" in waiting
     assert command.startswith("  next: rollout resume")
     halting = replace(record, plan=replace(plan, settings=replace(plan.settings, on_deadline="halt")))
     assert any("nothing gets worse, however long it takes" in line for line in outcome.lines(ended, halting, journal))
+    surging = replace(record, phase=Phase.SURGE)
+    assert any("costs up to 1 more instance paid for" in line for line in outcome.lines(ended, surging, journal))
     early = replace(record, phase=Phase.AUTOSCALER_OFF, autoscaler_off=None, nodes=())
     assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
 

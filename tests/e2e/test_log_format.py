@@ -15,6 +15,7 @@ def test_a_whole_rollout_is_told_as_json(world: Worlds) -> None:
     assert [json.loads(line)["version"] for line in ended.err.splitlines()] == [1] * len(ended.err.splitlines())
     assert (told[0]["kind"], told[0]["message"]) == ("rollout", told[0]["rollout"])
     assert (told[-1]["kind"], told[-1]["message"][:5]) == ("end", "done:")
+    assert {one["exit_code"] for one in told if one["kind"] == "end"} == {0}
     assert {one["rollout"] for one in told} == {told[0]["rollout"]}
     phases = [one["phase"] for one in told if one["kind"] == "phase"]
     assert (phases[0], phases[-1]) == ("AUTOSCALER_OFF", "DONE")
