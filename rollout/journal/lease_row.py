@@ -226,7 +226,7 @@ def begin(connection: Connection, cluster: str, epoch: int, holder: Holder, now:
 def who(row: Row[Any]) -> str:
     """Name the holder of a lease."""
     build = f" for {row.build_url}" if row.build_url else ""
-    return f"process {row.pid} on {row.host}{build}, run {row.run_id}, since {row.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"process {row.pid} on {row.host}{build}, run {row.run_id}, since {row.acquired_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def lasts(row: Row[Any]) -> bool:

@@ -107,7 +107,7 @@ def test_second_is_told(journal: SqlJournal) -> None:
     with held(journal):
         with pytest.raises(UserError, match="process 4711 on agent-7 for https://ci/job/17") as refusal, held(journal):
             pytest.fail("held twice")
-        assert "since 2026-01-05 08:00:05 UTC" in refusal.value.problem
+        assert "since 2026-01-05T08:00:05Z" in refusal.value.problem
         assert (refusal.value.exit_code, "kill 4711" in refusal.value.hint) == (76, True)
     with held(journal) as lease:
         assert lease.epoch == 2
@@ -332,7 +332,7 @@ def test_the_history_names_the_predecessor(journal: SqlJournal) -> None:
     seize(journal, HOLDER, 0)
     lease = seize(journal, NEXT, 61)
     assert lease.predecessor == (
-        "took over from process 4711 on agent-7 for https://ci/job/17, run 0123456789ab, since 2026-01-05 08:00:00 UTC,"
+        "took over from process 4711 on agent-7 for https://ci/job/17, run 0123456789ab, since 2026-01-05T08:00:00Z,"
         " whose lease ended at 08:01:00 UTC; a request of an older runner may still be on its way:"
         " nothing is terminated and no Job killed before 08:06:30 UTC"
     )
@@ -385,7 +385,7 @@ def test_who_is_said_to_be_dead_is_not_waited_for(journal: SqlJournal) -> None:
     lease = open_session(acquisition, lambda: later(70), fence(), no_retry)
     assert lease.predecessor == (
         "kim@desk says that it is dead: process 4711 on agent-7 for https://ci/job/17, run 0123456789ab,"
-        " since 2026-01-05 08:00:00 UTC"
+        " since 2026-01-05T08:00:00Z"
     )
     assert lease.takeover_delay_until is None
     lease.release(later(71))
@@ -408,7 +408,7 @@ def test_beside_a_file_nobody_is_waited_for(journal: SqlJournal) -> None:
     """A free lock tells that the process is dead, at once; what it had not sent died with it."""
     seize(journal, HOLDER, 0)
     lease = seize(journal, NEXT, 1)
-    assert str(lease.predecessor).endswith("since 2026-01-05 08:00:00 UTC, which died without releasing its lease")
+    assert str(lease.predecessor).endswith("since 2026-01-05T08:00:00Z, which died without releasing its lease")
     assert (lease.takeover_delay_until, dead(journal)) == (None, ["the kernel, which freed its lock", None])
 
 
