@@ -71,9 +71,9 @@ types: $(STAMP) ## mypy, strict, tests too
 contracts: $(STAMP) ## Who may import whom
 	$(BIN)/lint-imports --no-cache
 
-core: $(STAMP) ## Tests of what decides; they must take every branch of machine, engine, phases and stages
-	$(BIN)/pytest tests/core --cov=rollout.model.machine --cov=rollout.engine --cov=rollout.phases --cov=rollout.stages \
-		--cov-fail-under=100 --cov-report=term-missing:skip-covered
+core: $(STAMP) ## Tests of what decides; they must take every branch of machine, tick, settle, phases and stages
+	$(BIN)/pytest tests/core --cov=rollout.model.machine --cov=rollout.engine.tick --cov=rollout.engine.settle \
+		--cov=rollout.phases --cov=rollout.stages --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 rest: $(STAMP) $(TOOLS) ## All other tests
 	$(BIN)/pytest --ignore=tests/core $(MORE) $(PYTEST_ARGS)
