@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from rollout.commands import kubectl
 from rollout.model.decision import Act, Decision, Halt, Move, Wait
-from rollout.model.effects import Effect, Terminate
+from rollout.model.effects import Effect, OnGroup, Terminate
 from rollout.model.observation import Observation
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason
@@ -36,6 +36,8 @@ def settle(seen: Observation, record: Record, now: datetime) -> tuple[Settled, .
     settled = []
     for row in record.unsettled:
         if not row.under_way:
+            if _shows_late(row, seen, record):
+                settled.append(Settled(row.effect.key, "done", "seen later than it was looked for"))
             continue
         landed = row.effect.landed(seen)
         if landed and row.effect.ended_by_itself(seen):
@@ -49,6 +51,17 @@ def settle(seen: Observation, record: Record, now: datetime) -> tuple[Settled, .
         elif landed is None and _half_for_good(row, now):
             settled.append(Settled(row.effect.key, "not_applied", "half of it shows, and somebody else may be why"))
     return tuple(settled)
+
+
+def _shows_late(row: EffectRow, seen: Observation, record: Record) -> bool:
+    """Tell whether what did not show does now: AWS answered from longer ago than is waited, or the request came late.
+
+    Of a group it matters afterwards who wrote what stands there: RESTORE takes back only what is known to be ours.
+    """
+    if row.state != "not_applied" or not isinstance(row.effect, OnGroup) or not row.effect.absolute:
+        return False
+    left = row.yeses > 0 or any(late.effect.key == row.effect.key for late in record.late)
+    return left and row.effect.landed(seen) is True
 
 
 def sift(decision: Decision, record: Record, now: datetime) -> Decision:

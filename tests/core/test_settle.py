@@ -56,6 +56,29 @@ def test_settle(effect: Effect, state: EffectState, world: Observation, seconds:
     assert [(one.key, one.state) for one in found] == ([] if settled is None else [(effect.key, settled)])
 
 
+RAISED = seen(surged(sizes=Sizes(3, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("effect", "world", "changes", "settled"),
+    [
+        pytest.param(RAISE, RAISED, {"yeses": 1}, True, id="it was answered, and shows"),
+        pytest.param(RAISE, RAISED, {"late": (Late(RAISE, at(330)),)}, True, id="it had no answer, and shows"),
+        pytest.param(RAISE, RAISED, {"late": (Late(CORDON, at(330)),)}, False, id="the other side said no"),
+        pytest.param(RAISE, SHOWS_NOT, {"yeses": 1}, False, id="it does not show"),
+        pytest.param(CORDON, SHOWS, {"yeses": 1}, False, id="a node says itself whose mark it bears"),
+        pytest.param(END, seen(surged(old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4))), {"yeses": 1}, False,
+                     id="an instance may be gone by anybody's act"),
+    ],
+)  # fmt: skip
+def test_what_shows_late_is_done(effect: Effect, world: Observation, changes: dict[str, Any], *, settled: bool) -> None:
+    """Of a group what stands there is known to be ours, though it was looked for in vain before."""
+    late = changes.get("late", ())
+    changes = {name: value for name, value in changes.items() if name != "late"}
+    journal = record(unsettled=(unsettled(effect, "not_applied", **changes),), late=late)
+    assert [one.state for one in settle(world, journal, at(600))] == ["done"] * settled
+
+
 def test_the_answer_counts_where_there_is_one() -> None:
     """An act of many effects takes long: what was answered a moment ago may not show yet."""
     journal = record(unsettled=(unsettled(CORDON, answered=at(40)),))
