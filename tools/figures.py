@@ -42,7 +42,7 @@ def _whole_rollout(scenario: str) -> str:
 def _help() -> str:
     bare = _median([sys.executable, "-c", "pass"])
     ours = _median([Path(sys.executable).with_name("rollout"), "--help"])
-    figure = f"{ours * 1000:.0f} ms, {ours / bare:.1f} times a bare interpreter"
+    figure = f"{ours / bare:.0f} times a bare interpreter"
     return f"| help | {figure} | `rollout --help`, `python -c pass` |"
 
 

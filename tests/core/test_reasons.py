@@ -94,10 +94,11 @@ def test_each_halt_and_wait_is_raised_by_a_world() -> None:
     for name in (name for name, text in TESTS.items() if "from tests.core.tables import" in text):
         for test in vars(importlib.import_module(f"tests.core.{name}")).values():
             marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
-            if len(marks) == 1 and _names(marks[0]) == [*inspect.signature(test).parameters]:
+            names = _names(marks[0]) if len(marks) == 1 else []
+            if names and names == [*inspect.signature(test).parameters]:
                 for row in marks[0].args[1]:
                     with suppress(AssertionError):  # whether it holds is that test's own to say
-                        test(*_values(row, len(_names(marks[0]))))
+                        test(**dict(zip(names, _values(row, len(names)), strict=True)))
     told = {reason for reason in ELSEWHERE if any(f"Reason.{reason.name}" in text for text in TESTS.values())}
     assert set(MEANINGS) - tables.MET.keys() - told == set()
 
