@@ -37,12 +37,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"Kubernetes facts: {asked if os.environ.get('ROLLOUT_TEST_KUBECONFIG') else alone}")
 
 
+#: What this process does with signals when it begins.
+_SIGNALS = {number: signal.getsignal(number) for number in stopping.ASKED}
+
+
 @pytest.fixture(autouse=True)
 def _signals_as_they_were() -> Iterator[None]:
-    """Undo what a test made of signals: what this process ignores, every program that a later test starts ignores."""
-    before = {number: signal.getsignal(number) for number in stopping.ASKED}
+    """Undo what a test, or a fixture of many, made of signals: what is ignored, each program started later ignores."""
+    _hear_as_at_first()
     yield
-    for number, handler in before.items():
+    _hear_as_at_first()
+
+
+def _hear_as_at_first() -> None:
+    for number, handler in _SIGNALS.items():
         signal.signal(number, handler)
 
 

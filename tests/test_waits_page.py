@@ -12,7 +12,7 @@ PLACES = (
     *sorted((ROOT / "rollout/phases").glob("*.py")),
     *sorted((ROOT / "rollout/stages").glob("*.py")),
     *sorted((ROOT / "rollout/engine").glob("*.py")),
-    *(ROOT / f"rollout/{name}.py" for name in ("runner", "adapters/connecting", "cli/session")),
+    *(ROOT / f"rollout/{name}.py" for name in ("adapters/connecting", "cli/session")),
 )
 #: What a function that waits calls: a decision to wait, a step that does, or the clock.
 WAITS = {"Wait", "wait", "pause", "until_aws", "short"}

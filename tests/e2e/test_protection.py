@@ -17,7 +17,7 @@ def test_slips_are_refused_with_what_was_meant(world: Worlds) -> None:
     refused = world(str(WORLDS / "slips.yaml")).start()
     assert (refused.code, refused.out) == (2, ""), refused
     told = [line.strip() for line in refused.err.splitlines()]
-    assert "`protected.kinds` names Jbo, a kind that the API server does not serve" in told, refused
+    assert "`protected.kinds` names Jbo, a kind that the API server does not serve (KindNotServed)" in told, refused
     assert "next: write Job in `protected.kinds`" in told, refused
     name = "cluster-autoscaler-aws-cluster-autoscaler"
     assert f"by image or labels it may be kube-system/{name}" in refused.err, refused
