@@ -29,17 +29,14 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
     """Yield what the operator must know: what was done, who was killed, what differs, and what to type next."""
     for job in journal.killed(record.id):
         yield f"killed at the deadline: {job.loser} (pod {job.pod} on {job.node}), {instant(job.at)}"
-    if ended is not Ended.INTERRUPTED:
-        yield from _fewer(journal.events(record.id))
-    match ended:
-        case Ended.DONE:
-            yield from _done(record, journal)
-        case Ended.HALTED:
-            yield from standing.halted(record, journal.events(record.id))
-        case Ended.INTERRUPTED:
-            yield f"interrupted in {record.phase.value}; nothing is lost"
-            yield from standing.now(record)
-            yield f"  next: {resume(record.id)}"
+    if ended is Ended.INTERRUPTED:
+        yield f"interrupted in {record.phase.value}; nothing is lost"
+        yield from standing.now(record)
+        yield f"  next: {resume(record.id)}"
+        return
+    events = journal.events(record.id)
+    yield from _fewer(events)
+    yield from _done(record, events) if ended is Ended.DONE else standing.halted(record, events)
 
 
 def _fewer(events: Sequence[Event]) -> Iterator[str]:
@@ -51,8 +48,7 @@ def _fewer(events: Sequence[Event]) -> Iterator[str]:
             yield f"fewer replicas than before the first was evicted, at {instant(event.at)}: {event.text}"
 
 
-def _done(record: Record, journal: Journal) -> Iterator[str]:
-    events = journal.events(record.id)
+def _done(record: Record, events: Sequence[Event]) -> Iterator[str]:
     yield from standing.left(events)
     if events[-1].kind != "phase":  # reports come after the phase's end, whose head does not stand for them
         yield head(events[-1])

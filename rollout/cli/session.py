@@ -126,7 +126,6 @@ class Session:
         return self.edge.fence.trusted() and not self.signals.came()
 
     def _run(self, rollout_id: str, lease: LeaseSession, report: Callable[[Progress], None]) -> Ended:
-
         clock = self.edge.clock
         self.journal.adopt(rollout_id, self.cluster_id, clock.now())
         self.journal.acquired(rollout_id, clock.now())

@@ -47,9 +47,9 @@ def _state(record: Record) -> Iterator[str]:
     if record.plan.settings.autoscaler:
         off = record.autoscaler_off
         yield f"cluster-autoscaler is at 0 since {instant(off)}" if off else "cluster-autoscaler is not stopped"
-    left = sum(row.role == "old" and row.stage is not Stage.GONE for row in record.nodes)
+    still = sum(row.role == "old" and row.stage is not Stage.GONE for row in record.nodes)
     if record.phase in TAINTED:
-        yield f"{count(left, 'old node')} left, with our taint"
+        yield f"{count(still, 'old node')} left, with our taint"
     if record.phase in PROTECTED:
         yield "instances are protected from scale-in until their turn"
     yield "protected pods keep running"

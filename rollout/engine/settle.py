@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from rollout.commands import kubectl
 from rollout.model.decision import Act, Decision, Halt, Move, Wait
-from rollout.model.effects import Effect, OnGroup, Terminate
+from rollout.model.effects import Effect, Terminate
 from rollout.model.observation import Observation
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason
@@ -58,7 +58,7 @@ def _shows_late(row: EffectRow, seen: Observation, record: Record) -> bool:
 
     Of a group it matters afterwards who wrote what stands there: RESTORE takes back only what is known to be ours.
     """
-    if row.state != "not_applied" or not isinstance(row.effect, OnGroup) or not row.effect.absolute:
+    if row.state != "not_applied" or row.effect.leaves() is None or not row.effect.absolute:
         return False
     left = row.yeses > 0 or any(late.effect.key == row.effect.key for late in record.late)
     return left and row.effect.landed(seen) is True

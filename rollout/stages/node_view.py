@@ -15,7 +15,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.stages import homes, knowing
 from rollout.stages.pods import blocking_pods, leaving
-from rollout.stages.serving import Surroundings, dead
+from rollout.stages.serving import Serving, Surroundings, dead
 
 #: Seconds for which an instance may be on its way after the drain deadline: a lifecycle hook holds it for an hour, or
 #: for as long as its heartbeats are answered.
@@ -30,9 +30,10 @@ class NodeView:
     `fresh`: the pods of each of them were listed past the cache. `unknown`: why it is not known all the same which pods
     run on the instance, "" where it is; `stray`: the node that may be its, "" where it has one or none may.
 
-    `remaining`: nodes of its group that serve without this one (`serving`), on instances that are InService, held as
-    far as there is an autoscaler; `homeless`: which pod no other node takes, for where it is; `coming`: pods that may
-    be bound to it though it is closed; `nominated`: pods that the scheduler chose it for and has not bound yet;
+    `serving`: what serves in its group; `remaining`: nodes of it that serve without this one, on instances that are
+    InService, held as far as there is an autoscaler; `homeless`: which pod no other node takes, for where it is;
+    `coming`: pods that may be bound to it though it is closed; `nominated`: pods that the scheduler chose it for and
+    has not bound yet;
     `volumes`: attached to it still, of pods that left;
     `at_work`: the controllers for which finished pods block it, none of an old node past the drain deadline;
     `unsteady`: why the cluster is not to be trusted now; `past_drain_deadline`, `past_blocked_deadline`: the time that
@@ -50,8 +51,8 @@ class NodeView:
     fresh: bool
     unknown: str
     stray: str
+    serving: Serving
     remaining: int
-    idle: tuple[str, ...]
     homeless: str
     coming: tuple[PodSeen, ...]
     nominated: tuple[PodSeen, ...]
@@ -105,7 +106,8 @@ class NodeView:
 
     def short(self, state: str) -> StageDecision:
         """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
-        idle = "; ".join(self.idle) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
+        closed = self.serving.why_not(self.row.instance_id, self.leaving, next(iter(self.nodes), None))
+        idle = "; ".join(closed) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
         what = homes.REMEDY if self.misplaced else f"let more nodes serve: {idle}"
         reason = Reason.NO_OTHER_NODE if self.misplaced else Reason.TOO_FEW_NODES
         why = f"{self.name} is {state} and cannot go: {self.too_few}"
@@ -193,8 +195,8 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         fresh=fresh,
         unknown=knowing.unknown(row, seen, record, now),
         stray=knowing.stray(row, seen)[0],
+        serving=serving,
         remaining=serving.without(*moved),
-        idle=serving.why_not(*moved),
         homeless=homes.homeless(*moved[1:], volumes=bool(volumes) and _zonal(seen, names), around=around.open_nodes),
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),

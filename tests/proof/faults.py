@@ -15,15 +15,15 @@ from rollout.phases.restore import RESTORE_ORDER
 from tests.e2e.simulated import Result
 from tests.proof.cases import LATE_EFFECTS, Case
 from tests.proof.inject_faults import disturbed
-from tests.proof.outcome import Outcome, Reference
+from tests.proof.outcome import EACH_RUN, UNDISTURBED, Outcome, Reference
 from tests.proof.results import record
 from tests.proof.runs import Site
 from tests.proof.world import Prepared, ProofWorld
 
 #: Runs of a rollout that is disturbed, at most: one for each effect.
 MOST = 150
-#: Simulated seconds that a rollout may take undisturbed, and that a cluster is to be steady; a group's old nodes.
-BOUND, STEADY, OLD_NODES = 2400, 60, 2
+#: Old nodes of a group.
+OLD_NODES = 2
 #: The fault after which nobody can tell for minutes whether the request arrives.
 LOST = "500, not applied"
 
@@ -135,7 +135,7 @@ def _bound(fault: RequestFault, runs: int) -> float:
     not show is waited for before each step of RESTORE, and before a group's next terminate.
     """
     waits = len(RESTORE_ORDER) + OLD_NODES if fault.name == LOST else 0
-    return BOUND + (runs - 1) * (LATE_SECONDS + STEADY) + waits * (LATE_SECONDS + STALE_AFTER)
+    return UNDISTURBED + (runs - 1) * EACH_RUN + waits * (LATE_SECONDS + STALE_AFTER)
 
 
 def _run(world: ProofWorld, fault: RequestFault, kinds: Sequence[str], *, crash: bool) -> tuple[Result, int]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rollout.journal import read_journal
+from rollout.model.record import LATE_SECONDS
 from tests.e2e.proving import Applied, applied, broken, end_state
 from tests.e2e.simulated import Result
 from tests.proof.cases import Case
@@ -15,6 +16,9 @@ from tests.proof.crash_points import Point
 from tests.proof.results import record
 from tests.proof.world import ProofWorld
 
+#: Simulated seconds that a rollout may take undisturbed, and that each further process adds: the end of what the one
+#: before it sent, and a steady minute.
+UNDISTURBED, EACH_RUN = 2400, LATE_SECONDS + 60
 #: Characters of a problem, at most: a marker holds the whole plan.
 _LONGEST = 1000
 _TOOK = re.compile(r"promise 10 is broken: the rollout took (\d+) s, ")

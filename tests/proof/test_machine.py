@@ -25,6 +25,7 @@ from tests.e2e.proving import broken
 from tests.e2e.simulated import Result
 from tests.postgres import Server
 from tests.proof.cases import PLAIN
+from tests.proof.outcome import EACH_RUN, UNDISTURBED
 from tests.proof.results import record
 from tests.proof.runs import Site
 from tests.proof.stop_at_points import ALL, Paced
@@ -39,9 +40,8 @@ ALL_ITEMS, ALL_EXAMPLES = 40, 250
 TRIES = 8
 
 #: Simulated seconds within which it ends then: what it takes undisturbed at most, another lease's end, and late
-#: requests in DRAIN and in RESTORE. What each run adds: the end of what the one before sent, and a steady minute.
-BOUND = 2400 + TTL_SECONDS + 2 * LATE_SECONDS
-EACH_RUN = LATE_SECONDS + 60
+#: requests in DRAIN and in RESTORE.
+BOUND = UNDISTURBED + TTL_SECONDS + 2 * LATE_SECONDS
 
 RUNNERS = st.sampled_from(["A", "B"])
 POINTS = st.integers(1, 60)

@@ -102,7 +102,6 @@ def _whole(head: str) -> str:
 
 
 def _of_another(wanted: str, rollout_id: str, number: int, head: str) -> UserError:
-
     return UserError(
         f"the head given is no head of {wanted}: it is event {number} of rollout {rollout_id} in the same journal",
         hint=rollout("audit", "verify", rollout_id, "--head", head),

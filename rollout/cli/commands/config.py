@@ -89,7 +89,6 @@ def schema() -> None:
 
 
 def _meaning(config: Config) -> Iterator[str]:
-
     groups, drain, times = ", ".join(config.groups), config.drain, config.deadlines
     yield f"cluster {config.cluster} in {config.region}" + (f", account {config.account}" if config.account else "")
     yield f"  replaced:   the nodes of {groups}"
@@ -128,5 +127,4 @@ def _autoscaler(config: Config) -> str:
 
 
 def _span(seconds: float) -> str:
-
     return span(timedelta(seconds=seconds))

@@ -98,7 +98,6 @@ def _look(config: Config) -> int:
 
 
 def _read(config: Config, here: ClusterId) -> Read:
-
     where = database.where(config.database)
     try:
         with closing(read_journal(config.database)) as journal:
@@ -109,7 +108,6 @@ def _read(config: Config, here: ClusterId) -> Read:
 
 
 def _of_cluster(journal: SqlJournal, name: str, cluster: str, here: ClusterId) -> Read:
-
     rollouts = [one for one in journal.summaries() if is_of(one, cluster, here.arn)]
     active = next((journal.load(one.id) for one in rollouts if not terminal(one.phase)), None)
     last = next((journal.load(one.id) for one in rollouts if terminal(one.phase)), None)
@@ -120,7 +118,6 @@ def _of_cluster(journal: SqlJournal, name: str, cluster: str, here: ClusterId) -
 
 
 def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Edge) -> Sequence[Finding]:
-
     if journal.unread:
         then = journal.unread.hint
         return (comparison.Finding("the journal cannot be read: nothing can be compared with it", then, person=True),)
@@ -140,7 +137,6 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
 
 
 def _seen(record: Record, edge: Edge) -> Observation:
-
     return observe(record, edge.kubernetes, edge.autoscaling)
 
 
@@ -156,7 +152,6 @@ def _at_rest(config: Config, marker: MarkerSeen | None, edge: Edge) -> Observati
 
 
 def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Sequence[Finding]) -> Iterator[str]:
-
     active = journal.active
     unfinished = f"rollout {active.id}, in {active.phase.value}" if active else "no unfinished rollout"
     yield f"cluster {config.cluster} ({config.region})"
@@ -178,7 +173,6 @@ def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Se
 
 
 def _rebuild(config: Config, *, assume_dead: bool) -> None:
-
     says = actor() if assume_dead else None
     with (
         closing(open_journal(config.database, actor=actor())) as journal,

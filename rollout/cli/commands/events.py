@@ -63,12 +63,10 @@ def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:
 
 
 def _line(event: Event) -> str:
-
     return screen.shown(f"{instant(event.at)}  {event.kind:<11}  {event.text}")
 
 
 def _json(event: Event) -> str:
-
     fields = {
         "seq": event.seq,
         "at": instant(event.at),

@@ -45,7 +45,6 @@ def listing(
 
 
 def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[str, ...]:
-
     halted = f"halted: {reasons[one.id]}" if reasons.get(one.id) else "halted"
     state = f"{one.phase.value} ({halted})" if one.halted else one.phase.value
     ended = instant(one.ended) if one.ended else "-"
@@ -53,7 +52,6 @@ def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[
 
 
 def _fields(one: Summary, worker: Worker | None, reason: str | None) -> dict[str, Any]:
-
     return {
         "id": one.id,
         "key": one.key,

@@ -67,7 +67,6 @@ def simulator(
 
 
 def _folder(directory: Path | None) -> Path:
-
     folder = directory or Path(tempfile.mkdtemp(prefix="rollout-simulator-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -87,12 +87,10 @@ def _title(one: Record | Summary) -> str:
 
 
 def _lost(job: KilledJob) -> str:
-
     return f"killed: {job.loser} (pod {job.pod} on {job.node}) at {instant(job.at)}"
 
 
 def _head(record: Record) -> Iterator[tuple[str, str]]:
-
     plan = record.plan
     yield "cluster", f"{plan.cluster} ({plan.region})"
     yield "groups", ", ".join(group.name for group in plan.groups)
@@ -104,7 +102,6 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:
-
     told = why.waits(history)
     return [
         (
@@ -142,7 +139,6 @@ def as_fields(
 
 
 def _node_fields(node: Node, reason: str | None) -> dict[str, Any]:
-
     return {
         "instance": node.instance_id,
         "name": node.name,

@@ -12,8 +12,6 @@ from rollout.model.effects.base import digest
 
 #: Of what a rebuilt journal takes for done, because it shows.
 ADOPTED = "adopted"
-#: Begins the occasion of what RESTORE gives back.
-RESTORE = "restore."
 
 
 def once(resumes: int) -> str:
@@ -99,7 +97,7 @@ def now(resumes: int) -> str:
 
 def restore(resumes: int) -> str:
     """Of what RESTORE gives back."""
-    return f"{RESTORE}{resumes}"
+    return f"restore.{resumes}"
 
 
 def resume(processes: Iterable[str], resumes: int) -> str:

@@ -56,7 +56,6 @@ def build(
 
 
 def _variables(given: Sequence[str]) -> list[str]:
-
     wrong = [one for one in given if not re.match(r"[A-Za-z_][A-Za-z0-9_-]*=", one)]
     if wrong:
         raise UserError(f"no variables with a value: {', '.join(wrong)}", hint="--var NAME=VALUE")
@@ -64,7 +63,6 @@ def _variables(given: Sequence[str]) -> list[str]:
 
 
 def _files(given: Sequence[Path]) -> list[str]:
-
     missing = [str(one) for one in given if not one.is_file()]
     if missing:
         raise UserError(f"there are no files of variables at {', '.join(missing)}", hint="--var-file FILE")

@@ -63,7 +63,6 @@ def estimate(  # noqa: PLR0913  each number that the estimate is made from can b
 
 
 def _page(case: estimating.Case) -> Iterator[str]:
-
     whose = "the original case" if case == estimating.ORIGINAL else "your case"
     yield f"{whose}: a model of {_given(case.model, 'GB')} in every image, or in the AMI"
     yield ""

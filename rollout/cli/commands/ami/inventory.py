@@ -135,7 +135,6 @@ def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role
 
 
 def _in_one_region(loaded: dict[Path, Config], region: str) -> None:
-
     for file, config in loaded.items():
         if config.region != region:
             raise UserError(

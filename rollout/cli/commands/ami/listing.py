@@ -53,7 +53,6 @@ def page(found: Inventory, prefix: str) -> Iterator[str]:
 
 
 def _row(found: Inventory, image: Image) -> tuple[str, ...]:
-
     size = f"{sum(disk.size for disk in image.disks)} GiB"
     shared = ", ".join(found.sharing(image.id)) or ("?" if image.id in found.unasked else "-")
     return image.id, image.name, instant(image.created), size, image.state, shared

@@ -65,7 +65,6 @@ def _accounts(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: bool, snapshots: bool) -> None:
-
     look = partial(sharing.look, builder.images, image, grants=grants)
     looked = look()
     _refuse("not shared", sharing.blockers(looked, accounts, builder.account))
@@ -74,7 +73,6 @@ def _share(builder: Builder, image: Image, accounts: Sequence[str], *, grants: b
 
 
 def _take_back(builder: Builder, image: Image, accounts: Sequence[str]) -> None:
-
     _refuse("not taken back", sharing.not_ours(image, accounts, builder.account))
     # The keys last: one that is gone, or that we may not look at, is no reason to leave the image open.
     look = partial(sharing.look, builder.images, image, keys=False, grants=False)

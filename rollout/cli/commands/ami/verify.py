@@ -62,7 +62,6 @@ def _advice(image: Image, ours: str) -> str:
 
 
 def _tag(text: str) -> tuple[str, str | None]:
-
     key, sign, value = text.partition("=")
     if not key:
         raise UserError(f'--tag: "{text}" names no tag', hint="--tag KEY or --tag KEY=VALUE")
@@ -80,7 +79,6 @@ def _age(text: str | None) -> timedelta | None:
 
 
 def _summary(image: Image) -> str:
-
     size = f"{image.root.size} GiB, " if image.root else ""
     return f"{image.state}, {image.architecture}, {size}{_encryption(image)}, made {instant(image.created)}"
 
