@@ -11,6 +11,7 @@ then time does not wait for it, nor for a request of its that hangs, until it sp
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -206,10 +207,11 @@ class Sessions:
 
 
 class RealTime(Sessions):
-    """Where the clock goes by itself, as this machine's does: requests cost what they cost."""
+    """Where the clock shows this machine's time, and requests cost what they cost."""
 
-    def spend(self, seconds: float) -> None:
-        """Nothing: time passes by itself."""
+    def spend(self, seconds: float) -> None:  # noqa: ARG002 - it took what it took
+        """Set the clock: no change is logged as older than its request, however busy the machine is."""
+        self._clock.run_until(time.time())
 
     async def delay(self, seconds: float) -> None:
         """Hold a request up for that long."""

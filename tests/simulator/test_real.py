@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -116,6 +117,19 @@ def test_an_eviction_is_whose_request_it_was(tmp_path: Path) -> None:
         assert world.authors("pod/demo/a", "metadata.deletionTimestamp") == [("client:runner", "POST pods/eviction")]
         assert world.authors("pod/demo/b", "metadata.deletionTimestamp") == [("world", "")]
         assert world.authors("pod/demo/a", "exists") == [("world", "")] * 2
+
+    on_a_mirror(tmp_path, test)
+
+
+def test_a_change_is_no_older_than_its_request(tmp_path: Path) -> None:
+    """However long the machine was busy with something else: a change that was logged too early was sent by nobody."""
+
+    async def test(world: Mirrored) -> None:
+        before = time.time()
+        made = {"metadata": {"name": "m", "namespace": "kube-system"}}
+        await world.ask("POST", "/api/v1/namespaces/kube-system/configmaps", made)
+        await until(lambda: world.authors("configmap/kube-system/m", "exists"))
+        assert world.log.changes[-1].at >= before
 
     on_a_mirror(tmp_path, test)
 
