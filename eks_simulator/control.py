@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 class Watched(Protocol):
     """What the watches of the Kubernetes half do for the clock."""
 
+    @property
+    def marks(self) -> int:
+        """The number of the last bookmark."""
+
     def bookmark(self, client: str) -> int:
         """Queue a BOOKMARK on all watches of `client`; returns the resourceVersion that it carries."""
 
@@ -139,7 +143,9 @@ class Control:
     def _tell(self, client: str) -> web.Response:
         version = self.watches.bookmark(client)
         self.sessions.told(client)
-        return web.json_response({"now": self.clock.now, "resourceVersion": str(version)})
+        return web.json_response(
+            {"now": self.clock.now, "resourceVersion": str(version), "bookmark": self.watches.marks}
+        )
 
     async def changes(self, request: web.Request) -> web.Response:
         """The applied changes of all actors whose name begins with `actor`."""

@@ -217,10 +217,16 @@ class _Rule:
     seen: int = 0
     struck: int = 0
 
+    def _lasts(self, now: float) -> bool:
+        ends = math.inf if self.fault.lasts is None else self.begins + self.fault.lasts
+        return self.begins <= now < ends
+
+    def is_outage(self, now: float) -> bool:
+        return self.fault.outage is not None and self._lasts(now)
+
     def strikes(self, client: str, info: RequestInfo, now: float) -> bool:
         match = self.fault.match
-        ends = math.inf if self.fault.lasts is None else self.begins + self.fault.lasts
-        if not (self.begins <= now < ends and self.fault.concerns(client, info)):
+        if not (self._lasts(now) and self.fault.concerns(client, info)):
             return False
         self.seen += 1
         if match.nth is not None and self.seen != match.nth:
@@ -275,6 +281,12 @@ class Faults:
         now = self._now()
         striking = [rule.fault.action for rule in self._rules.values() if rule.strikes(client, info, now)]
         return striking[0] if striking else None
+
+    def away(self) -> Action | None:
+        """Return what befalls whoever asks for a watch while nobody reaches the API server; None while one does."""
+        now = self._now()
+        striking = (rule.fault.action for rule in self._rules.values() if rule.is_outage(now))
+        return next(striking, None)
 
     async def hang(self, hung: Hung) -> None:
         """Stand still until `clear`; cancelled when the client's connection dies."""

@@ -118,6 +118,21 @@ class Requests:
 
         return handle
 
+    def while_away(self, concerns: Callable[[web.Request], bool], render_error: RenderError) -> Middleware:
+        """Return the middleware by which a server that is away lets nobody watch either, though that is not counted."""
+
+        @web.middleware
+        async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+            match self._faults.away() if concerns(request) else None:
+                case Error() as error:
+                    info = RequestInfo("kube", "", mutating=False, target="")
+                    return render_error(info, error.status, error.code, error.message)
+                case Drop():
+                    return _cut(request)
+            return await handler(request)
+
+        return handle
+
     async def _handle(
         self, request: web.Request, info: RequestInfo, handler: Handler, render_error: RenderError
     ) -> web.StreamResponse:
@@ -202,9 +217,7 @@ class _Call:
         return self.cut()
 
     def cut(self) -> web.StreamResponse:
-        if self.request.transport is not None:
-            self.request.transport.abort()
-        return web.Response()  # has nowhere to go any more
+        return _cut(self.request)
 
     def arrives(self) -> None:
         """Run the handler here and now: its body was read, so nothing in it waits."""
@@ -218,3 +231,9 @@ class _Call:
     async def garbled(self) -> web.StreamResponse:
         response = await self.apply()
         return web.Response(status=response.status, body=_GARBLED, content_type=response.content_type)
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()  # has nowhere to go any more

@@ -65,14 +65,14 @@ class Simulator:
         self.world = self._make_world(scenario)
         self.faults = Faults(lambda: self.world.clock.now - self.world.scenario.start)
         self.past = Past(self.world.cloud, self.world.log)
-        for fault in scenario.request_faults:
-            self.add_fault(fault)
         self.sessions = self._make_sessions(pace)
         costs = Costs(scenario.seed, *self.world.scenario.request_seconds)
         self.requests = Requests(self.world.log, self.sessions, self.faults, costs)
         self._roles = Roles(scenario.account, scenario.seed, secrets=handout.KEYS)
         self._authentication = Authentication(scenario.cluster, handout.TOKEN, self._roles.secret_of)
         self.watches = Watches(self.world.store, self.sessions.on_event)
+        for fault in scenario.request_faults:
+            self.add_fault(fault)
 
     def _make_world(self, scenario: Scenario) -> World:
         return build(scenario)
@@ -117,7 +117,10 @@ class Simulator:
         return kube.kube_app(
             self.world.store,
             self.watches,
-            [self.requests.middleware(kube.describe, kube.render_error)],
+            [
+                self.requests.while_away(kube.is_watch, kube.render_error),
+                self.requests.middleware(kube.describe, kube.render_error),
+            ],
             accepts=self._accepts,
             allows=self._allows,
             definitions=self.scenario.definitions,
@@ -143,11 +146,18 @@ class Simulator:
         """Put a request fault in force; returns its id."""
         if fault.stale:
             self.past.keep(fault.stale.seconds)
-        if fault.outage and fault.outage >= LEASE_LIFE:
-            clock = self.world.clock
-            begins = clock.now if fault.since is None else self.world.scenario.start + fault.since
-            clock.at(begins + fault.outage, self.world.comes_back)
-        return self.faults.add(fault)
+        number = self.faults.add(fault)
+        if fault.outage:
+            self._goes_away(fault, fault.outage)
+        return number
+
+    def _goes_away(self, fault: Fault, lasts: float) -> None:
+        """Cut every watch when the API server goes; long enough, and nodes' leases are old when it comes back."""
+        clock = self.world.clock
+        begins = clock.now if fault.since is None else self.world.scenario.start + fault.since
+        clock.at(begins, self.watches.end_all)
+        if lasts >= LEASE_LIFE:
+            clock.at(begins + lasts, self.world.comes_back)
 
     def promises(self) -> list[dict[str, Any]]:
         """Return each promise with the checks made and what violated it."""

@@ -165,11 +165,20 @@ class Kubernetes(Protocol):
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         """List all volumes that are attached to nodes; None where we lack the right, which is optional."""
 
-    def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
-        """Read cluster-autoscaler's Deployment, None if it does not exist."""
+    def follow(self, where: Autoscaler | None) -> None:
+        """Watch the marker and the autoscaler's Deployment from now on; what we may not watch is read each time."""
 
-    def marker(self) -> MarkerSeen | None:
-        """Read the cluster's marker, None if nobody's rollout is at work."""
+    def autoscaler(self, where: Autoscaler, *, young: bool = True) -> AutoscalerSeen | None:
+        """Return cluster-autoscaler's Deployment, None if it does not exist; past a silent watch where `young`."""
+
+    def marker(self, *, young: bool = True) -> MarkerSeen | None:
+        """Return the cluster's marker, None if nobody's rollout is at work; past a silent watch where `young`."""
+
+    def in_touch(self) -> None:
+        """Make sure that the API server is there: it is asked where it was silent for a while. `Retry` if it is not."""
+
+    def silence(self) -> float:
+        """Return for how many seconds at most nothing was heard of the API server since this was asked last."""
 
     def write_marker(self, checkpoint: Checkpoint, uid: str | None) -> None:
         """Write the marker of this uid with the resourceVersion that was read; `Retry` if it is not there any more.

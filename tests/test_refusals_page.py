@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rollout.model.plan import Autoscaler
-from rollout.preflight.rights import OPTIONAL, rights
+from rollout.preflight.rights import optional, rights
 from tests.core.build import SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +34,6 @@ def test_the_readme_asks_for_the_rights_that_are_looked_for() -> None:
         told |= {f"{verb} {name}" for verb in re.findall(r"get|list|watch|patch|create|delete", plain)}
         told |= {"create pods/eviction"} if eviction else set()
     settings = replace(SETTINGS, on_deadline="job", autoscaler=Autoscaler("kube-system", "cluster-autoscaler"))
-    asked = (*rights(settings), *(right for need in OPTIONAL for right in need.rights))
+    asked = (*rights(settings), *(right for need in optional(settings) for right in need.rights))
     # Everybody may ask what there is: the README's reader has no need to know of it.
     assert {f"{right.verb} {right.resource}" for right in asked if not right.resource.startswith("/")} == told

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rollout.config import Config
-from rollout.preflight.rights import OPTIONAL, Need, required
+from rollout.preflight.rights import Need, optional, required
 
 HEAD = """\
 # Rights in the cluster
@@ -36,7 +36,7 @@ Rights on AWS are in [rights.md](rights.md).
 def page() -> str:
     """Return the whole page."""
     settings = Config(cluster="c", region="eu-west-1", groups=("g",), drain={"on_deadline": "job"}).settings()
-    return HEAD + "\n".join(_row(need) for need in (*required(settings), *OPTIONAL)) + "\n"
+    return HEAD + "\n".join(_row(need) for need in (*required(settings), *optional(settings))) + "\n"
 
 
 def _row(need: Need) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from eks_simulator.kube.store import Revision, Store
     from eks_simulator.kube.watch import Watches
 
-__all__ = ["describe", "kube_app", "render_error"]
+__all__ = ["describe", "is_watch", "kube_app", "render_error"]
 
 Object = dict[str, Any]
 

@@ -56,11 +56,18 @@ class Watch:
         self._send(b"ADDED", self._render(revision))
         return True
 
-    def mark(self, version: int) -> None:
-        """Queue a BOOKMARK, if the client asked for such: it has seen everything up to `version`."""
+    def mark(self, version: int, number: int) -> None:
+        """Queue a BOOKMARK, if the client asked for such: it has seen everything up to `version`.
+
+        `number`: which one it is, for a client that waits for just this one.
+        """
         if self.bookmarks:
             resource = self.selection.resource
-            meta = {"resourceVersion": str(max(version, self.since)), "creationTimestamp": None}
+            meta = {
+                "resourceVersion": str(max(version, self.since)),
+                "creationTimestamp": None,
+                "annotations": {"simulator/bookmark": str(number)},
+            }
             bookmark = {"kind": resource.kind, "apiVersion": resource.group_version, "metadata": meta}
             self._send(b"BOOKMARK", dumped(bookmark))
 
@@ -114,6 +121,7 @@ class Watches:
         self._history: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._forgotten: dict[str, int] = {}
         self._withheld: list[Event] = []
+        self.marks = 0  # bookmarks that were asked for
         store.observe(self._observe)
 
     def open(self, watch: Watch, since: int) -> None:
@@ -145,10 +153,11 @@ class Watches:
         """Queue a BOOKMARK on each watch of the client that takes them; returns the version that it carries."""
         behind = self._withheld[0].revision.version - 1 if self._withheld else None
         version = self._store.resource_version if behind is None else behind
+        self.marks += 1
         for watches in self._open.values():
             for watch in watches:
                 if watch.client == client:
-                    watch.mark(version)
+                    watch.mark(version, self.marks)
         return version
 
     def end_all(self) -> None:

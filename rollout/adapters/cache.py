@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import urllib3
 
-    from rollout.adapters.kube_api import KubeApi
+    from rollout.adapters.kube_api import KubeApi, Query
 
     Object = dict[str, Any]
 
@@ -41,15 +41,17 @@ _SILENT = 70.0
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 # Seconds for the thread to end; one that hangs in a request ends with the process.
 _FAREWELL = 1.0
-# Where versions can be waited for: seconds to wait in all, and before the versions are asked for again.
+# Where bookmarks can be asked for: seconds to wait in all, and before another one is asked for.
 _PATIENCE, _ASK_AGAIN = 20.0, 0.5
+# What numbers a bookmark of the simulator's.
+_NUMBER = "simulator/bookmark"
 
 
 class Watch(Generic[Slim]):
-    """All objects of one kind in the cluster, as records that `slim` makes of them.
+    """All objects of one kind in the cluster, or those that `query` selects, as records that `slim` makes of them.
 
-    `wake` is called when a record appears, changes or goes. `barrier`, where time is simulated, tells the version that
-    every read must have seen; real clusters give none.
+    `wake` is called when a record appears, changes or goes. `barrier`, where time is simulated, has open
+    streams bookmarked, and tells the number that every read must have seen; real clusters give none.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Watch(Generic[Slim]):
         slim: Callable[[Object], Slim],
         wake: Callable[[], None],
         barrier: Callable[[], int] | None = None,
+        query: Query = (),
     ) -> None:
         self._api = api
         self._path = path
+        self._query = query
         self._slim = slim
         self._wake = wake
         self._barrier = barrier
@@ -70,8 +74,12 @@ class Watch(Generic[Slim]):
         self._sorted: tuple[Slim, ...] | None = None
         self._version = ""
         self._heard = 0.0
+        self._bookmark = 0
         self._trouble = ""
         self._stream: urllib3.BaseHTTPResponse | None = None
+        # Streams that were asked for, and the last one of them that did not come about.
+        self._asked, self._failed = 0, 0
+        self._hurried = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
 
@@ -84,6 +92,7 @@ class Watch(Generic[Slim]):
         """End the thread; what was read stays readable for a while."""
         with self._news:
             self._stopping.set()
+            self._news.notify_all()
             # A stream that has just ended has nothing left to shut down, and says so.
             if self._stream is not None:
                 with contextlib.suppress(ValueError, RuntimeError, OSError):
@@ -95,8 +104,8 @@ class Watch(Generic[Slim]):
 
         `young`: as they are now, past a watch that says nothing at the moment; with a barrier they always are.
         """
-        if self._barrier is not None:
-            self._catch_up(self._barrier)
+        if not self.catch_up():
+            return _in_order(self._listed()[0])
         with self._news:
             silent = self._silent()
             if silent > STALE:
@@ -107,25 +116,40 @@ class Watch(Generic[Slim]):
                 return self._sorted
         return _in_order(self._listed()[0])
 
-    def _catch_up(self, barrier: Callable[[], int]) -> None:
-        """Wait until the watch has seen what the barrier asks for: the simulator bookmarks open streams when asked."""
+    def catch_up(self) -> bool:
+        """Wait until the watch has seen the barrier's bookmark, and so all that was before it.
+
+        Without a barrier there is nothing to wait for. Return False where the simulator lets no stream be opened now.
+        """
+        if self._barrier is None:
+            return True
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
-            with self._news:
-                self._news.wait_for(lambda: self._stream is not None, _ASK_AGAIN)
-            if self._seen(barrier()):
-                return
+            if not self._stands():
+                return False
+            if self._seen(self._barrier()):
+                return True
         raise Retry(f"watch on {self._path}: behind for {_PATIENCE:.0f} s {self._trouble}".rstrip())
 
-    def _seen(self, version: int) -> bool:
+    def _stands(self) -> bool:
+        """Wait for a stream; tell whether one that was asked for from now on did not fail to come about."""
         with self._news:
-            return self._news.wait_for(lambda: self._version.isdecimal() and int(self._version) >= version, _ASK_AGAIN)
+            before, self._hurried = self._asked, self._stream is None
+            self._news.notify_all()
+            self._news.wait_for(lambda: self._stream is not None or self._failed > before, _ASK_AGAIN)
+            return self._stream is not None or self._failed <= before
+
+    def _seen(self, bookmark: int) -> bool:
+        with self._news:
+            return self._news.wait_for(lambda: self._bookmark >= bookmark, _ASK_AGAIN)
 
     # ---- the thread
 
     def _run(self) -> None:
         pause = _PAUSE
         while not self._stopping.is_set():
+            with self._news:
+                self._asked += 1
             try:
                 if not self._version or self._silent() > _SILENT:
                     self._list()
@@ -136,12 +160,21 @@ class Watch(Generic[Slim]):
                     # No version is good for ever; whether it was that, the next list tells.
                     self._version = ""
                 # A line that is no event counts as a broken stream: the next begins after the last event understood.
-                self._trouble = one_line(f"({type(error).__name__}: {error})")
-                self._stopping.wait(pause)
+                self._pause(pause, one_line(f"({type(error).__name__}: {error})"))
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
+    def _pause(self, seconds: float, trouble: str) -> None:
+        """Let a moment pass; in simulated time, until somebody reads: a moment of ours is any time there."""
+        with self._news:
+            self._trouble = trouble
+            self._failed = self._asked
+            self._news.notify_all()
+            awaited = lambda: self._stopping.is_set() or (self._barrier is not None and self._hurried)  # noqa: E731
+            self._news.wait_for(awaited, seconds if self._barrier is None else None)
+            self._hurried = False
+
     def _listed(self) -> tuple[dict[tuple[str, str], Slim], str]:
-        items, version = self._api.collect(self._path)
+        items, version = self._api.collect(self._path, self._query)
         with understood(self._path):
             return {_key(raw): self._slim(raw) for raw in items}, version
 
@@ -157,6 +190,7 @@ class Watch(Generic[Slim]):
     def _follow(self) -> None:
         """Take in events until the stream ends."""
         query = [
+            *self._query,
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", self._version),
@@ -188,6 +222,8 @@ class Watch(Generic[Slim]):
         version = text(raw["metadata"]["resourceVersion"])
         with self._news:
             changed = kind != "BOOKMARK" and self._put(raw, gone=kind == "DELETED")
+            if self._barrier is not None and kind == "BOOKMARK":
+                self._bookmark = int(raw["metadata"]["annotations"][_NUMBER])
             self._hear(version)
         if changed:
             self._wake()
@@ -210,6 +246,7 @@ class Watch(Generic[Slim]):
         """Note a sign of life; the lock is held."""
         self._version = version
         self._heard = uptime()
+        self._api.silence.heard()
         self._news.notify_all()
 
 

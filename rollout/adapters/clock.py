@@ -150,10 +150,10 @@ class SimulatedClock:
         """What trust in a lease goes by: the world's time, by which the lease itself goes."""
         return (self._face[0],)
 
-    def version(self) -> int:
-        """Have this client's watches bookmarked; return the resourceVersion that they see with it."""
+    def bookmark(self) -> int:
+        """Have this client's open watches bookmarked; return the number that the bookmark bears."""
         with self._asks:
-            return int(self._asking.ask("GET", f"/time?client={self._client}")["resourceVersion"])
+            return int(self._asking.ask("GET", f"/time?client={self._client}")["bookmark"])
 
     def wait(self, until: datetime) -> None:
         self._sleep(until)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollout.adapters import kube_records
 from rollout.adapters.access import own_account, quieten, simulated_account
@@ -105,7 +105,16 @@ def connect(
         for watch in (nodes, pods):
             door.ask("Kubernetes", watch.start)
             stack.callback(watch.stop)
-        autoscaling, cluster = AwsAutoScaling(account, clock.now), KubeCluster(api, nodes, pods)
+
+        def begin(path: str, slim: Callable[[dict[str, Any]], Any]) -> Watch[Any]:
+            """Watch one object."""
+            kind, _, name = path.rpartition("/")
+            watch = Watch(api, kind, slim, news, barrier, [("fieldSelector", f"metadata.name={name}")])
+            watch.start()
+            stack.callback(watch.stop)
+            return watch
+
+        autoscaling, cluster = AwsAutoScaling(account, clock.now), KubeCluster(api, nodes, pods, begin)
         probe = EdgeProbe(account, api, clock)
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         marker = partial(door.ask, "Kubernetes", cluster.marker)
@@ -169,16 +178,16 @@ def _in_one_world(config: Config, server: str) -> None:
 
 
 def _watching(clock: SystemClock | SimulatedClock, fence: Fence) -> tuple[Callable[[], None], Callable[[], int] | None]:
-    """Whom the watches tell their news, and what they must have seen before they are read."""
+    """Whom the watches tell their news, and which bookmark they must have seen before they are read."""
     if isinstance(clock, SystemClock):
         return clock.news, None
 
-    def version() -> int:
+    def bookmark() -> int:
         fence.check_read()
-        return clock.version()
+        return clock.bookmark()
 
     # News end the simulator's own sleeps; a second call from here would come at a moment that nobody can predict.
-    return lambda: None, version
+    return lambda: None, bookmark
 
 
 #: What helps where one of the two does not let us in.

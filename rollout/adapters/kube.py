@@ -6,10 +6,11 @@ deleted is named by its uid. So nothing is overwritten that was not seen, and no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from rollout.adapters import kube_records as records
+from rollout.adapters.cache import YOUNG
 from rollout.adapters.kube_api import (
     BAD_REQUEST,
     CONFLICT,
@@ -20,24 +21,32 @@ from rollout.adapters.kube_api import (
     TOO_MANY,
     UNAUTHORIZED,
 )
-from rollout.adapters.understanding import flag, text, texts, understood
+from rollout.adapters.understanding import flag, understood
 from rollout.errors import Blocked, Gone, Refused, Retry
-from rollout.formats.codec import checkpoint_of, checkpoint_text
-from rollout.model.observation import MarkerSeen
-from rollout.model.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
+from rollout.formats.codec import checkpoint_text
+from rollout.model.preflight_observation import (
+    LIST_ATTACHMENTS,
+    LIST_BUDGETS,
+    WATCH_MARKER,
+    Right,
+    watch_autoscaler,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
     from rollout.model.budget import BudgetSeen
     from rollout.model.checkpoint import Checkpoint
-    from rollout.model.observation import AttachmentSeen, AutoscalerSeen, NodeSeen, PodSeen
+    from rollout.model.observation import AttachmentSeen, AutoscalerSeen, MarkerSeen, NodeSeen, PodSeen
     from rollout.model.plan import Autoscaler
     from rollout.ports import NodeChange
 
     Object = dict[str, Any]
+    Begin = Callable[[str, Callable[[Object], Any]], Watch[Any]]
+
+Seen = TypeVar("Seen")
 
 _CONFIGMAPS = "/api/v1/namespaces/kube-system/configmaps"
 _MARKER = "eks-rollout"
@@ -45,17 +54,20 @@ _MARKER_PATH = f"{_CONFIGMAPS}/{_MARKER}"
 # What is no no to this object. Any other code may be admission's, which lets something not be done: a webhook sets it
 # as it likes, from 400 on (Kubernetes documentation, "Dynamic Admission Control").
 _ELSE = {UNAUTHORIZED, NOT_FOUND, CONFLICT, TOO_MANY}
-# `record` is read by a later runner; the others stand beside it for people.
-_ROLLOUT_ID, _RECORD = "rollout-id", "record"
 
 
 class KubeCluster:
-    """One cluster; `nodes` and `pods` are watches that have begun."""
+    """One cluster; `nodes` and `pods` are watches that have begun, `begin` begins one of a single object.
 
-    def __init__(self, api: KubeApi, nodes: Watch[NodeSeen], pods: Watch[PodSeen]) -> None:
+    `of_one`: the watch of each object that is watched by itself, None where we lack the right to that.
+    """
+
+    def __init__(self, api: KubeApi, nodes: Watch[NodeSeen], pods: Watch[PodSeen], begin: Begin) -> None:
         self._api = api
         self._nodes = nodes
         self._pods = pods
+        self._begin = begin
+        self._of_one: dict[str, Watch[Any] | None] = {}
 
     # ---- reads
 
@@ -92,19 +104,37 @@ class KubeCluster:
                 raise
             return None
 
-    def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:
-        raw = self._api.get(_deployment(where))
-        with understood(where.name):
-            return None if raw is None else records.autoscaler(raw)
+    def in_touch(self) -> None:
+        silence = self._api.silence
+        if silence.lasts > YOUNG and self._nodes.catch_up() and silence.lasts > YOUNG:
+            self._api.get(_MARKER_PATH)
 
-    def marker(self) -> MarkerSeen | None:
-        raw = self._api.get(_MARKER_PATH)
-        if raw is None:
-            return None
-        with understood("the marker"):
-            data = texts(raw.get("data"))
-            uid = text(raw["metadata"]["uid"])
-        return MarkerSeen(data.get(_ROLLOUT_ID, ""), uid, checkpoint_of(data.get(_RECORD, "")))
+    def silence(self) -> float:
+        return self._api.silence.longest()
+
+    def follow(self, where: Autoscaler | None) -> None:
+        self._follow(_MARKER_PATH, records.marker, WATCH_MARKER)
+        if where is not None:
+            self._follow(_deployment(where), records.autoscaler, watch_autoscaler(where))
+
+    def _follow(self, path: str, slim: Callable[[Object], Any], rights: tuple[Right, ...]) -> None:
+        """Watch one object from now on, once; without the right to it, it is read each time."""
+        if path not in self._of_one:
+            allowed = all(map(self._may, rights))
+            self._of_one[path] = self._begin(path, slim) if allowed else None
+
+    def _one(self, path: str, slim: Callable[[Object], Seen], *, young: bool) -> Seen | None:
+        if watch := self._of_one.get(path):
+            return next(iter(watch.read(young=young)), None)
+        raw = self._api.get(path)
+        with understood(path):
+            return None if raw is None else slim(raw)
+
+    def autoscaler(self, where: Autoscaler, *, young: bool = True) -> AutoscalerSeen | None:
+        return self._one(_deployment(where), records.autoscaler, young=young)
+
+    def marker(self, *, young: bool = True) -> MarkerSeen | None:
+        return self._one(_MARKER_PATH, records.marker, young=young)
 
     # ---- the cluster as a whole
 
@@ -231,11 +261,11 @@ class KubeCluster:
 
 def _marker_data(checkpoint: Checkpoint) -> dict[str, str]:
     return {
-        _ROLLOUT_ID: checkpoint.rollout_id,
+        records.ROLLOUT_ID_IN_MARKER: checkpoint.rollout_id,
         "phase": checkpoint.phase.value,
         "epoch": str(checkpoint.epoch or 0),
         "journal": checkpoint.journal,
-        _RECORD: checkpoint_text(checkpoint),
+        records.RECORD_IN_MARKER: checkpoint_text(checkpoint),
     }
 
 

@@ -20,6 +20,7 @@ import urllib3
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from rollout.adapters.silence import Silence
 from rollout.adapters.understanding import objects, text, understood
 from rollout.adapters.wording import one_line
 from rollout.errors import Conflict, Denied, EdgeError, Failed, Retry, Unknown
@@ -146,12 +147,13 @@ class KubeApi:
     ) -> None:
         self.host = str(configuration.host)
         self.authority = _authority(configuration)
+        self.silence = Silence(lambda: next(iter(fence.clocks()), 0.0))
         self._renew = renew
         patient = _client(configuration, user_agent, _Attempts(fence.check_read))
-        self._reader = _Line(configuration, patient, _TIMEOUT, fence.check_read, mutating=False)
+        self._reader = _Line(configuration, patient, _TIMEOUT, fence.check_read, self.silence, mutating=False)
         once, watching = (_client(configuration, user_agent, retries=False) for _ in range(2))
-        self._writer = _Line(configuration, once, _TIMEOUT, fence.check_write, mutating=True)
-        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, fence.check_read, mutating=False)
+        self._writer = _Line(configuration, once, _TIMEOUT, fence.check_write, self.silence, mutating=True)
+        self._watcher = _Line(configuration, watching, _WATCH_TIMEOUT, fence.check_read, self.silence, mutating=False)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -279,13 +281,14 @@ class KubeApi:
 class _Line:
     """A client and how long it waits: seconds to connect, seconds between two bytes. `fence`: lets requests leave.
 
-    `known`: the configuration that says who we are now.
+    `known`: the configuration that says who we are now. `silence`: is told of each answer.
     """
 
     known: Any
     client: Any
     timeout: tuple[float, float]
     fence: Callable[[], None]
+    silence: Silence
     mutating: bool
 
     def ask(
@@ -297,7 +300,10 @@ class _Line:
         content_type: str = "application/json",
     ) -> Answer:
         with _translated(mutating=self.mutating):
-            return _read(self.open(verb, path, query, body, content_type))
+            answer = _read(self.open(verb, path, query, body, content_type))
+        if answer.code < SERVER_ERROR and answer.body is not None:
+            self.silence.heard()
+        return answer
 
     def open(
         self,

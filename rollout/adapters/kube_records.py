@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from rollout.adapters.kube_pins import LONGEST, pin
 from rollout.adapters.understanding import flag, number, objects, text, texts
+from rollout.formats.codec import checkpoint_of
 from rollout.model.budget import BudgetSeen, Operator, Requirement
 from rollout.model.observation import (
     REPLICAS_BEFORE,
@@ -17,6 +18,7 @@ from rollout.model.observation import (
     SCALE_DOWN_KEY,
     AttachmentSeen,
     AutoscalerSeen,
+    MarkerSeen,
     NodeSeen,
     Owner,
     PodSeen,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from rollout.model.preflight_observation import Right
 
+#: Where the marker says whose it is and what there is to restore. A later runner reads that; the rest is for people.
+ROLLOUT_ID_IN_MARKER, RECORD_IN_MARKER = "rollout-id", "record"
 #: Where one asks what one may do.
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 # A pod that the kubelet runs from a file; the API server only mirrors it.
@@ -304,6 +308,12 @@ def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:
         replicas_before=int(before) if before.isdecimal() else None,
         rollout_id=annotations.get(ROLLOUT_ID),
     )
+
+
+def marker(raw: Mapping[str, Any]) -> MarkerSeen:
+    """Return what the marker says."""
+    data, uid = texts(raw.get("data")), text(raw["metadata"]["uid"])
+    return MarkerSeen(data.get(ROLLOUT_ID_IN_MARKER, ""), uid, checkpoint_of(data.get(RECORD_IN_MARKER, "")))
 
 
 def review(right: Right) -> dict[str, Any]:

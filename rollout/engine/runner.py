@@ -164,7 +164,9 @@ class Runner:
             return None
         now = self.clock.now()
         blind = self._blind is not None or self._unheard
-        self._steadiness, self._unheard = self._steadiness.after(seen, record, now, blind=blind), False
+        silence = self.kubernetes.silence()
+        self._steadiness = self._steadiness.after(seen, record, now, blind=blind, silence=silence)
+        self._unheard = False
         self._look_again(record, now)
         if not self._all_there(seen, record, now):
             return None

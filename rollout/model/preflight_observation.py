@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rollout.model.plan import TemplateUse
+from rollout.model.plan import Autoscaler, TemplateUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +101,14 @@ class Right:
 
 #: Optional: without it no budget is known, and the API server alone says which eviction it lets pass.
 LIST_BUDGETS = Right("list", "poddisruptionbudgets", "policy")
+#: Optional: without them the marker is read at each look.
+WATCH_MARKER = tuple(
+    Right(verb, "configmaps", namespace="kube-system", name="eks-rollout") for verb in ("list", "watch")
+)
 #: Optional: without it nobody waits for the volumes of pods that left.
 LIST_ATTACHMENTS = Right("list", "volumeattachments", "storage.k8s.io")
+
+
+def watch_autoscaler(where: Autoscaler) -> tuple[Right, ...]:
+    """Return optional rights, without which the autoscaler's Deployment is read at each look."""
+    return tuple(Right(verb, "deployments", "apps", where.namespace, where.name) for verb in ("list", "watch"))

@@ -46,16 +46,21 @@ def _ready(settings: Settings) -> float:
     return settings.ready_seconds
 
 
+def _now(_record: Record) -> bool:
+    """What is found is committed, or given back: as it is now."""
+    return True
+
+
 PHASES: dict[Phase, Rules] = {
-    Phase.PLANNED: Rules(planned.decide),
-    Phase.AUTOSCALER_OFF: Rules(autoscaler_off.decide, Needs(pods=True), _in_service),
+    Phase.PLANNED: Rules(planned.decide, Needs(young=_now)),
+    Phase.AUTOSCALER_OFF: Rules(autoscaler_off.decide, Needs(pods=True, young=_now), _in_service),
     Phase.LAUNCH_TEMPLATE: Rules(launch_template.decide, Needs(templates=True)),
     Phase.TAINT: Rules(taint.decide),
     Phase.SURGE: Rules(surge.decide, surge.NEEDS, _in_service),
     Phase.PROTECT: Rules(protect.decide),
     Phase.READY: Rules(ready.decide, Needs(pods=True), _ready),
     Phase.DRAIN: Rules(drain.decide, drain.NEEDS),  # its own deadline is stored once, when it is entered
-    Phase.RESTORE: Rules(restore.decide, Needs(templates=True), _in_service),
+    Phase.RESTORE: Rules(restore.decide, Needs(templates=True, young=_now), _in_service),
 }
 
 

@@ -53,17 +53,19 @@ def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscal
 
 
 def _first(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
-    """Read what does not depend on what is seen. Nodes and pods come from the watches.
+    """Read what does not depend on what is seen. Nodes, pods, marker and autoscaler come from the watches.
 
-    Requests go out before a watch is read: an API server that is away shows at once.
+    Before a watch is read it is made sure that the API server is there: a watch alone would not tell for minutes.
     """
     settings = record.plan.settings
     groups = _groups(record, autoscaling)
     found = _templates(record, autoscaling) if needs.templates else ()
-    marker = kubernetes.marker()
-    replicas = kubernetes.autoscaler(settings.autoscaler) if settings.autoscaler else None
-    budgets = kubernetes.budgets() if needs.budgets and needs.budgets(record) else None
+    kubernetes.in_touch()
+    kubernetes.follow(settings.autoscaler)
     young = needs.young is not None and needs.young(record)
+    marker = kubernetes.marker(young=young)
+    replicas = kubernetes.autoscaler(settings.autoscaler, young=young) if settings.autoscaler else None
+    budgets = kubernetes.budgets() if needs.budgets and needs.budgets(record) else None
     nodes = kubernetes.nodes(young=young)
     return Observation(
         groups=groups,

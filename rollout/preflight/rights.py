@@ -10,7 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.model.plan import Settings
-from rollout.model.preflight_observation import LIST_ATTACHMENTS, LIST_BUDGETS, Right
+from rollout.model.preflight_observation import (
+    LIST_ATTACHMENTS,
+    LIST_BUDGETS,
+    WATCH_MARKER,
+    Right,
+    watch_autoscaler,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,28 @@ DEPLOYMENTS = Need(
     used=lambda settings: settings.autoscaler is None,
 )
 
+MARKER = Need(
+    WATCH_MARKER,
+    "to be told of a change of the marker, and not to read it at each look",
+    unchecked="by a watch whether the marker changes: it is read at each look",
+)
+
 #: Here goes each read that a rollout can do without, with what is not checked then.
-OPTIONAL = (IDENTITY, BUDGETS, ATTACHMENTS, DISCOVERY, NAMESPACES, DEPLOYMENTS)
+OPTIONAL = (IDENTITY, BUDGETS, ATTACHMENTS, MARKER, DISCOVERY, NAMESPACES, DEPLOYMENTS)
+
+
+def optional(settings: Settings) -> tuple[Need, ...]:
+    """Return what a rollout can do without, whether these settings make use of it or not."""
+    where = settings.autoscaler
+    if where is None:
+        return OPTIONAL
+    told = Need(
+        watch_autoscaler(where),
+        "to be told of a change of the autoscaler's Deployment, and not to read it at each look",
+        unchecked="by a watch whether the autoscaler's Deployment changes: it is read at each look",
+        setting="autoscaler",
+    )
+    return (*OPTIONAL, told)
 
 
 def required(settings: Settings) -> tuple[Need, ...]:

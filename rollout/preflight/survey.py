@@ -26,7 +26,7 @@ from rollout.model.plan import Autoscaler, Settings
 from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 from rollout.ports import AutoScaling, Kubernetes, PreflightProbe
 from rollout.preflight.launching import launches
-from rollout.preflight.rights import BUDGETS, DEPLOYMENTS, DISCOVERY, NAMESPACES, OPTIONAL, Need, rights
+from rollout.preflight.rights import BUDGETS, DEPLOYMENTS, DISCOVERY, NAMESPACES, Need, optional, rights
 from rollout.stages.knowing import whereabouts
 
 T = TypeVar("T")
@@ -193,7 +193,7 @@ def _refreshes(groups: Sequence[GroupSeen], probe: PreflightProbe) -> dict[str, 
 
 
 def _missing(settings: Settings, probe: PreflightProbe) -> tuple[Need, ...]:
-    used = (need for need in OPTIONAL if need.used(settings))
+    used = (need for need in optional(settings) if need.used(settings))
     return tuple(need for need in used if not all(probe.allows(right) for right in need.rights))
 
 

@@ -44,14 +44,19 @@ class Steadiness:
     turned: Mapping[str, datetime] = field(default_factory=dict)
     budgets: Mapping[str, Counted] = field(default_factory=dict)
 
-    def after(self, seen: Observation, record: Record, now: datetime, *, blind: bool) -> Steadiness:
-        """Take in one more look; `blind`: the one before it did not come about."""
+    def after(
+        self, seen: Observation, record: Record, now: datetime, *, blind: bool, silence: float = 0.0
+    ) -> Steadiness:
+        """Take in one more look; `blind`: the one before it did not come about.
+
+        `silence`: for how many seconds at most nothing was heard of the API server since then.
+        """
         steady = record.plan.settings.steady
         ready = {node.uid: node.turned for node in seen.nodes if node.ready}
         moved = [uid for uid, since in self.ready.items() if uid not in ready or ready[uid] != since]
         oldest = now - duration(steady.within)
         recent = {uid: at for uid, at in self.turned.items() if at > oldest} | dict.fromkeys(moved, now)
-        why = self._blind(now, blind=blind) or self._storm(seen, record, recent)
+        why = self._blind(now, silence, blind=blind) or self._storm(seen, record, recent)
         last = self._unsteady(why, steady, now)
         counts = counted(seen, record, self.budgets) if not why and _doubtful(last, steady, now) else {}
         return Steadiness(last, now, ready, self.known | ready.keys(), recent, counts)
@@ -64,9 +69,11 @@ class Steadiness:
         began = before.began if before is not None and lasts else now
         return Unsteady(why, began, now)
 
-    def _blind(self, now: datetime, *, blind: bool) -> str:
+    def _blind(self, now: datetime, silence: float, *, blind: bool) -> str:
         if self.looked is None:
             return "this process has just begun to look"
+        if silence >= BLIND_AFTER:
+            return f"nothing was heard of the API server for {silence:.0f} s"
         away = now - self.looked
         if away >= timedelta(seconds=BLIND_AFTER if blind else AWAY_AFTER):
             return f"nobody could look for {away.total_seconds():.0f} s"

@@ -14,6 +14,7 @@ import pytest
 
 from rollout.adapters import cache, clock
 from rollout.adapters.cache import Watch
+from rollout.adapters.silence import Silence
 from rollout.errors import Refused, Retry
 
 Object = dict[str, Any]
@@ -29,8 +30,9 @@ def event(kind: str, raw: Object) -> bytes:
     return json.dumps({"type": kind, "object": raw}).encode() + b"\n"
 
 
-def bookmark(version: int) -> bytes:
-    return event("BOOKMARK", thing("", version))
+def bookmark(version: int, number: int = 0) -> bytes:
+    metadata = {"resourceVersion": str(version), "annotations": {"simulator/bookmark": str(number)}}
+    return event("BOOKMARK", {"metadata": metadata})
 
 
 class Stream:
@@ -61,9 +63,11 @@ class Server:
         self.items, self.version = list(items), version
         self.lists = 0
         self.refusal: Exception | None = None
+        self.refused = threading.Semaphore(0)
+        self.silence = Silence(clock.uptime)
         self._streams: queue.Queue[Stream] = queue.Queue()
 
-    def collect(self, _path: str) -> tuple[list[Object], str]:
+    def collect(self, _path: str, _query: object) -> tuple[list[Object], str]:
         self.lists += 1
         return list(self.items), str(self.version)
 
@@ -71,6 +75,7 @@ class Server:
     def watch(self, _path: str, query: Sequence[tuple[str, str]]) -> Iterator[Stream]:
         if self.refusal:
             refusal, self.refusal = self.refusal, None
+            self.refused.release()
             raise refusal
         asked = dict(query)
         assert (asked["watch"], asked["allowWatchBookmarks"]) == ("true", "true")
@@ -220,17 +225,17 @@ def test_who_is_about_to_do_harm_is_told_what_is_now(
 
 def test_a_refusal_of_the_first_list_reaches_the_caller(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing rights show when the watch is started, not minutes later."""
-    monkeypatch.setattr(server, "collect", lambda _path: (_ for _ in ()).throw(Refused("forbidden")))
+    monkeypatch.setattr(server, "collect", lambda _path, _query: (_ for _ in ()).throw(Refused("forbidden")))
     with pytest.raises(Refused, match="forbidden"):
         Reader(server).watch.start()
 
 
 def test_a_read_waits_until_the_barrier_was_seen(server: Server) -> None:
-    """Where versions can be asked for, a read shows at least the version of its own moment."""
+    """Where bookmarks can be asked for, a read shows at least what was before the one of its own moment."""
     streams: list[Stream] = []
 
     def barrier() -> int:
-        streams[0].put(event("ADDED", thing("c", 6)), bookmark(7))
+        streams[0].put(event("ADDED", thing("c", 6)), bookmark(6, 7))
         return 7
 
     reader = Reader(server, barrier)
@@ -248,6 +253,20 @@ def test_a_watch_that_stays_behind_is_not_believed(server: Server, monkeypatch: 
     reader.watch.start()
     with pytest.raises(Retry, match="behind"):
         reader.watch.read()
+    reader.watch.stop()
+
+
+def test_where_no_stream_comes_about_in_simulated_time_it_is_listed(server: Server) -> None:
+    """At once, and again at each read: a moment of ours is any time there. The next stream goes on."""
+    server.refusal = Retry("away")
+    marks = iter(range(1, 9))
+    reader = Reader(server, lambda: next(marks))
+    reader.watch.start()
+    server.items = [thing("z", 90)]
+    assert server.refused.acquire(timeout=PATIENCE)
+    server.refusal = Retry("still away")
+    assert reader.names() == ["z"]
+    assert server.lists == 2
     reader.watch.stop()
 
 

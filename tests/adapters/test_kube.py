@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rollout.adapters import Edge, kube_api, kube_records
+from eks_simulator import faults
+from rollout.adapters import Edge, cache, connect, kube_api, kube_records
 from rollout.adapters.kube import KubeCluster
 from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
 from rollout.formats.codec import checkpoint_text
@@ -53,6 +54,8 @@ def change(kubernetes: Kubernetes, node: NodeSeen, wanted: NodeChange) -> NodeSe
     return next(one for one in kubernetes.nodes() if one.uid == node.uid)
 
 
+#: For as long nobody reaches the API server; shorter than nodes' leases live.
+AWAY = {"match": {"service": "kube"}, "lasts": "39s", "error": {"status": 503, "code": "ServiceUnavailable"}}
 #: What a proxy or a load balancer answers, and an API server that does not know its own paths yet.
 NOT_THE_SERVERS = {
     "html-404": {"error": {"status": 404, "code": "", "body": "<html>404 Not Found</html>"}},
@@ -107,6 +110,61 @@ def test_watched_records_cost_no_requests(kubernetes: Kubernetes, world: Living)
     assert kubernetes.nodes()
     assert kubernetes.pods()
     assert world.arrived(mutating=False) == before
+
+
+def test_what_is_followed_is_read_once(world: Living, kubernetes: Kubernetes) -> None:
+    """Marker and Deployment come from watches then, and are gone there when they are gone."""
+    with connect(world.config(), "follower") as other:
+        follower = other.kubernetes
+        follower.follow(AUTOSCALER)
+        follower.follow(AUTOSCALER)
+        before = world.simulator.requests.tallies["follower"].reads
+        assert (follower.marker(), follower.autoscaler(AUTOSCALER)) == (None, kubernetes.autoscaler(AUTOSCALER))
+        kubernetes.write_marker(MARK, None)
+        found = kubernetes.marker()
+        assert found is not None
+        assert follower.marker() == found
+        kubernetes.delete_marker(found.uid)
+        assert follower.marker(young=False) is None
+        assert world.simulator.requests.tallies["follower"].reads == before
+
+
+def test_what_may_not_be_watched_is_read_each_time(world: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's upgrade is refused for a right that is new."""
+    denied = ("watch configmaps", "list deployments")
+    monkeypatch.setattr(world.simulator, "scenario", world.simulator.scenario.model_copy(update={"denied": denied}))
+    with connect(world.config(), "reader") as other:
+        other.kubernetes.follow(AUTOSCALER)
+        before = world.simulator.requests.tallies["reader"].operations.copy()
+        other.kubernetes.marker()
+        other.kubernetes.autoscaler(AUTOSCALER)
+        asked = world.simulator.requests.tallies["reader"].operations - before
+        assert asked == {"kube GET configmaps": 1, "kube GET deployments": 1}
+
+
+def test_an_api_server_that_was_silent_is_asked(kubernetes: Kubernetes, world: Living) -> None:
+    """A watch alone would not tell for minutes that it is away; where it was heard just now nothing is asked."""
+    kubernetes.nodes()
+    before = world.arrived(mutating=False)
+    kubernetes.in_touch()
+    assert world.arrived(mutating=False) == before
+    world.pass_by(cache.YOUNG + 1)
+    kubernetes.in_touch()  # in simulated time a bookmark tells it
+    assert kubernetes.silence() >= cache.YOUNG
+    assert kubernetes.silence() < 1
+    assert world.arrived(mutating=False) == before
+
+
+def test_an_api_server_that_goes_away_cuts_the_watches(world: Living, kubernetes: Kubernetes) -> None:
+    """It is seen at once that nothing can be read, and again when it is back: watches go on by themselves."""
+    nodes = kubernetes.nodes()
+    world.do(lambda: world.simulator.add_fault(faults.parse(AWAY)))
+    world.pass_by(0.1)
+    with pytest.raises(Retry, match="503"):
+        kubernetes.nodes()
+    world.pass_by(40)
+    assert kubernetes.nodes() == nodes
+    assert kubernetes.silence() >= 40
 
 
 def test_what_does_not_exist_is_none(kubernetes: Kubernetes) -> None:

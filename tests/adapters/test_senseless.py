@@ -55,7 +55,7 @@ def _cluster(read: dict[str, Any]) -> tuple[KubeCluster, _Line]:
     writer = _Line(_CONFLICT)
     reader = _Line(Answer(200, read))
     api.__dict__.update(_reader=reader, _watcher=reader, _writer=writer, _renew=lambda: None)
-    return KubeCluster(api, SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
+    return KubeCluster(api, SimpleNamespace(), SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
 
 
 def _spoilt(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, uns
 from tests.core.toy import Toy
 from tests.samples import END
 
-ALWAYS = ["autoscaler", "groups", "marker", "nodes"]
+ALWAYS = ["autoscaler", "follow", "groups", "in_touch", "marker", "nodes"]
 
 
 class Watched:
@@ -71,6 +71,16 @@ def test_what_ends_something_rests_on_a_look_of_now(stage: Stage, young: bool) -
     """Nodes and pods are not taken from a watch that says nothing at the moment."""
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
     look(Phase.DRAIN, toy, nodes=(row("i-o1", stage),))
+    assert toy.young is young
+
+
+@pytest.mark.parametrize(
+    ("phase", "young"), [(Phase.AUTOSCALER_OFF, True), (Phase.RESTORE, True), (Phase.READY, False)]
+)
+def test_what_is_committed_or_given_back_rests_on_a_look_of_now(phase: Phase, young: bool) -> None:  # noqa: FBT001
+    """The replicas that are found, and those that stand when they are given back, are no watch's of a while ago."""
+    toy = Toy(group_={"g": surged()}, marker_=MARKER)
+    look(phase, toy)
     assert toy.young is young
 
 

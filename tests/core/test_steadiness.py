@@ -81,6 +81,12 @@ def test_a_group_of_a_large_cluster_counts_by_itself() -> None:
     )
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(30, "nothing was heard of the API server for 30 s"), (29, "")])
+def test_a_silence_between_two_looks_counts_as_an_outage(seconds: float, told: str) -> None:
+    """Nobody need have tried to look meanwhile."""
+    assert why(SETTLED.after(seen(surged()), JOURNAL, NOW, blind=False, silence=seconds), NOW) == told
+
+
 def test_who_is_on_its_way_out_by_us_does_not_count() -> None:
     """Its node is missed as it should be."""
     journal = record(steady=Steady(), nodes=(row("i-o1", Stage.TERMINATING), row("i-o2", Stage.GONE)))

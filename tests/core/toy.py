@@ -42,6 +42,7 @@ class Toy:
     `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
     `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise. `coming`: what arrives late.
     `elsewhere`: instances that live in no group. `young`: whether a look past silent watches was asked for last.
+    `silent`: for how long the next look finds that nothing was heard of the API server.
     """
 
     now_: datetime = NOW
@@ -59,6 +60,7 @@ class Toy:
     failing: str = ""
     elsewhere: frozenset[str] = frozenset()
     young: bool = False
+    silent: float = 0.0
     asked: list[Asked] = field(default_factory=list)
     applied: list[Asked] = field(default_factory=list)
     waited: list[datetime] = field(default_factory=list)
@@ -194,11 +196,21 @@ class Toy:
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         return self.attachment_
 
-    def autoscaler(self, where: Autoscaler) -> AutoscalerSeen | None:  # noqa: ARG002 - there is one
+    def follow(self, where: Autoscaler | None) -> None:
+        """There is nothing to be watched: it is read."""
+
+    def autoscaler(self, where: Autoscaler, *, young: bool = True) -> AutoscalerSeen | None:  # noqa: ARG002 - there is one
         return self.autoscaler_
 
-    def marker(self) -> MarkerSeen | None:
+    def marker(self, *, young: bool = True) -> MarkerSeen | None:  # noqa: ARG002 - it is never old
         return self.marker_
+
+    def in_touch(self) -> None:
+        """Nobody is ever away."""
+
+    def silence(self) -> float:
+        silence, self.silent = self.silent, 0.0
+        return silence
 
     def write_marker(self, checkpoint: Checkpoint, uid: str | None) -> None:
         def apply() -> None:

@@ -23,7 +23,7 @@ from rollout.adapters.kube_records import review
 from rollout.cli import app, outcome
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.model.preflight_observation import Right
-from rollout.preflight.rights import OPTIONAL, rights
+from rollout.preflight.rights import optional, rights
 from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects, parsed
 from tests.simulator.clusters import Api, real, simulated
 from tests.test_docs import README, parse
@@ -111,7 +111,7 @@ def test_the_api_server_takes_every_object(api: Api) -> None:
 
 
 #: What a rollout can go without.
-OPTIONALS = {right for need in OPTIONAL for right in need.rights}
+OPTIONALS = {right for need in optional(CONFIG.settings()) for right in need.rights}
 
 
 def granted(*files: str, optional: bool = False) -> set[Right]:

@@ -36,8 +36,10 @@ def test_a_cluster_with_the_rights_of_an_older_version_is_rolled(world: Worlds) 
         "get namespaces kube-system",
         "list poddisruptionbudgets.policy",
         "list volumeattachments",
+        "list configmaps eks-rollout in kube-system and",
         "get /api and",
         "get namespaces (",
+        "list deployments.apps cluster-autoscaler in kube-system and",
     )
     assert [right for right, line in zip(lacking, warnings, strict=True) if f"we may not {right}" not in line] == [], (
         result

@@ -48,8 +48,9 @@ def impatient() -> None:
     access._WRITE["read_timeout"] = IMPATIENT
     line = kube_api._Line
 
-    def hurried(known: Any, client: Any, timeout: Any, fence: Any, *, mutating: bool) -> kube_api._Line:
-        return line(known, client, (timeout[0], IMPATIENT) if mutating else timeout, fence, mutating=mutating)
+    def hurried(known: Any, client: Any, timeout: Any, fence: Any, silence: Any, *, mutating: bool) -> kube_api._Line:
+        hasty = (timeout[0], IMPATIENT) if mutating else timeout
+        return line(known, client, hasty, fence, silence, mutating=mutating)
 
     kube_api._Line = hurried  # type: ignore[assignment,misc]
 

@@ -30,6 +30,11 @@ class Watches:
         self._clock = clock
         self.sent: list[tuple[str, float]] = []
 
+    @property
+    def marks(self) -> int:
+        """How many there were."""
+        return len(self.sent)
+
     def bookmark(self, client: str) -> int:
         """Note it."""
         self.sent.append((client, self._clock.now))
@@ -145,7 +150,7 @@ def test_a_sleep_answers_the_time_and_bookmarks_first() -> None:
         async with panel.session("a"):
             return await panel.sleep("a", 1015.0), panel.watches.sent
 
-    assert at_panel(scene) == ((200, {"now": 1015.0, "resourceVersion": "41"}), [("a", 1015.0)])
+    assert at_panel(scene) == ((200, {"now": 1015.0, "resourceVersion": "41", "bookmark": 1}), [("a", 1015.0)])
 
 
 def test_asking_the_time_moves_nothing() -> None:
@@ -154,7 +159,7 @@ def test_asking_the_time_moves_nothing() -> None:
     async def scene(panel: Panel) -> tuple[Any, list[tuple[str, float]]]:
         return await panel.get("/time?client=a"), panel.watches.sent
 
-    assert at_panel(scene) == ({"now": 1000.0, "resourceVersion": "41"}, [("a", 1000.0)])
+    assert at_panel(scene) == ({"now": 1000.0, "resourceVersion": "41", "bookmark": 1}, [("a", 1000.0)])
 
 
 def test_a_dead_connection_deregisters_its_client() -> None:

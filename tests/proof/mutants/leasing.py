@@ -111,8 +111,8 @@ MUTANTS = (
         name="trust-not-asked-for-by-kubernetes",
         breaks="Requests to Kubernetes leave whether the lease is trusted or not.",
         file="rollout/adapters/kube_api.py",
-        old="_Line(configuration, once, _TIMEOUT, fence.check_write, mutating=True)",
-        new="_Line(configuration, once, _TIMEOUT, fence.check_read, mutating=True)",
+        old="_Line(configuration, once, _TIMEOUT, fence.check_write, self.silence, mutating=True)",
+        new="_Line(configuration, once, _TIMEOUT, fence.check_read, self.silence, mutating=True)",
         killers=("tests/adapters/test_leaving.py::test_trust_ends_where_the_request_would_leave[kubernetes]",),
     ),
     Mutant(
