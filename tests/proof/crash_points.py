@@ -33,7 +33,7 @@ from rollout.model.effects import Effect
 READS = frozenset(
     {
         *("attachments", "autoscaler", "budgets", "groups", "image", "living", "marker", "nodes", "pods", "pods_on"),
-        *("templates", "trouble"),
+        *("silence", "templates", "trouble"),
     }
 )
 

@@ -101,7 +101,7 @@ def test_group_stays_in_bounds_and_settles_at_desired(make: type[Account], steps
     parked = [one.id for one in account.group.instances.values() if one.lifecycle == "Standby"]
     account.cloud.exit_standby("workers", parked)
     account.cloud.set_protection("workers", in_service(account), protected=False)
-    account.run(3600)
+    account.run(4 * 3600)  # a refresh of eight, one after the other, each held up by two hooks
     zones = Counter(one.zone for one in account.group.living)
     assert account.lifecycles() == ["InService"] * account.group.desired
     assert max(zones.values(), default=0) - min(zones[zone] for zone in account.group.zones) <= 1
