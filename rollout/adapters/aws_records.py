@@ -63,21 +63,28 @@ def slot_of(index: int) -> str:
 def _use(slot: str, raw: Mapping[str, Any]) -> TemplateUse:
     # A specification without a version means the default one (API reference, LaunchTemplateSpecification).
     reference = text(raw.get("Version", "$Default"))
-    if reference not in {"$Latest", "$Default"} and not (reference.isascii() and reference.isdecimal()):
-        raise ValueError(f"{reference} is no version of a template")
+    if reference not in {"$Latest", "$Default"}:
+        _number(reference)
     return TemplateUse(slot, text(raw["LaunchTemplateId"]), raw.get("LaunchTemplateName", ""), reference)
 
 
+def _number(said: object) -> int:
+    """Return the number of a version, which the API gives as a text."""
+    if not (text(said).isascii() and text(said).isdecimal()):
+        raise ValueError(f"{said} is no version of a template")
+    return int(text(said))
+
+
 def _instance(raw: Mapping[str, Any]) -> InstanceSeen:
-    template = raw.get("LaunchTemplate", {})
-    version = str(template.get("Version", ""))
+    # One that was attached may have no template. Half of one would make a new instance an old one, which is to go.
+    template = raw.get("LaunchTemplate")
     return InstanceSeen(
         id=text(raw["InstanceId"]),
         lifecycle=text(raw["LifecycleState"]),
         healthy=raw.get("HealthStatus", "Healthy").lower() == "healthy",
         zone=raw["AvailabilityZone"],
-        template_id=template.get("LaunchTemplateId"),
-        version=int(version) if version.isdecimal() else None,
+        template_id=text(template["LaunchTemplateId"]) if template else None,
+        version=_number(template["Version"]) if template else None,
         protected=raw["ProtectedFromScaleIn"],
     )
 

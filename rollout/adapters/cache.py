@@ -45,6 +45,8 @@ _FAREWELL = 1.0
 _PATIENCE, _ASK_AGAIN = 20.0, 0.5
 # What numbers a bookmark of the simulator's.
 _NUMBER = "simulator/bookmark"
+# What a watch may tell (API reference, WatchEvent), but for its own failure.
+_KINDS = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}
 
 
 class Watch(Generic[Slim]):
@@ -219,6 +221,9 @@ class Watch(Generic[Slim]):
         if kind == "ERROR":
             # Most often 410, the version is too old. Whatever it is, a new list mends it.
             raise Refused(one_line(f"watch: {raw.get('code')} {raw.get('message')}"))
+        if kind not in _KINDS:
+            # A deletion under another name would leave the object among the living.
+            raise ValueError(f"{kind} is no kind of event")
         version = text(raw["metadata"]["resourceVersion"])
         with self._news:
             changed = kind != "BOOKMARK" and self._put(raw, gone=kind == "DELETED")

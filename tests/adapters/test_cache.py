@@ -145,13 +145,24 @@ def test_what_does_not_show_in_the_records_is_no_news(reader: Reader, server: Se
 
 
 @pytest.mark.parametrize(
-    "end", [None, Retry("cut off"), b'{"type": "ADDED", "obj', b'{"type": "ADDED"}\n', b"[]\n"], ids=str
+    "end",
+    [
+        None,
+        Retry("cut off"),
+        b'{"type": "ADDED", "obj',
+        b'{"type": "ADDED"}\n',
+        b"[]\n",
+        event("GONE", thing("a", 10)),
+        event("", thing("a", 10)),
+    ],
+    ids=str,
 )
 def test_a_broken_stream_goes_on_where_it_was(reader: Reader, server: Server, end: bytes | Exception | None) -> None:
     """A clean end, a lost connection or a line that cannot be read: the next watch begins after the last event."""
     server.opened().put(event("ADDED", thing("c", 6)), bookmark(9), end)
     assert server.opened().since == "9"
     assert server.lists == 1
+    assert reader.names() == ["a", "b", "c"]
 
 
 def test_an_expired_version_is_listed_again(reader: Reader, server: Server) -> None:

@@ -141,3 +141,25 @@ def test_what_is_read_of_a_group_can_be_written() -> None:
             assert all(use.reference.startswith("$") or int(use.reference) for use in group.uses)
             fields = aws_records.references(body, group.uses) or {}
             assert ParamValidator().validate({"AutoScalingGroupName": "g", **fields}, shape).generate_report() == ""
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"Version": "nonsense"}, {"Version": ""}, {"Version": "²"}, {"LaunchTemplateId": ""}, None]
+)
+def test_a_new_instance_is_never_taken_for_an_old_one(spoilt: dict[str, str] | None) -> None:
+    """What says by half which version an instance runs is no answer: one without our version would have to go."""
+    body = json.loads(json.dumps(_GROUP))
+    template = body["Instances"][0]["LaunchTemplate"]
+    for change in [spoilt] if spoilt else [{key: None} for key in template]:
+        body["Instances"][0]["LaunchTemplate"] = {
+            key: value for key, value in (template | change).items() if value is not None
+        }
+        with pytest.raises((ValueError, LookupError)):
+            aws_records.group(body)
+
+
+def test_an_instance_that_was_attached_has_no_version() -> None:
+    """It was launched without a template, so its group's new version is not its own."""
+    body = json.loads(json.dumps(_GROUP))
+    del body["Instances"][0]["LaunchTemplate"]
+    assert aws_records.group(body).instances[0].version is None
