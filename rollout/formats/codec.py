@@ -61,6 +61,7 @@ def plan_text(plan: Plan) -> str:
     return _plan().dump_json(plan).decode()
 
 
+@lru_cache(maxsize=4)  # it is read at every tick, and changes once a rollout
 def plan_of(text: str, version: int = JOURNAL_VERSION) -> Plan:
     """Read a plan of a version that is readable; `UserError` if there is something in it that is not known."""
     try:

@@ -43,7 +43,9 @@ class Author:
 class Page:
     """One writing transaction on one rollout: its connection, who writes, and the events that tell of it.
 
-    `version`: of the format in which the rollout was begun. Raises `LookupError` where there is no such rollout.
+    `version`: of the format in which the rollout was begun. `began`: the number of the last event before it, `seq`: of
+    the last one with it. `effects` and `nodes`: keys and instances whose rows it may have changed, all of them where
+    `touched_all` says so. Raises `LookupError` where there is no such rollout.
     """
 
     def __init__(self, connection: Connection, rollout_id: str, author: Author) -> None:
@@ -53,15 +55,19 @@ class Page:
         end = connection.execute(_END, {"of": rollout_id}).first()
         if end is None:
             raise LookupError(rollout_id)
-        self._seq, self.version, self._hash = end.last_seq, end.journal_version, end.hash or START
+        self.began = self.seq = end.last_seq
+        self.version, self._hash = end.journal_version, end.hash or START
+        self.effects: set[str] = set()
+        self.nodes: set[str] = set()
+        self.touched_all = False
         self._rows: list[dict[str, Any]] = []
 
     def tell(self, at: datetime, kind: str, text: str, **data: object) -> None:
         """Append an event; its text becomes one line."""
-        self._seq += 1
+        self.seq += 1
         row: dict[str, Any] = {
             "rollout_id": self.rollout_id,
-            "seq": self._seq,
+            "seq": self.seq,
             "at": at,
             "kind": kind,
             "actor": self.author.actor,
@@ -78,7 +84,7 @@ class Page:
         if not self._rows:
             return
         self.connection.execute(events.insert(), self._rows)
-        self.change(last_seq=self._seq, updated_at=self._rows[-1]["at"])
+        self.change(last_seq=self.seq, updated_at=self._rows[-1]["at"])
 
     def change(self, **values: Any) -> None:
         """Write columns of the rollout's own row."""

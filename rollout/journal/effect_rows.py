@@ -71,6 +71,7 @@ def settle(page: Page, settled: Settled, now: datetime) -> None:
 
 def forgive(page: Page, now: datetime) -> None:
     """Let everything that was not applied be sent again now: a person has dealt with the cause."""
+    page.touched_all = True
     again = (effects.c.rollout_id == page.rollout_id, effects.c.state.not_in(("intended", "unknown", "done")))
     page.connection.execute(effects.update().where(*again).values(retry_at=now, answered_at=None))
 
@@ -123,6 +124,7 @@ def _brought(receipt: Receipt) -> str:
 
 
 def _find(page: Page, key: str) -> Row[Any] | None:
+    page.effects.add(key)
     return page.connection.execute(_ONE, {"of": page.rollout_id, "named": key}).first()
 
 

@@ -23,11 +23,18 @@ _ALL = (
     .where(nodes.c.rollout_id == bindparam("of"))
     .order_by(nodes.c.id)
 )
+_SOME = _ALL.where(nodes.c.instance_id.in_(bindparam("instances", expanding=True)))
 
 
-def read(connection: Connection, rollout_id: str) -> tuple[Node, ...]:
-    """Return the nodes that must go, in the order in which they were added."""
-    return tuple(Node(*row) for row in connection.execute(_ALL, {"of": rollout_id}).all())
+def read(connection: Connection, rollout_id: str, instances: Sequence[str] | None) -> dict[str, Node]:
+    """Return by instance the nodes that must go, those named or all, in the order in which they were added."""
+    if instances is None:
+        found = connection.execute(_ALL, {"of": rollout_id}).all()
+    elif instances:
+        found = connection.execute(_SOME, {"of": rollout_id, "instances": instances}).all()
+    else:
+        return {}
+    return {node.instance_id: node for node in (Node(*row) for row in found)}
 
 
 def add(page: Page, added: Sequence[Node], now: datetime) -> None:
@@ -119,6 +126,7 @@ def _label(node: Node | Row[Any]) -> str:
 
 
 def _find(page: Page, instance_id: str) -> Row[Any] | None:
+    page.nodes.add(instance_id)
     query = select(nodes).where(nodes.c.rollout_id == page.rollout_id, nodes.c.instance_id == instance_id)
     return page.connection.execute(query).first()
 

@@ -1,6 +1,7 @@
 """The journal behind `ports.Journal`: each verb is one transaction, with the events that tell of it.
 
-Nothing is held in memory between two verbs: whoever opens the journal after a crash knows as much as who wrote it.
+Nothing but a copy of what stands in it is held in memory between two verbs (see `record_cache`): a process that opens
+the journal after a crash knows as much as the one that wrote it.
 Under a lease a transaction may be begun again (see `lease_session`): it is a function that changes nothing but the
 journal.
 """
@@ -25,6 +26,7 @@ from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_session import LeaseSession, T, Work
 from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
+from rollout.journal.record_cache import RecordCache
 from rollout.journal.trouble import InDoubt
 from rollout.model import machine
 from rollout.model.decision import Advance, Halt, Move, NodeWait
@@ -48,10 +50,12 @@ class SqlJournal:
         self.database = database
         self._author = Author(actor)
         self._lease: LeaseSession | None = None
+        self._cache = RecordCache(database.where.name)
 
     def use_lease(self, lease: LeaseSession | None) -> None:
         """From now on write under this lease of a cluster; None: under none."""
         self._lease = lease
+        self._cache.forget()
         self._author = replace(self._author, epoch=lease.epoch if lease else None)
 
     def close(self) -> None:
@@ -142,7 +146,8 @@ class SqlJournal:
 
     def load(self, rollout_id: str) -> Record:
         def work(connection: Connection) -> Record:
-            return reading.record(connection, self._row(connection, rollout_id), self.database.where.name)
+            cache = self._cache if self._lease else RecordCache(self.database.where.name)
+            return cache.record(connection, self._row(connection, rollout_id))
 
         if self._lease is None:
             return self._read(work)
@@ -278,15 +283,21 @@ class SqlJournal:
     def _on_page(self, rollout_id: str, work: Callable[[Page], None]) -> None:
         """Do the work in one transaction, and close the page with it."""
 
-        def whole(connection: Connection) -> None:
+        def whole(connection: Connection) -> Page:
             try:
                 page = Page(connection, rollout_id, self._author)
             except LookupError:
                 raise self._unknown(rollout_id) from None
             work(page)
             page.close()
+            return page
 
-        self._write(whole)
+        try:
+            page = self._write(whole)
+        except BaseException:
+            self._cache.forget()  # whether anything was written, or what, nobody knows
+            raise
+        self._cache.wrote(page)
 
     def _row(self, connection: Connection, rollout_id: str) -> Row[Any]:
         row = connection.execute(_ROLLOUT, {"of": rollout_id}).first()

@@ -11,7 +11,7 @@ from transitions import MachineError
 
 from rollout.errors import Bug, UserError
 from rollout.journal import SqlJournal, open_journal, read_journal
-from rollout.journal.reading import LEFT_SECONDS
+from rollout.journal.effect_index import LEFT_SECONDS
 from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import (
     Effect,

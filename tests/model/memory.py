@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from rollout.errors import Bug, UserError
-from rollout.journal.reading import MAY_HAVE_LEFT, Try, late_until
+from rollout.journal.effect_index import MAY_HAVE_LEFT, Try, late_until
 from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import Departure, Effect, OnGroup, Written
 from rollout.model.machine import DRAINING, Phase, Stage, entered

@@ -12,8 +12,8 @@ import pytest
 
 from rollout.engine.settle import STALE_AFTER, TERMINATE_STALE_AFTER
 from rollout.fence import TRUST_SECONDS
+from rollout.journal.effect_index import LEFT_SECONDS
 from rollout.journal.lease_row import TTL_SECONDS
-from rollout.journal.reading import LEFT_SECONDS
 from rollout.model.record import LATE_SECONDS
 from rollout.stages.steadiness import BLIND_AFTER
 from tests.proof.results import record

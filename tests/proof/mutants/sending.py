@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant(
         name="forgotten-once-it-was-sent-again",
         breaks="Only an effect's last request may arrive late, not an earlier one that was not answered.",
-        file="rollout/journal/reading.py",
+        file="rollout/journal/effect_index.py",
         old="    for number in range(sent, 0, -1):\n",
         new="    for number in [sent]:\n",
         killers=("tests/journal/test_store.py::test_what_may_arrive_late",),

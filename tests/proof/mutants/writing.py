@@ -35,16 +35,18 @@ MUTANTS = (
         file="rollout/journal/store.py",
         old="""            work(page)
             page.close()
+            return page
 
-        self._write(whole)
+        try:
+            page = self._write(whole)
 """,
         new="""            work(page)
-            told.append(page)
+            return page
 
-        told: list[Page] = []
-        self._write(whole)
-        with self.database.writing() as told[0].connection:
-            told[0].close()
+        try:
+            page = self._write(whole)
+            with self.database.writing() as page.connection:
+                page.close()
 """,
         killers=("tests/journal/test_transactions.py::test_each_verb_is_one_transaction[sqlite-intend]",),
     ),
