@@ -347,7 +347,7 @@ class Journal(Protocol):
         """Mark the rollout as halted; its phase stays. The hint is written as it is, with the command that goes on."""
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
-        """Clear the halt, count the round, store the phase's new deadline; what was rejected may be sent again now."""
+        """Clear the halt, count the resume, store the phase's new deadline; what was rejected may be sent again now."""
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         """Append an event."""

@@ -56,8 +56,8 @@ class Following:
         if terminal(record.phase):
             return Ended.DONE
         # One that was halted when we came is being resumed by whoever works it, or will be by us.
-        before = (self._first.halted, self._first.round)
-        return Ended.HALTED if record.halted and (record.halted, record.round) != before else None
+        before = (self._first.halted, self._first.resume_count)
+        return Ended.HALTED if record.halted and (record.halted, record.resume_count) != before else None
 
 
 def _words(rollout_id: str, taken: LeaseHeld) -> Iterator[str]:

@@ -89,7 +89,7 @@ def _resizes(record: Record, seen: Observation) -> Iterator[Resize]:
             before=baseline.sizes if record.phase is Phase.SURGE else _before(record, group, now.sizes),
             sizes=now.sizes,
             protect_new=now.protect_new or None,
-            occasion=occasions.restore(record.round) if _restored(record, seen) else occasions.ADOPTED,
+            occasion=occasions.restore(record.resume_count) if _restored(record, seen) else occasions.ADOPTED,
         )
 
 

@@ -148,7 +148,7 @@ nodes = Table(
     Column("name", String(255)),
     Column("uid", String(40)),
     Column("waits_for", Text, nullable=False),
-    Column("round", Integer, nullable=False),
+    Column("round", Integer, key="drain_attempt", nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("rollout_id", "instance_id"),
 )

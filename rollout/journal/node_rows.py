@@ -65,7 +65,8 @@ def move(page: Page, moved: Move, now: datetime) -> None:
     row = _known(page, moved.instance_id)
     before, after = row.stage, step(row.stage, moved.trigger)
     back = 1 if after is Stage.WAITING else 0
-    _change(page, row, stage=after, since=now, waits_for="", reason=moved.because, round=row.round + back)
+    attempt = row.drain_attempt + back
+    _change(page, row, stage=after, since=now, waits_for="", reason=moved.because, drain_attempt=attempt)
     because = f": {moved.because}" if moved.because else ""
     stages = {"from": before.value, "to": after.value, "reason": moved.because}
     text = f"{_label(row)} {before.value} → {after.value}{because}"

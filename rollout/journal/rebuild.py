@@ -55,7 +55,7 @@ def write(
         "since": now,
         "deadline": deadline,
         "drain_deadline": record.drain_deadline,
-        "round": record.round,
+        "round": record.resume_count,
         "plan": plan_text(plan),
         "journal_version": JOURNAL_VERSION,
         "begun_by": __version__,

@@ -73,7 +73,7 @@ class RecordCache:
             deadline=row.deadline,
             drain_deadline=row.drain_deadline,
             halted=row.halted,
-            round=row.round,
+            resume_count=row.round,
             nodes=tuple(self._nodes.values()),
             unsettled=effects.unsettled,
             done=effects.done,

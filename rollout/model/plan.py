@@ -301,7 +301,7 @@ def _named(groups: tuple[NodeGroup, ...], name: str) -> NodeGroup:
 class Node:
     """One instance that must go. `name` and `uid` are None for an instance that never joined.
 
-    `round`: how often it went back to WAITING. `reason`: why it is GONE, empty when we terminated it.
+    `drain_attempt`: how often it went back to WAITING. `reason`: why it is GONE, empty when we terminated it.
     """
 
     instance_id: str
@@ -312,5 +312,5 @@ class Node:
     name: str | None = None
     uid: str | None = None
     waits_for: str = ""
-    round: int = 0
+    drain_attempt: int = 0
     reason: str = ""

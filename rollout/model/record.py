@@ -91,7 +91,7 @@ class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
 
     `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
-    `round`: how many halts were resumed; part of the key of every effect that sets an absolute value.
+    `resume_count`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `takeover_delay_until`: until then a request of a
     runner that
@@ -109,7 +109,7 @@ class Record:
     deadline: datetime | None = None
     drain_deadline: datetime | None = None
     halted: str | None = None
-    round: int = 0
+    resume_count: int = 0
     nodes: tuple[Node, ...] = ()
     unsettled: tuple[EffectRow, ...] = ()
     done: frozenset[str] = frozenset()

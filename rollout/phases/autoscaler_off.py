@@ -26,7 +26,7 @@ NEARLY = 0.8
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Hold the nodes, stop the autoscaler, wait for its pod to go until the deadline."""
-    effects: list[Effect] = list(disable_scale_down(seen, occasions.once(record.round)))
+    effects: list[Effect] = list(disable_scale_down(seen, occasions.once(record.resume_count)))
     if not _stopped(seen, record):
         effects.append(stop_autoscaler(record, replicas=seen.autoscaler.replicas if seen.autoscaler else None))
     if effects:
@@ -67,7 +67,7 @@ def stop_autoscaler(record: Record, occasion: str | None = None, replicas: int |
         name=where.name,
         rollout_id=record.id,
         replicas_before=replicas or record.plan.autoscaler_replicas or 0,
-        occasion=occasion or occasions.once(record.round),
+        occasion=occasion or occasions.once(record.resume_count),
     )
 
 

@@ -36,7 +36,7 @@ def checkpoint(record: Record) -> Checkpoint:
 def create(record: Record, occasion: str | None = None) -> CreateMarker:
     """Mark the cluster as ours."""
     return CreateMarker(
-        rollout_id=record.id, mark=checkpoint(record), occasion=occasion or occasions.once(record.round)
+        rollout_id=record.id, mark=checkpoint(record), occasion=occasion or occasions.once(record.resume_count)
     )
 
 
@@ -132,7 +132,7 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     was = marker.checkpoint
     learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
     uids = (node.uid or "" for node in now.nodes)
-    occasion = occasions.marker(record.phase.value, uids, record.round, cluster=learnt)
+    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt)
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
 
@@ -140,6 +140,6 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 def _again(record: Record) -> Decision:
     deleted = f"somebody deleted the marker on cluster {record.plan.cluster}"
     hint = "keep them from ConfigMap eks-rollout in kube-system"
-    again = create(record, occasions.again(record.round))
+    again = create(record, occasions.again(record.resume_count))
     twice = Halt(Reason.MARKER_DELETED, f"{deleted} twice", hint)
     return once_more(record, again, f"{deleted}: it is made once more", twice)

@@ -144,7 +144,7 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
         current = seen.group(group.name).sizes
         target = record.plan.baseline(group.name).sizes.desired + min(record.plan.surge(group.name), len(left))
         if current.desired < target and not _terminate_under_way(record, group):
-            sizes, occasion = raised(current, target), occasions.top_up(len(left), record.round)
+            sizes, occasion = raised(current, target), occasions.top_up(len(left), record.resume_count)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
 
@@ -166,7 +166,7 @@ def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
 
 def _unheld(seen: Observation, record: Record) -> tuple[Effect, ...]:
     """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
-    return disable_scale_down(seen, occasions.hold(record.round)) if record.plan.settings.autoscaler else ()
+    return disable_scale_down(seen, occasions.hold(record.resume_count)) if record.plan.settings.autoscaler else ()
 
 
 def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:

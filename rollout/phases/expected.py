@@ -65,7 +65,7 @@ def _autoscaler_back(seen: Observation, record: Record) -> Decision | None:
     if seen.autoscaler is None or seen.autoscaler.replicas == 0:
         return None
     replicas = seen.autoscaler.replicas
-    again = stop_autoscaler(record, occasions.again(record.round), replicas)
+    again = stop_autoscaler(record, occasions.again(record.resume_count), replicas)
     twice = Halt(
         Reason.AUTOSCALER_SCALED_UP,
         f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
@@ -173,7 +173,7 @@ def _under_way(record: Record, group: NodeGroup) -> list[Resize | Terminate]:
 def _closed(seen: Observation, record: Record) -> tuple[TaintNode, ...]:
     key = record.plan.settings.taint_key
     return tuple(
-        taint(record, row, node, "PreferNoSchedule", occasions.soften(record.round))
+        taint(record, row, node, "PreferNoSchedule", occasions.soften(record.resume_count))
         for row, node in old_nodes(record, seen)
         if node.tainted(key) == "NoSchedule"
     )

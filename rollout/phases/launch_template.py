@@ -79,8 +79,8 @@ def _create(record: Record, template_id: str, source: int) -> CreateVersion:
         source_version=source,
         ami=record.plan.ami,
         description=description(record, template_id, source),
-        token=f"{record.id}-{template_id}-{source}-{record.round}",
-        occasion=occasions.once(record.round),
+        token=f"{record.id}-{template_id}-{source}-{record.resume_count}",
+        occasion=occasions.once(record.resume_count),
     )
 
 
@@ -100,7 +100,7 @@ def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> Set
             f"drift: {group.name} launched {launches(found)} when the rollout began, now {launches(current)}",
             typed(f"give it {launches(found)} back", refer_back(group.name, current, found)),
         )
-    return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.round))
+    return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.resume_count))
 
 
 def _cross_check(seen: Observation, record: Record) -> Halt | None:

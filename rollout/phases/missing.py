@@ -58,7 +58,11 @@ def _may_be_why(row: EffectRow, group: NodeGroup) -> bool:
 
 def _of_group(current: GroupSeen, record: Record, group: NodeGroup) -> Iterator[str]:
     """Name what is not as our settled effects left it; sizes and references that are given back are others' again."""
-    wrote, occasion, sizes = record.written.get(group.name, Written()), occasions.restore(record.round), current.sizes
+    wrote, occasion, sizes = (
+        record.written.get(group.name, Written()),
+        occasions.restore(record.resume_count),
+        current.sizes,
+    )
     resize = Resize(group=group.name, before=sizes, sizes=sizes, occasion=occasion)
     refer = SetReference(group=group.name, before=current.uses, uses=current.uses, occasion=occasion)
     values: list[tuple[str, int | None, int]] = [

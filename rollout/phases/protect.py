@@ -25,5 +25,5 @@ def _missing(seen: Observation, record: Record) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     for group in working(record):
         bare = [i.id for i in seen.group(group.name).instances if i.in_service and not i.protected]
-        effects += Protect.batches(group.name, bare, occasions.everybody(record.round))
+        effects += Protect.batches(group.name, bare, occasions.everybody(record.resume_count))
     return tuple(effects)

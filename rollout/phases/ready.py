@@ -89,11 +89,11 @@ def _remedy(node: NodeSeen) -> str:
 def _unclosed(seen: Observation, record: Record) -> tuple[Effect, ...]:
     key = record.plan.settings.taint_key
     return tuple(
-        taint(record, row, node, "NoSchedule", occasions.close(record.round))
+        taint(record, row, node, "NoSchedule", occasions.close(record.resume_count))
         for row, node in old_nodes(record, seen)
         if node.tainted(key) != "NoSchedule"
     )
 
 
 def _unheld(seen: Observation, record: Record) -> tuple[Effect, ...]:
-    return disable_scale_down(seen, occasions.once(record.round)) if record.plan.settings.autoscaler else ()
+    return disable_scale_down(seen, occasions.once(record.resume_count)) if record.plan.settings.autoscaler else ()

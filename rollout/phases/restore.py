@@ -92,7 +92,7 @@ def sizes(seen: Observation, record: Record) -> Part:
             continue  # size 0, and we never touched its sizes
         current = seen.group(group.name)
         back = Resize(
-            group=group.name, before=current.sizes, sizes=current.sizes, occasion=occasions.restore(record.round)
+            group=group.name, before=current.sizes, sizes=current.sizes, occasion=occasions.restore(record.resume_count)
         )
         if back.key not in record.done:  # afterwards they are somebody else's: the autoscaler is at work again
             back = replace(back, sizes=_merge_sizes(record, group, current))
@@ -116,7 +116,7 @@ def inherit(seen: Observation, record: Record) -> Part:
         current, before = seen.group(group.name), record.plan.baseline(group.name).protect_new
         wanted = merge(current.protect_new, _left(record, group.name).protect_new, before)
         if wanted != current.protect_new:
-            occasion = occasions.inherit(record.round)
+            occasion = occasions.inherit(record.resume_count)
             same = current.sizes
             effects.append(Resize(group=group.name, before=same, sizes=same, protect_new=wanted, occasion=occasion))
         report += _flag_difference("NewInstancesProtectedFromScaleIn", group.name, before, wanted)
@@ -147,7 +147,7 @@ def capacity_rebalance(seen: Observation, record: Record) -> Part:
         current, before = seen.group(group.name), record.plan.baseline(group.name).capacity_rebalance
         wanted = merge(current.capacity_rebalance, _left(record, group.name).capacity_rebalance, before)
         if wanted != current.capacity_rebalance:
-            occasion = occasions.restore(record.round)
+            occasion = occasions.restore(record.resume_count)
             effects.append(SetCapacityRebalance(group=group.name, enabled=wanted, occasion=occasion))
         report += _flag_difference("CapacityRebalance", group.name, before, wanted)
     return Part(tuple(effects), report=tuple(report))
@@ -182,7 +182,7 @@ def autoscaler(seen: Observation, record: Record) -> Part:
         name=where.name,
         rollout_id=record.id,
         replicas=current.replicas or current.replicas_before or replicas,
-        occasion=occasions.once(record.round),
+        occasion=occasions.once(record.resume_count),
     )
     return Part((start,))
 
@@ -211,7 +211,7 @@ def marker(seen: Observation, record: Record) -> Part:
     """The cluster's marker, if it is ours."""
     if seen.marker is None or seen.marker.rollout_id != record.id:
         return Part()
-    return Part((DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.round)),))
+    return Part((DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.resume_count)),))
 
 
 RESTORE_ORDER: tuple[Callable[[Observation, Record], Part], ...] = (
@@ -293,7 +293,7 @@ def _protection(record: Record, group: GroupSeen) -> Part:
     kept = _kept(record, group)
     ids = [instance.id for instance in kept if instance.in_service]
     pending = ", ".join(instance.id for instance in kept if not instance.in_service)
-    off = Protect.batches(group.name, ids, occasions.restore(record.round), protected=False)
+    off = Protect.batches(group.name, ids, occasions.restore(record.resume_count), protected=False)
     return Part(tuple(off), pending, report)
 
 
@@ -335,7 +335,7 @@ def _reference(seen: Observation, record: Record, group: NodeGroup) -> Part:
         return Part(defaults, report=report)
     now = {use.slot: use for use in seen.group(group.name).uses}
     before = tuple(now[use.slot] for use in back)
-    effect = SetReference(group=group.name, before=before, uses=back, occasion=occasions.restore(record.round))
+    effect = SetReference(group=group.name, before=before, uses=back, occasion=occasions.restore(record.resume_count))
     return Part((effect,), report=report)
 
 
@@ -376,7 +376,7 @@ def _default(record: Record, source: Source, current: int, where: str) -> SetDef
     if current != source.version:
         return f"{where} stays at {mine}: $Default of {source.use.template_name} is {current} now, somebody else's"
     return SetDefaultVersion(
-        template_id=source.use.template_id, before=current, number=mine, occasion=occasions.once(record.round)
+        template_id=source.use.template_id, before=current, number=mine, occasion=occasions.once(record.resume_count)
     )
 
 
@@ -391,7 +391,7 @@ def _processes(record: Record, group: GroupSeen) -> Part:
         report += (
             f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
         )
-    effect = Resume(group=group.name, processes=tuple(mine), occasion=occasions.resume(mine, record.round))
+    effect = Resume(group=group.name, processes=tuple(mine), occasion=occasions.resume(mine, record.resume_count))
     return Part((effect,) if mine else (), report=report)
 
 
@@ -418,12 +418,12 @@ def _nodes(seen: Observation) -> list[NodeSeen]:
 
 def _restore_scale_down(record: Record, node: NodeSeen) -> RestoreScaleDown:
     return RestoreScaleDown(
-        **OnNode.of(node), restore=node.scale_down_before or None, occasion=occasions.once(record.round)
+        **OnNode.of(node), restore=node.scale_down_before or None, occasion=occasions.once(record.resume_count)
     )
 
 
 def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
-    return Uncordon(**OnNode.of(node), occasion=occasions.once(record.round))
+    return Uncordon(**OnNode.of(node), occasion=occasions.once(record.resume_count))
 
 
 def _is_our_cordon(record: Record, node: NodeSeen) -> bool:
@@ -468,4 +468,4 @@ def _come_back(record: Record, seen: Observation) -> Iterator[str]:
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:
-    return UntaintNode(**OnNode.of(node), taint_key=key, occasion=occasions.once(record.round))
+    return UntaintNode(**OnNode.of(node), taint_key=key, occasion=occasions.once(record.resume_count))

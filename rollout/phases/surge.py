@@ -62,7 +62,7 @@ def missing(record: Record, group: GroupSeen) -> int:
 
 
 def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
-    occasion = occasions.once(record.round)
+    occasion = occasions.once(record.resume_count)
     processes = tuple(name for name in record.plan.settings.processes if name not in group.suspended)
     if processes:
         yield Suspend(group=group.name, processes=processes, occasion=occasion)
@@ -70,7 +70,7 @@ def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
         yield SetCapacityRebalance(group=group.name, enabled=False, occasion=occasion)
     old = {row.instance_id for row in record.nodes}
     bare = [i.id for i in group.instances if i.id in old and i.in_service and not i.protected]
-    yield from Protect.batches(group.name, bare, occasions.old(record.round))
+    yield from Protect.batches(group.name, bare, occasions.old(record.resume_count))
 
 
 def sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
@@ -92,7 +92,7 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
     baseline = record.plan.baseline(group.name).sizes
     if current.sizes not in {_with_room(baseline, current), wanted}:
         return _drift(record, group, current.sizes)
-    occasion = occasions.surge(record.round)
+    occasion = occasions.surge(record.resume_count)
     flag = None if current.protect_new else True  # one that is on already was set by somebody else, and stays theirs
     return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
 

@@ -27,7 +27,7 @@ def _missing(seen: Observation, record: Record) -> tuple[Effect, ...]:
     settings = record.plan.settings
     effect = "NoSchedule" if settings.taint_early else "PreferNoSchedule"
     return tuple(
-        taint(record, row, node, effect, occasions.once(record.round))
+        taint(record, row, node, effect, occasions.once(record.resume_count))
         for row, node in old_nodes(record, seen)
         if node.tainted(settings.taint_key) != effect
     )

@@ -182,14 +182,14 @@ def _finish(view: NodeView, pod: PodSeen, kills: str | None = None) -> Effect | 
 
 def _eviction(view: NodeView, pod: PodSeen, kills: str | None = None) -> Evict:
     # With the round in it: after a resume what was rejected is tried once more before it halts again.
-    occasion = occasions.once(view.record.round)
+    occasion = occasions.once(view.record.resume_count)
     return Evict(
         namespace=pod.namespace, name=pod.name, uid=pod.uid, node=_node(view, pod), kills=kills, occasion=occasion
     )
 
 
 def _delete(view: NodeView, pod: PodSeen, grace: int | None, kills: str | None = None) -> DeletePod:
-    occasion = (occasions.now if grace == 0 else occasions.graceful)(view.record.round)
+    occasion = (occasions.now if grace == 0 else occasions.graceful)(view.record.resume_count)
     node = _node(view, pod)
     return DeletePod(
         namespace=pod.namespace, name=pod.name, uid=pod.uid, node=node, grace=grace, kills=kills, occasion=occasion

@@ -148,7 +148,7 @@ class NodeView:
     @property
     def occasion(self) -> str:
         """Tells the effects of one passage through the stages from those of the next."""
-        return occasions.passage(self.record.round, self.row.round)
+        return occasions.passage(self.record.resume_count, self.row.drain_attempt)
 
     @property
     def terminate_settled(self) -> bool:

@@ -123,5 +123,5 @@ def _floor(view: NodeView) -> Resize:
     # AWS itself then refuses a second decrement ("would violate group's min size constraint").
     sizes = view.group.sizes
     floored = replace(sizes, minimum=sizes.desired - 1)
-    occasion = occasions.floor(view.row.instance_id, view.record.round, view.row.round)
+    occasion = occasions.floor(view.row.instance_id, view.record.resume_count, view.row.drain_attempt)
     return Resize(group=view.row.group, before=sizes, sizes=floored, occasion=occasion)

@@ -71,7 +71,10 @@ CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _know
 
 
 def _guards(view: NodeView) -> tuple[Effect, ...]:
-    key, occasion = view.record.plan.settings.taint_key, occasions.closed_again(view.record.round, view.row.round)
+    key, occasion = (
+        view.record.plan.settings.taint_key,
+        occasions.closed_again(view.record.resume_count, view.row.drain_attempt),
+    )
     bare = [view.row.instance_id] if view.instance and not view.instance.protected else []
     open_to_pods = [node for node in view.nodes if not node.doubt and node.tainted(key) != "NoSchedule"]
     return (

@@ -174,7 +174,7 @@ def rows(draw: st.DrawFn) -> tuple[Node, ...]:
             role=draw(st.sampled_from(["old", "old", "surplus"])),
             name=named,
             uid=named and f"uid-{named}",
-            round=draw(st.integers(0, 1)),
+            drain_attempt=draw(st.integers(0, 1)),
         )
 
     return tuple(one(name) for name in NAMES if draw(FLAGS))
@@ -207,7 +207,7 @@ def records(draw: st.DrawFn, phases: st.SearchStrategy[Phase] = ANY_PHASE) -> Re
         "unsettled": draw(effect_rows()),
         "done": frozenset(draw(st.sets(st.sampled_from([effect.key for effect in ALL])))),
         "written": draw(st.sampled_from([{}, {"g": Written(None, 4)}, {"g": Written(3, 4)}, {"g": Written(3, 3)}])),
-        "round": draw(st.integers(0, 1)),
+        "resume_count": draw(st.integers(0, 1)),
         "deadline": draw(st.none() | MOMENTS),
         "drain_deadline": draw(st.none() | MOMENTS),
         "groups": (node_group("g", draw(st.sampled_from(["$Latest", "$Default", "1"])), 1, *draw(overrides)),),

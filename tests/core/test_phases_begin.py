@@ -45,7 +45,7 @@ MARK = CreateMarker(rollout_id=ID, mark=checkpoint(PLANNED), occasion="0")
     [
         case("nothing done yet", acts(MARK), seen(found(), marker=None), PLANNED),
         case("resumed once", acts(replace(MARK, occasion="1")),
-             seen(found(), marker=None), record(Phase.PLANNED, round=1)),
+             seen(found(), marker=None), record(Phase.PLANNED, resume_count=1)),
         case("the marker is ours", advances(), seen(found(), marker=MARKER), PLANNED),
         case("somebody else's marker is not touched", halts("belongs to rollout r2"),
              seen(found(), marker=MarkerSeen("r2", "uid")), PLANNED),
@@ -112,7 +112,7 @@ FOUND_AT_ZERO = record(Phase.AUTOSCALER_OFF, autoscaler_replicas=0)
              seen(found(), FREE, autoscaler=None), NO_AUTOSCALER),
         case("a group of size 0", advances(), seen(found(instances=())), BEGUN),
         case("resumed once", acts(replace(DISABLE_SCALE_DOWN, occasion="1"), replace(STOP, occasion="1")),
-             seen(found(), FREE, autoscaler=ON), record(Phase.AUTOSCALER_OFF, round=1)),
+             seen(found(), FREE, autoscaler=ON), record(Phase.AUTOSCALER_OFF, resume_count=1)),
     ],
 )  # fmt: skip
 def test_autoscaler_off(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:

@@ -323,7 +323,7 @@ TOP_UP = Resize(group="g", before=SHORT, sizes=Sizes(1, 3, 3), occasion="top-up.
                      id="MaxSize is raised when needed"),
         pytest.param(Sizes(1, 9, 9), stages(G, surge=ONE), (), id="desired is never lowered"),
         pytest.param(Sizes(3, 3, 4), stages(G, done=DONE), (), id="all at once: one less for each that goes"),
-        pytest.param(SHORT, stages(G, round=2, surge=ONE), (replace(TOP_UP, occasion="top-up.1.2"),),
+        pytest.param(SHORT, stages(G, resume_count=2, surge=ONE), (replace(TOP_UP, occasion="top-up.1.2"),),
                      id="resumed: another occasion"),
         pytest.param(Sizes(0, 0, 3), stages(W, surge=ONE, baselines=(baseline(sizes=Sizes(0, 0, 3)),)), (),
                      id="grown from 0 by itself: nobody needs more"),

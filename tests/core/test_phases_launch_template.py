@@ -68,7 +68,7 @@ def labelled(*names: str) -> Observation:
         case("nothing done yet", acts(CREATE), seen(found(), BEFORE), RECORD),
         case("resumed once: another occasion, another token",
              acts(replace(CREATE, occasion="1", token="r1-lt-1-1")),  # noqa: S106 - as above
-             seen(found(), BEFORE), record(PHASE, round=1)),
+             seen(found(), BEFORE), record(PHASE, resume_count=1)),
         case("another rollout's version is not ours", acts(CREATE),
              seen(found(), template(ours_of(2, description="rollout r2"))), RECORD),
         case("half done: made, not pinned", acts(PIN), seen(found(), MADE), RECORD),

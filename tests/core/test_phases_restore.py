@@ -135,7 +135,7 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
         case("all restored", advances("the baseline is restored"), then(), RECORD),
         case("by somebody else's hand", advances(), then(), restoring(done=frozenset())),
         case("resumed: other occasions", acts(replace(RESIZE, occasion="restore.1")),
-             seen(drained(), template()), restoring(round=1)),
+             seen(drained(), template()), restoring(resume_count=1)),
         case("the deadline does not matter while there is something to do", acts(UNPIN),
              then(drained(sizes=BASE)), RECORD, at(9000)),
         case("a group of size 0: its reference, nothing else", acts(UNPIN),
@@ -374,7 +374,7 @@ FEWER = restoring(written={"g": Written(1, 1, maximum=4)})
                      Sizes(2, 2, 3), id="MinSize that we never wrote"),
         pytest.param(Sizes(1, 4, 5), 4, restoring(done=EARLIER, written={"g": Written(1, 2)}), None,
                      id="restored before, the autoscaler at work again"),
-        pytest.param(Sizes(2, 2, 4), 2, restoring(done=EARLIER, round=1), BASE, id="restored in an earlier round"),
+        pytest.param(Sizes(2, 2, 4), 2, restoring(done=EARLIER, resume_count=1), BASE, id="restored before a resume"),
     ],
 )  # fmt: skip
 def test_sizes(sizes: Sizes, instances: int, journal: Record, expected: Sizes | None) -> None:

@@ -233,15 +233,15 @@ def test_a_halt_ends_the_run_and_resume_goes_on(journal: SqlJournal, toy: Toy) -
     assert (toy.asked, toy.waited) == ([], [at(15)])  # a second look says so too
     toy.marker_ = None
     again(journal, toy).unhalt()
-    assert (journal.load(ID).halted, journal.load(ID).round) == (None, 1)
+    assert (journal.load(ID).halted, journal.load(ID).resume_count) == (None, 1)
     ticks(journal, toy, 2)
     assert journal.load(ID).phase is Phase.AUTOSCALER_OFF
 
 
 def test_a_rollout_that_is_not_halted_is_not_resumed(journal: SqlJournal, toy: Toy) -> None:
-    """Its round and deadlines stay."""
+    """Its count of resumes and its deadlines stay."""
     begin(journal, toy).unhalt()
-    assert journal.load(ID).round == 0
+    assert journal.load(ID).resume_count == 0
 
 
 def test_a_deadline_that_passes_halts_and_resume_gives_a_new_one(journal: SqlJournal, toy: Toy) -> None:

@@ -99,7 +99,8 @@ UNREADY = (node("o2", ready=False), node("n1", ready=False))
         pytest.param(looked(Stage.WAITING, node("o1", "PreferNoSchedule")), sends(CLOSE), id="taint: put back first"),
         pytest.param(looked(Stage.WAITING, pod(), node("o1"), now=DEADLINE), sends(CLOSE),
                      id="even after the deadline"),
-        pytest.param(looked(Stage.WAITING, node("o1"), o1=old("o1", protected=False), row_={"round": 2}, round=1),
+        pytest.param(looked(Stage.WAITING, node("o1"), o1=old("o1", protected=False), row_={"drain_attempt": 2},
+                            resume_count=1),
                      sends(replace(SHIELD, occasion="1.2"), replace(CLOSE, occasion="drain.1.2")),
                      id="back here: occasions of this passage"),
         pytest.param(looked(Stage.WAITING, o1=old("o1", lifecycle="Pending")), stays("instance is Pending"),
@@ -238,7 +239,7 @@ END = Terminate(group="g", instance_id="i-o1", desired_before=4)
                      stays("a fresh list"), id="its other node was not listed"),
         pytest.param(looked(Stage.RELEASED, node("o1", unschedulable=True), STALE, o1=BARE, sizes=FLOORED,
                             fresh=("o1", STALE.name)), goes("back"), id="its other node is open"),
-        pytest.param(looked(Stage.RELEASED, o1=BARE, row_={"round": 1}, round=2),
+        pytest.param(looked(Stage.RELEASED, o1=BARE, row_={"drain_attempt": 1}, resume_count=2),
                      sends("resize:g:floor.i-o1.2.1"), id="a later passage has its own occasions"),
     ],
 )  # fmt: skip

@@ -208,7 +208,7 @@ def test_a_server_that_crashes_in_mid_transaction() -> None:
             journal.note(ID, "note", "before", NOW)
             lease.write(work)
             journal.note(ID, "note", "after", NOW)
-            assert (texts(journal)[1:], journal.load(ID).round, len(times)) == (["before", "after"], 1, 2)
+            assert (texts(journal)[1:], journal.load(ID).resume_count, len(times)) == (["before", "after"], 1, 2)
 
 
 @on_postgres
@@ -315,7 +315,7 @@ def test_every_verb_is_done_once(far: SqlJournal, journal: SqlJournal, proxy: Lo
     assert (len(told), len(set(told))) == (12, 12)
     record = journal.load(ID)
     assert [(row.effect, row.sent, row.detail) for row in record.unsettled] == [(EVICT, 1, "blocked")]
-    assert (record.round, set(record.done), len(record.nodes)) == (1, {RESIZE.key}, 1)
+    assert (record.resume_count, set(record.done), len(record.nodes)) == (1, {RESIZE.key}, 1)
     assert journal.verify(ID)[1] == ()
 
 

@@ -66,7 +66,7 @@ def test_begin(journal: SqlJournal) -> None:
     """A rollout that was begun is loaded as it was begun: in PLANNED, nothing intended."""
     record = journal.load(ID)
     assert (record.id, record.key, record.plan) == (ID, "build-17", PLAN)
-    assert (record.phase, record.since, record.deadline, record.round) == (Phase.PLANNED, NOW, None, 0)
+    assert (record.phase, record.since, record.deadline, record.resume_count) == (Phase.PLANNED, NOW, None, 0)
     assert (record.nodes, record.unsettled, record.done, record.written) == ((), (), frozenset(), {})
 
 
@@ -147,7 +147,7 @@ def test_drain_deadline_stays(journal: SqlJournal) -> None:
 
 
 def test_halt_and_resume(journal: SqlJournal) -> None:
-    """A halt keeps the phase; its end counts the round, gives a new deadline and forgives what was refused."""
+    """A halt keeps the phase; its end is counted, gives a new deadline and forgives what was refused."""
     intend(journal, TAINT)
     journal.receive(ID, [receipt(TAINT, "rejected", "forbidden")])
     journal.halt(ID, Halt(Reason.EFFECT_REJECTED, "no rights", "give them"), later(10))
@@ -155,7 +155,7 @@ def test_halt_and_resume(journal: SqlJournal) -> None:
     assert (halted.phase, halted.halted, halted.unsettled[0].retry_at) == (Phase.PLANNED, "no rights", None)
     journal.resume(ID, later(900), later(20))
     record = journal.load(ID)
-    assert (record.halted, record.round, record.deadline) == (None, 1, later(900))
+    assert (record.halted, record.resume_count, record.deadline) == (None, 1, later(900))
     assert record.unsettled[0].retry_at == later(20)
     assert texts(journal)[-2] == "halted (EffectRejected): no rights; next: give them"
 
@@ -459,7 +459,7 @@ def test_node_moves(journal: SqlJournal) -> None:
     journal.intend(ID, (), [Move("i-1", "back")], (), (), later(2))
     journal.intend(ID, (), [Move("i-9", "vanish", "spot reclaimed it")], (), (), later(3))
     old, surplus = journal.load(ID).nodes
-    assert (old.stage, old.round, old.waits_for) == (Stage.WAITING, 1, "")
+    assert (old.stage, old.drain_attempt, old.waits_for) == (Stage.WAITING, 1, "")
     assert (surplus.stage, surplus.since, surplus.reason) == (Stage.GONE, later(3), "spot reclaimed it")
     assert texts(journal)[-1] == "i-9 WAITING → GONE: spot reclaimed it"
 

@@ -287,7 +287,7 @@ class Explorer:
         return there[2]
 
     def _kept_key(self, kept: Kept, now: datetime) -> tuple[Any, ...]:
-        rows = tuple((one.instance_id, one.stage, one.role, one.name, one.uid, one.round) for one in kept.nodes)
+        rows = tuple((one.instance_id, one.stage, one.role, one.name, one.uid, one.drain_attempt) for one in kept.nodes)
         effects = tuple(self._saved_key(one, now) for one in kept.effects)
         times = (
             ago(kept.deadline, now, PAST),
@@ -295,7 +295,7 @@ class Explorer:
         )
         late = min((to_come(one.late(), now) or 0.0 for one in kept.effects), default=0.0)
         plan = kept.plan.baselines, kept.plan.versions
-        return kept.phase, kept.halted is None, kept.round, plan, times, late, rows, effects
+        return kept.phase, kept.halted is None, kept.resume_count, plan, times, late, rows, effects
 
     def _saved_key(self, one: Saved, now: datetime) -> tuple[Any, ...]:
         late = None if one.effect.guarded else to_come(one.late(), now)

@@ -78,7 +78,7 @@ class Kept:
     drain_deadline: datetime | None = None
     halted: str | None = None
     hint: str = ""
-    round: int = 0
+    resume_count: int = 0
     nodes: tuple[Node, ...] = ()
     effects: tuple[Saved, ...] = ()
     notes: tuple[Event, ...] = ()
@@ -130,7 +130,7 @@ class MemoryJournal:
             deadline=kept.deadline,
             drain_deadline=kept.drain_deadline,
             halted=kept.halted,
-            round=kept.round,
+            resume_count=kept.resume_count,
             nodes=kept.nodes,
             unsettled=tuple(one.row() for one in kept.effects if one.state != "done"),
             done=frozenset(one.effect.key for one in kept.effects if one.state == "done"),
@@ -193,7 +193,7 @@ class MemoryJournal:
         self._write(replace(self.kept, halted=halt.why, hint=halt.hint))
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
-        kept = replace(self.kept, halted=None, round=self.kept.round + 1, deadline=deadline)
+        kept = replace(self.kept, halted=None, resume_count=self.kept.resume_count + 1, deadline=deadline)
         for saved in kept.effects:
             if saved.state not in {"intended", "unknown", "done"}:
                 kept = _with(kept, replace(saved, retry_at=now, answered=None))
@@ -314,5 +314,7 @@ def _moved(kept: Kept, move: Move, now: datetime) -> Kept:
     row = _node(kept, move.instance_id)
     stage = step(row.stage, move.trigger)
     back = 1 if stage is Stage.WAITING else 0
-    moved = replace(row, stage=stage, since=now, waits_for="", reason=move.because, round=row.round + back)
+    moved = replace(
+        row, stage=stage, since=now, waits_for="", reason=move.because, drain_attempt=row.drain_attempt + back
+    )
     return _with_node(kept, moved)

@@ -2,7 +2,8 @@
 
 An effect's `key` is `kind:target:occasion` and unique in a rollout: the journal saves the effect under it before a
 request leaves. `landed` asks the world, not the reply: True, it shows; False, it certainly does not; None, wait.
-`occasion` tells apart what is rightly done more than once to the same target: the rollout's round, a stage's round.
+`occasion` tells apart what is rightly done more than once to the same target: how often the rollout was resumed, and
+how often the node was sent back to WAITING.
 
 The records lie by what they change; everybody imports them from here. What an effect is like it says itself (`Base`):
 a new kind is its record, a name in the union below, an arm of `perform` and a verb of a port.

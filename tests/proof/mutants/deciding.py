@@ -9,7 +9,7 @@ MUTANTS = (
         name="random-token",
         breaks="The ClientToken of a template version is another one after each restart.",
         file="rollout/phases/launch_template.py",
-        old='token=f"{record.id}-{template_id}-{source}-{record.round}",',
+        old='token=f"{record.id}-{template_id}-{source}-{record.resume_count}",',
         new='token=__import__("uuid").uuid4().hex,',
         killers=("tests/core/test_phases_launch_template.py::test_decides",),
     ),

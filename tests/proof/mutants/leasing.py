@@ -188,7 +188,7 @@ MUTANTS = (
         name="halt-of-another-cleared",
         breaks="Who followed a runner that halted clears the halt when it takes over, and no person has looked.",
         file="rollout/cli/follow.py",
-        old="return Ended.HALTED if record.halted and (record.halted, record.round) != before else None",
+        old="return Ended.HALTED if record.halted and (record.halted, record.resume_count) != before else None",
         new="return Ended.HALTED if record.halted and not before else None",
         killers=("tests/cli/test_follow.py::test_a_halt_of_another_is_a_halt",),
     ),
