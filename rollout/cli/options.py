@@ -83,12 +83,12 @@ def told() -> Options:
     from rollout.journal import address, database
 
     try:
-        where = database.where(_typed.database)
+        backend = database.backend_of(_typed.database)
     except UserError:  # which is what is being told
         return known
-    if where.path:
-        return replace(known, database=f"sqlite:///{where.path}")
-    return replace(known, database=where.name, hidden=address.has_secret(address.of_server(_typed.database)))
+    if backend.path:
+        return replace(known, database=f"sqlite:///{backend.path}")
+    return replace(known, database=backend.name, hidden=address.has_secret(address.of_server(_typed.database)))
 
 
 def journal_url(config: Path | None, database: str | None) -> str:

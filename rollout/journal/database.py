@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import RESUMABLE
-from rollout.journal.postgres import PostgresDatabase
-from rollout.journal.sqlite import SqliteFile
+from rollout.journal.postgres import PostgresBackend
+from rollout.journal.sqlite import SqliteBackend
 from rollout.journal.trouble import InDoubt, Trouble
 from rollout.redaction import redacted
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rollout.errors import UserError
 
 
-class Where(Protocol):
-    """Where a journal lies, and what its engine does in its own way."""
+class Backend(Protocol):
+    """What keeps the journal: a file or a server. It says where it is, and does what its engine does differently."""
 
     @property
     def name(self) -> str:
@@ -70,9 +70,9 @@ class Where(Protocol):
         """Return rows that belong to nothing, one sentence each."""
 
 
-def where(url: str) -> Where:
-    """Return where a URL points; `UserError` for one that no engine of ours serves."""
-    return PostgresDatabase(url) if url.startswith("postgresql") else SqliteFile(url)
+def backend_of(url: str) -> Backend:
+    """Return the backend of a URL; `UserError` for one that no engine of ours serves."""
+    return PostgresBackend(url) if url.startswith("postgresql") else SqliteBackend(url)
 
 
 class Database:
@@ -80,12 +80,12 @@ class Database:
 
     def __init__(self, url: str, *, create: bool, enforce: bool = True) -> None:
         """Raise `UserError` for a URL that is not served, and for a missing file unless it is to be created."""
-        self.where = where(url)
+        self.backend = backend_of(url)
         if create:
-            self.where.create()
+            self.backend.create()
         else:
-            self.where.find()
-        self._engine, self._reader = self.where.engines(enforce=enforce)
+            self.backend.find()
+        self._engine, self._reader = self.backend.engines(enforce=enforce)
         self._trouble: Trouble | None = None
         self._told = False
 
@@ -97,7 +97,7 @@ class Database:
             try:
                 transaction.commit()
             except DBAPIError as error:
-                if error.connection_invalidated or self.where.leaves_open(error):
+                if error.connection_invalidated or self.backend.leaves_open(error):
                     raise self._doubt(error) from error
                 raise
 
@@ -120,7 +120,7 @@ class Database:
 
     def _doubt(self, error: DBAPIError) -> InDoubt:
         said = redacted(error.orig)
-        problem = f"the journal {self.where.name}: the connection was lost while a transaction was committed ({said})"
+        problem = f"the journal {self.backend.name}: the connection was lost while a transaction was committed ({said})"
         return InDoubt(
             problem, hint="run the same command again: it reads what stands, and goes on", exit_code=RESUMABLE
         )
@@ -133,7 +133,7 @@ class Database:
             self._trouble = trouble
             raise
         except DBAPIError as error:
-            self._trouble = self.where.in_words(error)
+            self._trouble = self.backend.in_words(error)
             if self._trouble is None:
                 raise
             raise self._trouble from error

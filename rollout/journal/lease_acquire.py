@@ -74,7 +74,7 @@ def acquire(
     Raises `LeaseHeld` while another runner has it.
     """
     database = journal.database
-    with _locked(database, cluster, database.where.path) if database.where.path else nullcontext(_always) as stands:
+    with _locked(database, cluster, database.backend.path) if database.backend.path else nullcontext(_always) as stands:
         lease = open_session(Acquisition(database, cluster, holder, time, assume_dead), now, fence, retry_journal)
         lease = replace(lease, stands=stands)
         journal.use_lease(lease)
@@ -146,7 +146,7 @@ class Acquisition:
 
     def _end(self, connection: Connection, row: Row[Any]) -> str:
         """End the lease that nobody released, and say so; `LeaseHeld` if it lasts."""
-        if self.database.where.path:
+        if self.database.backend.path:
             # We have the lock that it had, so it is dead; and what a process signed and did not send dies with it.
             lease_row.succeed(connection, row, self.time)
             return f"took over from {lease_row.who(row)}, which died without releasing its lease"
@@ -233,7 +233,7 @@ def _held(database: Database, cluster: str) -> LeaseHeld:
 
 def _held_by(database: Database, row: Row[Any]) -> LeaseHeld:
     hint = place.to_wake(row.host, row.pid) or f"to stop it: kill {row.pid}"
-    if database.where.path:
+    if database.backend.path:
         return LeaseHeld(row.cluster, lease_row.who(row), None, hint)
     hint += f" on {row.host}; if it is dead, the same command goes on after {row.expires_at:%H:%M:%S} UTC"
     return LeaseHeld(row.cluster, lease_row.who(row), row.expires_at, hint)

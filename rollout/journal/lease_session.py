@@ -71,7 +71,7 @@ class LeaseSession:
 
     @property
     def _beside_a_file(self) -> bool:
-        return self.database.where.path is not None
+        return self.database.backend.path is not None
 
     def _retried(self, attempt: Callable[[], T], *, renews: bool) -> T:
         while True:

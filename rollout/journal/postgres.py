@@ -141,7 +141,7 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
 _FAILED = ("the server says that something is wrong there", _LATER, RESUMABLE)
 
 
-class PostgresDatabase:
+class PostgresBackend:
     """A database on a server; `name` is its URL without a password."""
 
     path = None

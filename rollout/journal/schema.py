@@ -38,10 +38,10 @@ def prepare(url: str) -> None:
     """
     with closing(Database(url, create=True)) as database:
         at = _found(database)
-        if database.where.path is None:
+        if database.backend.path is None:
             _refuse_other(database, at)
             with database.reading() as connection:
-                database.where.require_rights(connection)
+                database.backend.require_rights(connection)
     if at != HEAD:
         upgrade(url)
 
@@ -59,14 +59,14 @@ def upgrade(url: str) -> str:
     """
     # Rebuilding a table means dropping the old one, which foreign keys would take for deleting its rows.
     with closing(Database(url, create=True, enforce=False)) as database, database.writing() as connection:
-        database.where.lock_schema(connection)
+        database.backend.lock_schema(connection)
         at = revision(connection)
         _refuse_newer(database, at)
         if at is not None and at < _BY_ARN:
             _refuse_working(database, connection, at)
         _migrate(connection)
-        if database.where.orphans(connection):
-            raise UserError(f"the migration of {database.where.name} would lose rows; nothing was changed")
+        if database.backend.orphans(connection):
+            raise UserError(f"the migration of {database.backend.name} would lose rows; nothing was changed")
     return HEAD
 
 
@@ -75,9 +75,9 @@ def check(url: str) -> list[str]:
     with closing(Database(url, create=False)) as database, database.reading() as connection:
         at = revision(connection)
         if at != HEAD:
-            name, command = database.where.name, database.where.upgrade_command
+            name, command = database.backend.name, database.backend.upgrade_command
             return [f"{name} has schema {at or 'none'}, this version needs {HEAD}: {command}"]
-        return [*_differences(connection), *database.where.damage(connection), *database.where.orphans(connection)]
+        return [*_differences(connection), *database.backend.damage(connection), *database.backend.orphans(connection)]
 
 
 def revision(connection: Connection) -> str | None:
@@ -95,31 +95,31 @@ def _found(database: Database) -> str | None:
 
 def _refuse_other(database: Database, at: str | None) -> None:
     if at is None:
-        raise database.where.missing()
+        raise database.backend.missing()
     _refuse_newer(database, at)
     if at != HEAD:
-        problem = f"the journal {database.where.name} is of an older version (schema {at})"
-        raise UserError(problem, hint=database.where.upgrade_command)
+        problem = f"the journal {database.backend.name} is of an older version (schema {at})"
+        raise UserError(problem, hint=database.backend.upgrade_command)
 
 
 def _refuse_newer(database: Database, at: str | None) -> None:
     # Revisions are numbered in the order in which they were made.
     if at is not None and at > HEAD:
         raise UserError(
-            f"the journal {database.where.name} is of a newer version of this tool (schema {at}, known up to {HEAD})",
+            f"the journal {database.backend.name} is of a newer version of this tool (schema {at}, known up to {HEAD})",
             hint="install the newest version: pip install --upgrade eks-rollout",
         )
 
 
 def _refuse_working(database: Database, connection: Connection, at: str) -> None:
     """Raise `UserError` while a lease lasts, or a request of its holder may still arrive."""
-    path = database.where.path
+    path = database.backend.path
     for row in connection.execute(_open_leases(at, by_time=path is None)).mappings():
         if path is None or place.is_locked(place.lock_of(path, row["cluster"])):
             raise UserError(
                 f"cluster {row['cluster']} is in use by process {row['pid']} on {row['host']}, or a request "
-                f"of it may still arrive (for 5.5 min after its end); {database.where.name} was not upgraded",
-                hint=f"stop it if it runs, wait, then: {database.where.upgrade_command}",
+                f"of it may still arrive (for 5.5 min after its end); {database.backend.name} was not upgraded",
+                hint=f"stop it if it runs, wait, then: {database.backend.upgrade_command}",
                 exit_code=ANOTHER_ACTIVE,
             )
 

@@ -65,7 +65,7 @@ _NO_ROOM = (
 )
 
 
-class SqliteFile:
+class SqliteBackend:
     """A file on a disk of this host; `path` is absolute."""
 
     upgrade_command = "rollout db upgrade"

@@ -50,7 +50,7 @@ class SqlJournal:
         self.database = database
         self._author = Author(actor)
         self._lease: LeaseSession | None = None
-        self._cache = RecordCache(database.where.name)
+        self._cache = RecordCache(database.backend.name)
 
     def use_lease(self, lease: LeaseSession | None) -> None:
         """From now on write under this lease of a cluster; None: under none."""
@@ -139,14 +139,14 @@ class SqlJournal:
     def worker(self, scope: str) -> Worker | None:
         """Return who works a cluster, or worked it last; None where nobody ever did."""
         with self.database.reading() as connection:
-            return lease_reading.worker(connection, scope, self.database.where.path)
+            return lease_reading.worker(connection, scope, self.database.backend.path)
 
     def summaries(self) -> tuple[Summary, ...]:
         return self._read(reading.summaries)
 
     def load(self, rollout_id: str) -> Record:
         def work(connection: Connection) -> Record:
-            cache = self._cache if self._lease else RecordCache(self.database.where.name)
+            cache = self._cache if self._lease else RecordCache(self.database.backend.name)
             return cache.record(connection, self._row(connection, rollout_id))
 
         if self._lease is None:
@@ -306,8 +306,8 @@ class SqlJournal:
         return row
 
     def _unknown(self, rollout_id: str) -> UserError:
-        where = self.database.where.name
-        return UserError(f"there is no rollout {rollout_id} in {where}", hint="rollout list shows those there are")
+        journal = self.database.backend.name
+        return UserError(f"there is no rollout {rollout_id} in {journal}", hint="rollout list shows those there are")
 
     def _taken(self, key: str | None, plan: Plan) -> UserError | None:
         """Say which rollout stands where a new one was to begin."""

@@ -34,7 +34,7 @@ class Locker:
     """Somebody else's process, which locks the journal just before our transaction number `at`."""
 
     def __init__(self, journal: SqlJournal, at: int | None = None) -> None:
-        path = journal.database.where.path
+        path = journal.database.backend.path
         assert path
         self._other = sqlite3.connect(path, isolation_level=None)
         self.at = at

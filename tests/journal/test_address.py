@@ -32,7 +32,7 @@ from rollout.redaction import plain, redacted
 def test_no_part_of_a_password_is_shown(url: str) -> None:
     """The shown name has no part of it; what cannot be parsed without doubt is refused and not repeated."""
     try:
-        said = database.where(url).name
+        said = database.backend_of(url).name
     except UserError as error:
         said = f"{error.problem} {error.hint} {error.__cause__}"
     assert "s3cret" not in said

@@ -48,7 +48,7 @@ def test_opened_twice(journal: SqlJournal, url: str) -> None:
     SQLite's locks are a process's, not a connection's: whoever closes the file loses them all.
     """
     open_journal(url, actor="again").close()
-    path = str(journal.database.where.path)
+    path = str(journal.database.backend.path)
     for count in (b"1", b"2"):
         assert subprocess.run([sys.executable, "-c", READER, path], capture_output=True, check=True).stdout == count
         journal.note(ID, "note", "text", NOW)

@@ -417,7 +417,7 @@ def test_who_holds_it_is_told_to_whoever_would_follow(journal: SqlJournal) -> No
     with held(journal), pytest.raises(LeaseHeld) as taken, held(journal):
         pytest.fail("held twice")
     assert taken.value.who.startswith("process 4711 on agent-7 for https://ci/job/17, run 0123456789ab")
-    beside_a_file = journal.database.where.path is not None
+    beside_a_file = journal.database.backend.path is not None
     assert (taken.value.expires_at is None) is beside_a_file
 
 
@@ -433,7 +433,7 @@ def test_an_older_copy_of_the_journal(journal: SqlJournal) -> None:
 @on_sqlite
 def test_a_lock_that_cannot_be_had(journal: SqlJournal) -> None:
     """A folder in which no lock can be made is named, with what to do."""
-    path = journal.database.where.path
+    path = journal.database.backend.path
     assert path
     path.with_name("rollout.db.eks-demo.lock").mkdir()
     with pytest.raises(UserError, match=r"eks-demo.lock cannot be written: Is a directory") as refusal, held(journal):

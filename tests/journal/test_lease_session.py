@@ -163,7 +163,7 @@ def test_a_disk_that_turns_read_only_ends_as_resumable(journal: SqlJournal) -> N
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_file_that_is_moved_away(journal: SqlJournal, replaced: bool) -> None:  # noqa: FBT001  a column
     """Nothing is written to a file that has lost its name, or to the one that has it now; put back, it goes on."""
-    path = journal.database.where.path
+    path = journal.database.backend.path
     assert path
     away = path.with_name("away.db")
 

@@ -15,7 +15,7 @@ from rollout.errors import Lost, UserError
 from rollout.journal import SqlJournal, audit, export, open_journal, postgres, read_journal, schema
 from rollout.journal.database import Database
 from rollout.journal.lease_row import Holder
-from rollout.journal.postgres import PostgresDatabase
+from rollout.journal.postgres import PostgresBackend
 from rollout.journal.trouble import InDoubt, Trouble
 from tests.journal.lossy import Lossy
 from tests.journal.samples import ID, NOW, PLAN, RESIZE, acquire, intend, later, receipt, seize, story
@@ -265,7 +265,7 @@ def test_a_trigger_of_somebody_elses_that_refuses(journal: SqlJournal) -> None:
 def test_a_server_in_recovery_is_for_another_try(state: str) -> None:
     """A standby becomes the primary within moments: exit 75, and the primary is named should it stay one."""
     origin = psycopg.errors.lookup(state)("cannot execute INSERT in a read-only transaction")
-    trouble = PostgresDatabase("postgresql+psycopg://me@there/db").in_words(DBAPIError("INSERT", {}, origin))
+    trouble = PostgresBackend("postgresql+psycopg://me@there/db").in_words(DBAPIError("INSERT", {}, origin))
     assert trouble is not None
     assert (trouble.exit_code, "name the primary" in trouble.hint) == (75, True)
 
@@ -275,11 +275,11 @@ def test_what_a_server_says_of_itself_is_no_fault_of_ours(state: str) -> None:
     """Its own failures, and codes of poolers that nobody knows, are for another try; what we asked wrongly is not."""
     error = psycopg.DatabaseError("tenant is away") if state == "ZZ123" else psycopg.errors.lookup(state)("is away")
     error.sqlstate = state
-    where = PostgresDatabase("postgresql+psycopg://me@there/db")
-    trouble = where.in_words(DBAPIError("INSERT", {}, error))
+    backend = PostgresBackend("postgresql+psycopg://me@there/db")
+    trouble = backend.in_words(DBAPIError("INSERT", {}, error))
     assert trouble is not None
     assert ("is away" in trouble.problem, trouble.exit_code) == (True, 75)
-    assert where.in_words(DBAPIError("INSERT", {}, psycopg.errors.lookup("42601")("syntax error"))) is None
+    assert backend.in_words(DBAPIError("INSERT", {}, psycopg.errors.lookup("42601")("syntax error"))) is None
 
 
 def granted(postgres: Server, url: str, who: str) -> str:

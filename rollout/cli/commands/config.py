@@ -100,7 +100,7 @@ def _meaning(config: Config) -> Iterator[str]:
     yield f"  Jobs have:  {_span(times.drain)}, then {_AT_DEADLINE[drain.on_deadline]}"
     waits = f"InService {_span(times.in_service)}, Ready {_span(times.ready)}, blocked pods {_span(times.blocked)}"
     yield f"  deadlines:  {waits}"
-    yield f"  journal:    {database.where(config.database).name}"
+    yield f"  journal:    {database.backend_of(config.database).name}"
 
 
 def _protected(config: Config) -> str:

@@ -22,7 +22,7 @@ def upgrade(config: options.WhoseJournal = None, database: options.Database = No
     """
     output.works()
     url = options.journal_url(config, database)
-    screen.say(f"{databases.where(url).name} has schema {schema.upgrade(url)}")
+    screen.say(f"{databases.backend_of(url).name} has schema {schema.upgrade(url)}")
 
 
 @app.command()
@@ -32,7 +32,7 @@ def check(config: options.WhoseJournal = None, database: options.Database = None
     It is compared with this version's schema, too.
     """
     url = options.journal_url(config, database)
-    name, problems = databases.where(url).name, schema.check(url)
+    name, problems = databases.backend_of(url).name, schema.check(url)
     if problems:
         raise UserError("\n  ".join([f"{name} is not in order", *problems]), hint="rollout db upgrade")
     screen.say(f"{name} is in order")

@@ -98,13 +98,13 @@ def _look(config: Config) -> int:
 
 
 def _read(config: Config, here: ClusterId) -> Read:
-    where = database.where(config.database)
+    backend = database.backend_of(config.database)
     try:
         with closing(read_journal(config.database)) as journal:
-            return _of_cluster(journal, where.name, config.cluster, here)
+            return _of_cluster(journal, backend.name, config.cluster, here)
     except UserError as error:
-        absent = error.problem == where.missing().problem
-        return Read(where.name, missing=error.problem, unread=None if absent else error)
+        absent = error.problem == backend.missing().problem
+        return Read(backend.name, missing=error.problem, unread=None if absent else error)
 
 
 def _of_cluster(journal: SqlJournal, name: str, cluster: str, here: ClusterId) -> Read:

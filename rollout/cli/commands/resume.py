@@ -51,7 +51,7 @@ def _explain(config: Config, journal: SqlJournal, nothing: UserError) -> NoRetur
         raise UserError(problem, hint=unseen.hint, exit_code=unseen.exit_code) from nothing
     if marker is None or any(one.id == marker.rollout_id for one in journal.summaries()):
         raise nothing
-    finding = doctor.lost(marker, journal.database.where.name)
+    finding = doctor.lost(marker, journal.database.backend.name)
     raise UserError(finding.what, hint=finding.then) from nothing
 
 
