@@ -30,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.fence import Fence
-from rollout.journal import lease_row, place
+from rollout.journal import lease_row, sqlite_file
 from rollout.journal.database import Database
 from rollout.journal.lease_row import Holder, LeaseRow, Time, database_time
 from rollout.journal.lease_session import LeaseSession
@@ -178,17 +178,17 @@ class Acquired:
 def _locked(database: Database, cluster: str, path: Path) -> Iterator[Callable[[], bool]]:
     """Hold the lock; yield what tells whether its file still has its name."""
     # Never deleted by us: a lock on a file that has lost its name keeps nobody out.
-    named = place.lock_of(path, cluster)
+    named = sqlite_file.lock_of(path, cluster)
     lock = _lock_file(named)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise _held(database, cluster) from error
-        if not place.same_file(lock, named):  # somebody deleted it just now
+        if not sqlite_file.same_file(lock, named):  # somebody deleted it just now
             raise _held(database, cluster)
         with _without_older(database, cluster, path):
-            yield partial(place.same_file, lock, named)
+            yield partial(sqlite_file.same_file, lock, named)
     finally:
         os.close(lock)
 
@@ -196,7 +196,7 @@ def _locked(database: Database, cluster: str, path: Path) -> Iterator[Callable[[
 @contextmanager
 def _without_older(database: Database, cluster: str, path: Path) -> Iterator[None]:
     """Keep out a process from before format 3 that waits for the cluster's name: each of us shares its lock."""
-    named = place.lock_of(path, lease_row.name(cluster))
+    named = sqlite_file.lock_of(path, lease_row.name(cluster))
     if lease_row.name(cluster) == cluster or not named.exists():  # whoever waits for it has made it
         yield
         return
@@ -219,7 +219,7 @@ def _lock_file(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise place.cannot_write(f"the lock {path}", path.parent, error) from error
+        raise sqlite_file.cannot_write(f"the lock {path}", path.parent, error) from error
 
 
 def _held(database: Database, cluster: str) -> LeaseHeld:
@@ -232,7 +232,7 @@ def _held(database: Database, cluster: str) -> LeaseHeld:
 
 
 def _held_by(database: Database, row: Row[Any]) -> LeaseHeld:
-    hint = place.to_wake(row.host, row.pid) or f"to stop it: kill {row.pid}"
+    hint = sqlite_file.to_wake(row.host, row.pid) or f"to stop it: kill {row.pid}"
     if database.backend.path:
         return LeaseHeld(row.cluster, lease_row.who(row), None, hint)
     hint += f" on {row.host}; if it is dead, the same command goes on after {row.expires_at:%H:%M:%S} UTC"

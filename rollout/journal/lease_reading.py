@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, String, select, type_coerce
 
-from rollout.journal import lease_row, place
+from rollout.journal import lease_row, sqlite_file
 from rollout.journal.models import leases
 from rollout.ports import Worker
 
@@ -57,5 +57,5 @@ def told(connection: Connection, scope: str, epoch: int) -> list[dict[str, Any]]
 def _lives(connection: Connection, row: Row[Any], path: Path | None) -> bool:
     """Tell whether a lease that nobody ended lasts: by its lock beside a file, else by the database's clock."""
     if path is not None:
-        return place.is_locked(place.lock_of(path, row.cluster))
+        return sqlite_file.is_locked(sqlite_file.lock_of(path, row.cluster))
     return bool(row.expires_at and row.expires_at > connection.execute(select(lease_row.database_time(0))).scalar())

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, false, inspect, select, text
 
 import rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
-from rollout.journal import place, triggers, views
+from rollout.journal import sqlite_file, triggers, views
 from rollout.journal.database import Database
 from rollout.journal.lease_row import database_time
 from rollout.journal.models import leases, metadata
@@ -115,7 +115,7 @@ def _refuse_working(database: Database, connection: Connection, at: str) -> None
     """Raise `UserError` while a lease lasts, or a request of its holder may still arrive."""
     path = database.backend.path
     for row in connection.execute(_open_leases(at, by_time=path is None)).mappings():
-        if path is None or place.is_locked(place.lock_of(path, row["cluster"])):
+        if path is None or sqlite_file.is_locked(sqlite_file.lock_of(path, row["cluster"])):
             raise UserError(
                 f"cluster {row['cluster']} is in use by process {row['pid']} on {row['host']}, or a request "
                 f"of it may still arrive (for 5.5 min after its end); {database.backend.name} was not upgraded",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from rollout.errors import RESUMABLE, USAGE
-from rollout.journal import place
+from rollout.journal import sqlite_file
 from rollout.journal.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -71,17 +71,17 @@ class SqliteBackend:
     upgrade_command = "rollout db upgrade"
 
     def __init__(self, url: str) -> None:
-        self.path = place.path_of(url)
+        self.path = sqlite_file.path_of(url)
         self.name = str(self.path)
 
     def create(self) -> None:
-        place.create(self.path)
+        sqlite_file.create(self.path)
 
     def find(self) -> None:
-        place.find(self.path)
+        sqlite_file.find(self.path)
 
     def missing(self) -> UserError:
-        return place.never_started(self.path)
+        return sqlite_file.never_started(self.path)
 
     def engines(self, *, enforce: bool) -> tuple[Engine, Engine]:
         engine = _engine(self.path, enforce=enforce)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from rollout.journal import SqlJournal, open_journal, place, schema
+from rollout.journal import SqlJournal, open_journal, schema, sqlite_file
 from tests.journal.lossy import Lossy, lossy
 from tests.journal.samples import ID, NOW, PLAN
 from tests.postgres import Server
@@ -84,8 +84,8 @@ def template(postgres: Server) -> str:
 def empty(engine: Engine, url: str, request: pytest.FixtureRequest) -> Iterator[SqlJournal]:
     """A journal without a rollout."""
     if engine == "sqlite":
-        path = place.path_of(url)
-        place.create(path)
+        path = sqlite_file.path_of(url)
+        sqlite_file.create(path)
         path.write_bytes(request.getfixturevalue("blank").read_bytes())
     journal = open_journal(url, actor="tester")
     yield journal

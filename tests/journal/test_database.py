@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, open_journal, place, read_journal, schema, sqlite, triggers, views
+from rollout.journal import SqlJournal, open_journal, read_journal, schema, sqlite, sqlite_file, triggers, views
 from rollout.journal.trouble import Trouble
 from tests.journal.samples import ID, NOW, on_sqlite, story
 
@@ -93,8 +93,8 @@ def test_read_only(journal: SqlJournal) -> None:
 @on_sqlite
 def test_not_a_database(url: str) -> None:
     """A file that is no database is told as such by everything that opens it."""
-    path = place.path_of(url)
-    place.create(path)
+    path = sqlite_file.path_of(url)
+    sqlite_file.create(path)
     path.write_text("dear diary, " * 1000)
     for opener in (read_journal, schema.check, schema.upgrade, lambda where: open_journal(where, actor="tester")):
         with pytest.raises(UserError, match="it is no SQLite database"):
@@ -106,7 +106,7 @@ def test_damaged(empty: SqlJournal, url: str) -> None:
     """A damaged journal is told as such, with a way to save what is left."""
     story(empty)
     empty.close()
-    path = place.path_of(url)
+    path = sqlite_file.path_of(url)
     with path.open("r+b") as file:
         size = path.stat().st_size
         for page in range(4096, size, 4096):
@@ -186,7 +186,7 @@ def test_a_table_that_vanished(journal: SqlJournal, engine: str) -> None:
 def test_no_inode_for_the_log(journal: SqlJournal, url: str) -> None:
     """A write-ahead log that cannot be made, where the right to make it is there, is a trouble that passes."""
     journal.close()
-    path = place.path_of(url)
+    path = sqlite_file.path_of(url)
     log = path.with_name(f"{path.name}-wal")
     log.unlink(missing_ok=True)
     log.mkdir()

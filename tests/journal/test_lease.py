@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from rollout.errors import Lost, UserError
-from rollout.journal import SqlJournal, lease_acquire, lease_row, open_journal, place, read_journal
+from rollout.journal import SqlJournal, lease_acquire, lease_row, open_journal, read_journal, sqlite_file
 from rollout.journal.lease_acquire import Acquisition, LeaseHeld, acquire, open_session
 from rollout.journal.lease_row import Holder, LeaseRow, database_time, simulated_time
 from rollout.journal.lease_session import LeaseSession
@@ -117,7 +117,7 @@ def test_second_is_told(journal: SqlJournal) -> None:
 def test_second_in_the_same_moment(journal: SqlJournal, url: str) -> None:
     """Who comes between the first one's lock and its row is not told a name that is none."""
     refused = pytest.raises(UserError, match="eks-demo is in use by another process")
-    with lease_acquire._locked(journal.database, "eks-demo", place.path_of(url)), refused, held(journal):
+    with lease_acquire._locked(journal.database, "eks-demo", sqlite_file.path_of(url)), refused, held(journal):
         pytest.fail("held twice")
 
 
@@ -189,7 +189,7 @@ def test_freed_by_sigkill(journal: SqlJournal, url: str) -> None:
 def test_any_name(journal: SqlJournal, url: str) -> None:
     """Whatever a cluster is called, its lock lies beside the journal."""
     with held(journal, "a/../b c"):
-        locks = [path.name for path in place.path_of(url).parent.glob("*.lock")]
+        locks = [path.name for path in sqlite_file.path_of(url).parent.glob("*.lock")]
     assert locks == ["rollout.db.a%2F..%2Fb%20c.lock"]
 
 
@@ -197,7 +197,7 @@ def test_any_name(journal: SqlJournal, url: str) -> None:
 def test_a_journal_with_two_names_has_one_lock(journal: SqlJournal, url: str, tmp_path: Path) -> None:
     """Whoever reaches the journal by a link to it is kept out too."""
     link = tmp_path / "link.db"
-    link.symlink_to(place.path_of(url))
+    link.symlink_to(sqlite_file.path_of(url))
     with closing_journal(f"sqlite:///{link}") as other, held(journal), pytest.raises(LeaseHeld), held(other):
         pytest.fail("held twice")
 

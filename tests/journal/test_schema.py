@@ -16,7 +16,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from rollout.errors import ANOTHER_ACTIVE, UserError
-from rollout.journal import SqlJournal, open_journal, place, read_journal, schema, triggers, views
+from rollout.journal import SqlJournal, open_journal, read_journal, schema, sqlite_file, triggers, views
 from rollout.journal.database import Database
 from rollout.journal.models import metadata
 from tests.journal import older
@@ -260,7 +260,7 @@ def test_upgrade_beside_a_lock(url: str) -> None:
     path = Path(url.removeprefix("sqlite:///"))
     with closing(Database(url, create=False)) as database, database.reading() as connection:
         cluster = connection.exec_driver_sql("SELECT cluster FROM leases").scalar()
-    with place.lock_of(path, str(cluster)).open("w") as lock:
+    with sqlite_file.lock_of(path, str(cluster)).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UserError, match="was not upgraded"):
             schema.upgrade(url)

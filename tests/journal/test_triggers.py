@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from rollout.journal import SqlJournal, open_journal, place, schema, triggers
+from rollout.journal import SqlJournal, open_journal, schema, sqlite_file, triggers
 from rollout.model.machine import Phase, Stage, terminal
 from tests.journal.conftest import Engine
 from tests.journal.samples import on_postgres, on_sqlite, story
@@ -128,7 +128,7 @@ def test_what_may_change(told: SqlJournal) -> None:
 def test_replace_in_a_foreign_shell(told: SqlJournal, url: str, table: str) -> None:
     """INSERT OR REPLACE replaces nothing, on a connection too that knows nothing of our settings."""
     told.close()
-    with closing(sqlite3.connect(place.path_of(url))) as shell:
+    with closing(sqlite3.connect(sqlite_file.path_of(url))) as shell:
         before = shell.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608  a table of ours
         assert before
         with pytest.raises(sqlite3.IntegrityError, match=r"never replaced|count up|after the newest"):
@@ -140,7 +140,7 @@ def test_replace_in_a_foreign_shell(told: SqlJournal, url: str, table: str) -> N
 def test_replace_by_another_key(told: SqlJournal, url: str) -> None:
     """A second unfinished rollout of a cluster does not take the place of the first."""
     told.close()
-    with closing(sqlite3.connect(place.path_of(url))) as shell:
+    with closing(sqlite3.connect(sqlite_file.path_of(url))) as shell:
         columns = [row[1] for row in shell.execute("PRAGMA table_info(rollouts)")]
         values = ", ".join({"id": "'other'", "caller_key": "NULL"}.get(name, name) for name in columns)
         with pytest.raises(sqlite3.IntegrityError, match="never replaced"):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.journal import SqlJournal, audit, export, place
+from rollout.journal import SqlJournal, audit, export, sqlite_file
 from rollout.journal.lease_row import Holder
 from rollout.journal.models import metadata
 from tests.journal.conftest import Engine
@@ -192,7 +192,7 @@ def test_added_row(told: SqlJournal) -> None:
 def test_removed_rollout(told: SqlJournal, url: str) -> None:
     """A rollout of which only the events are left, which a foreign shell may bring about, is named."""
     told.close()
-    with closing(sqlite3.connect(place.path_of(url), isolation_level=None)) as shell:
+    with closing(sqlite3.connect(sqlite_file.path_of(url), isolation_level=None)) as shell:
         for (name,) in shell.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             shell.execute(f"DROP TRIGGER {name}")
         shell.execute("DELETE FROM rollouts")

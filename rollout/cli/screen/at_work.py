@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.cli.screen.format import instant
 from rollout.commands import resume
-from rollout.journal import place
+from rollout.journal import sqlite_file
 
 if TYPE_CHECKING:
     from rollout.ports import Worker
@@ -21,7 +21,7 @@ def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> It
     last = f"; last sign of life {instant(worker.last_sign)}" if worker and worker.last_sign else ""
     if worker and worker.works:
         yield f"run by {worker.who}{last}"
-        if wake := place.to_wake(worker.host, worker.pid):
+        if wake := sqlite_file.to_wake(worker.host, worker.pid):
             yield f"  {wake}"
         return
     if worker is None:

@@ -1,4 +1,4 @@
-"""Where the journal lies: a file 0600 in a folder of its own, on a disk of this host.
+"""The file of a journal: 0600 in a folder of its own, on a disk of this host. The locks beside it.
 
 SQLite's write-ahead log needs memory that all its processes share, so it does not work on network file systems
 (https://www.sqlite.org/wal.html, "Disadvantages"), and neither do the locks that keep two runners apart.

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rollout.errors import UserError
-from rollout.journal import SqlJournal, open_journal, place, read_journal
+from rollout.journal import SqlJournal, open_journal, read_journal, sqlite_file
 from rollout.journal.database import Database
 from tests.journal.samples import NOW, PLAN, on_sqlite
 
@@ -30,7 +30,7 @@ MOUNTS = """\
 @on_sqlite
 def test_modes(journal: SqlJournal, url: str) -> None:
     """Only their owner may read the journal, what SQLite writes beside it, and the folder that was made for them."""
-    path = place.path_of(url)
+    path = sqlite_file.path_of(url)
     assert path.parent.stat().st_mode & 0o777 == 0o700
     files = list(path.parent.iterdir())
     assert {file.name for file in files} == {"rollout.db", "rollout.db-wal", "rollout.db-shm"}
@@ -43,17 +43,17 @@ def test_made_narrow(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollout.journal.sqlite.create_engine", lambda *_, **__: pytest.fail("not yet"))
     with pytest.raises(pytest.fail.Exception):
         open_journal(url, actor="tester")
-    assert place.path_of(url).stat().st_mode & 0o777 == 0o600
+    assert sqlite_file.path_of(url).stat().st_mode & 0o777 == 0o600
 
 
 @on_sqlite
 def test_nothing_to_read(url: str) -> None:
     """Looking at a journal that does not exist, or is empty, says where it was looked for and creates nothing."""
-    path = place.path_of(url)
+    path = sqlite_file.path_of(url)
     with pytest.raises(UserError, match=f"there is no journal at {path}"):
         read_journal(url)
     assert not path.parent.exists()
-    place.create(path)
+    sqlite_file.create(path)
     with pytest.raises(UserError, match=f"no rollout was ever started here: {path} is empty, no journal"):
         read_journal(url)
 
@@ -71,7 +71,7 @@ def test_other_than_a_file(tmp_path: Path) -> None:
 def test_no_file(url: str) -> None:
     """A URL that names no SQLite file is refused, and a password in it is not repeated."""
     with pytest.raises(UserError, match="must be an SQLite file") as refusal:
-        place.path_of(url)
+        sqlite_file.path_of(url)
     assert "secret" not in refusal.value.problem
 
 
@@ -86,7 +86,7 @@ def test_no_file(url: str) -> None:
 )
 def test_kind_of_disk(path: str, kind: str) -> None:
     """The innermost mount decides what a file lies on."""
-    assert place.kind_of_disk(Path(path), MOUNTS) == kind
+    assert sqlite_file.kind_of_disk(Path(path), MOUNTS) == kind
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_network_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: st
     """A journal on a network file system is refused, in words, before anything is written there."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"22 1 0:1 / / rw - {kind} disk rw\n")
-    monkeypatch.setattr(place, "_MOUNTS", mounts)
+    monkeypatch.setattr(sqlite_file, "_MOUNTS", mounts)
     path = tmp_path / "folder" / "rollout.db"
     if refused:
         with pytest.raises(UserError, match=f"would lie on {kind}"):
-            place.create(path)
+            sqlite_file.create(path)
     else:
-        place.create(path)
+        sqlite_file.create(path)
     assert path.parent.exists() is not refused
 
 
@@ -114,7 +114,7 @@ def test_no_place(tmp_path: Path) -> None:
     """A place where no file can be made is refused in words."""
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written: Not a directory"):
-        place.create(tmp_path / "file" / "rollout.db")
+        sqlite_file.create(tmp_path / "file" / "rollout.db")
 
 
 @contextmanager
@@ -167,9 +167,9 @@ def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("rollout.journal.place.os.open", full)
+    monkeypatch.setattr("rollout.journal.sqlite_file.os.open", full)
     with pytest.raises(UserError, match="No space left on device") as trouble:
-        place.create(tmp_path / "rollout.db")
+        sqlite_file.create(tmp_path / "rollout.db")
     assert (trouble.value.exit_code, "df " in trouble.value.hint) == (75, True)
 
 
@@ -178,11 +178,11 @@ def test_a_suspended_process_is_woken_or_killed_but_not_asked() -> None:
     host = socket.gethostname()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         try:
-            assert place.to_wake(host, process.pid) == ""
+            assert sqlite_file.to_wake(host, process.pid) == ""
             process.send_signal(signal.SIGSTOP)
             os.waitpid(process.pid, os.WUNTRACED)
-            assert f"kill -CONT {process.pid}" in place.to_wake(host, process.pid)
-            assert place.to_wake("another", process.pid) == ""
+            assert f"kill -CONT {process.pid}" in sqlite_file.to_wake(host, process.pid)
+            assert sqlite_file.to_wake("another", process.pid) == ""
         finally:
             process.kill()
-    assert place.to_wake(host, process.pid) == ""
+    assert sqlite_file.to_wake(host, process.pid) == ""
