@@ -14,7 +14,7 @@ from rollout.adapters.aws import AwsAutoScaling
 from rollout.adapters.aws_errors import translated
 from rollout.adapters.cache import Watch
 from rollout.adapters.clock import SimulatedClock, SystemClock
-from rollout.adapters.kube import KubeCluster
+from rollout.adapters.kube import ApiKubernetes
 from rollout.adapters.kube_access import kube_api
 from rollout.adapters.preflight_probe import EdgeProbe
 from rollout.adapters.understanding import flag, understood
@@ -114,7 +114,7 @@ def connect(
             stack.callback(watch.stop)
             return watch
 
-        autoscaling, cluster = AwsAutoScaling(account, clock.now), KubeCluster(api, nodes, pods, begin)
+        autoscaling, cluster = AwsAutoScaling(account, clock.now), ApiKubernetes(api, nodes, pods, begin)
         probe = EdgeProbe(account, api, clock)
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         marker = partial(door.ask, "Kubernetes", cluster.marker)

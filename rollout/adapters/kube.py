@@ -56,7 +56,7 @@ _MARKER_PATH = f"{_CONFIGMAPS}/{_MARKER}"
 _ELSE = {UNAUTHORIZED, NOT_FOUND, CONFLICT, TOO_MANY}
 
 
-class KubeCluster:
+class ApiKubernetes:
     """One cluster; `nodes` and `pods` are watches that have begun, `begin` begins one of a single object.
 
     `of_one`: the watch of each object that is watched by itself, None where we lack the right to that.

@@ -10,7 +10,7 @@ import pytest
 
 from eks_simulator import faults
 from rollout.adapters import Edge, cache, connect, kube_api, kube_records
-from rollout.adapters.kube import KubeCluster
+from rollout.adapters.kube import ApiKubernetes
 from rollout.errors import Blocked, Denied, Gone, Refused, Retry, Unknown
 from rollout.formats.codec import checkpoint_text
 from rollout.model.budget import Requirement
@@ -414,7 +414,7 @@ def test_volumes_that_are_attached_are_read(
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET volumeattachments")
     with pytest.raises(Denied):
         kubernetes.attachments()
-    monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
+    monkeypatch.setattr(ApiKubernetes, "_may", lambda _cluster, _right: False)
     assert kubernetes.attachments() is None
 
 
@@ -451,7 +451,7 @@ def test_budgets_that_may_not_be_read_are_unknown(
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET poddisruptionbudgets")
     with pytest.raises(Denied):
         kubernetes.budgets()
-    monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
+    monkeypatch.setattr(ApiKubernetes, "_may", lambda _cluster, _right: False)
     assert kubernetes.budgets() is None
 
 
@@ -617,7 +617,7 @@ def test_a_right_that_we_lack_is_not_about_one_object(
 ) -> None:
     """A 403 without the right is a no to us: it is asked for again, and never followed by a DELETE of the pod."""
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, mutating=True)
-    monkeypatch.setattr(KubeCluster, "_may", lambda _cluster, _right: False)
+    monkeypatch.setattr(ApiKubernetes, "_may", lambda _cluster, _right: False)
     with pytest.raises(Denied, match="403"):
         verb(kubernetes)
 

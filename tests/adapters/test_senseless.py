@@ -14,7 +14,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 from rollout.adapters import aws_records
-from rollout.adapters.kube import KubeCluster
+from rollout.adapters.kube import ApiKubernetes
 from rollout.adapters.kube_api import Answer, KubeApi
 from rollout.errors import EdgeError
 from rollout.model.machine import Phase
@@ -34,7 +34,7 @@ _CONFLICT = Answer(409, {"kind": "Status", "reason": "Conflict", "message": "not
 _MARK = checkpoint(record(Phase.PLANNED))
 _CHANGE = NodeChange(Taint("ours", "r-1", "NoSchedule"), "theirs", {"a": "c"}, unschedulable=True)
 
-Verb = Callable[[KubeCluster], object]
+Verb = Callable[[ApiKubernetes], object]
 
 
 class _Line:
@@ -50,12 +50,12 @@ class _Line:
         return self.answer
 
 
-def _cluster(read: dict[str, Any]) -> tuple[KubeCluster, _Line]:
+def _cluster(read: dict[str, Any]) -> tuple[ApiKubernetes, _Line]:
     api = object.__new__(KubeApi)
     writer = _Line(_CONFLICT)
     reader = _Line(Answer(200, read))
     api.__dict__.update(_reader=reader, _watcher=reader, _writer=writer, _renew=lambda: None)
-    return KubeCluster(api, SimpleNamespace(), SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
+    return ApiKubernetes(api, SimpleNamespace(), SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
 
 
 def _spoilt(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:

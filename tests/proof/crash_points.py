@@ -25,7 +25,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from rollout import ports
 from rollout.adapters.aws import AwsAutoScaling
-from rollout.adapters.kube import KubeCluster
+from rollout.adapters.kube import ApiKubernetes
 from rollout.engine import send
 from rollout.model.effects import Effect
 
@@ -144,7 +144,7 @@ class _Effects:
         self._under_way = threading.local()
 
     def install(self) -> None:
-        for port, adapter in ((ports.AutoScaling, AwsAutoScaling), (ports.Kubernetes, KubeCluster)):
+        for port, adapter in ((ports.AutoScaling, AwsAutoScaling), (ports.Kubernetes, ApiKubernetes)):
             for verb in verbs(port):
                 setattr(adapter, verb, self._watched(verb, getattr(adapter, verb)))
         send.call = self._named(send.call)
