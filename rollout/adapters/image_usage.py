@@ -9,7 +9,7 @@ from rollout.adapters.aws_errors import translated
 from rollout.adapters.connecting import cluster_account
 from rollout.adapters.images import unfenced
 from rollout.adapters.paging import entries
-from rollout.ami.listing import Launched, Place
+from rollout.ami.listing import AccountUsage, Launched
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ class Neighbour:
         self._scaling = identity.reading("autoscaling")
         self._ec2 = identity.reading("ec2")
 
-    def place(self, images: Sequence[str], pinned: Collection[str], *, every_version: bool) -> Place:
+    def usage(self, images: Sequence[str], pinned: Collection[str], *, every_version: bool) -> AccountUsage:
         """Read what may need an image, and what was launched from `images`.
 
         `pinned`: ids of templates of which every version is read, if they are this account's. `every_version`: block
@@ -49,7 +49,7 @@ class Neighbour:
             versions = _resolved(self._ec2, heads, {*pinned, *_numbered(groups)})
             older = _every(self._ec2, heads) if every_version else []
             configurations = list(entries(self._scaling, "describe_launch_configurations", "LaunchConfigurations"))
-            return Place(
+            return AccountUsage(
                 account=self.number,
                 groups=groups,
                 templates=_templates(heads, versions),

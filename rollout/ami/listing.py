@@ -33,7 +33,7 @@ class Launched:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountUsage:
     """What one account has in the images' region that may need an image.
 
     `templates`: all of them, with the versions that are referred to. `configured`: by launch configuration, whether a
@@ -75,7 +75,7 @@ class Inventory:
 
     `account`, `region`: the images'. `images`: all images that the account owns, newest first. `shared`: who may use
     the images and snapshots that are asked about, by id; `unasked`: by id, why AWS did not say so. `made`: the
-    snapshots of these images, and those that AWS made for images, also for those that are gone by now. `places`: the
+    snapshots of these images, and those that AWS made for images, also for those that are gone by now. `usages`: of the
     accounts that were looked into; `rollouts`: the unfinished ones of the region. `binned`: the images in the Recycle
     Bin, None if we may not ask. `classes`: of each cluster that was looked into.
     """
@@ -86,7 +86,7 @@ class Inventory:
     shared: Mapping[str, Permissions] = field(default_factory=dict)
     unasked: Mapping[str, str] = field(default_factory=dict)
     made: tuple[Snapshot, ...] = ()
-    places: tuple[Place, ...] = ()
+    usages: tuple[AccountUsage, ...] = ()
     rollouts: tuple[Record, ...] = ()
     binned: frozenset[str] | None = frozenset()
     classes: tuple[NodeClasses, ...] = ()
@@ -102,16 +102,16 @@ class Inventory:
 
     def lent(self, thing: str) -> Iterator[str]:
         """Yield in words who may use an image or a snapshot where nobody looked, and that this is not known."""
-        covered = {place.account for place in self.places}
+        covered = {usage.account for usage in self.usages}
         yield from (f"shared with {who}, where nobody looked" for who in self.sharing(thing) if who not in covered)
         if thing in self.unasked:
             yield f"AWS does not say with whom it is shared ({self.unasked[thing]})"
 
     def naming(self, snapshot: str) -> Iterator[str]:
         """Yield in words whose block device mappings name a snapshot: its image may go, it may not."""
-        for place in self.places:
-            where = f" in account {place.account}" if len(self.places) > 1 else ""
-            yield from (f"named by {who}{where}" for who in place.mapped.get(snapshot, ()))
+        for usage in self.usages:
+            where = f" in account {usage.account}" if len(self.usages) > 1 else ""
+            yield from (f"named by {who}{where}" for who in usage.mapped.get(snapshot, ()))
         yield from (f"named by {who}" for one in self.classes for who in one.naming(snapshot))
 
     def silent(self) -> Iterator[str]:
@@ -126,12 +126,12 @@ class Inventory:
 def needs(inventory: Inventory) -> dict[str, tuple[str, ...]]:
     """Return by image id what needs it, in words, each once."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for place in inventory.places:
-        where = f" in account {place.account}" if len(inventory.places) > 1 else ""
-        for image, who in _of_place(place):
+    for usage in inventory.usages:
+        where = f" in account {usage.account}" if len(inventory.usages) > 1 else ""
+        for image, who in _of_account(usage):
             found[image][f"{who}{where}"] = None
     for rollout in inventory.rollouts:
-        for image, who in _of_rollout(rollout, inventory.places):
+        for image, who in _of_rollout(rollout, inventory.usages):
             found[image][who] = None
     for one in inventory.classes:
         for image in filter(AMI.fullmatch, one.used):
@@ -146,7 +146,7 @@ def unread(inventory: Inventory) -> tuple[Blocker, ...]:
 
 def _rollouts_elsewhere(inventory: Inventory) -> Iterator[Blocker]:
     """Yield the unfinished rollouts whose templates no account has that was looked into."""
-    known = {template.id for place in inventory.places for template in place.templates}
+    known = {template.id for usage in inventory.usages for template in usage.templates}
     for rollout in inventory.rollouts:
         if {source.use.template_id for group in rollout.plan.groups for source in group.sources} - known:
             problem = (
@@ -165,28 +165,28 @@ def _unresolved(inventory: Inventory) -> Iterator[Blocker]:
             yield Blocker(problem, f"is there such a parameter? {command}")
 
 
-def _of_place(place: Place) -> Iterator[tuple[str, str]]:
+def _of_account(usage: AccountUsage) -> Iterator[tuple[str, str]]:
     """Yield image and user for all that an account launches, or has launched."""
-    for group in place.groups:
+    for group in usage.groups:
         for use in group.templates:
-            yield from _by(place, use, f"group {group.name} ({use.label})")
+            yield from _by(usage, use, f"group {group.name} ({use.label})")
         for override in group.overrides:
             if override.image_id:
                 yield override.image_id, f"group {group.name} (an override's own image)"
-    for name, image in place.configured.items():
+    for name, image in usage.configured.items():
         yield image, f"launch configuration {name}"
-    yield from _by_reference(place)
-    grouped = Counter((one.image, one.group) for one in place.launched if one.group)
+    yield from _by_reference(usage)
+    grouped = Counter((one.image, one.group) for one in usage.launched if one.group)
     for (image, name), count in grouped.items():
         yield image, f"{count} {'instance' if count == 1 else 'instances'} of group {name}"
-    yield from ((one.image, f"instance {one.id}") for one in place.launched if not one.group)
+    yield from ((one.image, f"instance {one.id}") for one in usage.launched if not one.group)
 
 
-def _by_reference(place: Place) -> Iterator[tuple[str, str]]:
+def _by_reference(usage: AccountUsage) -> Iterator[tuple[str, str]]:
     """Yield what templates launch by $Default and $Latest, but for the versions that a group names already."""
-    uses = [(place.template(use.template_id), use.reference) for group in place.groups for use in group.templates]
+    uses = [(usage.template(use.template_id), use.reference) for group in usage.groups for use in group.templates]
     said = {(template.id, template.resolve(reference)) for template, reference in uses if template}
-    for template in place.templates:
+    for template in usage.templates:
         for number in dict.fromkeys(map(template.resolve, _REFERENCES)):
             image = _image(template, number)
             if image and (template.id, number) not in said:
@@ -194,9 +194,9 @@ def _by_reference(place: Place) -> Iterator[tuple[str, str]]:
                 yield image, f"template {template.name} {' and '.join(references)}"
 
 
-def _by(place: Place, use: TemplateUse, who: str) -> Iterator[tuple[str, str]]:
+def _by(usage: AccountUsage, use: TemplateUse, who: str) -> Iterator[tuple[str, str]]:
     """Yield the image that a template's version has; none where the version is gone: nothing can be launched by it."""
-    template = place.template(use.template_id)
+    template = usage.template(use.template_id)
     image = template and _image(template, template.resolve(use.reference))
     if image:
         yield image, who
@@ -206,13 +206,13 @@ def _image(template: TemplateSeen, number: int) -> str | None:
     return next((version.image_id for version in template.versions if version.number == number), None)
 
 
-def _of_rollout(rollout: Record, places: tuple[Place, ...]) -> Iterator[tuple[str, str]]:
+def _of_rollout(rollout: Record, usages: tuple[AccountUsage, ...]) -> Iterator[tuple[str, str]]:
     """Yield the image that a rollout brings, and those that its groups launched before."""
     yield rollout.plan.ami, f"rollout {rollout.id}"
     for group in rollout.plan.groups:
         for source in group.sources:
-            for place in places:
-                template = place.template(source.use.template_id)
+            for usage in usages:
+                template = usage.template(source.use.template_id)
                 image = template and _image(template, source.version)
                 if image:
                     yield image, f"rollout {rollout.id} (what {group.name} had before)"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rollout.ami.images import Image, Images, Snapshot
-from rollout.ami.listing import Inventory, Place, needs
+from rollout.ami.listing import AccountUsage, Inventory, needs
 from rollout.errors import Refused, Retry, Unknown
 
 # The tag in which the Packer template writes down what it was told to begin names with.
@@ -152,10 +152,10 @@ def _bound(snapshot: str, ami: str, inventory: Inventory) -> Iterator[str]:
     yield from _claims(snapshot, inventory)
 
 
-def _with_earlier(place: Place, first: Inventory) -> Place:
+def _with_earlier(usage: AccountUsage, first: Inventory) -> AccountUsage:
     """Return what was read of an account now, and which snapshots older versions of its templates named at first."""
-    before = next((one.mapped for one in first.places if one.account == place.account), {})
-    return replace(place, mapped={**before, **place.mapped})
+    before = next((one.mapped for one in first.usages if one.account == usage.account), {})
+    return replace(usage, mapped={**before, **usage.mapped})
 
 
 # ---- removing
@@ -201,7 +201,7 @@ class Pruner:
         image = next((one for one in now.named(self.prefix) if one.id == ami), None)
         if image is None:
             return None
-        now = replace(now, places=tuple(_with_earlier(place, first) for place in now.places))
+        now = replace(now, usages=tuple(_with_earlier(usage, first) for usage in now.usages))
         kept = next(one.kept for one in verdicts(now, self.prefix, self.keep) if one.image.id == ami)
         others = [one for one in now.images if one.id != ami]
         return Verdict(image, kept, () if kept else _alone(image, others))

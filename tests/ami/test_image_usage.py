@@ -9,7 +9,7 @@ import pytest
 
 from rollout.adapters.access import simulated_account
 from rollout.adapters.image_usage import Neighbour
-from rollout.ami.listing import Launched, Place, needs
+from rollout.ami.listing import AccountUsage, Launched, needs
 from tests.adapters.living import RUN, open_fence
 from tests.ami import inventories as given
 from tests.packer.recorded import REGION, recorded
@@ -32,10 +32,10 @@ def test_launch_configurations_and_instances_are_read(aws: Any) -> None:
     )
     ec2.stop_instances(InstanceIds=[stopped])
     ec2.terminate_instances(InstanceIds=[ended])
-    place = _read(aws, image)
-    assert place.configured == {"old": image}
-    assert place.launched == (Launched(stopped, image, ""),)
-    assert needs(given.inventory(places=(place,))) == {image: ("launch configuration old", f"instance {stopped}")}
+    usage = _read(aws, image)
+    assert usage.configured == {"old": image}
+    assert usage.launched == (Launched(stopped, image, ""),)
+    assert needs(given.inventory(usages=(usage,))) == {image: ("launch configuration old", f"instance {stopped}")}
 
 
 def test_a_version_that_a_group_names_by_number_is_read(aws: Any) -> None:
@@ -54,7 +54,7 @@ def test_a_version_that_a_group_names_by_number_is_read(aws: Any) -> None:
         MinSize=0,
         MaxSize=0,
     )
-    found = needs(given.inventory(places=(_read(aws),)))
+    found = needs(given.inventory(usages=(_read(aws),)))
     assert found["ami-00000002"] == ("group pinned (workers 2)",)
     assert found["ami-00000001"] == ("template workers $Default",)
     assert found["ami-00000004"] == ("template workers $Latest",)
@@ -86,6 +86,6 @@ def test_block_devices_are_read_in_every_version(aws: Any) -> None:
     assert set(every) - set(some) == {"snap-00000002"}
 
 
-def _read(aws: Any, *images: str, every_version: bool = False) -> Place:
+def _read(aws: Any, *images: str, every_version: bool = False) -> AccountUsage:
     account = Neighbour(given.ACCOUNT, simulated_account(REGION, RUN, aws.url, open_fence()))
-    return account.place(images, (), every_version=every_version)
+    return account.usage(images, (), every_version=every_version)

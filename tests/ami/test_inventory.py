@@ -10,7 +10,7 @@ import pytest
 
 from rollout.adapters.images import Builder
 from rollout.ami.images import Disk, Image, Permissions, Snapshot
-from rollout.ami.listing import Place
+from rollout.ami.listing import AccountUsage
 from rollout.ami.pruning import Pruner
 from rollout.cli.commands.ami.inventory import Reader
 from rollout.errors import Refused, Retry
@@ -44,9 +44,9 @@ class Elsewhere:
     def __init__(self, asked: Counter[str]) -> None:
         self.asked = asked
 
-    def place(self, _images: Sequence[str], _pinned: Collection[str], *, every_version: bool) -> Place:
-        self.asked["every version" if every_version else "place"] += 1
-        return Place(given.ACCOUNT)
+    def usage(self, _images: Sequence[str], _pinned: Collection[str], *, every_version: bool) -> AccountUsage:
+        self.asked["every version" if every_version else "usage"] += 1
+        return AccountUsage(given.ACCOUNT)
 
 
 def account(count: int) -> Asked:

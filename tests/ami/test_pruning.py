@@ -12,7 +12,7 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 
 from rollout.ami.images import Image, Permissions
-from rollout.ami.listing import Inventory, Place
+from rollout.ami.listing import AccountUsage, Inventory
 from rollout.ami.pruning import Pruner, Told, orphans, verdicts
 from rollout.errors import Refused, Retry, Unknown
 from rollout.model.plan import NodeGroup, Source
@@ -20,7 +20,7 @@ from rollout.model.preflight_observation import GroupProbed, Override
 from tests.ami import inventories as given
 from tests.core import build
 
-OWN = Place(given.ACCOUNT)
+OWN = AccountUsage(given.ACCOUNT)
 FIVE = tuple(given.image(number) for number in range(1, 6))
 
 
@@ -67,8 +67,8 @@ def test_other_names_are_not_touched() -> None:
 
 def test_what_is_needed_stays_and_says_why() -> None:
     """All reasons are named, not the first alone."""
-    place = replace(OWN, groups=(given.group(),), templates=(given.template(2),), launched=(given.launched(7, 5, "g"),))
-    found = {one.image.id[-1]: one.kept for one in verdicts(given.inventory(*FIVE, places=(place,)), given.PREFIX, 1)}
+    usage = replace(OWN, groups=(given.group(),), templates=(given.template(2),), launched=(given.launched(7, 5, "g"),))
+    found = {one.image.id[-1]: one.kept for one in verdicts(given.inventory(*FIVE, usages=(usage,)), given.PREFIX, 1)}
     assert found["5"] == ("the newest", "1 instance of group g")
     assert found["2"] == ("group workers (lt $Latest)",)
     assert found["1"] == found["3"] == found["4"] == ()
@@ -84,7 +84,7 @@ def test_an_image_shared_with_who_was_not_looked_at_stays() -> None:
     inventory = given.inventory(*FIVE, shared=shared)
     assert going(inventory) == ["4", "3"]
     assert verdicts(inventory, given.PREFIX, 1)[-1].kept == (f"shared with {given.OTHER}, where nobody looked",)
-    assert going(replace(inventory, places=(OWN, Place(given.OTHER)))) == ["4", "3", "1"]
+    assert going(replace(inventory, usages=(OWN, AccountUsage(given.OTHER)))) == ["4", "3", "1"]
 
 
 def test_snapshots_go_with_the_last_image_that_is_made_of_them() -> None:
@@ -135,11 +135,11 @@ SNAPSHOT = "snap-00000002"
 #: What may keep a snapshot, whatever becomes of its image: what was read, and the words for it.
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "a template": (
-        {"places": (replace(OWN, mapped={SNAPSHOT: ("template lt 3",)}),)},
+        {"usages": (replace(OWN, mapped={SNAPSHOT: ("template lt 3",)}),)},
         "named by template lt 3",
     ),
     "another account's": (
-        {"places": (OWN, Place(given.OTHER, mapped={SNAPSHOT: ("launch configuration old",)}))},
+        {"usages": (OWN, AccountUsage(given.OTHER, mapped={SNAPSHOT: ("launch configuration old",)}))},
         f"named by launch configuration old in account {given.OTHER}",
     ),
     "an account": (
@@ -211,7 +211,7 @@ _REFERENCES = st.sampled_from(["$Latest", "$Default", "1", "2", "3"])
 
 
 @st.composite
-def _places(draw: st.DrawFn, account: str) -> Place:
+def _usages(draw: st.DrawFn, account: str) -> AccountUsage:
     templates = tuple(
         given.template(*versions, default=draw(st.integers(1, len(versions))), name=name)
         for name in ("lt", "other")
@@ -219,7 +219,7 @@ def _places(draw: st.DrawFn, account: str) -> Place:
     )
     groups = tuple(_group(draw, name) for name in draw(st.lists(st.sampled_from("ab"), unique=True)))
     instances = tuple(given.launched(one, one, "a") for one in draw(st.lists(_NUMBERS, max_size=2)))
-    return Place(account, groups, templates, launched=instances)
+    return AccountUsage(account, groups, templates, launched=instances)
 
 
 def _group(draw: st.DrawFn, name: str) -> GroupProbed:
@@ -240,8 +240,8 @@ def _inventories(draw: st.DrawFn) -> Inventory:
     shared = {
         one.id: Permissions(frozenset(draw(st.lists(st.sampled_from([given.OTHER, "3" * 12]))))) for one in images
     }
-    places = (draw(_places(given.ACCOUNT)), draw(_places(given.OTHER)))
-    return given.inventory(*images, places=places, rollouts=tuple(rollouts), shared=shared)
+    usages = (draw(_usages(given.ACCOUNT)), draw(_usages(given.OTHER)))
+    return given.inventory(*images, usages=usages, rollouts=tuple(rollouts), shared=shared)
 
 
 def _before(draw: st.DrawFn) -> NodeGroup:
@@ -250,17 +250,17 @@ def _before(draw: st.DrawFn) -> NodeGroup:
 
 def _used(inventory: Inventory) -> Iterator[str]:
     """Every image that something would launch or was launched from, told without the words of the listing."""
-    templates = [one for place in inventory.places for one in place.templates]
-    for place in inventory.places:
-        images = {(one.id, version.number): version.image_id for one in place.templates for version in one.versions}
-        heads = {one.id: {"$Latest": one.latest, "$Default": one.default} for one in place.templates}
-        for group in place.groups:
+    templates = [one for usage in inventory.usages for one in usage.templates]
+    for usage in inventory.usages:
+        images = {(one.id, version.number): version.image_id for one in usage.templates for version in one.versions}
+        heads = {one.id: {"$Latest": one.latest, "$Default": one.default} for one in usage.templates}
+        for group in usage.groups:
             uses = [group.template, *(one.template for one in group.overrides)]
             for use in filter(None, uses):
                 number = heads.get(use.template_id, {}).get(use.reference, use.reference)
                 yield str(images.get((use.template_id, int(number) if str(number).isdecimal() else 0)))
             yield from (one.image_id or "" for one in group.overrides)
-        yield from (one.image for one in place.launched)
+        yield from (one.image for one in usage.launched)
         yield from (str(images.get((one, number))) for one, named in heads.items() for number in named.values())
     for rollout in inventory.rollouts:
         yield rollout.plan.ami
@@ -292,22 +292,22 @@ def test_no_snapshot_goes_that_a_remaining_image_is_made_of(inventory: Inventory
 # ---- removing
 
 
-def pruner(account: given.Account, *then: Place) -> Pruner:
+def pruner(account: given.Account, *then: AccountUsage) -> Pruner:
     """Prunes to the newest one; `then`: what the account is at each further look, the last one from then on."""
     looks = iter(then)
-    place = OWN
+    usage = OWN
 
     def look(_ami: str | None) -> Inventory:
-        nonlocal place
-        place = next(looks, place)
-        return seen(account, place)
+        nonlocal usage
+        usage = next(looks, usage)
+        return seen(account, usage)
 
     return Pruner(account, look, lambda: None, given.PREFIX, 1)
 
 
-def seen(account: given.Account, place: Place = OWN) -> Inventory:
+def seen(account: given.Account, usage: AccountUsage = OWN) -> Inventory:
     """What is read of an account now."""
-    return given.inventory(*account.images, made=tuple(account.made), places=(place,), binned=account.binned)
+    return given.inventory(*account.images, made=tuple(account.made), usages=(usage,), binned=account.binned)
 
 
 def account(*images: Image, **failing: Exception) -> given.Account:

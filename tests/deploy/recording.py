@@ -139,7 +139,7 @@ def inventory_calls(world: Living) -> set[str]:
     """The actions of whoever looks in a cluster's account for what needs an image."""
     run = "0000000000dd"
     templates = [one.id for one in world.simulator.world.cloud.templates]
-    neighbour(world.config(), run).place([AMI], templates, every_version=True)
+    neighbour(world.config(), run).usage([AMI], templates, every_version=True)
     return recorded(world, run)
 
 

@@ -78,7 +78,7 @@ class Reader:
             shared=shared,
             unasked=unasked,
             made=tuple({one.id: one for one in (*made, *parts)}.values()),
-            places=tuple(one.place(asked, before, every_version=ami is None) for one in self.neighbours),
+            usages=tuple(one.usage(asked, before, every_version=ami is None) for one in self.neighbours),
             rollouts=rollouts,
             binned=self.builder.images.in_recycle_bin(),
             classes=tuple(read() for read in self.classes),
@@ -125,11 +125,11 @@ def reader(prefix: str, configs: Sequence[Path] | None, region: str | None, role
     loaded = {file: configuration.load(file) for file in dict.fromkeys(configs or [common.CONFIG])}
     builder = options.connected(region, role)
     _in_one_region(loaded, builder.region)
-    places = [neighbour(config, new_run()) for config in loaded.values()]
-    by_account = {one.number: one for one in [Neighbour(builder.account, builder.identity), *places]}
+    neighbours = [neighbour(config, new_run()) for config in loaded.values()]
+    by_account = {one.number: one for one in [Neighbour(builder.account, builder.identity), *neighbours]}
     journals = {file: config.database for file, config in loaded.items()}
     classes = tuple(
-        partial(node_classes, config, one.identity) for config, one in zip(loaded.values(), places, strict=True)
+        partial(node_classes, config, one.identity) for config, one in zip(loaded.values(), neighbours, strict=True)
     )
     return Reader(builder, tuple(by_account.values()), journals, prefix, classes)
 
