@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rollout.model.reasons import Reason
 from rollout.preflight.blockers import REASONS
-from rollout.preflight.cautions import CAUTIONS, unidentified
+from rollout.preflight.warnings import WARNINGS, unidentified
 
 HEAD = """\
 # Why a rollout halts, waits, or does not begin
@@ -57,7 +57,7 @@ exit code 2. [refusals.md](refusals.md) has more about them.
 | reason | what was found |
 |---|---|
 """
-WARNINGS = """\
+WARNED = """\
 ## Warnings of a start
 
 The rollout begins. The line says what will come of it. A warning of a running rollout is an event of the kind `note`.
@@ -363,9 +363,9 @@ def page() -> str:
     """Return the whole page."""
     halts, waits = ({name: one for name, one in MEANINGS.items() if one.halts is kind} for kind in (True, False))
     rules = {rule.reason: look for look, rule in REASONS.items()}
-    cautions = {reason: look for look, reason in CAUTIONS.items()} | {Reason.CLUSTER_UNIDENTIFIED: unidentified}
+    warnings = {reason: look for look, reason in WARNINGS.items()} | {Reason.CLUSTER_UNIDENTIFIED: unidentified}
     return "\n".join(
-        [HEAD, *_sections(halts), WAITS, *_sections(waits), BLOCKERS + _rows(rules), WARNINGS + _rows(cautions)]
+        [HEAD, *_sections(halts), WAITS, *_sections(waits), BLOCKERS + _rows(rules), WARNED + _rows(warnings)]
     )
 
 

@@ -12,12 +12,12 @@ from itertools import groupby
 from pathlib import Path
 
 from rollout.preflight.blockers import REASONS
-from rollout.preflight.cautions import CAUTIONS
+from rollout.preflight.warnings import WARNINGS
 
 HEAD = """\
 # What is refused before the first effect
 
-<!-- Written by `make docs` from rollout/preflight/blockers/ and cautions/. Change those, not this page. -->
+<!-- Written by `make docs` from rollout/preflight/blockers/ and warnings/. Change those, not this page. -->
 
 `rollout start` reads AWS, Kubernetes and its own environment once. If something blocks the rollout, it prints all
 blockers at once, each with the next step. The exit code is 2, and nothing was changed. A read that is refused is a
@@ -38,7 +38,7 @@ what is not checked names the missing right ([rights-kubernetes.md](rights-kuber
 
 def page() -> str:
     """Return the whole page."""
-    return "\n".join([HEAD, *_sections(REASONS), WARNED, *_sections(CAUTIONS)])
+    return "\n".join([HEAD, *_sections(REASONS), WARNED, *_sections(WARNINGS)])
 
 
 def _sections(table: Iterable[object]) -> Iterator[str]:

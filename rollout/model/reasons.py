@@ -100,7 +100,7 @@ class Reason(StrEnum):
     INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
     ARCHITECTURE_MISMATCH = "ArchitectureMismatch"
     ROOT_VOLUME_TOO_SMALL = "RootVolumeTooSmall"
-    # What a start warns of (`preflight.cautions`).
+    # What a start warns of (`preflight.warnings`).
     OPTIONAL_RIGHTS_MISSING = "OptionalRightsMissing"
     KINDS_UNKNOWN = "KindsUnknown"
     NAMESPACE_NOT_FOUND = "NamespaceNotFound"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rollout.model.plan import Settings
 from rollout.preflight import protection
-from rollout.preflight.cautions import autoscaler, cautions
 from rollout.preflight.making import make_plan, up_to_date
 from rollout.preflight.survey import Request, Survey, survey
+from rollout.preflight.warnings import autoscaler, warnings
 
 
 def told(found: Survey, settings: Settings) -> tuple[str, ...]:
@@ -14,4 +14,4 @@ def told(found: Survey, settings: Settings) -> tuple[str, ...]:
     return (*protection.told(found, settings), *autoscaler.told(found, settings))
 
 
-__all__ = ["Request", "Survey", "cautions", "make_plan", "survey", "told", "up_to_date"]
+__all__ = ["Request", "Survey", "make_plan", "survey", "told", "up_to_date", "warnings"]

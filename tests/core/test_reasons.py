@@ -17,7 +17,7 @@ import pytest
 import rollout
 from rollout.model.reasons import Reason, tagged
 from rollout.preflight.blockers import REASONS
-from rollout.preflight.cautions import CAUTIONS
+from rollout.preflight.warnings import WARNINGS
 from tests.core import tables
 
 HERE = Path(__file__).parent
@@ -55,7 +55,7 @@ def test_each_reason_is_raised_and_explained_once(reason: Reason) -> None:
     written = (ROOT / "docs/halts.md").read_text(encoding="utf-8")
     found = written.count(f"### {reason}\n") + written.count(f"\n| `{reason}` |")
     expected = (reason in MEANINGS) + any(rule.reason is reason for rule in REASONS.values())
-    assert found == expected + (reason in CAUTIONS.values()) + (reason is Reason.CLUSTER_UNIDENTIFIED)
+    assert found == expected + (reason in WARNINGS.values()) + (reason is Reason.CLUSTER_UNIDENTIFIED)
     assert found
 
 

@@ -14,7 +14,7 @@ from rollout.model.observation import GroupSeen, ImageSeen, VersionSeen
 from rollout.model.plan import Autoscaler, Plan, Protected
 from rollout.model.preflight_observation import GroupProbed, Kinds, Override, Right
 from rollout.ports import AutoScaling, Kubernetes
-from rollout.preflight import Request, Survey, cautions, make_plan, survey
+from rollout.preflight import Request, Survey, make_plan, survey, warnings
 from rollout.preflight.rights import DEPLOYMENTS, DISCOVERY, IDENTITY, NAMESPACES, OPTIONAL, Need
 from tests.core.build import ON, SETTINGS, found, node, pod, template, use
 
@@ -202,10 +202,10 @@ def test_a_missing_optional_right_keeps_nothing_from_its_start(need: Need) -> No
     """It is a warning that says what is not checked and which right that takes, and none where it is granted."""
     missing, _ = look(request=EVERYTHING, denied=need.rights)
     assert (missing.lacking, missing.missing, missing.unread) == ((), (need,), {})
-    lines = cautions(missing, EVERYTHING, identified=need is not IDENTITY)
+    lines = warnings(missing, EVERYTHING, identified=need is not IDENTITY)
     (said,) = (line for line in lines if need.unchecked in line)
     assert f"we may not {need.rights[0]}" in said
-    granted = cautions(look(request=EVERYTHING, denied=())[0], EVERYTHING, identified=True)
+    granted = warnings(look(request=EVERYTHING, denied=())[0], EVERYTHING, identified=True)
     assert [line for line in granted if need.unchecked in line] == []
 
 
@@ -220,7 +220,7 @@ def test_rights_of_an_older_version_lead_to_a_plan() -> None:
 def test_rights_that_the_settings_do_not_need_are_not_missed() -> None:
     """No namespace is named, and the autoscaler is where it should be: nobody is told of what would not be asked."""
     made, asked = look(denied=(*NAMESPACES.rights, *DEPLOYMENTS.rights))
-    assert (made.missing, cautions(made, ASKED, identified=True)) == ((), ())
+    assert (made.missing, warnings(made, ASKED, identified=True)) == ((), ())
     assert "autoscalers" not in asked
 
 
@@ -251,6 +251,6 @@ def test_a_lookalike_is_looked_for_where_no_autoscaler_was_found() -> None:
 )  # fmt: skip
 def test_what_looks_like_a_slip_is_told(survey: Survey, identified: bool, said: str) -> None:  # noqa: FBT001 - a column
     """One warning each, and none where there is nothing to tell."""
-    (line,) = cautions(survey, EVERYTHING, identified=identified)
+    (line,) = warnings(survey, EVERYTHING, identified=identified)
     assert said in line
-    assert cautions(Survey(kinds=Kinds(frozenset())), EVERYTHING, identified=True) == ()
+    assert warnings(Survey(kinds=Kinds(frozenset())), EVERYTHING, identified=True) == ()

@@ -130,7 +130,7 @@ def _begin(session: Session, config: Config, ami: str, description: str, key: st
     Raises `UserError` where none can be begun, and `Interrupted` where somebody asked us to stop.
     """
     with session.signals.interrupting():
-        plan, protection, cautions = _plan(session, config, ami, description)
+        plan, protection, warnings = _plan(session, config, ami, description)
     rollout_id = session.new_id()
     now = session.edge.clock.now()
     session.journal.begin(rollout_id, key, plan, now)
@@ -139,9 +139,9 @@ def _begin(session: Session, config: Config, ami: str, description: str, key: st
     for line in protection:
         session.journal.note(rollout_id, "note", line, now)
         screen.say(line)
-    for caution in cautions:
-        session.journal.note(rollout_id, "note", f"warning: {caution}", now)
-        screen.say(f"warning: {caution}", err=True)
+    for warning in warnings:
+        session.journal.note(rollout_id, "note", f"warning: {warning}", now)
+        screen.say(f"warning: {warning}", err=True)
     return rollout_id
 
 
@@ -163,7 +163,7 @@ def _plan(
         screen.say(f"nothing is to be replaced: all instances of {groups} run {ami}, and so will the next ones")
         raise typer.Exit
     if isinstance(plan, Plan):
-        warnings = preflight.cautions(found, request, identified=bool(session.cluster_id.uid))
+        warnings = preflight.warnings(found, request, identified=bool(session.cluster_id.uid))
         return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
     reasons = "\n  ".join(f"{tagged(one.problem, one.reason)}\n    next: {one.hint}" for one in plan)
     raise UserError(f"nothing was begun, because\n  {reasons}")

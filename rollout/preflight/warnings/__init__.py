@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rollout.model.reasons import Reason, tagged
-from rollout.preflight.cautions import autoscaler, code, evictors, groups, reading, workloads
 from rollout.preflight.rights import IDENTITY
 from rollout.preflight.survey import Request, Survey
+from rollout.preflight.warnings import autoscaler, code, evictors, groups, reading, workloads
 
-Caution = Callable[[Survey, Request], Iterator[str]]
+PreflightWarning = Callable[[Survey, Request], Iterator[str]]
 
 #: Each of them, in the order in which they are told.
-CAUTIONS: dict[Caution, Reason] = {
+WARNINGS: dict[PreflightWarning, Reason] = {
     reading.missing: Reason.OPTIONAL_RIGHTS_MISSING,
     reading.kinds: Reason.KINDS_UNKNOWN,
     reading.namespaces: Reason.NAMESPACE_NOT_FOUND,
@@ -34,9 +34,9 @@ CAUTIONS: dict[Caution, Reason] = {
 }
 
 
-def cautions(found: Survey, request: Request, *, identified: bool) -> tuple[str, ...]:
+def warnings(found: Survey, request: Request, *, identified: bool) -> tuple[str, ...]:
     """Return every warning, in words and in one word; `identified`: it is known which cluster this is."""
-    looked = ((line, reason) for caution, reason in CAUTIONS.items() for line in caution(found, request))
+    looked = ((line, reason) for warning, reason in WARNINGS.items() for line in warning(found, request))
     told = tuple(tagged(line, reason) for line, reason in looked)
     if identified or IDENTITY in found.missing:
         return told

@@ -13,8 +13,8 @@ from rollout.model.budget import BudgetSeen, Requirement
 from rollout.model.observation import AutoscalerSeen, PodSeen, Toleration
 from rollout.model.plan import Settings, spelled
 from rollout.model.preflight_observation import GroupProbed
-from rollout.preflight import Survey, cautions
-from rollout.preflight.cautions import CAUTIONS, autoscaler, code, evictors, groups, reading, workloads
+from rollout.preflight import Survey, warnings
+from rollout.preflight.warnings import WARNINGS, autoscaler, code, evictors, groups, reading, workloads
 from tests.core.build import KEY, ON, SETTINGS, bare, found, node, owned, pod, template, use
 from tests.core.test_preflight import ASKED
 
@@ -29,7 +29,7 @@ FINE = Survey(groups=(found(),), probed={"g": GroupProbed("g", use())}, nodes=(n
 
 def told(settings: Settings = SETTINGS, **changes: Any) -> tuple[str, ...]:
     """Every warning of a survey in which nothing else is odd."""
-    return cautions(replace(FINE, **changes), replace(ASKED, settings=settings), identified=True)
+    return warnings(replace(FINE, **changes), replace(ASKED, settings=settings), identified=True)
 
 
 def suspended(*processes: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def test_every_warning_is_looked_for() -> None:
     """No public rule of the modules of warnings is left out of the table."""
     found = {(name, one) for module in MODULES for name, one in vars(module).items() if inspect.isfunction(one)}
     rules = {one for name, one in found if one.__annotations__.get("return") == "Iterator[str]" and name[0] != "_"}
-    assert rules == set(CAUTIONS)
+    assert rules == set(WARNINGS)
 
 
 def test_a_start_says_for_how_long_nothing_is_scaled() -> None:
