@@ -48,7 +48,7 @@ class GroupProbed:
         named = [self.template, *(override.template for override in self.overrides)]
         return tuple(dict.fromkeys(use for use in named if use))
 
-    def launches(self) -> Iterator[tuple[TemplateUse, str | None]]:
+    def launched_uses(self) -> Iterator[tuple[TemplateUse, str | None]]:
         """Yield each template that it launches, with the instance type that it names itself (None: the template's)."""
         if self.template and not self.overrides:
             yield self.template, None

@@ -101,7 +101,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     granted = ((row, answer[0], turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end))
     answers = [(row, replicas.grant(observed, step)) for row, observed, step in granted]
     moves = tuple(Move(row.instance_id, step.trigger, step.because) for row, step in answers if step.trigger)
-    effects = (*raises, *_unheld(seen, record), *(effect for _, step in answers for effect in step.effects))
+    effects = (*raises, *_without_annotation(seen, record), *(effect for _, step in answers for effect in step.effects))
     still = ((row, step) for row, step in answers if _waits(step, record))
     waits = tuple(NodeWait(row.instance_id, step.waits_for, step.reason) for row, step in still)
     if moves or effects:
@@ -164,9 +164,11 @@ def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
     return any(isinstance(effect, Terminate) and effect.group == group.name for effect in effects)
 
 
-def _unheld(seen: Observation, record: Record) -> tuple[Effect, ...]:
-    """Hold what joined since READY: an autoscaler that comes back must keep away from it too."""
-    return disable_scale_down(seen, occasions.hold(record.resume_count)) if record.plan.settings.autoscaler else ()
+def _without_annotation(seen: Observation, record: Record) -> tuple[Effect, ...]:
+    """Disable scale-down of what joined since READY: an autoscaler that comes back must not end it either."""
+    if not record.plan.settings.autoscaler:
+        return ()
+    return disable_scale_down(seen, occasions.disable_scale_down(record.resume_count))
 
 
 def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:

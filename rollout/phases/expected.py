@@ -20,7 +20,7 @@ from rollout.model.record import Record
 from rollout.phases import cluster_lock
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import (
-    launches,
+    describe_uses,
     old_nodes,
     once_more,
     put_back,
@@ -87,7 +87,7 @@ def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterato
     current = seen.group(group.name)
     wanted = record.plan.pinned(group)
     if current.uses != wanted:
-        what = f"{group.name} launches {launches(current.uses)}, not {launches(wanted)}"
+        what = f"{group.name} launches {describe_uses(current.uses)}, not {describe_uses(wanted)}"
         yield Reason.DRIFT_LAUNCH_TEMPLATE, what
     if record.phase not in SURGED or group not in working(record):
         return

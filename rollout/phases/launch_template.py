@@ -18,7 +18,7 @@ from rollout.model.observation import Observation, VersionSeen
 from rollout.model.plan import NewVersion, NodeGroup, Plan, Source
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases.shared import advance, launches, old_rows, refer_back, typed
+from rollout.phases.shared import advance, describe_uses, old_rows, refer_back, typed
 
 #: EC2 takes at most 255 characters of VersionDescription.
 LONGEST_DESCRIPTION = 255
@@ -97,8 +97,8 @@ def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> Set
     if current != found:
         return Halt(
             Reason.DRIFT_LAUNCH_TEMPLATE,
-            f"drift: {group.name} launched {launches(found)} when the rollout began, now {launches(current)}",
-            typed(f"give it {launches(found)} back", refer_back(group.name, current, found)),
+            f"drift: {group.name} launched {describe_uses(found)} when the rollout began, now {describe_uses(current)}",
+            typed(f"give it {describe_uses(found)} back", refer_back(group.name, current, found)),
         )
     return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.resume_count))
 

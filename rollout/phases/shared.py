@@ -98,8 +98,8 @@ def typed(what: str, *commands: str) -> str:
     return f"{what} ({known})" if known else what
 
 
-def launches(uses: Iterable[TemplateUse]) -> str:
-    """Return in words what a group launches."""
+def describe_uses(uses: Iterable[TemplateUse]) -> str:
+    """Return in words the template versions that a group launches."""
     return ", ".join(use.label for use in uses) or "no launch template"
 
 

@@ -21,7 +21,7 @@ class Launch:
 
 def launches(group: GroupProbed, templates: Sequence[TemplateSeen]) -> Iterator[Launch]:
     """Yield what a group launches; a version that does not exist is left out."""
-    for use, named in group.launches():
+    for use, named in group.launched_uses():
         template = of(use, templates)
         version = template and version_of(use, template)
         if template and version:

@@ -75,7 +75,7 @@ def test_a_mixed_policy_is_described_with_its_overrides() -> None:
     assert found.overrides == (Override(None, "m5.large", None, "2"), Override(two, "c5.large", "ami-1", None))
     assert (found.units, found.on_demand_base, found.on_demand_percent, found.warm_pool) == ("vcpu", 1, 0, True)
     assert found.templates == (one, two)
-    assert list(found.launches()) == [(one, "m5.large"), (two, "c5.large")]
+    assert list(found.launched_uses()) == [(one, "m5.large"), (two, "c5.large")]
 
 
 def test_an_instance_refresh_at_work_is_told(probe: PreflightProbe, world: Living) -> None:

@@ -70,7 +70,7 @@ def closed_again(resumes: int, drains: int) -> str:
     return f"drain.{passage(resumes, drains)}"
 
 
-def hold(resumes: int) -> str:
+def disable_scale_down(resumes: int) -> str:
     """Of the annotation that a node has lost, or never had, in DRAIN."""
     return f"drain.{resumes}"
 
