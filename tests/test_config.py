@@ -48,7 +48,7 @@ def test_three_lines_are_a_configuration(file: Path) -> None:
     assert settings.autoscaler is not None
     assert (settings.autoscaler.namespace, settings.autoscaler.name) == ("kube-system", "cluster-autoscaler")
     assert (settings.drain_seconds, settings.blocked_seconds) == (7200, 900)
-    assert (settings.surge_seconds, settings.ready_seconds, settings.poll_seconds) == (1800, 1200, 10)
+    assert (settings.in_service_seconds, settings.ready_seconds, settings.poll_seconds) == (1800, 1200, 10)
     assert settings.protected.kinds == ("Job",)
     assert settings.taint_key == "eks-rollout/replacing"
     assert not settings.taint_early
@@ -76,7 +76,7 @@ parallel: 4
     assert (settings.taint_key, settings.taint_early) == ("my/taint", True)
     assert settings.processes == ("AZRebalance",)
     assert (settings.max_draining, settings.on_deadline, settings.on_blocked) == (3, "halt", "force")
-    assert (settings.surge_seconds, settings.ready_seconds) == (90, 900)
+    assert (settings.in_service_seconds, settings.ready_seconds) == (90, 900)
     assert (settings.drain_seconds, settings.blocked_seconds) == (5400, 86400)
     assert (settings.poll_seconds, settings.parallel) == (5, 4)
 

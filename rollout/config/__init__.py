@@ -416,7 +416,7 @@ class Config(Section):
             max_draining=self.drain.max_draining,
             on_deadline=self.drain.on_deadline,
             on_blocked=self.drain.on_blocked,
-            surge_seconds=self.deadlines.in_service,
+            in_service_seconds=self.deadlines.in_service,
             ready_seconds=self.deadlines.ready,
             drain_seconds=self.deadlines.drain,
             blocked_seconds=self.deadlines.blocked,

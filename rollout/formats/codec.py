@@ -21,11 +21,15 @@ from rollout.model.checkpoint import Checkpoint
 from rollout.model.effects import Effect
 from rollout.model.plan import Plan
 
+#: Fields that are stored under an older name.
+_STORED_AS = {"in_service_seconds": "surge_seconds"}
+_CONFIG = ConfigDict(extra="forbid", alias_generator=lambda name: _STORED_AS.get(name, name), serialize_by_alias=True)
+
 
 def _close(kind: object) -> None:
     """Let pydantic refuse unknown fields of a record and of all inside it; by itself it drops them without a word."""
     if isinstance(kind, type) and is_dataclass(kind):
-        kind.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+        kind.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]
         for inside in get_type_hints(kind).values():
             _close(inside)
     for inside in get_args(kind):

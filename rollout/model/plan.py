@@ -142,7 +142,7 @@ class Settings:
     max_draining: int
     on_deadline: OnDeadline
     on_blocked: OnBlocked
-    surge_seconds: float
+    in_service_seconds: float
     ready_seconds: float
     drain_seconds: float
     blocked_seconds: float

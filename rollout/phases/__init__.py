@@ -39,7 +39,7 @@ class Rules:
 
 
 def _in_service(settings: Settings) -> float:
-    return settings.surge_seconds
+    return settings.in_service_seconds
 
 
 def _ready(settings: Settings) -> float:

@@ -45,6 +45,14 @@ def test_plan_round_trip(plan: object) -> None:
     assert plan_of(plan_text(plan)) == plan  # type: ignore[arg-type]
 
 
+def test_a_field_that_got_another_name_is_stored_under_its_first() -> None:
+    """A journal or a marker that an older version wrote is read, and an older version reads ours."""
+    stored = json.loads(plan_text(PLAN))["settings"]
+    assert (stored["surge_seconds"], "in_service_seconds" in stored) == (PLAN.settings.in_service_seconds, False)
+    with pytest.raises(UserError, match="in_service_seconds"):
+        plan_of(plan_text(PLAN).replace("surge_seconds", "in_service_seconds"))
+
+
 def test_incomplete_plan() -> None:
     """A plan that lacks fields is refused in words."""
     with pytest.raises(UserError, match="another version of this tool"):

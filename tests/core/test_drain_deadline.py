@@ -57,7 +57,7 @@ def test_a_halt_does_not_move_it(journal: SqlJournal, toy: Toy) -> None:
 
 
 FOR_EVER = dict.fromkeys(
-    ("drain_seconds", "blocked_seconds", "surge_seconds", "ready_seconds", "patience_seconds"), 3_000_000 * 86400.0
+    ("drain_seconds", "blocked_seconds", "in_service_seconds", "ready_seconds", "patience_seconds"), 3_000_000 * 86400.0
 )
 
 

@@ -56,7 +56,7 @@ def test_each_phase_begins_with_the_marker(phase: Phase) -> None:
 )
 def test_what_the_marker_must_say(changes: dict[str, Any]) -> None:
     """Plan, drain deadline and every node that must go."""
-    journal = record(surge_seconds=60)
+    journal = record(in_service_seconds=60)
     decision = guard(seen(surged(), marker=says(journal, **changes)), journal)
     assert isinstance(decision, Act)
     assert isinstance(decision.effects[0], UpdateMarker)

@@ -247,7 +247,7 @@ def test_a_rollout_that_is_not_halted_is_not_resumed(journal: SqlJournal, toy: T
 def test_a_deadline_that_passes_halts_and_resume_gives_a_new_one(journal: SqlJournal, toy: Toy) -> None:
     """Instances that do not come halt with AWS's reason; after the resume they have the same time again."""
     toy.failing, toy.stuck = "no capacity in zone a", True
-    assert begin(journal, toy, surge_seconds=60).run() is Ended.HALTED
+    assert begin(journal, toy, in_service_seconds=60).run() is Ended.HALTED
     assert "no capacity in zone a" in str(journal.load(ID).halted)
     again(journal, toy).unhalt()
     assert journal.load(ID).deadline == toy.now_ + (at(60) - at(0))
@@ -259,7 +259,7 @@ def test_a_deadline_that_passes_halts_and_resume_gives_a_new_one(journal: SqlJou
 def test_a_halt_with_an_early_taint_opens_the_old_nodes(journal: SqlJournal, toy: Toy) -> None:
     """Whoever comes to look finds nodes on which new Jobs can start."""
     toy.stuck = True
-    assert begin(journal, toy, taint_early=True, surge_seconds=60).run() is Ended.HALTED
+    assert begin(journal, toy, taint_early=True, in_service_seconds=60).run() is Ended.HALTED
     assert {taint.effect for node in toy.node_.values() for taint in node.taints} == {"PreferNoSchedule"}
 
 
@@ -414,7 +414,7 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
 )
 def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: Toy, verb: str) -> None:
     """Its own 5xx, whatever else comes in between: a phase's deadline, or an hour, ends it; a resume tries it again."""
-    begin(journal, toy, surge_seconds=7200)
+    begin(journal, toy, in_service_seconds=7200)
     others: list[EdgeError] = [Retry("throttled"), Blocked("a budget")]
 
     def meddle(asked: Asked, apply: Apply) -> None:
@@ -442,7 +442,7 @@ def test_a_phases_deadline_counts_while_effects_are_outstanding(journal: SqlJour
         apply()
 
     toy.disturb = meddle
-    assert begin(journal, toy, surge_seconds=900).run() is Ended.HALTED
+    assert begin(journal, toy, in_service_seconds=900).run() is Ended.HALTED
     why = "stop-autoscaler of kube-system/cluster-autoscaler does not come through, and AUTOSCALER_OFF is out of time"
     assert (journal.load(ID).halted or "").startswith(why)
     assert timedelta(minutes=15) <= toy.now_ - NOW < timedelta(minutes=17)

@@ -61,7 +61,7 @@ def test_the_workflow_cuts_no_drain_short() -> None:
     """It may last longer than all deadlines together, its credentials as long, and a second run cancels nobody."""
     (job,) = WORKFLOW["jobs"].values()
     settings = CONFIG.settings()
-    deadlines = (settings.surge_seconds, settings.ready_seconds, settings.drain_seconds, settings.blocked_seconds)
+    deadlines = (settings.in_service_seconds, settings.ready_seconds, settings.drain_seconds, settings.blocked_seconds)
     assert sum(deadlines) < job["timeout-minutes"] * 60 < 6 * 3600
     (credentials,) = (step["with"] for step in job["steps"] if "role-to-assume" in step.get("with", {}))
     assert credentials["role-duration-seconds"] >= job["timeout-minutes"] * 60

@@ -34,7 +34,7 @@ from tests.model.world import Choose, World, fresh
 SETTINGS: dict[str, Any] = {
     "parallel": 1,
     "poll_seconds": 150,
-    "surge_seconds": 150,
+    "in_service_seconds": 150,
     "ready_seconds": 150,
     "drain_seconds": 150,
     "blocked_seconds": 150,

@@ -42,8 +42,8 @@ def is_stopped(found: Survey, settings: Settings) -> bool:
 def longest(settings: Settings) -> float:
     """Return the seconds for which it may be off until every deadline has passed."""
     # It ends, instances come, are Ready; nodes are emptied; everything is given back.
-    begin = 2 * settings.surge_seconds + settings.ready_seconds
-    return begin + settings.drain_seconds + settings.blocked_seconds + settings.surge_seconds
+    begin = 2 * settings.in_service_seconds + settings.ready_seconds
+    return begin + settings.drain_seconds + settings.blocked_seconds + settings.in_service_seconds
 
 
 def _span(settings: Settings) -> str:
