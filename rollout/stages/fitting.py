@@ -46,13 +46,13 @@ class Sort:
         return cls(node.barriers, frozenset(labels), node.offers, node.room and _rounded(*node.room))
 
     def lets_in(self, moved: Sequence[PodSeen], node: NodeSeen | None) -> bool:
-        """Tell whether moved pods may start beside these taints; with none to move, what their node bears is usual."""
+        """Tell whether moved pods may start with these taints; with none to move, those of their node are usual."""
         if moved:
             return all(pod.tolerates(taint) for pod in moved for taint in self.taints)
         return not self.taints or (node is not None and all(taint in node.taints for taint in self.taints))
 
     def keeps_out(self, pods: Iterable[PodSeen], node: NodeSeen) -> bool:
-        """Tell whether a pod of `node` does not tolerate a taint that this node does not bear."""
+        """Tell whether a pod of `node` does not tolerate a taint that this node does not have."""
         new = [taint for taint in self.taints if taint not in node.taints]
         return not all(pod.tolerates(taint) for pod in pods for taint in new)
 
@@ -60,7 +60,8 @@ class Sort:
         """Say which taints of a node of this sort keep pods out, with the command that takes them off."""
         marks = [f"{taint.key}:{taint.effect}" for taint in self.taints]
         off = kubectl("taint", "node", name, *(f"{mark}-" for mark in marks))
-        return f"{name} bears {', '.join(marks)}, which pods here do not tolerate ({off})"
+        taints = "taint" if len(marks) == 1 else "taints"
+        return f"{name} has the {taints} {', '.join(marks)}, which pods here do not tolerate ({off})"
 
     def suits(self, pod: PodSeen, node: NodeSeen) -> bool:
         """Tell whether a pod of `node` may start here by the labels and the devices that it has there."""

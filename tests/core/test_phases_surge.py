@@ -333,7 +333,7 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
              waits("n1 offers no nvidia.com/gpu, which pod ns/job-1 of Job job asks for"),
              seen(surged(), replace(node("o1"), offers=GPU), pod(needs=GPU)), AWAITED),
         case("new nodes bear a taint that a pod does not tolerate",
-             waits("n1 bears dedicated:NoSchedule, which pods here do not tolerate"),
+             waits("n1 has the taint dedicated:NoSchedule, which pods here do not tolerate"),
              seen(surged(), node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),
         case("one of them, and the other takes it", advances(),
              seen(surged(), *CLOSED, node("n1", taints=DEDICATED), pod()), AWAITED),

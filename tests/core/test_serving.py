@@ -139,7 +139,7 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
         pytest.param((node("n1", unschedulable=True),), (), "n1 is cordoned (kubectl uncordon n1)", id="cordoned"),
         pytest.param((node("n1", ready=False),), (), "n1 is not Ready", id="not Ready"),
         pytest.param((bare(), tainted("n1", DEDICATED)), (),
-                     "n1 bears dedicated:NoSchedule, which pods here do not tolerate "
+                     "n1 has the taint dedicated:NoSchedule, which pods here do not tolerate "
                      "(kubectl taint node n1 dedicated:NoSchedule-)", id="tainted by somebody"),
         pytest.param((chooses(), labelled("o1", pool="a")), (),
                      "n1 has another pool than the node of pod ns/bare, which chooses by it "
