@@ -79,7 +79,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Who besides its owner may launch an image, or make volumes of a snapshot.
+    """Who, other than its owner, may launch an image or make volumes of a snapshot.
 
     `accounts`: account ids; `others`: what is no single account, such as "all" (everybody) or an organization's ARN.
     """
@@ -113,7 +113,7 @@ class Images(Protocol):
     """
 
     def image(self, ami: str) -> Image | None:
-        """Return an image, of whichever owner, as far as we may see it; None where there is none."""
+        """Return an image of any owner, as far as we may see it; None if there is none."""
 
     def named(self, prefix: str) -> tuple[Image, ...]:
         """Return this account's images whose names begin so, newest first."""

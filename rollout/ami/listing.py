@@ -1,6 +1,6 @@
 """Which images there are, and what needs each of them: (images, what was read) → words. Pure.
 
-An image is needed by whatever may launch it or was launched from it: by groups, by the default and the latest version
+An image is needed by all that may launch it or was launched from it: by groups, by the default and the latest version
 of every launch template, by Karpenter's node classes, by instances, and by unfinished rollouts, both the image that
 they bring and the one that they may have to go back to. Where it cannot be told what a rollout needs, `unread` says so.
 """
@@ -96,11 +96,11 @@ class Inventory:
         return tuple(image for image in self.images if image.name.startswith(prefix))
 
     def sharing(self, thing: str) -> tuple[str, ...]:
-        """Return who besides its owner may use an image or a snapshot: account ids, then what is no single account."""
+        """Return who may use an image or a snapshot of another owner: account ids, then what is no single account."""
         found = self.shared.get(thing, Permissions())
         return (*sorted(found.accounts), *sorted(found.others))
 
-    def lent(self, thing: str) -> Iterator[str]:
+    def shared_outside(self, thing: str) -> Iterator[str]:
         """Yield in words who may use an image or a snapshot where nobody looked, and that this is not known."""
         covered = {usage.account for usage in self.usages}
         yield from (f"shared with {who}, where nobody looked" for who in self.sharing(thing) if who not in covered)

@@ -1,7 +1,7 @@
 """Which images may go, and why each other one stays: (what was read, how many) → verdicts, pure. Then their end.
 
 An image goes only if nothing that was read needs it, it is none of the newest, and nobody outside of what was read may
-launch it. Its snapshots go after it, by the same rules: what else names or may use one keeps both. Whoever removes
+launch it. Its snapshots go after it, by the same rules: what else names or may use one keeps both. The removal
 looks again right before each image, and before the snapshots, which go last: until then it shows whether an image went
 into the Recycle Bin, where it may come back from, but not without them. A run that was cut short leaves snapshots
 without an image: the next one finds them by what AWS wrote into their description, and takes those whose Name begins as
@@ -34,7 +34,7 @@ _SERVICES = {
     "Ec2ImageBuilderArn": "EC2 Image Builder",
 }
 
-# How often a removed thing is looked for before whoever removes it gives up: AWS may show it for seconds.
+# How often a removed thing is looked for before the removal counts as failed: AWS may show it for seconds.
 _LOOKS = 10
 
 # What EC2 writes into a snapshot that it makes for an image, at CreateImage and at CopyImage.
@@ -94,7 +94,7 @@ def _stays(image: Image, inventory: Inventory, newest: frozenset[str], keep: int
         yield "protected from deregistration"
     yield from _of_a_service(image.tags)
     yield from inventory.silent()
-    yield from inventory.lent(image.id)
+    yield from inventory.shared_outside(image.id)
     for snapshot in image.snapshots:
         yield from (f"{snapshot}: {why}" for why in _claims(snapshot, inventory))
 
@@ -107,9 +107,9 @@ def _of_a_service(tags: Mapping[str, str]) -> Iterator[str]:
 
 
 def _claims(snapshot: str, inventory: Inventory) -> Iterator[str]:
-    """Yield why a snapshot stays, whatever becomes of its image."""
+    """Yield why a snapshot stays, also if its image goes."""
     yield from inventory.naming(snapshot)
-    yield from inventory.lent(snapshot)
+    yield from inventory.shared_outside(snapshot)
     for one in inventory.made:
         if one.id == snapshot:
             yield from _of_a_service(one.tags)
@@ -163,7 +163,7 @@ def _with_earlier(usage: AccountUsage, first: Inventory) -> AccountUsage:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was done, in a line; `left`: it could not be, and a person or the next run must see to it."""
+    """What was done, in a line; `left`: it could not be done, and a person or the next run must do it."""
 
     line: str
     left: bool = False

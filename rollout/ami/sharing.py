@@ -1,7 +1,7 @@
-"""An AMI lent to other accounts: what that takes, what is there already, and how it is taken back.
+"""An AMI shared with other accounts: what that takes, what is there already, and how it is taken back.
 
 An instance in another account needs the launch permission and, where snapshots are encrypted, the use of their key; the
-snapshots themselves need not be shared, but to copy the image. AWS lends no key that it manages itself, so that images
+snapshots themselves need not be shared, but to copy the image. AWS shares no key that it manages itself, so that images
 under aws/ebs cannot be shared at all. Source: EC2 user guide, "Share an AMI with specific AWS accounts" and "Copy an
 AMI"; EBS user guide, "Share an Amazon EBS snapshot"; Auto Scaling user guide, "Required AWS KMS key policy for use with
 encrypted volumes".
@@ -37,7 +37,7 @@ OPERATIONS = (
 class Looked:
     """What was seen of an image. `permissions`: of the image and its snapshots; `keys`, `grants`: by the key's ARN.
 
-    `lenders`: the other images that are made of its snapshots, each with who may launch it, None if AWS did not say so.
+    `sharing_images`: the other images that are made of its snapshots, each with who may launch it (None: not known).
     """
 
     image: Image
@@ -45,16 +45,18 @@ class Looked:
     permissions: Mapping[str, Permissions]
     keys: Mapping[str, Key]
     grants: Mapping[str, tuple[Grant, ...]]
-    lenders: tuple[tuple[Image, Permissions | None], ...] = ()
+    sharing_images: tuple[tuple[Image, Permissions | None], ...] = ()
 
     @property
     def lendable(self) -> tuple[Key, ...]:
         """Return the keys of its snapshots that are not AWS's own."""
         return tuple(key for key in self.keys.values() if not key.managed)
 
-    def lent_besides(self, snapshot: str, account: str) -> str:
-        """Return the id of another image that is made of a snapshot and lent to an account, or may be; "" for none."""
-        return next((image.id for image, who in self.lenders if snapshot in image.snapshots and _may(who, account)), "")
+    def otherwise_shared(self, snapshot: str, account: str) -> str:
+        """Return the id of another image that has a snapshot and is shared with an account, or may be; "" for none."""
+        return next(
+            (image.id for image, who in self.sharing_images if snapshot in image.snapshots and _may(who, account)), ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
-class Lend:
+class KeyGrant:
     """An account has our grant of a key for an image, or no longer. One grant for each image: each ends by itself."""
 
     key: str
@@ -108,7 +110,7 @@ class Lend:
         return f"{self.key}: {'grant' if self.allowed else 'no grant'} {self.name}"
 
 
-ShareAction = Permit | Lend
+ShareAction = Permit | KeyGrant
 
 
 def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Looked:
@@ -130,7 +132,7 @@ def look(images: Images, image: Image, *, keys: bool = True, grants: bool) -> Lo
     )
 
 
-def lenders(images: Images, image: Image) -> tuple[tuple[Image, Permissions | None], ...]:
+def sharing_images(images: Images, image: Image) -> tuple[tuple[Image, Permissions | None], ...]:
     """Return the other images of this account that are made of the same snapshots, and who may launch each."""
     shared = [one for one in images.named("") if one.id != image.id and set(one.snapshots) & set(image.snapshots)]
     return tuple((one, _launchers(images, one)) for one in shared if one.available)
@@ -155,7 +157,7 @@ def to_share(looked: Looked, accounts: Sequence[str], *, grants: bool, snapshots
     keys = looked.keys if grants else ()
     parts = looked.snapshots if snapshots else ()
     return (
-        *(Lend(key, looked.image.id, account, allowed=True) for key in keys for account in accounts),
+        *(KeyGrant(key, looked.image.id, account, allowed=True) for key in keys for account in accounts),
         *(Permit(one.id, account, allowed=True) for one in parts for account in accounts),
         *(Permit(looked.image.id, account, allowed=True) for account in accounts),
     )
@@ -166,23 +168,25 @@ def to_take_back(looked: Looked, accounts: Sequence[str]) -> tuple[ShareAction, 
     pairs = [(one.id, account) for one in looked.snapshots for account in accounts]
     return (
         *(Permit(looked.image.id, account, allowed=False) for account in accounts),
-        *(Permit(one, account, allowed=False) for one, account in pairs if not looked.lent_besides(one, account)),
+        *(Permit(one, account, allowed=False) for one, account in pairs if not looked.otherwise_shared(one, account)),
     )
 
 
 def still_lent(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
-    """Return which snapshots stay shared, because another image is made of them and lent as well."""
+    """Return which snapshots stay shared, because another image is made of them and shared as well."""
     return tuple(
         f"{one.id}: stays shared with {account}, which may launch {other} by it"
         for one in looked.snapshots
         for account in accounts
-        if account in looked.permissions[one.id].accounts and (other := looked.lent_besides(one.id, account))
+        if account in looked.permissions[one.id].accounts and (other := looked.otherwise_shared(one.id, account))
     )
 
 
 def to_revoke(looked: Looked, accounts: Sequence[str]) -> tuple[ShareAction, ...]:
     """Return the steps after which no grant of ours for the image is left to the accounts."""
-    return tuple(Lend(key, looked.image.id, account, allowed=False) for key in looked.grants for account in accounts)
+    return tuple(
+        KeyGrant(key, looked.image.id, account, allowed=False) for key in looked.grants for account in accounts
+    )
 
 
 def blockers(looked: Looked, accounts: Sequence[str], ours: str) -> tuple[Blocker, ...]:
@@ -255,8 +259,10 @@ def _for_scaling(key: str, account: str) -> str:
 
 
 def left_behind(looked: Looked, accounts: Sequence[str]) -> tuple[str, ...]:
-    """Return what else lets the accounts use the keys: grants that are not ours stay, whoever needs them."""
-    ours = {Lend(key, looked.image.id, account, allowed=False).name for key in looked.grants for account in accounts}
+    """Return what else lets the accounts use the keys: grants that are not ours stay."""
+    ours = {
+        KeyGrant(key, looked.image.id, account, allowed=False).name for key in looked.grants for account in accounts
+    }
     return tuple(
         f'grant {one.id} ("{one.name}") of {key} to {one.grantee} was not made by `rollout ami share` for this '
         "image and is left in place. "

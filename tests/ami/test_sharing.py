@@ -8,7 +8,7 @@ import pytest
 
 from rollout.ami.images import Disk, Grant, Image, Key, Permissions, Snapshot
 from rollout.ami.sharing import (
-    Lend,
+    KeyGrant,
     Looked,
     Permit,
     advice,
@@ -86,7 +86,7 @@ def test_nothing_is_taken_that_another_image_still_lends(who: Permissions | None
     """A snapshot stays shared while a second image is made of it that the account may launch, and that is said."""
     second = replace(IMAGE, id="ami-2", disks=DISKS[1:])
     lent = {thing: Permissions(frozenset({OTHER})) for thing in ("ami-1", "snap-1", "snap-2")}
-    seen = looked(permissions=lent, lenders=((second, who),))
+    seen = looked(permissions=lent, sharing_images=((second, who),))
     taken = [f"ami-1: not shared with {OTHER}", f"snap-1: not shared with {OTHER}"]
     assert told(to_take_back(seen, [OTHER])) == [*taken, *([] if stays else [f"snap-2: not shared with {OTHER}"])]
     words = f"snap-2: stays shared with {OTHER}, which may launch ami-2 by it"
@@ -100,9 +100,9 @@ def test_a_step_holds_when_the_world_shows_it() -> None:
     assert not Permit("ami-1", OTHER, allowed=False).holds(shared)
     assert not Permit("ami-1", THIRD, allowed=True).holds(shared)
     lent = looked(grants={KEY: (Grant("g-1", f"eks-rollout/ami-1/{OTHER}", "arn"),)})
-    assert Lend(KEY, "ami-1", OTHER, allowed=True).holds(lent)
-    assert not Lend(KEY, "ami-2", OTHER, allowed=True).holds(lent)
-    assert not Lend(KEY, "ami-1", OTHER, allowed=False).holds(lent)
+    assert KeyGrant(KEY, "ami-1", OTHER, allowed=True).holds(lent)
+    assert not KeyGrant(KEY, "ami-2", OTHER, allowed=True).holds(lent)
+    assert not KeyGrant(KEY, "ami-1", OTHER, allowed=False).holds(lent)
 
 
 def test_what_can_be_shared_is_not_refused() -> None:

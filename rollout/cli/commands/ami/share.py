@@ -1,4 +1,4 @@
-"""`rollout ami share`: an AMI lent to other accounts, and taken back."""
+"""`rollout ami share`: an AMI shared with other accounts, and taken back."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _take_back(builder: Builder, image: Image, accounts: Sequence[str]) -> None:
     _refuse("not taken back", sharing.not_ours(image, accounts, builder.account))
     # The keys last: one that is gone, or that we may not look at, is no reason to leave the image open.
     look = partial(sharing.look, builder.images, image, keys=False, grants=False)
-    looked = replace(look(), lenders=sharing.lenders(builder.images, image))
+    looked = replace(look(), sharing_images=sharing.sharing_images(builder.images, image))
     _carry_out(builder, looked, sharing.to_take_back(looked, accounts), look)
     _say(sharing.still_lent(looked, accounts))
     look = partial(sharing.look, builder.images, image, grants=True)
