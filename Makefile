@@ -28,8 +28,8 @@ help: ## Print every verb with one line
 
 setup: $(STAMP) ## Make .venv with exactly the locked packages and the project itself
 
-# The packages, exactly as locked. pip decides nothing (--no-deps), whichever version of it this Python brings and whatever
-# the index has by now; it checks the hash of every file; and it builds nothing, since what builds is not in the lock.
+# The packages, exactly as locked. pip decides nothing (--no-deps), with any version of it that this Python brings and
+# any index; it checks the hash of every file; and it builds nothing, since what builds is not in the lock.
 $(PACKAGES): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rollout needs Python 3.11 or newer; try: make PYTHON=python3.12 setup")'
 	$(PYTHON) -m venv --clear $(VENV)

@@ -137,7 +137,7 @@ class Group(Part):
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that the kubelet of each of its nodes sets, besides the well-known ones."""
+        """The labels that the kubelet of each of its nodes sets, without the well-known ones."""
         return {"nodegroup": self.nodegroup or self.name}
 
     @property

@@ -42,7 +42,7 @@ def run(words: Sequence[str]) -> int:
         return _refused(error, "name the kubeconfig of another cluster with --kubernetes")
     except NotUpError as error:
         return _refused(error, "look at its nodes and controllers", _FAILED)
-    except Exception as error:  # noqa: BLE001  whatever it is: who tests reads where
+    except Exception as error:  # noqa: BLE001  any error: who tests reads where
         _say(traceback.format_exc(), err=True)
         return _refused(f"this is a bug in the simulator: {type(error).__name__}", "report what stands above", _BUG)
     return 0

@@ -67,7 +67,7 @@ class Match(_Model):
         return target
 
     def fits(self, client: str, info: RequestInfo) -> bool:
-        """Tell whether the request is one of those meant, whatever its number."""
+        """Tell whether the request is one of those meant, with any number."""
         wanted = (
             (self.service, info.service),
             (self.operation, info.operation),
@@ -118,7 +118,7 @@ class Garble(_Model):
 class Late(_Model):
     """Close the connection without an answer, and apply the request that many virtual seconds later.
 
-    It was on its way meanwhile, whatever became of its client. A signed request is accepted for about five minutes.
+    It was on its way all the time, also if its client has ended. A signed request is accepted for about five minutes.
     """
 
     seconds: float = Field(gt=0, le=300)
@@ -189,7 +189,7 @@ class Fault(_Model):
         return self.lasts if away and self.match == Match(service="kube") else None
 
     def concerns(self, client: str, info: RequestInfo) -> bool:
-        """Tell whether the request is one of those meant, whatever its number: reads are stale, writes stripped."""
+        """Tell whether the request is one of those meant, with any number: reads are stale, writes stripped."""
         wrong = (self.stale and info.mutating) or (self.strip and not info.mutating)
         return self.match.fits(client, info) and not wrong
 
@@ -277,13 +277,13 @@ class Faults:
                 released.set_result(None)
 
     def strike(self, client: str, info: RequestInfo) -> Action | None:
-        """Return what befalls this request. All rules count it; the oldest that strikes decides."""
+        """Return what happens to this request. All rules count it; the oldest that strikes decides."""
         now = self._now()
         striking = [rule.fault.action for rule in self._rules.values() if rule.strikes(client, info, now)]
         return striking[0] if striking else None
 
     def away(self) -> Action | None:
-        """Return what befalls whoever asks for a watch while nobody reaches the API server; None while one does."""
+        """Return what happens to a request for a watch while nobody reaches the API server; None if it is reached."""
         now = self._now()
         striking = (rule.fault.action for rule in self._rules.values() if rule.is_outage(now))
         return next(striking, None)

@@ -52,7 +52,7 @@ class Acting:
 WORLD = Acting("world", "", 0)
 
 # A context variable and not a field of the log: requests overlap on the loop, each in a task of its own, and a timer
-# that a request has booked runs in whatever task moves the clock.
+# that a request has booked runs in the task that moves the clock.
 _acting: ContextVar[Acting] = ContextVar("acting", default=WORLD)
 
 

@@ -1,4 +1,4 @@
-"""What befalls every request to AWS and Kubernetes before and after its handler: number, count, fault, time.
+"""What happens to every request to AWS and Kubernetes before and after its handler: number, count, fault, time.
 
 A request costs virtual time in which the world moves, partly before the handler looks at the world and partly between
 its act and its reply: what a client saw may be gone when it acts, and what it did may be overtaken when it hears of it.

@@ -112,7 +112,7 @@ class MirrorPod(Part):
 
 
 class Budget(Part):
-    """A PodDisruptionBudget; until `never_allows_until` it allows nothing, whatever its pods do."""
+    """A PodDisruptionBudget; until `never_allows_until` it allows nothing, with any pods."""
 
     name: str
     namespace: str = "default"

@@ -1,7 +1,7 @@
 """The simulator as a process: one world behind three listeners on loopback, until somebody ends it.
 
 Everything happens on one event loop, and every change of the world is a synchronous function on it: there is nothing to
-lock. When `serve` returns, the listeners are closed and `endpoints.json` is gone; whatever the tool left in the
+lock. When `serve` returns, the listeners are closed and `endpoints.json` is gone; what the tool left in the
 directory stays.
 """
 
@@ -52,7 +52,7 @@ __all__ = ["Endpoints", "Simulator", "serve", "warm_up"]
 
 
 def warm_up() -> None:
-    """Load what all simulators of a process share: whoever forks them from itself does so first, and once."""
+    """Load what all simulators of a process share: a process that forks them does so first, and once."""
     load_models()
 
 
@@ -110,7 +110,7 @@ class Simulator:
         return Endpoints(aws, kubernetes, controls, directory, self.scenario.region, self.scenario.target_ami)
 
     def _before_aws(self, describe: Describe, render_error: RenderError) -> Middleware:
-        """Return what befalls the requests to AWS."""
+        """Return what happens to the requests to AWS."""
         return self.requests.middleware(describe, render_error)
 
     def _kube(self) -> web.Application:
@@ -127,7 +127,7 @@ class Simulator:
         )
 
     def _allows(self, attributes: Mapping[str, Any]) -> bool:
-        """What access reviews are answered; whoever acts without asking is let."""
+        """What access reviews are answered; a request without a review before it is allowed."""
         resource = "/".join(filter(None, (attributes.get("resource"), attributes.get("subresource"))))
         return f"{attributes.get('verb')} {resource or attributes.get('path')}" not in self.scenario.denied
 
@@ -188,7 +188,7 @@ async def serve(
 
     `scenario` is the name of a shipped scenario or a file; `ready` is called once all listeners answer and all
     files lie in `directory`. `pace` is how many virtual seconds may pass per real second at most. With
-    `exit_with_stdin` the simulator also ends when its standard input, which must be a pipe, is closed: whoever
+    `exit_with_stdin` the simulator also ends when its standard input, which must be a pipe, is closed: a test that
     started it may die in any way and leaves no simulator behind.
 
     Raises `ScenarioError`: the scenario cannot be used.

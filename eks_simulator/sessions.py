@@ -4,7 +4,7 @@ A client registers by a connection that it holds open; when the connection dies,
 at the moment it asked for, or at the first event on one of that client's watches that it has not been told of: an event
 that came while the client was busy ends its next sleep at once, so that nothing is ever slept over.
 
-A client that is stopped keeps its connection and would hold time for ever. Whoever stopped it says that it is absent:
+A client that is stopped keeps its connection and would hold time for ever. Its stopper says that it is absent:
 then time does not wait for it, nor for a request of its that hangs, until it speaks again.
 """
 
@@ -109,7 +109,7 @@ class Sessions:
 
     @contextmanager
     def holding(self, client: str) -> Iterator[None]:
-        """Make time stand still inside the block, whoever sleeps, unless `client` is absent.
+        """Make time stand still inside the block, also for those who sleep, unless `client` is absent.
 
         Requests still cost theirs.
         """
@@ -156,7 +156,7 @@ class Sessions:
             entry.wake()
 
     def spend(self, seconds: float) -> None:
-        """Let time pass because something costs it, whoever sleeps; sleeps that end meanwhile end."""
+        """Let time pass because something costs it, also while others sleep; sleeps that end in that time end."""
         self._clock.run_until(self._clock.now + seconds)
         self._wake_due()
 

@@ -119,7 +119,7 @@ read_token() {
   printf '%s' "$text"
 }
 
-# Only the repository's own host is given the token, whatever address the repository's files name for Git LFS.
+# Only the repository's own host is given the token, also if the repository's files name another host for Git LFS.
 hand_token_to_git() {
   local token host=${repository#*://}
   host=${host%%/*}

@@ -49,7 +49,7 @@ variable "git_tag" {
 variable "commit" {
   type        = string
   default     = ""
-  description = "Full id of the commit to bake, so that the AMI can carry it as a tag; empty: whatever the branch or tag points to."
+  description = "Full id of the commit to bake, so that the AMI can carry it as a tag; empty: the commit that the branch or tag points to."
 
   validation {
     condition     = regex_replace(var.commit, "^([0-9a-f]{40}|[0-9a-f]{64})$", "") == ""

@@ -31,7 +31,7 @@ _OURS = re.compile(
 _REGIONAL = re.compile(
     rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>aws (?:autoscaling|batch|ec2|eks|kms|sagemaker|ssm) [a-z-]+)\b"
 )
-# The current context of whoever pastes it may be another cluster's, which may have nodes of the same names.
+# The current context of the person who pastes it may be another cluster's, with nodes of the same names.
 _OF_KUBECTL = re.compile(rf"{_QUOTED}|(?<![\w/.'\"-])(?P<command>kubectl) (?=-n |[a-z])")
 #: What `kubectl get` lists where a webhook of admission may be what answers.
 WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
@@ -116,7 +116,7 @@ def complete(text: str, options: Options) -> str:
 
 def _completed(found: re.Match[str], options: Options) -> str:
     if found["path"] is None:
-        return found[0]  # a quoted name, whatever it says
+        return found[0]  # a quoted name, with any text
     said = _rest(found)
     added = [
         f" {name} {shlex.quote(value)}"

@@ -21,7 +21,7 @@ Readings = tuple[float, ...]
 class Fence:
     """One runner's. `clocks`: reads the clocks; `stopping`: whether somebody asked us to stop.
 
-    Closed to whatever changes anything until a lease is held, and again when it ends.
+    Closed to all that changes anything until a lease is held, and again when it ends.
     """
 
     def __init__(self, clocks: Callable[[], Readings], stopping: Callable[[], bool] = lambda: False) -> None:

@@ -1,6 +1,6 @@
 """The five doors to the outside, in our own records: AWS, Kubernetes, the journal and time.
 
-Whoever implements a port translates every failure into one of `errors` (EdgeError). Reads may be retried inside;
+An adapter translates every failure into one of `errors` (EdgeError). Reads may be retried inside;
 a mutating verb sends ONE request for each change (a read before it is allowed) and never repeats it.
 Mutating verbs return the other side's request id (AWS) or None, when it said yes.
 """
@@ -78,7 +78,7 @@ class AutoScaling(Protocol):
         """Return what the group's newest failed scaling activity of the last hour said, "" if there is none."""
 
     def living(self, ids: Collection[str]) -> frozenset[str]:
-        """Return those of these instances, of whatever group or none, that EC2 knows and that do not end."""
+        """Return those of these instances, of any group or none, that EC2 knows and that do not end."""
 
     def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str | None:
         """Create a template version from `source` with another image."""
@@ -231,7 +231,7 @@ class Receipt:
 class Settled:
     """How an unsettled effect ended by what was seen: done, or not_applied (it may be sent again now).
 
-    `ours`: False where the world shows that a pod ended by itself, whatever we asked.
+    `ours`: False if the world shows that a pod ended by itself, not by our request.
     """
 
     key: str
@@ -298,7 +298,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class KilledJob:
-    """One entry of the ledger of killed Jobs. `job`: a Job's name, or the kind and name of whatever else lost a pod."""
+    """One entry of the ledger of killed Jobs. `job`: a Job's name, or kind and name of another owner of a pod."""
 
     job: str
     pod: str

@@ -1,10 +1,11 @@
-"""The pages are written in plain English: short sentences, and none of the words that make a reader stop."""
+"""Pages, messages, docstrings and comments are in plain English: short sentences, no word that makes a reader stop."""
 
 from __future__ import annotations
 
-import ast
 import re
+import tokenize
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ LONGEST = 25
 #: Words that a reader has to look up, or that hide who does something.
 BANNED = re.compile(
     r"\b(whoever|whomever|whatever|whichever|meanwhile|anew|mend|mends|mended|mending|befalls?|befell|hitherto|thereof"
-    r"|lent|lend|lends|is worked by|worked by|by the journal|see to it|in vain|awaits?|nevertheless|besides)\b",
+    r"|lent|lend|lends|bears?|brings? about|brought about|is worked by|worked by|by the journal|see to it|in vain"
+    r"|awaits?|nevertheless|besides)\b",
     re.IGNORECASE,
 )
+#: Where words stand in Python: since 3.12 the parts of an f-string are tokens of their own.
+TEXTS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 #: Below this line of docs/durability.md stand tables of names and of mutants' own words.
 GENERATED = "<!-- Written by `make durability` from here on. -->"
 
@@ -60,29 +64,30 @@ def test_no_word_makes_a_reader_stop(page: Path) -> None:
     assert BANNED.findall(text) == []
 
 
-def messages(module: Path) -> Iterator[str]:
-    """The texts of a module that a user may meet: all of its strings but docstrings."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    bodies = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    firsts = [node.body[0] for node in ast.walk(tree) if isinstance(node, bodies) and node.body]
-    told = {id(first.value) for first in firsts if isinstance(first, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
-            yield node.value
+def strings(module: Path) -> Iterator[str]:
+    """All texts of a module: what a user may meet, docstrings, and comments; names in code spans are left out."""
+    for token in tokenize.generate_tokens(StringIO(module.read_text(encoding="utf-8")).readline):
+        if token.type in TEXTS:
+            yield re.sub(r"`[^`\n]*`", "", token.string)
 
 
-def test_no_message_makes_a_reader_stop() -> None:
-    """None of the banned words stands in what the tool says; the simulator's texts are read by who tests."""
-    modules = list((ROOT / "rollout").rglob("*.py"))
-    found = {(one.name, text) for one in modules for text in messages(one) if BANNED.search(text)}
-    assert (found, len(modules) > 100) == (set(), True)
+@pytest.mark.parametrize("package", ["rollout", "eks_simulator", "tools"])
+def test_no_text_of_the_code_makes_a_reader_stop(package: str) -> None:
+    """None of the banned words stands in a message, a docstring or a comment; `mend` is an action of the simulator."""
+    found = {
+        (one.relative_to(ROOT).as_posix(), text)
+        for one in (ROOT / package).rglob("*.py")
+        for text in strings(one)
+        if BANNED.search(text) and text != '"mend"'
+    }
+    assert found == set()
 
 
-def test_a_message_is_found(tmp_path: Path) -> None:
-    """Strings of code are, docstrings are not."""
+def test_a_text_is_found(tmp_path: Path) -> None:
+    """Strings of code, docstrings and comments are texts; names, also in a code span, are none."""
     module = tmp_path / "module.py"
-    module.write_text('"""A docstring."""\ndef f(x):\n    """Another."""\n    return f"mend {x}"\n', encoding="utf-8")
-    assert list(messages(module)) == ["mend "]
+    module.write_text('"""Whoever `mend`s."""\ndef mend(x):\n    return f"anew {x}"  # in vain\n', encoding="utf-8")
+    assert [BANNED.findall(text) for text in strings(module)] == [["Whoever"], ["anew"], ["in vain"]]
 
 
 LONG = "word " * (LONGEST + 1)

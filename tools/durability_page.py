@@ -90,7 +90,7 @@ def _by_facts(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
 
 
 def _by_effect(runs: Sequence[Run]) -> Iterator[Sequence[object]]:
-    """Count how often a fault befell each kind of effect, over all runs with that fault."""
+    """Count how often a fault struck each kind of effect, over all runs with that fault."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for run in runs:
         counts[run["fault"]].update(run["effects"])

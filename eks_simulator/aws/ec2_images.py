@@ -1,4 +1,4 @@
-"""EC2: images and snapshots, shown, lent to other accounts, deregistered and deleted."""
+"""EC2: images and snapshots, shown, shared with other accounts, deregistered and deleted."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _state(name: str) -> dict[str, Any]:
 
 
 def terminate_instances(call: Call) -> dict[str, Any]:
-    """TerminateInstances: behind their groups' backs, whatever protects them from scale-in."""
+    """TerminateInstances: behind their groups' backs, scale-in protection or not."""
     instances = known(call["InstanceIds"], call.cloud.instances, *_NO_INSTANCE)
     before = [instance.state for instance in instances]
     for instance in instances:

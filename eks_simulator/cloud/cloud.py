@@ -139,7 +139,7 @@ class Cloud(Account):
         """ExitStandby."""
         return self.standby.leave(self.group(group_name), ids)
 
-    # What befalls the account from outside.
+    # What happens to the account from outside.
 
     def terminate_from_outside(self, instance_id: str, reason: str = "User initiated") -> None:
         """Somebody ends the instance in EC2; its group notices later and replaces it. `KeyError` if unknown."""

@@ -1,6 +1,6 @@
 """Lifecycle hooks: an instance waits in Pending:Wait or Terminating:Wait until its hooks' actions are complete.
 
-An action completes by CompleteLifecycleAction, by whoever the hook's `completes` stands for, or by its heartbeat's
+An action completes by CompleteLifecycleAction, by the one that the hook's `completes` stands for, or by its heartbeat's
 end, with the hook's result then. CONTINUE waits for the other hooks, ABANDON ends the wait at once. Source: Amazon EC2
 Auto Scaling user guide, "Amazon EC2 Auto Scaling lifecycle hooks" and "How lifecycle hooks work".
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Then = Callable[[Instance, Result], None]
 
-#: The longest wait, whatever the heartbeats: 48 hours or 100 heartbeats (API_LifecycleHook, GlobalTimeout).
+#: The longest wait, with any number of heartbeats: 48 hours or 100 heartbeats (API_LifecycleHook, GlobalTimeout).
 LONGEST = 172800.0
 MOST_HEARTBEATS = 100
 

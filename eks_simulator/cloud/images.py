@@ -1,4 +1,4 @@
-"""The account's images and snapshots as their owner changes them: lent to other accounts, deregistered, deleted.
+"""The account's images and snapshots as their owner changes them: shared with other accounts, deregistered, deleted.
 
 Source: EC2 API reference, ModifyImageAttribute, ModifySnapshotAttribute, DeregisterImage, DeleteSnapshot; EBS user
 guide, "Share an Amazon EBS snapshot".

@@ -1,4 +1,4 @@
-"""The account as it was some seconds ago: what AWS shows to whoever reads before a change has reached all of it.
+"""The account as it was some seconds ago: what AWS shows to a reader before a change has reached all of it.
 
 A copy is kept of the account after each change, for as long as somebody may be shown it. EC2 and Auto Scaling are
 eventually consistent (EC2 API reference, "Ensuring eventual consistency"); for how long is documented nowhere.
@@ -40,7 +40,7 @@ class Past:
     def _on_change(self, change: Change) -> None:
         del change
         if self._age and not self._changed:
-            # When whatever changes it is done: a request changes field after field.
+            # When the whole change is done: a request changes field after field.
             self._changed = True
             self._clock.after(0, self._take)
 

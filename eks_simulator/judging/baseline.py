@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eks_simulator.judging.facts import Facts, Seen
     from eks_simulator.log import Change
 
-# Things that stay; what befalls pods and the lives of instances is for other promises.
+# Things that stay; other promises judge what happens to pods and instances.
 LASTING = ("asg/", "template/", "deployment/", "configmap/", "node/")
 REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
 INHERIT = "NewInstancesProtectedFromScaleIn"

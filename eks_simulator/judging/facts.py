@@ -54,7 +54,7 @@ class Facts:
         self.first: float | None = None  # when we first changed anything
         self.last: float | None = None
         self.versions: dict[tuple[str, int], int | None] = {}  # ours: (template, number) → source
-        self.replaced = 0  # old instances that have gone since we began, for whatever reason
+        self.replaced = 0  # old instances that have gone since we began, for any reason
         self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
         self.ready_ended: float | None = None  # when the last old node got a NoSchedule taint of ours
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size

@@ -163,7 +163,7 @@ def _cordoned(node: Object) -> bool:
 
 
 class BaselineRestored(Promise):
-    """Judged at the end, field by field; what a third party has changed meanwhile is drift."""
+    """Judged at the end, field by field; what a third party has changed since is drift."""
 
     number = 4
     text = "at the end every field that we changed is as it was, or somebody else changed it"
@@ -234,7 +234,7 @@ class OnceOnly(Promise):
         return deletion or (last is not None and ours(last))
 
     def _deletes_pod(self, change: Change) -> bool:
-        """Tell whether it begins the end of a pod, by name: who bears it later is another. Less grace is no new end."""
+        """Tell whether it begins the end of a pod; a later pod of its name is another. Less grace is no new end."""
         pod = self.facts.pod(change.object)
         ends = change.field == "metadata.deletionTimestamp" or (change.field == "exists" and not change.after)
         return ends and pod is not None and not pods.terminating(pod)

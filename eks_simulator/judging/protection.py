@@ -1,6 +1,6 @@
 """Which pods a rollout must not kill before its deadline: as the scenario says, by the rules that its users are told.
 
-A pod is protected that says so itself, that the selection or a preset names, and besides, unless `unprotected: evict`
+A pod is protected that says so itself, that the selection or a preset names, and also, unless `unprotected: evict`
 is set, each that runs to its end (restartPolicy), that is a Job's or of a kind that some preset names, or has no
 controller but perhaps another pod: nobody replaces those.
 """

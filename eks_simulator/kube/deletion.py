@@ -1,8 +1,8 @@
 """What becomes of an object that is deleted, and of those that it owns.
 
 A DELETE either removes an object at once or marks it; then it stays until its grace period is over (for pods on a node
-the kubelet says when) and its last finalizer is gone. The garbage collector does at once, and in the name of whoever
-deleted the owner, what the real one does a moment later in its own: a pod that died with its Job is laid at that door.
+the kubelet says when) and its last finalizer is gone. The garbage collector does at once, and in the name of the client
+that deleted the owner, what the real one does a moment later in its own: so that client counts as who ended the pod.
 """
 
 from __future__ import annotations

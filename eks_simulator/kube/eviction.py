@@ -176,7 +176,7 @@ def allowance_of(store: Store, budget: Object) -> Allowance:
 
 
 def fall_behind(store: Store, until: float) -> None:
-    """Let every budget say what it says now until then, whatever becomes of its pods; evictions count all the same."""
+    """Let every budget say what it says now until then, also if its pods change; evictions count all the same."""
     store.old_budgets = {_key(one): allowance_of(store, one) for one in store.list("poddisruptionbudgets")}
     store.budgets_behind_until = until
 

@@ -12,7 +12,7 @@ Object = dict[str, Any]
 
 NOT_READY_TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
-# What the server keeps in the metadata, whatever a client sends.
+# What the server keeps in the metadata, also if a client sends something else.
 _SERVERS = (
     "name",
     "generateName",

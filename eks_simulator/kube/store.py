@@ -1,6 +1,6 @@
 """The Kubernetes objects of the simulated cluster: one truth for the API server and for the world's controllers.
 
-An object is never changed in place: each write puts a new `Revision` in its place, so whoever holds one holds a state
+An object is never changed in place: each write puts a new `Revision` in its place, so code that holds one holds a state
 that was really so, and its JSON is made only once. Every write gets the next number of one global sequence, is written
 to the log of changes field by field, and is then told to the watches and to the world, in the order of the writes.
 """
@@ -109,7 +109,7 @@ class Store:
     """All objects. `kind` is the plural name of the resource; `namespace` is None for what has none.
 
     What `get`, `list` and the hooks give out is the stored state itself: it must not be changed. `broken` switches
-    off rules of Kubernetes, so that tests can see the promises fail: "ignore-uid" deletes whoever bears the name.
+    off rules of Kubernetes, so that tests can see the promises fail: "ignore-uid" deletes any object of the name.
     """
 
     def __init__(self, clock: VirtualClock, log: ChangeLog, *, broken: frozenset[str] = frozenset()) -> None:
@@ -117,7 +117,7 @@ class Store:
         self.log = log
         self.broken = broken
         self.resource_version = 0
-        # Budgets (namespace, name) that allow nothing whatever their pods do, until the world takes them out again.
+        # Budgets (namespace, name) that allow nothing, with any pods, until the world takes them out again.
         self.blocked_budgets: set[Key] = set()
         # What budgets said before many pods changed at once, and until when they say it still (`eviction.fall_behind`).
         self.old_budgets: dict[Key, Allowance] = {}
@@ -188,7 +188,7 @@ class Store:
     def create(self, kind: str, obj: Object) -> Object:
         """Add an object; returns it as stored, with what the server fills in. A `uid` that it brings is kept.
 
-        A namespace that it is the first of is made before it: whoever wrote the scenario need not name it twice.
+        A namespace that it is the first of is made before it: a scenario need not name it twice.
 
         Raises `ApiError`: 409 AlreadyExists.
         """

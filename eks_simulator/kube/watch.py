@@ -183,7 +183,7 @@ class Watches:
             self._tell(event)
 
     def _forget(self) -> None:
-        """Forget what was, as after a restart: whoever watched must list."""
+        """Forget what was, as after a restart: a client that watched must list."""
         for plural, history in self._history.items():
             self._forgotten[plural] = self._store.resource_version
             history.clear()

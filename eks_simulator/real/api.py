@@ -57,7 +57,7 @@ class RealApi:
         return next((str(one["value"]) for one in settings.values() if one["key"].lower() == "authorization"), "")
 
     def headers(self, content_type: str = "application/json") -> dict[str, str]:
-        """Return what a request of ours says besides."""
+        """Return the other headers of a request of ours."""
         own = {"Content-Type": content_type, "User-Agent": "rollout-simulator"}
         return own | ({"Authorization": self.authorization} if self.authorization else {})
 

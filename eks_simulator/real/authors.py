@@ -40,7 +40,7 @@ class Write:
             self.version = body.get("metadata", {}).get("resourceVersion", "")
 
     def made(self, version: str, *, end: bool) -> bool:
-        """Tell whether this write brought about that version of its object, or its end."""
+        """Tell whether this write made that version of its object, or its end."""
         if self.failed or self.used:
             return False
         return (bool(version) and self.version == version) or (self.ends and end)
@@ -61,7 +61,7 @@ class Authors:
 
     @asynccontextmanager
     async def writing(self, name: str, *, ends: bool) -> AsyncIterator[Write]:
-        """Let whoever acts here and now write to the object inside the block; one that got no answer may have been."""
+        """Let the present actor write to the object inside the block; one without an answer may have been applied."""
         writes, write = self._writes[name], Write(who(), ends)
         writes.known.append(write)
         writes.under_way += 1

@@ -1,4 +1,4 @@
-"""The objects of a real cluster, as its API server tells them; whoever writes to them here sends it a request.
+"""The objects of a real cluster, as its API server tells them; a write to them here sends it a request.
 
 Each change that is told is written down with its author, as the simulated API server does, so that the same judge
 judges it. What was told is what the judge knows: before anything in AWS is changed, `level` waits until that is all.

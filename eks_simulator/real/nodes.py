@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 HEARD_EVERY = 10.0  # seconds; a lease is old after forty (kube-controller-manager, --node-monitor-grace-period)
 _LOOKS_EVERY = 5.0  # the cloud's node lifecycle controller, --node-monitor-period
-_GONE_ANYWAY = 90.0  # seconds after which the node of an instance that is gone is removed, whatever it says
+_GONE_ANYWAY = 90.0  # seconds after which the node of an instance that is gone is removed in any case
 _TAINTED = 15.0  # seconds after which nobody seems to take the taint off
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 

@@ -56,7 +56,7 @@ class Outbox:
         self.refused: list[str] = []  # what the server would not do, in words
 
     def put(self, name: str, requests: Callable[[], Iterator[Request]], *, ends: bool = False) -> None:
-        """Have it written, in the name of whoever acts now."""
+        """Have it written, in the name of the present actor."""
         self._orders.put_nowait(Order(name, requests, who(), ends=ends))
 
     async def run(self) -> None:
@@ -100,7 +100,7 @@ class Outbox:
 
 
 def _may_work_later(answer: Answer) -> bool:
-    """What it builds on has changed meanwhile, or is not there yet: a namespace, its service account."""
+    """What it builds on has changed since, or is not there yet: a namespace, its service account."""
     message = str(answer.body.get("message", ""))
     changed = answer.code == 409 and "please apply your changes to the latest version" in message  # noqa: PLR2004
     unready = answer.code == 403 and "service account" in message  # noqa: PLR2004

@@ -34,7 +34,7 @@ _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
 def proxy_app(api: RealApi, authors: Authors, token: str, middleware: Middleware) -> web.Application:
-    """Return the application of the Kubernetes listener; `middleware`: what befalls requests on their way."""
+    """Return the application of the Kubernetes listener; `middleware`: what happens to requests on their way."""
     app = web.Application(middlewares=[middleware], client_max_size=kube.LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", Proxy(api, authors, token).handle)
     return app

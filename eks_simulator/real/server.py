@@ -60,7 +60,7 @@ class RealSimulator(Simulator):
     def __init__(self, scenario: Scenario, api: RealApi) -> None:
         self._api = api
         self._authors = Authors()
-        self._token = secrets.token_hex(16)  # whoever reaches this machine's loopback must not be the administrator
+        self._token = secrets.token_hex(16)  # not everybody on this machine's loopback may be the administrator
         self._trouble: BaseException | None = None
         super().__init__(scenario)
         self.world.promised.all.sort(key=lambda one: one.number)
@@ -203,7 +203,7 @@ async def serve(
 ) -> None:
     """Run such a simulator as `eks_simulator.server.serve` does.
 
-    `ready` is told besides what of the scenario is left out; `done` the promises and the report, at the end.
+    `ready` is also told what of the scenario is left out; `done` the promises and the report, at the end.
 
     Raises `ScenarioError`: the scenario cannot be used. `KubeconfigError`: no cluster can be worked with by that
     kubeconfig. `NotUpError`: its cluster did not come up.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eks_simulator.scenario import Scenario
     from eks_simulator.world.pods import Object
 
-#: Seconds from now until the scenario's start: its nodes join and its pods are placed meanwhile.
+#: Seconds from now until the scenario's start: its nodes join and its pods are placed in that time.
 SETTLING = 15.0
 
 

@@ -1,4 +1,4 @@
-"""What somebody can do to the other objects of the cluster, and what befalls its API server: budgets, watches."""
+"""What somebody can do to the other objects of the cluster, and what happens to its API server: budgets, watches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is in a world at this moment, as JSON: for whoever compares two moments, and draws conclusions itself."""
+"""What there is in a world at this moment, as JSON: for a test that compares two moments by its own rules."""
 
 from __future__ import annotations
 

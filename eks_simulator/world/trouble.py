@@ -1,7 +1,7 @@
-"""What goes wrong in the world by itself, until it is mended.
+"""What goes wrong in the world by itself, until it is repaired.
 
-A trouble holds whatever was about to happen (a node joining, a node becoming Ready, a pod going away) and lets it
-happen when the trouble ends, so that a mended world goes on as if it had only been slow.
+A trouble holds what was about to happen (a node joining, a node becoming Ready, a pod going away) and lets it
+happen when the trouble ends, so that a repaired world goes on as if it had only been slow.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rollout.fence import Fence
 
 # Seconds to connect, and between two bytes of a reply. A request is over within ten: the lease counts on it, and so
-# does whoever asks us to stop.
+# does a signal that asks us to stop.
 _TIMEOUTS = {"connect_timeout": 3, "read_timeout": 7}
 _WRITE: dict[str, Any] = {**_TIMEOUTS, "retries": {"total_max_attempts": 1, "mode": "standard"}}
 _READ: dict[str, Any] = {**_TIMEOUTS, "retries": {"total_max_attempts": 3, "mode": "standard"}}

@@ -71,7 +71,7 @@ def code_of(error: b.ClientError) -> str:
 def translated(*, mutating: bool) -> Iterator[None]:
     """Raise one of our errors in place of botocore's, and of what a reply of another shape leads to.
 
-    Whatever a mutating call stumbled over, a reply without a field included, its request may have been carried out.
+    After any error of a mutating call, a reply without a field included, its request may have been carried out.
     """
     try:
         yield

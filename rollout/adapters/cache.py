@@ -157,7 +157,7 @@ class Watch(Generic[Slim]):
                     self._list()
                 self._follow()
                 pause = _PAUSE
-            except Exception as error:  # noqa: BLE001 - whatever it was: without this thread the rollout is blind
+            except Exception as error:  # noqa: BLE001 - any error: without this thread the rollout is blind
                 if isinstance(error, Refused):
                     # No version is good for ever; whether it was that, the next list tells.
                     self._version = ""
@@ -219,7 +219,7 @@ class Watch(Generic[Slim]):
     def _take(self, event: Object) -> None:
         kind, raw = event["type"], event["object"]
         if kind == "ERROR":
-            # Most often 410, the version is too old. Whatever it is, a new list mends it.
+            # Most often 410, the version is too old. A new list helps against any cause.
             raise Refused(one_line(f"watch: {raw.get('code')} {raw.get('message')}"))
         if kind not in _KINDS:
             # A deletion under another name would leave the object among the living.

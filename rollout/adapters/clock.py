@@ -151,7 +151,7 @@ class SimulatedClock:
         return (self._face[0],)
 
     def bookmark(self) -> int:
-        """Have this client's open watches bookmarked; return the number that the bookmark bears."""
+        """Have this client's open watches bookmarked; return the number of the bookmark."""
         with self._asks:
             return int(self._asking.ask("GET", f"/time?client={self._client}")["bookmark"])
 

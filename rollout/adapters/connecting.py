@@ -54,7 +54,7 @@ class Patience:
 class Edge:
     """The outside, connected. `identity`: our ARN on AWS; `server`: where the Kubernetes API is.
 
-    `cluster_id`: asks which cluster it is; `marker`: whose it is for now, with the patience of whoever connected.
+    `cluster_id`: asks which cluster it is; `marker`: whose it is for now, with the caller's patience.
 
     `fence`: what every request asks before it leaves; shut to mutating ones until a lease is held.
     """
@@ -215,7 +215,7 @@ def _final(what: str, error: EdgeError) -> UserError:
 
 
 class _Patient(_Door):
-    """Once it is, an answer of a moment is asked for again; when it lasts, whoever goes on with it may try later."""
+    """Once it is, a passing failure is asked for again; a lasting one ends the process, which may be started later."""
 
     def __init__(self, clock: SystemClock | SimulatedClock, stopping: Callable[[], bool], patience: Patience) -> None:
         self._clock = clock

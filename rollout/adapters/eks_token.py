@@ -70,7 +70,7 @@ class EksToken:
 
     def _presigned(self) -> str:
         session = self._account.session
-        # The cluster asks the real STS of the region, whatever endpoint this process uses.
+        # The cluster asks the real STS of the region, also when this process uses another endpoint.
         config = ClientConfig(ignore_configured_endpoint_urls=True)
         sts = session.client("sts", config=config).meta
         credentials = session.get_credentials()

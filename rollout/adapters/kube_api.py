@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-# Seconds to connect, and between two bytes. A request is over within ten: the lease counts on it, and so does whoever
-# asks us to stop.
+# Seconds to connect, and between two bytes. A request is over within ten: the lease counts on it, and so does a person
+# who stops us.
 _TIMEOUT = (3.0, 7.0)
 # API servers send a bookmark about every minute.
 _WATCH_TIMEOUT = (3.0, 75.0)
@@ -173,7 +173,7 @@ class KubeApi:
             metadata = body["metadata"]
             if metadata["name"] != unquote(path.rpartition("/")[2]):
                 raise ValueError(f"it is about {metadata['name']}")
-            # Whoever changes the object names these.
+            # A request that changes the object names these.
             text(metadata["uid"]), text(metadata["resourceVersion"])
             return body
 
@@ -232,7 +232,7 @@ class KubeApi:
     def failure(self, answer: Answer, *, mutating: bool) -> EdgeError:
         """Return what an answer means that is no success and nothing that the caller expected."""
         if answer.code in {UNAUTHORIZED, FORBIDDEN} or not answer.is_status:
-            # Whoever leaves, or has just begun, or stands in between: a new connection may lead to another.
+            # A server that is stopping or has just started, or a proxy: a new connection may lead to another one.
             self.drop()
         if answer.code == UNAUTHORIZED:
             self._renew()
@@ -325,7 +325,7 @@ class _Line:
     def _signed(self) -> Any:
         """Return the client, made again where our certificate is not the one with which its connections begin.
 
-        The server stays the same, whatever the kubeconfig names by now.
+        The server stays the same, also when the kubeconfig names another one by now.
         """
         if self.known.refresh_api_key_hook is not None:
             self.known.refresh_api_key_hook(self.known)
@@ -405,7 +405,7 @@ def _read(response: Any) -> Answer:
 
 @contextmanager
 def _signing() -> Iterator[None]:
-    """Whatever goes wrong while the token is fetched: the request has not left."""
+    """Any failure to fetch the token: the request has not left."""
     try:
         yield
     except EdgeError:

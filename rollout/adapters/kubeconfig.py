@@ -78,7 +78,7 @@ class Kubeconfig:
         loader = _Loader(self._file, self._context, self._stopping)
         configuration.refresh_api_key_hook = None
         loader.load_and_set(configuration)
-        self._context = str(loader.current_context["name"])  # whatever becomes the current one: another cluster's
+        self._context = str(loader.current_context["name"])  # kept: the current one may become another cluster's
         self._expires = loader.expires
         if "proxy" not in vars(loader) and is_loopback(configuration.host):
             # A proxy of the environment cannot reach this machine's loopback.
@@ -100,7 +100,7 @@ class Kubeconfig:
                 else:
                     self._refresh(configuration)
             except Exception as error:
-                # What stood there before is not used: it has expired, or was not accepted. Whoever starts us again may
+                # What stood there before is not used: it has expired, or was not accepted. The next process may
                 # have more luck, so this is for another try, not for a person.
                 self._outdated = True
                 self._failed = time.monotonic(), one_line(f"kubeconfig {self._file}: {error}")

@@ -25,7 +25,7 @@ _GROUP = "karpenter.k8s.aws"
 
 
 def node_classes(config: Config, account: Account) -> NodeClasses:
-    """Read the node classes of a configuration's cluster; whatever keeps us from it is said in what is returned."""
+    """Read the node classes of a configuration's cluster; if that fails, the result says why."""
     try:
         with closing(kube_api(config.access, config.cluster, account)) as api:
             return NodeClasses(config.cluster, _used(_classes(api)))

@@ -1,8 +1,8 @@
 """The real Packer, run in its template's folder; its output goes to our standard error as it comes.
 
 Asked to stop, Packer cleans up after itself: it terminates its instance, and deletes key pair and security group. So
-when we are told to stop it is told, once, and its end is awaited, however long that takes. It is told by SIGTERM,
-whatever we got: its outer process hands that one to the inner one, ignores SIGINT, and dies of SIGHUP. It runs in a
+when we are told to stop it is told, once, and we wait for its end, however long that takes. It is told by SIGTERM, also
+if we got another signal: its outer process hands SIGTERM to the inner one, ignores SIGINT, and dies of SIGHUP. It has a
 process group of its own, because Ctrl-C in a terminal would reach its plugins as well. Killed, we cannot tell it
 anything; on Linux the kernel does.
 """

@@ -122,7 +122,7 @@ class EdgeProbe:
 
 
 def _try(operation: Callable[..., Any], told: Container[str] | None = None) -> None:
-    """Send a DryRun; raise what is answered if it is among the codes `told`, by default whatever would not succeed."""
+    """Send a DryRun; raise the answer if its code is among `told`, by default any answer but success."""
     with translated(mutating=False):
         try:
             operation(DryRun=True)

@@ -1,6 +1,6 @@
 """For how long nothing was heard of an API server: neither an answer nor an event of a watch.
 
-Between two looks nobody may ask it anything. That it was away meanwhile must be known all the same, before anything is
+Between two looks nobody may ask it anything. That it was away in between must be known all the same, before anything is
 ended by what it says: after an outage it says for some seconds what is not so.
 """
 

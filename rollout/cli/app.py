@@ -111,7 +111,7 @@ def _ended() -> int:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         screen.error(error.detail, "", code)
         return code
-    except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a line, we get the traceback
+    except Exception as error:  # noqa: BLE001  any error: the operator gets a line, we get the traceback
         from rollout.cli import crash
 
         screen.say(crash.told(error), err=True, kind="error", exit_code=BUG)

@@ -1,6 +1,6 @@
 """Another process works our rollout: it is watched until the rollout ends under it, or until its lease does.
 
-Nothing is written, and a halt that it ran into is its operator's to see: it is not cleared by whoever followed.
+Nothing is written, and a halt that it ran into is its operator's to see: the process that followed does not clear it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Following:
         return ended
 
     def left(self) -> UserError:
-        """Return the error (exit 75) for whoever was asked to stop while the other works on."""
+        """Return the error (exit 75) for a follower that was asked to stop while the other process still works."""
         return UserError(
             f"stopped following; rollout {self._first.id} is still running under {self._who}",
             hint=f"rollout events --follow {self._first.id}",
@@ -55,7 +55,7 @@ class Following:
         record = self._journal.load(self._first.id)
         if terminal(record.phase):
             return Ended.DONE
-        # One that was halted when we came is being resumed by whoever works it, or will be by us.
+        # One that was halted when we came is being resumed by the process that runs it, or will be by us.
         before = (self._first.halted, self._first.resume_count)
         return Ended.HALTED if record.halted and (record.halted, record.resume_count) != before else None
 

@@ -1,4 +1,4 @@
-"""How a run ended: in words for people, and as an exit code for whoever started the process."""
+"""How a run ended: in words for people, and as an exit code for the caller."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def _tolerant(stream: TextIO | None, number: int, closed: list[int]) -> tuple[Te
 
 
 def works() -> None:
-    """Say that this command changes something: its exit code tells of that, whatever becomes of its words."""
+    """Say that this command changes something: its exit code tells of that, also if its output is lost."""
     _Printed.works = True
     if _Printed.out:
         _Printed.out.other = _Printed.err
@@ -159,7 +159,7 @@ def works() -> None:
 
 
 def unread() -> bool:
-    """Tell whether whoever read standard output has left: who only shows something may stop."""
+    """Tell whether the reader of standard output has left: a command that only shows something may stop."""
     lost = _Printed.out.lost if _Printed.out else None
     return lost is not None and lost.errno == errno.EPIPE
 

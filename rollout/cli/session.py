@@ -67,7 +67,7 @@ class Session:
         """Work a rollout to its end, or until a signal; return the exit code.
 
         While another process works it, that one is followed, and taken over from when its lease ends. `assume_dead`:
-        the operator says that whoever held the lease is dead. Raises `UserError` (exit 75) for a signal meanwhile.
+        the operator says that the former holder of the lease is dead. Raises `UserError` (exit 75) for a signal.
         """
         with spectator(self.journal, rollout_id, self.edge.clock.now) as report:
             ended = self._turn(rollout_id, report, actor() if assume_dead else None)
@@ -91,7 +91,7 @@ class Session:
         return not self.signals.came()
 
     def _turn(self, rollout_id: str, report: Callable[[Progress], None], assume_dead: str | None) -> Ended:
-        """Work the rollout as soon as nobody else does; return how it ended, under whoever worked it last."""
+        """Run the rollout as soon as no other process does; return how it ended, also under another process."""
         following = Following(self.journal, rollout_id, report)
         while True:
             try:
@@ -163,7 +163,7 @@ def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> I
     """Connect to AWS, Kubernetes and time under a fresh run id, and close all of it at the end.
 
     `under_way`: whether a rollout is, for which an answer of a moment is asked for again, with patience.
-    A signal inside the block is only remembered, from the first moment on: whoever works must ask for it.
+    A signal inside the block is only remembered, from the first moment on: the code inside must ask for it.
     Raises `Interrupted` for one while we connect.
     """
     from rollout.adapters import Patience, connect  # noqa: PLC0415  a second of libraries, which a usage error need not wait for
@@ -258,7 +258,7 @@ class Signals:
 def heard() -> Iterator[Signals]:
     """Hear signals inside the block instead of dying of them; after one came, further ones are ignored for good.
 
-    Whoever was asked to stop is on the way out, and must not be cut short there.
+    A process that was asked to stop is on its way out, and must not be cut short there.
     """
     signals = Signals()
     # nohup wants the hang-up of its terminal to be ignored; who ends us by the others means it, also in the background.

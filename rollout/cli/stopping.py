@@ -1,6 +1,6 @@
 """A signal that asks us to stop is heard from the first line of our own code on: exit 75, and no traceback.
 
-Whoever works hears for himself (`session.heard`), and ends where nothing is lost. Any other command is interrupted
+A command that runs a rollout asks by itself (`session.heard`), and ends where nothing is lost. Any other command ends
 where it is: it changes nothing, or what it does is done once more by the same command.
 Only what the interpreter has loaded by itself is imported here: `signal` and `typing` take longer than all before them.
 """
@@ -46,7 +46,7 @@ def hear() -> None:
 
 
 def ignore() -> None:
-    """From now on hear nothing more: whoever was asked to stop is on the way out."""
+    """From now on ignore signals: the process was asked to stop, and is on its way out."""
     for number in ASKED:
         _signal.signal(number, _signal.SIG_IGN)
 

@@ -247,7 +247,7 @@ class Runner:
         return receipt
 
     def _of_an_old_look(self, effect: Effect) -> Receipt | None:
-        """Keep back what harms where the acts before it took long: the API server may have been away meanwhile."""
+        """Keep back what harms if the acts before it took long: the API server may have been away in between."""
         now, looked = self.clock.now(), self._steadiness.looked
         if looked is None or not effect.harms or now < looked + timedelta(seconds=BLIND_AFTER):
             return None
@@ -271,7 +271,7 @@ class Runner:
         self.clock.wait(wait.until)
 
     def _observe_later(self, record: Record, detail: str) -> None:
-        """Say once that we are blind, whatever the reasons are from then on: a person cannot tell them apart."""
+        """Say once that we are blind, not each later reason: a person cannot tell them apart."""
         if self.stop():  # then it was not asked at all: that is no trouble to be noted
             return
         now = self.clock.now()
@@ -287,7 +287,7 @@ class Runner:
         return max(OUTAGE, duration(record.plan.settings.patience_seconds))
 
     def _give_up(self, record: Record, what: str, detail: str) -> NoReturn:
-        """End as one that can be gone on with: whoever starts again, a machine too, may have more luck."""
+        """End as one that can be continued: a person or a machine that starts it again may have more luck."""
         why = f"{what} for {self._outage(record).total_seconds() / 60:.0f} min in {record.phase.value}: {detail}"
         self.journal.note(record.id, "interrupted", why, self.clock.now())
         problem = f"{why}; nothing is lost, and what is protected stays protected"

@@ -96,7 +96,7 @@ def _moving(decision: Act, leaving: tuple[Effect, ...]) -> tuple[Move, ...]:
 def _half_for_good(row: EffectRow, now: datetime) -> bool:
     """Tell whether a terminate shows by half though nothing of it can be under way any more.
 
-    Its instance leaves, and desired is what somebody else wrote meanwhile, which is drift: no resume would ever make it
+    Its instance leaves, and desired is what somebody else wrote since, which is drift: no resume would ever make it
     clear. Nothing is sent for an instance that leaves.
     """
     return not row.effect.absolute and now >= row.intended + timedelta(seconds=LATE_SECONDS)

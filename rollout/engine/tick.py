@@ -70,7 +70,7 @@ def _believed(decision: Decision, said: Said, now: datetime) -> Decision:
 
 
 def _for_good(decision: Decision, record: Record) -> object:
-    """Return what cannot be taken back, None for nothing: a halt, whatever its words, and the baseline."""
+    """Return what cannot be taken back, None for nothing: a halt, with any words, and the baseline."""
     match decision:
         case Halt():
             return Halt

@@ -55,7 +55,7 @@ class Backend(Protocol):
         """Keep other upgrades out until the transaction ends."""
 
     def require_rights(self, connection: Connection) -> None:
-        """Raise `UserError` where whoever works may not do all that a rollout needs, as far as that can be asked."""
+        """Raise `UserError` if this role may not do all that a rollout needs, as far as that can be asked."""
 
     def in_words(self, error: DBAPIError) -> Trouble | None:
         """Return what an operator can act on, None for what is a fault of ours."""

@@ -7,7 +7,7 @@ this process believes without asking: each request to AWS or Kubernetes passes i
 the last renewal began, before the row ends.
 
 On one host, with a journal in a file, the truth is a lock on a file beside the journal: the kernel frees it in the
-instant in which its holder ends, by whatever death. With a journal on a server the truth is the row in `leases`: it
+instant in which its holder ends, in any way. With a journal on a server the truth is the row in `leases`: it
 ends 60 s after its holder last renewed it, by the database's clock, and then the next runner takes over.
 
 Each lease counts the cluster's epoch up by one, and effects, attempts and events carry the epoch under which they were
@@ -64,7 +64,7 @@ def acquire(
     time: Time = database_time,
     assume_dead: str | None = None,
 ) -> Iterator[LeaseSession]:
-    """Acquire the lease of a cluster while the block runs; what the journal writes meanwhile carries the epoch.
+    """Acquire the lease of a cluster while the block runs; what the journal writes in it carries the epoch.
 
     `now`: the current instant by the runner's clock. `fence`: is told when the lease was renewed, and that it ended.
     `retry_journal`: asked when the journal is away: waits for a moment, and tells whether to try again.
@@ -197,7 +197,7 @@ def _locked(database: Database, cluster: str, path: Path) -> Iterator[Callable[[
 def _without_older(database: Database, cluster: str, path: Path) -> Iterator[None]:
     """Keep out a process from before format 3 that waits for the cluster's name: each of us shares its lock."""
     named = sqlite_file.lock_of(path, lease_row.name(cluster))
-    if lease_row.name(cluster) == cluster or not named.exists():  # whoever waits for it has made it
+    if lease_row.name(cluster) == cluster or not named.exists():  # a process that waits for it has made it
         yield
         return
     lock = _lock_file(named)

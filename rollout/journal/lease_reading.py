@@ -20,7 +20,7 @@ TOLD = (
     *(leases.c[name] for name in ("cluster", "epoch", "host", "pid", "run_id", "build_url", "acquired_at")),
     *(leases.c[name] for name in ("released_at", "taken_at", "assumed_dead")),
 )
-#: As many older ones are told with a new one: whoever came and went while requests of the first could still arrive.
+#: So many older ones are shown with a new one: processes that came and went while requests of the first could arrive.
 _BEFORE = 9
 
 

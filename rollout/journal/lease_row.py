@@ -1,8 +1,8 @@
 """One lease of a cluster, as its row in `leases`: renewed by the first statement of each transaction written under it.
 
-That statement changes the row, so it waits for whoever is about to take the cluster over, and finds nothing to renew
-after that; and who takes over waits for the transaction of whoever still has it. To look whether the row is there,
-and then write, would let a stale transaction through (READ COMMITTED, two transactions that do not see each other).
+That statement changes the row, so it waits for a process that is about to take over, and then finds nothing to renew.
+A process that takes over waits for the older holder's transaction. To look whether the row is there, and then to write,
+would let a stale transaction through (READ COMMITTED, two transactions that do not see each other).
 
 Each renewal leaves its number in the row. When the answer to a COMMIT is lost, the number tells whether it stands.
 
@@ -111,7 +111,7 @@ class LeaseRow:
             connection.execute(self._ours().values(released_at=now))
 
     def _alone(self, connection: Connection) -> Update:
-        """Our row, unless a process of an older version took the cluster by its name meanwhile."""
+        """Our row, unless a process of an older version has taken the cluster by its name since."""
         other = _by_name(self.cluster, self._time).exists()
         return self._ours().where(~other) if _is_server(connection) else self._ours()
 
@@ -176,11 +176,11 @@ def epoch_of(connection: Connection, scope: str, last: Row[Any] | None) -> int:
     """Return the epoch of a cluster's newest lease, which is `last`: that of its ARN counts on from those of its name.
 
     Before format 3 leases knew the name alone; they have all ended, or the journal would not have been upgraded. So no
-    number is given twice, and whoever compares epochs (a marker's, an event's) goes on to be right. That is why no row
-    is renamed: a name does not tell the account, and who held what when is never changed. A process that waited across
-    the upgrade may still take the name (`older`).
+    number is given twice, and a comparison of epochs (a marker's, an event's) stays right. That is why no row
+    is renamed: a name does not tell the account, and the history of leases is never changed. A process that waited
+    across the upgrade may still take the name (`older`).
 
-    The cluster's own leases are not asked for once more: one that somebody began meanwhile must not be counted on from.
+    The cluster's own leases are not asked for once more: one that began since must not be counted on from.
     """
     if last is not None:
         return int(last.epoch)
@@ -209,7 +209,7 @@ def assume_dead(connection: Connection, cluster: str, says: str, time: Time) -> 
 def takeover_delay(connection: Connection, cluster: str, time: Time) -> float:
     """Return for how many seconds from now a request of a runner that was taken over may still arrive; 0 if none can.
 
-    All of them count, not the last one alone: whoever came in between may have ended early.
+    All of them count, not the last one alone: a holder in between may have ended early.
     """
     query = select(func.max(leases.c.expires_at), time(0)).where(*_taken_over(cluster))
     ended, now = connection.execute(query).one()

@@ -28,7 +28,7 @@ Work = Callable[[Connection], T]
 
 @dataclass(frozen=True, slots=True)
 class LeaseSession:
-    """One lease of a cluster, as whoever writes under it needs it.
+    """One lease of a cluster, for the code that writes under it.
 
     `retry_journal`: waits for a moment and tells whether to try again. `takeover_delay_until`: see `Record`.
     `predecessor`: a sentence for the history on the lease before, where that did not end as it should; None if it did.
@@ -86,7 +86,7 @@ class LeaseSession:
                 raise
             except Trouble as trouble:
                 if not self.retry_journal():
-                    # Whatever it is, the journal answered a moment ago, and may again.
+                    # The journal answered a moment ago, and may again.
                     raise Trouble(trouble.problem, hint=trouble.hint, exit_code=RESUMABLE) from trouble
             else:
                 if renews:

@@ -46,7 +46,7 @@ _UPGRADE_LOCK = int.from_bytes(b"rollout")
 _LIBPQ = {
     "prepare_threshold": None,
     "application_name": "eks-rollout",
-    "client_encoding": "utf8",  # whatever the database is set to, and PGCLIENTENCODING says
+    "client_encoding": "utf8",  # not what the database is set to, nor what PGCLIENTENCODING says
     # A server that vanished without a word is noticed long before the lease ends (milliseconds, the others seconds).
     "tcp_user_timeout": STATEMENT_SECONDS * 1000,
     "keepalives_idle": 4,
@@ -137,7 +137,7 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     "28": ("the server refuses this role", "correct role or password (PGPASSWORD, or a passfile)", USAGE),
     "3D000": ("there is no such database", "create it (createdb), then: {upgrade}", USAGE),
 }
-# Whatever else the server, or who stands before it, says of itself: nobody has a list of it.
+# What else the server, or a proxy before it, says of itself: nobody has a list of it.
 _FAILED = ("the server says that something is wrong there", _LATER, RESUMABLE)
 
 
@@ -165,7 +165,7 @@ class PostgresBackend:
 
     def engines(self, *, enforce: bool) -> tuple[Engine, Engine]:  # noqa: ARG002  what Postgres changes it need not rebuild
         """Return one pool's two faces: each transaction sees what others committed, or all of it one state."""
-        from rollout.journal import wire  # loads libpq, which whoever has a file does not need
+        from rollout.journal import wire  # loads libpq, which a journal in a file does not need
 
         if unknown := wire.unknown(set(self._url.query)):
             problem = (

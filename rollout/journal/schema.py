@@ -1,6 +1,6 @@
 """The journal's schema: brought up to this version by Alembic, from code, in one transaction.
 
-A file of our own is upgraded by whoever works with it. A database on a server is others' too, and other hosts' runners
+The first command that opens a file upgrades it. A database on a server is others' too, and other hosts' runners
 may be at work on it: there the upgrade is a command of its own.
 
 Alembic is slow to import; whether a journal is up to date is told without it.

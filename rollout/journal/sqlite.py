@@ -91,7 +91,7 @@ class SqliteBackend:
         """Do nothing: a writing transaction keeps all others out from its start."""
 
     def require_rights(self, connection: Connection) -> None:
-        """Do nothing: whoever may write the file may do all."""
+        """Do nothing: a user who may write the file may do all."""
 
     def in_words(self, error: DBAPIError) -> Trouble | None:
         code: int | None = getattr(error.orig, "sqlite_errorcode", None)
@@ -145,7 +145,7 @@ def _engine(path: Path, *, enforce: bool) -> Engine:
         # SQLite goes on writing to a file that has lost its name, and nobody would ever read it.
         if connection.info[_FILE] != _identity(path):
             raise _gone(path)
-        # A transaction that begins by reading and then writes fails at once (BUSY_SNAPSHOT), whatever the timeout.
+        # A transaction that begins by reading and then writes fails at once (BUSY_SNAPSHOT), with any timeout.
         reading = connection.get_execution_options().get(_READING, False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 

@@ -75,7 +75,7 @@ def cannot_write(what: str, folder: Path, error: OSError) -> Trouble:
 
 
 def lock_of(path: Path, scope: str) -> Path:
-    """Return the file that is locked by who works a cluster; one journal has one, by whatever name it is reached."""
+    """Return the file that the runner of a cluster locks; one journal has one, also when it has several names."""
     real = path.resolve()
     return real.with_name(f"{real.name}.{quote(scope, safe='')}.lock")
 
@@ -87,7 +87,7 @@ def is_locked(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except PermissionError:
-        return True  # another user's: nobody can tell, and whoever is not sure waits
+        return True  # another user's: nobody can tell, so the lock counts as held
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # two who look are not in each other's way
     except BlockingIOError:

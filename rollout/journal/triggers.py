@@ -1,6 +1,6 @@
-"""What the database itself refuses, whoever asks: triggers, as literal SQL.
+"""What the database itself refuses to everybody: triggers, as literal SQL.
 
-They keep an accident, or a second tool, from changing what was written for good. Whoever may drop a trigger is not kept
+They keep an accident, or a second tool, from changing what was written. A role that may drop a trigger is not kept
 out by it: against intent there is the chain of events (see `audit`).
 
 `migrations/env.py` drops them before the first migration and creates them after the last one, in the same transaction:

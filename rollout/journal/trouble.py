@@ -10,4 +10,4 @@ class Trouble(UserError):
 
 
 class InDoubt(Trouble):
-    """The answer to a COMMIT was lost: it may stand. It is never sent again; whoever can reads back whether it does."""
+    """The answer to a COMMIT was lost: it may stand. It is never sent again; the caller reads back whether it does."""

@@ -21,7 +21,7 @@ __all__ = ["Connection", "Error", "Line", "OperationalError", "Silent", "of_the_
 #: Seconds to wait for a connection, and for the answer to one statement or COMMIT.
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 8.0
-#: Seconds to wait for either while the server is silent: until a transaction has come to its end again. Whoever is told
+#: Seconds to wait for either while the server is silent: until a transaction has ended. A process that is told
 #: to stop meets an answer that does not come, asks what stands, and releases the lease: that is 15 s at most.
 SILENT_SECONDS = 2
 #: Seconds between two tries to connect to a server that has no room for a moment.

@@ -90,7 +90,7 @@ class StageDecision:
 
     `because`: why it makes the move, in words. `reason`: why it waits, in one word; set wherever `waits_for` is.
 
-    `stuck`: it drains, and its pods do not go, whatever we do: others need not wait for it. `kept_back`: it could go
+    `stuck`: it drains, and its pods do not go by anything we do: others need not wait for it. `kept_back`: it could go
     on, and what keeps it back for now ends by itself.
     """
 

@@ -179,7 +179,7 @@ class NodeSeen:
     providerID, "" if it does not.
     `scale_down_disabled`: the value of the scale-down-disabled annotation; `scale_down_before`: our note beside it;
     both None if absent.
-    `offers`: the devices and the like that pods may ask of it, besides CPU, memory and storage.
+    `offers`: the devices and the like that pods may ask of it; CPU, memory and storage are not among them.
     `room`: CPUs, and bytes of memory, for all its pods together; None if it does not say.
     """
 
@@ -268,7 +268,7 @@ class PodSeen:
     `pinned`: it says itself that it must not be disrupted (karpenter's or cluster-autoscaler's annotation);
     `pinned_until`: until when, None for as long as it is there.
     `wants`: what its node's labels must be (nodeSelector, required affinity): one of these terms; empty for anything.
-    `needs`: the devices and the like that it asks of its node, besides CPU, memory and storage; `asks`: CPUs, and bytes
+    `needs`: the devices and the like that it asks of its node, CPU, memory and storage aside; `asks`: CPUs, and bytes
     of memory.
     `tolerations`: but for those that every pod has, of nodes that are not Ready. `created`: None if it does not say.
     `finalizers`: what must let go of it before it is gone.

@@ -74,7 +74,7 @@ class Preset:
 class Protected:
     """The selection, whose pods hold a node: no `namespaces` means all, no `prefixes` any name; `labels`: all of them.
 
-    `kinds`: each KIND, of whatever API group, or KIND.GROUP. `presets` count besides, in every namespace.
+    `kinds`: each KIND, of any API group, or KIND.GROUP. `presets` count too, in every namespace.
     """
 
     namespaces: tuple[str, ...] = ()

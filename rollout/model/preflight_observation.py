@@ -24,7 +24,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class GroupProbed:
-    """What an Auto Scaling group is besides what a rollout changes on it.
+    """What an Auto Scaling group is, apart from what a rollout changes on it.
 
     `template`: the group's own or its policy's, None for a launch configuration. `units`: DesiredCapacityType.
     `on_demand_base`, `on_demand_percent`: of its InstancesDistribution. `clusters`: the names in its tags
@@ -84,7 +84,7 @@ class Kinds:
 class Right:
     """A verb on a Kubernetes resource, as RBAC words it; "pods/eviction" is a subresource, "/apis" a path.
 
-    `namespace` "": in every one, or the resource has none. `name` "": of whatever name.
+    `namespace` "": in every one, or the resource has none. `name` "": of any name.
     """
 
     verb: str

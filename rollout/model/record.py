@@ -36,7 +36,7 @@ class EffectRow:
     `retry_at`: not to be sent before; a rejected row without it is sent again only after a person resumed the rollout.
     `blocked_since`: when the API server first said no for now, None if it never did.
     `yeses`: how often the other side said yes, `first_yes`: for the first time. `tried`: when the first of all tries
-    ended, whatever it brought.
+    ended, with any result.
     """
 
     effect: Effect
@@ -52,7 +52,7 @@ class EffectRow:
     tried: datetime | None = None
 
     def in_vain(self, since: datetime, seconds: float) -> bool:
-        """Tell whether it did not land for so long, whatever was answered, nor when it was sent past `since`.
+        """Tell whether it did not land for so long, with any answer, nor when it was sent past `since`.
 
         What was sent last before that is sent once more: a process may have been away for days.
         """

@@ -1,6 +1,6 @@
 """One module for each phase, and one table of what each of them is: `decide`, what it needs to see, and its deadline.
 
-`decide` is pure. It ends a phase when the world shows what that is there for, whoever brought it about.
+`decide` is pure. It ends a phase when the world shows the result that the phase is for, also if somebody else made it.
 """
 
 from __future__ import annotations

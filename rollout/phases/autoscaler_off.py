@@ -52,7 +52,7 @@ def scale_down_enabled(seen: Observation) -> tuple[NodeSeen, ...]:
 
 
 def disable_scale_down(seen: Observation, occasion: str) -> tuple[DisableScaleDown, ...]:
-    """Disable scale-down of each node of the groups where it is not yet disabled, whoever launched it."""
+    """Disable scale-down of each node of the groups where it is not yet disabled, also if somebody else launched it."""
     return tuple(
         DisableScaleDown(**OnNode.of(node), before=node.scale_down_disabled, occasion=occasion)
         for node in scale_down_enabled(seen)

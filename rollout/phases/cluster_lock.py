@@ -1,7 +1,7 @@
 """The marker says what the journal says: as a phase begins, before any other effect of it leaves.
 
-So whoever loses the journal finds in the marker what there was to restore before anything was changed, which nodes must
-go before one is tainted, and until when they drain before the first pod is evicted.
+So the marker has what a lost journal needs in time. Before anything is changed it has what must be restored, before a
+node is tainted which nodes must go, and before the first pod is evicted until when they drain.
 """
 
 from __future__ import annotations

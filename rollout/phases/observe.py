@@ -17,7 +17,7 @@ from rollout.stages.knowing import whereabouts
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a phase looks at besides groups, marker, autoscaler and nodes. All that may be asked of are pure."""
+    """What a phase looks at, apart from groups, marker, autoscaler and nodes. All functions here are pure."""
 
     templates: bool = False
     pods: bool = False

@@ -188,14 +188,14 @@ def autoscaler(seen: Observation, record: Record) -> Part:
 
 
 def _is_our_zero(record: Record, current: AutoscalerSeen) -> bool:
-    """Tell whether it stands at the 0 that we wrote, whoever took our annotation off; once started it is not ours."""
+    """Tell whether it stands at the 0 that we wrote, also without our annotation; once started it is not ours."""
     stopped, started = record.did(StopAutoscaler), record.did(StartAutoscaler)
     answered = any(isinstance(row.effect, StartAutoscaler) and row.yeses for row in record.unsettled)
     return current.replicas == 0 and stopped and not (started or answered)
 
 
 def taints(seen: Observation, record: Record) -> Part:
-    """Our taint, on whatever node still carries it; surplus that was kept, and that we closed, takes new pods again."""
+    """Our taint, on each node that still has it; surplus that was kept, and that we closed, takes new pods again."""
     key = record.plan.settings.taint_key
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
     closed = [node for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]

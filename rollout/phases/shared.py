@@ -111,7 +111,7 @@ def on_new_version(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[I
 def launched_from_new_version(
     record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]
 ) -> tuple[InstanceSeen, ...]:
-    """Return those instances, in whatever state, that were launched from one of our versions."""
+    """Return those instances, in any state, that were launched from one of our versions."""
     wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
     return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
 

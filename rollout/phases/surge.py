@@ -79,7 +79,7 @@ def sized(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
 
 
 def _with_room(sizes: Sizes, current: GroupSeen) -> Sizes:
-    """More room than we need hurts nobody: a MaxSize that somebody else raised meanwhile stays, RESTORE reports it."""
+    """More room than we need hurts nobody: a MaxSize that somebody else has raised stays, RESTORE reports it."""
     return replace(sizes, maximum=max(sizes.maximum, current.sizes.maximum))
 
 

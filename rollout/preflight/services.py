@@ -60,8 +60,8 @@ class Service:
 
 #: Sources: the managed policies BatchServiceRolePolicy and AmazonECS_FullAccess; AWS Batch user guide, "Amazon EKS
 #: compute environments"; SageMaker developer guide, "Orchestrating HyperPod clusters with Amazon EKS"; developer guide
-#: of Elastic Beanstalk, "Tagging resources". Whoever labels nodes of his own for an unmanaged compute environment of
-#: Batch (batch.amazonaws.com/compute-environment-uuid) may still change them.
+#: of Elastic Beanstalk, "Tagging resources". Nodes that a person has labelled for an unmanaged compute environment of
+#: Batch (batch.amazonaws.com/compute-environment-uuid) may still be changed.
 SERVICES = (
     Service(
         "AWS Batch",

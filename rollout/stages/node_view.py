@@ -115,7 +115,7 @@ class NodeView:
         return StageDecision(waits_for=self.too_few, reason=reason, halt=halt)
 
     def until_aws(self, reason: Reason, what: str) -> StageDecision:
-        """Wait for what AWS brings about; hooks may hold it, so a person is asked only hours after the deadline."""
+        """Wait for what AWS does; hooks may hold it, so a person is asked only hours after the deadline."""
         deadline = self.record.drain_deadline
         begun = max(deadline, self.row.since) if deadline else None
         if begun is None or self.now < begun + timedelta(seconds=AWS_WITHIN):

@@ -52,7 +52,7 @@ def _leaves(pod: PodSeen) -> bool:
 
 
 def is_protected(pod: PodSeen, settings: Settings, now: datetime | None = None) -> bool:
-    """Tell whether a pod says itself that it must stay, is selected, or is one that is protected besides.
+    """Tell whether a pod says itself that it must stay, is selected, or is protected for another reason.
 
     With `refuse` too: what turns up after the start cannot be refused any more.
     """

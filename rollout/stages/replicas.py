@@ -7,8 +7,8 @@ five minutes it leaves all the same, and that is told (`told`; `fewer` counts at
 another that has just turned not Ready. But the last Ready one stays up to the drain deadline while another is on its
 way. What was unready for longer is not waited for.
 
-It goes by the journal, so a process that begins knows who has just left; where budgets may not be read, every service
-counts as one without.
+The journal tells who has just left, so a new process knows it too. If budgets may not be read, every service counts as
+one without.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ class Replicas:
         return [one for one in self.left if one.effect.service == owner]
 
     def _ready_of(self, owner: str) -> set[str]:
-        """Return the pods of a service that are Ready, but for those that have left, whatever the watch says."""
+        """Return the pods of a service that are Ready and have not left; the watch may still show those that have."""
         return self._ready.get(owner, set()) - {one.effect.uid for one in self._left_of(owner)}
 
     def _ready_with(self, pod: PodSeen) -> set[str]:

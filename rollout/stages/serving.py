@@ -139,7 +139,7 @@ def _serves(instance: InstanceSeen, seen: Observation, record: Record, row: Node
 
 
 def _coming(seen: Observation, record: Record, now: datetime) -> tuple[PodSeen, ...]:
-    """Return the pods, or those whose successors, may be bound to a node that is cordoned and bears our taint."""
+    """Return the pods, or those whose successors, may be bound to a node that is cordoned and has our taint."""
     closed = (CORDON, Taint(record.plan.settings.taint_key, record.id, "NoSchedule"))
     tolerant = (pod for pod in seen.pods if pod.tolerations and not (pod.finished or pod.stays_with_node))
     # What we evicted is on its way out, whether the watch tells so by now or not.

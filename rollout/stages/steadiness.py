@@ -1,7 +1,7 @@
 """Whether the cluster has been steady for long enough that DRAIN may act on what it says of itself.
 
-After an outage the API server says for some seconds that nobody is Ready, budgets do not know it yet, and whoever asks
-may evict whom he likes; the same where many nodes turn at once. So nothing is cordoned, evicted, killed or ended until
+After an outage the API server says for some seconds that nobody is Ready, and budgets do not know it yet: a client
+may evict any pod; the same where many nodes turn at once. So nothing is cordoned, evicted, killed or ended until
 the cluster was seen, and steady, for a time, and budgets know their pods again. A process that has just begun has seen
 nothing yet.
 """

@@ -15,7 +15,7 @@ from rollout.stages.node_view import NodeView
 STUCK_AFTER = 60.0
 #: Seconds for which a node has not been Ready after which its kubelet counts as silent.
 SILENT_AFTER = 120.0
-#: Seconds for which a budget, or whatever else says no, has kept a pod after which its node drains in nobody's way.
+#: Seconds for which a budget, or another no, has kept a pod, after which no other node waits for this one.
 BLOCKED_AFTER = 300.0
 
 

@@ -29,7 +29,7 @@ def awaited(view: NodeView) -> str:
 
 
 def _until(view: NodeView) -> datetime:
-    """Six minutes after it began to drain, or the last pod was asked to leave: the journal knows, whoever goes on."""
+    """Six minutes after it began to drain, or the last pod was asked to leave: the journal has both."""
     own = DETACHED_WITHIN if view.row.stage is Stage.DRAINING else ONCE_RELEASED
     mine = {view.row.name, *(node.name for node in view.nodes)}
     last = (one.at + timedelta(seconds=DETACHED_WITHIN) for one in view.record.left if one.effect.node in mine)

@@ -1,4 +1,4 @@
-"""`rollout audit`: whether a history can be trusted, and all of it for whoever does not trust this tool."""
+"""`rollout audit`: whether a history can be trusted, and all of it for a reader who does not trust this tool."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PACE = 400.0
 #: The runner is killed while the answer to this terminate is under way: applied on AWS, not yet known to us.
 KILLED_AT_TERMINATE = 3
-#: An image that is not the demo's: whoever starts with it means another rollout.
+#: An image that is not the demo's: a start with it means another rollout.
 OTHER_AMI = "ami-00000000000000000"
 _SHOW_CURSOR = "\x1b[?25h"
 

@@ -1,4 +1,4 @@
-"""`rollout resume`: goes on with an unfinished rollout, whoever began it."""
+"""`rollout resume`: continues an unfinished rollout, also one that another host began."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _start(
 def _alone(session: Session, config: Config, asked: Asked, description: str, assume_dead: str | None) -> Summary:
     """Begin and work a rollout under one lease; return the one that is gone on with, where there is one already.
 
-    What is looked at for the plan is looked at by who holds the cluster, so that nobody else changes it meanwhile.
+    The process that makes the plan holds the cluster's lease, so no other rollout changes what it reads.
     """
     waits_for = ""
     while True:

@@ -89,12 +89,12 @@ class Base:
     def undoes(self, newer: Base) -> bool:
         """Tell whether a request of this effect that arrives late would undo what a newer one wrote.
 
-        One key stands for one request at a time: what another request of it wrote besides is not forgotten either.
+        One key stands for one request at a time: what another request of it also wrote is not forgotten either.
         """
         if self.guarded:
             return False
         mine, theirs = self.writes, newer.writes
-        if not self.absolute:  # one that is late counts once more, from whatever stands there by then
+        if not self.absolute:  # one that is late counts once more, from the value that is there by then
             return not mine.keys().isdisjoint(theirs)
         if self.key == newer.key:
             return mine != theirs

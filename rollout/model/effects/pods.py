@@ -126,7 +126,7 @@ def _found(seen: Observation, node: str, uid: str) -> PodSeen | None:
 
 
 def _ended_by_itself(pod: PodSeen | None) -> bool:
-    """A pod that finished before anybody asked for its end did so by itself, whatever it ended with.
+    """A pod that finished before anybody asked for its end did so by itself, with any exit code.
 
     One that was told to end may end with 0, and Kubernetes then counts it as Succeeded, since 1.27: what it was at is
     lost all the same.
