@@ -245,7 +245,7 @@ class Worker:
     """The process that holds a cluster, or held it last.
 
     `who`: in words. `works`: whether it still does. `since`: when it began. `last_sign`: when it last wrote, or read
-    where the journal is on a server. `ended`: when it gave the cluster up; None: it works, or ended without a word.
+    where the journal is on a server. `ended`: when it gave the cluster up; None: it works, or died without a word.
     """
 
     who: str

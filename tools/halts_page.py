@@ -20,7 +20,7 @@ HEAD = """\
 
 <!-- Written by `make docs` from tools/halts_page.py and rollout/preflight/. Change those, not this page. -->
 
-A *reason* is one word in CamelCase, as in the conditions of Kubernetes. It stands in these places:
+A *reason* is one word in CamelCase, as in the conditions of Kubernetes. You find it in these places:
 
 - in the text: `halted (NodesNotReady): …`, `node-1 waits for pod ci/build of Job ci/build (JobsRunning)`
 - in `rollout status --json` and `rollout list --json`, as `halted_reason` and `waits_reason` ([json.md](json.md))
@@ -30,7 +30,7 @@ Alerts can match on it, because a reason keeps its meaning. The words beside it 
 Journals that an older version wrote have no reasons.
 
 A halted rollout stays in its phase. It changes nothing more until `rollout resume`. `rollout start`, `rollout resume`
-and `rollout status` tell a halt in four lines. The last line is what to do, with the whole commands:
+and `rollout status` show a halt in four lines. The last line says what to do, with the whole commands:
 
 ```text
 halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not Ready)
@@ -46,7 +46,7 @@ A person must act.
 WAITS = """\
 ## Waits
 
-These reasons never halt a rollout. Those above are waited for first, too, and halt only at a deadline.
+These reasons never halt a rollout. For most reasons above a rollout also waits first, and halts at a deadline.
 """
 BLOCKERS = """\
 ## Blockers of a start
@@ -60,7 +60,8 @@ exit code 2. [refusals.md](refusals.md) has more about them.
 WARNED = """\
 ## Warnings of a start
 
-The rollout begins. The line says what will come of it. A warning of a running rollout is an event of the kind `note`.
+The rollout begins. Each line says what the warning leads to. A warning of a running rollout is an event
+of the kind `note`.
 
 | reason | what was found |
 |---|---|
@@ -80,46 +81,47 @@ class Meaning(NamedTuple):
     halts: bool = True
 
 
-_KEPT = "Nothing of the drift is undone. Nothing else is changed, and every protected pod keeps running."
+_DRIFTED = "The rollout does not undo the change, and changes nothing else. Every protected pod keeps running."
+_STILL = "The rollout changes nothing more. What it has done so far stays, and every protected pod keeps running."
 _GOES_ON = "Nothing: it ends by itself."
 _SURGED = "The surge is in place, so the extra instances are paid for. Old nodes keep their pods."
-_PODS = "The node keeps its instance and its pods. Other nodes go on as far as their turn allows."
+_PODS = "The node keeps its instance and its pods. Other nodes continue, each in its turn."
 _STATUS = "rollout status"
 _UPDATE = "aws autoscaling update-auto-scaling-group"
 
 MEANINGS: Mapping[Reason, Meaning] = {
     Reason.DRIFT_LAUNCH_TEMPLATE: Meaning(
         "Somebody changed which launch template version a group launches.",
-        _KEPT,
+        _DRIFTED,
         "Find out who did it, put the version back, and resume.",
         f"{_UPDATE} --launch-template …",
     ),
     Reason.DRIFT_PROCESSES: Meaning(
         "Somebody resumed a scaling process that the rollout had suspended.",
-        _KEPT,
+        _DRIFTED,
         "Suspend the process again, and resume the rollout.",
         "aws autoscaling suspend-processes",
     ),
     Reason.DRIFT_SIZES: Meaning(
         "Somebody changed DesiredCapacity, MinSize or MaxSize of a group.",
-        _KEPT,
+        _DRIFTED,
         "Put the sizes back as the halt says. Never lower DesiredCapacity: end one idle instance instead.",
         _UPDATE,
     ),
     Reason.EFFECT_REVERTED: Meaning(
-        "A change of the rollout was seen, and is not there any more.",
-        _KEPT,
+        "The rollout saw its change, and now somebody has reverted it.",
+        _DRIFTED,
         "Find out who reverted it. A resume applies it again.",
         _STATUS,
     ),
     Reason.AUTOSCALER_SCALED_UP: Meaning(
         "Somebody scaled cluster-autoscaler up again, twice.",
-        "cluster-autoscaler runs. Nodes of the groups still carry scale-down-disabled, so it removes none of them.",
+        "cluster-autoscaler runs. Nodes of the groups still have scale-down-disabled, so it removes none of them.",
         "Stop what scales it up again, such as GitOps or an operator, and resume.",
         "kubectl get deployment",
     ),
     Reason.FOREIGN_TEMPLATE_VERSION: Meaning(
-        "A template version carries this rollout's description but another image.",
+        "A template version has this rollout's description but another image.",
         "No group launches it yet.",
         "Find out who made the version, delete it, and resume.",
         "aws ec2 delete-launch-template-versions",
@@ -137,8 +139,8 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "rollout resume OTHER",
     ),
     Reason.MARKER_DELETED: Meaning(
-        "Somebody deleted the marker, and deleted it again after the rollout made it once more.",
-        _KEPT,
+        "Somebody deleted the marker. The rollout created it again, and somebody deleted it again.",
+        _DRIFTED,
         "Stop what deletes ConfigMap eks-rollout in kube-system, and resume.",
         "kubectl get configmap -n kube-system eks-rollout",
     ),
@@ -155,15 +157,15 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "rollout doctor",
     ),
     Reason.EFFECT_FAILS: Meaning(
-        "A request was not applied for too long. The answer stands in the message.",
-        _KEPT,
+        "A request was not applied for too long. The message has the answer to it.",
+        _STILL,
         "Clear the cause that the answer names, such as a webhook that is down, and resume.",
         "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
     ),
     Reason.EFFECT_NOT_VISIBLE: Meaning(
         "A request was answered with yes several times, and its result never shows.",
-        _KEPT,
-        "Find what takes it out again, such as a mutating webhook or GitOps, and resume.",
+        _STILL,
+        "Find what removes the result, such as a mutating webhook or GitOps, and resume.",
         "kubectl get mutatingwebhookconfigurations",
     ),
     Reason.EFFECT_PENDING: Meaning(
@@ -174,14 +176,14 @@ MEANINGS: Mapping[Reason, Meaning] = {
     ),
     Reason.EFFECT_REJECTED: Meaning(
         "AWS or Kubernetes rejected a request. Sending it again will not help.",
-        _KEPT,
+        _STILL,
         "Remove the cause that the answer names, such as a missing right, and resume.",
         _STATUS,
     ),
     Reason.EFFECT_UNCLEAR: Meaning(
-        "It is not clear whether a request was applied, for 15 minutes.",
-        _KEPT,
-        "Look at the thing that the message names. When its state is clear, resume.",
+        "For 15 minutes it has not been clear whether a request was applied.",
+        _STILL,
+        "Look at the object that the message names. When its state is clear, resume.",
         _STATUS,
     ),
     Reason.LATE_REQUESTS: Meaning(
@@ -204,13 +206,13 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "kubectl get nodes",
     ),
     Reason.OBSERVATION_DENIED: Meaning(
-        "AWS or Kubernetes refuses a read, and kept refusing it.",
+        "AWS or Kubernetes refuses a read, and has refused it for as long as `patience` says.",
         "The rollout sees nothing, so it changes nothing. Everything stays as it is.",
-        "Correct the right, the credentials or the thing that the message names, and resume.",
+        "Correct the right, the credentials or the object that the message names, and resume.",
         "rollout doctor",
     ),
     Reason.OBSERVATION_UNCONFIRMED: Meaning(
-        "One observation asks for a halt, or for what cannot be taken back. AWS may have answered with old data.",
+        "One observation asks for a halt, or for a change that cannot be undone. AWS may have answered with old data.",
         "Nothing is changed until a second observation says the same.",
         _GOES_ON,
         halts=False,
@@ -224,7 +226,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     Reason.PODS_UNKNOWN: Meaning(
         "It is not known which pods run on the instance. It has no Node object, or its Node was deleted.",
         "The instance is not terminated, because Jobs may run on it.",
-        "If nothing runs there that must not end, reboot the instance. Its kubelet then registers.",
+        "If no pod that must finish runs there, reboot the instance. Its kubelet then registers.",
         "aws ec2 reboot-instances",
     ),
     Reason.AUTOSCALER_PODS_RUNNING: Meaning(
@@ -246,7 +248,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "aws autoscaling exit-standby",
     ),
     Reason.INSTANCE_TERMINATING: Meaning(
-        "AWS was asked to terminate the instance, and has not finished after hours.",
+        "AWS was asked to terminate the instance, and has not done so for hours.",
         "The instance is empty. DesiredCapacity is lower by one already.",
         "Complete the lifecycle hook that holds it, or resume the process Terminate of the group.",
         "aws autoscaling describe-lifecycle-hooks",
@@ -258,17 +260,17 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "kubectl describe node",
     ),
     Reason.NO_OTHER_NODE: Meaning(
-        "A pod on the node has a volume of EBS, or chooses a zone or an instance type. No other node takes it there. "
+        "A pod on the node has an EBS volume, or requires a zone or an instance type. No other node can run it. "
         "A group with fewer instances than zones gets its new node in another zone.",
         _PODS,
-        "Allow only that zone or type in the group for a while. End a new instance on which nothing runs, and keep "
-        "its place. Or delete the pod yourself: it stays Pending.",
+        "Allow only that zone or type in the group for a while. Then terminate a new instance on which nothing runs, "
+        "without lowering DesiredCapacity. Or delete the pod yourself: it stays Pending.",
         "kubectl get nodes -L topology.kubernetes.io/zone,node.kubernetes.io/instance-type",
     ),
     Reason.OLD_NODES_LEFT: Meaning(
         "Old nodes are left. Each of them has its own reason.",
         _SURGED,
-        "See for what each node waits.",
+        "See what each node waits for.",
         _STATUS,
         halts=False,
     ),
@@ -279,7 +281,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "kubectl get nodes",
     ),
     Reason.TOO_MANY_INSTANCES: Meaning(
-        "More instances live than the group desires. AWS would choose which one to end.",
+        "The group has more instances than it desires. AWS would choose which one to end.",
         "All instances keep their protection from scale-in. The other values are being restored.",
         "Raise DesiredCapacity as the halt says, or end one instance on which nothing runs.",
         _UPDATE,
@@ -299,47 +301,48 @@ MEANINGS: Mapping[Reason, Meaning] = {
     Reason.EVICTION_FAILS: Meaning(
         "An eviction is not applied: the API server or a webhook does not answer it.",
         _PODS,
-        "Clear what the eviction meets, such as a webhook, or delete the pod yourself. Then resume.",
+        "Clear what blocks the eviction, such as a webhook, or delete the pod yourself. Then resume.",
         "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
     ),
     Reason.EVICTION_REJECTED: Meaning(
-        "The API server rejects an eviction for good.",
+        "The API server rejects an eviction, and will not allow it later.",
         _PODS,
         "Change what rejects it, or delete the pod yourself. Then resume.",
         "kubectl delete pod",
     ),
     Reason.JOBS_RUNNING: Meaning(
-        "Protected pods run on the node, such as those of a Job. With `on_deadline: halt` the deadline halts.",
+        "Protected pods run on the node, such as those of a Job. With `on_deadline: halt` the rollout halts at the "
+        "drain deadline.",
         "The pods keep running. The node takes no new pods, and its instance is protected from scale-in.",
         "Let the pods finish, or delete them yourself. Then resume.",
         "kubectl delete pod",
     ),
     Reason.KUBELET_SILENT: Meaning(
-        "The kubelet of the node does not report, so pods that were told to end stay.",
+        "The kubelet of the node does not report, so pods that should end stay.",
         _PODS,
         "Reboot the instance. Only if the machine does not come back, delete the pod by force.",
         "aws ec2 reboot-instances",
     ),
     Reason.POD_COMES_BACK: Meaning(
-        "A pod tolerates a cordoned node, and came back to it several times after its eviction.",
+        "A pod tolerates a cordon, and came back to it several times after its eviction.",
         _PODS,
-        "Take the toleration of everything from the workload, or scale it to 0 until the node is gone.",
+        "Remove the toleration of every taint from the workload, or scale it to 0 until the node is gone.",
         "kubectl scale",
     ),
     Reason.POD_DISRUPTION_BUDGET_BLOCKS: Meaning(
-        "The API server refuses an eviction for now, as a rule because of a PodDisruptionBudget.",
+        "The API server refuses an eviction for now, usually because of a PodDisruptionBudget.",
         _PODS,
         "Make room in the budget, for example by more replicas. Or delete the pod yourself. Then resume.",
         "kubectl get poddisruptionbudgets --all-namespaces",
     ),
     Reason.POD_DOES_NOT_END: Meaning(
-        "A pod was told to end and does not, because of a finalizer or of its kubelet.",
+        "A pod should end and does not, because of a finalizer or its kubelet.",
         _PODS,
         "Let the controller that set the finalizer remove it, or remove it yourself. Then resume.",
         "kubectl describe pod",
     ),
     Reason.PODS_COMING: Meaning(
-        "A pod may still come to the node, because it tolerates a cordon or the scheduler chose the node before.",
+        "A pod may still come to the node, because it tolerates a cordon, or the scheduler had chosen the node.",
         "The node is empty. Its instance is not terminated yet.",
         "Nothing: it ends by itself. If a halt names the pod, let it finish or delete it.",
         "kubectl get pods --all-namespaces --field-selector spec.nodeName=NODE",

@@ -15,7 +15,7 @@ from rollout.preflight.blockers import REASONS
 from rollout.preflight.warnings import WARNINGS
 
 HEAD = """\
-# What is refused before the first effect
+# What blocks a rollout before its first effect
 
 <!-- Written by `make docs` from rollout/preflight/blockers/ and warnings/. Change those, not this page. -->
 

@@ -31,15 +31,15 @@ class Commands(LazyGroup):
     none_such = frozenset({"abort", "cancel", "kill", "pause", "revert", "rollback", "stop", "undo"})
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "start": ("rollout.cli.commands.start", "Begin a rollout and work it to its end."),
-        "resume": ("rollout.cli.commands.resume", "Go on with a rollout; default: the only unfinished one."),
+        "start": ("rollout.cli.commands.start", "Begin a rollout and run it to its end."),
+        "resume": ("rollout.cli.commands.resume", "Continue a rollout; default: the only unfinished one."),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
-        "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who works each."),
+        "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
         "events": ("rollout.cli.commands.events", "Print a rollout's events; default: the newest unfinished."),
         "doctor": ("rollout.cli.commands.doctor", "Say what differs between journal and cluster, and what to do."),
         "config": ("rollout.cli.commands.config", "Write or check the configuration file; print its schema."),
         "db": ("rollout.cli.commands.db", "Look after the journal's database."),
-        "audit": ("rollout.cli.commands.audit", "Prove a journal's history, or hand it out."),
+        "audit": ("rollout.cli.commands.audit", "Verify a journal's history, or export it."),
         "ami": ("rollout.cli.commands.ami", "Build, look at and share AMIs."),
         "simulator": ("rollout.cli.commands.simulator", "Run a simulated AWS and EKS cluster here until Ctrl-C."),
         "demo": ("rollout.cli.commands.demo", "Show a whole rollout on a simulated EKS."),
@@ -50,7 +50,7 @@ class Commands(LazyGroup):
         if args and args[0] in self.none_such:
             ctx.fail(
                 f"No such command '{args[0]}'. A rollout cannot be taken back. To stop it, end its process with Ctrl-C "
-                "or SIGTERM: that undoes nothing, and rollout resume goes on. rollout status says which one runs it."
+                "or SIGTERM: that undoes nothing, and rollout resume continues. rollout status says which one runs it."
             )
         return super().resolve_command(ctx, args)
 

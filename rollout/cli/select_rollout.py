@@ -64,7 +64,7 @@ def _same_or_refuse(asked: Asked, found: Summary) -> None:
         return
     another = f"{rollout('start', '--ami', asked.ami)} --key ANOTHER"
     if not terminal(found.phase):
-        another = f"go on with it: {resume(found.id)}; when it is done: {another}"
+        another = f"continue it: {resume(found.id)}; when it is done: {another}"
     raise UserError(
         f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, groups '
         f"{', '.join(found.groups)}; not {asked.ami} on {asked.cluster}, groups {', '.join(asked.groups)}",

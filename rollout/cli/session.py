@@ -203,7 +203,7 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
                 cluster_checks.require(session, found.id)
             raise typer.Exit(session.work(found.id, assume_dead=assume_dead))
     except Interrupted as interrupted:
-        raise interrupted.told(f"rollout {found.id} was gone on with", resume(found.id)) from None
+        raise interrupted.told(f"rollout {found.id} was continued", resume(found.id)) from None
 
 
 def new_run() -> str:

@@ -255,7 +255,7 @@ class Drain(Section):
     """Number of nodes that must turn not Ready as well. Default 2: one node of a small group is no sign."""
 
     unready_within: Seconds = 60.0
-    """The time within which they turn not Ready. Default 1m."""
+    """The time within which so many must turn not Ready. Default 1m: nodes that fail together do so within it."""
 
     steady_for: Seconds = 60.0
     """How long the cluster must be steady before anything is drained: after many nodes turned not Ready, after an

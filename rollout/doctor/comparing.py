@@ -52,10 +52,10 @@ def lost(marker: MarkerSeen, journal: str) -> Finding:
     """Say what becomes of a marker whose rollout the journal does not know."""
     what = f"the marker is that of {marker.label}, and this journal ({journal}) does not know that rollout"
     if marker.checkpoint is None:
-        then = "go on with its own journal and the version that began it; what it wrote holds nothing to rebuild from"
+        then = "continue it with its own journal and the version that began it; nothing can be rebuilt from this marker"
         return Finding(what, then, person=True)
     then = (
-        f"{resume(marker.rollout_id)} --database URL, with the database that it was worked from; "
+        f"{resume(marker.rollout_id)} --database URL, with the database that it used; "
         "if that is lost: rollout doctor --rebuild"
     )
     return Finding(what, then, person=True)

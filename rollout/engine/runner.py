@@ -226,7 +226,7 @@ class Runner:
         effect = receipt.effect
         if self._not_through.lasts(effect.key, receipt.ended) < self._outage(record):
             return
-        what = f"{effect.kind} of {effect.target} does not come through"
+        what = f"{effect.kind} of {effect.target} does not get through"
         if not receipt.failed:
             self._give_up(record, what, receipt.detail)
         why = f"{what} for {self._outage(record).total_seconds() / 60:.0f} min: {receipt.detail}"
@@ -252,7 +252,7 @@ class Runner:
         if looked is None or not effect.harms or now < looked + timedelta(seconds=BLIND_AFTER):
             return None
         seconds = (now - looked).total_seconds()
-        return Receipt(effect, "not_sent", now, now, f"looked {seconds:.0f} s ago: looks again first", retry_at=now)
+        return Receipt(effect, "not_sent", now, now, f"looked {seconds:.0f} s ago: observes again first", retry_at=now)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
         self.journal.advance(record.id, advance, deadline(advance.to, record.plan.settings, now), now)
@@ -277,9 +277,9 @@ class Runner:
         now = self.clock.now()
         if self._blind is None:
             self._blind = now
-            self.journal.note(record.id, "note", f"cannot look, trying again: {detail}", now)
+            self.journal.note(record.id, "note", f"cannot observe, trying again: {detail}", now)
         if now >= self._blind + self._outage(record):
-            self._give_up(record, "nobody could look", detail)
+            self._give_up(record, "nothing could be observed", detail)
         self._tell(record, detail)
         self.clock.wait(now + timedelta(seconds=BLIND_PAUSE))
 
@@ -300,7 +300,7 @@ class Runner:
         if self.stop() or now < self._denied + duration(record.plan.settings.patience_seconds):
             self._observe_later(record, detail)
             return
-        why = f"{record.phase.value} cannot look: {detail}"
+        why = f"{record.phase.value} cannot observe: {detail}"
         halt = Halt(Reason.OBSERVATION_DENIED, why, "correct what it names (thing, rights or credentials)")
         self._halt(halt, record, now)
 
@@ -308,7 +308,7 @@ class Runner:
         self._denied = None
         if self._blind is not None:
             minutes = (now - self._blind).total_seconds() / 60
-            self.journal.note(record.id, "note", f"can look again, after {minutes:.0f} min", now)
+            self.journal.note(record.id, "note", f"observes again, after {minutes:.0f} min", now)
             self._blind = None
 
     def _tell(self, record: Record, waiting: str) -> None:

@@ -49,7 +49,9 @@ def settle(seen: Observation, record: Record, now: datetime) -> tuple[Settled, .
             said = f"not seen ({row.detail})" if row.detail else "not seen"
             settled.append(Settled(row.effect.key, "not_applied", said))
         elif landed is None and _half_for_good(row, now):
-            settled.append(Settled(row.effect.key, "not_applied", "half of it shows, and somebody else may be why"))
+            settled.append(
+                Settled(row.effect.key, "not_applied", "half of it shows; somebody else may have changed the rest")
+            )
     return tuple(settled)
 
 
@@ -162,7 +164,7 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(Reason.EFFECT_REJECTED, why, "remove the cause")
     if row and record.deadline and row.in_vain(record.deadline, IN_VAIN_AFTER):
-        why = f"{effect.kind} of {effect.target} does not come through, and {record.phase.value} is out of time"
+        why = f"{effect.kind} of {effect.target} does not get through, and {record.phase.value} is out of time"
         return Halt(Reason.EFFECT_FAILS, f"{why}: {row.detail}", "clear the cause that it names")
     return None
 

@@ -235,5 +235,5 @@ def _held_by(database: Database, row: Row[Any]) -> LeaseHeld:
     hint = sqlite_file.to_wake(row.host, row.pid) or f"to stop it: kill {row.pid}"
     if database.backend.path:
         return LeaseHeld(row.cluster, lease_row.who(row), None, hint)
-    hint += f" on {row.host}; if it is dead, the same command goes on after {row.expires_at:%H:%M:%S} UTC"
+    hint += f" on {row.host}; if it is dead, the same command continues after {row.expires_at:%H:%M:%S} UTC"
     return LeaseHeld(row.cluster, lease_row.who(row), row.expires_at, hint)

@@ -119,7 +119,7 @@ def _stopped_by_others(seen: Observation, record: Record) -> tuple[str, ...]:
     if where is None or not _off_by_others(seen, record):
         return ()
     before = record.plan.autoscaler_replicas
-    return (f"{where.namespace}/{where.name} had {before} replicas, now 0: somebody else's, left at 0",)
+    return (f"{where.namespace}/{where.name} had {before} replicas, now 0: changed by somebody else, left at 0",)
 
 
 def _pods(seen: Observation, record: Record) -> tuple[PodSeen, ...]:

@@ -93,7 +93,7 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
     return Halt(
         Reason.JOURNAL_OUTDATED,
         f"this journal is older than the marker on cluster {record.plan.cluster}, which knows of {more}",
-        f"name the database in which rollout {record.id} was worked last ({where})",
+        f"name the database that rollout {record.id} last used ({where})",
     )
 
 
@@ -113,7 +113,7 @@ def outlived(marker: MarkerSeen | None, record: Record) -> Halt | None:
         Reason.MARKER_GONE,
         f"the marker on cluster {record.plan.cluster} is gone, and this journal ({record.journal}) made it: "
         f"it may be a copy from before rollout {record.id} was done",
-        f"name the database in which it was worked last; if it is this one: {again}",
+        f"name the database that it last used; if it is this one: {again}",
     )
 
 
@@ -139,7 +139,7 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 
 def _again(record: Record) -> Decision:
     deleted = f"somebody deleted the marker on cluster {record.plan.cluster}"
-    hint = "keep them from ConfigMap eks-rollout in kube-system"
+    hint = "stop what deletes ConfigMap eks-rollout in kube-system"
     again = create(record, occasions.again(record.resume_count))
     twice = Halt(Reason.MARKER_DELETED, f"{deleted} twice", hint)
-    return once_more(record, again, f"{deleted}: it is made once more", twice)
+    return once_more(record, again, f"{deleted}: it is created again", twice)

@@ -85,7 +85,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     # A launch that was under way when the old nodes were committed may have brought one more of them.
     more = old_rows(seen, record, now) or surplus(seen, record, now)
     if more:
-        return Act("more nodes are to go", nodes=more)
+        return Act("more nodes must go", nodes=more)
     if not _unfinished(record):
         return advance(record, "every old node is gone", now)
     known = _joined(seen, record)

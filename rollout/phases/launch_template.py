@@ -2,8 +2,8 @@
 
 A group with a MixedInstancesPolicy may name several templates. Then each gets one version, and one update pins all.
 
-At its end the old nodes are committed (plan, second half). These are all living instances of the groups that were not
-launched from our version, Pending ones too. RESTORE restores the references.
+At its end the journal has the list of old nodes. These are all living instances of the groups that were not launched
+from our version, Pending ones too. RESTORE restores the references.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """PLANNED: ends when the cluster's marker is ours.
 
-The first half of the plan was committed when the rollout began: settings, the autoscaler's replicas, and the template
-references.
+The journal has the plan since the rollout began: settings, the autoscaler's replicas, and the template references.
 """
 
 from __future__ import annotations

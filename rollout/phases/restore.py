@@ -62,7 +62,7 @@ class Part:
     effects: tuple[Effect, ...] = ()
     waits_for: str = ""
     report: tuple[str, ...] = ()
-    remedy: str = "see why, correct it"
+    remedy: str = "find the cause and correct it"
     reason: Reason = Reason.INSTANCES_NOT_IN_SERVICE
 
 
@@ -174,7 +174,9 @@ def autoscaler(seen: Observation, record: Record) -> Part:
     if current is None or (current.rollout_id is None and not _is_our_zero(record, current)):
         same = current is not None and current.replicas == replicas
         now = current.replicas if current else "deleted"
-        return Part(report=() if same else (f"{name} had {replicas} replicas, now {now}: somebody else's, left",))
+        return Part(
+            report=() if same else (f"{name} had {replicas} replicas, now {now}: changed by somebody else, left",)
+        )
     if current.rollout_id not in {record.id, None}:
         return Part(report=(f"{name} is scaled to 0 by rollout {current.rollout_id}: left",))
     start = StartAutoscaler(
@@ -282,14 +284,20 @@ def _left(record: Record, group: str) -> Written:
 
 def _flag_difference(field: str, group: str, before: bool, wanted: bool) -> list[str]:  # noqa: FBT001 - two values of one field
     on = {True: "on", False: "off"}
-    return [f"{field} of {group} was {on[before]}, stays {on[wanted]}: somebody else's, left"] * (before != wanted)
+    return [f"{field} of {group} was {on[before]}, stays {on[wanted]}: changed by somebody else, left"] * (
+        before != wanted
+    )
 
 
 def _protection(record: Record, group: GroupSeen) -> Part:
     """Take off what we put on. Who is not protected lost it by somebody else's hand, or joined after that."""
     flag = record.plan.baseline(group.name).protect_new
     bare = [instance.id for instance in group.living if flag and instance.in_service and not instance.protected]
-    report = (f"not protected from scale-in in {group.name}, somebody else's, left: {', '.join(bare)}",) if bare else ()
+    report = (
+        (f"not protected from scale-in in {group.name}, changed by somebody else, left: {', '.join(bare)}",)
+        if bare
+        else ()
+    )
     kept = _kept(record, group)
     ids = [instance.id for instance in kept if instance.in_service]
     pending = ", ".join(instance.id for instance in kept if not instance.in_service)
@@ -305,14 +313,16 @@ def _kept(record: Record, group: GroupSeen) -> list[InstanceSeen]:
 
 def _too_many(group: GroupSeen) -> str:
     living, wanted = len(group.living), group.sizes.desired
-    return f"{group.name} to have no more instances ({living}) than it desires ({wanted}): AWS would choose whom to end"
+    return (
+        f"{group.name} to have no more instances ({living}) than it desires ({wanted}): AWS would choose which to end"
+    )
 
 
 def _enough_desired(crowded: list[GroupSeen]) -> str:
     """Say how nobody is chosen: as many are desired as live, or a person ends one; nobody else may lower desired."""
     more = ((group, len(group.living)) for group in crowded)
     commands = (put_back(group.name, group.sizes, raised(group.sizes, living)) for group, living in more)
-    return f"let as many be desired ({'; '.join(commands)}), or end one too many once nothing runs on it"
+    return f"raise DesiredCapacity ({'; '.join(commands)}), or terminate an instance on which nothing runs"
 
 
 def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: int) -> list[str]:
@@ -356,7 +366,7 @@ def _use(
         return _meant(template, before, mine, where) if named else None
     if current != pinned:
         found = current.label if current else "nothing there"
-        return f"{where} launches {found}, not our {mine}: somebody else's, left"
+        return f"{where} launches {found}, not our {mine}: changed by somebody else, left"
     if before.reference == "$Latest" and template.latest != mine:
         return f"{where} stays at {mine}: $Latest of {template.name} is {template.latest} now"
     if before.reference == "$Default" and template.default != mine:
@@ -368,7 +378,7 @@ def _meant(template: TemplateSeen, back: TemplateUse, mine: int, where: str) -> 
     """Report a reference that is back, but means another version: somebody gave it back before us, or moved it."""
     number = template.resolve(back.reference)
     what = f"{where} launches {back.label}, which is {number} now, not our {mine}"
-    return None if number == mine else f"{what}: somebody else's, left"
+    return None if number == mine else f"{what}: changed by somebody else, left"
 
 
 def _default(record: Record, source: Source, current: int, where: str) -> SetDefaultVersion | str:
@@ -398,8 +408,12 @@ def _processes(record: Record, group: GroupSeen) -> Part:
 def _foreign_processes(group: GroupSeen, before: frozenset[str], ours: frozenset[str]) -> tuple[str, ...]:
     suspended, resumed = sorted(group.suspended - before - ours), sorted(before - group.suspended)
     return (
-        *((f"{group.name} has {', '.join(suspended)} suspended: somebody else's, left",) if suspended else ()),
-        *((f"{group.name} had {', '.join(resumed)} suspended and has not: somebody else's, left",) if resumed else ()),
+        *((f"{group.name} has {', '.join(suspended)} suspended: changed by somebody else, left",) if suspended else ()),
+        *(
+            (f"{group.name} had {', '.join(resumed)} suspended and now has not: changed by somebody else, left",)
+            if resumed
+            else ()
+        ),
     )
 
 

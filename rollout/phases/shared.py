@@ -66,7 +66,7 @@ def raised(sizes: Sizes, desired: int) -> Sizes:
 def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
     """Return what to type to give a group the sizes that differ, and no other, "" for nothing.
 
-    Desired is only raised: of a lower number AWS would choose whom to end, so a person ends an instance instead. Nor is
+    Desired is only raised: if it is lowered AWS chooses which to end, so a person ends an instance instead. Nor is
     MaxSize lowered: room hurts nobody.
     """
     differing = [("--min-size", wanted.minimum)] if current.minimum != wanted.minimum else []

@@ -151,7 +151,9 @@ def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:
     why = f"instances to be InService: {counts}" + (f" ({troubles})" if troubles else "")
     if record.deadline and now >= record.deadline:
         late = f"the surge did not come in time: {why}"
-        return Halt(Reason.INSTANCES_NOT_IN_SERVICE, late, typed("see why, correct it", *map(_activities, shorts)))
+        return Halt(
+            Reason.INSTANCES_NOT_IN_SERVICE, late, typed("find the cause and correct it", *map(_activities, shorts))
+        )
     return wait(record, now, Reason.INSTANCES_NOT_IN_SERVICE, why)
 
 

@@ -3,7 +3,7 @@
 The volumes of these pods must also be detached, for which it waits six minutes at most. Other nodes do not wait for
 that.
 
-No pod is evicted or deleted while fewer nodes would serve without this one than must.
+No pod is evicted or deleted while too few nodes would serve without this one.
 
 A protected pod that appears before the deadline sends the node back to WAITING. After the deadline it is evicted and
 entered in the ledger. A Job's pod, or one that nobody replaces, is then deleted with its grace period, then without. A
@@ -89,7 +89,7 @@ def _empty(view: NodeView) -> StageDecision:
 
 
 def _returns(view: NodeView, pod: PodSeen) -> bool:
-    """It tolerates a closed node, and the scheduler likes this one best: what is evicted is back in a second."""
+    """It tolerates a cordon, and the scheduler likes this one best: what is evicted is back in a second."""
     return not pod.deleting and came_back(view.record, pod) >= MOST_CAME_BACK
 
 
@@ -108,7 +108,7 @@ def _stays(view: NodeView, pod: PodSeen) -> bool:
 
 
 def _in_vain(view: NodeView, effect: Effect) -> bool:
-    """Tell whether what would end a pod does not come through, though budgets had their time after the deadline.
+    """Tell whether what would end a pod does not get through, though budgets had their time after the deadline.
 
     An eviction that is blocked is another matter: that is a no, from which force may follow.
     """
@@ -259,7 +259,7 @@ def _why(view: NodeView, pod: PodSeen) -> str:
     if pod.deleting:
         return f"{pod.label}, which does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
     if _returns(view, pod):
-        return f"{pod.label}, which tolerates a closed node and has come back {came_back(view.record, pod)} times"
+        return f"{pod.label}, which tolerates a cordon and has come back {came_back(view.record, pod)} times"
     row = view.record.row(_first(view, pod).key)
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
@@ -277,12 +277,12 @@ def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
 def _to_do(view: NodeView, kept: list[PodSeen]) -> str:
     """Say what helps: room in a budget only where a budget was asked and said no."""
     if any(_returns(view, pod) for pod in kept):
-        return "take its toleration of everything from it, or scale it to 0 until the node is gone"
+        return "remove its toleration of every taint, or scale it to 0 until the node is gone"
     asked = [pod for pod in kept if not pod.deleting]
     if any(_is(view, _first(view, pod).key, "blocked") for pod in asked):
         return "make room in the budget, clear what else blocks the eviction, or delete the pod yourself"
     if any(_is(view, _first(view, pod).key, "not_sent", "not_applied") for pod in asked):
-        return f"clear what its eviction meets ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
+        return f"clear what blocks its eviction ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
     if asked:
         return "change what rejects its eviction or delete the pod yourself"
     return stuck.remedy(view, kept[0])

@@ -36,7 +36,7 @@ def unknown(row: Node, seen: Observation, record: Record, now: datetime) -> str:
     if row.name is None and not nodes:
         return _never_joined(row, seen, record, now)
     if row.uid is not None and not any(node.uid == row.uid or node.ready for node in nodes):
-        return f"its kubelet to register again: Node {row.name} was deleted, its containers may run on"
+        return f"its kubelet to register again: Node {row.name} was deleted, its containers may still run"
     return ""
 
 

@@ -5,7 +5,7 @@ must show that the node is still empty. Enough nodes must serve without it, and 
 may be on its way.
 
 A pod that appears sends the node back to WAITING, which protects it again. So does a person who uncordons the node,
-and a node that registers again: the list would be worth nothing a second later.
+and a node that registers again: its list of pods may then change at any moment.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _awaited(view: NodeView) -> tuple[Reason, str] | None:
     before the cordon, once it has given up to bind it.
     """
     if view.coming and not view.past_blocked_deadline:
-        return Reason.PODS_COMING, f"{in_words(view.coming)} to be bound elsewhere: it tolerates a closed node"
+        return Reason.PODS_COMING, f"{in_words(view.coming)} to be bound elsewhere: it tolerates a cordon"
     if view.nominated and view.now < view.row.since + timedelta(seconds=BOUND_WITHIN):
         what = f"{in_words(view.nominated)} to be bound: the scheduler had chosen {view.name} for it"
         return Reason.PODS_COMING, what

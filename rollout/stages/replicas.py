@@ -3,7 +3,7 @@
 Where a budget selects a pod, it alone decides upon its eviction; what is deleted past one waits for its turn too.
 
 The next replica leaves when as many are Ready as before the one that left before it, which is not among them; after
-five minutes it leaves all the same, and that is told (`told`; `fewer` counts at the end). A Ready one waits as long for
+five minutes it leaves anyway, and that is told (`told`; `fewer` counts at the end). A Ready one waits as long for
 another that has just turned not Ready. But the last Ready one stays up to the drain deadline while another is on its
 way. What was unready for longer is not waited for.
 
@@ -183,9 +183,7 @@ class Replicas:
         owner = service(pod)
         if lost := "" if self._alone_decides(effect, pod) else self._never_replaced(pod):
             minutes = REPLACED_WITHIN / 60
-            self.told.append(
-                f"no successor of {lost} is Ready after {minutes:.0f} min: {pod.label} leaves all the same"
-            )
+            self.told.append(f"no successor of {lost} is Ready after {minutes:.0f} min: {pod.label} leaves anyway")
         times = came_back(self.record, pod)
         noted = replace(effect, service=owner, ready=len(self._ready_with(pod)), came_back=times)
         self.left.append(Left(noted, self.now))

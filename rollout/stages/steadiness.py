@@ -71,12 +71,12 @@ class Steadiness:
 
     def _blind(self, now: datetime, silence: float, *, blind: bool) -> str:
         if self.looked is None:
-            return "this process has just begun to look"
+            return "this process has only just started to observe"
         if silence >= BLIND_AFTER:
-            return f"nothing was heard of the API server for {silence:.0f} s"
+            return f"the API server was silent for {silence:.0f} s"
         away = now - self.looked
         if away >= timedelta(seconds=BLIND_AFTER if blind else AWAY_AFTER):
-            return f"nobody could look for {away.total_seconds():.0f} s"
+            return f"nothing could be observed for {away.total_seconds():.0f} s"
         return ""
 
     def _storm(self, seen: Observation, record: Record, turned: Mapping[str, datetime]) -> str:

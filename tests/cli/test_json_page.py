@@ -86,15 +86,15 @@ def test_export(place: Path) -> None:
     ("worker", "says"),
     [
         (WORKER, ["run by process 7; last sign of life 2026-01-05T08:00:00Z"]),
-        (None, ["NOBODY works rollout r1, and nobody ever did", "  next: rollout resume r1"]),
+        (None, ["NOBODY runs rollout r1, and nobody ever did", "  next: rollout resume r1"]),
         (
             Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, samples.after(5)),
-            ["NOBODY works rollout r1: process 7, stopped at 2026-01-05T08:05:00Z", "  next: rollout resume r1"],
+            ["NOBODY runs rollout r1: process 7, stopped at 2026-01-05T08:05:00Z", "  next: rollout resume r1"],
         ),
         (
             Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, None),
             [
-                "NOBODY works rollout r1: process 7, ended without a word; last sign of life 2026-01-05T08:00:00Z",
+                "NOBODY runs rollout r1: process 7, died without a word; last sign of life 2026-01-05T08:00:00Z",
                 "  next: rollout resume r1",
             ],
         ),

@@ -126,7 +126,7 @@ def test_autoscaler_off(world: Observation, journal: Record, now: datetime, expe
         pytest.param(OFF, 1, "", id="ours"),
         pytest.param(replace(OFF, replicas_before=3), 3, "", id="ours, as it was found by our request"),
         pytest.param(
-            AutoscalerSeen(0, None, None), 0, "had 1 replicas, now 0: somebody else's, left at 0", id="theirs"
+            AutoscalerSeen(0, None, None), 0, "had 1 replicas, now 0: changed by somebody else, left at 0", id="theirs"
         ),
     ],
 )

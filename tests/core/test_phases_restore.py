@@ -167,7 +167,7 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
         case("without a deadline", waits(),
              then(replace(RESTORED, instances=(PENDING,))), restoring(deadline=None), at(9000)),
         case("more live than are desired: without protection AWS would end one",
-             waits("g to have no more instances (3) than it desires (2): AWS would choose whom to end"),
+             waits("g to have no more instances (3) than it desires (2): AWS would choose which to end"),
              then(replace(RESTORED, instances=CROWD)), RECORD),
         case("more live than are desired, at the deadline",
              halts("RESTORE still waits for g to have no more instances (3) than it desires (2)"),
@@ -330,8 +330,8 @@ def test_processes_of_somebody_else_are_left_and_reported() -> None:
     part = restore.processes(seen(replace(RESTORED, suspended=frozenset({"ScheduledActions"}))), journal)
     assert part == restore.Part(
         report=(
-            "g has ScheduledActions suspended: somebody else's, left",
-            "g had Launch suspended and has not: somebody else's, left",
+            "g has ScheduledActions suspended: changed by somebody else, left",
+            "g had Launch suspended and now has not: changed by somebody else, left",
         )
     )
 
@@ -388,7 +388,7 @@ def test_sizes(sizes: Sizes, instances: int, journal: Record, expected: Sizes | 
     assert len(part.report) == sum(differing)
 
 
-HERS = "somebody else's, left"
+HERS = "changed by somebody else, left"
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ ROWS = [
      "--scaling-processes Launch Terminate"),
     ("launch configuration", {"group": probed(use=None)}, {}, "g has no launch template", "--launch-template"),
     ("instance refresh", {"refreshes": {"g": "08b9, InProgress"}}, {},
-     "an instance refresh is at work on g (08b9, InProgress)", "cancel-instance-refresh --auto-scaling-group-name g"),
+     "an instance refresh is active on g (08b9, InProgress)", "cancel-instance-refresh --auto-scaling-group-name g"),
     ("warm pool", {"group": probed(warm_pool=True)}, {}, "g has a warm pool", "aws autoscaling delete-warm-pool"),
     ("weights", {"group": probed(overrides=override(weight="2"))}, {}, "gives its instance types weights",
      "WeightedCapacity"),

@@ -166,7 +166,7 @@ def other(**changes: Any) -> PodSeen:
     ("earlier", "ready", "budgets", "told"),
     [
         pytest.param(left(), (), (),
-                     "no successor of w0 is Ready after 5 min: pod ns/w1 of ReplicaSet web leaves all the same",
+                     "no successor of w0 is Ready after 5 min: pod ns/w1 of ReplicaSet web leaves anyway",
                      id="a quota lets nobody make one"),
         pytest.param(left(), (web("w9", "n1"), web("w8", "n1")), (), "", id="it has come"),
         pytest.param(left(name="w1"), (), (), "", id="it is the same pod"),
@@ -355,12 +355,12 @@ def test_what_comes_back_again_and_again_is_not_evicted_any_more() -> None:
     assert back(left(came_back=1)).effects
     often = back(left(came_back=2))
     assert (often.effects, often.trigger, often.halt, often.stuck) == ((), None, None, True)
-    assert "w9 of ReplicaSet web, which tolerates a closed node and has come back 3 times" in often.waits_for
+    assert "w9 of ReplicaSet web, which tolerates a cordon and has come back 3 times" in often.waits_for
     late = back(left(came_back=2, seconds=8090), created=8095, now=8100)
     assert isinstance(late.halt, Halt)
     assert "has come back 3 times" in late.halt.why
     assert (often.reason, late.halt.reason) == (Reason.POD_COMES_BACK, Reason.POD_COMES_BACK)
-    assert late.halt.hint.startswith("take its toleration of everything from it, or scale it to 0")
+    assert late.halt.hint.startswith("remove its toleration of every taint, or scale it to 0")
 
 
 def test_one_of_a_protected_kind_is_not_killed_again_and_again_either() -> None:

@@ -279,7 +279,7 @@ def test_blind_it_waits(journal: SqlJournal, toy: Toy, error: EdgeError) -> None
     told: list[Progress] = []
     ticks(journal, toy, 3, report=told.append)
     assert (toy.asked, toy.waited) == ([], [at(BLIND_PAUSE), at(2 * BLIND_PAUSE), at(3 * BLIND_PAUSE)])
-    assert texts(journal, "note") == [f"cannot look, trying again: {error.detail}"]
+    assert texts(journal, "note") == [f"cannot observe, trying again: {error.detail}"]
     assert [progress.waiting for progress in told] == [error.detail] * 3
 
 
@@ -329,9 +329,9 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
         runner._tick(journal.load(ID))
         toy.now_ += timedelta(minutes=1)
     assert texts(journal, "note") == [
-        "cannot look, trying again: a",
-        "can look again, after 4 min",
-        "cannot look, trying again: b",
+        "cannot observe, trying again: a",
+        "observes again, after 4 min",
+        "cannot observe, trying again: b",
     ]
 
 
@@ -339,11 +339,11 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
     ("spoil", "says"),
     [
         pytest.param(lambda toy: toy.blind.extend([Refused("not authorized")] * 99),
-                     "PLANNED cannot look: not authorized", id="no right to look"),
+                     "PLANNED cannot observe: not authorized", id="no right to look"),
         pytest.param(lambda toy: toy.group_.clear(),
-                     "PLANNED cannot look: Auto Scaling group g does not exist any more", id="a group was deleted"),
+                     "PLANNED cannot observe: Auto Scaling group g does not exist any more", id="a group was deleted"),
         pytest.param(lambda toy: toy.template_.clear(),
-                     "LAUNCH_TEMPLATE cannot look: launch template lt does not exist any more",
+                     "LAUNCH_TEMPLATE cannot observe: launch template lt does not exist any more",
                      id="a template was deleted"),
     ],
 )  # fmt: skip
@@ -353,7 +353,7 @@ def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Ca
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == says
     assert journal.events(ID)[-1].reason == Reason.OBSERVATION_DENIED
-    [blind] = [event.at for event in journal.events(ID) if event.text.startswith("cannot look, trying again")]
+    [blind] = [event.at for event in journal.events(ID) if event.text.startswith("cannot observe, trying again")]
     assert timedelta(minutes=10) <= toy.now_ - blind < timedelta(minutes=11)
 
 
@@ -372,7 +372,9 @@ def test_a_no_of_a_moment_is_no_fact(journal: SqlJournal, toy: Toy, between: Edg
 def test_blindness_has_an_end(journal: SqlJournal, toy: Toy) -> None:
     """After an hour in which no look came about the process ends as resumable, halts nothing, and a new one goes on."""
     toy.blind = [Retry("503"), Unknown("timed out")] * 200
-    with pytest.raises(UserError, match=r"nobody could look for 60 min in PLANNED: .*nothing is lost") as given_up:
+    with pytest.raises(
+        UserError, match=r"nothing could be observed for 60 min in PLANNED: .*nothing is lost"
+    ) as given_up:
         begin(journal, toy).run()
     assert (given_up.value.exit_code, given_up.value.hint) == (75, f"when it is there again: rollout resume {ID}")
     assert timedelta(minutes=60) <= toy.now_ - NOW < timedelta(minutes=61)
@@ -401,7 +403,7 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
         apply()
 
     toy.disturb = meddle
-    with pytest.raises(UserError, match="o1=PreferNoSchedule does not come through for 60 min in TAINT: ") as given_up:
+    with pytest.raises(UserError, match="o1=PreferNoSchedule does not get through for 60 min in TAINT: ") as given_up:
         again(journal, toy).run()
     assert (given_up.value.exit_code, journal.load(ID).halted) == (75, None)
     assert error.detail in given_up.value.problem
@@ -425,7 +427,7 @@ def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: T
 
     toy.disturb = meddle
     assert again(journal, toy).run() is Ended.HALTED
-    assert "does not come through for 60 min: HTTP 500 InternalError" in (journal.load(ID).halted or "")
+    assert "does not get through for 60 min: HTTP 500 InternalError" in (journal.load(ID).halted or "")
     assert timedelta(minutes=60) <= toy.now_ - NOW < timedelta(minutes=70)
     toy.now_ = at(9000)
     runner = again(journal, toy)
@@ -443,7 +445,7 @@ def test_a_phases_deadline_counts_while_effects_are_outstanding(journal: SqlJour
 
     toy.disturb = meddle
     assert begin(journal, toy, in_service_seconds=900).run() is Ended.HALTED
-    why = "stop-autoscaler of kube-system/cluster-autoscaler does not come through, and AUTOSCALER_OFF is out of time"
+    why = "stop-autoscaler of kube-system/cluster-autoscaler does not get through, and AUTOSCALER_OFF is out of time"
     assert (journal.load(ID).halted or "").startswith(why)
     assert timedelta(minutes=15) <= toy.now_ - NOW < timedelta(minutes=17)
 

@@ -31,7 +31,7 @@ def test_terminates_leave_one_by_one(journal: SqlJournal) -> None:
 
 
 def test_a_terminate_leaves_before_what_the_same_look_evicts(journal: SqlJournal) -> None:
-    """A pod that tolerates a closed node could come to the one that is ended: it was seen empty before that.
+    """A pod that tolerates a cordon could come to the one that is ended: it was seen empty before that.
 
     Sizes follow at once: what somebody else writes while many pods are evicted would be written over unseen.
     """

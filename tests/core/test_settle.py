@@ -278,7 +278,7 @@ def test_two_kinds_on_one_group_do_not_block_each_other() -> None:
     agrees(sift(act, record(unsettled=(unsettled(RAISE),)), NOW), acts("suspend:g:"))
 
 
-@pytest.mark.parametrize(("intended", "expected"), [(59, acts(CORDON)), (60, halts("does not come through"))])
+@pytest.mark.parametrize(("intended", "expected"), [(59, acts(CORDON)), (60, halts("does not get through"))])
 def test_a_phase_that_is_out_of_time_needs_a_person(intended: float, expected: Answer) -> None:
     """What did not come through for a minute, and was sent past the phase's deadline, too, is not sent for ever."""
     rows = (unsettled(CORDON, "not_sent", detail="Throttled", retry_at=at(99), tried=NOW, intended=at(intended)),)

@@ -246,7 +246,7 @@ def test_what_does_not_come_through_in_time_is_for_a_person() -> None:
         assert answer.effects == effects
         assert (answer.halt is None) == bool(effects)
         assert answer.reason is Reason.EVICTION_FAILS
-        assert not answer.halt or answer.halt.hint.startswith("clear what its eviction meets (kubectl get validating")
+        assert not answer.halt or answer.halt.hint.startswith("clear what blocks its eviction (kubectl get validating")
 
 
 KAFKA = replace(WEB, owner=Owner("apps/v1", "StatefulSet", "kafka", "u"), pinned=True)

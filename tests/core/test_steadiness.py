@@ -38,7 +38,7 @@ def down(*names: str, **changes: Any) -> Observation:
 def test_a_process_that_begins_has_seen_nothing() -> None:
     """It waits for as long as after an outage."""
     first = Steadiness().after(seen(surged()), JOURNAL, NOW, blind=False)
-    assert why(first, at(59)) == "this process has just begun to look"
+    assert why(first, at(59)) == "this process has only just started to observe"
     assert why(first, at(60)) == ""
     assert why(Steadiness(), NOW) == ""
 
@@ -81,7 +81,7 @@ def test_a_group_of_a_large_cluster_counts_by_itself() -> None:
     )
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(30, "nothing was heard of the API server for 30 s"), (29, "")])
+@pytest.mark.parametrize(("seconds", "told"), [(30, "the API server was silent for 30 s"), (29, "")])
 def test_a_silence_between_two_looks_counts_as_an_outage(seconds: float, told: str) -> None:
     """Nobody need have tried to look meanwhile."""
     assert why(SETTLED.after(seen(surged()), JOURNAL, NOW, blind=False, silence=seconds), NOW) == told

@@ -105,7 +105,7 @@ def test_what_somebody_else_caused_is_told_as_a_note(journal: SqlJournal, toy: T
 
     toy.disturb = meddle
     assert begin(journal, toy).run() is Ended.DONE
-    assert texts(journal, "note") == ["somebody deleted the marker on cluster c: it is made once more"]
+    assert texts(journal, "note") == ["somebody deleted the marker on cluster c: it is created again"]
     made = [asked for asked in toy.applied if asked[0] == "write_marker" and asked[1][1] is None]
     assert len(made) == 2
     assert toy.marker_ is None

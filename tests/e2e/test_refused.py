@@ -16,7 +16,7 @@ REASONS = (
     "the selector role=worker and the groups disagree on ",
     "Auto Scaling group eks_gone-demo does not exist in eu-west-1",
     "eks_managed-demo belongs to the EKS managed node group managed",
-    "an instance refresh is at work on eks_worker-demo (",
+    "an instance refresh is active on eks_worker-demo (",
     "eks_worker-demo has a warm pool",
     "eks_batch-demo gives its instance types weights",
     "eks_batch-demo counts its sizes in vcpu",

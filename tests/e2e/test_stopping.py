@@ -67,7 +67,7 @@ def _is_left_in_order(simulated: Simulated) -> None:
     lines = simulated.rollout("events", "--config", "rollout.yaml", "--json").out.splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
     assert (kinds[-1], kinds.count("interrupted")) == ("interrupted", 1)
-    assert "cannot look" not in "".join(lines)
+    assert "cannot observe" not in "".join(lines)
     journal = sqlite3.connect(simulated.directory / "rollout.db")
     assert journal.execute("SELECT ended FROM lease_history").fetchall() == [("released",)]
     journal.close()

@@ -30,15 +30,15 @@ WORKER, BATCH = "eks_worker-demo", "eks_batch-demo"
         ], id="Terraform"),
         pytest.param("untainted", ["our taint was gone from ip-10-0-0-5.eu-west-1.compute.internal: it is put back"],
                      id="our taint taken off"),
-        pytest.param("marker-deleted", ["somebody deleted the marker on cluster eks-demo: it is made once more"],
+        pytest.param("marker-deleted", ["somebody deleted the marker on cluster eks-demo: it is created again"],
                      id="the marker deleted"),
         pytest.param("node-deleted", [], id="a node's object deleted"),
         pytest.param("new-node-dies", [], id="new nodes die"),
         pytest.param("capacity-hour", [], id="no capacity for an hour"),
         pytest.param("subnet-full", [], id="full subnets"),
-        pytest.param("kube-away", ["cannot look, trying again: HTTP 503 ServiceUnavailable", "can look again, after 1"],
+        pytest.param("kube-away", ["cannot observe, trying again: HTTP 503 ServiceUnav", "observes again, after 1"],
                      id="the API server is away"),
-        pytest.param("aws-away", ["cannot look, trying again: ", "can look again, after 5 min"], id="AWS is away"),
+        pytest.param("aws-away", ["cannot observe, trying again: ", "observes again, after 5 min"], id="AWS is away"),
     ],
 )  # fmt: skip
 def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worlds) -> None:
@@ -55,12 +55,12 @@ def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worl
 @pytest.mark.parametrize(
     ("scenario", "told"),
     [
-        pytest.param("foreign-suspension", "workers has ScheduledActions suspended: somebody else's, left",
+        pytest.param("foreign-suspension", "workers has ScheduledActions suspended: changed by somebody else, left",
                      id="a process, suspended before ours"),
         pytest.param("foreign-flag", "NewInstancesProtectedFromScaleIn of workers was on, stays off: somebody else's",
                      id="the flag of new instances"),
         pytest.param("foreign-autoscaler-zero",
-                     "kube-system/cluster-autoscaler had 1 replicas, now 0: somebody else's, left at 0",
+                     "kube-system/cluster-autoscaler had 1 replicas, now 0: changed by somebody else, left at 0",
                      id="the autoscaler, stopped before us"),
         pytest.param("standby", "of workers is in Standby, not by us: left, on an old version", id="Standby"),
     ],
@@ -147,7 +147,7 @@ def test_what_halts_the_rollout_until_a_person_has_dealt_with_it(
 def test_credentials_that_expire_halt_and_new_ones_go_on(world: Worlds) -> None:
     """Nobody waits for credentials that cannot be renewed from here: a person brings new ones and resumes."""
     simulated = world("credentials-expire")
-    _says(simulated.start(), ["DRAIN cannot look: DescribeAutoScalingGroups: ExpiredToken", "credentials)"])
+    _says(simulated.start(), ["DRAIN cannot observe: DescribeAutoScalingGroups: ExpiredToken", "credentials)"])
     again = simulated.resume()
     assert again.code == 1, again
     simulated.release()
@@ -191,7 +191,10 @@ def test_what_terraform_applies_before_restore_is_left_and_reported(world: World
     simulated.release()
     result = finish(process)
     assert result.code == 0, result
-    assert f"left as it is: {WORKER} launches eks_worker_lt-demo 1, not our 2: somebody else's, left" in result.out
+    assert (
+        f"left as it is: {WORKER} launches eks_worker_lt-demo 1, not our 2: changed by somebody else, left"
+        in result.out
+    )
     assert f"left as it is: DesiredCapacity of {BATCH} was 2, stays 3" in result.out, result
     assert result.out.count("left as it is") == 2, result
     is_proven(simulated)

@@ -252,7 +252,7 @@ def test_taken_over_when_it_has_expired(journal: SqlJournal, url: str) -> None:
         with pytest.raises(UserError, match="process 4711 on agent-7") as refusal:
             seize(other, HOLDER, 59.9)
         assert refusal.value.exit_code == 76
-        assert refusal.value.hint.endswith("the same command goes on after 08:01:00 UTC")
+        assert refusal.value.hint.endswith("the same command continues after 08:01:00 UTC")
         assert seize(other, NEXT, 60).epoch == 2
         other.note(ID, "note", "of the second", NOW)
 
@@ -451,7 +451,7 @@ def closing_journal(url: str) -> closing[SqlJournal]:
 
 
 def test_who_looks_sees_who_works(journal: SqlJournal, url: str) -> None:
-    """Nobody ever; one at work, with its last sign of life; one that gave it up; one that ended without a word."""
+    """Nobody ever; one at work, with its last sign of life; one that gave it up; one that died without a word."""
     with closing(read_journal(url)) as looker:
         assert looker.worker("eks-demo") is None
         with held(journal) as lease:

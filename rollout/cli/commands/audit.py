@@ -23,7 +23,7 @@ BROKEN = 1
 #: Of a SHA-256.
 HEAD_DIGITS = 64
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Prove a journal's history, or hand it out.")
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Verify a journal's history, or export it.")
 
 
 @app.command()

@@ -43,7 +43,7 @@ def doctor(
     config: options.ConfigFile = options.CONFIG,
     database: options.Database = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Rebuild a lost journal from the marker, so that `resume` can go on.")
+        bool, typer.Option("--rebuild", help="Rebuild a lost journal from the marker, so that `resume` can continue.")
     ] = False,
     assume_dead: options.AssumeDead = False,
 ) -> None:
@@ -215,7 +215,7 @@ def _known(marker: MarkerSeen, config: Config, here: ClusterId) -> UserError:
         return read.unread
     if _kept(marker, read):
         return UserError(f"the journal knows rollout {marker.rollout_id}: nothing is lost", hint="rollout doctor")
-    problem = f"the journal {read.name} is an older copy of what rollout {marker.rollout_id} was worked from"
+    problem = f"the journal {read.name} is an older copy of the journal of rollout {marker.rollout_id}"
     hint = "put the right one back; if that is lost, move this one away, then: rollout doctor --rebuild"
     return UserError(problem, hint=hint)
 

@@ -25,7 +25,7 @@ _HEAD = ("ID", "STATE", "CLUSTER", "AMI", "BEGUN", "ENDED", "WORKER", "KEY")
 def listing(
     config: options.WhoseJournal = None, database: options.Database = None, *, as_json: options.AsJson = False
 ) -> None:
-    """List all rollouts, newest first, and who works each."""
+    """List all rollouts, newest first, and who runs each."""
     with closing(read_journal(options.journal_url(config, database))) as journal:
         known = journal.summaries()
         workers = {one.id: journal.worker(one.scope) for one in known if not terminal(one.phase)}

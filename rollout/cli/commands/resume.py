@@ -26,7 +26,7 @@ def resume(
     assume_dead: options.AssumeDead = False,
     log_format: options.LogFormat = options.TEXT,  # noqa: ARG001  its callback has it
 ) -> None:
-    """Go on with a rollout; default: the only unfinished one.
+    """Continue a rollout; default: the only unfinished one.
 
     It may have been interrupted, have crashed or be halted: a halted one looks again. While another process works it,
     that one is followed, and taken over from when its lease ends.

@@ -55,7 +55,7 @@ def start(
     assume_dead: options.AssumeDead = False,
     log_format: options.LogFormat = options.TEXT,  # noqa: ARG001  its callback has it
 ) -> None:
-    """Begin a rollout and work it to its end. Run again after a crash, the same command goes on where it stopped.
+    """Begin a rollout and run it to its end. Run again after a crash, the same command continues where it stopped.
 
     While another process works the rollout, that one is followed, and taken over from when its lease ends.
     The rollout's id is the first line of the output.

@@ -25,11 +25,11 @@ def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> It
             yield f"  {wake}"
         return
     if worker is None:
-        yield f"NOBODY works rollout {rollout_id}, and nobody ever did"
+        yield f"NOBODY runs rollout {rollout_id}, and nobody ever did"
     elif worker.ended:
-        yield f"NOBODY works rollout {rollout_id}: {worker.who}, stopped at {instant(worker.ended)}"
+        yield f"NOBODY runs rollout {rollout_id}: {worker.who}, stopped at {instant(worker.ended)}"
     else:
-        yield f"NOBODY works rollout {rollout_id}: {worker.who}, ended without a word{last}"
+        yield f"NOBODY runs rollout {rollout_id}: {worker.who}, died without a word{last}"
     if then != "":
         yield f"  next: {then or resume(rollout_id)}"
 

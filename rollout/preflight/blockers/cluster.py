@@ -1,4 +1,4 @@
-"""The cluster: who uses it now, whether it is the groups' cluster, and where we run in it."""
+"""The cluster: who uses it now, whether it is the groups' cluster, and where this process runs."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def refreshing(found: Survey, request: Request) -> Iterator[Blocker]:
     """An instance refresh is active on a group. It terminates instances while Jobs run on them."""
     for name, refresh in found.refreshes.items():
         hint = f"wait for it, or: aws autoscaling cancel-instance-refresh {_named(name)}"
-        yield Blocker(f"an instance refresh is at work on {name} ({refresh})", hint)
+        yield Blocker(f"an instance refresh is active on {name} ({refresh})", hint)
 
 
 def warm_pool(found: Survey, request: Request) -> Iterator[Blocker]:
@@ -138,7 +138,7 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Blocker]:
             sizes = (
                 f"MinSize {group.sizes.minimum}, DesiredCapacity {group.sizes.desired}, MaxSize {group.sizes.maximum}"
             )
-            look = f"look whether its sizes are what they should be, for a rollout raises them ({sizes})"
+            look = f"check its sizes, because a rollout raises them ({sizes})"
             lower = f"lower desired with {commands.ONE_LESS}; then: {resume}"
             hint = f"{commands.with_its_journal(made[0])}; only if that is lost, first {look}; {lower}"
             yield Blocker(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)

@@ -33,7 +33,7 @@ def unserved(found: Survey, request: Request) -> Iterator[Blocker]:
 def indirect(found: Survey, request: Request) -> Iterator[Blocker]:
     """The settings name Deployment or CronJob, which control no pods themselves, so that nothing would be selected.
 
-    A pod whose controller is of such a kind of another API is a reason not to refuse.
+    If the controller of a pod is of such a kind of another API, this is no blocker.
     """
     controllers = {name for pod in found.pods if pod.owner for name in (pod.owner.kind, pod.owner.full_kind)}
     for kind in request.settings.protected.kinds:
@@ -51,8 +51,8 @@ def unnamed(found: Survey, request: Request) -> Iterator[Blocker]:
     pods = standing(found, request.settings).unnamed
     if pods and request.settings.unprotected == "refuse":
         hint = (
-            "name them in `protected` (docs/protection.md), wait until they end, or set `unprotected: protect`, with "
-            "which they hold their node too, or `unprotected: evict`, with which they are ended"
+            "name them in `protected` (docs/protection.md), or wait until they end; or set `unprotected: protect` "
+            "(their nodes wait for them too) or `unprotected: evict` (the rollout ends them)"
         )
         which = "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
         what = f"{which} that `protected` does not name, which end or which nobody replaces: {workloads(pods)}"

@@ -1,4 +1,4 @@
-"""What we may not read or do, as far as AWS and Kubernetes can be asked."""
+"""What the role of this process may not read or do, as far as AWS and Kubernetes can be asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rollout.errors import Blocker
 from rollout.preflight.survey import Request, Survey
 
-_GRANT = "grant it to the role that we act in: docs/rights.md"
+_GRANT = "grant it to the role of this process (docs/rights.md)"
 
 
 def unread(found: Survey, request: Request) -> Iterator[Blocker]:

@@ -64,8 +64,8 @@ def applied_by_people(found: Survey, request: Request) -> Iterator[str]:
     for told, known in _told(found, [tool for tool in TOOLS if not tool.by_itself]):
         condition = "" if known else "if that writes it, "
         yield (
-            f"{told}: {condition}apply nothing to it before the rollout is done, which would halt; the next apply "
-            f"after it takes the image in the code, so write {request.ami} there first (docs/iac.md)"
+            f"{told}: {condition}do not apply it before the rollout is done, or the rollout halts; the next apply "
+            f"launches the image in the code, so write {request.ami} there first (docs/iac.md)"
         )
 
 
@@ -76,8 +76,8 @@ def applied_by_controllers(found: Survey, request: Request) -> Iterator[str]:
     """
     for told, _ in _told(found, [tool for tool in TOOLS if tool.by_itself]):
         yield (
-            f"{told}, which puts sizes and template back whenever they differ, so that the rollout halts: pause it "
-            f"until that is done, and give it {request.ami} before it goes on (docs/iac.md)"
+            f"{told}, which puts sizes and template back, so that the rollout halts: pause it until the rollout is "
+            f"done, and give it {request.ami} before you resume it (docs/iac.md)"
         )
 
 

@@ -32,7 +32,7 @@ def two_budgets(found: Survey, request: Request) -> Iterator[str]:
     for pod in _replicas(found):
         if len(names := _budgets(found, pod)) > 1:
             what = f"budgets {' and '.join(names)} each select {pod.label} on {pod.node}"
-            yield f"{what}, which Kubernetes evicts never: let one of them select it ({_end(request.settings)})"
+            yield f"{what}, which Kubernetes never evicts: let one of them select it ({_end(request.settings)})"
 
 
 def tolerant(found: Survey, request: Request) -> Iterator[str]:
@@ -70,10 +70,10 @@ def _budgets(found: Survey, pod: PodSeen) -> list[str]:
 def _lets_nobody_go(budget: BudgetSeen) -> str:
     name = f"budget {budget.namespace}/{budget.name}"
     if not budget.expected:
-        return f"{name} lets no pod go, for its status counts none of them (kubectl describe pdb)"
+        return f"{name} allows no eviction, because its status counts no pod (kubectl describe pdb)"
     if budget.desired >= budget.expected:
-        return f"{name} lets no pod go as long as it is as it is (it wants {budget.desired} of {budget.expected} Ready)"
-    return f"{name} lets no pod go now ({budget.healthy} of {budget.expected} are Ready, it wants {budget.desired})"
+        return f"{name} allows no eviction as it is configured (it wants {budget.desired} of {budget.expected} Ready)"
+    return f"{name} allows no eviction now ({budget.healthy} of {budget.expected} are Ready, it wants {budget.desired})"
 
 
 def _named(pods: Iterable[PodSeen]) -> str:
