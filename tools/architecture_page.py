@@ -29,8 +29,8 @@ A module imports only from layers below its own. The contracts in `pyproject.tom
 them. This picture is drawn from them.
 
 The simulator in `eks_simulator/` is a package beside `rollout/`, in the same wheel. Neither imports the other: the
-command line starts the simulator as a process, and speaks to it over HTTP. No module imports itself by way of others:
-`tests/test_imports.py` looks for circles.
+command line starts the simulator as a process, and speaks to it over HTTP. At run time no imports form a
+circle: `tests/test_imports.py` checks that.
 """
 FLOWS = """\
 ## One tick
@@ -47,7 +47,7 @@ flowchart TD
         unclear["is an effect unclear for too long?"] --> drift["did somebody change what we set?"]
         drift --> phase["what does the phase decide?"]
         phase --> sendable["what of that may be sent now?"]
-        sendable --> believed["did earlier looks say the same?"]
+        sendable --> believed["did earlier observations say the same?"]
         believed --> soften["with taint_early: soften the taint before a halt"]
         soften --> again["what of that may be sent now?"]
     end
@@ -61,7 +61,7 @@ flowchart TD
 ```
 
 `decide_tick` is in `rollout/engine/tick.py`. The runner, the doctor and the tests ask it, and nobody else puts its
-steps together. What the looks before this one said goes in as a value, and comes out as one.
+steps together. What earlier observations said goes in as a value, and comes out as a value.
 
 `PHASES` in `rollout/phases/__init__.py` has a row for each phase. The row says what decides, what it needs to see, and
 its deadline. In DRAIN, `STAGES` in `rollout/stages/__init__.py` does the same for each node that must go.
@@ -73,7 +73,7 @@ An effect is a frozen record of one request that changes something. Its `key` is
 1. A phase or a stage decides on it.
 2. `sift` leaves it out if it may not be sent yet. An older request may still be on its way, or a pause may not be over.
 3. The journal saves it as `intended`, with an event, in one transaction.
-4. `engine/send.py` makes one call of a port. The fence is asked as the request leaves.
+4. `engine/send.py` makes one call of a port. The fence checks the request as it leaves.
 5. The journal saves the receipt as an attempt. The state is then `unknown`, `not_sent`, `not_applied`, `blocked` or
    `rejected`. After a yes it stays `intended`: a reply proves nothing.
 6. A later tick asks the effect whether the world shows it (`landed`). If it does, the state is `done`. If it certainly

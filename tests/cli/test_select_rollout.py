@@ -106,7 +106,7 @@ def test_what_is_shown_is_at_work_or_newest(wanted: str | None, known: list[Summ
     ("known", "hint"),
     [
         (DONE, "rollout start --ami ami-1 --key ANOTHER"),
-        (ACTIVE, "go on with it: rollout resume r1; when it is done: rollout start --ami ami-1 --key ANOTHER"),
+        (ACTIVE, "continue it: rollout resume r1; when it is done: rollout start --ami ami-1 --key ANOTHER"),
     ],
 )
 @pytest.mark.parametrize("find", [select_rollout.to_start, select_rollout.of_key])
