@@ -1,6 +1,6 @@
 """Every command that a hint tells: built here, quoted for a shell, and completed where it is shown.
 
-Build one with `rollout("resume", rollout_id)`, `aws("autoscaling", "exit-standby", …)` or `kubectl("uncordon", name)`,
+Build one with `rollout("resume", rollout_id)`, `aws("ec2", "reboot-instances", …)` or `kubectl("uncordon", name)`,
 and put it into the hint: names of others never become words or options of a shell by themselves. The core does not know
 how this process was started, and the journal keeps no path of a host: `complete` adds `--config` and `--database`, the
 region to commands of AWS, and file and context to those of kubectl, when a person reads it, so that it works when it is
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Commands of ours that take both options; a hint that names one of them is completed.
@@ -83,6 +83,15 @@ def aws(*words: str) -> str:
 def resume_processes(group: str, names: Iterable[str]) -> str:
     """Return the command that resumes scaling processes of a group; never without names, which would be all."""
     return aws("autoscaling", "resume-processes", "--auto-scaling-group-name", group, "--scaling-processes", *names)
+
+
+def exit_standby(group: str, instances: Sequence[str], desired: int, maximum: int) -> str:
+    """Return what brings instances back from Standby: desired grows by them, and MaxSize must allow that."""
+    named = ("--auto-scaling-group-name", group)
+    wanted = desired + len(instances)
+    room = aws("autoscaling", "update-auto-scaling-group", *named, "--max-size", str(wanted))
+    back = aws("autoscaling", "exit-standby", *named, "--instance-ids", *instances)
+    return back if wanted <= maximum else f"{room}; {back}"
 
 
 def kubectl(*words: str) -> str:

@@ -31,6 +31,7 @@ def group(raw: Mapping[str, Any]) -> GroupSeen:
         zones=tuple(raw.get("AvailabilityZones", ())),
         instances=tuple(_instance(one) for one in raw["Instances"]),
         nodegroup=tags.get(_NODEGROUP),
+        mixed="MixedInstancesPolicy" in raw,
     )
 
 

@@ -65,7 +65,8 @@ class InstanceSeen:
 class GroupSeen:
     """An Auto Scaling group. `uses`: every template that it names, its own first; empty without a launch template.
 
-    `nodegroup`: the EKS managed node group that owns it, None for a self-managed group.
+    `nodegroup`: the EKS managed node group that owns it, None for a self-managed group. `mixed`: it has a
+    MixedInstancesPolicy, and names its templates there.
     """
 
     name: str
@@ -77,6 +78,7 @@ class GroupSeen:
     zones: tuple[str, ...]
     instances: tuple[InstanceSeen, ...]
     nodegroup: str | None = None
+    mixed: bool = False
 
     @property
     def living(self) -> tuple[InstanceSeen, ...]:

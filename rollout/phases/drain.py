@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rollout import stages
-from rollout.commands import aws
+from rollout.commands import exit_standby
 from rollout.model.decision import Act, Decision, Halt, Move, NodeWait, StageDecision, Wait
 from rollout.model.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.model.machine import Stage, terminal
@@ -302,8 +302,8 @@ def _elsewhere(view: NodeView, instance: InstanceSeen) -> StageDecision:
         return StageDecision(trigger="back", because=why)
     if not instance.standing_by:
         return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, why)
-    which = ("--auto-scaling-group-name", view.row.group, "--instance-ids", instance.id)
-    command = aws("autoscaling", "exit-standby", *which)
+    sizes = view.group.sizes
+    command = exit_standby(view.row.group, (instance.id,), sizes.desired, sizes.maximum)
     halt = Halt(Reason.INSTANCE_IN_STANDBY, f"{view.name}: {why}", command) if view.past_blocked_deadline else None
     return StageDecision(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
 

@@ -105,7 +105,7 @@ def _hint(seen: Observation, record: Record) -> str:
 def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[str]:
     """Yield what to type, where that is one command and hurts nobody."""
     current = seen.group(group.name)
-    yield refer_back(group.name, current.uses, record.plan.pinned(group))
+    yield refer_back(current, record.plan.pinned(group))
     if record.phase not in SURGED or group not in working(record):
         return
     if resumed := _resumed(record, current):

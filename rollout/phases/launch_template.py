@@ -90,7 +90,8 @@ def _with_versions(plan: Plan, versions: _Versions) -> Plan:
 
 
 def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:
-    current = seen.group(group.name).uses
+    there = seen.group(group.name)
+    current = there.uses
     wanted, found = plan.pinned(group), tuple(source.use for source in group.sources)
     if current == wanted:
         return None
@@ -98,7 +99,7 @@ def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> Set
         return Halt(
             Reason.DRIFT_LAUNCH_TEMPLATE,
             f"drift: {group.name} launched {describe_uses(found)} when the rollout began, now {describe_uses(current)}",
-            typed(f"give it {describe_uses(found)} back", refer_back(group.name, current, found)),
+            typed(f"give it {describe_uses(found)} back", refer_back(there, found)),
         )
     return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.resume_count))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -79,12 +80,18 @@ def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
     return "; ".join([*commands, ONE_LESS] if current.desired > wanted.desired else commands)
 
 
-def refer_back(group: str, current: tuple[TemplateUse, ...], wanted: tuple[TemplateUse, ...]) -> str:
-    """Return the command that gives a group its template, "" for none; a policy is more than a command."""
-    if current == wanted or len(wanted) != 1 or wanted[0].slot:
+def refer_back(group: GroupSeen, wanted: tuple[TemplateUse, ...]) -> str:
+    """Return the command that gives a group its template, "" for none; overrides that name their own are too much.
+
+    In a policy what is not given stays; a template of the group's own would take the whole policy away.
+    """
+    if group.uses == wanted or len(wanted) != 1 or wanted[0].slot:
         return ""
-    reference = quoted(f"LaunchTemplateId={wanted[0].template_id},Version={wanted[0].reference}")
-    return update(group, f"--launch-template {reference}")
+    own = {"LaunchTemplateId": wanted[0].template_id, "Version": wanted[0].reference}
+    if group.mixed:
+        policy = json.dumps({"LaunchTemplate": {"LaunchTemplateSpecification": own}})
+        return update(group.name, f"--mixed-instances-policy {quoted(policy)}")
+    return update(group.name, f"--launch-template {quoted(','.join(f'{key}={own[key]}' for key in own))}")
 
 
 def update(group: str, *options: str) -> str:

@@ -36,7 +36,7 @@ DEAD_AFTER = 300.0
 class Serving:
     """The instances of one group that serve: `old` run what they have; `new` take the pods that fit them (`fitting`).
 
-    `new`: by sort and instance, the node's name. `idle`: by new instance, why it serves nobody, in words; not of those
+    `new`: by sort and instance, the node's name. `idle`: by instance, why it serves nobody, in words; not of those
     that are on their way out.
     """
 
@@ -53,7 +53,7 @@ class Serving:
         return olds + sum(len(nodes) - (instance_id in nodes) for nodes in open_to)
 
     def why_not(self, instance_id: str, moved: Iterable[PodSeen], node: NodeSeen | None) -> tuple[str, ...]:
-        """Return why other new instances do not serve those pods, in words."""
+        """Return why other instances do not serve those pods, in words."""
         pods = tuple(moved)
         lost, closed = stranded(self.new, pods, node), dict(self.idle)
         for sort, nodes in self.new.items():
@@ -102,11 +102,9 @@ def _serving(group: GroupSeen, seen: Observation, record: Record, rows: Mapping[
         if not instance.in_service or _leaves(row):
             continue
         node = _serves(instance, seen, record, row)
-        old = row is not None and row.role == "old"
         if node is None:
-            idle |= {} if old else {instance.id: _idle(instance, seen)}
-            continue
-        if old:
+            idle[instance.id] = _idle(instance, seen)
+        elif row is not None and row.role == "old":
             olds.add(instance.id)
         else:
             new[Sort.of(node)][instance.id] = node.name

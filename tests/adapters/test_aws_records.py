@@ -46,6 +46,7 @@ def described(templates: dict[str, Any]) -> GroupSeen:
 def test_uses(templates: dict[str, Any], uses: tuple[TemplateUse, ...]) -> None:
     """Every specification is a use; one without a version means $Default."""
     assert described(templates).uses == uses
+    assert described(templates).mixed == ("MixedInstancesPolicy" in templates)
 
 
 NUMBER = {"LaunchTemplateId": "lt-1", "Version": "7"}

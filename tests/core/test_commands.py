@@ -98,6 +98,6 @@ def test_each_completed_command_takes_what_is_added(path: str) -> None:
 @pytest.mark.parametrize("name", ["a b", "$(reboot)", "it's", "; rm -rf /", "-x", "[red]", "`id`", "a\nb"])
 def test_a_name_of_others_is_one_word(name: str) -> None:
     """Whatever a group, node or marker is called, a shell takes it as one operand."""
-    assert shlex.split(commands.aws("autoscaling", "exit-standby", "--instance-ids", name))[-1] == name
+    assert shlex.split(commands.exit_standby("g", (name,), desired=1, maximum=2))[-1] == name
     assert shlex.split(commands.kubectl("uncordon", name))[-1] == name
     assert shlex.split(complete(commands.resume(name), Options()))[-1] == name

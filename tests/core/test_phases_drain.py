@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.model.decision import Act, Wait
+from rollout.model.decision import Act, Halt, Wait
 from rollout.model.effects import Evict, Resize, Terminate
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import Observation, Unsteady
@@ -425,3 +425,14 @@ def test_sizes_that_shrank_leave_no_surplus() -> None:
     """Fewer than at the start is no reason to retire anybody."""
     world = seen(surged(new("n1"), sizes=Sizes(1, 1, 4)))
     agrees(drain.decide(world, record(Phase.DRAIN, nodes=()), NOW), advances())
+
+
+def test_an_instance_comes_back_from_standby_by_what_the_halt_says() -> None:
+    """Desired grows with it: MaxSize is raised first where it leaves no room, and only there."""
+    named = "--auto-scaling-group-name g"
+    back = f"aws autoscaling exit-standby {named} --instance-ids i-o1"
+    for maximum, room in ((5, ""), (4, f"aws autoscaling update-auto-scaling-group {named} --max-size 5; ")):
+        aside = replace(ASIDE, sizes=replace(ASIDE.sizes, maximum=maximum))
+        halt = drain.decide(seen(aside), stages(W, G), at(8100))
+        assert isinstance(halt, Halt)
+        assert halt.hint == room + back

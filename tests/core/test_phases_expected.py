@@ -227,6 +227,7 @@ def test_a_marker_that_is_deleted(world: Observation, journal: Record, expected:
 
 
 UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
+POLICY = '{"LaunchTemplate": {"LaunchTemplateSpecification": {"LaunchTemplateId": "lt", "Version": "2"}}}'
 ONE_LESS = (
     "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
     "for each one too many, with the ID of one on which nothing runs"
@@ -250,6 +251,8 @@ ONE_LESS = (
                      f" ({UPDATE} --min-size 1)", id="what our terminate explains is not put back"),
         pytest.param(seen(found()), record(Phase.TAINT),
                      f" ({UPDATE} --launch-template LaunchTemplateId=lt,Version=2)", id="unpinned"),
+        pytest.param(seen(found(mixed=True)), record(Phase.TAINT),
+                     f" ({UPDATE} --mixed-instances-policy '{POLICY}')", id="unpinned in a policy, which stays"),
     ],
 )  # fmt: skip
 def test_what_to_type_where_it_is_one_harmless_command(world: Observation, journal: Record, commands: str) -> None:

@@ -155,7 +155,11 @@ ROWS = [
     ("image of an override", {"group": probed(overrides=override(image_id="ami-mine"))}, {},
      "overrides of g launch ami-mine", "remove ImageId"),
     ("standby", {"groups": (standing_by(),)}, {}, "g has instances in Standby: i-o2",
-     "exit-standby --auto-scaling-group-name g --instance-ids i-o2"),
+     "aws autoscaling exit-standby --auto-scaling-group-name g --instance-ids i-o2"),
+    ("standby without room", {"groups": (replace(standing_by(), sizes=Sizes(1, 2, 2)),)}, {},
+     "g has instances in Standby: i-o2",
+     ("aws autoscaling update-auto-scaling-group --auto-scaling-group-name g --max-size 3; "
+      "aws autoscaling exit-standby --auto-scaling-group-name g --instance-ids i-o2")),
     ("wanted no more", {"groups": (found(sizes=Sizes(0, 0, 3)),)}, {},
      "g has DesiredCapacity 0 and still 2 instances at work: i-o1, i-o2", "set-desired-capacity --auto-scaling-group"),
     ("no template", {"templates": ()}, {}, "g refers to launch template workers (lt), which does not exist", "refer"),

@@ -158,14 +158,18 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
                      id="a taint that the moved pods tolerate"),
         pytest.param((node("n1", scale_down_disabled=None),), (),
             "n1 is tainted, about to go, or without scale-down-disabled", id="scale-down not disabled"),
-        pytest.param((node("o2", ready=False),), (), "why no more nodes of g serve", id="an old one: it must go"),
+        pytest.param((node("o2", ready=False),), (), "o2 is not Ready", id="an old one, which would serve until then"),
+        pytest.param((node("o2", unschedulable=True),), (), "o2 is cordoned (kubectl uncordon o2)",
+                     id="an old one that somebody closed"),
+        pytest.param((), ("o2",), "i-o2 has no Node (if nothing runs there that must not end: aws ec2 reboot-instances",
+                     id="an old one whose Node somebody deleted"),
         pytest.param((), (), "why no more nodes of g serve", id="all serve that there are"),
     ],
 )  # fmt: skip
 def test_a_halt_names_what_does_not_serve(
     things: tuple[NodeSeen | PodSeen, ...], unjoined: tuple[str, ...], told: str
 ) -> None:
-    """Which of the new instances, and why, with the command where one helps; what leaves is not among them."""
+    """Which of the instances, and why, with the command where one helps; what leaves is not among them."""
     it = looked(Stage.WAITING, *things, unjoined=unjoined, now=at(8100))
     halt = it.short("to be drained").halt
     assert halt

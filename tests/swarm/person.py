@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -72,7 +73,8 @@ def _in_cluster(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
         case ["delete", "node", name, *_]:
             yield from (Amend({"do": "delete_node", **node}) for node in _node(name, state))
         case ["taint", "node", name, taint, *_] if taint.endswith("-"):
-            yield from (Amend({"do": "untaint", **node, "key": taint[:-1]}) for node in _node(name, state))
+            key = re.split("[=:]", taint[:-1])[0]
+            yield from (Amend({"do": "untaint", **node, "key": key}) for node in _node(name, state))
         case ["describe", "node", name, *_]:
             yield from _opened(name, state)
         case ["get", "nodes", *_]:
@@ -141,3 +143,5 @@ def _fields(options: dict[str, list[str]]) -> Iterator[tuple[str, Any]]:
             yield _FIELDS[name], int(words[0])
         elif name == "--launch-template":
             yield "LaunchTemplate", dict(part.split("=", 1) for part in words[0].split(","))
+        elif name == "--mixed-instances-policy":
+            yield "MixedInstancesPolicy", json.loads(words[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +63,12 @@ def test_a_field_is_as_it_was_or_as_somebody_left_it_or_reported(
 
 def test_a_halt_is_done_as_it_says() -> None:
     """Its commands of Auto Scaling become acts of the world, and the fields are ours again."""
+    policy = {"LaunchTemplate": {"LaunchTemplateSpecification": {"Version": "2"}}}
     text = (
         "halted: drift: …; next: put it back (aws autoscaling update-auto-scaling-group --region eu-west-1 "
         "--auto-scaling-group-name 'a b' --min-size 1 --launch-template LaunchTemplateId=lt-1,Version=2; "
+        "aws autoscaling update-auto-scaling-group --auto-scaling-group-name h --mixed-instances-policy "
+        f"{shlex.quote(json.dumps(policy))}; "
         "aws autoscaling suspend-processes --auto-scaling-group-name g --scaling-processes AZRebalance Launch), "
         "then: rollout resume 1"
     )
@@ -71,9 +76,10 @@ def test_a_halt_is_done_as_it_says() -> None:
     template = {"LaunchTemplateId": "lt-1", "Version": "2"}
     assert [one.action for one in found] == [
         {"do": "update_group", "group": "a b", "fields": {"MinSize": 1, "LaunchTemplate": template}},
+        {"do": "update_group", "group": "h", "fields": {"MixedInstancesPolicy": policy}},
         {"do": "processes", "group": "g", "processes": ["AZRebalance", "Launch"], "on": False},
     ]
-    assert found[1].touched == (("asg/g", "SuspendedProcesses"),)
+    assert found[2].touched == (("asg/g", "SuspendedProcesses"),)
 
 
 def test_a_desired_capacity_that_is_too_high_costs_an_idle_instance() -> None:
@@ -96,7 +102,8 @@ def test_a_node_is_opened_as_a_halt_says() -> None:
         "c": {"spec": {"unschedulable": True, "taints": [{"key": "eks-rollout/replacing"}]}},
     }
     state = {"groups": {"g": {"Instances": {f"i-{one}": {"Node": one} for one in nodes}}}, "nodes": nodes}
-    for hint in ("(kubectl uncordon a; kubectl describe node b)", "(kubectl --context c get nodes)"):
+    closed = "(kubectl uncordon a; kubectl taint node b maintenance:NoSchedule-)"
+    for hint in (closed, "(kubectl uncordon a; kubectl describe node b)", "(kubectl --context c get nodes)"):
         found = person.told(f"halted: it does not serve; next: see to it {hint}, then: rollout resume 1", state)
         assert [one.action for one in found] == [
             {"do": "cordon", "on": False, "group": "g", "id": "i-a"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout import commands
-from rollout.commands import quoted, resume_processes
+from rollout.commands import exit_standby, quoted, resume_processes
 from rollout.errors import Blocker
 from rollout.model.observation import TemplateSeen
 from rollout.model.plan import TemplateUse
@@ -157,7 +157,7 @@ def standby(found: Survey, request: Request) -> Iterator[Blocker]:
     for group in found.groups:
         waiting = [one.id for one in group.instances if one.standing_by]
         if waiting:
-            hint = f"aws autoscaling exit-standby {_named(group.name)} --instance-ids {' '.join(waiting)}"
+            hint = exit_standby(group.name, waiting, group.sizes.desired, group.sizes.maximum)
             yield Blocker(f"{group.name} has instances in Standby: {', '.join(waiting)}", hint)
 
 
