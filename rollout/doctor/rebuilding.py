@@ -88,7 +88,7 @@ def _resizes(record: Record, seen: Observation) -> Iterator[Resize]:
             group=group.name,
             before=baseline.sizes if record.phase is Phase.SURGE else _before(record, group, now.sizes),
             sizes=now.sizes,
-            protect_new=now.protect_new or None,
+            protect_new=(now.protect_new and not baseline.protect_new) or None,
             occasion=occasions.restore(record.resume_count) if _restored(record, seen) else occasions.ADOPTED,
         )
 

@@ -3,8 +3,9 @@
 It restores in this order, and observes each before the next: sizes, template reference, inherit flag, protection,
 CapacityRebalance, processes, our scale-down-disabled, autoscaler, taints, marker.
 
-Every value merges three ways (`merge`). A value that is still as we wrote it goes back to the baseline. Any other value
-stays, and is reported if it is not the baseline.
+A size that is still as we wrote it goes back to the baseline (`merge`). A flag or a process goes back to what we found
+when we wrote it: somebody may have changed it since the baseline. Any other value stays. What is not the baseline is
+reported.
 
 Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
 stays while more live than are desired.
@@ -16,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from rollout.commands import annotate, kubectl, resume_processes
 from rollout.model.decision import Act, Decision, Halt, Wait
@@ -114,7 +114,8 @@ def inherit(seen: Observation, record: Record) -> Part:
     report: list[str] = []
     for group in working(record):
         current, before = seen.group(group.name), record.plan.baseline(group.name).protect_new
-        wanted = merge(current.protect_new, _left(record, group.name).protect_new, before)
+        # SURGE writes it where it is off, and only there.
+        wanted = current.protect_new and _left(record, group.name).protect_new is not True
         if wanted != current.protect_new:
             occasion = occasions.inherit(record.resume_count)
             same = current.sizes
@@ -145,7 +146,8 @@ def capacity_rebalance(seen: Observation, record: Record) -> Part:
     report: list[str] = []
     for group in working(record):
         current, before = seen.group(group.name), record.plan.baseline(group.name).capacity_rebalance
-        wanted = merge(current.capacity_rebalance, _left(record, group.name).capacity_rebalance, before)
+        # SURGE writes it where it is on, and only there.
+        wanted = current.capacity_rebalance or _left(record, group.name).capacity_rebalance is False
         if wanted != current.capacity_rebalance:
             occasion = occasions.restore(record.resume_count)
             effects.append(SetCapacityRebalance(group=group.name, enabled=wanted, occasion=occasion))
@@ -267,11 +269,8 @@ def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     return Sizes(merge(current.sizes.minimum, wrote.minimum, before.minimum), target, room)
 
 
-Value = TypeVar("Value", int, bool)
-
-
-def merge(now: Value, wrote: Value | None, before: Value) -> Value:
-    """Return what a field is to be: the baseline where it is as we wrote it, otherwise what somebody else made of it.
+def merge(now: int, wrote: int | None, before: int) -> int:
+    """Return what a size is to be: the baseline where it is as we wrote it, otherwise what somebody else made of it.
 
     `wrote`: the value that our settled effects left, None where none of them changed the field.
     """
@@ -291,7 +290,7 @@ def _flag_difference(field: str, group: str, before: bool, wanted: bool) -> list
 
 def _protection(record: Record, group: GroupSeen) -> Part:
     """Take off what we put on. Who is not protected lost it by somebody else's hand, or joined after that."""
-    flag = record.plan.baseline(group.name).protect_new
+    flag = _born_protected(record, group)
     bare = [instance.id for instance in group.living if flag and instance.in_service and not instance.protected]
     report = (
         (f"not protected from scale-in in {group.name}, changed by somebody else, left: {', '.join(bare)}",)
@@ -307,8 +306,12 @@ def _protection(record: Record, group: GroupSeen) -> Part:
 
 def _kept(record: Record, group: GroupSeen) -> list[InstanceSeen]:
     """Return the instances whose protection is ours to take off."""
-    flag = record.plan.baseline(group.name).protect_new
-    return [instance for instance in group.living if instance.protected and not flag]
+    return [instance for instance in group.living if instance.protected and not _born_protected(record, group)]
+
+
+def _born_protected(record: Record, group: GroupSeen) -> bool:
+    """Tell whether instances are protected without us: the baseline had it on, and so it was when we would write it."""
+    return record.plan.baseline(group.name).protect_new and _left(record, group.name).protect_new is None
 
 
 def _too_many(group: GroupSeen) -> str:
@@ -393,7 +396,8 @@ def _default(record: Record, source: Source, current: int, where: str) -> SetDef
 def _processes(record: Record, group: GroupSeen) -> Part:
     before = frozenset(record.plan.baseline(group.name).suspended)
     ours = _left(record, group.name).suspended
-    mine = [p for p in record.plan.settings.processes if p in ours - before and p in group.suspended]
+    # We suspend only what is not: what the baseline had suspended, somebody had resumed before us.
+    mine = [p for p in record.plan.settings.processes if p in ours and p in group.suspended]
     report = _foreign_processes(group, before, ours)
     if "AZRebalance" in mine and _unbalanced(group.living, group.zones):
         mine.remove("AZRebalance")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -68,8 +68,9 @@ from tests.core.build import (
 from tests.core.tables import Answer, acts, advances, agrees, case, check, halts, waits
 
 TERMINATED = frozenset({"terminate:g/i-o1:", "terminate:g/i-o2:"})
-PREPARED = Written(protect_new=True, capacity_rebalance=False, suspended=frozenset(PROCESSES), maximum=4)
+PREPARED = Written(protect_new=True, suspended=frozenset(PROCESSES), maximum=4)
 FLOORED = {"g": replace(PREPARED, minimum=2, desired=2)}
+ALREADY = {"g": replace(FLOORED["g"], protect_new=None)}  # the flag was on, and we did not write it
 GONE = (row("i-o1", Stage.GONE), row("i-o2", Stage.GONE))
 KEPT = (*GONE, row("i-n1", Stage.KEPT, role="surplus"))
 
@@ -119,7 +120,8 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
              then(drained(sizes=BASE, uses=(use("$Latest"),), protect_new=False)), RECORD),
         case("then CapacityRebalance", acts(SetCapacityRebalance(group="g", enabled=True, occasion="restore.0")),
              then(replace(RESTORED, suspended=frozenset(PROCESSES))),
-             restoring(baselines=(baseline(capacity_rebalance=True),))),
+             restoring(baselines=(baseline(capacity_rebalance=True),),
+                       written={"g": replace(FLOORED["g"], capacity_rebalance=False)})),
         case("then processes", acts(RESUME),
              then(replace(RESTORED, suspended=frozenset(PROCESSES)), *seen(drained()).nodes), RECORD),
         case("then our hold",
@@ -176,11 +178,15 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
              then(replace(RESTORED, instances=tuple(replace(one, protected=False) for one in CROWD)), BARE), RECORD),
         case("more live than are desired, and protection was there before us", advances(),
              then(replace(RESTORED, protect_new=True, instances=CROWD), BARE),
-             restoring(baselines=(baseline(protect_new=True),))),
+             restoring(baselines=(baseline(protect_new=True),), written=ALREADY)),
         case("what can be done is done meanwhile", acts("protect:g/i-n1=off:restore.0"),
              then(replace(RESTORED, instances=(new("n1"), PENDING))), RECORD),
         case("all were protected: who is not lost it by somebody else's hand", advances(),
              then(replace(RESTORED, protect_new=True, instances=(new("n1", protected=False), new("n2")))),
+             restoring(baselines=(baseline(protect_new=True),), written=ALREADY)),
+        case("the flag was off when we wrote it, though on before: so is our protection", acts(
+             Protect(group="g", instance_ids=("i-n1", "i-n2"), protected=False, occasion="restore.0")),
+             then(replace(RESTORED, instances=(new("n1"), new("n2")))),
              restoring(baselines=(baseline(protect_new=True),))),
         case("the autoscaler came back but is still ours: our note goes, its replicas stay",
              acts(replace(START, replicas=3)), then(autoscaler=replace(OFF, replicas=3)), RECORD),
@@ -200,7 +206,11 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
              then(autoscaler=AutoscalerSeen(0, None, None)), restoring(autoscaler_replicas=0)),
         case("only what we suspended", acts(replace(RESUME, processes=PROCESSES[:1], occasion="restore.0.AZRebalance")),
              then(replace(RESTORED, suspended=frozenset({*PROCESSES, "Launch"}))),
-             restoring(baselines=(baseline(suspended=(PROCESSES[1], "Launch")),))),
+             restoring(baselines=(baseline(suspended=(PROCESSES[1], "Launch")),),
+                       written={"g": replace(FLOORED["g"], suspended=frozenset(PROCESSES[:1]))})),
+        case("also what somebody had resumed between the baseline and us", acts(RESUME),
+             then(replace(RESTORED, suspended=frozenset(PROCESSES))),
+             restoring(baselines=(baseline(suspended=PROCESSES[:1]),))),
         case("not what somebody suspended between the baseline and us", acts(
              replace(RESUME, processes=PROCESSES[:1], occasion="restore.0.AZRebalance")),
              then(replace(RESTORED, suspended=frozenset(PROCESSES))),
@@ -301,20 +311,23 @@ def test_an_old_instance_that_came_back_is_reported(there: InstanceSeen, told: l
 @pytest.mark.parametrize(
     ("before", "wrote", "now", "wanted"),
     [
-        pytest.param(False, True, True, False, id="as we wrote it: the baseline comes back"),
-        pytest.param(False, True, False, False, id="already the baseline"),
+        pytest.param(False, True, True, False, id="as we wrote it: what we found comes back"),
+        pytest.param(False, True, False, False, id="somebody gave it back"),
         pytest.param(True, True, False, False, id="somebody else's, though we wrote what was there"),
-        pytest.param(True, None, False, False, id="somebody changed it before we would have"),
-        pytest.param(False, None, True, True, id="somebody switched it on, and we never touched it"),
-        pytest.param(True, False, False, True, id="we switched it off: it comes back"),
-        pytest.param(True, True, True, True, id="nobody changed it"),
+        pytest.param(True, True, True, False, id="somebody had changed it since the baseline, before we did"),
+        pytest.param(True, None, False, False, id="somebody changed it, and we never touched it"),
+        pytest.param(False, None, True, True, id="somebody changed it as we would have"),
+        pytest.param(True, False, False, False, id="we gave it back"),
+        pytest.param(False, False, True, True, id="somebody changed it after we had given it back"),
+        pytest.param(True, None, True, True, id="nobody changed it"),
     ],
 )
 @pytest.mark.parametrize("field", ["protect_new", "capacity_rebalance"])
-def test_a_flag_merges_three_ways(field: str, before: bool, wrote: bool | None, now: bool, wanted: bool) -> None:  # noqa: FBT001
-    """Only what is still as we wrote it is given back; what stays different is reported."""
-    values: tuple[dict[str, Any], ...] = ({field: before}, {field: wrote}, {field: now})
-    there, left, shown = values
+def test_a_flag_is_given_back(field: str, before: bool, wrote: bool | None, now: bool, wanted: bool) -> None:  # noqa: FBT001
+    """Only what is still as we wrote it is given back; what stays different is reported. We switch one on, one off."""
+    on = field == "protect_new"
+    values = [{field: None if value is None else value == on} for value in (before, wrote, now)]
+    there, left, shown = cast("list[dict[str, Any]]", values)
     journal = restoring(written={"g": replace(FLOORED["g"], **left)}, baselines=(baseline(**there),))
     step = restore.inherit if field == "protect_new" else restore.capacity_rebalance
     part = step(seen(replace(RESTORED, **shown)), journal)
