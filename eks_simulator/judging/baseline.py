@@ -4,6 +4,9 @@ A field must end as it was, with two exceptions that are the purpose of the roll
 template by number, be it in an override of its policy, ends at the number of our version, and a template on whose
 default a group lives has our version as default. A group stays pinned to our version where somebody else has moved what
 its reference means.
+
+Where somebody else changed a field just before we wrote to the same thing, we may not have seen it. What was there
+before them will do, too.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eks_simulator.cloud import policy
-from eks_simulator.judging.facts import SIZES, by_third_party
+from eks_simulator.judging.facts import SIZES, UNSEEN, by_third_party
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +50,8 @@ class Baseline:
         self._first: dict[tuple[str, str], Any] = {}
         self._now: dict[tuple[str, str], Any] = {}
         self._third: dict[tuple[str, str], str] = {}  # who else changed it after us
+        self._others: dict[tuple[str, str], Change] = {}  # the newest that somebody else did to a field
+        self._unseen: dict[tuple[str, str], Any] = {}  # what was there before them, where we may not have seen them
         self._gone: set[str] = set()
         self._moved: dict[tuple[str, str], str] = {}  # (template, "$Latest" or "$Default") → who else moved it
 
@@ -58,12 +63,22 @@ class Baseline:
             self._see_existence(change)
         if change.object.startswith("template/") and by_third_party(change) and self._facts.first is not None:
             self._see_template(change)
+        self._see_others(seen)
         if seen.ours and change.object.startswith(LASTING) and not change.field.startswith("versions."):
             self._first.setdefault(key, change.before)
         if key in self._first:
             self._now[key] = change.after
             if by_third_party(change):
                 self._third[key] = change.verb
+
+    def _see_others(self, seen: Seen) -> None:
+        change = seen.change
+        if by_third_party(change) and change.object.startswith(LASTING):
+            self._others[change.object, change.field] = change
+        if seen.ours:
+            for key, other in self._others.items():
+                if key[0] == change.object and change.at - other.at <= UNSEEN:
+                    self._unseen[key] = other.before
 
     def _see_template(self, change: Change) -> None:
         name = "$Default" if change.field == "DefaultVersionNumber" else "$Latest"
@@ -90,7 +105,8 @@ class Baseline:
         return name in self._gone or (instance is not None and not instance.alive)
 
     def _compare(self, key: tuple[str, str], before: Any, now: Any, wanted: Any) -> Restored:
-        restored = _comparable(now, key[1]) == _comparable(wanted, key[1])
+        will_do = [wanted] + ([self._wanted(*key, self._unseen[key])] if key in self._unseen else [])
+        restored = _comparable(now, key[1]) in [_comparable(one, key[1]) for one in will_do]
         other = None if restored else self._not_our_doing(key, now)
         why = "as before" if now == before else "our version, as meant"
         if not restored:
@@ -142,7 +158,9 @@ class Baseline:
 
     def _wanted(self, name: str, field: str, before: Any) -> Any:
         if field in REFERENCES and before is not None:
-            return self._followed(before)
+            policy = self._first.get((name, "MixedInstancesPolicy")) if field == "LaunchTemplate" else None
+            # Somebody took the policy away, and what it launched is the group's own now.
+            return self._followed(policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else before)
         if field == "DefaultVersionNumber":
             template = name.removeprefix("template/")
             return self._ours(template, before) if template in self._default_users() else before
@@ -186,9 +204,11 @@ class Baseline:
             key = (group.object, INHERIT)
             if key not in self._first:
                 continue
+            will_do = {self._first[key], self._unseen.get(key, self._first[key])}
             for instance in group.living:
                 field = (f"instance/{instance.id}", "ProtectedFromScaleIn")
-                yield self._compare(field, self._first[key], instance.protected, self._first[key])
+                wanted = instance.protected if instance.protected in will_do else self._first[key]
+                yield self._compare(field, self._first[key], instance.protected, wanted)
 
 
 def _specifications(reference: Any) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 
 
+#: Seconds within which what others do may not have been seen: AWS has no conditional write, so it cannot be spared.
+UNSEEN = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One change as the promises see it; `ended` is the instance that we end by it, if we do."""

@@ -7,11 +7,12 @@ failure. The numbers are those of docs/glossary.md; 7, 8 and 9 need the tool's j
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from eks_simulator.clock import iso
 from eks_simulator.judging.baseline import Baseline
-from eks_simulator.judging.facts import is_ready, ours, takes_new_pods
+from eks_simulator.judging.facts import UNSEEN, is_ready, ours, takes_new_pods
 from eks_simulator.judging.promise import Promise
 from eks_simulator.judging.protection import Protection
 from eks_simulator.judging.replicas import NeverDown, OneReplicaAtATime
@@ -197,6 +198,7 @@ class OnceOnly(Promise):
         self._applied: Counter[tuple[str, ...]] = Counter()
         self._last: dict[tuple[str, str], Change] = {}  # by object and field
         self._lowered: Change | None = None  # a decrement of ours whose instance has not gone yet
+        self._went: dict[str, float] = {}  # by group, when an instance of it last began to go, not by a request of ours
 
     def see(self, seen: Seen) -> None:
         """Judge every change of ours."""
@@ -205,6 +207,9 @@ class OnceOnly(Promise):
             self._judge_decrement(
                 self._lowered, goes=seen.ended is not None and change.request == self._lowered.request
             )
+        if change.field == "LifecycleState" and change.after == "Terminating" and not seen.ours:
+            group = self.facts.cloud.instances[change.object.removeprefix("instance/")].group
+            self._went[f"asg/{group}"] = change.at
         self._lowered = change if _by_terminating(change) and seen.sets("asg", "DesiredCapacity") else None
         if seen.ours:
             what = f"{change.object} {change.field}: {change.before!r} became {change.after!r} once more"
@@ -218,8 +223,10 @@ class OnceOnly(Promise):
         self._applied = Counter({effect: count for effect, count in self._applied.items() if effect[0] != name})
 
     def _judge_decrement(self, lowered: Change, *, goes: bool) -> None:
+        """An instance that began to go by itself a moment before we may not have seen going."""
         broken = f"{lowered.object}: desired was lowered to {lowered.after} for an instance that was going already"
-        self.check(lowered.at, kept=goes, broken=broken)
+        unseen = lowered.at - self._went.get(lowered.object, -inf) <= UNSEEN
+        self.check(lowered.at, kept=goes or unseen, broken=broken)
 
     def _repeats(self, change: Change) -> bool:
         deletion = self._deletes_pod(change)

@@ -336,6 +336,38 @@ def test_what_a_third_party_changed_after_us_is_drift_and_no_violation(quiet: Wo
     assert found["why"] == "changed by event update_group"
 
 
+@pytest.mark.parametrize(("later", "broken"), [(20, False), (40, True)])
+def test_what_a_third_party_changed_a_moment_before_us_may_be_undone(
+    quiet: World, later: float, *, broken: bool
+) -> None:
+    """We may not have seen it: no request of Auto Scaling's asks what is there. After half a minute we must have."""
+    client = Client(quiet)
+    quiet.do({"do": "update_group", "group": "g", "fields": {"MaxSize": 6}})
+    passes(quiet, later)
+    client.update(MinSize=1)
+    client.update(MaxSize=4)
+    client.update(MinSize=2)
+    assert any("MaxSize" in one for one in violations(quiet).get(4, [])) == broken
+
+
+def test_a_group_whose_policy_somebody_took_away_launches_what_the_policy_did(quiet: World) -> None:
+    """Its reference comes back in the place where it is now."""
+    groups = [
+        {"name": "g", "template": "lt", "version": "$Default", "desired": 2, "max": 4, "mixed": {"overrides": []}}
+    ]
+    one = world(groups=groups)
+    client = Client(one)
+    found = one.cloud.groups["g"].reference
+    own = {"LaunchTemplateId": found.template}
+    for version in ("1", "$Default"):
+        policy = {"LaunchTemplate": {"LaunchTemplateSpecification": own | {"Version": version}}}
+        client.update(MixedInstancesPolicy=policy)
+    one.do({"do": "update_group", "group": "g", "fields": {"LaunchTemplate": own | {"Version": "1"}}})
+    passes(one, 60)
+    client.refer("$Default")
+    assert not any("LaunchTemplate" in text for text in violations(one).get(4, []))
+
+
 @pytest.mark.parametrize(("version", "left", "wanted"), [("1", "1", False), ("1", "2", True), ("$Latest", "2", False)])
 def test_a_number_moves_to_our_version_and_a_name_stays(version: str, left: str, *, wanted: bool) -> None:
     """A group that named a number must name ours at the end; $Latest must be $Latest again."""
@@ -491,6 +523,19 @@ def test_ending_an_instance_twice_breaks_promise_5(quiet: World) -> None:
     passes(quiet, 60)
     client.update(MaxSize=5)
     assert "for an instance that was going already" in violations(quiet)[5][0]
+
+
+def test_an_instance_that_began_to_go_by_itself_a_moment_before_is_no_repetition(quiet: World) -> None:
+    """Auto Scaling ends what is too many as soon as its protection is off: we may not have seen that."""
+    client = Client(quiet)
+    client.surge()
+    instance = client.old()[0]
+    client.drain(instance)
+    quiet.do({"do": "terminate_in_group", "group": "g", "id": instance.id})
+    with client.acting("TerminateInstanceInAutoScalingGroup"):
+        quiet.cloud.terminate_in_group(instance.id, decrement=True)
+    client.update(MaxSize=5)
+    assert 5 not in violations(quiet)
 
 
 def test_a_top_up_after_each_instance_that_goes_is_no_repetition(quiet: World) -> None:

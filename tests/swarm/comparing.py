@@ -17,6 +17,8 @@ Change = Mapping[str, Any]
 _SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 _FLAGS = ("NewInstancesProtectedFromScaleIn", "CapacityRebalance")
 _REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
+#: Seconds within which a rollout may not have seen what others did before it wrote to the same thing.
+_UNSEEN = 30.0
 _TAINT, _NOTE = "eks-rollout/", "eks-rollout/"
 _MARKER = "kube-system/eks-rollout"
 #: How a report names a field, where not by the field's own name.
@@ -49,11 +51,18 @@ class Compared:
         for name, template in self.after["templates"].items():
             yield from self._template(name, self.before["templates"][name], template)
         for name, node in self.after["nodes"].items():
+            if name in self._leaving():
+                continue
             yield from self._node(name, self.before["nodes"].get(name), node)
         for name, deployment in self.after["deployments"].items():
             yield from self._deployment(name, self.before["deployments"].get(name, deployment), deployment)
         if _MARKER in self.after["configmaps"]:
             yield "marker", "the marker is still there"
+
+    def _leaving(self) -> set[str]:
+        """Return the nodes whose instances are on their way out: with them goes what is on them."""
+        instances = (one for group in self.after["groups"].values() for one in group["Instances"].values())
+        return {one["Node"] for one in instances if one["LifecycleState"].startswith("Terminating")}
 
     # ---- groups
 
@@ -63,6 +72,8 @@ class Compared:
         yield from self._processes(name, before["SuspendedProcesses"], after["SuspendedProcesses"])
         for field in _REFERENCES:
             wanted = self._follows(before[field])
+            if field == "LaunchTemplate" and after[field] and after[field] == self._follows(_own(before)):
+                continue  # somebody took the policy away, and what it launched is the group's own now
             yield from self._field(f"asg/{name}", field, wanted, after[field], name)
         if before["DesiredCapacity"]:
             yield from self._instances(name, before, after)
@@ -161,10 +172,16 @@ class Compared:
         if (thing, field) in self.amended:  # as it was before we wrote it first
             wanted = next((one["before"] for one in found if _by_us(one)), was)
         words = _WORDS.get(field, (field,))
-        if now in (wanted, self._follows(wanted)) or any(self._reported(called, word) for word in words):
+        unseen = [one["before"] for one in others if self._may_be_unseen(one)]
+        if now in (wanted, self._follows(wanted), *unseen) or any(self._reported(called, word) for word in words):
             return
         told = f" as {others[-1]['verb'] or 'the world'} left it" if others else ""
         yield field, f"{thing} {field} is {now!r}, and should be {wanted!r}{told}; it was {was!r}"
+
+    def _may_be_unseen(self, other: Change) -> bool:
+        """Tell whether we wrote to the same thing just after somebody else: AWS has no conditional write."""
+        ours = (one["at"] - other["at"] for one in self.changes if one["object"] == other["object"] and _by_us(one))
+        return any(0 <= later <= _UNSEEN for later in ours)
 
     def _touched(self, thing: str, field: str) -> str:
         """Return who changed it last: "us", "others", or nobody."""
@@ -181,6 +198,12 @@ class Compared:
         """Tell whether a line of the report is about this thing and, if given, has this word."""
         thing = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])")
         return any(thing.search(line) and word in line for line in self.report)
+
+
+def _own(group: State) -> Any:
+    """Return what a group's policy launches where no override says otherwise, None without a policy."""
+    policy = group["MixedInstancesPolicy"]
+    return policy["LaunchTemplate"]["LaunchTemplateSpecification"] if policy else None
 
 
 def _at(change: Change, thing: str, field: str) -> bool:

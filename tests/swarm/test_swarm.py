@@ -45,20 +45,49 @@ def test_every_seed_is_a_scenario_that_its_file_says_whole(tmp_path: Path) -> No
     [
         pytest.param("MaxSize", 4, [], [], [], id="as it was"),
         pytest.param("MaxSize", 6, [], [], ["MaxSize"], id="not as it was"),
-        pytest.param("MaxSize", 6, [("world", 6)], [], [], id="as a person set it"),
-        pytest.param("MaxSize", 4, [("world", 6), ("client:r", 4)], [], ["MaxSize"], id="a person's wish undone"),
+        pytest.param("MaxSize", 6, [("world", 6, 0)], [], [], id="as a person set it"),
+        pytest.param(
+            "MaxSize", 4, [("world", 6, 0), ("client:r", 4, 31)], [], ["MaxSize"], id="a person's wish undone"
+        ),
+        pytest.param("MaxSize", 4, [("world", 6, 0), ("client:r", 4, 30)], [], [], id="which we may not have seen"),
         pytest.param("MaxSize", 6, [], ["left as it is: MaxSize of g was 4, stays 6"], [], id="reported"),
         pytest.param("MaxSize", 6, [], ["left as it is: MinSize of g was 1, stays 6"], ["MaxSize"], id="another's"),
     ],
 )
 def test_a_field_is_as_it_was_or_as_somebody_left_it_or_reported(
-    field: str, now: int, changes: list[tuple[str, int]], report: list[str], kinds: list[str]
+    field: str, now: int, changes: list[tuple[str, int, int]], report: list[str], kinds: list[str]
 ) -> None:
     """Nothing else is accepted."""
-    log = [{"object": "asg/g", "field": field, "actor": who, "verb": "", "after": to, "at": 1} for who, to in changes]
+    thing = {"object": "asg/g", "field": field, "verb": "", "before": 4}
+    log = [thing | {"actor": who, "after": to, "at": at} for who, to, at in changes]
     before, after = ({"groups": {"g": group}, **_EMPTY} for group in (_GROUP, _GROUP | {field: now}))
     found = Compared(before, after, log, report, set(), "ami-new").differences()
     assert [kind for kind, _ in found] == kinds
+
+
+def test_a_node_that_goes_with_its_instance_and_a_policy_that_somebody_took_away() -> None:
+    """What is on that node goes, too; what the policy launched, the group launches by itself."""
+    node = {"metadata": {"annotations": {"eks-rollout/x": ""}}, "spec": {}}
+    state = _EMPTY | {"nodes": {"n1": node}}
+    kinds = {}
+    for lifecycle in ("InService", "Terminating"):
+        there = {
+            "i-1": {"LifecycleState": lifecycle, "Node": "n1", "ImageId": "ami-new", "ProtectedFromScaleIn": False}
+        }
+        mixed = {"LaunchTemplate": {"LaunchTemplateSpecification": _GROUP["LaunchTemplate"]}}
+        before = state | {"groups": {"g": _GROUP | {"LaunchTemplate": None, "MixedInstancesPolicy": mixed}}}
+        gone = {
+            "object": "asg/g",
+            "field": "MixedInstancesPolicy",
+            "actor": "world",
+            "verb": "it",
+            "after": None,
+            "at": 1,
+        }
+        after = state | {"groups": {"g": _GROUP | {"Instances": there}}}
+        found = Compared(before, after, [gone | {"before": mixed}], [], set(), "ami-new").differences()
+        kinds[lifecycle] = [kind for kind, _ in found]
+    assert kinds == {"InService": ["our annotation"], "Terminating": []}
 
 
 def test_a_halt_is_done_as_it_says() -> None:
