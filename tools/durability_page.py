@@ -32,7 +32,7 @@ TITLES = {
     "model checked": "Models",
 }
 #: Facts that no table counts.
-_ASIDE = {"kind", "passed", "seconds"}
+_ASIDE = {"kind", "passed", "seconds", "said"}
 #: Facts that are added up.
 _SUMS = {"sent_again", "examples"}
 

@@ -125,8 +125,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Record a test that failed: a run that never came to its end has no line of its own."""
+    """Record a test that failed, with what it said: pytest tells it at its end, which a run of hours may not see."""
     report = yield
     if not report.passed and _mark(item):
-        results.record("failed test", passed=False, test=item.nodeid)
+        results.record("failed test", passed=False, test=item.nodeid, said=report.longreprtext)
     return report

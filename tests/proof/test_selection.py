@@ -105,6 +105,14 @@ def test_a_run_goes_on_where_another_stopped(place: Path) -> None:
     assert run(place, "--go-on") == (0, set())
 
 
+def test_what_a_failure_said_is_kept(place: Path) -> None:
+    """A run of hours that is interrupted prints nothing of what failed before."""
+    run(place)
+    found = [line for file in (place / "results").rglob("*.jsonl") for line in results.recorded(file)]
+    assert [line["test"] for line in found] == ["test_it.py::test_each[1]"]
+    assert 'Path("repaired").exists()' in found[0]["said"]
+
+
 def test_results_are_those_of_one_state_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a file has changed nothing has passed; who edits while a test runs has results of neither state."""
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
