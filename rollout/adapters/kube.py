@@ -121,7 +121,7 @@ class ApiKubernetes:
         """Watch one object from now on, once; without the right to it, it is read each time."""
         if path not in self._of_one:
             allowed = all(map(self._may, rights))
-            self._of_one[path] = self._begin(path, slim) if allowed else None
+            self._of_one[path] = self._begin(path, _only(path.rpartition("/")[2], slim)) if allowed else None
 
     def _one(self, path: str, slim: Callable[[Object], Seen], *, young: bool) -> Seen | None:
         if watch := self._of_one.get(path):
@@ -304,3 +304,14 @@ def _taints(before: list[Object], change: NodeChange) -> list[Object]:
     if change.taint:
         after.append({"key": change.taint.key, "value": change.taint.value, "effect": change.taint.effect})
     return after
+
+
+def _only(name: str, slim: Callable[[Object], Seen]) -> Callable[[Object], Seen]:
+    """Return the reader of one object alone: a list that was not selected by its name is no answer."""
+
+    def checked(raw: Object) -> Seen:
+        if raw["metadata"]["name"] != name:
+            raise ValueError(f"it is about {raw['metadata']['name']}")
+        return slim(raw)
+
+    return checked

@@ -208,7 +208,7 @@ class KubeApi:
                 return None
             body = self._body(answer)
             with self._understood(f"GET {path}"):
-                items += objects(body["items"])
+                items += _listed(body)
                 metadata = body["metadata"]
                 version, more = text(metadata["resourceVersion"]), metadata.get("continue")
                 if not more:
@@ -450,3 +450,10 @@ def _cause(error: Exception) -> BaseException:
     if isinstance(error, ApiException):
         return error.__context__ or error
     return error
+
+
+def _listed(body: Object) -> list[Object]:
+    """Return what one page lists. Of nothing an API server makes an empty list; null is somebody else's answer."""
+    if not text(body["kind"]).endswith("List") or body["items"] is None:
+        raise ValueError(f"a {body['kind']} with the items {body['items']} is no list")
+    return objects(body["items"])

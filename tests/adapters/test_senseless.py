@@ -16,9 +16,9 @@ from botocore.validate import ParamValidator
 from rollout.adapters import aws_records
 from rollout.adapters.kube import ApiKubernetes
 from rollout.adapters.kube_api import Answer, KubeApi
-from rollout.errors import EdgeError
+from rollout.errors import EdgeError, Retry
 from rollout.model.machine import Phase
-from rollout.model.observation import Taint
+from rollout.model.observation import AutoscalerSeen, Taint
 from rollout.model.plan import Autoscaler
 from rollout.phases.cluster_lock import checkpoint
 from rollout.ports import NodeChange
@@ -50,12 +50,16 @@ class _Line:
         return self.answer
 
 
-def _cluster(read: dict[str, Any]) -> tuple[ApiKubernetes, _Line]:
+def _api(read: dict[str, Any], writer: _Line | None = None) -> KubeApi:
     api = object.__new__(KubeApi)
-    writer = _Line(_CONFLICT)
     reader = _Line(Answer(200, read))
-    api.__dict__.update(_reader=reader, _watcher=reader, _writer=writer, _renew=lambda: None)
-    return ApiKubernetes(api, SimpleNamespace(), SimpleNamespace(), SimpleNamespace()), writer  # type: ignore[arg-type]
+    api.__dict__.update(_reader=reader, _watcher=reader, _writer=writer or _Line(_CONFLICT), _renew=lambda: None)
+    return api
+
+
+def _cluster(read: dict[str, Any], begin: Callable[..., Any] | None = None) -> tuple[ApiKubernetes, _Line]:
+    writer = _Line(_CONFLICT)
+    return ApiKubernetes(_api(read, writer), SimpleNamespace(), SimpleNamespace(), begin), writer  # type: ignore[arg-type]
 
 
 def _spoilt(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -163,3 +167,26 @@ def test_an_instance_that_was_attached_has_no_version() -> None:
     body = json.loads(json.dumps(_GROUP))
     del body["Instances"][0]["LaunchTemplate"]
     assert aws_records.group(body).instances[0].version is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"items": None}, {"items": {}}, {"kind": "Banana"}, {"kind": None}, {"metadata": None}], ids=str
+)
+def test_nothing_is_what_a_list_says_is_nothing(change: dict[str, Any]) -> None:
+    """A list that is taken for an empty one shows no pod on any node: API servers send [] since 1.5.3, never null."""
+    empty = {"kind": "PodList", "metadata": {"resourceVersion": "7"}, "items": []}
+    assert _api(empty).collect("/api/v1/pods") == ([], "7")
+    with pytest.raises(Retry):
+        _api(empty | change).collect("/api/v1/pods")
+
+
+def test_the_object_that_is_watched_is_the_one_that_was_asked_for() -> None:
+    """Where a list was not selected by name, what comes first in it is another Deployment."""
+    begun: dict[str, Callable[[dict[str, Any]], object]] = {}
+    cluster, _ = _cluster({"status": {"allowed": True}}, begun.__setitem__)
+    cluster.follow(Autoscaler("kube-system", "cluster-autoscaler"))
+    path = "/apis/apps/v1/namespaces/kube-system/deployments/cluster-autoscaler"
+    seen = begun[path]({"metadata": {"name": "cluster-autoscaler"}, "spec": {"replicas": 3}})
+    assert seen == AutoscalerSeen(3, None, None)
+    with pytest.raises(ValueError, match="it is about coredns"):
+        begun[path]({"metadata": {"name": "coredns"}, "spec": {"replicas": 3}})
