@@ -25,6 +25,7 @@ from rollout.model.observation import (
     Taint,
     Toleration,
 )
+from rollout.model.plan import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -171,7 +172,14 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         wants=_wants(raw["spec"]),
         needs=_needs(raw["spec"]),
         asks=_asks(raw["spec"]),
+        ends=_ends(raw),
     )
+
+
+def _ends(raw: Mapping[str, Any]) -> datetime | None:
+    """Return when what began is ended by its activeDeadlineSeconds."""
+    begun, seconds = _moment((raw.get("status") or {}).get("startTime")), raw["spec"].get("activeDeadlineSeconds")
+    return begun + duration(number(seconds)) if begun and seconds is not None else None
 
 
 def _needs(spec: Mapping[str, Any]) -> frozenset[str]:

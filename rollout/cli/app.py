@@ -35,6 +35,7 @@ class Commands(LazyGroup):
         "resume": ("rollout.cli.commands.resume", "Continue a rollout; default: the only unfinished one."),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
+        "why": ("rollout.cli.commands.why", "Say what keeps each old node that is not gone."),
         "events": ("rollout.cli.commands.events", "Print a rollout's events; default: the newest unfinished."),
         "doctor": ("rollout.cli.commands.doctor", "Say what differs between journal and cluster, and what to do."),
         "config": ("rollout.cli.commands.config", "Write or check the configuration file; print its schema."),

@@ -53,3 +53,15 @@ class BudgetSeen:
             and namespace == self.namespace
             and all(requirement.takes(labels) for requirement in self.selector)
         )
+
+    @property
+    def told(self) -> str:
+        """How many evictions it allows, and why no more, in words."""
+        name = f"budget {self.namespace}/{self.name}"
+        if self.allowed:
+            return f"{name} allows {self.allowed} of {self.expected} evictions now"
+        if not self.expected:
+            return f"{name} allows no eviction, because its status counts no pod (kubectl describe pdb)"
+        if self.desired >= self.expected:
+            return f"{name} allows no eviction as it is configured (it wants {self.desired} of {self.expected} Ready)"
+        return f"{name} allows no eviction now ({self.healthy} of {self.expected} are Ready, it wants {self.desired})"

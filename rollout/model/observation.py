@@ -279,6 +279,7 @@ class PodSeen:
     `nominated`: the node for which the scheduler has chosen it, before it is bound; "" if none.
     `claims`: how many volumes it claims that may be attached to its node.
     `stopped`: it finished once somebody had asked for its end; many programs end with 0 when they are told to.
+    `ends`: when Kubernetes ends it by its own activeDeadlineSeconds; None where it has none, or has not begun.
     """
 
     namespace: str
@@ -304,6 +305,7 @@ class PodSeen:
     wants: tuple[tuple[Requirement, ...], ...] = ()
     needs: frozenset[str] = frozenset()
     asks: tuple[float, float] = (0.0, 0.0)
+    ends: datetime | None = None
 
     def pins(self, now: datetime | None) -> bool:
         """Tell whether it still says itself that it must stay; `now`: None where it is enough that it has said so."""

@@ -91,18 +91,11 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     known = _joined(seen, record)
     if known:
         return Act("nodes have joined since", nodes=known)
-    around = Surroundings.of(seen, record, now)
-    asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
-    raises = top_ups(seen, record)
-    replicas = Replicas(seen, record, now)
-    stuck = {row.instance_id for row, answer in asked if answer[1].stuck or replicas.keeps(*answer)}
-    turns = Turns.taken(record, stuck)
-    turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
-    granted = ((row, answer[0], turns.grant(row, answer)) for row, answer in sorted(asked, key=_nearest_end))
-    answers = [(row, replicas.grant(observed, step)) for row, observed, step in granted]
-    moves = tuple(Move(row.instance_id, step.trigger, step.because) for row, step in answers if step.trigger)
-    effects = (*raises, *_without_annotation(seen, record), *(effect for _, step in answers for effect in step.effects))
-    still = ((row, step) for row, step in answers if _waits(step, record))
+    answers = answer(seen, record, now)
+    answered = [(row, step) for row, _, step in answers.nodes]
+    moves = tuple(Move(row.instance_id, step.trigger, step.because) for row, step in answered if step.trigger)
+    effects = (*answers.raises, *_without_annotation(seen, record), *(effect for _, step in answered for effect in step.effects))
+    still = ((row, step) for row, step in answered if _waits(step, record))
     waits = tuple(NodeWait(row.instance_id, step.waits_for, step.reason) for row, step in still)
     if moves or effects:
         return Act(
@@ -110,10 +103,36 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
             effects,
             moves,
             waits,
-            tell="; ".join([*_untainted(effects, record), *replicas.told]),
+            tell="; ".join([*_untainted(effects, record), *answers.told]),
         )
-    halt = None if any(map(_goes_on, answers)) else next((step.halt for _, step in answers if step.halt), None)
-    return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answers)} old nodes to be done", waits)
+    halt = None if any(map(_goes_on, answered)) else next((step.halt for _, step in answered if step.halt), None)
+    return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answered)} old nodes to be done", waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What each node that is not gone answers, by turns: who is nearest to its end goes first.
+
+    `raises`: what is launched at this tick; `told`: which replicas leave at it in spite of what.
+    """
+
+    nodes: tuple[tuple[Node, NodeView | None, StageDecision], ...]
+    raises: tuple[Resize, ...]
+    told: tuple[str, ...]
+
+
+def answer(seen: Observation, record: Record, now: datetime) -> Answers:
+    """Ask each node that is not gone, and give turns."""
+    around = Surroundings.of(seen, record, now)
+    asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
+    raises = top_ups(seen, record)
+    replicas = Replicas(seen, record, now)
+    stuck = {row.instance_id for row, own in asked if own[1].stuck or replicas.keeps(*own)}
+    turns = Turns.taken(record, stuck)
+    turns.releasing |= {effect.group for effect in raises}  # MinSize follows desired: never both at a time
+    granted = ((row, own[0], turns.grant(row, own)) for row, own in sorted(asked, key=_nearest_end))
+    nodes = tuple((row, observed, replicas.grant(observed, step)) for row, observed, step in granted)
+    return Answers(nodes, raises, tuple(replicas.told))
 
 
 def _goes_on(answer: tuple[Node, StageDecision]) -> bool:

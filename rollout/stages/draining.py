@@ -23,7 +23,7 @@ from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, O
 from rollout.model.observation import PodSeen
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason
-from rollout.model.record import EffectState
+from rollout.model.record import EffectRow, EffectState
 from rollout.stages import stuck, volumes
 from rollout.stages.node_view import NodeView
 from rollout.stages.pods import in_words, is_work
@@ -80,7 +80,7 @@ def _empty(view: NodeView) -> StageDecision:
             kept.append(pod)
     return StageDecision(
         effects=tuple(effects),
-        waits_for="; ".join(_why(view, pod) for pod in view.leaving),
+        waits_for="; ".join(why(view, pod) for pod in view.leaving),
         reason=_worst(view, view.leaving),
         halt=_halt(view, kept) if kept else None,
         stuck=all(_stays(view, pod) for pod in view.leaving),
@@ -100,7 +100,7 @@ def _stays(view: NodeView, pod: PodSeen) -> bool:
         return not in_grace(view, pod) or view.now >= asked + timedelta(seconds=stuck.BLOCKED_AFTER)
     if _returns(view, pod):
         return True
-    row = view.record.row(_first(view, pod).key)
+    row = request(view, pod)
     if row is None or row.state == "rejected":
         return row is not None
     since = row.blocked_since if row.state == "blocked" else row.tried
@@ -161,6 +161,11 @@ def _first(view: NodeView, pod: PodSeen) -> Effect:
     return job or _eviction(view, pod)
 
 
+def request(view: NodeView, pod: PodSeen) -> EffectRow | None:
+    """Return what was asked for at first so that a pod goes, if it is not settled; None too if nothing was yet."""
+    return view.record.row(_first(view, pod).key)
+
+
 def _loser(pod: PodSeen) -> str:
     """Return who loses a pod, for the ledger; a name without a kind is a Job's."""
     if pod.owner is None:
@@ -218,7 +223,7 @@ def _is(view: NodeView, key: str, *states: EffectState) -> bool:
 
 
 #: What keeps pods on a node, the worst first: where several do, this one is told in one word.
-_BY_WEIGHT = (
+BY_WEIGHT = (
     Reason.POD_COMES_BACK,
     Reason.POD_DISRUPTION_BUDGET_BLOCKS,
     Reason.EVICTION_FAILS,
@@ -230,7 +235,7 @@ _BY_WEIGHT = (
 
 
 def _worst(view: NodeView, pods: Iterable[PodSeen]) -> Reason:
-    return min((_reason(view, pod) for pod in pods), key=_BY_WEIGHT.index)
+    return min((_reason(view, pod) for pod in pods), key=BY_WEIGHT.index)
 
 
 def _reason(view: NodeView, pod: PodSeen) -> Reason:
@@ -240,7 +245,7 @@ def _reason(view: NodeView, pod: PodSeen) -> Reason:
         return Reason.KUBELET_SILENT if stuck.silence(view) else Reason.POD_DOES_NOT_END
     if _returns(view, pod):
         return Reason.POD_COMES_BACK
-    row = view.record.row(_first(view, pod).key)
+    row = request(view, pod)
     return _BY_STATE.get(row.state, Reason.PODS_LEAVING) if row else Reason.PODS_LEAVING
 
 
@@ -253,19 +258,20 @@ _BY_STATE: Mapping[EffectState, Reason] = {
 }
 
 
-def _why(view: NodeView, pod: PodSeen) -> str:
+def why(view: NodeView, pod: PodSeen) -> str:
+    """Say what a pod is waited for."""
     if pod.deleting and in_grace(view, pod):
         return f"{pod.label} to end"
     if pod.deleting:
         return f"{pod.label}, which does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
     if _returns(view, pod):
         return f"{pod.label}, which tolerates a cordon and has come back {came_back(view.record, pod)} times"
-    row = view.record.row(_first(view, pod).key)
+    row = request(view, pod)
     return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
 
 
 def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
-    reasons = "; ".join(_why(view, pod) for pod in kept)
+    reasons = "; ".join(why(view, pod) for pod in kept)
     minutes = view.record.plan.settings.blocked_seconds / 60
     return Halt(
         _worst(view, kept),

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+
+#: Characters of a line of pages that fold.
+WIDTH = 80
+# A command is never broken: whoever pastes it pastes all of it.
+_COMMAND = re.compile(r"(?<![\w/.-])(?:rollout [a-z]+|aws [a-z0-9]+|kubectl) (?:'[^']*'|[^,;()'\n])*")
+_JOINED = "\x1f"
+
+
+def folded(text: str, first: str = "", rest: str | None = None) -> Iterator[str]:
+    """Yield a text in lines of at most `WIDTH` characters; words and commands stay whole, however long.
+
+    `first`: what the first line begins with; `rest`: what the others do, as many blanks by default.
+    """
+    whole = _COMMAND.sub(lambda found: found[0].rstrip().replace(" ", _JOINED) + " " * found[0].endswith(" "), text)
+    following = " " * len(first) if rest is None else rest
+    lines = textwrap.wrap(
+        whole,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=following,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    yield from (line.replace(_JOINED, " ") for line in lines or [first.rstrip()])
 
 
 def instant(at: datetime) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rollout.model.budget import BudgetSeen
 from rollout.model.observation import CORDON, PodSeen, Taint
 from rollout.model.plan import Settings, listed, spelled
 from rollout.preflight.protection import on_old_nodes, workloads
@@ -24,7 +23,7 @@ def blocked(found: Survey, request: Request) -> Iterator[str]:
     for budget in found.budgets:
         pods = [pod for pod in replicas if budget.selects(pod.namespace, pod.labels)]
         if pods and not budget.allowed:
-            yield f"{_lets_nobody_go(budget)}; it holds {_named(pods)}: {_end(request.settings)}"
+            yield f"{budget.told}; it holds {_named(pods)}: {_end(request.settings)}"
 
 
 def two_budgets(found: Survey, request: Request) -> Iterator[str]:
@@ -65,15 +64,6 @@ def _replicas(found: Survey) -> list[PodSeen]:
 
 def _budgets(found: Survey, pod: PodSeen) -> list[str]:
     return [one.name for one in found.budgets if one.selects(pod.namespace, pod.labels)]
-
-
-def _lets_nobody_go(budget: BudgetSeen) -> str:
-    name = f"budget {budget.namespace}/{budget.name}"
-    if not budget.expected:
-        return f"{name} allows no eviction, because its status counts no pod (kubectl describe pdb)"
-    if budget.desired >= budget.expected:
-        return f"{name} allows no eviction as it is configured (it wants {budget.desired} of {budget.expected} Ready)"
-    return f"{name} allows no eviction now ({budget.healthy} of {budget.expected} are Ready, it wants {budget.desired})"
 
 
 def _named(pods: Iterable[PodSeen]) -> str:
