@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
-from rollout.cli.commands import status
+from rollout.cli.commands import status, why
 from rollout.cli.screen import at_work
+from rollout.doctor import holding
 from rollout.journal import export
+from rollout.model.budget import BudgetSeen
 from rollout.model.record import EffectRow
 from rollout.ports import KilledJob, Worker
 from tests.cli import samples
 from tests.cli.run import rollout
+from tests.core import build
 from tests.journal.samples import RESIZE
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
@@ -72,6 +75,21 @@ def test_status(tmp_path: Path) -> None:
     fields = status.as_fields(record, [killed], (), WORKER) | {"unsettled": [status._effect_fields(unsettled)]}
     assert ["version", *dict.fromkeys(keys(fields))] == documented("status --json")
     printed = json.loads(rollout("status", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
+    assert list(printed) == ["version", *fields]
+
+
+def test_why(tmp_path: Path) -> None:
+    """All keys of a node whose pod a budget keeps; a command prints its version before them."""
+    journal = samples.draining(tmp_path)
+    record, events = journal.load(samples.ID), journal.events(samples.ID)
+    budget = BudgetSeen("ns", "web", ())
+    evict = EffectRow(RESIZE, "blocked", samples.NOW, 1, None, None, "no")
+    pod = holding.PodHolds(build.pod(), protected=False, why="no", asked=evict, budgets=(budget,))
+    one = holding.Holding(record.nodes[0], "a pod", None, None, None, pods=(pod,), requests=(evict,))
+    page = why.Page(record, WORKER, events, "", samples.NOW, None, (one,))
+    fields = why.as_fields(page, page.holding)
+    assert ["version", *dict.fromkeys(keys(fields))] == documented("why --json")
+    printed = json.loads(rollout("why", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
     assert list(printed) == ["version", *fields]
 
 

@@ -99,7 +99,7 @@ def test_events_are_followed_to_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert "RESTORE → DONE" in lines[-1]
 
 
-@pytest.mark.parametrize("command", ["status", "events"])
+@pytest.mark.parametrize("command", ["status", "events", "why"])
 def test_an_unknown_id_is_refused(tmp_path: Path, command: str) -> None:
     """Exit 2, and the way to all ids."""
     samples.draining(tmp_path)

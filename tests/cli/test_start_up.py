@@ -80,7 +80,19 @@ def test_each_line_of_help_is_the_commands_own_first_sentence() -> None:
 def test_every_command_explains_itself(tmp_path: Path) -> None:
     """Help names all commands with a whole first sentence, and each has help of its own."""
     out = rollout("--help", cwd=tmp_path).out
-    for command in ("start", "resume", "status", "list", "events", "doctor", "simulator", "demo", "config", "db"):
+    for command in (
+        "start",
+        "resume",
+        "status",
+        "why",
+        "list",
+        "events",
+        "doctor",
+        "simulator",
+        "demo",
+        "config",
+        "db",
+    ):
         assert f"\n  {command} " in out
         assert rollout(command, "--help", cwd=tmp_path).code == 0
     assert "..." not in out.partition("Commands:")[2]
@@ -152,7 +164,7 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
     assert ended.err.startswith("rollout: there is no configuration at rollout.yaml\n  next: rollout config init")
 
 
-@pytest.mark.parametrize("command", ["status", "list", "events"])
+@pytest.mark.parametrize("command", ["status", "list", "events", "why"])
 def test_looking_before_any_start_says_where_it_looked(tmp_path: Path, command: str) -> None:
     """Without a journal the place is named, and none is made."""
     ended = rollout(command, cwd=tmp_path)

@@ -49,6 +49,28 @@ def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Wo
     assert broken(simulated) == {}
 
 
+def test_why_says_what_keeps_each_node_and_changes_nothing(world: Worlds) -> None:
+    """Of a rollout that was killed in DRAIN: pods with age and deadline, in lines of 80 columns, also for one node."""
+    simulated = world("demo")
+    simulated.post("/faults", IN_DRAIN)
+    simulated.kill_at(simulated.spawn(*simulated.start_arguments))
+    before = [one for one in simulated.get("/log") if one["actor"].startswith("client:")]
+    told = json.loads(simulated.rollout("why", "--config", "rollout.yaml", "--json").out)
+    assert (told["not_looked"], told["worker"]["works"]) == (None, False)
+    assert told["looked"] > told["journal_written"]
+    waiting = [one for one in told["nodes"] if one["waits_reason"] == "JobsRunning"]
+    assert waiting, told
+    for one in waiting:
+        assert (one["until"], one["then"][:9]) == (told["drain_deadline"], "its prote")
+        assert all(pod["protected"] and pod["kind"] == "Job" and pod["created"] for pod in one["pods"])
+        page = simulated.rollout("why", "--config", "rollout.yaml", "--node", one["name"])
+        assert page.code == 0, page
+        # Of two Jobs one may have ended between the two looks.
+        assert any(f"pod {pod['namespace']}/{pod['pod']} of Job" in page.out for pod in one["pods"]), page
+        assert [line for line in page.out.splitlines() if len(line) > 80 and "next: " not in line] == [], page
+    assert [one for one in simulated.get("/log") if one["actor"].startswith("client:")] == before
+
+
 def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -> None:
     """An image that does not exist: exit 2 with reason and next step, and nothing was applied."""
     simulated = world("short")

@@ -85,10 +85,11 @@ def why(
     database: options.Database = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say what keeps each old node that is not gone; default: of the newest unfinished rollout.
+    """Say what keeps each old node that is not gone.
 
-    The journal says what the rollout last waited for. If there is a configuration and the cluster answers, it is
-    looked at too: then pods, their ages and deadlines, and budgets are told. Nothing is changed.
+    Default: those of the newest unfinished rollout, or of the newest if none is unfinished. The journal says what the
+    rollout last waited for. If there is a configuration and the cluster answers, it is looked at too: then pods, their
+    ages and deadlines, and budgets are told. Nothing is changed.
     """
     with closing(read_journal(options.journal_url(config, database))) as journal:
         chosen = select_rollout.to_show(rollout_id, journal.summaries())
