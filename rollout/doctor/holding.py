@@ -11,7 +11,6 @@ from datetime import datetime
 
 from rollout.model.budget import BudgetSeen
 from rollout.model.decision import StageDecision
-from rollout.model.effects import DeleteJob, OnNode, OnPod, Protect, Terminate
 from rollout.model.machine import DRAINING, step, terminal
 from rollout.model.observation import Observation, PodSeen
 from rollout.model.plan import Node, duration
@@ -165,15 +164,4 @@ def _until(row: Node, record: Record, reason: str | None) -> Until | None:
 
 def _requests(row: Node, record: Record) -> tuple[EffectRow, ...]:
     """Return the unsettled requests about a node, its instance or its pods."""
-    return tuple(one for one in record.unsettled if _is_about(one, row))
-
-
-def _is_about(one: EffectRow, row: Node) -> bool:
-    match one.effect:
-        case OnNode(instance_id=instance_id) | Terminate(instance_id=instance_id):
-            return instance_id == row.instance_id
-        case Protect(instance_ids=instance_ids):
-            return row.instance_id in instance_ids
-        case OnPod(node=node) | DeleteJob(node=node):
-            return node == row.name
-    return False
+    return tuple(one for one in record.unsettled if one.effect.concerns(row.instance_id, row.name))

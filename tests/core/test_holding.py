@@ -12,7 +12,7 @@ from rollout.doctor import holding
 from rollout.doctor.holding import Holding, Told
 from rollout.model.budget import BudgetSeen
 from rollout.model.decision import StageDecision
-from rollout.model.effects import Cordon, Evict, Protect
+from rollout.model.effects import Cordon, DeleteJob, Evict, Protect, Suspend, Terminate
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import Observation
 from rollout.model.reasons import Reason
@@ -140,12 +140,20 @@ def test_by_the_journal_alone() -> None:
     """Words, reason and instant as they were written, and the requests about the node that are not settled."""
     cordon = Cordon(node="o1", uid="uid-o1", instance_id="i-o1", occasion="0.0")
     protect = Protect(group="g", instance_ids=("i-o2",), protected=True, occasion="0")
+    job = DeleteJob(namespace="ns", name="job", job_uid="u", pod_uid="p", node="o2", kills="ns/job")
+    end = Terminate(group="g", instance_id="i-o2", desired_before=4)
+    elsewhere = Suspend(group="g", processes=("Launch",), occasion="0")
     rows = (row("i-o1", waits_for="a pod"), row("i-o2"), row("i-o3", Stage.GONE))
-    journal = record(nodes=rows, unsettled=(unsettled(ASKED), unsettled(cordon), unsettled(protect)))
+    journal = record(
+        nodes=rows, unsettled=tuple(unsettled(one) for one in (ASKED, cordon, protect, job, end, elsewhere))
+    )
     found = holding.by_journal(journal, {"i-o1": Told("JobsRunning", NOW)})
     assert [(one.row.instance_id, one.waits_for, one.reason, one.told) for one in found] == [
         ("i-o1", "a pod", "JobsRunning", NOW),
         ("i-o2", "", None, None),
     ]
-    assert [[request.effect.kind for request in one.requests] for one in found] == [["evict", "cordon"], ["protect"]]
+    assert [[request.effect.kind for request in one.requests] for one in found] == [
+        ["evict", "cordon"],
+        ["protect", "delete-job", "terminate"],
+    ]
     assert found[0].until is not None

@@ -68,6 +68,10 @@ class Base:
         """Return who loses a pod by it that somebody protects, None if nobody does."""
         return None
 
+    def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  most are about no one node
+        """Tell whether it is about this instance, its node, or a pod there."""
+        return False
+
     @property
     def irreversible(self) -> bool:
         """It ends something that does not come back: an instance, or a pod that somebody protects."""

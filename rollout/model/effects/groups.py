@@ -206,6 +206,9 @@ class Protect(OnGroup):
     def writes(self) -> Mapping[str, object]:
         return {f"protection of {one}": self.protected for one in self.instance_ids}
 
+    def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  as the base has it
+        return instance_id in self.instance_ids
+
     def shows(self, group: GroupSeen) -> Landed:
         wanted = set(self.instance_ids)
         return all(i.protected == self.protected for i in group.instances if i.id in wanted and i.in_service)
@@ -232,6 +235,9 @@ class Terminate(OnGroup):
 
     def leaves(self) -> Written:
         return Written(desired=self.desired_before - 1)
+
+    def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  as the base has it
+        return self.instance_id == instance_id
 
     @property
     def irreversible(self) -> bool:

@@ -44,6 +44,9 @@ class OnNode(Base):
         uid = f":{self.uid}" if self.by == "uid" else ""
         return f"{self.kind}:{self.target}{uid}:{self.occasion}"  # type: ignore[attr-defined]
 
+    def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  the instance says which node it is
+        return self.instance_id == instance_id
+
     @property
     def guarded(self) -> bool:
         return True

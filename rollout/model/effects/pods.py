@@ -38,6 +38,9 @@ class OnPod(Base):
     def writes(self) -> Mapping[str, object]:
         return {f"pod {self.uid}": "gone"}
 
+    def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  a pod knows its node's name
+        return self.node == node
+
     def victim(self) -> Killed | None:
         return Killed(self.kills, f"{self.namespace}/{self.name}", self.uid, self.node) if self.kills else None
 
@@ -100,6 +103,9 @@ class DeleteJob(Base):
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"Job {self.job_uid}": "gone", f"pod {self.pod_uid}": "gone"}
+
+    def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  a pod knows its node's name
+        return self.node == node
 
     def victim(self) -> Killed:
         return Killed(self.kills, self.pod_uid, self.pod_uid, self.node)  # of its pod only the uid is known
