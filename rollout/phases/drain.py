@@ -94,7 +94,11 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     answers = answer(seen, record, now)
     answered = [(row, step) for row, _, step in answers.nodes]
     moves = tuple(Move(row.instance_id, step.trigger, step.because) for row, step in answered if step.trigger)
-    effects = (*answers.raises, *_without_annotation(seen, record), *(effect for _, step in answered for effect in step.effects))
+    effects = (
+        *answers.raises,
+        *_without_annotation(seen, record),
+        *(effect for _, step in answered for effect in step.effects),
+    )
     still = ((row, step) for row, step in answered if _waits(step, record))
     waits = tuple(NodeWait(row.instance_id, step.waits_for, step.reason) for row, step in still)
     if moves or effects:
