@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
-    *("resume", "status", "why", "events", "list", "doctor", "start", "db upgrade", "db check"),
+    *("resume", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
     *("audit verify", "audit export"),
 )
 

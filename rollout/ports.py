@@ -165,6 +165,9 @@ class Kubernetes(Protocol):
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         """List all volumes that are attached to nodes; None where we lack the right, which is optional."""
 
+    def jobs(self) -> Mapping[str, datetime] | None:
+        """Return, by uid, until when Jobs may run that say so; None where we lack the right, which is optional."""
+
     def follow(self, where: Autoscaler | None) -> None:
         """Watch the marker and the autoscaler's Deployment from now on; what we may not watch is read each time."""
 

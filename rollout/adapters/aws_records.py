@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.understanding import number, text
@@ -131,6 +132,7 @@ def image(raw: Mapping[str, Any]) -> ImageSeen:
         root_device=root,
         # An AMI's own mapping says how large the volume of its snapshot is.
         root_gib=_volumes(raw).get(root),
+        created=datetime.fromisoformat(said).astimezone(UTC) if (said := raw.get("CreationDate")) else None,
     )
 
 

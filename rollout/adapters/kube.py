@@ -27,6 +27,7 @@ from rollout.formats.codec import checkpoint_text
 from rollout.model.preflight_observation import (
     LIST_ATTACHMENTS,
     LIST_BUDGETS,
+    LIST_JOBS,
     WATCH_MARKER,
     Right,
     watch_autoscaler,
@@ -34,6 +35,7 @@ from rollout.model.preflight_observation import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
@@ -94,6 +96,11 @@ class ApiKubernetes:
         found = self._optional("/apis/storage.k8s.io/v1/volumeattachments", LIST_ATTACHMENTS)
         with understood("volume attachments"):
             return None if found is None else tuple(seen for raw in found if (seen := records.attachment(raw)))
+
+    def jobs(self) -> Mapping[str, datetime] | None:
+        found = self._optional("/apis/batch/v1/jobs", LIST_JOBS)
+        with understood("Jobs"):
+            return None if found is None else dict(known for raw in found if (known := records.job_end(raw)))
 
     def _optional(self, path: str, right: Right) -> list[Object] | None:
         """Return a list, None where we lack the right to it."""

@@ -176,6 +176,12 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     )
 
 
+def job_end(raw: Mapping[str, Any]) -> tuple[str, datetime] | None:
+    """Return a Job's uid and when its activeDeadlineSeconds ends it; None where it has none, or has not begun."""
+    ends = _ends(raw)
+    return (text(raw["metadata"]["uid"]), ends) if ends else None
+
+
 def _ends(raw: Mapping[str, Any]) -> datetime | None:
     """Return when what began is ended by its activeDeadlineSeconds."""
     begun, seconds = _moment((raw.get("status") or {}).get("startTime")), raw["spec"].get("activeDeadlineSeconds")

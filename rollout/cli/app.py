@@ -31,6 +31,7 @@ class Commands(LazyGroup):
     none_such = frozenset({"abort", "cancel", "kill", "pause", "revert", "rollback", "stop", "undo"})
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "plan": ("rollout.cli.commands.plan", "Say what `rollout start` would do, and change nothing."),
         "start": ("rollout.cli.commands.start", "Begin a rollout and run it to its end."),
         "resume": ("rollout.cli.commands.resume", "Continue a rollout; default: the only unfinished one."),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),

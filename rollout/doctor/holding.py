@@ -1,4 +1,4 @@
-"""What keeps each node that must go: by the journal alone, or by a look at the cluster. Pure.
+"""What keeps each node that must go: as the journal says, or as a look at the cluster shows. Pure.
 
 The words are those that the phases and stages answer with. Nothing is decided here.
 """
@@ -58,7 +58,7 @@ class Until:
 class PodHolds:
     """A pod that keeps a node. `why`: what is waited for, in words; `asked`: what was asked so that it goes, unsettled.
 
-    `budgets`: those that decide upon it, as they are now.
+    `budgets`: those that decide upon it, as they are now. `ends`: as in `PodSeen.ends_by`.
     """
 
     pod: PodSeen
@@ -66,6 +66,7 @@ class PodHolds:
     why: str
     asked: EffectRow | None = None
     budgets: tuple[BudgetSeen, ...] = ()
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,17 @@ def by_journal(record: Record, told: Mapping[str, Told]) -> tuple[Holding, ...]:
 
 
 def by_look(
-    record: Record, seen: Observation, now: datetime, told: Mapping[str, Told], *, works: bool
+    record: Record,
+    seen: Observation,
+    now: datetime,
+    told: Mapping[str, Told],
+    jobs: Mapping[str, datetime],
+    *,
+    works: bool,
 ) -> tuple[Holding, ...]:
     """Return what keeps each node that is not gone, as a look shows it; the one that is nearest to its end first.
 
-    `works`: a process runs the rollout, and is believed in what nobody else knows.
+    `jobs`: by uid, when Jobs end at the latest. `works`: a process runs the rollout.
     """
     if record.phase not in DRAINING:
         return by_journal(record, told)
@@ -114,7 +121,7 @@ def by_look(
         if works and written.reason in _OF_THE_RUNNER:
             found.append(written)
         else:
-            found.append(_seen(written, answered, tuple(_pods(view, answered, seen)) if view else (), record))
+            found.append(_seen(written, answered, tuple(_pods(view, answered, seen, jobs)) if view else (), record))
     return tuple(found)
 
 
@@ -133,16 +140,18 @@ def _seen(written: Holding, answered: StageDecision, pods: tuple[PodHolds, ...],
     return Holding(row, answered.waits_for, answered.reason, told, until, "", pods, written.requests)
 
 
-def _pods(view: NodeView, answered: StageDecision, seen: Observation) -> Iterator[PodHolds]:
+def _pods(
+    view: NodeView, answered: StageDecision, seen: Observation, jobs: Mapping[str, datetime]
+) -> Iterator[PodHolds]:
     """Yield the pods that a node waits for at this stage: those that block it, or those that must leave it."""
     blocking = {pod.uid for pod in view.blocking_pods}
     if answered.reason is Reason.JOBS_RUNNING:
-        yield from (PodHolds(pod, protected=True, why="") for pod in view.blocking_pods)
+        yield from (PodHolds(pod, protected=True, why="", ends=pod.ends_by(jobs)) for pod in view.blocking_pods)
     elif answered.reason in _OF_PODS:
         for pod in view.leaving:
             budgets = tuple(one for one in seen.budgets or () if one.selects(pod.namespace, pod.labels))
             asked = draining.request(view, pod)
-            yield PodHolds(pod, pod.uid in blocking, draining.why(view, pod), asked, budgets)
+            yield PodHolds(pod, pod.uid in blocking, draining.why(view, pod), asked, budgets, pod.ends_by(jobs))
 
 
 def _until(row: Node, record: Record, reason: str | None) -> Until | None:

@@ -132,6 +132,7 @@ class TemplateSeen:
 class ImageSeen:
     """An AMI. `state`: "available" when instances can be launched from it.
 
+    `created`: None if AWS does not say.
     `root_device`: its name such as /dev/xvda; `root_gib`: the size of its snapshot; empty and None if AWS does not say.
     """
 
@@ -141,6 +142,7 @@ class ImageSeen:
     architecture: str = ""
     root_device: str = ""
     root_gib: int | None = None
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +312,11 @@ class PodSeen:
     def pins(self, now: datetime | None) -> bool:
         """Tell whether it still says itself that it must stay; `now`: None where it is enough that it has said so."""
         return self.pinned and (self.pinned_until is None or now is None or now < self.pinned_until)
+
+    def ends_by(self, jobs: Mapping[str, datetime]) -> datetime | None:
+        """Return when its own or its Job's activeDeadlineSeconds ends it; `jobs`: by uid, when those end."""
+        ends = (self.ends, jobs.get(self.owner.uid) if self.owner else None)
+        return min((end for end in ends if end), default=None)
 
     def tolerates(self, taint: Taint) -> bool:
         """Tell whether the scheduler may bind it to a node with this taint."""

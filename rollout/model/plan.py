@@ -53,6 +53,10 @@ class Sizes:
     desired: int
     maximum: int
 
+    def raised(self, desired: int) -> Sizes:
+        """Return the sizes with this desired capacity, and as much MaxSize as it needs."""
+        return replace(self, desired=desired, maximum=max(self.maximum, desired))
+
     def __str__(self) -> str:
         """As an operator reads them."""
         return f"MinSize {self.minimum}, DesiredCapacity {self.desired}, MaxSize {self.maximum}"
@@ -151,6 +155,13 @@ class Settings:
     parallel: int
     steady: Steady = Steady()
     max_autoscaler_off_seconds: float = 21600.0
+
+    def surged(self, sizes: Sizes, old: int) -> Sizes:
+        """Return the sizes at the peak of a group with these sizes, and that many old instances.
+
+        More old ones may live than are desired, while AWS evens out zones: the surge comes on top of all of them.
+        """
+        return sizes.raised(max(sizes.desired, old) + self.surge.of(sizes.desired))
 
 
 @dataclass(frozen=True, slots=True)

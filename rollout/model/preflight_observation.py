@@ -107,6 +107,8 @@ WATCH_MARKER = tuple(
 )
 #: Optional: without it nobody waits for the volumes of pods that left.
 LIST_ATTACHMENTS = Right("list", "volumeattachments", "storage.k8s.io")
+#: Optional: without it nobody is told when Jobs end at the latest. No rollout asks for it.
+LIST_JOBS = Right("list", "jobs", "batch")
 
 
 def watch_autoscaler(where: Autoscaler) -> tuple[Right, ...]:

@@ -29,7 +29,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.observe import Needs
-from rollout.phases.shared import advance, old_rows, on_new_version, raised, working
+from rollout.phases.shared import advance, old_rows, on_new_version, working
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
 from rollout.stages.node_view import NodeView, terminate_key, view
@@ -167,7 +167,7 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
         current = seen.group(group.name).sizes
         target = record.plan.baseline(group.name).sizes.desired + min(record.plan.surge(group.name), len(left))
         if current.desired < target and not _terminate_under_way(record, group):
-            sizes, occasion = raised(current, target), occasions.top_up(len(left), record.resume_count)
+            sizes, occasion = current.raised(target), occasions.top_up(len(left), record.resume_count)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
 

@@ -52,7 +52,7 @@ from rollout.model.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.expected import desired
-from rollout.phases.shared import advance, launched_from_new_version, put_back, raised, wait, working
+from rollout.phases.shared import advance, launched_from_new_version, put_back, wait, working
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +324,7 @@ def _too_many(group: GroupSeen) -> str:
 def _enough_desired(crowded: list[GroupSeen]) -> str:
     """Say how nobody is chosen: as many are desired as live, or a person ends one; nobody else may lower desired."""
     more = ((group, len(group.living)) for group in crowded)
-    commands = (put_back(group.name, group.sizes, raised(group.sizes, living)) for group, living in more)
+    commands = (put_back(group.name, group.sizes, group.sizes.raised(living)) for group, living in more)
     return f"raise DesiredCapacity ({'; '.join(commands)}), or terminate an instance on which nothing runs"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import ONE_LESS, quoted
@@ -50,18 +49,10 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
 
 
 def surged(record: Record, group: NodeGroup) -> Sizes:
-    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed.
-
-    More old ones may live than are desired, while AWS evens out zones: the surge comes on top of all of them.
-    """
+    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed."""
     sizes = record.plan.baseline(group.name).sizes
     old = sum(1 for row in record.nodes if row.group == group.name and row.role == "old")
-    return raised(sizes, max(sizes.desired, old) + record.plan.surge(group.name))
-
-
-def raised(sizes: Sizes, desired: int) -> Sizes:
-    """Return the sizes with this desired capacity, and as much MaxSize as it needs."""
-    return replace(sizes, desired=desired, maximum=max(sizes.maximum, desired))
+    return record.plan.settings.surged(sizes, old)
 
 
 def put_back(group: str, current: Sizes, wanted: Sizes) -> str:

@@ -13,6 +13,7 @@ from rollout.model.plan import Settings
 from rollout.model.preflight_observation import (
     LIST_ATTACHMENTS,
     LIST_BUDGETS,
+    LIST_JOBS,
     WATCH_MARKER,
     Right,
     watch_autoscaler,
@@ -107,6 +108,14 @@ MARKER = Need(
     unchecked="by a watch whether the marker changes: it is read at each look",
 )
 
+#: What `rollout plan` alone makes use of: no start asks for it, or warns.
+JOBS_END = Need(
+    (LIST_JOBS,),
+    "for `rollout plan` and `rollout why`, to tell when Jobs end at the latest (activeDeadlineSeconds)",
+    unchecked="when Jobs end at the latest; a rollout itself does not need it",
+    used=lambda settings: False,  # noqa: ARG005 - by none
+)
+
 #: Here goes each read that a rollout can do without, with what is not checked then.
 OPTIONAL = (IDENTITY, BUDGETS, ATTACHMENTS, MARKER, DISCOVERY, NAMESPACES, DEPLOYMENTS)
 
@@ -115,14 +124,14 @@ def optional(settings: Settings) -> tuple[Need, ...]:
     """Return what a rollout can do without, whether these settings make use of it or not."""
     where = settings.autoscaler
     if where is None:
-        return OPTIONAL
+        return (*OPTIONAL, JOBS_END)
     told = Need(
         watch_autoscaler(where),
         "to be told of a change of the autoscaler's Deployment, and not to read it at each look",
         unchecked="by a watch whether the autoscaler's Deployment changes: it is read at each look",
         setting="autoscaler",
     )
-    return (*OPTIONAL, told)
+    return (*OPTIONAL, told, JOBS_END)
 
 
 def required(settings: Settings) -> tuple[Need, ...]:

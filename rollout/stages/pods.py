@@ -60,6 +60,19 @@ def is_protected(pod: PodSeen, settings: Settings, now: datetime | None = None) 
     return pod.pins(now) or is_selected(pod, settings.protected) or kept
 
 
+def reason_in_words(pod: PodSeen, settings: Settings, now: datetime | None = None) -> str:
+    """Say why a pod is protected, or why it is not."""
+    if pod.pins(now):
+        return "its annotation says that it must stay"
+    if preset := next((one for one in settings.protected.presets if _is_of_preset(pod, one)), None):
+        return f"preset {preset.name}"
+    if is_selected(pod, settings.protected):
+        return "named by `protected`"
+    if is_work(pod):
+        return f"it runs to its end, or nobody replaces it (unprotected: {settings.unprotected})"
+    return "its controller replaces it"
+
+
 def is_selected(pod: PodSeen, protected: Protected) -> bool:
     """Tell whether the settings name a pod, by its controller, its namespace and its labels, or by a preset."""
     if any(_is_of_preset(pod, preset) for preset in protected.presets):

@@ -133,7 +133,7 @@ def test_an_image_that_cannot_be_seen_is_none(autoscaling: AutoScaling) -> None:
     """Unknown and malformed ids are no errors; a known one tells its state."""
     found = autoscaling.image(AMI)
     assert found is not None
-    assert (found.name, found.state) == ("eks-worker-new", "available")
+    assert (found.name, found.state, found.created is not None) == ("eks-worker-new", "available", True)
     assert autoscaling.image("ami-00000000000000000") is None
     assert autoscaling.image("nonsense") is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -404,6 +405,28 @@ def test_a_selector_may_say_more_than_what_is_equal() -> None:
         raw["spec"]["selector"] = {"matchExpressions": [expressions[0] | senseless]}
         with pytest.raises((LookupError, ValueError)):
             kube_records.budget(raw)
+
+
+def test_until_when_jobs_may_run_is_read(
+    kubernetes: Kubernetes, world: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those with activeDeadlineSeconds that have begun; where Jobs may not be listed nothing is known."""
+    assert kubernetes.jobs() == {}
+    job = next(pod.owner for pod in kubernetes.pods() if pod.owner and pod.owner.is_job)
+    namespace = next(pod.namespace for pod in kubernetes.pods() if pod.owner == job)
+    store = world.simulator.world.store
+
+    def limit(raw: dict[str, Any]) -> None:
+        raw["spec"]["activeDeadlineSeconds"] = 3600
+
+    world.do(lambda: store.mutate("jobs", namespace, job.name, limit))
+    begun = next(raw["status"]["startTime"] for raw in store.list("jobs") if raw["metadata"]["uid"] == job.uid)
+    assert kubernetes.jobs() == {job.uid: datetime.fromisoformat(begun) + timedelta(hours=1)}
+    world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET jobs")
+    with pytest.raises(Denied):
+        kubernetes.jobs()
+    monkeypatch.setattr(ApiKubernetes, "_may", lambda _cluster, _right: False)
+    assert kubernetes.jobs() is None
 
 
 def test_volumes_that_are_attached_are_read(

@@ -141,6 +141,24 @@ def test_a_pod_says_what_it_asks_of_its_nodes_labels(spec: dict[str, Any], wants
 
 
 @pytest.mark.parametrize(
+    ("status", "spec", "ends"),
+    [
+        (
+            {"startTime": "2026-01-05T08:00:00Z"},
+            {"activeDeadlineSeconds": 90},
+            datetime(2026, 1, 5, 8, 1, 30, tzinfo=UTC),
+        ),
+        ({"startTime": "2026-01-05T08:00:00Z"}, {}, None),
+        ({}, {"activeDeadlineSeconds": 90}, None),
+    ],
+)
+def test_a_pod_says_when_it_is_ended(status: dict[str, Any], spec: dict[str, Any], ends: datetime | None) -> None:
+    """By its activeDeadlineSeconds, once it has begun."""
+    raw = {"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec, "status": status}
+    assert pod(raw).ends == ends
+
+
+@pytest.mark.parametrize(
     ("limits", "needs"),
     [
         pytest.param(None, set(), id="no limits"),

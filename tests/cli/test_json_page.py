@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
-from rollout.cli.commands import status, why
+from rollout import preflight
+from rollout.cli.commands import plan, status, why
 from rollout.cli.screen import at_work
 from rollout.doctor import holding
+from rollout.errors import Blocker
 from rollout.journal import export
 from rollout.model.budget import BudgetSeen
+from rollout.model.machine import Phase
 from rollout.model.record import EffectRow
-from rollout.ports import KilledJob, Worker
+from rollout.ports import KilledJob, Summary, Worker
+from rollout.preflight import outline
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.core import build
@@ -91,6 +95,23 @@ def test_why(tmp_path: Path) -> None:
     assert ["version", *dict.fromkeys(keys(fields))] == documented("why --json")
     printed = json.loads(rollout("why", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
     assert list(printed) == ["version", *fields]
+
+
+def test_plan() -> None:
+    """All keys of what a start would do, and of one that is refused or continues a rollout."""
+    request = preflight.Request("c", "r", ("g",), "ami-new", "", build.SETTINGS)
+    survey = preflight.Survey(
+        groups=(build.found(),), templates=(build.template(),), nodes=(build.node("o1"),), pods=(build.pod(),)
+    )
+    groups = outline.groups(survey, build.plan(Phase.PLANNED))
+    workloads = outline.workloads(survey, build.SETTINGS, build.NOW, {})
+    made = plan.Preview(request, build.NOW, ("w",), (Blocker("p", "n"),), False, groups, workloads, {"ami-new": None})
+    summary = Summary(samples.ID, None, "c", "ami-new", ("g",), Phase.DRAIN, None, samples.NOW, None)
+    going_on = plan._going_on_fields(summary, request)
+    fields = plan.as_fields(made, request)
+    assert list(going_on) == list(fields)
+    both = fields | {"goes_on_with": going_on["goes_on_with"]}
+    assert ["version", *dict.fromkeys(keys(both))] == documented("plan --json")
 
 
 def test_export(place: Path) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rollout.cli import outcome
 from rollout.cli.screen import live
-from rollout.cli.screen.format import instant, runnable, span
+from rollout.cli.screen.format import folded, instant, runnable, span
 from rollout.cli.screen.lines import Lines
 from rollout.engine.runner import Ended, Progress
 from rollout.model.decision import Advance, NodeWait
@@ -174,3 +174,14 @@ def test_a_command_is_runnable_from_here(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert runnable("rollout events") == f"{tmp_path}/rollout events"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert runnable("rollout events") == "rollout events"
+
+
+def test_a_page_folds_between_words_and_never_in_a_command() -> None:
+    """At 80 characters; whoever pastes a command pastes all of it, and what follows it begins a new line at most."""
+    words = "a word " * 30
+    assert all(len(line) <= 80 for line in folded(words, "  - "))
+    assert " ".join(line.removeprefix("  - ").strip() for line in folded(words, "  - ")) == words.strip()
+    command = 'kubectl -n demo patch pod a-pod-with-a-long-name --type=merge -p \'{"metadata": {"finalizers": null}}\''
+    lines = list(folded(f"something holds it, and this lets it go: {command}; then it ends", "  "))
+    assert any(command in line for line in lines)
+    assert list(folded("", "  - ")) == ["  -"]

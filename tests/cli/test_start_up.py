@@ -81,6 +81,7 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
     """Help names all commands with a whole first sentence, and each has help of its own."""
     out = rollout("--help", cwd=tmp_path).out
     for command in (
+        "plan",
         "start",
         "resume",
         "status",

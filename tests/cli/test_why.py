@@ -22,7 +22,7 @@ def test_without_a_configuration_the_journal_is_told(tmp_path: Path) -> None:
     assert told.out.splitlines() == [
         f"rollout {samples.ID}: DRAIN since 2026-01-05T08:07:00Z",
         "  drain deadline 2026-01-05T10:07:00Z",
-        f"  NOBODY works rollout {samples.ID}, and nobody ever did",
+        f"  NOBODY runs rollout {samples.ID}, and nobody ever did",
         f"    next: rollout resume {samples.ID} --database {samples.url(tmp_path)}",
         "  the cluster was not looked at: there is no configuration here (rollout.yaml):",
         "  --config FILE names it; this is what the journal says, last written",

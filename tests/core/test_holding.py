@@ -27,10 +27,12 @@ BUDGET = BudgetSeen("ns", "web", (), expected=2, healthy=2, desired=2, allowed=0
 ASKED = Evict(namespace="ns", name="web-1", uid="uid-web-1", node="o1", occasion="0")
 
 
-def looked(world: Observation, journal: Record, *, works: bool = False, now: datetime = NOW) -> dict[str, Holding]:
+def looked(
+    world: Observation, journal: Record, *, works: bool = False, now: datetime = NOW, jobs: Any = None
+) -> dict[str, Holding]:
     """What keeps each node by this look, by its instance; `works`: somebody runs the rollout."""
     told = {one.instance_id: Told("JobsRunning", at(-60)) for one in journal.nodes if one.waits_for}
-    return {one.row.instance_id: one for one in holding.by_look(journal, world, now, told, works=works)}
+    return {one.row.instance_id: one for one in holding.by_look(journal, world, now, told, jobs or {}, works=works)}
 
 
 def answered(world: Observation, journal: Record, now: datetime) -> StageDecision:
@@ -53,6 +55,14 @@ def test_a_job_keeps_its_node_until_the_drain_deadline() -> None:
     assert (found.waits_for, found.reason, found.told) == ("pod ns/job-1 of Job job", Reason.JOBS_RUNNING, None)
     assert [(one.pod.name, one.protected) for one in found.pods] == [("job-1", True)]
     assert found.until == holding.Until(at(7200), "its protected pods are ended (drain.on_deadline: pod)")
+
+
+def test_a_pod_ends_by_what_ends_it_first() -> None:
+    """Its own activeDeadlineSeconds or its Job's, whichever is earlier; nothing is told where neither has one."""
+    world = seen(surged(), *CLOSED, pod("job-1", "o1", ends=at(900)), pod("job-2", "o2"))
+    ends = [{uid: at(seconds)} for uid, seconds in (("uid-Job-job", 600), ("uid-Job-job", 1200), ("other", 1))]
+    found = [[one.pods[0].ends for one in looked(world, record(), jobs=jobs).values()] for jobs in ends]
+    assert found == [[at(600), at(600)], [at(900), at(1200)], [at(900), None]]
 
 
 def test_since_when_it_waits_is_the_journals() -> None:
@@ -125,7 +135,7 @@ def test_the_runner_is_believed_in_what_it_alone_knows(works: bool) -> None:  # 
     """A takeover delay, as long as somebody works; who looks from aside knows of none."""
     journal = record(nodes=(row("i-o1", waits_for="the takeover delay"), row("i-o2")))
     told = {"i-o1": Told(Reason.TAKEOVER_DELAY, NOW)}
-    found = holding.by_look(journal, TWO_JOBS, NOW, told, works=works)
+    found = holding.by_look(journal, TWO_JOBS, NOW, told, {}, works=works)
     waits = {one.row.instance_id: one.waits_for for one in found}
     assert waits["i-o1"] == ("the takeover delay" if works else "pod ns/job-1 of Job job")
 

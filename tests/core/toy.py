@@ -196,6 +196,9 @@ class Toy:
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         return self.attachment_
 
+    def jobs(self) -> Mapping[str, datetime] | None:
+        return {}
+
     def follow(self, where: Autoscaler | None) -> None:
         """There is nothing to be watched: it is read."""
 

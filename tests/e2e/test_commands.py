@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Worlds
 from tests.e2e.proving import broken
-from tests.e2e.simulated import environment
+from tests.e2e.simulated import Simulated, environment
 
 #: A terminate of the drain, while the answer is under way.
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1}, "hang": {"when": "after"}}
@@ -49,12 +50,53 @@ def test_a_rollout_that_stopped_is_shown_resumed_and_never_begun_twice(world: Wo
     assert broken(simulated) == {}
 
 
+def changed(simulated: Simulated) -> list[Any]:
+    """What clients have changed in this world."""
+    return [one for one in simulated.get("/log") if one["actor"].startswith("client:")]
+
+
+def test_a_plan_says_what_a_start_would_do_and_changes_nothing(world: Worlds) -> None:
+    """Nothing is applied and no journal is made; 3 where something would change, 0 where a start has nothing to do."""
+    simulated = world("short")
+    arguments = ("plan", *simulated.start_arguments[1:], "--detailed-exitcode")
+    planned = simulated.rollout(*arguments)
+    assert planned.code == 3, planned
+    assert [line for line in planned.out.splitlines() if len(line) > 80 and "next: " not in line] == [], planned
+    assert planned.out.splitlines()[-1].startswith("  next: rollout start --config "), planned
+    assert planned.out.endswith(f" --ami {simulated.ami}\n"), planned
+    told = json.loads(simulated.rollout(*arguments[:-1], "--json").out)
+    assert (told["changes"], told["refused"], told["images"][0]["id"]) == (True, [], simulated.ami)
+    assert all(group["peak"]["desired"] > group["after"]["desired"] for group in told["groups"])
+    assert changed(simulated) == []
+    assert not (simulated.directory / "rollout.db").exists()
+    done = simulated.start("--key", "build-7")
+    assert done.code == 0, done
+    nothing = simulated.rollout(*arguments)
+    assert (nothing.code, "nothing is to be replaced" in " ".join(nothing.out.split())) == (0, True), nothing
+    again = simulated.rollout(*arguments, "--key", "build-7")
+    assert (again.code, "is done already" in again.out) == (0, True), again
+
+
+def test_a_plan_of_what_is_refused_says_so(world: Worlds) -> None:
+    """Exit 2 with the reasons of a start; as JSON each has its word, and its next step."""
+    simulated = world("short")
+    arguments = ("plan", "--config", "rollout.yaml", "--ami", OTHER_AMI)
+    refused = simulated.rollout(*arguments)
+    assert (refused.code, refused.out) == (2, ""), refused
+    assert refused.err == simulated.rollout("start", *arguments[1:]).err
+    told = simulated.rollout(*arguments, "--json", "--detailed-exitcode")
+    assert told.code == 2, told
+    (one,) = json.loads(told.out)["refused"]
+    assert one["reason"] == "ImageNotFound"
+    assert changed(simulated) == []
+
+
 def test_why_says_what_keeps_each_node_and_changes_nothing(world: Worlds) -> None:
     """Of a rollout that was killed in DRAIN: pods with age and deadline, in lines of 80 columns, also for one node."""
     simulated = world("demo")
     simulated.post("/faults", IN_DRAIN)
     simulated.kill_at(simulated.spawn(*simulated.start_arguments))
-    before = [one for one in simulated.get("/log") if one["actor"].startswith("client:")]
+    before = changed(simulated)
     told = json.loads(simulated.rollout("why", "--config", "rollout.yaml", "--json").out)
     assert (told["not_looked"], told["worker"]["works"]) == (None, False)
     assert told["looked"] > told["journal_written"]
@@ -68,7 +110,10 @@ def test_why_says_what_keeps_each_node_and_changes_nothing(world: Worlds) -> Non
         # Of two Jobs one may have ended between the two looks.
         assert any(f"pod {pod['namespace']}/{pod['pod']} of Job" in page.out for pod in one["pods"]), page
         assert [line for line in page.out.splitlines() if len(line) > 80 and "next: " not in line] == [], page
-    assert [one for one in simulated.get("/log") if one["actor"].startswith("client:")] == before
+    assert changed(simulated) == before
+    under_way = simulated.rollout("plan", *simulated.start_arguments[1:], "--detailed-exitcode")
+    assert under_way.code == 3, under_way
+    assert f"a start would continue rollout {told['id']}, in DRAIN" in under_way.out
 
 
 def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -> None:
@@ -77,7 +122,7 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(world: Worlds) -
     refused = simulated.rollout("start", "--config", "rollout.yaml", "--ami", OTHER_AMI)
     assert refused.code == 2, refused
     assert f"{OTHER_AMI} does not exist" in refused.err
-    assert [one for one in simulated.get("/log") if one["actor"].startswith("client:")] == []
+    assert changed(simulated) == []
 
 
 @pytest.mark.exhaustive

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from rollout import commands, preflight
-from rollout.cli import chosen_ami, log, options, output, screen, select_rollout, typed
+from rollout import preflight
+from rollout.cli import chosen_ami, log, options, output, planning, screen, select_rollout, typed
 from rollout.cli.session import Interrupted, actor, go_on, looking, opened
-from rollout.errors import UserError
 from rollout.journal import open_journal
 from rollout.journal.lease_acquire import LeaseHeld
 from rollout.model.plan import Plan
-from rollout.model.reasons import tagged
 
 if TYPE_CHECKING:
     from rollout.cli.select_rollout import Asked
@@ -64,14 +62,7 @@ def start(
     try:
         _start(config, database, ami, ami_from, description, key, assume_dead=assume_dead)
     except Interrupted as interrupted:
-        raise interrupted.told("anything was begun", _again(ami, ami_from, description, key)) from None
-
-
-def _again(ami: str | None, ami_from: Path | None, description: str, key: str | None) -> str:
-    """Return the whole command, as it was given; the screen adds configuration and journal."""
-    options = {"--ami": ami, "--ami-from": ami_from and str(ami_from.absolute()), "--description": description}
-    given = (word for name, value in (options | {"--key": key}).items() if value for word in (name, value))
-    return commands.rollout("start", *given)
+        raise interrupted.told("anything was begun", planning.start(ami, ami_from, description, key)) from None
 
 
 def _start(
@@ -152,18 +143,13 @@ def _plan(
 
     Raises `typer.Exit` where nothing is to be replaced.
     """
-    request = preflight.Request(
-        config.cluster, config.region, config.groups, ami, description, config.settings(), config.share_templates
-    )
-    edge = session.edge
+    edge, request = session.edge, planning.request(config, ami, description)
     found = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe)
     plan = preflight.make_plan(found, request)
     if isinstance(plan, Plan) and preflight.up_to_date(found, ami):
-        groups = ", ".join(config.groups)
-        screen.say(f"nothing is to be replaced: all instances of {groups} run {ami}, and so will the next ones")
+        screen.say(planning.up_to_date(request))
         raise typer.Exit
     if isinstance(plan, Plan):
         warnings = preflight.warnings(found, request, identified=bool(session.cluster_id.uid))
         return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
-    reasons = "\n  ".join(f"{tagged(one.problem, one.reason)}\n    next: {one.hint}" for one in plan)
-    raise UserError(f"nothing was begun, because\n  {reasons}")
+    raise planning.refused(plan)

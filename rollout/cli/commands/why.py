@@ -1,8 +1,8 @@
-"""`rollout why`: what keeps each node that must go, by the journal, and by a look at the cluster where that answers."""
+"""`rollout why`: what keeps each node that must go: what the journal says, and what the cluster shows if it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rollout.model.record import EffectRow, Record
     from rollout.ports import Event, Worker
 
-#: Times that the cluster is looked at, where the journal changes meanwhile.
+#: Times that the cluster is looked at, while the journal changes.
 _LOOKS = 3
 #: Pods of a node that are shown at most; programs are told of all.
 _SHOWN = 10
@@ -45,9 +45,10 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the cluster showed, and when."""
+    """What the cluster showed, and when; `jobs`: by uid, when Jobs end at the latest."""
 
     seen: Observation
+    jobs: Mapping[str, datetime]
     at: datetime
 
 
@@ -130,7 +131,7 @@ def _page(journal: SqlJournal, record: Record, config: Path | None, database: st
     if looked is None:
         return Page(record, worker, events, unlooked, None, None, holding.by_journal(record, waits))
     works = worker is not None and worker.works
-    found = holding.by_look(record, looked.seen, looked.at, waits, works=works)
+    found = holding.by_look(record, looked.seen, looked.at, waits, looked.jobs, works=works)
     decision = decide_tick(looked.seen, record, looked.at).decision
     return Page(record, worker, events, "", looked.at, decision, found)
 
@@ -141,12 +142,12 @@ def _configuration(record: Record, config: Path | None, database: str | None) ->
     if config is None and not path.exists():
         raise UserError(f"there is no configuration here ({path}): --config FILE names it")
     loaded = options.loaded(path, database)
-    cluster_checks.same_cluster(record.plan, loaded, f"rollout {record.id} works", rollout("why", record.id))
+    cluster_checks.same_cluster(record.plan, loaded, f"rollout {record.id} runs", rollout("why", record.id))
     return loaded
 
 
 def _look(journal: SqlJournal, record: Record, config: Config) -> tuple[Record, Looked]:
-    """Look at the cluster, once more where a runner has gone on meanwhile: record and look are to be of one moment."""
+    """Look at the cluster, again if the journal has changed since: record and look are to be of one moment."""
     from rollout.adapters import connect  # noqa: PLC0415  a second of libraries, which a usage error need not wait for
 
     with connect(config, new_run()) as edge:
@@ -156,7 +157,7 @@ def _look(journal: SqlJournal, record: Record, config: Config) -> tuple[Record, 
             before, record = record, journal.load(record.id)
             if record == before:
                 break
-        return record, Looked(seen, edge.clock.now())
+        return record, Looked(seen, edge.kubernetes.jobs() or {}, edge.clock.now())
 
 
 # ---- for people -----------------------------------------------------------------------------------------------------
@@ -254,8 +255,8 @@ def _pod(holds: PodHolds, page: Page) -> Iterator[str]:
     yield from folded(pod.label if holds.asked else holds.why or pod.label, "  - ", "    ")
     if pod.created and page.at:
         yield f"    {span(page.at - pod.created)} old, since {instant(pod.created)}"
-    if pod.ends:
-        yield f"    ends by itself until {instant(pod.ends)} (activeDeadlineSeconds)"
+    if holds.ends:
+        yield f"    ends at {instant(holds.ends)} at the latest (activeDeadlineSeconds)"
     if holds.asked:
         yield from folded(f"{holds.asked.effect.kind}: {_answered(holds.asked)}", "    ")
     for budget in holds.budgets:
@@ -329,7 +330,7 @@ def _pod_fields(holds: PodHolds) -> dict[str, Any]:
         "controller": pod.owner.name if pod.owner else None,
         "protected": holds.protected,
         "created": instant(pod.created) if pod.created else None,
-        "ends": instant(pod.ends) if pod.ends else None,
+        "ends": instant(holds.ends) if holds.ends else None,
         "why": holds.why or None,
         "budgets": [
             {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 #: Characters of a line of pages that fold.
 WIDTH = 80
-# A command is never broken: whoever pastes it pastes all of it.
+# A command is never broken: all of it is pasted.
 _COMMAND = re.compile(r"(?<![\w/.-])(?:rollout [a-z]+|aws [a-z0-9]+|kubectl) (?:'[^']*'|[^,;()'\n])*")
 _JOINED = "\x1f"
 

@@ -1,0 +1,361 @@
+"""`rollout plan`: what `rollout start` would do, without doing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rollout import commands, preflight
+from rollout.cli import chosen_ami, options, output, planning, screen, select_rollout, typed
+from rollout.cli.screen.format import count, folded, instant, span
+from rollout.cli.session import new_run
+from rollout.errors import DONE, USAGE
+from rollout.journal import database as places
+from rollout.journal import read_journal
+from rollout.model.machine import terminal
+from rollout.model.plan import Plan, listed, spelled
+from rollout.preflight import outline
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rollout.config import Config
+    from rollout.errors import Blocker
+    from rollout.model.observation import ImageSeen
+    from rollout.model.plan import Sizes
+    from rollout.ports import Summary
+    from rollout.preflight.outline import GroupOutline, TemplateOutline, Workload
+
+#: Exit code of --detailed-exitcode where a rollout would change something.
+CHANGES = 3
+#: Workloads of a kind that people are shown at most; programs are told of all.
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a start would do at this moment. `refused`: why it would not begin; the rest is empty then.
+
+    `images`: by id, the new one and those that run now, None where one is not to be seen any more.
+    `jobs_read`: whether it could be asked when Jobs end at the latest. `told`: what a start tells of its length.
+    """
+
+    request: preflight.Request
+    now: datetime
+    warnings: tuple[str, ...]
+    refused: tuple[Blocker, ...] = ()
+    up_to_date: bool = False
+    groups: tuple[GroupOutline, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    images: Mapping[str, ImageSeen | None] = field(default_factory=dict)
+    jobs_read: bool = True
+    told: tuple[str, ...] = ()
+
+
+def plan(
+    *,
+    ami: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMI", help="The image that the groups are to run.", show_default=False, callback=typed.ami
+        ),
+    ] = None,
+    ami_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--ami-from", metavar="FILE", help="Packer's manifest, in place of --ami: what its last run built."
+        ),
+    ] = None,
+    config: options.ConfigFile = options.CONFIG,
+    description: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")
+    ] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="The key that the start is to have: a rollout that has it already is told.",
+            show_default=False,
+            callback=typed.key,
+        ),
+    ] = None,
+    database: options.Database = None,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option("--detailed-exitcode", help="End with 3, not 0, if a rollout would change something."),
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say what `rollout start` would do, and change nothing.
+
+    Options that start has too mean the same. What would block the start ends this with exit code 2, as there. The
+    groups with their sizes, templates and images are told, and the workloads on the nodes that must go.
+    """
+    loaded = options.loaded(config, database)
+    image = chosen_ami.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
+    asked = select_rollout.Asked(loaded.cluster, loaded.groups, image, key)
+    request = planning.request(loaded, image, description)
+    known = _known(loaded.database)
+    made = select_rollout.of_key(asked, known) or _made(loaded, asked, request, known)
+    if as_json:
+        fields = as_fields(made, request) if isinstance(made, Preview) else _going_on_fields(made, request)
+        typer.echo(output.as_json(fields, indent=2))
+    elif isinstance(made, Preview):
+        _show(made)
+    else:
+        screen.say(_going_on(made))
+    if isinstance(made, Preview) and not (as_json or made.up_to_date):
+        screen.say(f"  next: {planning.start(ami, ami_from, description, key)}")
+    raise typer.Exit(_code(made, detailed=detailed_exitcode))
+
+
+def _known(url: str) -> Sequence[Summary]:
+    """Return the journal's rollouts, none where there is no journal yet. Raises `UserError` where it cannot be read."""
+    file = places.backend_of(url).path
+    if file and not Path(file).exists():
+        return ()
+    with closing(read_journal(url)) as journal:
+        return journal.summaries()
+
+
+def _made(
+    config: Config, asked: select_rollout.Asked, request: preflight.Request, known: Sequence[Summary]
+) -> Preview | Summary:
+    """Look once; return what a start would do, or the rollout that it would continue.
+
+    Raises `UserError` where another rollout is unfinished, or nobody answers.
+    """
+    from rollout.adapters import connect  # noqa: PLC0415  a second of libraries, which a usage error need not wait for
+
+    with connect(config, new_run()) as edge:
+        here = edge.cluster_id()
+        if found := select_rollout.to_start(replace(asked, scope=here.arn), known):
+            return found
+        survey = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe)
+        now = edge.clock.now()
+        plan = preflight.make_plan(survey, request)
+        warnings = preflight.warnings(survey, request, identified=bool(here.uid))
+        if not isinstance(plan, Plan):
+            return Preview(request, now, warnings, refused=plan)
+        if preflight.up_to_date(survey, request.ami):
+            return Preview(request, now, (), up_to_date=True)
+        jobs = edge.kubernetes.jobs()
+        groups = outline.groups(survey, plan)
+        older = {ami: edge.autoscaling.image(ami) for ami in outline.old_images(groups) if ami != request.ami}
+        return Preview(
+            request,
+            now,
+            warnings,
+            groups=groups,
+            workloads=outline.workloads(survey, request.settings, now, jobs or {}),
+            images={request.ami: survey.image, **older},
+            jobs_read=jobs is not None,
+            told=preflight.autoscaler_off(survey, request.settings),
+        )
+
+
+def _code(made: Preview | Summary, *, detailed: bool) -> int:
+    if isinstance(made, Preview) and made.refused:
+        return USAGE
+    changes = not made.up_to_date if isinstance(made, Preview) else not terminal(made.phase)
+    return CHANGES if detailed and changes else DONE
+
+
+# ---- for people -----------------------------------------------------------------------------------------------------
+
+
+def _going_on(found: Summary) -> str:
+    if terminal(found.phase):
+        return f"nothing to do: rollout {found.id} is done already"
+    return f"a start would continue rollout {found.id}, in {found.phase.value}\n  next: {commands.resume(found.id)}"
+
+
+def _show(made: Preview) -> None:
+    if made.refused:
+        for warning in made.warnings:
+            screen.say(f"warning: {warning}", err=True)
+        raise planning.refused(made.refused)
+    screen.say("\n".join(lines(made)))
+
+
+def lines(made: Preview) -> Iterator[str]:
+    """Yield the page for people."""
+    request = made.request
+    if made.up_to_date:
+        yield from folded(planning.up_to_date(request))
+        return
+    yield from folded(
+        f"a rollout of {request.ami} to cluster {request.cluster} ({request.region}); nothing is begun yet"
+    )
+    yield ""
+    yield from _images(made)
+    for group in made.groups:
+        yield ""
+        yield from _group(group)
+    yield ""
+    yield from _workloads(made)
+    yield ""
+    yield from _times(made)
+    if made.warnings:
+        yield ""
+        yield count(len(made.warnings), "warning")
+        for warning in made.warnings:
+            yield from folded(warning, "  - ")
+
+
+def _images(made: Preview) -> Iterator[str]:
+    for ami, image in made.images.items():
+        new = "new image" if ami == made.request.ami else "old image"
+        yield from folded(f"{ami}{_image(image, made.now)}", f"{new}  ")
+
+
+def _image(image: ImageSeen | None, now: datetime) -> str:
+    if image is None:
+        return ", which does not exist any more, or this account cannot see it"
+    age = f"made {image.created:%Y-%m-%d}, {count((now - image.created).days, 'day')} ago" if image.created else ""
+    root = f"root volume {image.root_gib} GiB" if image.root_gib is not None else ""
+    return ", ".join(part for part in (f" {image.name}", image.architecture, root, age) if part)
+
+
+def _group(group: GroupOutline) -> Iterator[str]:
+    yield f"group {group.name}: {count(group.old, 'instance')} to replace"
+    yield f"  now    {group.before}"
+    if group.peak != group.before:
+        yield f"  peak   {group.peak}"
+        yield "  after  as now"
+    for template in group.templates:
+        yield from _template(template)
+    if group.suspends:
+        yield from folded(f"suspended until the end: {', '.join(group.suspends)}", "  ", "    ")
+
+
+def _template(template: TemplateOutline) -> Iterator[str]:
+    source = template.source
+    yield from folded(
+        f"launch template {source.use.label} (version {source.version} now): a new version differs in its image and "
+        f"its description; {source.use.reference} {template.then}",
+        "  ",
+        "    ",
+    )
+
+
+def _workloads(made: Preview) -> Iterator[str]:
+    for protected, what in ((True, "protected, their nodes wait for them"), (False, "not protected, they are evicted")):
+        some = [one for one in made.workloads if one.protected is protected]
+        yield f"{what}: {count(sum(one.pods for one in some), 'running pod')}"
+        for one in some[:_SHOWN]:
+            yield from folded(_workload(one, made.now), "  - ")
+        if len(some) > _SHOWN:
+            yield f"  and {count(len(some) - _SHOWN, 'workload')} more (--json has all)"
+
+
+def _workload(one: Workload, now: datetime) -> str:
+    age = f", {span(now - one.created)} old" if one.created else ""
+    ends = f", ends at {instant(one.ends)} at the latest" if one.ends else ""
+    return f"{one.namespace}/{one.kind}/{one.name}: {count(one.pods, 'pod')}{age}{ends} ({one.why})"
+
+
+def _times(made: Preview) -> Iterator[str]:
+    settings = made.request.settings
+    ends = "the rollout halts" if settings.on_deadline == "halt" else "protected pods on old nodes are ended"
+    yield from folded(
+        f"{spelled(settings.drain_seconds)} after the drain begins {ends} (drain.on_deadline: {settings.on_deadline})"
+    )
+    risky = [f"{one.namespace}/{one.kind}/{one.name}" for one in made.workloads if one.at_risk]
+    if risky:
+        yield from folded(f"may run longer, by activeDeadlineSeconds: {listed(risky, _SHOWN)}", "  ", "    ")
+    unknown = sum(one.at_risk is None for one in made.workloads)
+    if unknown and made.jobs_read:
+        who = count(unknown, "protected workload")
+        yield from folded(f"when {who} may end is not known: no activeDeadlineSeconds", "  ", "    ")
+    elif unknown:
+        yield from folded("it is not known when Jobs end: we may not list jobs.batch (docs/rights-kubernetes.md)", "  ")
+    for line in made.told:
+        yield from folded(line)
+
+
+# ---- for programs ---------------------------------------------------------------------------------------------------
+
+
+def _going_on_fields(found: Summary, request: preflight.Request) -> dict[str, Any]:
+    """Return what a start would continue; what it would begin is nothing."""
+    empty = as_fields(Preview(request, found.begun, ()), request)
+    going_on = {"id": found.id, "phase": found.phase.value}
+    return empty | {"changes": not terminal(found.phase), "goes_on_with": going_on}
+
+
+def as_fields(made: Preview, request: preflight.Request) -> dict[str, Any]:
+    """Return the page for programs; its keys stay what they are."""
+    settings = request.settings
+    begins = not (made.refused or made.up_to_date)
+    return {
+        "cluster": request.cluster,
+        "region": request.region,
+        "ami": request.ami,
+        "changes": begins,
+        "goes_on_with": None,
+        "refused": [{"problem": one.problem, "reason": one.reason, "next": one.hint} for one in made.refused],
+        "warnings": list(made.warnings),
+        "drain_seconds": settings.drain_seconds,
+        "on_deadline": settings.on_deadline,
+        "images": [_image_fields(ami, image) for ami, image in made.images.items()],
+        "groups": [_group_fields(group) for group in made.groups],
+        "workloads": [_workload_fields(one) for one in made.workloads],
+    }
+
+
+def _image_fields(ami: str, image: ImageSeen | None) -> dict[str, Any]:
+    return {
+        "id": ami,
+        "name": image.name if image else None,
+        "created": instant(image.created) if image and image.created else None,
+        "architecture": image.architecture if image else None,
+        "root_gib": image.root_gib if image else None,
+    }
+
+
+def _group_fields(group: GroupOutline) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "old": group.old,
+        "now": _sizes(group.before),
+        "peak": _sizes(group.peak),
+        "after": _sizes(group.before),
+        "suspends": list(group.suspends),
+        "templates": [
+            {
+                "id": template.source.use.template_id,
+                "name": template.source.use.template_name,
+                "slot": template.source.use.slot or None,
+                "reference": template.source.use.reference,
+                "version": template.source.version,
+                "image": template.image,
+                "then": template.then,
+            }
+            for template in group.templates
+        ],
+    }
+
+
+def _sizes(sizes: Sizes) -> dict[str, int]:
+    return {"minimum": sizes.minimum, "desired": sizes.desired, "maximum": sizes.maximum}
+
+
+def _workload_fields(one: Workload) -> dict[str, Any]:
+    return {
+        "namespace": one.namespace,
+        "kind": one.kind,
+        "name": one.name,
+        "pods": one.pods,
+        "nodes": list(one.nodes),
+        "protected": one.protected,
+        "why": one.why,
+        "created": instant(one.created) if one.created else None,
+        "ends": instant(one.ends) if one.ends else None,
+        "at_risk": one.at_risk,
+    }

@@ -1,0 +1,30 @@
+"""`rollout plan` with what cannot be meant: refused as `rollout start` refuses it, before anybody is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import rollout
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        pytest.param((), "no AMI is given", id="no image"),
+        pytest.param(("--ami", "web"), '"web" is no image\'s id', id="no id"),
+        pytest.param(("--ami", ""), "what follows --ami is empty", id="an empty variable"),
+        pytest.param(("--ami-from", "none.json"), "there is no manifest", id="no manifest"),
+        pytest.param(("--ami", "ami-0123456789abcdef0", "--key", "--"), "begins with a dash", id="no key"),
+        pytest.param(("--ami", "ami-0123456789abcdef0", "--config", "none.yaml"), "no configuration", id="nowhere"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, typed: tuple[str, ...], says: str) -> None:
+    """Exit 2 with the reason, in the words of a start; nothing is written."""
+    (tmp_path / "rollout.yaml").write_text("cluster: c\nregion: eu-west-1\ngroups: [workers]\n")
+    refused = rollout("plan", *typed, cwd=tmp_path)
+    assert (refused.code, refused.out) == (2, "")
+    assert says in refused.err
+    assert refused.err == rollout("start", *typed, cwd=tmp_path).err
+    assert [one.name for one in tmp_path.iterdir()] == ["rollout.yaml"]
