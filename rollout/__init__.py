@@ -1,4 +1,4 @@
-"""A new AMI under a self-managed EKS node group, without killing the Jobs that run on it."""
+"""Moves a self-managed EKS node group to a new AMI without killing the Jobs that run on it."""
 
 from __future__ import annotations
 

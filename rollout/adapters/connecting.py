@@ -192,9 +192,9 @@ def _watching(clock: SystemClock | SimulatedClock, fence: Fence) -> tuple[Callab
 
 #: What helps where one of the two does not let us in.
 _WHO_WE_ARE = {
-    "AWS": "look at credentials and profile (aws sts get-caller-identity --profile NAME; export AWS_PROFILE=NAME), "
+    "AWS": "check credentials and profile (aws sts get-caller-identity --profile NAME; export AWS_PROFILE=NAME), "
     "and at access in the configuration",
-    "Kubernetes": "look who we are there (kubectl auth whoami), and at access in the configuration",
+    "Kubernetes": "check the identity (kubectl auth whoami), and access in the configuration",
 }
 
 

@@ -60,7 +60,7 @@ def builder(region: str | None, role: str | None, run_id: str) -> Builder:
     if not where:
         raise UserError("no AWS region is given", hint="add --region REGION, or set AWS_REGION")
     if not REGION.fullmatch(where):
-        raise UserError(f'"{where}" is no AWS region', hint="add --region, such as eu-west-1, or set AWS_REGION so")
+        raise UserError(f'"{where}" is not an AWS region', hint="add --region, such as eu-west-1, or set AWS_REGION so")
     with translated(mutating=False):
         account = own_account(where, run_id, None, unfenced())
         account = account.assume(role) if role else account

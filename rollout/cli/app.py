@@ -40,7 +40,7 @@ class Commands(LazyGroup):
         "events": ("rollout.cli.commands.events", "Print a rollout's events; default: the newest unfinished."),
         "doctor": ("rollout.cli.commands.doctor", "Say what differs between journal and cluster, and what to do."),
         "config": ("rollout.cli.commands.config", "Write or check the configuration file; print its schema."),
-        "db": ("rollout.cli.commands.db", "Look after the journal's database."),
+        "db": ("rollout.cli.commands.db", "Upgrade or check the journal's database."),
         "audit": ("rollout.cli.commands.audit", "Verify a journal's history, or export it."),
         "ami": ("rollout.cli.commands.ami", "Build, look at and share AMIs."),
         "simulator": ("rollout.cli.commands.simulator", "Run a simulated AWS and EKS cluster here until Ctrl-C."),
@@ -62,7 +62,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it.",
+    help="Move a self-managed EKS node group to a new AMI without killing the Jobs that run on it.",
     epilog="Exit codes: 0 done, 1 halted, 2 usage or configuration, 70 a fault of this tool, "
     "75 interrupted and resumable, 76 another rollout is active, "
     "77 begun by another version of this tool.",
@@ -82,7 +82,7 @@ def rollout(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Put a new AMI under a self-managed EKS node group without killing the Jobs that run on it."""
+    """Move a self-managed EKS node group to a new AMI without killing the Jobs that run on it."""
     typed.none_empty(sys.argv[1:])
 
 

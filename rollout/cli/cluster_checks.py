@@ -30,7 +30,7 @@ def other_groups(plan: Plan, config: Config, rollout_id: str) -> str:
     if set(works) == set(named):
         return ""
     return (
-        f"rollout {rollout_id} works the groups {', '.join(works)}, as it began; the configuration's, "
+        f"rollout {rollout_id} replaces the nodes of {', '.join(works)}, as it began; the configuration's, "
         f"{', '.join(named)}, count for the next one"
     )
 
@@ -42,7 +42,7 @@ def same_identity(plan: Plan, here: ClusterId, rollout_id: str) -> None:
     command = resume(rollout_id)
     if plan.cluster_id.uid and not here.uid:
         raise UserError(
-            f"namespace kube-system cannot be read: nobody knows whether this is the cluster of rollout {rollout_id}",
+            f"namespace kube-system cannot be read, so this may not be the cluster of rollout {rollout_id}",
             hint=f"give the right to get namespace kube-system (deploy/kubernetes/access.yaml), then: {command}",
             exit_code=RESUMABLE,  # an API server that has just begun says so, too
         )
@@ -54,7 +54,7 @@ def not_another(plan: Plan, here: ClusterId, rollout_id: str) -> None:
     command = resume(rollout_id)
     if plan.cluster_id and (other := plan.cluster_id.differs(here)):
         raise UserError(
-            f"rollout {rollout_id} works another cluster: credentials and kubeconfig lead to {other}",
+            f"rollout {rollout_id} is of another cluster: credentials and kubeconfig lead to {other}",
             hint=f"use those of {plan.cluster_id.arn}, and its configuration: {command} --config FILE",
         )
 

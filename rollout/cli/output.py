@@ -30,7 +30,7 @@ JSON_VERSION = 1
 _STANDARD = (0, 1, 2)
 #: Bytes of which a pipe takes all or none, where it says that it can be written.
 _PIECE = select.PIPE_BUF
-_LEFT_OUT = "rollout: nobody read on, and words were left out here; rollout events has all of them"
+_LEFT_OUT = "rollout: nobody read the output, so lines are missing here; rollout events has all of them"
 
 
 class _Descriptor(io.FileIO):

@@ -192,7 +192,7 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
         )
         raise typer.Exit
     plan = journal.load(found.id).plan
-    cluster_checks.same_cluster(plan, config, f"rollout {found.id} works", f"rollout resume {found.id}")
+    cluster_checks.same_cluster(plan, config, f"rollout {found.id} runs", f"rollout resume {found.id}")
     if note := cluster_checks.other_groups(plan, config, found.id):
         screen.say(note, err=True)
     try:

@@ -35,7 +35,7 @@ def ami(text: str | None) -> str | None:
     from rollout.ami.images import AMI
 
     if text is not None and not AMI.fullmatch(text):
-        raise UserError(f'"{text}" is no image\'s id', hint="give one such as ami-0123456789abcdef0")
+        raise UserError(f'"{text}" is not the id of an image', hint="give one such as ami-0123456789abcdef0")
     return text
 
 
@@ -44,7 +44,7 @@ def region(text: str | None) -> str | None:
     from rollout.ami.images import REGION
 
     if text is not None and not REGION.fullmatch(text):
-        raise UserError(f'"{text}" is no AWS region', hint="give one such as eu-west-1")
+        raise UserError(f'"{text}" is not an AWS region', hint="give one such as eu-west-1")
     return text
 
 

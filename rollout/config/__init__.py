@@ -76,7 +76,7 @@ def _http(url: str) -> str:
 def database_url(url: str) -> str:
     """Return a URL that names a journal; ValueError for any other."""
     if not re.fullmatch(_JOURNALS, url):
-        said = f'"{url}"' if url.startswith("sqlite:") else "what stands here and is not shown, it may hold a password,"
+        said = f'"{url}"' if url.startswith("sqlite:") else "the value, not shown because it may have a password,"
         raise ValueError(
             f"{said} is neither sqlite:////ABSOLUTE/PATH (four slashes) "
             "nor postgresql+psycopg://USER@HOST:PORT/DATABASE"

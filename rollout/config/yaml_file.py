@@ -95,7 +95,7 @@ def _refusal_of_pipe(path: Path) -> UserError:
 def _syntax(error: MarkedYAMLError) -> str:
     found = re.match(r'found duplicate key "(?P<key>[^"]*)"', error.problem or "")
     if found:
-        return f'the key "{found["key"]}" stands here a second time: keep one of them'
+        return f'the key "{found["key"]}" is here a second time: keep one of them'
     return f"not YAML: {error.problem or error.context}"
 
 
@@ -134,7 +134,7 @@ def _filled_in(text: str, environment: Mapping[str, str], line: int, problems: l
 
     filled = _REFERENCE.sub(value_of, text)
     if PLACEHOLDER in filled:
-        problems.append(Problem(line, f"{PLACEHOLDER} stands here still: put your own in its place"))
+        problems.append(Problem(line, f"{PLACEHOLDER} is still here: replace it by your own value"))
     return filled
 
 
@@ -174,7 +174,7 @@ def _worded(details: ErrorDetails, tree: CommentedMap, model: type[BaseModel]) -
 def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
     name, value = _dotted(path), details["input"]
     if path[:1] == ("database",) and details["type"] != "value_error":
-        return f"{name}: here belongs an address in quotes; what stands there is not shown: it may be secret"
+        return f"{name}: write an address in quotes here; the value is not shown, because it may be secret"
     match details["type"]:
         case "extra_forbidden":
             key, place = path[-1], _dotted(path[:-1])
@@ -190,9 +190,9 @@ def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
         case "value_error":
             return f"{name}: {details['ctx']['error']}" if name else str(details["ctx"]["error"])
         case "model_type" | "dict_type" | "mapping_type" if value is not None:
-            return f"{name}: here belong keys with values, not {value!r}"
+            return f"{name}: write keys with values here, not {value!r}"
         case "tuple_type" if value is not None:
-            return f"{name}: here belongs a list such as [{value}]"
+            return f"{name}: write a list here, such as [{value}]"
     if value is None:
         return f"{name} is empty: give it a value, or remove the line"
     return f"{name}: {_other(details)}"
@@ -200,7 +200,7 @@ def _sentence(details: ErrorDetails, path: Keys, model: type[BaseModel]) -> str:
 
 def _other(details: ErrorDetails) -> str:
     if kind := _KINDS.get(details["type"].partition("_")[0]):
-        return f"here belongs {kind}, not {details['input']!r}"
+        return f"write {kind} here, not {details['input']!r}"
     return f"{details['msg'].removeprefix('Input ')}, but it is {details['input']!r}"
 
 

@@ -115,5 +115,5 @@ def _lifted(text: str, version: int, lift: Callable[[Fields, int], Fields]) -> s
 def _unreadable(cause: str) -> UserError:
     return UserError(
         f"the rollout was begun by another version of this tool: {cause}",
-        hint="work it to its end with the version that began it (see the first line of: rollout events)",
+        hint="run it to its end with the version that began it (see the first line of: rollout events)",
     )

@@ -20,7 +20,7 @@ from rollout.journal.database import Database
 from rollout.journal.lease_row import LeaseRow
 from rollout.journal.trouble import InDoubt, Trouble
 
-_UNLOCKED = "the file of the lock was deleted or replaced under this process, so others may work; nothing was written"
+_UNLOCKED = "the lock file was deleted or replaced, so another process may run the rollout; nothing was written"
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]

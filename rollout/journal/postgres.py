@@ -86,7 +86,7 @@ _STATEMENT_POOLING = "statement pooling mode"
 
 _AGAIN = "run the same command again"
 _LATER = "look at the server, then {again}"
-_GONE = "look who changed the database, bring it back, then {again}"
+_GONE = "find out who changed the database, restore it, then {again}"
 _PRIMARY = (
     "if it stays so: name the primary under `database`, or take back what makes it read-only "
     "(SHOW default_transaction_read_only); {again}"
@@ -96,7 +96,7 @@ _PRIMARY = (
 _TROUBLES: dict[str, tuple[str, str, int]] = {
     "55P03": (
         f"another process has kept it locked for {LOCK_SECONDS} s",
-        "look who (pg_stat_activity), then {again}",
+        "see which one (pg_stat_activity), then {again}",
         RESUMABLE,
     ),
     "57014": (f"it took longer than {STATEMENT_SECONDS} s to answer", _LATER, RESUMABLE),
@@ -118,7 +118,7 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
     # Ours say that a constraint is broken (23000); what raises without a code is somebody's own.
     "P0": (
         "a trigger or a function that is not the journal's refuses that",
-        "look who put it into the database (pg_trigger), then {again}",
+        "find out who created it (pg_trigger), then {again}",
         RESUMABLE,
     ),
     "40": ("another transaction came in between", "{again}", RESUMABLE),
@@ -215,7 +215,7 @@ class PostgresBackend:
         if source := connection.execute(_READ_ONLY).scalar():
             setting = f"default_transaction_read_only, set for the {source}"
             problem = f"the journal {self.name} may not be written by this role ({setting})"
-            hint = "look who wants it so; then ALTER ROLE or ALTER DATABASE … RESET default_transaction_read_only"
+            hint = "find out who set it; then ALTER ROLE or ALTER DATABASE … RESET default_transaction_read_only"
             raise UserError(problem, hint=hint)
 
     def in_words(self, error: DBAPIError) -> Trouble | None:

@@ -32,7 +32,7 @@ _FILE = "rollout_file"
 _TROUBLES: dict[int, tuple[str, str, int]] = {
     sqlite3.SQLITE_BUSY: (
         f"another process has kept it locked for {BUSY_SECONDS:.0f} s",
-        "look who has it open (fuser -v {path}), then run the same command again",
+        "see which process has it open (fuser -v {path}), then run the same command again",
         RESUMABLE,
     ),
     sqlite3.SQLITE_FULL: ("the disk is full", "make room (df {folder}), then run the same command again", RESUMABLE),
@@ -54,13 +54,13 @@ _TROUBLES: dict[int, tuple[str, str, int]] = {
 
 _MISSING = (
     "a table of it is not there",
-    "look who changed it (sqlite3 {path} .tables), bring it back, then run the same command again",
+    "find out who changed it (sqlite3 {path} .tables), restore the table, then run the same command again",
     RESUMABLE,
 )
 # The right is there: it is the disk, or the system, that has no file left to give for the write-ahead log.
 _NO_ROOM = (
     "the files beside it, its write-ahead log, cannot be made",
-    "look for inodes (df -i {folder}) and for what stands at {path}-wal, then run the same command again",
+    "check for free inodes (df -i {folder}) and what is at {path}-wal, then run the same command again",
     RESUMABLE,
 )
 

@@ -167,7 +167,7 @@ def to_wake(host: str, pid: int) -> str:
     """Return what to do about a process of this host that was stopped (Ctrl-Z, SIGSTOP) and hears nothing; else ""."""
     if host != socket.gethostname() or _state(pid) not in {"T", "t"}:
         return ""
-    return f"it is suspended: to let it go on: kill -CONT {pid}; to end it: kill -KILL {pid}"
+    return f"it is suspended: to continue it: kill -CONT {pid}; to end it: kill -KILL {pid}"
 
 
 def _state(pid: int) -> str:

@@ -371,7 +371,7 @@ class MarkerSeen:
     @property
     def label(self) -> str:
         """Whose it is, in words."""
-        where = f" (in {self.checkpoint.phase.value}, worked from {self.checkpoint.journal})" if self.checkpoint else ""
+        where = f" (in {self.checkpoint.phase.value}, journal {self.checkpoint.journal})" if self.checkpoint else ""
         return f"rollout {self.rollout_id or 'of an unknown id'}{where}"
 
 

@@ -387,7 +387,7 @@ def _meant(template: TemplateSeen, back: TemplateUse, mine: int, where: str) -> 
 def _default(record: Record, source: Source, current: int, where: str) -> SetDefaultVersion | str:
     mine = record.plan.number(source)
     if current != source.version:
-        return f"{where} stays at {mine}: $Default of {source.use.template_name} is {current} now, somebody else's"
+        return f"{where} stays at {mine}: $Default of {source.use.template_name} is {current} now, set by somebody else"
     return SetDefaultVersion(
         template_id=source.use.template_id, before=current, number=mine, occasion=occasions.once(record.resume_count)
     )

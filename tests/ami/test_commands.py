@@ -102,7 +102,7 @@ def test_without_credentials_it_is_said_where_to_look(simulated: Shelf, tmp_path
     ended = ami(simulated, "verify", simulated.old, cwd=tmp_path, HOME=str(tmp_path), **nobody)
     assert (ended.code, ended.out) == (2, "")
     assert "NoCredentialsError" in ended.err
-    assert "next: look at credentials, profile and region (aws sts get-caller-identity)" in ended.err
+    assert "next: check credentials, profile and region (aws sts get-caller-identity)" in ended.err
 
 
 def test_an_image_that_is_not_there_is_exit_1(shelf: Shelf, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_what_was_not_filled_in_is_refused_line_by_line(tmp_path: Path) -> None:
     ]
     assert (ended.code, len(lines)) == (2, 4)
     for number in lines:
-        assert f"rollout.yaml:{number}: REPLACE_ME stands here still" in ended.err
+        assert f"rollout.yaml:{number}: REPLACE_ME is still here" in ended.err
 
 
 @pytest.mark.parametrize(

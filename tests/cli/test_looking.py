@@ -150,4 +150,4 @@ def test_another_cluster_s_configuration_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rollout.yaml").write_text(text)
     ended = rollout("resume", cwd=tmp_path)
     assert ended.code == 2
-    assert "works on eks-demo in eu-west-1, the configuration is for other" in ended.err
+    assert "runs on eks-demo in eu-west-1, the configuration is for other" in ended.err

@@ -152,7 +152,7 @@ def test_who_works_waits_for_no_reader_that_does_not_read(monkeypatch: pytest.Mo
     while b"and on" not in got:  # a terminal hands on what was written when the system comes to it
         got += os.read(reading, 1 << 20)
         descriptor.write(b"and on\n")
-    assert b"words were left out here" in got[: got.index(b"and on")]
+    assert b"lines are missing here" in got[: got.index(b"and on")]
     os.close(reading)
     os.close(writing)
 

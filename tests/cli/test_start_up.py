@@ -187,8 +187,8 @@ def test_a_fault_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("start", "--ami", "i-0123456789abcdef0"), "is no image's id"),
-        (("start", "--ami", "ami-٠١٢٣٤٥٦٧"), "is no image's id"),
+        (("start", "--ami", "i-0123456789abcdef0"), "is not the id of an image"),
+        (("start", "--ami", "ami-٠١٢٣٤٥٦٧"), "is not the id of an image"),
         (("start", "--ami", "ami-00000001", "--key", "--database=x"), "begins with a dash"),
         (("start", "--ami", "ami-00000001", "--key", ""), "is empty"),
         (("start", "--ami", "ami-00000001", "--key", "/"), "no letter and no digit"),
@@ -205,9 +205,9 @@ def test_a_fault_of_ours_is_one_line_and_a_file(tmp_path: Path) -> None:
         (("status", ""), "is empty"),
         (("events", " "), "is empty"),
         (("audit", "export", "\x1b[2J"), "control characters"),
-        (("ami", "verify", "snap-00000001"), "is no image's id"),
-        (("ami", "share", "ami-1", "--account", "123456789012"), "is no image's id"),
-        (("ami", "list", "--prefix", "x", "--region", "Frankfurt"), "is no AWS region"),
+        (("ami", "verify", "snap-00000001"), "is not the id of an image"),
+        (("ami", "share", "ami-1", "--account", "123456789012"), "is not the id of an image"),
+        (("ami", "list", "--prefix", "x", "--region", "Frankfurt"), "is not an AWS region"),
     ],
 )
 def test_what_can_be_no_id_no_key_and_no_region_is_refused_before_anything_is_read(

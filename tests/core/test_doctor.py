@@ -224,7 +224,7 @@ def test_a_rollout_that_is_worked_from_another_journal_left_nothing_behind() -> 
     elsewhere = replace(MARKER, checkpoint=checkpoint(record(journal="/there.db")))
     (finding,) = leftovers(rest(marker=elsewhere, autoscaler=OFF), SETTINGS, replace(DONE, journal="/here.db"))
     assert finding.person
-    assert "worked from /there.db), and by this journal (/here.db) that rollout has ended" in finding.what
+    assert "journal /there.db), and by this journal (/here.db) that rollout has ended" in finding.what
     assert "kubectl" not in finding.then
     again = leftovers(rest(marker=elsewhere), SETTINGS, replace(DONE, journal="/there.db"))
     assert "delete configmap eks-rollout" in again[0].then
@@ -236,7 +236,7 @@ def test_a_rollout_that_is_worked_from_another_journal_left_nothing_behind() -> 
 def test_a_marker_that_the_journal_does_not_know() -> None:
     """Whose it is, since when, from where; and how to go on, where the marker can be read."""
     told_of = lost(replace(MARKER, checkpoint=checkpoint(record(journal="/there.db"))), "/here.db")
-    assert "rollout r1 (in DRAIN, worked from /there.db), and this journal (/here.db) does not know" in told_of.what
+    assert "rollout r1 (in DRAIN, journal /there.db), and this journal (/here.db) does not know" in told_of.what
     assert "rollout doctor --rebuild" in told_of.then
     assert "--rebuild" not in lost(MarkerSeen(ID, "uid-marker"), "/here.db").then
 

@@ -460,7 +460,7 @@ ARM_BACK = SetReference(group="g", before=OURS[:2], uses=BACK[:2], occasion="res
         pytest.param(BACK, ARM_OURS, (), (), id="a number stays ours, the others are back"),
         pytest.param(OURS, replace(ARM_OURS, default=7),
                      (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),
-                     ("g (override 2) stays at 5: $Default of lt-arm is 7 now, somebody else's",),
+                     ("g (override 2) stays at 5: $Default of lt-arm is 7 now, set by somebody else",),
                      id="one default is somebody else's: the others come back"),
         pytest.param((OURS[0], replace(ARM, reference="9"), OURS[2]), ARM_OURS,
                      (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),

@@ -82,7 +82,7 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     begun_anew = simulated.start()
     for refused in (begun_anew, simulated.resume()):
         assert refused.code == 2, refused
-        assert "(in DRAIN, worked from " in refused.err
+        assert "(in DRAIN, journal " in refused.err
         assert "rollout doctor --rebuild" in refused.err
     assert f"eks-proof is marked by ConfigMap kube-system/eks-rollout as that of rollout {lost}" in begun_anew.err
     assert f"kube-system/cluster-autoscaler is still scaled to 0 by rollout {lost}" in begun_anew.err

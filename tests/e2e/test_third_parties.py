@@ -57,7 +57,8 @@ def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worl
     [
         pytest.param("foreign-suspension", "workers has ScheduledActions suspended: changed by somebody else, left",
                      id="a process, suspended before ours"),
-        pytest.param("foreign-flag", "NewInstancesProtectedFromScaleIn of workers was on, stays off: somebody else's",
+        pytest.param("foreign-flag",
+                     "NewInstancesProtectedFromScaleIn of workers was on, stays off: changed by somebody else, left",
                      id="the flag of new instances"),
         pytest.param("foreign-autoscaler-zero",
                      "kube-system/cluster-autoscaler had 1 replicas, now 0: changed by somebody else, left at 0",

@@ -9,7 +9,7 @@ from rollout.errors import UserError
 from rollout.journal import database as databases
 from rollout.journal import schema
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Look after the journal's database.")
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Upgrade or check the journal's database.")
 
 
 @app.command()

@@ -28,8 +28,8 @@ def resume(
 ) -> None:
     """Continue a rollout; default: the only unfinished one.
 
-    It may have been interrupted, have crashed or be halted: a halted one looks again. While another process works it,
-    that one is followed, and taken over from when its lease ends.
+    It may have been interrupted, have crashed or be halted: a halted one observes again. While another process
+    runs it, this command follows it, and takes over when its lease ends.
     """
     output.works()
     loaded = options.loaded(config, database)

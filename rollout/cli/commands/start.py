@@ -55,7 +55,7 @@ def start(
 ) -> None:
     """Begin a rollout and run it to its end. Run again after a crash, the same command continues where it stopped.
 
-    While another process works the rollout, that one is followed, and taken over from when its lease ends.
+    While another process runs the rollout, this command follows it, and takes over when its lease ends.
     The rollout's id is the first line of the output.
     """
     output.works()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks.
 PAUSE = 3.0
 
-_WHO_WE_ARE = "look at credentials, profile and region (aws sts get-caller-identity), and at the rights: docs/rights.md"
+_WHO_WE_ARE = "check credentials, profile and region (aws sts get-caller-identity), and the rights: docs/rights.md"
 
 Ami = Annotated[
     str | None, typer.Argument(metavar="[AMI]", help="The image's id.", show_default=False, callback=typed.ami)
