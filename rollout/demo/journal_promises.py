@@ -22,6 +22,9 @@ MARKER = "configmap/kube-system/eks-rollout"
 #: A change as the simulator's control listener shows it: `object`, `field`, `at` (POSIX seconds), `actor`, `verb`.
 Change = Mapping[str, Any]
 
+# The journal keeps microseconds; a request may be applied in the moment in which it was written down.
+_ROUNDED = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -89,7 +92,7 @@ def _unintended(changes: Sequence[Change], intents: Sequence[tuple[datetime, Eff
             first.setdefault(thing, at.timestamp())
     for change in changes:
         named = (first[thing] for thing in (change["object"], _of_one_job(change["object"])) if thing in first)
-        if min(named, default=float("inf")) > change["at"]:
+        if min(named, default=float("inf")) > change["at"] + _ROUNDED:
             yield f"{change['object']} {change['field']}: {change['verb']} without an earlier intent"
 
 

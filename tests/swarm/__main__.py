@@ -1,6 +1,7 @@
-"""Random worlds, one after the other, for some minutes: python -m tests.swarm [--minutes N] [--seed S] [FILE ...].
+"""Random worlds, one after the other: python -m tests.swarm [--minutes N] [--worlds N] [--seed S] [FILE ...].
 
-Without minutes one case is run: that of the seed, or those in the files. One that fails is made smaller, and printed as
+Without minutes as many cases are run as are asked for, one if nothing is said: that of the seed and those after it, or
+those in the files. One that fails is made smaller, and printed as
 a scenario file with the command that repeats it.
 """
 
@@ -88,6 +89,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.swarm", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, help="cases in files, as a failing seed is printed")
     parser.add_argument("--minutes", type=float, default=0, help="for how long cases are run, one after the other")
+    parser.add_argument("--worlds", type=int, default=1, help="how many cases are run at least")
     parser.add_argument("--seed", default="1", help="a number, or any text: that of the first case")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cases that are run side by side")
     parser.add_argument("--first", action="store_true", help="end with the first case that fails")
@@ -96,7 +98,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="rollout-swarm-", dir=swift.folder()))
     folder.chmod(0o755)  # a server's user passes through it
     began = time.monotonic()
-    cases = map(read, told.files) if told.files else _cases(told.seed, began + 60 * told.minutes)
+    cases = map(read, told.files) if told.files else _cases(told.seed, told.worlds, began + 60 * told.minutes)
     outcomes = _all(cases, folder, told)
     _print(f"{_summary(outcomes, time.monotonic() - began)}\n")
     wrong = [one.seed for one in outcomes if one.findings]
@@ -133,13 +135,13 @@ def _all(cases: Iterator[Case], folder: Path, told: argparse.Namespace) -> list[
     return outcomes
 
 
-def _cases(seed: str, until: float) -> Iterator[Case]:
-    """Yield the case of this seed and those after it, until that moment; one at least."""
-    number = int(seed) if seed.isdecimal() else zlib.crc32(seed.encode())
-    yield case(number)
-    while time.monotonic() < until:
-        number += 1
-        yield case(number)
+def _cases(seed: str, worlds: int, until: float) -> Iterator[Case]:
+    """Yield the case of this seed and those after it: so many, and more until that moment."""
+    first = int(seed) if seed.isdecimal() else zlib.crc32(seed.encode())
+    for count in itertools.count():
+        if count >= worlds and time.monotonic() >= until:
+            return
+        yield case(first + count)
 
 
 def _summary(outcomes: Sequence[Outcome], seconds: float) -> str:
