@@ -173,6 +173,8 @@ class Compared:
             wanted = next((one["before"] for one in found if _by_us(one)), was)
         words = _WORDS.get(field, (field,))
         unseen = [one["before"] for one in others if self._may_be_unseen(one)]
+        if others and any(_by_us(one) and one["after"] == wanted for one in found):
+            unseen.append(was)  # they set it to what we had written: nobody can tell that from ours
         if now in (wanted, self._follows(wanted), *unseen) or any(self._reported(called, word) for word in words):
             return
         told = f" as {others[-1]['verb'] or 'the world'} left it" if others else ""

@@ -50,6 +50,14 @@ def test_every_seed_is_a_scenario_that_its_file_says_whole(tmp_path: Path) -> No
             "MaxSize", 4, [("world", 6, 0), ("client:r", 4, 31)], [], ["MaxSize"], id="a person's wish undone"
         ),
         pytest.param("MaxSize", 4, [("world", 6, 0), ("client:r", 4, 30)], [], [], id="which we may not have seen"),
+        pytest.param(
+            "MaxSize",
+            4,
+            [("client:r", 8, 0), ("world", 6, 50), ("world", 8, 99), ("client:r", 4, 200)],
+            [],
+            [],
+            id="which was as we had written it",
+        ),
         pytest.param("MaxSize", 6, [], ["left as it is: MaxSize of g was 4, stays 6"], [], id="reported"),
         pytest.param("MaxSize", 6, [], ["left as it is: MinSize of g was 1, stays 6"], ["MaxSize"], id="another's"),
     ],
