@@ -198,6 +198,7 @@ class OnceOnly(Promise):
         self._applied: Counter[tuple[str, ...]] = Counter()
         self._last: dict[tuple[str, str], Change] = {}  # by object and field
         self._lowered: Change | None = None  # a decrement of ours whose instance has not gone yet
+        self._ended: set[str] = set()  # pods that are going because of us
         self._went: dict[str, float] = {}  # by group, when an instance of it last began to go, not by a request of ours
 
     def see(self, seen: Seen) -> None:
@@ -217,9 +218,18 @@ class OnceOnly(Promise):
         self._last[change.object, change.field] = change
         if change.field == "exists" and change.object.startswith("node/") and change.after:
             self._forget(change.object)
+        if change.field == "exists" and change.object.startswith("pod/") and not change.after:
+            self._see_end(change)
+
+    def _see_end(self, change: Change) -> None:
+        """Where a pod ends without us, an eviction of the next one of its name is no repetition."""
+        if change.object in self._ended:
+            self._ended.discard(change.object)
+        else:
+            self._forget(change.object)
 
     def _forget(self, name: str) -> None:
-        """Another node has the name now: what was done to the one before was not done to it."""
+        """Another one has the name now: what was done to the one before was not done to it."""
         self._applied = Counter({effect: count for effect, count in self._applied.items() if effect[0] != name})
 
     def _judge_decrement(self, lowered: Change, *, goes: bool) -> None:
@@ -230,6 +240,8 @@ class OnceOnly(Promise):
 
     def _repeats(self, change: Change) -> bool:
         deletion = self._deletes_pod(change)
+        if deletion:
+            self._ended.add(change.object)
         value = () if deletion else (change.field, repr(change.before), repr(change.after))
         effect = (change.object, *value)
         self._applied[effect] += 1

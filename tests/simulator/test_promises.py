@@ -525,6 +525,20 @@ def test_ending_an_instance_twice_breaks_promise_5(quiet: World) -> None:
     assert "for an instance that was going already" in violations(quiet)[5][0]
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_pod_of_the_same_name_may_be_evicted_once_its_predecessor_was_lost(*, lost: bool) -> None:
+    """Twice in a row is a repetition; if the second one ended without us, the third is another."""
+    one = world(workloads={"statefulsets": [{"name": "db", "replicas": 1}]})
+    client = Client(one)
+    client.delete_pod(pods_of(one, "db-0")[0])
+    passes(one, 60)
+    if lost:
+        one.do({"do": "delete_pods", "namespace": "default", "prefix": "db-0", "force": True})
+        passes(one, 60)
+    client.delete_pod(pods_of(one, "db-0")[0])
+    assert any("once more" in text for text in violations(one).get(5, [])) == (not lost)
+
+
 def test_an_instance_that_began_to_go_by_itself_a_moment_before_is_no_repetition(quiet: World) -> None:
     """Auto Scaling ends what is too many as soon as its protection is off: we may not have seen that."""
     client = Client(quiet)
