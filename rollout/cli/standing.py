@@ -66,7 +66,7 @@ def _costs(record: Record) -> Iterator[str]:
     yield f"costs {', '.join(costs)}" if costs else "costs nothing"
     if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
         at = instant(record.drain_deadline)
-        yield f"nothing gets worse before {at}: a resume after it ends the protected pods still on old nodes"
+        yield f"nothing gets worse by itself; from {at} on a resume ends the protected pods still on old nodes"
     else:
         yield "nothing gets worse, however long it takes"
 

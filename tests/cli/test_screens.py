@@ -117,7 +117,7 @@ def test_a_halt_is_told_in_four_lines(tmp_path: Path) -> None:
         "sizes are as they were found; 2 old nodes left, with our taint; "
         "instances are protected from scale-in until their turn; protected pods keep running"
     )
-    until = "before 2026-01-05T10:07:00Z: a resume after it ends the protected pods still on old nodes"
+    until = "by itself; from 2026-01-05T10:07:00Z on a resume ends the protected pods still on old nodes"
     assert list(outcome.lines(Ended.HALTED, journal.load(samples.ID), journal)) == [
         "halted (PodDoesNotEnd): node x is stuck",
         f"  now: {state}",
@@ -142,7 +142,7 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     state, waiting, command = told[1:]
     assert "sizes as the rollout set them: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026" in state
     assert waiting.startswith("  waiting: costs 1 more instance paid for, nobody scales the groups (for longer than")
-    assert f"nothing gets worse before {instant(samples.after(127))}: a resume after it ends the" in waiting
+    assert f"nothing gets worse by itself; from {instant(samples.after(127))} on a resume ends the" in waiting
     assert command.startswith("  next: rollout resume")
     halting = replace(record, plan=replace(plan, settings=replace(plan.settings, on_deadline="halt")))
     assert any("nothing gets worse, however long it takes" in line for line in outcome.lines(ended, halting, journal))
