@@ -13,7 +13,7 @@ from tests.cli.run import rollout
     ("typed", "says"),
     [
         pytest.param((), "no AMI is given", id="no image"),
-        pytest.param(("--ami", "web"), '"web" is no image\'s id', id="no id"),
+        pytest.param(("--ami", "web"), '"web" is not the id of an image', id="no id"),
         pytest.param(("--ami", ""), "what follows --ami is empty", id="an empty variable"),
         pytest.param(("--ami-from", "none.json"), "there is no manifest", id="no manifest"),
         pytest.param(("--ami", "ami-0123456789abcdef0", "--key", "--"), "begins with a dash", id="no key"),
