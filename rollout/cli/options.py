@@ -33,6 +33,15 @@ Database = Annotated[
         help="The journal itself: sqlite:////path/rollout.db, or postgresql+psycopg://user@host/database.",
     ),
 ]
+Ami = Annotated[
+    str | None,
+    typer.Option(metavar="AMI", help="The image that the groups are to run.", show_default=False, callback=typed.ami),
+]
+AmiFrom = Annotated[
+    Path | None,
+    typer.Option("--ami-from", metavar="FILE", help="Packer's manifest, in place of --ami: what its last run built."),
+]
+Description = Annotated[str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")]
 RolloutId = Annotated[
     str | None,
     typer.Argument(metavar="[ID]", help="The rollout's id, or its key.", show_default=False, callback=typed.reference),

@@ -22,9 +22,9 @@ _NUMBER = "becomes the new version's number"
 
 @dataclass(frozen=True, slots=True)
 class TemplateOutline:
-    """A use of a template. `version`: what its reference means now; `image`: of that version; `then`: what it becomes.
+    """A use of a template. `source`: it, and the version that it means now. `image`: of that version.
 
-    All else of the new version is copied from that one.
+    `then`: what becomes of its reference. All else of the new version is copied from that one.
     """
 
     source: Source

@@ -25,22 +25,10 @@ if TYPE_CHECKING:
 
 def start(
     *,
-    ami: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AMI", help="The image that the groups are to run.", show_default=False, callback=typed.ami
-        ),
-    ] = None,
-    ami_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--ami-from", metavar="FILE", help="Packer's manifest, in place of --ami: what its last run built."
-        ),
-    ] = None,
+    ami: options.Ami = None,
+    ami_from: options.AmiFrom = None,
     config: options.ConfigFile = options.CONFIG,
-    description: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")
-    ] = "",
+    description: options.Description = "",
     key: Annotated[
         str | None,
         typer.Option(
