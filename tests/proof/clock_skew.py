@@ -24,8 +24,11 @@ def database(seconds: float) -> None:
     lease_row.simulated_time = lambda now: of_the_world(lambda: now() + timedelta(seconds=seconds))
 
 
-def wall(seconds: float, at: int) -> None:
-    """Set the machine's wall clock ahead by so many seconds at the wait of this number; 0: before the run begins."""
+def wall(seconds: float, at: float) -> None:
+    """Set the machine's wall clock ahead by so many seconds.
+
+    `at`: the world's seconds since the epoch; it is set at the first wait then or later. 0: before the run begins.
+    """
     name = SimulatedClock.__name__
     assert hasattr(connecting, name)
     setattr(connecting, name, lambda url, client: ShiftedClock(url, client, seconds, at))
@@ -34,10 +37,11 @@ def wall(seconds: float, at: int) -> None:
 class ShiftedClock(SimulatedClock):
     """This machine's clock, read by the product's own `SystemClock`, on a machine whose uptime is the world's time."""
 
-    def __init__(self, url: str, client: str, seconds: float, at: int) -> None:
+    def __init__(self, url: str, client: str, seconds: float, at: float) -> None:
         super().__init__(url, client)
         self._seconds = seconds
-        self._waits_left = at
+        self._at = at
+        self._is_set = not at
         machine = SimpleNamespace(clock_gettime=lambda _clock: self._world(), time=self._wall)
         for name, ours in (("time", machine), ("datetime", self._datetime())):
             assert hasattr(clock, name)
@@ -51,10 +55,9 @@ class ShiftedClock(SimulatedClock):
         return self._system.readings()
 
     def wait(self, until: datetime) -> None:
-        if self._waits_left:
-            self._waits_left -= 1
-            if not self._waits_left:
-                SET.write_text(str(self._world()))
+        if not self._is_set and self._world() >= self._at:
+            self._is_set = True
+            SET.write_text(str(self._world()))
         super().wait(self._in_the_world(until))
 
     def pause(self, until: datetime) -> None:
@@ -69,7 +72,7 @@ class ShiftedClock(SimulatedClock):
         return float(self._face[0])
 
     def _wall(self) -> float:
-        return self._world() + (0.0 if self._waits_left else self._seconds)
+        return self._world() + (self._seconds if self._is_set else 0.0)
 
     def _datetime(self) -> type[datetime]:
         wall = self._wall

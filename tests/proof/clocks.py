@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
+from typing import NamedTuple
 
 from rollout.journal import read_journal
 from tests.e2e.simulated import Result
@@ -25,50 +26,56 @@ SUSPENDED = 600.0
 TAKEOVER_DELAY = 60.0 - 45.0 + 330.0
 
 
+class Drain(NamedTuple):
+    """When a rollout stored its drain deadline, and the deadline."""
+
+    stored: datetime
+    deadline: datetime
+
+
 @cache
-def undisturbed_deadline(site: Site, case: Case) -> datetime | None:
-    """Return the drain deadline of a run whose clocks are right."""
+def _undisturbed(site: Site, case: Case) -> tuple[datetime, Drain]:
+    """Return when a run began whose clocks are right, and its drain."""
     with site.world(case) as world:
-        return _deadline(world, world.fork(world.start_arguments).finish())
+        began = datetime.fromtimestamp(world.get("/time")["now"], UTC)
+        return began, _drain(world, world.fork(world.start_arguments).finish())
 
 
-def _deadline(world: ProofWorld, result: Result) -> datetime | None:
+def _drain(world: ProofWorld, result: Result) -> Drain:
     journal = read_journal(world.url)
-    found = journal.load(result.rollout_id).drain_deadline
+    stored = next(one.at for one in journal.events(result.rollout_id) if one.text.startswith("READY → DRAIN"))
+    deadline = journal.load(result.rollout_id).drain_deadline
     journal.close()
-    return found
+    assert deadline
+    return Drain(stored, deadline)
 
 
-def wall_clock_set(site: Site, reference: Reference, seconds: float, at: int, *, late: bool) -> Outcome:
-    """Set the wall clock of the runner's machine ahead, or back, at its wait of this number.
+def wall_clock_set(site: Site, reference: Reference, seconds: float, *, late: bool) -> Outcome:
+    """Set the wall clock of the runner's machine ahead, or back.
 
-    `late`: that this is after the drain deadline; else it must be before the deadline is stored.
+    `late`: that this is after the drain deadline, which a Job outlives; else it is before the deadline is stored.
     """
-    expected = undisturbed_deadline(site, reference.case)
+    began, undisturbed = _undisturbed(site, reference.case)
+    at = undisturbed.deadline if late else began + (undisturbed.stored - began) / 2
     with site.trial(reference.case) as (outcome, world):
-        result = world.fork(world.start_arguments, _wall(seconds, at)).finish()
+        result = world.fork(world.start_arguments, _wall(seconds, at.timestamp())).finish()
         outcome.judge(world, result, reference)
-        outcome.problems += _set_elsewhen(world, result, late=late)
-        found = _deadline(world, result)
-        if found != expected:
-            outcome.problems.append(f"the drain deadline is {found}, undisturbed {expected}")
+        drain = _drain(world, result)
+        outcome.problems += _set_elsewhen(world, drain, late=late)
+        if drain.deadline != undisturbed.deadline:
+            outcome.problems.append(f"the drain deadline is {drain.deadline}, undisturbed {undisturbed.deadline}")
     return outcome
 
 
-def _set_elsewhen(world: ProofWorld, result: Result, *, late: bool) -> Iterator[str]:
+def _set_elsewhen(world: ProofWorld, drain: Drain, *, late: bool) -> Iterator[str]:
     """Tell if the clock was set at another moment than the run is about."""
     mark = world.directory / SET
     if not mark.exists():
         yield "it ended before the clock was set"
         return
-    journal = read_journal(world.url)
-    stored = next(one.at for one in journal.events(result.rollout_id) if one.text.startswith("READY → DRAIN"))
-    deadline = journal.load(result.rollout_id).drain_deadline
-    journal.close()
     moment = datetime.fromtimestamp(float(mark.read_text()), UTC)
-    assert deadline
-    if moment < deadline if late else moment >= stored:
-        yield f"the clock was set at {moment}; the drain deadline {deadline} was stored at {stored}"
+    if moment < drain.deadline if late else moment >= drain.stored:
+        yield f"the clock was set at {moment}; the drain deadline {drain.deadline} was stored at {drain.stored}"
 
 
 def another_host(site: Site, reference: Reference, at: str, seconds: float) -> Outcome:
@@ -111,7 +118,7 @@ def database_elsewhen(site: Site, reference: Reference, at: str, seconds: float)
     return outcome
 
 
-def _wall(seconds: float, at: int) -> Prepared:
+def _wall(seconds: float, at: float) -> Prepared:
     return "tests.proof.clock_skew:wall", {"seconds": seconds, "at": at}
 
 
