@@ -58,6 +58,11 @@ class SqlJournal:
         self._cache.forget()
         self._author = replace(self._author, epoch=lease.epoch if lease else None)
 
+    def keep_lease(self) -> None:
+        """Renew the lease, if we write under one, with nothing to write. Raises `Lost` if another runner took over."""
+        if self._lease:
+            self._lease.read_and_renew(lambda _: None)
+
     def close(self) -> None:
         """Close the connections that are kept open; the next verb opens new ones."""
         self.database.close()

@@ -86,12 +86,19 @@ class Survey:
         return tuple(self.probed[group.name] for group in self.groups if group.name in self.probed)
 
 
-def survey(request: Request, kubernetes: Kubernetes, autoscaling: AutoScaling, probe: PreflightProbe) -> Survey:
+def survey(
+    request: Request,
+    kubernetes: Kubernetes,
+    autoscaling: AutoScaling,
+    probe: PreflightProbe,
+    before: Callable[[], None] = lambda: None,
+) -> Survey:
     """Read what a plan is made from, and what can speak against it; no effect is sent.
 
+    `before`: is called before each question, to renew a lease: all questions take minutes where a side throttles.
     Raises `Retry` where the other side does not answer for now.
     """
-    asked = _Asked()
+    asked = _Asked(before)
     groups = asked.read("groups", partial(autoscaling.groups, request.groups)) or ()
     probed = asked.read("probed", partial(_probed, probe)) or {}
     ours = [probed[group.name] for group in groups if group.name in probed]
@@ -103,44 +110,59 @@ def survey(request: Request, kubernetes: Kubernetes, autoscaling: AutoScaling, p
     for template_id, version, named, subnet in _first_launches(ours, templates) if image else ():
         asked.attempt(partial(probe.try_launch, template_id, version, request.ami, named, subnet))
     settings, where = request.settings, request.settings.autoscaler
-    missing = asked.read("lacking", partial(_missing, settings, probe)) or ()
+    missing = asked.read("lacking", partial(_missing, settings, probe, asked)) or ()
     autoscaler = asked.read("autoscaler", partial(kubernetes.autoscaler, where)) if where else None
-    nodes = kubernetes.nodes()
+    nodes = asked.ask(kubernetes.nodes)
     return Survey(
         image=image,
         groups=groups,
         probed=probed,
         templates=templates,
-        refreshes=asked.read("refreshes", partial(_refreshes, groups, probe)) or {},
+        refreshes=asked.read("refreshes", partial(_refreshes, groups, probe, asked)) or {},
         architectures=asked.read("architectures", partial(_architectures, ours, templates, probe)) or {},
         nodes=nodes,
-        elsewhere=_elsewhere(groups, nodes, autoscaling),
-        pods=kubernetes.pods(),
+        elsewhere=asked.ask(partial(_elsewhere, groups, nodes, autoscaling)),
+        pods=asked.ask(kubernetes.pods),
         autoscaler=autoscaler,
         marker=asked.read("marker", kubernetes.marker),
-        own_pod=probe.own_pod(),
-        lacking=asked.read("lacking", partial(_lacking, settings, probe)) or (),
+        own_pod=asked.ask(probe.own_pod),
+        lacking=asked.read("lacking", partial(_lacking, settings, probe, asked)) or (),
         missing=missing,
-        kinds=None if DISCOVERY in missing else probe.kinds(settings.protected.kinds),
-        absent=_optional(partial(probe.absent, settings.protected.namespaces)) if NAMESPACES not in missing else (),
-        lookalikes=_optional(probe.autoscalers) if autoscaler is None and DEPLOYMENTS not in missing else (),
-        budgets=_optional(lambda: kubernetes.budgets() or ()) if BUDGETS not in missing else (),
+        kinds=None if DISCOVERY in missing else asked.ask(partial(probe.kinds, settings.protected.kinds)),
+        absent=asked.optional(partial(probe.absent, settings.protected.namespaces))
+        if NAMESPACES not in missing
+        else (),
+        lookalikes=asked.optional(probe.autoscalers) if autoscaler is None and DEPLOYMENTS not in missing else (),
+        budgets=asked.optional(lambda: kubernetes.budgets() or ()) if BUDGETS not in missing else (),
         unread=asked.unread,
         denied=tuple(asked.denied),
     )
 
 
 class _Asked:
-    """Remembers what was refused."""
+    """Remembers what was refused. `before`: is called before each question."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._before = before
         self.unread: dict[str, str] = {}
         self.denied: list[str] = []
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return the answer."""
+        self._before()
+        return question()
+
+    def optional(self, question: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+        """Return the answer to a question that a rollout can do without; nothing where it is refused."""
+        try:
+            return self.ask(question)
+        except Refused:
+            return ()
 
     def read(self, what: str, question: Callable[[], T]) -> T | None:
         """Return the answer; where it is refused, note that and return None."""
         try:
-            return question()
+            return self.ask(question)
         except Refused as error:
             self.unread[what] = error.detail
             return None
@@ -148,7 +170,7 @@ class _Asked:
     def attempt(self, question: Callable[[], None]) -> None:
         """Ask whether something would be allowed."""
         try:
-            question()
+            self.ask(question)
         except Refused as error:
             self.denied.append(error.detail)
 
@@ -187,23 +209,15 @@ def _first_launches(ours: Sequence[GroupProbed], templates: Sequence[TemplateSee
     return dict.fromkeys(first.values())
 
 
-def _refreshes(groups: Sequence[GroupSeen], probe: PreflightProbe) -> dict[str, str]:
-    found = {group.name: probe.active_instance_refresh(group.name) for group in groups}
+def _refreshes(groups: Sequence[GroupSeen], probe: PreflightProbe, asked: _Asked) -> dict[str, str]:
+    found = {group.name: asked.ask(partial(probe.active_instance_refresh, group.name)) for group in groups}
     return {name: refresh for name, refresh in found.items() if refresh}
 
 
-def _missing(settings: Settings, probe: PreflightProbe) -> tuple[Need, ...]:
+def _missing(settings: Settings, probe: PreflightProbe, asked: _Asked) -> tuple[Need, ...]:
     used = (need for need in optional(settings) if need.used(settings))
-    return tuple(need for need in used if not all(probe.allows(right) for right in need.rights))
+    return tuple(need for need in used if not all(asked.ask(partial(probe.allows, one)) for one in need.rights))
 
 
-def _optional(question: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-    """Return the answer to a question that a rollout can do without; nothing where it is refused."""
-    try:
-        return question()
-    except Refused:
-        return ()
-
-
-def _lacking(settings: Settings, probe: PreflightProbe) -> tuple[Right, ...]:
-    return tuple(right for right in rights(settings) if not probe.allows(right))
+def _lacking(settings: Settings, probe: PreflightProbe, asked: _Asked) -> tuple[Right, ...]:
+    return tuple(right for right in rights(settings) if not asked.ask(partial(probe.allows, right)))

@@ -117,6 +117,21 @@ def look(
     return made, outside.asked
 
 
+def test_there_is_a_moment_before_each_question() -> None:
+    """What the asker must do meanwhile, such as to renew its lease, waits for no two of them."""
+    outside = Outside({}, (OURS,))
+    survey(
+        EVERYTHING,
+        cast("Kubernetes", outside),
+        cast("AutoScaling", outside),
+        outside,
+        lambda: outside.asked.append("before"),
+    )
+    questions = [number for number, asked in enumerate(outside.asked) if asked != "before"]
+    assert len(questions) > len(set(outside.asked)) / 2
+    assert [number for number in questions if outside.asked[number - 1] != "before"] == []
+
+
 def test_everything_is_asked_once() -> None:
     """Templates of overrides too, each type once, each template tried; whatever is granted is not told."""
     made, asked = look()

@@ -143,6 +143,22 @@ def test_the_same_command_twice_at_once_is_one_rollout(place: Place) -> None:
     assert broken(place.world, place.url) == {}
 
 
+@BOTH
+def test_a_start_that_looks_for_longer_than_a_lease_lasts_keeps_it(place: Place) -> None:
+    """Where AWS takes 20 s for each answer, who waits for the one that looks goes on waiting, and follows it then."""
+    place.world.post("/faults", IN_SURVEY)
+    place.world.post("/faults", {"match": {"service": "ec2", "times": 8}, "delay": {"seconds": 20}})
+    first = place.spawn()
+    place.world.get("/hung")
+    second = place.spawn()
+    warned(second, "has begun no rollout yet: this start waits for it")
+    place.world.release()
+    ends = finish(first), finish(second)
+    assert [end.code for end in ends] == [0, 0], ends
+    assert f"process {first.pid} " in ends[1].out
+    assert broken(place.world, place.url) == {}
+
+
 def test_another_rollout_at_once_is_refused(place: Place) -> None:
     """One begins; the other, whose key means another rollout and which came before that, waits and gets exit 76."""
     first, second = _at_once(place, "--key", "another")

@@ -132,7 +132,7 @@ def _plan(
     Raises `typer.Exit` where nothing is to be replaced.
     """
     edge, request = session.edge, planning.request(config, ami, description)
-    found = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe)
+    found = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe, session.journal.keep_lease)
     plan = preflight.make_plan(found, request)
     if isinstance(plan, Plan) and preflight.up_to_date(found, ami):
         screen.say(planning.up_to_date(request))
