@@ -77,8 +77,8 @@ class AutoScaling(Protocol):
     def trouble(self, group: str) -> str:
         """Return what the group's newest failed scaling activity of the last hour said, "" if there is none."""
 
-    def living(self, ids: Collection[str]) -> frozenset[str]:
-        """Return those of these instances, of any group or none, that EC2 knows and that do not end."""
+    def states(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the state in EC2 (running, terminated, …) of those of these instances that it knows; of any group."""
 
     def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str | None:
         """Create a template version from `source` with another image."""

@@ -176,13 +176,16 @@ class DeleteNode(_OnNode):
 
 
 class RebootInstance(_OnNode):
-    """Reboot an instance: its kubelet registers again where its Node object was deleted."""
+    """Reboot an instance: its kubelet registers again where its Node object was deleted. One that ended cannot be."""
 
     do: Literal["reboot_instance"]
 
     def perform(self, world: Acted) -> None:
         """Do it now."""
-        world.nodes.register(self.instance(world))
+        instance = self.instance(world)
+        if not instance.alive:
+            raise ValueError(f"instance {instance.id} is {instance.state} (IncorrectInstanceState)")
+        world.nodes.register(instance)
 
 
 class Cordon(_OnNode):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # Largest page that DescribeAutoScalingGroups and DescribeScalingActivities hand out.
 _PAGE = 100
-# Values that one filter of EC2 takes at most, and the states of an instance on which nothing can run any more.
-_VALUES, _ENDING = 200, {"shutting-down", "terminated"}
+# Values that one filter of EC2 takes at most.
+_VALUES = 200
 #: How long a failed scaling activity is news.
 _NEWS = timedelta(hours=1)
 
@@ -93,14 +93,15 @@ class AwsAutoScaling:
         return records.trouble(max(failed, key=lambda raw: raw["StartTime"])) if failed else ""
 
     @translated(mutating=False)
-    def living(self, ids: Collection[str]) -> frozenset[str]:
-        wanted, found = sorted(ids), set()
+    def states(self, ids: Collection[str]) -> dict[str, str]:
+        wanted = sorted(ids)
+        found: dict[str, str] = {}
         for start in range(0, len(wanted), _VALUES):
             # By a filter: an id in `InstanceIds` that does not exist fails the call for all.
             batch = [{"Name": "instance-id", "Values": wanted[start : start + _VALUES]}]
             for raw in _pages(self._read_ec2, "describe_instances", "Reservations", {"Filters": batch}):
-                found |= {one["InstanceId"] for one in raw["Instances"] if one["State"]["Name"] not in _ENDING}
-        return frozenset(found)
+                found |= {one["InstanceId"]: one["State"]["Name"] for one in raw["Instances"]}
+        return found
 
     # ---- mutating verbs
 

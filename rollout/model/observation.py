@@ -391,7 +391,8 @@ class Observation:
     `fresh`: by node name, the pods listed straight from the API, past the cache.
     `troubles`: by group, what its newest failed scaling activity said.
     `budgets`, `attachments`: None where they were not looked at, or may not be.
-    `elsewhere`: the instances outside of the groups that nodes name and that live; nobody is asked before it matters.
+    `elsewhere`: the instances outside of the groups that nodes name and that live. `ended`: those that a group lists
+    still, though EC2 terminates them or has done so. Nobody is asked for either before it matters.
     """
 
     groups: tuple[GroupSeen, ...] = ()
@@ -405,6 +406,7 @@ class Observation:
     unsteady: Unsteady | None = None
     budgets: tuple[BudgetSeen, ...] | None = None
     elsewhere: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
     attachments: tuple[AttachmentSeen, ...] | None = None
 
     def group(self, name: str) -> GroupSeen:

@@ -42,9 +42,10 @@ def _evicting(record: Record) -> bool:
     return any(row.stage is Stage.DRAINING for row in record.nodes)
 
 
-def _alone(seen: Observation, record: Record) -> bool:
-    """Tell whether one of ours has no Node, and never had one."""
-    return any(row.name is None and not seen.nodes_on(row.instance_id) for row in _unfinished(record))
+def _alone(seen: Observation) -> list[str]:
+    """Return the instances in service that have no Node: none ever joined, or somebody deleted it."""
+    serving = (one.id for group in seen.groups for one in group.instances if one.in_service)
+    return [instance_id for instance_id in serving if not seen.nodes_on(instance_id)]
 
 
 def _volumes_matter(seen: Observation, record: Record) -> bool:
@@ -76,7 +77,7 @@ NEEDS = Needs(
     young=_ending,
     fresh=_close_to_the_end,
     attachments=_volumes_matter,
-    elsewhere=_alone,
+    alone=_alone,
 )
 
 

@@ -181,8 +181,9 @@ def _probed(probe: PreflightProbe) -> dict[str, GroupProbed]:
 
 def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], autoscaling: AutoScaling) -> frozenset[str]:
     seen = Observation(groups=tuple(groups), nodes=tuple(nodes))
-    alone = any(one.in_service and not seen.nodes_on(one.id) for group in groups for one in group.instances)
-    return whereabouts(seen, alone, autoscaling)
+    serving = [one.id for group in groups for one in group.instances if one.in_service]
+    alone = [one for one in serving if not seen.nodes_on(one)]
+    return whereabouts(seen, alone if seen.unlisted else (), autoscaling).elsewhere
 
 
 def _ids(ours: Sequence[GroupProbed], groups: Sequence[GroupSeen]) -> list[str]:

@@ -5,10 +5,13 @@ from the API without asking it. So an instance counts as empty only by a Node ob
 row knows, or one by which its kubelet reports now. One for which no Node was ever seen has no kubelet that was given
 pods, once its time to become Ready is over; but only where every Node says on which instance it runs, and that one is
 known to live: a Node object that outlived its machine is used again by the next machine of that name.
+What runs on an instance that EC2 terminates ends with it, though its group may list it as InService until somebody takes
+it out: one whose health checks or replacements are suspended.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +21,9 @@ from rollout.model.observation import NodeSeen, Observation
 from rollout.model.plan import Node, duration
 from rollout.model.record import Record
 from rollout.ports import AutoScaling
+
+#: States of an instance whose end has begun.
+_ENDING = {"shutting-down", "terminated"}
 
 
 def names(row: Node, nodes: tuple[NodeSeen, ...]) -> tuple[str, ...]:
@@ -30,6 +36,8 @@ def names(row: Node, nodes: tuple[NodeSeen, ...]) -> tuple[str, ...]:
 def unknown(row: Node, seen: Observation, record: Record, now: datetime) -> str:
     """Say why it is not known which pods run on an instance; "" where it is."""
     nodes = seen.nodes_on(row.instance_id)
+    if row.instance_id in seen.ended and not nodes:
+        return ""
     doubtful = next((node for node in nodes if node.doubt), None)
     if doubtful:
         return f"it to be clear on which instance {doubtful.name} runs: {doubtful.doubt}"
@@ -47,15 +55,18 @@ def stray(row: Node, seen: Observation) -> tuple[str, str]:
     return next(((node.name, why) for node, why in seen.strays()), ("", ""))
 
 
-def whereabouts(seen: Observation, alone: bool, autoscaling: AutoScaling) -> frozenset[str]:  # noqa: FBT001 - whether it matters
-    """Return which instances outside of the groups live; asked only where one of ours is alone, without a node.
+def whereabouts(seen: Observation, alone: Collection[str], autoscaling: AutoScaling) -> Observation:
+    """Return what was seen with `elsewhere` and `ended`; asked only where one of ours is `alone`, without a node.
 
-    The right to ask is optional: nothing is known to live without it.
+    The right to ask is optional: without it nothing is known to live, nor to have ended.
     """
     try:
-        return autoscaling.living(seen.unlisted) if alone and seen.unlisted else frozenset()
+        states = autoscaling.states({*alone, *seen.unlisted}) if alone else {}
     except Refused:
-        return frozenset()
+        return seen
+    living = frozenset(instance_id for instance_id, state in states.items() if state not in _ENDING)
+    ended = frozenset(instance_id for instance_id in alone if states.get(instance_id) in _ENDING)
+    return replace(seen, elsewhere=seen.unlisted & living, ended=ended)
 
 
 def joined(row: Node, seen: Observation) -> Node | None:

@@ -118,6 +118,10 @@ def _leaves(row: Node | None) -> bool:
 def _idle(instance: InstanceSeen, seen: Observation) -> str:
     """Say why an instance does not serve, and what to type where a command helps."""
     node = seen.node_of(instance.id)
+    if node is None and instance.id in seen.ended:
+        verb, keeping = "terminate-instance-in-auto-scaling-group", "--no-should-decrement-desired-capacity"
+        command = aws("autoscaling", verb, "--instance-id", instance.id, keeping)
+        return f"{instance.id} ended in EC2 (its group replaces it by: {command})"
     if node is None:
         reboot = aws("ec2", "reboot-instances", "--instance-ids", instance.id)
         return f"{instance.id} has no Node (if nothing runs there that must not end: {reboot})"

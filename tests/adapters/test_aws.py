@@ -67,14 +67,14 @@ def test_a_policy_shows_every_use_of_a_template(autoscaling: AutoScaling) -> Non
     assert [use.label for use in mixed.uses] == names
 
 
-def test_instances_that_live_are_told_from_those_that_nobody_knows(autoscaling: AutoScaling) -> None:
+def test_states_of_instances_and_none_of_those_that_nobody_knows(autoscaling: AutoScaling) -> None:
     """However many are asked for: an id that does not exist spoils nothing, and there is no group to ask by."""
     there = {instance.id for group in autoscaling.groups(["workers", "floor"]) for instance in group.instances}
     nobody = {f"i-{number:017x}" for number in range(300)}
-    assert autoscaling.living(there | nobody) == there
+    assert autoscaling.states(there | nobody) == dict.fromkeys(there, "running")
     ended = min(there)
     autoscaling.terminate(ended)
-    assert ended not in autoscaling.living(there)
+    assert autoscaling.states(there)[ended] in {"shutting-down", "terminated"}
 
 
 @pytest.mark.parametrize("slots", [("", "override 2", "override 3"), ("override 3",), ("",)], ids=str)

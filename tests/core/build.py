@@ -287,6 +287,7 @@ def looked(
     unjoined: tuple[str, ...] = (),
     row_: dict[str, Any] | None = None,
     elsewhere: tuple[str, ...] = (),
+    ended: tuple[str, ...] = (),
     volumes: tuple[AttachmentSeen, ...] | None = None,
     suspended: frozenset[str] = frozenset(PROCESSES),
     **changes: Any,
@@ -294,7 +295,7 @@ def looked(
     """The view of `o1`, closed to new pods, in a surged group, cordoned once it is drained; `changes`: as for `record`.
 
     `o1`: its instance (False: not listed any more); `row_`: what differs in its row.
-    `elsewhere`: as in `Observation`; `volumes`: its attachments; `suspended`: the group's processes.
+    `elsewhere`, `ended`: as in `Observation`; `volumes`: its attachments; `suspended`: the group's processes.
     """
     others = (old("o2"), new("n1"), new("n2"))
     instances = others if o1 is False else (o1 or old("o1"), *others)
@@ -302,6 +303,6 @@ def looked(
     drained = stage in {Stage.RELEASED, Stage.TERMINATING}
     closed = () if "o1" in {*unjoined, *named} else (node("o1", "NoSchedule", unschedulable=drained),)
     there = surged(*instances, sizes=sizes, suspended=suspended)
-    besides = {"elsewhere": frozenset(elsewhere), "attachments": volumes}
+    besides = {"elsewhere": frozenset(elsewhere), "ended": frozenset(ended), "attachments": volumes}
     world = seen(there, *closed, *things, fresh=fresh, unjoined=unjoined, **besides)
     return view(replace(row("i-o1", stage), **(row_ or {})), world, record(**changes), now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,11 +19,13 @@ from rollout.phases import observe
 from rollout.preflight.blockers.cluster import unmatched
 from rollout.preflight.survey import Request, Survey
 from rollout.stages import decide
-from tests.core.build import ID, NEVER_JOINED, SETTINGS, at, found, looked, node, pod, record, row, seen, surged
+from tests.core.build import ID, NEVER_JOINED, SETTINGS, at, found, looked, node, old, pod, record, seen, surged
 from tests.core.running import again, begin
 from tests.core.toy import Toy
 
 DEAD = node("x", instance_id="i-dead")
+NONE: frozenset[str] = frozenset()
+STATES = [("states", ("i-dead", "i-o2"))]
 
 
 def test_a_job_under_the_node_object_of_a_dead_instance_is_not_killed(journal: SqlJournal) -> None:
@@ -72,38 +76,48 @@ class Asked(Toy):
 
     refuses = False
 
-    def living(self, ids: frozenset[str]) -> frozenset[str]:  # type: ignore[override]  # it is asked with nothing else
-        self.asked.append(("living", tuple(sorted(ids))))
+    def states(self, ids: Collection[str]) -> dict[str, str]:
+        self.asked.append(("states", tuple(sorted(ids))))
         if self.refuses:
             raise Refused("UnauthorizedOperation")
-        return self.elsewhere & ids
+        return super().states(ids)
 
 
-def drained(toy: Toy, name: str | None) -> Observation:
-    toy.node_["x"] = DEAD
-    rows = (row("i-x", name=name, uid=None), row("i-o2"))
-    return observe(record(Phase.DRAIN, nodes=rows), toy, toy)
+def drained(toy: Toy, lifecycle: str) -> Observation:
+    """A look in which instance i-o2 has no node."""
+    toy.node_ = {"x": DEAD, "o1": node("o1")}
+    toy.group_["g"] = surged(old("o1"), replace(old("o2"), lifecycle=lifecycle))
+    return observe(record(Phase.DRAIN), toy, toy)
 
 
 @pytest.mark.parametrize(
-    ("name", "refuses", "asked", "elsewhere"),
+    ("lifecycle", "refuses", "asked", "living", "ended"),
     [
-        pytest.param("x1", False, [], set(), id="every instance has a node: nobody is asked"),
-        pytest.param(None, False, [("living", ("i-dead",))], {"i-dead"}, id="one has none: only those of no group"),
-        pytest.param(None, True, [("living", ("i-dead",))], set(), id="without the right nothing is known to live"),
+        pytest.param("Terminating", False, [], NONE, NONE, id="one that leaves has none"),
+        pytest.param("InService", False, STATES, frozenset({"i-dead"}), frozenset({"i-o2"}), id="one has none"),
+        pytest.param("InService", True, STATES, NONE, NONE, id="nothing is known without the right"),
     ],
 )
 def test_ec2_is_asked_only_where_it_matters(
-    name: str | None,
+    lifecycle: str,
     refuses: bool,  # noqa: FBT001 - a column of a table
     asked: list[object],
-    elsewhere: set[str],
+    living: frozenset[str],
+    ended: frozenset[str],
 ) -> None:
-    """Whether instances outside of the groups live."""
-    toy = Asked(elsewhere=frozenset({"i-dead", "i-else"}))
+    """Whether instances outside of the groups live, and those that have no node."""
+    toy = Asked(elsewhere={"i-dead": "running", "i-else": "running", "i-o2": "terminated"})
     toy.refuses = refuses
-    assert drained(toy, name).elsewhere == elsewhere
+    found = drained(toy, lifecycle)
+    assert (found.elsewhere, found.ended) == (living, ended)
     assert toy.asked == asked
+
+
+@pytest.mark.parametrize("row", [{"unjoined": ("o1",)}, NEVER_JOINED], ids=["its Node was deleted", "it never had one"])
+def test_nothing_runs_on_an_instance_that_ec2_has_terminated(row: dict[str, Any]) -> None:
+    """Its group lists it as InService where health checks are suspended: it is taken out, nobody reboots it."""
+    assert decide(looked(Stage.WAITING, now=at(600), **row)).reason is Reason.PODS_UNKNOWN
+    assert decide(looked(Stage.WAITING, now=at(600), ended=("i-o1",), **row)).trigger == "drain"
 
 
 @pytest.mark.parametrize(

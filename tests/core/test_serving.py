@@ -177,6 +177,14 @@ def test_a_halt_names_what_does_not_serve(
     assert halt.reason is Reason.TOO_FEW_NODES
 
 
+def test_a_halt_tells_how_an_instance_that_ec2_terminated_is_replaced() -> None:
+    """A reboot does not bring it back."""
+    halt = looked(Stage.WAITING, unjoined=("n1",), ended=("i-n1",), now=at(8100)).short("to be drained").halt
+    assert halt
+    assert "i-n1 ended in EC2 (its group replaces it by: aws autoscaling terminate-" in halt.hint
+    assert "reboot" not in halt.hint
+
+
 @pytest.mark.parametrize(
     ("stage", "count"), [(Stage.WAITING, 3), (Stage.KEPT, 3), (Stage.DRAINING, 2), (Stage.RELEASED, 2)]
 )

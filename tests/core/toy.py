@@ -41,7 +41,7 @@ class Toy:
 
     `disturb(call, apply)`: called in place of `apply` for each mutating call; may raise before or after it.
     `stuck`: nothing is launched; `failing`: why; `blind`: what the next looks raise. `coming`: what arrives late.
-    `elsewhere`: instances that live in no group. `young`: whether a look past silent watches was asked for last.
+    `elsewhere`: EC2's states of instances, by id. `young`: whether a look past silent watches was asked for last.
     `silent`: for how long the next look finds that nothing was heard of the API server.
     """
 
@@ -58,7 +58,7 @@ class Toy:
     budget_: tuple[BudgetSeen, ...] | None = ()
     attachment_: tuple[AttachmentSeen, ...] | None = ()
     failing: str = ""
-    elsewhere: frozenset[str] = frozenset()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     young: bool = False
     silent: float = 0.0
     asked: list[Asked] = field(default_factory=list)
@@ -121,8 +121,8 @@ class Toy:
     def trouble(self, group: str) -> str:  # noqa: ARG002 - there is one answer for all
         return self.failing
 
-    def living(self, ids: Collection[str]) -> frozenset[str]:
-        return self.elsewhere & {*ids}
+    def states(self, ids: Collection[str]) -> dict[str, str]:
+        return {one: state for one, state in self.elsewhere.items() if one in ids}
 
     def create_version(self, template_id: str, source: int, ami: str, description: str, token: str) -> str:
         def apply() -> None:

@@ -51,7 +51,7 @@ VERBS: dict[str, Callable[[Edge], object]] = {
     "AutoScaling.groups": lambda edge: edge.autoscaling.groups(["workers"]),
     "AutoScaling.templates": lambda edge: edge.autoscaling.templates([_template(edge).template_id]),
     "AutoScaling.image": lambda edge: edge.autoscaling.image(AMI),
-    "AutoScaling.living": lambda edge: edge.autoscaling.living({"i-00000000000000000"}),
+    "AutoScaling.states": lambda edge: edge.autoscaling.states({"i-00000000000000000"}),
     "AutoScaling.trouble": lambda edge: edge.autoscaling.trouble("workers"),
     "AutoScaling.create_version": lambda edge: edge.autoscaling.create_version(
         _template(edge).template_id, 1, AMI, "new", "token"

@@ -75,6 +75,15 @@ def test_what_others_changed_is_theirs(scenario: str, told: str, world: Worlds) 
     assert broken(simulated) == {}
 
 
+def test_an_instance_that_ended_is_taken_out_of_the_group_that_still_lists_it(world: Worlds) -> None:
+    """Its Node was removed with it, and nothing runs there: nobody waits for it, and nobody is told to reboot it."""
+    simulated = world(str(WORLDS / "ended-unreplaced.yaml"))
+    result = simulated.start()
+    assert result.code == 0, result
+    assert "PodsUnknown" not in result.out
+    assert broken(simulated) == {}
+
+
 # ---- what arrives late
 
 

@@ -47,22 +47,28 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
     # Who resumes has found out who did it, and wants it ours.
     yield from (Amend(None, ((f"template/{name}", "DefaultVersionNumber"),)) for name in _UNDONE.findall(text))
     for command in _COMMAND.findall(text):
-        verb, *words = shlex.split(command)[2:]
-        options = _options(words)
-        group = " ".join(options.get("--auto-scaling-group-name", ()))
-        if verb == "update-auto-scaling-group" and (fields := dict(_fields(options))):
-            yield _updated(group, fields)
-        elif verb in _PROCESSES:
-            processes = options.get("--scaling-processes", [])
-            action = {"do": "processes", "group": group, "processes": processes, "on": _PROCESSES[verb]}
-            yield Amend(action, ((f"asg/{group}", "SuspendedProcesses"),))
-        elif verb == "exit-standby":
-            yield Amend({"do": "exit_standby", "group": group})
+        yield from _in_account(shlex.split(command)[2:], state)
     for command in _KUBECTL.findall(hint):
         yield from _in_cluster(shlex.split(command), state)
     if _ONE_LESS in hint:  # last: its number may lie below a MinSize that is put back first
         for group, now, wanted, before, grown in _TOO_MANY.findall(text):
             yield from _ended(group, int(now or grown) - int(wanted or before), state)
+
+
+def _in_account(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
+    """Do what a command of Auto Scaling does: its verb and options."""
+    verb, options = words[0], _options(words[1:])
+    group = " ".join(options.get("--auto-scaling-group-name", ()))
+    if verb == "update-auto-scaling-group" and (fields := dict(_fields(options))):
+        yield _updated(group, fields)
+    elif verb in _PROCESSES:
+        processes = options.get("--scaling-processes", [])
+        action = {"do": "processes", "group": group, "processes": processes, "on": _PROCESSES[verb]}
+        yield Amend(action, ((f"asg/{group}", "SuspendedProcesses"),))
+    elif verb == _ONE_LESS and "--no-should-decrement-desired-capacity" in options:
+        yield from _replaced(options["--instance-id"][0], state)
+    elif verb == "exit-standby":
+        yield Amend({"do": "exit_standby", "group": group})
 
 
 def _in_cluster(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
@@ -121,9 +127,17 @@ def _updated(group: str, fields: dict[str, Any]) -> Amend:
 
 
 def _rebooted(instance: str, state: dict[str, Any]) -> Iterator[Amend]:
-    for name, group in state["groups"].items():
-        if instance in group["Instances"]:
-            yield Amend({"do": "reboot_instance", "group": name, "id": instance})
+    for group in _groups(instance, state):
+        yield Amend({"do": "reboot_instance", "group": group, "id": instance})
+
+
+def _replaced(instance: str, state: dict[str, Any]) -> Iterator[Amend]:
+    for group in _groups(instance, state):
+        yield Amend({"do": "terminate_in_group", "group": group, "id": instance, "decrement": False})
+
+
+def _groups(instance: str, state: dict[str, Any]) -> Iterator[str]:
+    yield from (name for name, group in state["groups"].items() if instance in group["Instances"])
 
 
 def _options(words: list[str]) -> dict[str, list[str]]:

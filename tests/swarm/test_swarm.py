@@ -131,6 +131,18 @@ def test_a_desired_capacity_that_is_too_high_costs_an_idle_instance() -> None:
     assert [one.action for one in found] == [{"do": "terminate_in_group", "group": "g", "id": "i-2"}]
 
 
+def test_an_instance_that_ended_is_replaced_as_a_halt_says() -> None:
+    """Through its group, whose desired capacity stays."""
+    text = (
+        "halted: …; next: let more nodes serve: i-1 ended in EC2 (its group replaces it by: aws autoscaling "
+        "terminate-instance-in-auto-scaling-group --region r --instance-id i-1 --no-should-decrement-desired-capacity)"
+    )
+    found = person.told(text, {"groups": {"g": {"Instances": {"i-1": {}}}}, "pods": {}, "nodes": {}})
+    assert [one.action for one in found] == [
+        {"do": "terminate_in_group", "group": "g", "id": "i-1", "decrement": False}
+    ]
+
+
 def test_a_node_is_opened_as_a_halt_says() -> None:
     """By the command itself, or by who looks at the nodes and finds one closed, but not by a rollout."""
     nodes = {
