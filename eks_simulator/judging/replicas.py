@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 REPLACED_WITHIN = 270.0
 #: Seconds after which we must have seen that a pod turned not Ready.
 SEEN_WITHIN = 30.0
+#: Seconds before we began in which a replica was made that never was Ready and still counts as starting.
+STARTS_WITHIN = 7200.0
 _NOT_REPLICATED = ("Job", "DaemonSet", "Node", "Pod")
 
 
@@ -98,12 +100,13 @@ class NeverDown(Promise):
         return [one for one in there if pods.owner(one) == pods.owner(pod) and pods.active(one)]
 
     def _comes(self, one: Object, at: float) -> bool:
-        """Tell whether it was made since we began, or was Ready a moment ago."""
+        """Tell whether it was made since we began, still starts for the first time, or was Ready a moment ago."""
         made = moment(one["metadata"]["creationTimestamp"])
         conditions = one.get("status", {}).get("conditions", ())
         turned = [moment(each["lastTransitionTime"]) for each in conditions if each["type"] == "Ready"]
-        age = at - max(turned, default=made)
-        return age >= SEEN_WITHIN and (made >= (self.facts.first or at) or age < REPLACED_WITHIN)
+        age, begun = at - max(turned, default=made), self.facts.first or at
+        starts = made >= (begun if turned else begun - STARTS_WITHIN)
+        return age >= SEEN_WITHIN and (starts or age < REPLACED_WITHIN)
 
     def at_the_end(self) -> tuple[int, list[str]]:
         """Return where we ended no pod at all, that was put to the test."""

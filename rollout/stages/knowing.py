@@ -5,8 +5,8 @@ from the API without asking it. So an instance counts as empty only by a Node ob
 row knows, or one by which its kubelet reports now. One for which no Node was ever seen has no kubelet that was given
 pods, once its time to become Ready is over; but only where every Node says on which instance it runs, and that one is
 known to live: a Node object that outlived its machine is used again by the next machine of that name.
-What runs on an instance that EC2 terminates ends with it, though its group may list it as InService until somebody takes
-it out: one whose health checks or replacements are suspended.
+What runs on an instance that EC2 terminates ends with it, though its group may list it as InService until somebody
+takes it out: one whose health checks or replacements are suspended.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ Where a budget selects a pod, it alone decides upon its eviction; what is delete
 The next replica leaves when as many are Ready as before the one that left before it, which is not among them; after
 five minutes it leaves anyway, and that is told (`told`; `fewer` counts at the end). A Ready one waits as long for
 another that has just turned not Ready. But the last Ready one stays up to the drain deadline while another is on its
-way. What was unready for longer is not waited for.
+way: one made in the two hours before the drain, or since, may be loading a model. What is unready for longer than that
+is not waited for.
 
 The journal tells who has just left, so a new process knows it too. If budgets may not be read, every service counts as
 one without.
@@ -30,6 +31,8 @@ from rollout.stages.pods import is_work
 
 #: Seconds for which the successor of a replica is waited for.
 REPLACED_WITHIN = 300.0
+#: Seconds before the drain in which a replica was made that is not Ready and counts as one that still starts.
+STARTS_WITHIN = 7200.0
 #: Services whose controllers keep a number of replicas; what else makes pods makes them for work that ends.
 _REPLICATED = re.compile(r"/(Deployment|StatefulSet|ReplicaSet|ReplicationController) ")
 #: How a Deployment's label on its pods ends, whose value ends its ReplicaSet's name; Argo's Rollouts have a like one.
@@ -140,7 +143,7 @@ class Replicas:
             return ""
         others = [one for one in self._unready.get(service(pod), ()) if one.uid != pod.uid]
         if self._is_last(pod):
-            coming = [one for one in others if self._lately(one) or self._since_drain(one)]
+            coming = [one for one in others if self._lately(one) or self._starts(one)]
             return f"is the last Ready one while {coming[0].name} is not, until the drain deadline" if coming else ""
         until = view.row.since + timedelta(seconds=REPLACED_WITHIN)
         gone = {one.effect.uid for one in self._left_of(service(pod))}
@@ -157,9 +160,9 @@ class Replicas:
         since = one.deleting or one.turned or one.created or self.now
         return self.now < since + timedelta(seconds=REPLACED_WITHIN)
 
-    def _since_drain(self, one: PodSeen) -> bool:
-        """Tell whether a pod was made since we evict: our clock and theirs differ by less than five minutes."""
-        begun = self.record.since - timedelta(seconds=REPLACED_WITHIN)
+    def _starts(self, one: PodSeen) -> bool:
+        """Tell whether a pod may still be starting: it was made since we evict, or not long before."""
+        begun = self.record.since - timedelta(seconds=STARTS_WITHIN)
         return one.deleting is None and (one.created or self.now) >= begun
 
     def _awaited(self, pod: PodSeen) -> str:

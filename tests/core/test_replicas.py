@@ -217,6 +217,8 @@ def test_one_that_is_not_ready_waits_for_nobody_and_is_waited_for_once() -> None
         pytest.param(other(created=at(1), turned=at(2)), at(1000), [], id="a successor is Pending for long"),
         pytest.param(other(created=at(1)), at(7199), [], id="up to the deadline"),
         pytest.param(other(created=at(1)), at(7200), ["w1"], id="and not longer"),
+        pytest.param(other(created=at(-7200)), at(1000), [], id="it was starting before we came"),
+        pytest.param(other(created=at(-7201)), at(1000), ["w1"], id="it has been so for hours"),
         pytest.param(other(turned=at(900)), at(1000), [], id="it has just turned, once more"),
         pytest.param(other(turned=at(-900)), at(1000), ["w1"], id="it was so before"),
         pytest.param(other(deleting=at(900)), at(1000), [], id="its successor comes when it is gone"),

@@ -698,3 +698,19 @@ def test_to_take_the_last_ready_replica_breaks_promise_14(wait: float, flap: flo
     found = violations(there).get(14, [])
     assert bool(found) == broken
     assert not broken or "was the last Ready one" in found[0]
+
+
+@pytest.mark.parametrize(("warm_up", "broken"), [("20m", True), ("150m", False)])
+def test_a_replica_that_was_starting_before_us_counts(warm_up: str, *, broken: bool) -> None:
+    """For promise 14: its model may take an hour to load. One that has not been Ready for hours may never be."""
+    there = world(workloads={"deployments": [{**WEB, "startup": "4h"}]}, warm_up=warm_up)
+    serving = pods_of(there, "web")[0]
+
+    def begin_to_serve(pod: dict[str, Any]) -> None:
+        pod["status"]["conditions"] = [
+            {"type": "Ready", "status": "True", "lastTransitionTime": pod["metadata"]["creationTimestamp"]}
+        ]
+
+    there.store.mutate("pods", serving["metadata"]["namespace"], serving["metadata"]["name"], begin_to_serve)
+    Client(there).delete_pod(serving)
+    assert bool(violations(there).get(14)) == broken
