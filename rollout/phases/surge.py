@@ -9,9 +9,10 @@ RESTORE undoes all of it. If somebody else writes the desired capacity, it is dr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from rollout.commands import aws, resume_processes
 from rollout.model.decision import Act, Decision, Halt
@@ -22,6 +23,8 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.observe import Needs
 from rollout.phases.shared import advance, put_back, surged, typed, wait, working
+
+E = TypeVar("E", Resize, Suspend)
 
 
 def _surging(seen: Observation, record: Record) -> list[str]:
@@ -63,7 +66,9 @@ def missing(record: Record, group: GroupSeen) -> int:
 
 def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
     occasion = occasions.once(record.resume_count)
-    processes = tuple(name for name in record.plan.settings.processes if name not in group.suspended)
+    tried = {name for effect in _not_applied(record, Suspend, group.name) for name in effect.processes}
+    ours = tried - record.written.get(group.name, Written()).suspended
+    processes = tuple(name for name in record.plan.settings.processes if name not in group.suspended or name in ours)
     if processes:
         yield Suspend(group=group.name, processes=processes, occasion=occasion)
     if group.capacity_rebalance:
@@ -93,8 +98,31 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
     if current.sizes not in {_with_room(baseline, current), wanted}:
         return _drift(record, group, current.sizes)
     occasion = occasions.surge(record.resume_count)
-    flag = None if current.protect_new else True  # one that is on already was set by somebody else, and stays theirs
-    return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
+    tried = tuple(_not_applied(record, Resize, group.name))
+    # One that is on already, and not by a try of ours, was set by somebody else and stays theirs.
+    flag = True if not current.protect_new or any(effect.protect_new for effect in tried) else None
+    before = _without(tried, current.sizes)
+    return Resize(group=group.name, before=before, sizes=wanted, protect_new=flag, occasion=occasion)
+
+
+def _not_applied(record: Record, kind: type[E], group: str) -> Iterator[E]:
+    """Yield the requests for a group that did not show as a whole: somebody may have undone a part of them since.
+
+    The rest stands, and is ours: what is sent in their place writes it too, so that RESTORE takes it back.
+    """
+    for row in record.unsettled:
+        if row.state == "not_applied" and isinstance(row.effect, kind) and row.effect.group == group:
+            yield row.effect
+
+
+def _without(tried: Iterable[Resize], current: Sizes) -> Sizes:
+    """Return the sizes as they were before what our tries may have written of them."""
+    for effect in tried:
+        if effect.changed("minimum") == current.minimum:
+            current = replace(current, minimum=effect.before.minimum)
+        if effect.changed("maximum") == current.maximum:
+            current = replace(current, maximum=effect.before.maximum)
+    return current
 
 
 def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:
