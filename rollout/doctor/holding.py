@@ -13,7 +13,7 @@ from rollout.model.budget import BudgetSeen
 from rollout.model.decision import StageDecision
 from rollout.model.machine import DRAINING, step, terminal
 from rollout.model.observation import Observation, PodSeen
-from rollout.model.plan import Node, duration
+from rollout.model.plan import Node
 from rollout.model.reasons import Reason
 from rollout.model.record import EffectRow, Record
 from rollout.phases import drain
@@ -156,8 +156,8 @@ def _pods(
 
 def _until(row: Node, record: Record, reason: str | None) -> Until | None:
     """Return until when a node waits for this at the latest, as the settings have it."""
-    settings, deadline = record.plan.settings, record.drain_deadline
-    if deadline is None:
+    settings, deadline, over = record.plan.settings, record.drain_deadline, record.blocked_deadline
+    if deadline is None or over is None:
         return None
     if reason == Reason.JOBS_RUNNING:
         if row.role == "surplus":
@@ -168,7 +168,7 @@ def _until(row: Node, record: Record, reason: str | None) -> Until | None:
         return None
     forced = settings.on_blocked == "force" and reason in _FORCED
     then = "its pods are deleted (drain.on_blocked: force)" if forced else "the rollout halts"
-    return Until(deadline + duration(settings.blocked_seconds), then)
+    return Until(over, then)
 
 
 def _requests(row: Node, record: Record) -> tuple[EffectRow, ...]:

@@ -27,7 +27,7 @@ from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
 from rollout.model.record import Record
 from rollout.patience import OUTAGE, Noes
-from rollout.phases import deadline, observe
+from rollout.phases import deadline, observe, renewed
 from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.missing import missing
 from rollout.ports import AutoScaling, Clock, Journal, Kubernetes, Receipt
@@ -106,7 +106,7 @@ class Runner:
         record = self.journal.load(self.rollout_id)
         if record.halted:
             now = self.clock.now()
-            self.journal.resume(self.rollout_id, deadline(record.phase, record.plan.settings, now), now)
+            self.journal.resume(self.rollout_id, renewed(record.phase, record.plan.settings, now), now)
 
     def _tick(self, record: Record) -> None:
         seen = self._observe(record)

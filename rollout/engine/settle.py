@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from rollout.commands import kubectl
 from rollout.model.decision import Act, Decision, Halt, Move, Wait
 from rollout.model.effects import Effect, Terminate
+from rollout.model.machine import Phase
 from rollout.model.observation import Observation
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason
@@ -163,7 +164,9 @@ def _halt(effect: Effect, record: Record, now: datetime) -> Halt | None:
     if row and row.state == "rejected" and row.retry_at is None and not fresh:
         why = f"{effect.kind} of {effect.target} was refused: {row.detail}"
         return Halt(Reason.EFFECT_REJECTED, why, "remove the cause")
-    if row and record.deadline and row.in_vain(record.deadline, IN_VAIN_AFTER):
+    # In DRAIN the stages say what keeps a node, and until when.
+    out_of_time = None if record.phase is Phase.DRAIN else record.deadline
+    if row and out_of_time and row.in_vain(out_of_time, IN_VAIN_AFTER):
         why = f"{effect.kind} of {effect.target} does not get through, and {record.phase.value} is out of time"
         return Halt(Reason.EFFECT_FAILS, f"{why}: {row.detail}", "clear the cause that it names")
     return None

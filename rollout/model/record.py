@@ -13,7 +13,7 @@ from typing import Literal
 
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase
-from rollout.model.plan import Node, Plan
+from rollout.model.plan import Node, Plan, duration
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
 #: effect: `not_sent` (it did not come through: the fence, throttling), `not_applied` (it came through and was not
@@ -90,7 +90,8 @@ class Left:
 class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
 
-    `deadline`: of the phase, None if it has none; `drain_deadline`: stored when DRAIN is entered, never moved.
+    `deadline`: of the phase, None if it has none (DRAIN has one after a resume only). `drain_deadline`: stored when
+    DRAIN is entered, never moved.
     `resume_count`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `takeover_delay_until`: until then a request of a
@@ -125,6 +126,17 @@ class Record:
     def late_until(self) -> datetime | None:
         """Until when any request without an answer may still arrive; None if none may."""
         return max((late.until for late in self.late), default=None)
+
+    @property
+    def blocked_deadline(self) -> datetime | None:
+        """Until when budgets, and what else keeps a node, are waited for in DRAIN; None while that has no deadline.
+
+        It counts from the drain deadline, and anew from each resume: what a person corrected has its time, too.
+        """
+        if self.drain_deadline is None:
+            return None
+        over = self.drain_deadline + duration(self.plan.settings.blocked_seconds)
+        return max(over, self.deadline or over)
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""

@@ -31,11 +31,15 @@ from rollout.ports import AutoScaling, Kubernetes
 
 @dataclass(frozen=True)
 class Rules:
-    """What a phase is. `within`: the seconds that the settings give it; None where it has no deadline of this kind."""
+    """What a phase is. `within`: the seconds that the settings give it; None where it has no deadline of this kind.
+
+    `again`: the seconds that a resume gives it, where they are others.
+    """
 
     decide: Callable[[Observation, Record, datetime], Decision]
     needs: Needs = field(default_factory=Needs)
     within: Callable[[Settings], float] | None = None
+    again: Callable[[Settings], float] | None = None
 
 
 def _in_service(settings: Settings) -> float:
@@ -44,6 +48,10 @@ def _in_service(settings: Settings) -> float:
 
 def _ready(settings: Settings) -> float:
     return settings.ready_seconds
+
+
+def _blocked(settings: Settings) -> float:
+    return settings.blocked_seconds
 
 
 def _now(_record: Record) -> bool:
@@ -59,7 +67,8 @@ PHASES: dict[Phase, Rules] = {
     Phase.SURGE: Rules(surge.decide, surge.NEEDS, _in_service),
     Phase.PROTECT: Rules(protect.decide),
     Phase.READY: Rules(ready.decide, Needs(pods=True), _ready),
-    Phase.DRAIN: Rules(drain.decide, drain.NEEDS),  # its own deadline is stored once, when it is entered
+    # Its own deadline is stored once, when it is entered. What a person corrected before a resume has its time, too.
+    Phase.DRAIN: Rules(drain.decide, drain.NEEDS, again=_blocked),
     Phase.RESTORE: Rules(restore.decide, Needs(templates=True, young=_now), _in_service),
 }
 
@@ -70,6 +79,14 @@ def observe(record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) ->
 
 
 def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:
-    """Return the deadline of a phase that is entered, or resumed after a halt, now; None where it has none."""
-    within = PHASES[phase].within if phase in PHASES else None
+    """Return the deadline of a phase that is entered now; None where it has none."""
+    return _after(PHASES[phase].within if phase in PHASES else None, settings, now)
+
+
+def renewed(phase: Phase, settings: Settings, now: datetime) -> datetime | None:
+    """Return the deadline of a phase that is resumed now, after a halt; None where it has none."""
+    return _after(PHASES[phase].again or PHASES[phase].within, settings, now)
+
+
+def _after(within: Callable[[Settings], float] | None, settings: Settings, now: datetime) -> datetime | None:
     return None if within is None else now + duration(within(settings))

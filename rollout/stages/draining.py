@@ -21,7 +21,6 @@ from rollout.commands import WEBHOOKS, kubectl
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
 from rollout.model.observation import PodSeen
-from rollout.model.plan import duration
 from rollout.model.reasons import Reason
 from rollout.model.record import EffectRow, EffectState
 from rollout.stages import stuck, volumes
@@ -112,12 +111,11 @@ def _in_vain(view: NodeView, effect: Effect) -> bool:
 
     An eviction that is blocked is another matter: that is a no, from which force may follow.
     """
-    row, deadline = view.record.row(effect.key), view.record.drain_deadline
-    if row is None or deadline is None or not view.blocked_too_long:
+    row, over = view.record.row(effect.key), view.record.blocked_deadline
+    if row is None or over is None or not view.blocked_too_long:
         return False
     if isinstance(effect, Evict) and row.state == "blocked":
         return False
-    over = deadline + duration(view.record.plan.settings.blocked_seconds)
     return row.in_vain(over, stuck.BLOCKED_AFTER)
 
 
@@ -272,7 +270,8 @@ def why(view: NodeView, pod: PodSeen) -> str:
 
 def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
     reasons = "; ".join(why(view, pod) for pod in kept)
-    minutes = view.record.plan.settings.blocked_seconds / 60
+    deadline, over = view.record.drain_deadline, view.record.blocked_deadline
+    minutes = (over - deadline).total_seconds() / 60 if deadline and over else 0
     return Halt(
         _worst(view, kept),
         why=f"{view.name} cannot be drained {minutes:.0f} min after the deadline: {reasons}",

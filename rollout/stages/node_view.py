@@ -10,7 +10,7 @@ from rollout.commands import aws
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Terminate, occasions
 from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Unsteady
-from rollout.model.plan import Node, duration
+from rollout.model.plan import Node
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.stages import homes, knowing
@@ -182,7 +182,6 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     volumes = _volumes(seen, names, pods)
     deadline = record.drain_deadline
     late = deadline is not None and now >= deadline
-    blocked = duration(record.plan.settings.blocked_seconds)
     return NodeView(
         row=row,
         record=record,
@@ -204,7 +203,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         at_work=frozenset() if late and row.role == "old" else around.at_work,
         unsteady=seen.unsteady,
         past_drain_deadline=late,
-        past_blocked_deadline=deadline is not None and now >= deadline + blocked,
+        past_blocked_deadline=record.blocked_deadline is not None and now >= record.blocked_deadline,
     )
 
 

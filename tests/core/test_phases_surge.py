@@ -14,7 +14,7 @@ from rollout.model.machine import Phase, Stage
 from rollout.model.observation import Observation, Taint
 from rollout.model.plan import Sizes, Surge
 from rollout.model.record import Late, Record
-from rollout.phases import PHASES, deadline, protect, ready, surge, taint
+from rollout.phases import PHASES, deadline, protect, ready, renewed, surge, taint
 from tests.core.build import (
     BASE,
     ID,
@@ -398,6 +398,13 @@ def test_deadlines(phase: Phase) -> None:
     waiting = {Phase.AUTOSCALER_OFF: 1800, Phase.SURGE: 1800, Phase.READY: 1200, Phase.RESTORE: 1800}
     seconds = waiting.get(phase)
     assert deadline(phase, SETTINGS, NOW) == (None if seconds is None else NOW + timedelta(seconds=seconds))
+    if phase is not Phase.DRAIN:
+        assert renewed(phase, SETTINGS, NOW) == deadline(phase, SETTINGS, NOW)
+
+
+def test_a_resume_gives_the_drain_time_for_budgets_anew() -> None:
+    """What a person corrected takes effect by and by; the drain deadline itself stays where it is."""
+    assert renewed(Phase.DRAIN, SETTINGS, NOW) == NOW + timedelta(seconds=SETTINGS.blocked_seconds)
 
 
 def test_a_row_that_is_gone_is_not_asked_for() -> None:
