@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 _UNKNOWN = {"host": "unknown", "pid": 0, "run_id": "lost"}
 
 
+#: Epochs that a journal which turns up again may come to, and stays below the one that was rebuilt in its place: who
+#: resumes both is told which is older by the marker, which the higher epoch writes.
+BEYOND = 1000
+
+
 def record_lost_lease(database: Database, cluster: str, epoch: int, now: datetime, time: Time) -> None:
-    """Write down that somebody held the cluster under a journal that is lost, at least up to this epoch.
+    """Write down that somebody held the cluster under a journal that is lost, up to this epoch and far beyond.
 
     Its requests may still be on their way: what cannot be taken back waits for them, as after any takeover.
     """
@@ -35,7 +40,7 @@ def record_lost_lease(database: Database, cluster: str, epoch: int, now: datetim
         last = lease_row.newest(connection, cluster)
         if last and (last.run_id == _UNKNOWN["run_id"] or lease_row.lasts(last)):
             return  # an earlier try came so far, or further
-        number = max(epoch, lease_row.epoch(connection, cluster) + 1)
+        number = max(epoch + BEYOND, lease_row.epoch(connection, cluster) + 1)
         ended = {"acquired_at": now, "expires_at": time(0), "taken_at": time(0)}
         connection.execute(leases.insert().values(cluster=cluster, epoch=number, **_UNKNOWN, **ended))
 
