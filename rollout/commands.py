@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
-    *("resume", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
+    *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
     *("audit verify", "audit export"),
 )
 
@@ -68,6 +68,11 @@ def rollout(*words: str) -> str:
 def resume(rollout_id: str) -> str:
     """Return the command that goes on with a rollout; an id that others wrote is never taken for an option."""
     return rollout("resume", "--", rollout_id) if rollout_id.startswith("-") else rollout("resume", rollout_id)
+
+
+def abort(rollout_id: str) -> str:
+    """Return the command by which a rollout goes back."""
+    return rollout("abort", "--", rollout_id) if rollout_id.startswith("-") else rollout("abort", rollout_id)
 
 
 def then_resume(hint: str, rollout_id: str) -> str:

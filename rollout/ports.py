@@ -28,7 +28,7 @@ from rollout.model.observation import (
     Taint,
     TemplateSeen,
 )
-from rollout.model.plan import Autoscaler, Node, Plan, TemplateUse
+from rollout.model.plan import Autoscaler, Direction, Node, Plan, TemplateUse
 from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 from rollout.model.record import Left, Record
 
@@ -276,6 +276,7 @@ class Summary:
     begun: datetime
     ended: datetime | None
     scope: str = ""
+    direction: Direction = "forward"
 
 
 @dataclass(frozen=True, slots=True)

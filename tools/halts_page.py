@@ -30,13 +30,15 @@ Alerts can match on it, because a reason keeps its meaning. The words beside it 
 Journals that an older version wrote have no reasons.
 
 A halted rollout stays in its phase. It changes nothing more until `rollout resume`. `rollout start`, `rollout resume`
-and `rollout status` show a halt in four lines. The last line says what to do, with the whole commands:
+and `rollout status` show a halt in four lines. The last of them says what to do, with the whole commands. A fifth line
+says how to go back, until RESTORE ([rolling-back.md](rolling-back.md)):
 
 ```text
 halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not Ready)
   now: sizes as the rollout set them: workers desires 4 (2 before); cluster-autoscaler is at 0 since …; …
   waiting: costs 2 more instances paid for, nobody scales the groups (…); nothing gets worse, however long it takes
   next: clear the cause (kubectl describe node ip-10-0-1-7), …, then: rollout resume 20260105-080000-abcd
+  or back to what was before: rollout abort 20260105-080000-abcd
 ```
 
 ## Halts

@@ -178,7 +178,9 @@ class Baseline:
         return new
 
     def _ours(self, template: str, source: int) -> int:
-        """Our version made of that one; the source itself if there is none."""
+        """Our version made of that one; the source itself if there is none, or if the rollout went back."""
+        if self._facts.back:
+            return source
         made = (
             number for (name, number), origin in self._facts.versions.items() if (name, origin) == (template, source)
         )

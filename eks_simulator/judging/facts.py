@@ -57,10 +57,12 @@ class Facts:
         self.cloud = cloud
         self.first: float | None = None  # when we first changed anything
         self.last: float | None = None
-        self.versions: dict[tuple[str, int], int | None] = {}  # ours: (template, number) → source
+        self.versions: dict[tuple[str, int], int | None] = {}  # with another image: (template, number) → source
+        self.copies: dict[tuple[str, int], int | None] = {}  # with the same image, as a way back makes them
+        self.back = False  # our marker says that the rollout was aborted: what is new has to go
         self.replaced = 0  # old instances that have gone since we began, for any reason
         self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
-        self.ready_ended: float | None = None  # when the last old node got a NoSchedule taint of ours
+        self.ready_ended: float | None = None  # when the last node that must go got a NoSchedule taint of ours
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
@@ -79,8 +81,12 @@ class Facts:
             self._see_group(change, mine=mine)
         if mine and change.object.startswith("template/") and change.field.startswith("versions."):
             number = int(change.field.removeprefix("versions."))
-            self.versions[change.object.removeprefix("template/"), number] = change.after["SourceVersion"]
-        if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_old_tainted():
+            template, source = change.object.removeprefix("template/"), change.after["SourceVersion"]
+            made = self.copies if self._is_copy(template, number, source) else self.versions
+            made[template, number] = source
+        if mine and not self.back and self._says_back(change):
+            self.back, self.ready_ended = True, None
+        if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_closed():
             self.ready_ended = change.at
         return Seen(change, mine, self._ended(change, mine=mine))
 
@@ -112,8 +118,19 @@ class Facts:
         self.lost[instance.group] += self.first is not None and not by_us
         return instance if by_us else None
 
-    def _all_old_tainted(self) -> bool:
-        nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=False)]
+    def _is_copy(self, name: str, number: int, source: int | None) -> bool:
+        """Tell whether a version launches what the one launches that it was made of, of which we had made another."""
+        template, known = self.cloud.templates[name], {(of, one) for (of, _), one in self.versions.items()}
+        same = source is not None and template.version(number).image == template.version(source).image
+        return same and (name, source) in known
+
+    @staticmethod
+    def _says_back(change: Change) -> bool:
+        """Tell whether the marker says from this change on that the rollout goes back."""
+        return change.field == "data.record" and '"direction":"back"' in str(change.after)
+
+    def _all_closed(self) -> bool:
+        nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=self.back)]
         return bool(nodes) and all(map(_closed_by_us, nodes))
 
     def pod(self, name: str) -> Object | None:
@@ -123,6 +140,10 @@ class Facts:
     def is_new(self, instance: Instance) -> bool:
         """Tell whether it was launched from a version of ours."""
         return (instance.template, instance.version) in self.versions
+
+    def goes(self, instance: Instance) -> bool:
+        """Tell whether the rollout is there to take it away: it is old, or new where the rollout goes back."""
+        return self.is_new(instance) == self.back
 
     def size(self, group: Group) -> int:
         """Return its desired capacity before we first changed a size: N."""

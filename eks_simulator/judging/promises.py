@@ -70,7 +70,7 @@ class JobsLive(Promise):
 
 
 class RightInstances(Promise):
-    """Surplus is a new instance beyond the size that the group had before us."""
+    """Surplus is an instance that may stay, beyond the size that the group had before us."""
 
     number = 2
     text = "an instance is ended by us only if it is old or surplus, and drained"
@@ -81,8 +81,8 @@ class RightInstances(Promise):
             return
         instance, facts = seen.ended, self.facts
         group = facts.cloud.groups[instance.group]
-        surplus = len([one for one in group.living if facts.is_new(one)]) >= facts.size(group)
-        allowed = not facts.is_new(instance) or surplus
+        surplus = len([one for one in group.living if not facts.goes(one)]) >= facts.size(group)
+        allowed = facts.goes(instance) or surplus
         self.check(seen.change.at, kept=allowed, broken=f"instance {instance.id} was ended, neither old nor surplus")
         left = [pod for pod in facts.carried(instance) if not (pods.finished(pod) or pods.stays_with_node(pod))]
         names = ", ".join("/".join(pods.key(pod)) for pod in left)
@@ -132,7 +132,7 @@ class EnoughServe(Promise):
         self._serving = {one.dns: one.group for one, node in found if node and self._serves(one, node)}
 
     def _serves(self, instance: Instance, node: Object) -> bool:
-        return takes_new_pods(node) if self.facts.is_new(instance) else is_ready(node) and not _cordoned(node)
+        return is_ready(node) and not _cordoned(node) if self.facts.goes(instance) else takes_new_pods(node)
 
     def _counts(self, at: float, until: float) -> bool:
         """Tell whether who acts at a moment may still have known a node as one that serves."""
@@ -147,7 +147,7 @@ class EnoughServe(Promise):
         if node is None or instance is None or takes_new_pods(node):
             return None
         closed = _cordoned(node) and seen.change.field == "spec.unschedulable"
-        return instance if closed or self.facts.is_new(instance) else None
+        return instance if closed or not self.facts.goes(instance) else None
 
     def _emptied(self, seen: Seen) -> Instance | None:
         """Return the instance from whose node we have just taken a pod that runs and could run elsewhere."""
@@ -199,11 +199,14 @@ class OnceOnly(Promise):
         self._last: dict[tuple[str, str], Change] = {}  # by object and field
         self._lowered: Change | None = None  # a decrement of ours whose instance has not gone yet
         self._ended: set[str] = set()  # pods that are going because of us
+        self._back = False  # the rollout goes back, and does what it does there for the first time
         self._went: dict[str, float] = {}  # by group, when an instance of it last began to go, not by a request of ours
 
     def see(self, seen: Seen) -> None:
         """Judge every change of ours."""
         change = seen.change
+        if self.facts.back and not self._back:
+            self._back, self._applied = True, Counter()
         if self._lowered is not None:
             self._judge_decrement(
                 self._lowered, goes=seen.ended is not None and change.request == self._lowered.request
@@ -271,20 +274,21 @@ class OneVersion(Promise):
     """Counted as they are created."""
 
     number = 6
-    text = "at most one template version per template and source"
+    text = "at most one template version per template and source"  # and one copy of it, on a way back
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
-        self.made: Counter[tuple[str, Any]] = Counter()
+        self.made: Counter[tuple[str, Any, bool]] = Counter()
 
     def see(self, seen: Seen) -> None:
         """Judge each version that we create."""
         change = seen.change
         if not (seen.ours and change.object.startswith("template/") and change.field.startswith("versions.")):
             return
-        source = change.after["SourceVersion"]
-        self.made[change.object, source] += 1
-        times = self.made[change.object, source]
+        source, number = change.after["SourceVersion"], int(change.field.removeprefix("versions."))
+        copied = (change.object.removeprefix("template/"), number) in self.facts.copies
+        self.made[change.object, source, copied] += 1
+        times = self.made[change.object, source, copied]
         self.check(
             change.at, kept=times == 1, broken=f"{change.object}: {times} versions were made of version {source}"
         )

@@ -28,12 +28,16 @@ class Commands(LazyGroup):
     """All commands, in the order in which help lists them."""
 
     #: What people type who want a rollout to stop or to go back.
-    none_such = frozenset({"abort", "cancel", "kill", "pause", "revert", "rollback", "stop", "undo"})
+    none_such = frozenset({"cancel", "kill", "pause", "revert", "rollback", "stop", "undo"})
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
         "plan": ("rollout.cli.commands.plan", "Say what `rollout start` would do, and change nothing."),
         "start": ("rollout.cli.commands.start", "Begin a rollout and run it to its end."),
         "resume": ("rollout.cli.commands.resume", "Continue a rollout; default: the only unfinished one."),
+        "abort": (
+            "rollout.cli.commands.abort",
+            "Go back to what was there before a rollout; default: the only unfinished one.",
+        ),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
         "why": ("rollout.cli.commands.why", "Say what keeps each old node that is not gone."),
@@ -48,11 +52,12 @@ class Commands(LazyGroup):
     }
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
-        """Say what there is in place of a command that stops a rollout: "start" would be offered for "abort"."""
+        """Say what there is in place of a command that stops a rollout: "start" would be offered for "stop"."""
         if args and args[0] in self.none_such:
             ctx.fail(
-                f"No such command '{args[0]}'. A rollout cannot be taken back. To stop it, end its process with Ctrl-C "
-                "or SIGTERM: that undoes nothing, and rollout resume continues. rollout status says which one runs it."
+                f"No such command '{args[0]}'. To go back to what was there before: rollout abort. To stop a rollout, "
+                "end its process with Ctrl-C or SIGTERM: that undoes nothing, and rollout resume continues. "
+                "rollout status says which one runs it."
             )
         return super().resolve_command(ctx, args)
 

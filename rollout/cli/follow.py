@@ -54,7 +54,7 @@ class Following:
     def _ended(self) -> Ended | None:
         record = self._journal.load(self._first.id)
         if terminal(record.phase):
-            return Ended.DONE
+            return Ended.at(record.phase)
         # One that was halted when we came is being resumed by the process that runs it, or will be by us.
         before = (self._first.halted, self._first.resume_count)
         return Ended.HALTED if record.halted and (record.halted, record.resume_count) != before else None

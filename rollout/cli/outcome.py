@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from rollout.model.record import Record
     from rollout.ports import Event, Journal
 
-_CODES = {Ended.DONE: DONE, Ended.HALTED: FOR_A_PERSON, Ended.INTERRUPTED: RESUMABLE}
+_CODES = {Ended.HALTED: FOR_A_PERSON, Ended.INTERRUPTED: RESUMABLE}
 
 
-def exit_code(ended: Ended) -> int:
-    """Return the process's exit code; the README documents them."""
-    return _CODES[ended]
+def exit_code(ended: Ended, wanted: Ended = Ended.DONE) -> int:
+    """Return the process's exit code; the README documents them. `wanted`: how the command was to let it end.
+
+    Who started a rollout that somebody aborted since has not got what it wanted.
+    """
+    return DONE if ended is wanted else _CODES.get(ended, FOR_A_PERSON)
 
 
 def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
@@ -36,7 +39,7 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         return
     events = journal.events(record.id)
     yield from _fewer(events)
-    yield from _done(record, events) if ended is Ended.DONE else standing.halted(record, events)
+    yield from standing.halted(record, events) if ended is Ended.HALTED else _done(record, events)
 
 
 def _fewer(events: Sequence[Event]) -> Iterator[str]:
@@ -53,5 +56,14 @@ def _done(record: Record, events: Sequence[Event]) -> Iterator[str]:
     if events[-1].kind != "phase":  # reports come after the phase's end, whose head does not stand for them
         yield head(events[-1])
     took = span(record.since - events[0].at)
-    replaced = sum(node.role == "old" and node.stage is Stage.GONE for node in record.nodes)
-    yield f"done: {count(replaced, 'node')} replaced by {record.plan.ami} in {took}"
+    gone = [node.role for node in record.nodes if node.stage is Stage.GONE]
+    if record.plan.goes_back:
+        again = f", {count(gone.count('old'), 'old node')} had gone and {_were(gone.count('old'))} launched again"
+        taken = f"{count(gone.count('new'), 'new node')} taken away{again if 'old' in gone else ''}"
+        yield f"aborted: the groups run what they ran before {record.plan.ami}; {taken}, in {took}"
+        return
+    yield f"done: {count(gone.count('old'), 'node')} replaced by {record.plan.ami} in {took}"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"

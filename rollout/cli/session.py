@@ -21,16 +21,16 @@ from rollout.cli import cluster_checks, log, outcome, screen, stopping
 from rollout.cli.follow import Following
 from rollout.cli.screen.spectator import spectator
 from rollout.commands import resume
-from rollout.engine.runner import Runner
+from rollout.engine.runner import Ended, Runner
 from rollout.errors import RESUMABLE, Retry, UserError
 from rollout.journal import lease_acquire, lease_row
 from rollout.journal.lease_acquire import LeaseHeld
-from rollout.model.machine import terminal
+from rollout.model.machine import Phase, terminal
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
     from rollout.config import Config
-    from rollout.engine.runner import Ended, Progress
+    from rollout.engine.runner import Progress
     from rollout.journal import SqlJournal
     from rollout.journal.lease_row import Time
     from rollout.journal.lease_session import LeaseSession
@@ -63,27 +63,28 @@ class Session:
         """Return an id for a new rollout: it sorts by time and can be read out over the phone."""
         return f"{self.edge.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
-    def work(self, rollout_id: str, *, assume_dead: bool) -> int:
-        """Work a rollout to its end, or until a signal; return the exit code.
+    def work(self, rollout_id: str, *, assume_dead: bool, wanted: Ended = Ended.DONE) -> int:
+        """Work a rollout to its end, or until a signal; return the exit code, which is 0 where it ends as `wanted`.
 
         While another process works it, that one is followed, and taken over from when its lease ends. `assume_dead`:
         the operator says that the former holder of the lease is dead. Raises `UserError` (exit 75) for a signal.
         """
         with spectator(self.journal, rollout_id, self.edge.clock.now) as report:
             ended = self._turn(rollout_id, report, actor() if assume_dead else None)
-        return self._tell(rollout_id, ended)
+        return self._tell(rollout_id, ended, wanted)
 
     def work_under(self, lease: LeaseSession, rollout_id: str) -> int:
         """Work a rollout under a lease that is held already; return the exit code."""
         with spectator(self.journal, rollout_id, self.edge.clock.now) as report:
             ended = self._run(rollout_id, lease, report)
-        return self._tell(rollout_id, ended)
+        return self._tell(rollout_id, ended, Ended.DONE)
 
-    def _tell(self, rollout_id: str, ended: Ended) -> int:
+    def _tell(self, rollout_id: str, ended: Ended, wanted: Ended) -> int:
         """Say how it ended; return the exit code."""
+        code = outcome.exit_code(ended, wanted)
         for line in outcome.lines(ended, self.journal.load(rollout_id), self.journal):
-            screen.say(line, kind="end", exit_code=outcome.exit_code(ended))
-        return outcome.exit_code(ended)
+            screen.say(line, kind="end", exit_code=code)
+        return code
 
     def stand_by(self) -> bool:
         """Wait before the lease is asked for once more; False where somebody asked us to stop."""
@@ -178,8 +179,12 @@ def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> I
         yield Session(journal, edge, run_id, which, signals, simulated=config.simulator is not None)
 
 
-def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: bool) -> NoReturn:
+def go_on(
+    config: Config, journal: SqlJournal, found: Summary, *, assume_dead: bool, wanted: Ended = Ended.DONE
+) -> NoReturn:
     """Print the rollout's id and work it to its end; one that is at its end already is left in peace.
+
+    `wanted`: the end for which the exit code is 0.
 
     Raises `UserError` where the configuration is another cluster's or a signal came before any work, and `typer.Exit`
     with the exit code.
@@ -187,10 +192,9 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
     log.about(found.id)
     screen.say(found.id, kind="rollout")
     if terminal(found.phase):
-        screen.say(
-            f"rollout {found.id} is done already: {found.ami} on {found.cluster}, groups {', '.join(found.groups)}"
-        )
-        raise typer.Exit
+        how = "was aborted" if found.phase is Phase.ABORTED else "is done already"
+        screen.say(f"rollout {found.id} {how}: {found.ami} on {found.cluster}, groups {', '.join(found.groups)}")
+        raise typer.Exit(outcome.exit_code(Ended.at(found.phase), wanted))
     plan = journal.load(found.id).plan
     cluster_checks.same_cluster(plan, config, f"rollout {found.id} runs", f"rollout resume {found.id}")
     if note := cluster_checks.other_groups(plan, config, found.id):
@@ -201,7 +205,7 @@ def go_on(config: Config, journal: SqlJournal, found: Summary, *, assume_dead: b
                 cluster_checks.same_identity(plan, session.cluster_id, found.id)
                 cluster_checks.adoptable(session, plan, found.id)
                 cluster_checks.require(session, found.id)
-            raise typer.Exit(session.work(found.id, assume_dead=assume_dead))
+            raise typer.Exit(session.work(found.id, assume_dead=assume_dead, wanted=wanted))
     except Interrupted as interrupted:
         raise interrupted.told(f"rollout {found.id} was continued", resume(found.id)) from None
 

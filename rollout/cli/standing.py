@@ -1,6 +1,7 @@
 """How a rollout that a person or a machine must go on with stands: what is true of the cluster, and what waiting costs.
 
-Four lines at most, and the last one is the whole command. They rest on the journal alone: nothing is asked for them.
+Four lines at most, and the last one is the whole command; where there is a way back, it is a fifth. They rest on the
+journal alone: nothing is asked for them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rollout.cli import why
 from rollout.cli.screen.format import count, instant
-from rollout.model.machine import DRAINING, PROTECTED, SIZED, TAINTED, Phase, Stage
+from rollout.commands import abort
+from rollout.model.machine import DRAINING, PROTECTED, SIZED, TAINTED, Phase, Stage, can_turn
 from rollout.model.reasons import tagged
 
 if TYPE_CHECKING:
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 
 
 def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
-    """Yield what happened, what is true now, what it costs to wait and until when nothing gets worse, the command."""
+    """Yield what happened, what is true now, what it costs to wait and until when nothing gets worse, the commands."""
     told = why.halt(events)
     if told:
         yield tagged("halted", told.reason) + f": {told.data['why']}"
         yield from now(record)
         yield f"  next: {told.data['hint']}"
+        if can_turn(record.phase) and not record.plan.goes_back:
+            yield f"  or back to what was before: {abort(record.id)}"
 
 
 def left(events: Sequence[Event]) -> Iterator[str]:
@@ -42,14 +46,17 @@ def now(record: Record) -> Iterator[str]:
 
 
 def _state(record: Record) -> Iterator[str]:
+    if record.plan.goes_back:
+        yield "it goes back to what was before"
     sizes = [f"{group} desires {wrote} ({before} before)" for group, wrote, before in _sizes(record)]
     yield f"sizes as the rollout set them: {', '.join(sizes)}" if sizes else "sizes are as they were found"
     if record.plan.settings.autoscaler:
         off = record.autoscaler_off
         yield f"cluster-autoscaler is at 0 since {instant(off)}" if off else "cluster-autoscaler is not stopped"
-    still = sum(row.role == "old" and row.stage is not Stage.GONE for row in record.nodes)
+    leaving = record.plan.leaving
+    still = sum(row.role == leaving and row.stage is not Stage.GONE for row in record.nodes)
     if record.phase in TAINTED:
-        yield f"{count(still, 'old node')} left, with our taint"
+        yield f"{count(still, f'{leaving} node')} left, with our taint"
     if record.phase in PROTECTED:
         yield "instances are protected from scale-in until their turn"
     yield "protected pods keep running"
@@ -65,8 +72,8 @@ def _costs(record: Record) -> Iterator[str]:
         costs.append(f"nobody scales the groups (for longer than max_autoscaler_off from {until} on)")
     yield f"costs {', '.join(costs)}" if costs else "costs nothing"
     if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
-        at = instant(record.drain_deadline)
-        yield f"nothing gets worse by itself; from {at} on a resume ends the protected pods still on old nodes"
+        at, which = instant(record.drain_deadline), record.plan.leaving
+        yield f"nothing gets worse by itself; from {at} on a resume ends the protected pods still on {which} nodes"
     else:
         yield "nothing gets worse, however long it takes"
 

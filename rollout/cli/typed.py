@@ -65,3 +65,16 @@ def reference(text: str | None) -> str | None:
         problem = f"is empty, or has control characters or more than {LONGEST_KEY} characters"
         raise UserError(f'the id or key "{text[:LONGEST_KEY]}" {problem}', hint="rollout list shows all of them")
     return text
+
+
+def duration(text: str | None) -> str | None:
+    """Return a length of time as it was typed. Raises `UserError` for what is none, or not a moment long."""
+    from rollout.config import seconds
+
+    try:
+        length = 1 if text is None else seconds(text)
+    except ValueError as error:
+        raise UserError(str(error), hint="give one such as 2h, 90m or 1h30m") from None
+    if not length:
+        raise UserError(f'"{text}" is no time at all', hint="give one such as 2h, 90m or 1h30m")
+    return text

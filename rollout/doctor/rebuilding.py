@@ -65,6 +65,8 @@ def _stage(node: CheckpointNode, checkpoint: Checkpoint, seen: Observation) -> t
     instance = seen.instance(node.instance_id)
     if instance is None:
         return Stage.GONE, "left its group before the journal was rebuilt"
+    if checkpoint.plan.goes_back and node.role == "old" and instance.living:
+        return Stage.KEPT, "the rollout was aborted"
     if checkpoint.phase in RESTORING:
         return Stage.KEPT, "still there when RESTORE had begun"
     # Who ended one that ends by then cannot be told from the world.
@@ -80,29 +82,37 @@ def _terminate(row: Node, seen: Observation) -> Terminate:
 
 def _resizes(record: Record, seen: Observation) -> Iterator[Resize]:
     """Yield one resize for each group that was surged: from the sizes before the last change of ours to those now."""
-    for group in working(record) if record.phase in SIZED else ():
+    writing = record.phase is Phase.SURGE and not record.plan.goes_back
+    for group in _sized_groups(record):
         now, baseline = seen.group(group.name), record.plan.baseline(group.name)
-        if record.phase is Phase.SURGE and not sized(record, group, now):
+        if writing and not sized(record, group, now):
             continue  # SURGE writes group by group
         yield Resize(
             group=group.name,
-            before=baseline.sizes if record.phase is Phase.SURGE else _before(record, group, now.sizes),
+            before=baseline.sizes if writing else _before(record, group, now.sizes),
             sizes=now.sizes,
             protect_new=(now.protect_new and not baseline.protect_new) or None,
             occasion=occasions.restore(record.resume_count) if _restored(record, seen) else occasions.ADOPTED,
         )
 
 
+def _sized_groups(record: Record) -> tuple[NodeGroup, ...]:
+    """Return the groups whose sizes may be ours; an abort may have come when they were."""
+    return working(record) if record.phase in SIZED or record.plan.goes_back else ()
+
+
 def _before(record: Record, group: NodeGroup, now: Sizes) -> Sizes:
     """Return the sizes before the last change of ours; MaxSize is ours where it is as SURGE writes it."""
-    sizes = surged(record, group)
-    ours = now.maximum == sizes.maximum
-    return replace(sizes, maximum=record.plan.baseline(group.name).sizes.maximum if ours else now.maximum)
+    forward = replace(record, plan=replace(record.plan, direction="forward"))
+    ours = now.maximum in {surged(one, group).maximum for one in (forward, record)}
+    return replace(
+        surged(record, group), maximum=record.plan.baseline(group.name).sizes.maximum if ours else now.maximum
+    )
 
 
 def _prepared(record: Record, seen: Observation) -> Iterator[Suspend | SetCapacityRebalance]:
     """Yield what SURGE did before it wrote sizes, as far as it still shows."""
-    for group in working(record) if record.phase in SIZED else ():
+    for group in _sized_groups(record):
         now, before = seen.group(group.name), record.plan.baseline(group.name)
         processes = sorted((now.suspended & set(record.plan.settings.processes)) - set(before.suspended))
         if processes:

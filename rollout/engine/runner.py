@@ -21,7 +21,7 @@ from rollout.engine.tick import Said, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.model.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.model.effects import Effect, Terminate
-from rollout.model.machine import DRAINING, terminal
+from rollout.model.machine import DRAINING, Phase, terminal
 from rollout.model.observation import Observation
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
@@ -47,8 +47,14 @@ class Ended(Enum):
     """How a run ended."""
 
     DONE = "done"
+    ABORTED = "aborted"
     HALTED = "halted"
     INTERRUPTED = "interrupted"
+
+    @classmethod
+    def at(cls, phase: Phase) -> Ended:
+        """Return how a rollout ended that stands at this last phase."""
+        return cls.ABORTED if phase is Phase.ABORTED else cls.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +90,14 @@ class Runner:
     _warned: str = field(default="", init=False)
 
     def run(self) -> Ended:
-        """Tick until the rollout is done or halted, or until somebody asks to stop.
+        """Tick until the rollout is done, aborted or halted, or until somebody asks to stop.
 
         Raises `UserError`, `Lost` or `Bug`; what was intended is in the journal then, as after a crash.
         """
         while True:
             record = self.journal.load(self.rollout_id)
             if terminal(record.phase):
-                return Ended.DONE
+                return Ended.at(record.phase)
             if record.halted:
                 return Ended.HALTED
             if self.stop():

@@ -51,7 +51,7 @@ def answers(seen: Observation, record: Record, now: datetime) -> Iterator[Decisi
 
     Of each there is only what may be sent now.
     """
-    for drifted in unexpected(seen, record):
+    for drifted in unexpected(seen, record, now):
         yield sift(drifted, record, now)
     yield sift(PHASES[record.phase].decide(seen, record, now), record, now)
 

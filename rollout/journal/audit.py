@@ -125,8 +125,8 @@ class _Told:
         """Take in a phase that began, and what was fixed with it."""
         self.rollout |= {"phase": data["to"], "since": event["at"]}
         self.plan = data.get("plan", self.plan)
-        if "drain_deadline" in data:
-            self.rollout["drain_deadline"] = data["drain_deadline"]
+        told = {"drain_deadline", "abort_deadline", "direction", "round"} & data.keys()
+        self.rollout |= {name: data[name] for name in told}
 
     def halted(self, event: Row, data: Row) -> None:
         """Take in a halt."""

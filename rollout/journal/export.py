@@ -1,8 +1,8 @@
 """A journal as records that need no database: each row as its columns store it, in an order that stays.
 
 Leases first, by cluster and epoch. Then each rollout, oldest first: its own row, its groups and nodes in the order in
-which they were added, each effect with its attempts after it, the ledger of killed Jobs, and the events from the first
-to the last.
+which they were added, each effect with its attempts after it, what people asked for, the ledger of killed Jobs, and the
+events from the first to the last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from sqlalchemy import ColumnElement, Connection, Integer, String, Table, or_, s
 
 from rollout.journal import chain
 from rollout.journal.database import Database
-from rollout.journal.models import attempts, effects, events, killed_jobs, leases, node_groups, nodes, rollouts
+from rollout.journal.models import (
+    attempts,
+    effects,
+    events,
+    killed_jobs,
+    leases,
+    node_groups,
+    nodes,
+    requests,
+    rollouts,
+)
 
 Record = dict[str, Any]
 
@@ -45,6 +55,7 @@ def _rollout(connection: Connection, rollout_id: str) -> Iterator[Record]:
         yield effect
         sent = [attempts.c.effect_id == effect["id"]]
         yield from _rows(connection, attempts, "attempt", attempts.c.number, where=sent)
+    yield from _rows(connection, requests, "request", requests.c.id, where=of(requests))
     yield from _rows(connection, killed_jobs, "killed_job", killed_jobs.c.id, where=of(killed_jobs))
     yield from _rows(connection, events, "event", events.c.seq, where=of(events))
 

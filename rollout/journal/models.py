@@ -82,7 +82,8 @@ metadata = MetaData(
 #: of the tool that began it, NULL if that was before it was noted.
 #: `last_seq`: of the newest event; a chain of events that was cut short at its end is found by it.
 #: `cluster`: its name. `scope`: its ARN, by which leases know it too; the name until an older rollout is gone on with.
-#: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed.
+#: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed, and an abort.
+#: `direction`: forward, or back once it was aborted; `abort_deadline`: the drain deadline of the way back.
 rollouts = Table(
     "rollouts",
     metadata,
@@ -95,6 +96,8 @@ rollouts = Table(
     Column("since", Instant, nullable=False),
     Column("deadline", Instant),
     Column("drain_deadline", Instant),
+    Column("direction", String(8), nullable=False, server_default="forward"),
+    Column("abort_deadline", Instant),
     Column("halted", Text),
     Column("hint", Text),
     Column("halted_at", Instant),
@@ -250,4 +253,17 @@ killed_jobs = Table(
     Column("node", String(255), nullable=False),
     Column("at", Instant, nullable=False),
     UniqueConstraint("rollout_id", "pod_uid"),
+)
+
+#: What people ask a rollout for while it runs, such as an abort: `data` is JSON. An event tells when it is obeyed.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_rollout(),
+    Column("kind", String(20), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("requester", String(200), nullable=False),
+    Column("data", Text, nullable=False),
+    Index("ix_requests_rollout_id_kind", "rollout_id", "kind"),
 )

@@ -51,6 +51,7 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
         ami=row.ami,
         groups=groups,
         phase=row.phase,
+        direction=row.direction,
         halted=row.halted,
         begun=row.created_at,
         ended=row.ended_at,

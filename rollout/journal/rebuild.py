@@ -59,7 +59,8 @@ def write(
         "phase": record.phase,
         "since": now,
         "deadline": deadline,
-        "drain_deadline": record.drain_deadline,
+        _deadline_of(record): record.drain_deadline,
+        "direction": plan.direction,
         "round": record.resume_count,
         "plan": plan_text(plan),
         "journal_version": JOURNAL_VERSION,
@@ -73,12 +74,18 @@ def write(
     told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "scope": plan.scope}
     told |= {"to": record.phase.value}
     if record.drain_deadline:
-        told |= {"drain_deadline": stored(record.drain_deadline)}
+        told |= {_deadline_of(record): stored(record.drain_deadline)}
+    if plan.goes_back:
+        told |= {"direction": plan.direction}
     page.tell(now, "begun", _text(record, author), **told, plan=digest(plan_text(plan)))
     node_rows.add(page, record.nodes, now)
     for effect in adopted:
         _adopt(page, effect, now)
     page.close()
+
+
+def _deadline_of(record: Record) -> str:
+    return "abort_deadline" if record.plan.goes_back else "drain_deadline"
 
 
 def _adopt(page: Page, effect: Effect, now: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.formats import versions
 from rollout.formats.codec import plan_of
-from rollout.journal import node_rows
+from rollout.journal import node_rows, requests
 from rollout.journal.effect_index import EffectIndex
 from rollout.model.machine import DRAINING
 from rollout.model.record import Record
@@ -71,7 +71,7 @@ class RecordCache:
             phase=row.phase,
             since=row.since,
             deadline=row.deadline,
-            drain_deadline=row.drain_deadline,
+            drain_deadline=row.abort_deadline if row.direction == "back" else row.drain_deadline,
             halted=row.halted,
             resume_count=row.round,
             nodes=tuple(self._nodes.values()),
@@ -82,4 +82,5 @@ class RecordCache:
             left=effects.left if row.phase in DRAINING else (),
             journal=self._journal,
             autoscaler_off=effects.autoscaler_off,
+            abort=requests.abort(connection, row.id) if row.direction == "forward" else None,
         )

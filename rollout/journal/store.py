@@ -21,7 +21,7 @@ from rollout import __version__
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
 from rollout.formats.codec import plan_text
 from rollout.formats.versions import JOURNAL_VERSION
-from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild
+from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild, requests
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_session import LeaseSession, T, Work
@@ -33,7 +33,7 @@ from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import Effect
 from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Node, Plan
-from rollout.model.record import Left, Record
+from rollout.model.record import Abort, Left, Record
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
 
 #: Characters of a caller's key: as many as its column holds.
@@ -202,6 +202,8 @@ class SqlJournal:
             phase = machine.entered(row.phase, step.to)
             page.change(phase=phase, since=now, deadline=deadline, ended_at=now if machine.terminal(phase) else None)
             fixed = _commit(page, row, step)
+            if step.turns:
+                fixed |= _turn(page, row, now)
             text = f"{row.phase.value} → {phase.value}: {step.why}{_until(deadline)}"
             page.tell(now, "phase", text, **{"from": row.phase.value, "to": phase.value}, **fixed)
             node_rows.add(page, step.nodes, now)
@@ -227,6 +229,16 @@ class SqlJournal:
             page.tell(now, "resumed", f"resumed, round {count}{_until(deadline)}", round=count)
 
         self._on_page(rollout_id, work)
+
+    def ask_abort(self, rollout_id: str, asked: Abort) -> Abort:
+        """Ask that a rollout goes back, under no lease; return what was asked for first, if that was before."""
+
+        def work(connection: Connection) -> Abort:
+            self._row(connection, rollout_id)
+            return requests.ask(connection, rollout_id, asked)
+
+        with self.database.writing() as connection:
+            return work(connection)
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         self._on_page(rollout_id, lambda page: page.tell(now, kind, text))
@@ -325,19 +337,27 @@ class SqlJournal:
         return None
 
 
-def _commit(page: Page, row: Row[Any], step: Advance) -> dict[str, str]:
+def _turn(page: Page, row: Row[Any], now: datetime) -> dict[str, object]:
+    """Write that the rollout goes back; as with a resume, each thing may be done once more."""
+    page.change(direction="back", round=row.round + 1)
+    effect_rows.forgive(page, now)
+    return {"direction": "back", "round": row.round + 1}
+
+
+def _commit(page: Page, row: Row[Any], step: Advance) -> dict[str, object]:
     """Write what a phase fixes for good with its end; return it as its event tells it."""
-    fixed = {}
+    fixed: dict[str, object] = {}
     if step.plan is not None:
         text = plan_text(step.plan)
         page.change(plan=text)
         node_rows.update_groups(page, step.plan)
         fixed["plan"] = digest(text)
     if step.drain_deadline is not None:
-        if row.drain_deadline is not None:
+        name = "abort_deadline" if row.direction == "back" else "drain_deadline"
+        if getattr(row, name) is not None:
             raise Bug(f"the drain deadline of {row.id} is stored for good: it must not be moved")
-        page.change(drain_deadline=step.drain_deadline)
-        fixed["drain_deadline"] = stored(step.drain_deadline)
+        page.change(**{name: step.drain_deadline})
+        fixed[name] = stored(step.drain_deadline)
     return fixed
 
 

@@ -93,7 +93,8 @@ RULES: dict[str, Rule] = {
         "UPDATE ON rollouts",
         "what a rollout is, and its drain deadline, is never changed",
         "CHANGED(id, caller_key, cluster, ami, created_at, journal_version, begun_by)"
-        " OR CHANGED_AGAIN(drain_deadline, ended_at) OR (OLD.scope <> OLD.cluster AND (CHANGED(scope)))",
+        " OR CHANGED_AGAIN(drain_deadline, abort_deadline, ended_at)"
+        " OR (OLD.scope <> OLD.cluster AND (CHANGED(scope))) OR (OLD.direction = 'back' AND (CHANGED(direction)))",
     ),
     "rollouts_count": Rule(
         "UPDATE ON rollouts",
@@ -104,6 +105,8 @@ RULES: dict[str, Rule] = {
     "rollouts_end": Rule(
         "UPDATE ON rollouts", "no move leads out of this phase", f"{ended('OLD.phase', ENDS)} AND (CHANGED(phase))"
     ),
+    "requests_stand": Rule("UPDATE ON requests", "what somebody asked for is never changed"),
+    "requests_stay": Rule("DELETE ON requests", "what somebody asked for is never removed"),
     "rollouts_stay": Rule("DELETE ON rollouts", "a rollout is never removed"),
 }
 
@@ -131,6 +134,7 @@ NEW_ON_SQLITE: dict[str, Rule] = {
             SELECT 1 FROM attempts a
             WHERE a.id = NEW.id OR (a.effect_id = NEW.effect_id AND a.number = NEW.number)
             """,
+        "requests": "SELECT 1 FROM requests q WHERE q.id = NEW.id",
         "killed_jobs": """
             SELECT 1 FROM killed_jobs k
             WHERE k.id = NEW.id OR (k.rollout_id = NEW.rollout_id AND k.pod_uid = NEW.pod_uid)

@@ -89,9 +89,14 @@ VIEWS: dict[str, str] = {
         WHERE n.stage = 'GONE'
         """,
     "forced_kills": """
-        SELECT k.rollout_id, k.job, k.pod, k.node, k.at, r.drain_deadline,
-               SECONDS(r.drain_deadline, k.at) AS seconds_after_deadline, f.kind AS how, f.key
-        FROM killed_jobs k JOIN rollouts r ON r.id = k.rollout_id JOIN effects f ON f.id = k.effect_id
+        SELECT d.rollout_id, d.job, d.pod, d.node, d.at, d.drain_deadline,
+               SECONDS(d.drain_deadline, d.at) AS seconds_after_deadline, f.kind AS how, f.key
+        FROM (
+            SELECT k.rollout_id, k.job, k.pod, k.node, k.at, k.effect_id,
+                   CASE WHEN r.abort_deadline <= k.at THEN r.abort_deadline ELSE r.drain_deadline END AS drain_deadline
+            FROM killed_jobs k JOIN rollouts r ON r.id = k.rollout_id
+        ) d
+        JOIN effects f ON f.id = d.effect_id
         """,
     "restore_differences": """
         SELECT e.rollout_id, e.at, e.text AS difference FROM events e WHERE e.kind = 'report'

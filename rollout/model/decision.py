@@ -61,7 +61,8 @@ class Wait:
 class Advance:
     """The phase is over, and `to` comes next. `plan`, `nodes`, `drain_deadline`: what is committed with the move.
 
-    `report`: differences that stay, one sentence each.
+    `report`: differences that stay, one sentence each. `turns`: the rollout goes back from here; as with a resume, what
+    was refused may be sent again.
     """
 
     why: str
@@ -70,6 +71,7 @@ class Advance:
     nodes: tuple[Node, ...] = ()
     drain_deadline: datetime | None = None
     report: tuple[str, ...] = ()
+    turns: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Phase(Enum):
     DRAIN = "DRAIN"
     RESTORE = "RESTORE"
     DONE = "DONE"
+    ABORTED = "ABORTED"
 
 
 @unique
@@ -44,26 +45,30 @@ class Stage(Enum):
     KEPT = "KEPT"
 
 
-# phase -> trigger -> next phase. A row without moves is terminal.
+# phase -> trigger -> next phase. A row without moves is terminal. `abort`: the rollout turns round, and goes through
+# the same phases for the other version. `restore`: nothing was launched, so nothing is drained. `aborted`: where a
+# rollout ends that turned round.
 PHASE_MOVES: dict[Phase, dict[str, Phase]] = {
-    Phase.PLANNED: {"advance": Phase.AUTOSCALER_OFF},
-    Phase.AUTOSCALER_OFF: {"advance": Phase.LAUNCH_TEMPLATE},
-    Phase.LAUNCH_TEMPLATE: {"advance": Phase.TAINT},
-    Phase.TAINT: {"advance": Phase.SURGE},
-    Phase.SURGE: {"advance": Phase.PROTECT},
-    Phase.PROTECT: {"advance": Phase.READY},
-    Phase.READY: {"advance": Phase.DRAIN},
-    Phase.DRAIN: {"advance": Phase.RESTORE},
-    Phase.RESTORE: {"advance": Phase.DONE},
+    Phase.PLANNED: {"advance": Phase.AUTOSCALER_OFF, "abort": Phase.RESTORE},
+    Phase.AUTOSCALER_OFF: {"advance": Phase.LAUNCH_TEMPLATE, "abort": Phase.RESTORE},
+    Phase.LAUNCH_TEMPLATE: {"advance": Phase.TAINT, "abort": Phase.LAUNCH_TEMPLATE, "restore": Phase.RESTORE},
+    Phase.TAINT: {"advance": Phase.SURGE, "abort": Phase.LAUNCH_TEMPLATE},
+    Phase.SURGE: {"advance": Phase.PROTECT, "abort": Phase.LAUNCH_TEMPLATE},
+    Phase.PROTECT: {"advance": Phase.READY, "abort": Phase.LAUNCH_TEMPLATE},
+    Phase.READY: {"advance": Phase.DRAIN, "abort": Phase.LAUNCH_TEMPLATE},
+    Phase.DRAIN: {"advance": Phase.RESTORE, "abort": Phase.LAUNCH_TEMPLATE},
+    Phase.RESTORE: {"advance": Phase.DONE, "aborted": Phase.ABORTED},
     Phase.DONE: {},
+    Phase.ABORTED: {},
 }
 
-# stage -> trigger -> next stage. `vanish`: the instance left by itself; `keep`: surplus, still busy at the deadline.
+# stage -> trigger -> next stage. `vanish`: the instance left by itself; `keep`: it stays, because it is surplus and
+# still busy at the deadline, or because the rollout was aborted.
 STAGE_MOVES: dict[Stage, dict[str, Stage]] = {
     Stage.WAITING: {"drain": Stage.DRAINING, "vanish": Stage.GONE, "keep": Stage.KEPT},
-    Stage.DRAINING: {"release": Stage.RELEASED, "back": Stage.WAITING, "vanish": Stage.GONE},
-    Stage.RELEASED: {"terminate": Stage.TERMINATING, "back": Stage.WAITING, "vanish": Stage.GONE},
-    Stage.TERMINATING: {"vanish": Stage.GONE, "gone": Stage.GONE},
+    Stage.DRAINING: {"release": Stage.RELEASED, "back": Stage.WAITING, "vanish": Stage.GONE, "keep": Stage.KEPT},
+    Stage.RELEASED: {"terminate": Stage.TERMINATING, "back": Stage.WAITING, "vanish": Stage.GONE, "keep": Stage.KEPT},
+    Stage.TERMINATING: {"vanish": Stage.GONE, "gone": Stage.GONE, "keep": Stage.KEPT},
     Stage.GONE: {},
     Stage.KEPT: {},
 }
@@ -130,9 +135,14 @@ def step(state: State, trigger: str) -> State:
         machine.remove_model(cursor)
 
 
-def onward(phase: Phase) -> Phase:
-    """Return the phase that follows when the world shows what this one is there for."""
-    return step(phase, "advance")
+def onward(phase: Phase, *, back: bool = False) -> Phase:
+    """Return the phase that follows when the world shows what this one is there for; `back`: of an aborted rollout."""
+    return step(phase, "aborted" if back and "aborted" in PHASE_MOVES[phase] else "advance")
+
+
+def can_turn(phase: Phase) -> bool:
+    """Tell whether a rollout that stands here can be aborted."""
+    return "abort" in PHASE_MOVES[phase]
 
 
 def entered(phase: Phase, to: Phase) -> Phase:

@@ -103,7 +103,7 @@ class VersionSeen:
     @property
     def made_by(self) -> str | None:
         """Return the id of the rollout that made it, as its description ends, None for anybody else's."""
-        found = re.search(r"(?:^|\()rollout (\S+?)(?: from [0-9]+)?\)?$", self.description)
+        found = re.search(r"(?:^|\()rollout (\S+?)(?: from [0-9]+| back to [0-9]+)?\)?$", self.description)
         return found[1] if found else None
 
 

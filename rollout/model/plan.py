@@ -16,7 +16,9 @@ from rollout.model.machine import Stage
 OnDeadline = Literal["pod", "job", "halt"]
 OnBlocked = Literal["halt", "force"]
 Unprotected = Literal["protect", "evict", "refuse"]
-Role = Literal["old", "surplus"]
+Role = Literal["old", "new", "surplus"]
+#: Which version stays: the new one, or, once the rollout was aborted, the one that was there before.
+Direction = Literal["forward", "back"]
 
 #: A hundred years in seconds. An earlier rollout planned with any length of time; no calendar has room for all of them.
 FOR_EVER = 100 * 365 * 86400.0
@@ -217,7 +219,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """The one version that this rollout made of (template, source)."""
+    """The one version that this rollout made of (template, source): with the new AMI, or as a copy of the source."""
 
     template_id: str
     source_version: int
@@ -249,6 +251,8 @@ class Plan:
 
     `autoscaler_replicas`: None where the cluster has no autoscaler of ours to stop.
     `cluster_id`: None until a rollout of an older format is gone on with for the first time.
+    `direction`: which version stays; it changes once, with an abort. `copies`: of the versions before ours, made by an
+    abort where $Latest must mean them again.
     """
 
     cluster: str
@@ -261,6 +265,18 @@ class Plan:
     baselines: tuple[Baseline, ...] = ()
     versions: tuple[NewVersion, ...] = ()
     cluster_id: ClusterId | None = None
+    direction: Direction = "forward"
+    copies: tuple[NewVersion, ...] = ()
+
+    @property
+    def goes_back(self) -> bool:
+        """The rollout was aborted: what was there before stays, and what it launched goes."""
+        return self.direction == "back"
+
+    @property
+    def leaving(self) -> Role:
+        """The role of the nodes that this rollout is there to replace, or, once aborted, to take away again."""
+        return "new" if self.goes_back else "old"
 
     @property
     def scope(self) -> str:
@@ -284,21 +300,31 @@ class Plan:
 
     def version(self, source: Source) -> NewVersion | None:
         """Return the version that replaces this source, None until there is one."""
-        for version in self.versions:
-            if (version.template_id, version.source_version) == source.pair:
-                return version
-        return None
+        return _made_of(self.versions, source)
 
     def pinned(self, group: NodeGroup) -> tuple[TemplateUse, ...]:
-        """Return the group's uses with our numbers as references; KeyError before they were committed."""
+        """Return the group's uses with numbers of versions that stay; KeyError before ours were committed."""
         return tuple(replace(source.use, reference=str(self.number(source))) for source in group.sources)
 
     def number(self, source: Source) -> int:
-        """Return the number of the version that replaces this source; KeyError before it was committed."""
-        version = self.version(source)
+        """Return the number of the version that stays: it replaces this source, or after an abort is as good as it.
+
+        KeyError before ours was committed.
+        """
+        version = _made_of(self.copies if self.goes_back else self.versions, source)
+        if version is None and self.goes_back:
+            return source.version
         if version is None:
             raise KeyError(source.pair)
         return version.number
+
+    def is_new(self, template_id: str, number: int) -> bool:
+        """Tell whether this is a version with the new AMI, made by this rollout."""
+        return any((one.template_id, one.number) == (template_id, number) for one in self.versions)
+
+
+def _made_of(versions: tuple[NewVersion, ...], source: Source) -> NewVersion | None:
+    return next((one for one in versions if (one.template_id, one.source_version) == source.pair), None)
 
 
 def _named(groups: tuple[NodeGroup, ...], name: str) -> NodeGroup:

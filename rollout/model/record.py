@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
-from rollout.model.machine import Phase
+from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Node, Plan, duration
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
@@ -86,12 +86,26 @@ class Left:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """What somebody asked for: that the rollout goes back.
+
+    `drain_seconds`: for how long Jobs may run on new nodes from then on, None for as long as on old ones;
+    `keep_jobs`: none is ever killed.
+    """
+
+    at: datetime
+    by: str
+    drain_seconds: float | None = None
+    keep_jobs: bool = False
+
+
 @dataclass(frozen=True)
 class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
 
     `deadline`: of the phase, None if it has none (DRAIN has one after a resume only). `drain_deadline`: stored when
-    DRAIN is entered, never moved.
+    DRAIN is entered, never moved; an abort has its own. `abort`: what was asked for and is not begun yet.
     `resume_count`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `takeover_delay_until`: until then a request of a
@@ -121,6 +135,14 @@ class Record:
     left: tuple[Left, ...] = ()
     journal: str = ""
     autoscaler_off: datetime | None = None
+    abort: Abort | None = None
+
+    @property
+    def to_go(self) -> tuple[Node, ...]:
+        """The nodes that must go, or are gone: all but the old ones that an abort lets stay."""
+        if not self.plan.goes_back:
+            return self.nodes
+        return tuple(row for row in self.nodes if row.role != "old" or row.stage is not Stage.KEPT)
 
     @property
     def late_until(self) -> datetime | None:

@@ -14,6 +14,7 @@ from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
 from rollout.model.machine import MARKED, Phase
 from rollout.model.observation import MarkerSeen, Observation
+from rollout.model.plan import Plan
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.shared import once_more
@@ -74,14 +75,18 @@ def ahead(marker: MarkerSeen, record: Record) -> str:
     if told is None:
         return ""
     order = list(Phase)
-    if order.index(told.phase) > order.index(record.phase):
-        return f"phase {told.phase.value}, while the journal says {record.phase.value}"
+    if (told.plan.goes_back, order.index(told.phase)) > (record.plan.goes_back, order.index(record.phase)):
+        return f"phase {told.phase.value}{_aborted(told.plan)}, while the journal says {record.phase.value}"
     unknown = {node.instance_id for node in told.nodes} - {row.instance_id for row in record.nodes}
     if unknown:
         return f"{len(unknown)} nodes that must go and that the journal does not know"
     if record.epoch is not None and (told.epoch or 0) > record.epoch:
         return f"epoch {told.epoch}, while the journal has come to {record.epoch}"
     return ""
+
+
+def _aborted(plan: Plan) -> str:
+    return " of an abort" if plan.goes_back else ""
 
 
 def older(marker: MarkerSeen, record: Record) -> Halt | None:

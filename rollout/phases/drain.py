@@ -29,7 +29,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.observe import Needs
-from rollout.phases.shared import advance, old_rows, on_new_version, working
+from rollout.phases.shared import advance, leaving_rows, still_to_go, that_stay, working
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
 from rollout.stages.node_view import NodeView, terminate_key, view
@@ -84,11 +84,11 @@ NEEDS = Needs(
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Merge what the stages of all nodes answer."""
     # A launch that was under way when the old nodes were committed may have brought one more of them.
-    more = old_rows(seen, record, now) or surplus(seen, record, now)
+    more = leaving_rows(seen, record, now) or surplus(seen, record, now)
     if more:
         return Act("more nodes must go", nodes=more)
     if not _unfinished(record):
-        return advance(record, "every old node is gone", now)
+        return advance(record, f"every {record.plan.leaving} node is gone", now)
     known = _joined(seen, record)
     if known:
         return Act("nodes have joined since", nodes=known)
@@ -104,14 +104,16 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     waits = tuple(NodeWait(row.instance_id, step.waits_for, step.reason) for row, step in still)
     if moves or effects:
         return Act(
-            "work on the old nodes",
+            f"work on the {record.plan.leaving} nodes",
             effects,
             moves,
             waits,
             tell="; ".join([*_untainted(effects, record), *answers.told]),
         )
     halt = None if any(map(_goes_on, answered)) else next((step.halt for _, step in answered if step.halt), None)
-    return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answered)} old nodes to be done", waits)
+    return halt or Wait(
+        _next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answered)} {record.plan.leaving} nodes to be done", waits
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +161,17 @@ def _joined(seen: Observation, record: Record) -> tuple[Node, ...]:
 def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
     """Return what raises desired to N + min(surge, old nodes left), N being the baseline's desired.
 
+    After an abort to N + all that are left: what stays is there as a whole, and is never topped up.
+
     That is old_left + min(N, surge + gone), where as many were old as were desired; a node that is TERMINATING is not
     left. So there is always one more than must remain while an old node is left, and never more than SURGE had.
     """
     effects = []
     for group in working(record):
-        left = [row for row in record.nodes if row.group == group.name and _left(row)]
+        left = range(still_to_go(record, group))
         current = seen.group(group.name).sizes
-        target = record.plan.baseline(group.name).sizes.desired + min(record.plan.surge(group.name), len(left))
+        beside = len(left) if record.plan.goes_back else min(record.plan.surge(group.name), len(left))
+        target = record.plan.baseline(group.name).sizes.desired + beside
         if current.desired < target and not _terminate_under_way(record, group):
             sizes, occasion = current.raised(target), occasions.top_up(len(left), record.resume_count)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
@@ -177,10 +182,6 @@ def _untainted(effects: tuple[Effect, ...], record: Record) -> list[str]:
     """Say which old nodes have lost our taint, and get it back."""
     names = [effect.node for effect in effects if isinstance(effect, TaintNode) and not record.row(effect.key)]
     return [f"our taint was gone from {', '.join(names)}: it is put back"] if names else []
-
-
-def _left(row: Node) -> bool:
-    return row.role == "old" and row.stage not in {Stage.TERMINATING, Stage.GONE}
 
 
 def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
@@ -202,8 +203,8 @@ def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...
     """
     rows: list[Node] = []
     for group in working(record):
-        mine = [row for row in record.nodes if row.group == group.name and row.stage is not Stage.GONE]
-        if any(row.role == "old" for row in mine):
+        mine = [row for row in record.to_go if row.group == group.name and row.stage is not Stage.GONE]
+        if any(row.role == record.plan.leaving for row in mine):
             continue
         current = seen.group(group.name)
         spare = current.sizes.desired - record.plan.baseline(group.name).sizes.desired - len(mine)
@@ -216,7 +217,7 @@ def _emptiest(seen: Observation, record: Record, group: NodeGroup, now: datetime
     known = {row.instance_id for row in record.nodes}
     owners = at_work(seen.pods)
     found: list[tuple[int, str, Node]] = []
-    for instance in on_new_version(record, group, seen.group(group.name)):
+    for instance in that_stay(record, group, seen.group(group.name)):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
         busy = len(blocking_pods(pods, record.plan.settings, owners, now)) or (0 if node and node.usable else -1)

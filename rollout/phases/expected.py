@@ -8,6 +8,7 @@ reports it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from rollout.commands import aws
 from rollout.model.decision import Act, Decision, Halt
@@ -17,11 +18,11 @@ from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import NodeGroup, Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases import cluster_lock
+from rollout.phases import abort, cluster_lock
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import (
     describe_uses,
-    old_nodes,
+    leaving_nodes,
     once_more,
     put_back,
     refer_back,
@@ -32,9 +33,16 @@ from rollout.phases.shared import (
 from rollout.stages.tainting import taint
 
 
-def unexpected(seen: Observation, record: Record) -> Iterator[Decision]:
-    """Yield an answer for each thing that is not as we left it; each comes before the phase's, the first one first."""
-    for look_at in (cluster_lock.guard, _autoscaler_back, _drift):
+def unexpected(seen: Observation, record: Record, now: datetime) -> Iterator[Decision]:
+    """Yield an answer for each thing that is not as we left it; each comes before the phase's, the first one first.
+
+    So does what a person asked for.
+    """
+    if answer := cluster_lock.guard(seen, record):
+        yield answer
+    if answer := abort.turn(record, now):  # before any drift: it is a way out of that, too
+        yield answer
+    for look_at in (_autoscaler_back, _drift):
         if answer := look_at(seen, record):
             yield answer
 
@@ -89,12 +97,17 @@ def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterato
     if current.uses != wanted:
         what = f"{group.name} launches {describe_uses(current.uses)}, not {describe_uses(wanted)}"
         yield Reason.DRIFT_LAUNCH_TEMPLATE, what
-    if record.phase not in SURGED or group not in working(record):
+    if group not in working(record) or not (record.phase in SURGED or _raises(record)):
         return
-    if resumed := _resumed(record, current):
+    if record.phase in SURGED and (resumed := _resumed(record, current)):
         yield Reason.DRIFT_PROCESSES, f"{group.name} has {', '.join(resumed)} resumed"
     for what in _size_drift(record, group, current):
         yield Reason.DRIFT_SIZES, what
+
+
+def _raises(record: Record) -> bool:
+    """Tell whether sizes were ours before SURGE: an abort begins with those that it found."""
+    return record.plan.goes_back and record.phase is Phase.SURGE
 
 
 def _hint(seen: Observation, record: Record) -> str:
@@ -106,9 +119,9 @@ def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[s
     """Yield what to type, where that is one command and hurts nobody."""
     current = seen.group(group.name)
     yield refer_back(current, record.plan.pinned(group))
-    if record.phase not in SURGED or group not in working(record):
+    if group not in working(record) or not (record.phase in SURGED or _raises(record)):
         return
-    if resumed := _resumed(record, current):
+    if record.phase in SURGED and (resumed := _resumed(record, current)):
         processes = ("--scaling-processes", *resumed)
         yield aws("autoscaling", "suspend-processes", "--auto-scaling-group-name", group.name, *processes)
     yield put_back(group.name, current.sizes, _wanted(record, group, current.sizes))
@@ -174,6 +187,6 @@ def _closed(seen: Observation, record: Record) -> tuple[TaintNode, ...]:
     key = record.plan.settings.taint_key
     return tuple(
         taint(record, row, node, "PreferNoSchedule", occasions.soften(record.resume_count))
-        for row, node in old_nodes(record, seen)
+        for row, node in leaving_nodes(record, seen)
         if node.tainted(key) == "NoSchedule"
     )

@@ -4,21 +4,37 @@ A group with a MixedInstancesPolicy may name several templates. Then each gets o
 
 At its end the journal has the list of old nodes. These are all living instances of the groups that were not launched
 from our version, Pending ones too. RESTORE restores the references.
+
+After an abort the old nodes stay, and nothing more is launched of our version. Every group is pinned to the version
+that it launched before. Where $Latest would mean our version, a copy of the one before is made first: nothing is
+deleted. At the end the journal has the list of new nodes. Where there are none, and no old one is gone, the rollout
+goes on with RESTORE.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import aws, kubectl
-from rollout.model.decision import Act, Decision, Halt
-from rollout.model.effects import CreateVersion, SetReference, occasions
+from rollout.model.decision import Act, Advance, Decision, Halt, Move
+from rollout.model.effects import CreateVersion, Resize, SetReference, occasions
+from rollout.model.machine import step, terminal
 from rollout.model.observation import Observation, VersionSeen
-from rollout.model.plan import NewVersion, NodeGroup, Plan, Source
+from rollout.model.plan import NewVersion, NodeGroup, Plan, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases.shared import advance, describe_uses, old_rows, refer_back, typed
+from rollout.phases.shared import (
+    advance,
+    describe_uses,
+    leaving_rows,
+    refer_back,
+    that_stay,
+    typed,
+    working,
+)
+from rollout.stages.node_view import terminate_key
 
 #: EC2 takes at most 255 characters of VersionDescription.
 LONGEST_DESCRIPTION = 255
@@ -26,6 +42,8 @@ LONGEST_DESCRIPTION = 255
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Make one version per (template, source), pin each group to it, then say which nodes are old."""
+    if record.plan.goes_back:
+        return _back(seen, record, now)
     versions = _versions(seen, record)
     missing = [pair for pair, version in versions.items() if version is None]
     if missing:
@@ -34,16 +52,12 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     if foreign:
         return _changed_image(record, *foreign[0])
     plan = _with_versions(record.plan, versions)
-    pins = [pin for group in plan.groups if (pin := _pin(seen, record, plan, group))]
-    halt = next((pin for pin in pins if isinstance(pin, Halt)), None)
-    if halt:
-        return halt
-    if pins:
-        return Act("let the groups launch it", tuple(pin for pin in pins if not isinstance(pin, Halt)))
+    if pins := _pinning(seen, record, plan):
+        return pins
     mismatch = _cross_check(seen, record)
     if mismatch:
         return mismatch
-    rows = old_rows(seen, replace(record, plan=plan), now)
+    rows = leaving_rows(seen, replace(record, plan=plan), now)
     return advance(record, f"{len(rows)} old nodes are to be replaced", now, plan=plan, nodes=rows)
 
 
@@ -55,6 +69,96 @@ def description(record: Record, template_id: str, source: int) -> str:
     mark = f"rollout {record.id}" + (f" from {source}" if _several(record, template_id) else "")
     text = record.plan.description[: LONGEST_DESCRIPTION - len(mark) - 3].strip()
     return f"{text} ({mark})" if text else mark
+
+
+def _back(seen: Observation, record: Record, now: datetime) -> Decision:
+    """Let the old nodes stay, launch no more new ones, pin each group to what it launched before, and name the new."""
+    if stay := _staying(record):
+        return Act("the old nodes stay", moves=stay)
+    if fewer := _no_more(seen, record):
+        return Act("launch no more new nodes", fewer)
+    plan = _with_versions(record.plan, _versions(seen, record))
+    copies = _copies(seen, record, plan)
+    missing = [pair for pair, version in copies.items() if version is None]
+    if missing:
+        return Act("put the version from before on top", tuple(_copy(seen, record, *pair) for pair in missing))
+    made = tuple(NewVersion(*pair, version.number) for pair, version in copies.items() if version)
+    plan = replace(plan, copies=made)
+    if pins := _pinning(seen, record, plan):
+        return pins
+    turned = replace(record, plan=plan)
+    rows = leaving_rows(seen, turned, now)
+    if rows or any(_short(seen, turned, group) for group in working(record)):
+        return advance(record, f"{len(rows)} new nodes are to go", now, plan=plan, nodes=rows)
+    return Advance("no new node is there, and no old one is gone", step(record.phase, "restore"), plan)
+
+
+def _staying(record: Record) -> tuple[Move, ...]:
+    """Return the moves of the old nodes that stay: all of which we have not ended."""
+    rows = (row for row in record.nodes if row.role == "old" and not terminal(row.stage))
+    stay = (row for row in rows if terminate_key(row) not in record.done)
+    return tuple(Move(row.instance_id, "keep", "the rollout was aborted") for row in stay)
+
+
+def _no_more(seen: Observation, record: Record) -> tuple[Resize, ...]:
+    """Return what lowers desired to as many as live, where launches failed: nobody is ended by that.
+
+    A group would launch them from the version before, too.
+    """
+    effects = []
+    for group in working(record):
+        current = seen.group(group.name)
+        enough = max(record.plan.baseline(group.name).sizes.desired, len(current.living))
+        if current.sizes.desired > enough:
+            sizes = replace(current.sizes, desired=enough, minimum=min(current.sizes.minimum, enough))
+            occasion = occasions.no_more(record.resume_count)
+            effects.append(Resize(group=group.name, before=current.sizes, sizes=sizes, occasion=occasion))
+    return tuple(effects)
+
+
+def _short(seen: Observation, record: Record, group: NodeGroup) -> bool:
+    there = that_stay(record, group, seen.group(group.name))
+    return len(there) < record.plan.baseline(group.name).sizes.desired
+
+
+def _copies(seen: Observation, record: Record, plan: Plan) -> _Versions:
+    """Return the copies that $Latest must mean again, by template and source; None where one is to be made.
+
+    One is needed while the newest version is ours; somebody else's on top of it is theirs.
+    """
+    found: _Versions = {}
+    for source in _sources(record):
+        template = seen.template(source.use.template_id)
+        made = template.described(_description_of_copy(record, source.version))
+        if source.use.reference == "$Latest" and (made or plan.is_new(template.id, template.latest)):
+            found[source.pair] = made
+    return dict(sorted(found.items()))
+
+
+def _description_of_copy(record: Record, source: int) -> str:
+    return f"rollout {record.id} back to {source}"
+
+
+def _copy(seen: Observation, record: Record, template_id: str, source: int) -> CreateVersion:
+    versions = seen.template(template_id).versions
+    image = next((one.image_id for one in versions if one.number == source), None)
+    return CreateVersion(
+        template_id=template_id,
+        source_version=source,
+        ami=image or "",
+        description=_description_of_copy(record, source),
+        token=f"{record.id}-{template_id}-{source}-back-{record.resume_count}",
+        occasion=occasions.copy(record.resume_count),
+    )
+
+
+def _pinning(seen: Observation, record: Record, plan: Plan) -> Act | Halt | None:
+    """Return what lets the groups launch the versions that stay; None where they do."""
+    pins = [pin for group in plan.groups if (pin := _pin(seen, record, plan, group))]
+    halt = next((pin for pin in pins if isinstance(pin, Halt)), None)
+    if halt or not pins:
+        return halt
+    return Act("let the groups launch it", tuple(pin for pin in pins if not isinstance(pin, Halt)))
 
 
 _Versions = dict[tuple[str, int], VersionSeen | None]
@@ -95,13 +199,20 @@ def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> Set
     wanted, found = plan.pinned(group), tuple(source.use for source in group.sources)
     if current == wanted:
         return None
-    if current != found:
+    if current not in {found, *_pinned_forward(plan, group)}:
         return Halt(
             Reason.DRIFT_LAUNCH_TEMPLATE,
             f"drift: {group.name} launched {describe_uses(found)} when the rollout began, now {describe_uses(current)}",
             typed(f"give it {describe_uses(found)} back", refer_back(there, found)),
         )
     return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.resume_count))
+
+
+def _pinned_forward(plan: Plan, group: NodeGroup) -> Iterator[tuple[TemplateUse, ...]]:
+    """Yield what a group launched until an abort, if it was pinned to ours by then."""
+    forward = replace(plan, direction="forward")
+    if plan.goes_back and all(map(plan.version, group.sources)):
+        yield forward.pinned(group)
 
 
 def _cross_check(seen: Observation, record: Record) -> Halt | None:

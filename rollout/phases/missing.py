@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.model.effects import OnGroup, Resize, SetReference, Written, occasions
+from rollout.model.effects import OnGroup, Resize, SetReference, Written, kind_of, occasions
 from rollout.model.machine import RESTORING, Stage, terminal
 from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import Node, NodeGroup
@@ -78,8 +78,13 @@ def _of_group(current: GroupSeen, record: Record, group: NodeGroup) -> Iterator[
             yield f"our {field} of {group.name}"
     if wrote.suspended - current.suspended:
         yield f"our suspended processes of {group.name}"
-    if refer.key not in record.done and current.uses != record.plan.pinned(group):
+    ours = not record.plan.goes_back or _was_pinned(record, group)  # an abort may come before a group is
+    if ours and refer.key not in record.done and current.uses != record.plan.pinned(group):
         yield f"our launch template version of {group.name}"
+
+
+def _was_pinned(record: Record, group: NodeGroup) -> bool:
+    return any(key.startswith(f"{kind_of(SetReference)}:{group.name}:") for key in record.done)
 
 
 def _of_cluster(seen: Observation, record: Record) -> Iterator[str]:

@@ -1,5 +1,8 @@
 """READY: ends when every group has its surge of new nodes, all of them usable, and the old nodes refuse new pods.
 
+After an abort the two change places. As many old nodes as in the baseline must be there, and those that the abort
+launched must be usable. The new ones refuse new pods.
+
 Its last act makes our taint NoSchedule. It does so only now, so that new Jobs always find a node. At its end the drain
 deadline is stored.
 """
@@ -16,7 +19,7 @@ from rollout.model.plan import NodeGroup
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
-from rollout.phases.shared import advance, old_nodes, on_new_version, wait, working
+from rollout.phases.shared import advance, leaving_nodes, that_stay, wait, working
 from rollout.stages.fitting import Sort, stranded
 from rollout.stages.pods import leaving
 from rollout.stages.tainting import taint
@@ -27,13 +30,17 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     unready = _unready(seen, record)
     if not unready:
         effects = (*_unclosed(seen, record), *_unheld(seen, record))
-        close = Act("close the old nodes to new pods", effects)
-        return close if effects else advance(record, "new nodes are Ready", now)
-    why = f"new nodes to be Ready: {', '.join(unready)}"
+        close = Act(f"close the {record.plan.leaving} nodes to new pods", effects)
+        return close if effects else advance(record, f"{_which(record)} nodes are Ready", now)
+    why = f"{_which(record)} nodes to be Ready: {', '.join(unready)}"
     if record.deadline and now >= record.deadline:
-        late = f"new nodes did not become Ready in time: {', '.join(unready)}"
+        late = f"{_which(record)} nodes did not become Ready in time: {', '.join(unready)}"
         return Halt(Reason.NODES_NOT_READY, late, _hint(seen, record))
     return wait(record, now, Reason.NODES_NOT_READY, why)
+
+
+def _which(record: Record) -> str:
+    return "old" if record.plan.goes_back else "new"
 
 
 def _unready(seen: Observation, record: Record) -> list[str]:
@@ -45,11 +52,13 @@ def _unready(seen: Observation, record: Record) -> list[str]:
 
 
 def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
-    living = on_new_version(record, group, seen.group(group.name))
+    living = that_stay(record, group, seen.group(group.name))
     desired = record.plan.baseline(group.name).sizes.desired
-    missing = min(desired, record.plan.surge(group.name)) - len(living)
+    wanted = desired if record.plan.goes_back else record.plan.surge(group.name)
+    missing = min(desired, wanted) - len(living)
     problems = [f"{missing} more in {group.name}"] if missing > 0 else []
-    for instance in living:
+    there = {row.instance_id for row in record.nodes}  # old ones that an abort lets stay: DRAIN sees whether they serve
+    for instance in (one for one in living if one.id not in there):
         node = seen.node_of(instance.id)
         if node is None:
             problems.append(f"{instance.id} ({instance.lifecycle}, has not joined)")
@@ -60,10 +69,10 @@ def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[
 
 def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
     """Say why pods of an old node could start on no new one; Jobs' too, for others like them follow."""
-    living = on_new_version(record, group, seen.group(group.name))
+    living = that_stay(record, group, seen.group(group.name))
     new = {Sort.of(node): node.name for one in reversed(living) if (node := seen.node_of(one.id))}
     problems: dict[str, None] = {}
-    for row, node in old_nodes(record, seen):
+    for row, node in leaving_nodes(record, seen):
         pods = leaving(seen.pods_on(node.name)) if new and row.group == group.name else ()
         lost = stranded(new, pods, node)
         if lost:
@@ -75,7 +84,7 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
 
 def _hint(seen: Observation, record: Record) -> str:
     """Say what to type for each node that has joined and is not usable."""
-    living = (one for group in working(record) for one in on_new_version(record, group, seen.group(group.name)))
+    living = (one for group in working(record) for one in that_stay(record, group, seen.group(group.name)))
     joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
     commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
     return f"clear the cause ({'; '.join(commands)}), or terminate the instance, and its group launches another"
@@ -90,7 +99,7 @@ def _unclosed(seen: Observation, record: Record) -> tuple[Effect, ...]:
     key = record.plan.settings.taint_key
     return tuple(
         taint(record, row, node, "NoSchedule", occasions.close(record.resume_count))
-        for row, node in old_nodes(record, seen)
+        for row, node in leaving_nodes(record, seen)
         if node.tainted(key) != "NoSchedule"
     )
 

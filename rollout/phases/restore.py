@@ -21,7 +21,6 @@ from datetime import datetime
 from rollout.commands import annotate, kubectl, resume_processes
 from rollout.model.decision import Act, Decision, Halt, Wait
 from rollout.model.effects import (
-    Cordon,
     DeleteMarker,
     Effect,
     OnNode,
@@ -34,7 +33,6 @@ from rollout.model.effects import (
     SetReference,
     StartAutoscaler,
     StopAutoscaler,
-    Uncordon,
     UntaintNode,
     Written,
     occasions,
@@ -52,7 +50,15 @@ from rollout.model.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.expected import desired
-from rollout.phases.shared import advance, launched_from_new_version, put_back, wait, working
+from rollout.phases.shared import (
+    advance,
+    is_our_cordon,
+    launched_to_stay,
+    put_back,
+    uncordon,
+    wait,
+    working,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
             return Act(_title(step), part.effects)
         if part.waits_for:
             return _late(record, now, part) or wait(record, now, part.reason, part.waits_for)
-    why = "the baseline is restored" + (", with differences" if report else "")
+    done = "aborted: the baseline is restored" if record.plan.goes_back else "the baseline is restored"
+    why = done + (", with differences" if report else "")
     return advance(record, why, now, report=tuple(report))
 
 
@@ -204,8 +211,8 @@ def taints(seen: Observation, record: Record) -> Part:
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
     closed = [node for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
     effects: list[Effect] = [_untaint(record, node, key) for node in _nodes(seen) if node.tainted(key)]
-    effects += [_uncordon(record, node) for node in closed if _is_our_cordon(record, node)]
-    theirs = (node for node in closed if not _is_our_cordon(record, node))
+    effects += [uncordon(record, node) for node in closed if is_our_cordon(record, node)]
+    theirs = (node for node in closed if not is_our_cordon(record, node))
     lines = (f"{one.name} is cordoned, not by us: left; to open it: {kubectl('uncordon', one.name)}" for one in theirs)
     report = (*_outside(seen, key), *_standing_by(record, seen), *_come_back(record, seen), *lines)
     return Part(tuple(effects), report=report)
@@ -440,17 +447,6 @@ def _restore_scale_down(record: Record, node: NodeSeen) -> RestoreScaleDown:
     )
 
 
-def _uncordon(record: Record, node: NodeSeen) -> Uncordon:
-    return Uncordon(**OnNode.of(node), occasion=occasions.once(record.resume_count))
-
-
-def _is_our_cordon(record: Record, node: NodeSeen) -> bool:
-    """Tell whether we cordoned a node and have not opened it since: what closed it after that was not us."""
-    cordon = Cordon(**OnNode.of(node))
-    ours = any(key.startswith(cordon.key) for key in record.done)
-    return ours and _uncordon(record, node).key not in record.done
-
-
 def _outside(seen: Observation, key: str) -> Iterator[str]:
     """Report nodes that carry what is ours and belong to no group: detached, for one that ends is not Ready."""
     for node in seen.nodes:
@@ -468,21 +464,22 @@ def _standing_by(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances in Standby: they are neither replaced nor unprotected, for AWS lets us do neither."""
     for group in working(record):
         waiting = [instance for instance in seen.group(group.name).instances if instance.standing_by]
-        new = launched_from_new_version(record, group, waiting)
+        stay = launched_to_stay(record, group, waiting)
         for instance in waiting:
-            version = "our new" if instance in new else "an old"
+            version = "our new" if (instance in stay) is not record.plan.goes_back else "an old"
             kept = ", protected from scale-in" if instance.protected else ""
             yield f"{instance.id} of {group.name} is in Standby, not by us: left, on {version} version{kept}"
 
 
 def _come_back(record: Record, seen: Observation) -> Iterator[str]:
-    """Report instances of other versions than ours: they left Standby, or were attached, after DRAIN."""
+    """Report instances whose version was to go: they left Standby, or were attached, after DRAIN, or were kept."""
+    which = "the new one" if record.plan.goes_back else "not ours"
     for group in working(record):
         living = seen.group(group.name).living
-        new = launched_from_new_version(record, group, living)
+        stay = launched_to_stay(record, group, living)
         for instance in living:
-            if instance not in new:
-                yield f"{instance.id} of {group.name} runs version {instance.version}, not ours: left"
+            if instance not in stay:
+                yield f"{instance.id} of {group.name} runs version {instance.version}, {which}: left"
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from rollout.commands import ONE_LESS, quoted
 from rollout.model.decision import Act, Advance, Decision, Halt, Wait
-from rollout.model.effects import Effect
+from rollout.model.effects import Cordon, Effect, OnNode, Uncordon, occasions
 from rollout.model.machine import DRAINING, Stage, onward
 from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation
 from rollout.model.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
@@ -31,11 +31,12 @@ def advance(
     report: tuple[str, ...] = (),
 ) -> Advance:
     """End the phase; the table says which comes next. With the one that leads to DRAIN the drain deadline is stored."""
-    to = onward(record.phase)
+    to = onward(record.phase, back=record.plan.goes_back)
     if to not in DRAINING:
         return Advance(why, to, plan, nodes, report=report)
     until = now + duration(record.plan.settings.drain_seconds)
-    return Advance(f"{why}; old ones drain until {until:%Y-%m-%dT%H:%M:%SZ}", to, plan, nodes, until, report)
+    text = f"{why}; {record.plan.leaving} ones drain until {until:%Y-%m-%dT%H:%M:%SZ}"
+    return Advance(text, to, plan, nodes, until, report)
 
 
 def once_more(record: Record, again: Effect, why: str, twice: Halt) -> Decision:
@@ -44,15 +45,31 @@ def once_more(record: Record, again: Effect, why: str, twice: Halt) -> Decision:
 
 
 def working(record: Record) -> tuple[NodeGroup, ...]:
-    """Return the groups that have nodes to replace; one of size 0 gets its template switched and nothing else."""
-    return tuple(group for group in record.plan.groups if record.plan.baseline(group.name).sizes.desired > 0)
+    """Return the groups that have nodes to replace; one of size 0 gets its template switched and nothing else.
+
+    None before their sizes were committed: until then nothing of them is changed but references.
+    """
+    sized = {baseline.group for baseline in record.plan.baselines if baseline.sizes.desired > 0}
+    return tuple(group for group in record.plan.groups if group.name in sized)
 
 
 def surged(record: Record, group: NodeGroup) -> Sizes:
-    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed."""
+    """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed.
+
+    After an abort: as many as before beside all those that are still to go.
+    """
     sizes = record.plan.baseline(group.name).sizes
+    if record.plan.goes_back:
+        return sizes.raised(sizes.desired + still_to_go(record, group))
     old = sum(1 for row in record.nodes if row.group == group.name and row.role == "old")
     return record.plan.settings.surged(sizes, old)
+
+
+def still_to_go(record: Record, group: NodeGroup) -> int:
+    """Return how many of a group's nodes must go and have not been ended yet."""
+    ended = {Stage.TERMINATING, Stage.GONE}
+    leaving = record.plan.leaving
+    return sum(row.group == group.name and row.role == leaving and row.stage not in ended for row in record.nodes)
 
 
 def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
@@ -90,6 +107,18 @@ def update(group: str, *options: str) -> str:
     return " ".join((f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {quoted(group)}", *options))
 
 
+def uncordon(record: Record, node: NodeSeen) -> Uncordon:
+    """Open a node that we cordoned."""
+    return Uncordon(**OnNode.of(node), occasion=occasions.once(record.resume_count))
+
+
+def is_our_cordon(record: Record, node: NodeSeen) -> bool:
+    """Tell whether we cordoned a node and have not opened it since: what closed it after that was not us."""
+    cordon = Cordon(**OnNode.of(node))
+    ours = any(key.startswith(cordon.key) for key in record.done)
+    return ours and uncordon(record, node).key not in record.done
+
+
 def typed(what: str, *commands: str) -> str:
     """Return a hint: what to do, and what to type for it where that can be said."""
     known = "; ".join(command for command in commands if command)
@@ -101,36 +130,42 @@ def describe_uses(uses: Iterable[TemplateUse]) -> str:
     return ", ".join(use.label for use in uses) or "no launch template"
 
 
-def on_new_version(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
-    """Return the living instances that were launched from one of our versions."""
-    return launched_from_new_version(record, group, seen.living)
+def that_stay(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
+    """Return the living instances that run a version that stays, but for those that we have ended."""
+    ended = {row.instance_id for row in record.nodes if row.stage in {Stage.TERMINATING, Stage.GONE}}
+    return tuple(one for one in launched_to_stay(record, group, seen.living) if one.id not in ended)
 
 
-def launched_from_new_version(
-    record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]
-) -> tuple[InstanceSeen, ...]:
-    """Return those instances, in any state, that were launched from one of our versions."""
+def launched_to_stay(record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]) -> tuple[InstanceSeen, ...]:
+    """Return those instances, in any state, whose version stays: ours, or after an abort every other one."""
+    if record.plan.goes_back:
+        return tuple(one for one in instances if not _is_new(record.plan, one))
     wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
     return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
 
 
-def old_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:
-    """Return a row for each living instance that was not launched from our versions and has none yet."""
+def _is_new(plan: Plan, instance: InstanceSeen) -> bool:
+    known = instance.template_id is not None and instance.version is not None
+    return known and plan.is_new(str(instance.template_id), int(instance.version or 0))
+
+
+def leaving_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:
+    """Return a row for each living instance whose version does not stay and that has none yet."""
     known = {row.instance_id for row in record.nodes}
     rows = []
     for group in record.plan.groups:
         current = seen.group(group.name)
-        others = known.union(instance.id for instance in on_new_version(record, group, current))
+        others = known.union(instance.id for instance in launched_to_stay(record, group, current.living))
         for instance in current.living:
             if instance.id not in others:
                 node = seen.node_of(instance.id)
                 name, uid = (node.name, node.uid) if node else (None, None)
-                rows.append(Node(instance.id, group.name, "old", Stage.WAITING, now, name, uid))
+                rows.append(Node(instance.id, group.name, record.plan.leaving, Stage.WAITING, now, name, uid))
     return tuple(rows)
 
 
-def old_nodes(record: Record, seen: Observation) -> tuple[tuple[Node, NodeSeen], ...]:
-    """Return the old instances that still are in their group, with each Node that has their providerID."""
-    there = (row for row in record.nodes if seen.instance(row.instance_id))
+def leaving_nodes(record: Record, seen: Observation) -> tuple[tuple[Node, NodeSeen], ...]:
+    """Return the instances that must go and still are in their group, with each Node that has their providerID."""
+    there = (row for row in record.nodes if row.stage is not Stage.KEPT and seen.instance(row.instance_id))
     pairs = ((row, node) for row in there for node in seen.nodes_on(row.instance_id))
     return tuple((row, node) for row, node in pairs if node.instance_id == row.instance_id)

@@ -5,6 +5,9 @@ CapacityRebalance is turned off. Old instances are protected from scale-in. Then
 flag that protects new instances from their launch on.
 
 RESTORE undoes all of it. If somebody else writes the desired capacity, it is drift, also when the number is the same.
+
+After an abort it makes sure of the version that stays. As many instances of it as in the baseline are InService, beside
+those that are still to go.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from rollout.model.plan import NodeGroup, Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.observe import Needs
-from rollout.phases.shared import advance, put_back, surged, typed, wait, working
+from rollout.phases.shared import advance, put_back, surged, that_stay, typed, wait, working
 
 E = TypeVar("E", Resize, Suspend)
 
@@ -59,7 +62,10 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
 
 
 def missing(record: Record, group: GroupSeen) -> int:
-    """Return how many instances of baseline and surge are not InService yet."""
+    """Return how many instances of baseline and surge are not InService yet; after an abort, how many that stay."""
+    if record.plan.goes_back:
+        there = that_stay(record, record.plan.group(group.name), group)
+        return record.plan.baseline(group.name).sizes.desired - sum(one.in_service for one in there)
     wanted = surged(record, record.plan.group(group.name)).desired
     return wanted - sum(1 for instance in group.instances if instance.in_service)
 
@@ -89,6 +95,8 @@ def _with_room(sizes: Sizes, current: GroupSeen) -> Sizes:
 
 
 def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Halt | None:
+    if record.plan.goes_back:
+        return _raise(record, group, current)
     wanted = _with_room(surged(record, group), current)
     if _somebodys(record, group, current):
         return _as_many(record, group, current)
@@ -123,6 +131,18 @@ def _without(tried: Iterable[Resize], current: Sizes) -> Sizes:
         if effect.changed("maximum") == current.maximum:
             current = replace(current, maximum=effect.before.maximum)
     return current
+
+
+def _raise(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | None:
+    """Launch what is missing of the version that stays; whether sizes are as we left them was looked at before."""
+    enough = missing(record, current) <= 0
+    wanted = (
+        current.sizes if enough else current.sizes.raised(max(surged(record, group).desired, current.sizes.desired))
+    )
+    if current.sizes == wanted and current.protect_new:
+        return None
+    flag, occasion = None if current.protect_new else True, occasions.surge(record.resume_count)
+    return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
 
 
 def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:

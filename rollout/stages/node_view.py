@@ -89,8 +89,12 @@ class NodeView:
 
     @property
     def enough(self) -> bool:
-        """As many serve without this node as must, where its pods can be; one that is dead takes nothing with it."""
-        none_less = self.remaining > 0 and bool(self.nodes) and all(dead(node, self.now) for node in self.nodes)
+        """As many serve without this node as must, where its pods can be; one that is dead takes nothing with it.
+
+        Nor does one that never joined, once that is known.
+        """
+        known = bool(self.nodes) or not self.unknown
+        none_less = self.remaining > 0 and known and all(dead(node, self.now) for node in self.nodes)
         return none_less or (self.remaining >= self.needed and not self.homeless)
 
     @property
@@ -128,7 +132,7 @@ class NodeView:
     @property
     def is_overdue(self) -> bool:
         """It is an old node, and the time of its Jobs is over."""
-        return self.past_drain_deadline and self.row.role == "old"
+        return self.past_drain_deadline and self.row.role == self.record.plan.leaving
 
     @property
     def is_kept(self) -> bool:
@@ -143,7 +147,7 @@ class NodeView:
     @property
     def blocked_too_long(self) -> bool:
         """Budgets had their time after the deadline; for surplus nobody is forced."""
-        return self.past_blocked_deadline and self.row.role == "old"
+        return self.past_blocked_deadline and self.row.role == self.record.plan.leaving
 
     @property
     def occasion(self) -> str:
@@ -200,7 +204,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         coming=around.coming,
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         volumes=volumes,
-        at_work=frozenset() if late and row.role == "old" else around.at_work,
+        at_work=frozenset() if late and row.role == record.plan.leaving else around.at_work,
         unsteady=seen.unsteady,
         past_drain_deadline=late,
         past_blocked_deadline=record.blocked_deadline is not None and now >= record.blocked_deadline,

@@ -104,7 +104,7 @@ def _serving(group: GroupSeen, seen: Observation, record: Record, rows: Mapping[
         node = _serves(instance, seen, record, row)
         if node is None:
             idle[instance.id] = _idle(instance, seen)
-        elif row is not None and row.role == "old":
+        elif row is not None and row.role == record.plan.leaving:
             olds.add(instance.id)
         else:
             new[Sort.of(node)][instance.id] = node.name
@@ -134,7 +134,9 @@ def _serves(instance: InstanceSeen, seen: Observation, record: Record, row: Node
     """Return the node by which an instance serves, None where it does not."""
     no_autoscaler = record.plan.settings.autoscaler is None
     for node in seen.nodes_on(instance.id):
-        fit = node.usable or (row and row.role == "old" and node.ready and not (node.unschedulable or node.going))
+        fit = node.usable or (
+            row and row.role == record.plan.leaving and node.ready and not (node.unschedulable or node.going)
+        )
         if fit and (no_autoscaler or node.scale_down_disabled == "true"):
             return node
     return None

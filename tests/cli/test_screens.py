@@ -109,8 +109,8 @@ def test_the_end_says_what_was_done(tmp_path: Path) -> None:
     ]
 
 
-def test_a_halt_is_told_in_four_lines(tmp_path: Path) -> None:
-    """What happened, how the cluster stands, what waiting costs and until when, and the whole next command."""
+def test_a_halt_is_told_in_five_lines(tmp_path: Path) -> None:
+    """What happened, how the cluster stands, what waiting costs and until when, the next command, the way back."""
     journal = samples.draining(tmp_path)
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     state = (
@@ -123,7 +123,26 @@ def test_a_halt_is_told_in_four_lines(tmp_path: Path) -> None:
         f"  now: {state}",
         f"  waiting: costs nothing; nothing gets worse {until}",
         "  next: rollout resume",
+        f"  or back to what was before: rollout abort {samples.ID}",
     ]
+
+
+def test_an_aborted_rollout_says_what_became_of_it(tmp_path: Path) -> None:
+    """What was taken away and launched again; halted on its way, it names no other way back."""
+    journal = samples.draining(tmp_path)
+    record = journal.load(samples.ID)
+    gone = tuple(replace(row, stage=Stage.GONE) for row in record.nodes)
+    back = replace(record, plan=replace(record.plan, direction="back"), nodes=gone)
+    assert list(outcome.lines(Ended.ABORTED, back, journal))[-1].startswith(
+        "aborted: the groups run what they ran before ami-0000000b; 0 new nodes taken away, "
+        "2 old nodes had gone and were launched again, in "
+    )
+    one = replace(back, nodes=gone[:1])
+    assert "1 old node had gone and was launched again" in list(outcome.lines(Ended.ABORTED, one, journal))[-1]
+    journal.halt(samples.ID, samples.HALT, samples.after(9))
+    told = list(outcome.lines(Ended.HALTED, back, journal))
+    assert told[-1] == "  next: rollout resume"
+    assert told[1].startswith("  now: it goes back to what was before; ")
 
 
 @pytest.mark.parametrize("ended", [Ended.HALTED, Ended.INTERRUPTED])
@@ -139,7 +158,7 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     written = {"workers": Written(desired=3)}
     record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=samples.after(1))
     told = list(outcome.lines(ended, record, journal))
-    state, waiting, command = told[1:]
+    state, waiting, command = told[1:4]
     assert "sizes as the rollout set them: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026" in state
     assert waiting.startswith("  waiting: costs 1 more instance paid for, nobody scales the groups (for longer than")
     assert f"nothing gets worse by itself; from {instant(samples.after(127))} on a resume ends the" in waiting
@@ -152,10 +171,13 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
 
 
-@pytest.mark.parametrize(("ended", "code"), [(Ended.DONE, 0), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)])
+@pytest.mark.parametrize(
+    ("ended", "code"), [(Ended.DONE, 0), (Ended.ABORTED, 1), (Ended.HALTED, 1), (Ended.INTERRUPTED, 75)]
+)
 def test_each_end_has_its_exit_code(ended: Ended, code: int) -> None:
     """The codes are those of the README."""
     assert outcome.exit_code(ended) == code
+    assert outcome.exit_code(ended, wanted=ended) == 0
 
 
 @pytest.mark.parametrize(

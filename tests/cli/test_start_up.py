@@ -106,12 +106,12 @@ def test_every_line_of_a_groups_help_is_whole(tmp_path: Path, group: str) -> Non
     assert "..." not in out.partition("Commands:")[2], out
 
 
-@pytest.mark.parametrize("typed", ["abort", "stop", "rollback"])
+@pytest.mark.parametrize("typed", ["stop", "rollback"])
 def test_who_wants_to_stop_a_rollout_is_not_sent_to_start_one(tmp_path: Path, typed: str) -> None:
-    """It is said that there is no such command, and how a rollout is stopped."""
+    """It is said that there is no such command, how a rollout goes back, and how it is stopped."""
     ended = rollout(typed, cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "")
-    assert f"No such command '{typed}'. A rollout cannot be taken back." in ended.err
+    assert f"No such command '{typed}'. To go back to what was there before: rollout abort." in ended.err
     assert "Did you mean" not in ended.err
 
 

@@ -62,7 +62,7 @@ def check(phase: ModuleType, seen: Observation, record: Record, now: datetime, e
 
 def guard(seen: Observation, record: Record) -> Decision | None:
     """What is answered in place of the phase: nothing where all is as we left it."""
-    return next(unexpected(seen, record), None)
+    return next(unexpected(seen, record, NOW), None)
 
 
 def agrees(decision: Decision | None, expected: Answer) -> None:

@@ -279,6 +279,19 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     assert guard(world, back.record) is None
 
 
+@pytest.mark.parametrize("phase", [Phase.TAINT, Phase.SURGE, Phase.DRAIN])
+def test_an_abort_is_rebuilt_as_one(phase: Phase) -> None:
+    """Old nodes stay, new ones must go, and the sizes are ours in every phase: the abort found them so."""
+    nodes = (row("i-o1", Stage.KEPT), row("i-o2", Stage.GONE), row("i-n1", role="new"), row("i-n2", role="new"))
+    told_of = checkpoint(record(phase, direction="back", nodes=nodes))
+    world = seen(surged(old("o1"), new("n1"), new("n2"), sizes=Sizes(1, 3, 4)))
+    back = rebuilt(told_of, world, NOW)
+    stages = [Stage.KEPT, Stage.GONE, Stage.WAITING, Stage.WAITING]
+    assert [one.stage for one in back.record.nodes] == stages
+    assert back.record.plan.goes_back
+    assert back.record.written["g"] == Written(None, 3, 4, protect_new=True, suspended=frozenset(PROCESSES))
+
+
 @pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.AUTOSCALER_OFF, Phase.TAINT, Phase.SURGE])
 def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
     """Nothing is adopted: those phases go by the baseline."""

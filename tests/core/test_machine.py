@@ -52,9 +52,9 @@ def test_every_state_is_reached_and_reaches_an_end(kind: Kind, table: Table) -> 
         assert any(terminal(end) for end in reached(table, state))
 
 
-@pytest.mark.parametrize(("kind", "ends"), [(Phase, {Phase.DONE}), (Stage, {Stage.GONE, Stage.KEPT})])
+@pytest.mark.parametrize(("kind", "ends"), [(Phase, {Phase.DONE, Phase.ABORTED}), (Stage, {Stage.GONE, Stage.KEPT})])
 def test_the_ends_are_the_empty_rows(kind: Kind, ends: set[Any]) -> None:
-    """DONE, GONE and KEPT are terminal, and nothing else."""
+    """DONE, ABORTED, GONE and KEPT are terminal, and nothing else."""
     assert {state for state in kind if terminal(state)} == ends
 
 
@@ -80,7 +80,7 @@ def test_a_phase_is_entered_by_a_move_of_the_table(phase: Phase, to: Phase) -> N
     """From each phase those are entered to which the table leads, and no other; `onward` is one of them."""
     if to in PHASE_MOVES[phase].values():
         assert entered(phase, to) is to
-        assert onward(phase) in PHASE_MOVES[phase].values()
+        assert {onward(phase), onward(phase, back=True)} <= set(PHASE_MOVES[phase].values())
     else:
         with pytest.raises(MachineError):
             entered(phase, to)
@@ -132,6 +132,7 @@ HOLDS = {
         (Phase.DRAIN, "MAHPTZSID"),
         (Phase.RESTORE, "ZR"),
         (Phase.DONE, "E"),
+        (Phase.ABORTED, "E"),
     ],
 )
 def test_what_holds_in_each_phase(phase: Phase, holds: str) -> None:
@@ -150,15 +151,15 @@ def test_every_phase_is_told_of() -> None:
 def test_between_goes_by_the_table() -> None:
     """Both ends are in it; it is the table's order that counts."""
     assert between(Phase.READY, Phase.READY) == {Phase.READY}
-    assert between(Phase.PLANNED, Phase.DONE) == set(Phase)
+    assert between(Phase.PLANNED, Phase.ABORTED) == set(Phase)
     assert between(Phase.DRAIN, Phase.READY) == frozenset()
 
 
 def test_ends_in_sql() -> None:
     """What the database says of ends is what the machine's tables say, and in the words in which it always was."""
-    assert ended("OLD.phase", machine.ENDS) == "OLD.phase = 'DONE'"
+    assert ended("OLD.phase", machine.ENDS) == "OLD.phase IN ('DONE', 'ABORTED')"
     assert ended("OLD.stage", machine.STAGE_ENDS) == "OLD.stage IN ('GONE', 'KEPT')"
-    assert going_on("phase", machine.ENDS) == "phase <> 'DONE'"
+    assert going_on("phase", machine.ENDS) == "phase NOT IN ('DONE', 'ABORTED')"
     assert going_on("stage", machine.STAGE_ENDS) == "stage NOT IN ('GONE', 'KEPT')"
 
 
@@ -171,7 +172,7 @@ def test_each_phase_has_its_module() -> None:
     assert set(PHASES) == {phase for phase in Phase if not terminal(phase)}
     for phase, rules in PHASES.items():
         assert rules.decide.__module__ == f"rollout.phases.{phase.name.lower()}"
-    shared = {"expected", "shared", "cluster_lock", "missing", "observe"}
+    shared = {"abort", "expected", "shared", "cluster_lock", "missing", "observe"}
     assert modules(phases) - shared == {phase.name.lower() for phase in PHASES}
 
 

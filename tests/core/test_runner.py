@@ -66,7 +66,9 @@ def test_the_record_of_a_whole_rollout(ran: Ran) -> None:
 
 def test_all_phases_in_order(ran: Ran) -> None:
     """Every move of the table is made once, each told with its reason."""
-    moves = [f"{one.value} → {other.value}" for one, other in pairwise(Phase)]
+    moves = [
+        f"{one.value} → {other.value}" for one, other in pairwise(one for one in Phase if one is not Phase.ABORTED)
+    ]
     assert [line.partition(":")[0] for line in texts(ran.journal, "phase")] == moves
 
 

@@ -28,6 +28,7 @@ from rollout.model.plan import (
     TemplateUse,
 )
 from rollout.model.reasons import Reason
+from rollout.model.record import Abort
 from rollout.ports import Outcome, Receipt, Settled
 from tests.core import build
 
@@ -78,6 +79,7 @@ DELETE = DeletePod(
     namespace="demo", name="scraper-x", uid="pod-1", node="ip-10-0-0-1", kills="Job demo/scraper", grace=None
 )
 RESIZE = Resize(group="workers", before=Sizes(1, 2, 3), sizes=Sizes(1, 4, 5), protect_new=True, occasion="0")
+ABORT = Abort(NOW + timedelta(seconds=200), "ops@desk", 600.0, keep_jobs=True)
 TERMINATE = Terminate(group="workers", instance_id="i-1", desired_before=4)
 TAINT = TaintNode(
     node="ip-10-0-0-1", uid="uid-1", instance_id="i-1", taint_key="k", value=ID, effect="PreferNoSchedule"
@@ -175,3 +177,4 @@ def _second_runner(journal: SqlJournal) -> None:
     journal.intend(ID, (), [Move("i-1", "gone")], (), (), later(200))
     step = Advance("all gone", Phase.LAUNCH_TEMPLATE, drain_deadline=later(100), report=("workers keeps maximum 5",))
     journal.advance(ID, step, None, later(210))
+    journal.ask_abort(ID, ABORT)

@@ -55,6 +55,9 @@ REFUSED = [
     ("rollouts_stand", "UPDATE rollouts SET drain_deadline = 'later'"),
     ("rollouts_stand", "UPDATE rollouts SET drain_deadline = NULL"),
     ("rollouts_stand", "UPDATE rollouts SET journal_version = 9"),
+    ("rollouts_stand", "UPDATE rollouts SET direction = 'forward' WHERE direction = 'back'"),
+    ("requests_stand", "UPDATE requests SET requester = 'nobody'"),
+    ("requests_stay", "DELETE FROM requests"),
     ("rollouts_count", "UPDATE rollouts SET last_seq = 10"),
     ("rollouts_end", "UPDATE rollouts SET phase = 'RESTORE'"),
     ("rollouts_stay", "DELETE FROM rollouts"),
@@ -93,6 +96,8 @@ def test_refused(unchanged: dict[Engine, SqlJournal], engine: Engine, rule: str,
 
     def change() -> None:
         with unchanged[engine].database.writing() as connection:
+            if "'forward'" in statement:
+                connection.exec_driver_sql("UPDATE rollouts SET direction = 'back'")
             if rule == "rollouts_end":
                 connection.exec_driver_sql("UPDATE rollouts SET phase = 'DONE'")
             connection.exec_driver_sql(statement)

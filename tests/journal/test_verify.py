@@ -219,7 +219,7 @@ def test_forged(told: SqlJournal) -> None:
 def rewrite(journal: SqlJournal) -> None:
     """Forge a whole chain: what the triggers refuse and the chain alone cannot show."""
     tamper(journal, "DELETE FROM killed_jobs", "DELETE FROM attempts", "DELETE FROM effects", "DELETE FROM nodes")
-    tamper(journal, "DELETE FROM events", "DELETE FROM node_groups", "DELETE FROM rollouts")
+    tamper(journal, "DELETE FROM events", "DELETE FROM node_groups", "DELETE FROM requests", "DELETE FROM rollouts")
     journal.begin(ID, "build-17", PLAN, later(1))
 
 
@@ -228,8 +228,12 @@ def test_export_is_whole(told: SqlJournal) -> None:
     exported = list(export.records(told.database))
     assert exported == list(export.records(told.database, ID))
     kinds = {"lease": "leases", "rollout": "rollouts", "node_group": "node_groups", "node": "nodes"} | {
-        "effect": "effects", "attempt": "attempts", "killed_job": "killed_jobs", "event": "events"
-    }  # fmt: skip
+        "effect": "effects",
+        "attempt": "attempts",
+        "request": "requests",
+        "killed_job": "killed_jobs",
+        "event": "events",
+    }
     with told.database.reading() as connection:
         for kind, table in kinds.items():
             there = connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar()  # noqa: S608  one of ours
@@ -239,7 +243,7 @@ def test_export_is_whole(told: SqlJournal) -> None:
     assert set(kinds.values()) == set(metadata.tables)
     order = [record["type"] for record in exported]
     firsts = sorted(set(order), key=order.index)
-    assert firsts == ["lease", "rollout", "node_group", "node", "effect", "attempt", "killed_job", "event"]
+    assert firsts == ["lease", "rollout", "node_group", "node", "effect", "attempt", "request", "killed_job", "event"]
 
 
 def test_chain_from_the_export(told: SqlJournal) -> None:

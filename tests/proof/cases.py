@@ -51,5 +51,10 @@ LATE_EFFECTS = Case("late-effects", str(_WORLDS / "late-effects.yaml"))
 IMPATIENT = Case("impatient", str(_WORLDS / "impatient.yaml"))
 #: Smaller than all others, for runs of which there are hundreds; the second with effects side by side.
 NONSENSE = Case("nonsense", str(_WORLDS / "nonsense.yaml"))
+#: No node of the new image is ever usable: the rollout halts in READY, and is aborted.
+BAD_IMAGE = Case("bad-image", str(_WORLDS / "bad-image.yaml"))
 NONSENSE_POOL = Case("nonsense-pool", str(_WORLDS / "nonsense.yaml"), pool=True)
-CASES = {case.name: case for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS, IMPATIENT, NONSENSE, NONSENSE_POOL)}
+CASES = {
+    case.name: case
+    for case in (PLAIN, POOL, *OTHERS, EFFECTS, LATE_EFFECTS, IMPATIENT, NONSENSE, NONSENSE_POOL, BAD_IMAGE)
+}

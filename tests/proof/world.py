@@ -64,12 +64,19 @@ class ProofWorld(Simulated):
         )
         return Child(self, pid, name)
 
-    def watched(self, at: str = "", number: int = signal.SIGKILL) -> Child:
-        """Start `rollout start` in a child that writes down the points it passes, and stops itself at `at`."""
+    @property
+    def abort_arguments(self) -> tuple[str, ...]:
+        """The plain `rollout abort` on this world."""
+        return ("abort", "--config", "rollout.yaml", "--database", self.url)
+
+    def watched(self, at: str = "", number: int = signal.SIGKILL, arguments: Sequence[str] = ()) -> Child:
+        """Start the command line in a child that writes down the points it passes, and stops itself at `at`.
+
+        `arguments`: those of `rollout start` without any.
+        """
         trail = str(self.directory / f"run-{self._runs + 1}.points")
-        return self.fork(
-            self.start_arguments, ("tests.proof.crash_points:install", {"path": trail, "at": at, "number": number})
-        )
+        watching = {"path": trail, "at": at, "number": number}
+        return self.fork(arguments or self.start_arguments, ("tests.proof.crash_points:install", watching))
 
     def absent(self) -> None:
         """Let time pass without those that are registered now, until they speak again."""

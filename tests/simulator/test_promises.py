@@ -379,6 +379,34 @@ def test_a_number_moves_to_our_version_and_a_name_stays(version: str, left: str,
     assert (4 not in violations(one)) == wanted
 
 
+def test_a_rollout_that_goes_back_gives_a_number_back() -> None:
+    """The marker says that it was aborted: the number that was found is what is wanted, and a copy is no version."""
+    one = world(groups=[{"name": "g", "template": "lt", "version": "1", "desired": 2, "max": 4}])
+    client = Client(one)
+    client.mark()
+    client.publish()
+    client.turn_back()
+    client.refer("1")
+    template = one.cloud.templates[client.template]
+    with client.acting():
+        one.cloud.templates.create_version(template, {"ImageId": OLD}, "1", "rollout back to 1", None)
+    assert not any("LaunchTemplate" in text for text in violations(one)[4])
+    assert 6 not in violations(one)
+    assert len(promises.report(one)["versions"]) == 1
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_rollout_that_goes_back_ends_new_instances_and_no_old_one(quiet: World, *, back: bool) -> None:
+    """What it launched has to go, and what was there before stays."""
+    client = Client(quiet)
+    client.surge()
+    if back:
+        client.turn_back()
+    with client.acting("TerminateInstanceInAutoScalingGroup"):
+        quiet.cloud.terminate_in_group(client.old()[0].id, decrement=True)
+    assert any("neither old nor surplus" in one for one in violations(quiet).get(2, [])) is back
+
+
 def test_a_number_inside_a_mixed_instances_policy_moves_too() -> None:
     """The reference stands deeper, and means the same."""
     one = world(groups=[{"name": "g", "template": "lt", "version": "1", "desired": 2, "max": 4}])

@@ -108,6 +108,12 @@ class Client:
         with self.acting():
             self.store.create("configmaps", {"metadata": {"name": "marker", "namespace": "kube-system"}})
 
+    def turn_back(self) -> None:
+        """Say in the marker that the rollout was aborted."""
+        data = {"record": '{"plan":{"direction":"back"}}'}
+        with self.acting():
+            self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))
+
     def publish(self) -> int:
         """Make a version with the new image and have the group launch it."""
         template = self.cloud.templates[self.template]

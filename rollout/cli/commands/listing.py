@@ -46,7 +46,8 @@ def listing(
 
 def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[str, ...]:
     halted = f"halted: {reasons[one.id]}" if reasons.get(one.id) else "halted"
-    state = f"{one.phase.value} ({halted})" if one.halted else one.phase.value
+    told = ["aborting"] * (one.direction == "back" and not terminal(one.phase)) + [halted] * bool(one.halted)
+    state = f"{one.phase.value} ({', '.join(told)})" if told else one.phase.value
     ended = instant(one.ended) if one.ended else "-"
     return one.id, state, one.cluster, one.ami, instant(one.begun), ended, worker, one.key or "-"
 
@@ -59,6 +60,7 @@ def _fields(one: Summary, worker: Worker | None, reason: str | None) -> dict[str
         "groups": list(one.groups),
         "ami": one.ami,
         "phase": one.phase.value,
+        "direction": one.direction,
         "halted": one.halted,
         "halted_reason": reason,
         "begun": instant(one.begun),

@@ -17,7 +17,7 @@ from rollout.cli.session import new_run
 from rollout.errors import DONE, USAGE
 from rollout.journal import database as places
 from rollout.journal import read_journal
-from rollout.model.machine import terminal
+from rollout.model.machine import Phase, terminal
 from rollout.model.plan import Plan, listed, spelled
 from rollout.preflight import outline
 
@@ -159,7 +159,8 @@ def _code(made: Preview | Summary, *, detailed: bool) -> int:
 
 def _going_on(found: Summary) -> str:
     if terminal(found.phase):
-        return f"nothing to do: rollout {found.id} is done already"
+        how = "was aborted" if found.phase is Phase.ABORTED else "is done already"
+        return f"nothing to do: rollout {found.id} {how}"
     return f"a start would continue rollout {found.id}, in {found.phase.value}\n  next: {commands.resume(found.id)}"
 
 

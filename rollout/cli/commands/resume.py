@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from rollout import doctor
 from rollout.cli import options, output, select_rollout
 from rollout.cli.session import actor, go_on, opened
+from rollout.engine.runner import Ended
 from rollout.errors import EdgeError, UserError
 from rollout.journal import open_journal
 
@@ -38,7 +39,9 @@ def resume(
             found = select_rollout.to_resume(rollout_id, journal.summaries())
         except UserError as nothing:
             _explain(loaded, journal, nothing)
-        go_on(loaded, journal, found, assume_dead=assume_dead)
+        # Who continues a way back wants it to end there.
+        wanted = Ended.ABORTED if found.direction == "back" else Ended.DONE
+        go_on(loaded, journal, found, assume_dead=assume_dead, wanted=wanted)
 
 
 def _explain(config: Config, journal: SqlJournal, nothing: UserError) -> NoReturn:

@@ -73,8 +73,8 @@ def lines(
         yield from at_work.lines(record.id, worker, then="" if halted else None)
     yield from halted
     if record.nodes:
-        gone = sum(1 for node in record.nodes if node.stage.value == "GONE")
-        yield f"nodes to go: {len(record.nodes)}, gone: {gone}"
+        gone, stay = sum(node.stage.value == "GONE" for node in record.nodes), len(record.nodes) - len(record.to_go)
+        yield f"nodes to go: {len(record.to_go)}, gone: {gone}" + (f"; old nodes that stay: {stay}" if stay else "")
         yield from (f"  {line}" for line in table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record, history)))
     for row in record.unsettled:
         yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
@@ -97,6 +97,10 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
     yield "image", plan.ami
     until = f", deadline {instant(record.deadline)}" if record.deadline else ""
     yield "phase", f"{record.phase.value} since {instant(record.since)}{until}"
+    if record.plan.goes_back:
+        yield "goes", "back to what was before: it was aborted"
+    elif record.abort:
+        yield "abort", f"asked for by {record.abort.by} at {instant(record.abort.at)}"
     if record.drain_deadline:
         yield "drain", f"deadline {instant(record.drain_deadline)}"
 
@@ -126,6 +130,7 @@ def as_fields(
         "ami": record.plan.ami,
         "description": record.plan.description,
         "phase": record.phase.value,
+        "direction": record.plan.direction,
         "since": instant(record.since),
         "deadline": instant(record.deadline) if record.deadline else None,
         "drain_deadline": instant(record.drain_deadline) if record.drain_deadline else None,

@@ -75,11 +75,12 @@ class _Ends:
 def page(record: Record, waiting: str, now: datetime, height: int) -> Group:
     """Return the page for a screen of that many lines."""
     plan = record.plan
-    head = Text(screen.shown(f"rollout {record.id}  {plan.cluster} → {plan.ami}"), style="bold")
+    way = "back from" if plan.goes_back else "→"
+    head = Text(screen.shown(f"rollout {record.id}  {plan.cluster} {way} {plan.ami}"), style="bold")
     clock = Text(f"{instant(now)}  {_deadline(record, now)}", style="dim")
     said = screen.shown(record.halted or waiting)
     rest = Text(said, style="bold red" if record.halted else "", overflow="ellipsis", no_wrap=True)
-    return Group(head, clock, _phases(record.phase), Text(), *_nodes(record, max(height - _FRAME, 3)), rest)
+    return Group(head, clock, _phases(record), Text(), *_nodes(record, max(height - _FRAME, 3)), rest)
 
 
 def _deadline(record: Record, now: datetime) -> str:
@@ -89,11 +90,12 @@ def _deadline(record: Record, now: datetime) -> str:
     return f"deadline in {span(until - now)}" if until > now else "deadline passed"
 
 
-def _phases(phase: Phase) -> Text:
-    names = list(PHASE_MOVES)
+def _phases(record: Record) -> Text:
+    other_end = Phase.DONE if record.plan.goes_back else Phase.ABORTED
+    names = [name for name in PHASE_MOVES if name is not other_end]
     line = Text()
     for name in names:
-        past, here = names.index(name) < names.index(phase), name is phase
+        past, here = names.index(name) < names.index(record.phase), name is record.phase
         style = "bold reverse" if here else "green" if past else "dim"
         line.append(name.value, style=style).append(" ")
     return line
@@ -118,7 +120,7 @@ def _nodes(record: Record, room: int) -> Iterator[Table | Text]:
     yield table
     hidden = len(record.nodes) - len(shown)
     gone = sum(node.stage is Stage.GONE for node in record.nodes)
-    counted = f"{gone} of {count(len(record.nodes), 'node')} gone"
+    counted = f"{gone} of {count(len(record.to_go), 'node')} gone"
     yield Text(f"{counted}, {hidden} not shown" if hidden else counted)
 
 

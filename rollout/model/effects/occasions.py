@@ -60,6 +60,21 @@ def soften(resumes: int) -> str:
     return f"soften.{resumes}"
 
 
+def reopen(resumes: int) -> str:
+    """Of the taint that old nodes lose when an abort gives them back."""
+    return f"reopen.{resumes}"
+
+
+def no_more(resumes: int) -> str:
+    """Of the sizes by which an abort lets nothing more be launched of what is to go."""
+    return f"no-more.{resumes}"
+
+
+def copy(resumes: int) -> str:
+    """Of the copy of a version from before, which an abort puts on top."""
+    return f"copy.{resumes}"
+
+
 def passage(resumes: int, drains: int) -> str:
     """Of one node's way through the stages; `drains`: how often it came back to WAITING."""
     return f"{resumes}.{drains}"

@@ -104,7 +104,7 @@ MUTANTS = (
         name="drain-deadline-written-twice",
         breaks="A drain deadline that is stored may be stored once more.",
         file="rollout/journal/store.py",
-        old="        if row.drain_deadline is not None:\n",
+        old="        if getattr(row, name) is not None:\n",
         new="        if not row.id:\n",
         killers=("tests/journal/test_store.py::test_drain_deadline_stays[sqlite]",),
     ),

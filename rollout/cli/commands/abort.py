@@ -1,0 +1,90 @@
+"""`rollout abort`: a rollout goes back to what was there before, by the process that runs it, or by this one."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import cluster_checks, options, output, screen, select_rollout, typed
+from rollout.cli.session import actor, go_on
+from rollout.commands import resume, rollout
+from rollout.config import seconds
+from rollout.engine.runner import Ended
+from rollout.errors import UserError
+from rollout.journal import open_journal
+from rollout.model.machine import Phase, can_turn, terminal
+from rollout.model.plan import spelled
+from rollout.model.record import Abort
+
+if TYPE_CHECKING:
+    from rollout.journal import SqlJournal
+    from rollout.model.record import Record
+    from rollout.ports import Summary
+
+
+def abort(
+    rollout_id: options.RolloutId = None,
+    *,
+    config: options.ConfigFile = options.CONFIG,
+    database: options.Database = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            "--deadline",
+            metavar="TIME",
+            help="How long Jobs may run on new nodes, such as 2h or 90m. Default: as long as on old ones.",
+            callback=typed.duration,
+        ),
+    ] = None,
+    keep_jobs: Annotated[
+        bool, typer.Option("--keep-jobs", help="Never kill a Job on a new node: halt at the deadline.")
+    ] = False,
+    assume_dead: options.AssumeDead = False,
+    log_format: options.LogFormat = options.TEXT,  # noqa: ARG001  its callback has it
+) -> None:
+    """Go back to what was there before a rollout; default: the only unfinished one.
+
+    The old nodes stay, and new ones are drained as their Jobs end. It may be halted, have crashed, or run: then the
+    process that runs it turns round, and this command follows it.
+    """
+    output.works()
+    loaded = options.loaded(config, database)
+    with closing(open_journal(loaded.database, actor=actor())) as journal:
+        found = select_rollout.to_resume(rollout_id, journal.summaries())
+        if not terminal(found.phase):
+            record = journal.load(found.id)
+            cluster_checks.same_cluster(record.plan, loaded, f"rollout {found.id} runs", rollout("abort", found.id))
+            _ask(journal, record, None if deadline is None else float(str(seconds(deadline))), keep_jobs=keep_jobs)
+        elif found.phase is Phase.DONE:
+            raise _too_late(found, "is done")
+        go_on(loaded, journal, found, assume_dead=assume_dead, wanted=Ended.ABORTED)
+
+
+def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_jobs: bool) -> None:
+    """Write the request, once; say what counts where one was written before. `UserError` where nothing leads back."""
+    if record.plan.goes_back:
+        screen.say(f"rollout {record.id} goes back already")
+        return
+    if not can_turn(record.phase):
+        raise _too_late(record, "has replaced every node, and restores what it found")
+    asked = Abort(datetime.now(UTC), actor(), seconds, keep_jobs)
+    counts = journal.ask_abort(record.id, asked)
+    if counts != asked:
+        screen.say(f"{counts.by} has asked for it already{_how(counts)}; that counts")
+
+
+def _how(asked: Abort) -> str:
+    told = [f"--deadline {spelled(asked.drain_seconds)}"] if asked.drain_seconds is not None else []
+    told += ["--keep-jobs"] if asked.keep_jobs else []
+    return f" ({' '.join(told)})" if told else ""
+
+
+def _too_late(one: Record | Summary, why: str) -> UserError:
+    end = "" if terminal(one.phase) else f"let it end: {resume(one.id)}; then "
+    return UserError(
+        f"rollout {one.id} {why}: there is nothing to abort",
+        hint=f"{end}begin a rollout with the old image: {rollout('start', '--ami', 'AMI')} (docs/rolling-back.md)",
+    )

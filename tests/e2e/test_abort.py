@@ -1,0 +1,154 @@
+"""The way back from a rollout, through the real command line: halted, dead or running."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Worlds
+from tests.e2e.proving import broken
+from tests.e2e.simulated import Result, Simulated, finish, says
+
+WORLDS = Path(__file__).parent / "worlds"
+ABORT = ("abort", "--config", "rollout.yaml")
+BACK = "aborted: the groups run what they ran before ami-00000000000000bbb"
+
+
+def is_back(world: Simulated, relaunched: int | None = 0) -> None:
+    """Assert every promise, that only instances of before live, and that all that was changed is as it was.
+
+    What an early abort never came to is not put to the test. `relaunched`: old nodes that had gone; None: some.
+    """
+    untried = {"0 checks", "never put to the test: 0 checks"}
+    assert {number: told for number, told in broken(world).items() if not untried & {*told}} == {}
+    report = world.get("/report")
+    assert report["missed"] == []
+    assert report["nodes"] | {"replaced": 0} == {"old": 4, "new": 0, "replaced": 0}
+    assert report["nodes"]["replaced"] == relaunched or (relaunched is None and report["nodes"]["replaced"] > 0)
+    assert report["jobs"]["killed_by_us"] == []
+    assert [one for one in report["baseline"] if not one["restored"]] == []
+
+
+def status(world: Simulated) -> dict[str, Any]:
+    """What `rollout status` says to programs."""
+    found: dict[str, Any] = json.loads(world.rollout("status", "--config", "rollout.yaml", "--json").out)
+    return found
+
+
+@pytest.mark.parametrize(("scenario", "phase"), [("bad-image", "READY"), ("no-capacity", "SURGE")])
+def test_a_halted_rollout_goes_back(scenario: str, phase: str, world: Worlds) -> None:
+    """The halt names the way back; typed again it says that it was aborted, and so does the start, with 1."""
+    simulated = world(str(WORLDS / f"{scenario}.yaml"))
+    halted = simulated.start("--key", "build-7")
+    assert halted.code == 1, halted
+    assert f"  or back to what was before: rollout abort {halted.rollout_id} --config " in halted.out, halted
+    assert status(simulated)["phase"] == phase
+    aborted = simulated.rollout(*ABORT)
+    assert aborted.code == 0, aborted
+    assert BACK in aborted.out.splitlines()[-1], aborted
+    is_back(simulated)
+    assert {name: status(simulated)[name] for name in ("phase", "direction")} == {
+        "phase": "ABORTED",
+        "direction": "back",
+    }
+    assert simulated.rollout(*ABORT, halted.rollout_id).code == 0
+    again = simulated.start("--key", "build-7")
+    assert (again.code, "was aborted" in again.out) == (1, True), again
+    assert simulated.rollout("audit", "verify", "--config", "rollout.yaml").code == 0
+
+
+def hanging(world: Simulated, operation: str, number: int) -> Any:
+    """Start a rollout, and return when a request of its own hangs before it is applied."""
+    world.post("/faults", {"match": {"operation": operation, "nth": number}, "hang": {"when": "before"}})
+    runner = world.spawn(*world.start_arguments)
+    world.get("/hung")
+    return runner
+
+
+#: A request of each phase: its operation and number, and how many old nodes are gone by then.
+REQUESTS = {
+    "PLANNED": ("POST configmaps", 1, 0),
+    "AUTOSCALER_OFF": ("PATCH deployments", 1, 0),
+    "LAUNCH_TEMPLATE": ("UpdateAutoScalingGroup", 1, 0),
+    "SURGE": ("UpdateAutoScalingGroup", 3, 0),
+    "DRAIN": ("TerminateInstanceInAutoScalingGroup", 3, 2),
+}
+
+
+@pytest.mark.parametrize("phase", REQUESTS)
+def test_a_dead_rollout_goes_back(phase: str, world: Worlds) -> None:
+    """Killed in the middle of a request: another process settles it and goes back, with the old nodes that are gone."""
+    simulated = world("proof-plain")
+    operation, number, gone = REQUESTS[phase]
+    runner = hanging(simulated, operation, number)
+    runner.kill()
+    finish(runner)
+    simulated.release()
+    assert status(simulated)["phase"] == phase
+    aborted = simulated.rollout(*ABORT)
+    assert aborted.code == 0, aborted
+    assert BACK in aborted.out.splitlines()[-1], aborted
+    is_back(simulated, gone)
+
+
+def test_a_running_rollout_turns_round(world: Worlds) -> None:
+    """Who runs it obeys and ends with 1; who asked follows, and ends with 0."""
+    simulated = world("proof-plain")
+    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
+    asking = simulated.spawn(*ABORT)
+    says(asking, "it is followed from here")
+    simulated.release()
+    ran, asked = finish(runner), finish(asking)
+    assert (ran.code, asked.code) == (1, 0), f"{ran}\n{asked}"
+    assert BACK in ran.out
+    assert BACK in asked.out
+    is_back(simulated, None)
+
+
+@pytest.mark.exhaustive
+def test_the_journal_of_a_way_back_is_rebuilt(world: Worlds) -> None:
+    """Killed as a new node is terminated, its journal lost: the marker knows that the rollout goes back."""
+    simulated = world("proof-plain")
+    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
+    runner.kill()
+    finish(runner)
+    simulated.release()
+    fault = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2}, "hang": {"when": "after"}}
+    simulated.post("/faults", fault)
+    simulated.kill_at(simulated.spawn(*ABORT))
+    assert (status(simulated)["phase"], status(simulated)["direction"]) == ("DRAIN", "back")
+    journal = Path(simulated.database.removeprefix("sqlite:///"))
+    for file in journal.parent.glob(f"{journal.name}*"):
+        file.unlink()
+    before = max(one["seq"] for one in simulated.get("/log?actor=client:"))
+    rebuilt = simulated.rollout("doctor", "--config", "rollout.yaml", "--rebuild")
+    assert rebuilt.code == 0, rebuilt
+    assert status(simulated)["direction"] == "back"
+    resumed = simulated.resume()
+    assert resumed.code == 0, resumed
+    assert BACK in resumed.out
+    assert broken(simulated, since=before) == {}
+    assert simulated.get("/report")["nodes"]["new"] == 0
+    assert [one for one in simulated.get("/report")["baseline"] if not one["restored"]] == []
+
+
+def refused(world: Simulated, *more: str) -> Result:
+    """Ask for an abort that cannot be."""
+    result = world.rollout(*ABORT, *more)
+    assert result.code == 2, result
+    return result
+
+
+def test_what_is_done_is_not_aborted(world: Worlds) -> None:
+    """It says that a rollout with the old image leads back, and with which time a deadline is none."""
+    simulated = world("proof-plain")
+    assert "gone" not in refused(simulated, "--deadline", "soon").err
+    done = simulated.start()
+    assert done.code == 0, done
+    told = refused(simulated, done.rollout_id)
+    assert f"rollout {done.rollout_id} is done: there is nothing to abort" in told.err
+    assert " --ami AMI (docs/rolling-back.md)" in told.err
+    assert "no rollout is unfinished" in refused(simulated).err
