@@ -153,7 +153,7 @@ class Record:
     def blocked_deadline(self) -> datetime | None:
         """Until when budgets, and what else keeps a node, are waited for in DRAIN; None while that has no deadline.
 
-        It counts from the drain deadline, and anew from each resume: what a person corrected has its time, too.
+        It counts from the drain deadline, and again from each resume: what a person corrected has its time, too.
         """
         if self.drain_deadline is None:
             return None
