@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from eks_simulator import command, scenario
+from eks_simulator.handout import Endpoints, configuration
 from eks_simulator.scenario import load, names
+from rollout import config
 from rollout.errors import RESUMABLE
+from rollout.journal import sqlite_file
 from tests.cli.run import Result, rollout
 
 
@@ -115,3 +118,15 @@ def test_a_cluster_and_real_time_belong_together(tmp_path: Path) -> None:
         refused = rollout("simulator", "--scenario", "minutes", "--directory", "here", *words, cwd=tmp_path)
         assert refused.code == 2, refused
         assert said in refused.err
+
+
+@pytest.mark.parametrize("name", ["50% done", "z%41", "what?x=y", "a#1", "a&b@c:d"])
+def test_its_configuration_names_its_own_folder(tmp_path: Path, name: str) -> None:
+    """The journal lies beside the kubeconfig, whatever characters the folder's name has."""
+    folder = tmp_path / name
+    folder.mkdir()
+    where = Endpoints("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", folder, "eu-west-1", "ami-1")
+    where.configuration.write_text(configuration(load("proof-plain"), where))
+    read = config.load(where.configuration)
+    assert read.access.kubeconfig == folder / "kubeconfig"
+    assert sqlite_file.path_of(read.database) == folder / "rollout.db"

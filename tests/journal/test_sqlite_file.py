@@ -75,6 +75,13 @@ def test_no_file(url: str) -> None:
     assert "secret" not in refusal.value.problem
 
 
+@pytest.mark.parametrize("name", ["z%41b.db", "z?x=y.db", "?", "z#1.db", "a b.db", "50%.db", "a&b@c:d;e.db"])
+def test_a_name_is_taken_as_it_is_written(tmp_path: Path, name: str) -> None:
+    """No character of a path stands for anything else: the file that is written has the name that was typed."""
+    open_journal(f"sqlite:///{tmp_path}/{name}", actor="tester").close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
