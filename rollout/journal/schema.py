@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 HEAD = "0005"
 #: Since this revision leases know clusters by their ARN: one that lasts under a name would keep nobody out.
 _BY_ARN = "0004"
+#: Revisions are numbered in the order in which they were made.
+_KNOWN = tuple(f"{number:04}" for number in range(1, int(HEAD) + 1))
+#: Alembic's table, which other applications have too.
+_VERSION = "alembic_version"
 
 
 def prepare(url: str) -> None:
@@ -36,20 +40,19 @@ def prepare(url: str) -> None:
 
     Raises `UserError` for a database on a server that has an older schema, or none.
     """
-    with closing(Database(url, create=True)) as database:
-        at = _found(database)
+    with closing(Database(url, create=True)) as database, database.reading() as connection:
+        at = _found(database, connection)
         if database.backend.path is None:
-            _refuse_other(database, at)
-            with database.reading() as connection:
-                database.backend.require_rights(connection)
+            _require_head(database, at)
+            database.backend.require_rights(connection)
     if at != HEAD:
         upgrade(url)
 
 
 def require(url: str) -> None:
     """Raise `UserError` unless the journal at `url` has this version's schema; nothing is written."""
-    with closing(Database(url, create=False)) as database:
-        _refuse_other(database, _found(database))
+    with closing(Database(url, create=False)) as database, database.reading() as connection:
+        _require_head(database, _found(database, connection))
 
 
 def upgrade(url: str) -> str:
@@ -60,8 +63,7 @@ def upgrade(url: str) -> str:
     # Rebuilding a table means dropping the old one, which foreign keys would take for deleting its rows.
     with closing(Database(url, create=True, enforce=False)) as database, database.writing() as connection:
         database.backend.lock_schema(connection)
-        at = revision(connection)
-        _refuse_newer(database, at)
+        at = _found(database, connection)
         if at is not None and at < _BY_ARN:
             _refuse_working(database, connection, at)
         _migrate(connection)
@@ -73,42 +75,66 @@ def upgrade(url: str) -> str:
 def check(url: str) -> list[str]:
     """Return what is wrong with the journal at `url`, one sentence each; the empty list says that it is in order."""
     with closing(Database(url, create=False)) as database, database.reading() as connection:
-        at = revision(connection)
+        at = _found(database, connection)
         if at != HEAD:
             name, command = database.backend.name, database.backend.upgrade_command
             return [f"{name} has schema {at or 'none'}, this version needs {HEAD}: {command}"]
         return [*_differences(connection), *database.backend.damage(connection), *database.backend.orphans(connection)]
 
 
-def revision(connection: Connection) -> str | None:
-    """Return the schema's revision, None for a database without one."""
-    if not inspect(connection).has_table("alembic_version"):
+def _found(database: Database, connection: Connection) -> str | None:
+    """Return the schema's revision, None where there is nothing yet.
+
+    Raises `UserError` for what is another application's, or of a version that is not known here.
+    """
+    at = _revision(connection)
+    if at is None:
+        others = _others(database, connection)
+    elif at in _KNOWN:
+        others = [] if any(map(inspect(connection).has_table, metadata.tables)) else [f"{_VERSION} {at}"]
+    else:
+        raise _unknown(database, at)
+    if others:
+        what = f"{database.backend.name} is not a journal of rollout"
+        raise UserError(f"{what}: it is a database of another application, with {others[0]}", hint=_another(database))
+    return at
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION):
         return None
-    at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    at = connection.execute(text(f"SELECT version_num FROM {_VERSION}")).scalar()  # noqa: S608  a constant
     return None if at is None else str(at)
 
 
-def _found(database: Database) -> str | None:
-    with database.reading() as connection:
-        return revision(connection)
+def _others(database: Database, connection: Connection) -> list[str]:
+    """Return what keeps a journal from being made here: a file is one application's, a server's schema is shared."""
+    there = inspect(connection)
+    if database.backend.path is not None:
+        return sorted([*there.get_table_names(), *there.get_view_names()])
+    return [name for name in (_VERSION, *metadata.tables, *views.VIEWS) if there.has_table(name)]
 
 
-def _refuse_other(database: Database, at: str | None) -> None:
+def _unknown(database: Database, at: str) -> UserError:
+    problem = (
+        f"the schema of {database.backend.name} is '{at}', and this version knows up to {HEAD}: "
+        "it is of a newer version of rollout, or of another application"
+    )
+    hint = f"if it is rollout's: pip install --upgrade eks-rollout; if it is not: {_another(database)}"
+    return UserError(problem, hint=hint)
+
+
+def _another(database: Database) -> str:
+    kind = "database" if database.backend.path is None else "file"
+    return f"name another {kind} under `database` in the configuration, or with --database"
+
+
+def _require_head(database: Database, at: str | None) -> None:
     if at is None:
         raise database.backend.missing()
-    _refuse_newer(database, at)
     if at != HEAD:
         problem = f"the journal {database.backend.name} is of an older version (schema {at})"
         raise UserError(problem, hint=database.backend.upgrade_command)
-
-
-def _refuse_newer(database: Database, at: str | None) -> None:
-    # Revisions are numbered in the order in which they were made.
-    if at is not None and at > HEAD:
-        raise UserError(
-            f"the journal {database.backend.name} is of a newer version of this tool (schema {at}, known up to {HEAD})",
-            hint="install the newest version: pip install --upgrade eks-rollout",
-        )
 
 
 def _refuse_working(database: Database, connection: Connection, at: str) -> None:

@@ -28,6 +28,9 @@ BUSY_SECONDS = 5.0
 _READING = "rollout_reading"
 _FILE = "rollout_file"
 
+# Whether the file may be a journal, or become one: another application's is not even set to a write-ahead log.
+_OURS = "SELECT count(*) = 0 OR total(name IN ('alembic_version', 'rollouts')) = 2 FROM sqlite_master"
+
 # Primary result code -> (cause, what to do, exit code): https://www.sqlite.org/rescode.html
 _TROUBLES: dict[int, tuple[str, str, int]] = {
     sqlite3.SQLITE_BUSY: (
@@ -132,7 +135,8 @@ def _engine(path: Path, *, enforce: bool) -> Engine:
         entry.info[_FILE] = _identity(path)
         raw.isolation_level = None  # sqlite3 begins nothing by itself: _begun does
         try:
-            raw.execute("PRAGMA journal_mode = WAL")
+            if raw.execute(_OURS).fetchone()[0]:
+                raw.execute("PRAGMA journal_mode = WAL")
             raw.execute("PRAGMA synchronous = FULL")  # a commit that was answered outlives the machine
             raw.execute(f"PRAGMA foreign_keys = {'ON' if enforce else 'OFF'}")
             raw.execute("PRAGMA recursive_triggers = ON")  # INSERT OR REPLACE would walk past them

@@ -3,11 +3,13 @@ from __future__ import annotations
 import ast
 import fcntl
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,19 +134,94 @@ def test_others_beside_us(empty: SqlJournal, url: str) -> None:
     assert schema.check(url) == []
 
 
-def test_newer_journal(empty: SqlJournal, url: str) -> None:
-    """A journal of a newer version is refused in words by everything that opens it, and left alone."""
-    with empty.database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9000'")
-    for opener in (schema.upgrade, read_journal, lambda where: open_journal(where, actor="tester")):
-        with pytest.raises(UserError, match="of a newer version"):
+FOREIGN = [
+    ("CREATE TABLE events (id integer PRIMARY KEY, what text)", "events"),
+    ("CREATE TABLE rollouts (id text)", "rollouts"),
+    ("CREATE VIEW leases AS SELECT 1 AS one", "leases"),
+    ("CREATE VIEW timeline AS SELECT 1 AS one", "timeline"),
+    ("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL)", "alembic_version"),
+    ("CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('0004')", "0004"),
+    ("CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('0002')", "0002"),
+]
+
+
+def foreign(url: str, statements: str) -> None:
+    """Make the database of another application."""
+    if url.startswith("sqlite"):
+        path = sqlite_file.path_of(url)
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(statements)
+        return
+    with closing(Database(url, create=True)) as database, database.writing() as connection:
+        for statement in statements.split("; "):
+            connection.exec_driver_sql(statement)
+
+
+def refuses(url: str, says: str, hint: str) -> None:
+    """Hold that everything that opens a journal refuses what lies there, and writes nothing into it."""
+    opened: list[Callable[[str], object]] = [
+        schema.upgrade,
+        schema.check,
+        read_journal,
+        partial(open_journal, actor="tester"),
+    ]
+    before = contents(url)
+    for opener in opened:
+        with pytest.raises(UserError, match=says) as refusal:
             opener(url)
+        assert refusal.value.exit_code == 2
+        assert hint in refusal.value.hint
+    assert contents(url) == before
+
+
+def contents(url: str) -> object:
+    """A file byte by byte; of a database on a server what it is made of."""
+    return sqlite_file.path_of(url).read_bytes() if url.startswith("sqlite") else left_of(url)
+
+
+@pytest.mark.parametrize(("statements", "named"), FOREIGN)
+def test_a_database_of_another_application(url: str, statements: str, named: str) -> None:
+    """One that has a name of ours, but no journal, is refused as what it is, and nothing is written into it."""
+    foreign(url, statements)
+    refuses(url, f"is not a journal of rollout: .*another application.*{named}", "name another")
+
+
+@on_sqlite
+def test_a_file_of_another_application(url: str) -> None:
+    """A file is one application's: whatever is in it, it gets no tables of ours."""
+    foreign(url, "CREATE TABLE theirs (id integer)")
+    refuses(url, "is not a journal of rollout: .*another application.*theirs", "name another file")
+
+
+@on_postgres
+def test_a_server_is_shared(url: str) -> None:
+    """Other names beside ours are no hindrance on a server."""
+    foreign(
+        url, "CREATE TABLE theirs (id integer); CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.events (id integer)"
+    )
+    assert schema.upgrade(url) == schema.HEAD
+    assert schema.check(url) == []
+
+
+@pytest.mark.parametrize("version", ["abc123", "0002ffee", "9000"])
+@pytest.mark.parametrize("ours", [True, False], ids=["journal", "alembic_version alone"])
+def test_a_version_that_nobody_here_knows(url: str, version: str, ours: bool) -> None:  # noqa: FBT001  parametrised
+    """Another application's, or a newer version's: nobody can tell, and both are said."""
+    if ours:
+        schema.upgrade(url)
+        with closing(Database(url, create=False)) as database, database.writing() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{version}'")  # noqa: S608  ours
+    else:
+        made = "CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES "
+        foreign(url, f"{made}('{version}')")
+    refuses(url, f"'{version}'.*newer version of rollout, or.*another application", "pip install --upgrade eks-rollout")
 
 
 def test_older_journal(empty: SqlJournal, url: str) -> None:
     """A journal of an older version is not changed by looking at it: the command that upgrades it is named."""
     with empty.database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
     with pytest.raises(UserError, match="of an older version") as refusal:
         read_journal(url)
     assert refusal.value.hint.startswith("rollout db upgrade")
