@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,52 @@ def test_a_surge_that_means_nothing(file: Path, text: str) -> None:
     """What is neither is refused, and told what would do."""
     (told,) = problems(file, f"{LEAST}surge: {text}\n")
     assert "neither a percentage from 1% to 100% nor a whole number from 1 to 10000" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("? : 3\n", "4: a key must be a text"),
+        ("?\n: 3\n", "4: there is no key before this colon"),
+        ("~: 3\n", "4: there is no key before this colon"),
+        ("5: 3\n", "4: the key 5: write it in quotes"),
+        ("true: 3\n", "4: the key True: write it in quotes"),
+        ("? [a]\n: 3\n", "4: a key must be a text"),
+        ("{a: b}: 3\n", "4: a key must be a text"),
+        ("protected: {labels: {~: b}}\n", "4: there is no key before this colon"),
+        ("protected: {labels: {1: b}}\n", "4: the key 1: write it in quotes"),
+    ],
+)
+def test_a_key_that_is_no_text(file: Path, text: str, said: str) -> None:
+    """Each is told once, in words, with its line."""
+    (told,) = problems(file, LEAST + text)
+    assert told.startswith(said)
+
+
+ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcdefghijkl")
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ALIASES}groups: *l\n",
+        f"{ALIASES}cluster: *d\n",
+        f"{LEAST}poll: &g [*g]\n",
+        f"{LEAST}taint: &g {{key: *g}}\n",
+        f"{LEAST}poll: {'y' * 100_000}\n",
+        f"{LEAST}{'z' * 1000}: {'y' * 100_000}\n",
+        f"{LEAST}account: [{', '.join(['x'] * 9000)}]\n",
+        f"{LEAST}processes: [{', '.join(['[]'] * 3000)}]\n",
+    ],
+    ids=["aliases", "some aliases", "list in itself", "keys in itself", "text", "key", "list", "problems"],
+)
+def test_what_is_told_is_no_longer_than_a_page(file: Path, text: str) -> None:
+    """However much stands in the file, or is meant by its aliases."""
+    with pytest.raises(UserError) as refusal:
+        load(file, text)
+    assert len(refusal.value.problem) < 10_000
 
 
 def test_all_problems_are_told_at_once(file: Path) -> None:

@@ -7,6 +7,7 @@ environment variable that is not set, a placeholder that was left, and everythin
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,11 @@ _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[
 
 #: What stands for a value of yours in each file that we hand out.
 PLACEHOLDER = "REPLACE_ME"
+
+#: How much of a file is read, and how much of what is wrong with it is told, at most.
+_MOST_VALUES = 10_000
+_MOST_PROBLEMS = 30
+_LONGEST = 1000
 
 
 class Problem(NamedTuple):
@@ -84,7 +90,21 @@ def _parse(path: Path) -> CommentedMap:
         raise _refusal(path, [Problem(1, f"a value in it cannot be read: {str(error).splitlines()[0]}")]) from error
     if not isinstance(tree, CommentedMap):
         raise _refusal(path, [Problem(1, "this is no configuration: it must begin with keys such as cluster:")])
+    if _size(tree, {}) > _MOST_VALUES:
+        problem = f"it has more than {_MOST_VALUES} values, with its aliases (*NAME) written out: write fewer"
+        raise _refusal(path, [Problem(1, problem)])
     return tree
+
+
+def _size(value: Any, known: dict[int, float]) -> float:
+    """Return how many values stand here with all aliases written out: endlessly many in one that holds itself."""
+    if not isinstance(value, CommentedMap | CommentedSeq):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = math.inf  # as long as it is counted
+        items = value.values() if isinstance(value, CommentedMap) else value
+        known[id(value)] = 1 + sum(_size(item, known) for item in items)
+    return known[id(value)]
 
 
 def _refusal_of_pipe(path: Path) -> UserError:
@@ -100,10 +120,20 @@ def _syntax(error: MarkedYAMLError) -> str:
 
 
 def _refusal(path: Path, problems: list[Problem]) -> UserError:
-    lines = [f"{path}:{problem.line}: {problem.text}" for problem in sorted(set(problems))]
-    if len(lines) > 1:
-        lines.insert(0, f"{path} has {len(lines)} problems")
+    found = sorted(set(problems))
+    lines = [f"{path}:{problem.line}: {_shortened(problem.text)}" for problem in found[:_MOST_PROBLEMS]]
+    if len(found) > 1:
+        lines.insert(0, f"{path} has {len(found)} problems")
+    if len(found) > _MOST_PROBLEMS:
+        lines.append(f"… and {len(found) - _MOST_PROBLEMS} more")
     return UserError("\n  ".join(lines), hint=f"correct it, then: {_command('check', '--config', path)}")
+
+
+def _shortened(text: str) -> str:
+    """Return a text with its middle left out where a value in it is endless: what it is about stands at its ends."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST * 3 // 4]} … {text[-_LONGEST // 4 :]}"
 
 
 def _command(verb: str, option: str, path: Path) -> str:
@@ -116,12 +146,23 @@ def _command(verb: str, option: str, path: Path) -> str:
 def _plain(value: Any, environment: Mapping[str, str], line: int, problems: list[Problem]) -> Any:
     """Copy `value` without ruamel's types, with references filled in; what cannot be filled in joins `problems`."""
     if isinstance(value, CommentedMap):
-        return {key: _plain(item, environment, _line_of(value, key, line), problems) for key, item in value.items()}
+        problems += [Problem(_line_of(value, key, line), _no_text(key)) for key in value if not isinstance(key, str)]
+        keys = [key for key in value if isinstance(key, str)]
+        return {key: _plain(value[key], environment, _line_of(value, key, line), problems) for key in keys}
     if isinstance(value, CommentedSeq):
         return [_plain(item, environment, _line_of(value, n, line), problems) for n, item in enumerate(value)]
     if isinstance(value, str):
         return _filled_in(value, environment, line, problems)
     return value
+
+
+def _no_text(key: object) -> str:
+    """Say what is wrong with a key that YAML does not read as text."""
+    if key is None:
+        return "there is no key before this colon: write one, or remove the line"
+    if isinstance(key, bool | int | float):
+        return f"the key {key!r}: write it in quotes, if it is meant as text"
+    return "a key must be a text, no list and no keys with values: is a quote, or a bracket, missing or too many?"
 
 
 def _filled_in(text: str, environment: Mapping[str, str], line: int, problems: list[Problem]) -> str:
