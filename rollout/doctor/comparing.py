@@ -26,6 +26,7 @@ from rollout.model.observation import (
 from rollout.model.plan import Node, Settings
 from rollout.model.record import EffectRow, Record
 from rollout.phases import restore
+from rollout.phases.cluster_lock import is_ours, older
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Finding:
 
 
 def differences(record: Record, seen: Observation, now: datetime) -> tuple[Finding, ...]:
-    """Compare an unfinished rollout with the world, as its phase observed it."""
+    """Compare an unfinished rollout with the world, as its phase observed it; an older journal with its marker only."""
+    if seen.marker and is_ours(seen, record) and (halt := older(seen.marker, record)):
+        return (_stops(halt, record),)
     found = _answered_or_halted(record, seen, now)
     found += [_unsettled(row, seen, record, now) for row in record.unsettled]
     for row in record.nodes:

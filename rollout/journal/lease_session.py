@@ -21,6 +21,7 @@ from rollout.journal.lease_row import LeaseRow
 from rollout.journal.trouble import InDoubt, Trouble
 
 _UNLOCKED = "the lock file was deleted or replaced, so another process may run the rollout; nothing was written"
+_BOTH_GONE = "and its lock file were deleted or moved under this process; nothing more was written"
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -95,6 +96,9 @@ class LeaseSession:
 
     def _require_lock(self) -> None:
         if not self.stands():
+            path = self.database.backend.path
+            if path and not path.exists():
+                raise Lost(f"the journal {path} {_BOTH_GONE}\n  next: put both back; if they are lost: rollout doctor")
             raise Lost(f"{_UNLOCKED}\n  next: rollout events --follow")
 
     def _once(self, work: Work[T]) -> T:

@@ -95,10 +95,19 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
     if not more:
         return None
     where = marker.checkpoint.journal if marker.checkpoint else ""
+    elsewhere = f"name the database that rollout {record.id} last used ({where})"
     return Halt(
         Reason.JOURNAL_OUTDATED,
         f"this journal is older than the marker on cluster {record.plan.cluster}, which knows of {more}",
-        f"name the database that rollout {record.id} last used ({where})",
+        _right_one(where) if where == record.journal else elsewhere,
+    )
+
+
+def _right_one(where: str) -> str:
+    """Say what helps where the address is right, and what lies there is not."""
+    return (
+        f"put the right one back at {where}, where an older copy lies, or another host's; "
+        "if that is lost, move this one away and rebuild it (rollout doctor --rebuild)"
     )
 
 

@@ -148,6 +148,14 @@ def test_what_needs_a_person(world: Observation, journal: Record, words: tuple[s
     assert findings[0].then
 
 
+def test_an_older_copy_settles_nothing_by_itself() -> None:
+    """All else is compared with what is not so any more: only that it is older is told."""
+    journal = record(Phase.READY, unsettled=(unsettled(SUSPEND),))
+    world = replace(AS_LEFT, marker=replace(MARKER, checkpoint=checkpoint(record())))
+    (only,) = differences(journal, world, at(20))
+    assert "this journal is older than the marker" in only.what
+
+
 def test_a_halt_whose_cause_still_shows_is_told_once() -> None:
     """The halt and its cause are one difference, with what helps and not only that something must."""
     world = replace(AS_LEFT, marker=MarkerSeen("r2", "x"))

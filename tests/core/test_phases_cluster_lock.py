@@ -9,7 +9,7 @@ import pytest
 
 from rollout.engine.settle import sift
 from rollout.journal import SqlJournal
-from rollout.model.decision import Act
+from rollout.model.decision import Act, Halt
 from rollout.model.effects import DeleteMarker, UpdateMarker
 from rollout.model.machine import Phase
 from rollout.model.observation import MarkerSeen
@@ -93,6 +93,16 @@ def test_a_marker_that_cannot_be_read_is_written_anew() -> None:
     key = decision.effects[0].key
     settled = replace(journal, done=frozenset({key}))
     agrees(sift(guard(spoilt, settled) or decision, settled, NOW), halts("was reverted since"))
+
+
+def test_an_older_copy_in_the_right_place() -> None:
+    """Who names the right database already is not told to name it: the file, or what is lost, is put right."""
+    journal = record(Phase.READY, journal="/where.db")
+    halt = guard(seen(surged(), marker=says(journal, journal="/where.db", phase=Phase.DRAIN)), journal)
+    assert isinstance(halt, Halt)
+    assert halt.hint.startswith("put the right one back at /where.db")
+    assert "rollout doctor --rebuild" in halt.hint
+    assert "name the database" not in halt.hint
 
 
 def test_what_is_lost_is_in_the_marker_before_it_is_changed(journal: SqlJournal, toy: Toy) -> None:

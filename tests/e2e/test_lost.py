@@ -160,6 +160,9 @@ def test_an_old_copy_of_the_journal_is_not_worked_with(world: Worlds, tmp_path: 
     assert rebuilt.code == 2, rebuilt
     assert "is an older copy" in rebuilt.err
     assert "move this one away" in rebuilt.err
+    assert "put the right one back" in refused.out  # no resume, which is refused for ever
+    assert "settles this by itself" not in refused.out
+    assert refused.out.count("next: ") == 1
     assert changes(simulated) == before
     copy_back(new, journal(simulated))
     assert simulated.resume().code == 0

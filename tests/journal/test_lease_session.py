@@ -366,3 +366,17 @@ def test_a_server_that_is_gone_for_a_while(far: SqlJournal, proxy: Lossy) -> Non
         assert trouble.value.exit_code == 75
     proxy.back()
     assert texts(far)[1:] == ["back"]
+
+
+@on_sqlite
+def test_journal_and_lock_file_deleted_together(journal: SqlJournal) -> None:
+    """The journal is gone: nobody is told to read it, but to put it back, or to ask the doctor."""
+    path = journal.database.backend.path
+    assert path is not None
+    with held(journal, Retries(0)) as lease:
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        with pytest.raises(
+            Lost, match=r"and its lock file were deleted or moved.*\n  next: put both back.*rollout doctor"
+        ):
+            lease.write(lambda _: None)

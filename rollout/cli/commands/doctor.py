@@ -15,7 +15,7 @@ from rollout.cli.screen import at_work
 from rollout.cli.screen.format import count
 from rollout.cli.select_rollout import is_of
 from rollout.cli.session import actor, new_run, opened
-from rollout.commands import rollout
+from rollout.commands import resume, rollout
 from rollout.doctor import rebuilt, record_of
 from rollout.errors import ANOTHER_ACTIVE, DONE, FOR_A_PERSON, OTHER_VERSION, RESUMABLE, Refused, UserError
 from rollout.journal import database, open_journal, read_journal
@@ -158,7 +158,8 @@ def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Se
     yield f"  journal  {journal.missing or f'{unfinished} ({journal.name})'}"
     yield f"  marker   {marker.label if marker else 'none'}"
     if active:
-        yield from at_work.lines(active.id, journal.worker, then="" if active.halted else None)
+        told = any(finding.person and resume(active.id) in finding.then for finding in findings)
+        yield from at_work.lines(active.id, journal.worker, then="" if told else None)
     for finding in findings:
         yield f"{'!' if finding.person else '-'} {finding.what}"
         yield f"  {'next: ' if finding.person else ''}{finding.then}"
