@@ -110,9 +110,17 @@ def annotate(node: str, values: Mapping[str, str | None]) -> str:
     return kubectl("annotate", "node", node, *words, "--overwrite")
 
 
-def with_its_journal(rollout_id: str) -> str:
-    """Say how to go on with a rollout that this journal does not know: `complete` must not name this one for it."""
-    return f"with its own journal: {resume(rollout_id)} --database URL"
+def with_its_journal(rollout_id: str, journal: str = "") -> str:
+    """Say how to go on with a rollout that this journal does not know: `complete` must not name this one for it.
+
+    `journal`: where it is, if that is known: a server's address, or a file on the host where it was used last.
+    """
+    command = f"{resume(rollout_id)} --database"
+    if not journal:
+        return f"with its own journal: {command} URL"
+    address = journal if "://" in journal else f"sqlite:///{journal}"
+    where = "" if "://" in journal else ", on the host that has this file"
+    return f"with its own journal{where}: {command} {quoted(address)}"
 
 
 def quoted(name: str) -> str:

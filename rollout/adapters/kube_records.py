@@ -326,8 +326,10 @@ def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:
 
 def marker(raw: Mapping[str, Any]) -> MarkerSeen:
     """Return what the marker says."""
-    data, uid = texts(raw.get("data")), text(raw["metadata"]["uid"])
-    return MarkerSeen(data.get(ROLLOUT_ID_IN_MARKER, ""), uid, checkpoint_of(data.get(RECORD_IN_MARKER, "")))
+    data, metadata = texts(raw.get("data")), raw["metadata"]
+    held_by = (metadata.get("finalizers") or ()) if metadata.get("deletionTimestamp") else ()
+    checkpoint = checkpoint_of(data.get(RECORD_IN_MARKER, ""))
+    return MarkerSeen(data.get(ROLLOUT_ID_IN_MARKER, ""), text(metadata["uid"]), checkpoint, tuple(map(text, held_by)))
 
 
 def review(right: Right) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, resume, resume_processes, then_resume
+from rollout.commands import annotate, resume_processes, then_resume, with_its_journal
 from rollout.engine.settle import unclear
 from rollout.engine.tick import answers
 from rollout.model.decision import Act, Halt
@@ -57,10 +57,7 @@ def lost(marker: MarkerSeen, journal: str) -> Finding:
     if marker.checkpoint is None:
         then = "continue it with its own journal and the version that began it; nothing can be rebuilt from this marker"
         return Finding(what, then, person=True)
-    then = (
-        f"{resume(marker.rollout_id)} --database URL, with the database that it used; "
-        "if that is lost: rollout doctor --rebuild"
-    )
+    then = f"{with_its_journal(marker.rollout_id, marker.journal)}; if that is lost: rollout doctor --rebuild"
     return Finding(what, then, person=True)
 
 

@@ -362,17 +362,24 @@ class MarkerSeen:
     """The cluster's marker: whose rollout is at work.
 
     `checkpoint`: what it keeps of it, None where an earlier version wrote it or somebody spoilt it.
+    `held_by`: the finalizers for which it stays though somebody deleted it.
     """
 
     rollout_id: str
     uid: str
     checkpoint: Checkpoint | None = None
+    held_by: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """Whose it is, in words."""
         where = f" (in {self.checkpoint.phase.value}, journal {self.checkpoint.journal})" if self.checkpoint else ""
         return f"rollout {self.rollout_id or 'of an unknown id'}{where}"
+
+    @property
+    def journal(self) -> str:
+        """The database that it last used, "" if the marker does not say."""
+        return self.checkpoint.journal if self.checkpoint else ""
 
 
 @dataclass(frozen=True, slots=True)

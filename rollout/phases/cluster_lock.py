@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.commands import kubectl, resume
+from rollout.commands import kubectl, with_its_journal
 from rollout.model.checkpoint import Checkpoint, CheckpointNode
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
@@ -53,7 +53,7 @@ def foreign_marker(seen: Observation, record: Record) -> Halt | None:
     return Halt(
         Reason.FOREIGN_MARKER,
         f"the marker on cluster {record.plan.cluster} belongs to rollout {seen.marker.rollout_id}",
-        f"finish that rollout ({resume(seen.marker.rollout_id)})",
+        f"finish that rollout {with_its_journal(seen.marker.rollout_id, seen.marker.journal)}",
     )
 
 

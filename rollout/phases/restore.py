@@ -222,7 +222,16 @@ def marker(seen: Observation, record: Record) -> Part:
     """The cluster's marker, if it is ours."""
     if seen.marker is None or seen.marker.rollout_id != record.id:
         return Part()
-    return Part((DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.resume_count)),))
+    delete = DeleteMarker(uid=seen.marker.uid, occasion=occasions.once(record.resume_count))
+    held_by = ", ".join(seen.marker.held_by)
+    if not held_by or record.row(delete.key) is None:
+        return Part((delete,))
+    show = kubectl("get", "configmap", "eks-rollout", "-n", "kube-system", "-o", "jsonpath={.metadata.finalizers}")
+    return Part(
+        waits_for=f"the marker, ConfigMap kube-system/eks-rollout, to go: deleted, and finalizer {held_by} holds it",
+        remedy=f"let the controller that set the finalizer take it off, or take it off yourself ({show})",
+        reason=Reason.EFFECT_NOT_VISIBLE,
+    )
 
 
 RESTORE_ORDER: tuple[Callable[[Observation, Record], Part], ...] = (

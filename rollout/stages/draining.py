@@ -220,6 +220,15 @@ def _is(view: NodeView, key: str, *states: EffectState) -> bool:
     return row is not None and row.state in states
 
 
+def _several_budgets(view: NodeView, pod: PodSeen) -> str:
+    """Say that one budget must go where several select a pod: room in them never helps. "" where at most one does."""
+    names = [budget.name for budget in view.budgets if budget.selects(pod.namespace, pod.labels)]
+    if not names[1:]:
+        return ""
+    delete = " or ".join(kubectl("delete", "pdb", name, "-n", pod.namespace) for name in names)
+    return f"keep one of the budgets {' and '.join(names)}: Kubernetes evicts no pod that two of them select ({delete})"
+
+
 #: What keeps pods on a node, the worst first: where several do, this one is told in one word.
 BY_WEIGHT = (
     Reason.POD_COMES_BACK,
@@ -284,7 +293,10 @@ def _to_do(view: NodeView, kept: list[PodSeen]) -> str:
     if any(_returns(view, pod) for pod in kept):
         return "remove its toleration of every taint, or scale it to 0 until the node is gone"
     asked = [pod for pod in kept if not pod.deleting]
-    if any(_is(view, _first(view, pod).key, "blocked") for pod in asked):
+    blocked = [pod for pod in asked if _is(view, _first(view, pod).key, "blocked")]
+    if several := next((hint for pod in blocked if (hint := _several_budgets(view, pod))), ""):
+        return several
+    if blocked:
         return "make room in the budget, clear what else blocks the eviction, or delete the pod yourself"
     if any(_is(view, _first(view, pod).key, "not_sent", "not_applied") for pod in asked):
         return f"clear what blocks its eviction ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollout.commands import aws
+from rollout.model.budget import BudgetSeen
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Terminate, occasions
 from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Unsteady
@@ -36,6 +37,7 @@ class NodeView:
     has not bound yet;
     `volumes`: attached to it still, of pods that left;
     `at_work`: the controllers for which finished pods block it, none of an old node past the drain deadline;
+    `budgets`: all that were seen;
     `unsteady`: why the cluster is not to be trusted now; `past_drain_deadline`, `past_blocked_deadline`: the time that
     Jobs are given has passed, and the time that budgets are given after it.
     """
@@ -58,6 +60,7 @@ class NodeView:
     nominated: tuple[PodSeen, ...]
     volumes: tuple[str, ...]
     at_work: frozenset[str]
+    budgets: tuple[BudgetSeen, ...]
     unsteady: Unsteady | None
     past_drain_deadline: bool
     past_blocked_deadline: bool
@@ -205,6 +208,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         volumes=volumes,
         at_work=frozenset() if late and row.role == record.plan.leaving else around.at_work,
+        budgets=seen.budgets or (),
         unsteady=seen.unsteady,
         past_drain_deadline=late,
         past_blocked_deadline=record.blocked_deadline is not None and now >= record.blocked_deadline,

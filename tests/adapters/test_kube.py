@@ -239,6 +239,14 @@ def test_the_marker_is_created_once_and_deleted_by_its_uid(kubernetes: Kubernete
     kubernetes.delete_marker(found.uid)
 
 
+def test_a_marker_that_a_finalizer_holds_says_so_once_it_is_deleted() -> None:
+    """It stays with its deletionTimestamp until the finalizer is off; before the delete a finalizer holds nothing."""
+    metadata = {"uid": "u", "finalizers": ["x.io/keep"]}
+    assert kube_records.marker({"metadata": metadata}).held_by == ()
+    deleted = metadata | {"deletionTimestamp": "2026-01-05T08:00:00Z"}
+    assert kube_records.marker({"metadata": deleted}).held_by == ("x.io/keep",)
+
+
 def test_the_marker_says_what_was_written_last(kubernetes: Kubernetes) -> None:
     """It is written anew under its uid; under another uid, or when it is gone, nothing is written."""
     kubernetes.write_marker(MARK, None)

@@ -19,6 +19,7 @@ from rollout.model.decision import Advance, NodeWait
 from rollout.model.effects import Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Autoscaler, Baseline, Sizes
+from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from tests.cli import samples
 
@@ -169,6 +170,34 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     assert any("costs up to 1 more instance paid for" in line for line in outcome.lines(ended, surging, journal))
     early = replace(record, phase=Phase.AUTOSCALER_OFF, autoscaler_off=None, nodes=())
     assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
+
+
+@pytest.mark.parametrize(
+    ("reason", "sizes", "autoscaler"),
+    [
+        pytest.param(Reason.NODES_NOT_READY, True, True, id="the halt denies none"),
+        pytest.param(Reason.DRIFT_SIZES, False, True, id="the sizes are what it is about"),
+        pytest.param(Reason.DRIFT_LAUNCH_TEMPLATE, False, True, id="the first of several drifts"),
+        pytest.param(Reason.AUTOSCALER_SCALED_UP, True, False, id="the autoscaler came back"),
+        pytest.param(Reason.EFFECT_REVERTED, False, False, id="any write of ours may be what was reverted"),
+    ],
+)
+def test_what_is_true_now_does_not_contradict_the_halt(
+    reason: Reason, *, sizes: bool, autoscaler: bool, tmp_path: Path
+) -> None:
+    """The journal knows what the rollout wrote; where a halt says that somebody changed it, nothing claims it."""
+    journal = samples.draining(tmp_path)
+    journal.halt(samples.ID, replace(samples.HALT, reason=reason), samples.after(9))
+    plan = replace(
+        samples.PLAN,
+        settings=replace(samples.SETTINGS, autoscaler=Autoscaler("kube-system", "ca")),
+        baselines=(Baseline("workers", Sizes(1, 2, 4), protect_new=False, capacity_rebalance=False, suspended=()),),
+    )
+    off, written = samples.after(1), {"workers": Written(desired=3)}
+    record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=off)
+    _, state, waiting, *_ = outcome.lines(Ended.HALTED, record, journal)
+    assert ("workers desires 3" in state, "1 more instance paid for" in waiting) == (sizes, sizes)
+    assert ("cluster-autoscaler is at 0" in state, "nobody scales the groups" in waiting) == (autoscaler, autoscaler)
 
 
 @pytest.mark.parametrize(

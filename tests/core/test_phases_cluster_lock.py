@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollout.commands import Options, complete
 from rollout.engine.settle import sift
 from rollout.journal import SqlJournal
 from rollout.model.decision import Act, Halt
@@ -82,6 +83,25 @@ def test_a_journal_that_is_older_than_the_marker(journal: Record, changes: dict[
     decision = guard(seen(surged(), marker=says(journal, journal="/where.db", **changes)), journal)
     agrees(decision, halts(more))
     assert "(/where.db)" in decision.hint  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("journal", "command"),
+    [
+        ("/its own.db", "on the host that has this file: rollout resume r2 --database 'sqlite:////its own.db'"),
+        ("postgresql+psycopg://a@h/d", "journal: rollout resume r2 --database postgresql+psycopg://a@h/d"),
+        ("", "journal: rollout resume r2 --database URL"),
+    ],
+)
+def test_another_rollout_is_gone_on_with_in_the_journal_that_the_marker_names(journal: str, command: str) -> None:
+    """This journal does not know it: its own database is named, and this one is not added."""
+    ours = record()
+    theirs = replace(says(ours, journal=journal), rollout_id="r2")
+    decision = guard(seen(surged(), marker=theirs), ours)
+    agrees(decision, halts("belongs to rollout r2"))
+    hint = complete(decision.hint, Options("/c.yaml", "sqlite:////this.db"))  # type: ignore[union-attr]
+    assert hint.replace(" --config /c.yaml", "").endswith(command)
+    assert "this.db" not in hint
 
 
 def test_a_marker_that_cannot_be_read_is_written_anew() -> None:

@@ -105,6 +105,8 @@ RESIZE = Resize(group="g", before=Sizes(2, 2, 4), sizes=BASE, occasion="restore.
 UNPIN = SetReference(group="g", before=(use("2"),), uses=(use("$Latest"),), occasion="restore.0")
 FLAG = Resize(group="g", before=BASE, sizes=BASE, protect_new=False, occasion="inherit.0")
 RESUME = Resume(group="g", processes=PROCESSES, occasion="restore.0.AZRebalance+AlarmNotification")
+DELETE_MARKER = DeleteMarker(uid="uid-marker", occasion="0")
+HELD_MARKER = replace(MARKER, held_by=("x.io/keep",))
 STOPPED = frozenset({"stop-autoscaler:kube-system/cluster-autoscaler:0"})
 START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=1, occasion="0")
 
@@ -133,7 +135,10 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
         case("then taints", acts(UntaintNode(node="n1", uid="uid-n1", instance_id="i-n1", taint_key=KEY, occasion="0")),
              then(RESTORED, node("n1", "NoSchedule", scale_down_disabled=None, scale_down_before=None), marker=MARKER),
              RECORD),
-        case("then the marker", acts(DeleteMarker(uid="uid-marker", occasion="0")), then(marker=MARKER), RECORD),
+        case("then the marker", acts(DELETE_MARKER), then(marker=MARKER), RECORD),
+        case("also where somebody else deleted it", acts(DELETE_MARKER), then(marker=HELD_MARKER), RECORD),
+        case("a finalizer holds it: it is waited for", waits("and finalizer x.io/keep holds it"),
+             then(marker=HELD_MARKER), restoring(unsettled=(unsettled(DELETE_MARKER, "not_applied", yeses=9),))),
         case("all restored", advances("the baseline is restored"), then(), RECORD),
         case("by somebody else's hand", advances(), then(), restoring(done=frozenset())),
         case("resumed: other occasions", acts(replace(RESIZE, occasion="restore.1")),
@@ -243,6 +248,15 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
 def test_steps(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """What is ours is given back; what is not ours stays."""
     check(restore, world, journal, now, expected)
+
+
+def test_a_halt_for_a_marker_that_stays_shows_the_finalizer() -> None:
+    """The delete was answered "yes", and nothing takes it out again: a finalizer is named, and what shows it."""
+    journal = restoring(deadline=NOW, unsettled=(unsettled(DELETE_MARKER, "not_applied", yeses=9),))
+    halt = restore.decide(then(marker=HELD_MARKER), journal, NOW)
+    agrees(halt, halts("finalizer x.io/keep holds it"))
+    show = "kubectl get configmap eks-rollout -n kube-system -o 'jsonpath={.metadata.finalizers}'"
+    assert show in cast("Halt", halt).hint
 
 
 @pytest.mark.parametrize(

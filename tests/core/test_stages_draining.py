@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rollout.model.budget import BudgetSeen
 from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
 from rollout.model.machine import Stage
 from rollout.model.observation import NodeSeen, Owner, PodSeen
@@ -309,6 +310,30 @@ def test_a_halt_speaks_of_a_budget_where_one_was_asked(there: PodSeen, state: Ef
     assert halt.hint == hint
     by_state = {"blocked": Reason.POD_DISRUPTION_BUDGET_BLOCKS, "rejected": Reason.EVICTION_REJECTED}
     assert halt.reason is by_state.get(state, Reason.POD_DOES_NOT_END)
+
+
+NEVER, PERCENT = (BudgetSeen("ns", name, ()) for name in ("never", "pct"))
+ELSEWHERE = BudgetSeen("other", "all", ())
+
+
+@pytest.mark.parametrize(
+    ("budgets", "hint"),
+    [
+        (
+            (NEVER, ELSEWHERE, PERCENT),
+            "(kubectl delete pdb never -n ns or kubectl delete pdb pct -n ns)",
+        ),
+        ((NEVER, ELSEWHERE), "make room in the budget, "),
+        ((), "make room in the budget, "),
+    ],
+    ids=["two select it", "one does", "budgets may not be read"],
+)
+def test_room_in_a_budget_is_asked_for_where_it_helps(budgets: tuple[BudgetSeen, ...], hint: str) -> None:
+    """The API for evictions refuses a pod under two budgets, however much they allow: one of them must go."""
+    view = replace(emptied(WEB, now=TOO_LONG, **after(evict(WEB), "blocked")), budgets=budgets)
+    halt = draining.decide(view).halt
+    assert halt is not None
+    assert hint in halt.hint
 
 
 def test_a_pod_without_a_node_name_is_looked_for_where_it_was_listed() -> None:

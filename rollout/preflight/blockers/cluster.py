@@ -18,7 +18,7 @@ def marked(found: Survey, request: Request) -> Iterator[Blocker]:
     """Another rollout's marker exists. That rollout is active on the cluster, or it never ended."""
     if found.marker:
         hint = (
-            f"{with_its_journal(found.marker.rollout_id)}; only if that is lost: rollout doctor, "
+            f"{with_its_journal(found.marker.rollout_id, found.marker.journal)}; only if that is lost: rollout doctor, "
             "then: rollout doctor --rebuild"
         )
         yield Blocker(
