@@ -85,6 +85,11 @@ class GroupSeen:
         """The instances that are not on their way out."""
         return tuple(instance for instance in self.instances if instance.living)
 
+    @property
+    def in_standby(self) -> tuple[str, ...]:
+        """The ids of the instances that somebody put aside."""
+        return tuple(instance.id for instance in self.instances if instance.standing_by)
+
     def use(self, slot: str) -> TemplateUse | None:
         """Return what the group names at that place, None if nothing."""
         return next((use for use in self.uses if use.slot == slot), None)

@@ -200,10 +200,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class NodeGroup:
-    """One Auto Scaling group as it was found, with every use of a template that it makes: its own first."""
+    """One Auto Scaling group as it was found, with every use of a template that it makes: its own first.
+
+    `mixed`: it had a MixedInstancesPolicy; None where a rollout of an older format does not say.
+    """
 
     name: str
     sources: tuple[Source, ...]
+    mixed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ must first agree with our own list of pods.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from rollout import stages
@@ -23,13 +23,14 @@ from rollout.commands import exit_standby
 from rollout.model.decision import Act, Decision, Halt, Move, NodeWait, StageDecision, Wait
 from rollout.model.effects import Effect, Resize, TaintNode, Terminate, occasions
 from rollout.model.machine import Stage, terminal
-from rollout.model.observation import InstanceSeen, NodeSeen, Observation
+from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation
 from rollout.model.plan import Node, NodeGroup, duration
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
+from rollout.phases.expected import desired
 from rollout.phases.observe import Needs
-from rollout.phases.shared import advance, leaving_rows, still_to_go, that_stay, working
+from rollout.phases.shared import IN_STANDBY, advance, back_from_standby, leaving_rows, still_to_go, that_stay, working
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
 from rollout.stages.node_view import NodeView, terminate_key, view
@@ -132,7 +133,7 @@ def answer(seen: Observation, record: Record, now: datetime) -> Answers:
     """Ask each node that is not gone, and give turns."""
     around = Surroundings.of(seen, record, now)
     asked = [(row, _ask(row, seen, record, now, around)) for row in _unfinished(record)]
-    raises = top_ups(seen, record)
+    raises = (*top_ups(seen, record), *returned(seen, record))
     replicas = Replicas(seen, record, now)
     stuck = {row.instance_id for row, own in asked if own[1].stuck or replicas.keeps(*own)}
     turns = Turns.taken(record, stuck)
@@ -176,6 +177,22 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
             sizes, occasion = current.raised(target), occasions.top_up(len(left), record.resume_count)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
+
+
+def returned(seen: Observation, record: Record) -> tuple[Resize, ...]:
+    """Return what makes ours what a return from Standby added to desired: what is too many then goes as surplus."""
+    effects = []
+    for group in working(record):
+        current, ours = seen.group(group.name), desired(record, group)
+        if _not_ours_yet(record, current, ours) and not _terminate_under_way(record, group):
+            occasion = occasions.from_standby(current.sizes.desired, record.resume_count)
+            before = replace(current.sizes, desired=ours)
+            effects.append(Resize(group=group.name, before=before, sizes=current.sizes, occasion=occasion))
+    return tuple(effects)
+
+
+def _not_ours_yet(record: Record, current: GroupSeen, ours: int) -> bool:
+    return current.sizes.desired > ours and back_from_standby(record, current) > 0
 
 
 def _untainted(effects: tuple[Effect, ...], record: Record) -> list[str]:
@@ -310,6 +327,9 @@ def _ask(
     observed = view(row, seen, record, now, around)
     if not sent and instance and not instance.living:
         return None, _elsewhere(observed, instance)
+    group = record.plan.group(row.group)
+    if row.waits_for == IN_STANDBY and _not_ours_yet(record, observed.group, desired(record, group)):
+        return None, StageDecision(waits_for=IN_STANDBY, reason=Reason.INSTANCE_IN_STANDBY)  # `returned` comes first
     return observed, stages.decide(observed)
 
 
@@ -322,13 +342,14 @@ def _vanished(row: Node, record: Record) -> str:
 
 def _elsewhere(view: NodeView, instance: InstanceSeen) -> StageDecision:
     """Wait for what leaves by itself, in nobody's way. From Standby nothing does: somebody must bring it back."""
-    why = f"instance is {instance.lifecycle}, not by us"
+    why = IN_STANDBY if instance.standing_by else f"instance is {instance.lifecycle}, not by us"
     if view.row.stage in _ON_THE_WAY:
         return StageDecision(trigger="back", because=why)
     if not instance.standing_by:
         return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, why)
-    sizes = view.group.sizes
-    command = exit_standby(view.row.group, (instance.id,), sizes.desired, sizes.maximum)
+    sizes, listed = view.group.sizes, {row.instance_id for row in view.record.nodes}
+    aside = tuple(one for one in view.group.in_standby if one in listed)  # a new one is in nobody's way
+    command = exit_standby(view.row.group, aside, sizes.desired, sizes.maximum)
     halt = Halt(Reason.INSTANCE_IN_STANDBY, f"{view.name}: {why}", command) if view.past_blocked_deadline else None
     return StageDecision(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
 

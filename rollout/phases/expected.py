@@ -21,9 +21,11 @@ from rollout.model.record import Record
 from rollout.phases import abort, cluster_lock
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import (
+    back_from_standby,
     describe_uses,
     leaving_nodes,
     once_more,
+    policy_change,
     put_back,
     refer_back,
     surged,
@@ -96,6 +98,8 @@ def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterato
     wanted = record.plan.pinned(group)
     if current.uses != wanted:
         what = f"{group.name} launches {describe_uses(current.uses)}, not {describe_uses(wanted)}"
+        if changed := policy_change(group, current):
+            what += f" ({changed})"
         yield Reason.DRIFT_LAUNCH_TEMPLATE, what
     if group not in working(record) or not (record.phase in SURGED or _raises(record)):
         return
@@ -124,28 +128,29 @@ def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[s
     if record.phase in SURGED and (resumed := _resumed(record, current)):
         processes = ("--scaling-processes", *resumed)
         yield aws("autoscaling", "suspend-processes", "--auto-scaling-group-name", group.name, *processes)
-    yield put_back(group.name, current.sizes, _wanted(record, group, current.sizes))
+    yield put_back(current, _wanted(record, group, current))
 
 
 def _resumed(record: Record, current: GroupSeen) -> list[str]:
     return sorted(set(record.plan.settings.processes) - current.suspended)
 
 
-def _wanted(record: Record, group: NodeGroup, current: Sizes) -> Sizes:
+def _wanted(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     """Return the sizes that our settled effects left; what one that is under way explains is no drift."""
-    number, minimum = desired(record, group), _minimum(record, group)
+    number, minimum, sizes = desired(record, group), _minimum(record, group), current.sizes
     return Sizes(
-        current.minimum if current.minimum in _minimums(record, group) else minimum,
-        current.desired if _may_be_desired(record, group, current.desired) else number,
+        sizes.minimum if sizes.minimum in _minimums(record, group) else minimum,
+        sizes.desired if _may_be_desired(record, group, current) else number,
         number,
     )
 
 
 def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[str]:
     problems = []
-    if not _may_be_desired(record, group, current.sizes.desired):
+    if not _may_be_desired(record, group, current):
         wanted = desired(record, group)
-        problems.append(f"DesiredCapacity of {group.name} is {current.sizes.desired}, not {wanted}")
+        aside = f" ({', '.join(current.in_standby)} in Standby)" if current.in_standby else ""
+        problems.append(f"DesiredCapacity of {group.name} is {current.sizes.desired}, not {wanted}{aside}")
     minimums = _minimums(record, group)
     if current.sizes.minimum not in minimums:
         problems.append(
@@ -154,15 +159,19 @@ def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[st
     return problems
 
 
-def _may_be_desired(record: Record, group: NodeGroup, number: int) -> bool:
-    """Tell whether this is what we left, or what a terminate or a resize that is under way leads to."""
+def _may_be_desired(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
+    """Tell whether this is what we left, or what a terminate or a resize that is under way leads to.
+
+    Or what a return from Standby has made of it.
+    """
     lowest = highest = desired(record, group)
+    highest += back_from_standby(record, current)
     for effect in _under_way(record, group):
         if isinstance(effect, Terminate):
             lowest -= 1
         else:
             highest = max(highest, effect.sizes.desired)
-    return lowest <= number <= highest
+    return lowest <= current.sizes.desired <= highest
 
 
 def _minimum(record: Record, group: NodeGroup) -> int:

@@ -54,6 +54,7 @@ from rollout.phases.shared import (
     advance,
     is_our_cordon,
     launched_to_stay,
+    policy_change,
     put_back,
     uncordon,
     wait,
@@ -340,7 +341,7 @@ def _too_many(group: GroupSeen) -> str:
 def _enough_desired(crowded: list[GroupSeen]) -> str:
     """Say how nobody is chosen: as many are desired as live, or a person ends one; nobody else may lower desired."""
     more = ((group, len(group.living)) for group in crowded)
-    commands = (put_back(group.name, group.sizes, group.sizes.raised(living)) for group, living in more)
+    commands = (put_back(group, group.sizes.raised(living)) for group, living in more)
     return f"raise DesiredCapacity ({'; '.join(commands)}), or terminate an instance on which nothing runs"
 
 
@@ -360,6 +361,8 @@ def _reference(seen: Observation, record: Record, group: NodeGroup) -> Part:
     defaults = tuple(answer for answer in answers if isinstance(answer, SetDefaultVersion))
     back = tuple(answer for answer in answers if isinstance(answer, TemplateUse))
     report = tuple(answer for answer in answers if isinstance(answer, str))
+    if changed := policy_change(group, seen.group(group.name)):
+        report += (f"{changed}: changed by somebody else, left",)
     if defaults or not back:
         return Part(defaults, report=report)
     now = {use.slot: use for use in seen.group(group.name).uses}

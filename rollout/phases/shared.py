@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from rollout.commands import ONE_LESS, quoted
+from rollout.commands import ONE_LESS, exit_standby, quoted
 from rollout.model.decision import Act, Advance, Decision, Halt, Wait
 from rollout.model.effects import Cordon, Effect, OnNode, Uncordon, occasions
 from rollout.model.machine import DRAINING, Stage, onward
@@ -72,12 +72,22 @@ def still_to_go(record: Record, group: NodeGroup) -> int:
     return sum(row.group == group.name and row.role == leaving and row.stage not in ended for row in record.nodes)
 
 
-def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
+def put_back(group: GroupSeen, wanted: Sizes) -> str:
     """Return what to type to give a group the sizes that differ, and no other, "" for nothing.
 
     Desired is only raised: if it is lowered AWS chooses which to end, so a person ends an instance instead. Nor is
-    MaxSize lowered: room hurts nobody.
+    MaxSize lowered: room hurts nobody. An instance in Standby comes back first, which raises desired: a higher number
+    would launch another one beside it.
     """
+    short = max(wanted.desired - group.sizes.desired, 0)
+    if not (back := group.in_standby[:short]):
+        return _resized(group.name, group.sizes, wanted)
+    first = exit_standby(group.name, back, group.sizes.desired, group.sizes.maximum)
+    then = _resized(group.name, group.sizes.raised(group.sizes.desired + len(back)), wanted)
+    return f"{first}; {then}" if then else first
+
+
+def _resized(group: str, current: Sizes, wanted: Sizes) -> str:
     differing = [("--min-size", wanted.minimum)] if current.minimum != wanted.minimum else []
     if current.desired < wanted.desired:
         differing.append(("--desired-capacity", wanted.desired))
@@ -86,6 +96,19 @@ def put_back(group: str, current: Sizes, wanted: Sizes) -> str:
     options = (f"{name} {number}" for name, number in differing)
     commands = [update(group, *options)] if differing else []
     return "; ".join([*commands, ONE_LESS] if current.desired > wanted.desired else commands)
+
+
+#: What a node in Standby waits for, as its row keeps it.
+IN_STANDBY = "the instance is in Standby, not by us"
+
+
+def back_from_standby(record: Record, current: GroupSeen) -> int:
+    """Return how many instances were waited for in Standby and are back: each has raised desired by one.
+
+    That is what our hint leads to, so it is no drift; DRAIN makes it ours (`drain.returned`).
+    """
+    living = {instance.id for instance in current.living}
+    return sum(row.waits_for == IN_STANDBY and row.instance_id in living for row in record.nodes)
 
 
 def refer_back(group: GroupSeen, wanted: tuple[TemplateUse, ...]) -> str:
@@ -100,6 +123,15 @@ def refer_back(group: GroupSeen, wanted: tuple[TemplateUse, ...]) -> str:
         policy = json.dumps({"LaunchTemplate": {"LaunchTemplateSpecification": own}})
         return update(group.name, f"--mixed-instances-policy {quoted(policy)}")
     return update(group.name, f"--launch-template {quoted(','.join(f'{key}={own[key]}' for key in own))}")
+
+
+def policy_change(group: NodeGroup, current: GroupSeen) -> str:
+    """Say that a group has got or lost a MixedInstancesPolicy since it was found; "" where it has not."""
+    if group.mixed is None or group.mixed == current.mixed:
+        return ""
+    if current.mixed:
+        return f"{group.name} has a MixedInstancesPolicy, which it had not when the rollout began"
+    return f"{group.name} has lost the MixedInstancesPolicy that it had when the rollout began"
 
 
 def update(group: str, *options: str) -> str:

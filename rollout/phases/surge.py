@@ -104,7 +104,7 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
         return None
     baseline = record.plan.baseline(group.name).sizes
     if current.sizes not in {_with_room(baseline, current), wanted}:
-        return _drift(record, group, current.sizes)
+        return _drift(record, group, current)
     occasion = occasions.surge(record.resume_count)
     tried = tuple(_not_applied(record, Resize, group.name))
     # One that is on already, and not by a try of ours, was set by somebody else and stays theirs.
@@ -145,8 +145,9 @@ def _raise(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Non
     return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
 
 
-def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:
+def _drift(record: Record, group: NodeGroup, there: GroupSeen) -> Halt:
     """Name the sizes that are neither as they were nor as we wrote them, and no other."""
+    current = there.sizes
     baseline, ours = record.plan.baseline(group.name).sizes, surged(record, group)
     wrote = record.written.get(group.name, Written()).desired is not None
     wanted = ours if wrote else baseline
@@ -157,7 +158,7 @@ def _drift(record: Record, group: NodeGroup, current: Sizes) -> Halt:
         told.append(f"DesiredCapacity of {group.name} is {current.desired}, not {wanted.desired}")
     if current.maximum < wanted.maximum:
         told.append(f"MaxSize of {group.name} is {current.maximum}, not {wanted.maximum}")
-    command = put_back(group.name, current, wanted)
+    command = put_back(there, wanted)
     return Halt(Reason.DRIFT_SIZES, f"drift: {'; '.join(told)}", typed("put it back", command))
 
 
@@ -179,7 +180,7 @@ def _unclear(record: Record, group: NodeGroup) -> Iterator[Resize]:
 
 def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
     before = record.plan.baseline(group.name).sizes.desired
-    command = put_back(group.name, current.sizes, replace(current.sizes, desired=before))
+    command = put_back(current, replace(current.sizes, desired=before))
     return Halt(
         Reason.DRIFT_SIZES,
         f"drift: DesiredCapacity of {group.name} was {before} at the start and is {current.sizes.desired} now, "

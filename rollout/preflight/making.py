@@ -40,4 +40,4 @@ def up_to_date(found: Survey, ami: str) -> bool:
 def _node_group(group: GroupSeen, templates: Sequence[TemplateSeen]) -> NodeGroup:
     known = {template.id: template for template in templates}
     sources = (Source(use, known[use.template_id].resolve(use.reference)) for use in group.uses)
-    return NodeGroup(group.name, tuple(sources))
+    return NodeGroup(group.name, tuple(sources), group.mixed)

@@ -18,6 +18,7 @@ from rollout.model.plan import Sizes, Surge
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import drain
+from rollout.phases.shared import IN_STANDBY
 from tests.core.build import (
     FINISHED,
     NOW,
@@ -55,6 +56,8 @@ def stages(first: Stage, second: Stage = W, **changes: Any) -> Record:
 
 NEW = (new("n1"), new("n2"))
 ASIDE = surged(old("o1", lifecycle="Standby"), *NEW)
+BACK = record(nodes=(row("i-o1", waits_for=IN_STANDBY), row("i-o2", G)))
+RETURNED = Resize(group="g", before=Sizes(1, 4, 5), sizes=Sizes(1, 5, 5), occasion="standby.5.0")
 BOTH_BUSY = (pod("a", "o1"), pod("b", "o2"))
 BOTH_SERVE = (bare("a", on="o1"), bare("b", on="o2"))
 ENDING = bare("b", on="o2", deleting=at(8100))
@@ -73,8 +76,12 @@ FRESH = ("o1", "o2")
              seen(surged(), *CORDONED, pod("a", "o1"), pod("b", "o2"), fresh=FRESH), stages(D)),
         case("all gone", advances(), seen(surged(new("n1"), new("n2"), sizes=Sizes(2, 2, 4))), stages(G, G)),
         case("put into Standby by somebody: waits", waits(), seen(ASIDE), stages(W, G), at(8099)),
+        case("it is back: what that added to desired is made ours, before it drains", acts(RETURNED),
+             seen(surged(sizes=Sizes(1, 5, 5))), BACK),
+        case("not while a terminate may change desired", waits(), seen(surged(sizes=Sizes(1, 5, 5))),
+             replace(BACK, unsettled=(unsettled(END),))),
         case("still there when the time is over: a person",
-             halts("o1: instance is Standby, not by us"), seen(ASIDE), stages(W, G), at(8100)),
+             halts("o1: the instance is in Standby, not by us"), seen(ASIDE), stages(W, G), at(8100)),
         case("what AWS ends comes to its end", waits(), seen(surged(old("o1", lifecycle="Terminating:Wait"), *NEW)),
              stages(W, G), at(14399)),
         case("or a person must see why not", halts("o1 has waited for hours: instance is Terminating:Wait, not by us"),

@@ -16,6 +16,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import cluster_lock
 from rollout.phases.expected import desired, soften
+from rollout.phases.shared import IN_STANDBY
 from tests.core.build import (
     ID,
     NOW,
@@ -227,6 +228,34 @@ def test_a_marker_that_is_deleted(world: Observation, journal: Record, expected:
 
 
 UPDATE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g"
+EXIT = "aws autoscaling exit-standby --auto-scaling-group-name g --instance-ids i-o1"
+ASIDE = (old("o1", lifecycle="Standby"), old("o2"), new("n1"), new("n2"))
+WAITED = replace(record(), nodes=(row("i-o1", waits_for=IN_STANDBY), row("i-o2")))
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "halted"),
+    [
+        pytest.param(seen(surged(sizes=Sizes(1, 5, 5))), WAITED, False, id="it is back, as the hint said"),
+        pytest.param(seen(surged(sizes=Sizes(1, 6, 6))), WAITED, True, id="one is back, two were added"),
+        pytest.param(seen(surged(*ASIDE, sizes=Sizes(1, 5, 5))), WAITED, True, id="it is there still"),
+        pytest.param(seen(surged(sizes=Sizes(1, 5, 5))), record(), True, id="none was waited for"),
+    ],
+)
+def test_what_a_return_from_standby_adds_is_no_drift(world: Observation, journal: Record, halted: bool) -> None:  # noqa: FBT001
+    """AWS raises desired by one for each: the hint of the halt leads to that."""
+    assert isinstance(guard(marked(world, journal), journal), Halt) is halted
+
+
+def test_a_policy_that_somebody_gave_the_group_is_named() -> None:
+    """The group was found without one."""
+    journal = record(Phase.TAINT)
+    journal = replace(journal, plan=replace(journal.plan, groups=(replace(journal.plan.groups[0], mixed=False),)))
+    halt = guard(marked(seen(found(mixed=True)), journal), journal)
+    assert isinstance(halt, Halt)
+    assert "g has a MixedInstancesPolicy, which it had not when the rollout began" in halt.why
+
+
 POLICY = '{"LaunchTemplate": {"LaunchTemplateSpecification": {"LaunchTemplateId": "lt", "Version": "2"}}}'
 ONE_LESS = (
     "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id ID --should-decrement-desired-capacity, "
@@ -241,6 +270,11 @@ ONE_LESS = (
                      " (aws autoscaling suspend-processes --auto-scaling-group-name g --scaling-processes AZRebalance)",
                      id="a process was resumed"),
         pytest.param(seen(surged(sizes=Sizes(1, 3, 4))), record(), f" ({UPDATE} --desired-capacity 4)", id="lowered"),
+        pytest.param(seen(surged(*ASIDE, sizes=Sizes(1, 3, 4))), record(), f" ({EXIT})",
+                     id="an instance in Standby comes back: nothing is launched beside it"),
+        pytest.param(seen(surged(*ASIDE, sizes=Sizes(0, 2, 2))), record(),
+                     f" ({UPDATE} --max-size 3; {EXIT}; {UPDATE} --min-size 1 --desired-capacity 4 --max-size 4)",
+                     id="and one more was lowered"),
         pytest.param(seen(surged(sizes=Sizes(1, 3, 3))), record(), f" ({UPDATE} --desired-capacity 4 --max-size 4)",
                      id="lowered with MaxSize"),
         pytest.param(seen(surged(sizes=Sizes(1, 5, 5))), record(), f" ({ONE_LESS})", id="raised"),

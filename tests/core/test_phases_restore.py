@@ -250,6 +250,33 @@ def test_steps(world: Observation, journal: Record, now: datetime, expected: Ans
     check(restore, world, journal, now, expected)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (
+            False,
+            True,
+            ("g has a MixedInstancesPolicy, which it had not when the rollout began: changed by somebody else, left",),
+        ),
+        (
+            True,
+            False,
+            ("g has lost the MixedInstancesPolicy that it had when the rollout began: changed by somebody else, left",),
+        ),
+        (True, True, ()),
+        (None, True, ()),
+    ],
+)
+def test_a_policy_that_came_or_went_is_reported(before: bool | None, now: bool, told: tuple[str, ...]) -> None:  # noqa: FBT001
+    """RESTORE writes references only, so the policy stays; an older format does not say what there was."""
+    groups = (replace(RECORD.plan.groups[0], mixed=before),)
+    end = restore.decide(
+        then(replace(RESTORED, mixed=now)), replace(RECORD, plan=replace(RECORD.plan, groups=groups)), NOW
+    )
+    agrees(end, advances())
+    assert cast("Advance", end).report == told
+
+
 def test_a_halt_for_a_marker_that_stays_shows_the_finalizer() -> None:
     """The delete was answered "yes", and nothing takes it out again: a finalizer is named, and what shows it."""
     journal = restoring(deadline=NOW, unsettled=(unsettled(DELETE_MARKER, "not_applied", yeses=9),))

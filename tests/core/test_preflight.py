@@ -328,7 +328,7 @@ def test_a_plan_holds_what_was_asked_and_what_was_found() -> None:
     uses = (use("$Latest"), use("1", "override 2"))
     plan = preflight.make_plan(surveyed(groups=(found(uses=uses),)), ASKED)
     assert isinstance(plan, Plan)
-    assert plan.groups == (NodeGroup("g", (Source(uses[0], 1), Source(uses[1], 1))),)
+    assert plan.groups == (NodeGroup("g", (Source(uses[0], 1), Source(uses[1], 1)), mixed=False),)
     assert (plan.ami, plan.autoscaler_replicas) == ("ami-new", 1)
 
 

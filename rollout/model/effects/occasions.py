@@ -95,6 +95,11 @@ def top_up(old_left: int, resumes: int) -> str:
     return f"top-up.{old_left}.{resumes}"
 
 
+def from_standby(desired: int, resumes: int) -> str:
+    """Of what a return from Standby added to desired, made ours."""
+    return f"standby.{desired}.{resumes}"
+
+
 def floor(instance_id: str, resumes: int, drains: int) -> str:
     """Of the MinSize below which no second decrement leads, before an instance is terminated."""
     return f"floor.{instance_id}.{passage(resumes, drains)}"
