@@ -121,4 +121,5 @@ def _template(workload: Named, labels: Mapping[str, str], how: Mapping[str, str]
 
 
 def _text(duration: Range) -> str:
-    return f"{duration.low:g}s..{duration.high:g}s"
+    low, high = (f"{seconds:.6f}".rstrip("0").rstrip(".") for seconds in duration)  # never 1e+06: that is no duration
+    return f"{low}s..{high}s"

@@ -130,16 +130,16 @@ class SimulatedClock:
     """The clock of the embedded simulator, at `url`. While this object lives and does not wait, its time stands still.
 
     The world ends a wait by itself at the first watch event for this client, so `wake` is for signals only.
-    Raises `UserError` where the simulator is not there (any more).
+    `journal`: how messages call it. Raises `UserError` where the simulator is not there (any more).
     """
 
-    def __init__(self, url: str, client: str) -> None:
+    def __init__(self, url: str, client: str, journal: str) -> None:
         self._client = client
         # Held open for as long as this process lives: with its end our claim on time ends.
-        self._session = _Line(url, client)
+        self._session = _Line(url, client, journal)
         self._face = self._session.hold(f"/session?client={client}", _mapped)
-        self._asking = _Line(url, client)
-        self._sleeping = _Line(url, client)
+        self._asking = _Line(url, client, journal)
+        self._sleeping = _Line(url, client, journal)
         self._asks = threading.Lock()
         self._signals = _Bell()
 
@@ -191,9 +191,10 @@ def _mapped(session: dict[str, Any]) -> memoryview[float]:
 class _Line:
     """One connection to the simulator, used again and again; opened again where it was closed while idle."""
 
-    def __init__(self, url: str, client: str) -> None:
+    def __init__(self, url: str, client: str, journal: str) -> None:
         parts = urlsplit(url)
         self._url = url
+        self._journal = journal
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
         self._headers = {"User-Agent": f"eks-rollout-run/{client}", "Content-Type": "application/json"}
         self._held: http.client.HTTPResponse | None = None
@@ -245,7 +246,8 @@ class _Line:
     def _gone(self, error: Exception) -> UserError:
         return UserError(
             one_line(f"the simulator at {self._url} does not answer ({type(error).__name__}: {error})"),
-            hint="start it again, then: rollout resume",
+            hint="if it still runs, run the same command again; if it has ended, its world is gone, with its rollout: "
+            f"delete the journal ({self._journal}), then: rollout simulator",
             exit_code=RESUMABLE,
         )
 

@@ -23,6 +23,7 @@ from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
 from rollout.fence import Fence
 from rollout.model.plan import ClusterId
 from rollout.model.preflight_observation import Right
+from rollout.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,11 @@ def connect(
     """
     with ExitStack() as stack:
         quieten()
-        clock = SimulatedClock(config.simulator, run_id) if config.simulator else SystemClock()
+        clock = (
+            SimulatedClock(config.simulator, run_id, redacted(config.database).removeprefix("sqlite:///"))
+            if config.simulator
+            else SystemClock()
+        )
         stack.callback(clock.close)
         fence = Fence(clock.readings, stopping)
         door = _Patient(clock, stopping, patience) if patience else _Door()

@@ -72,14 +72,16 @@ def simulated(
 ) -> Iterator[SimulatorProcess]:
     """Run a scenario inside the block, with its files in `directory`; `pace`: simulated seconds in a real one at most.
 
-    `environment`: the process's, default ours. It cannot outlive us: its stdin is our pipe.
+    `environment`: the process's, default ours. It cannot outlive us: its stdin is our pipe. Ctrl-C is not for it.
     Raises `UserError` if the simulator does not come up.
     """
     arguments = ["simulator", "--scenario", scenario, "--directory", str(directory), "--exit-with-stdin"]
     if pace:
         arguments += ["--pace", str(pace)]
     pipe = subprocess.PIPE
-    with subprocess.Popen([*program, *arguments], env=environment, stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603  our own command line
+    with subprocess.Popen(  # noqa: S603  our own command line
+        [*program, *arguments], env=environment, stdin=pipe, stdout=pipe, text=True, start_new_session=True
+    ) as process:
         try:
             if not any(line.startswith("#") for line in process.stdout or ()):  # the last line of its announcement
                 raise UserError("the simulator did not come up: what it said stands above", exit_code=1)

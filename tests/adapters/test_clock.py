@@ -29,7 +29,7 @@ def wall() -> Iterator[SystemClock]:
 
 @pytest.fixture
 def simulated(running: Living) -> Iterator[SimulatedClock]:
-    clock = SimulatedClock(running.endpoints.control, RUN)
+    clock = SimulatedClock(running.endpoints.control, RUN, "/j.db")
     yield clock
     clock.close()
 
@@ -157,7 +157,7 @@ def test_the_time_is_read_as_it_is_without_a_question(simulated: SimulatedClock,
 
 def test_a_signal_ends_a_simulated_wait(simulated: SimulatedClock, world: Living) -> None:
     """Also while simulated time stands still, because another client does not sleep."""
-    other = SimulatedClock(world.endpoints.control, "another")
+    other = SimulatedClock(world.endpoints.control, "another", "/j.db")
     ring(simulated)
     simulated.wait(simulated.now() + FAR)
     other.close()
@@ -187,7 +187,7 @@ def test_a_wake_up_before_a_simulated_wait_is_not_lost(simulated: SimulatedClock
 
 def test_the_session_lasts_as_long_as_the_clock(world: Living) -> None:
     """While it is open time waits for this client, afterwards it does not."""
-    clock = SimulatedClock(world.endpoints.control, "passing")
+    clock = SimulatedClock(world.endpoints.control, "passing", "/j.db")
     assert "passing" in world.do(lambda: world.simulator.sessions.registered)
     clock.close()
     end = time.monotonic() + 60
@@ -196,17 +196,19 @@ def test_the_session_lasts_as_long_as_the_clock(world: Living) -> None:
 
 
 def test_a_simulator_that_has_ended_is_named(tmp_path: Path) -> None:
-    """Whoever waits for it learns what to start again, and that the rollout can be resumed (exit 75)."""
+    """Whoever waits for it learns that its world is gone, and which journal with it: nothing is resumed (exit 75)."""
     with living(tmp_path) as simulator:
-        clock = SimulatedClock(simulator.endpoints.control, RUN)
+        clock = SimulatedClock(simulator.endpoints.control, RUN, "/j.db")
         url = simulator.endpoints.control
     for ask in (clock.bookmark, lambda: clock.wait(datetime.now(UTC))):
         with pytest.raises(UserError, match=url) as caught:
             ask()
         assert caught.value.exit_code == 75
+        assert "delete the journal (/j.db)" in str(caught.value.hint)
+        assert "resume" not in str(caught.value.hint)
     clock.close()
     with pytest.raises(UserError, match=url):
-        SimulatedClock(url, RUN)
+        SimulatedClock(url, RUN, "/j.db")
 
 
 def test_a_connection_that_was_closed_while_idle_is_opened_again(simulated: SimulatedClock) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
-from tests.e2e.simulated import ROLLOUT, environment
+from rollout.errors import RESUMABLE
+from tests.e2e.simulated import PATIENCE, ROLLOUT, environment
 
 
 def test_the_demo_is_killed_resumed_and_proves_itself(tmp_path: Path) -> None:
@@ -28,3 +31,25 @@ def test_the_demo_is_killed_resumed_and_proves_itself(tmp_path: Path) -> None:
     ) - {7}
     assert "BROKEN" not in after
     assert "DIFFERS" not in after
+
+
+def test_ctrl_c_ends_all_of_the_demo_in_two_lines(tmp_path: Path) -> None:
+    """Before its kill: exit 75, no traceback, nothing to resume, and none of its processes lives on."""
+    around = environment(tmp_path, {"TMPDIR": str(tmp_path)})
+    demo = subprocess.Popen(
+        [str(ROLLOUT), "demo"],
+        env=around,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in demo.stdout or ():
+        if "SURGE" in line:
+            break
+    os.killpg(demo.pid, signal.SIGINT)
+    _, told = demo.communicate(timeout=PATIENCE)  # until the last of them has closed its streams
+    assert (demo.returncode, told) == (
+        RESUMABLE,
+        "rollout: interrupted by SIGINT\n  next: run the same command again\n",
+    )

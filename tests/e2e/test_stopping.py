@@ -44,7 +44,7 @@ def test_a_call_in_hand_is_finished_though_nobody_answers(world: Worlds, never_a
 def test_a_wait_ends_at_once(world: Worlds) -> None:
     """A wait of however long: another client that never sleeps makes time stand still."""
     simulated = world("proof-plain")
-    still = SimulatedClock(simulated._control, "still")
+    still = SimulatedClock(simulated._control, "still", "/j.db")
     process = simulated.spawn(*simulated.start_arguments)
     while not any(one["asleep_until"] for one in simulated.get("/clients").values()):
         assert process.poll() is None

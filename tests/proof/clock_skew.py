@@ -31,14 +31,14 @@ def wall(seconds: float, at: float) -> None:
     """
     name = SimulatedClock.__name__
     assert hasattr(connecting, name)
-    setattr(connecting, name, lambda url, client: ShiftedClock(url, client, seconds, at))
+    setattr(connecting, name, lambda url, client, journal: ShiftedClock(url, client, journal, seconds, at))
 
 
 class ShiftedClock(SimulatedClock):
     """This machine's clock, read by the product's own `SystemClock`, on a machine whose uptime is the world's time."""
 
-    def __init__(self, url: str, client: str, seconds: float, at: float) -> None:
-        super().__init__(url, client)
+    def __init__(self, url: str, client: str, journal: str, seconds: float, at: float) -> None:
+        super().__init__(url, client, journal)
         self._seconds = seconds
         self._at = at
         self._is_set = not at

@@ -85,7 +85,7 @@ class ProofWorld(Simulated):
 
     def pass_time(self, seconds: float) -> None:
         """Let simulated time pass, which stands still while nobody sleeps."""
-        clock = SimulatedClock(self._control, "patience")
+        clock = SimulatedClock(self._control, "patience", "/j.db")
         clock.wait(clock.now() + timedelta(seconds=seconds))
         clock.close()
 

@@ -226,6 +226,16 @@ def test_a_job_runs_for_its_runtime_and_completes() -> None:
     assert (job(one)["active"], job(one)["succeeded"], conditions(job(one))) == (0, 1, ["Complete"])
 
 
+@pytest.mark.parametrize("runtime", ["14d", "90000.25s", 0.00001])
+def test_a_job_may_run_for_a_fortnight_or_an_instant(runtime: object) -> None:
+    """A duration of any length that the scenario may have reaches the kubelet as it was written."""
+    small = world(workloads=jobs(runtime=runtime))
+    passes(small, 13 * 24 * HOUR if runtime == "14d" else 26 * HOUR)
+    assert phases(small, "job") == ["Running" if runtime == "14d" else "Succeeded"]
+    passes(small, 2 * 24 * HOUR)
+    assert phases(small, "job") == ["Succeeded"]
+
+
 def test_a_failing_job_is_tried_again_until_it_succeeds() -> None:
     """The first attempts fail as the scenario says."""
     one = world(workloads=jobs(failures=2))

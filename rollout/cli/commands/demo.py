@@ -6,6 +6,8 @@ promise was put to the test and held, no Job was killed and every baseline field
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import subprocess
 import sys
 import tempfile
@@ -50,9 +52,11 @@ def _story(world: SimulatorProcess) -> bool:
     start = [*OURS, *world.to_start(world.ami, "--key", "demo")]
     _say("a rollout on a simulated EKS: two node groups, Jobs of up to two hours; the clock is the simulator's")
     killed = _killed_in_drain(world, start)
-    other = subprocess.run([*OURS, *world.to_start(OTHER_AMI)], capture_output=True, check=False)  # noqa: S603  our own command line
+    other = subprocess.run(  # noqa: S603  our own command line
+        [*OURS, *world.to_start(OTHER_AMI)], capture_output=True, check=False, start_new_session=True
+    )
     _say("the same command again")
-    ended = subprocess.run(start, check=False)  # noqa: S603  as above
+    ended = subprocess.run(start, check=False, start_new_session=True)  # noqa: S603  as above
     lines, held = report.judged(world, refused=other.returncode == ANOTHER_ACTIVE)
     for line in lines:
         screen.say(line)
@@ -60,20 +64,27 @@ def _story(world: SimulatorProcess) -> bool:
 
 
 def _killed_in_drain(world: SimulatorProcess, start: list[str]) -> bool:
-    """Start the runner and kill it once its terminate hangs; return whether that is how it ended."""
+    """Start the runner and kill it once its terminate hangs; return whether that is how it ended.
+
+    Ctrl-C is for us alone: the world ends with us, so that no runner has a next command to tell.
+    """
     terminate = {"operation": "TerminateInstanceInAutoScalingGroup", "nth": KILLED_AT_TERMINATE}
     world.post("/faults", {"match": terminate, "hang": {"when": "after"}})
-    runner = subprocess.Popen(start)  # noqa: S603  our own command line
+    with subprocess.Popen(start, start_new_session=True) as runner:  # noqa: S603  our own command line
 
-    def kill() -> None:
-        world.get("/hung")
-        runner.kill()
+        def kill() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):  # the world ends, and nothing has hung
+                world.get("/hung")
+                runner.kill()
 
-    threading.Thread(target=kill, daemon=True).start()
-    killed = runner.wait() < 0
+        threading.Thread(target=kill, daemon=True).start()
+        try:
+            killed = runner.wait() < 0
+        finally:
+            runner.kill()
+            if sys.stdout.isatty():
+                typer.echo(_SHOW_CURSOR, nl=False)
     world.delete("/faults")
-    if sys.stdout.isatty():
-        typer.echo(_SHOW_CURSOR, nl=False)
     if killed:
         _say("killed with SIGKILL: AWS has ended an instance, and the answer never reached the runner")
     else:
