@@ -152,7 +152,7 @@ class Facts:
     def node(self, instance: Instance) -> Object | None:
         """Return the node that runs on the instance."""
         node = self.store.get("nodes", None, instance.dns)
-        return node if node is not None and node["spec"]["providerID"] == instance.provider_id else None
+        return node if node is not None and node["spec"].get("providerID") == instance.provider_id else None
 
     def carried(self, instance: Instance) -> list[Object]:
         """Return the pods on the instance's node, of all kinds and phases."""
@@ -171,8 +171,9 @@ class Facts:
 
 
 def is_ready(node: Object) -> bool:
-    """Tell whether its Ready condition is true."""
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+    """Tell whether its Ready condition is true; a Node that a person made has none."""
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def takes_new_pods(node: Object) -> bool:

@@ -1,7 +1,7 @@
 """The Kubernetes API over HTTP: which request means what, done to the store, and answered as the real server does.
 
-JSON only. What is not simulated is refused with a clear message (dry runs, server-side apply, the deletion of whole
-collections and of namespaces), never half done.
+JSON only, but for what kubectl sends as `protobuf`. What is not simulated is refused with a clear message (dry runs,
+server-side apply, the deletion of whole collections and of namespaces), never half done.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from aiohttp import web
 from eks_simulator.kube import discovery as kube_discovery
 from eks_simulator.kube import errors as kube_errors
 from eks_simulator.kube import eviction as kube_eviction
+from eks_simulator.kube import protobuf
 from eks_simulator.kube.errors import ApiError
 from eks_simulator.kube.jsons import dumped
 from eks_simulator.kube.lists import Lists, Page
@@ -221,6 +222,8 @@ def _check_verb(request: web.Request, location: Location) -> None:
 
 async def _body(request: web.Request) -> Any:
     raw = await request.read()
+    if raw and request.method == "POST" and request.content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decoded(raw)
     if raw and request.method in ("POST", "PUT") and "json" not in request.headers.get("Content-Type", "json"):
         raise kube_errors.unsupported_media_type(("application/json",))
     try:

@@ -43,8 +43,9 @@ class Flaps:
             self._clock.after(seconds, lambda name=name: self._end(name))  # type: ignore[misc]
 
     def _ready(self, name: str) -> bool:
-        node = self._store.get("nodes", None, name) or {"status": {"conditions": []}}
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+        node = self._store.get("nodes", None, name) or {}
+        conditions = (node.get("status") or {}).get("conditions") or ()
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
     def _missed(self, node: Object) -> None:
         set_condition(node, "Unknown", "NodeStatusUnknown", self._clock.now)

@@ -174,7 +174,7 @@ def _fail(pod: Object) -> None:
 
 def set_condition(node: Object, ready: str, reason: str, now: float) -> None:
     """Have the node's Ready condition say so, since now."""
-    for condition in node["status"]["conditions"]:
+    for condition in (node.get("status") or {}).get("conditions") or ():
         if condition["type"] == "Ready" and condition["status"] != ready:
             condition.update(status=ready, reason=reason, lastTransitionTime=iso(now))
 

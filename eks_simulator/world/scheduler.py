@@ -53,10 +53,10 @@ class Load:
         self.of[pods.owner(pod)] += sign
 
     def has_room(self, pod: Object) -> bool:
-        """Tell whether CPU and number of pods allow one more."""
-        size = self.node["status"]["allocatable"]
-        room = self.cpu + pods.slots(pod) <= pods.cpus(size["cpu"])
-        return room and len(self.held) < int(size["pods"])
+        """Tell whether CPU and number of pods allow one more; a Node that a person made has neither."""
+        size = (self.node.get("status") or {}).get("allocatable") or {}
+        room = self.cpu + pods.slots(pod) <= pods.cpus(size.get("cpu", "0"))
+        return room and len(self.held) < int(size.get("pods", 0))
 
 
 class Scheduler:

@@ -172,6 +172,34 @@ def test_drain_waits_for_a_budget(kubectl: Kubectl) -> None:
     assert kubectl("get", "pdb", "--no-headers").split()[:4] == ["b", "1", "N/A", "0"]
 
 
+def test_create_by_itself(kubectl: Kubectl) -> None:
+    """What `kubectl create` makes without a file, which it may send as protobuf, is there as it was typed."""
+    kubectl("create", "configmap", "c", "--from-literal=rollout-id=r-1", "--from-literal=b=")
+    assert kubectl.json("configmap", "c")["data"] == {"rollout-id": "r-1", "b": ""}
+    kubectl("create", "job", "j", "--image=busybox", "--", "sleep", "60")
+    pod = kubectl.json("job", "j")["spec"]["template"]["spec"]
+    (made,) = pod["containers"]
+    assert (made["name"], made["image"], made["command"], pod["restartPolicy"]) == (
+        "j",
+        "busybox",
+        ["sleep", "60"],
+        "Never",
+    )
+    kubectl("create", "deployment", "d", "--image=nginx", "--replicas=3", "--port=80")
+    spec = kubectl.json("deployment", "d")["spec"]
+    (made,) = spec["template"]["spec"]["containers"]
+    assert (spec["replicas"], spec["selector"]["matchLabels"], made["ports"][0]["containerPort"]) == (
+        3,
+        {"app": "d"},
+        80,
+    )
+    assert spec["template"]["metadata"]["labels"] == {"app": "d"}
+    for name, bound in (("one", "1"), ("half", "50%")):
+        kubectl("create", "poddisruptionbudget", name, "--selector=app=d", f"--min-available={bound}")
+    assert kubectl.json("pdb", "one")["spec"]["minAvailable"] == 1
+    assert kubectl.json("pdb", "half")["spec"]["minAvailable"] == "50%"
+
+
 def test_scale(kubectl: Kubectl) -> None:
     """`kubectl scale` goes through the subresource, down to 0 and with its precondition."""
     kubectl("create", "-f", "-", given=DEPLOYMENT)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eks_simulator.clock import VirtualClock
+from eks_simulator.kube import protobuf
 from eks_simulator.kube.errors import ApiError
 from eks_simulator.kube.eviction import refresh_status
 from eks_simulator.kube.patch import MERGE_PATCH
@@ -136,3 +137,19 @@ def test_paths_name_their_target(path: str, target: str) -> None:
 def test_paths_of_nothing(path: str) -> None:
     """A path that names no kind of object names nothing."""
     assert locate(path) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{}", "no protobuf of Kubernetes"),
+        (b"k8s\x00\x0a\x7f", "cut off"),
+        (b"k8s\x00\x0b", "cut off"),
+        (b"k8s\x00\x0a\x0c\x0a\x02v1\x12\x06Secret", "a Secret is read as JSON only: kubectl create --dry-run=client"),
+        (b"k8s\x00\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x06\x1a\x04\x0a\x02ab", "field 3 of ConfigMap"),
+    ],
+)
+def test_protobuf_that_is_not_read_is_refused_in_words(body: bytes, said: str) -> None:
+    """No part of an object is lost in silence."""
+    with pytest.raises(ApiError, match=said):
+        protobuf.decoded(body)

@@ -130,6 +130,22 @@ def test_a_noexecute_taint_drives_pods_out() -> None:
     assert phases(one, "web") == ["Running"]
 
 
+def test_a_node_that_a_person_made_is_not_ready_and_takes_no_pods() -> None:
+    """Without provider id and status it is in nobody's way, also under an instance's name; the judge goes on."""
+    one = world(workloads=jobs(count=2))
+    client = Client(one)
+    client.mark()
+    first, second = client.old()
+    one.store.delete("nodes", None, first.dns)
+    for name in (first.dns, "mine"):
+        one.store.create("nodes", {"metadata": {"name": name}})
+        one.do({"do": "not_ready", "lasts": 60})
+    client.taint(second, "NoSchedule")
+    passes(one, HOUR)
+    assert not one.store.pods_on("mine")
+    assert promises.check(one)
+
+
 def test_a_deleted_node_object_takes_its_pods_with_it() -> None:
     """PodGC removes them, and their controller makes others."""
     one = world(workloads={"deployments": [{"name": "web", "replicas": 2}]})
