@@ -20,6 +20,9 @@ COMPLETED = (
     *("audit verify", "audit export"),
 )
 
+#: Those of them that cannot do without a configuration: the journal says neither how to connect nor where.
+_CONFIGURED = frozenset({"resume", "plan", "start", "doctor"})
+
 _QUOTED = r"""(?<!\w)'[^']*'(?:"'"'[^']*')*"""
 # A word with a digit, as every id has, or one in quotes: other words after a command belong to the sentence.
 _OPERAND = rf"(?: (?:{_QUOTED}|ID\b|(?=[\w./:@%+=-]*\d)\w(?:[\w./:@%+=-]*\w)?))?"
@@ -48,8 +51,8 @@ _END = re.compile(r"[,;()\n]|$")
 class Options:
     """How this process was told which configuration and journal it works with; "" for what was not told.
 
-    `database`: without a password; `hidden`: it has one, which is nowhere shown; `region`, `kubeconfig` and `context`:
-    the configuration's.
+    `unconfigured`: a journal was found, and no configuration. `database`: without a password; `hidden`: it has one, which
+    is nowhere shown; `region`, `kubeconfig` and `context`: the configuration's.
     """
 
     config: str = ""
@@ -58,6 +61,7 @@ class Options:
     region: str = ""
     kubeconfig: str = ""
     context: str = ""
+    unconfigured: bool = False
 
 
 def rollout(*words: str) -> str:
@@ -140,9 +144,10 @@ def _completed(found: re.Match[str], options: Options) -> str:
     if found["path"] is None:
         return found[0]  # a quoted name, with any text
     said = _rest(found)
+    config = options.config or ("FILE" if options.unconfigured and found["path"] in _CONFIGURED else "")
     added = [
         f" {name} {shlex.quote(value)}"
-        for name, value in (("--config", options.config), ("--database", options.database))
+        for name, value in (("--config", config), ("--database", options.database))
         if value and not re.search(rf" {name} ", said)
     ]
     return found[0] + "".join(added)

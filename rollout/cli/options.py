@@ -72,6 +72,7 @@ class _Typed:
 
     config: Path | None = None
     database: str | None = None
+    unconfigured: bool = False
     region: str = ""
     kubeconfig: str = ""
     context: str = ""
@@ -85,7 +86,13 @@ def told() -> Options:
     from rollout import commands
 
     config = str(_typed.config.absolute()) if _typed.config else ""
-    known = commands.Options(config, region=_typed.region, kubeconfig=_typed.kubeconfig, context=_typed.context)
+    known = commands.Options(
+        config,
+        region=_typed.region,
+        kubeconfig=_typed.kubeconfig,
+        context=_typed.context,
+        unconfigured=_typed.unconfigured,
+    )
     if not _typed.database:
         return known
     from rollout.errors import UserError
@@ -106,13 +113,14 @@ def journal_url(config: Path | None, database: str | None) -> str:
     Raises `UserError` for a configuration that cannot be read.
     """
     _typed.config, _typed.database = config, database
+    _typed.unconfigured = config is None
     if database:
         return database
     from rollout import config as configuration
 
     if config is None and not CONFIG.exists():
         return configuration.default_database()
-    _typed.config = config or CONFIG
+    _typed.config, _typed.unconfigured = config or CONFIG, False
     return _read(_typed.config).database
 
 
@@ -121,7 +129,7 @@ def loaded(config: Path, database: str | None) -> Config:
 
     Raises `UserError` for a configuration that cannot be read.
     """
-    _typed.config, _typed.database = config, database
+    _typed.config, _typed.database, _typed.unconfigured = config, database, False
     read = _read(config)
     return read.model_copy(update={"database": database}) if database else read
 

@@ -35,7 +35,7 @@ def path_of(url: str) -> Path:
         # Not repeated: there may be a password in it.
         raise UserError(
             "the journal's database must be an SQLite file, or postgresql+psycopg://USER@HOST/DATABASE",
-            hint="write database: sqlite:////absolute/path/rollout.db in the configuration",
+            hint="write --database sqlite:////absolute/path/rollout.db",
         )
     return Path(name).absolute()
 

@@ -44,7 +44,7 @@ def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
     samples.draining(tmp_path).halt(samples.ID, samples.HALT, samples.after(9))
     status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
     assert "  halted (PodDoesNotEnd): node x is stuck\n" in status
-    assert f"    next: rollout resume --database {samples.url(tmp_path)}\n" in status
+    assert f"    next: rollout resume --config FILE --database {samples.url(tmp_path)}\n" in status
     assert f"NOBODY runs rollout {samples.ID}" in status
     assert status.count("next: ") == 1, "a resume before the cause is cleared only halts again"
     listed = rollout("list", "--database", samples.url(tmp_path), cwd=tmp_path).out
@@ -70,7 +70,7 @@ def test_list_shows_newest_first(tmp_path: Path) -> None:
     assert lines[2].split()[-3:] == ["2026-01-05T10:05:00Z", "-", "build-7"]
     assert lines[3:] == [
         "NOBODY runs rollout 20260106-080000-ffff, and nobody ever did",
-        f"  next: rollout resume 20260106-080000-ffff --database {samples.url(tmp_path)}",
+        f"  next: rollout resume 20260106-080000-ffff --config FILE --database {samples.url(tmp_path)}",
     ]
 
 

@@ -59,6 +59,8 @@ def test_another_database_is_refused_without_its_password(url: str, tmp_path: Pa
     for ended in (rollout("config", "check", cwd=tmp_path), rollout("list", "--database", url, cwd=tmp_path)):
         silent(ended)
         assert (ended.code, "postgresql+psycopg://USER@HOST" in ended.err) == (2, True), ended
+    assert "next: write --database sqlite:////absolute/path/rollout.db" in ended.err
+    assert "configuration" not in ended.err
 
 
 def test_a_server_is_upgraded_and_checked(tmp_path: Path, postgres: Server) -> None:

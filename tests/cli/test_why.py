@@ -23,7 +23,7 @@ def test_without_a_configuration_the_journal_is_told(tmp_path: Path) -> None:
         f"rollout {samples.ID}: DRAIN since 2026-01-05T08:07:00Z",
         "  drain deadline 2026-01-05T10:07:00Z",
         f"  NOBODY runs rollout {samples.ID}, and nobody ever did",
-        f"    next: rollout resume {samples.ID} --database {samples.url(tmp_path)}",
+        f"    next: rollout resume {samples.ID} --config FILE --database {samples.url(tmp_path)}",
         "  the cluster was not looked at: there is no configuration here (rollout.yaml):",
         "  --config FILE names it; this is what the journal says, last written",
         "  2026-01-05T08:08:00Z",
@@ -71,7 +71,7 @@ def test_a_halt_is_told_with_what_to_do(tmp_path: Path) -> None:
     """Once, with the one next command; not a resume before the cause is cleared."""
     samples.draining(tmp_path).halt(samples.ID, samples.HALT, samples.after(9))
     told = why(tmp_path).out
-    assert "    next: rollout resume --database" in told
+    assert "    next: rollout resume --config FILE --database" in told
     assert told.count("next: ") == 1
     assert "halted (PodDoesNotEnd): node x is stuck" in told
 

@@ -38,6 +38,15 @@ def test_a_command_names_configuration_and_journal(hint: str, shown: str) -> Non
     assert complete(hint, Options()) == hint
 
 
+def test_who_has_a_journal_alone_is_told_that_a_configuration_is_needed() -> None:
+    """A command that needs one says so; one that reads the journal does not."""
+    told = Options(database="sqlite:////x/y.db", unconfigured=True)
+    assert complete(f"rollout resume {ID}", told) == (
+        f"rollout resume {ID} --config FILE --database sqlite:////x/y.db"
+    )
+    assert complete(f"rollout status {ID}", told) == f"rollout status {ID} --database sqlite:////x/y.db"
+
+
 def test_a_password_is_said_to_be_needed_and_not_shown() -> None:
     """A journal whose password was typed is named without it, and the hint says how it comes."""
     told = Options(database="postgresql://u@h/d", hidden=True)
