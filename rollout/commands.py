@@ -51,8 +51,8 @@ _END = re.compile(r"[,;()\n]|$")
 class Options:
     """How this process was told which configuration and journal it works with; "" for what was not told.
 
-    `unconfigured`: a journal was found, and no configuration. `database`: without a password; `hidden`: it has one, which
-    is nowhere shown; `region`, `kubeconfig` and `context`: the configuration's.
+    `unconfigured`: a journal was found, and no configuration. `database`: without a password; `hidden`: it has one,
+    which is nowhere shown; `region`, `kubeconfig` and `context`: the configuration's.
     """
 
     config: str = ""

@@ -181,6 +181,10 @@ def test_all_problems_are_told_at_once(file: Path) -> None:
         ("protected: {prefixes: [a, a]}\n", '4: protected.prefixes: "a" stands there twice'),
         ("taint: {key: 'schlüssel'}\n", '4: taint.key: "schlüssel" is not a Kubernetes label key'),
         ("taint: {key: 'no key'}\n", '4: taint.key: "no key" is not a Kubernetes label key'),
+        (
+            "taint: {key: node.kubernetes.io/unschedulable}\n",
+            '4: taint.key: "node.kubernetes.io/unschedulable" is not a key',
+        ),
         ("access: {assume_role: my-role}\n", '4: access.assume_role: "my-role" is not a role\'s ARN'),
         ("access: {context: x}\n", "4: access: kubeconfig and context have no meaning with kubernetes: eks"),
         ("access: {endpoint_url: 'http://u:p@h'}\n", "4: access.endpoint_url: an address with a password in it"),
@@ -361,3 +365,32 @@ def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match="is a pipe or a device, no file"):
         config.load(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready", "kubernetes.io/x", "a.k8s.io/x"),
+        *("node.cloudprovider.kubernetes.io/uninitialized", "node-role.kubernetes.io/control-plane"),
+        *("ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "karpenter.sh/disrupted"),
+        *("karpenter.k8s.aws/x", "eks.amazonaws.com/compute-type", "ebs.csi.aws.amazon.com/x"),
+        "aws-node-termination-handler/spot-itn",
+    ],
+)
+def test_a_taint_that_others_set_is_not_ours(file: Path, key: str) -> None:
+    """RESTORE would take a person's cordon, or an autoscaler's mark, off a node."""
+    with pytest.raises(UserError, match=r"taint\.key: .* is not a key that nobody else sets or removes"):
+        load(file, LEAST + f"taint: {{key: {key}}}\n")
+
+
+@pytest.mark.parametrize("key", ["mykubernetes.io/x", "example.com/kubernetes.io", "ToBeDeletedByClusterAutoscaler2"])
+def test_a_taint_of_ones_own_may_have_any_other_key(file: Path, key: str) -> None:
+    """A name that only looks like one of those is fine."""
+    assert load(file, LEAST + f"taint: {{key: {key}}}\n").settings().taint_key == key
+
+
+@pytest.mark.parametrize("kind", ["job", "Jobs", "jobs.batch", "Deployment.apps", "CronJob.batch", "StatefulSets.apps"])
+def test_a_kind_that_controls_no_pod_is_refused(file: Path, kind: str) -> None:
+    """A plural, small letters and a controller of controllers would protect nothing."""
+    with pytest.raises(UserError, match=r"protected\.kinds\[0\]: .* is not a kind such as Job or ReplicaSet"):
+        load(file, LEAST + f"protected: {{kinds: [{kind}]}}\n")

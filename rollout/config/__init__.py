@@ -122,10 +122,17 @@ Prefix = Annotated[
     str,
     Matches(r"[a-z0-9][a-z0-9.-]{0,252}", "how a name can begin: small letters, digits, dashes and dots, at most 253"),
 ]
+_KEY = r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?"
+#: Domains, with all below them, whose taints Kubernetes, its autoscalers and AWS set and remove.
+_RESERVED = ("kubernetes.io", "k8s.io", "karpenter.sh", "k8s.aws", "amazonaws.com", "aws.amazon.com")
 Kind = Annotated[
     str,
     Matches(
-        rf"[A-Za-z][A-Za-z0-9-]{{0,62}}(\.{_LABEL})*", "a kind such as Job, or one with its API group such as Job.batch"
+        # A plural, and what controls other controllers, would select nothing.
+        rf"(?!(Job|CronJob|Pod|(Replica|Stateful|Daemon)Set|Deployment)s(\.|$))(?!(CronJob\.batch|Deployment\.apps)$)"
+        rf"[A-Z][A-Za-z0-9-]{{0,62}}(\.{_LABEL})*",
+        "a kind such as Job or ReplicaSet, as `kubectl api-resources` writes it, or one with its API group such as "
+        "Job.batch; Deployment.apps and CronJob.batch control no pods themselves",
     ),
 ]
 LabelValue = Annotated[
@@ -146,7 +153,16 @@ DatabaseUrl = Annotated[str, AfterValidator(database_url), Shown({"pattern": f"^
 LabelKey = Annotated[
     str,
     # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-    Matches(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", "a Kubernetes label key"),
+    Matches(_KEY, "a Kubernetes label key"),
+]
+TaintKey = Annotated[
+    LabelKey,
+    Matches(
+        rf"(?!([a-z0-9.-]+\.)?({'|'.join(map(re.escape, _RESERVED))})/)"
+        rf"(?!aws-node-termination-handler/|(ToBeDeletedBy|DeletionCandidateOf)ClusterAutoscaler$){_KEY}",
+        "a key that nobody else sets or removes: Kubernetes, AWS or an autoscaler uses it, and RESTORE would remove "
+        "their taint, such as a cordon; write one of your own, or leave it out",
+    ),
 ]
 
 # Launch and Terminate are missing on purpose: with either suspended a rollout never gets anywhere.
@@ -233,7 +249,7 @@ class Autoscaler(Section):
 class TaintSettings(Section):
     """Our taint on the nodes that must go."""
 
-    key: LabelKey = "eks-rollout/replacing"
+    key: TaintKey = "eks-rollout/replacing"
     """The taint's key. Default eks-rollout/replacing: nobody else uses it."""
 
     early: bool = False

@@ -41,9 +41,7 @@ def test_a_command_names_configuration_and_journal(hint: str, shown: str) -> Non
 def test_who_has_a_journal_alone_is_told_that_a_configuration_is_needed() -> None:
     """A command that needs one says so; one that reads the journal does not."""
     told = Options(database="sqlite:////x/y.db", unconfigured=True)
-    assert complete(f"rollout resume {ID}", told) == (
-        f"rollout resume {ID} --config FILE --database sqlite:////x/y.db"
-    )
+    assert complete(f"rollout resume {ID}", told) == (f"rollout resume {ID} --config FILE --database sqlite:////x/y.db")
     assert complete(f"rollout status {ID}", told) == f"rollout status {ID} --database sqlite:////x/y.db"
 
 
