@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eks_simulator import server
+from eks_simulator.handout import InUseError
 from eks_simulator.judging import summary
 from eks_simulator.real import server as real
 from eks_simulator.real.api import KubeconfigError
@@ -38,6 +39,8 @@ def run(words: Sequence[str]) -> int:
         asyncio.run(_served(asked))
     except ScenarioError as error:
         return _refused(error, "the shipped scenarios: rollout simulator --list")
+    except InUseError as error:
+        return _refused(error, "end that one, or name another with --directory")
     except KubeconfigError as error:
         return _refused(error, "name the kubeconfig of another cluster with --kubernetes")
     except NotUpError as error:

@@ -7,6 +7,7 @@ stay, and lead nowhere.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -100,6 +101,27 @@ class Endpoints:
             "target_ami": self.target_ami,
             "environment": self.environment,
         }
+
+
+class InUseError(Exception):
+    """The directory is that of a simulator that runs."""
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Hold the directory, which is made, inside the block; it is free again when the process ends in any way.
+
+    Raises `InUseError` where another simulator holds it: its files would be overwritten.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InUseError(f"another simulator runs with its files in {directory}") from error
+    finally:
+        os.close(held)
 
 
 @contextmanager

@@ -103,7 +103,8 @@ class Simulator:
         ):
             cloud.clusters[self.scenario.cluster].endpoint = kubernetes
             endpoints = self._endpoints(aws, kubernetes, controls, directory)
-            with shown(self.world.clock, face), handout.handed_out(self.scenario, endpoints):
+            files = handout.handed_out(self.scenario, endpoints)
+            with handout.claimed(directory), shown(self.world.clock, face), files:
                 yield endpoints
 
     def _endpoints(self, aws: str, kubernetes: str, controls: str, directory: Path) -> Endpoints:
@@ -210,8 +211,7 @@ async def until_stopped(
 
 
 def _place_of_the_clock(directory: Path) -> Path:
-    """Return the file in the directory, which is made, that shows the time."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Return the file in the directory that shows the time."""
     return directory.absolute() / "clock"
 
 

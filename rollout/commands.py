@@ -94,6 +94,12 @@ def resume_processes(group: str, names: Iterable[str]) -> str:
     return aws("autoscaling", "resume-processes", "--auto-scaling-group-name", group, "--scaling-processes", *names)
 
 
+def launch_another(instance_id: str) -> str:
+    """Return the command that ends an instance, for which its group launches another one."""
+    verb, keeping = "terminate-instance-in-auto-scaling-group", "--no-should-decrement-desired-capacity"
+    return aws("autoscaling", verb, "--instance-id", instance_id, keeping)
+
+
 def exit_standby(group: str, instances: Sequence[str], desired: int, maximum: int) -> str:
     """Return what brings instances back from Standby: desired grows by them, and MaxSize must allow that."""
     named = ("--auto-scaling-group-name", group)

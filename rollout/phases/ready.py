@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.commands import kubectl
+from rollout.commands import kubectl, launch_another
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import Effect, occasions
 from rollout.model.observation import NodeSeen, Observation
@@ -83,11 +83,14 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
 
 
 def _hint(seen: Observation, record: Record) -> str:
-    """Say what to type for each node that has joined and is not usable."""
-    living = (one for group in working(record) for one in that_stay(record, group, seen.group(group.name)))
-    joined = (node for node in map(seen.node_of, (one.id for one in living)) if node)
-    commands = [_remedy(node) for node in joined if not node.usable] or [kubectl("get", "nodes")]
-    return f"clear the cause ({'; '.join(commands)}), or terminate the instance, and its group launches another"
+    """Say what to type for each node that has joined and is not usable, and for each instance without a usable node."""
+    living = [one.id for group in working(record) for one in that_stay(record, group, seen.group(group.name))]
+    joined = [node for node in map(seen.node_of, living) if node and not node.usable]
+    commands = [_remedy(node) for node in joined] or [kubectl("get", "nodes")]
+    clear = f"clear the cause ({'; '.join(commands)})"
+    useless = [one for one in living if (node := seen.node_of(one)) is None or not node.usable]
+    instead = "; ".join(map(launch_another, useless))
+    return f"{clear}, or have another instance launched ({instead})" if useless else clear
 
 
 def _remedy(node: NodeSeen) -> str:

@@ -14,6 +14,7 @@ from eks_simulator import command, scenario
 from eks_simulator.handout import Endpoints, configuration
 from eks_simulator.scenario import load, names
 from rollout import config
+from rollout.demo.simulator_process import SimulatorProcess, simulated
 from rollout.errors import RESUMABLE
 from rollout.journal import sqlite_file
 from tests.cli.run import Result, rollout
@@ -79,6 +80,16 @@ def test_a_folder_that_cannot_be_used_is_refused_in_words(tmp_path: Path) -> Non
     for folder in ("file", "/dev/null/x"):
         ended = rollout("simulator", "--scenario", "plain", "--directory", folder, cwd=tmp_path)
         assert (ended.code, "--directory" in ended.err, "bug" in ended.err) == (2, True, False), ended.err
+
+
+def test_the_folder_of_a_running_simulator_is_refused(tmp_path: Path) -> None:
+    """A second one would overwrite the first one's files: exit 2, and the first one is still reached by them."""
+    with simulated(tmp_path, "proof-plain") as first:
+        found = process(("-m", "rollout", "simulator", "--scenario", "plain", "--directory", "."), tmp_path)
+        assert (found.code, "another simulator runs" in found.err, "--directory" in found.err) == (2, True, True), found
+        assert SimulatorProcess(tmp_path).get("/time") == first.get("/time")
+    with simulated(tmp_path, "proof-plain"):
+        pass  # it is free again
 
 
 def test_a_signal_on_the_way_is_heard(tmp_path: Path) -> None:

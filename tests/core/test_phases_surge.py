@@ -379,10 +379,19 @@ def test_ready(world: Observation, journal: Record, now: datetime, expected: Ans
     ],
 )
 def test_what_helps_a_new_node_is_told_as_a_command(world: Observation, command: str) -> None:
-    """For each node that is not usable, what to type."""
+    """For each node that is not usable, what to type, and how its instance is replaced, whether it joined or not."""
     decision = ready.decide(world, AWAITED, at(1200))
     assert isinstance(decision, Halt)
     assert f"({command})" in decision.hint
+    instead = "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id i-n1 "
+    assert f"{instead}--no-should-decrement-desired-capacity" in decision.hint
+
+
+def test_where_no_instance_is_useless_none_is_to_be_ended() -> None:
+    """One that was never launched is no instance to end."""
+    decision = ready.decide(seen(surged(old("o1"), old("o2"), new("n1"))), AWAITED, at(1200))
+    assert isinstance(decision, Halt)
+    assert "terminate" not in decision.hint
 
 
 def test_the_drain_deadline_is_fixed_when_ready_is_left() -> None:

@@ -60,7 +60,8 @@ def no_template(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has a launch configuration instead of a launch template."""
     for group in found.ours():
         if group.template is None:
-            hint = f"give it one: aws autoscaling update-auto-scaling-group {_named(group.name)} --launch-template …"
+            command = f"aws autoscaling update-auto-scaling-group {_named(group.name)}"
+            hint = f"{command} --launch-template LaunchTemplateName=NAME,Version=1, with the NAME of one for its nodes"
             yield Blocker(f"{group.name} has no launch template", hint)
 
 

@@ -50,7 +50,7 @@ def small_root(found: Survey, request: Request) -> Iterator[Blocker]:
         given = launch.version.volumes.get(device)
         if given is not None and given < needed:
             version = f"version {launch.version.number} of {launch.template.name}"
-            hint = f"make a version of it with at least {needed} GiB (aws ec2 create-launch-template-version)"
+            hint = f"make a version of it whose root volume has at least {needed} GiB, and let the group launch that"
             what = f"{version} gives the root volume {device} {given} GiB"
             yield Blocker(f"{what}, the snapshot of {request.ami} needs {needed} GiB", hint)
 

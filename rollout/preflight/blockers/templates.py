@@ -33,7 +33,7 @@ def several_versions(found: Survey, request: Request) -> Iterator[Blocker]:
     for name, pairs in launched.items():
         if len({number for number, _ in pairs}) > 1:
             versions = ", ".join(f"{number} ({group})" for number, group in sorted(pairs))
-            hint = "let them launch the same version (aws autoscaling update-auto-scaling-group --launch-template …)"
+            hint = "let all of them launch the same version, one of these"
             yield Blocker(f"the groups launch several versions of {name}: {versions}", hint)
 
 
