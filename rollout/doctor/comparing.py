@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.commands import annotate, resume_processes, then_resume, with_its_journal
+from rollout.doctor import cause
 from rollout.engine.settle import unclear
 from rollout.engine.tick import answers
 from rollout.model.decision import Act, Halt
@@ -81,25 +82,18 @@ def _itself(record: Record) -> str:
 
 
 def _answered_or_halted(record: Record, seen: Observation, now: datetime) -> list[Finding]:
-    """Return the halt first, once: where its cause still shows, with what helps against it."""
-    answered = list(_answered(record, seen, now))
+    """Return the halt first, once, and whether its cause still shows; then everything for which it would halt."""
+    drifted = [
+        Finding(_words(answer), _itself(record), person=False)
+        for answer in (*answers(seen, record, now),)[:-1]
+        if isinstance(answer, Act)
+    ]
     if not record.halted:
-        return answered
-    same = [finding for finding in answered if finding.person and finding.what == record.halted]
-    then = same[0].then if same else f"remove the cause, then: rollout resume {record.id}"
-    halted = Finding(f"the rollout is halted: {record.halted}", then, person=True)
-    return [halted, *(finding for finding in answered if finding not in same)]
-
-
-def _answered(record: Record, seen: Observation, now: datetime) -> Iterator[Finding]:
-    """Yield what the runner would see to before it asks the phase, and everything for which it would halt."""
-    *drifted, decided = answers(seen, record, now)
-    for answer in drifted:
-        if isinstance(answer, Act):
-            yield Finding(_words(answer), _itself(record), person=False)
-    for halt in (*drifted, decided):
-        if isinstance(halt, Halt):
-            yield _stops(halt, record)
+        return [*drifted, *(_stops(halt, record) for halt in cause.halts(record, seen, now))]
+    found = cause.of_halt(record, seen, now)
+    told = "" if found.shows else f"; {found.told}"
+    halted = Finding(f"the rollout is halted: {record.halted}{told}", found.then, person=True)
+    return [halted, *drifted, *(_stops(halt, record) for halt in found.others)]
 
 
 def _stops(halt: Halt, record: Record) -> Finding:

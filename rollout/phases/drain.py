@@ -14,7 +14,7 @@ must first agree with our own list of pods.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -31,6 +31,7 @@ from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.expected import desired
 from rollout.phases.observe import Needs
 from rollout.phases.shared import IN_STANDBY, advance, back_from_standby, leaving_rows, still_to_go, that_stay, working
+from rollout.stages import waiting
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
 from rollout.stages.node_view import NodeView, terminate_key, view
@@ -111,10 +112,10 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
             waits,
             tell="; ".join([*_untainted(effects, record), *answers.told]),
         )
-    halt = None if any(map(_goes_on, answered)) else next((step.halt for _, step in answered if step.halt), None)
-    return halt or Wait(
-        _next_look(record, now), Reason.OLD_NODES_LEFT, f"{len(answered)} {record.plan.leaving} nodes to be done", waits
-    )
+    halt = None if any(map(_goes_on, answered)) else next(halts(answers), None)
+    which = f"{record.plan.leaving} node"
+    left = f"1 {which} is left" if len(answered) == 1 else f"{len(answered)} {which}s are left"
+    return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, left, waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,20 @@ def answer(seen: Observation, record: Record, now: datetime) -> Answers:
     granted = ((row, own[0], turns.grant(row, own)) for row, own in sorted(asked, key=_nearest_end))
     nodes = tuple((row, observed, replicas.grant(observed, step)) for row, observed, step in granted)
     return Answers(nodes, raises, tuple(replicas.told))
+
+
+def halts(answers: Answers) -> Iterator[Halt]:
+    """Yield everything for which a person must act, in the order of turns; one halt for all overdue pods."""
+    overdue = [(view, step.halt) for _, view, step in answers.nodes if view and _is_overdue(step)]
+    for _, _, step in answers.nodes:
+        if step.halt and not _is_overdue(step):
+            yield step.halt
+        elif step.halt and step.halt is overdue[0][1]:
+            yield waiting.overdue([view for view, _ in overdue])
+
+
+def _is_overdue(step: StageDecision) -> bool:
+    return step.halt is not None and step.halt.reason is Reason.JOBS_RUNNING
 
 
 def _goes_on(answer: tuple[Node, StageDecision]) -> bool:

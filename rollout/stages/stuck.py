@@ -5,6 +5,7 @@ Its kubelet ends its containers; then what holds its object (finalizers) must le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from rollout.commands import aws, kubectl
@@ -51,9 +52,9 @@ def remedy(view: NodeView, pod: PodSeen) -> str:
     return f"{reboot(view)} (its kubelet then ends it), or, if the machine does not come back: {force}"
 
 
-def delete(pod: PodSeen) -> str:
-    """Return the command by which a person ends a pod in good order."""
-    return kubectl("delete", "pod", pod.name, "-n", pod.namespace)
+def delete(pods: Sequence[PodSeen]) -> str:
+    """Return the command by which a person ends pods of one namespace in good order."""
+    return kubectl("delete", "pod", *(pod.name for pod in pods), "-n", pods[0].namespace)
 
 
 def register(view: NodeView) -> str:

@@ -8,16 +8,19 @@ restored.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Effect, Protect, occasions
+from rollout.model.observation import PodSeen
 from rollout.model.reasons import Reason
 from rollout.stages import stuck
 from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words
 from rollout.stages.tainting import taint
 
-#: Pods for which a hint has a command each.
-MOST_TYPED = 3
+#: Nodes that a halt for overdue pods names, and pods of one namespace that its commands name; the others it counts.
+MOST_NAMED = 10
 
 
 def decide(view: NodeView) -> StageDecision:
@@ -58,7 +61,7 @@ def _free(view: NodeView) -> StageDecision | None:
     if view.may_kill or not view.blocking_pods:
         return None
     names = in_words(view.blocking_pods)
-    halt = _overdue(view, names) if view.is_overdue else None
+    halt = overdue([view]) if view.is_overdue else None
     return StageDecision(waits_for=f"{names}{_silence(view)}", reason=Reason.JOBS_RUNNING, halt=halt)
 
 
@@ -89,10 +92,30 @@ def _silence(view: NodeView) -> str:
     return f" ({silence}: if nothing runs there any more: {stuck.reboot(view)})" if silence else ""
 
 
-def _overdue(view: NodeView, names: str) -> Halt:
-    commands = "; ".join(stuck.delete(pod) for pod in view.blocking_pods[:MOST_TYPED])
+def overdue(views: Sequence[NodeView]) -> Halt:
+    """Halt for the protected pods of all nodes that still run past the drain deadline: a person sees to all at once."""
+    pods = [pod for view in views for pod in view.blocking_pods]
+    where = [f"{in_words(view.blocking_pods)} on {view.name}{_silence(view)}" for view in views]
+    what = f"{len(pods)} protected pods on {len(views)} nodes still run: {'; '.join(where[:MOST_NAMED])}"
+    if len(pods) == 1:
+        what = f"{in_words(pods)} still runs on {views[0].name}{_silence(views[0])}"
+    elif len(views) == 1:
+        what = f"{len(pods)} protected pods still run: {where[0]}"
+    more = f"; and on {len(views) - MOST_NAMED} more" if len(views) > MOST_NAMED else ""
+    them, yourself = ("it", "it yourself") if len(pods) == 1 else ("them", "them yourself")
     return Halt(
         Reason.JOBS_RUNNING,
-        why=f"the drain deadline has passed and {names} still runs on {view.name} (on_deadline: halt){_silence(view)}",
-        hint=f"let it finish, or delete it yourself ({commands})",
+        why=f"the drain deadline has passed and {what}{more} (on_deadline: halt)",
+        hint=f"let {them} finish, or delete {yourself} ({'; '.join(_deletes(pods))})",
     )
+
+
+def _deletes(pods: Sequence[PodSeen]) -> Iterator[str]:
+    """Yield a command for each namespace that deletes its pods."""
+    by_namespace: dict[str, list[PodSeen]] = {}
+    for pod in pods:
+        by_namespace.setdefault(pod.namespace, []).append(pod)
+    for some in by_namespace.values():
+        yield stuck.delete(some[:MOST_NAMED])
+        if len(some) > MOST_NAMED:
+            yield f"and {len(some) - MOST_NAMED} more there"

@@ -90,7 +90,7 @@ def test_why(tmp_path: Path) -> None:
     evict = EffectRow(RESIZE, "blocked", samples.NOW, 1, None, None, "no")
     pod = holding.PodHolds(build.pod(), protected=False, why="no", asked=evict, budgets=(budget,))
     one = holding.Holding(record.nodes[0], "a pod", None, None, None, pods=(pod,), requests=(evict,))
-    page = why.Page(record, WORKER, events, "", samples.NOW, None, (one,))
+    page = why.Page(record, WORKER, events, "", samples.NOW, None, None, (one,))
     fields = why.as_fields(page, page.holding)
     assert ["version", *dict.fromkeys(keys(fields))] == documented("why --json")
     printed = json.loads(rollout("why", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)

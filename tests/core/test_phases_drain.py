@@ -259,9 +259,47 @@ OVERDUE = at(7200)
 
 
 @pytest.mark.parametrize(
+    ("pods", "why", "hint"),
+    [
+        pytest.param([("ns", "o1")], "pod ns/p0 of Job job still runs on o1 (on_deadline: halt)",
+                     "let it finish, or delete it yourself (kubectl delete pod p0 -n ns)", id="one"),
+        pytest.param([("ns", "o1"), ("ns", "o1")],
+                     "2 protected pods still run: pod ns/p0 of Job job, pod ns/p1 of Job job on o1 (on_deadline: halt)",
+                     "let them finish, or delete them yourself (kubectl delete pod p0 p1 -n ns)", id="of one node"),
+        pytest.param([("ns", "o1"), ("demo", "o2")],
+                     "2 protected pods on 2 nodes still run: pod ns/p0 of Job job on o1; pod demo/p1 of Job",
+                     "(kubectl delete pod p0 -n ns; kubectl delete pod p1 -n demo)", id="of two namespaces"),
+        pytest.param([("ns", f"o{number}") for number in range(10, 22)], "p19 of Job job on o19; and on 2 more (",
+                     "p18 p19 -n ns; and 2 more there)", id="of many nodes"),
+    ],
+)  # fmt: skip
+def test_all_that_is_overdue_is_one_halt(pods: list[tuple[str, str]], why: str, hint: str) -> None:
+    """Who deletes what it names, and resumes, does not meet the next one; what is not named is counted."""
+    names = sorted({on for _, on in pods}, key=lambda name: int(name[1:]))
+    first = 10 if len(pods) > 10 else 0
+    there = (pod(f"p{number}", on, namespace=space) for number, (space, on) in enumerate(pods, first))
+    world = seen(surged(*(old(name) for name in names), *NEW), *(node(name, "NoSchedule") for name in names), *there)
+    rows = tuple(row(f"i-{name}") for name in names)
+    decision = drain.decide(world, record(nodes=rows, on_deadline="halt"), OVERDUE)
+    assert isinstance(decision, Halt), decision
+    assert (decision.reason, why in decision.why, hint in decision.hint) == (Reason.JOBS_RUNNING, True, True), decision
+
+
+def test_who_is_overdue_and_who_stands_by_halt_each() -> None:
+    """Halts of other reasons stay on their own, in the order of turns."""
+    world = seen(surged(old("o1", lifecycle="Standby"), old("o2"), *NEW), *CLOSED, pod("b", "o2"))
+    journal = stages(W, on_deadline="halt")
+    assert [one.reason for one in drain.halts(drain.answer(world, journal, at(8100)))] == [
+        Reason.INSTANCE_IN_STANDBY,
+        Reason.JOBS_RUNNING,
+    ]
+
+
+@pytest.mark.parametrize(
     ("world", "journal", "now", "expected"),
     [
-        case("nothing else can be done", halts("pod ns/a of Job job still runs on o1"),
+        case("nothing else can be done: one halt for all", halts(
+            "2 protected pods on 2 nodes still run: pod ns/a of Job job on o1; pod ns/b of Job job on o2"),
              seen(surged(), *CLOSED, *BOTH_BUSY), stages(W, on_deadline="halt"), OVERDUE),
         case("something can: first that", acts(moves=("i-o2:drain",)),
              seen(surged(), *CLOSED, pod("a", "o1")), stages(W, on_deadline="halt"), OVERDUE),

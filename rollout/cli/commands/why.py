@@ -14,8 +14,8 @@ from rollout.cli import why as told
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
-from rollout.commands import resume, rollout
-from rollout.doctor import holding
+from rollout.commands import rollout
+from rollout.doctor import cause, holding
 from rollout.engine.tick import decide_tick
 from rollout.errors import EdgeError, UserError
 from rollout.journal import read_journal
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rollout.config import Config
+    from rollout.doctor.cause import Cause
     from rollout.doctor.holding import Holding, PodHolds
     from rollout.journal import SqlJournal
     from rollout.model.decision import Decision
@@ -56,7 +57,7 @@ class Looked:
 class Page:
     """All that is told. `unlooked`: why there is no look, "" where there is one; `known`: when the journal was written.
 
-    `decision`: what is answered to the look now, None without one.
+    `decision`: what is answered to the look now, `cause`: what it says of the halt; None without one.
     """
 
     record: Record
@@ -65,6 +66,7 @@ class Page:
     unlooked: str
     at: datetime | None
     decision: Decision | None
+    cause: Cause | None
     holding: tuple[Holding, ...]
 
     @property
@@ -129,11 +131,12 @@ def _page(journal: SqlJournal, record: Record, config: Path | None, database: st
         str(event.data["instance"]): holding.Told(event.reason, event.at) for event in events if event.kind == "wait"
     }
     if looked is None:
-        return Page(record, worker, events, unlooked, None, None, holding.by_journal(record, waits))
+        return Page(record, worker, events, unlooked, None, None, None, holding.by_journal(record, waits))
     works = worker is not None and worker.works
     found = holding.by_look(record, looked.seen, looked.at, waits, looked.jobs, works=works)
     decision = decide_tick(looked.seen, record, looked.at).decision
-    return Page(record, worker, events, "", looked.at, decision, found)
+    halt = cause.of_halt(record, looked.seen, looked.at) if record.halted else None
+    return Page(record, worker, events, "", looked.at, decision, halt, found)
 
 
 def _configuration(record: Record, config: Path | None, database: str | None) -> Config:
@@ -202,23 +205,22 @@ def _standing(page: Page) -> Iterator[str]:
         what = f"the cluster was not looked at: {page.unlooked}"
         yield from folded(f"{what}; this is what the journal says, last written {instant(page.known)}", "  ")
     if page.decision and page.at:
-        yield from folded(f"looked at {instant(page.at)}: {_decided(page.decision, record)}", "  ")
+        yield from folded(f"looked at {instant(page.at)}: {_decided(page.decision, page.cause)}", "  ")
 
 
-def _decided(decision: Decision, record: Record) -> str:
-    """Say what is answered to the look: what the rollout waits for, or does next."""
+def _decided(decision: Decision, halt: Cause | None) -> str:
+    """Say what is answered to the look: what the rollout waits for, or does next; of a halt whether it still shows."""
+    if halt:
+        return halt.told if halt.shows else f"{halt.told}; next: {halt.then}"
     match decision:
-        case Halt(reason=reason, why=cause, hint=hint):
-            same = record.halted == cause
-            return "the cause still shows" if same else f"{tagged('halts', reason)}: {cause}; next: {hint}"
-        case _ if record.halted:
-            return f"the cause does not show any more, so: {resume(record.id)}"
-        case Advance(to=to, why=cause):
-            return f"{cause}; {to.value} is next"
-        case Act(why=cause):
-            return cause
-        case Wait(why=cause, reason=reason):
-            return tagged(cause, reason)
+        case Halt(reason=reason, why=why, hint=hint):
+            return f"{tagged('halts', reason)}: {why}; next: {hint}"
+        case Advance(to=to, why=why):
+            return f"{why}; {to.value} is next"
+        case Act(why=why):
+            return why
+        case Wait(why=why, reason=reason):
+            return tagged(why, reason)
 
 
 def _node(one: Holding, page: Page) -> Iterator[str]:
