@@ -122,7 +122,7 @@ class Answer:
         if self.body is None:
             return one_line(f"HTTP {self.code}: {self.text or 'an empty answer'}")
         said = [str(self.body.get("message") or ""), *(str(cause.get("message") or "") for cause in self._causes)]
-        return one_line(f"HTTP {self.code} {self.reason}: {' '.join(said)}")
+        return one_line(f"{f'HTTP {self.code} {self.reason}'.rstrip()}: {' '.join(said)}")
 
     @property
     def _details(self) -> Object:

@@ -77,8 +77,8 @@ def off_too_long(record: Record, now: datetime) -> str:
     if since is None or now < since + duration(limit * NEARLY):
         return ""
     until = since + duration(limit)
-    what = f"cluster-autoscaler is off since {since:%d %b %H:%M} UTC: nobody scales the cluster's groups"
-    passed = "that is longer than" if now >= until else f"{until:%d %b %H:%M} UTC makes it"
+    what = f"cluster-autoscaler is off since {since:%Y-%m-%dT%H:%M:%SZ}: nobody scales the cluster's groups"
+    passed = "that is longer than" if now >= until else f"{until:%Y-%m-%dT%H:%M:%SZ} makes it"
     return f"warning: {what}; {passed} max_autoscaler_off ({spelled(limit)})"
 
 
@@ -119,7 +119,7 @@ def _stopped_by_others(seen: Observation, record: Record) -> tuple[str, ...]:
     if where is None or not _off_by_others(seen, record):
         return ()
     before = record.plan.autoscaler_replicas
-    return (f"{where.namespace}/{where.name} had {before} replicas, now 0: changed by somebody else, left at 0",)
+    return (f"{where.namespace}/{where.name} was scaled to {before}, now to 0: changed by somebody else, left at 0",)
 
 
 def _pods(seen: Observation, record: Record) -> tuple[PodSeen, ...]:

@@ -4,7 +4,8 @@ Each of these nodes has a stage, which says what to do. DRAIN only gives turns. 
 at a time; a node with nothing to evict need not wait. One node of a group is released or terminated at a time.
 
 If the surge is smaller than the group, new instances are launched as old ones go. DRAIN only raises desired. Only a
-terminate lowers it, by one.
+terminate lowers it, by one. Before each terminate MinSize is set to one below desired, so that AWS itself refuses a
+second one. So MinSize at its peak is one below the desired capacity of the surge.
 
 Replicas of a service without a disruption budget leave one at a time, on all nodes and in all groups. The next one
 leaves when the one before is Ready elsewhere, or after five minutes. The last Ready replica stays until the drain

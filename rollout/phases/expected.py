@@ -78,7 +78,7 @@ def _autoscaler_back(seen: Observation, record: Record) -> Decision | None:
     again = stop_autoscaler(record, occasions.again(record.resume_count), replicas)
     twice = Halt(
         Reason.AUTOSCALER_SCALED_UP,
-        f"cluster-autoscaler {again.target} was scaled back up twice ({replicas} replicas now)",
+        f"cluster-autoscaler {again.target} was scaled back up twice (replicas: {replicas})",
         "stop what scales it up again (GitOps, an operator)",
     )
     why = f"cluster-autoscaler came back (replicas: {replicas}): it is stopped once more"

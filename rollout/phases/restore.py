@@ -185,7 +185,7 @@ def autoscaler(seen: Observation, record: Record) -> Part:
         same = current is not None and current.replicas == replicas
         now = current.replicas if current else "deleted"
         return Part(
-            report=() if same else (f"{name} had {replicas} replicas, now {now}: changed by somebody else, left",)
+            report=() if same else (f"{name} was scaled to {replicas}, now {now}: changed by somebody else, left",)
         )
     if current.rollout_id not in {record.id, None}:
         return Part(report=(f"{name} is scaled to 0 by rollout {current.rollout_id}: left",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.model.observation import GroupSeen, PodSeen
@@ -80,6 +80,8 @@ def _group(group: NodeGroup, seen: GroupSeen, settings: Settings, found: Survey)
     old = len(seen.living)
     works = seen.sizes.desired > 0
     peak = settings.surged(seen.sizes, old) if works else seen.sizes
+    if works and old:  # DRAIN raises it before the first of them is terminated, when all of the surge are there
+        peak = replace(peak, minimum=max(peak.minimum, peak.desired - 1))
     suspends = tuple(name for name in settings.processes if name not in seen.suspended) if works else ()
     return GroupOutline(group.name, old, seen.sizes, peak, templates, suspends)
 

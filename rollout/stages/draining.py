@@ -274,7 +274,8 @@ def why(view: NodeView, pod: PodSeen) -> str:
     if _returns(view, pod):
         return f"{pod.label}, which tolerates a cordon and has come back {came_back(view.record, pod)} times"
     row = request(view, pod)
-    return f"{pod.label}: {row.detail}" if row and row.detail else f"{pod.label} to be evicted"
+    answered = row.detail.removeprefix(f"pod {pod.namespace}/{pod.name}: ") if row else ""
+    return f"{pod.label}: {answered}" if answered else f"{pod.label} to be evicted"
 
 
 def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:

@@ -72,5 +72,6 @@ def _compared(budget: BudgetSeen, pods: Iterable[PodSeen]) -> tuple[bool, str]:
     healthy = sum(pod.ready for pod in active)
     agrees = budget.healthy == healthy and budget.expected in {len(there), len(active)}
     says = f"says that {budget.healthy} of {budget.expected} pods are healthy"
-    words = "as there are; it is looked at once more" if agrees else f"there are {healthy} of {len(active)}"
-    return agrees, f"{says}, {words}"
+    if agrees:
+        return agrees, f"{says}, as our list of pods does; one more look must show the same"
+    return agrees, f"{says}, but our list of pods has {healthy} of {len(active)}"

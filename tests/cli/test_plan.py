@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.cli import samples
 from tests.cli.run import rollout
 
 
@@ -28,3 +30,16 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, typed: tuple[str, ...],
     assert says in refused.err
     assert refused.err == rollout("start", *typed, cwd=tmp_path).err
     assert [one.name for one in tmp_path.iterdir()] == ["rollout.yaml"]
+
+
+def test_a_rollout_that_is_halted_is_not_just_continued(tmp_path: Path) -> None:
+    """A start of its key would halt again at once: why, and where it is said what to do first."""
+    samples.draining(tmp_path).halt(samples.ID, samples.HALT, samples.after(9))
+    text = f"cluster: eks-demo\nregion: eu-west-1\ngroups: [workers]\ndatabase: {samples.url(tmp_path)}\n"
+    (tmp_path / "rollout.yaml").write_text(text)
+    typed = ("plan", "--ami", samples.PLAN.ami, "--key", "build-7")
+    first, command = rollout(*typed, cwd=tmp_path).out.splitlines()
+    assert first.endswith(f"continue rollout {samples.ID}, in DRAIN, where it is halted: node x is stuck")
+    assert command.startswith(f"  next: rollout status {samples.ID}")
+    assert command.endswith("says what to do before a resume")
+    assert json.loads(rollout(*typed, "--json", cwd=tmp_path).out)["goes_on_with"]["halted"] == "node x is stuck"

@@ -45,7 +45,15 @@ def test_sizes_are_those_that_the_surge_writes() -> None:
     (made,) = outline.groups(survey, planned(Phase.PLANNED))
     rows = tuple(replace(row, instance_id=f"i-o{n}") for n, row in enumerate(record().nodes * 2, 1))[:3]
     assert (made.old, made.before) == (3, Sizes(1, 2, 3))
-    assert made.peak == shared.surged(record(nodes=rows), node_group()) == Sizes(1, 5, 5)
+    assert replace(made.peak, minimum=1) == shared.surged(record(nodes=rows), node_group()) == Sizes(1, 5, 5)
+
+
+def test_the_peak_of_min_size_is_that_of_the_drain() -> None:
+    """Before the first old node is terminated it is one below desired; what is higher already stays."""
+    assert group().peak == Sizes(3, 4, 4)
+    assert group(sizes=Sizes(2, 2, 3)).peak == Sizes(3, 4, 4)
+    none = outline.groups(Survey(groups=(replace(found(), instances=()),), templates=(template(),)), planned())
+    assert none[0].peak.minimum == 1
 
 
 def test_only_processes_that_run_are_suspended() -> None:

@@ -126,7 +126,10 @@ def test_autoscaler_off(world: Observation, journal: Record, now: datetime, expe
         pytest.param(OFF, 1, "", id="ours"),
         pytest.param(replace(OFF, replicas_before=3), 3, "", id="ours, as it was found by our request"),
         pytest.param(
-            AutoscalerSeen(0, None, None), 0, "had 1 replicas, now 0: changed by somebody else, left at 0", id="theirs"
+            AutoscalerSeen(0, None, None),
+            0,
+            "was scaled to 1, now to 0: changed by somebody else, left at 0",
+            id="theirs",
         ),
     ],
 )
@@ -175,9 +178,9 @@ def test_off_is_ours_only_with_our_note() -> None:
     [
         pytest.param(None, "", id="it is not off"),
         pytest.param(at(-799), "", id="not for long"),
-        pytest.param(at(-800), "warning: cluster-autoscaler is off since 01 Jun 11:46 UTC: nobody scales the "
-                     "cluster's groups; 01 Jun 12:03 UTC makes it max_autoscaler_off (1000s)", id="nearly"),
-        pytest.param(at(-1000), "warning: cluster-autoscaler is off since 01 Jun 11:43 UTC: nobody scales the "
+        pytest.param(at(-800), "warning: cluster-autoscaler is off since 2025-06-01T11:46:40Z: nobody scales the "
+                     "cluster's groups; 2025-06-01T12:03:20Z makes it max_autoscaler_off (1000s)", id="nearly"),
+        pytest.param(at(-1000), "warning: cluster-autoscaler is off since 2025-06-01T11:43:20Z: nobody scales the "
                      "cluster's groups; that is longer than max_autoscaler_off (1000s)", id="for too long"),
     ],
 )  # fmt: skip

@@ -124,7 +124,7 @@ def test_drift(world: Observation, journal: Record, expected: Answer | None) -> 
         case("back with other replicas: those are given back", acts(replace(STOP, replicas_before=3)),
              seen(pinned(), autoscaler=replace(ON, replicas=3)), record(Phase.TAINT)),
         case("back in LAUNCH_TEMPLATE", acts(STOP), seen(found(), autoscaler=ON), record(Phase.LAUNCH_TEMPLATE)),
-        case("back twice", halts("kube-system/cluster-autoscaler was scaled back up twice (1 replicas now)"),
+        case("back twice", halts("kube-system/cluster-autoscaler was scaled back up twice (replicas: 1)"),
              seen(pinned(), autoscaler=ON), record(Phase.TAINT, done=frozenset({STOP.key}))),
         case("back after a resume: once more", acts(replace(STOP, occasion="1.again")),
              seen(pinned(), autoscaler=ON), record(Phase.TAINT, done=frozenset({STOP.key}), resume_count=1)),

@@ -584,8 +584,8 @@ def test_a_group_without_zones_or_instances_is_even() -> None:
 @pytest.mark.parametrize(
     ("autoscaler", "says"),
     [
-        pytest.param(None, "had 1 replicas, now deleted", id="deleted"),
-        pytest.param(AutoscalerSeen(4, None, None), "had 1 replicas, now 4", id="somebody else's replicas"),
+        pytest.param(None, "was scaled to 1, now deleted", id="deleted"),
+        pytest.param(AutoscalerSeen(4, None, None), "was scaled to 1, now 4", id="somebody else's replicas"),
         pytest.param(AutoscalerSeen(0, 1, "r2"), "is scaled to 0 by rollout r2: left", id="another rollout's"),
     ],
 )

@@ -234,6 +234,13 @@ def test_nothing_is_deleted_that_nobody_refused_to_evict(
     assert answer.halt is None
 
 
+def test_a_pod_is_named_once_where_its_eviction_is_refused() -> None:
+    """The answer names it too, for whoever reads the journal's effects."""
+    asked = unsettled(evict(WEB), "blocked", detail="pod ns/web-1: HTTP 500: This pod has two budgets")
+    answer = draining.decide(emptied(WEB, unsettled=(asked,)))
+    assert answer.waits_for == "pod ns/web-1 of ReplicaSet web: HTTP 500: This pod has two budgets"
+
+
 def test_an_eviction_that_comes_through_late_is_asked_for_until_the_no_is_certain() -> None:
     """It was in vain for long, then a budget said no: that is a no of now, and becomes force only when it lasts."""
     late = {"tried": at(7000), "blocked_since": TOO_LONG + timedelta(seconds=500)}

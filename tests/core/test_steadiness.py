@@ -158,13 +158,13 @@ def looking(seconds: float, *budgets: BudgetSeen, before: Steadiness = SHAKEN, p
     return replace(before.after(world, JOURNAL, at(seconds), blind=False), turned={})
 
 
-STALE = "budget ns/web says that 3 of 3 pods are healthy, there are 2 of 3, until 12:03:00 UTC at most"
+STALE = "budget ns/web says that 3 of 3 pods are healthy, but our list of pods has 2 of 3, until 12:03:00 UTC at most"
 
 
 def test_budgets_must_agree_in_two_looks() -> None:
     """Else they say what was before the outage; what they said in between counts from the start."""
     once = looking(50, budget(2))
-    says = "budget ns/web says that 2 of 3 pods are healthy, as there are; it is looked at once more"
+    says = "budget ns/web says that 2 of 3 pods are healthy, as our list of pods does; one more look must show the same"
     assert why(once, at(60)).startswith(says)
     assert why(looking(55, budget(2), before=once), at(60)) == ""
     late = looking(60, budget(3), before=once)

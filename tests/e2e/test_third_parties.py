@@ -61,7 +61,7 @@ def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worl
                      "NewInstancesProtectedFromScaleIn of workers was on, stays off: changed by somebody else, left",
                      id="the flag of new instances"),
         pytest.param("foreign-autoscaler-zero",
-                     "kube-system/cluster-autoscaler had 1 replicas, now 0: changed by somebody else, left at 0",
+                     "kube-system/cluster-autoscaler was scaled to 1, now to 0: changed by somebody else, left at 0",
                      id="the autoscaler, stopped before us"),
         pytest.param("standby", "of workers is in Standby, not by us: left, on an old version", id="Standby"),
     ],

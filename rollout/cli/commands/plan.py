@@ -161,7 +161,11 @@ def _going_on(found: Summary) -> str:
     if terminal(found.phase):
         how = "was aborted" if found.phase is Phase.ABORTED else "is done already"
         return f"nothing to do: rollout {found.id} {how}"
-    return f"a start would continue rollout {found.id}, in {found.phase.value}\n  next: {commands.resume(found.id)}"
+    where = f"a start would continue rollout {found.id}, in {found.phase.value}"
+    if found.halted:
+        first = commands.rollout("status", found.id)
+        return f"{where}, where it is halted: {found.halted}\n  next: {first} says what to do before a resume"
+    return f"{where}\n  next: {commands.resume(found.id)}"
 
 
 def _show(made: Preview) -> None:
@@ -274,7 +278,7 @@ def _times(made: Preview) -> Iterator[str]:
 def _going_on_fields(found: Summary, request: preflight.Request) -> dict[str, Any]:
     """Return what a start would continue; what it would begin is nothing."""
     empty = as_fields(Preview(request, found.begun, ()), request)
-    going_on = {"id": found.id, "phase": found.phase.value}
+    going_on = {"id": found.id, "phase": found.phase.value, "halted": found.halted}
     return empty | {"changes": not terminal(found.phase), "goes_on_with": going_on}
 
 
