@@ -36,7 +36,7 @@ says how to go back, until RESTORE ([rolling-back.md](rolling-back.md)):
 ```text
 halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not Ready)
   now: sizes as the rollout set them: workers desires 4 (2 before); cluster-autoscaler is at 0 since …; …
-  waiting: costs 2 more instances paid for, nobody scales the groups (…); nothing gets worse, however long it takes
+  waiting: costs 2 more instances; nobody scales the groups (…); nothing gets worse, however long it takes
   next: clear the cause (kubectl describe node ip-10-0-1-7), …, then: rollout resume 20260105-080000-abcd
   or back to what was before: rollout abort 20260105-080000-abcd
 ```

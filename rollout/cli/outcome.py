@@ -33,7 +33,7 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
     for job in journal.killed(record.id):
         yield f"killed at the deadline: {job.loser} (pod {job.pod} on {job.node}), {instant(job.at)}"
     if ended is Ended.INTERRUPTED:
-        yield f"nothing is lost; {record.phase.value} is gone on with from here"
+        yield f"nothing is lost; the rollout stands in {record.phase.value}"
         yield from standing.now(record)
         yield f"  next: {resume(record.id)}"
         return

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 from rollout.cli import why
 from rollout.cli.screen.format import count, instant
 from rollout.commands import abort
-from rollout.model.machine import DRAINING, PROTECTED, SIZED, TAINTED, Phase, Stage, can_turn
+from rollout.model.effects import Resize, StartAutoscaler, Written
+from rollout.model.effects.occasions import ADOPTED
+from rollout.model.machine import DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage, can_turn
 from rollout.model.reasons import Reason, tagged
+from rollout.phases.shared import surged
 
 if TYPE_CHECKING:
     from rollout.model.record import Record
@@ -23,9 +26,21 @@ if TYPE_CHECKING:
 #: Halts that say that groups, or cluster-autoscaler, are no longer as the rollout set them: the journal cannot tell how
 #: they are. One halt names each drift, and has the reason of the first.
 _GROUPS_CHANGED = frozenset(
-    {Reason.DRIFT_LAUNCH_TEMPLATE, Reason.DRIFT_PROCESSES, Reason.DRIFT_SIZES, Reason.EFFECT_REVERTED}
+    {Reason.DRIFT_LAUNCH_TEMPLATE, Reason.DRIFT_PROCESSES, Reason.DRIFT_SIZES, Reason.TOO_MANY_INSTANCES}
 )
-_AUTOSCALER_CHANGED = frozenset({Reason.AUTOSCALER_SCALED_UP, Reason.EFFECT_REVERTED})
+_AUTOSCALER_CHANGED = frozenset({Reason.AUTOSCALER_SCALED_UP})
+#: Halts for a write of ours that is not there: of groups, of cluster-autoscaler, or of nodes.
+_WRITE_MISSING = frozenset(
+    {
+        Reason.EFFECT_FAILS,
+        Reason.EFFECT_NOT_VISIBLE,
+        Reason.EFFECT_REJECTED,
+        Reason.EFFECT_REVERTED,
+        Reason.EFFECT_UNCLEAR,
+    }
+)
+#: Halts by which this journal may know nothing of what is there now.
+_UNSEEN = frozenset({Reason.FOREIGN_MARKER, Reason.JOURNAL_OUTDATED, Reason.MARKER_GONE, Reason.OBSERVATION_DENIED})
 
 
 def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
@@ -48,49 +63,85 @@ def left(events: Sequence[Event]) -> Iterator[str]:
 
 def now(record: Record, halted_for: str | None = None) -> Iterator[str]:
     """Yield what is true of the cluster until somebody goes on, and what that costs; nothing that the halt denies."""
-    yield f"  now: {'; '.join(_state(record, halted_for))}"
+    seen = ", as the rollout last wrote it" if halted_for in _UNSEEN else ""
+    yield f"  now{seen}: {'; '.join(_state(record, halted_for))}"
     yield f"  waiting: {'; '.join(_costs(record, halted_for))}"
 
 
 def _state(record: Record, halted_for: str | None) -> Iterator[str]:
     if record.plan.goes_back:
         yield "it goes back to what was before"
-    sizes = [f"{group} desires {wrote} ({before} before)" for group, wrote, before in _sizes(record)]
-    if halted_for not in _GROUPS_CHANGED:
-        yield f"sizes as the rollout set them: {', '.join(sizes)}" if sizes else "sizes are as they were found"
-    if record.plan.settings.autoscaler and halted_for not in _AUTOSCALER_CHANGED:
-        off = record.autoscaler_off
-        yield f"cluster-autoscaler is at 0 since {instant(off)}" if off else "cluster-autoscaler is not stopped"
-    leaving = record.plan.leaving
-    still = sum(row.role == leaving and row.stage is not Stage.GONE for row in record.nodes)
+    sizes = [f"{group} {wrote}" for group, wrote, _ in _sizes(record)]
+    pending = [row.effect for row in record.unsettled if row.under_way]
+    if halted_for not in _GROUPS_CHANGED | _WRITE_MISSING:
+        if sizes:
+            yield f"sizes as the rollout set them: {', '.join(sizes)}"
+        elif not any(isinstance(effect, Resize) for effect in pending):
+            yield "sizes are as they were found"
+    if record.plan.settings.autoscaler and halted_for not in _AUTOSCALER_CHANGED | _WRITE_MISSING:
+        yield f"cluster-autoscaler {_autoscaler(record)}"
+    if pending:
+        yield f"{count(len(pending), 'change')} of ours not seen yet"
+    written = halted_for not in _WRITE_MISSING
     if record.phase in TAINTED:
-        yield f"{count(still, f'{leaving} node')} left, with our taint"
-    if record.phase in PROTECTED:
+        left = count(_still(record, Stage.GONE), f"{record.plan.leaving} node")
+        yield f"{left} left{', with our taint' * written}" if _still(record, Stage.GONE) else f"no {record.plan.leaving} node is left"
+    if record.phase in PROTECTED and written:
         yield "instances are protected from scale-in until their turn"
     yield "protected pods keep running"
 
 
+def _autoscaler(record: Record) -> str:
+    off = record.autoscaler_off
+    if off:
+        adopted = any(key.startswith("stop-autoscaler:") and key.endswith(ADOPTED) for key in record.done)
+        return f"is at 0 since {instant(off)}{' or longer' * adopted}"
+    if record.did(StartAutoscaler):
+        return "is started again"
+    return "was found at 0" if record.plan.autoscaler_replicas == 0 else "is not stopped"
+
+
+def _still(record: Record, *stages: Stage) -> int:
+    """Count the nodes that must go and are in none of these stages."""
+    return sum(row.role == record.plan.leaving and row.stage not in stages for row in record.nodes)
+
+
 def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
-    known = halted_for not in _GROUPS_CHANGED
-    extra = sum(max(wrote - before, 0) for _, wrote, before in _sizes(record)) if known else 0
+    known = halted_for not in _GROUPS_CHANGED | _WRITE_MISSING
+    extra = sum(more for _, _, more in _sizes(record)) if known else 0
     at_most = "up to " if record.phase is Phase.SURGE else ""  # some may not have come: that is why it halts there
-    costs = [f"{at_most}{count(extra, 'more instance')} paid for"] if extra else []
     off, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
-    if off and halted_for not in _AUTOSCALER_CHANGED:
+    # Its pod may be told to end, and still scale.
+    stopped = off and halted_for not in _AUTOSCALER_CHANGED | _WRITE_MISSING | {Reason.AUTOSCALER_PODS_RUNNING}
+    if extra:
+        yield f"costs {at_most}{count(extra, 'more instance')}"
+    elif not known:
+        yield "costs the instances that the groups have beyond those before"
+    elif not stopped:
+        yield "costs nothing"
+    if off and stopped:
         until = instant(off + timedelta(seconds=limit))
-        costs.append(f"nobody scales the groups (for longer than max_autoscaler_off from {until} on)")
-    nothing = "costs nothing" if known else "costs the instances that the groups have beyond those before"
-    yield f"costs {', '.join(costs)}" if costs else nothing
-    if record.phase in DRAINING and record.drain_deadline and record.plan.settings.on_deadline != "halt":
+        yield f"nobody scales the groups (for longer than max_autoscaler_off from {until} on)"
+    ends = record.phase in DRAINING and record.plan.settings.on_deadline != "halt"
+    if ends and record.drain_deadline and _still(record, Stage.TERMINATING, Stage.GONE):
         at, which = instant(record.drain_deadline), record.plan.leaving
         yield f"nothing gets worse by itself; from {at} on a resume ends the protected pods still on {which} nodes"
     else:
         yield "nothing gets worse, however long it takes"
 
 
-def _sizes(record: Record) -> Iterator[tuple[str, int, int]]:
-    """Yield each group whose desired capacity is ours now: its name, that number, and the one before."""
+def _sizes(record: Record) -> Iterator[tuple[str, str, int]]:
+    """Yield each group whose sizes are ours now: its name, those sizes in words, and how many instances more it has."""
     for baseline in record.plan.baselines if record.phase in SIZED else ():
-        wrote, before = record.written.get(baseline.group), baseline.sizes.desired
-        if wrote and wrote.desired is not None and wrote.desired != before:
-            yield baseline.group, wrote.desired, before
+        wrote, before = record.written.get(baseline.group, Written()), baseline.sizes
+        desired = before.desired if wrote.desired is None else wrote.desired
+        if wrote.desired is None and record.phase in SURGED and before.desired:  # as a journal that was rebuilt has it
+            desired = surged(record, record.plan.group(baseline.group)).desired
+        fields = (
+            ("desires", desired, before.desired),
+            ("has MinSize", wrote.minimum, before.minimum),
+            ("has MaxSize", wrote.maximum, before.maximum),
+        )
+        words = [f"{name} {now} ({was} before)" for name, now, was in fields if now is not None and now != was]
+        if words:
+            yield baseline.group, " and ".join(words), max(desired - before.desired, 0)

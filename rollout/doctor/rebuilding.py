@@ -13,11 +13,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.model.checkpoint import Checkpoint, CheckpointNode
-from rollout.model.effects import Effect, Resize, SetCapacityRebalance, Suspend, Terminate, Written, occasions
+from rollout.model.effects import (
+    Effect,
+    Resize,
+    SetCapacityRebalance,
+    StopAutoscaler,
+    Suspend,
+    Terminate,
+    Written,
+    occasions,
+)
 from rollout.model.machine import DRAINING, RESTORING, SIZED, Phase, Stage
 from rollout.model.observation import Observation
 from rollout.model.plan import Node, NodeGroup, Sizes
 from rollout.model.record import Record
+from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import surged, working
 from rollout.phases.surge import sized
 
@@ -34,10 +44,11 @@ def rebuilt(checkpoint: Checkpoint, seen: Observation, now: datetime) -> Rebuilt
     """Return what goes into the journal."""
     record = record_of(checkpoint, now, tuple(_row(node, checkpoint, seen, now) for node in checkpoint.nodes))
     ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
-    adopted = (*ending, *_prepared(record, seen), *_resizes(record, seen))
+    changed = (*ending, *_prepared(record, seen), *_resizes(record, seen))
     written: dict[str, Written] = {}
-    for effect in adopted:
+    for effect in changed:
         written[effect.group] = written.get(effect.group, Written()).then(effect.leaves())
+    adopted = (*_stopped(record, seen), *changed)
     return Rebuilt(replace(record, done=frozenset(effect.key for effect in adopted), written=written), adopted)
 
 
@@ -108,6 +119,13 @@ def _before(record: Record, group: NodeGroup, now: Sizes) -> Sizes:
     return replace(
         surged(record, group), maximum=record.plan.baseline(group.name).sizes.maximum if ours else now.maximum
     )
+
+
+def _stopped(record: Record, seen: Observation) -> Iterator[StopAutoscaler]:
+    """Yield that cluster-autoscaler was stopped, where it stands at our 0."""
+    found = seen.autoscaler
+    if record.plan.settings.autoscaler and found and found.rollout_id == record.id and not found.replicas:
+        yield stop_autoscaler(record, occasions.ADOPTED, found.replicas_before)
 
 
 def _prepared(record: Record, seen: Observation) -> Iterator[Suspend | SetCapacityRebalance]:

@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -18,10 +19,11 @@ from rollout.engine.runner import Ended, Progress
 from rollout.model.decision import Advance, NodeWait
 from rollout.model.effects import Written
 from rollout.model.machine import Phase, Stage
-from rollout.model.plan import Autoscaler, Baseline, Sizes
+from rollout.model.plan import Autoscaler, Baseline, Sizes, Surge
 from rollout.model.reasons import Reason
-from rollout.model.record import Record
+from rollout.model.record import EffectRow, Record
 from tests.cli import samples
+from tests.samples import RESIZE
 
 
 def shown(record: Record, waiting: str = "", height: int = 30) -> str:
@@ -161,29 +163,30 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     told = list(outcome.lines(ended, record, journal))
     state, waiting, command = told[1:4]
     assert "sizes as the rollout set them: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026" in state
-    assert waiting.startswith("  waiting: costs 1 more instance paid for, nobody scales the groups (for longer than")
+    assert waiting.startswith("  waiting: costs 1 more instance; nobody scales the groups (for longer than")
     assert f"nothing gets worse by itself; from {instant(samples.after(127))} on a resume ends the" in waiting
     assert command.startswith("  next: rollout resume")
     halting = replace(record, plan=replace(plan, settings=replace(plan.settings, on_deadline="halt")))
     assert any("nothing gets worse, however long it takes" in line for line in outcome.lines(ended, halting, journal))
     surging = replace(record, phase=Phase.SURGE)
-    assert any("costs up to 1 more instance paid for" in line for line in outcome.lines(ended, surging, journal))
+    assert any("costs up to 1 more instance;" in line for line in outcome.lines(ended, surging, journal))
     early = replace(record, phase=Phase.AUTOSCALER_OFF, autoscaler_off=None, nodes=())
     assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
 
 
 @pytest.mark.parametrize(
-    ("reason", "sizes", "autoscaler"),
+    ("reason", "sizes", "autoscaler", "taint"),
     [
-        pytest.param(Reason.NODES_NOT_READY, True, True, id="the halt denies none"),
-        pytest.param(Reason.DRIFT_SIZES, False, True, id="the sizes are what it is about"),
-        pytest.param(Reason.DRIFT_LAUNCH_TEMPLATE, False, True, id="the first of several drifts"),
-        pytest.param(Reason.AUTOSCALER_SCALED_UP, True, False, id="the autoscaler came back"),
-        pytest.param(Reason.EFFECT_REVERTED, False, False, id="any write of ours may be what was reverted"),
+        pytest.param(Reason.NODES_NOT_READY, True, True, True, id="the halt denies none"),
+        pytest.param(Reason.DRIFT_SIZES, False, True, True, id="the sizes are what it is about"),
+        pytest.param(Reason.DRIFT_LAUNCH_TEMPLATE, False, True, True, id="the first of several drifts"),
+        pytest.param(Reason.AUTOSCALER_SCALED_UP, True, False, True, id="the autoscaler came back"),
+        pytest.param(Reason.EFFECT_REVERTED, False, False, False, id="any write of ours may be what was reverted"),
+        pytest.param(Reason.EFFECT_NOT_VISIBLE, False, False, False, id="or what does not show"),
     ],
 )
 def test_what_is_true_now_does_not_contradict_the_halt(
-    reason: Reason, *, sizes: bool, autoscaler: bool, tmp_path: Path
+    reason: Reason, *, sizes: bool, autoscaler: bool, taint: bool, tmp_path: Path
 ) -> None:
     """The journal knows what the rollout wrote; where a halt says that somebody changed it, nothing claims it."""
     journal = samples.draining(tmp_path)
@@ -196,8 +199,57 @@ def test_what_is_true_now_does_not_contradict_the_halt(
     off, written = samples.after(1), {"workers": Written(desired=3)}
     record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=off)
     _, state, waiting, *_ = outcome.lines(Ended.HALTED, record, journal)
-    assert ("workers desires 3" in state, "1 more instance paid for" in waiting) == (sizes, sizes)
+    assert ("workers desires 3" in state, "1 more instance" in waiting) == (sizes, sizes)
     assert ("cluster-autoscaler is at 0" in state, "nobody scales the groups" in waiting) == (autoscaler, autoscaler)
+    assert "2 old nodes left" in state
+    assert ("with our taint" in state, "instances are protected" in state) == (taint, taint)
+
+
+def drained(folder: Path, **changes: Any) -> str:
+    """What is said of a record in DRAIN, on one line; its surge was 1 of 2."""
+    folder.mkdir(exist_ok=True)
+    journal = samples.draining(folder)
+    plan = replace(
+        samples.PLAN,
+        settings=replace(samples.SETTINGS, autoscaler=Autoscaler("kube-system", "ca"), surge=Surge(1)),
+        baselines=(Baseline("workers", Sizes(1, 2, 3), protect_new=False, capacity_rebalance=False, suspended=()),),
+    )
+    return "; ".join(outcome.lines(Ended.INTERRUPTED, replace(journal.load(samples.ID), plan=plan, **changes), journal))
+
+
+def test_after_the_last_old_node_what_is_still_ours_is_told(tmp_path: Path) -> None:
+    """Desired is as before by then, MinSize and MaxSize are not; and no protected pod is on an old node any more."""
+    gone = tuple(samples.node(number, Stage.GONE) for number in (1, 2))
+    told = drained(tmp_path, nodes=gone, written={"workers": Written(2, 2, 4)})
+    assert "set them: workers has MinSize 2 (1 before) and has MaxSize 4 (3 before)" in told
+    assert "no old node is left" in told
+    assert "nothing gets worse, however long it takes" in told
+
+
+def test_a_rebuilt_journal_tells_what_it_adopted(tmp_path: Path) -> None:
+    """Since when cluster-autoscaler stands at 0 it does not know; a group whose sizes are the surge's has them."""
+    done = frozenset({"stop-autoscaler:kube-system/ca:adopted"})
+    told = drained(tmp_path, written={}, done=done, autoscaler_off=samples.after(9))
+    assert "workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026-01-05T08:09:00Z or longer" in told
+    assert "costs 1 more instance; nobody scales the groups" in told
+
+
+def test_what_was_not_seen_since_is_not_told_as_what_is(tmp_path: Path) -> None:
+    """A request that is under way may change sizes, so nothing says that they are as they were."""
+    resize = EffectRow(RESIZE, "intended", samples.NOW, 1, None, None, "")
+    told = drained(tmp_path, phase=Phase.RESTORE, unsettled=(resize,))
+    assert "now: cluster-autoscaler is not stopped; 1 change of ours not seen yet; protected" in told
+    started = frozenset({"start-autoscaler:kube-system/ca:0"})
+    assert "cluster-autoscaler is started again" in drained(tmp_path / "1", phase=Phase.RESTORE, done=started)
+
+
+@pytest.mark.parametrize("reason", [Reason.OBSERVATION_DENIED, Reason.FOREIGN_MARKER])
+def test_where_nobody_could_look_it_is_said_so(reason: Reason, tmp_path: Path) -> None:
+    """What the journal knows is still told, as what was written."""
+    journal = samples.draining(tmp_path)
+    journal.halt(samples.ID, replace(samples.HALT, reason=reason), samples.after(9))
+    told = list(outcome.lines(Ended.HALTED, journal.load(samples.ID), journal))
+    assert told[1].startswith("  now, as the rollout last wrote it: sizes")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
-from rollout.model.effects import Resize, Suspend, Written
+from rollout.model.effects import Resize, StopAutoscaler, Suspend, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.model.plan import Sizes
@@ -261,6 +261,7 @@ def test_where_each_node_stands_is_seen() -> None:
         ("i-o1", Stage.GONE), ("i-o2", Stage.TERMINATING), ("i-o3", Stage.WAITING)]  # fmt: skip
     assert back.record.nodes[0].reason == "left its group before the journal was rebuilt"
     assert [effect.key for effect in back.adopted] == [
+        "stop-autoscaler:kube-system/cluster-autoscaler:adopted",
         "terminate:g/i-o2:", "suspend:g:adopted", "resize:g:adopted"]  # fmt: skip
     assert back.record.done == {effect.key for effect in back.adopted}
 
@@ -279,7 +280,7 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     told_of = checkpoint(record(phase))
     world = seen(surged(*LEFT, sizes=Sizes(2, 3, 4)), marker=replace(MARKER, checkpoint=told_of))
     back = rebuilt(told_of, world, NOW)
-    assert back.adopted == (
+    assert back.adopted[1:] == (
         Suspend(group="g", processes=PROCESSES, occasion="adopted"),
         Resize(group="g", before=Sizes(1, 4, 3), sizes=Sizes(2, 3, 4), protect_new=True, occasion="adopted"),
     )
@@ -303,7 +304,7 @@ def test_an_abort_is_rebuilt_as_one(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.AUTOSCALER_OFF, Phase.TAINT, Phase.SURGE])
 def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
     """Nothing is adopted: those phases go by the baseline."""
-    assert rebuilt(checkpoint(record(phase)), seen(found()), NOW).adopted == ()
+    assert rebuilt(checkpoint(record(phase)), seen(found(), autoscaler=ON), NOW).adopted == ()
 
 
 def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
@@ -322,10 +323,20 @@ def test_sizes_that_were_restored_are_left_to_the_autoscaler(autoscaler: Autosca
     assert [one.occasion for one in back.adopted if isinstance(one, Resize)] == [occasion]
 
 
+@pytest.mark.parametrize(("autoscaler", "kinds"), [(OFF, ["stop-autoscaler"]), (ON, []), (None, [])])
+def test_an_autoscaler_at_our_0_was_stopped_by_the_lost_journal(
+    autoscaler: AutoscalerSeen | None, kinds: list[str]
+) -> None:
+    """Who reads what was rebuilt sees that it is off."""
+    back = rebuilt(checkpoint(record()), seen(surged(), autoscaler=autoscaler), NOW)
+    assert [one.kind for one in back.adopted if one.kind == "stop-autoscaler"] == kinds
+    assert back.record.did(StopAutoscaler) == bool(kinds)
+
+
 def test_a_rebalance_that_was_switched_off_comes_back() -> None:
     """Only SURGE switches it off: what is off and was on is taken for ours."""
     told_of = checkpoint(record(Phase.DRAIN, baselines=(baseline(capacity_rebalance=True, suspended=PROCESSES),)))
-    back = rebuilt(told_of, seen(surged()), NOW)
+    back = rebuilt(told_of, seen(surged(), autoscaler=ON), NOW)
     assert back.record.written["g"].capacity_rebalance is False
     assert [one.kind for one in back.adopted] == ["set-capacity-rebalance", "resize"]
 
