@@ -84,8 +84,8 @@ def _state(record: Record, halted_for: str | None) -> Iterator[str]:
         yield f"{count(len(pending), 'change')} of ours not seen yet"
     written = halted_for not in _WRITE_MISSING
     if record.phase in TAINTED:
-        left = count(_still(record, Stage.GONE), f"{record.plan.leaving} node")
-        yield f"{left} left{', with our taint' * written}" if _still(record, Stage.GONE) else f"no {record.plan.leaving} node is left"
+        still, which = _still(record, Stage.GONE), f"{record.plan.leaving} node"
+        yield f"{count(still, which)} left{', with our taint' * written}" if still else f"no {which} is left"
     if record.phase in PROTECTED and written:
         yield "instances are protected from scale-in until their turn"
     yield "protected pods keep running"
