@@ -362,4 +362,5 @@ def _commit(page: Page, row: Row[Any], step: Advance) -> dict[str, object]:
 
 
 def _until(deadline: datetime | None) -> str:
-    return f" (deadline {deadline:%Y-%m-%dT%H:%M:%SZ})" if deadline else ""
+    # As `columns` reads it back, in journals of any age.
+    return f" (deadline {deadline:%Y-%m-%d %H:%M:%S} UTC)" if deadline else ""

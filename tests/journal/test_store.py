@@ -125,7 +125,7 @@ def test_advance(journal: SqlJournal) -> None:
     record = journal.load(ID)
     assert (record.phase, record.since, record.deadline) == (Phase.AUTOSCALER_OFF, later(5), later(600))
     assert (record.plan, record.nodes, record.drain_deadline) == (WHOLE, (OLD,), later(7200))
-    assert "PLANNED → AUTOSCALER_OFF: the marker is ours (deadline 2026-01-05T08:10:00Z)" in texts(journal)
+    assert "PLANNED → AUTOSCALER_OFF: the marker is ours (deadline 2026-01-05 08:10:00 UTC)" in texts(journal)
 
 
 def test_a_phase_is_entered_once(journal: SqlJournal) -> None:
