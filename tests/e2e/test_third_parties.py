@@ -250,4 +250,6 @@ def _status(simulated: Simulated) -> Any:
 def _says(halted: Result, told: list[str]) -> None:
     assert halted.code == 1, halted
     assert [text for text in told if text not in halted.out] == [], halted
-    assert f"rollout resume {halted.rollout_id}" in halted.out.splitlines()[-1], halted
+    *_, command, way_back = halted.out.splitlines()
+    assert f"rollout resume {halted.rollout_id}" in command, halted
+    assert f"rollout abort {halted.rollout_id}" in way_back, halted
