@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant(
         name="two-rollouts-at-once",
         breaks="The index that keeps a second active rollout from a cluster is gone.",
-        file="migrations/versions/0004_meaning.py",
+        file="migrations/versions/0005_abort.py",
         old="""        ["scope"],
         unique=True,
 """,
