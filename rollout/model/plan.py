@@ -315,9 +315,10 @@ class Plan:
 
         KeyError before ours was committed.
         """
-        version = _made_of(self.copies if self.goes_back else self.versions, source)
-        if version is None and self.goes_back:
-            return source.version
+        if self.goes_back:  # a copy is for $Latest alone: another group's $Default of the template stays where it is
+            copy = _made_of(self.copies, source) if source.use.reference == "$Latest" else None
+            return copy.number if copy else source.version
+        version = _made_of(self.versions, source)
         if version is None:
             raise KeyError(source.pair)
         return version.number

@@ -41,6 +41,7 @@ from tests.core.build import (
     marked,
     new,
     node,
+    node_group,
     old,
     ours_of,
     pinned,
@@ -455,3 +456,13 @@ def test_an_instance_without_a_template_stays() -> None:
     decision = launch_template.decide(world(*WHOLE, odd, sizes=Sizes(1, 5, 5)), TURNED, NOW)
     assert isinstance(decision, Advance)
     assert "i-x" not in {one.instance_id for one in decision.nodes}
+
+
+def test_a_copy_is_for_latest_alone() -> None:
+    """A group that names $Default of the same template, or a number, gets its own version back: no default moves."""
+    back = record(**BACK).plan
+    assert {name: back.number(node_group("g", name).sources[0]) for name in ("$Latest", "$Default", "1")} == {
+        "$Latest": 3,
+        "$Default": 1,
+        "1": 1,
+    }

@@ -120,6 +120,8 @@ def test_the_journal_of_a_way_back_is_rebuilt(world: Worlds) -> None:
     simulated.post("/faults", fault)
     simulated.kill_at(simulated.spawn(*ABORT))
     assert (status(simulated)["phase"], status(simulated)["direction"]) == ("DRAIN", "back")
+    late = simulated.rollout(*ABORT, "--keep-jobs")
+    assert (late.code, "goes back already, as it was asked for first" in late.err) == (2, True), late
     journal = Path(simulated.database.removeprefix("sqlite:///"))
     for file in journal.parent.glob(f"{journal.name}*"):
         file.unlink()

@@ -97,7 +97,9 @@ def killed_going_back(site: Site, case: Case, at: str, point: Point) -> Outcome:
             outcome.died.append(point)
         if site.engine.name == "postgres" and point.number % 4:
             world.pass_time(LATER)
-        judge(outcome, world, world.fork(world.abort_arguments).finish())
+        # By its id: the killed one may have come to its end.
+        again = (*world.abort_arguments, "--", status_id(world))
+        judge(outcome, world, world.fork(again).finish())
     return outcome
 
 

@@ -66,6 +66,11 @@ def abort(
 def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_jobs: bool) -> None:
     """Write the request, once; say what counts where one was written before. `UserError` where nothing leads back."""
     if record.plan.goes_back:
+        if seconds is not None or keep_jobs:
+            raise UserError(
+                f"rollout {record.id} goes back already, as it was asked for first; nothing was changed",
+                hint=f"without --deadline and --keep-jobs, which do not count any more: {rollout('abort', record.id)}",
+            )
         screen.say(f"rollout {record.id} goes back already")
         return
     if not can_turn(record.phase):
