@@ -460,7 +460,7 @@ def test_an_instance_without_a_template_stays() -> None:
 
 def test_a_copy_is_for_latest_alone() -> None:
     """A group that names $Default of the same template, or a number, gets its own version back: no default moves."""
-    back = record(**BACK).plan
+    back = record(Phase.RESTORE, direction="back", copies=(COPY,)).plan
     assert {name: back.number(node_group("g", name).sources[0]) for name in ("$Latest", "$Default", "1")} == {
         "$Latest": 3,
         "$Default": 1,
