@@ -117,7 +117,7 @@ def _ended() -> int:
         return error.exit_code
     except (Lost, Refused, Retry, Unknown) as error:
         code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
-        screen.error(error.detail, "", code)
+        screen.error(error.detail, "try again: the same command" if code == RESUMABLE else "", code)
         return code
     except Exception as error:  # noqa: BLE001  any error: the operator gets a line, we get the traceback
         from rollout.cli import crash

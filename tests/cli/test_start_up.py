@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from rollout import __version__
 from rollout.cli import app
-from rollout.errors import Blocked, Conflict, Denied, EdgeError, Lost
+from rollout.errors import RESUMABLE, Blocked, Conflict, Denied, EdgeError, Lost
 from tests.cli.run import broken, rollout
 
 HEAVY = (
@@ -233,4 +233,5 @@ def test_every_kind_of_answer_has_its_exit_code(
     with pytest.raises(SystemExit) as ended:
         app.main()
     assert ended.value.code == code
-    assert capsys.readouterr().err == "rollout: AccessDenied: no\n"
+    again = "  next: try again: the same command\n" if code == RESUMABLE else ""
+    assert capsys.readouterr().err == f"rollout: AccessDenied: no\n{again}"

@@ -64,7 +64,9 @@ def _to_the_end(world: ProofWorld, trouble: str, outcome: Outcome, *, lasting: b
 
 def _unclear(result: Result) -> Iterator[str]:
     """Tell what is missing in the words of a run that gave up."""
-    if result.code == 75 and not ("the journal" in result.err and "next: " in result.err):
+    # The world throttles, too: a start may meet that before there is a rollout that would wait.
+    told = "the journal" in result.err or "injected by a fault" in result.err
+    if result.code == 75 and not (told and "next: " in result.err):
         yield f"it does not say what is the matter, and what to type: {result}"
 
 
