@@ -71,12 +71,16 @@ def rollout(*words: str) -> str:
 
 def resume(rollout_id: str) -> str:
     """Return the command that goes on with a rollout; an id that others wrote is never taken for an option."""
-    return rollout("resume", "--", rollout_id) if rollout_id.startswith("-") else rollout("resume", rollout_id)
+    return _about("resume", rollout_id)
 
 
 def abort(rollout_id: str) -> str:
     """Return the command by which a rollout goes back."""
-    return rollout("abort", "--", rollout_id) if rollout_id.startswith("-") else rollout("abort", rollout_id)
+    return _about("abort", rollout_id)
+
+
+def _about(verb: str, rollout_id: str) -> str:
+    return rollout(verb, "--", rollout_id) if rollout_id.startswith("-") else rollout(verb, rollout_id)
 
 
 def then_resume(hint: str, rollout_id: str) -> str:

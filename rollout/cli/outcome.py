@@ -11,7 +11,7 @@ from rollout.cli.screen.lines import head
 from rollout.commands import resume
 from rollout.engine.runner import Ended
 from rollout.errors import DONE, FOR_A_PERSON, RESUMABLE
-from rollout.model.machine import Stage
+from rollout.model.machine import Phase, Stage
 
 if TYPE_CHECKING:
     from rollout.model.record import Record
@@ -26,6 +26,11 @@ def exit_code(ended: Ended, wanted: Ended = Ended.DONE) -> int:
     Who started a rollout that somebody aborted since has not got what it wanted.
     """
     return DONE if ended is wanted else _CODES.get(ended, FOR_A_PERSON)
+
+
+def over(phase: Phase) -> str:
+    """Say what is true of a rollout that stands at this last phase."""
+    return "was aborted" if phase is Phase.ABORTED else "is done already"
 
 
 def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:

@@ -25,7 +25,7 @@ from rollout.engine.runner import Ended, Runner
 from rollout.errors import RESUMABLE, Retry, UserError
 from rollout.journal import lease_acquire, lease_row
 from rollout.journal.lease_acquire import LeaseHeld
-from rollout.model.machine import Phase, terminal
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
@@ -192,8 +192,8 @@ def go_on(
     log.about(found.id)
     screen.say(found.id, kind="rollout")
     if terminal(found.phase):
-        how = "was aborted" if found.phase is Phase.ABORTED else "is done already"
-        screen.say(f"rollout {found.id} {how}: {found.ami} on {found.cluster}, groups {', '.join(found.groups)}")
+        where = f"{found.ami} on {found.cluster}, groups {', '.join(found.groups)}"
+        screen.say(f"rollout {found.id} {outcome.over(found.phase)}: {where}")
         raise typer.Exit(outcome.exit_code(Ended.at(found.phase), wanted))
     plan = journal.load(found.id).plan
     cluster_checks.same_cluster(plan, config, f"rollout {found.id} runs", f"rollout resume {found.id}")

@@ -44,6 +44,11 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+def deadline_column(direction: str) -> str:
+    """Return the column of `rollouts` that has the drain deadline of a rollout which goes in this direction."""
+    return "abort_deadline" if direction == "back" else "drain_deadline"
+
+
 def stored(instant: datetime) -> str:
     """Return an instant as the journal stores it; `ValueError` for a naive one, which names no instant."""
     if instant.tzinfo is None:

@@ -15,7 +15,7 @@ from rollout.journal import lease_row, node_rows
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_row import Time
-from rollout.journal.models import effects, leases, rollouts, stored
+from rollout.journal.models import deadline_column, effects, leases, rollouts, stored
 from rollout.model.effects import Effect
 from rollout.model.record import Record
 
@@ -59,7 +59,7 @@ def write(
         "phase": record.phase,
         "since": now,
         "deadline": deadline,
-        _deadline_of(record): record.drain_deadline,
+        deadline_column(plan.direction): record.drain_deadline,
         "direction": plan.direction,
         "round": record.resume_count,
         "plan": plan_text(plan),
@@ -74,7 +74,7 @@ def write(
     told = {"key": record.key, "ami": plan.ami, "cluster": plan.cluster, "scope": plan.scope}
     told |= {"to": record.phase.value}
     if record.drain_deadline:
-        told |= {_deadline_of(record): stored(record.drain_deadline)}
+        told |= {deadline_column(plan.direction): stored(record.drain_deadline)}
     if plan.goes_back:
         told |= {"direction": plan.direction}
     page.tell(now, "begun", _text(record, author), **told, plan=digest(plan_text(plan)))
@@ -82,10 +82,6 @@ def write(
     for effect in adopted:
         _adopt(page, effect, now)
     page.close()
-
-
-def _deadline_of(record: Record) -> str:
-    return "abort_deadline" if record.plan.goes_back else "drain_deadline"
 
 
 def _adopt(page: Page, effect: Effect, now: datetime) -> None:

@@ -13,6 +13,7 @@ from rollout.formats import versions
 from rollout.formats.codec import plan_of
 from rollout.journal import node_rows, requests
 from rollout.journal.effect_index import EffectIndex
+from rollout.journal.models import deadline_column
 from rollout.model.machine import DRAINING
 from rollout.model.record import Record
 
@@ -71,7 +72,7 @@ class RecordCache:
             phase=row.phase,
             since=row.since,
             deadline=row.deadline,
-            drain_deadline=row.abort_deadline if row.direction == "back" else row.drain_deadline,
+            drain_deadline=getattr(row, deadline_column(row.direction)),
             halted=row.halted,
             resume_count=row.round,
             nodes=tuple(self._nodes.values()),

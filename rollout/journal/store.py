@@ -25,7 +25,7 @@ from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_r
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_session import LeaseSession, T, Work
-from rollout.journal.models import events, killed_jobs, leases, rollouts, stored
+from rollout.journal.models import deadline_column, events, killed_jobs, leases, rollouts, stored
 from rollout.journal.record_cache import RecordCache
 from rollout.journal.trouble import InDoubt
 from rollout.model import machine
@@ -232,13 +232,9 @@ class SqlJournal:
 
     def ask_abort(self, rollout_id: str, asked: Abort) -> Abort:
         """Ask that a rollout goes back, under no lease; return what was asked for first, if that was before."""
-
-        def work(connection: Connection) -> Abort:
+        with self.database.writing() as connection:
             self._row(connection, rollout_id)
             return requests.ask(connection, rollout_id, asked)
-
-        with self.database.writing() as connection:
-            return work(connection)
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         self._on_page(rollout_id, lambda page: page.tell(now, kind, text))
@@ -353,7 +349,7 @@ def _commit(page: Page, row: Row[Any], step: Advance) -> dict[str, object]:
         node_rows.update_groups(page, step.plan)
         fixed["plan"] = digest(text)
     if step.drain_deadline is not None:
-        name = "abort_deadline" if row.direction == "back" else "drain_deadline"
+        name = deadline_column(row.direction)
         if getattr(row, name) is not None:
             raise Bug(f"the drain deadline of {row.id} is stored for good: it must not be moved")
         page.change(**{name: step.drain_deadline})

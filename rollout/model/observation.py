@@ -460,6 +460,12 @@ class Observation:
         """The instances that nodes name and that none of the groups lists."""
         return frozenset(node.instance_id for node in self.nodes if node.instance_id) - self._instances.keys()
 
+    @cached_property
+    def alone(self) -> frozenset[str]:
+        """The instances in service that have no Node: none ever joined, or somebody deleted it."""
+        serving = (one.id for group in self.groups for one in group.instances if one.in_service)
+        return frozenset(instance_id for instance_id in serving if not self.nodes_on(instance_id))
+
     def strays(self) -> Iterator[tuple[NodeSeen, str]]:
         """Yield the nodes that may run on another instance than they say, each with the reason.
 

@@ -283,6 +283,11 @@ class Plan:
         return "new" if self.goes_back else "old"
 
     @property
+    def staying(self) -> Role:
+        """The role of the nodes that are there in their place."""
+        return "old" if self.goes_back else "new"
+
+    @property
     def scope(self) -> str:
         """By what leases and the rule of one active rollout know the cluster; older formats knew the name alone."""
         return self.cluster_id.arn if self.cluster_id else self.cluster

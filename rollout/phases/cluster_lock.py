@@ -94,7 +94,7 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
     more = ahead(marker, record)
     if not more:
         return None
-    where = marker.checkpoint.journal if marker.checkpoint else ""
+    where = marker.journal
     elsewhere = f"name the database that rollout {record.id} last used ({where})"
     return Halt(
         Reason.JOURNAL_OUTDATED,

@@ -45,12 +45,6 @@ def _evicting(record: Record) -> bool:
     return any(row.stage is Stage.DRAINING for row in record.nodes)
 
 
-def _alone(seen: Observation) -> list[str]:
-    """Return the instances in service that have no Node: none ever joined, or somebody deleted it."""
-    serving = (one.id for group in seen.groups for one in group.instances if one.in_service)
-    return [instance_id for instance_id in serving if not seen.nodes_on(instance_id)]
-
-
 def _volumes_matter(seen: Observation, record: Record) -> bool:
     """Tell whether it matters what is attached: a node is empty, or a pod's volume may keep it in its zone."""
     return any(not leaving(pods) for pods in seen.fresh.values()) or in_doubt(seen, record)
@@ -80,7 +74,7 @@ NEEDS = Needs(
     young=_ending,
     fresh=_close_to_the_end,
     attachments=_volumes_matter,
-    alone=_alone,
+    whereabouts=True,
 )
 
 
@@ -185,12 +179,12 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
     """
     effects = []
     for group in working(record):
-        left = range(still_to_go(record, group))
+        left = still_to_go(record, group)
         current = seen.group(group.name).sizes
-        beside = len(left) if record.plan.goes_back else min(record.plan.surge(group.name), len(left))
+        beside = left if record.plan.goes_back else min(record.plan.surge(group.name), left)
         target = record.plan.baseline(group.name).sizes.desired + beside
         if current.desired < target and not _terminate_under_way(record, group):
-            sizes, occasion = current.raised(target), occasions.top_up(len(left), record.resume_count)
+            sizes, occasion = current.raised(target), occasions.top_up(left, record.resume_count)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
 

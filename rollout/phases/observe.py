@@ -5,7 +5,7 @@ What a phase needs is data: no phase asks the outside itself. Requests do not gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from rollout.errors import Refused
@@ -31,8 +31,8 @@ class Needs:
     troubles: Callable[[Observation, Record], Iterable[str]] | None = None
     #: Whether it is asked which volumes are attached to nodes.
     attachments: Callable[[Observation, Record], bool] | None = None
-    #: The instances without a Node of which it matters whether they live, and with them those that no group lists.
-    alone: Callable[[Observation], Collection[str]] | None = None
+    #: Whether it is asked which instances live that have no Node, or that no group lists.
+    whereabouts: bool = False
 
 
 def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
@@ -43,9 +43,8 @@ def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscal
     seen = _first(needs, record, kubernetes, autoscaling)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
     attached = needs.attachments is not None and needs.attachments(seen, record)
-    alone = needs.alone(seen) if needs.alone else ()
     return replace(
-        whereabouts(seen, alone, autoscaling),
+        whereabouts(seen, autoscaling) if needs.whereabouts else seen,
         troubles={name: text for name in troubled if (text := autoscaling.trouble(name))},
         attachments=kubernetes.attachments() if attached else None,
     )

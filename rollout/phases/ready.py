@@ -31,16 +31,12 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     if not unready:
         effects = (*_unclosed(seen, record), *_unheld(seen, record))
         close = Act(f"close the {record.plan.leaving} nodes to new pods", effects)
-        return close if effects else advance(record, f"{_which(record)} nodes are Ready", now)
-    why = f"{_which(record)} nodes to be Ready: {', '.join(unready)}"
+        return close if effects else advance(record, f"{record.plan.staying} nodes are Ready", now)
+    why = f"{record.plan.staying} nodes to be Ready: {', '.join(unready)}"
     if record.deadline and now >= record.deadline:
-        late = f"{_which(record)} nodes did not become Ready in time: {', '.join(unready)}"
+        late = f"{record.plan.staying} nodes did not become Ready in time: {', '.join(unready)}"
         return Halt(Reason.NODES_NOT_READY, late, _hint(seen, record))
     return wait(record, now, Reason.NODES_NOT_READY, why)
-
-
-def _which(record: Record) -> str:
-    return "old" if record.plan.goes_back else "new"
 
 
 def _unready(seen: Observation, record: Record) -> list[str]:
@@ -85,10 +81,10 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
 def _hint(seen: Observation, record: Record) -> str:
     """Say what to type for each node that has joined and is not usable, and for each instance without a usable node."""
     living = [one.id for group in working(record) for one in that_stay(record, group, seen.group(group.name))]
-    joined = [node for node in map(seen.node_of, living) if node and not node.usable]
-    commands = [_remedy(node) for node in joined] or [kubectl("get", "nodes")]
+    nodes = {one: seen.node_of(one) for one in living}
+    useless = {one: node for one, node in nodes.items() if node is None or not node.usable}
+    commands = [_remedy(node) for node in useless.values() if node] or [kubectl("get", "nodes")]
     clear = f"clear the cause ({'; '.join(commands)})"
-    useless = [one for one in living if (node := seen.node_of(one)) is None or not node.usable]
     instead = "; ".join(map(launch_another, useless))
     return f"{clear}, or have another instance launched ({instead})" if useless else clear
 

@@ -135,10 +135,8 @@ def _without(tried: Iterable[Resize], current: Sizes) -> Sizes:
 
 def _raise(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | None:
     """Launch what is missing of the version that stays; whether sizes are as we left them was looked at before."""
-    enough = missing(record, current) <= 0
-    wanted = (
-        current.sizes if enough else current.sizes.raised(max(surged(record, group).desired, current.sizes.desired))
-    )
+    most = max(surged(record, group).desired, current.sizes.desired)
+    wanted = current.sizes if missing(record, current) <= 0 else current.sizes.raised(most)
     if current.sizes == wanted and current.protect_new:
         return None
     flag, occasion = None if current.protect_new else True, occasions.surge(record.resume_count)

@@ -181,9 +181,7 @@ def _probed(probe: PreflightProbe) -> dict[str, GroupProbed]:
 
 def _elsewhere(groups: Sequence[GroupSeen], nodes: Sequence[NodeSeen], autoscaling: AutoScaling) -> frozenset[str]:
     seen = Observation(groups=tuple(groups), nodes=tuple(nodes))
-    serving = [one.id for group in groups for one in group.instances if one.in_service]
-    alone = [one for one in serving if not seen.nodes_on(one)]
-    return whereabouts(seen, alone if seen.unlisted else (), autoscaling).elsewhere
+    return whereabouts(seen, autoscaling).elsewhere if seen.unlisted else frozenset()
 
 
 def _ids(ours: Sequence[GroupProbed], groups: Sequence[GroupSeen]) -> list[str]:

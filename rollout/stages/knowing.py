@@ -11,7 +11,6 @@ takes it out: one whose health checks or replacements are suspended.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,18 +54,17 @@ def stray(row: Node, seen: Observation) -> tuple[str, str]:
     return next(((node.name, why) for node, why in seen.strays()), ("", ""))
 
 
-def whereabouts(seen: Observation, alone: Collection[str], autoscaling: AutoScaling) -> Observation:
-    """Return what was seen with `elsewhere` and `ended`; asked only where one of ours is `alone`, without a node.
+def whereabouts(seen: Observation, autoscaling: AutoScaling) -> Observation:
+    """Return what was seen with `elsewhere` and `ended`; asked only where one of ours is alone, without a node.
 
     The right to ask is optional: without it nothing is known to live, nor to have ended.
     """
     try:
-        states = autoscaling.states({*alone, *seen.unlisted}) if alone else {}
+        states = autoscaling.states(seen.alone | seen.unlisted) if seen.alone else {}
     except Refused:
         return seen
-    living = frozenset(instance_id for instance_id, state in states.items() if state not in _ENDING)
-    ended = frozenset(instance_id for instance_id in alone if states.get(instance_id) in _ENDING)
-    return replace(seen, elsewhere=seen.unlisted & living, ended=ended)
+    ending = {instance_id for instance_id, state in states.items() if state in _ENDING}
+    return replace(seen, elsewhere=seen.unlisted & states.keys() - ending, ended=seen.alone & ending)
 
 
 def joined(row: Node, seen: Observation) -> Node | None:

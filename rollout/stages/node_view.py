@@ -188,6 +188,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     serving, moved = around.serving[row.group], (row.instance_id, must_leave, next(iter(nodes), None))
     volumes = _volumes(seen, names, pods)
     deadline = record.drain_deadline
+    over = record.blocked_deadline
     late = deadline is not None and now >= deadline
     return NodeView(
         row=row,
@@ -211,7 +212,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         budgets=seen.budgets or (),
         unsteady=seen.unsteady,
         past_drain_deadline=late,
-        past_blocked_deadline=record.blocked_deadline is not None and now >= record.blocked_deadline,
+        past_blocked_deadline=over is not None and now >= over,
     )
 
 

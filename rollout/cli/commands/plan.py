@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollout import commands, preflight
-from rollout.cli import chosen_ami, options, output, planning, screen, select_rollout, typed
+from rollout.cli import chosen_ami, options, outcome, output, planning, screen, select_rollout, typed
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
 from rollout.errors import DONE, USAGE
 from rollout.journal import database as places
 from rollout.journal import read_journal
-from rollout.model.machine import Phase, terminal
+from rollout.model.machine import terminal
 from rollout.model.plan import Plan, listed, spelled
 from rollout.preflight import outline
 
@@ -159,8 +159,7 @@ def _code(made: Preview | Summary, *, detailed: bool) -> int:
 
 def _going_on(found: Summary) -> str:
     if terminal(found.phase):
-        how = "was aborted" if found.phase is Phase.ABORTED else "is done already"
-        return f"nothing to do: rollout {found.id} {how}"
+        return f"nothing to do: rollout {found.id} {outcome.over(found.phase)}"
     where = f"a start would continue rollout {found.id}, in {found.phase.value}"
     if found.halted:
         first = commands.rollout("status", found.id)
