@@ -156,7 +156,8 @@ def _pods(
 
 def _until(row: Node, record: Record, reason: str | None) -> Until | None:
     """Return until when a node waits for this at the latest, as the settings have it."""
-    settings, deadline, over = record.plan.settings, record.drain_deadline, record.blocked_deadline
+    settings, deadline = record.plan.settings, record.drain_deadline
+    over = record.eviction_deadline if reason in _OF_PODS else record.blocked_deadline
     if deadline is None or over is None:
         return None
     if reason == Reason.JOBS_RUNNING:

@@ -151,14 +151,19 @@ class Record:
 
     @property
     def blocked_deadline(self) -> datetime | None:
-        """Until when budgets, and what else keeps a node, are waited for in DRAIN; None while that has no deadline.
-
-        It counts from the drain deadline, and again from each resume: what a person corrected has its time, too.
-        """
+        """Until when what keeps a node is waited for in DRAIN; None while that has no deadline."""
         if self.drain_deadline is None:
             return None
-        over = self.drain_deadline + duration(self.plan.settings.blocked_seconds)
-        return max(over, self.deadline or over)
+        return self.drain_deadline + duration(self.plan.settings.blocked_seconds)
+
+    @property
+    def eviction_deadline(self) -> datetime | None:
+        """Until when an eviction that is refused is tried again in DRAIN: as long again from each resume.
+
+        A budget to which a person made room lets its pods go by and by. For all else one look tells.
+        """
+        over = self.blocked_deadline
+        return over and max(over, self.deadline or over)
 
     def row(self, key: str) -> EffectRow | None:
         """Return the unsettled effect of that key, None if there is none."""

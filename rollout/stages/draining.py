@@ -111,7 +111,7 @@ def _in_vain(view: NodeView, effect: Effect) -> bool:
 
     An eviction that is blocked is another matter: that is a no, from which force may follow.
     """
-    row, over = view.record.row(effect.key), view.record.blocked_deadline
+    row, over = view.record.row(effect.key), view.record.eviction_deadline
     if row is None or over is None or not view.blocked_too_long:
         return False
     if isinstance(effect, Evict) and row.state == "blocked":
@@ -280,7 +280,7 @@ def why(view: NodeView, pod: PodSeen) -> str:
 
 def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
     reasons = "; ".join(why(view, pod) for pod in kept)
-    deadline, over = view.record.drain_deadline, view.record.blocked_deadline
+    deadline, over = view.record.drain_deadline, view.record.eviction_deadline
     minutes = (over - deadline).total_seconds() / 60 if deadline and over else 0
     return Halt(
         _worst(view, kept),

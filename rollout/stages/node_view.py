@@ -150,7 +150,8 @@ class NodeView:
     @property
     def blocked_too_long(self) -> bool:
         """Budgets had their time after the deadline; for surplus nobody is forced."""
-        return self.past_blocked_deadline and self.row.role == self.record.plan.leaving
+        over = self.record.eviction_deadline
+        return over is not None and self.now >= over and self.row.role == self.record.plan.leaving
 
     @property
     def occasion(self) -> str:
