@@ -84,8 +84,9 @@ def _about(verb: str, rollout_id: str) -> str:
 
 
 def then_resume(hint: str, rollout_id: str) -> str:
-    """Return what to do about a halt, with the command that goes on after it."""
-    return f"{hint}, then: {resume(rollout_id)}"
+    """Return what to do about a halt, with the command that goes on after it, if the hint does not end with that."""
+    command = resume(rollout_id)
+    return hint if command in hint else f"{hint}, then: {command}"
 
 
 def aws(*words: str) -> str:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 CONFIG = Path("rollout.yaml")
 
-ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The configuration file.")]
+ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The configuration file.", readable=False)]
 WhoseJournal = Annotated[
     Path | None,
     typer.Option(
         "--config",
         metavar="FILE",
+        readable=False,
         help="The configuration that names the journal; default: ./rollout.yaml if it is there.",
     ),
 ]
@@ -39,7 +40,12 @@ Ami = Annotated[
 ]
 AmiFrom = Annotated[
     Path | None,
-    typer.Option("--ami-from", metavar="FILE", help="Packer's manifest, in place of --ami: what its last run built."),
+    typer.Option(
+        "--ami-from",
+        metavar="FILE",
+        readable=False,
+        help="Packer's manifest, in place of --ami: what its last run built.",
+    ),
 ]
 Description = Annotated[str, typer.Option(metavar="TEXT", help="What the new template version says of itself.")]
 RolloutId = Annotated[

@@ -79,7 +79,8 @@ def _parse(path: Path) -> CommentedMap:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         problem = f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-        raise UserError(problem, hint="name another file with --config") from error
+        right = "let this user read it, or " if isinstance(error, PermissionError) else ""
+        raise UserError(problem, hint=f"{right}name another file with --config") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

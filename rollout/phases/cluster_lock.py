@@ -95,7 +95,7 @@ def older(marker: MarkerSeen, record: Record) -> Halt | None:
     if not more:
         return None
     where = marker.journal
-    elsewhere = f"name the database that rollout {record.id} last used ({where})"
+    elsewhere = f"go on {with_its_journal(record.id, where)}"
     return Halt(
         Reason.JOURNAL_OUTDATED,
         f"this journal is older than the marker on cluster {record.plan.cluster}, which knows of {more}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -163,6 +165,21 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
     ended = rollout("start", "--ami", "ami-00000001", cwd=tmp_path)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("rollout: there is no configuration at rollout.yaml\n  next: rollout config init")
+
+
+def options(command: Any, words: str = "rollout") -> Iterator[tuple[str, Any]]:
+    """Every option of every command, by what is typed."""
+    for one in command.params:
+        yield f"{words} {one.opts[0]}", one.type_descriptor
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from options(inner, f"{words} {name}")
+
+
+def test_a_file_that_may_not_be_read_is_told_by_the_command() -> None:
+    """The parser would refuse it without a next step, so it is not to look."""
+    looks = {typed: of.parameter_info.readable for typed, of in options(get_command(app.app)) if of.annotation is Path}
+    assert len(looks) > 10
+    assert [typed for typed, readable in looks.items() if readable] == []
 
 
 @pytest.mark.parametrize("command", ["status", "list", "events", "why"])

@@ -67,7 +67,7 @@ def test_an_instance_without_a_node_waits_while_a_node_may_be_its() -> None:
     assert late.trigger is None
     assert late.halt is not None
     assert "kubectl delete node x; aws ec2 reboot-instances --instance-ids i-o1" in late.halt.hint
-    resumed = {"resume_count": 1, "deadline": at(9000)}
+    resumed: dict[str, Any] = {"resume_count": 1, "deadline": at(9000)}
     again = decide(looked(Stage.WAITING, DEAD, now=at(8101), **resumed, **NEVER_JOINED))
     assert again.halt == late.halt, "a resume gives time to evictions only"
     known = looked(Stage.WAITING, DEAD, now=at(1200), elsewhere=("i-dead",), **NEVER_JOINED)

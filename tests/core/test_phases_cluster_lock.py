@@ -82,7 +82,7 @@ def test_a_journal_that_is_older_than_the_marker(journal: Record, changes: dict[
     """A copy from before is not worked with: it would do once more what was done."""
     decision = guard(seen(surged(), marker=says(journal, journal="/where.db", **changes)), journal)
     agrees(decision, halts(more))
-    assert "(/where.db)" in decision.hint  # type: ignore[union-attr]
+    assert f"rollout resume {journal.id} --database sqlite:////where.db" in decision.hint  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,22 @@ def test_a_reason_is_told_with_what_to_do_next(
     assert hint in then
 
 
+def test_no_trace_of_a_rollout_is_undone_by_hand_while_its_marker_exists() -> None:
+    """The marker rebuilds its journal, and `resume` then undoes all of it; each blocker says so."""
+    traces = surveyed(
+        marker=MarkerSeen(ID, "uid"),
+        nodes=(node("o1", "NoSchedule"), node("o2", scale_down_disabled="true", scale_down_before="")),
+        autoscaler=AutoscalerSeen(0, 1, ID),
+        groups=(found(uses=(use("2"),), suspended=frozenset(PROCESSES)),),
+        templates=(template(ours_of(2, instance_type="m5.large"), VERSION),),
+        group=probed(use=use("2")),
+    )
+    hints = list(told(traces).values())
+    rebuilt = "--database URL; only if that is lost: rollout doctor, then: rollout doctor --rebuild"
+    assert len(hints) == 5
+    assert [hint.endswith(rebuilt) for hint in hints] == [True] * 5, hints
+
+
 def test_all_reasons_are_told_at_once() -> None:
     """Whoever mends what is named has mended everything: no reason hides another."""
     everything = surveyed(

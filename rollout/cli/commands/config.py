@@ -41,7 +41,7 @@ _AT_DEADLINE = {
 @app.command()
 def init(
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where it goes; a file that is there is left alone.")
+        Path, typer.Option(metavar="FILE", readable=False, help="Where it goes; a file that is there is left alone.")
     ] = options.CONFIG,
     seed_names: Annotated[
         tuple[str, str] | None,

@@ -26,7 +26,9 @@ def simulator(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where kubeconfig and rollout.yaml go; default: a new temporary folder."),
+        typer.Option(
+            metavar="DIR", readable=False, help="Where kubeconfig and rollout.yaml go; default: a new temporary folder."
+        ),
     ] = None,
     pace: Annotated[
         float | None,
@@ -40,6 +42,7 @@ def simulator(
         Path | None,
         typer.Option(
             metavar="KUBECONFIG",
+            readable=False,
             help="With --real-time: only AWS is simulated, and its instances become nodes of this real, empty cluster.",
         ),
     ] = None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from rollout.commands import annotate, with_its_journal
+from rollout.commands import annotate
 from rollout.errors import Blocker
 from rollout.model.observation import SCALE_DOWN_BEFORE_KEY, NodeSeen, Observation
+from rollout.preflight.blockers.earlier import go_on
 from rollout.preflight.survey import Request, Survey
 
 #: Names that one line lists at most.
@@ -17,12 +18,9 @@ _NAMED = 5
 def marked(found: Survey, request: Request) -> Iterator[Blocker]:
     """Another rollout's marker exists. That rollout is active on the cluster, or it never ended."""
     if found.marker:
-        hint = (
-            f"{with_its_journal(found.marker.rollout_id, found.marker.journal)}; only if that is lost: rollout doctor, "
-            "then: rollout doctor --rebuild"
-        )
         yield Blocker(
-            f"{request.cluster} is marked by ConfigMap kube-system/eks-rollout as that of {found.marker.label}", hint
+            f"{request.cluster} is marked by ConfigMap kube-system/eks-rollout as that of {found.marker.label}",
+            go_on(found, found.marker.rollout_id, ""),
         )
 
 
@@ -48,7 +46,7 @@ def scaled_down_autoscaler(found: Survey, request: Request) -> Iterator[Blocker]
     where = request.settings.autoscaler
     if where and found.autoscaler and found.autoscaler.rollout_id:
         holder = found.autoscaler.rollout_id
-        hint = f"finish that rollout first, {with_its_journal(holder)}; only if that is lost: rollout doctor"
+        hint = f"finish that rollout first, {go_on(found, holder, ': rollout doctor')}"
         yield Blocker(f"{where.namespace}/{where.name} is still scaled to 0 by rollout {holder}", hint)
 
 
@@ -60,15 +58,20 @@ def unfinished(found: Survey, request: Request) -> Iterator[Blocker]:
     tainted = [node for node in nodes if node.tainted(key)]
     noted = [node for node in nodes if node.scale_down_before is not None]
     owners = sorted({taint.value for node in tainted for taint in node.taints if taint.key == key and taint.value})
-    first = f"{with_its_journal(owners[0])}; only if that is lost: " if owners else ""
     if tainted:
-        hint = f"{first}kubectl taint node {_names(tainted)} {key}-"
+        hint = _end(found, owners, f"kubectl taint node {_names(tainted)} {key}-")
         yield Blocker(f"our taint {key} is on {_some(tainted)}: an earlier rollout was not ended", hint)
     if noted:
-        hint = first + "; ".join(annotate(node.name, node.annotations_before) for node in noted)
+        hint = _end(found, owners, "; ".join(annotate(node.name, node.annotations_before) for node in noted))
         yield Blocker(
             f"our annotation {SCALE_DOWN_BEFORE_KEY} is on {_some(noted)}: an earlier rollout was not ended", hint
         )
+
+
+def _end(found: Survey, owners: Sequence[str], by_hand: str) -> str:
+    """Return how to go on with the first of these rollouts; by hand at once if nothing tells whose it is."""
+    known = [*owners, *([found.marker.rollout_id] if found.marker else [])]
+    return go_on(found, known[0], f": {by_hand}") if known else by_hand
 
 
 def _names(nodes: Sequence[NodeSeen]) -> str:

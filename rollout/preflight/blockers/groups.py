@@ -9,6 +9,7 @@ from rollout.commands import exit_standby, quoted, resume_processes
 from rollout.errors import Blocker
 from rollout.model.observation import TemplateSeen
 from rollout.model.plan import TemplateUse
+from rollout.preflight.blockers.earlier import go_on
 from rollout.preflight.services import SERVICES
 from rollout.preflight.survey import Request, Survey
 
@@ -141,7 +142,7 @@ def left_by_a_rollout(found: Survey, request: Request) -> Iterator[Blocker]:
             )
             look = f"check its sizes, because a rollout raises them ({sizes})"
             lower = f"lower desired with {commands.ONE_LESS}; then: {resume}"
-            hint = f"{commands.with_its_journal(made[0])}; only if that is lost, first {look}; {lower}"
+            hint = go_on(found, made[0], f", first {look}; {lower}")
             yield Blocker(f"{group.name} is as an unfinished rollout leaves it: {what}", hint)
 
 

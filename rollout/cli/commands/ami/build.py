@@ -22,14 +22,14 @@ MANIFEST = "manifest.json"
 
 def build(
     *,
-    packer_dir: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the Packer template.")] = Path(
-        "packer"
-    ),
+    packer_dir: Annotated[
+        Path, typer.Option(metavar="DIR", readable=False, help="The folder of the Packer template.")
+    ] = Path("packer"),
     var: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of the template; may be given again.")
     ] = None,
     var_file: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="A file of variables; may be given again.")
+        list[Path] | None, typer.Option(metavar="FILE", readable=False, help="A file of variables; may be given again.")
     ] = None,
 ) -> None:
     """Build an AMI with Packer, and print its id.

@@ -30,7 +30,12 @@ Ami = Annotated[
 ]
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="FILE", help="Packer's manifest, in place of the id: the image of its last run."),
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        readable=False,
+        help="Packer's manifest, in place of the id: the image of its last run.",
+    ),
 ]
 Region = Annotated[
     str | None,
