@@ -34,7 +34,7 @@ def test_a_failed_run_is_seen() -> None:
 
 
 def test_any_kind_of_run_has_a_table() -> None:
-    """A kind that nobody foresaw has a row for each combination of its facts; faults have one of effects besides."""
+    """A kind that nobody foresaw has a row for each combination of its facts; faults have a table of effects too."""
     text = tables(FAULT | {"passed": True}, {"kind": "odd", "passed": True, "name": "a|b"})
     assert "## Odd\n\n| name | runs | as promised |\n|---|---|---|\n| a\\|b | 1 | all |\n" in text
     assert "| effect | throttled |\n|---|---|\n| evict | 3 |\n" in text

@@ -20,7 +20,7 @@ def program(path: Path, does: str) -> Path:
 
 
 def test_what_apt_does_not_have_is_looked_for_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that has dropped a package is served by whoever installed the program; else apt's own words are told."""
+    """If a system has dropped a package, an installed program serves; without one, apt's own words are told."""
     there, folder = tmp_path / "there", tmp_path / "tools"
     there.mkdir()
     program(there / "apt-get", "echo 'E: no packer' >&2; exit 100")

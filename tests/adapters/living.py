@@ -61,7 +61,7 @@ class Living:
         self.do(self.simulator.faults.clear)
 
     def pass_by(self, seconds: float) -> None:
-        """Let virtual time pass, whoever sleeps or not."""
+        """Let virtual time pass, whether clients sleep or not."""
         self.do(lambda: self.simulator.sessions.spend(seconds))
 
     def arrived(self, *, mutating: bool = True) -> int:

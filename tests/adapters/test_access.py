@@ -73,7 +73,7 @@ def test_credentials_are_renewed_before_they_end(account: Account, monkeypatch: 
 def test_a_role_that_cannot_be_assumed_means_that_nothing_was_sent(
     account: Account, world: Living, fault: dict[str, Any], kind: type[Exception]
 ) -> None:
-    """Also for a mutating call: certainly not applied, whatever AssumeRole answered."""
+    """A mutating call too was certainly not applied, no matter what AssumeRole answered."""
     autoscaling = AwsAutoScaling(account.assume(ROLE), lambda: datetime.now(UTC))
     world.fault(fault, operation="AssumeRole")
     with pytest.raises(kind, match="AssumeRole"):

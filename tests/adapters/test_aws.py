@@ -1,4 +1,4 @@
-"""AWS through its port: what is read, what each mutating verb changes, and that each is sent once, whatever happens."""
+"""AWS through its port: what is read, what each mutating verb changes, and that each is sent once, even if it fails."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_references_of_a_policy_change_in_one_request_and_nothing_else_does(
 
 
 def policy(world: Living) -> Any:
-    """What a MixedInstancesPolicy says besides which template it launches."""
+    """What a MixedInstancesPolicy says apart from the template that it launches."""
     mixed = world.do(lambda: world.simulator.world.cloud.groups["mixed"].mixed)
     assert mixed
     types = [one["InstanceType"] for one in mixed["Overrides"]]

@@ -1,4 +1,4 @@
-"""A watch that is read: it follows, it mends itself, and it is not believed when it has gone silent."""
+"""A watch: it follows changes, recovers from errors by itself, and is not believed when it has gone silent."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_broken_stream_goes_on_where_it_was(reader: Reader, server: Server, en
 
 
 def test_an_expired_version_is_listed_again(reader: Reader, server: Server) -> None:
-    """After 410 the list is read anew, and what has gone meanwhile is gone from the records."""
+    """After 410 the list is read again, and what was deleted in between is gone from the records."""
     stream = server.opened()
     server.items, server.version = [thing("z", 90)], 100
     stream.put(event("ERROR", {"kind": "Status", "code": 410, "message": "too old resource version"}))
@@ -191,7 +191,7 @@ def test_silence_is_not_believed(reader: Reader, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_opened_stream_is_no_sign_of_life(reader: Reader, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that opens every watch and then says nothing is listed anew: its cache may stand still for ever."""
+    """If a server opens every watch and then says nothing, the list is read again: its cache may be stale for ever."""
     monkeypatch.setattr(cache, "_SILENT", -1.0)
     server.items, server.version = [thing("z", 90)], 100
     server.opened().put(Retry("no byte for 75 s"))

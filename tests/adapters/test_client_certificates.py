@@ -120,7 +120,7 @@ def asked(folder: Path) -> int:
 
 @pytest.mark.parametrize("user", [plugin, data], ids=["plugin", "files"])
 def test_a_certificate_that_is_not_accepted_is_read_again(tmp_path: Path, server: str, user: Any) -> None:
-    """Reads and writes go on with the new one, at the same server, whichever context is the current one by then."""
+    """Reads and writes continue with the new one, at the same server, even if the current context has changed."""
     it = api(write(tmp_path, server, user(tmp_path, "first")))
     assert it.get("/things/one")
     Strict.known = "second"

@@ -64,7 +64,7 @@ def test_the_time_of_a_suspended_machine_counts(wall: SystemClock, monkeypatch: 
 def test_a_wall_clock_that_is_set_moves_no_deadline(
     wall: SystemClock, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
-    """Whoever sets it, and in whichever direction: from the start on it is the uptime that counts."""
+    """No matter who sets it, and in which direction: from the start on only the uptime counts."""
     before = wall.now()
 
     class Jumped(datetime):
@@ -120,7 +120,7 @@ def test_a_signal_is_heard_through_any_amount_of_news(wall: SystemClock) -> None
 
 
 def test_news_end_no_pause(wall: SystemClock) -> None:
-    """A pause lasts to its moment, whatever the watches bring; a signal ends it."""
+    """A pause lasts until its time: news from the watches does not end it, a signal does."""
     wall.news()
     until = wall.now() + timedelta(milliseconds=20)
     wall.pause(until)
@@ -196,7 +196,7 @@ def test_the_session_lasts_as_long_as_the_clock(world: Living) -> None:
 
 
 def test_a_simulator_that_has_ended_is_named(tmp_path: Path) -> None:
-    """Whoever waits for it learns that its world is gone, and which journal with it: nothing is resumed (exit 75)."""
+    """A command that waits for it says that its world is gone, and which journal with it: no resume helps (exit 75)."""
     with living(tmp_path) as simulator:
         clock = SimulatedClock(simulator.endpoints.control, RUN, "/j.db")
         url = simulator.endpoints.control

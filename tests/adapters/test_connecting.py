@@ -114,7 +114,7 @@ def test_a_cluster_that_does_not_exist_is_named(world: Living) -> None:
     ("status", "code", "exit_code"), [(403, "AccessDenied", 2), (400, "Throttling", 75), (500, "InternalFailure", 75)]
 )
 def test_what_passes_may_be_tried_again(world: Living, status: int, code: str, exit_code: int) -> None:
-    """A refusal of AWS is the operator's to mend (exit 2), a fault that passes is not (exit 75)."""
+    """If AWS refuses, the operator must correct something (exit 2); a fault that passes needs another try (exit 75)."""
     world.fault({"error": {"status": status, "code": code}}, operation="GetCallerIdentity")
     error = refused(world.config())
     assert code in error.problem
@@ -195,7 +195,7 @@ def test_who_is_told_to_stop_waits_no_more(world: Living) -> None:
 
 
 def test_what_is_configured_wrongly_is_not_waited_for(world: Living, tmp_path: Path) -> None:
-    """No time mends a kubeconfig: exit 2 at once, whoever goes on."""
+    """Waiting does not correct a kubeconfig: exit 2 at once, also for a rollout that is under way."""
     config = world.config(access={"kubeconfig": tmp_path / "none"})
     with pytest.raises(UserError) as error:
         connect(config, RUN, patience=Patience(1e9, lambda _text: None))

@@ -119,7 +119,7 @@ def test_a_server_is_known_by_its_authority(server: str, certificate: Path) -> N
 
 
 def test_a_server_that_is_not_trusted_gets_no_request(server: str) -> None:
-    """Neither read nor written: certainly not applied, and for a person to mend."""
+    """It is neither read nor written: certainly not applied, and a person must act."""
     doubting = api(server, None)
     with pytest.raises(Refused, match="certificate verify failed"):
         doubting.get("/")
@@ -129,7 +129,7 @@ def test_a_server_that_is_not_trusted_gets_no_request(server: str) -> None:
 
 
 def test_without_a_token_nothing_is_sent(server: str) -> None:
-    """Whatever goes wrong while a token is fetched: the request has not left, and its text holds no secret."""
+    """If fetching a token fails in any way, the request has not left, and the error's text has no secret."""
 
     def fail(_configuration: object) -> None:
         raise KeyError("token Bearer s3cret")

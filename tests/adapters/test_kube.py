@@ -248,7 +248,7 @@ def test_a_marker_that_a_finalizer_holds_says_so_once_it_is_deleted() -> None:
 
 
 def test_the_marker_says_what_was_written_last(kubernetes: Kubernetes) -> None:
-    """It is written anew under its uid; under another uid, or when it is gone, nothing is written."""
+    """It is written again under its uid; under another uid, or when it is gone, nothing is written."""
     kubernetes.write_marker(MARK, None)
     first = kubernetes.marker()
     assert first is not None
@@ -504,7 +504,7 @@ def test_throttling_blocks_nothing(kubernetes: Kubernetes, world: Living, error:
 
 
 def test_a_webhooks_429_is_a_no_about_this_pod(kubernetes: Kubernetes, world: Living) -> None:
-    """It names no budget, and asks nobody to wait: this pod is blocked, whatever headers of fairness come with it."""
+    """It names no budget, and asks nobody to wait: this pod is blocked, even with the headers of API fairness."""
     victim = pods(kubernetes, "web")[0]
     fair = {"X-Kubernetes-PF-FlowSchema-UID": "f", "X-Kubernetes-PF-PriorityLevel-UID": "p"}
     denied = {"status": 429, "code": "TooManyRequests", "message": "admission webhook denied it", "headers": fair}
@@ -613,7 +613,7 @@ def delete_marker(kubernetes: Kubernetes) -> None:
 
 
 def has_marker(kubernetes: Kubernetes, *, there: bool) -> None:
-    """Make it so, whatever the test before left."""
+    """Create or delete the marker, if the test before left it otherwise."""
     found = kubernetes.marker()
     if there and not found:
         create_marker(kubernetes)
@@ -696,7 +696,7 @@ def test_what_may_have_been_applied_is_unknown_and_sent_once(
 def test_only_the_api_server_says_that_a_thing_is_not_there(
     kubernetes: Kubernetes, world: Living, operation: str, read: Callable[[Kubernetes], Any], fault: dict[str, Any]
 ) -> None:
-    """A 404 that is no `Status` about that object is an answer of a moment, whoever asks."""
+    """A 404 that is no `Status` about that object may pass: every read may be tried again."""
     world.fault(fault, operation=operation)
     with pytest.raises(Retry):
         read(kubernetes)

@@ -147,7 +147,7 @@ def test_who_is_told_to_stop_does_not_even_connect(world: Living) -> None:
 
 
 def test_trust_goes_by_uptime_and_by_the_wall_clock_as_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that slept and a clock that was set forward both end it, whatever the run's own time says."""
+    """A machine that slept and a clock that was set forward both end it, even if the run's own time says otherwise."""
     clock = SystemClock()
     before = clock.readings()
     monkeypatch.setattr("time.time", lambda: before[1] + 3600)

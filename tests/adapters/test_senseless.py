@@ -97,7 +97,7 @@ def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
     ],
 )
 def test_a_senseless_read_of_a_verb_is_a_failure_at_the_edge(read: dict[str, Any], verb: Verb) -> None:
-    """Whatever one field of it is, or if it is not there: one of the edge's own errors, and at most one request."""
+    """With any value in one field, or without the field: no error but the edge's own, and at most one request."""
     for body in _spoilt(read):
         cluster, writer = _cluster(body)
         with suppress(EdgeError):

@@ -137,7 +137,7 @@ def test_a_packer_that_cannot_be_started_is_no_fault_of_ours(tmp_path: Path) -> 
 
 
 def test_an_earlier_manifest_is_not_taken_for_this_builds(tmp_path: Path) -> None:
-    """A run that wrote nothing is an error, whatever lies there from before."""
+    """A run that wrote nothing is an error, even if an earlier manifest lies there."""
     template(tmp_path)
     first = stand_in(tmp_path, f"{WRITES} > manifest.json")
     assert build(tmp_path, path=first)[0] == 0
@@ -148,7 +148,7 @@ def test_an_earlier_manifest_is_not_taken_for_this_builds(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_packer_is_told_once_to_stop_and_its_end_awaited(tmp_path: Path, number: signal.Signals) -> None:
-    """By SIGTERM, whichever came and however many. Exit 75: the same command may be run again."""
+    """It gets one SIGTERM, for any signal and any number of them. Exit 75: the same command may be run again."""
     lines = (
         'trap "echo heard >> heard; kill %1" TERM',
         "sleep 60 & echo ready >&2; wait; wait",  # the first wait ends by the signal, the second with the sleep

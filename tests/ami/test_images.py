@@ -95,7 +95,7 @@ def test_a_snapshot_is_deleted_after_its_image(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("key", ["1234abcd", "alias/aws/ebs", "arn:aws:kms:eu-west-1", "arn:aws:s3:::bucket"])
 def test_a_key_that_is_no_key_is_an_answer_that_makes_no_sense(key: str) -> None:
-    """Region and partition are read out of it: whoever goes on would print commands for nowhere."""
+    """Region and partition are read from it: a command with wrong ones would work nowhere."""
     raw = {"SnapshotId": "snap-1", "State": "completed", "VolumeSize": 1, "StartTime": datetime.now(UTC)}
     with pytest.raises(ValueError, match="no key's ARN"):
         records.snapshot({**raw, "KmsKeyId": key})

@@ -62,7 +62,7 @@ def reader(ours: Asked) -> Reader:
 
 
 def test_who_may_use_it_is_asked_of_images_of_their_snapshots_and_of_what_was_left_behind() -> None:
-    """A snapshot may be lent by itself, and one that a person made into an image as well."""
+    """A snapshot may be shared by itself, and so may one that a person made into an image."""
     ours = account(3)
     ours.made += [given.snapshot(0xAA), given.snapshot(0xBB, tags={"Name": "database"})]
     by_hand = given.snapshot(0xCC, description="made by a person", tags={})
@@ -83,7 +83,7 @@ def test_what_aws_does_not_say_is_kept_as_not_known() -> None:
 
 
 def test_an_answer_that_may_come_later_ends_it() -> None:
-    """Throttled is not unknown: whoever goes on would remove by half of what is to be known."""
+    """Throttled is not unknown: to continue would be to remove images on half of the facts."""
     ours = account(1)
 
     def throttled(thing: str) -> Permissions:

@@ -47,7 +47,7 @@ def test_each_template_of_a_mixed_group_counts() -> None:
 
 
 def test_a_template_of_nobody_s_needs_its_default_and_its_latest() -> None:
-    """Whoever launches by it without a number gets one of these; what is in between nobody gets."""
+    """A launch that names no version gets one of these two; nobody gets a version in between."""
     found = needed(replace(OWN, templates=(given.template(1, 2, 3),)))
     assert found == {OLD: ("template lt $Default",), "ami-00000003": ("template lt $Latest",)}
     assert needed(replace(OWN, templates=(given.template(1),))) == {OLD: ("template lt $Default and $Latest",)}

@@ -52,7 +52,7 @@ def test_a_run_may_have_built_for_several_regions() -> None:
     ],
 )
 def test_what_names_no_image_is_refused_by_its_name(text: Any) -> None:
-    """Whoever reads the message knows which file, and what to type."""
+    """The message says which file it is, and what to type."""
     with pytest.raises(UserError, match=r"build/m\.json") as refused:
         last_run(text, "build/m.json")
     assert refused.value.hint == "rollout ami build"

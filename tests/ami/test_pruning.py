@@ -1,4 +1,4 @@
-"""Which images go: never one that is needed, whatever the account looks like; and how they go, one look before each."""
+"""Which images go: never one that is needed, in any state of the account; and how they go: one look before each."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_orphans_of_others_are_left_alone() -> None:
 
 
 SNAPSHOT = "snap-00000002"
-#: What may keep a snapshot, whatever becomes of its image: what was read, and the words for it.
+#: What may keep a snapshot, with or without its image: what was read, and the words for it.
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "a template": (
         {"usages": (replace(OWN, mapped={SNAPSHOT: ("template lt 3",)}),)},
@@ -163,7 +163,7 @@ CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_snapshot_that_something_else_may_need_stays_with_its_image_and_without(claim: str) -> None:
-    """Whatever names or may use it besides its image: the image says so, and when that is gone the snapshot does."""
+    """If something other than its image names or may use it, the image stays; without the image, the snapshot does."""
     changes, words = CLAIMS[claim]
     changes = {"made": (given.snapshot(2),), **changes}
     kept = {one.image.id[-1]: one.kept for one in verdicts(given.inventory(*FIVE, **changes), given.PREFIX, 1)}
@@ -203,7 +203,7 @@ def test_what_is_left_of_an_image_in_the_recycle_bin_stays() -> None:
     assert not any(one.snapshots for one in verdicts(given.inventory(*FIVE, binned=None), given.PREFIX, 1))
 
 
-# ---- whatever the account looks like
+# ---- any state of the account
 
 _NUMBERS = st.integers(1, 6)
 _STATES = st.sampled_from(["available", "available", "pending", "failed", "disabled"])
@@ -272,7 +272,7 @@ def _used(inventory: Inventory) -> Iterator[str]:
 
 @examples(_inventories(), st.integers(1, 3))
 def test_nothing_that_is_used_is_ever_pruned(inventory: Inventory, keep: int) -> None:
-    """Whatever groups, templates, instances, rollouts and other accounts use stays, and so do the newest."""
+    """Everything that groups, templates, instances, rollouts and other accounts use stays, and so do the newest."""
     gone = {one.image.id for one in verdicts(inventory, given.PREFIX, keep) if not one.kept}
     assert gone.isdisjoint(_used(inventory))
     newest = [one.id for one in inventory.images if one.state == "available"][:keep]
@@ -436,7 +436,7 @@ def test_a_lost_answer_is_looked_after() -> None:
 
 
 def test_a_lost_answer_of_a_removal_that_happened_is_no_trouble() -> None:
-    """Done means seen, whatever was answered."""
+    """A removal counts as done when it is observed, even if its answer was lost."""
     ours = account(*FIVE[3:])
     remove = ours.deregister
 

@@ -11,14 +11,14 @@ from tests.cli import run, samples
 from tests.e2e.simulated import Simulated, simulator
 
 SCENARIO = str(Path(__file__).with_name("pruning.yaml"))
-OLD, UNUSED, LENT, MIDDLE, TARGET, NEWEST = (
+OLD, UNUSED, SHARED, MIDDLE, TARGET, NEWEST = (
     f"ami-00000000000000{end}" for end in ("aaa", "002", "003", "004", "bbb", "006")
 )
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Simulated]:
-    """The account, with an empty journal and one image lent."""
+    """The account, with an empty journal and one shared image."""
     yield from _begun(tmp_path / "world")
 
 
@@ -31,7 +31,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
 def _begun(place: Path) -> Iterator[Simulated]:
     with simulator(SCENARIO, place) as found:
         assert ran(found, "db", "upgrade", "--config", "rollout.yaml").code == 0
-        assert ran(found, "ami", "share", LENT, "--account", "222222222222").code == 0
+        assert ran(found, "ami", "share", SHARED, "--account", "222222222222").code == 0
         yield found
 
 
@@ -83,12 +83,12 @@ def test_what_a_killed_rollout_needs_is_listed_and_stays(world: Simulated) -> No
     """The image that it brings and the one that its groups had before; what nothing needs has nobody below it."""
     killed(world, "CreateLaunchTemplateVersion", 1)
     needed = listed(world)
-    assert list(needed) == [NEWEST, TARGET, MIDDLE, LENT, UNUSED, OLD]
+    assert list(needed) == [NEWEST, TARGET, MIDDLE, SHARED, UNUSED, OLD]
     assert any(who.startswith("rollout ") for who in needed[TARGET])
     assert any(who.endswith("(what workers had before)") for who in needed[OLD])
-    assert needed[UNUSED] == needed[MIDDLE] == needed[LENT] == needed[NEWEST] == []
+    assert needed[UNUSED] == needed[MIDDLE] == needed[SHARED] == needed[NEWEST] == []
     assert prune(world, "--yes").code == 0
-    assert list(listed(world)) == [NEWEST, TARGET, LENT, OLD]
+    assert list(listed(world)) == [NEWEST, TARGET, SHARED, OLD]
 
 
 @pytest.mark.exhaustive  # two thirds of a rollout
@@ -109,7 +109,7 @@ def test_a_dry_run_says_what_would_be_done(untouched: Simulated) -> None:
         NEWEST: "stays: the newest",
         TARGET: f"goes, with {snapshot(TARGET)}",
         MIDDLE: f"goes, with {snapshot(MIDDLE)}",
-        LENT: "stays: shared with 222222222222, where nobody looked",
+        SHARED: "stays: shared with 222222222222, where nobody looked",
         UNUSED: f"goes, with {snapshot(UNUSED)}",
         OLD: "stays: group workers (workers $Latest), group batch (batch $Default), "
         "2 instances of group workers, 2 instances of group batch",
@@ -187,7 +187,7 @@ def test_an_account_that_images_are_lent_to_is_looked_into(untouched: Simulated,
         theirs = str(borrower.directory / "rollout.yaml")
         both = prune(untouched, "--config", "rollout.yaml", "--config", theirs)
     assert both.code == 0, both
-    assert fates(both)[LENT].startswith("stays: group workers (workers $Latest) in account 222222222222, ")
+    assert fates(both)[SHARED].startswith("stays: group workers (workers $Latest) in account 222222222222, ")
     assert fates(both)[OLD].startswith("stays: group workers (workers $Latest) in account 123456789012, ")
     assert fates(both)[UNUSED].startswith("goes")
 
@@ -205,8 +205,10 @@ def test_what_else_refers_to_an_image_or_a_snapshot_keeps_it(tmp_path: Path) -> 
         assert found[OLD].endswith("protected from deregistration")
         assert found[UNUSED] == f"stays: {snapshot(UNUSED)}: named by template batch 1"
         assert "AWS does not say with whom it is shared" in found[MIDDLE]
-        assert f"{snapshot(LENT)} (of {LENT}) stays: {LENT} is in the Recycle Bin, and may come back" in pruned.out
-        assert removed(world) == [LENT, TARGET, snapshot(TARGET)]
+        assert (
+            f"{snapshot(SHARED)} (of {SHARED}) stays: {SHARED} is in the Recycle Bin, and may come back" in pruned.out
+        )
+        assert removed(world) == [SHARED, TARGET, snapshot(TARGET)]
 
 
 @pytest.mark.parametrize("wrong", [("--prefix", "", "--keep", "1"), ("--prefix", "eks-model", "--keep", "0")])

@@ -80,7 +80,7 @@ def test_snapshots_are_lent_only_where_that_is_asked_for() -> None:
         (None, True),
         (Permissions(frozenset({THIRD})), False),
     ],
-    ids=["lent too", "public", "not known", "lent to another"],
+    ids=["shared too", "public", "not known", "shared with another"],
 )
 def test_nothing_is_taken_that_another_image_still_lends(who: Permissions | None, stays: bool) -> None:  # noqa: FBT001
     """A snapshot stays shared while a second image is made of it that the account may launch, and that is said."""
@@ -94,7 +94,7 @@ def test_nothing_is_taken_that_another_image_still_lends(who: Permissions | None
 
 
 def test_a_step_holds_when_the_world_shows_it() -> None:
-    """Whoever brought it about."""
+    """No matter who made it so."""
     shared = looked(permissions={"ami-1": Permissions(frozenset({OTHER}))})
     assert Permit("ami-1", OTHER, allowed=True).holds(shared)
     assert not Permit("ami-1", OTHER, allowed=False).holds(shared)

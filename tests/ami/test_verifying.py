@@ -59,7 +59,7 @@ def test_each_expectation_can_be_missed(change: dict[str, Any], told: str) -> No
 
 
 def test_all_complaints_come_at_once() -> None:
-    """Nobody mends one thing to be told the next."""
+    """Nobody corrects one thing only to be told the next."""
     wrong = replace(IMAGE, state="pending", architecture="arm64", tags={}, created=NOW - timedelta(days=9))
     assert len(complaints(wrong, ALL, NOW)) == 5
 

@@ -53,7 +53,7 @@ def test_who_works_is_said_once(
 def test_a_lease_that_ends_while_the_rollout_does_not_is_taken(
     following: Following, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever followed says that it goes on; whoever never had to follow says nothing."""
+    """A process that followed says that it continues the rollout; one that never had to follow says nothing."""
     assert following.over() is None
     assert capsys.readouterr().out == ""
     following.look(ON_SERVER)
@@ -70,7 +70,7 @@ def test_a_rollout_that_is_done_by_another_is_done(following: Following, journal
 
 
 def test_a_halt_of_another_is_a_halt(following: Following, journal: SqlJournal) -> None:
-    """It is not cleared by whoever followed, also where the lease is free by then."""
+    """A process that followed does not clear it, even if the lease is free by then."""
     following.look(ON_SERVER)
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     assert following.look(ON_SERVER) is Ended.HALTED
@@ -78,7 +78,7 @@ def test_a_halt_of_another_is_a_halt(following: Following, journal: SqlJournal) 
 
 
 def test_a_halt_that_is_being_resumed_is_none(journal: SqlJournal) -> None:
-    """A rollout that was halted already is being resumed by whoever works it; if it halts anew, that one counts."""
+    """A rollout that was halted already is being resumed by its runner; if it halts again, that halt counts."""
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     following = Following(journal, samples.ID, lambda _progress: None)
     assert following.look(ON_SERVER) is None

@@ -73,7 +73,7 @@ def test_a_rollout_of_an_older_format_is_known_by_its_name(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("here", "code", "said"),
     [
-        pytest.param(replace(HERE, uid="uid-9"), USAGE, "another cluster under the same name", id="made anew"),
+        pytest.param(replace(HERE, uid="uid-9"), USAGE, "another cluster under the same name", id="created again"),
         pytest.param(OTHERS["account"], USAGE, "222222222222", id="another account"),
         pytest.param(replace(HERE, uid=""), RESUMABLE, "so this may not be the cluster", id="not readable"),
     ],

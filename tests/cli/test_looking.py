@@ -40,7 +40,7 @@ def test_status_for_programs_is_json(tmp_path: Path) -> None:
 
 
 def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
-    """Whoever looks at a halted rollout sees why and what to do, in status and in the list."""
+    """Status and list say why a rollout is halted, and what to do."""
     samples.draining(tmp_path).halt(samples.ID, samples.HALT, samples.after(9))
     status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
     assert "  halted (PodDoesNotEnd): node x is stuck\n" in status
@@ -53,7 +53,7 @@ def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:
 
 
 def test_what_was_left_is_still_told_later(tmp_path: Path) -> None:
-    """Whoever looks in the morning sees what RESTORE left as somebody else's, not only who watched the end."""
+    """Status says it the next morning too: what RESTORE left, because somebody else had changed it."""
     samples.done(tmp_path, "MaxSize of workers is 9, somebody's")
     status = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
     assert status.endswith("left as it is: MaxSize of workers is 9, somebody's\n")

@@ -120,7 +120,7 @@ def test_streams_that_are_closed_or_full_lie_about_nothing(
 
 
 def test_an_error_is_told_on_stdout_where_stderr_is_lost(tmp_path: Path) -> None:
-    """Whoever closed it sees why the command failed all the same."""
+    """A user who lost stderr still sees why the command failed."""
     command = [sys.executable, "-m", "rollout", "status", "--database", samples.url(tmp_path)]
     ended = subprocess.run(
         ["/bin/sh", "-c", '"$@" 2>/dev/full', "sh", *command], capture_output=True, text=True, check=False
@@ -129,7 +129,7 @@ def test_an_error_is_told_on_stdout_where_stderr_is_lost(tmp_path: Path) -> None
 
 
 def test_a_pipe_that_somebody_set_not_to_block_is_waited_for() -> None:
-    """Whoever shares a pipe with us may set it so; every line arrives all the same."""
+    """Another process that shares the pipe may set it so; every line arrives all the same."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with printed(working=True, stdout=writing) as process, os.fdopen(reading, encoding="utf-8") as stream:

@@ -32,7 +32,7 @@ def silent(result: Result) -> Result:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_password_of_the_configuration_is_never_shown(command: tuple[str, ...], tmp_path: Path) -> None:
-    """Whatever is typed while the server is away, the password that the environment put into the URL is not said."""
+    """While the server is away, no command shows the password that the environment put into the URL."""
     url = "postgresql+psycopg://me:${DB_PASSWORD}@127.0.0.1:1/journal"
     (tmp_path / "rollout.yaml").write_text(CONFIG.format(url))
     ended = silent(rollout(*command, cwd=tmp_path, DB_PASSWORD=SECRET))

@@ -280,7 +280,7 @@ def test_a_command_is_runnable_from_here(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_page_folds_between_words_and_never_in_a_command() -> None:
-    """At 80 characters; whoever pastes a command pastes all of it, and what follows it begins a new line at most."""
+    """At 80 characters. A command can be copied whole; at most, what follows it begins a new line."""
     words = "a word " * 30
     assert all(len(line) <= 80 for line in folded(words, "  - "))
     assert " ".join(line.removeprefix("  - ").strip() for line in folded(words, "  - ")) == words.strip()

@@ -64,14 +64,14 @@ def test_start_refuses_what_is_taken(asked: Asked, code: int, named: str) -> Non
 
 
 def test_another_active_rollout_is_named_with_the_next_command() -> None:
-    """Whoever is refused can type what the hint says."""
+    """The refused user can type what the hint says."""
     with pytest.raises(UserError) as refusal:
         select_rollout.to_start(replace(ASKED, ami="ami-2"), [ACTIVE])
     assert refusal.value.hint == "rollout resume r1"
 
 
 def test_resume_takes_the_only_unfinished_one() -> None:
-    """Without an id the only unfinished rollout is meant; with one, or with a key, that one, whatever its phase."""
+    """Without an id the only unfinished rollout is meant; with an id or a key, that rollout, in any phase."""
     assert select_rollout.to_resume(None, [DONE, ACTIVE]) is ACTIVE
     assert select_rollout.to_resume("r0", [DONE, ACTIVE]) is DONE
     assert select_rollout.to_resume("build-0", [DONE, ACTIVE]) is DONE

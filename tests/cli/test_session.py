@@ -27,7 +27,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", stopping.ASKED)
 def test_a_signal_asks_for_an_end_and_ends_a_wait(number: int) -> None:
-    """Inside the block a signal interrupts nothing: it is remembered, and whoever waits is woken."""
+    """Inside the block a signal interrupts nothing: it is remembered, and it ends a wait."""
     woken: list[bool] = []
     with session.heard() as signals:
         signals.wake = lambda: woken.append(True)
@@ -47,7 +47,7 @@ def test_who_was_asked_to_stop_is_not_cut_short_on_the_way_out() -> None:
 
 
 def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
-    """Whoever started us so wants us to outlive the terminal; SIGTERM still asks for an end."""
+    """A start with nohup means that the process must outlive the terminal; SIGTERM still asks it to end."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with session.heard() as signals:
         os.kill(os.getpid(), signal.SIGHUP)

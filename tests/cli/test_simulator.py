@@ -133,7 +133,7 @@ def test_a_cluster_and_real_time_belong_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["50% done", "z%41", "what?x=y", "a#1", "a&b@c:d"])
 def test_its_configuration_names_its_own_folder(tmp_path: Path, name: str) -> None:
-    """The journal lies beside the kubeconfig, whatever characters the folder's name has."""
+    """The journal lies beside the kubeconfig, with any characters in the folder's name."""
     folder = tmp_path / name
     folder.mkdir()
     where = Endpoints("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", folder, "eu-west-1", "ami-1")

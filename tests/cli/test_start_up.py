@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert [name for name in HEAVY if name in loaded] == []
 
 
-#: Counts all calls from the first import to the last word: the same number on every day, whatever else is at work.
+#: Counts all calls from the first import to the last word: the same number on every day, also on a busy machine.
 COUNTED = """
 import sys
 calls = 0

@@ -10,7 +10,7 @@ from tests.cli.run import Result, rollout
 
 
 def why(folder: Path, *arguments: str) -> Result:
-    """Ask by the journal in the folder."""
+    """Run `rollout why` with the journal in the folder."""
     return rollout("why", *arguments, "--database", samples.url(folder), cwd=folder)
 
 

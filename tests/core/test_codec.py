@@ -31,7 +31,7 @@ def test_samples_are_complete() -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_any_text_survives(first: str, second: str, third: str) -> None:
-    """Whatever text AWS or Kubernetes puts into a name or an annotation is read as it was written."""
+    """Any text that AWS or Kubernetes puts into a name or an annotation is read as it was written."""
     for effect in (
         Evict(namespace=first, name=second, uid=third, node="n", kills=first),
         DisableScaleDown(node=first, uid=second, instance_id=third, before=third),
@@ -69,7 +69,7 @@ def records(fields: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_unknown_field_of_a_plan() -> None:
-    """A field that is not known, in whatever record of a plan, is refused and named: it may be a setting."""
+    """A field that is not known, in any record of a plan, is refused and named: it may be a setting."""
     count = len(list(records(json.loads(plan_text(WHOLE)))))
     for number in range(count):
         fields = json.loads(plan_text(WHOLE))
@@ -97,5 +97,5 @@ def test_foreign_effect() -> None:
 
 @pytest.mark.parametrize("text", ["", "null", "7", "[]", '{"format": []}', '{"format": 3}', "[" * 100_000])
 def test_what_is_no_mark(text: str) -> None:
-    """Whatever somebody wrote into the marker is read as no mark, and nothing fails by it."""
+    """Text that somebody else wrote into the marker is read as no mark, and nothing fails because of it."""
     assert checkpoint_of(text) is None

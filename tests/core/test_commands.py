@@ -88,7 +88,7 @@ def test_a_command_of_aws_names_the_region(hint: str, shown: str) -> None:
     ],
 )
 def test_a_command_of_kubectl_names_the_cluster(hint: str, shown: str) -> None:
-    """The current context of whoever pastes it may be another cluster's: file and context that we use are named."""
+    """The current context of the user's shell may be another cluster's: the file and context that we use are named."""
     assert complete(hint, Options(kubeconfig="/a b/k", context="prod")) == shown
     assert complete(hint, Options()) == hint
 
@@ -104,7 +104,7 @@ def test_each_completed_command_takes_what_is_added(path: str) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "$(reboot)", "it's", "; rm -rf /", "-x", "[red]", "`id`", "a\nb"])
 def test_a_name_of_others_is_one_word(name: str) -> None:
-    """Whatever a group, node or marker is called, a shell takes it as one operand."""
+    """A shell takes the name of a group, node or marker as one operand, with any characters in it."""
     assert shlex.split(commands.exit_standby("g", (name,), desired=1, maximum=2))[-1] == name
     assert shlex.split(commands.kubectl("uncordon", name))[-1] == name
     assert shlex.split(complete(commands.resume(name), Options()))[-1] == name

@@ -1,4 +1,4 @@
-"""Whatever is seen and whatever the journal says: deciding never fails, and never decides what must not be."""
+"""With any observation and any journal, deciding never fails, and never decides what must not be."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def nodes(draw: st.DrawFn) -> tuple[NodeSeen, ...]:
         taints = (Taint(KEY, ID, draw(st.sampled_from(["NoSchedule", "PreferNoSchedule"]))),) if draw(FLAGS) else ()
         return node(
             name,
-            uid=draw(st.sampled_from([f"uid-{name}"] * 3 + ["made-anew"])),
+            uid=draw(st.sampled_from([f"uid-{name}"] * 3 + ["made-again"])),
             ready=draw(st.sampled_from([True, True, False])),
             unschedulable=draw(FLAGS),
             taints=taints,
@@ -283,7 +283,7 @@ def test_every_stage_decides(world: Observation, journal: Record, now: datetime)
 
 
 def assert_harmless(it: NodeView) -> None:
-    """Whatever the stage, what cannot be taken back is done only where it may be."""
+    """In every stage, what cannot be undone is done only where it may be."""
     held = {one.uid for one in pods.blocking_pods(it.pods, it.record.plan.settings)}
     for effect in STAGES[it.row.stage](it).effects:
         match effect:

@@ -253,7 +253,7 @@ LEFT = (old("o2"), new("n1"), new("n2"))
 
 
 def test_where_each_node_stands_is_seen() -> None:
-    """What left is gone, what ends is not ended once more, and all others begin anew, in DRAIN."""
+    """What left is gone, what ends is not ended once more, and all others begin again, in DRAIN."""
     told_of = checkpoint(record(nodes=(row("i-o1"), row("i-o2"), row("i-o3"))))
     world = seen(surged(old("o2", lifecycle="Terminating"), old("o3"), new("n1"), sizes=Sizes(2, 3, 6)))
     back = rebuilt(told_of, world, NOW)
@@ -276,7 +276,7 @@ def test_only_a_drain_ends_instances(phase: Phase, stage: Stage) -> None:
 
 @pytest.mark.parametrize("phase", [Phase.PROTECT, Phase.READY, Phase.DRAIN])
 def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
-    """They are taken for what was written last, whatever the lost journal had written."""
+    """They count as what was written last, no matter what the lost journal had written."""
     told_of = checkpoint(record(phase))
     world = seen(surged(*LEFT, sizes=Sizes(2, 3, 4)), marker=replace(MARKER, checkpoint=told_of))
     back = rebuilt(told_of, world, NOW)

@@ -1,4 +1,4 @@
-"""The drain deadline: an instant that was stored once, whatever happens between it and now."""
+"""The drain deadline: an instant that is stored once and that nothing moves later."""
 
 from __future__ import annotations
 

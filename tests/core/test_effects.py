@@ -73,7 +73,7 @@ def case(name: str, effect: Effect, world: Observation, landed: bool | None) -> 
         case("our note, but scaled up again", e.STOP, seen(autoscaler=replace(OFF, replicas=1)), False),
         case("deleted", e.STOP, seen(autoscaler=None), False),
         case("our note is gone", e.START, seen(autoscaler=ON), True),
-        case("whatever its replicas", e.START, seen(autoscaler=AutoscalerSeen(4, None, None)), True),
+        case("any number of replicas", e.START, seen(autoscaler=AutoscalerSeen(4, None, None)), True),
         case("its note is gone, and it is not started", e.START, seen(autoscaler=AutoscalerSeen(0, None, None)), False),
         case("our note still there", e.START, seen(autoscaler=replace(OFF, replicas=1)), False),
         case("disabled with our note", e.DISABLE_SCALE_DOWN, seen(node("o1")), True),
@@ -130,7 +130,7 @@ def case(name: str, effect: Effect, world: Observation, landed: bool | None) -> 
         case("some", e.RESUME, seen(found(suspended=frozenset(PROCESSES[:1]))), False),
         case("all", e.PROTECT, seen(surged()), True),
         case("some", e.PROTECT, seen(surged(old("o1"), old("o2", protected=False))), False),
-        case("one left meanwhile", e.PROTECT, seen(surged(old("o1"))), True),
+        case("one left in between", e.PROTECT, seen(surged(old("o1"))), True),
         case("one leaves, and takes none", e.PROTECT, seen(surged(old("o1"), old("o2", protected=False,
              lifecycle="Terminating"))), True),
         case("cleared", e.UNPROTECT, seen(surged(old("o1", protected=False), old("o2"))), True),
@@ -151,7 +151,7 @@ def test_landed(effect: Effect, world: Observation, landed: bool | None) -> None
 
 @pytest.mark.parametrize("effect", [one for one in e.ALL if isinstance(one, OnNode)], ids=lambda effect: effect.kind)
 def test_a_node_that_is_gone_leaves_nothing_to_send(effect: Effect) -> None:
-    """Neither without its node nor on a node made anew is an effect on a node ever sent again."""
+    """An effect on a node is never sent again once the node is gone, or another node has its name."""
     assert effect.landed(seen(surged(), unjoined=("o1",))) is True
     assert effect.landed(seen(REMADE)) is True
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_taken_back() -> None:
 
 
 def test_what_harms() -> None:
-    """A cordon, and whatever ends an instance or a pod, takes something from somebody."""
+    """A cordon, and all that ends an instance or a pod, takes something from somebody."""
     harming = {"cordon", "evict", "delete-pod", "delete-job", "terminate"}
     assert {effect.kind for effect in e.ALL if effect.harms} == harming
     assert {effect.kind for effect in e.ALL if not effect.absolute} == {"terminate"}
@@ -324,7 +324,7 @@ def test_every_kind_says_what_it_writes() -> None:
 
 
 def test_another_request_under_one_key_is_not_forgotten() -> None:
-    """What an older request of the same key wrote besides would still be written when it arrives."""
+    """What else an older request of the same key writes would still be written when it arrives."""
     assert e.RESIZE.undoes(replace(e.RESIZE, protect_new=None))
     assert not e.RESIZE.undoes(replace(e.RESIZE, protect_new=None, occasion="another"))
 
@@ -345,7 +345,7 @@ def test_effects_are_frozen_values(effect: Effect) -> None:
 
 @pytest.mark.parametrize("base", [Base(), OnNode(**e.ON_O1), OnGroup(group="g")], ids=lambda base: type(base).__name__)
 def test_a_base_is_no_effect(base: Base) -> None:
-    """Whoever adds a kind is told what it must say of itself."""
+    """An error tells the author of a new kind what the kind must say of itself."""
     with pytest.raises(NotImplementedError):
         base.landed(seen(surged(), node("o1")))
     with pytest.raises(NotImplementedError):

@@ -49,7 +49,7 @@ def test_trust_ends_by_whichever_clock_ends_it_first(clock: str) -> None:
 
 
 def test_a_wall_clock_that_is_set_back_prolongs_nothing() -> None:
-    """The uptime ends trust, whatever the wall clock says."""
+    """The uptime ends trust, no matter what the wall clock says."""
     clocks = Clocks()
     fence = Fence(clocks)
     fence.renewed(clocks())

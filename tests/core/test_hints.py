@@ -116,5 +116,5 @@ def _values(node: ast.JoinedStr) -> Iterator[str]:
 
 @pytest.mark.parametrize(("where", "value"), sorted(set(_filled_in())))
 def test_what_stands_in_a_pasted_command_is_quoted(where: str, value: str) -> None:
-    """A name of others is one word of the shell, whatever it says: made by `commands`, or of a harmless grammar."""
+    """A name that others chose is one word of the shell: quoted by `commands`, or of a harmless grammar."""
     assert HARMLESS.search(value), f"{where}: {value}: build the command with rollout.commands, or quote the value"

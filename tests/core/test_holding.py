@@ -1,4 +1,4 @@
-"""What keeps each node, by the journal and by a look."""
+"""What keeps each node, from the journal and from one look."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_job_keeps_its_node_until_the_drain_deadline() -> None:
 
 
 def test_a_pod_ends_by_what_ends_it_first() -> None:
-    """Its own activeDeadlineSeconds or its Job's, whichever is earlier; nothing is told where neither has one."""
+    """Its own activeDeadlineSeconds or its Job's, the earlier of the two; nothing is told where neither has one."""
     world = seen(surged(), *CLOSED, pod("job-1", "o1", ends=at(900)), pod("job-2", "o2"))
     ends = [{uid: at(seconds)} for uid, seconds in (("uid-Job-job", 600), ("uid-Job-job", 1200), ("other", 1))]
     found = [[one.pods[0].ends for one in looked(world, record(), jobs=jobs).values()] for jobs in ends]

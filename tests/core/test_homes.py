@@ -28,7 +28,7 @@ OLD = ("o1", "o2")
 
 
 def zones(o1: str = "a", n1: str = "b", n2: str = "b", **more: str) -> tuple[NodeSeen, ...]:
-    """Nodes in these zones; old ones bear our taint."""
+    """Nodes in these zones; old ones have our taint."""
     there = {"o1": o1, "n1": n1, "n2": n2, **more}
     return tuple(node(name, "NoSchedule" if name in OLD else None, labels={ZONE: zone}) for name, zone in there.items())
 
@@ -104,7 +104,7 @@ def test_what_another_node_offers_counts_there_too() -> None:
 
 
 def test_who_drains_already_loses_no_more_pods() -> None:
-    """The new node in its zone was lost meanwhile."""
+    """The new node in its zone was lost in between."""
     it = looked(Stage.DRAINING, *zones(), DB, volumes=VOLUME)
     check_stage(draining, it, stays(AWAY))
 

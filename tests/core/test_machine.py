@@ -99,7 +99,7 @@ def test_no_model_is_left_behind(first: Any, trigger: str, last: Any) -> None:
 
 def test_nothing_but_the_table_moves() -> None:
     """The machine has no automatic trigger (`to_DONE`) beside the table's."""
-    made = [machine._machine.__wrapped__(kind) for kind in (Phase, Stage)]  # whoever was first to need them
+    made = [machine._machine.__wrapped__(kind) for kind in (Phase, Stage)]  # not from the cache
     assert {event for one in made for event in one.events} == set(TRIGGERS)
 
 

@@ -34,7 +34,7 @@ def says(record_: Record, /, **changes: Any) -> MarkerSeen:
 
 @pytest.mark.parametrize("phase", BETWEEN)
 def test_each_phase_begins_with_the_marker(phase: Phase) -> None:
-    """Whatever else there is to do, the marker comes first; once it says what the journal says, it is left alone."""
+    """The marker comes before everything else; once it says what the journal says, it is left alone."""
     journal = record(phase)
     decision = guard(seen(surged(), marker=says(journal, phase=Phase.PLANNED)), journal)
     assert isinstance(decision, Act)

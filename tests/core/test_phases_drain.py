@@ -361,7 +361,7 @@ TOP_UP = Resize(group="g", before=SHORT, sizes=Sizes(1, 3, 3), occasion="top-up.
         pytest.param(Sizes(1, 3, 3), stages(G, done=DONE, surge=ONE), (), id="topped up"),
         pytest.param(SHORT, stages(T, surge=ONE, unsettled=(unsettled(END),)), (), id="not before it is settled"),
         pytest.param(SHORT, stages(T, surge=ONE, unsettled=(unsettled(replace(END, group="h")),)), (TOP_UP,),
-                     id="whatever is under way elsewhere"),
+                     id="another group's effects do not matter"),
         pytest.param(SHORT, stages(G, T, done=DONE, surge=ONE), (), id="the last one goes: N are left"),
         pytest.param(SHORT, stages(G, G, surge=ONE), (), id="all are gone"),
         pytest.param(Sizes(1, 2, 2), stages(G, surge=ONE), (replace(TOP_UP, before=Sizes(1, 2, 2)),),

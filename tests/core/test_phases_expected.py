@@ -156,7 +156,7 @@ def told(decision: Decision | None, expected: Answer | None) -> None:
 
 
 def test_desired_is_what_settled_effects_left() -> None:
-    """Of this group; before any of them it is what SURGE brings about, by whosever hand."""
+    """Of this group; before any of them it is what SURGE leads to, no matter who set it."""
     others = {"h": Written(0, 9)}
     assert desired(record(written=others), node_group()) == SURGED.desired
     assert desired(record(written={"g": Written(3, None), **others}), node_group()) == SURGED.desired

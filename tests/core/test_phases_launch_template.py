@@ -133,7 +133,7 @@ PIN_ALL = SetReference(group="g", before=WAS, uses=PINNED, occasion="pin.0")
         case("one of them is made", acts("create-version:lt-arm/3:0"), seen(found(uses=WAS), MADE, ARM_BEFORE), MIXED),
         case("all uses are pinned at once", acts(PIN_ALL), seen(found(uses=WAS), MADE, ARM_MADE), MIXED),
         case("pinned", advances("2 old nodes"), seen(found(uses=PINNED), MADE, ARM_MADE), MIXED),
-        case("drift: half of it pinned, by whomever",
+        case("drift: half of it pinned, no matter by whom",
              halts("launched workers $Latest, lt-arm 3 (override 1), workers $Default (override 4) when"),
              seen(found(uses=(PINNED[0], *WAS[1:])), MADE, ARM_MADE), MIXED),
         case("drift: its overrides are gone", halts("now workers $Latest"),
@@ -148,7 +148,7 @@ def test_a_group_with_several_templates(world: Observation, journal: Record, now
 
 
 def test_instances_of_any_of_our_versions_are_new() -> None:
-    """Whichever override launched them; the same number of another template is no version of ours."""
+    """No matter which override launched them; the same number of another template is no version of ours."""
     group = found(new("n1"), new("n2", template_id="lt-arm", version=4), new("o1", version=4), uses=PINNED)
     decision = launch_template.decide(seen(group, MADE, ARM_MADE), MIXED, MIXED.since)
     assert isinstance(decision, Advance)

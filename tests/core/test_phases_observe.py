@@ -40,7 +40,7 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Observation, list[str]
 
 
 @pytest.mark.parametrize(
-    ("phase", "besides"),
+    ("phase", "also"),
     [
         (Phase.PLANNED, []),
         (Phase.AUTOSCALER_OFF, ["pods"]),
@@ -53,14 +53,14 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Observation, list[str]
         (Phase.RESTORE, ["templates"]),
     ],
 )
-def test_reads(phase: Phase, besides: list[str]) -> None:
+def test_reads(phase: Phase, also: list[str]) -> None:
     """Each part of the world is read once in a tick, and only where the phase decides by it."""
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
     toy.add(pod())
     seen, read = look(phase, toy)
-    assert read == sorted([*ALWAYS, *besides])
+    assert read == sorted([*ALWAYS, *also])
     assert seen.groups == (toy.group_["g"],)
-    assert (bool(seen.pods), bool(seen.templates)) == tuple(part in besides for part in ("pods", "templates"))
+    assert (bool(seen.pods), bool(seen.templates)) == tuple(part in also for part in ("pods", "templates"))
     assert seen.marker == MARKER
 
 

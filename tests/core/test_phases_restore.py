@@ -184,7 +184,7 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
         case("more live than are desired, and protection was there before us", advances(),
              then(replace(RESTORED, protect_new=True, instances=CROWD), BARE),
              restoring(baselines=(baseline(protect_new=True),), written=ALREADY)),
-        case("what can be done is done meanwhile", acts("protect:g/i-n1=off:restore.0"),
+        case("what can be done is done while it waits", acts("protect:g/i-n1=off:restore.0"),
              then(replace(RESTORED, instances=(new("n1"), PENDING))), RECORD),
         case("all were protected: who is not lost it by somebody else's hand", advances(),
              then(replace(RESTORED, protect_new=True, instances=(new("n1", protected=False), new("n2")))),
@@ -598,12 +598,12 @@ def test_an_autoscaler_that_is_not_ours_is_reported(autoscaler: AutoscalerSeen |
 
 
 def test_an_autoscaler_that_we_never_stopped_is_not_our_matter() -> None:
-    """Found at 0 when the rollout began, whatever it does since is no difference of ours."""
+    """It was found at 0 when the rollout began, so nothing that it does since is a difference of ours."""
     assert restore.autoscaler(then(autoscaler=ON), restoring(autoscaler_replicas=0)) == restore.Part()
 
 
 def test_all_differences_are_reported_together() -> None:
-    """The end names everything that stays different, whichever step found it."""
+    """The end names everything that stays different, no matter which step found it."""
     world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), uses=(use("7"),)), autoscaler=None)
     decision = restore.decide(world, RECORD, NOW)
     assert isinstance(decision, Advance)

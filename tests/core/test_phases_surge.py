@@ -242,7 +242,7 @@ def test_drift_names_what_is_foreign_alone(sizes: Sizes, journal: Record, told: 
 
 
 def test_only_groups_that_lack_instances_are_named() -> None:
-    """Whoever reads what is waited for sees the group in trouble, and no other."""
+    """The text of the wait names the group in trouble, and no other."""
     whole = (old("p1"), *(new(f"m{number}") for number in range(3)))
     world = seen(surged(*COMING), surged(*whole, name="h"))
     both = replace(BOTH, written={**BOTH.written, "h": Written(desired=4)})
@@ -344,12 +344,12 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
         case("no new node offers the device that a pod asks for",
              waits("n1 offers no nvidia.com/gpu, which pod ns/job-1 of Job job asks for"),
              seen(surged(), replace(node("o1"), offers=GPU), pod(needs=GPU)), AWAITED),
-        case("new nodes bear a taint that a pod does not tolerate",
+        case("new nodes have a taint that a pod does not tolerate",
              waits("n1 has the taint dedicated:NoSchedule, which pods here do not tolerate"),
              seen(surged(), node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),
         case("one of them, and the other takes it", advances(),
              seen(surged(), *CLOSED, node("n1", taints=DEDICATED), pod()), AWAITED),
-        case("old ones bear it too", advances(),
+        case("old ones have it too", advances(),
              seen(surged(), *(replace(one, taints=one.taints + DEDICATED) for one in CLOSED),
                   node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),
         case("an unready old node does not matter", advances(),
@@ -417,6 +417,6 @@ def test_a_resume_gives_the_drain_time_for_budgets_anew() -> None:
 
 
 def test_a_row_that_is_gone_is_not_asked_for() -> None:
-    """Old instances are known by the record, whatever their stage."""
+    """Old instances are known from the record, in every stage."""
     journal = record(Phase.READY, nodes=(row("i-o1"), row("i-o2", Stage.GONE)))
     agrees(ready.decide(seen(surged(old("o1"), new("n1"), new("n2")), CLOSED[0]), journal, NOW), advances())

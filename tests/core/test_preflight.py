@@ -257,7 +257,7 @@ def test_no_trace_of_a_rollout_is_undone_by_hand_while_its_marker_exists() -> No
 
 
 def test_all_reasons_are_told_at_once() -> None:
-    """Whoever mends what is named has mended everything: no reason hides another."""
+    """An operator who corrects what is named has corrected everything: no reason hides another."""
     everything = surveyed(
         image=replace(IMAGE, architecture="arm64", state="pending"),
         groups=(standing_by(),),
@@ -350,7 +350,7 @@ def test_a_plan_holds_what_was_asked_and_what_was_found() -> None:
 
 @pytest.mark.parametrize("field", sorted({need for rule in REASONS.values() for need in rule.needs}))
 def test_nothing_is_concluded_from_what_could_not_be_read(field: str) -> None:
-    """A read that was refused is the only reason told, whatever its empty field looks like."""
+    """A read that was refused is the only reason told, no matter what its empty field looks like."""
     empty: Any = {} if isinstance(getattr(Survey(), field), dict) else getattr(Survey(), field)
     assert list(told(surveyed(**{field: empty, "unread": {field: "no"}}))) == [
         "we may not read what a rollout must know: no"

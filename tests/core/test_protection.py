@@ -36,10 +36,10 @@ def lines(unprotected: Unprotected, protected: Protected, *more: NodeSeen) -> tu
 
 def test_the_start_tells_by_workload_what_is_protected_and_what_is_not() -> None:
     """Running pods on the nodes that must go; those that belong to their node, or have ended, do not count."""
-    besides = "ns/Job.batch.volcano.sh/job: 1, ns/Pod/bare: 1"
+    unnamed = "ns/Job.batch.volcano.sh/job: 1, ns/Pod/bare: 1"
     assert lines("protect", Protected(kinds=("Job.batch",))) == (
         "protected: 3 running pods on the 2 nodes that must go (ns/Job/job: 2, ns/ReplicaSet/web: 1)",
-        f"protected, though `protected` does not name them (unprotected: protect): 2 running pods ({besides})",
+        f"protected, though `protected` does not name them (unprotected: protect): 2 running pods ({unnamed})",
         "not protected, they are evicted: 1 running pod (ns/ReplicaSet/web: 1)",
     )
 
@@ -99,7 +99,7 @@ def test_newcomers(there: PodSeen, unprotected: Unprotected, count: int) -> None
 
 
 def test_a_pod_that_turns_up_and_that_nobody_named_is_told_once(journal: SqlJournal, toy: Toy) -> None:
-    """Once in a rollout, however many come, and whoever goes on with it; what was there at the start is no news."""
+    """Once in a rollout, however many come, also after a resume; what was there at the start is no news."""
     toy.add(bare("before", created=at(-60)), seconds=300)
     runner = begin(journal, toy, unprotected="protect")
     while (there := journal.load(ID)).phase is not Phase.DRAIN:

@@ -257,7 +257,7 @@ def test_past_a_budget_they_are_deleted_one_by_one_too() -> None:
 
 
 def test_after_the_deadline_still_one_by_one() -> None:
-    """Protected ones too, and whatever the time."""
+    """Protected ones too, and at any time."""
     jobs = record(nodes=BOTH, protected=replace(record().plan.settings.protected, kinds=("ReplicaSet",)))
     assert evicted(drained(*ONE_ON_EACH, now=at(7300))) == ["w1"]
     assert evicted(drained(*ONE_ON_EACH, now=at(7300), journal=jobs)) == ["w1"]

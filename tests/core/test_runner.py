@@ -259,7 +259,7 @@ def test_a_deadline_that_passes_halts_and_resume_gives_a_new_one(journal: SqlJou
 
 
 def test_a_halt_with_an_early_taint_opens_the_old_nodes(journal: SqlJournal, toy: Toy) -> None:
-    """Whoever comes to look finds nodes on which new Jobs can start."""
+    """The person who comes to look finds nodes on which new Jobs can start."""
     toy.stuck = True
     assert begin(journal, toy, taint_early=True, in_service_seconds=60).run() is Ended.HALTED
     assert {taint.effect for node in toy.node_.values() for taint in node.taints} == {"PreferNoSchedule"}
@@ -323,7 +323,7 @@ def test_many_effects_leave_in_batches(journal: SqlJournal) -> None:
 
 
 def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, toy: Toy) -> None:
-    """Whatever the reasons are meanwhile; after a look that succeeded, it is news again."""
+    """Even if the reasons change in between; after a look that succeeded, it is news again."""
     begin(journal, toy)
     runner = again(journal, toy)
     for error in (Retry("a"), Retry("b"), Retry("b"), None, Retry("b")):
@@ -417,7 +417,7 @@ def test_an_effect_that_never_comes_through_has_an_end(journal: SqlJournal, toy:
     "verb", ["change_node", *(pytest.param(verb, marks=exhaustive) for verb in ("write_marker", "scale", "evict"))]
 )
 def test_what_the_api_server_fails_at_for_ever_halts(journal: SqlJournal, toy: Toy, verb: str) -> None:
-    """Its own 5xx, whatever else comes in between: a phase's deadline, or an hour, ends it; a resume tries it again."""
+    """Its own 5xx, even with other errors in between: a phase's deadline, or an hour, ends it; a resume tries again."""
     begin(journal, toy, in_service_seconds=7200)
     others: list[EdgeError] = [Retry("throttled"), Blocked("a budget")]
 

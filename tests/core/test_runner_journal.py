@@ -92,7 +92,7 @@ def same(toy: Toy, ran: Ran) -> bool:
 
 
 def test_waited_for_at_any_transaction(fresh_journal: Callable[[], SqlJournal], ran: Ran, transactions: int) -> None:
-    """Whatever was being written is written a moment later; nobody outside notices."""
+    """What could not be written is written a moment later; nobody outside notices."""
     for at in range(2, transactions, STEP):
         with world(fresh_journal, at) as (journal, toy, locker), held(journal, toy, locker.free):
             assert again(journal, toy).run() is Ended.DONE, at

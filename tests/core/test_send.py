@@ -170,7 +170,7 @@ DENIED, THROTTLED = Denied("not authorized", request_id="r"), Retry("throttled")
         pytest.param({0: DENIED, 300: DENIED, 600: DENIED}, "rejected", id="it lasts"),
         pytest.param({0: DENIED, 300: THROTTLED, 600: DENIED}, "rejected", id="throttling says nothing"),
         pytest.param({0: THROTTLED, 300: THROTTLED, 600: DENIED}, "not_applied", id="nor does it count"),
-        pytest.param({0: DENIED, 300: None, 600: DENIED}, "not_applied", id="a yes meanwhile"),
+        pytest.param({0: DENIED, 300: None, 600: DENIED}, "not_applied", id="a yes in between"),
         pytest.param({0: DENIED, 9000: DENIED}, "not_applied", id="hours later it is another matter"),
     ],
 )

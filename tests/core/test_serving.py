@@ -57,7 +57,7 @@ def chooses(label: str = "pool", value: str = "a", on: str = "o1") -> PodSeen:
 
 
 def offering(name: str, *resources: str) -> NodeSeen:
-    """A node whose kubelet offers these resources, besides CPU and memory."""
+    """A node whose kubelet offers these resources, in addition to CPU and memory."""
     return replace(node(name), offers=frozenset(resources))
 
 

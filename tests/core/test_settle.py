@@ -40,9 +40,9 @@ HALF = seen(surged(old("o1", lifecycle="Terminating"), old("o2"), new("n1"), new
         pytest.param(CORDON, "intended", SHOWS_NOT, 14.9, None, id="for 15 s"),
         pytest.param(CORDON, "intended", SHOWS_NOT, 15, "not_applied", id="then it was not applied"),
         pytest.param(CORDON, "unknown", SHOWS_NOT, 15, "not_applied", id="nor the one without a reply"),
-        pytest.param(CORDON, "rejected", SHOWS, 60, None, id="a no is settled, whoever did it meanwhile"),
+        pytest.param(CORDON, "rejected", SHOWS, 60, None, id="a no is settled, even if somebody did it since"),
         pytest.param(END, "intended", SHOWS_NOT, 329.9, None, id="a terminate without an answer may arrive late"),
-        pytest.param(END, "unknown", SHOWS_NOT, 329.9, None, id="whatever became of its answer"),
+        pytest.param(END, "unknown", SHOWS_NOT, 329.9, None, id="also one whose answer was lost"),
         pytest.param(END, "unknown", SHOWS_NOT, 330, "not_applied", id="until its signature is too old"),
         pytest.param(RAISE, "unknown", SHOWS_NOT, 15, "not_applied", id="a resize may too, and would write the same"),
         pytest.param(END, "intended", HALF, 320, None, id="half of it shows: nobody knows yet"),
@@ -66,13 +66,13 @@ RAISED = seen(surged(sizes=Sizes(3, 4, 4)))
         pytest.param(RAISE, RAISED, {"late": (Late(RAISE, at(330)),)}, True, id="it had no answer, and shows"),
         pytest.param(RAISE, RAISED, {"late": (Late(CORDON, at(330)),)}, False, id="the other side said no"),
         pytest.param(RAISE, SHOWS_NOT, {"yeses": 1}, False, id="it does not show"),
-        pytest.param(CORDON, SHOWS, {"yeses": 1}, False, id="a node says itself whose mark it bears"),
+        pytest.param(CORDON, SHOWS, {"yeses": 1}, False, id="a node says itself whose mark it has"),
         pytest.param(END, seen(surged(old("o2"), new("n1"), new("n2"), sizes=Sizes(3, 3, 4))), {"yeses": 1}, False,
                      id="an instance may be gone by anybody's act"),
     ],
 )  # fmt: skip
 def test_what_shows_late_is_done(effect: Effect, world: Observation, changes: dict[str, Any], *, settled: bool) -> None:
-    """Of a group what stands there is known to be ours, though it was looked for in vain before."""
+    """What a group shows is known to be ours, even if an earlier look did not find it."""
     late = changes.get("late", ())
     changes = {name: value for name, value in changes.items() if name != "late"}
     journal = record(unsettled=(unsettled(effect, "not_applied", **changes),), late=late)
@@ -122,13 +122,13 @@ END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", 
 )
 @pytest.mark.parametrize("effect", [KILL, END_JOB], ids=["evict", "job"])
 def test_what_ended_by_itself_is_not_ours(effect: Effect, there: tuple[PodSeen, ...], ours: bool) -> None:  # noqa: FBT001
-    """A pod that ended by itself, whatever we asked, was not killed by us."""
+    """A pod that ended by itself was not killed by us, no matter what we had sent."""
     (settled,) = settle(seen(surged(), *there), record(unsettled=(unsettled(effect),)), NOW)
     assert (settled.state, settled.ours) == ("done", ours)
 
 
 def test_what_was_answered_last_is_kept_with_what_is_not_seen() -> None:
-    """A dead webhook's words stay, for whoever asks why it does not come about."""
+    """A dead webhook's words stay: they tell a person why the effect is not applied."""
     rows = (unsettled(CORDON, "unknown", detail="failed calling webhook"),)
     (told,) = settle(seen(node("o1")), record(unsettled=rows), at(20))
     assert told == Settled(CORDON.key, "not_applied", "not seen (failed calling webhook)")
@@ -182,13 +182,13 @@ def stripped(yeses: int, answered: datetime | None = NOW) -> EffectRow:
     ],
 )  # fmt: skip
 def test_sift(rows: tuple[EffectRow, ...], done: tuple[str, ...], seconds: float, expected: Answer) -> None:
-    """An effect leaves once, alone on its thing, after its pause; what only a person can mend halts."""
+    """An effect leaves once, alone on its thing, after its pause; what only a person can correct halts."""
     agrees(sift(ACT, record(unsettled=rows, done=frozenset(done)), at(seconds)), expected)
 
 
 @pytest.mark.parametrize("older", e.ALL, ids=lambda effect: effect.key)
 def test_nothing_leaves_that_a_late_request_would_undo(older: Effect) -> None:
-    """It waits until the older one's signature is too old, and says so; whatever writes the same leaves at once."""
+    """It waits until the older one's signature is too old, and says so; a writer of the same leaves at once."""
     rows = (unsettled(older, "not_applied", retry_at=at(15)),)
     journal = record(unsettled=rows, late=(Late(older, at(330)),))
     for newer in e.ALL:
@@ -267,7 +267,7 @@ def test_what_stays_unclear_needs_a_person(state: EffectState, seconds: float, e
 
 
 def test_the_last_answer_is_told() -> None:
-    """Whoever has to look is told what the other side said."""
+    """The person who has to look is told what the other side said."""
     decision = unclear(record(unsettled=(unsettled(END, "unknown", detail="timed out"),)), at(900))
     agrees(decision, halts("(timed out)"))
 

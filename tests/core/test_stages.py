@@ -188,7 +188,7 @@ END = Terminate(group="g", instance_id="i-o1", desired_before=4)
         pytest.param(looked(Stage.RELEASED, bare(), o1=BARE, sizes=FLOORED, now=at(9999)), goes("back"),
                      id="even after the deadline"),
         pytest.param(looked(Stage.RELEASED, node("o1", "NoSchedule"), o1=BARE, sizes=FLOORED), goes("back"),
-                     id="uncordoned by somebody, or registered anew"),
+                     id="uncordoned by somebody, or registered again"),
         pytest.param(looked(Stage.RELEASED, *UNREADY, o1=BARE, sizes=FLOORED, now=at(8100), row_=SURPLUS),
                      stays("only 1", halt="o1 is drained and cannot go: only 1 of the 2"), id="surplus neither"),
         pytest.param(looked(Stage.RELEASED, o1=old("o1", lifecycle="Standby"), sizes=FLOORED),
@@ -337,5 +337,5 @@ def test_a_node_is_named_as_well_as_it_can_be() -> None:
 
 
 def test_the_key_of_the_one_terminate() -> None:
-    """It is the same at whatever desired capacity the terminate is sent."""
+    """It is the same for every desired capacity at which the terminate is sent."""
     assert terminate_key(row("i-o1")) == END.key == replace(END, desired_before=9).key

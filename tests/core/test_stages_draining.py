@@ -1,4 +1,4 @@
-"""DRAINING: cordon, evict, and after the deadline whatever the settings allow; errors never lead to termination."""
+"""DRAINING: cordon, evict, and after the deadline what the settings allow; errors never lead to termination."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
                      id="resumed, and refused again"),
         pytest.param(emptied(WEB, now=TOO_LONG, resume_count=1, deadline=at(8101), **after(evict(WEB, occasion="1"))),
                      sends(evict(WEB, occasion="1")),
-                     id="refused by a budget to which a person made room: it has its time anew"),
+                     id="refused by a budget in which a person made room: its time begins again"),
         pytest.param(emptied(WEB, now=TOO_LONG, **after(evict(WEB), "intended")), sends(evict(WEB)), id="under way"),
         pytest.param(emptied(GONE_WEB, now=TOO_LONG), stays("does not end", halt=f"{WHY}pod ns/web-1"),
                      id="a pod that does not end is named too"),
@@ -205,7 +205,7 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
         pytest.param(emptied(STUCK, now=OVERDUE, **after(AT_ONCE)), sends(AT_ONCE),
                      id="before the margin it is repeated"),
         pytest.param(emptied(WEB, JOB, now=TOO_LONG, **after(evict(WEB))),
-                     Told(None, (evict(JOB, OWNER),), "budget", WHY), id="what can be done is done besides"),
+                     Told(None, (evict(JOB, OWNER),), "budget", WHY), id="what else can be done is done"),
         pytest.param(emptied(WEB, JOB, now=TOO_LONG, on_deadline="halt", **after(evict(WEB))), goes("back"),
                      id="halt: a Job goes before a budget"),
     ],
@@ -235,14 +235,14 @@ def test_nothing_is_deleted_that_nobody_refused_to_evict(
 
 
 def test_a_pod_is_named_once_where_its_eviction_is_refused() -> None:
-    """The answer names it too, for whoever reads the journal's effects."""
+    """The answer names it too, for people who read the journal's effects."""
     asked = unsettled(evict(WEB), "blocked", detail="pod ns/web-1: HTTP 500: This pod has two budgets")
     answer = draining.decide(emptied(WEB, unsettled=(asked,)))
     assert answer.waits_for == "pod ns/web-1 of ReplicaSet web: HTTP 500: This pod has two budgets"
 
 
 def test_an_eviction_that_comes_through_late_is_asked_for_until_the_no_is_certain() -> None:
-    """It was in vain for long, then a budget said no: that is a no of now, and becomes force only when it lasts."""
+    """It failed for long, then a budget said no: that is a no of now, and becomes force only when it lasts."""
     late = {"tried": at(7000), "blocked_since": TOO_LONG + timedelta(seconds=500)}
     rows = after(evict(WEB), "blocked", intended=TOO_LONG + timedelta(seconds=500), **late)
     answer = draining.decide(emptied(WEB, now=TOO_LONG + timedelta(seconds=510), on_blocked="force", **rows))

@@ -68,14 +68,14 @@ EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
 
 @pytest.mark.parametrize("setting", ["protect", "refuse", "evict"])
 @pytest.mark.parametrize(
-    ("there", "besides"),
+    ("there", "protects"),
     [
         pytest.param(JOB, True, id="a Job's pod outside of the selection"),
         pytest.param(bare(), True, id="a bare pod"),
         pytest.param(EXECUTOR, True, id="a pod that a pod made"),
-        pytest.param(VOLCANO, True, id="a Job of Volcano, whatever its pods' restartPolicy"),
+        pytest.param(VOLCANO, True, id="a Job of Volcano, with any restartPolicy of its pods"),
         pytest.param(pod(owner=RAY), True, id="of a kind that a preset knows, though it is restarted"),
-        pytest.param(pod(owner=TASK, restarts="Never"), True, id="it runs to its end, whoever controls it"),
+        pytest.param(pod(owner=TASK, restarts="Never"), True, id="it runs to its end, under any controller"),
         pytest.param(pod(owner=TASK, restarts="OnFailure"), True, id="so does one that is restarted when it fails"),
         pytest.param(pod(owner=KAFKA), False, id="a service of an operator: restarted, and as its budget allows"),
         pytest.param(SERVICE, False, id="a service's pod"),
@@ -86,12 +86,12 @@ EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
 )
 def test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too(
     there: PodSeen,
-    besides: bool,  # noqa: FBT001 - a column of the table
+    protects: bool,  # noqa: FBT001 - a column of the table
     setting: Unprotected,
 ) -> None:
-    """What runs to its end or has no controller holds a node whatever the selection is, unless `evict` is set."""
+    """What runs to its end or has no controller blocks its node with any selection, unless `evict` is set."""
     settings = replace(SETTINGS, protected=ELSEWHERE, unprotected=setting)
-    assert bool(blocking_pods([there], settings)) == (besides and setting != "evict")
+    assert bool(blocking_pods([there], settings)) == (protects and setting != "evict")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too(
     ],
 )
 def test_a_preset_protects_its_workload_in_every_namespace(name: PresetName, there: PodSeen) -> None:
-    """A preset counts besides the selection, with or without a controller, and only where it is set."""
+    """A preset counts in addition to the selection, with or without a controller, and only where it is set."""
     selected = replace(SETTINGS, protected=replace(ELSEWHERE, presets=(PRESETS[name],)))
     assert blocking_pods([there], selected)
     assert not blocking_pods([there], replace(SETTINGS, protected=ELSEWHERE))
@@ -149,7 +149,7 @@ def both(owner: Owner | None, **changes: Any) -> tuple[PodSeen, PodSeen]:
         pytest.param(*both(VOLCANO.owner), True, id="of a Job of Volcano"),
         pytest.param(*both(EXECUTOR.owner), True, id="an executor of Spark"),
         pytest.param(*both(None), False, id="a bare pod has no others"),
-        pytest.param(*both(TASK), True, id="it ran to its end, whoever controls it"),
+        pytest.param(*both(TASK), True, id="it ran to its end, under any controller"),
         pytest.param(*both(owned("ReplicaSet"), restarts="Always", pinned=True), False,
                      id="a service has replaced what failed"),
         pytest.param(*both(owned("DaemonSet")), False, id="a DaemonSet's pod goes with its node"),

@@ -72,7 +72,7 @@ def test_many_at_once(things: Observation, told: str) -> None:
 
 
 def test_a_group_of_a_large_cluster_counts_by_itself() -> None:
-    """Two nodes of a small group are all of it, whatever the others do."""
+    """Two nodes of a small group are all of it, no matter how many other nodes are Ready."""
     others = tuple(node(f"x{number}", instance_id=None) for number in range(20))
     before = Steadiness().after(seen(surged(), *others), JOURNAL, at(-100), blind=False)
     two = (node("n1", ready=False), node("n2", ready=False))
@@ -83,7 +83,7 @@ def test_a_group_of_a_large_cluster_counts_by_itself() -> None:
 
 @pytest.mark.parametrize(("seconds", "told"), [(30, "the API server was silent for 30 s"), (29, "")])
 def test_a_silence_between_two_looks_counts_as_an_outage(seconds: float, told: str) -> None:
-    """Nobody need have tried to look meanwhile."""
+    """It counts even if nobody tried to look in that time."""
     assert why(SETTLED.after(seen(surged()), JOURNAL, NOW, blind=False, silence=seconds), NOW) == told
 
 

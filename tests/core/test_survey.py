@@ -118,7 +118,7 @@ def look(
 
 
 def test_there_is_a_moment_before_each_question() -> None:
-    """What the asker must do meanwhile, such as to renew its lease, waits for no two of them."""
+    """What the caller must do in between, such as to renew its lease, waits for one question at most."""
     outside = Outside({}, (OURS,))
     survey(
         EVERYTHING,
@@ -133,7 +133,7 @@ def test_there_is_a_moment_before_each_question() -> None:
 
 
 def test_everything_is_asked_once() -> None:
-    """Templates of overrides too, each type once, each template tried; whatever is granted is not told."""
+    """Templates of overrides too, each type once, each template tried; a right that is granted is not told."""
     made, asked = look()
     assert {"templates lt lt-2", "version lt-2 1 ami-new", "default lt 1", "architectures c5.large"} <= set(asked)
     assert (made.lacking, made.missing) == ((Right("patch", "nodes"),), ())
@@ -241,7 +241,7 @@ def test_rights_that_the_settings_do_not_need_are_not_missed() -> None:
 
 @pytest.mark.parametrize("verb", ["absent demo", "autoscalers", "budgets"])
 def test_a_refused_read_that_a_rollout_can_do_without_is_no_reason(verb: str) -> None:
-    """Whatever Kubernetes said of the right: nothing is concluded."""
+    """Nothing is concluded, no matter what Kubernetes said of the right."""
     made, _ = look({verb: Refused("no")}, request=EVERYTHING)
     assert made.unread == {}
     assert () in {made.absent, made.lookalikes, made.budgets}

@@ -61,7 +61,7 @@ def test_the_first_answer_counts(seen: Observation, record: Record, now: Any, ex
 
 
 def test_the_phase_answers_last() -> None:
-    """Whoever wants all that is to be said of a look hears it after everything that is not as we left it."""
+    """Among all answers to one look, it comes after everything that is not as we left it."""
     journal = record()
     texts = [one.why for one in answers(world(DRIFTED, *CLOSED, journal=journal, autoscaler=ON), journal, NOW)]
     assert [text.split()[0] for text in texts[:-1]] == ["cluster-autoscaler", "drift:"]
@@ -69,7 +69,7 @@ def test_the_phase_answers_last() -> None:
 
 
 def test_a_halt_is_believed_when_looks_have_said_so_for_a_while() -> None:
-    """Not before, whatever its words; a look that says no such thing begins that time again."""
+    """Not before, even if its words change; a look without a halt begins that time again."""
     journal = record()
     drifted = world(DRIFTED, *CLOSED, journal=journal)
     first = decide_tick(drifted, journal, NOW, Said())

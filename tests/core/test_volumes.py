@@ -59,7 +59,7 @@ def free(**changes: Any) -> NodeView:
     ],
 )  # fmt: skip
 def test_a_node_that_is_empty_waits_for_volumes(it: NodeView, expected: Told) -> None:
-    """Six minutes at most, by the journal alone: the next process waits for no longer."""
+    """Six minutes at most, counted from the journal alone: the next process waits no longer."""
     check_stage(draining, it, expected)
 
 
@@ -70,11 +70,11 @@ def test_a_node_that_is_empty_waits_for_volumes(it: NodeView, expected: Told) ->
         pytest.param(free(now=at(30)), goes("terminate", END), id="not for ever"),
         pytest.param(free(now=at(100), **left(0)), stays("until 12:06:00 UTC"), id="a pod left lately"),
         pytest.param(free(volumes=()), goes("terminate", END), id="detached"),
-        pytest.param(free(o1=old("o1")), sends(FREE, waits="protection off"), id="protection goes meanwhile"),
+        pytest.param(free(o1=old("o1")), sends(FREE, waits="protection off"), id="protection goes while it waits"),
     ],
 )  # fmt: skip
 def test_an_instance_does_not_end_before_they_are_detached(it: NodeView, expected: Told) -> None:
-    """A pod may have taken longer than that to end, or a volume may have been attached anew."""
+    """A pod may have taken longer than that to end, or a volume may have been attached again."""
     check_stage(released, it, expected)
 
 

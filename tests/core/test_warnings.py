@@ -107,7 +107,7 @@ LONG = replace(SETTINGS, drain_seconds=36000)
                      id="CloudFormation"),
         pytest.param(tagged(aws__cloudformation__logical_id="no"), SETTINGS,
                      ("g is CloudFormation's (tag aws:cloudformation:logical-id=no): do not apply it",),
-                     id="CloudFormation, whatever the value says"),
+                     id="CloudFormation, with any value of its tag"),
         pytest.param(tagged(repo="git/terraform-modules"), SETTINGS,
                      ("a tag of g mentions Terraform (repo=git/terraform-modules): if that writes it, do not apply",),
                      id="a mention of Terraform"),

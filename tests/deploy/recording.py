@@ -128,7 +128,7 @@ def callers_calls(world: Living) -> set[str]:
 
 
 def image_calls(world: Living) -> set[str]:
-    """The actions of whoever verifies, shares, lists and prunes images where they were built."""
+    """The actions that it takes to verify, share, list and prune images where they were built."""
     shelf = shelf_of(world)
     for verb in IMAGE_VERBS.values():
         verb(shelf)
@@ -136,7 +136,7 @@ def image_calls(world: Living) -> set[str]:
 
 
 def inventory_calls(world: Living) -> set[str]:
-    """The actions of whoever looks in a cluster's account for what needs an image."""
+    """The actions that it takes to look in a cluster's account for what needs an image."""
     run = "0000000000dd"
     templates = [one.id for one in world.simulator.world.cloud.templates]
     neighbour(world.config(), run).usage([AMI], templates, every_version=True)

@@ -1,4 +1,4 @@
-"""What the real Packer calls when it builds the template is granted to whoever runs it."""
+"""What the real Packer calls when it builds the template is granted to the user who runs it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_packer_calls_is_what_the_list_says(requests: list[tuple[str, Mappi
 
 
 def test_the_tag_that_the_policy_goes_by_is_the_templates(requests: list[tuple[str, Mapping[str, Any]]]) -> None:
-    """Instance, volume, AMI and snapshot are given it; newer plugins give it to whatever they make, as they make it."""
+    """Instance, volume, AMI and snapshot are given it; newer plugins give it to all that they make, as they make it."""
     tagging = [parameters for name, parameters in requests if name in {"RunInstances", "CreateTags"}]
     assert len(tagging) == 3
     assert [one for one in tagging if "ami_prefix" not in one.values()] == []

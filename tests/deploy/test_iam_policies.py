@@ -22,7 +22,7 @@ LARGEST = 6144
 
 #: The keys by which things are told by their tags: those that they have, and those that they are given.
 TAGGED = {"aws:ResourceTag/${TagKey}", "aws:RequestTag/${TagKey}"}
-#: What is there, tagged by whoever made it, and only made use of; a launch is limited by its template or its profile.
+#: What is there already, with its maker's tags, and is only used; a launch is limited by its template or its profile.
 USED = {
     ("ec2:CreateSecurityGroup", "vpc"),
     *(("ec2:RunInstances", name) for name in ("image", "key-pair", "security-group", "subnet")),

@@ -55,7 +55,7 @@ def test_it_names_no_registry() -> None:
 
 
 def test_it_is_built_from_what_is_there() -> None:
-    """Each file that it copies exists, and nothing but those is sent to whoever builds it."""
+    """Each file that it copies exists, and nothing but those is sent to the builder."""
     assert [source for source in copied() if not (ROOT / source).exists()] == []
     ignored = [line for line in (FOLDER / "Containerfile.dockerignore").read_text("utf-8").splitlines() if line]
     assert {line[1:] for line in ignored if line.startswith("!")} == set(copied())

@@ -139,7 +139,7 @@ def test_roles_grant_what_a_rollout_asks_for(on_deadline: Literal["pod", "job"],
 
 
 def test_a_role_of_its_own_grants_what_is_optional() -> None:
-    """All of it and no other: whoever does not want it leaves that role out. It only reads."""
+    """All of it and no other: an operator who does not want it leaves that role out. It only reads."""
     assert granted("access.yaml", optional=True) == OPTIONALS
     assert {right.verb for right in OPTIONALS} <= {"get", "list", "watch"}
 

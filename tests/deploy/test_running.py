@@ -92,7 +92,7 @@ def test_systemd_leaves_to_people_what_kubernetes_does() -> None:
 
 @pytest.mark.parametrize("text", [*blocks("ini"), *blocks("cron"), *blocks("console")])
 def test_its_other_commands_can_be_typed(text: str) -> None:
-    """Whatever calls `rollout`, by a path or in a container, calls it with arguments that it takes."""
+    """Every call of `rollout`, by a path or in a container, has arguments that it takes."""
     for arguments in rollouts(text.replace("ExecStart=", "")):
         parse(arguments)
 

@@ -22,7 +22,7 @@ SMOOTH = ("plain", "lost-replies", "jobs", "budget", "throttled", "vanish", "aut
 @exhaustive
 @pytest.mark.parametrize("scenario", SMOOTH)
 def test_a_rollout_ends_by_itself_and_keeps_every_promise(scenario: str, world: Worlds) -> None:
-    """Every old node is replaced, no Job is killed and the baseline is back, whatever the world throws in."""
+    """Every old node is replaced, no Job is killed and the baseline is back, in every scenario."""
     simulated = world(scenario)
     result = simulated.start()
     assert result.code == 0, result
@@ -61,7 +61,7 @@ def test_a_job_past_the_deadline_is_killed_named_and_entered_in_the_ledger(world
 
 @exhaustive
 def test_a_node_that_is_never_ready_halts_the_rollout_until_it_is_mended(world: Worlds) -> None:
-    """The rollout halts with the node's name and the next command, everything protected; mended, `resume` ends it."""
+    """It halts with the node's name and the next command, everything protected; after the repair, `resume` ends it."""
     simulated = world("never-ready")
     halted = simulated.start()
     assert halted.code == 1, halted

@@ -177,7 +177,7 @@ def test_credentials_that_expire_halt_and_new_ones_go_on(world: Worlds) -> None:
     ],
 )
 def test_an_old_node_that_dies_while_we_work_on_it(operation: str, stage: str, world: Worlds) -> None:
-    """In whichever stage it dies, it is gone once, what AWS launched in its place retires, and the sizes are back."""
+    """In every stage: it is gone once, what AWS launched in its place retires, and the sizes are back."""
     simulated = world("short")
     process = _hang(simulated, operation)
     simulated.get("/hung")

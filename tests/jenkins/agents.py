@@ -84,7 +84,7 @@ class Agent:
                 (task.control / "result").write_text(str(GONE), encoding="utf-8")
 
     def end(self) -> None:
-        """Kill what runs here, in whatever state it is."""
+        """Kill what runs here, in any state."""
         _signal(f"JENKINS_NODE_COOKIE={self._cookie}", signal.SIGKILL)
         for wrapper in self._wrappers:
             wrapper.wait()

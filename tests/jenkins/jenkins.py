@@ -40,7 +40,7 @@ class Jenkins:
 
     @property
     def tools(self) -> Path:
-        """The folder of programs that each agent has besides its system's and rollout."""
+        """The folder of programs that each agent has in addition to its system's and rollout."""
         return self.folder / "tools"
 
     def build(self, number: int, **parameters: str) -> Build:
@@ -56,7 +56,7 @@ class Jenkins:
         return Agent(self.folder / f"agent-{number}", environment(self.folder, more))
 
     def end(self) -> None:
-        """End all builds and agents, whatever they do."""
+        """End all builds and agents, in any state."""
         for build in self.builds:
             build.end()
 
@@ -225,7 +225,7 @@ class Build:
         return task.status
 
     def _interrupt(self, task: Task, agent: Agent) -> None:
-        """Send the signal of an abort, wait as long as Jenkins does, and fail the step whatever comes of it."""
+        """Send the signal of an abort, wait as long as Jenkins does, and fail the step in any case."""
         self._aborted.clear()
         if agent.reachable:
             task.signal(signal.SIGTERM)

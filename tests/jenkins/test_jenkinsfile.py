@@ -72,7 +72,7 @@ def test_the_retry_stands_around_the_rollouts_agent(jenkinsfile: Parsed) -> None
 
 
 def test_what_is_read_from_a_workspace_was_put_there_in_the_same_agent(jenkinsfile: Parsed) -> None:
-    """Whoever gets an agent empties its folder and takes what it needs from a stash, before any script runs there."""
+    """A stage that gets an agent empties its folder and takes what it needs from a stash, before it runs any script."""
     for block in (("stage Checkout",), ("stage Image",), ("stage Rollout",), ("def keepEvidence",)):
         steps = [call.name for call in jenkinsfile.calls if {*block} <= {*call.inside}]
         ran = [

@@ -187,7 +187,7 @@ def test_a_restart_of_the_controller_is_not_noticed_by_what_runs(site: Jenkins) 
 
 @pytest.mark.exhaustive
 def test_a_restart_of_the_controller_in_a_step_that_it_cuts_is_retried(site: Jenkins) -> None:
-    """Before the rollout was begun: the stage starts anew on another agent, and one rollout comes of it."""
+    """Before the rollout was begun: the stage starts again on another agent, and there is one rollout in the end."""
     build = site.build(7, AMI=site.world.ami)
     build.controller_restarts("Rollout")
     assert build.ended() == "SUCCESS", build.log

@@ -1,4 +1,4 @@
-"""A real PgBouncer before the server of the tests: one connection, lent to whoever asks."""
+"""A real PgBouncer before the server of the tests: one connection, which all clients share."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 _CLEARTEXT = b"R" + struct.pack("!ii", 8, 3)
 _OK = b"R" + struct.pack("!ii", 8, 0)
-_PROTOCOL = 196608  # 3.0; whatever asks for less is a request for encryption
+_PROTOCOL = 196608  # 3.0; a request for encryption has another major version
 
 
 def refusal(code: str, text: str) -> bytes:

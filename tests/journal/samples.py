@@ -113,7 +113,7 @@ def fence() -> Fence:
 
 
 def no_retry() -> bool:
-    """Whoever does not wait for a journal that is away."""
+    """Do not wait for a journal that is away."""
     return False
 
 

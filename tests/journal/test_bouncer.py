@@ -33,7 +33,7 @@ def through(url: str, postgres: Server, bouncer: Bouncer) -> str:
 def test_waited_for(
     empty: SqlJournal, url: str, postgres: Server, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    """With one connection lent per transaction, paused or restarted in mid-run: each verb is done once."""
+    """With one connection that is shared per transaction, paused or restarted in mid-run: each verb is done once."""
     empty.close()
     monkeypatch.setattr(wire, "ANSWER_SECONDS", 1.0)
     with bouncing(postgres) as bouncer:

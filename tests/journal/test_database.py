@@ -45,7 +45,7 @@ def test_reading_beside_a_writer(journal: SqlJournal, url: str) -> None:
 def test_opened_twice(journal: SqlJournal, url: str) -> None:
     """Opening a journal again in the same process takes no lock away: another process leaves the log where it is.
 
-    SQLite's locks are a process's, not a connection's: whoever closes the file loses them all.
+    SQLite's locks are a process's, not a connection's: a process that closes the file loses them all.
     """
     open_journal(url, actor="again").close()
     path = str(journal.database.backend.path)
@@ -132,7 +132,7 @@ def read_journal_or_fail(url: str) -> SqlJournal | UserError:
 
 
 def test_fault_of_ours(journal: SqlJournal) -> None:
-    """What no operator can mend is no word for the operator."""
+    """A fault that no operator can correct is not reported as the operator's."""
     with (
         pytest.raises(Exception, match="syntax error") as fault,
         journal.database.reading() as connection,

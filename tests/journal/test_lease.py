@@ -187,7 +187,7 @@ def test_freed_by_sigkill(journal: SqlJournal, url: str) -> None:
 
 @on_sqlite
 def test_any_name(journal: SqlJournal, url: str) -> None:
-    """Whatever a cluster is called, its lock lies beside the journal."""
+    """The lock of a cluster lies beside the journal, with any characters in the cluster's name."""
     with held(journal, "a/../b c"):
         locks = [path.name for path in sqlite_file.path_of(url).parent.glob("*.lock")]
     assert locks == ["rollout.db.a%2F..%2Fb%20c.lock"]
@@ -195,7 +195,7 @@ def test_any_name(journal: SqlJournal, url: str) -> None:
 
 @on_sqlite
 def test_a_journal_with_two_names_has_one_lock(journal: SqlJournal, url: str, tmp_path: Path) -> None:
-    """Whoever reaches the journal by a link to it is kept out too."""
+    """A process that reaches the journal by a link to it is kept out too."""
     link = tmp_path / "link.db"
     link.symlink_to(sqlite_file.path_of(url))
     with closing_journal(f"sqlite:///{link}") as other, held(journal), pytest.raises(LeaseHeld), held(other):
@@ -259,7 +259,7 @@ def test_taken_over_when_it_has_expired(journal: SqlJournal, url: str) -> None:
 
 @on_postgres
 def test_lost_writes_nothing(journal: SqlJournal, url: str) -> None:
-    """Whoever was taken over is told at its next verb, writes nothing, and does not end the other's lease."""
+    """A runner that was taken over is told at its next verb, writes nothing, and does not end the other's lease."""
     with closing_journal(url) as other:
         first = seize(journal, HOLDER, 0)
         seize(other, NEXT, 60)
@@ -352,7 +352,7 @@ def test_an_orderly_end_is_followed_by_no_takeover_delay(journal: SqlJournal) ->
 
 @on_postgres
 def test_the_takeover_delay_outlasts_those_who_come_in_between(journal: SqlJournal) -> None:
-    """Five and a half minutes after the newest lease that was taken over, whoever held the cluster since."""
+    """Five and a half minutes after the newest lease that was taken over, no matter who held one since."""
     seize(journal, HOLDER, 0)
     seize(journal, NEXT, 70)
     assert journal.load(ID).takeover_delay_until == later(60 + 330)
@@ -367,7 +367,7 @@ def test_the_takeover_delay_outlasts_those_who_come_in_between(journal: SqlJourn
 
 @on_postgres
 def test_the_takeover_delay_is_counted_by_the_database_s_clock(journal: SqlJournal) -> None:
-    """How long it still lasts is told by the database, and added to the runner's clock, whatever that one says."""
+    """The database says how long it still lasts; that is added to the runner's clock, even if that clock is wrong."""
     seize(journal, HOLDER, 0)
     hours = later(36_000)
     acquisition = Acquisition(journal.database, "eks-demo", NEXT, simulated_time(lambda: later(100)))

@@ -57,7 +57,7 @@ class Clock:
 
 
 class Retries:
-    """Waits so many times; `then`: what happens meanwhile, one after the other."""
+    """Waits so many times; `then`: what happens during each wait, one after the other."""
 
     def __init__(self, times: int, *then: Callable[[], object]) -> None:
         self.left = times
@@ -136,7 +136,7 @@ def test_retries_end(journal: SqlJournal, lock: Locked) -> None:
 
 @on_sqlite
 def test_a_full_disk_is_waited_for(journal: SqlJournal) -> None:
-    """Whoever makes room while the runner waits loses nothing."""
+    """If somebody makes room while the runner waits, nothing is lost."""
 
     def limit(pages: int) -> None:
         with journal.database.reading() as connection:
@@ -150,7 +150,7 @@ def test_a_full_disk_is_waited_for(journal: SqlJournal) -> None:
 
 @on_sqlite
 def test_a_disk_that_turns_read_only_ends_as_resumable(journal: SqlJournal) -> None:
-    """It could be written a moment ago: whoever mends it starts the same command again."""
+    """It could be written a moment ago: once it can be again, the same command may be started."""
     with held(journal, Retries(0)):
         with journal.database.reading() as connection:
             connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -168,7 +168,7 @@ def test_a_file_that_is_moved_away(journal: SqlJournal, replaced: bool) -> None:
     away = path.with_name("away.db")
 
     def move() -> None:
-        # As whoever moves a journal does it: nothing is left in the log.
+        # As an operator moves a journal: nothing is left in the log.
         with closing(sqlite3.connect(path)) as shell:
             shell.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         path.rename(away)
@@ -213,7 +213,7 @@ def test_a_server_that_crashes_in_mid_transaction() -> None:
 
 @on_postgres
 def test_a_killed_connection_is_made_anew(journal: SqlJournal, postgres: Server, url: str) -> None:
-    """An administrator who ends our connection in mid-transaction delays it: it is begun anew from its start."""
+    """An administrator who ends our connection in mid-transaction delays it: it begins again from its start."""
     name = url.rpartition("/")[2]
     end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608  our own name
     times: list[int] = []

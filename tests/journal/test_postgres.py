@@ -47,7 +47,7 @@ def refusals(url: str) -> Iterator[UserError]:
 
 
 def test_wrong_password(empty: SqlJournal, url: str) -> None:
-    """A password that the server does not take: what to mend, and it may not be tried for ever."""
+    """A password that the server does not take: the hint says what to correct, and nobody tries it for ever."""
     for refusal in refusals(url.replace(PASSWORD, "pa55%3Aw%2Ford")):
         assert "password authentication failed" in refusal.problem
         assert ("PGPASSWORD" in refusal.hint, refusal.exit_code) == (True, 2)
@@ -122,7 +122,7 @@ def test_locked(journal: SqlJournal, url: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_process_that_stopped_in_mid_transaction(journal: SqlJournal, url: str) -> None:
-    """The server ends its transaction before whoever waits for its locks gives up: a takeover gets through."""
+    """The server ends its transaction before a process that waits for its locks gives up: a takeover gets through."""
     assert postgres.IDLE_SECONDS < postgres.LOCK_SECONDS
     seize(journal, Holder("agent", 7, "run"), 0)
 
@@ -140,7 +140,7 @@ def test_a_process_that_stopped_in_mid_transaction(journal: SqlJournal, url: str
 
 
 def test_broken_connection(journal: SqlJournal, postgres: Server, url: str) -> None:
-    """A connection that broke between two verbs is opened anew; one that breaks inside is a trouble that passes."""
+    """A connection that broke between two verbs is opened again; one that breaks inside is a trouble that passes."""
     name = url.rpartition("/")[2]
     end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608  our own name
     postgres.execute(end)
@@ -158,7 +158,7 @@ def test_broken_connection(journal: SqlJournal, postgres: Server, url: str) -> N
 
 
 def test_settings(journal: SqlJournal, postgres: Server, url: str) -> None:
-    """A commit waits for the server's disk whatever the server's setting; nothing waits for ever, nothing is kept."""
+    """A commit waits for the server's disk, with any setting of the server; nothing waits for ever, nothing is kept."""
     name = url.rpartition("/")[2]
     postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     journal.close()

@@ -1,4 +1,4 @@
-"""A rollout whose journal was lost is written anew: whole or not at all, under an epoch above the lost one's."""
+"""A rollout whose journal was lost is rebuilt: whole or not at all, under an epoch above the lost one's."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_history_begins_with_who_rebuilt_it(empty: SqlJournal) -> None:
 
 
 def test_the_drain_deadline_is_told(empty: SqlJournal) -> None:
-    """Whoever moves it afterwards, past the triggers, is found out by the history; before DRAIN there is none."""
+    """If somebody moves it afterwards, past the triggers, the history shows that; before DRAIN there is none."""
     rebuilt(empty)
     (begun, *_) = events(empty)
     assert f'"drain_deadline": "{stored(later(7200))}"' in begun

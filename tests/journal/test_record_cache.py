@@ -1,4 +1,4 @@
-"""A record that is read by what was written since equals one that is read as a whole, whatever was written."""
+"""A record that is updated with what was written since equals one that is read as a whole, after any writes."""
 
 from __future__ import annotations
 

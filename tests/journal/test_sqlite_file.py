@@ -59,7 +59,7 @@ def test_nothing_to_read(url: str) -> None:
 
 
 def test_other_than_a_file(tmp_path: Path) -> None:
-    """A folder or a device as the journal is told as such, whoever looks or works: nobody tries that again for ever."""
+    """A folder or a device as the journal is named as such, to readers and runners: nobody tries it again for ever."""
     for place_, says in ((tmp_path, f"{tmp_path} is a folder, name a file"), (Path(os.devnull), "is no file")):
         for opened in (read_journal, partial(open_journal, actor="tester")):
             with pytest.raises(UserError, match=says) as refusal:
@@ -169,7 +169,7 @@ def test_a_journal_that_may_not_be_written(read_only: Path) -> None:
 
 
 def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever makes room may run the same command again: exit 75."""
+    """Once there is room, the same command may be run again: exit 75."""
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -181,7 +181,7 @@ def test_a_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_suspended_process_is_woken_or_killed_but_not_asked() -> None:
-    """Whoever was stopped hears no SIGTERM: the hint says what works, on this host, where the kernel says so."""
+    """A process that was stopped hears no SIGTERM: the hint says what works, on this host, where the kernel says so."""
     host = socket.gethostname()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         try:

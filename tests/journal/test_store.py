@@ -92,7 +92,7 @@ def test_clusters_side_by_side(journal: SqlJournal) -> None:
 
 
 def test_key_exists_once(journal: SqlJournal) -> None:
-    """The same caller's key never begins a second rollout, whatever the cluster."""
+    """The same caller's key never begins a second rollout, on any cluster."""
     with pytest.raises(UserError, match=f"the key build-17 belongs to rollout {ID}"):
         journal.begin("second", "build-17", replace(PLAN, cluster="eks-other"), later(1))
 
@@ -164,7 +164,7 @@ def test_halt_and_resume(journal: SqlJournal) -> None:
 
 
 def test_crash_before_the_answer(journal: SqlJournal, url: str) -> None:
-    """Whoever opens the journal after a crash between intent and answer finds the request as it was to be sent."""
+    """After a crash between intent and answer, the journal still has the request as it was to be sent."""
     intend(journal, RESIZE, now=later(3))
     journal.close()
     other = read_journal(url)
@@ -215,7 +215,7 @@ def test_each_yes_is_counted(journal: SqlJournal) -> None:
 
 
 def test_the_first_no_of_a_budget_is_remembered(journal: SqlJournal) -> None:
-    """Since when a budget says no stays known through whatever comes after it."""
+    """The time of a budget's first no stays known, no matter what comes after it."""
     for number, outcome in enumerate((*get_args(Outcome)[2:], "blocked")):
         intend(journal, EVICT, now=later(10 * number))
         if outcome != "unknown":
@@ -362,7 +362,7 @@ def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
 @pytest.mark.parametrize("flag", [None, True, False])
 @pytest.mark.parametrize("occasion", ["0", "surge.0", "top-up.0", "restore.0"])
 def test_written_whatever_is_written_with_it(journal: SqlJournal, occasion: str, flag: bool | None) -> None:  # noqa: FBT001
-    """Each field that a resize left is known, whatever else it wrote: a flag that stood already is not written."""
+    """Each field that a resize left is known, with anything else that it wrote: a flag that stood is not written."""
     before, sizes = Sizes(2, 2, 2), Sizes(1, 4, 5)
     resize = Resize(group="workers", before=before, sizes=sizes, protect_new=flag, occasion=occasion)
     later_one = replace(resize, before=sizes, sizes=replace(sizes, minimum=3), protect_new=None, occasion="floor")

@@ -1,4 +1,4 @@
-"""What the database refuses by itself, whoever asks."""
+"""What the database itself refuses to everybody."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is changed in a journal afterwards is found, also by those who know how triggers are dropped."""
+"""Every change of a journal afterwards is found, also one by somebody who knows how to drop triggers."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_added_row(told: SqlJournal) -> None:
 
 @on_sqlite
 def test_removed_rollout(told: SqlJournal, url: str) -> None:
-    """A rollout of which only the events are left, which a foreign shell may bring about, is named."""
+    """A rollout of which a foreign shell left only the events is named."""
     told.close()
     with closing(sqlite3.connect(sqlite_file.path_of(url), isolation_level=None)) as shell:
         for (name,) in shell.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
@@ -209,7 +209,7 @@ def test_head(told: SqlJournal, back: int) -> None:
 
 
 def test_forged(told: SqlJournal) -> None:
-    """A history that was written anew, with all hashes right, does not have the head that was noted before."""
+    """A history that was rewritten, with all hashes right, does not have the head that was noted before."""
     noted = told.events(ID)[-1].hash
     rewrite(told)
     [verdict] = audit.verify(told.database, ID, noted)
@@ -247,7 +247,7 @@ def test_export_is_whole(told: SqlJournal) -> None:
 
 
 def test_chain_from_the_export(told: SqlJournal) -> None:
-    """The page's own program, which has only the export, computes the chain's head anew, and finds a changed line."""
+    """From the export alone, the page's own program computes the chain's head, and finds a changed line."""
     lines = [json.dumps(record, ensure_ascii=False) for record in export.records(told.database)]
     program = next(text for text in PROGRAMS if "sys.stdin" in text)
 

@@ -26,7 +26,7 @@ from tests.journal import older, samples
 from tests.journal.samples import tamper
 from tests.samples import ALL
 
-#: By the journal that an older version left: the phase and the call after which it was killed.
+#: For each journal that an older version left: the phase and the call after which it was killed.
 LEFT_AFTER = {
     "version_1_planned": (Phase.PLANNED, "write_marker"),
     "version_1_drain": (Phase.DRAIN, "terminate"),

@@ -117,7 +117,7 @@ def test_gone_before_ready_for_a_moment(
 
 
 def test_all_addresses_together_have_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name may have several, and whoever is told to stop waits for the silence of each; then for less of it."""
+    """A name may have several, and an end waits for the silence of each: after one silence, they share its time."""
     given = []
 
     def connect(**parameters: object) -> None:
@@ -304,7 +304,7 @@ def test_silence_makes_hasty(journal: SqlJournal, hasty: None, monkeypatch: pyte
 
 
 def test_text(journal: SqlJournal, url: str, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text is UTF-8 whatever the database is set to and the environment says."""
+    """Text is UTF-8, no matter what the database is set to and the environment says."""
     postgres.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET client_encoding = 'SQL_ASCII'")
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     text = "gültig → “ja” 節"
@@ -349,7 +349,7 @@ def test_transaction_timeout(journal: SqlJournal) -> None:
 
 
 def test_a_pooler_per_statement(journal: SqlJournal) -> None:
-    """A pooler that lends a connection per statement cannot serve: what to set."""
+    """A pooler that gives a connection to each statement cannot serve: the hint says what to set."""
 
     def begins() -> None:
         with journal.database.writing() as connection:

@@ -57,7 +57,7 @@ def _no_delay(patch: pytest.MonkeyPatch, explorer: Explorer) -> None:
 
 MUTANTS = (
     Mutant("MinSize is no floor", _no_floor, "5"),
-    Mutant("requests name no uid", _no_uids, "1", acts=1, only="anew"),
+    Mutant("requests name no uid", _no_uids, "1", acts=1, only="created again"),
     Mutant("new nodes need not be usable", _usable_not_asked, "12"),
     Mutant("no takeover delay", _no_delay, "5", faults=1, server=True),
 )

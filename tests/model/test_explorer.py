@@ -24,7 +24,7 @@ def sound(found: Found) -> None:
     [
         pytest.param(0, 0, "", id="nothing goes wrong"),
         pytest.param(1, 0, "", id="one request or process is disturbed"),
-        pytest.param(0, 1, "anew", id="a node or a pod is made anew under its name"),
+        pytest.param(0, 1, "created again", id="a node or a pod is created again under its name"),
     ],
 )
 def test_every_state(faults: int, acts: int, only: str) -> None:

@@ -236,21 +236,21 @@ class World(Toy):
         if self.marker_:
             yield "somebody deletes the marker", lambda: setattr(self, "marker_", None)
         if there := self.node_.get("o1"):
-            yield "node o1 is made anew", lambda: self.node_.update(o1=_anew(there))
+            yield "node o1 is created again", lambda: self.node_.update(o1=_anew(there))
             if there.unschedulable:
                 yield "somebody uncordons o1", lambda: self._set_node("o1", unschedulable=False)
             if there.taints:
                 yield "somebody removes the taint of o1", lambda: self._set_node("o1", taints=())
             yield "instance i-o1 is gone", lambda: self.vanish("i-o1")
         if "uid-web-1" in self.pod_:
-            yield "pod web-1 is made anew, as a Job's", self._web_anew
+            yield "pod web-1 is created again, as a Job's", self._web_anew
 
     def _resize(self, **changes: Any) -> None:
         self._set_group(sizes=replace(self.group_["g"].sizes, **changes))
 
     def _web_anew(self) -> None:
         there = self.pod_.pop("uid-web-1")
-        self.add(replace(there, uid="uid-anew", owner=owned("Job", "other")))
+        self.add(replace(there, uid="uid-again", owner=owned("Job", "other")))
 
     # ---- what is judged
 
@@ -319,7 +319,7 @@ def _ending(instance: InstanceSeen) -> InstanceSeen:
 
 
 def _anew(there: NodeSeen) -> NodeSeen:
-    return node(there.name, uid=f"{there.uid}-anew", scale_down_disabled=None, scale_down_before=None)
+    return node(there.name, uid=f"{there.uid}-again", scale_down_disabled=None, scale_down_before=None)
 
 
 def fresh() -> World:

@@ -343,7 +343,7 @@ def test_a_list_that_has_one_file_under_two_names(machine: Machine, clone: Path,
 
 @pytest.mark.exhaustive
 def test_a_list_that_has_a_file_outside_of_the_model(machine: Machine, clone: Path) -> None:
-    """Whatever it is, it is not baked."""
+    """No such file is baked."""
     commit(clone, {"MODEL.sha256": told(FILES) + f"{'0' * 64}  /etc/hostname\n"})
     assert_refused(machine, 6, "MODEL.sha256 lists /etc/hostname, which is no file of the model")
 
@@ -377,7 +377,7 @@ def two_of_one_name(clone: Path, name: str) -> tuple[str, str]:
     ],
 )
 def test_no_value_becomes_an_option_or_a_command(machine: Machine, variable: str, value: str) -> None:
-    """The script judges what it is given, whoever passes it; what git would run is not run."""
+    """The script judges the values that any caller gives it; what git would run is not run."""
     machine.environment[variable] = value
     assert_refused(machine, 2, variable)
     assert not list(machine.folder.rglob("made"))
@@ -495,7 +495,7 @@ def test_a_submodule(machine: Machine, clone: Path) -> None:
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_a_name_may_be_of_any_language(machine: Machine, clone: Path, locale: str) -> None:
-    """Whatever the builder's locale is, a name is the bytes that it has."""
+    """With any locale of the builder, a name is the bytes that it has."""
     files = {**FILES, "modèle/вес.json": b"{}\n"}
     commit(clone, {**files, "MODEL.sha256": told(files)})
     machine.environment["LANG"] = machine.environment["LC_ALL"] = locale
@@ -640,7 +640,7 @@ def test_git_lfs_that_does_not_work(machine: Machine) -> None:
 
 @pytest.mark.exhaustive
 def test_files_that_git_lfs_is_not_to_fetch_by_itself(machine: Machine, clone: Path) -> None:
-    """Whoever keeps clones small says so in the repository; the image gets them all the same."""
+    """A repository may say so to keep clones small; the image gets them all the same."""
     commit(clone, {".lfsconfig": "[lfs]\n\tfetchexclude = *\n"})
     assert machine.provision()[0] == 0
     assert (machine.model / "weights/part 2.bin").read_bytes() == FILES["weights/part 2.bin"]

@@ -178,7 +178,7 @@ def test_the_ami_is_named_for_prefix_and_time(build: Build) -> None:
 
 
 def test_the_description_is_one_that_ec2_takes(build: Build) -> None:
-    """At most 255 characters, whatever the build was given: EC2 says so only when all else is done."""
+    """At most 255 characters, with any values of the build: EC2 says so only when all else is done."""
     (description,) = (one["Description.Value"] for one in build.aws.asked("ModifyImageAttribute"))
     assert len(description) == 255
     assert description.startswith("model from https://github.com/example/model.git, branch release/7777")

@@ -17,7 +17,7 @@ class Case:
     `pool`: effects leave side by side, as many as the configuration's default allows. Nobody can say in which order
     they do, so points have no fixed numbers then; in all other cases they leave one after the other.
 
-    `long`: watches end and are opened anew in mid-run, when a thread gets to it: points have no fixed numbers either.
+    `long`: watches end and are opened again in mid-run, when a thread gets to it: points have no fixed numbers either.
 
     `timed`: the world is struck at a moment of its own, which finds a run that was killed in another phase than one
     that was not; what must be applied then is another matter, and only promises and ends are alike.

@@ -92,13 +92,13 @@ def another_host(site: Site, reference: Reference, at: str, seconds: float) -> O
 
 
 def suspended(site: Site, reference: Reference, at: str) -> Outcome:
-    """Suspend the runner's machine for ten minutes at this point of its own; nobody else comes meanwhile."""
+    """Suspend the runner's machine for ten minutes at this point of its own; no other runner comes in that time."""
     with site.trial(reference.case) as (outcome, world):
         child = stopped(world, at, outcome)
         world.pass_time(SUSPENDED)
         os.kill(child.pid, signal.SIGCONT)
         result = child.finish()
-        if result.code == 75:  # its connection ended meanwhile, and its trust
+        if result.code == 75:  # its connection ended in that time, and its trust
             result = world.fork(world.start_arguments).finish()
         outcome.judge(world, result, reference, but=("pod/",))
     return outcome

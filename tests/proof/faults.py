@@ -32,7 +32,7 @@ LOST = "500, not applied"
 class RequestFault:
     """A fault of requests to AWS, and what it is on Kubernetes. `means`: what the ports may make of it.
 
-    `stale`: reads of AWS are so many seconds old for as long as the rollout lasts; then nothing befalls its requests.
+    `stale`: reads of AWS are so many seconds old for as long as the rollout lasts; then its requests have no fault.
     """
 
     name: str
@@ -42,7 +42,7 @@ class RequestFault:
     stale: float = 0.0
 
     def of_requests(self) -> list[dict[str, Any]]:
-        """Return it for the next mutating request, whatever its service."""
+        """Return it for the next mutating request, of any service."""
         if self.stale:
             return []
         how = {"kube": self.kube, "autoscaling": self.aws, "ec2": self.aws}

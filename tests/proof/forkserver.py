@@ -93,7 +93,7 @@ class Forkserver:
 
 
 def main() -> None:
-    """Bear children as we are told, until our stdin is closed."""
+    """Fork children as we are told, until our stdin is closed."""
     function(sys.argv[1])()
     gc.collect()
     gc.freeze()  # what is never collected is never copied
@@ -103,7 +103,7 @@ def main() -> None:
         for line in sys.stdin:
             answer = _answer(json.loads(line), living)
             print(json.dumps(answer), flush=True)  # noqa: T201  our side of the conversation
-    finally:  # whoever asked may be gone in the middle of an answer
+    finally:  # the client may be gone in the middle of an answer
         for pid in living:
             os.kill(pid, signal.SIGKILL)
 

@@ -1,6 +1,6 @@
 """Request faults in a child, one for each effect: put in force where the effect's request is about to leave.
 
-Which effects were disturbed is written down, with what the runner made of it: none is disturbed twice, in whichever
+Which effects were disturbed is written down, with what the runner made of it: none is disturbed twice, in any
 process, and a test can tell that none was missed.
 """
 

@@ -1,7 +1,7 @@
-"""What befalls the journal under a child: once at each of the journal's verbs, in whichever process comes to it first.
+"""What goes wrong with the journal under a child: once at each of its verbs, in the process that comes to it first.
 
-The troubles are real ones: another process's lock, a server that refuses, ends our connection or crashes. Whoever waits
-for something in real time waits a moment only.
+The troubles are real ones: another process's lock, a server that refuses, ends our connection or crashes. A wait
+in real time lasts a moment only.
 """
 
 from __future__ import annotations

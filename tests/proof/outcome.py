@@ -108,7 +108,7 @@ def _timeless(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differences(found: Applied, expected: Applied, but: tuple[str, ...]) -> Iterator[str]:
-    for what, changes in (("not applied", expected - found), ("applied besides", found - expected)):
+    for what, changes in (("not applied", expected - found), ("applied in addition", found - expected)):
         for change, times in changes.items():
             if not change[0].startswith(but):
                 yield _short(f"{what}, {times} times: {change}")

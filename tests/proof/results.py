@@ -34,7 +34,7 @@ def kept(test: str) -> Iterator[None]:
     _lines.clear()
     before = code()
     yield
-    if code() == before:  # who edits meanwhile knows nothing of either state
+    if code() == before:  # after an edit in between, the result says nothing of either state
         _write(FOLDER / before, test)
 
 

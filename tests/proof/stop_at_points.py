@@ -1,6 +1,6 @@
 """A child that goes as many points as it is told and then stops itself with SIGSTOP; and our end of it.
 
-It never stops with a transaction open: whoever waits for that one's locks would wait in real time.
+It never stops with a transaction open: a process that waits for that one's locks would wait in real time.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.proof(sample=3, among="databases"), pytest.mark.timeou
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 @pytest.mark.parametrize("trouble", ["full", "locked"])
 def test_given_up(engine: str, trouble: str, references: References) -> None:
-    """Whoever cannot write sends nothing, ends as resumable, and says what to do; the same command goes on."""
+    """A runner that cannot write sends nothing, ends as resumable, and says what to do; the same command continues."""
     site, reference = references(engine, IMPATIENT.name)
     outcome = in_trouble(site, reference, trouble, lasting=True)
     assert not outcome.problems, outcome

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.proof(sample=5), pytest.mark.timeout(3600)]
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("case", [EFFECTS.name, LATE_EFFECTS.name])
 def test_a_fault_of_every_effect(case: str, fault: RequestFault, *, crash: bool, references: References) -> None:
-    """Whatever befalls an effect's request, the rollout keeps every promise and ends as if nothing had."""
+    """With any fault of an effect's request, the rollout keeps every promise and ends as if there were none."""
     site, reference = references("sqlite", case)
     outcome = disturbing(site, reference, fault, crash=crash)
     assert not outcome.problems, outcome

@@ -220,7 +220,7 @@ class Rollout(RuleBasedStateMachine):
     # ---- the end
 
     def teardown(self) -> None:
-        """Whoever is stopped goes on, nobody meddles any more: the rollout ends, and every promise was kept."""
+        """Stopped runners go on and nobody interferes any more: the rollout ends, and every promise was kept."""
         with self._stack:
             self._world.release()
             quiet = self._now()
@@ -292,7 +292,7 @@ pytestmark = pytest.mark.timeout(6 * 3600)
 @pytest.mark.proof(sample=1, among="orders")
 @pytest.mark.parametrize("item", range(ITEMS))
 def test_whatever_two_runners_and_the_world_do(item: int, sites: Callable[[str], Site], postgres: Server) -> None:
-    """Whoever crashes, stops, goes on, meddles or fails, in any order: the rollout ends and keeps its promises."""
+    """After crashes, stops, interference and faults in any order, the rollout ends and keeps its promises."""
     play(sites("postgres"), postgres, item, EXAMPLES)
 
 

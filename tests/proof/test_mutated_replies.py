@@ -1,4 +1,4 @@
-"""No reply, whatever it contains, ends in a fault of ours or in a wrong act: whole rollouts with spoilt replies."""
+"""No content of a reply leads to a fault of ours or to a wrong act: whole rollouts with spoilt replies."""
 
 from __future__ import annotations
 

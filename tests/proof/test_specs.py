@@ -80,7 +80,7 @@ def test_the_constants_are_those_of_the_code() -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize("model", MODELS)
 def test_a_terminate_arrives_at_most_once(model: str, tmp_path: Path) -> None:
-    """Whoever dies, stops or takes over, and whenever; and without a rule TLC finds how two arrive."""
+    """Runners may die, stop or take over at any time; and without a rule TLC finds how two arrive."""
     assert holds(check(model, {}, tmp_path), model) is (model not in BROKEN)
 
 

@@ -1,4 +1,4 @@
-"""One runner is stopped, cut off, late or simply not alone, and another one works its rollout meanwhile."""
+"""One runner is stopped, cut off, late or simply not alone, and another one runs its rollout in that time."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Prepared = tuple[str, dict[str, Any]]
 class ProofWorld(Simulated):
     """A running simulator, and the command line on it; `url`: its journal's.
 
-    `kept`: whether its files are left behind, for whoever wants to look into them.
+    `kept`: whether its files are left behind, for a person who wants to look into them.
     """
 
     def __init__(self, directory: Path, forkserver: Forkserver, url: str) -> None:
@@ -45,7 +45,7 @@ class ProofWorld(Simulated):
         return (*super().start_arguments, "--database", self.url, "--key", "proof")
 
     def prepare(self, case: Case) -> None:
-        """Make of the scenario's world what the case says besides."""
+        """Change the scenario's world as the case says."""
         if case.fault:
             self.post("/faults", case.fault)
         if case.pool:

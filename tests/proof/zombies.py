@@ -1,6 +1,6 @@
 """Runners that are stopped, or cut off from their journal, while another one takes their place; and two at once.
 
-Whoever was stopped goes on later, in the middle of what the other does, and must find out before it changes anything.
+A stopped runner continues later, in the middle of what the other does, and must find out before it changes anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A cable to a server that can be cut: connections end, and new ones are refused, until it is mended."""
+"""A cable to a server that can be cut: connections end, and new ones are refused, until it is whole again."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ START = 1000.0
 
 @given(st.lists(st.integers(min_value=0, max_value=20), max_size=30))
 def test_actions_run_in_order_of_time_then_of_booking(delays: list[int]) -> None:
-    """Whatever is booked runs sorted by time, equal times in the order of booking."""
+    """What is booked runs sorted by time, equal times in the order of booking."""
     clock = VirtualClock(START)
     ran: list[tuple[int, int]] = []
     for index, delay in enumerate(delays):

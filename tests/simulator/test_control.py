@@ -180,7 +180,7 @@ def test_a_dead_connection_deregisters_its_client() -> None:
 
 
 def test_a_client_that_is_said_to_be_absent_holds_nobody_up_until_it_asks_the_time() -> None:
-    """Meanwhile the others sleep on, and the list of clients shows it."""
+    """In that time the others sleep on, and the list of clients shows it."""
 
     async def scene(panel: Panel) -> list[Any]:
         async with panel.session("a"), panel.session("stopped"):
@@ -273,7 +273,7 @@ def test_requests_promises_report_and_world_are_passed_on() -> None:
 
 
 def test_shutdown_ends_sessions() -> None:
-    """After a shutdown the server stops and whoever holds a session sees it end."""
+    """After a shutdown the server stops, and every client with a session sees it end."""
 
     async def scene(panel: Panel) -> tuple[bool, bytes]:
         async with panel.http.get(f"{panel.url}/session?client=a") as held:

@@ -1,4 +1,4 @@
-"""What befalls a request: faults strike exactly the requests that are meant, at exactly the point that is meant."""
+"""Faults of requests strike exactly the requests that are meant, at exactly the point that is meant."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_an_unclear_fault_is_refused(fault: dict[str, Any], complaint: str) -> N
     ],
 )
 def test_a_fault_applies_exactly_what_it_says(fault: dict[str, Any], status: int, sold: int) -> None:
-    """Each kind of fault either applies the request or does not, whatever the client hears."""
+    """Each kind of fault either applies the request or does not, no matter what the client hears."""
     assert faulty(fault) == ([status], sold)
 
 
@@ -397,7 +397,7 @@ def test_a_change_is_logged_for_the_client_that_asked() -> None:
 
 
 def test_costs_do_not_depend_on_the_order_of_others() -> None:
-    """The n-th asking of the same thing costs the same, whatever was asked in between; another seed costs otherwise."""
+    """The n-th request for a thing costs the same, with any others in between; another seed costs otherwise."""
     alone, mixed, other = (Costs(seed, 0, 3) for seed in (1, 1, 2))
     first = [alone.next(UPDATE) for _ in range(4)]
     second = [(mixed.next(READ), mixed.next(UPDATE))[1] for _ in range(4)]

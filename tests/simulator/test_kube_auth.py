@@ -62,7 +62,7 @@ def test_static_token() -> None:
 
 @pytest.mark.parametrize(("age", "good"), [(0, True), (14 * 60, True), (16 * 60, False), (-16 * 60, False)])
 def test_tokens_grow_old(age: float, good: bool) -> None:  # noqa: FBT001
-    """A token lives for 15 minutes of real time, whatever it says itself."""
+    """A token lives for 15 minutes of real time, no matter what it says itself."""
     assert authentication(age).accepts(token(signed())) is good
 
 
@@ -109,7 +109,7 @@ def test_padding_is_refused() -> None:
 
 
 def test_unauthorized() -> None:
-    """Whoever is not let in is answered 401, whatever he asks."""
+    """A client that is not let in is answered 401, to every request."""
     with simulated(Authentication(CLUSTER, "letmein").accepts) as server:
         for path in ("/api/v1/nodes", "/version", "/api/v1/nodes?watch=1"):
             assert Api(server.url, "wrong")("GET", path).refusal == (401, "Unauthorized", "Unauthorized")

@@ -321,7 +321,7 @@ def test_a_budget_may_let_unready_pods_go(api: Api) -> None:
 
 
 def test_world_blocks_a_budget() -> None:
-    """A budget that the world has blocked allows nothing, whatever its pods do, until it is let go."""
+    """A budget that the world has blocked allows nothing, in any state of its pods, until it is let go."""
     with simulated() as server:
         api = Api(server.url)
         api.begin()

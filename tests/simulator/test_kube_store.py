@@ -68,7 +68,7 @@ def test_created_object_is_completed(store: Store) -> None:
 
 
 def test_names_do_not_depend_on_what_else_happens(store: Store) -> None:
-    """The second name generated for a prefix is the same, whatever was created in between."""
+    """The second name generated for a prefix is the same, no matter what was created in between."""
     clock = VirtualClock(0)
     other = Store(clock, ChangeLog(clock))
     first = [store.create("pods", pod("", generateName="a-"))["metadata"]["name"] for _ in range(2)]
@@ -81,7 +81,7 @@ def test_names_do_not_depend_on_what_else_happens(store: Store) -> None:
 
 
 def test_stored_state_never_changes(store: Store) -> None:
-    """Whoever holds an object keeps the state that was so; a write makes another."""
+    """A reader that holds an object keeps the state as it was; a write makes another."""
     old = store.create("nodes", {"metadata": {"name": "n"}})
     new = store.mutate("nodes", None, "n", put("spec.unschedulable", True))
     assert old["spec"] == {}
@@ -90,7 +90,7 @@ def test_stored_state_never_changes(store: Store) -> None:
 
 
 def test_json_is_made_once(store: Store) -> None:
-    """The JSON of a state is made when it is first asked for, and never again, whoever asks."""
+    """The JSON of a state is made when it is first asked for, and never again."""
     store.create("nodes", {"metadata": {"name": "n"}})
     (listed,) = store.revisions("nodes")
     found = store.revision("nodes", None, "n")
@@ -258,7 +258,7 @@ def test_foreground_waits_for_dependents(store: Store) -> None:
 
 
 def test_foreground_without_dependents_is_done(store: Store) -> None:
-    """An owner without dependents does not linger, whatever the policy."""
+    """An owner without dependents does not linger, with any policy."""
     job(store)
     store.delete("jobs", "default", "j", propagation="Foreground")
     assert store.get("jobs", "default", "j") is None

@@ -63,7 +63,7 @@ VALID: dict[str, dict[str, Any]] = {
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_whatever_is_sent_is_answered(data: st.DataObject) -> None:
-    """No body, of whatever shape, breaks the server: it is applied or refused, and everything can still be read."""
+    """No body, of any shape, breaks the server: it is applied or refused, and everything can still be read."""
     clock = VirtualClock(1767600000.0)
     store = Store(clock, ChangeLog(clock))
     writes = Writes(store, lambda _attributes: True)

@@ -78,7 +78,7 @@ def test_deleting_a_running_jobs_pod_before_the_deadline_breaks_promise_1(busy: 
 
 
 def test_before_old_nodes_are_closed_there_is_no_deadline_to_wait_for(busy: World) -> None:
-    """A Job's pod that is killed before READY's end is a violation whatever the time."""
+    """A Job's pod that is killed before READY's end is a violation at any time."""
     passes(busy, 1500)
     Client(busy).delete_pod(pods_of(busy, "job-0")[0])
     assert "no old node was closed yet" in violations(busy)[1][0]
@@ -108,7 +108,7 @@ def test_finished_and_unprotected_pods_may_be_deleted(busy: World) -> None:
 def test_what_nobody_replaces_is_protected_outside_of_the_selection_too(
     workloads: dict[str, Any], setting: str
 ) -> None:
-    """To kill a Job's pod or a bare one breaks promise 1 in whatever namespace, unless the settings let it go."""
+    """To kill a Job's pod or a bare one breaks promise 1 in any namespace, unless the settings let it go."""
     there = world(workloads=workloads, protected={"namespaces": ["prod"]}, settings={"unprotected": setting})
     passes(there, 60)
     (victim,) = [pod for pod in there.store.list("pods") if pod["metadata"]["name"].startswith("job-0")]
@@ -162,7 +162,7 @@ def test_what_runs_to_its_end_is_protected_whoever_controls_it(kind: str, restar
     ],
 )  # fmt: skip
 def test_presets_are_judged_as_they_are_told(metadata: dict[str, Any], settings: dict[str, Any], kept: bool) -> None:  # noqa: FBT001 - a column of the table
-    """To kill a pod that a preset names breaks promise 1, in every namespace, whatever `unprotected` says."""
+    """To kill a pod that a preset names breaks promise 1, in every namespace, even with `unprotected: evict`."""
     there = world(protected={"namespaces": ["prod"]}, settings={"unprotected": "evict", "protected": settings})
     passes(there, 60)
     spec = {"nodeName": there.store.list("nodes")[0]["metadata"]["name"], "containers": [{"name": "main"}]}
@@ -290,7 +290,7 @@ def test_a_node_that_has_just_turned_still_serves(quiet: World, seconds: float, 
 
 @pytest.mark.parametrize(("seconds", "broken"), [(0, False), (30, True)])
 def test_what_ec2_has_ended_serves_until_somebody_says_so(quiet: World, seconds: float, *, broken: bool) -> None:
-    """Nobody can know before its node turns; whoever acts long after that could."""
+    """Nobody can know before its node turns; an act long after that could have known."""
     client = Client(quiet)
     client.surge()
     passes(quiet, 60)

@@ -148,7 +148,7 @@ def test_a_job_that_fails_first(tmp_path: Path) -> None:
 
 
 def test_nodes_that_flap(tmp_path: Path) -> None:
-    """One says that it is not Ready for as long as it is told to; pods that are unsaid meanwhile are Ready again."""
+    """One says that it is not Ready for as long as it is told to; pods that turned not Ready then are Ready again."""
 
     async def test(one: Joined) -> None:
         await one.pod("a", one.first.dns, **{"simulator/startup": "1s", "simulator/runtime": "1h"})

@@ -35,7 +35,7 @@ def test_every_key_of_a_scenario_stands_there() -> None:
 
 
 def test_every_action_stands_there_with_all_its_arguments() -> None:
-    """Whoever reads the row can write the action."""
+    """A reader can write the action from its row."""
     told = table("### What somebody can do")
     rows = {name: row for names, row in told.items() for name in names.split(", ")}
     kinds = get_args(get_args(actions.Action)[0])

@@ -59,7 +59,7 @@ def test_a_volume_of_a_dead_node_is_detached_by_force() -> None:
 
 
 def test_a_volume_may_stay_for_ever() -> None:
-    """Until it is mended."""
+    """It stays attached until `mend`."""
     one = database(world_faults=[{"kind": "stuck_volume", "pod": "default/db-0"}])
     before = attached(one)
     one.store.delete("pods", "default", "db-0")

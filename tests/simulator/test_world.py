@@ -178,7 +178,7 @@ def test_a_kubelet_registers_again_only_when_its_instance_is_rebooted() -> None:
 
 @pytest.mark.parametrize(("kind", "nodes"), [("never_joins", 2), ("never_ready", 3)])
 def test_a_launch_that_goes_wrong_goes_on_when_it_is_mended(kind: str, nodes: int) -> None:
-    """Only the next launch is struck; a mend lets it go on as if it had been slow."""
+    """Only the next launch is struck; `mend` lets it go on as if it had been slow."""
     one = grown(world_faults=[{"kind": kind, "group": "g"}])
     passes(one, HOUR)
     assert len(node_names(one)) == nodes
@@ -192,7 +192,7 @@ def test_a_launch_that_goes_wrong_goes_on_when_it_is_mended(kind: str, nodes: in
 
 
 def test_a_fault_ends_by_itself_at_its_time() -> None:
-    """Without a mend."""
+    """It needs no `mend`."""
     one = grown(world_faults=[{"kind": "shortage", "group": "g", "until": "30m"}])
     passes(one, 1790)
     assert len(node_names(one)) == 2
@@ -201,7 +201,7 @@ def test_a_fault_ends_by_itself_at_its_time() -> None:
 
 
 def test_a_fault_can_begin_later_and_strikes_only_its_own() -> None:
-    """A pod that is stuck stays until it is mended; another goes."""
+    """A pod that is stuck stays until `mend`; another goes."""
     one = world(workloads={"pods": [{"name": "stuck"}, {"name": "loose"}]})
     one.do({"do": "break", "kind": "stuck_pod", "pod": "default/stuck"})
     for name in ("stuck-0", "loose-0"):
@@ -214,7 +214,7 @@ def test_a_fault_can_begin_later_and_strikes_only_its_own() -> None:
 
 
 def test_an_instance_that_went_while_its_node_was_held_up_never_joins() -> None:
-    """A mend does not bring back the dead."""
+    """`mend` does not bring back the dead."""
     one = grown(world_faults=[{"kind": "never_joins", "group": "g"}])
     passes(one, 300)
     one.cloud.terminate_from_outside(list(one.cloud.groups["g"].instances)[2])
@@ -396,7 +396,7 @@ def test_daemonset_and_mirror_pods_live_on_every_node_and_come_back() -> None:
 
 
 def test_a_budget_can_block_for_a_while() -> None:
-    """Until its time it allows nothing, whatever its pods do."""
+    """Until its time it allows nothing, in any state of its pods."""
     budget = {"name": "web", "selector": {"app": "web"}, "max_unavailable": 1, "never_allows_until": "30m"}
     one = world(workloads={"deployments": [{"name": "web", "replicas": 2}], "budgets": [budget]})
     assert one.store.blocked_budgets == {("default", "web")}
@@ -554,7 +554,7 @@ def test_a_toleration_fits_a_taint_as_the_kubernetes_api_says(toleration: dict[s
 
 
 def test_a_node_takes_no_more_pods_than_it_may() -> None:
-    """Its number of pods counts, whatever they request."""
+    """Its number of pods counts, no matter what they request."""
     groups = [{"name": "g", "template": "lt", "desired": 1, "max": 1, "max_pods": 3}]
     one = world(groups=groups, workloads={"deployments": [{"name": "web", "replicas": 5}]})
     assert phases(one, "web") == ["Pending", "Pending", "Running", "Running", "Running"]
@@ -676,7 +676,7 @@ def test_an_event_may_follow_what_the_tool_does() -> None:
 
 
 def test_budgets_may_be_made_changed_and_deleted() -> None:
-    """By whoever does so in mid-run: one that is there gets another bound."""
+    """In mid-run, by anybody: one that is there gets another bound."""
     one = world()
     for bound in (0, 1):
         one.do({"do": "set_budget", "name": "web", "selector": {"app": "web"}, "max_unavailable": bound})

@@ -19,9 +19,9 @@ _HEAD = "# swarm: "
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What befalls one run of the command line, at the point of that number; `do`: kill, stop, or two at once.
+    """What happens to one run of the command line, at the point of that number; `do`: kill, stop, or two at once.
 
-    `stop`: another run is started meanwhile, and the first is woken when that one has been at it for a while.
+    `stop`: another run is started then, and the first is woken when that one has been at it for a while.
     """
 
     do: str
@@ -32,7 +32,7 @@ class Act:
 class Case:
     """`world`: the scenario's document; `images`: what each rollout, one after the other, moves the nodes to.
 
-    `acts`: what befalls the runs of the command line, one after the other; those after them are left alone.
+    `acts`: what happens to the runs of the command line, one after the other; those after them are left alone.
     `engine`: of the journal. On a server a runner that was stopped is taken over from; a file's lock it keeps.
     """
 

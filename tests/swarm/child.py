@@ -1,4 +1,4 @@
-"""What a run of the command line in the swarm has besides: it waits for nothing in real time."""
+"""How a run of the command line differs in the swarm: it waits for nothing in real time."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 Part = dict[str, Any]
 
 OLD, NEW, NEWER = "ami-00000000000000aaa", "ami-00000000000000bbb", "ami-00000000000000ccc"
-#: Points that a run has, about; a kill beyond its last befalls nobody.
+#: Points that a run has, about; a kill beyond its last has no effect.
 _POINTS = 300
 # Small worlds in which much happens at a time find more than big ones, and many of them more than few: old nodes are
 # drained from about the fourth minute on, most Jobs run then, and end soon.

@@ -21,7 +21,7 @@ _RUNS = {"Pending", "Running", None}
 
 
 def ended(changes: Sequence[Change], before: State, after: State, said: Sequence[str]) -> Iterator[str]:
-    """Yield each end of a protected pod, between two moments, that we brought about too early; `said`: our output."""
+    """Yield each end of a protected pod, between two moments, that we caused too early; `said`: our output."""
     told = [found[1] for found in map(_DEADLINE.search, said) if found]
     deadline = datetime.fromisoformat(told[0]).timestamp() if told else inf
     pods: dict[str, dict[str, Any]] = {}

@@ -113,7 +113,7 @@ def _promises(world: ProofWorld, ending: str) -> Iterator[Finding]:
 
 
 def _journalled(world: ProofWorld, since: float) -> Iterator[Finding]:
-    """Judge by the journal, too; `since`: when the newest rollout began, of several on this cluster."""
+    """Judge from the journal, too; `since`: when the newest rollout began, of several on this cluster."""
     changes = world.get("/log?actor=client:")
     journal = read_journal(world.url)
     rollouts = journal.summaries()

@@ -138,7 +138,7 @@ class _Runs:
         return True
 
     def _run(self, arguments: list[str]) -> list[Result]:
-        """Run the command line once, or twice at a time, with what befalls it; the last result says how it stands."""
+        """Run the command line once, or twice at a time, with its next act; the last result says how it stands."""
         self._outcome.runs += 1
         act = self._acts.pop(0) if self._acts else Act("nothing")
         match act.do:

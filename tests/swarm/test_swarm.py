@@ -153,7 +153,7 @@ def test_a_node_is_opened_as_a_halt_says() -> None:
     state = {"groups": {"g": {"Instances": {f"i-{one}": {"Node": one} for one in nodes}}}, "nodes": nodes}
     closed = "(kubectl uncordon a; kubectl taint node b maintenance:NoSchedule-)"
     for hint in (closed, "(kubectl uncordon a; kubectl describe node b)", "(kubectl --context c get nodes)"):
-        found = person.told(f"halted: it does not serve; next: see to it {hint}, then: rollout resume 1", state)
+        found = person.told(f"halted: it does not serve; next: open it {hint}, then: rollout resume 1", state)
         assert [one.action for one in found] == [
             {"do": "cordon", "on": False, "group": "g", "id": "i-a"},
             {"do": "untaint", "group": "g", "id": "i-b", "key": "maintenance"},

@@ -27,7 +27,7 @@ MUTANTS = (
     ),
     Mutant(
         name="evictions-before-the-terminate",
-        breaks="A terminate leaves after the evictions of the same look: a pod may come to its node meanwhile.",
+        breaks="A terminate leaves after the evictions of the same look: a pod may come to its node in between.",
         file="rollout/engine/runner.py",
         old="        for effect in alone:\n",
         new="        together = [*together, *alone]\n        for effect in ():\n",
@@ -75,7 +75,7 @@ MUTANTS = (
     ),
     Mutant(
         name="late-request-undoes-a-newer-one",
-        breaks="A field is written anew while an older request without an answer may arrive and write it back.",
+        breaks="A field is written again while an older request without an answer may arrive and write it back.",
         file="rollout/engine/settle.py",
         old="    if _late(effect, record, now):\n",
         new="    if not effect.key:\n",

@@ -1,4 +1,4 @@
-"""A pytest plugin: writes down how each test ended, for whoever started this pytest on a shadow of the project.
+"""A pytest plugin: writes down how each test ended, for who started this pytest on a shadow of the project.
 
 Nothing is tested here unless the shadow's code is what is imported.
 """

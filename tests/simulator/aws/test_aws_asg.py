@@ -91,7 +91,7 @@ def test_template_version_is_fixed_at_launch(account: Account) -> None:
 
 
 def test_same_seed_same_ids_and_times_whatever_happens_elsewhere(account: Account, make: type[Account]) -> None:
-    """Ids and moments of a group's instances do not depend on what another group does meanwhile."""
+    """Ids and moments of a group's instances do not depend on what another group does at the same time."""
     other = make()
     other.cloud.add_group(Group("other", Reference("worker"), 0, 0, 5, ("eu-west-1a",)))
     other.cloud.set_desired("other", 4)
@@ -139,7 +139,7 @@ def test_lower_desired_waits_until_something_is_unprotected(account: Account) ->
 
 
 def test_pending_instance_is_not_yet_protected(account: Account) -> None:
-    """Protection starts at InService: one that is Pending can be taken, whatever the group's flag says."""
+    """Protection starts at InService: one that is Pending can be taken, even if the group's flag is set."""
     account.cloud.set_protection("workers", ids(account), protected=True)
     account.cloud.update_group("workers", NewInstancesProtectedFromScaleIn=True, DesiredCapacity=3)
     account.run(5)
@@ -274,7 +274,7 @@ def test_suspended_process_does_nothing_until_resumed(
 
 
 def uneven(account: Account) -> None:
-    """Bring about three instances in one zone and one in the other, with rebalancing suspended."""
+    """Make three instances in one zone and one in the other, with rebalancing suspended."""
     account.cloud.suspend("workers", ["AZRebalance"])
     account.cloud.set_desired("workers", 6)
     account.run(LONG)

@@ -1,4 +1,4 @@
-"""What holds of a group whatever is asked of it, in whatever order."""
+"""What holds of a group after any requests, in any order."""
 
 from __future__ import annotations
 

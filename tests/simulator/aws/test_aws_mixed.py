@@ -67,7 +67,7 @@ def test_an_override_launches_from_its_own_template(mixed: Served) -> None:
 
 
 def test_overrides_are_shown_with_their_templates_in_full(mixed: Served) -> None:
-    """Id and name stand there, whichever was given (API_LaunchTemplateSpecification)."""
+    """Id and name stand there, even if only one was given (API_LaunchTemplateSpecification)."""
     shown = group(mixed)["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
     other = next(one for one in mixed.account.cloud.templates if one.name == "other")
     own = {"LaunchTemplateId": other.id, "LaunchTemplateName": "other", "Version": "2"}
