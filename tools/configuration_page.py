@@ -33,8 +33,8 @@ HEAD = """\
 means. A key that is not listed here is refused, with its line and the key that was probably meant. A rollout fixes its
 settings in its plan when it begins. A later edit counts for the next rollout.
 
-A *duration* has a unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`. The longest is 365d. A *whole number* counts what
-its meaning begins with. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
+A *duration* has a unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`. The longest is 365d. For a *whole number*, the
+first word of the meaning says what it counts. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
 
 `rollout config schema` prints the file's JSON schema. With it an editor completes keys, shows what they mean and marks
 what is wrong. For an editor that uses yaml-language-server, save what the command prints as `rollout.schema.json`.
@@ -44,7 +44,7 @@ Then name it in the first line of the configuration:
 # yaml-language-server: $schema=rollout.schema.json
 ```
 
-The schema knows keys, types and forms. Only `rollout config check` knows what depends on several keys or on your
+The schema checks keys, types and forms. `rollout config check` also checks what depends on several keys or on your
 environment.
 """
 
@@ -116,7 +116,7 @@ def _sections() -> Iterator[str]:
     for name, field in Config.model_fields.items():
         if isinstance(field.default, Section):
             section = type(field.default)
-            none = f" Or `{name}: none`." if type(None) in get_args(field.annotation) else ""
+            none = f" Without one, write `{name}: none`." if type(None) in get_args(field.annotation) else ""
             yield f"## {name}\n\n{inspect.getdoc(section)}{none}\n"
             yield "\n".join(_table(section, f"{name}.")) + "\n"
 

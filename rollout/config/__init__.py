@@ -188,22 +188,26 @@ class Access(Section):
     """How the tool connects to AWS and Kubernetes. No secret belongs here."""
 
     assume_role: RoleArn | None = None
-    """The role to assume first; its credentials refresh by themselves. Default: none, the process's own credentials."""
+    """ARN of an IAM role that the tool assumes first. Its credentials are renewed automatically. Default: none, the
+    process's own credentials."""
 
     eks_role: RoleArn | None = None
-    """The role to assume from there for the Kubernetes token. Default: none, the token is for `assume_role`."""
+    """ARN of a second IAM role, only for the Kubernetes token; it is assumed after `assume_role`. Default: none, the
+    token is for `assume_role`."""
 
     kubernetes: Literal["eks", "kubeconfig", "in-cluster"] = "eks"
-    """Where the Kubernetes credentials come from. Default eks: a token minted in process, no file and no AWS CLI."""
+    """Where the Kubernetes credentials come from. eks: a token that the tool makes itself. kubeconfig: a file.
+    in-cluster: the pod's service account. Default eks: it needs no file and no AWS CLI."""
 
     kubeconfig: Path | None = None
-    """The file, with `kubernetes: kubeconfig`. Default: none, the file that KUBECONFIG or kubectl's default names."""
+    """Path of the kubeconfig file, only with `kubernetes: kubeconfig`. Default: none, the file that kubectl would
+    use."""
 
     context: str | None = None
-    """The context in that file, with `kubernetes: kubeconfig`. Default: none, the file's current one."""
+    """The context in that file, only with `kubernetes: kubeconfig`. Default: none, the file's current context."""
 
     endpoint_url: Url | None = None
-    """Address of the AWS API: a VPC endpoint or a simulator. Default: none, AWS's own."""
+    """Address of the AWS API, for a VPC endpoint or a simulator. Default: none, AWS's own addresses."""
 
     @model_validator(mode="after")
     def _only_what_is_used(self) -> Access:
@@ -215,13 +219,16 @@ class Access(Section):
 
 
 class Protected(Section):
-    """Which pods block their node until they end. A pod must meet all conditions except `presets`."""
+    """Which pods block their node until they end.
+
+    A pod does so if it meets all of `namespaces`, `prefixes`, `labels` and `kinds`, or belongs to one of `presets`.
+    """
 
     namespaces: Annotated[tuple[Namespace, ...], AfterValidator(_distinct), _DIFFERING] = ()
-    """Namespaces of the workloads. Default: none, which means all: too much protection only costs time."""
+    """Namespaces of the pods. Default: none, which means all: too much protection only costs time."""
 
     prefixes: Annotated[tuple[Prefix, ...], AfterValidator(_distinct), _DIFFERING] = ()
-    """How the names of the controllers begin. Default: none, which means any."""
+    """How the names of the pods' controllers begin: with one of these texts. Default: none, which means any name."""
 
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that the pods must have, all of them. Default: none, no label is needed."""
@@ -229,21 +236,22 @@ class Protected(Section):
     kinds: Annotated[tuple[Kind, ...], AfterValidator(_distinct), _DIFFERING, AfterValidator(_some), _NOT_EMPTY] = (
         "Job",
     )
-    """Kinds of controllers whose pods are protected: KIND of any API group, or KIND.GROUP such as Job.batch. Default
-    [Job]: other pods can be evicted."""
+    """Kinds of the pods' controllers. KIND means that kind in any API group, KIND.GROUP (such as Job.batch) only in
+    this group. Default [Job]: other pods can be evicted."""
 
     presets: Annotated[tuple[PresetName, ...], AfterValidator(_distinct), _DIFFERING] = ()
-    """Well-known workloads that are protected too, in every namespace. Default: none, not every cluster has them."""
+    """Well-known workloads whose pods are protected too, in every namespace. Default: none, not every cluster has
+    them."""
 
 
 class Autoscaler(Section):
     """The Deployment of cluster-autoscaler. It would interfere, so a rollout scales it to 0 replicas until RESTORE."""
 
     namespace: Namespace = "kube-system"
-    """Its namespace. Default kube-system: where its charts put it."""
+    """The Deployment's namespace. Default kube-system: where its charts put it."""
 
     name: Deployment = "cluster-autoscaler"
-    """Its name. Default cluster-autoscaler: its usual name."""
+    """The Deployment's name. Default cluster-autoscaler: its usual name."""
 
 
 class TaintSettings(Section):
@@ -253,37 +261,40 @@ class TaintSettings(Section):
     """The taint's key. Default eks-rollout/replacing: nobody else uses it."""
 
     early: bool = False
-    """True: the taint is NoSchedule from the start. Default false: it is PreferNoSchedule until new nodes are Ready, so
-    that new Jobs always find a node."""
+    """With true, the taint is NoSchedule from the start. Default false: it is PreferNoSchedule until new nodes are
+    Ready, so that new Jobs always find a node."""
 
 
 class Drain(Section):
     """How old nodes are drained."""
 
     max_draining: Nodes = 1
-    """Nodes of one group that drain at the same time. Default 1: as few pods as possible leave at once."""
+    """Nodes of one group that may drain at the same time. Default 1: as few pods as possible leave at once."""
 
     unready_share: Annotated[int, Field(ge=1, le=100)] = 25
-    """Percentage of the nodes. If so many turn not Ready within `unready_within`, nothing is drained until the cluster
-    is steady again. Default 25: single nodes fail; many at once mean that the API server or the network fails."""
+    """Percentage of the nodes, of the cluster or of a group. If so many turn not Ready within `unready_within`, nothing
+    is drained until the cluster is steady again. Default 25: single nodes fail; if many turn at once, the API server or
+    the network fails."""
 
     unready_nodes: Nodes = 2
-    """Number of nodes that must turn not Ready as well. Default 2: one node of a small group is no sign."""
+    """Nodes that must turn not Ready at least; `unready_share` alone is not enough. Default 2: one node of a small
+    group is no sign."""
 
     unready_within: Seconds = 60.0
-    """The time within which so many must turn not Ready. Default 1m: nodes that fail together do so within it."""
+    """The time within which so many nodes must turn not Ready. Default 1m: nodes that fail together do so within it."""
 
     steady_for: Seconds = 60.0
-    """How long the cluster must be steady before anything is drained: after many nodes turned not Ready, after an
-    outage, and when a process starts. Default 1m: nodes report every ten seconds; budgets are up to date by then."""
+    """How long the cluster must be steady before anything is drained. This time begins after many nodes turned not
+    Ready, after an outage, and when a process starts. Default 1m: nodes report every ten seconds; budgets are up to
+    date by then."""
 
     on_deadline: plan.OnDeadline = "pod"
-    """What happens to Jobs that still run at the drain deadline. pod: their pods are ended; the Job objects stay and
-    may retry. job: the Jobs are deleted. halt: a person decides. Default pod: the least that lets the rollout end."""
+    """What happens to Jobs that still run at the drain deadline. pod: their pods are ended; the Jobs stay and may start
+    new pods. job: the Jobs are deleted. halt: a person decides. Default pod: the least that lets the rollout end."""
 
     on_blocked: plan.OnBlocked = "halt"
-    """What happens to other pods that a budget still blocks at the blocked deadline, protected replicas of services
-    among them. halt: a person decides. force: they are deleted. Default halt: the author of the budget meant it."""
+    """What happens to other pods that a budget still blocks at the blocked deadline, also to protected replicas of
+    services. halt: a person decides. force: they are deleted. Default halt: the author of the budget meant it."""
 
     def steady(self) -> plan.Steady:
         """Return what counts as steady."""
@@ -291,20 +302,26 @@ class Drain(Section):
 
 
 class Deadlines(Section):
-    """How long the rollout waits before a person must act. At the drain deadline `drain.on_deadline` decides."""
+    """How long the rollout waits before it halts, and a person must act.
+
+    `drain.on_deadline` decides what happens at the drain deadline, `drain.on_blocked` at the blocked deadline.
+    """
 
     in_service: Seconds = 1800.0
-    """For new instances to be InService, for cluster-autoscaler's pod to end, and in RESTORE for the groups to settle.
-    Default 30m: a launch takes minutes, and a shortage may end."""
+    """How long it may take until new instances are InService, until cluster-autoscaler's pod has ended, and until
+    RESTORE is done. Default 30m: a launch takes minutes, and a shortage may end in that time."""
 
     ready: Seconds = 1200.0
-    """For their nodes to be Ready. Default 20m: a node that takes longer never becomes Ready."""
+    """How long it may take until the new instances' nodes are Ready. Default 20m: a node that takes longer never
+    becomes Ready."""
 
     drain: Seconds = 7200.0
-    """For Jobs on old nodes to end by themselves. Default 2h: as long as the longest Jobs of its first users."""
+    """How long Jobs may run on old nodes, from the start of DRAIN. Default 2h: as long as the longest Jobs of the
+    tool's first users."""
 
     blocked: Seconds = 900.0
-    """After the drain deadline, for budgets to allow the last evictions. Default 15m: replicas start in that time."""
+    """How long budgets may block the last evictions, after the drain deadline. Default 15m: new replicas start in that
+    time."""
 
 
 _SURGE_SCHEMA = {
@@ -346,34 +363,38 @@ class Config(Section):
     """The EKS cluster's name."""
 
     region: Annotated[str, Matches(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "the name of an AWS region such as eu-west-1")]
-    """The AWS region of cluster and groups."""
+    """The AWS region of the cluster and its groups."""
 
     groups: Groups
-    """Names of the Auto Scaling groups."""
+    """Names of the Auto Scaling groups whose nodes are replaced."""
 
     account: Account | None = None
-    """The AWS account. If it is given, the tool refuses any other account. Default: none, any account."""
+    """Id of the AWS account, in quotes. If it is set, the tool refuses to work in another account. Default: none, any
+    account."""
 
     access: Access = Access()
     protected: Protected = Protected()
 
     unprotected: plan.Unprotected = "protect"
-    """What happens to pods that nobody replaces or that run to their end (docs/protection.md), if `protected` does not
-    name them. protect: they block their node too. evict: they are evicted. refuse: no rollout begins while one runs;
-    one that appears later blocks its node. Default protect: too much protection costs time, too little costs work."""
+    """What happens to pods that `protected` does not name, but that nobody replaces or that run to their end
+    (docs/protection.md). protect: they block their node too. evict: they are evicted. refuse: no rollout begins while
+    one runs; one that appears later blocks its node. Default protect: too much protection costs time, too little costs
+    work."""
 
     autoscaler: Annotated[Autoscaler | None, BeforeValidator(_or_none), OrNone()] = Autoscaler()
 
     max_autoscaler_off: Seconds = 21600.0
-    """How long cluster-autoscaler may be off before the rollout's events warn. A first warning comes shortly before. It
-    has no other effect. Default 6h: longer than all deadlines together."""
+    """How long cluster-autoscaler may be off before the rollout records a warning in its events. A first warning comes
+    shortly before. The setting has no other effect. Default 6h: longer than all deadlines together."""
 
     node_selector: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels that the groups' nodes have and no other node has; a mismatch halts. Default: none, no cross-check."""
+    """Labels that all nodes of the groups have, and no other node. If that is not so, a rollout does not begin, or
+    halts. Default: none, no cross-check."""
 
     share_templates: bool = False
-    """True: groups that are not named here may use the $Latest or $Default of a template that a rollout moves. They get
-    the new image with their next instance. Default false: no group gets an image that nobody asked for."""
+    """With true, groups outside of `groups` may launch the $Latest or $Default version of a template that a rollout
+    changes. Their next instances get the new image. With false, such a rollout does not begin. Default false: no group
+    gets an image that nobody asked for."""
 
     taint: TaintSettings = TaintSettings()
 
@@ -383,31 +404,36 @@ class Config(Section):
         "ScheduledActions",
         "InstanceRefresh",
     )
-    """Scaling processes to suspend until RESTORE. Default: the four that terminate or launch on their own."""
+    """Scaling processes of the groups that a rollout suspends until RESTORE. Default: the four that terminate or launch
+    instances on their own."""
 
     surge: Annotated[plan.Surge, BeforeValidator(_surge), WithJsonSchema(_SURGE_SCHEMA)] = plan.Surge(100, percent=True)
-    """Instances that each group gets beside its old ones at a time: a percentage of the group, rounded up, or a whole
-    number; at most as many as it has. Default 100%: every old node may drain at once, in a doubled group."""
+    """Instances that each group gets at a time, in addition to its old ones. A percentage of the group, rounded up, or
+    a whole number; at most as many as the group has. Default 100%: in a doubled group, every old node may drain at
+    once."""
 
     drain: Drain = Drain()
     deadlines: Deadlines = Deadlines()
 
     patience: Seconds = 600.0
-    """How long a "no" of AWS or Kubernetes (401, 403, a missing object) must last in a rollout before it is believed.
-    Default 10m: an API server that is replaced, and rights that were just granted, take minutes."""
+    """How long a "no" of AWS or Kubernetes (401, 403, a missing object) must last before a rollout believes it. Default
+    10m: an API server that is replaced, and rights that were just granted, take minutes."""
 
     poll: Annotated[Seconds, AfterValidator(_at_most_ten)] = 10.0
-    """The longest time between two observations. Default 10s: the most that the lease's renewal allows."""
+    """The longest time between two observations, at most 10s. Default 10s: the lease's renewal allows no more."""
 
     parallel: Annotated[int, Field(ge=1, le=50)] = 8
-    """Requests at the same time, for effects that set absolute values. Default 8: far below AWS's request limits."""
+    """Requests that may be sent at the same time. One that changes a group's sizes is always sent alone. Default 8: far
+    below AWS's request limits."""
 
     database: DatabaseUrl = Field(default_factory=default_database)
-    """The journal: sqlite:////PATH, or postgresql+psycopg://USER@HOST:PORT/DATABASE with the password in PGPASSWORD, in
-    a passfile, or as ${NAME}. Default: rollout.db in the platform's user state folder."""
+    """Where the journal is: sqlite:////PATH, or postgresql+psycopg://USER@HOST:PORT/DATABASE. The password comes from
+    PGPASSWORD, from a passfile, or from ${NAME} in this text. Default: rollout.db in the platform's user state
+    folder."""
 
     simulator: Url | None = None
-    """Control address of the embedded simulator, whose clock is then used. Default: none, real time."""
+    """Address of the simulator's control listener. A rollout then uses the simulator's clock. Default: none, real
+    time."""
 
     @field_validator("simulator")
     @classmethod
