@@ -272,7 +272,7 @@ def test_what_is_no_mapping_is_no_configuration(file: Path, text: str) -> None:
 
 
 def test_the_journal_does_not_lie_in_the_workspace(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a setting the journal is in the user's state folder, from any current folder."""
+    """Without a setting the journal is in the user's state folder, no matter what the current folder is."""
     monkeypatch.setenv("XDG_STATE_HOME", str(file.parent / "state"))
     monkeypatch.chdir(file.parent)
     assert load(file, LEAST).database == f"sqlite:///{file.parent}/state/eks-rollout/rollout.db"

@@ -242,7 +242,7 @@ def test_a_pod_is_named_once_where_its_eviction_is_refused() -> None:
 
 
 def test_an_eviction_that_comes_through_late_is_asked_for_until_the_no_is_certain() -> None:
-    """It failed for long, then a budget said no: that is a no of now, and becomes force only when it lasts."""
+    """The request failed for long, then a budget said no: that is a no of now, and becomes force only when it lasts."""
     late = {"tried": at(7000), "blocked_since": TOO_LONG + timedelta(seconds=500)}
     rows = after(evict(WEB), "blocked", intended=TOO_LONG + timedelta(seconds=500), **late)
     answer = draining.decide(emptied(WEB, now=TOO_LONG + timedelta(seconds=510), on_blocked="force", **rows))

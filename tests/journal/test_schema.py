@@ -189,7 +189,7 @@ def test_a_database_of_another_application(url: str, statements: str, named: str
 
 @on_sqlite
 def test_a_file_of_another_application(url: str) -> None:
-    """A file belongs to one application: with any tables of another in it, it gets none of ours."""
+    """A file of another application gets no tables of ours, no matter what is in it."""
     foreign(url, "CREATE TABLE theirs (id integer)")
     refuses(url, "is not a journal of rollout: .*another application.*theirs", "name another file")
 

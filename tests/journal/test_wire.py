@@ -117,7 +117,7 @@ def test_gone_before_ready_for_a_moment(
 
 
 def test_all_addresses_together_have_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name may have several, and an end waits for the silence of each: after one silence, they share its time."""
+    """A name may have several. An end waits for each silent one; so after one silence, all share the time of one."""
     given = []
 
     def connect(**parameters: object) -> None:

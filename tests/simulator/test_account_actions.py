@@ -154,7 +154,7 @@ def test_a_scheduled_action_needs_its_process(quiet: World) -> None:
 
 @pytest.mark.parametrize("kind", ["shortage", "subnet_full"])
 def test_a_fault_in_one_zone_leaves_the_others(quiet: World, kind: str) -> None:
-    """Launches go elsewhere until it ends."""
+    """Launches go elsewhere until the fault ends."""
     quiet.do({"do": "break", "kind": kind, "group": "g", "zones": ["eu-west-1b"]})
     quiet.do({"do": "update_group", "group": "g", "fields": {"DesiredCapacity": 4}})
     passes(quiet, 300)

@@ -279,7 +279,7 @@ def test_grace_is_only_shortened(api: Api) -> None:
 
 @pytest.mark.parametrize(("phase", "bound"), [("Pending", False), ("Succeeded", True), ("Failed", True)])
 def test_pods_without_a_kubelet_at_work_end_at_once(api: Api, phase: str, bound: bool) -> None:  # noqa: FBT001
-    """A pod that is not on a node, or has finished, ends with the DELETE, with any grace period."""
+    """A pod that is not on a node, or has finished, ends with the DELETE, no matter how long its grace period is."""
     api.pod("p", phase=phase, bound=bound, labels={"unschedulable": "true"})
     assert api("DELETE", f"{api.pods}/p", {"gracePeriodSeconds": 30}).code == 200
     assert api("GET", f"{api.pods}/p").code == 404

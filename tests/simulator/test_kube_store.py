@@ -258,7 +258,7 @@ def test_foreground_waits_for_dependents(store: Store) -> None:
 
 
 def test_foreground_without_dependents_is_done(store: Store) -> None:
-    """An owner without dependents does not linger, with any policy."""
+    """An owner without dependents does not linger under any policy."""
     job(store)
     store.delete("jobs", "default", "j", propagation="Foreground")
     assert store.get("jobs", "default", "j") is None
