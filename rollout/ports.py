@@ -30,7 +30,7 @@ from rollout.model.observation import (
 )
 from rollout.model.plan import Autoscaler, Direction, Node, Plan, TemplateUse
 from rollout.model.preflight_observation import GroupProbed, Kinds, Right
-from rollout.model.record import Left, Record
+from rollout.model.record import Extension, Left, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +352,12 @@ class Journal(Protocol):
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
         """Clear the halt, count the resume, store the phase's new deadline; what was rejected may be sent again now."""
+
+    def asked(self, rollout_id: str) -> int:
+        """Return how often people have asked this rollout for something, as `Record.asked` says."""
+
+    def extend(self, rollout_id: str, asked: Extension, now: datetime) -> None:
+        """Move the drain deadline, to later only, and tell who asked for it."""
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         """Append an event."""

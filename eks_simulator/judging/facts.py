@@ -6,8 +6,10 @@ change's very moment.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Facts:
         self.replaced = 0  # old instances that have gone since we began, for any reason
         self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
         self.ready_ended: float | None = None  # when the last node that must go got a NoSchedule taint of ours
+        self.promised: float | None = None  # until when, by our marker, no Job is killed; None while it does not say
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
@@ -84,6 +87,8 @@ class Facts:
             template, source = change.object.removeprefix("template/"), change.after["SourceVersion"]
             made = self.copies if self._is_copy(template, number, source) else self.versions
             made[template, number] = source
+        if mine and change.field == "data.record":
+            self.promised = self._promised(change)
         if mine and not self.back and self._says_back(change):
             self.back, self.ready_ended = True, None
         if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_closed():
@@ -128,6 +133,11 @@ class Facts:
     def _says_back(change: Change) -> bool:
         """Tell whether the marker says from this change on that the rollout goes back."""
         return change.field == "data.record" and '"direction":"back"' in str(change.after)
+
+    @staticmethod
+    def _promised(change: Change) -> float | None:
+        told = re.search(r'"drain_deadline":"([^"]+)"', str(change.after))
+        return datetime.fromisoformat(told[1]).timestamp() if told else None
 
     def _all_closed(self) -> bool:
         nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=self.back)]

@@ -64,6 +64,8 @@ class JobsLive(Promise):
         self.killed.append(workload.partition(" ")[2])
         began = self.facts.ready_ended
         deadline = None if began is None else began + self.facts.scenario.expect.drain_deadline
+        if deadline is not None and self.facts.promised is not None:  # somebody may have asked for more time
+            deadline = max(deadline, self.facts.promised)
         since = "no old node was closed yet" if deadline is None else f"the deadline is {iso(deadline)}"
         broken = f"pod {'/'.join(pods.key(pod))} of {workload} was killed, and {since}"
         self.check(at, kept=deadline is not None and at >= deadline, broken=broken)

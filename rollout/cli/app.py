@@ -38,6 +38,10 @@ class Commands(LazyGroup):
             "rollout.cli.commands.abort",
             "Go back to what was there before a rollout; default: the only unfinished one.",
         ),
+        "extend": (
+            "rollout.cli.commands.extend",
+            "Give Jobs more time before their nodes go; default: the only unfinished rollout.",
+        ),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
         "why": ("rollout.cli.commands.why", "Say what keeps each old node that is not gone."),

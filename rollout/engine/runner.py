@@ -115,6 +115,9 @@ class Runner:
             self.journal.resume(self.rollout_id, renewed(record.phase, record.plan.settings, now), now)
 
     def _tick(self, record: Record) -> None:
+        if record.extension:
+            self.journal.extend(record.id, record.extension, self.clock.now())
+            record = self.journal.load(record.id)
         seen = self._observe(record)
         if seen is None or self.stop():  # who is told to stop begins nothing new
             return
@@ -210,13 +213,21 @@ class Runner:
         self.journal.intend(record.id, act.effects, act.moves, _news(act.waits, record), act.nodes, now)
         alone, together = _in_order(act.effects)
         for effect in alone:
-            self._receive(record, [self._perform(effect, record)])
+            self._receive(record, self._obeying([effect], record) or [self._perform(effect, record)])
         for some in _batches(together, BATCH * record.plan.settings.parallel):
-            self._receive(record, self._side_by_side(some, record))
+            self._receive(record, self._obeying(some, record) or self._side_by_side(some, record))
         self._tell(record, act.why)
         if self._hopeless:
             self._halt(self._hopeless, record, self.clock.now())
             self._hopeless = None
+
+    def _obeying(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
+        """Keep back what was decided before somebody asked for something else; nothing where nobody did."""
+        if not any(effect.harms for effect in effects) or self.journal.asked(record.id) == record.asked:
+            return []
+        now = self.clock.now()
+        why = "somebody has asked for something: decides again first"
+        return [Receipt(effect, "not_sent", now, now, why, retry_at=now) for effect in effects]
 
     def _receive(self, record: Record, receipts: Sequence[Receipt]) -> None:
         self.journal.receive(record.id, receipts)

@@ -23,6 +23,9 @@ def open_journal(url: str, *, actor: str) -> SqlJournal:
 
 
 def read_journal(url: str) -> SqlJournal:
-    """Open the journal at `url` in order to look; `UserError` if there is none, or one of another version."""
+    """Open the journal at `url` in order to look, or to ask a rollout for something.
+
+    Raises `UserError` if there is none, or one of another version.
+    """
     schema.require(url)
     return SqlJournal(Database(url, create=False), actor="reader")

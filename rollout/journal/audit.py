@@ -125,8 +125,12 @@ class _Told:
         """Take in a phase that began, and what was fixed with it."""
         self.rollout |= {"phase": data["to"], "since": event["at"]}
         self.plan = data.get("plan", self.plan)
-        told = {"drain_deadline", "abort_deadline", "direction", "round"} & data.keys()
+        told = {*_DEADLINES, "direction", "round"} & data.keys()
         self.rollout |= {name: data[name] for name in told}
+
+    def extended(self, _event: Row, data: Row) -> None:
+        """Take in a drain deadline that was moved."""
+        self.rollout |= {name: data[name] for name in _DEADLINES & data.keys()}
 
     def halted(self, event: Row, data: Row) -> None:
         """Take in a halt."""
@@ -154,6 +158,7 @@ class _Told:
 
 
 #: What is written into a lease's row when it has ended, or on somebody's word.
+_DEADLINES = frozenset({"drain_deadline", "abort_deadline"})
 _ENDS = frozenset({"released_at", "taken_at", "assumed_dead"})
 _HEARS: Mapping[str, Callable[[_Told, Row, Row], None]] = {
     "begun": _Told.begun,
@@ -161,6 +166,7 @@ _HEARS: Mapping[str, Callable[[_Told, Row, Row], None]] = {
     "acquired": _Told.acquired,
     "phase": _Told.phase,
     "halted": _Told.halted,
+    "extended": _Told.extended,
     "resumed": _Told.resumed,
     "effect": _Told.effect,
     "node": _Told.node,

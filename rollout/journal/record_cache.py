@@ -64,7 +64,9 @@ class RecordCache:
             self._effects.read(connection, row.id, sorted(self._touched_effects))
             self._nodes |= node_rows.read(connection, row.id, sorted(self._touched_nodes))
         self._touched_effects, self._touched_nodes = set(), set()
-        effects = self._effects
+        effects, asked = self._effects, requests.read(connection, row.id)
+        fixed = getattr(row, deadline_column(row.direction))
+        extension = asked.extension(row.direction, fixed)
         return Record(
             id=row.id,
             key=row.caller_key,
@@ -72,7 +74,7 @@ class RecordCache:
             phase=row.phase,
             since=row.since,
             deadline=row.deadline,
-            drain_deadline=getattr(row, deadline_column(row.direction)),
+            drain_deadline=extension.until if extension else fixed,
             halted=row.halted,
             resume_count=row.round,
             nodes=tuple(self._nodes.values()),
@@ -83,5 +85,7 @@ class RecordCache:
             left=effects.left if row.phase in DRAINING else (),
             journal=self._journal,
             autoscaler_off=effects.autoscaler_off,
-            abort=requests.abort(connection, row.id) if row.direction == "forward" else None,
+            abort=asked.abort if row.direction == "forward" else None,
+            extension=extension,
+            asked=asked.count,
         )

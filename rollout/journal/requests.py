@@ -1,41 +1,87 @@
 """What people ask a rollout for, from any host that reaches the journal.
 
-Who asks holds no lease, and writes one row. The runner finds it at its next tick, and tells of it in an event when it
-obeys: so the history stays the work of one process at a time.
+Who asks holds no lease, and writes one row. The runner finds it before its next act that harms, and tells of it in an
+event when it obeys: so the history stays the work of one process at a time.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from rollout.journal.models import one_line, requests
-from rollout.model.record import Abort
+from rollout.journal.models import one_line, requests, stored
+from rollout.model.record import Abort, Extension
 
-# Built once: it is asked at every tick.
-_FIRST = (
-    select(requests.c.at, requests.c.requester, requests.c.data)
-    .where(requests.c.rollout_id == bindparam("of"), requests.c.kind == bindparam("kind"))
+# Built once: they are asked at every tick.
+_ALL = (
+    select(requests.c.kind, requests.c.at, requests.c.requester, requests.c.data)
+    .where(requests.c.rollout_id == bindparam("of"))
     .order_by(requests.c.id)
-    .limit(1)
 )
+_COUNT = select(func.count()).where(requests.c.rollout_id == bindparam("of"))
 
 
-def abort(connection: Connection, rollout_id: str) -> Abort | None:
-    """Return the abort that was asked for, the first one if it was several times; None where nobody did."""
-    row = connection.execute(_FIRST, {"of": rollout_id, "kind": "abort"}).first()
-    if row is None:
-        return None
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for. `abort`: the first one; `extensions`: all, with their direction; `count`: of everything."""
+
+    abort: Abort | None
+    extensions: tuple[tuple[str, Extension], ...]
+    count: int
+
+    def extension(self, direction: str, deadline: datetime | None) -> Extension | None:
+        """Return what moves this drain deadline furthest; None where nothing does."""
+        later = [one for way, one in self.extensions if way == direction and deadline and one.until > deadline]
+        return max(later, key=lambda one: one.until, default=None)
+
+
+def read(connection: Connection, rollout_id: str) -> Asked:
+    """Return what was asked for so far."""
+    rows = connection.execute(_ALL, {"of": rollout_id}).all()
+    aborts = (_abort(row) for row in rows if row.kind == "abort")
+    return Asked(next(aborts, None), tuple(_extensions(rows)), len(rows))
+
+
+def count(connection: Connection, rollout_id: str) -> int:
+    """Return how often something was asked for."""
+    return connection.execute(_COUNT, {"of": rollout_id}).scalar_one()
+
+
+def _abort(row: Any) -> Abort:
     data = json.loads(row.data)
     return Abort(row.at, row.requester, data["drain_seconds"], data["keep_jobs"])
 
 
-def ask(connection: Connection, rollout_id: str, asked: Abort) -> Abort:
+def _extensions(rows: Iterable[Any]) -> Iterator[tuple[str, Extension]]:
+    for row in rows:
+        if row.kind == "extend":
+            data = json.loads(row.data)
+            until = datetime.fromisoformat(data["until"])
+            yield data["direction"], Extension(row.at, row.requester, until, data["reason"])
+
+
+def ask_abort(connection: Connection, rollout_id: str, asked: Abort) -> Abort:
     """Write down that an abort is asked for; return the one that counts, which is the first."""
-    if before := abort(connection, rollout_id):
+    if before := read(connection, rollout_id).abort:
         return before
-    data = json.dumps({"drain_seconds": asked.drain_seconds, "keep_jobs": asked.keep_jobs})
-    values = {"rollout_id": rollout_id, "kind": "abort", "at": asked.at, "requester": one_line(asked.by), "data": data}
-    connection.execute(requests.insert(), values)
+    data: dict[str, object] = {"drain_seconds": asked.drain_seconds, "keep_jobs": asked.keep_jobs}
+    _write(connection, rollout_id, "abort", asked.at, asked.by, data)
     return asked
+
+
+def ask_extension(connection: Connection, rollout_id: str, direction: str, asked: Extension) -> None:
+    """Write down that the drain deadline of this direction is to be later."""
+    data: dict[str, object] = {"direction": direction, "until": stored(asked.until), "reason": one_line(asked.reason)}
+    _write(connection, rollout_id, "extend", asked.at, asked.by, data)
+
+
+def _write(
+    connection: Connection, rollout_id: str, kind: str, at: datetime, requester: str, data: dict[str, object]
+) -> None:
+    values = {"rollout_id": rollout_id, "kind": kind, "at": at, "requester": one_line(requester)}
+    connection.execute(requests.insert(), values | {"data": json.dumps(data)})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -33,7 +33,7 @@ from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import Effect
 from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Node, Plan
-from rollout.model.record import Abort, Left, Record
+from rollout.model.record import Abort, Extension, Left, Record
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
 
 #: Characters of a caller's key: as many as its column holds.
@@ -234,7 +234,33 @@ class SqlJournal:
         """Ask that a rollout goes back, under no lease; return what was asked for first, if that was before."""
         with self.database.writing() as connection:
             self._row(connection, rollout_id)
-            return requests.ask(connection, rollout_id, asked)
+            return requests.ask_abort(connection, rollout_id, asked)
+
+    def ask_extension(self, rollout_id: str, seconds: float, by: str, reason: str, now: datetime) -> Extension:
+        """Ask that the drain deadline moves by so much, counted from now if it is past, under no lease."""
+        with self.database.writing() as connection:
+            row = self._row(connection, rollout_id)
+            deadline = getattr(row, deadline_column(row.direction))
+            if deadline is None:
+                raise Bug(f"{rollout_id} has no drain deadline yet")
+            before = requests.read(connection, rollout_id).extension(row.direction, deadline)
+            until = max(now, before.until if before else deadline) + timedelta(seconds=seconds)
+            asked = Extension(now, by, until, reason)
+            requests.ask_extension(connection, rollout_id, row.direction, asked)
+            return asked
+
+    def asked(self, rollout_id: str) -> int:
+        return self._read(lambda connection: requests.count(connection, rollout_id))
+
+    def extend(self, rollout_id: str, asked: Extension, now: datetime) -> None:
+        def work(page: Page) -> None:
+            name = deadline_column(self._row(page.connection, rollout_id).direction)
+            page.change(**{name: asked.until})
+            why = f": {asked.reason}" if asked.reason else ""
+            text = f"the drain deadline is {asked.until:%Y-%m-%d %H:%M:%S} UTC now, asked for by {asked.by}{why}"
+            page.tell(now, "extended", text, **{name: stored(asked.until)})
+
+        self._on_page(rollout_id, work)
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         self._on_page(rollout_id, lambda page: page.tell(now, kind, text))

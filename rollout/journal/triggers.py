@@ -91,9 +91,9 @@ RULES: dict[str, Rule] = {
     "node_groups_stay": Rule("DELETE ON node_groups", "a group is never removed"),
     "rollouts_stand": Rule(
         "UPDATE ON rollouts",
-        "what a rollout is, and its drain deadline, is never changed",
+        "what a rollout is is never changed, and its drain deadline moves to later only",
         "CHANGED(id, caller_key, cluster, ami, created_at, journal_version, begun_by)"
-        " OR CHANGED_AGAIN(drain_deadline, abort_deadline, ended_at)"
+        " OR CHANGED_AGAIN(ended_at) OR EARLIER(drain_deadline, abort_deadline)"
         " OR (OLD.scope <> OLD.cluster AND (CHANGED(scope))) OR (OLD.direction = 'back' AND (CHANGED(direction)))",
     ),
     "rollouts_count": Rule(
@@ -237,5 +237,10 @@ def _written(when: str, engine: str) -> str:
         return lambda found: " OR ".join(one.format(column) for column in found[1].split(", "))
 
     again = changed(" AND OLD.{0} IS NOT NULL")
-    macros = {r"CHANGED_AGAIN\(([^)]*)\)": again, r"CHANGED\(([^)]*)\)": changed("")}
+    earlier = changed(" AND OLD.{0} IS NOT NULL AND (NEW.{0} IS NULL OR NEW.{0} < OLD.{0})")
+    macros = {
+        r"EARLIER\(([^)]*)\)": earlier,
+        r"CHANGED_AGAIN\(([^)]*)\)": again,
+        r"CHANGED\(([^)]*)\)": changed(""),
+    }
     return " ".join(expanded(when, macros).split())

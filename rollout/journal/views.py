@@ -93,7 +93,13 @@ VIEWS: dict[str, str] = {
                SECONDS(d.drain_deadline, d.at) AS seconds_after_deadline, f.kind AS how, f.key
         FROM (
             SELECT k.rollout_id, k.job, k.pod, k.node, k.at, k.effect_id,
-                   CASE WHEN r.abort_deadline <= k.at THEN r.abort_deadline ELSE r.drain_deadline END AS drain_deadline
+                   COALESCE(
+                     (SELECT COALESCE(FIELD(abort_deadline), FIELD(drain_deadline)) FROM events e
+                      WHERE e.rollout_id = k.rollout_id AND e.kind IN ('begun', 'phase', 'extended') AND e.at <= k.at
+                        AND COALESCE(FIELD(abort_deadline), FIELD(drain_deadline)) IS NOT NULL
+                      ORDER BY e.seq DESC LIMIT 1),
+                     CASE WHEN r.abort_deadline <= k.at THEN r.abort_deadline ELSE r.drain_deadline END
+                   ) AS drain_deadline
             FROM killed_jobs k JOIN rollouts r ON r.id = k.rollout_id
         ) d
         JOIN effects f ON f.id = d.effect_id

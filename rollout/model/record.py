@@ -100,12 +100,24 @@ class Abort:
     keep_jobs: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What somebody asked for: that Jobs may run until then, which is later than their drain deadline was."""
+
+    at: datetime
+    by: str
+    until: datetime
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Record:
     """Plan, phase, deadlines, node rows and unsettled effects: what the journal knows at this tick.
 
     `deadline`: of the phase, None if it has none (DRAIN has one after a resume only). `drain_deadline`: stored when
-    DRAIN is entered, never moved; an abort has its own. `abort`: what was asked for and is not begun yet.
+    DRAIN is entered, and moved to later by an extension only; an abort has its own. `abort`: what was asked for and is
+    not begun yet; `extension`: what was asked for, counts already, and is not told yet in an event. `asked`: how often
+    people have asked for something.
     `resume_count`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `takeover_delay_until`: until then a request of a
@@ -136,6 +148,8 @@ class Record:
     journal: str = ""
     autoscaler_off: datetime | None = None
     abort: Abort | None = None
+    extension: Extension | None = None
+    asked: int = 0
 
     @property
     def to_go(self) -> tuple[Node, ...]:

@@ -80,6 +80,9 @@ def ahead(marker: MarkerSeen, record: Record) -> str:
     unknown = {node.instance_id for node in told.nodes} - {row.instance_id for row in record.nodes}
     if unknown:
         return f"{len(unknown)} nodes that must go and that the journal does not know"
+    same = told.plan.goes_back == record.plan.goes_back
+    if same and told.drain_deadline and record.drain_deadline and told.drain_deadline > record.drain_deadline:
+        return f"drain deadline {told.drain_deadline:%Y-%m-%d %H:%M:%S} UTC, which is later"
     if record.epoch is not None and (told.epoch or 0) > record.epoch:
         return f"epoch {told.epoch}, while the journal has come to {record.epoch}"
     return ""
@@ -146,9 +149,16 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     was = marker.checkpoint
     learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
     uids = (node.uid or "" for node in now.nodes)
-    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt)
+    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt, later=_later(was, now))
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
+
+
+def _later(was: Checkpoint | None, now: Checkpoint) -> str:
+    """Return to when the drain deadline was moved since the marker was written last; "" where it was not."""
+    if was is None or was.drain_deadline is None or now.drain_deadline in {None, was.drain_deadline}:
+        return ""
+    return f"{now.drain_deadline:%Y%m%dT%H%M%SZ}"
 
 
 def _again(record: Record) -> Decision:

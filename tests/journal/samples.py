@@ -150,9 +150,8 @@ def story(journal: SqlJournal) -> None:
     # A killed process runs no clean-up: its lock is freed, but nobody writes the end of its lease.
     first = Holder("agent-1", 101, "aaaaaaaaaaaa", "ci/17")
     seize(journal, first, 0)
-    journal.advance(
-        ID, Advance("the marker is ours", Phase.AUTOSCALER_OFF, plan=WHOLE, nodes=(OLD,)), later(600), later(60)
-    )
+    step = Advance("the marker is ours", Phase.AUTOSCALER_OFF, plan=WHOLE, nodes=(OLD,), drain_deadline=later(100))
+    journal.advance(ID, step, later(600), later(60))
     intend(journal, RESIZE, TAINT, now=later(61))
     journal.receive(ID, [receipt(RESIZE)])
     second = Holder("agent-2", 202, "bbbbbbbbbbbb")
@@ -175,6 +174,6 @@ def _second_runner(journal: SqlJournal) -> None:
     journal.receive(ID, [receipt(TERMINATE)])
     settle(journal, TERMINATE, now=later(190))
     journal.intend(ID, (), [Move("i-1", "gone")], (), (), later(200))
-    step = Advance("all gone", Phase.LAUNCH_TEMPLATE, drain_deadline=later(100), report=("workers keeps maximum 5",))
+    step = Advance("all gone", Phase.LAUNCH_TEMPLATE, report=("workers keeps maximum 5",))
     journal.advance(ID, step, None, later(210))
     journal.ask_abort(ID, ABORT)

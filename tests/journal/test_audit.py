@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rollout.journal import SqlJournal
-from rollout.journal.models import metadata
+from rollout.journal.models import metadata, stored
 from rollout.journal.views import VIEWS
-from tests.journal.samples import ID, story, tamper
+from tests.journal.samples import ID, later, story, tamper
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -71,6 +71,17 @@ def test_who_and_when(told: SqlJournal) -> None:
     assert set(runners) == {None, "aaaaaaaaaaaa", "bbbbbbbbbbbb"}
     assert [tuple(row) for row in phases] == [("PLANNED", 60.0), ("AUTOSCALER_OFF", 150.0), ("LAUNCH_TEMPLATE", None)]
     assert (late, ends) == (40.0, ["killed", "released"])
+
+
+def test_each_kill_is_measured_by_the_deadline_of_its_time(told: SqlJournal) -> None:
+    """A deadline that was moved after a kill makes that kill no earlier; `audit verify` finds the columns as told."""
+    asked = told.ask_extension(ID, 3600, "alice", "one epoch more", later(220))
+    told.extend(ID, asked, later(221))
+    with told.database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT seconds_after_deadline FROM forced_kills").scalar() == 40.0
+        moved = connection.exec_driver_sql("SELECT drain_deadline FROM rollouts").scalar()
+    assert moved == stored(later(3820))
+    assert told.verify(ID)[1] == ()
 
 
 def test_termination(told: SqlJournal) -> None:

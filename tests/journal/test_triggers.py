@@ -52,7 +52,7 @@ REFUSED = [
     ("node_groups_stay", "DELETE FROM node_groups"),
     ("rollouts_stand", "UPDATE rollouts SET ami = 'ami-2'"),
     ("rollouts_stand", "UPDATE rollouts SET created_at = 'earlier'"),
-    ("rollouts_stand", "UPDATE rollouts SET drain_deadline = 'later'"),
+    ("rollouts_stand", "UPDATE rollouts SET drain_deadline = '2020-01-05T09:00:00.000000Z'"),
     ("rollouts_stand", "UPDATE rollouts SET drain_deadline = NULL"),
     ("rollouts_stand", "UPDATE rollouts SET journal_version = 9"),
     ("rollouts_stand", "UPDATE rollouts SET direction = 'forward' WHERE direction = 'back'"),

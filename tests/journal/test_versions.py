@@ -56,7 +56,7 @@ def taken_up(left: str, url: str) -> Iterator[SqlJournal]:
 
 
 @pytest.fixture
-def world(left: str, tmp_path: Path) -> Toy:
+def world(left: str, taken_up: SqlJournal, tmp_path: Path) -> Toy:
     """The world that the older version left: as this version brings it about, but for what the marker says."""
     toy = Toy.in_use()
     phase, verb = LEFT_AFTER[left]
@@ -76,7 +76,8 @@ def world(left: str, tmp_path: Path) -> Toy:
     plan = toy.marker_.checkpoint.plan
     # What the older version wrote into the marker knew none of these settings: both are lifted by one handler.
     lifted = replace(plan, settings=replace(plan.settings, unprotected="protect", steady=Steady()))
-    written = None if left.startswith("version_1") else replace(toy.marker_.checkpoint, key="build-17", plan=lifted)
+    said = {"key": "build-17", "plan": lifted, "drain_deadline": taken_up.load(ID).drain_deadline}
+    written = None if left.startswith("version_1") else replace(toy.marker_.checkpoint, **said)
     toy.marker_ = replace(toy.marker_, checkpoint=written)
     toy.disturb = Toy().disturb
     return toy

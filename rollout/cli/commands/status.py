@@ -102,7 +102,8 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
     elif record.abort:
         yield "abort", f"asked for by {record.abort.by} at {instant(record.abort.at)}"
     if record.drain_deadline:
-        yield "drain", f"deadline {instant(record.drain_deadline)}"
+        asked = f", asked for by {record.extension.by}" if record.extension else ""
+        yield "drain", f"deadline {instant(record.drain_deadline)}{asked}"
 
 
 def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:

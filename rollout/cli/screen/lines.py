@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SHOWN = frozenset(
     {
         "begun",
+        "extended",
         "halted",
         "interrupted",
         "killed",

@@ -24,10 +24,14 @@ def again(resumes: int) -> str:
     return f"{resumes}.again"
 
 
-def marker(phase: str, node_uids: Iterable[str], resumes: int, *, cluster: bool) -> str:
-    """Of what the marker says by then; `cluster`: an older rollout has learnt on which cluster it is."""
+def marker(phase: str, node_uids: Iterable[str], resumes: int, *, cluster: bool, later: str) -> str:
+    """Of what the marker says by then.
+
+    `cluster`: an older rollout has learnt on which cluster it is; `later`: to when the drain deadline was moved, or "".
+    """
     uids = tuple(node_uids)
-    return f"{phase}.{len(uids)}.{digest(uids)}.{resumes}" + (".cluster" if cluster else "")
+    more = [*(["cluster"] if cluster else []), *([later] if later else [])]
+    return ".".join((phase, str(len(uids)), digest(uids), str(resumes), *more))
 
 
 def pin(resumes: int) -> str:

@@ -1,0 +1,66 @@
+"""`rollout extend`: Jobs on the nodes that must go have more time, whoever runs the rollout and wherever that is."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.cli import options, output, screen, select_rollout, typed
+from rollout.cli.screen import at_work
+from rollout.cli.screen.format import instant
+from rollout.cli.session import actor
+from rollout.commands import resume, rollout
+from rollout.config import seconds
+from rollout.errors import UserError
+from rollout.journal import read_journal
+from rollout.model.machine import DRAINING, Phase, terminal
+from rollout.model.plan import spelled
+
+if TYPE_CHECKING:
+    from rollout.model.record import Record
+
+
+def extend(
+    rollout_id: options.RolloutId = None,
+    *,
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="TIME", help="How much more time, such as 1h or 90m.", callback=typed.duration),
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")] = "",
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+) -> None:
+    """Give Jobs more time before their nodes go; default: the only unfinished rollout.
+
+    The drain deadline moves by that time, counted from now if it is past. It is never earlier again. The process that
+    runs the rollout obeys before it ends another pod. Only the journal is read and written, so any host will do.
+    """
+    output.works()
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        found = select_rollout.to_resume(rollout_id, journal.summaries())
+        record = journal.load(found.id)
+        before = _deadline(record, by)
+        asked = journal.ask_extension(record.id, float(str(seconds(by))), actor(), reason, datetime.now(UTC))
+        screen.say(f"rollout {record.id}: Jobs may run until {instant(asked.until)}; it was {instant(before)}")
+        then = resume(record.id) if record.halted else None
+        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+
+
+def _deadline(record: Record, by: str) -> datetime:
+    """Return the drain deadline. Raises `UserError` where there is none that could be moved."""
+    if record.phase in DRAINING and record.drain_deadline:
+        return record.drain_deadline
+    if terminal(record.phase):
+        what, hint = f"has ended ({record.phase.value})", rollout("status", record.id)
+    elif record.phase is Phase.RESTORE:
+        what, hint = "has emptied every node that must go, and restores what it found", rollout("status", record.id)
+    else:
+        span = spelled(record.plan.settings.drain_seconds)
+        what = f"is in {record.phase.value}: Jobs have {span} from the begin of DRAIN on, and nothing ends one before"
+        then = rollout("extend", record.id, "--by", by)
+        hint = f"wait until it is in DRAIN ({rollout('status', record.id)}), then: {then}"
+    raise UserError(f"rollout {record.id} {what}; no drain deadline was moved", hint=hint)
