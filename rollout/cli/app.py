@@ -46,6 +46,7 @@ class Commands(LazyGroup):
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
         "why": ("rollout.cli.commands.why", "Say what keeps each old node that is not gone."),
         "events": ("rollout.cli.commands.events", "Print a rollout's events; default: the newest unfinished."),
+        "report": ("rollout.cli.commands.report", "Tell all of a rollout on one page; default: the newest unfinished."),
         "doctor": ("rollout.cli.commands.doctor", "Say what differs between journal and cluster, and what to do."),
         "config": ("rollout.cli.commands.config", "Write or check the configuration file; print its schema."),
         "db": ("rollout.cli.commands.db", "Upgrade or check the journal's database."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rollout.cli import standing
@@ -60,14 +61,18 @@ def _done(record: Record, events: Sequence[Event]) -> Iterator[str]:
     yield from standing.left(events)
     if events[-1].kind != "phase":  # reports come after the phase's end, whose head does not stand for them
         yield head(events[-1])
-    took = span(record.since - events[0].at)
+    yield result(record, events[0].at)
+
+
+def result(record: Record, begun: datetime) -> str:
+    """Return what a rollout at its end has done, in a sentence."""
+    took = span(record.since - begun)
     gone = [node.role for node in record.nodes if node.stage is Stage.GONE]
     if record.plan.goes_back:
         again = f", {count(gone.count('old'), 'old node')} had gone and {_were(gone.count('old'))} launched again"
         taken = f"{count(gone.count('new'), 'new node')} taken away{again if 'old' in gone else ''}"
-        yield f"aborted: the groups run what they ran before {record.plan.ami}; {taken}, in {took}"
-        return
-    yield f"done: {count(gone.count('old'), 'node')} replaced by {record.plan.ami} in {took}"
+        return f"aborted: the groups run what they ran before {record.plan.ami}; {taken}, in {took}"
+    return f"done: {count(gone.count('old'), 'node')} replaced by {record.plan.ami} in {took}"
 
 
 def _were(number: int) -> str:

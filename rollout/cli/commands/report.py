@@ -1,0 +1,61 @@
+"""`rollout report`: one rollout as a page for people, as Markdown or as JSON, from its journal alone."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rollout import commands
+from rollout.cli import options, output, screen, select_rollout
+from rollout.cli.report import building, fields, markdown, page
+from rollout.errors import UserError
+from rollout.journal import history, read_journal
+
+
+def report(
+    rollout_id: options.RolloutId = None,
+    *,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page that needs no other file.", show_default=False),
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_json: options.AsJson = False,
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+) -> None:
+    """Tell all of a rollout on one page; default: the newest unfinished.
+
+    If none is unfinished, the newest. Only the journal is read: AWS is not asked. One of --html, --markdown and --json
+    says what to write. A page that is there already is replaced.
+    """
+    if [html is not None, as_markdown, as_json].count(True) != 1:
+        raise UserError(
+            "it is not clear what to write: give one of --html FILE, --markdown and --json",
+            hint=commands.rollout("report", "--html", "report.html"),
+        )
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        chosen = select_rollout.to_show(rollout_id, journal.summaries())
+        told = building.report(history.read(journal.database, chosen.id))
+    if as_json:
+        typer.echo(output.as_json(fields.as_fields(told), indent=2))
+    elif html is None:
+        typer.echo(markdown.text(told))
+    else:
+        _write(page.text(told), html)
+        screen.say(f"the report of rollout {told.id} is {html.absolute()}")
+
+
+def _write(text: str, path: Path) -> None:
+    """Write a page, in place of what is there. Raises `UserError` if that is not possible."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder", hint="name a file in it with --html") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}", hint="name another place with --html"
+        ) from error
