@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -58,7 +59,8 @@ _BY_OTHERS = frozenset(
         Reason.TOO_MANY_INSTANCES,
     }
 )
-_ENDED_STAGES = frozenset({"GONE", "KEPT"})
+#: What an event tells of the phase that it leads into, behind why the one before is over.
+_NEXT_DEADLINE = re.compile(r" \(deadline [^()]*\)$")
 
 
 def report(history: History) -> Report:
@@ -158,7 +160,7 @@ def _phases(events: Sequence[Event]) -> Iterator[PhaseTold]:
             phase,
             Span(event.at, event.at if terminal(Phase(phase)) else following.at if following else None),
             back,
-            following.text.partition(": ")[2] if following else "",
+            _NEXT_DEADLINE.sub("", following.text.partition(": ")[2]) if following else "",
             datetime.fromisoformat(str(deadline)) if deadline else None,
         )
 
@@ -210,7 +212,7 @@ def _nodes(record: Record, events: Sequence[Event]) -> Iterator[NodeTold]:
 def _stages(events: Sequence[Event]) -> Iterator[StageTold]:
     for event, following in zip(events, (*events[1:], None), strict=True):
         stage = str(event.data["to"])
-        end = event.at if stage in _ENDED_STAGES else following.at if following else None
+        end = event.at if stage == "GONE" else following.at if following else None
         yield StageTold(stage, Span(event.at, end), str(event.data.get("reason") or ""))
 
 

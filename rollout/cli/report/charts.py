@@ -29,6 +29,8 @@ _STEPS = (
 _MARKS = 6
 #: Percent of the width that a label needs to either side.
 _MARGIN = 4.0
+#: Percent of the width that the label of a level has, also on a phone.
+_LABEL = 20
 #: Colours that are told apart on white and on black, and by people who see fewer of them.
 COLOURS: Mapping[str, str] = {
     "WAITING": "#7ba6d6",
@@ -201,11 +203,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many instances a group was to have, and how many of those that must go were there."""
+    """How many instances a group was to have, and how many of those that must go were there.
+
+    `labels`: where those of the levels begin.
+    """
 
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
     levels: tuple[Level, ...]
+    labels: str
     baseline: float
     roles: tuple[str, ...]
 
@@ -228,9 +234,16 @@ def capacity(group: GroupTold, axis: Axis) -> Capacity | None:
         tuple(_boxes(stacked, roles, axis, y)),
         tuple(_lines(group.desired, axis, y)),
         tuple(Level(y(value), label) for value, label in sorted(labels.items())),
+        _percent(_free([axis.share(step.at) for step in group.desired[1:]])),
         y(group.baseline.desired),
         roles,
     )
+
+
+def _free(edges: Sequence[float]) -> float:
+    """Return from where on, in percent, there is room for labels between the upright pieces of a line."""
+    places = range(0, 100 - _LABEL, 2)
+    return next((place for place in places if not any(place <= edge <= place + _LABEL for edge in edges)), 0)
 
 
 def _stacked(series: Sequence[Sequence[Step]]) -> list[tuple[datetime, tuple[int, ...]]]:

@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 FEW = 40
 #: Characters of what a node waited for, where there are many.
 SHORT = 120
+_STAGES = ("WAITING", "DRAINING", "RELEASED", "TERMINATING", "KEPT")
+_WAITS = (
+    ("JobsRunning", "protected Jobs (JobsRunning)"),
+    ("PodDisruptionBudgetBlocks", "a budget (PodDisruptionBudgetBlocks)"),
+    ("other wait", "something else"),
+)
+_LINE = "line: DesiredCapacity as the rollout set it and saw it; dashed: the baseline"
+_AREAS = {
+    "old": "area: old nodes that are not gone",
+    "new": "area: new nodes that must go and are not gone",
+    "surplus": "area: surplus nodes that are not gone",
+}
 #: Of halts, processes and waits of one node so many are told; JSON has all.
 MOST = 12
 
@@ -68,6 +80,10 @@ def text(report: Report) -> str:
         few=len(rows) <= FEW,
         held=_held(rows, axis),
         capacities=[(group, charts.capacity(group, axis), _steps(group, axis)) for group in report.groups],
+        standing=Counter(row.node.stage for row in rows).items(),
+        stages=[stage for stage in _STAGES if any(bar.kind == stage for row in rows for bar in row.stages)],
+        waits=[pair for pair in _WAITS if any(bar.kind == pair[0] for row in rows for bar in row.waits)],
+        areas=[("desired", _LINE), *((role, _AREAS[role]) for role in charts.ROLES if role in _roles(report))],
         colours=charts.COLOURS,
         version=__version__,
         most=MOST,
@@ -84,7 +100,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"instant": instant, "short": short, "typed": screen.shown}
-    made.globals |= {"count": count, "span": span, "took": took}
+    made.globals |= {"count": count, "span": span, "took": took, "zip": zip}
     return made
 
 
@@ -96,6 +112,10 @@ def _harmless(value: Any) -> Any:
 def short(text: str, most: int = SHORT) -> str:
     """Return a text that is cut where it is too long, and shows it."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _roles(report: Report) -> set[str]:
+    return {role for group in report.groups for role in group.left}
 
 
 # ---- nodes ----------------------------------------------------------------------------------------------------------
