@@ -17,7 +17,7 @@ from dataclasses import dataclass
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
     *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
-    *("audit verify", "audit export"),
+    *("audit verify", "audit export", "report"),
 )
 
 #: Those of them that cannot do without a configuration: the journal says neither how to connect nor where.

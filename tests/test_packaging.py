@@ -56,6 +56,7 @@ def test_the_wheel_is_all_that_is_installed(installed: Path) -> None:
         ("migrations/versions", "rollout/migrations/versions", "*.py"),
         ("eks_simulator/scenarios", "eks_simulator/scenarios", "*.yaml"),
         ("rollout/cli", "rollout/cli", "template.yaml"),
+        ("rollout/cli/report", "rollout/cli/report", "page.*"),
     ):
         assert {Path(package) / path.name for path in (ROOT / checkout).glob(kind)} <= shipped
     assert {path.parts[0] for path in shipped} == {"rollout", "eks_simulator", "..", info.name}

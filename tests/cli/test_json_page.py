@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 
 from rollout import preflight
 from rollout.cli.commands import plan, status, why
+from rollout.cli.report import building, model
+from rollout.cli.report import fields as report
 from rollout.cli.screen import at_work
 from rollout.doctor import holding
 from rollout.errors import Blocker
-from rollout.journal import export
+from rollout.journal import export, history, open_journal
 from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase
 from rollout.model.record import EffectRow
@@ -24,7 +27,8 @@ from rollout.preflight import outline
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.core import build
-from tests.journal.samples import RESIZE
+from tests.journal.samples import ID as STORY
+from tests.journal.samples import RESIZE, story
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
 WORKER = Worker("process 7", "agent", 7, "run", None, True, samples.NOW, samples.NOW, None)
@@ -95,6 +99,21 @@ def test_why(tmp_path: Path) -> None:
     assert ["version", *dict.fromkeys(keys(fields))] == documented("why --json")
     printed = json.loads(rollout("why", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)
     assert list(printed) == ["version", *fields]
+
+
+def test_report(tmp_path: Path) -> None:
+    """All keys of a rollout in which a bit of everything happened; a command prints its version before them."""
+    stories = open_journal(samples.url(tmp_path / "stories"), actor="tester")
+    story(stories)
+    told = building.report(history.read(stories.database, STORY))
+    draining = building.report(history.read(samples.draining(tmp_path).database, samples.ID))
+    opened = model.OpenTold("key", "unknown", 1, "lost")
+    chain = replace(told.chain, problems=("changed",))
+    whole = replace(told, open=(opened,), chain=chain, nodes=draining.nodes)
+    fields = report.as_fields(whole)
+    assert ["version", *dict.fromkeys(keys(fields))] == documented("report --json")
+    printed = rollout("report", samples.ID, "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert list(json.loads(printed)) == ["version", *fields]
 
 
 def test_plan() -> None:

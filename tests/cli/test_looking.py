@@ -99,11 +99,11 @@ def test_events_are_followed_to_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert "RESTORE → DONE" in lines[-1]
 
 
-@pytest.mark.parametrize("command", ["status", "events", "why"])
-def test_an_unknown_id_is_refused(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("command", [("status",), ("events",), ("why",), ("report", "--markdown")])
+def test_an_unknown_id_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Exit 2, and the way to all ids."""
     samples.draining(tmp_path)
-    ended = rollout(command, "nonsense", "--database", samples.url(tmp_path), cwd=tmp_path)
+    ended = rollout(*command, "nonsense", "--database", samples.url(tmp_path), cwd=tmp_path)
     assert ended.code == 2
     listed = f"rollout list --database {samples.url(tmp_path)}"
     assert ended.err == f"rollout: there is no rollout nonsense\n  next: {listed} shows all of them\n"

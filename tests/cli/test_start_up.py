@@ -22,6 +22,7 @@ HEAVY = (
     "alembic",
     "boto3",
     "botocore",
+    "jinja2",
     "kubernetes",
     "pydantic",
     "rich",
@@ -90,6 +91,7 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
         "why",
         "list",
         "events",
+        "report",
         "doctor",
         "simulator",
         "demo",
@@ -182,10 +184,10 @@ def test_a_file_that_may_not_be_read_is_told_by_the_command() -> None:
     assert [typed for typed, readable in looks.items() if readable] == []
 
 
-@pytest.mark.parametrize("command", ["status", "list", "events", "why"])
-def test_looking_before_any_start_says_where_it_looked(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("command", [("status",), ("list",), ("events",), ("why",), ("report", "--json")])
+def test_looking_before_any_start_says_where_it_looked(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Without a journal the place is named, and none is made."""
-    ended = rollout(command, cwd=tmp_path)
+    ended = rollout(*command, cwd=tmp_path)
     assert ended.code == 2
     assert f"{tmp_path}/.local/state/eks-rollout/rollout.db" in ended.err
     assert list(tmp_path.iterdir()) == []

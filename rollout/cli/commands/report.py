@@ -20,7 +20,9 @@ def report(
     *,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Write a page that needs no other file.", show_default=False),
+        typer.Option(
+            "--html", metavar="FILE", readable=False, help="Write a page that needs no other file.", show_default=False
+        ),
     ] = None,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_json: options.AsJson = False,
@@ -32,12 +34,13 @@ def report(
     If none is unfinished, the newest. Only the journal is read: AWS is not asked. One of --html, --markdown and --json
     says what to write. A page that is there already is replaced.
     """
+    url = options.journal_url(config, database)
     if [html is not None, as_markdown, as_json].count(True) != 1:
         raise UserError(
             "it is not clear what to write: give one of --html FILE, --markdown and --json",
             hint=commands.rollout("report", "--html", "report.html"),
         )
-    with closing(read_journal(options.journal_url(config, database))) as journal:
+    with closing(read_journal(url)) as journal:
         chosen = select_rollout.to_show(rollout_id, journal.summaries())
         told = building.report(history.read(journal.database, chosen.id))
     if as_json:
@@ -56,6 +59,4 @@ def _write(text: str, path: Path) -> None:
     except IsADirectoryError:
         raise UserError(f"{path} is a folder", hint="name a file in it with --html") from None
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror}", hint="name another place with --html"
-        ) from error
+        raise UserError(f"{path} cannot be written: {error.strerror}", hint="name another place with --html") from error

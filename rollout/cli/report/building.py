@@ -83,7 +83,7 @@ def report(history: History) -> Report:
         begun=history.begun,
         ended=history.ended,
         written=written,
-        now=() if terminal(record.phase) else tuple(standing.now(record, told.halted(events) if record.halted else None)),
+        now=tuple(_now(history)),
         next=_next(history, stands),
         or_back=abort(record.id) if _may_turn(record, stands) else None,
         killed=history.killed,
@@ -132,6 +132,13 @@ def _headline(history: History, stands: Standing) -> str:
     if stands == "running" and history.worker:
         return f"runs: {since}, worked by {history.worker.who}"
     return f"not finished, and NOBODY runs it: {since}"
+
+
+def _now(history: History) -> Iterator[str]:
+    record = history.record
+    if not terminal(record.phase):
+        reason = told.halted(history.events) if record.halted else None
+        yield from (line.strip() for line in standing.now(record, reason))
 
 
 def _next(history: History, stands: Standing) -> str | None:
@@ -298,7 +305,8 @@ def _others(history: History) -> Iterator[OtherTold]:
                 pass
     for change in history.changes:
         if _undone(change):
-            yield OtherTold(change.intended, "undone", f"done again, for it was not there any more: {change.effect.describe()}")
+            text = f"done again, for it was not there any more: {change.effect.describe()}"
+            yield OtherTold(change.intended, "undone", text)
 
 
 def _undone(change: Change) -> bool:
@@ -358,13 +366,15 @@ def _detail(name: str, value: Any) -> str:
 
 
 def _unknown(history: History) -> Iterator[str]:
-    record, events = history.record, history.events
+    record = history.record
     yield "which image the older template versions launched: the journal has their numbers only"
-    yield "when each new instance came and was Ready: it has the moments at which all of them were, the end of SURGE and of READY"
+    yield "when each new instance came and was Ready: it has when all of them were, the end of SURGE and of READY"
+    if record.plan.goes_back:
+        yield "which instances of the older version the abort launched again, if it did"
     yield "when Jobs began and ended: it has when the rollout first saw that nothing held a node any more"
     yield "what others did to the groups and nodes, unless the rollout came upon it"
     yield "what was only read: it has changes"
-    if any(change.sent == 0 for change in history.changes) or any("rebuilt from the marker" in one.text for one in events[:1]):
+    if any(change.sent == 0 for change in history.changes):
         yield "what happened before this journal was rebuilt from the marker"
     if not terminal(record.phase):
         yield f"what happened after {instant(_written(history))}, when it was last written"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rollout.cli.report.building import took
@@ -234,16 +235,20 @@ def capacity(group: GroupTold, axis: Axis) -> Capacity | None:
         tuple(_boxes(stacked, roles, axis, y)),
         tuple(_lines(group.desired, axis, y)),
         tuple(Level(y(value), label) for value, label in sorted(labels.items())),
-        _percent(_free([axis.share(step.at) for step in group.desired[1:]])),
+        _percent(_free(group.desired, axis)),
         y(group.baseline.desired),
         roles,
     )
 
 
-def _free(edges: Sequence[float]) -> float:
-    """Return from where on, in percent, there is room for labels between the upright pieces of a line."""
-    places = range(0, 100 - _LABEL, 2)
-    return next((place for place in places if not any(place <= edge <= place + _LABEL for edge in edges)), 0)
+def _free(steps: Sequence[Step], axis: Axis) -> float:
+    """Return from where on, in percent, labels are crossed least by the upright pieces of a line."""
+    edges = [(axis.share(after.at), abs(after.value - before.value)) for before, after in pairwise(steps)]
+
+    def crossed(place: int) -> int:
+        return sum(height for at, height in edges if place <= at <= place + _LABEL)
+
+    return min(range(0, 100 - _LABEL, 2), key=crossed)
 
 
 def _stacked(series: Sequence[Sequence[Step]]) -> list[tuple[datetime, tuple[int, ...]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rollout.cli import screen
 from rollout.cli.screen.format import instant
 
 if TYPE_CHECKING:
@@ -29,13 +30,19 @@ def as_fields(report: Report) -> dict[str, Any]:
         "ended": _instant(report.ended),
         "journal_written": instant(report.written),
         "now": list(report.now),
-        "next": report.next,
-        "or_back": report.or_back,
+        "next": screen.shown(report.next) if report.next else None,
+        "or_back": screen.shown(report.or_back) if report.or_back else None,
         "killed_jobs": [
             {"job": one.job, "pod": one.pod, "node": one.node, "at": instant(one.at)} for one in report.killed
         ],
         "phases": [
-            {"phase": one.phase, **_span(one.span), "back": one.back, "why": one.why, "deadline": _instant(one.deadline)}
+            {
+                "phase": one.phase,
+                **_span(one.span),
+                "back": one.back,
+                "why": one.why,
+                "deadline": _instant(one.deadline),
+            }
             for one in report.phases
         ],
         "halts": [
@@ -76,8 +83,8 @@ def as_fields(report: Report) -> dict[str, Any]:
                 "at": instant(one.at),
                 "by": one.by,
                 "reason": one.reason,
-                "details": list(one.details),
                 "obeyed": _instant(one.obeyed),
+                "details": list(one.details),
             }
             for one in report.commands
         ],
@@ -96,7 +103,13 @@ def _group(group: GroupTold) -> dict[str, Any]:
     return {
         "name": group.name,
         "templates": [
-            {"name": one.name, "slot": one.slot or None, "reference": one.reference, "before": one.before, "made": one.after}
+            {
+                "name": one.name,
+                "slot": one.slot or None,
+                "reference": one.reference,
+                "before": one.before,
+                "made": one.after,
+            }
             for one in group.templates
         ],
         "baseline": {"minimum": sizes.minimum, "desired": sizes.desired, "maximum": sizes.maximum} if sizes else None,

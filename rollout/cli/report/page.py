@@ -24,7 +24,7 @@ from rollout.redaction import plain
 
 if TYPE_CHECKING:
     from rollout.cli.report.charts import Axis, Bar
-    from rollout.cli.report.model import GroupTold, NodeTold, Report, Span, Step, WaitTold
+    from rollout.cli.report.model import GroupTold, NodeTold, Report, WaitTold
 
 #: With more nodes than this each has a thin line and a row of a table, in place of a picture with all its waits.
 FEW = 40
@@ -72,21 +72,25 @@ def text(report: Report) -> str:
     """Return the whole page."""
     axis = charts.Axis.of(report)
     rows = tuple(_rows(report.nodes, axis))
-    return _environment().get_template("page.html.j2").render(
-        report=report,
-        axis=axis,
-        marks=axis.marks(),
-        rows=rows,
-        few=len(rows) <= FEW,
-        held=_held(rows, axis),
-        capacities=[(group, charts.capacity(group, axis), _steps(group, axis)) for group in report.groups],
-        standing=Counter(row.node.stage for row in rows).items(),
-        stages=[stage for stage in _STAGES if any(bar.kind == stage for row in rows for bar in row.stages)],
-        waits=[pair for pair in _WAITS if any(bar.kind == pair[0] for row in rows for bar in row.waits)],
-        areas=[("desired", _LINE), *((role, _AREAS[role]) for role in charts.ROLES if role in _roles(report))],
-        colours=charts.COLOURS,
-        version=__version__,
-        most=MOST,
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            axis=axis,
+            marks=axis.marks(),
+            rows=rows,
+            few=len(rows) <= FEW,
+            held=_held(rows, axis),
+            capacities=[(group, charts.capacity(group, axis), _steps(group, axis)) for group in report.groups],
+            standing=Counter(row.node.stage for row in rows).items(),
+            stages=[stage for stage in _STAGES if any(bar.kind == stage for row in rows for bar in row.stages)],
+            waits=[pair for pair in _WAITS if any(bar.kind == pair[0] for row in rows for bar in row.waits)],
+            areas=[("desired", _LINE), *((role, _AREAS[role]) for role in charts.ROLES if role in _roles(report))],
+            colours=charts.COLOURS,
+            version=__version__,
+            most=MOST,
+        )
     )
 
 
@@ -153,5 +157,7 @@ def _steps(group: GroupTold, axis: Axis) -> str:
         last = group.desired[-1]
         ends = f"{min(values)} at least, {max(values)} at most, {last.value} since {axis.clock(last.at)}"
         return f"{count(len(values) - 1, 'change')}: {ends}"
-    first, *rest = group.desired
-    return f"{first.value}" + "".join(f" → {step.value} at {axis.clock(step.at)}" for step in rest)
+    return " → ".join(
+        f"{step.value} at {axis.clock(step.at)}" if number else str(step.value)
+        for number, step in enumerate(group.desired)
+    )
