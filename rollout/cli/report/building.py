@@ -130,7 +130,7 @@ def _headline(history: History, stands: Standing) -> str:
         return tagged(f"halted in {record.phase.value}", told.halted(history.events)) + f": {record.halted}"
     since = f"{record.phase.value} since {instant(record.since)}"
     if stands == "running" and history.worker:
-        return f"runs: {since}, worked by {history.worker.who}"
+        return f"{since}, run by {history.worker.who}"
     return f"not finished, and NOBODY runs it: {since}"
 
 
