@@ -12,6 +12,7 @@ import pytest
 
 from rollout.cli.report import building, charts, model, page
 from rollout.journal import SqlJournal, history, open_journal
+from rollout.journal.lease_row import Holder
 from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import DeletePod, Resize, TaintNode, Terminate
 from rollout.model.effects.occasions import closed_again
@@ -22,7 +23,7 @@ from rollout.model.record import Abort
 from rollout.ports import Settled
 from tests.cli import pages, samples
 from tests.cli.run import Result, rollout
-from tests.journal.samples import tamper
+from tests.journal.samples import acquire, tamper
 
 FORMS = (("--html", "report.html"), ("--markdown",), ("--json",))
 DELETE = DeletePod(
@@ -135,6 +136,19 @@ def test_nobody_runs_it(tmp_path: Path) -> None:
     assert found["next"].startswith(f"rollout resume {samples.ID} ")
     assert "what happened after 2026-01-05T08:08:00Z, when it was last written" in found["unknown"]
     assert "NOBODY runs it" in written(tmp_path).text
+
+
+def test_a_process_runs_it(tmp_path: Path) -> None:
+    """A rollout that runs names its process, and asks nobody for anything; its last sign of life is what is known."""
+    journal = samples.draining(tmp_path)
+    with acquire(journal, Holder("agent-7", 77, "cccccccccccc", "ci/9"), time=600):
+        journal.acquired(samples.ID, samples.after(10))
+        found, seen = told(tmp_path), written(tmp_path).text
+    assert (found["standing"], found["next"], found["now"]) == ("running", None, [])
+    assert found["journal_written"] == "2026-01-05T08:10:00Z"
+    assert [(one["run"], one["end"], one["how"]) for one in found["runs"]] == [("cccccccccccc", None, "works")]
+    assert "DRAIN since 2026-01-05T08:07:00Z, run by process 77 on agent-7 for ci/9" in seen
+    assert "08:10:00 to now (0s): process 77 on agent-7, run cccccccccccc for ci/9, works" in seen
 
 
 def test_a_halt_lasts_until_somebody_resumes(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def report(history: History) -> Report:
         begun=history.begun,
         ended=history.ended,
         written=written,
-        now=tuple(_now(history)),
+        now=tuple(_now(history)) if stands in {"halted", "nobody"} else (),
         next=_next(history, stands),
         or_back=abort(record.id) if _may_turn(record, stands) else None,
         killed=history.killed,
@@ -135,10 +135,8 @@ def _headline(history: History, stands: Standing) -> str:
 
 
 def _now(history: History) -> Iterator[str]:
-    record = history.record
-    if not terminal(record.phase):
-        reason = told.halted(history.events) if record.halted else None
-        yield from (line.strip() for line in standing.now(record, reason))
+    reason = told.halted(history.events) if history.record.halted else None
+    yield from (line.strip() for line in standing.now(history.record, reason))
 
 
 def _next(history: History, stands: Standing) -> str | None:
