@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -45,7 +46,10 @@ JOURNAL_PAUSE = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One process's hands: journal, AWS, Kubernetes and time; `simulated`: the time is a simulated world's."""
+    """One process's hands: journal, AWS, Kubernetes and time; `simulated`: the time is a simulated world's.
+
+    `report`: the file that gets a page about the rollout when it ends or halts, None for none.
+    """
 
     journal: SqlJournal
     edge: Edge
@@ -53,6 +57,7 @@ class Session:
     cluster_id: ClusterId
     signals: Signals
     simulated: bool
+    report: Path | None = None
 
     @property
     def scope(self) -> str:
@@ -84,6 +89,10 @@ class Session:
         code = outcome.exit_code(ended, wanted)
         for line in outcome.lines(ended, self.journal.load(rollout_id), self.journal):
             screen.say(line, kind="end", exit_code=code)
+        if self.report and ended is not Ended.INTERRUPTED:  # a signal leaves us seconds
+            from rollout.cli.report import keeping  # noqa: PLC0415  what a page is made with: only its writer needs it
+
+            keeping.keep(self.journal, rollout_id, self.report)
         return code
 
     def stand_by(self) -> bool:
@@ -176,7 +185,7 @@ def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> I
             edge = stack.enter_context(connect(config, run_id, signals.came, patience))
             signals.wake = edge.clock.wake
             which = edge.cluster_id()
-        yield Session(journal, edge, run_id, which, signals, simulated=config.simulator is not None)
+        yield Session(journal, edge, run_id, which, signals, config.simulator is not None, config.report)
 
 
 def go_on(

@@ -431,6 +431,10 @@ class Config(Section):
     PGPASSWORD, from a passfile, or from ${NAME} in this text. Default: rollout.db in the platform's user state
     folder."""
 
+    report: Path | None = None
+    """A file that gets a page about the rollout each time a run ends it or halts (docs/report.md). One that is there is
+    replaced. Default: none, no page. If it cannot be written, the run says so and ends as it would have."""
+
     simulator: Url | None = None
     """Address of the simulator's control listener. A rollout then uses the simulator's clock. Default: none, real
     time."""

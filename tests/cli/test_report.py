@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollout.cli.report import building, charts, model, page
+from rollout.cli.report import building, charts, keeping, model, page
 from rollout.journal import SqlJournal, history, open_journal
 from rollout.journal.lease_row import Holder
 from rollout.model.decision import Advance, Halt, Move, NodeWait
@@ -406,3 +406,30 @@ def test_the_journal_is_only_read(tmp_path: Path) -> None:
     for form in FORMS:
         assert report(tmp_path, *form).code == 0
     assert (tmp_path / "rollout.db").read_bytes() == before
+
+
+# ---- at the end of a run --------------------------------------------------------------------------------------------
+
+
+def test_a_run_keeps_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file that the configuration names gets the page, and its path is said."""
+    journal = samples.done(tmp_path)
+    keeping.keep(journal, samples.ID, tmp_path / "kept.html")
+    assert capsys.readouterr().out == f"report: {tmp_path / 'kept.html'}\n"
+    written(tmp_path)
+    assert (tmp_path / "kept.html").read_text() == (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["nowhere/kept.html", "."])
+def test_a_report_that_cannot_be_kept_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Why there is none, and the command that writes one later; nothing is raised."""
+    journal = samples.done(tmp_path)
+    keeping.keep(journal, samples.ID, tmp_path / name)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("no report was written: ")
+    assert f"  next: rollout report {samples.ID} " in said.err
+    keeping.keep(journal, "nonsense", tmp_path / "kept.html")
+    assert "no report was written: there is no rollout nonsense" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import typer
 
 from rollout import commands
 from rollout.cli import options, output, screen, select_rollout
-from rollout.cli.report import building, fields, markdown, page
+from rollout.cli.report import building, fields, keeping, markdown
 from rollout.errors import UserError
 from rollout.journal import history, read_journal
 
@@ -48,15 +48,5 @@ def report(
     elif html is None:
         typer.echo(markdown.text(told))
     else:
-        _write(page.text(told), html)
+        keeping.write(told, html)
         screen.say(f"the report of rollout {told.id} is {html.absolute()}")
-
-
-def _write(text: str, path: Path) -> None:
-    """Write a page, in place of what is there. Raises `UserError` if that is not possible."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder", hint="name a file in it with --html") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}", hint="name another place with --html") from error

@@ -89,7 +89,7 @@ def report(history: History) -> Report:
         killed=history.killed,
         phases=tuple(_phases(events)),
         halts=tuple(_halts(events)),
-        runs=tuple(_run(one, history, written) for one in history.leases),
+        runs=tuple(_run(one, history, stands, written) for one in history.leases),
         groups=tuple(_group(one, record.plan, history, nodes) for one in record.plan.groups),
         nodes=nodes,
         others=tuple(sorted(_others(history), key=lambda one: one.at)),
@@ -181,19 +181,23 @@ def _halts(events: Sequence[Event]) -> Iterator[HaltTold]:
         yield HaltTold(Span(event.at, end.at if end else None), reason, why, hint, end.actor if end else None)
 
 
-def _run(lease: Lease, history: History, written: datetime) -> RunTold:
-    """Tell of a process; what of its lease lies before the rollout, or after its last word, is not the rollout's."""
-    worker = history.worker
-    works = worker is not None and worker.works and worker.run_id == lease.run_id
-    if works and not history.ended:
-        end, ended = None, "works"
-    elif lease.released:
-        end, ended = lease.released, "stopped"
-    else:
-        end, ended = lease.last, "died without a word"
+def _run(lease: Lease, history: History, stands: Standing, written: datetime) -> RunTold:
+    """Tell of a process; what of its lease lies before the rollout, or after its last word, is not the rollout's.
+
+    One that still holds the lease of a rollout that ended, or halted, is the one that writes this as its last act.
+    """
+    worker, end = history.worker, lease.released or lease.last
+    ours = worker is not None and worker.works and worker.run_id == lease.run_id
+    works = ours and stands == "running"
     begin = max(lease.acquired, history.begun)
-    shown = Span(begin, end and max(begin, min(end, written)))
-    return RunTold(shown, lease.host, lease.pid, lease.run_id, lease.build_url, ended)
+    return RunTold(
+        Span(begin, None if works else max(begin, min(end, written))),
+        lease.host,
+        lease.pid,
+        lease.run_id,
+        lease.build_url,
+        "works" if works else "stopped" if lease.released or ours else "died without a word",
+    )
 
 
 def _nodes(record: Record, events: Sequence[Event]) -> Iterator[NodeTold]:
