@@ -31,6 +31,8 @@ def test_the_demo_is_killed_resumed_and_proves_itself(tmp_path: Path) -> None:
     ) - {7}
     assert "BROKEN" not in after
     assert "DIFFERS" not in after
+    page = Path(re.findall(r"^report: (.*)$", after, flags=re.MULTILINE)[-1])
+    assert ids[0][0] in page.read_text(encoding="utf-8")
 
 
 def test_ctrl_c_ends_all_of_the_demo_in_two_lines(tmp_path: Path) -> None:

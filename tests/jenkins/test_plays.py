@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import pages
 from tests.e2e.conftest import Worlds, world
 from tests.e2e.proving import broken
 from tests.e2e.simulated import empty_database
@@ -101,7 +102,8 @@ def test_what_packer_built_is_what_is_rolled_out(site: Jenkins) -> None:
     assert f"{site.world.ami}: shared with {ACCOUNT}" in build.log
     assert f"grant eks-rollout/{site.world.ami}/{ACCOUNT}" in build.log
     assert f"2 nodes replaced by {site.world.ami}" in build.log
-    assert {*build.artifacts} == {"manifest.json", "status.txt", "events.txt", "rollout.jsonl"}
+    assert {*build.artifacts} == {"manifest.json", "status.txt", "events.txt", "report.html", "rollout.jsonl"}
+    assert pages.read(build.artifacts["report.html"]).faults == []
     shared = [one["seq"] for one in site.world.get("/log") if one["object"].startswith(("grant/", "permission/"))]
     assert broken(site.world, site.url, since=max(shared)) == {}
 

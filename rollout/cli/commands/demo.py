@@ -19,10 +19,12 @@ import typer
 
 from rollout import commands
 from rollout.cli import screen
+from rollout.cli.report import keeping
 from rollout.cli.screen.format import runnable
 from rollout.demo import report
 from rollout.demo.simulator_process import OURS, simulated
 from rollout.errors import ANOTHER_ACTIVE
+from rollout.journal import read_journal
 
 if TYPE_CHECKING:
     from rollout.demo.simulator_process import SimulatorProcess
@@ -43,6 +45,7 @@ def demo() -> None:
     """
     with simulated(Path(tempfile.mkdtemp(prefix="rollout-demo-")), "demo", PACE) as world:
         good = _story(world)
+    _keep_report(world)
     _say(f"its journal stays: {runnable(commands.rollout('events', '--database', world.database))}")
     raise typer.Exit(0 if good else 1)
 
@@ -61,6 +64,13 @@ def _story(world: SimulatorProcess) -> bool:
     for line in lines:
         screen.say(line)
     return killed and ended.returncode == 0 and held
+
+
+def _keep_report(world: SimulatorProcess) -> None:
+    """Write the page about the rollout beside its journal, and say where it is."""
+    with contextlib.closing(read_journal(world.database)) as journal:
+        for one in journal.summaries():
+            keeping.keep(journal, one.id, world.directory.absolute() / "report.html")
 
 
 def _killed_in_drain(world: SimulatorProcess, start: list[str]) -> bool:
