@@ -157,13 +157,12 @@ def test_a_halt_lasts_until_somebody_resumes(tmp_path: Path) -> None:
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     journal.resume(samples.ID, None, samples.after(30))
     found = told(tmp_path)
-    assert [(one["begin"][11:16], one["end"][11:16], one["resumed_by"]) for one in found["halts"]] == [
+    assert [(one["begin"][11:16], one["end"][11:16], one["ended_by"]) for one in found["halts"]] == [
         ("08:09", "08:30", "tester@here")
     ]
     assert [(one["kind"], one["by"]) for one in found["commands"]] == [("resume", "tester@here")]
     assert (
-        "08:09:00 to 08:30:00 (21m00s): node x is stuck (PodDoesNotEnd); resumed by tester@here"
-        in written(tmp_path).text
+        "08:09:00 to 08:30:00 (21m00s): node x is stuck (PodDoesNotEnd); ended by tester@here" in written(tmp_path).text
     )
 
 
@@ -192,6 +191,18 @@ def test_an_abort_is_told_with_who_asked_for_it(tmp_path: Path) -> None:
         ("LAUNCH_TEMPLATE", True),
     ]
     assert "abort (deadline 1h30m, keep jobs) ops@desk" in written(tmp_path).text
+
+
+def test_an_abort_ends_a_halt(tmp_path: Path) -> None:
+    """It lasted until the rollout turned, and who asked for that ended it."""
+    journal = samples.draining(tmp_path)
+    journal.halt(samples.ID, samples.HALT, samples.after(9))
+    journal.ask_abort(samples.ID, Abort(samples.after(20), "ops@desk"))
+    plan = replace(journal.load(samples.ID).plan, direction="back")
+    turn = Advance("aborted by ops@desk", Phase.LAUNCH_TEMPLATE, plan=plan, turns=True)
+    journal.advance(samples.ID, turn, None, samples.after(21))
+    [halt] = told(tmp_path)["halts"]
+    assert (halt["end"], halt["ended_by"]) == ("2026-01-05T08:21:00Z", "ops@desk")
 
 
 def test_capacity_is_what_the_rollout_set_and_saw(tmp_path: Path) -> None:
@@ -299,6 +310,18 @@ def many(folder: Path, number: int) -> SqlJournal:
             moves = [Move(one.instance_id, trigger) for one in some]
             journal.intend(samples.ID, (), moves, (), (), samples.after(9 + start / 5 + second))
     return journal
+
+
+def test_a_node_that_waited_for_nothing_has_a_row_too(tmp_path: Path) -> None:
+    """Before anything is waited for each of many nodes has its row."""
+    journal = open_journal(samples.url(tmp_path), actor="tester@here")
+    waiting = many(tmp_path / "other", page.FEW + 1)
+    plan = waiting.load(samples.ID).plan
+    journal.begin(samples.ID, None, plan, samples.NOW)
+    nodes = tuple(replace(one, stage=Stage.WAITING) for one in waiting.load(samples.ID).nodes)
+    journal.intend(samples.ID, (), (), (), nodes, samples.after(1))
+    text = written(tmp_path).text
+    assert [one for one in range(page.FEW + 1) if f"ip-{one} i-{one:017x} workers old WAITING" not in text] == []
 
 
 def test_500_nodes_are_one_small_page(tmp_path: Path) -> None:

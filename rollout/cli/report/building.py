@@ -88,7 +88,7 @@ def report(history: History) -> Report:
         or_back=abort(record.id) if _may_turn(record, stands) else None,
         killed=history.killed,
         phases=tuple(_phases(events)),
-        halts=tuple(_halts(events)),
+        halts=tuple(_halts(history)),
         runs=tuple(_run(one, history, stands, written) for one in history.leases),
         groups=tuple(_group(one, record.plan, history, nodes) for one in record.plan.groups),
         nodes=nodes,
@@ -170,15 +170,17 @@ def _phases(events: Sequence[Event]) -> Iterator[PhaseTold]:
         )
 
 
-def _halts(events: Sequence[Event]) -> Iterator[HaltTold]:
+def _halts(history: History) -> Iterator[HaltTold]:
+    events = history.events
     for number, event in enumerate(events):
         if event.kind != "halted":
             continue
-        # An abort resumes it, too.
         end = next((one for one in events[number:] if one.kind in {"resumed", "phase"}), None)
-        reason = event.reason
+        # An abort ends it too, whose event is the runner's.
+        asked = next((one.by for one in history.asked if one.kind == "abort" and end and end.kind == "phase"), None)
         why, hint = str(event.data.get("why", event.text)), str(event.data.get("hint", ""))
-        yield HaltTold(Span(event.at, end.at if end else None), reason, why, hint, end.actor if end else None)
+        by = asked or (end.actor if end else None)
+        yield HaltTold(Span(event.at, end.at if end else None), event.reason, why, hint, by)
 
 
 def _run(lease: Lease, history: History, stands: Standing, written: datetime) -> RunTold:

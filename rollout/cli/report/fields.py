@@ -46,7 +46,7 @@ def as_fields(report: Report) -> dict[str, Any]:
             for one in report.phases
         ],
         "halts": [
-            {"reason": one.reason, **_span(one.span), "why": one.why, "hint": one.hint, "resumed_by": one.resumed_by}
+            {"reason": one.reason, **_span(one.span), "why": one.why, "hint": one.hint, "ended_by": one.ended_by}
             for one in report.halts
         ],
         "runs": [

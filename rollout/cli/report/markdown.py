@@ -101,8 +101,8 @@ def _phases(report: Report) -> Iterator[str]:
     ]
     yield from _table(("phase", "from", "to", "took", "what ended it"), rows)
     if report.halts:
-        stops = [(one.reason or "", *_between(one.span, report), one.why, one.resumed_by or "") for one in report.halts]
-        yield from ("", "Halts:", "", *_table(("reason", "from", "to", "took", "why", "resumed by"), stops))
+        stops = [(one.reason or "", *_between(one.span, report), one.why, one.ended_by or "") for one in report.halts]
+        yield from ("", "Halts:", "", *_table(("reason", "from", "to", "took", "why", "ended by"), stops))
     runs = [(one.name, one.run_id, one.build_url or "", *_between(one.span, report), one.ended) for one in report.runs]
     yield from ("", "Run by:", "", *_table(("process", "run", "build", "from", "to", "took", "how it ended"), runs))
 

@@ -42,13 +42,13 @@ class PhaseTold:
 
 @dataclass(frozen=True, slots=True)
 class HaltTold:
-    """A halt, and who resumed the rollout from it, if anybody did."""
+    """A halt. `ended_by`: who resumed or aborted the rollout, if anybody did."""
 
     span: Span
     reason: str | None
     why: str
     hint: str
-    resumed_by: str | None
+    ended_by: str | None
 
 
 @dataclass(frozen=True, slots=True)

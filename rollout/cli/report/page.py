@@ -48,13 +48,14 @@ MOST = 12
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A node as the page has it. `held`: what it waited for, longest first where there are many nodes."""
+    """A node as the page has it. `held`: what it waited for, and the longest of that."""
 
     node: NodeTold
     label: str
     stages: tuple[Bar, ...]
     waits: tuple[Bar, ...]
     held: tuple[WaitTold, ...]
+    longest: WaitTold | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ def _rows(nodes: Sequence[NodeTold], axis: Axis) -> Iterator[Row]:
     labels = Counter(node.label for node in nodes)
     for node in sorted(nodes, key=lambda one: (one.span.end or axis.end, one.group, one.label)):
         label = node.label if labels[node.label] == 1 else f"{node.name or node.label}"
-        yield Row(node, label, charts.stages(node, axis), charts.waits(node, axis), node.waits)
+        longest = max(node.waits, key=lambda wait: wait.span.length(axis.end), default=None)
+        yield Row(node, label, charts.stages(node, axis), charts.waits(node, axis), node.waits, longest)
 
 
 def _held(rows: Sequence[Row], axis: Axis) -> list[Held]:
