@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,24 @@ def test_what_was_done_again_is_somebody_elses_doing(tmp_path: Path) -> None:
     ]
 
 
+def test_services_with_fewer_replicas_are_told(tmp_path: Path) -> None:
+    """What had fewer Ready replicas at the end of DRAIN stands among what is not as it was."""
+    samples.draining(tmp_path).note(samples.ID, "replicas", "ReplicaSet demo/web: 1, was 3", samples.after(9))
+    assert "fewer replicas than before: ReplicaSet demo/web: 1, was 3" in written(tmp_path).text
+
+
+def test_a_rebuilt_journal_says_what_it_lacks(tmp_path: Path) -> None:
+    """What was before the rebuild is not known, and effects that were taken for done were not sent."""
+    record = samples.draining(tmp_path / "lost").load(samples.ID)
+    resize = Resize(group="workers", before=Sizes(1, 2, 3), sizes=Sizes(1, 4, 4), occasion="adopted")
+    with closing(open_journal(samples.url(tmp_path), actor="tester@here")) as journal:
+        journal.rebuild(replace(record, unsettled=(), done=frozenset()), [resize], None)
+    found = told(tmp_path)
+    assert "what happened before this journal was rebuilt from the marker" in found["unknown"]
+    assert [(one["kind"], one["requests"], one["slowest_seconds"]) for one in found["calls"]] == [("resize", 0, None)]
+    assert written(tmp_path).faults == []
+
+
 def test_a_history_that_was_changed_is_told(tmp_path: Path) -> None:
     """Every form says that it does not verify, and which event was changed."""
     tamper(samples.done(tmp_path), "UPDATE events SET text = 'nothing happened' WHERE seq = 4")
@@ -310,6 +329,14 @@ def many(folder: Path, number: int) -> SqlJournal:
             moves = [Move(one.instance_id, trigger) for one in some]
             journal.intend(samples.ID, (), moves, (), (), samples.after(9 + start / 5 + second))
     return journal
+
+
+def test_many_changes_of_a_size_are_counted(tmp_path: Path) -> None:
+    """In words the lowest, the highest and the last; the picture has each."""
+    journal = many(tmp_path, page.FEW)
+    for left in range(20, 0, -1):
+        intend(journal, 60 - left, Terminate(group="workers", instance_id=f"i-{left}", desired_before=left + 40))
+    assert "20 changes: 40 at least, 59 at most, 40 since 09:00:00" in written(tmp_path).text
 
 
 def test_a_node_that_waited_for_nothing_has_a_row_too(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from rollout.errors import UserError
 from rollout.journal import SqlJournal, history, open_journal, schema
+from rollout.journal.lease_row import Holder
 from tests.cli import pages
 from tests.cli.run import rollout
 from tests.core.build import ID as TOY
 from tests.journal import older
-from tests.journal.samples import ABORT, EVICT, ID, NOW, RESIZE, later, story
+from tests.journal.samples import ABORT, EVICT, ID, NOW, RESIZE, later, on_postgres, seize, story
 
 OLDER = {
     "version_1_planned": "0002",
@@ -82,6 +83,18 @@ def test_a_report_of_it_in_every_form(empty: SqlJournal, url: str, tmp_path: Pat
     for text in (seen.text, rollout("report", "--markdown", *where, cwd=tmp_path).out):
         assert "process 101 on agent-1" in text
         assert "ops@desk" in text.replace("\\", "")
+
+
+@on_postgres
+def test_somebodys_word_that_a_process_is_dead_is_a_command(journal: SqlJournal, url: str, tmp_path: Path) -> None:
+    """Who gave it, and about which process."""
+    seize(journal, Holder("agent-1", 101, "aaaaaaaaaaaa"), 0)
+    journal.acquired(ID, later(1))
+    seize(journal, Holder("agent-2", 202, "bbbbbbbbbbbb"), 70, assume_dead="kim@desk")
+    found = json.loads(rollout("report", "--json", "--database", url, cwd=tmp_path).out)
+    assert [(one["kind"], one["by"], one["details"]) for one in found["commands"]] == [
+        ("assume-dead", "kim@desk", ["process 101 on agent-1 is dead"])
+    ]
 
 
 @pytest.mark.parametrize("left", OLDER)
