@@ -5,6 +5,6 @@ Every failure of theirs leaves here as one of `rollout.errors`, with a detail th
 
 from __future__ import annotations
 
-from rollout.adapters.connecting import Edge, Patience, connect
+from rollout.adapters.connecting import Edge, Patience, clock_of, connect
 
-__all__ = ["Edge", "Patience", "connect"]
+__all__ = ["Edge", "Patience", "clock_of", "connect"]

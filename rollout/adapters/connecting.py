@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -81,6 +81,13 @@ class Edge:
         self.close()
 
 
+def clock_of(config: Config, run_id: str) -> SystemClock | SimulatedClock:
+    """Return the clock of the world that is configured."""
+    if config.simulator:
+        return SimulatedClock(config.simulator, run_id, redacted(config.database).removeprefix("sqlite:///"))
+    return SystemClock()
+
+
 def connect(
     config: Config, run_id: str, stopping: Callable[[], bool] = lambda: False, patience: Patience | None = None
 ) -> Edge:
@@ -92,12 +99,7 @@ def connect(
     """
     with ExitStack() as stack:
         quieten()
-        clock = (
-            SimulatedClock(config.simulator, run_id, redacted(config.database).removeprefix("sqlite:///"))
-            if config.simulator
-            else SystemClock()
-        )
-        stack.callback(clock.close)
+        clock = stack.enter_context(closing(clock_of(config, run_id)))
         fence = Fence(clock.readings, stopping)
         door = _Patient(clock, stopping, patience) if patience else _Door()
         account, number, arn = cluster_account(config, run_id, fence, door)

@@ -1,4 +1,4 @@
-"""The drain deadline: an instant that is stored once and that nothing moves later."""
+"""The drain deadline: an instant that is stored once and that nothing moves but what a person asks for."""
 
 from __future__ import annotations
 

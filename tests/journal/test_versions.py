@@ -76,8 +76,8 @@ def world(left: str, taken_up: SqlJournal, tmp_path: Path) -> Toy:
     plan = toy.marker_.checkpoint.plan
     # What the older version wrote into the marker knew none of these settings: both are lifted by one handler.
     lifted = replace(plan, settings=replace(plan.settings, unprotected="protect", steady=Steady()))
-    said = {"key": "build-17", "plan": lifted, "drain_deadline": taken_up.load(ID).drain_deadline}
-    written = None if left.startswith("version_1") else replace(toy.marker_.checkpoint, **said)
+    said = replace(toy.marker_.checkpoint, key="build-17", plan=lifted, drain_deadline=taken_up.load(ID).drain_deadline)
+    written = None if left.startswith("version_1") else said
     toy.marker_ = replace(toy.marker_, checkpoint=written)
     toy.disturb = Toy().disturb
     return toy

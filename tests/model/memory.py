@@ -19,7 +19,7 @@ from rollout.model.effects import Departure, Effect, OnGroup, Written
 from rollout.model.machine import DRAINING, Phase, Stage, entered
 from rollout.model.machine import step as uncached
 from rollout.model.plan import Node, Plan
-from rollout.model.record import LEFT_WITHIN, EffectRow, EffectState, Late, Left, Record
+from rollout.model.record import LEFT_WITHIN, EffectRow, EffectState, Extension, Late, Left, Record
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 
 #: Asked a million times, with a few different questions.
@@ -198,6 +198,12 @@ class MemoryJournal:
             if saved.state not in {"intended", "unknown", "done"}:
                 kept = _with(kept, replace(saved, retry_at=now, answered=None))
         self._write(kept)
+
+    def asked(self, rollout_id: str) -> int:
+        return 0
+
+    def extend(self, rollout_id: str, asked: Extension, now: datetime) -> None:
+        self._write(replace(self.kept, drain_deadline=asked.until))
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         event = Event(len(self.kept.notes) + 1, now, kind, "", text, "")
