@@ -1,4 +1,4 @@
-"""A drain deadline may be moved, to later only: the triggers are written anew, and no table changes.
+"""A drain deadline may be moved, to later only: the triggers are made again, and no table changes.
 
 Tools before this one would not know what was asked for, so they must keep out.
 

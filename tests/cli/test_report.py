@@ -33,7 +33,7 @@ DELETE = DeletePod(
 
 
 def report(folder: Path, *arguments: str) -> Result:
-    """Ask by the journal in the folder."""
+    """Ask with the journal in the folder."""
     return rollout("report", *arguments, "--database", samples.url(folder), cwd=folder)
 
 

@@ -1,4 +1,4 @@
-"""Whoever asks for more time gets it: before the next act that harms, from any process, and for good."""
+"""Who asks for more time gets it: before the next act that harms, from any process, and for good."""
 
 from __future__ import annotations
 

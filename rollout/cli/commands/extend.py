@@ -1,4 +1,4 @@
-"""`rollout extend`: Jobs on the nodes that must go have more time, whoever runs the rollout and wherever that is."""
+"""`rollout extend`: Jobs on the nodes that must go have more time. Any process may run the rollout, on any host."""
 
 from __future__ import annotations
 
