@@ -11,6 +11,10 @@ from datetime import datetime
 from rollout.model.machine import Phase
 from rollout.model.plan import Plan, Role
 
+#: Epochs that a journal which turns up again may come to, and stays below the one that was rebuilt in its place: who
+#: resumes both is told which is older by the marker, which the higher epoch writes.
+BEYOND = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class CheckpointNode:
@@ -28,7 +32,7 @@ class Checkpoint:
     """Plan, phase and drain deadline as the journal had them, and the nodes that must go.
 
     `epoch`: of the lease under which it was written; `journal`: the database it was written from, without a password.
-    Neither makes a checkpoint another one: what they say changes with every runner.
+    Neither makes a checkpoint another one: what they say changes with every runner. See `rebuilt_since`.
     """
 
     rollout_id: str
@@ -39,3 +43,7 @@ class Checkpoint:
     nodes: tuple[CheckpointNode, ...]
     epoch: int | None = field(compare=False)
     journal: str = field(compare=False)
+
+    def rebuilt_since(self, epoch: int | None) -> bool:
+        """Tell whether a journal of that epoch was rebuilt after this was written, from what this says."""
+        return epoch is not None and epoch >= (self.epoch or 0) + BEYOND

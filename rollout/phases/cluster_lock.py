@@ -144,18 +144,21 @@ def made(record: Record) -> bool:
 
 def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     now = checkpoint(record)
-    if record.phase is Phase.PLANNED or marker.checkpoint == now:
-        return None
     was = marker.checkpoint
+    rebuilt = was is not None and was.rebuilt_since(record.epoch)
+    if record.phase is Phase.PLANNED or (was == now and not rebuilt):
+        return None
     learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
     uids = (node.uid or "" for node in now.nodes)
-    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt, later=_later(was, now))
+    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt, since=_since(was, now))
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
 
 
-def _later(was: Checkpoint | None, now: Checkpoint) -> str:
-    """Return to when the drain deadline was moved since the marker was written last; "" where it was not."""
+def _since(was: Checkpoint | None, now: Checkpoint) -> str:
+    """Return what happened within a phase since the marker was written: a later drain deadline, a rebuilt journal."""
+    if was is not None and was.rebuilt_since(now.epoch):
+        return f"epoch{now.epoch}"
     if was is None or was.drain_deadline is None or now.drain_deadline in {None, was.drain_deadline}:
         return ""
     return f"{now.drain_deadline:%Y%m%dT%H%M%SZ}"

@@ -24,13 +24,13 @@ def again(resumes: int) -> str:
     return f"{resumes}.again"
 
 
-def marker(phase: str, node_uids: Iterable[str], resumes: int, *, cluster: bool, later: str) -> str:
+def marker(phase: str, node_uids: Iterable[str], resumes: int, *, cluster: bool, since: str) -> str:
     """Of what the marker says by then.
 
-    `cluster`: an older rollout has learnt on which cluster it is; `later`: to when the drain deadline was moved, or "".
+    `cluster`: an older rollout has learnt on which cluster it is; `since`: what happened within the phase, or "".
     """
     uids = tuple(node_uids)
-    more = [*(["cluster"] if cluster else []), *([later] if later else [])]
+    more = [*(["cluster"] if cluster else []), *([since] if since else [])]
     return ".".join((phase, str(len(uids)), digest(uids), str(resumes), *more))
 
 
