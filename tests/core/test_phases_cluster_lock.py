@@ -218,7 +218,6 @@ def test_a_rebuilt_journal_is_in_the_marker_before_anything_else() -> None:
     rebuilt = replace(lost, epoch=3 + BEYOND)
     (update,) = guard(seen(surged(), marker=says(lost)), rebuilt).effects  # type: ignore[union-attr]
     assert isinstance(update, UpdateMarker)
-    assert update.mark
     assert update.mark.epoch == 3 + BEYOND
     assert guard(seen(surged(), marker=says(rebuilt)), rebuilt) is None
     agrees(guard(seen(surged(), marker=says(rebuilt)), replace(lost, epoch=9)), halts("knows of epoch 1003"))
