@@ -27,7 +27,7 @@ from rollout.model.observation import (
 from rollout.model.plan import Node, Settings
 from rollout.model.record import EffectRow, Record
 from rollout.phases import restore
-from rollout.phases.cluster_lock import is_ours, older
+from rollout.phases.cluster_lock import outlived
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,12 @@ class Finding:
     person: bool
 
 
-def differences(record: Record, seen: Observation, now: datetime) -> tuple[Finding, ...]:
-    """Compare an unfinished rollout with the world, as its phase observed it; an older journal with its marker only."""
-    if seen.marker and is_ours(seen, record) and (halt := older(seen.marker, record)):
+def differences(record: Record, seen: Observation, now: datetime, *, works: bool) -> tuple[Finding, ...]:
+    """Compare an unfinished rollout with the world, as its phase observed it; an older journal with its marker only.
+
+    `works`: some process runs it, which creates a marker that somebody deleted. Who goes on with it later refuses that.
+    """
+    if (seen.marker or not works) and (halt := outlived(seen.marker, record)):
         return (_stops(halt, record),)
     found = _answered_or_halted(record, seen, now)
     found += [_unsettled(row, seen, record, now) for row in record.unsettled]

@@ -150,16 +150,23 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
         return None
     learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
     uids = (node.uid or "" for node in now.nodes)
-    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt, since=_since(was, now))
+    since = _since(marker, now)
+    occasion = occasions.marker(record.phase.value, uids, record.resume_count, cluster=learnt, since=since)
     update = UpdateMarker(uid=marker.uid, mark=now, occasion=occasion)
     return Act("write into the marker what the journal says", (update,))
 
 
-def _since(was: Checkpoint | None, now: Checkpoint) -> str:
-    """Return what happened within a phase since the marker was written: a later drain deadline, a rebuilt journal."""
-    if was is not None and was.rebuilt_since(now.epoch):
+def _since(marker: MarkerSeen, now: Checkpoint) -> str:
+    """Return what happened within a phase since the marker was written; "" if nothing did.
+
+    A person made it by hand, the journal was rebuilt, or the drain deadline is later.
+    """
+    was = marker.checkpoint
+    if was is None:
+        return marker.uid
+    if was.rebuilt_since(now.epoch):
         return f"epoch{now.epoch}"
-    if was is None or was.drain_deadline is None or now.drain_deadline in {None, was.drain_deadline}:
+    if was.drain_deadline is None or now.drain_deadline in {None, was.drain_deadline}:
         return ""
     return f"{now.drain_deadline:%Y%m%dT%H%M%SZ}"
 

@@ -14,7 +14,7 @@ from rollout.model.machine import Phase, Stage
 from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.record import Record
-from rollout.phases.cluster_lock import checkpoint
+from rollout.phases.cluster_lock import checkpoint, create
 from tests.core.build import (
     ID,
     MARKER,
@@ -50,7 +50,19 @@ ASKED = Suspend(group="g", processes=PROCESSES, occasion="0")
 
 def told(world: Observation, journal: Record) -> tuple[Finding, ...]:
     """What is found where the marker says what the journal says."""
-    return differences(journal, marked(world, journal), NOW)
+    return differences(journal, marked(world, journal), NOW, works=True)
+
+
+def test_a_marker_that_somebody_deleted_while_nobody_ran_the_rollout() -> None:
+    """Who goes on with it refuses, as another copy of the journal may have ended it; a process that runs creates it."""
+    journal = record(done=frozenset({create(record()).key}), journal="here")
+    gone = replace(AS_LEFT, marker=None)
+    (refused,) = differences(journal, gone, NOW, works=False)
+    assert refused.person
+    assert "kubectl create configmap eks-rollout" in refused.then
+    assert f"then: rollout resume {journal.id}" in refused.then
+    (settled,) = differences(journal, gone, NOW, works=True)
+    assert not settled.person
 
 
 def test_where_nothing_differs_nothing_is_said() -> None:
@@ -143,7 +155,7 @@ def test_what_the_next_run_settles(world: Observation, journal: Record, words: t
 )  # fmt: skip
 def test_what_needs_a_person(world: Observation, journal: Record, words: tuple[str, ...]) -> None:
     """It is said what it is and what to do about it."""
-    findings = [one for one in differences(journal, world, at(20)) if one.person]
+    findings = [one for one in differences(journal, world, at(20), works=True) if one.person]
     assert [said in one.what for one, said in zip(findings, words, strict=True)] == [True]
     assert findings[0].then
 
@@ -152,15 +164,15 @@ def test_an_older_copy_settles_nothing_by_itself() -> None:
     """All else is compared with what is not so any more: only that it is older is told."""
     journal = record(Phase.READY, unsettled=(unsettled(SUSPEND),))
     world = replace(AS_LEFT, marker=replace(MARKER, checkpoint=checkpoint(record())))
-    (only,) = differences(journal, world, at(20))
+    (only,) = differences(journal, world, at(20), works=True)
     assert "this journal is older than the marker" in only.what
 
 
 def test_a_halt_whose_cause_still_shows_is_told_once() -> None:
     """The halt and its cause are one difference, with what helps and not only that something must."""
     world = replace(AS_LEFT, marker=MarkerSeen("r2", "x"))
-    (cause,) = [one for one in differences(record(), world, at(20)) if one.person]
-    (told_once,) = [one for one in differences(record(halted=cause.what), world, at(20)) if one.person]
+    (cause,) = [one for one in differences(record(), world, at(20), works=True) if one.person]
+    (told_once,) = [one for one in differences(record(halted=cause.what), world, at(20), works=True) if one.person]
     assert told_once == Finding(f"the rollout is halted: {cause.what}", cause.then, person=True)
 
 
@@ -168,8 +180,10 @@ def test_what_stays_unclear_needs_a_person() -> None:
     """Half a terminate is waited for, and no longer than the runner waits for it."""
     world = seen(surged(old("o1"), old("o2"), sizes=Sizes(1, 3, 4)), *TAINTED)
     journal = record(unsettled=(unsettled(END),), nodes=(row("i-o1", Stage.TERMINATING), row("i-o2")))
-    (early,) = [one for one in differences(journal, marked(world, journal), at(899)) if "terminate" in one.what]
-    (late,) = [one for one in differences(journal, marked(world, journal), at(900)) if "terminate" in one.what]
+    (early,), (late,) = (
+        [one for one in differences(journal, marked(world, journal), now, works=True) if "terminate" in one.what]
+        for now in (at(899), at(900))
+    )
     assert (early.person, late.person) == (False, True)
     assert "it is not clear whether terminate of g/i-o1 was applied" in late.what
 

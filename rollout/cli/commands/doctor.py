@@ -125,11 +125,12 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
     now = edge.clock.now()
     try:
         if journal.active:
-            return comparison.differences(journal.active, _seen(journal.active, edge), now)
+            works = bool(journal.worker and journal.worker.works)
+            return comparison.differences(journal.active, _seen(journal.active, edge), now, works=works)
         if lost and lost.checkpoint:
             seen = _seen(comparison.record_of(lost.checkpoint, now), edge)
             found = comparison.rebuilt(lost.checkpoint, seen, now).record
-            return (comparison.lost(lost, journal.name), *comparison.differences(found, seen, now))
+            return (comparison.lost(lost, journal.name), *comparison.differences(found, seen, now, works=False))
         left = comparison.leftovers(_at_rest(config, marker, edge), config.settings(), journal.last)
     except Refused as error:
         return (comparison.Finding(error.detail, "correct what it names (thing, rights or credentials)", person=True),)
