@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rollout.adapters.clock import uptime
-from rollout.adapters.understanding import text, understood
+from rollout.adapters.understanding import each, text
 from rollout.adapters.wording import one_line
 from rollout.errors import Refused, Retry
 
@@ -177,8 +177,10 @@ class Watch(Generic[Slim]):
 
     def _listed(self) -> tuple[dict[tuple[str, str], Slim], str]:
         items, version = self._api.collect(self._path, self._query)
-        with understood(self._path):
-            return {_key(raw): self._slim(raw) for raw in items}, version
+        return dict(each(self._path, items, self._keyed)), version
+
+    def _keyed(self, raw: Object) -> tuple[tuple[str, str], Slim]:
+        return _key(raw), self._slim(raw)
 
     def _list(self) -> None:
         records, version = self._listed()
@@ -235,7 +237,7 @@ class Watch(Generic[Slim]):
 
     def _put(self, raw: Object, *, gone: bool) -> bool:
         # Understood first: what is not leaves the records as they were.
-        key, after = _key(raw), None if gone else self._slim(raw)
+        key, after = (_key(raw), None) if gone else next(each(self._path, [raw], self._keyed))
         before = self._records.pop(key, None)
         if after is not None:
             self._records[key] = after

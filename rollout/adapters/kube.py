@@ -21,7 +21,7 @@ from rollout.adapters.kube_api import (
     TOO_MANY,
     UNAUTHORIZED,
 )
-from rollout.adapters.understanding import flag, understood
+from rollout.adapters.understanding import each, flag, understood
 from rollout.errors import Blocked, Gone, Refused, Retry
 from rollout.formats.codec import checkpoint_text
 from rollout.model.preflight_observation import (
@@ -81,26 +81,23 @@ class ApiKubernetes:
 
     def pods_on(self, node: str) -> tuple[PodSeen, ...]:
         found, _ = self._api.collect("/api/v1/pods", [("fieldSelector", f"spec.nodeName={node}")])
+        pods = tuple(each(f"pods on {node}", found, records.pod))
         with understood(f"pods on {node}"):
-            pods = tuple(records.pod(raw) for raw in found)
             if any(pod.node != node for pod in pods):
                 raise ValueError("pods of other nodes are among them")
             return pods
 
     def budgets(self) -> tuple[BudgetSeen, ...] | None:
         found = self._optional("/apis/policy/v1/poddisruptionbudgets", LIST_BUDGETS)
-        with understood("disruption budgets"):
-            return None if found is None else tuple(records.budget(raw) for raw in found)
+        return None if found is None else tuple(each("disruption budgets", found, records.budget))
 
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         found = self._optional("/apis/storage.k8s.io/v1/volumeattachments", LIST_ATTACHMENTS)
-        with understood("volume attachments"):
-            return None if found is None else tuple(seen for raw in found if (seen := records.attachment(raw)))
+        return None if found is None else tuple(filter(None, each("volume attachments", found, records.attachment)))
 
     def jobs(self) -> Mapping[str, datetime] | None:
         found = self._optional("/apis/batch/v1/jobs", LIST_JOBS)
-        with understood("Jobs"):
-            return None if found is None else dict(known for raw in found if (known := records.job_end(raw)))
+        return None if found is None else dict(filter(None, each("Jobs", found, records.job_end)))
 
     def _optional(self, path: str, right: Right) -> list[Object] | None:
         """Return a list, None where we lack the right to it."""

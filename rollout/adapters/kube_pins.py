@@ -14,7 +14,8 @@ _UNSAFE, _NO = "cluster-autoscaler.kubernetes.io/safe-to-evict", "false"
 # Karpenter's annotation had another name before v1beta1, which policies still write into Jobs.
 _KARPENTER = ("karpenter.sh/do-not-disrupt", "karpenter.sh/do-not-evict")
 # It takes a span of Go's too, from the pod's start (Karpenter, "Well-Known Annotations").
-_PART = r"(\d*\.?\d+|\d+\.)(h|ms|m|s)"
+# Read from left to right without a second thought: an annotation may have 256 KiB.
+_PART = r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s)"
 _SPAN, _SECONDS = re.compile(f"(?:{_PART})+", re.ASCII), {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 #: Seconds of the longest span that is believed; no date could be told beyond.
 LONGEST = 1e9

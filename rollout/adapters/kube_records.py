@@ -53,14 +53,19 @@ _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
 _USUAL, _SOME = {"cpu", "memory", "pods", "ephemeral-storage", "storage"}, re.compile("[1-9]")
 # A quantity: a number, perhaps with an exponent, and a unit.
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([A-Za-z]*)")
-_UNITS = {"": 1.0, "m": 1e-3} | {unit: 1000.0 ** (n + 1) for n, unit in enumerate("kMGTPE")}
+_UNITS = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9} | {unit: 1000.0 ** (n + 1) for n, unit in enumerate("kMGTPE")}
 _UNITS |= {f"{unit}i": 1024.0 ** (n + 1) for n, unit in enumerate("KMGTPE")}
+# Where Kubernetes cuts off what is larger.
+_LARGEST = 2.0**63
 # Volumes of a pod that something else must attach to its node.
 _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 # Who attaches volumes that stay in one zone: EBS's driver, and what was in its place in older clusters.
 _ZONAL = {"ebs.csi.aws.com", "kubernetes.io/aws-ebs"}
-# No moment is taken for an earlier or a later one.
+# No moment is taken for an earlier or a later one. Go, in which Kubernetes is written, has years that Python has not.
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_YEAR, _DIGITS = re.compile("([0-9]+)-"), 4
+# A number of replicas, as we note it.
+_REPLICAS = re.compile("[0-9]{1,10}")
 #: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
 _AUTOSCALER, _APP_LABELS = "cluster-autoscaler", ("k8s-app", "app.kubernetes.io/name", "app")
 
@@ -88,7 +93,7 @@ def _csi_ids(text: str) -> list[str]:
     """Return the ids that storage drivers gave a node; those of AWS's are its instance's."""
     try:
         drivers = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [str(drivers[name]) for name in _AWS_DRIVERS if name in drivers] if isinstance(drivers, dict) else []
 
@@ -125,7 +130,7 @@ def node(raw: Mapping[str, Any]) -> NodeSeen:
         labels=texts(metadata.get("labels")),
         scale_down_disabled=annotations.get(SCALE_DOWN_KEY),
         scale_down_before=annotations.get(SCALE_DOWN_BEFORE_KEY),
-        turned=_moment(ready.get("lastTransitionTime")),
+        turned=_told(ready.get("lastTransitionTime")),
         claims=frozenset(claims) - {instance_id},
         offers=_devices(size := (raw.get("status") or {}).get("allocatable")),
         room=_amounts(size) if size else None,
@@ -147,7 +152,7 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     metadata = raw["metadata"]
     annotations = texts(metadata.get("annotations"))
     ready = _condition(raw, "Ready")
-    pinned, until = pin(annotations, _moment((raw.get("status") or {}).get("startTime")))
+    pinned, until = pin(annotations, _told((raw.get("status") or {}).get("startTime")))
     return PodSeen(
         namespace=text(metadata["namespace"]),
         name=text(metadata["name"]),
@@ -160,10 +165,10 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
         pinned=pinned,
         deleting=_moment(metadata.get("deletionTimestamp")),
         tolerations=_tolerations(objects(raw["spec"].get("tolerations"))),
-        created=_moment(metadata.get("creationTimestamp")),
+        created=_told(metadata.get("creationTimestamp")),
         finalizers=tuple(text(one) for one in metadata.get("finalizers") or ()),
         ready=ready.get("status") == "True",
-        turned=_moment(ready.get("lastTransitionTime")),
+        turned=_told(ready.get("lastTransitionTime")),
         restarts=text(raw["spec"].get("restartPolicy") or "Always"),
         nominated=text(name) if (name := (raw.get("status") or {}).get("nominatedNodeName")) else "",
         claims=sum(bool(one.keys() & _CLAIMS) for one in objects(raw["spec"].get("volumes"))),
@@ -183,9 +188,10 @@ def job_end(raw: Mapping[str, Any]) -> tuple[str, datetime] | None:
 
 
 def _ends(raw: Mapping[str, Any]) -> datetime | None:
-    """Return when what began is ended by its activeDeadlineSeconds."""
-    begun, seconds = _moment((raw.get("status") or {}).get("startTime")), raw["spec"].get("activeDeadlineSeconds")
-    return begun + duration(number(seconds)) if begun and seconds is not None else None
+    """Return when what began is ended by its activeDeadlineSeconds: for ever has many numbers there, up to int64."""
+    begun, seconds = _told((raw.get("status") or {}).get("startTime")), raw["spec"].get("activeDeadlineSeconds")
+    counts = isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0
+    return begun + duration(seconds) if begun and counts else None
 
 
 def _needs(spec: Mapping[str, Any]) -> frozenset[str]:
@@ -214,7 +220,7 @@ def _amounts(quantities: Mapping[str, Any] | None) -> tuple[float, float]:
 def _amount(said: object) -> float:
     """Return a quantity of Kubernetes as a number; one that is none counts as nothing."""
     found = _QUANTITY.fullmatch(str(said or "0"))
-    return float(found[1]) * _UNITS.get(found[2], 0.0) if found else 0.0
+    return min(float(found[1]) * _UNITS.get(found[2], 0.0), _LARGEST) if found else 0.0
 
 
 def _devices(quantities: Mapping[str, Any] | None) -> frozenset[str]:
@@ -243,11 +249,11 @@ def _stopped(raw: Mapping[str, Any]) -> bool:
     if not metadata.get("deletionTimestamp") or status.get("phase") not in {"Succeeded", "Failed"}:
         return False
     states = (one.get("state") or {} for one in objects(status.get("containerStatuses")))
-    ends = [moment for state in states if (moment := _moment((state.get("terminated") or {}).get("finishedAt")))]
+    ends = [moment for state in states if (moment := _told((state.get("terminated") or {}).get("finishedAt")))]
     gone, grace = _moment(metadata["deletionTimestamp"]), int(metadata.get("deletionGracePeriodSeconds") or 0)
     if gone is None or not ends:
         return bool(status["phase"] == "Failed")
-    return max(ends) >= gone - timedelta(seconds=min(grace, LONGEST))
+    return max(ends) >= gone - timedelta(seconds=max(0, min(grace, LONGEST)))
 
 
 def attachment(raw: Mapping[str, Any]) -> AttachmentSeen | None:
@@ -288,10 +294,23 @@ def _requirement(raw: Mapping[str, Any]) -> Requirement:
 
 def _moment(said: object) -> datetime | None:
     """Return a moment; one without a zone cannot be compared, and to one at the end of time nothing can be added."""
-    moment = datetime.fromisoformat(text(said)) if said else None
-    if moment and moment.tzinfo is None:
+    if not said:
+        return None
+    year = _YEAR.match(text(said))
+    if year and (len(year[1]) > _DIGITS or not int(year[1])):
+        return _LAST if int(year[1][0]) else _FIRST
+    moment = datetime.fromisoformat(text(said))
+    if moment.tzinfo is None:
         raise ValueError(f"{said} has no zone")
-    return moment and min(max(moment, _FIRST), _LAST)
+    return min(max(moment, _FIRST), _LAST)
+
+
+def _told(said: object) -> datetime | None:
+    """Return a moment that only informs: one that makes no sense is one that was not told."""
+    try:
+        return _moment(said)
+    except ValueError:
+        return None
 
 
 def _tolerations(found: Iterable[Mapping[str, Any]]) -> tuple[Toleration, ...]:
@@ -319,7 +338,7 @@ def autoscaler(raw: Mapping[str, Any]) -> AutoscalerSeen:
     before = annotations.get(REPLICAS_BEFORE, "")
     return AutoscalerSeen(
         replicas=number(raw["spec"].get("replicas", 1)),
-        replicas_before=int(before) if before.isdecimal() else None,
+        replicas_before=int(before) if _REPLICAS.fullmatch(before) else None,
         rollout_id=annotations.get(ROLLOUT_ID),
     )
 

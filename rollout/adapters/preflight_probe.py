@@ -20,7 +20,7 @@ from rollout.adapters import discovery, kube_records
 from rollout.adapters import probe_records as records
 from rollout.adapters.aws_errors import THROTTLED, code_of, translated
 from rollout.adapters.paging import entries
-from rollout.adapters.understanding import flag, text, understood
+from rollout.adapters.understanding import each, flag, text, understood
 from rollout.model.plan import Autoscaler
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class EdgeProbe:
         asked = {"PaginationConfig": {"PageSize": _PAGE}}
         with translated(mutating=False):
             found = entries(self._groups, "describe_auto_scaling_groups", "AutoScalingGroups", **asked)
-            return tuple(map(records.group, found))
+            return tuple(each("Auto Scaling groups", found, records.group))
 
     def active_instance_refresh(self, group: str) -> str | None:
         with translated(mutating=False):
@@ -113,12 +113,15 @@ class EdgeProbe:
 
     def autoscalers(self) -> tuple[Autoscaler, ...]:
         found, _ = self._api.collect("/apis/apps/v1/deployments")
-        with understood("Deployments"):
-            named = (raw["metadata"] for raw in found if kube_records.is_autoscaler(raw))
-            return tuple(Autoscaler(text(one["namespace"]), text(one["name"])) for one in named)
+        return tuple(filter(None, each("Deployments", found, _lookalike)))
 
     def own_pod(self) -> tuple[str, str] | None:
         return own_pod(SERVICE_ACCOUNT, os.environ, self._api.authority)
+
+
+def _lookalike(raw: Mapping[str, Any]) -> Autoscaler | None:
+    one = raw["metadata"]
+    return Autoscaler(text(one["namespace"]), text(one["name"])) if kube_records.is_autoscaler(raw) else None
 
 
 def _try(operation: Callable[..., Any], told: Container[str] | None = None) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollout.adapters.wording import one_line
 from rollout.errors import Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Object = dict[str, Any]
+Read = TypeVar("Read")
 
 # What reading an answer of another shape raises.
 _SENSELESS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -24,6 +25,20 @@ def understood(what: str) -> Iterator[None]:
         yield
     except _SENSELESS as error:
         raise Retry(one_line(f"{what}: the answer makes no sense ({type(error).__name__}: {error})")) from error
+
+
+def each(what: str, found: Iterable[Object], reading: Callable[[Object], Read]) -> Iterator[Read]:
+    """Read objects one by one. Where one makes no sense, the `Retry` names it, and what was asked."""
+    for raw in found:
+        with understood(f"{what}: {_named(raw)}"):
+            yield reading(raw)
+
+
+def _named(raw: Object) -> str:
+    """Name an object of Kubernetes or a group of AWS, as far as it says who it is."""
+    said = raw.get("metadata") or {}
+    names = (said.get("namespace"), said.get("name")) if isinstance(said, dict) else ()
+    return "/".join(str(name) for name in (*names, raw.get("AutoScalingGroupName")) if name) or "one without a name"
 
 
 def text(value: object) -> str:
@@ -65,5 +80,5 @@ def texts(value: object) -> dict[str, str]:
     return value
 
 
-#: More than anybody has of anything that we count.
-_MOST = 1_000_000_000
+#: The most that a count of Kubernetes or AWS can be (int32). What is longer is a length of time (int64).
+_MOST = 2**31 - 1
