@@ -20,7 +20,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.shared import advance, leaving_nodes, that_stay, wait, working
-from rollout.stages.fitting import Sort, stranded
+from rollout.stages.fitting import UNKNOWN, Sort, stranded
 from rollout.stages.pods import leaving
 from rollout.stages.tainting import taint
 
@@ -64,17 +64,23 @@ def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[
 
 
 def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
-    """Say why pods of an old node could start on no new one; Jobs' too, for others like them follow."""
+    """Say why pods of an old node could start on no new one; Jobs' too, for others like them follow.
+
+    Where an old node has no pods to move, or only such as tolerate every taint, it is asked for a pod like any other.
+    """
     living = that_stay(record, group, seen.group(group.name))
     new = {Sort.of(node): node.name for one in reversed(living) if (node := seen.node_of(one.id))}
+    olds = [node for row, node in leaving_nodes(record, seen) if row.group == group.name]
+    open_to_any = any(sort.lets_in((), node) for sort in new for node in olds)
     problems: dict[str, None] = {}
-    for row, node in leaving_nodes(record, seen):
-        pods = leaving(seen.pods_on(node.name)) if new and row.group == group.name else ()
+    for node in olds if new else ():
+        pods = leaving(seen.pods_on(node.name))
+        telling = [pod for pod in pods if not pod.tolerates(UNKNOWN)]
         lost = stranded(new, pods, node)
         if lost:
             problems |= {sort.otherwise(name, lost, node): None for sort, name in new.items()}
-        elif pods and all(sort.keeps_out(pods, node) for sort in new):
-            problems |= {sort.barred(name): None for sort, name in new.items()}
+        elif all(sort.keeps_out(telling, node) for sort in new) if telling else not open_to_any:
+            problems |= {sort.barred(name, telling, node): None for sort, name in new.items()}
     return list(problems)
 
 

@@ -19,6 +19,8 @@ from rollout.model.observation import NodeSeen, PodSeen, Taint
 
 #: Bytes of memory: what people count in, and what nodes of one sort may differ by.
 GIB, GRAIN = 2.0**30, 2.0**26
+#: A taint that nobody knows: who tolerates it tolerates every one, and says nothing of what is usual.
+UNKNOWN = Taint("\0", "", "NoSchedule")
 #: Labels that say where a node is, or which machine, by the beginning of their names.
 PLACES = (
     "topology.",
@@ -56,12 +58,18 @@ class Sort:
         new = [taint for taint in self.taints if taint not in node.taints]
         return not all(pod.tolerates(taint) for pod in pods for taint in new)
 
-    def barred(self, name: str) -> str:
-        """Say which taints of a node of this sort keep pods out, with the command that takes them off."""
-        marks = [f"{taint.key}:{taint.effect}" for taint in self.taints]
-        off = kubectl("taint", "node", name, *(f"{mark}-" for mark in marks))
-        taints = "taint" if len(marks) == 1 else "taints"
-        return f"{name} has the {taints} {', '.join(marks)}, which pods here do not tolerate ({off})"
+    def barred(self, name: str, moved: Sequence[PodSeen], node: NodeSeen | None) -> str:
+        """Say which taints of a node of this sort keep moved pods out, as `lets_in` asks; they are others' to take off.
+
+        Who put one there waits for something, or keeps the node for other work.
+        """
+        there = node.taints if node else ()
+        shut = [one for one in self.taints if not (all(pod.tolerates(one) for pod in moved) if moved else one in there)]
+        marks = ", ".join(f"{taint.key}:{taint.effect}" for taint in shut)
+        taints, them = ("taint", "it") if len(shut) == 1 else ("taints", "them")
+        why = "pods here do not tolerate" if moved else "the old nodes have not"
+        who = f"who put {them} there: {kubectl('describe', 'node', name)}"
+        return f"{name} has the {taints} {marks}, which {why} ({who})"
 
     def suits(self, pod: PodSeen, node: NodeSeen) -> bool:
         """Tell whether a pod of `node` may start here by the labels and the devices that it has there."""

@@ -58,7 +58,7 @@ class Serving:
         lost, closed = stranded(self.new, pods, node), dict(self.idle)
         for sort, nodes in self.new.items():
             if not sort.lets_in(pods, node):
-                closed |= {id_: sort.barred(name) for id_, name in nodes.items()}
+                closed |= {id_: sort.barred(name, pods, node) for id_, name in nodes.items()}
             elif lost and node:
                 closed |= {id_: sort.otherwise(name, lost, node) for id_, name in nodes.items()}
         return tuple(why for id_, why in closed.items() if id_ != instance_id)

@@ -11,7 +11,7 @@ from rollout.model.budget import Requirement
 from rollout.model.decision import Act, Advance, Halt
 from rollout.model.effects import Protect, Resize, SetCapacityRebalance, Suspend, TaintNode, Written
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import Observation, Taint
+from rollout.model.observation import Observation, Taint, Toleration
 from rollout.model.plan import Sizes, Surge
 from rollout.model.record import Late, Record
 from rollout.phases import PHASES, deadline, protect, ready, renewed, surge, taint
@@ -297,6 +297,8 @@ def test_protect(world: Observation, journal: Record, now: datetime, expected: A
 
 AWAITED = record(Phase.READY, deadline=at(1200))
 DEDICATED = (Taint("dedicated", "", NEVER),)
+EVERY = (Toleration("", exists=True, value="", effect=""),)
+KNOWING = (Toleration("dedicated", exists=True, value="", effect=""),)
 GPU = frozenset({"nvidia.com/gpu"})
 CHOOSING = pod(wants=((Requirement("pool", "In", frozenset({"a"})),),))
 CLOSED = (node("o1", NEVER), node("o2", NEVER))
@@ -352,6 +354,20 @@ CLOSED = (node("o1", NEVER), node("o2", NEVER))
         case("old ones have it too", advances(),
              seen(surged(), *(replace(one, taints=one.taints + DEDICATED) for one in CLOSED),
                   node("n1", taints=DEDICATED), node("n2", taints=DEDICATED), pod()), AWAITED),
+        case("no pod is to move, and new nodes have a taint that no old one has",
+             waits("n1 has the taint dedicated:NoSchedule, which the old nodes have not (who put it there: kubectl"),
+             seen(surged(), node("n1", taints=DEDICATED), node("n2", taints=DEDICATED)), AWAITED),
+        case("the same, and the pods to move tolerate every taint", waits("n1 has the taint dedicated:NoSchedule"),
+             seen(surged(), node("n1", taints=DEDICATED), node("n2", taints=DEDICATED),
+                  *(pod(one, one, tolerations=EVERY) for one in ("o1", "o2"))), AWAITED),
+        case("the same, and the pods to move know that taint", advances(),
+             seen(surged(), *CLOSED, node("n1", taints=DEDICATED), node("n2", taints=DEDICATED),
+                  *(pod(one, one, tolerations=KNOWING) for one in ("o1", "o2"))), AWAITED),
+        case("no pod is to move, and one new node is open", advances(),
+             seen(surged(), *CLOSED, node("n1", taints=DEDICATED)), AWAITED),
+        case("no pod is to move, and an old node has it too", advances(),
+             seen(surged(), replace(CLOSED[0], taints=CLOSED[0].taints + DEDICATED), CLOSED[1],
+                  node("n1", taints=DEDICATED), node("n2", taints=DEDICATED)), AWAITED),
         case("an unready old node does not matter", advances(),
              seen(surged(), node("o1", NEVER, ready=False), node("o2", NEVER)), AWAITED),
         case("just before the deadline", waits(), seen(surged(), unjoined=("n2",)), AWAITED, at(1199)),

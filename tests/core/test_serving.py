@@ -140,7 +140,14 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
         pytest.param((node("n1", ready=False),), (), "n1 is not Ready", id="not Ready"),
         pytest.param((bare(), tainted("n1", DEDICATED)), (),
                      "n1 has the taint dedicated:NoSchedule, which pods here do not tolerate "
-                     "(kubectl taint node n1 dedicated:NoSchedule-)", id="tainted by somebody"),
+                     "(who put it there: kubectl describe node n1)", id="tainted by somebody"),
+        pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED, OTHER)), (),
+                     "n1 has the taint mine:NoExecute, which pods here do not tolerate", id="another taint than theirs"),
+        pytest.param((bare(), tainted("n1", DEDICATED, OTHER)), (),
+                     "n1 has the taints dedicated:NoSchedule, mine:NoExecute, which pods here do not tolerate "
+                     "(who put them there: kubectl describe node n1)", id="two taints"),
+        pytest.param((tainted("n1", DEDICATED, OTHER), tainted("o1", OTHER)), (),
+                     "n1 has the taint dedicated:NoSchedule, which the old nodes have not (who", id="nothing to move"),
         pytest.param((chooses(), labelled("o1", pool="a")), (),
                      "n1 has another pool than the node of pod ns/bare, which chooses by it "
                      "(kubectl label node n1 --overwrite pool=a); n2 has another pool than", id="without a label"),
