@@ -103,6 +103,7 @@ class Reason(StrEnum):
     # What a start warns of (`preflight.warnings`).
     OPTIONAL_RIGHTS_MISSING = "OptionalRightsMissing"
     KINDS_UNKNOWN = "KindsUnknown"
+    KIND_WITHOUT_PODS = "KindWithoutPods"
     NAMESPACE_NOT_FOUND = "NamespaceNotFound"
     AUTOSCALER_IGNORED = "AutoscalerIgnored"
     HEALTH_CHECKS_SUSPENDED = "HealthChecksSuspended"

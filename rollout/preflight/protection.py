@@ -50,6 +50,12 @@ def on_old_nodes(found: Survey) -> tuple[PodSeen, ...]:
     return leaving(pod for name in _old_nodes(found) for pod in seen.pods_on(name))
 
 
+def controllers(found: Survey) -> frozenset[str]:
+    """Return the kinds that control a pod anywhere in the cluster, each with its group and without."""
+    owners = {pod.owner for pod in found.pods if pod.owner}
+    return frozenset(name for one in owners for name in (one.kind, f"{one.kind}.{one.group}"))
+
+
 def _old_nodes(found: Survey) -> list[str]:
     seen = Observation(groups=found.groups, nodes=found.nodes)
     ids = [instance.id for group in found.groups for instance in group.instances]

@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from rollout import preflight
-from rollout.model.observation import AutoscalerSeen, GroupSeen, ImageSeen, MarkerSeen, NodeSeen, Taint, VersionSeen
-from rollout.model.plan import Autoscaler, NodeGroup, Plan, Protected, Sizes, Source, TemplateUse
+from rollout.model.observation import (
+    AutoscalerSeen,
+    GroupSeen,
+    ImageSeen,
+    MarkerSeen,
+    NodeSeen,
+    PodSeen,
+    Taint,
+    VersionSeen,
+)
+from rollout.model.plan import Autoscaler, NodeGroup, Plan, Preset, Protected, Sizes, Source, TemplateUse
 from rollout.model.preflight_observation import GroupProbed, Kinds, Override, Right
+from rollout.model.presets import THROUGH, controls_pods, through
 from rollout.preflight import Request, Survey
 from rollout.preflight.blockers import REASONS, cluster, groups, images, protection, rights, templates
 from tests.core.build import (
@@ -196,8 +206,17 @@ ROWS = [
      {"settings": replace(SETTINGS, protected=Protected(kinds=("Deployment",)))},
      "`protected.kinds` names Deployment, which controls no pods itself: ReplicaSet does", "write ReplicaSet in"),
     ("a CronJob", {"kinds": SERVED},
-     {"settings": replace(SETTINGS, protected=Protected(kinds=("Job", "CronJob.batch")))},
+     {"settings": replace(SETTINGS, protected=Protected(kinds=("CronJob.batch",)))},
      "`protected.kinds` names CronJob.batch, which controls no pods itself: Job.batch does", "write Job.batch in"),
+    ("a JobSet", {}, {"settings": replace(SETTINGS, protected=Protected(kinds=("JobSet",)))},
+     "`protected.kinds` names JobSet, which controls no pods itself: Job does", "write Job in `protected.kinds`"),
+    ("a LeaderWorkerSet beside Jobs", {"pods": (pod(owner=owned("StatefulSet", "llm-0")),)},
+     {"settings": replace(SETTINGS, protected=Protected(kinds=("Job", "LeaderWorkerSet.leaderworkerset.x-k8s.io")))},
+     "names LeaderWorkerSet.leaderworkerset.x-k8s.io, which controls no pods itself: StatefulSet.apps does",
+     "write StatefulSet.apps in `protected.kinds`"),
+    ("a kind of the same name in another group", {"pods": (pod(owner=owned("JobSet")),)},
+     {"settings": replace(SETTINGS, protected=Protected(kinds=("JobSet.jobset.x-k8s.io",)))},
+     "names JobSet.jobset.x-k8s.io, which controls no pods itself", "write Job.batch"),
     ("unnamed", {"pods": (bare(), pod(), pod("web", owner=owned("ReplicaSet")))},
      {"settings": replace(SETTINGS, unprotected="refuse", protected=ELSEWHERE)},
      "2 pods that `protected` does not name, which end or which nobody replaces: ns/Job/job: 1, ns/Pod/bare: 1",
@@ -390,6 +409,36 @@ def test_the_kind_that_was_meant(kind: str, meant: str) -> None:
 def test_a_kind_is_there_by_its_name_and_its_group(kind: str, there: bool) -> None:  # noqa: FBT001 - a column
     """Without a group, if any group has it."""
     assert (SERVED.missing((kind,)) == ()) == there
+
+
+RAY = Preset("ray", kinds=("RayCluster.ray.io",))
+
+
+@pytest.mark.parametrize(
+    ("protected", "pods"),
+    [
+        pytest.param(Protected(kinds=("CronJob", "Job")), (), id="the kind that controls the pods is named too"),
+        pytest.param(Protected(kinds=("CronJob.batch", "Job")), (), id="in every group"),
+        pytest.param(Protected(kinds=("JobSet", "Job.batch")), (), id="with its group, which the other has not"),
+        pytest.param(Protected(kinds=("RayJob.ray.io",), presets=(RAY,)), (), id="by a preset"),
+        pytest.param(Protected(kinds=("Rollout",)), (pod(owner=owned("Rollout")),), id="another of that name does"),
+        pytest.param(Protected(kinds=("MPIJob", "Job", "Pod", "Zebra")), (), id="kinds that are not known to be so"),
+    ],
+)
+def test_a_kind_that_controls_no_pods_may_be_named_beside_the_one_that_does(
+    protected: Protected, pods: tuple[PodSeen, ...]
+) -> None:
+    """Its pods are protected all the same."""
+    asked = replace(ASKED, settings=replace(SETTINGS, protected=protected))
+    assert list(protection.indirect(surveyed(pods=pods), asked)) == []
+
+
+@pytest.mark.parametrize("kind", THROUGH)
+def test_who_controls_pods_through_others_is_known_with_the_kind_that_does(kind: str) -> None:
+    """Each is known by its name alone too, and the kind to be written instead controls pods itself."""
+    direct = through(kind)
+    assert through(kind.partition(".")[0]) == direct
+    assert (controls_pods(direct), controls_pods(kind), through(direct)) == (True, False, "")
 
 
 NEW = replace(VERSION, number=2, image_id=ASKED.ami)

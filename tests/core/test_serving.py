@@ -142,7 +142,7 @@ def test_a_new_node_that_one_cannot_see_does_not_serve() -> None:
                      "n1 has the taint dedicated:NoSchedule, which pods here do not tolerate "
                      "(who put it there: kubectl describe node n1)", id="tainted by somebody"),
         pytest.param((bare(tolerations=TOLERANT), tainted("n1", DEDICATED, OTHER)), (),
-                     "n1 has the taint mine:NoExecute, which pods here do not tolerate", id="another taint than theirs"),
+                     "n1 has the taint mine:NoExecute, which pods here do not tolerate", id="another taint"),
         pytest.param((bare(), tainted("n1", DEDICATED, OTHER)), (),
                      "n1 has the taints dedicated:NoSchedule, mine:NoExecute, which pods here do not tolerate "
                      "(who put them there: kubectl describe node n1)", id="two taints"),

@@ -32,6 +32,10 @@ def told(settings: Settings = SETTINGS, **changes: Any) -> tuple[str, ...]:
     return warnings(replace(FINE, **changes), replace(ASKED, settings=settings), identified=True)
 
 
+def kinds(*names: str) -> Settings:
+    return replace(SETTINGS, protected=replace(SETTINGS.protected, kinds=names))
+
+
 def suspended(*processes: str) -> dict[str, Any]:
     return {"groups": (found(suspended=frozenset(processes)),)}
 
@@ -68,6 +72,11 @@ LONG = replace(SETTINGS, drain_seconds=36000)
                      ("g has HealthCheck and ReplaceUnhealthy suspended",), id="nor replaces one"),
         pytest.param(suspended("AddToLoadBalancer"), SETTINGS, ("no load balancer of its own gets the new instances",),
                      id="no load balancer"),
+        pytest.param({"pods": (WEB,)}, kinds("CronTask.example.com"),
+                     ("`protected.kinds` names CronTask.example.com, which controls no pod now: if it makes pods",),
+                     id="a kind that nobody has heard of controls no pod"),
+        pytest.param({"pods": (pod(owner=owned("CronTask")),)}, kinds("CronTask.example.org"),
+                     ("`protected.kinds` names CronTask.example.org, which",), id="one of another group does"),
         pytest.param({"budgets": (SHUT,), "pods": (WEB,)}, SETTINGS,
                      ("budget ns/web allows no eviction as it is configured (it wants 2 of 2 Ready)",
                       "; it holds pod ns/web-1 of ReplicaSet web on o1: unless that changes, the rollout halts 2h15m"),
@@ -173,6 +182,9 @@ def test_what_is_known_beforehand_is_told(changes: dict[str, Any], settings: Set
         pytest.param({**beside(clusters=frozenset({"c"})), "autoscaler": AutoscalerSeen(0, None, None)}, LONG,
                      id="it is off already"),
         pytest.param(beside(clusters=frozenset({"c"})), replace(LONG, autoscaler=None), id="it is none of ours"),
+        pytest.param({"pods": (pod(owner=owned("CronTask"), phase="Failed"),)}, kinds("CronTask"), id="it had a pod"),
+        pytest.param({}, kinds("Job", "StatefulSet.apps", "PyTorchJob", "TaskRun.tekton.dev"), id="they control pods"),
+        pytest.param({}, kinds("JobSet"), id="one that controls none: that blocks"),
         pytest.param(tagged(team="batch"), SETTINGS, id="a tag of somebody"),
         pytest.param(tagged(Terraform="false", managed_by_pulumi=" No "), SETTINGS, id="tags that deny it"),
         pytest.param({"pods": (replace(RUN, owner=owned("Job", "d-2")),)}, SETTINGS, id="descheduler ran once"),

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.errors import Blocker
-from rollout.preflight.protection import standing, workloads
+from rollout.model.presets import names, through
+from rollout.preflight.protection import controllers, standing, workloads
 from rollout.preflight.survey import Request, Survey
-
-#: Kinds of Kubernetes that control other kinds, and these the pods.
-_DIRECT = {
-    "CronJob": "Job",
-    "CronJob.batch": "Job.batch",
-    "Deployment": "ReplicaSet",
-    "Deployment.apps": "ReplicaSet.apps",
-}
 
 
 def unserved(found: Survey, request: Request) -> Iterator[Blocker]:
@@ -31,16 +24,19 @@ def unserved(found: Survey, request: Request) -> Iterator[Blocker]:
 
 
 def indirect(found: Survey, request: Request) -> Iterator[Blocker]:
-    """The settings name Deployment or CronJob, which control no pods themselves, so that nothing would be selected.
+    """The settings name a well-known kind that controls no pods itself, so that it selects nothing.
 
-    If the controller of a pod is of such a kind of another API, this is no blocker.
+    Such kinds are Deployment, CronJob, JobSet and LeaderWorkerSet (docs/protection.md lists them). If the settings name
+    the kind that controls the pods too, or a pod is controlled by a kind of that name, this is no blocker.
     """
-    controllers = {name for pod in found.pods if pod.owner for name in (pod.owner.kind, pod.owner.full_kind)}
-    for kind in request.settings.protected.kinds:
-        direct = _DIRECT.get(kind)
-        if direct and kind not in controllers:
-            hint = f"write {direct} in `protected.kinds`"
-            yield Blocker(f"`protected.kinds` names {kind}, which controls no pods itself: {direct} does", hint)
+    protected = request.settings.protected
+    named = (*protected.kinds, *(kind for preset in protected.presets for kind in preset.kinds))
+    for kind in protected.kinds:
+        direct = through(kind)
+        if direct and not names(named, direct) and kind not in controllers(found):
+            meant = direct if "." in kind else direct.partition(".")[0]
+            problem = f"`protected.kinds` names {kind}, which controls no pods itself: {meant} does"
+            yield Blocker(problem, f"write {meant} in `protected.kinds`")
 
 
 def unnamed(found: Survey, request: Request) -> Iterator[Blocker]:

@@ -18,6 +18,7 @@ PreflightWarning = Callable[[Survey, Request], Iterator[str]]
 WARNINGS: dict[PreflightWarning, Reason] = {
     reading.missing: Reason.OPTIONAL_RIGHTS_MISSING,
     reading.kinds: Reason.KINDS_UNKNOWN,
+    reading.no_pods: Reason.KIND_WITHOUT_PODS,
     reading.namespaces: Reason.NAMESPACE_NOT_FOUND,
     reading.autoscalers: Reason.AUTOSCALER_IGNORED,
     groups.unwell: Reason.HEALTH_CHECKS_SUSPENDED,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rollout.model.presets import controls_pods, through
+from rollout.preflight.protection import controllers
 from rollout.preflight.rights import DISCOVERY
 from rollout.preflight.survey import Request, Survey
 
@@ -21,6 +23,16 @@ def kinds(found: Survey, request: Request) -> Iterator[str]:
     """The API server does not say which kinds it serves."""
     if found.kinds and found.kinds.unread:
         yield f"it is not checked {DISCOVERY.unchecked}: {found.kinds.unread}"
+
+
+def no_pods(found: Survey, request: Request) -> Iterator[str]:
+    """The settings name a kind that controls no pod of the cluster now, and that is not known to control pods."""
+    for kind in request.settings.protected.kinds:
+        if not (through(kind) or controls_pods(kind) or kind in controllers(found)):
+            yield (
+                f"`protected.kinds` names {kind}, which controls no pod now: if it makes pods through another kind, "
+                "write that one (kubectl get pod NAME -o yaml: the ownerReference with `controller: true`)"
+            )
 
 
 def namespaces(found: Survey, request: Request) -> Iterator[str]:
