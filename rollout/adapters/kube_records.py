@@ -49,6 +49,8 @@ _INSTANCE = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _IP_NAME = re.compile(r"ip-(\d+-\d+-\d+-\d+)\.")
 # How a label selector may say what it takes.
 _OPERATORS: dict[str, Operator] = {one: one for one in get_args(Operator)}
+# How a toleration may say that it takes one value, or any; other operators compare it.
+_SIMPLE = {None, "", "Equal", "Exists"}
 # What every node has, and how an amount says that it is not none: "0" and "0Mi" are.
 _USUAL, _SOME = {"cpu", "memory", "pods", "ephemeral-storage", "storage"}, re.compile("[1-9]")
 # A quantity: a number, perhaps with an exponent, and a unit.
@@ -196,25 +198,36 @@ def _ends(raw: Mapping[str, Any]) -> datetime | None:
 
 def _needs(spec: Mapping[str, Any]) -> frozenset[str]:
     """Return the devices that a pod asks for; who asks has a limit too, and who has one asks."""
-    containers = (*objects(spec.get("containers")), *objects(spec.get("initContainers")))
+    containers = (spec, *objects(spec.get("containers")), *objects(spec.get("initContainers")))
     asked = (one.get("resources") or {} for one in containers)
     return frozenset().union(*(_devices(one.get("limits")) for one in asked))
 
 
 def _asks(spec: Mapping[str, Any]) -> tuple[float, float]:
-    """Return what a pod asks for at least: the sum of its containers; what prepares it has gone before them."""
-    if own := (spec.get("resources") or {}).get("requests"):
-        return _amounts(own)
-    cpu, memory = 0.0, 0.0
-    for one in objects(spec.get("containers")):
-        more = _amounts((one.get("resources") or {}).get("requests"))
-        cpu, memory = cpu + more[0], memory + more[1]
-    return cpu, memory
+    """Return for what the scheduler looks: CPU, memory."""
+    return _asked(spec, "cpu"), _asked(spec, "memory")
 
 
-def _amounts(quantities: Mapping[str, Any] | None) -> tuple[float, float]:
-    found = quantities or {}
-    return _amount(found.get("cpu")), _amount(found.get("memory"))
+def _asked(spec: Mapping[str, Any], what: str) -> float:
+    """Return what a pod asks for at its peak: sidecars begin before what prepares it, and run on (KEP-753)."""
+    sidecars, peak = 0.0, 0.0
+    for one in objects(spec.get("initContainers")):
+        if one.get("restartPolicy") == "Always":
+            sidecars += _requested(one, what)
+        else:
+            peak = max(peak, sidecars + _requested(one, what))
+    together = sidecars + sum(_requested(one, what) for one in objects(spec.get("containers")))
+    # What a pod says itself is in place of what its containers say; its runtime class comes on top of either.
+    own = what in ((spec.get("resources") or {}).get("requests") or {})
+    return (_requested(spec, what) if own else max(peak, together)) + _amount((spec.get("overhead") or {}).get(what))
+
+
+def _requested(one: Mapping[str, Any], what: str) -> float:
+    return _amount(((one.get("resources") or {}).get("requests") or {}).get(what))
+
+
+def _amounts(quantities: Mapping[str, Any]) -> tuple[float, float]:
+    return _amount(quantities.get("cpu")), _amount(quantities.get("memory"))
 
 
 def _amount(said: object) -> float:
@@ -321,6 +334,7 @@ def _tolerations(found: Iterable[Mapping[str, Any]]) -> tuple[Toleration, ...]:
             one.get("operator") == "Exists",
             str(one.get("value") or ""),
             str(one.get("effect") or ""),
+            "" if one.get("operator") in _SIMPLE else str(one.get("operator")),
         )
         for one in found
         if one.get("key") not in _OF_EVERY_POD

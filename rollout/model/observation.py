@@ -31,6 +31,8 @@ COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 #: On the autoscaler's Deployment: the replicas to give back, and the rollout that took them.
 REPLICAS_BEFORE = "eks-rollout/replicas-before"
 ROLLOUT_ID = "eks-rollout/rollout-id"
+# A whole number in the value of a taint, which has at most 63 characters.
+_WHOLE = re.compile("-?[0-9]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +167,30 @@ CORDON = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 
 @dataclass(frozen=True, slots=True)
 class Toleration:
-    """A toleration of a pod; an empty key or effect means any (core/v1 `ToleratesTaint`)."""
+    """A toleration of a pod; an empty key or effect means any (core/v1 `ToleratesTaint`).
+
+    `compares`: its operator, if that is neither Equal nor Exists: Gt and Lt compare whole numbers.
+    """
 
     key: str
     exists: bool
     value: str
     effect: str
+    compares: str = ""
 
     def fits(self, taint: Taint) -> bool:
         """Tell whether it tolerates this taint."""
         if self.effect not in {"", taint.effect} or self.key not in {"", taint.key}:
             return False
+        if self.compares:
+            return self._may_fit(taint.value)
         return self.exists or (self.key != "" and self.value == taint.value)
+
+    def _may_fit(self, value: str) -> bool:
+        """Compare a taint's value. Where we do not know how, it may tolerate: else its pods would never leave."""
+        if self.compares not in {"Gt", "Lt"} or not all(map(_WHOLE.fullmatch, (value, self.value))):
+            return True
+        return int(value) > int(self.value) if self.compares == "Gt" else int(value) < int(self.value)
 
 
 @dataclass(frozen=True, slots=True)

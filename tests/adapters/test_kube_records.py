@@ -9,6 +9,7 @@ import pytest
 
 from rollout.adapters.kube_records import node, pod
 from rollout.model.budget import Requirement
+from rollout.model.observation import Taint
 
 ID, OTHER = "i-0aaaaaaaaaaaaaaa1", "i-0bbbbbbbbbbbbbbb2"
 CSI = "csi.volume.kubernetes.io/nodeid"
@@ -168,10 +169,11 @@ def test_a_pod_says_when_it_is_ended(status: dict[str, Any], spec: dict[str, Any
         pytest.param({"nvidia.com/gpu": 0}, set(), id="none of them"),
     ],
 )
-@pytest.mark.parametrize("place", ["containers", "initContainers"])
+@pytest.mark.parametrize("place", ["containers", "initContainers", "resources"])
 def test_a_pod_says_which_devices_it_asks_for(place: str, limits: dict[str, Any] | None, needs: set[str]) -> None:
     """By its limits: who asks for a device has one."""
-    spec = {place: [{"name": "a"}, {"name": "b", "resources": {"limits": limits}}]}
+    one = {"limits": limits}
+    spec = {place: one if place == "resources" else [{"name": "a"}, {"name": "b", "resources": one}]}
     assert pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).needs == needs
 
 
@@ -211,6 +213,64 @@ def test_a_pod_asks_for_what_its_containers_ask_for_together() -> None:
     own = {"requests": {"cpu": "2", "memory": "1"}}
     assert pod({"metadata": meta, "spec": {"containers": [one], "resources": own}}).asks == (2.0, 1.0)
     assert node({"metadata": {"name": "n", "uid": "u"}, "spec": {}}).room is None
+
+
+def asking(cpu: str, **more: Any) -> dict[str, Any]:
+    """A container that asks for so many CPUs, and for as many Gi of memory."""
+    return {"resources": {"requests": {"cpu": cpu, "memory": f"{cpu}Gi"}}, **more}
+
+
+SIDECAR = asking("2", restartPolicy="Always")
+
+
+@pytest.mark.parametrize(
+    ("spec", "cpu", "gib"),
+    [
+        pytest.param({"containers": [asking("1"), asking("2")]}, 3, 3, id="containers run together"),
+        pytest.param({"containers": [asking("1")], "initContainers": [asking("2"), asking("3")]}, 3, 3,
+                     id="what prepares it runs alone, one by one"),
+        pytest.param({"containers": [asking("4")], "initContainers": [asking("2"), asking("3")]}, 4, 4,
+                     id="and is over then"),
+        pytest.param({"containers": [asking("1")], "initContainers": [SIDECAR]}, 3, 3, id="a sidecar runs on"),
+        pytest.param({"containers": [asking("1")], "initContainers": [SIDECAR, asking("9")]}, 11, 11,
+                     id="beside what is prepared after it"),
+        pytest.param({"containers": [asking("1")], "initContainers": [asking("9"), SIDECAR]}, 9, 9, id="not before it"),
+        pytest.param({"containers": [asking("1")], "initContainers": [SIDECAR, SIDECAR]}, 5, 5, id="two sidecars"),
+        pytest.param({"containers": [asking("1")], "overhead": {"cpu": "500m", "memory": "1Gi"}}, 1.5, 2,
+                     id="its runtime's share comes on top"),
+        pytest.param({"containers": [asking("1")], "resources": {"requests": {"memory": "20Gi"}},
+                      "overhead": {"memory": "1Gi"}}, 1, 21, id="it says itself how much memory, and no more"),
+        pytest.param({"containers": [asking("1")], "initContainers": [asking("9")],
+                      "resources": {"requests": {"cpu": "2", "memory": "3Gi"}}}, 2, 3, id="it says both itself"),
+    ],
+)  # fmt: skip
+def test_a_pod_asks_for_what_the_scheduler_looks_for(spec: dict[str, Any], cpu: float, gib: float) -> None:
+    """What runs side by side at its peak, sidecars among it (KEP-753), and the overhead of its runtime class."""
+    found = pod({"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": spec}).asks
+    assert found == (cpu, gib * 2**30)
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "tolerates"),
+    [
+        pytest.param(None, "950", True, id="none: equal"),
+        pytest.param("Equal", "900", False, id="another value"),
+        pytest.param("Exists", "", True, id="any value"),
+        pytest.param("Gt", "900", True, id="a larger one"),
+        pytest.param("Gt", "950", False, id="not that one"),
+        pytest.param("Lt", "1000", True, id="a smaller one"),
+        pytest.param("Lt", "-3", False, id="not smaller"),
+        pytest.param("Gt", "v1.2", True, id="no number: nobody knows"),
+        pytest.param("Ge", "900", True, id="an operator that nobody knows yet"),
+    ],
+)
+def test_a_toleration_compares_numbers(operator: str | None, value: str, *, tolerates: bool) -> None:
+    """Since Kubernetes 1.35; what we cannot tell may tolerate: no group waits for ever because we are too old."""
+    said = {"key": "sla", "value": value, "effect": "NoSchedule"} | ({"operator": operator} if operator else {})
+    raw = {"metadata": {"namespace": "ns", "name": "p", "uid": "u"}, "spec": {"tolerations": [said]}}
+    assert pod(raw).tolerates(Taint("sla", "950", "NoSchedule")) is tolerates
+    assert not pod(raw).tolerates(Taint("other", "950", "NoSchedule"))
+    assert not pod(raw).tolerates(Taint("sla", "950", "NoExecute"))
 
 
 UNSAFE, KARPENTER = "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"

@@ -259,6 +259,8 @@ def test_the_successor_of_what_we_have_just_evicted_may_come_before_the_watch_te
         (Toleration(KEY, exists=False, value=ID, effect="NoSchedule"), True),
         (Toleration(KEY, exists=False, value="other", effect="NoSchedule"), False),
         (Toleration(KEY, exists=True, value="", effect="NoExecute"), False),
+        (Toleration(KEY, exists=False, value="7", effect="", compares="Gt"), True),
+        (Toleration("other", exists=False, value="7", effect="", compares="Gt"), False),
         (Toleration("other", exists=True, value="", effect=""), False),
         (Toleration("", exists=False, value=ID, effect=""), False),
     ],
