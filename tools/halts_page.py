@@ -256,9 +256,11 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "aws autoscaling describe-lifecycle-hooks",
     ),
     Reason.NODES_NOT_READY: Meaning(
-        "New nodes are missing, not Ready, not schedulable, or do not fit the pods of the old nodes.",
+        "New nodes are missing, not Ready, not schedulable, or do not fit the pods of the old nodes. "
+        "Or they all have a taint that the old ones have not.",
         f"{_SURGED} They still take new pods.",
-        "Clear the cause on the node, or terminate its instance, and resume.",
+        "Clear the cause on the node, or terminate its instance, and resume. The tool that set a taint removes it when "
+        "the node is fit for work. Remove it yourself only if you know that tool.",
         "kubectl describe node",
     ),
     Reason.NO_OTHER_NODE: Meaning(

@@ -1,5 +1,8 @@
 """READY: ends when every group has its surge of new nodes, all of them usable, and the old nodes refuse new pods.
 
+New nodes must take the pods of old ones. If an old node has no such pods, a new node may have no taint that the old
+ones have not. Some tools put a taint on each new node, and remove it when the node is fit for work.
+
 After an abort the two change places. As many old nodes as in the baseline must be there, and those that the abort
 launched must be usable. The new ones refuse new pods.
 

@@ -119,7 +119,7 @@ def test_every_count_of_a_budget_is_read(count: int) -> None:
     "key", ["karpenter.sh/do-not-disrupt", "csi.volume.kubernetes.io/nodeid", "eks-rollout/scale-down-disabled-before"]
 )
 def test_an_annotation_of_any_length_is_read_at_once(key: str, word: str) -> None:
-    """Annotations may have 256 KiB: whatever is in one is read in a moment, and no error."""
+    """Annotations may have 256 KiB: what is in one is read in a moment, and is no error."""
     assert pod({"annotations": {key: word}}).pinned is (key == "karpenter.sh/do-not-disrupt")
     assert node({"annotations": {key: word}}).claims == frozenset()
 

@@ -26,8 +26,8 @@ def unserved(found: Survey, request: Request) -> Iterator[Blocker]:
 def indirect(found: Survey, request: Request) -> Iterator[Blocker]:
     """The settings name a well-known kind that controls no pods itself, so that it selects nothing.
 
-    Such kinds are Deployment, CronJob, JobSet and LeaderWorkerSet (docs/protection.md lists them). If the settings name
-    the kind that controls the pods too, or a pod is controlled by a kind of that name, this is no blocker.
+    Such kinds are Deployment, CronJob, JobSet and LeaderWorkerSet (docs/protection.md lists them). This is no
+    blocker if the settings also name the kind that controls the pods, or if a kind of that name controls a pod.
     """
     protected = request.settings.protected
     named = (*protected.kinds, *(kind for preset in protected.presets for kind in preset.kinds))
