@@ -23,7 +23,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.shared import advance, leaving_nodes, that_stay, wait, working
-from rollout.stages.fitting import UNKNOWN, Sort, stranded
+from rollout.stages.fitting import Sort, stranded, telling
 from rollout.stages.pods import leaving
 from rollout.stages.tainting import taint
 
@@ -78,12 +78,11 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
     problems: dict[str, None] = {}
     for node in olds if new else ():
         pods = leaving(seen.pods_on(node.name))
-        telling = [pod for pod in pods if not pod.tolerates(UNKNOWN)]
         lost = stranded(new, pods, node)
         if lost:
             problems |= {sort.otherwise(name, lost, node): None for sort, name in new.items()}
-        elif all(sort.keeps_out(telling, node) for sort in new) if telling else not open_to_any:
-            problems |= {sort.barred(name, telling, node): None for sort, name in new.items()}
+        elif all(sort.keeps_out(pods, node) for sort in new) if telling(pods) else not open_to_any:
+            problems |= {sort.barred(name, pods, node): None for sort, name in new.items()}
     return list(problems)
 
 

@@ -19,8 +19,8 @@ from rollout.model.observation import NodeSeen, PodSeen, Taint
 
 #: Bytes of memory: what people count in, and what nodes of one sort may differ by.
 GIB, GRAIN = 2.0**30, 2.0**26
-#: A taint that nobody knows: who tolerates it tolerates every one, and says nothing of what is usual.
-UNKNOWN = Taint("\0", "", "NoSchedule")
+# A taint that nobody knows: who tolerates it tolerates every one.
+_UNKNOWN = Taint("\0", "", "NoSchedule")
 #: Labels that say where a node is, or which machine, by the beginning of their names.
 PLACES = (
     "topology.",
@@ -48,9 +48,9 @@ class Sort:
         return cls(node.barriers, frozenset(labels), node.offers, node.room and _rounded(*node.room))
 
     def lets_in(self, moved: Sequence[PodSeen], node: NodeSeen | None) -> bool:
-        """Tell whether moved pods may start with these taints; with none to move, those of their node are usual."""
-        if moved:
-            return all(pod.tolerates(taint) for pod in moved for taint in self.taints)
+        """Tell whether moved pods may start with these taints; where none tells, those of their node are usual."""
+        if pods := telling(moved):
+            return all(pod.tolerates(taint) for pod in pods for taint in self.taints)
         return not self.taints or (node is not None and all(taint in node.taints for taint in self.taints))
 
     def keeps_out(self, pods: Iterable[PodSeen], node: NodeSeen) -> bool:
@@ -63,11 +63,11 @@ class Sort:
 
         Who put one there waits for something, or keeps the node for other work.
         """
-        there = node.taints if node else ()
-        shut = [one for one in self.taints if not (all(pod.tolerates(one) for pod in moved) if moved else one in there)]
+        pods, there = telling(moved), node.taints if node else ()
+        shut = [one for one in self.taints if not (all(pod.tolerates(one) for pod in pods) if pods else one in there)]
         marks = ", ".join(f"{taint.key}:{taint.effect}" for taint in shut)
         taints, them = ("taint", "it") if len(shut) == 1 else ("taints", "them")
-        why = "pods here do not tolerate" if moved else "the old nodes have not"
+        why = "pods here do not tolerate" if pods else "the old nodes have not"
         who = f"who put {them} there: {kubectl('describe', 'node', name)}"
         return f"{name} has the {taints} {marks}, which {why} ({who})"
 
@@ -105,6 +105,11 @@ class Sort:
 
     def _in_place_of(self, node: NodeSeen) -> dict[str, str]:
         return dict(self.labels) | {name: value for name, value in node.labels.items() if name.startswith(PLACES)}
+
+
+def telling(pods: Iterable[PodSeen]) -> tuple[PodSeen, ...]:
+    """Return the pods that tell which taints are usual; who tolerates every taint does not."""
+    return tuple(pod for pod in pods if not pod.tolerates(_UNKNOWN))
 
 
 def stranded(sorts: Collection[Sort], moved: Iterable[PodSeen], node: NodeSeen | None) -> PodSeen | None:
