@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from rollout.adapters.kube_pins import LONGEST, pin
@@ -65,7 +66,7 @@ _CLAIMS = {"persistentVolumeClaim", "ephemeral"}
 _ZONAL = {"ebs.csi.aws.com", "kubernetes.io/aws-ebs"}
 # No moment is taken for an earlier or a later one. Go, in which Kubernetes is written, has years that Python has not.
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-_YEAR, _DIGITS = re.compile("([0-9]+)-"), 4
+_BEYOND = re.compile("(?:0000|(?P<late>[1-9][0-9]{4,}))-")
 # A number of replicas, as we note it.
 _REPLICAS = re.compile("[0-9]{1,10}")
 #: What the autoscaler's charts and manifests call it, in front of it "aws-" at times, and the labels that say so.
@@ -232,7 +233,12 @@ def _amounts(quantities: Mapping[str, Any]) -> tuple[float, float]:
 
 def _amount(said: object) -> float:
     """Return a quantity of Kubernetes as a number; one that is none counts as nothing."""
-    found = _QUANTITY.fullmatch(str(said or "0"))
+    return _quantity(str(said or "0"))
+
+
+@lru_cache(maxsize=1000)  # thousands of pods ask for the same few
+def _quantity(said: str) -> float:
+    found = _QUANTITY.fullmatch(said)
     return min(float(found[1]) * _UNITS.get(found[2], 0.0), _LARGEST) if found else 0.0
 
 
@@ -309,10 +315,12 @@ def _moment(said: object) -> datetime | None:
     """Return a moment; one without a zone cannot be compared, and to one at the end of time nothing can be added."""
     if not said:
         return None
-    year = _YEAR.match(text(said))
-    if year and (len(year[1]) > _DIGITS or not int(year[1])):
-        return _LAST if int(year[1][0]) else _FIRST
-    moment = datetime.fromisoformat(text(said))
+    try:
+        moment = datetime.fromisoformat(text(said))
+    except ValueError:
+        if not (year := _BEYOND.match(text(said))):
+            raise
+        return _LAST if year["late"] else _FIRST
     if moment.tzinfo is None:
         raise ValueError(f"{said} has no zone")
     return min(max(moment, _FIRST), _LAST)

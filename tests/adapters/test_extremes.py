@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rollout.adapters import aws_records, probe_records
 from rollout.adapters import kube_records as records
+from rollout.adapters.cache import Watch
 from rollout.adapters.understanding import each
 from rollout.errors import Retry
 from rollout.model.plan import FOR_EVER
@@ -143,6 +145,14 @@ def test_what_makes_no_sense_is_named() -> None:
         list(each("/api/v1/pods", [{"metadata": None}], records.pod))
     with pytest.raises(Retry, match="nodes: n: the answer makes no sense"):
         list(each("nodes", [{"metadata": {"name": "n"}}], records.node))
+
+
+def test_a_watch_names_what_makes_no_sense() -> None:
+    """A list of all pods of the cluster fails for one of them: the message that people get has its name."""
+    bad = {"metadata": META | {"name": "odd", "deletionTimestamp": "soon"}, "spec": {}}
+    api: Any = SimpleNamespace(collect=lambda *_: ([{"metadata": META, "spec": {}}, bad], "7"))
+    with pytest.raises(Retry, match="/api/v1/pods: ns/odd: the answer makes no sense"):
+        Watch(api, "/api/v1/pods", records.pod, lambda: None).start()
 
 
 def test_a_group_of_others_that_makes_no_sense_is_named() -> None:
