@@ -189,8 +189,11 @@ def _create(record: Record, template_id: str, source: int) -> CreateVersion:
 
 
 def _with_versions(plan: Plan, versions: _Versions) -> Plan:
-    made = [NewVersion(*pair, version.number) for pair, version in versions.items() if version]
-    return replace(plan, versions=tuple(made))
+    """Add the versions that show to those that are committed: these stay, also where somebody has deleted one."""
+    shown = {pair: NewVersion(*pair, version.number) for pair, version in versions.items() if version}
+    committed = {(one.template_id, one.source_version): one for one in plan.versions}
+    found = shown | committed
+    return replace(plan, versions=tuple(found[pair] for pair in sorted(found)))
 
 
 def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:

@@ -191,6 +191,12 @@ def test_old_nodes_stay_but_for_those_that_were_ended() -> None:
             seen(found(), template(VersionSeen(1, "ami-old", ""))),
             replace(TURNED, plan=replace(TURNED.plan, versions=())),
         ),
+        case(
+            "somebody deleted our version: it was ours, and the group is taken off it",
+            acts(replace(AGAIN, uses=(use("1"),))),
+            seen(surged(), template(VersionSeen(1, "ami-old", ""))),
+            TURNED,
+        ),
         case("somebody else changed the reference", halts("drift"), seen(surged(uses=(use("9"),)), LATEST), TURNED),
         case("new nodes must go", advances("2 new nodes are to go"), world(), TURNED),
         case("nothing was launched", advances("no new node is there"), world(old("o1"), old("o2"), sizes=BASE), TURNED),
@@ -225,6 +231,16 @@ def test_what_launch_template_commits() -> None:
     nothing = launch_template.decide(world(old("o1"), old("o2"), sizes=BASE), TURNED, NOW)
     assert isinstance(nothing, Advance)
     assert nothing.to is Phase.RESTORE
+
+
+def test_a_version_that_somebody_deleted_stays_committed() -> None:
+    """What is committed is never changed: the journal would not take it. It tells which nodes are new, too."""
+    there = seen(surged(uses=(use("1"),)), template(VersionSeen(1, "ami-old", "")))
+    decision = launch_template.decide(there, TURNED, NOW)
+    assert isinstance(decision, Advance)
+    assert decision.plan is not None
+    assert decision.plan.versions == TURNED.plan.versions
+    assert [one.instance_id for one in decision.nodes] == ["i-n1", "i-n2"]
 
 
 # ---- TAINT to READY -------------------------------------------------------------------------------------------------
