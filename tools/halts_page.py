@@ -207,6 +207,12 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "See why nodes turn not Ready. Resume when they are Ready again.",
         "kubectl get nodes",
     ),
+    Reason.LAUNCH_TEMPLATE_NOT_FOUND: Meaning(
+        "Somebody deleted the template version that a group launches, and RESTORE found it.",
+        "The nodes run on. The group can launch no instance, so it replaces none, and nobody can scale it.",
+        "Give the group a version that exists, as the halt says, and resume.",
+        "aws ec2 create-launch-template-version",
+    ),
     Reason.OBSERVATION_DENIED: Meaning(
         "AWS or Kubernetes refuses a read, and has refused it for as long as `patience` says.",
         "The rollout sees nothing, so it changes nothing. Everything stays as it is.",

@@ -9,16 +9,19 @@ reported.
 
 Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
 stays while more live than are desired.
+
+A person is asked where to go on would leave harm behind: a group is pinned to a version that somebody deleted.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, kubectl, resume_processes
+from rollout.commands import annotate, aws, kubectl, resume_processes
 from rollout.model.decision import Act, Decision, Halt, Wait
 from rollout.model.effects import (
     DeleteMarker,
@@ -52,10 +55,13 @@ from rollout.model.record import Record
 from rollout.phases.expected import desired
 from rollout.phases.shared import (
     advance,
+    describe_uses,
     is_our_cordon,
     launched_to_stay,
     policy_change,
     put_back,
+    refer_back,
+    typed,
     uncordon,
     wait,
     working,
@@ -64,13 +70,17 @@ from rollout.phases.shared import (
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one step of the restoration needs: effects to send, what it waits for, and what stays different."""
+    """What one step of the restoration needs: effects to send, what it waits for, and what stays different.
+
+    `halt`: what only a person can see to, once there are no effects to send.
+    """
 
     effects: tuple[Effect, ...] = ()
     waits_for: str = ""
     report: tuple[str, ...] = ()
     remedy: str = "find the cause and correct it"
     reason: Reason = Reason.INSTANCES_NOT_IN_SERVICE
+    halt: Halt | None = None
 
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:
@@ -83,6 +93,8 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
         report += part.report
         if part.effects:
             return Act(_title(step), part.effects)
+        if part.halt:
+            return part.halt
         if part.waits_for:
             return _late(record, now, part) or wait(record, now, part.reason, part.waits_for)
     done = "aborted: the baseline is restored" if record.plan.goes_back else "the baseline is restored"
@@ -111,9 +123,13 @@ def sizes(seen: Observation, record: Record) -> Part:
 
 
 def reference(seen: Observation, record: Record) -> Part:
-    """$Latest stays $Latest, $Default moves the default, a number becomes the new one."""
-    parts = [_reference(seen, record, group) for group in record.plan.groups]
-    return _joined(parts)
+    """$Latest stays $Latest, $Default moves the default, a number becomes the new one.
+
+    A group that is pinned to a version which somebody deleted can launch nothing: it would show when it must.
+    """
+    deleted = {group.name: uses for group in record.plan.groups if (uses := _deleted(seen, group))}
+    parts = [_reference(seen, record, group) for group in record.plan.groups if group.name not in deleted]
+    return replace(_joined(parts), halt=_no_version(seen, record, deleted) if deleted else None)
 
 
 def inherit(seen: Observation, record: Record) -> Part:
@@ -369,6 +385,35 @@ def _reference(seen: Observation, record: Record, group: NodeGroup) -> Part:
     before = tuple(now[use.slot] for use in back)
     effect = SetReference(group=group.name, before=before, uses=back, occasion=occasions.restore(record.resume_count))
     return Part((effect,), report=report)
+
+
+def _deleted(seen: Observation, group: NodeGroup) -> tuple[TemplateUse, ...]:
+    """Return what a group launches by a number that its template does not have any more."""
+    numbers = {template.id: {str(version.number) for version in template.versions} for template in seen.templates}
+    pinned = (use for use in seen.group(group.name).uses if use.template_id in numbers and use.reference.isdigit())
+    return tuple(use for use in pinned if use.reference not in numbers[use.template_id])
+
+
+def _no_version(seen: Observation, record: Record, deleted: Mapping[str, tuple[TemplateUse, ...]]) -> Halt:
+    what = (f"{group} launches {describe_uses(uses)}, which somebody has deleted" for group, uses in deleted.items())
+    image = "the image from before" if record.plan.goes_back else f"image {record.plan.ami}"
+    groups = (group for group in record.plan.groups if group.name in deleted)
+    commands = (command for group in groups for command in _another_version(seen, record, group))
+    why = f"{'; '.join(what)}: no instance can be launched from it"
+    hint = typed(f"give it a version that exists, with {image}", *commands)
+    return Halt(Reason.LAUNCH_TEMPLATE_NOT_FOUND, why, hint)
+
+
+def _another_version(seen: Observation, record: Record, group: NodeGroup) -> Iterator[str]:
+    """Yield what to type: the number never comes back, so a new version is made; after an abort there is the source."""
+    current, deleted = seen.group(group.name), _deleted(seen, group)
+    for source in (source for source in group.sources if current.use(source.use.slot) in deleted):
+        if not record.plan.goes_back:
+            named = ("--launch-template-id", source.use.template_id, "--source-version", str(source.version))
+            data = ("--launch-template-data", json.dumps({"ImageId": record.plan.ami}))
+            yield aws("ec2", "create-launch-template-version", *named, *data)
+        reference = str(source.version) if record.plan.goes_back else "$Latest"
+        yield refer_back(current, (replace(source.use, reference=reference),))
 
 
 def _use(

@@ -442,6 +442,72 @@ def test_sizes(sizes: Sizes, instances: int, journal: Record, expected: Sizes | 
     assert len(part.report) == sum(differing)
 
 
+BEFORE = template(VersionSeen(1, "ami-old", "as it was"))
+WITH_7 = template(ours_of(2), VersionSeen(7, "ami-x", "theirs"), VersionSeen(1, "ami-old", "as it was"))
+COPIED = {"direction": "back", "copies": (NewVersion("lt", 1, 3),), "nodes": ()}
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("ours", halts("g launches workers 2, which somebody has deleted: no instance can be launched from it"),
+             then(drained(sizes=BASE), templates=(BEFORE,)), RECORD),
+        case("a number before us: nothing is given back, and it is told", halts("g launches workers 2, which"),
+             then(drained(sizes=BASE), templates=(BEFORE,)), restoring(groups=(node_group(reference="1"),))),
+        case("$Default: it is not moved to it", halts("g launches workers 2, which"),
+             then(drained(sizes=BASE), templates=(BEFORE,)), restoring(groups=(node_group(reference="$Default"),))),
+        case("somebody else's", halts("g launches workers 7, which"),
+             then(drained(sizes=BASE, uses=(use("7"),))), RECORD),
+        case("the copy of an abort", halts("g launches workers 3, which"),
+             then(drained(sizes=BASE, uses=(use("3"),)), templates=(BEFORE,)), restoring(**COPIED)),
+        case("the group has another template by now: of that one nothing is known", acts(FLAG),
+             then(drained(sizes=BASE, uses=(use("7", template="lt-x"),))), RECORD),
+        case("other groups are given theirs first", acts(replace(UNPIN, group="h")),
+             then(replace(RESTORED, uses=(use("7"),)), templates=(template(),),
+                  groups=(replace(RESTORED, uses=(use("7"),)), replace(RESTORED, name="h", uses=(use("2"),)))),
+             restoring(groups=(node_group(), node_group("h")))),
+    ],
+)  # fmt: skip
+def test_a_version_that_somebody_deleted(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
+    """A group that is pinned to it can launch nothing, and nobody would know before it must: a person is told."""
+    check(restore, world, journal, now, expected)
+
+
+@pytest.mark.parametrize(
+    ("journal", "pinned_to", "told", "left_out"),
+    [
+        pytest.param(
+            RECORD,
+            "2",
+            "a version that exists, with image ami-new (aws ec2 create-launch-template-version --launch-template-id lt "
+            '--source-version 1 --launch-template-data \'{"ImageId": "ami-new"}\'; aws autoscaling '
+            "update-auto-scaling-group --auto-scaling-group-name g --launch-template "
+            "'LaunchTemplateId=lt,Version=$Latest')",
+            "from before",
+            id="ours: it is made once more",
+        ),
+        pytest.param(
+            restoring(**COPIED),
+            "3",
+            "a version that exists, with the image from before (aws autoscaling update-auto-scaling-group "
+            "--auto-scaling-group-name g --launch-template LaunchTemplateId=lt,Version=1)",
+            "create-launch-template-version",
+            id="the copy of an abort: what it was made of",
+        ),
+    ],
+)
+def test_what_to_type_for_a_version_that_somebody_deleted(
+    journal: Record, pinned_to: str, told: str, left_out: str
+) -> None:
+    """The number never comes back in EC2, so the group gets another one."""
+    world = then(drained(sizes=BASE, uses=(use(pinned_to),)), templates=(BEFORE,))
+    halt = restore.decide(world, journal, NOW)
+    assert isinstance(halt, Halt)
+    assert told in halt.hint
+    assert left_out not in halt.hint
+    assert halt.reason is Reason.LAUNCH_TEMPLATE_NOT_FOUND
+
+
 HERS = "changed by somebody else, left"
 
 
@@ -452,7 +518,7 @@ HERS = "changed by somebody else, left"
         pytest.param("$Latest", use("$Latest"), template(), None, "", id="already given back"),
         pytest.param("$Latest", use("2"), template(VersionSeen(3, "ami-x", ""), ours_of(2)), None,
                      "g stays at 2: $Latest of workers is 3 now", id="$Latest is not ours any more"),
-        pytest.param("$Latest", use("7"), template(), None, f"workers 7, not our 2: {HERS}",
+        pytest.param("$Latest", use("7"), WITH_7, None, f"workers 7, not our 2: {HERS}",
                      id="somebody else's number"),
         pytest.param("$Latest", use("$Latest", template="lt-x"), template(), None,
                      f"g launches lt-x $Latest, not our 2: {HERS}", id="somebody else's template"),
@@ -503,7 +569,7 @@ ARM_BACK = SetReference(group="g", before=OURS[:2], uses=BACK[:2], occasion="res
                      (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),
                      ("g (override 2) stays at 5: $Default of lt-arm is 7 now, set by somebody else",),
                      id="one default is somebody else's: the others come back"),
-        pytest.param((OURS[0], replace(ARM, reference="9"), OURS[2]), ARM_OURS,
+        pytest.param((OURS[0], replace(ARM, reference="9"), OURS[2]), replace(ARM_OURS, versions=(ours_of(9),)),
                      (replace(ARM_BACK, before=OURS[:1], uses=BACK[:1]),),
                      (f"g (override 2) launches lt-arm 9 (override 2), not our 5: {HERS}",),
                      id="one use is somebody else's"),
@@ -604,7 +670,7 @@ def test_an_autoscaler_that_we_never_stopped_is_not_our_matter() -> None:
 
 def test_all_differences_are_reported_together() -> None:
     """The end names everything that stays different, no matter which step found it."""
-    world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), uses=(use("7"),)), autoscaler=None)
+    world = then(replace(RESTORED, sizes=Sizes(1, 5, 9), uses=(use("7"),)), autoscaler=None, templates=(WITH_7,))
     decision = restore.decide(world, RECORD, NOW)
     assert isinstance(decision, Advance)
     words = ("DesiredCapacity", "MaxSize", "workers 7", "deleted")
