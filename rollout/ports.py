@@ -25,6 +25,7 @@ from rollout.model.observation import (
     MarkerSeen,
     NodeSeen,
     PodSeen,
+    RefreshSeen,
     Taint,
     TemplateSeen,
 )
@@ -77,6 +78,9 @@ class AutoScaling(Protocol):
     def trouble(self, group: str) -> str:
         """Return what the group's newest failed scaling activity of the last hour said, "" if there is none."""
 
+    def active_instance_refresh(self, group: str) -> RefreshSeen | None:
+        """Return the instance refresh that is active on a group, None if there is none."""
+
     def states(self, ids: Collection[str]) -> Mapping[str, str]:
         """Return the state in EC2 (running, terminated, …) of those of these instances that it knows; of any group."""
 
@@ -107,9 +111,6 @@ class PreflightProbe(Protocol):
 
     def groups(self) -> tuple[GroupProbed, ...]:
         """Describe every Auto Scaling group of the account and region, those of others too."""
-
-    def active_instance_refresh(self, group: str) -> str | None:
-        """Return id and status of the instance refresh that is at work on a group, None if there is none."""
 
     def architectures(self, types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """Return by instance type what it runs, such as x86_64; a type that the region has not is left out."""

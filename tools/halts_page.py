@@ -213,6 +213,12 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Give the group a version that exists, as the halt says, and resume.",
         "aws ec2 create-launch-template-version",
     ),
+    Reason.INSTANCE_REFRESH_RUNNING: Meaning(
+        "Somebody started an instance refresh while the rollout ran. AWS only paused it, and RESTORE found it.",
+        "All instances keep their protection from scale-in, and InstanceRefresh stays suspended. So nothing ends.",
+        "Cancel the refresh, and resume. Start it again when nothing runs there that must not end.",
+        "aws autoscaling cancel-instance-refresh",
+    ),
     Reason.OBSERVATION_DENIED: Meaning(
         "AWS or Kubernetes refuses a read, and has refused it for as long as `patience` says.",
         "The rollout sees nothing, so it changes nothing. Everything stays as it is.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollout.adapters.access import Account
-    from rollout.model.observation import GroupSeen, ImageSeen, TemplateSeen
+    from rollout.model.observation import GroupSeen, ImageSeen, RefreshSeen, TemplateSeen
     from rollout.model.plan import TemplateUse
     from rollout.ports import GroupChange
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _PAGE = 100
 # Values that one filter of EC2 takes at most.
 _VALUES = 200
+# Statuses of an instance refresh at work (API reference, InstanceRefresh); the newest come first.
+_AT_WORK = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 #: How long a failed scaling activity is news.
 _NEWS = timedelta(hours=1)
 
@@ -91,6 +93,11 @@ class AwsAutoScaling:
         since = self._now() - _NEWS
         failed = [raw for raw in found if raw["StatusCode"] == "Failed" and raw["StartTime"] >= since]
         return records.trouble(max(failed, key=lambda raw: raw["StartTime"])) if failed else ""
+
+    @translated(mutating=False)
+    def active_instance_refresh(self, group: str) -> RefreshSeen | None:
+        found = self._read_groups.describe_instance_refreshes(AutoScalingGroupName=group)["InstanceRefreshes"]
+        return next((records.refresh(raw) for raw in found if raw["Status"] in _AT_WORK), None)
 
     @translated(mutating=False)
     def states(self, ids: Collection[str]) -> dict[str, str]:

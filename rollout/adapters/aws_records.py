@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.understanding import number, text
 from rollout.adapters.wording import one_line
-from rollout.model.observation import GroupSeen, ImageSeen, InstanceSeen, TemplateSeen, VersionSeen
+from rollout.model.observation import GroupSeen, ImageSeen, InstanceSeen, RefreshSeen, TemplateSeen, VersionSeen
 from rollout.model.plan import Sizes, TemplateUse
 
 if TYPE_CHECKING:
@@ -134,6 +134,11 @@ def image(raw: Mapping[str, Any]) -> ImageSeen:
         root_gib=_volumes(raw).get(root),
         created=datetime.fromisoformat(said).astimezone(UTC) if (said := raw.get("CreationDate")) else None,
     )
+
+
+def refresh(raw: Mapping[str, Any]) -> RefreshSeen:
+    """Return an instance refresh as described by DescribeInstanceRefreshes."""
+    return RefreshSeen(text(raw["InstanceRefreshId"]), text(raw["Status"]))
 
 
 def trouble(raw: Mapping[str, Any]) -> str:

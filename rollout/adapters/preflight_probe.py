@@ -40,8 +40,6 @@ _PAUSE = timedelta(seconds=5)
 _PAGE, _VALUES = 100, 200
 # What EC2 answers to a DryRun that would have succeeded, and to one for which a right is missing (API reference).
 _WOULD_SUCCEED, _DENIED = "DryRunOperation", "UnauthorizedOperation"
-# Statuses of an instance refresh at work (API reference, InstanceRefresh); the newest come first.
-_AT_WORK = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 
 
 class EdgeProbe:
@@ -58,12 +56,6 @@ class EdgeProbe:
         with translated(mutating=False):
             found = entries(self._groups, "describe_auto_scaling_groups", "AutoScalingGroups", **asked)
             return tuple(each("Auto Scaling groups", found, records.group))
-
-    def active_instance_refresh(self, group: str) -> str | None:
-        with translated(mutating=False):
-            found = self._groups.describe_instance_refreshes(AutoScalingGroupName=group)["InstanceRefreshes"]
-            working = (one for one in found if one["Status"] in _AT_WORK)
-            return next((f"{one['InstanceRefreshId']}, {one['Status']}" for one in working), None)
 
     def architectures(self, types: Sequence[str]) -> Mapping[str, frozenset[str]]:
         batches = [list(types[start : start + _VALUES]) for start in range(0, len(types), _VALUES)]

@@ -136,6 +136,24 @@ class TemplateSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshSeen:
+    """An instance refresh that is active on a group; `status` as AWS names it."""
+
+    id: str
+    status: str
+
+    @property
+    def ends(self) -> bool:
+        """Somebody has cancelled it, and it replaces nothing more."""
+        return self.status == "Cancelling"
+
+    @property
+    def label(self) -> str:
+        """Id and status in words."""
+        return f"{self.id}, {self.status}"
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSeen:
     """An AMI. `state`: "available" when instances can be launched from it.
 
@@ -415,7 +433,7 @@ class Observation:
     """One observation. Parts that the phase did not look at are empty.
 
     `fresh`: by node name, the pods listed straight from the API, past the cache.
-    `troubles`: by group, what its newest failed scaling activity said.
+    `troubles`: by group, what its newest failed scaling activity said. `refreshes`: by group, the active one.
     `budgets`, `attachments`: None where they were not looked at, or may not be.
     `elsewhere`: the instances outside of the groups that nodes name and that live. `ended`: those that a group lists
     still, though EC2 terminates them or has done so. Nobody is asked for either before it matters.
@@ -429,6 +447,7 @@ class Observation:
     templates: tuple[TemplateSeen, ...] = ()
     marker: MarkerSeen | None = None
     troubles: Mapping[str, str] = field(default_factory=dict)
+    refreshes: Mapping[str, RefreshSeen] = field(default_factory=dict)
     unsteady: Unsteady | None = None
     budgets: tuple[BudgetSeen, ...] | None = None
     elsewhere: frozenset[str] = frozenset()

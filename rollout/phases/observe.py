@@ -29,6 +29,8 @@ class Needs:
     fresh: Callable[[Record, tuple[NodeSeen, ...]], Iterable[str]] | None = None
     #: The groups of which AWS is asked why launches fail.
     troubles: Callable[[Observation, Record], Iterable[str]] | None = None
+    #: The groups of which AWS is asked whether an instance refresh is active.
+    refreshes: Callable[[Observation, Record], Iterable[str]] | None = None
     #: Whether it is asked which volumes are attached to nodes.
     attachments: Callable[[Observation, Record], bool] | None = None
     #: Whether it is asked which instances live that have no Node, or that no group lists.
@@ -42,10 +44,12 @@ def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscal
     """
     seen = _first(needs, record, kubernetes, autoscaling)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
+    refreshed = needs.refreshes(seen, record) if needs.refreshes else ()
     attached = needs.attachments is not None and needs.attachments(seen, record)
     return replace(
         whereabouts(seen, autoscaling) if needs.whereabouts else seen,
         troubles={name: text for name in troubled if (text := autoscaling.trouble(name))},
+        refreshes={name: one for name in refreshed if (one := autoscaling.active_instance_refresh(name))},
         attachments=kubernetes.attachments() if attached else None,
     )
 

@@ -3,6 +3,8 @@
 It restores in this order, and observes each before the next: sizes, template reference, inherit flag, protection,
 CapacityRebalance, processes, our scale-down-disabled, autoscaler, taints, marker.
 
+Protection and processes wait for an instance refresh: without them it would terminate instances while Jobs run.
+
 A size that is still as we wrote it goes back to the baseline (`merge`). A flag or a process goes back to what we found
 when we wrote it: somebody may have changed it since the baseline. Any other value stays. What is not the baseline is
 reported.
@@ -148,6 +150,36 @@ def inherit(seen: Observation, record: Record) -> Part:
     return Part(tuple(effects), report=tuple(report))
 
 
+def restrained(seen: Observation, record: Record) -> tuple[str, ...]:
+    """Return the groups in which an instance refresh would be held up by nothing but what is not given back yet."""
+    groups = (seen.group(group.name) for group in working(record))
+    return tuple(
+        group.name
+        for group in groups
+        if "InstanceRefresh" in _left(record, group.name).suspended & group.suspended or _kept(record, group)
+    )
+
+
+def refreshes(seen: Observation, record: Record) -> Part:
+    """Instance refreshes of somebody else end before protection and processes are given back.
+
+    AWS only pauses one that is started while the process is suspended; resumed, it ends all instances one by one.
+    """
+    active = {name: seen.refreshes[name] for name in restrained(seen, record) if name in seen.refreshes}
+    harmful = {name: refresh for name, refresh in active.items() if not refresh.ends}
+    which = ", ".join(f"{name} ({refresh.label})" for name, refresh in (harmful or active).items())
+    if harmful:
+        why = f"an instance refresh is active on {which}: it would terminate instances while Jobs run on them"
+        cancel = (_on_group("cancel-instance-refresh", name) for name in harmful)
+        hint = typed("cancel it, and start it again when nothing runs there that must not end", *cancel)
+        return Part(halt=Halt(Reason.INSTANCE_REFRESH_RUNNING, why, hint))
+    if active:
+        remedy = typed("see why it does not end", *(_on_group("describe-instance-refreshes", name) for name in active))
+        what = f"instance refreshes to be cancelled: {which}"
+        return Part(waits_for=what, remedy=remedy, reason=Reason.INSTANCE_REFRESH_RUNNING)
+    return Part()
+
+
 def protection(seen: Observation, record: Record) -> Part:
     """Instances get the baseline's inherit flag as their own protection; all of them are protected while we work.
 
@@ -180,7 +212,7 @@ def capacity_rebalance(seen: Observation, record: Record) -> Part:
 
 
 def processes(seen: Observation, record: Record) -> Part:
-    """Resume what we suspended and nothing else; AZRebalance stays where it would terminate new nodes."""
+    """Resume what we suspended and nothing else; what would terminate nodes at once stays suspended."""
     return _joined([_processes(record, seen.group(group.name)) for group in working(record)])
 
 
@@ -255,6 +287,7 @@ RESTORE_ORDER: tuple[Callable[[Observation, Record], Part], ...] = (
     sizes,
     reference,
     inherit,
+    refreshes,
     protection,
     capacity_rebalance,
     processes,
@@ -263,6 +296,10 @@ RESTORE_ORDER: tuple[Callable[[Observation, Record], Part], ...] = (
     taints,
     marker,
 )
+
+
+def _on_group(verb: str, group: str) -> str:
+    return aws("autoscaling", verb, "--auto-scaling-group-name", group)
 
 
 def _title(step: Callable[[Observation, Record], Part]) -> str:
@@ -463,14 +500,20 @@ def _processes(record: Record, group: GroupSeen) -> Part:
     # We suspend only what is not: what the baseline had suspended, somebody had resumed before us.
     mine = [p for p in record.plan.settings.processes if p in ours and p in group.suspended]
     report = _foreign_processes(group, before, ours)
-    if "AZRebalance" in mine and _unbalanced(group.living, group.zones):
-        mine.remove("AZRebalance")
-        command = resume_processes(group.name, ["AZRebalance"])
-        report += (
-            f"{group.name} keeps AZRebalance suspended, its zones differ by more than one; to resume it: {command}",
-        )
+    for name, why in _terminating_at_once(group, mine):
+        mine.remove(name)
+        report += (f"{group.name} keeps {name} suspended, {why}; to resume it: {resume_processes(group.name, [name])}",)
     effect = Resume(group=group.name, processes=tuple(mine), occasion=occasions.resume(mine, record.resume_count))
     return Part((effect,) if mine else (), report=report)
+
+
+def _terminating_at_once(group: GroupSeen, names: list[str]) -> tuple[tuple[str, str], ...]:
+    """Return which of these processes would terminate instances as soon as they are resumed, each with the reason."""
+    unhealthy = ", ".join(one.id for one in group.living if not one.healthy)
+    apart = "its zones differ by more than one" if _unbalanced(group.living, group.zones) else ""
+    sick = f"AWS holds {unhealthy} for Unhealthy and would end it" if unhealthy else ""
+    reasons = {"AZRebalance": apart, "ReplaceUnhealthy": sick}
+    return tuple((name, why) for name, why in reasons.items() if name in names and why)
 
 
 def _foreign_processes(group: GroupSeen, before: frozenset[str], ours: frozenset[str]) -> tuple[str, ...]:

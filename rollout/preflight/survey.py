@@ -20,6 +20,7 @@ from rollout.model.observation import (
     NodeSeen,
     Observation,
     PodSeen,
+    RefreshSeen,
     TemplateSeen,
 )
 from rollout.model.plan import Autoscaler, Settings
@@ -64,7 +65,7 @@ class Survey:
     groups: tuple[GroupSeen, ...] = ()
     probed: Mapping[str, GroupProbed] = field(default_factory=dict)
     templates: tuple[TemplateSeen, ...] = ()
-    refreshes: Mapping[str, str] = field(default_factory=dict)
+    refreshes: Mapping[str, RefreshSeen] = field(default_factory=dict)
     architectures: Mapping[str, frozenset[str]] = field(default_factory=dict)
     nodes: tuple[NodeSeen, ...] = ()
     pods: tuple[PodSeen, ...] = ()
@@ -118,7 +119,7 @@ def survey(
         groups=groups,
         probed=probed,
         templates=templates,
-        refreshes=asked.read("refreshes", partial(_refreshes, groups, probe, asked)) or {},
+        refreshes=asked.read("refreshes", partial(_refreshes, groups, autoscaling, asked)) or {},
         architectures=asked.read("architectures", partial(_architectures, ours, templates, probe)) or {},
         nodes=nodes,
         elsewhere=asked.ask(partial(_elsewhere, groups, nodes, autoscaling)),
@@ -208,8 +209,8 @@ def _first_launches(ours: Sequence[GroupProbed], templates: Sequence[TemplateSee
     return dict.fromkeys(first.values())
 
 
-def _refreshes(groups: Sequence[GroupSeen], probe: PreflightProbe, asked: _Asked) -> dict[str, str]:
-    found = {group.name: asked.ask(partial(probe.active_instance_refresh, group.name)) for group in groups}
+def _refreshes(groups: Sequence[GroupSeen], autoscaling: AutoScaling, asked: _Asked) -> dict[str, RefreshSeen]:
+    found = {group.name: asked.ask(partial(autoscaling.active_instance_refresh, group.name)) for group in groups}
     return {name: refresh for name, refresh in found.items() if refresh}
 
 

@@ -138,6 +138,21 @@ def test_an_image_that_cannot_be_seen_is_none(autoscaling: AutoScaling) -> None:
     assert autoscaling.image("nonsense") is None
 
 
+def test_an_active_instance_refresh_is_told(autoscaling: AutoScaling, world: Living) -> None:
+    """Id and status while it lasts, None before and after; of a group that does not exist AWS refuses to tell."""
+    assert autoscaling.active_instance_refresh("floor") is None
+    world.do(lambda: world.simulator.do({"do": "start_refresh", "group": "floor"}))
+    active = autoscaling.active_instance_refresh("floor")
+    assert active is not None
+    assert (active.status in {"Pending", "InProgress"}, active.ends) == (True, False)
+    assert active.label == f"{active.id}, {active.status}"
+    world.do(lambda: world.simulator.do({"do": "cancel_refresh", "group": "floor"}))
+    world.pass_by(3600)
+    assert autoscaling.active_instance_refresh("floor") is None
+    with pytest.raises(Refused):
+        autoscaling.active_instance_refresh("nowhere")
+
+
 def test_the_newest_trouble_of_a_group_is_told(autoscaling: AutoScaling, world: Living) -> None:
     """A launch that AWS cannot serve is told in AWS's words; a group without trouble says nothing."""
     assert autoscaling.trouble("workers") == ""

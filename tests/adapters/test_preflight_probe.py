@@ -1,4 +1,4 @@
-"""What only a survey asks: other groups, refreshes, instance types, rights and where this process runs."""
+"""What only a survey asks: other groups, instance types, rights and where this process runs."""
 
 from __future__ import annotations
 
@@ -76,20 +76,6 @@ def test_a_mixed_policy_is_described_with_its_overrides() -> None:
     assert (found.units, found.on_demand_base, found.on_demand_percent, found.warm_pool) == ("vcpu", 1, 0, True)
     assert found.templates == (one, two)
     assert list(found.launched_uses()) == [(one, "m5.large"), (two, "c5.large")]
-
-
-def test_an_instance_refresh_at_work_is_told(probe: PreflightProbe, world: Living) -> None:
-    """Id and status while it lasts, None before and after; of a group that does not exist AWS refuses to tell."""
-    assert probe.active_instance_refresh("floor") is None
-    world.do(lambda: world.simulator.do({"do": "start_refresh", "group": "floor"}))
-    told = probe.active_instance_refresh("floor")
-    assert told is not None
-    assert told.endswith((", Pending", ", InProgress"))
-    world.do(lambda: world.simulator.do({"do": "cancel_refresh", "group": "floor"}))
-    world.pass_by(3600)
-    assert probe.active_instance_refresh("floor") is None
-    with pytest.raises(Refused):
-        probe.active_instance_refresh("nowhere")
 
 
 # ---- instance types and images

@@ -33,6 +33,7 @@ from rollout.model.observation import (
     MarkerSeen,
     NodeSeen,
     Observation,
+    RefreshSeen,
     TemplateSeen,
     VersionSeen,
 )
@@ -107,6 +108,7 @@ FLAG = Resize(group="g", before=BASE, sizes=BASE, protect_new=False, occasion="i
 RESUME = Resume(group="g", processes=PROCESSES, occasion="restore.0.AZRebalance+AlarmNotification")
 DELETE_MARKER = DeleteMarker(uid="uid-marker", occasion="0")
 HELD_MARKER = replace(MARKER, held_by=("x.io/keep",))
+REFRESHED = (*PROCESSES, "InstanceRefresh")
 STOPPED = frozenset({"stop-autoscaler:kube-system/cluster-autoscaler:0"})
 START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", rollout_id=ID, replicas=1, occasion="0")
 
@@ -157,6 +159,50 @@ START = StartAutoscaler(namespace="kube-system", name="cluster-autoscaler", roll
 def test_order(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Each step is seen before the next one begins."""
     check(restore, world, journal, now, expected)
+
+
+HELD_BACK = replace(RESTORED, suspended=frozenset(REFRESHED), instances=(new("n1"), new("n2")))
+LET_GO = then(HELD_BACK, refreshes={"g": RefreshSeen("08b9", "InProgress")})
+WE_SUSPENDED = {"processes": REFRESHED, "written": {"g": replace(FLOORED["g"], suspended=frozenset(REFRESHED))}}
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "now", "expected"),
+    [
+        case("held back by protection and the process",
+             halts("an instance refresh is active on g (08b9, InProgress): it would terminate instances while Jobs"),
+             LET_GO, restoring(**WE_SUSPENDED)),
+        case("the process alone is left", halts("an instance refresh is active on g"),
+             replace(LET_GO, groups=(replace(RESTORED, suspended=frozenset(REFRESHED)),)), restoring(**WE_SUSPENDED)),
+        case("protection alone, for the settings leave the process", halts("an instance refresh is active on g"),
+             replace(LET_GO, groups=(replace(RESTORED, instances=(new("n1"), new("n2"))),)), RECORD),
+        case("it is cancelled: its end is waited for",
+             waits("instance refreshes to be cancelled: g (08b9, Cancelling)"),
+             replace(LET_GO, refreshes={"g": RefreshSeen("08b9", "Cancelling")}), restoring(**WE_SUSPENDED)),
+        case("and has not ended at the deadline", halts("RESTORE still waits for instance refreshes to be cancelled"),
+             replace(LET_GO, refreshes={"g": RefreshSeen("08b9", "Cancelling")}), restoring(**WE_SUSPENDED), at(1800)),
+        case("of another group", acts(
+             Protect(group="g", instance_ids=("i-n1", "i-n2"), protected=False, occasion="restore.0")),
+             replace(LET_GO, refreshes={"h": RefreshSeen("08b9", "InProgress")}), restoring(**WE_SUSPENDED)),
+        case("nothing of ours is in its way: it is somebody else's matter", advances(),
+             then(refreshes={"g": RefreshSeen("08b9", "InProgress")}), restoring(**WE_SUSPENDED)),
+        case("nor is a suspension that we found", advances(),
+             then(replace(RESTORED, suspended=frozenset({"InstanceRefresh"})),
+                  refreshes={"g": RefreshSeen("08b9", "InProgress")}),
+             restoring(baselines=(baseline(suspended=("InstanceRefresh",)),))),
+    ],
+)  # fmt: skip
+def test_an_instance_refresh(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
+    """One that is active is never set loose by us: a person cancels it, or ends the Jobs."""
+    check(restore, world, journal, now, expected)
+
+
+def test_a_halt_for_an_instance_refresh_has_the_command_that_cancels_it() -> None:
+    """With the group; the rollout then goes on."""
+    halt = restore.decide(LET_GO, restoring(**WE_SUSPENDED), NOW)
+    assert isinstance(halt, Halt)
+    assert halt.reason is Reason.INSTANCE_REFRESH_RUNNING
+    assert "(aws autoscaling cancel-instance-refresh --auto-scaling-group-name g)" in halt.hint
 
 
 PENDING = new("n2", lifecycle="Pending", protected=True)
@@ -631,6 +677,23 @@ def test_rebalancing_stays_suspended_where_it_would_terminate(zones: str, resume
     part = restore.processes(seen(replace(RESTORED, instances=living, **ZONES)), RECORD)  # type: ignore[arg-type]
     assert [effect.processes for effect in part.effects if isinstance(effect, Resume)] == [resumed]
     assert [("--scaling-processes AZRebalance" in line) for line in part.report] == [True] * (resumed != PROCESSES)
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "kept"),
+    [pytest.param("InService", True, id="lives"), pytest.param("Terminating", False, id="goes already")],
+)
+def test_replacing_stays_suspended_where_it_would_terminate(lifecycle: str, kept: bool) -> None:  # noqa: FBT001
+    """Auto Scaling holds an instance for Unhealthy: it would end it, Jobs and all, once the process is resumed."""
+    mine = ("ReplaceUnhealthy", "AlarmNotification")
+    journal = restoring(processes=mine, written={"g": replace(FLOORED["g"], suspended=frozenset(mine))})
+    living = (new("n1", protected=False), new("n2", protected=False, healthy=False, lifecycle=lifecycle))
+    part = restore.processes(seen(replace(RESTORED, instances=living, suspended=frozenset(mine))), journal)
+    resumed = [effect.processes for effect in part.effects if isinstance(effect, Resume)]
+    assert resumed == [mine[1:] if kept else mine]
+    command = "aws autoscaling resume-processes --auto-scaling-group-name g --scaling-processes ReplaceUnhealthy"
+    told = f"g keeps ReplaceUnhealthy suspended, AWS holds i-n2 for Unhealthy and would end it; to resume it: {command}"
+    assert part.report == (told,) * kept
 
 
 def test_rebalancing_alone_is_left_without_an_effect() -> None:

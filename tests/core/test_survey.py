@@ -44,6 +44,9 @@ class Outside:
             f"templates {' '.join(ids)}", tuple(template(VersionSeen(1, "a", ""), id=id_) for id_ in ids)
         )
 
+    def active_instance_refresh(self, group: str) -> Any:
+        return self.answer(f"refresh {group}", None)
+
     def image(self, ami: str) -> Any:
         return self.answer("image", ImageSeen(ami, "new", "available"))
 
@@ -67,9 +70,6 @@ class Outside:
         return self.answer("probed", self.probed) if names is None else self.answer("groups", _seen(names))
 
     # PreflightProbe
-
-    def active_instance_refresh(self, group: str) -> Any:
-        return self.answer(f"refresh {group}", None)
 
     def architectures(self, types: Sequence[str]) -> Any:
         return self.answer(f"architectures {' '.join(types)}", {})

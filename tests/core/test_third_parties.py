@@ -14,7 +14,7 @@ from rollout.errors import Unknown
 from rollout.journal import SqlJournal
 from rollout.model.effects import Resize, Written
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import GroupSeen, Observation
+from rollout.model.observation import GroupSeen, Observation, RefreshSeen
 from rollout.model.plan import Sizes
 from rollout.model.record import Record
 from rollout.phases import drain
@@ -43,6 +43,19 @@ from tests.core.tables import acts, agrees
 from tests.core.toy import Asked, Toy
 
 HOUR = timedelta(hours=1)
+
+
+def test_an_instance_refresh_is_not_set_loose(journal: SqlJournal, toy: Toy) -> None:
+    """It began in mid-run: RESTORE keeps protection and the process until a person has cancelled it."""
+    toy.refresh_["g"] = RefreshSeen("08b9", "InProgress")
+    assert begin(journal, toy, processes=("AZRebalance", "InstanceRefresh")).run() is Ended.HALTED
+    assert journal.load(ID).phase is Phase.RESTORE
+    there = toy.group_["g"]
+    assert (all(one.protected for one in there.instances), "InstanceRefresh" in there.suspended) == (True, True)
+    toy.refresh_.clear()
+    again(journal, toy).unhalt()
+    assert again(journal, toy).run() is Ended.DONE
+    assert toy.group_["g"] == RESTORED
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from rollout.model.observation import (
     MarkerSeen,
     NodeSeen,
     PodSeen,
+    RefreshSeen,
     TemplateSeen,
     VersionSeen,
 )
@@ -57,6 +58,7 @@ class Toy:
     marker_: MarkerSeen | None = None
     budget_: tuple[BudgetSeen, ...] | None = ()
     attachment_: tuple[AttachmentSeen, ...] | None = ()
+    refresh_: dict[str, RefreshSeen] = field(default_factory=dict)
     failing: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     young: bool = False
@@ -120,6 +122,9 @@ class Toy:
 
     def trouble(self, group: str) -> str:  # noqa: ARG002 - there is one answer for all
         return self.failing
+
+    def active_instance_refresh(self, group: str) -> RefreshSeen | None:
+        return self.refresh_.get(group)
 
     def states(self, ids: Collection[str]) -> dict[str, str]:
         return {one: state for one, state in self.elsewhere.items() if one in ids}

@@ -53,6 +53,7 @@ VERBS: dict[str, Callable[[Edge], object]] = {
     "AutoScaling.image": lambda edge: edge.autoscaling.image(AMI),
     "AutoScaling.states": lambda edge: edge.autoscaling.states({"i-00000000000000000"}),
     "AutoScaling.trouble": lambda edge: edge.autoscaling.trouble("workers"),
+    "AutoScaling.active_instance_refresh": lambda edge: edge.autoscaling.active_instance_refresh("workers"),
     "AutoScaling.create_version": lambda edge: edge.autoscaling.create_version(
         _template(edge).template_id, 1, AMI, "new", "token"
     ),
@@ -67,7 +68,6 @@ VERBS: dict[str, Callable[[Edge], object]] = {
     "AutoScaling.resume": lambda edge: edge.autoscaling.resume("workers", ["AZRebalance"]),
     "AutoScaling.terminate": lambda edge: edge.autoscaling.terminate(_instance(edge)),
     "PreflightProbe.groups": lambda edge: edge.probe.groups(),
-    "PreflightProbe.active_instance_refresh": lambda edge: edge.probe.active_instance_refresh("workers"),
     "PreflightProbe.architectures": lambda edge: edge.probe.architectures(["m5.large"]),
     "PreflightProbe.try_version": lambda edge: edge.probe.try_version(_template(edge).template_id, 1, AMI),
     "PreflightProbe.try_default": lambda edge: edge.probe.try_default(_template(edge).template_id, 1),

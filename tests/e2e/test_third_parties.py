@@ -138,6 +138,10 @@ def _pin(version: str) -> dict[str, Any]:
         pytest.param("capacity-never", ["the surge did not come in time", f"2 of {WORKER}",
                                         "We currently do not have sufficient m5.2xlarge capacity"],
                      [{"do": "mend"}], id="no capacity, for ever"),
+        pytest.param(str(WORLDS / "refresh-begins.yaml"), [
+            "(InstanceRefreshRunning): an instance refresh is active on workers (",
+            "aws autoscaling cancel-instance-refresh --region eu-west-1 --auto-scaling-group-name workers",
+        ], [{"do": "cancel_refresh", "group": "workers"}], id="Terraform begins an instance refresh"),
     ],
 )  # fmt: skip
 def test_what_halts_the_rollout_until_a_person_has_dealt_with_it(

@@ -32,8 +32,8 @@ from rollout.model.effects import Effect
 #: Verbs of the ports that change nothing. All others do: one that is added is a crash point without our doing.
 READS = frozenset(
     {
-        *("attachments", "autoscaler", "budgets", "follow", "groups", "image", "in_touch", "jobs", "marker"),
-        *("nodes", "pods", "pods_on", "silence", "states", "templates", "trouble"),
+        *("active_instance_refresh", "attachments", "autoscaler", "budgets", "follow", "groups", "image", "in_touch"),
+        *("jobs", "marker", "nodes", "pods", "pods_on", "silence", "states", "templates", "trouble"),
     }
 )
 

@@ -70,7 +70,7 @@ def refreshing(found: Survey, request: Request) -> Iterator[Blocker]:
     """An instance refresh is active on a group. It terminates instances while Jobs run on them."""
     for name, refresh in found.refreshes.items():
         hint = f"wait for it, or: aws autoscaling cancel-instance-refresh {_named(name)}"
-        yield Blocker(f"an instance refresh is active on {name} ({refresh})", hint)
+        yield Blocker(f"an instance refresh is active on {name} ({refresh.label})", hint)
 
 
 def warm_pool(found: Survey, request: Request) -> Iterator[Blocker]:
