@@ -99,10 +99,15 @@ def resume_processes(group: str, names: Iterable[str]) -> str:
     return aws("autoscaling", "resume-processes", "--auto-scaling-group-name", group, "--scaling-processes", *names)
 
 
-def launch_another(instance_id: str) -> str:
-    """Return the command that ends an instance, for which its group launches another one."""
+def end_instance(instance_id: str) -> str:
+    """Return the command that ends an instance: its group launches another one, unless AWS retains that instance."""
     verb, keeping = "terminate-instance-in-auto-scaling-group", "--no-should-decrement-desired-capacity"
     return aws("autoscaling", verb, "--instance-id", instance_id, keeping)
+
+
+def end_retained(instances: Iterable[str]) -> str:
+    """Return how instances end that AWS retains: they count as no capacity, and none is launched for them."""
+    return f"when nothing runs there that must not end: {'; '.join(map(end_instance, instances))}"
 
 
 def exit_standby(group: str, instances: Sequence[str], desired: int, maximum: int) -> str:

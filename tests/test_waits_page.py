@@ -15,7 +15,7 @@ PLACES = (
     *(ROOT / f"rollout/{name}.py" for name in ("adapters/connecting", "cli/session")),
 )
 #: What a function that waits calls: a decision to wait, a step that does, or the clock.
-WAITS = {"Wait", "wait", "pause", "until_aws", "short"}
+WAITS = {"Wait", "wait", "pause", "until_aws", "until_ended", "short"}
 
 
 def waiting(node: ast.AST) -> bool:

@@ -261,6 +261,13 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Bring the instance back into service, and resume.",
         "aws autoscaling exit-standby",
     ),
+    Reason.INSTANCE_RETAINED: Meaning(
+        "A termination hook of the instance was abandoned, and the group's InstanceLifecyclePolicy then retains the "
+        "instance (Terminating:Retained). AWS does nothing more to it.",
+        "The instance runs on and is paid for. DesiredCapacity does not count it.",
+        "When nothing runs there that must not end, terminate it, without lowering DesiredCapacity. Then resume.",
+        "aws autoscaling terminate-instance-in-auto-scaling-group",
+    ),
     Reason.INSTANCE_TERMINATING: Meaning(
         "AWS was asked to terminate the instance, and has not done so for hours.",
         "The instance is empty. DesiredCapacity is lower by one already.",

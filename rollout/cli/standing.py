@@ -113,8 +113,12 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
     off, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
     # Its pod may be told to end, and still scale.
     stopped = off and halted_for not in _AUTOSCALER_CHANGED | _WRITE_MISSING | {Reason.AUTOSCALER_PODS_RUNNING}
-    if extra:
-        yield f"costs {at_most}{count(extra, 'more instance')}"
+    # Desired counts it no more once its terminate is sent; it runs until AWS has ended it.
+    ending = sum(row.stage is Stage.TERMINATING for row in record.nodes) if known else 0
+    costs = [f"{at_most}{count(extra, 'more instance')}"] * bool(extra)
+    costs += [f"{count(ending, 'instance')} that AWS has not ended"] * bool(ending)
+    if costs:
+        yield f"costs {', and '.join(costs)}"
     elif not known:
         yield "costs the instances that the groups have beyond those before"
     elif not stopped:
@@ -126,6 +130,8 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
     if ends and record.drain_deadline and _still(record, Stage.TERMINATING, Stage.GONE):
         at, which = instant(record.drain_deadline), record.plan.leaving
         yield f"nothing gets worse by itself; from {at} on a resume ends the protected pods still on {which} nodes"
+    elif halted_for == Reason.LAUNCH_TEMPLATE_NOT_FOUND:
+        yield "an instance that ends meanwhile is not replaced"
     else:
         yield "nothing gets worse, however long it takes"
 

@@ -58,6 +58,14 @@ class InstanceSeen:
         return self.lifecycle in {"EnteringStandby", "Standby"}
 
     @property
+    def retained(self) -> bool:
+        """A termination hook was abandoned, and the group's policy retains the instance then: it runs on.
+
+        It counts as no capacity, and stays until somebody terminates it (InstanceLifecyclePolicy, RetentionTriggers).
+        """
+        return self.lifecycle == "Terminating:Retained"
+
+    @property
     def in_service(self) -> bool:
         """InService, the only state in which AWS accepts protection."""
         return self.lifecycle == "InService"

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     AUTOSCALER_PODS_RUNNING = "AutoscalerPodsRunning"
     INSTANCES_NOT_IN_SERVICE = "InstancesNotInService"
     INSTANCE_IN_STANDBY = "InstanceInStandby"
+    INSTANCE_RETAINED = "InstanceRetained"
     INSTANCE_TERMINATING = "InstanceTerminating"
     NODES_NOT_READY = "NodesNotReady"
     NO_OTHER_NODE = "NoOtherNode"

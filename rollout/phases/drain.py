@@ -355,6 +355,8 @@ def _elsewhere(view: NodeView, instance: InstanceSeen) -> StageDecision:
     why = IN_STANDBY if instance.standing_by else f"instance is {instance.lifecycle}, not by us"
     if view.row.stage in _ON_THE_WAY:
         return StageDecision(trigger="back", because=why)
+    if instance.retained:
+        return view.until_ended()
     if not instance.standing_by:
         return view.until_aws(Reason.INSTANCES_NOT_IN_SERVICE, why)
     sizes, listed = view.group.sizes, {row.instance_id for row in view.record.nodes}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rollout.commands import kubectl, launch_another
+from rollout.commands import end_instance, kubectl
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import Effect, occasions
 from rollout.model.observation import NodeSeen, Observation
@@ -93,7 +93,7 @@ def _hint(seen: Observation, record: Record) -> str:
     useless = {one: node for one, node in nodes.items() if node is None or not node.usable}
     commands = [_remedy(node) for node in useless.values() if node] or [kubectl("get", "nodes")]
     clear = f"clear the cause ({'; '.join(commands)})"
-    instead = "; ".join(map(launch_another, useless))
+    instead = "; ".join(map(end_instance, useless))
     return f"{clear}, or have another instance launched ({instead})" if useless else clear
 
 

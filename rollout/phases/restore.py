@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, aws, kubectl, resume_processes
+from rollout.commands import annotate, aws, end_retained, kubectl, resume_processes
 from rollout.model.decision import Act, Decision, Halt, Wait
 from rollout.model.effects import (
     DeleteMarker,
@@ -263,7 +263,7 @@ def taints(seen: Observation, record: Record) -> Part:
     effects += [uncordon(record, node) for node in closed if is_our_cordon(record, node)]
     theirs = (node for node in closed if not is_our_cordon(record, node))
     lines = (f"{one.name} is cordoned, not by us: left; to open it: {kubectl('uncordon', one.name)}" for one in theirs)
-    report = (*_outside(seen, key), *_standing_by(record, seen), *_come_back(record, seen), *lines)
+    report = (*_outside(seen, key), *_aside(record, seen), *_come_back(record, seen), *lines)
     return Part(tuple(effects), report=report)
 
 
@@ -560,15 +560,19 @@ def _outside(seen: Observation, key: str) -> Iterator[str]:
             yield f"{node.name} has left its group, not by us, and keeps our annotations; to put them back: {command}"
 
 
-def _standing_by(record: Record, seen: Observation) -> Iterator[str]:
-    """Report instances in Standby: they are neither replaced nor unprotected, for AWS lets us do neither."""
+def _aside(record: Record, seen: Observation) -> Iterator[str]:
+    """Report instances in Standby, and those that AWS retains: we neither replace nor unprotect them."""
     for group in working(record):
-        waiting = [instance for instance in seen.group(group.name).instances if instance.standing_by]
-        stay = launched_to_stay(record, group, waiting)
-        for instance in waiting:
+        aside = [one for one in seen.group(group.name).instances if one.standing_by or one.retained]
+        stay = launched_to_stay(record, group, aside)
+        for instance in aside:
             version = "our new" if (instance in stay) is not record.plan.goes_back else "an old"
             kept = ", protected from scale-in" if instance.protected else ""
-            yield f"{instance.id} of {group.name} is in Standby, not by us: left, on {version} version{kept}"
+            if instance.standing_by:
+                yield f"{instance.id} of {group.name} is in Standby, not by us: left, on {version} version{kept}"
+            else:
+                what = f"{instance.id} of {group.name}, on {version} version, runs on"
+                yield f"{what}, for AWS retains it (Terminating:Retained); to end it {end_retained([instance.id])}"
 
 
 def _come_back(record: Record, seen: Observation) -> Iterator[str]:

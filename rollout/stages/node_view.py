@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.commands import aws
+from rollout.commands import aws, end_retained
 from rollout.model.budget import BudgetSeen
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Terminate, occasions
@@ -131,6 +131,15 @@ class NodeView:
         hint = f"see what holds it, such as a lifecycle hook ({hooks}), and complete that"
         halt = Halt(reason, f"{self.name} has waited for hours: {what}", hint)
         return StageDecision(waits_for=what, reason=reason, halt=halt)
+
+    def until_ended(self) -> StageDecision:
+        """Wait for somebody to end what AWS retains: nothing does so by itself."""
+        what = "somebody to end the instance, which AWS retains (Terminating:Retained)"
+        hint = end_retained([self.row.instance_id])
+        halt = Halt(Reason.INSTANCE_RETAINED, f"{self.name} waits for {what}", hint)
+        return StageDecision(
+            waits_for=what, reason=Reason.INSTANCE_RETAINED, halt=halt if self.past_blocked_deadline else None
+        )
 
     @property
     def is_overdue(self) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 
-from rollout.commands import aws, kubectl, launch_another
+from rollout.commands import aws, end_instance, kubectl
 from rollout.model.machine import Stage
 from rollout.model.observation import CORDON, GroupSeen, InstanceSeen, NodeSeen, Observation, PodSeen, Taint
 from rollout.model.plan import Node
@@ -119,7 +119,7 @@ def _idle(instance: InstanceSeen, seen: Observation) -> str:
     """Say why an instance does not serve, and what to type where a command helps."""
     node = seen.node_of(instance.id)
     if node is None and instance.id in seen.ended:
-        return f"{instance.id} ended in EC2 (its group replaces it by: {launch_another(instance.id)})"
+        return f"{instance.id} ended in EC2 (its group replaces it by: {end_instance(instance.id)})"
     if node is None:
         reboot = aws("ec2", "reboot-instances", "--instance-ids", instance.id)
         return f"{instance.id} has no Node (if nothing runs there that must not end: {reboot})"

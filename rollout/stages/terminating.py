@@ -1,5 +1,6 @@
 """TERMINATING: the one Terminate was written down and sent. Ends when the group no longer lists the instance.
 
+A group may retain an instance whose termination hook was abandoned: a person must end that one.
 It is sent again only if it certainly was not applied, and only while all conditions for the first one are still true.
 """
 
@@ -16,6 +17,8 @@ def decide(view: NodeView) -> StageDecision:
     """Answer with `gone`, or with the same Terminate for the runner to judge whether it may be sent again."""
     if view.terminate_settled and view.instance is None:
         return StageDecision(trigger="gone")
+    if view.instance and view.instance.retained:
+        return view.until_ended()
     if view.terminate_settled or (view.instance and not view.instance.living):
         stopped = "Terminate" in view.group.suspended
         why = f" (Terminate is suspended: {resume_processes(view.row.group, ['Terminate'])})" if stopped else ""

@@ -170,6 +170,11 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     assert any("nothing gets worse, however long it takes" in line for line in outcome.lines(ended, halting, journal))
     surging = replace(record, phase=Phase.SURGE)
     assert any("costs up to 1 more instance;" in line for line in outcome.lines(ended, surging, journal))
+    ending = tuple(replace(row, stage=Stage.TERMINATING) for row in record.nodes)
+    both = "costs 1 more instance, and 2 instances that AWS has not ended; "
+    assert any(both in line for line in outcome.lines(ended, replace(record, nodes=ending), journal))
+    alone = replace(record, nodes=ending[:1], written={}, autoscaler_off=None)
+    assert any("costs 1 instance that AWS has not ended; " in line for line in outcome.lines(ended, alone, journal))
     early = replace(record, phase=Phase.AUTOSCALER_OFF, autoscaler_off=None, nodes=())
     assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
 
@@ -203,6 +208,16 @@ def test_what_is_true_now_does_not_contradict_the_halt(
     assert ("cluster-autoscaler is at 0" in state, "nobody scales the groups" in waiting) == (autoscaler, autoscaler)
     assert "2 old nodes left" in state
     assert ("with our taint" in state, "instances are protected" in state) == (taint, taint)
+
+
+def test_a_group_that_can_launch_nothing_gets_worse(tmp_path: Path) -> None:
+    """Halted in RESTORE for a version that somebody deleted: an instance that ends meanwhile is not replaced."""
+    journal = samples.draining(tmp_path)
+    halt = replace(samples.HALT, reason=Reason.LAUNCH_TEMPLATE_NOT_FOUND)
+    journal.halt(samples.ID, halt, samples.after(9))
+    record = replace(journal.load(samples.ID), phase=Phase.RESTORE)
+    waiting = next(line for line in outcome.lines(Ended.HALTED, record, journal) if "waiting" in line)
+    assert waiting == "  waiting: costs nothing; an instance that ends meanwhile is not replaced"
 
 
 def drained(folder: Path, **changes: Any) -> str:

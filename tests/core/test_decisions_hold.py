@@ -63,7 +63,8 @@ NAMES = ("o1", "o2", "n1", "n2")
 ANY_PHASE = st.sampled_from(list(PHASES))
 MOMENTS = st.sampled_from([at(-100), NOW, at(5), at(20), at(70), at(1000), at(7200), at(8100), at(9999)])
 LIFECYCLES = st.sampled_from(
-    ["InService"] * 4 + ["Pending", "Pending:Wait", "Terminating", "Terminating:Wait", "Standby"]
+    ["InService"] * 4
+    + ["Pending", "Pending:Wait", "Terminating", "Terminating:Wait", "Terminating:Retained", "Standby"]
 )
 FLAGS = st.booleans()
 

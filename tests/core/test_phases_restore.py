@@ -388,6 +388,19 @@ def test_an_instance_in_standby_is_reported(launched: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("launched", "which"), [pytest.param(1, "an old", id="old"), pytest.param(2, "our new", id="new")]
+)
+def test_an_instance_that_aws_retains_is_reported(launched: int, which: str) -> None:
+    """It runs on with its node until somebody ends it, and it is none of those that must go, nor of those that stay."""
+    retained = instance("i-n1", launched, lifecycle="Terminating:Retained")
+    part = restore.taints(then(replace(RESTORED, instances=(retained,))), RECORD)
+    ends = "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id i-n1"
+    told = f"i-n1 of g, on {which} version, runs on, for AWS retains it (Terminating:Retained); to end it when "
+    rest = f"nothing runs there that must not end: {ends} --no-should-decrement-desired-capacity"
+    assert part == restore.Part(report=(told + rest,))
+
+
+@pytest.mark.parametrize(
     ("there", "told"), [(instance("i-o1", 1), ["i-o1 of g runs version 1, not ours: left"]), (instance("i-n1", 2), [])]
 )
 def test_an_old_instance_that_came_back_is_reported(there: InstanceSeen, told: list[str]) -> None:

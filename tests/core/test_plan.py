@@ -72,6 +72,7 @@ def test_references(reference: str, means: int) -> None:
         ("InService", True, True),
         ("Terminating", False, False),
         ("Terminating:Proceed", False, False),
+        ("Terminating:Retained", False, False),
         ("Terminated", False, False),
         ("Standby", False, False),
         ("Detached", False, False),

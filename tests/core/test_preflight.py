@@ -171,6 +171,10 @@ ROWS = [
      "g has instances in Standby: i-o2",
      ("aws autoscaling update-auto-scaling-group --auto-scaling-group-name g --max-size 3; "
       "aws autoscaling exit-standby --auto-scaling-group-name g --instance-ids i-o2")),
+    ("retained", {"groups": (found(old("o1"), old("o2", lifecycle="Terminating:Retained")),)}, {},
+     "g has instances that AWS retains (Terminating:Retained): i-o2",
+     ("when nothing runs there that must not end: aws autoscaling terminate-instance-in-auto-scaling-group "
+      "--instance-id i-o2 --no-should-decrement-desired-capacity")),
     ("wanted no more", {"groups": (found(sizes=Sizes(0, 0, 3)),)}, {},
      "g has DesiredCapacity 0 and still 2 instances at work: i-o1, i-o2", "set-desired-capacity --auto-scaling-group"),
     ("no template", {"templates": ()}, {}, "g refers to launch template workers (lt), which does not exist", "refer"),

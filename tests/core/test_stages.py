@@ -11,6 +11,7 @@ from rollout.model.effects import Protect, Resize, TaintNode, Terminate
 from rollout.model.machine import Stage
 from rollout.model.observation import COMPUTE_TYPE, GroupSeen, Toleration
 from rollout.model.plan import Sizes
+from rollout.model.reasons import Reason
 from rollout.stages import gone, kept, released, terminating, waiting
 from rollout.stages.node_view import NodeView, terminate_key, view
 from tests.core.build import (
@@ -250,6 +251,7 @@ def test_released(it: NodeView, expected: Told) -> None:
 
 SETTLED: Any = {"done": frozenset({"terminate:g/i-o1:"})}
 LEAVING = old("o1", lifecycle="Terminating:Wait")
+RETAINED = old("o1", lifecycle="Terminating:Retained")
 AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "rejected"),)}
 
 
@@ -264,6 +266,11 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "reject
                      stays("AWS to end", halt="o1 has waited for hours: AWS to end"), id="not for ever"),
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(14400), row_={"since": at(7201)}, **SETTLED),
                      stays("AWS to end"), id="it was sent after the deadline"),
+        pytest.param(looked(Stage.TERMINATING, o1=RETAINED, now=at(8099), **SETTLED),
+                     stays("somebody to end the instance, which AWS retains"), id="a hook was abandoned: AWS is done"),
+        pytest.param(looked(Stage.TERMINATING, o1=RETAINED, now=at(8100), **SETTLED),
+                     stays("which AWS retains", halt="o1 waits for somebody to end the instance, which AWS retains"),
+                     id="and nobody has ended it by the end of the time"),
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING, now=at(99999), drain_deadline=None), stays("AWS to end"),
                      id="no deadline"),
         pytest.param(looked(Stage.TERMINATING, o1=LEAVING), stays("AWS to end"), id="AWS is at it, not settled"),
@@ -293,6 +300,15 @@ AGAIN: Any = {"o1": BARE, "sizes": FLOORED, "unsettled": (unsettled(END, "reject
 def test_terminating(it: NodeView, expected: Told) -> None:
     """One terminate: sent again only if it was not applied and all that let it be sent still holds."""
     check_stage(terminating, it, expected)
+
+
+def test_what_aws_retains_is_ended_by_what_the_halt_says() -> None:
+    """It counts as no capacity any more: desired stays as it is, and no lifecycle hook is to be completed."""
+    halt = terminating.decide(looked(Stage.TERMINATING, o1=RETAINED, now=at(8100), **SETTLED)).halt
+    assert halt is not None
+    assert halt.reason is Reason.INSTANCE_RETAINED
+    ends = "aws autoscaling terminate-instance-in-auto-scaling-group --instance-id i-o1"
+    assert halt.hint == f"when nothing runs there that must not end: {ends} --no-should-decrement-desired-capacity"
 
 
 @pytest.mark.parametrize("module", [gone, kept])

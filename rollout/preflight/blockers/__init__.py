@@ -56,6 +56,7 @@ REASONS: dict[Look, Rule] = {
     groups.image_in_override: Rule(Reason.IMAGE_IN_OVERRIDE, ("groups", "probed")),
     groups.not_wanted: Rule(Reason.DESIRED_ZERO_WITH_INSTANCES, ("groups",)),
     groups.standby: Rule(Reason.INSTANCES_IN_STANDBY, ("groups",)),
+    groups.retained: Rule(Reason.INSTANCE_RETAINED, ("groups",)),
     groups.left_by_a_rollout: Rule(Reason.GROUP_LEFT_BY_ROLLOUT, ("groups", "templates")),
     templates.missing: Rule(Reason.LAUNCH_TEMPLATE_NOT_FOUND, ("groups", "probed", "templates")),
     templates.several_versions: Rule(Reason.SEVERAL_TEMPLATE_VERSIONS, ("groups", "probed", "templates")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout import commands
-from rollout.commands import exit_standby, quoted, resume_processes
+from rollout.commands import end_retained, exit_standby, quoted, resume_processes
 from rollout.errors import Blocker
 from rollout.model.observation import TemplateSeen
 from rollout.model.plan import TemplateUse
@@ -161,6 +161,15 @@ def standby(found: Survey, request: Request) -> Iterator[Blocker]:
         if waiting:
             hint = exit_standby(group.name, waiting, group.sizes.desired, group.sizes.maximum)
             yield Blocker(f"{group.name} has instances in Standby: {', '.join(waiting)}", hint)
+
+
+def retained(found: Survey, request: Request) -> Iterator[Blocker]:
+    """AWS retains instances of a group (Terminating:Retained). They run on as nodes, and nobody replaces them."""
+    for group in found.groups:
+        kept = [one.id for one in group.instances if one.retained]
+        if kept:
+            problem = f"{group.name} has instances that AWS retains (Terminating:Retained): {', '.join(kept)}"
+            yield Blocker(problem, end_retained(kept))
 
 
 def _named(group: str) -> str:
