@@ -133,9 +133,9 @@ class NodeView:
         return StageDecision(waits_for=what, reason=reason, halt=halt)
 
     def until_ended(self) -> StageDecision:
-        """Wait for somebody to end what AWS retains: nothing does so by itself."""
+        """Wait for somebody to end what AWS retains, all of it in the group: nothing does so by itself."""
         what = "somebody to end the instance, which AWS retains (Terminating:Retained)"
-        hint = end_retained([self.row.instance_id])
+        hint = end_retained(instance.id for instance in self.group.instances if instance.retained)
         halt = Halt(Reason.INSTANCE_RETAINED, f"{self.name} waits for {what}", hint)
         return StageDecision(
             waits_for=what, reason=Reason.INSTANCE_RETAINED, halt=halt if self.past_blocked_deadline else None

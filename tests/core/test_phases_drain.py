@@ -476,6 +476,14 @@ def test_sizes_that_shrank_leave_no_surplus() -> None:
     agrees(drain.decide(world, record(Phase.DRAIN, nodes=()), NOW), advances())
 
 
+def test_one_halt_names_all_that_aws_retains_in_the_group() -> None:
+    """A resume gives the others their time again: who had to find them one by one would wait for each."""
+    both = (old("o1", lifecycle="Terminating:Retained"), old("o2", lifecycle="Terminating:Retained"))
+    halt = drain.decide(seen(surged(*both, *NEW)), stages(W, W), at(8100))
+    assert isinstance(halt, Halt)
+    assert [f"--instance-id {one.id} --no-should" in halt.hint for one in both] == [True, True]
+
+
 def test_an_instance_comes_back_from_standby_by_what_the_halt_says() -> None:
     """Desired grows with it: MaxSize is raised first where it leaves no room, and only there."""
     named = "--auto-scaling-group-name g"
