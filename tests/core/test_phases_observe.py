@@ -11,9 +11,9 @@ import pytest
 from rollout.errors import Refused
 from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import Observation
+from rollout.model.observation import Observation, RefreshSeen
 from rollout.phases import observe
-from tests.core.build import MARKER, SURGED, node, pod, record, row, surged, unsettled
+from tests.core.build import MARKER, SURGED, found, node, old, pod, record, row, surged, unsettled
 from tests.core.toy import Toy
 from tests.samples import END
 
@@ -50,7 +50,7 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Observation, list[str]
         (Phase.PROTECT, []),
         (Phase.READY, ["pods"]),
         (Phase.DRAIN, ["pods"]),
-        (Phase.RESTORE, ["templates"]),
+        (Phase.RESTORE, ["active_instance_refresh", "templates"]),
     ],
 )
 def test_reads(phase: Phase, also: list[str]) -> None:
@@ -62,6 +62,15 @@ def test_reads(phase: Phase, also: list[str]) -> None:
     assert seen.groups == (toy.group_["g"],)
     assert (bool(seen.pods), bool(seen.templates)) == tuple(part in also for part in ("pods", "templates"))
     assert seen.marker == MARKER
+
+
+def test_an_instance_refresh_is_asked_for_while_something_of_ours_holds_it_up() -> None:
+    """RESTORE asks no more once protection and the process are given back: what begins then is somebody else's."""
+    held = Toy(group_={"g": surged()}, marker_=MARKER, refresh_={"g": RefreshSeen("08b9", "InProgress")})
+    assert look(Phase.RESTORE, held)[0].refreshes == held.refresh_
+    given_back = found(old("o1", protected=False))
+    seen, read = look(Phase.RESTORE, replace(held, group_={"g": given_back}))
+    assert ("active_instance_refresh" in read, seen.refreshes) == (False, {})
 
 
 @pytest.mark.parametrize(
