@@ -347,10 +347,12 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "aws ec2 reboot-instances",
     ),
     Reason.POD_COMES_BACK: Meaning(
-        "A pod tolerates a cordon, and came back to it several times after its eviction.",
+        "A pod tolerates a cordon, and came back to it several times after its eviction. Or it is protected work that "
+        "was made after the drain deadline: such work is not killed.",
         _PODS,
-        "Remove the toleration of every taint from the workload, or scale it to 0 until the node is gone.",
-        "kubectl scale",
+        "Remove the toleration of every taint from the workload. Scale a service to 0 until the node is gone; suspend "
+        "what makes Jobs, such as a CronJob. Let the pods finish, or end them yourself.",
+        "kubectl get cronjobs --all-namespaces",
     ),
     Reason.POD_DISRUPTION_BUDGET_BLOCKS: Meaning(
         "The API server refuses an eviction for now, usually because of a PodDisruptionBudget.",
@@ -373,7 +375,8 @@ MEANINGS: Mapping[Reason, Meaning] = {
     Reason.PODS_LEAVING: Meaning(
         "Pods were evicted, and have not left the node yet.",
         _PODS,
-        "Nothing: they have their grace period. Long after the deadline a halt names them: delete them yourself.",
+        "Nothing: they have their grace period. If it lasts for more than an hour after the blocked deadline, a halt "
+        "names the pods and the time. Resume when they have ended, or delete them with a shorter grace period.",
         "kubectl describe pod",
     ),
     Reason.REPLICAS_NOT_READY: Meaning(

@@ -129,9 +129,9 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
     ends = record.phase in DRAINING and record.plan.settings.on_deadline != "halt"
     if ends and record.drain_deadline and _still(record, Stage.TERMINATING, Stage.GONE):
         at, which = instant(record.drain_deadline), record.plan.leaving
-        yield f"nothing gets worse by itself; from {at} on a resume ends the protected pods still on {which} nodes"
+        yield f"nothing gets worse by itself; from {at} on a resume ends the older protected pods on {which} nodes"
     elif halted_for == Reason.LAUNCH_TEMPLATE_NOT_FOUND:
-        yield "an instance that ends meanwhile is not replaced"
+        yield "until then an instance that ends is not replaced"
     else:
         yield "nothing gets worse, however long it takes"
 

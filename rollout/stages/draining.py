@@ -9,7 +9,9 @@ A protected pod that appears before the deadline sends the node back to WAITING.
 entered in the ledger. A Job's pod, or one that nobody replaces, is then deleted with its grace period, then without. A
 replica of a service is then a pod like any other, and its budget is obeyed. An error here never leads to termination.
 
-If a pod comes back to the cordoned node again and again, it stays there, and so does the node. A person must act.
+If a pod comes back to the cordoned node again and again, it stays there, and so does the node. Protected work that was
+made after the deadline stays there too: it came though the node is closed, and others would follow it. It ends by
+itself, or a person must act.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ from rollout.commands import WEBHOOKS, kubectl
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
 from rollout.model.observation import PodSeen
+from rollout.model.plan import listed
 from rollout.model.reasons import Reason
 from rollout.model.record import EffectRow, EffectState
 from rollout.stages import stuck, volumes
 from rollout.stages.node_view import NodeView
-from rollout.stages.pods import in_words, is_work
+from rollout.stages.pods import in_words, is_protected, is_work
 from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
 
@@ -34,6 +37,8 @@ from rollout.stages.stuck import in_grace
 BLOCKED_LONG_ENOUGH, BELIEVED = 60.0, 90.0
 #: Times that a pod may come back to its node, which is closed, before nobody evicts it any more.
 MOST_CAME_BACK = 3
+#: Pods that a hint names.
+MOST_NAMED = 3
 
 
 def decide(view: NodeView) -> StageDecision:
@@ -72,10 +77,10 @@ def _empty(view: NodeView) -> StageDecision:
     effects: list[Effect] = []
     kept: list[PodSeen] = []
     for pod in view.leaving:
-        effect = None if _returns(view, pod) else _kill(view, pod) if pod.uid in blocking else _evict(view, pod)
+        effect = None if _keeps_coming(view, pod) else _kill(view, pod) if pod.uid in blocking else _evict(view, pod)
         if effect and not _in_vain(view, effect):
             effects.append(effect)
-        elif view.blocked_too_long and not in_grace(view, pod):
+        elif view.blocked_too_long and (not in_grace(view, pod) or _has_long(view, pod)):
             kept.append(pod)
     return StageDecision(
         effects=tuple(effects),
@@ -83,13 +88,39 @@ def _empty(view: NodeView) -> StageDecision:
         reason=_worst(view, view.leaving),
         halt=_halt(view, kept) if kept else None,
         stuck=all(_stays(view, pod) for pod in view.leaving),
-        kept_back=any(pod.deleting and in_grace(view, pod) for pod in view.leaving),
+        kept_back=any(in_grace(view, pod) and not _lasts(view, pod, stuck.BLOCKED_AFTER) for pod in view.leaving),
     )
 
 
+def _keeps_coming(view: NodeView, pod: PodSeen) -> bool:
+    """Tell whether the end of a pod that tolerates a cordon brings the node no nearer to its end."""
+    return not pod.deleting and (_returns(view, pod) or _is_late(view, pod))
+
+
 def _returns(view: NodeView, pod: PodSeen) -> bool:
-    """It tolerates a cordon, and the scheduler likes this one best: what is evicted is back in a second."""
-    return not pod.deleting and came_back(view.record, pod) >= MOST_CAME_BACK
+    """The scheduler likes this node best: what is evicted is back in a second."""
+    return came_back(view.record, pod) >= MOST_CAME_BACK
+
+
+def _is_late(view: NodeView, pod: PodSeen) -> bool:
+    """Protected work that was made after the deadline, and came to a closed node all the same.
+
+    It was not there when the time of Jobs was over. Each new one would be killed as soon as it has begun, and no
+    controller comes three times where each has another name.
+    """
+    deadline = view.record.drain_deadline
+    late = deadline is not None and pod.created is not None and pod.created >= deadline
+    return late and view.may_kill and is_work(pod) and is_protected(pod, view.record.plan.settings, view.now)
+
+
+def _lasts(view: NodeView, pod: PodSeen, seconds: float) -> bool:
+    """Tell whether the grace period of a pod lasts for longer than that from now on."""
+    return pod.deleting is not None and pod.deleting > view.now + timedelta(seconds=seconds)
+
+
+def _has_long(view: NodeView, pod: PodSeen) -> bool:
+    """Tell whether a pod that somebody ends has so much time left that a person should know."""
+    return _lasts(view, pod, stuck.LONG_GRACE)
 
 
 def _stays(view: NodeView, pod: PodSeen) -> bool:
@@ -97,7 +128,7 @@ def _stays(view: NodeView, pod: PodSeen) -> bool:
     if pod.deleting:
         asked = next((one.at for one in view.record.left if one.effect.uid == pod.uid), view.row.since)
         return not in_grace(view, pod) or view.now >= asked + timedelta(seconds=stuck.BLOCKED_AFTER)
-    if _returns(view, pod):
+    if _keeps_coming(view, pod):
         return True
     row = request(view, pod)
     if row is None or row.state == "rejected":
@@ -250,7 +281,7 @@ def _reason(view: NodeView, pod: PodSeen) -> Reason:
         return Reason.PODS_LEAVING
     if pod.deleting:
         return Reason.KUBELET_SILENT if stuck.silence(view) else Reason.POD_DOES_NOT_END
-    if _returns(view, pod):
+    if _keeps_coming(view, pod):
         return Reason.POD_COMES_BACK
     row = request(view, pod)
     return _BY_STATE.get(row.state, Reason.PODS_LEAVING) if row else Reason.PODS_LEAVING
@@ -267,12 +298,16 @@ _BY_STATE: Mapping[EffectState, Reason] = {
 
 def why(view: NodeView, pod: PodSeen) -> str:
     """Say what a pod is waited for."""
+    if pod.deleting and _has_long(view, pod):
+        return f"{pod.label} to end, for which its grace period lasts until {pod.deleting:%Y-%m-%d %H:%M} UTC"
     if pod.deleting and in_grace(view, pod):
         return f"{pod.label} to end"
     if pod.deleting:
         return f"{pod.label}, which does not end ({stuck.why(view, pod)}): {stuck.remedy(view, pod)}"
     if _returns(view, pod):
         return f"{pod.label}, which tolerates a cordon and has come back {came_back(view.record, pod)} times"
+    if _is_late(view, pod):
+        return f"{pod.label}, which tolerates a cordon and was made after the deadline: it is not killed"
     row = request(view, pod)
     answered = row.detail.removeprefix(f"pod {pod.namespace}/{pod.name}: ") if row else ""
     return f"{pod.label}: {answered}" if answered else f"{pod.label} to be evicted"
@@ -291,9 +326,11 @@ def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
 
 def _to_do(view: NodeView, kept: list[PodSeen]) -> str:
     """Say what helps: room in a budget only where a budget was asked and said no."""
-    if any(_returns(view, pod) for pod in kept):
-        return "remove its toleration of every taint, or scale it to 0 until the node is gone"
     asked = [pod for pod in kept if not pod.deleting]
+    if late := [pod for pod in asked if _is_late(view, pod)]:
+        return _to_stop(late)
+    if any(_returns(view, pod) for pod in asked):
+        return "remove its toleration of every taint, or scale it to 0 until the node is gone"
     blocked = [pod for pod in asked if _is(view, _first(view, pod).key, "blocked")]
     if several := next((hint for pod in blocked if (hint := _several_budgets(view, pod))), ""):
         return several
@@ -303,4 +340,29 @@ def _to_do(view: NodeView, kept: list[PodSeen]) -> str:
         return f"clear what blocks its eviction ({kubectl('get', WEBHOOKS)}), or delete the pod yourself"
     if asked:
         return "change what rejects its eviction or delete the pod yourself"
-    return stuck.remedy(view, kept[0])
+    if stays := next((pod for pod in kept if not in_grace(view, pod)), None):
+        return stuck.remedy(view, stays)
+    less = kubectl("delete", "pod", kept[0].name, "-n", kept[0].namespace, "--grace-period=60")
+    return f"wait until it has ended, or give it less time yourself ({less})"
+
+
+def _to_stop(late: list[PodSeen]) -> str:
+    """Say how a person stops what makes work after the deadline, and ends what of it is here."""
+    makers = dict.fromkeys(_maker(pod) for pod in late)
+    ends = dict.fromkeys(_end(pod) for pod in late)
+    return (
+        f"stop what makes such pods ({listed(list(makers), MOST_NAMED)}): suspend its CronJob or its queue, or remove "
+        f"its toleration of every taint; then let them finish, or end them yourself "
+        f"({'; '.join(list(ends)[:MOST_NAMED])})"
+    )
+
+
+def _maker(pod: PodSeen) -> str:
+    return f"Job {_loser(pod)}" if pod.owner and pod.owner.is_job else _loser(pod)
+
+
+def _end(pod: PodSeen) -> str:
+    """Return the command that ends a pod's work: where a Job is its owner, the pod alone would be made again."""
+    if pod.owner and pod.owner.is_job:
+        return kubectl("delete", "job", pod.owner.name, "-n", pod.namespace)
+    return stuck.delete([pod])

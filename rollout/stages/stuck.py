@@ -18,6 +18,8 @@ STUCK_AFTER = 60.0
 SILENT_AFTER = 120.0
 #: Seconds for which a budget, or another no, has kept a pod, after which no other node waits for this one.
 BLOCKED_AFTER = 300.0
+#: Seconds that a pod in its grace period may still have, once budgets had their time, before a person is asked.
+LONG_GRACE = 3600.0
 
 
 def in_grace(view: NodeView, pod: PodSeen) -> bool:

@@ -365,12 +365,44 @@ def test_what_comes_back_again_and_again_is_not_evicted_any_more() -> None:
     assert late.halt.hint.startswith("remove its toleration of every taint, or scale it to 0")
 
 
-def test_one_of_a_protected_kind_is_not_killed_again_and_again_either() -> None:
-    """After the deadline a Job's pod that returns would lose its work each time."""
-    before = left(service="ns/Job job", came_back=2, seconds=7290)
-    it = looked(Stage.DRAINING, CORDONED[0], pod(created=at(7295)), now=at(7300), left=(before,))
-    assert draining.decide(it).effects == ()
-    assert draining.decide(replace(it, record=replace(it.record, left=()))).effects
+RUNNER = bare("runner", created=at(7200), restarts="Never", pinned=True)
+
+
+@pytest.mark.parametrize(
+    ("there", "killed"),
+    [
+        pytest.param(pod(created=at(7199)), True, id="a Job's pod that was there at the deadline"),
+        pytest.param(pod(created=None), True, id="one that does not say since when"),
+        pytest.param(pod(created=at(7200)), False, id="one that was made at the deadline or after it"),
+        pytest.param(RUNNER, False, id="one without a controller"),
+        pytest.param(replace(RUNNER, pinned=False), True, id="work that the settings do not protect"),
+        pytest.param(web("w9", created=at(7200), pinned=True), True, id="a replica that is protected"),
+    ],
+)
+def test_protected_work_that_was_made_after_the_deadline_is_not_killed(there: PodSeen, killed: bool) -> None:  # noqa: FBT001 - a column
+    """It tolerates a cordon, and each new one has another name: nobody would count how often one came."""
+    step = draining.decide(looked(Stage.DRAINING, CORDONED[0], there, now=at(7300)))
+    assert (len(step.effects), step.stuck, step.trigger) == (int(killed), not killed, None)
+    assert killed or (step.reason, step.halt) == (Reason.POD_COMES_BACK, None)
+    assert killed or "tolerates a cordon and was made after the deadline: it is not killed" in step.waits_for
+
+
+def test_a_stream_of_jobs_is_for_a_person_once_budgets_had_their_time() -> None:
+    """The halt names what makes the pods, and how to end what runs."""
+    jobs = [pod(f"j{n}", created=at(7300), owner=owned("Job", f"j{n}")) for n in range(4)]
+    step = draining.decide(looked(Stage.DRAINING, CORDONED[0], *jobs, RUNNER, now=at(8100)))
+    assert isinstance(step.halt, Halt)
+    assert step.halt.reason is Reason.POD_COMES_BACK
+    assert step.halt.hint.startswith(
+        "stop what makes such pods (Job ns/j0, Job ns/j1, Job ns/j2 and 2 more): suspend its CronJob or its queue"
+    )
+    assert step.halt.hint.endswith(
+        "(kubectl delete job j0 -n ns; kubectl delete job j1 -n ns; kubectl delete job j2 -n ns)"
+    )
+    alone = draining.decide(looked(Stage.DRAINING, CORDONED[0], RUNNER, now=at(8100)))
+    assert isinstance(alone.halt, Halt)
+    assert "(pod ns/runner)" in alone.halt.hint
+    assert "(kubectl delete pod runner -n ns)" in alone.halt.hint
 
 
 def test_one_that_goes_is_waited_for() -> None:

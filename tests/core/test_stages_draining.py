@@ -184,6 +184,13 @@ WHY = "o1 cannot be drained 15 min after the deadline: "
         pytest.param(emptied(GONE_WEB, now=TOO_LONG), stays("does not end", halt=f"{WHY}pod ns/web-1"),
                      id="a pod that does not end is named too"),
         pytest.param(emptied(replace(WEB, deleting=TOO_LONG), now=TOO_LONG), stays("to end"), id="in its grace period"),
+        pytest.param(emptied(replace(WEB, deleting=at(11700)), now=TOO_LONG), stays("to end"),
+                     id="it has an hour, which is waited for"),
+        pytest.param(emptied(replace(WEB, deleting=at(11701)), now=at(8099)), stays("until 2025-06-01 15:15 UTC"),
+                     id="it has longer than that, and budgets have their time"),
+        pytest.param(emptied(replace(WEB, deleting=at(11701)), now=TOO_LONG),
+                     stays("to end", halt=f"{WHY}pod ns/web-1 of ReplicaSet web to end, for which its grace period"),
+                     id="then a person is told"),
         pytest.param(emptied(WEB, now=TOO_LONG, on_blocked="force", **after(evict(WEB))),
                      sends(delete(WEB, None, "graceful.0")), id="force: deleted past the budget"),
         pytest.param(emptied(WEB, now=OVERDUE, on_blocked="force", **after(evict(WEB))), sends(evict(WEB)),
@@ -302,6 +309,11 @@ FORCE = "kubectl delete pod web-1 -n ns --force --grace-period=0"
     [
         (WEB, "blocked", "make room in the budget, clear what else blocks the eviction, or delete the pod yourself"),
         (WEB, "rejected", "change what rejects its eviction or delete the pod yourself"),
+        (
+            replace(WEB, deleting=at(90000)),
+            "not_sent",
+            "wait until it has ended, or give it less time yourself (kubectl delete pod web-1 -n ns --grace-period=60)",
+        ),
         (GONE_WEB, "not_sent", f"{REBOOT} (its kubelet then ends it), or, if the machine does not come back: {FORCE}"),
         (
             replace(GONE_WEB, finalizers=("x.io/a",)),
@@ -316,7 +328,8 @@ def test_a_halt_speaks_of_a_budget_where_one_was_asked(there: PodSeen, state: Ef
     assert halt is not None
     assert halt.hint == hint
     by_state = {"blocked": Reason.POD_DISRUPTION_BUDGET_BLOCKS, "rejected": Reason.EVICTION_REJECTED}
-    assert halt.reason is by_state.get(state, Reason.POD_DOES_NOT_END)
+    ends = Reason.PODS_LEAVING if there.deleting == at(90000) else Reason.POD_DOES_NOT_END
+    assert halt.reason is by_state.get(state, ends)
 
 
 NEVER, PERCENT = (BudgetSeen("ns", name, ()) for name in ("never", "pct"))
@@ -409,6 +422,12 @@ ASKED = Left(evict(ENDING), at(210))
 def test_a_node_whose_pods_do_not_go_is_stuck(pods: tuple[PodSeen, ...], changes: dict[str, Any], stuck: bool) -> None:  # noqa: FBT001 - a column
     """Only if none of them does: then the others of its group need not wait for it."""
     assert draining.decide(emptied(*pods, **changes)).stuck is stuck
+
+
+def test_a_pod_with_hours_to_end_keeps_no_halt_back() -> None:
+    """One that ends within five minutes does: its node goes on by itself then."""
+    steps = [draining.decide(emptied(replace(WEB, deleting=at(7000 + left)), now=at(7000))) for left in (300, 301)]
+    assert [step.kept_back for step in steps] == [True, False]
 
 
 def test_why_a_job_does_not_end_is_said() -> None:

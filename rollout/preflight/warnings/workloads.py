@@ -47,7 +47,10 @@ def tolerant_of_all(found: Survey, request: Request) -> Iterator[str]:
     """Pods tolerate our taint and a cordon. They come back to nodes that are being drained."""
     pods = [pod for pod in _tolerating(found, request.settings.taint_key) if pod.tolerates(CORDON)]
     if pods:
-        then = "new pods of them may come to nodes that are being emptied; after three times a person must act"
+        then = (
+            "new pods of them may come to nodes that are being emptied; after three times, or where protected ones are "
+            "made after the drain deadline, a person must act"
+        )
         yield f"running pods tolerate our taint and a cordon; {then}: {workloads(pods)}"
 
 

@@ -260,6 +260,22 @@ MUTANTS = (
         killers=("tests/core/test_replicas.py::test_what_comes_back_again_and_again_is_not_evicted_any_more",),
     ),
     Mutant(
+        name="late-work-killed",
+        breaks="Protected work that was made after the deadline is killed as soon as it has come to a closed node.",
+        file="rollout/stages/draining.py",
+        old="not pod.deleting and (_returns(view, pod) or _is_late(view, pod))",
+        new="not pod.deleting and _returns(view, pod)",
+        killers=("tests/core/test_replicas.py::test_a_stream_of_jobs_is_for_a_person_once_budgets_had_their_time",),
+    ),
+    Mutant(
+        name="halts-held-back-for-hours",
+        breaks="A pod that has a day to end keeps back the halts of all other nodes.",
+        file="rollout/stages/draining.py",
+        old="in_grace(view, pod) and not _lasts(view, pod, stuck.BLOCKED_AFTER)",
+        new="in_grace(view, pod)",
+        killers=("tests/core/test_stages_draining.py::test_a_pod_with_hours_to_end_keeps_no_halt_back",),
+    ),
+    Mutant(
         name="begun-over-what-nobody-named",
         breaks="With `unprotected: refuse` a rollout begins all the same, over Jobs that the settings do not name.",
         file="rollout/preflight/blockers/protection.py",
