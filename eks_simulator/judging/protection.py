@@ -2,7 +2,8 @@
 
 A pod is protected that says so itself, that the selection or a preset names, and also, unless `unprotected: evict`
 is set, each that runs to its end (restartPolicy), that is a Job's or of a kind that some preset names, or has no
-controller but perhaps another pod: nobody replaces those.
+controller but perhaps another pod: nobody replaces those. The pods of a RayService are none: a RayCluster keeps them,
+but they serve.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Protection:
         pinned = any(pods.annotation(pod, name) == value for name, value in _PINS.items()) or _is_pinned_at(pod, at)
         named = controller is not None and self._selects(controller, pod)
         ends = pod["spec"].get("restartPolicy") != "Always"
-        besides = self.besides and (ends or _is_irreplaceable(controller))
+        besides = self.besides and not _is_of_ray_service(pod) and (ends or _is_irreplaceable(controller))
         return f"{kind} {'/'.join(key)}" if pinned or named or besides or self._is_of_preset(controller, pod) else None
 
     def _selects(self, controller: pods.Owner, pod: Object) -> bool:
@@ -86,6 +87,11 @@ def _is_pinned_at(pod: Object, at: float) -> bool:
 
 def _is_one_of(controller: pods.Owner, kinds: tuple[str, ...]) -> bool:
     return controller.kind in kinds or f"{controller.kind}.{controller.group}" in kinds
+
+
+def _is_of_ray_service(pod: Object) -> bool:
+    labels = pod["metadata"].get("labels", {})
+    return labels.get("ray.io/originated-from-crd") == "RayService" or "ray.io/serve" in labels
 
 
 def _is_irreplaceable(controller: pods.Owner | None) -> bool:

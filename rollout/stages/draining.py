@@ -7,7 +7,8 @@ No pod is evicted or deleted while too few nodes would serve without this one.
 
 A protected pod that appears before the deadline sends the node back to WAITING. After the deadline it is evicted and
 entered in the ledger. A Job's pod, or one that nobody replaces, is then deleted with its grace period, then without. A
-replica of a service is then a pod like any other, and its budget is obeyed. An error here never leads to termination.
+replica of a service is then a pod like any other, and its budget is obeyed. So is a virtual machine of KubeVirt, which
+moves when its eviction is asked. An error here never leads to termination.
 
 If a pod comes back to the cordoned node again and again, it stays there, and so does the node. Protected work that was
 made after the deadline stays there too: it came though the node is closed, and others would follow it. It ends by
@@ -28,7 +29,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import EffectRow, EffectState
 from rollout.stages import stuck, volumes
 from rollout.stages.node_view import NodeView
-from rollout.stages.pods import in_words, is_protected, is_work
+from rollout.stages.pods import in_words, is_protected, is_work, may_be_forced
 from rollout.stages.replicas import came_back
 from rollout.stages.stuck import in_grace
 
@@ -165,7 +166,7 @@ def _evict(view: NodeView, pod: PodSeen, kills: str | None = None) -> Effect | N
 def _kill(view: NodeView, pod: PodSeen) -> Effect | None:
     """A protected pod past the deadline: evicted; work is then deleted with its grace period, then without."""
     owner = _loser(pod)
-    if not is_work(pod):
+    if not may_be_forced(pod):
         return _evict(view, pod, kills=owner)
     if pod.deleting:
         return _finish(view, pod, kills=owner)

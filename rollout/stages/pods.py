@@ -13,6 +13,11 @@ from rollout.model.observation import Owner, PodSeen
 from rollout.model.plan import Preset, Protected, Settings, listed
 from rollout.model.presets import PRESETS
 
+#: Labels that KubeRay gives the pods of a RayService, which a RayCluster controls all the same; None for any value.
+_OF_A_RAY_SERVICE = {"ray.io/originated-from-crd": "RayService", "ray.io/serve": None}
+#: The controllers of virtual machines: a webhook refuses their eviction while they move to another node.
+_MACHINES = ("VirtualMachineInstance.kubevirt.io",)
+
 
 def blocking_pods(
     pods: Iterable[PodSeen], settings: Settings, at_work: Collection[str] = (), now: datetime | None = None
@@ -95,8 +100,19 @@ def is_unselected(pod: PodSeen, protected: Protected) -> bool:
 
 
 def is_work(pod: PodSeen) -> bool:
-    """Tell whether a pod runs to its end, or nobody replaces it: nothing else may be killed past a budget."""
-    return pod.restarts != "Always" or _is_irreplaceable(pod.owner)
+    """Tell whether a pod runs to its end, or nobody replaces it."""
+    return not _serves(pod) and (pod.restarts != "Always" or _is_irreplaceable(pod.owner))
+
+
+def may_be_forced(pod: PodSeen) -> bool:
+    """Tell whether a pod may be killed past a no to its eviction, be it a budget's: only work that nobody moves."""
+    return is_work(pod) and not (pod.owner and _is_one_of(pod.owner, _MACHINES))
+
+
+def _serves(pod: PodSeen) -> bool:
+    """Tell whether a pod is a service's, though its controller is of a kind that also keeps work."""
+    asked = ((pod.labels[name], value) for name, value in _OF_A_RAY_SERVICE.items() if name in pod.labels)
+    return any(value in {None, there} for there, value in asked)
 
 
 def _is_irreplaceable(owner: Owner | None) -> bool:

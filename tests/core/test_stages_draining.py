@@ -268,6 +268,11 @@ def test_what_does_not_come_through_in_time_is_for_a_person() -> None:
 
 
 KAFKA = replace(WEB, owner=Owner("apps/v1", "StatefulSet", "kafka", "u"), pinned=True)
+RAY = replace(
+    KAFKA, owner=Owner("ray.io/v1", "RayCluster", "llm", "u"), labels={"ray.io/originated-from-crd": "RayService"}
+)
+OF_MACHINE = "VirtualMachineInstance.kubevirt.io ns/vm"
+MACHINE = replace(KAFKA, owner=Owner("kubevirt.io/v1", "VirtualMachineInstance", "vm", "u"), restarts="Never")
 ENDED = replace(KAFKA, deleting=TOO_LONG - timedelta(seconds=STUCK_AFTER))
 NAMED = "StatefulSet ns/kafka"
 
@@ -288,6 +293,11 @@ NAMED = "StatefulSet ns/kafka"
         pytest.param(emptied(ENDED, now=TOO_LONG), stays("does not end", halt=WHY), id="nobody helps it to die"),
         pytest.param(emptied(ENDED, now=TOO_LONG, on_blocked="force"), sends(delete(KAFKA, 0, "now.0", NAMED)),
                      id="but by force"),
+        pytest.param(emptied(RAY, now=OVERDUE, **after(evict(RAY))), sends(evict(RAY, "RayCluster.ray.io ns/llm")),
+                     id="a RayService's budget is obeyed too"),
+        pytest.param(emptied(MACHINE, now=OVERDUE, **after(evict(MACHINE))), sends(evict(MACHINE, OF_MACHINE)),
+                     id="a virtual machine moves while its eviction is refused"),
+        pytest.param(emptied(MACHINE, now=before(1)), goes("back"), id="and is protected until the deadline"),
         pytest.param(emptied(replace(KAFKA, restarts="Never"), now=OVERDUE, **after(evict(KAFKA))),
                      sends(delete(KAFKA, None, "graceful.0", NAMED)), id="what runs to its end is no replica"),
         pytest.param(emptied(bare(pinned=True), now=OVERDUE, **after(evict(bare()))),

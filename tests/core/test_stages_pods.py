@@ -63,6 +63,7 @@ def test_holding_and_leaving(there: PodSeen, whom: Protected, holds: bool, leave
 ELSEWHERE = Protected(namespaces=("x",))
 RAY, TASK = Owner("ray.io/v1", "RayCluster", "r", "uid"), Owner("tekton.dev/v1", "TaskRun", "t", "uid")
 KAFKA = Owner("core.strimzi.io/v1beta2", "StrimziPodSet", "k", "uid")
+MACHINE = Owner("kubevirt.io/v1", "VirtualMachineInstance", "m", "uid")
 EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
 
 
@@ -75,6 +76,14 @@ EXECUTOR = pod("exec-1", owner=Owner("v1", "Pod", "driver", "uid"))
         pytest.param(EXECUTOR, True, id="a pod that a pod made"),
         pytest.param(VOLCANO, True, id="a Job of Volcano, with any restartPolicy of its pods"),
         pytest.param(pod(owner=RAY), True, id="of a kind that a preset knows, though it is restarted"),
+        pytest.param(pod(owner=RAY, labels={"ray.io/originated-from-crd": "RayJob"}), True, id="a RayJob's RayCluster"),
+        pytest.param(pod(owner=RAY, labels={"ray.io/originated-from-crd": "RayService"}), False, id="a RayService's"),
+        pytest.param(
+            pod(owner=RAY, labels={"ray.io/serve": "false"}, restarts="Never"),
+            False,
+            id="by its other label, and as Ray's autoscaler makes its pods",
+        ),
+        pytest.param(pod(owner=MACHINE, restarts="Never"), True, id="a virtual machine"),
         pytest.param(pod(owner=TASK, restarts="Never"), True, id="it runs to its end, under any controller"),
         pytest.param(pod(owner=TASK, restarts="OnFailure"), True, id="so does one that is restarted when it fails"),
         pytest.param(pod(owner=KAFKA), False, id="a service of an operator: restarted, and as its budget allows"),

@@ -123,14 +123,23 @@ REPLICA = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": 
 
 
 @pytest.mark.parametrize(
-    ("kind", "restarts", "kept"),
+    ("kind", "restarts", "labels", "kept"),
     [
-        pytest.param("tekton.dev/v1 TaskRun", "Never", False, id="it runs to its end"),
-        pytest.param("argoproj.io/v1alpha1 Workflow", "Always", False, id="a kind that a preset knows"),
-        pytest.param("core.strimzi.io/v1 StrimziPodSet", "Always", True, id="a service of an operator"),
+        pytest.param("tekton.dev/v1 TaskRun", "Never", {}, False, id="it runs to its end"),
+        pytest.param("argoproj.io/v1alpha1 Workflow", "Always", {}, False, id="a kind that a preset knows"),
+        pytest.param("core.strimzi.io/v1 StrimziPodSet", "Always", {}, True, id="a service of an operator"),
+        pytest.param("ray.io/v1 RayCluster", "Always", {"ray.io/cluster": "one"}, False, id="of a RayCluster"),
+        pytest.param("ray.io/v1 RayCluster", "Never", {"ray.io/serve": "true"}, True, id="of a RayService"),
+        pytest.param("ray.io/v1 RayCluster", "Always", {"ray.io/originated-from-crd": "RayService"}, True,
+                     id="by the other label"),
     ],
-)
-def test_what_runs_to_its_end_is_protected_whoever_controls_it(kind: str, restarts: str, kept: bool) -> None:  # noqa: FBT001 - a column of the table
+)  # fmt: skip
+def test_what_runs_to_its_end_is_protected_whoever_controls_it(
+    kind: str,
+    restarts: str,
+    labels: dict[str, str],
+    kept: bool,  # noqa: FBT001 - a column of the table
+) -> None:
     """To kill it breaks promise 1 though nobody named it."""
     api, _, name = kind.partition(" ")
     there = world(protected={"namespaces": ["prod"]})
@@ -138,7 +147,7 @@ def test_what_runs_to_its_end_is_protected_whoever_controls_it(kind: str, restar
     owner = {"apiVersion": api, "kind": name, "name": "one", "uid": "u", "controller": True}
     on = there.store.list("nodes")[0]["metadata"]["name"]
     spec = {"nodeName": on, "containers": [{"name": "main"}], "restartPolicy": restarts}
-    named = {"name": "busy", "namespace": "default", "ownerReferences": [owner]}
+    named = {"name": "busy", "namespace": "default", "ownerReferences": [owner], "labels": labels}
     made = there.store.create("pods", {"metadata": named, "spec": spec, "status": {"phase": "Running"}})
     Client(there).delete_pod(made)
     assert (1 not in violations(there)) == kept

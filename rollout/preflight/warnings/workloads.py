@@ -8,7 +8,7 @@ from rollout.model.observation import CORDON, PodSeen, Taint
 from rollout.model.plan import Settings, listed, spelled
 from rollout.preflight.protection import on_old_nodes, workloads
 from rollout.preflight.survey import Request, Survey
-from rollout.stages.pods import is_work, leaving
+from rollout.stages.pods import is_work, leaving, may_be_forced
 
 #: Nodes and pods that one line lists at most.
 _LISTED = 5
@@ -62,7 +62,7 @@ def _tolerating(found: Survey, key: str) -> list[PodSeen]:
 
 def _replicas(found: Survey) -> list[PodSeen]:
     """Return what leaves the nodes that must go by eviction alone; work is deleted past a budget at the deadline."""
-    return [pod for pod in on_old_nodes(found) if not is_work(pod)]
+    return [pod for pod in on_old_nodes(found) if not may_be_forced(pod)]
 
 
 def _budgets(found: Survey, pod: PodSeen) -> list[str]:
