@@ -8,6 +8,8 @@ another that has just turned not Ready. But the last Ready one stays up to the d
 way: one made in the two hours before the drain, or since, may be loading a model. What is unready for longer than that
 is not waited for.
 
+A group of a LeaderWorkerSet is one replica: it serves while all its pods are Ready, and they may leave together.
+
 The journal tells who has just left, so a new process knows it too. If budgets may not be read, every service counts as
 one without.
 """
@@ -15,7 +17,7 @@ one without.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -34,19 +36,60 @@ REPLACED_WITHIN = 300.0
 #: Seconds before the drain in which a replica was made that is not Ready and counts as one that still starts.
 STARTS_WITHIN = 7200.0
 #: Services whose controllers keep a number of replicas; what else makes pods makes them for work that ends.
-_REPLICATED = re.compile(r"/(Deployment|StatefulSet|ReplicaSet|ReplicationController) ")
+_REPLICATED = re.compile(r"/(Deployment|StatefulSet|ReplicaSet|ReplicationController|LeaderWorkerSet) ")
 #: How a Deployment's label on its pods ends, whose value ends its ReplicaSet's name; Argo's Rollouts have a like one.
 _HASH = "pod-template-hash"
+#: The label that names a pod's LeaderWorkerSet: of its StatefulSets one has the leaders, each other one a group's rest.
+_SET = "leaderworkerset.sigs.k8s.io/name"
+#: How a service is called that is one of those.
+_OF_A_SET = re.compile(r"/LeaderWorkerSet (?P<name>\S+)$")
 
 
 def service(pod: PodSeen) -> str:
-    """Return whose replica a pod is, "" for a pod without a controller; all ReplicaSets of a Deployment are one."""
+    """Return whose replica a pod is, "" for a pod without a controller.
+
+    All ReplicaSets of a Deployment are one, and all StatefulSets of a LeaderWorkerSet.
+    """
     if pod.owner is None:
         return ""
+    if _SET in pod.labels:
+        return f"{pod.namespace}/LeaderWorkerSet {pod.labels[_SET]}"
     kind, name = pod.owner.kind, pod.owner.name
     hashes = (value for label, value in pod.labels.items() if label.endswith(_HASH))
     made_for = next((name.removesuffix(f"-{value}") for value in hashes if name.endswith(f"-{value}")), None)
     return f"{pod.namespace}/{kind} {name}" if made_for is None else f"{pod.namespace}/Deployment {made_for}"
+
+
+def _replica(owner: str, name: str, uid: str) -> str:
+    """Return which replica of a service a pod is, or is a part of; a LeaderWorkerSet names pods SET-GROUP[-WORKER]."""
+    found = _OF_A_SET.search(owner)
+    group = re.match(rf"{re.escape(found['name'])}-(\d+)(-|$)", name) if found else None
+    return group[1] if group else uid
+
+
+def _part_of(pod: PodSeen) -> str:
+    return _replica(service(pod), pod.name, pod.uid)
+
+
+def _left_from(effect: Departure) -> str:
+    return _replica(effect.service, effect.name, effect.uid)
+
+
+def _serving(pods: Iterable[PodSeen]) -> dict[str, dict[str, set[str]]]:
+    """Return by service which replicas serve, with the uids of their pods: no part of one is missing, or not Ready."""
+    parts: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    broken: set[tuple[str, str]] = set()
+    for pod in pods:
+        if pod.owner and not pod.finished:
+            owner, replica = service(pod), _part_of(pod)
+            parts[owner][replica].add(pod.uid)
+            if pod.deleting or not pod.ready:
+                broken.add((owner, replica))
+    whole = {owner: max(map(len, found.values())) for owner, found in parts.items()}
+    return {
+        owner: {one: uids for one, uids in found.items() if (owner, one) not in broken and len(uids) == whole[owner]}
+        for owner, found in parts.items()
+    }
 
 
 def came_back(record: Record, pod: PodSeen) -> int:
@@ -65,11 +108,11 @@ def fewer(seen: Observation, evicted: Iterable[Left]) -> tuple[str, ...]:
     before: dict[str, int] = {}
     for one in evicted:
         before.setdefault(one.effect.service, one.effect.ready)
-    ready = Counter(service(pod) for pod in seen.pods if pod.ready and not (pod.finished or pod.deleting))
+    ready = _serving(seen.pods)
     return tuple(
-        f"{owner}: {ready[owner]} of {count} replicas are Ready"
+        f"{owner}: {len(ready.get(owner, ()))} of {count} replicas are Ready"
         for owner, count in sorted(before.items())
-        if ready[owner] < count and _REPLICATED.search(owner)
+        if len(ready.get(owner, ())) < count and _REPLICATED.search(owner)
     )
 
 
@@ -127,7 +170,7 @@ class Replicas:
 
     def _held(self, effect: Departure, pod: PodSeen, view: NodeView) -> str:
         """Say for which other replica this pod waits, "" where it may leave."""
-        if self._alone_decides(effect, pod):
+        if self._alone_decides(effect, pod) or self._is_broken(pod):
             return ""
         return self._awaited(pod) or self._beside(pod, view)
 
@@ -141,7 +184,7 @@ class Replicas:
         deadline = self.record.drain_deadline
         if not pod.ready or (deadline is not None and self.now >= deadline):
             return ""
-        others = [one for one in self._unready.get(service(pod), ()) if one.uid != pod.uid]
+        others = [one for one in self._unready.get(service(pod), ()) if _part_of(one) != _part_of(pod)]
         if self._is_last(pod):
             coming = [one for one in others if self._lately(one) or self._starts(one)]
             return f"is the last Ready one while {coming[0].name} is not, until the drain deadline" if coming else ""
@@ -153,7 +196,12 @@ class Replicas:
         return f"waits for {turned[0].name} to be Ready, until {until:%H:%M:%S} UTC at most"
 
     def _is_last(self, pod: PodSeen) -> bool:
-        return self._ready_of(service(pod)) <= {pod.uid}
+        return self._ready_of(service(pod)) <= {_part_of(pod)}
+
+    def _is_broken(self, pod: PodSeen) -> bool:
+        """Tell whether a pod is a part of a replica that does not serve, for others of it are not there."""
+        part = _part_of(pod)
+        return part != pod.uid and part not in self._ready_with(pod)
 
     def _lately(self, one: PodSeen) -> bool:
         """Tell whether a pod has not been Ready for a short while; one that is deleted may be for its grace period."""
@@ -170,7 +218,7 @@ class Replicas:
         there = self._ready_with(pod)
         for one in self._left_of(service(pod)):
             until = one.at + timedelta(seconds=REPLACED_WITHIN)
-            if one.effect.uid != pod.uid and len(there) < one.effect.ready and self.now < until:
+            if _left_from(one.effect) != _part_of(pod) and len(there) < one.effect.ready and self.now < until:
                 before = f"{len(there)} of {one.effect.ready} are Ready again"
                 return f"waits for the successor of {one.effect.name} ({before}), until {until:%H:%M:%S} UTC at most"
         return ""
@@ -178,13 +226,14 @@ class Replicas:
     def _never_replaced(self, pod: PodSeen) -> str:
         """Return the replica that left before this one and has no successor, though that had its time; "" for none."""
         there, over = len(self._ready_with(pod)), self.now - timedelta(seconds=REPLACED_WITHIN)
-        late = (one.effect for one in self._left_of(service(pod)) if one.effect.uid != pod.uid and one.at <= over)
+        part = _part_of(pod)
+        late = (one.effect for one in self._left_of(service(pod)) if _left_from(one.effect) != part and one.at <= over)
         return next((effect.name for effect in late if there < effect.ready), "")
 
     def _leaves(self, effect: Departure, pod: PodSeen) -> Departure:
         """Note with the effect what its service was like before."""
         owner = service(pod)
-        if lost := "" if self._alone_decides(effect, pod) else self._never_replaced(pod):
+        if lost := "" if self._alone_decides(effect, pod) or self._is_broken(pod) else self._never_replaced(pod):
             minutes = REPLACED_WITHIN / 60
             self.told.append(f"no successor of {lost} is Ready after {minutes:.0f} min: {pod.label} leaves anyway")
         times = came_back(self.record, pod)
@@ -195,14 +244,17 @@ class Replicas:
     def _left_of(self, owner: str) -> list[Left]:
         return [one for one in self.left if one.effect.service == owner]
 
-    def _ready_of(self, owner: str) -> set[str]:
-        """Return the pods of a service that are Ready and have not left; the watch may still show those that have."""
-        return self._ready.get(owner, set()) - {one.effect.uid for one in self._left_of(owner)}
+    def _ready_of(self, owner: str, but: str = "") -> set[str]:
+        """Return the replicas of a service that serve and have not left; the watch may still show those that have.
+
+        `but`: the uid of a pod that has not left, for an earlier request to end it was not applied.
+        """
+        gone = {one.effect.uid for one in self._left_of(owner)} - {but}
+        return {replica for replica, uids in self._ready.get(owner, {}).items() if not uids & gone}
 
     def _ready_with(self, pod: PodSeen) -> set[str]:
-        """Return the Ready pods of a pod's service, itself among them: an earlier request to end it was not applied."""
-        itself = {pod.uid} & self._ready.get(service(pod), set())
-        return self._ready_of(service(pod)) | itself
+        """Return the replicas of a pod's service that serve, its own among them."""
+        return self._ready_of(service(pod), pod.uid)
 
     def _has_a_budget(self, pod: PodSeen) -> bool:
         return any(budget.selects(pod.namespace, pod.labels) for budget in self.seen.budgets or ())
@@ -217,9 +269,5 @@ class Replicas:
         return found
 
     @cached_property
-    def _ready(self) -> dict[str, set[str]]:
-        found: defaultdict[str, set[str]] = defaultdict(set)
-        for pod in self.seen.pods:
-            if pod.owner and pod.ready and not (pod.finished or pod.deleting):
-                found[service(pod)].add(pod.uid)
-        return found
+    def _ready(self) -> dict[str, dict[str, set[str]]]:
+        return _serving(self.seen.pods)

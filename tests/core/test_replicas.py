@@ -325,13 +325,80 @@ def test_a_selector_takes_labels_as_kubernetes_says(operator: Operator, values: 
         (owned("ReplicaSet", "web-5f"), {"rollouts-pod-template-hash": "5f"}, "ns/Deployment web"),
         (owned("ReplicaSet", "web-5f"), {"pod-template-hash": "77"}, "ns/ReplicaSet web-5f"),
         (owned("StatefulSet", "db"), {}, "ns/StatefulSet db"),
+        (owned("StatefulSet", "llm-0"), {"leaderworkerset.sigs.k8s.io/name": "llm"}, "ns/LeaderWorkerSet llm"),
     ],
 )
 def test_all_replica_sets_of_a_deployment_are_one_service(
     owner: Owner | None, labels: dict[str, str], named: str
 ) -> None:
-    """In the midst of an update a Deployment has two of them."""
+    """In the midst of an update a Deployment has two of them, and so has a Rollout of Argo."""
     assert service(bare(owner=owner, labels=labels)) == named
+
+
+# ---- groups of a LeaderWorkerSet
+
+
+def part(name: str, on: str, **changes: Any) -> PodSeen:
+    """A leader `llm-GROUP` of the StatefulSet `llm`, or another pod `llm-GROUP-WORKER` of its group's StatefulSet."""
+    labels = {"leaderworkerset.sigs.k8s.io/name": "llm"}
+    return pod(name, on, **{"owner": owned("StatefulSet", name.rpartition("-")[0]), "labels": labels, **changes})
+
+
+LEADERS = (part("llm-0", "o1"), part("llm-1", "o2"))
+WORKERS = (part("llm-0-0", "o2"), part("llm-1-0", "o1"))
+
+
+def gone(name: str, seconds: float) -> Left:
+    return left(name, ready=2, seconds=seconds, service="ns/LeaderWorkerSet llm")
+
+
+def test_a_group_is_one_replica_and_its_pods_leave_together() -> None:
+    """Its leader and its other pods are of two StatefulSets; without one of them none serves."""
+    decision = drained(*LEADERS, *WORKERS)
+    assert sorted(evicted(decision)) == ["llm-0", "llm-0-0"]
+    assert isinstance(decision, Act)
+    assert {effect.service for effect in decision.effects if isinstance(effect, Evict)} == {"ns/LeaderWorkerSet llm"}
+    assert decision.tell == ""
+
+
+@pytest.mark.parametrize(
+    ("others", "seconds", "goes"),
+    [
+        pytest.param((part("llm-0", "n1"),), 299, False, id="its leader is there, and the rest of its group is not"),
+        pytest.param((part("llm-0", "n1"), part("llm-0-0", "n1", ready=False, created=at(60))), 900, False,
+                     id="a model is loading for long: the other group is the last that serves"),
+        pytest.param((part("llm-0", "n1", uid="u2"), part("llm-0-0", "n1", uid="u3")), 60, True,
+                     id="it is whole again"),
+        pytest.param((), 900, True, id="it never came, after its time"),
+    ],
+)  # fmt: skip
+def test_the_next_group_leaves_when_the_one_before_is_whole(
+    others: tuple[PodSeen, ...],
+    seconds: float,
+    goes: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """A leader that is Ready serves nobody while the rest of its group is not."""
+    before = (gone("llm-0", 0), gone("llm-0-0", 0))
+    decision = drained(LEADERS[1], WORKERS[1], *others, now=at(seconds), left=before)
+    assert (sorted(evicted(decision)) == ["llm-1", "llm-1-0"]) is goes
+
+
+def test_a_pod_of_another_name_is_a_replica_of_its_own() -> None:
+    """Those that nobody knows to be a group never leave together."""
+    assert evicted(drained(part("odd-0", "o1"), part("odd-0-0", "o2"))) == ["odd-0"]
+
+
+def test_the_only_group_does_not_wait_for_itself() -> None:
+    """What is left of it serves nobody."""
+    rest = part("llm-0-0", "o2")
+    loading = part("llm-0", "n1", ready=False, created=at(60))
+    assert evicted(drained(rest, loading, now=at(90), left=(gone("llm-0", 0),))) == ["llm-0-0"]
+
+
+def test_groups_that_do_not_serve_at_the_end_are_counted() -> None:
+    """As replicas are: the pods of one count together."""
+    there = seen(surged(), LEADERS[0], part("llm-0-0", "n1"), part("llm-1", "n1"))
+    assert fewer(there, (gone("llm-1", 0),)) == ("ns/LeaderWorkerSet llm: 1 of 2 replicas are Ready",)
 
 
 # ---- what comes back to a closed node

@@ -276,6 +276,24 @@ MUTANTS = (
         killers=("tests/core/test_stages_draining.py::test_a_pod_with_hours_to_end_keeps_no_halt_back",),
     ),
     Mutant(
+        name="leaders-serve-alone",
+        breaks="A group of a LeaderWorkerSet counts as one that serves while a part of it is missing.",
+        file="rollout/stages/replicas.py",
+        old="not in broken and len(uids) == whole[owner]",
+        new="not in broken",
+        killers=("tests/core/test_replicas.py::test_the_next_group_leaves_when_the_one_before_is_whole",),
+    ),
+    Mutant(
+        name="ray-service-killed",
+        breaks="A RayService's pods count as work, and are deleted past their budget at the deadline.",
+        file="rollout/stages/pods.py",
+        old='not _serves(pod) and (pod.restarts != "Always"',
+        new='(pod.restarts != "Always"',
+        killers=(
+            "tests/core/test_stages_pods.py::test_what_nobody_replaces_holds_its_node_outside_of_the_selection_too",
+        ),
+    ),
+    Mutant(
         name="begun-over-what-nobody-named",
         breaks="With `unprotected: refuse` a rollout begins all the same, over Jobs that the settings do not name.",
         file="rollout/preflight/blockers/protection.py",
