@@ -290,7 +290,8 @@ class Drain(Section):
 
     on_deadline: plan.OnDeadline = "pod"
     """What happens to Jobs that still run at the drain deadline. pod: their pods are ended; the Jobs stay and may start
-    new pods. job: the Jobs are deleted. halt: a person decides. Default pod: the least that lets the rollout end."""
+    new pods. job: the Jobs are deleted, with all their pods on any node. halt: a person decides. Default pod: the least
+    that lets the rollout end."""
 
     on_blocked: plan.OnBlocked = "halt"
     """What happens to other pods that a budget still blocks at the blocked deadline, also to protected replicas of

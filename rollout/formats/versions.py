@@ -59,7 +59,7 @@ CHECKPOINT_OF_2: Fields = {}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}
 _ON_NODES = ("hold-node", "unhold-node", "taint-node", "untaint-node", "cordon", "uncordon")
 EFFECTS_OF_2: Mapping[str, Fields] = {
-    "delete-job": {"job_uid": ""},
+    "delete-job": {"job_uid": "", "pods": []},
     "evict": _POD_OF_2,
     "delete-pod": _POD_OF_2,
     # Keys stay what they were.

@@ -16,7 +16,7 @@ from rollout.errors import Bug
 from rollout.formats.codec import effect_of, effect_text
 from rollout.journal.chain import Page, digest
 from rollout.journal.models import attempts, effects, killed_jobs, one_line
-from rollout.model.effects import Effect
+from rollout.model.effects import Effect, Killed
 from rollout.ports import Receipt, Settled
 
 # Built once: it is asked for every effect at every step of its way.
@@ -103,10 +103,12 @@ def _was_gone(page: Page, row: Row[Any]) -> bool:
 
 
 def _enter_ledger(page: Page, row: Row[Any], now: datetime) -> None:
-    """Enter what lost a pod; a pod that we had to ask twice (evict, then delete) is entered once."""
-    killed = effect_of(row.request, page.version).victim()
-    if killed is None:
-        return
+    """Enter who lost pods; a pod that we had to ask twice (evict, then delete) is entered once."""
+    for killed in effect_of(row.request, page.version).victims():
+        _enter(page, row, killed, now)
+
+
+def _enter(page: Page, row: Row[Any], killed: Killed, now: datetime) -> None:
     loser, pod, uid = killed.loser, killed.pod, killed.pod_uid
     query = select(killed_jobs.c.id).where(killed_jobs.c.rollout_id == page.rollout_id, killed_jobs.c.pod_uid == uid)
     if page.connection.execute(query).first():

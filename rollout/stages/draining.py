@@ -22,7 +22,7 @@ from datetime import timedelta
 
 from rollout.commands import WEBHOOKS, kubectl
 from rollout.model.decision import Halt, StageDecision
-from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OnNode, occasions
+from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OfJob, OnNode, occasions
 from rollout.model.observation import PodSeen
 from rollout.model.plan import listed
 from rollout.model.reasons import Reason
@@ -181,8 +181,11 @@ def _job(view: NodeView, pod: PodSeen) -> DeleteJob | None:
     owner = pod.owner
     if view.record.plan.settings.on_deadline != "job" or owner is None or not owner.is_job:
         return None
+    lost = tuple(OfJob(one.name, one.uid, one.node or view.name) for one in view.of_jobs.get(owner.uid, ()))
     name, uid, kills = owner.name, owner.uid, _loser(pod)
-    return DeleteJob(namespace=pod.namespace, name=name, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=kills)
+    return DeleteJob(
+        namespace=pod.namespace, name=name, job_uid=uid, pod_uid=pod.uid, node=view.name, kills=kills, pods=lost
+    )
 
 
 def _first(view: NodeView, pod: PodSeen) -> Effect:

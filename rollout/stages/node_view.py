@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +36,7 @@ class NodeView:
     `coming`: pods that may be bound to it though it is closed; `nominated`: pods that the scheduler chose it for and
     has not bound yet;
     `volumes`: attached to it still, of pods that left;
+    `of_jobs`: as in `Surroundings`;
     `at_work`: the controllers for which finished pods block it, none of an old node past the drain deadline;
     `budgets`: all that were seen;
     `unsteady`: why the cluster is not to be trusted now; `past_drain_deadline`, `past_blocked_deadline`: the time that
@@ -60,6 +61,7 @@ class NodeView:
     nominated: tuple[PodSeen, ...]
     volumes: tuple[str, ...]
     at_work: frozenset[str]
+    of_jobs: Mapping[str, tuple[PodSeen, ...]]
     budgets: tuple[BudgetSeen, ...]
     unsteady: Unsteady | None
     past_drain_deadline: bool
@@ -219,6 +221,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         nominated=tuple(pod for name in names for pod in around.nominated.get(name, ())),
         volumes=volumes,
         at_work=frozenset() if late and row.role == record.plan.leaving else around.at_work,
+        of_jobs=around.of_jobs,
         budgets=seen.budgets or (),
         unsteady=seen.unsteady,
         past_drain_deadline=late,

@@ -71,6 +71,7 @@ class Surroundings:
     `nominated`: by node, the pods that the scheduler chose it for, perhaps before it was closed, and has not bound yet.
     `at_work`: the uids of controllers of which a pod has not finished, anywhere in the cluster.
     `open_nodes`: the nodes of the cluster on which pods can start, and which need not go.
+    `of_jobs`: by a Job's uid, its pods on any node that nobody ends yet, where the settings let Jobs be deleted.
     """
 
     serving: Mapping[str, Serving]
@@ -78,14 +79,22 @@ class Surroundings:
     nominated: Mapping[str, tuple[PodSeen, ...]] = field(default_factory=dict)
     at_work: frozenset[str] = frozenset()
     open_nodes: tuple[NodeSeen, ...] = ()
+    of_jobs: Mapping[str, tuple[PodSeen, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seen: Observation, record: Record, now: datetime) -> Surroundings:
         """Work it out."""
         rows = {row.instance_id: row for row in record.nodes}
         serving = {group.name: _serving(group, seen, record, rows) for group in seen.groups}
-        pods = chain(seen.pods, *seen.fresh.values())
-        return cls(serving, _coming(seen, record, now), _nominated(seen), at_work(pods), open_nodes(seen, record))
+        pods = tuple(chain(seen.pods, *seen.fresh.values()))
+        return cls(
+            serving,
+            _coming(seen, record, now),
+            _nominated(seen),
+            at_work(pods),
+            open_nodes(seen, record),
+            _of_jobs(pods) if record.plan.settings.on_deadline == "job" else {},
+        )
 
 
 def dead(node: NodeSeen, now: datetime) -> bool:
@@ -156,6 +165,14 @@ def _nominated(seen: Observation) -> dict[str, tuple[PodSeen, ...]]:
         if pod.nominated and pod.node is None and not (pod.finished or pod.deleting):
             found[pod.nominated] += (pod,)
     return dict(found)
+
+
+def _of_jobs(pods: Iterable[PodSeen]) -> dict[str, tuple[PodSeen, ...]]:
+    found: defaultdict[str, dict[str, PodSeen]] = defaultdict(dict)
+    for pod in pods:
+        if pod.owner and pod.owner.is_job and pod.node and not (pod.finished or pod.deleting):
+            found[pod.owner.uid][pod.uid] = pod
+    return {uid: tuple(by_uid.values()) for uid, by_uid in found.items()}
 
 
 def _under_way(pod: PodSeen, now: datetime) -> bool:

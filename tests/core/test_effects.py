@@ -15,6 +15,7 @@ from rollout.model.effects import (
     Cordon,
     Effect,
     Killed,
+    OfJob,
     OnGroup,
     OnNode,
     Protect,
@@ -246,10 +247,14 @@ def test_what_harms() -> None:
 
 
 def test_who_loses_a_pod() -> None:
-    """A pod that nobody protects has no loser; of a Job that is deleted only its pod's uid is known."""
-    assert (e.EVICT.victim(), e.TAINT.victim()) == (None, None)
-    assert replace(e.EVICT, kills="ns/job").victim() == Killed("ns/job", "ns/job-1", "uid-job-1", "o1")
-    assert e.END_JOB.victim() == Killed("ns/job", "uid-job-1", "uid-job-1", "o1")
+    """A pod that nobody protects has no loser; a Job that is deleted loses all its pods."""
+    assert (e.EVICT.victims(), e.TAINT.victims()) == ((), ())
+    assert replace(e.EVICT, kills="ns/job").victims() == (Killed("ns/job", "ns/job-1", "uid-job-1", "o1"),)
+    assert replace(e.END_JOB, pods=(OfJob("job-1", "u1", "o1"), OfJob("job-2", "u2", "n1"))).victims() == (
+        Killed("ns/job", "ns/job-1", "u1", "o1"),
+        Killed("ns/job", "ns/job-2", "u2", "n1"),
+    )
+    assert e.END_JOB.victims() == (Killed("ns/job", "uid-job-1", "uid-job-1", "o1"),)  # as an earlier version saved it
 
 
 @pytest.mark.parametrize(

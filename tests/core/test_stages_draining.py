@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.model.budget import BudgetSeen
-from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict
+from rollout.model.effects import Cordon, DeleteJob, DeletePod, Effect, Evict, OfJob
 from rollout.model.machine import Stage
 from rollout.model.observation import NodeSeen, Owner, PodSeen
 from rollout.model.reasons import Reason
@@ -114,7 +114,10 @@ VOLCANO = replace(JOB, owner=Owner("batch.volcano.sh/v1alpha1", "Job", "job", "u
 ENDS = replace(JOB, deleting=OVERDUE)
 STUCK = replace(JOB, deleting=OVERDUE - timedelta(seconds=STUCK_AFTER))
 GRACEFUL, AT_ONCE = delete(JOB, None, "graceful.0", OWNER), delete(JOB, 0, "now.0", OWNER)
-END_JOB = DeleteJob(namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills=OWNER, job_uid="uid-Job-job")
+OF_JOB = OfJob("job-1", "uid-job-1", "o1")
+END_JOB = DeleteJob(
+    namespace="ns", name="job", pod_uid="uid-job-1", node="o1", kills=OWNER, job_uid="uid-Job-job", pods=(OF_JOB,)
+)
 
 
 @pytest.mark.parametrize(
@@ -438,6 +441,22 @@ def test_a_pod_with_hours_to_end_keeps_no_halt_back() -> None:
     """One that ends within five minutes does: its node goes on by itself then."""
     steps = [draining.decide(emptied(replace(WEB, deleting=at(7000 + left)), now=at(7000))) for left in (300, 301)]
     assert [step.kept_back for step in steps] == [True, False]
+
+
+def test_a_job_that_is_deleted_loses_all_its_pods() -> None:
+    """Those on new nodes and on other old ones too: not what has finished, is ended already, or was not bound yet."""
+    others = (
+        pod("job-2", "n1"),
+        pod("job-3", "o2"),
+        pod("job-4", "n1", phase="Succeeded"),
+        pod("job-5", "n1", deleting=OVERDUE),
+        pod("job-6", None, phase="Pending"),
+        pod("other-1", "n1", owner=owned("Job", "other")),
+        pod("web-2", "n1", owner=owned("ReplicaSet", "web")),
+    )
+    (effect,) = draining.decide(emptied(JOB, *others, now=OVERDUE, on_deadline="job")).effects
+    lost = (OF_JOB, OfJob("job-2", "uid-job-2", "n1"), OfJob("job-3", "uid-job-3", "o2"))
+    assert effect == replace(END_JOB, pods=lost)
 
 
 def test_why_a_job_does_not_end_is_said() -> None:

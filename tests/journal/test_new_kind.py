@@ -43,8 +43,8 @@ class Reboot(Base):
     def describe(self) -> str:
         return f"reboot {self.node}: at once"
 
-    def victim(self) -> Killed:
-        return Killed("demo/algo", "demo/algo-1", "uid-1", self.node)
+    def victims(self) -> tuple[Killed, ...]:
+        return (Killed("demo/algo", "demo/algo-1", "uid-1", self.node),)
 
     def landed(self, seen: Observation) -> Landed:
         return seen is None

@@ -14,7 +14,9 @@ from rollout.journal import SqlJournal, open_journal, read_journal
 from rollout.journal.effect_index import LEFT_SECONDS
 from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import (
+    DeleteJob,
     Effect,
+    OfJob,
     Resize,
     Resume,
     SetCapacityRebalance,
@@ -428,6 +430,19 @@ def test_ledger(journal: SqlJournal) -> None:
     settle(journal, DELETE, now=later(6))
     [entry] = journal.killed(ID)
     assert (entry.job, entry.pod, entry.node, entry.at) == (EVICT.kills, "demo/scraper-x", "ip-10-0-0-1", later(5))
+
+
+def test_a_deleted_job_is_entered_with_each_of_its_pods(journal: SqlJournal) -> None:
+    """Each once, with its name and its node, though two of them were on old nodes and each asked for the Job's end."""
+    pods = (OfJob("train-0", "u0", "o1"), OfJob("train-1", "u1", "n1"), OfJob("train-2", "u2", "o2"))
+    one = DeleteJob(namespace="ns", name="train", pod_uid="u0", node="o1", kills="ns/train", job_uid="j", pods=pods)
+    asked = (one, replace(one, pod_uid="u2", node="o2"))
+    intend(journal, *asked)
+    settle(journal, *asked, now=later(5))
+    assert [(entry.job, entry.pod, entry.node) for entry in journal.killed(ID)] == [
+        ("ns/train", f"ns/{pod.name}", pod.node) for pod in pods
+    ]
+    assert journal.verify(ID)[1] == ()
 
 
 def test_cost_of_loading(journal: SqlJournal) -> None:

@@ -34,7 +34,7 @@ from rollout.model.effects.nodes import (
     Uncordon,
     UntaintNode,
 )
-from rollout.model.effects.pods import DeleteJob, DeletePod, Departure, Evict, OnPod
+from rollout.model.effects.pods import DeleteJob, DeletePod, Departure, Evict, OfJob, OnPod
 from rollout.model.effects.templates import CreateVersion, SetDefaultVersion
 from rollout.model.effects.written import Written
 
@@ -54,6 +54,7 @@ __all__ = [
     "Effect",
     "Evict",
     "Killed",
+    "OfJob",
     "OnGroup",
     "OnNode",
     "OnPod",

@@ -64,9 +64,9 @@ class Base:
         """Return what it leaves of its group's fields once it is settled; None where it is about no group."""
         return None
 
-    def victim(self) -> Killed | None:
-        """Return who loses a pod by it that somebody protects, None if nobody does."""
-        return None
+    def victims(self) -> tuple[Killed, ...]:
+        """Return who loses pods by it that somebody protects, one entry for each pod."""
+        return ()
 
     def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  most are about no one node
         """Tell whether it is about this instance, its node, or a pod there."""

@@ -41,8 +41,9 @@ class OnPod(Base):
     def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  a pod knows its node's name
         return self.node == node
 
-    def victim(self) -> Killed | None:
-        return Killed(self.kills, f"{self.namespace}/{self.name}", self.uid, self.node) if self.kills else None
+    def victims(self) -> tuple[Killed, ...]:
+        pod = f"{self.namespace}/{self.name}"
+        return (Killed(self.kills, pod, self.uid, self.node),) if self.kills else ()
 
     @property
     def irreversible(self) -> bool:
@@ -79,11 +80,21 @@ class DeletePod(OnPod):
         return pod is None or (self.grace is None and pod.deleting is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class OfJob:
+    """A pod of a Job, as it was seen when the Job's end was decided."""
+
+    name: str
+    uid: str
+    node: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteJob(Base):
     """Delete a Job of batch/v1 with its pods (Background), after the drain deadline, where the settings say so.
 
-    `job_uid`: its precondition, for names are used again; "" only in what an earlier version saved.
+    `job_uid`: its precondition, for names are used again; "" only in what an earlier version saved. `pods`: all pods of
+    the Job, on any node, that nobody had ended yet: each is lost. An earlier version saved none, and knew one uid only.
     """
 
     harms: ClassVar[bool] = True
@@ -95,6 +106,7 @@ class DeleteJob(Base):
     node: str
     kills: str
     job_uid: str
+    pods: tuple[OfJob, ...] = ()
 
     @property
     def target(self) -> str:
@@ -107,8 +119,10 @@ class DeleteJob(Base):
     def concerns(self, instance_id: str, node: str | None) -> bool:  # noqa: ARG002  a pod knows its node's name
         return self.node == node
 
-    def victim(self) -> Killed:
-        return Killed(self.kills, self.pod_uid, self.pod_uid, self.node)  # of its pod only the uid is known
+    def victims(self) -> tuple[Killed, ...]:
+        if not self.pods:
+            return (Killed(self.kills, self.pod_uid, self.pod_uid, self.node),)
+        return tuple(Killed(self.kills, f"{self.namespace}/{pod.name}", pod.uid, pod.node) for pod in self.pods)
 
     @property
     def irreversible(self) -> bool:
