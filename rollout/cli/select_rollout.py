@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rollout.commands import resume, rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.model.machine import terminal
 from rollout.ports import Summary
+
+
+#: What a rollout's id looks like: a key that does would be taken for one.
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,15 @@ def is_of(one: Summary, cluster: str, arn: str) -> bool:
 
 
 def of_key(asked: Asked, known: Sequence[Summary]) -> Summary | None:
-    """Return the rollout of the key that was given, finished or not; `UserError` if it belongs to something else."""
-    found = next((one for one in known if asked.key is not None and one.key == asked.key), None)
+    """Return the rollout of the key that was given, finished or not.
+
+    Raises `UserError` if the key belongs to something else, or is an id: every other command would mean that rollout.
+    """
+    if asked.key is None:
+        return None
+    found = next((one for one in known if one.key == asked.key), None)
+    if any(one.id == asked.key for one in known) or (found is None and _ID.fullmatch(asked.key)):
+        raise _is_an_id(asked, asked.key)
     if found is not None:
         _same_or_refuse(asked, found)
     return found
@@ -59,6 +71,14 @@ def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
     )
 
 
+def _is_an_id(asked: Asked, key: str) -> UserError:
+    another = f"{rollout('start', '--ami', asked.ami)} --key ANOTHER"
+    return UserError(
+        f'the key "{key}" is the id of a rollout, or looks like one: a key is a name of yours',
+        hint=f"to continue that rollout: {resume(key)}; to begin another one: {another}",
+    )
+
+
 def _same_or_refuse(asked: Asked, found: Summary) -> None:
     if asked.same_cluster(found) and (found.ami, set(found.groups)) == (asked.ami, set(asked.groups)):
         return
@@ -72,8 +92,8 @@ def _same_or_refuse(asked: Asked, found: Summary) -> None:
     )
 
 
-def to_resume(wanted: str | None, known: Sequence[Summary]) -> Summary:
-    """Return the rollout of that id or key, or the only unfinished one.
+def to_resume(wanted: str | None, known: Sequence[Summary], again: Callable[[str], str] = resume) -> Summary:
+    """Return the rollout of that id or key, or the only unfinished one; `again`: the command as it was typed, for an id.
 
     Raises `UserError` if there is none, or if there are several to choose from.
     """
@@ -81,10 +101,10 @@ def to_resume(wanted: str | None, known: Sequence[Summary]) -> Summary:
         return _named(wanted, known)
     candidates = unfinished(known)
     if not candidates:
-        raise UserError("no rollout is unfinished", hint="rollout list shows all of them")
+        raise UserError("no rollout is unfinished in this journal", hint=rollout("list"))
     if len(candidates) > 1:
         listed = "\n  ".join(f"{one.id}  {one.cluster}  {one.ami}  {one.phase.value}" for one in candidates)
-        raise UserError(f"several rollouts are unfinished:\n  {listed}", hint="rollout resume ID")
+        raise UserError(f"several rollouts are unfinished:\n  {listed}", hint=again("ID"))
     return candidates[0]
 
 
@@ -96,8 +116,16 @@ def to_show(wanted: str | None, known: Sequence[Summary]) -> Summary:
     if wanted is not None:
         return _named(wanted, known)
     if not known:
-        raise UserError("no rollout was ever started here", hint="rollout start --ami AMI")
+        raise none_known()
     return (*unfinished(known), *known)[0]
+
+
+def none_known() -> UserError:
+    """Return the error for a journal without a rollout: whether one was ever started, only the cluster knows."""
+    return UserError(
+        "no rollout is in this journal: none was started with it, or it is not the one that was used",
+        hint=f"to see whether the cluster knows of one: {rollout('doctor')}",
+    )
 
 
 def unfinished(known: Sequence[Summary]) -> tuple[Summary, ...]:
@@ -106,7 +134,8 @@ def unfinished(known: Sequence[Summary]) -> tuple[Summary, ...]:
 
 
 def _named(wanted: str, known: Sequence[Summary]) -> Summary:
-    for one in known:
-        if wanted in {one.id, one.key}:
-            return one
-    raise UserError(f"there is no rollout {wanted}", hint="rollout list shows all of them")
+    """Return the rollout of an id, else of a key: what somebody calls a rollout hides no other one."""
+    found = [one for one in known if one.id == wanted] or [one for one in known if one.key == wanted]
+    if not found:
+        raise UserError(f"there is no rollout {wanted} in this journal", hint=rollout("list"))
+    return found[0]

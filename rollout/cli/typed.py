@@ -63,7 +63,7 @@ def reference(text: str | None) -> str | None:
     """Return a rollout's id or key. Raises `UserError` for what can be neither."""
     if text is not None and not (text.strip() and text.isprintable() and len(text) <= LONGEST_KEY):
         problem = f"is empty, or has control characters or more than {LONGEST_KEY} characters"
-        raise UserError(f'the id or key "{text[:LONGEST_KEY]}" {problem}', hint="rollout list shows all of them")
+        raise UserError(f'the id or key "{text[:LONGEST_KEY]}" {problem}', hint="rollout list")
     return text
 
 

@@ -70,6 +70,45 @@ def test_another_active_rollout_is_named_with_the_next_command() -> None:
     assert refusal.value.hint == "rollout resume r1"
 
 
+@pytest.mark.parametrize("known", [[DONE, replace(ACTIVE, key="r0")], [replace(ACTIVE, key="r0"), DONE]])
+def test_an_id_is_never_hidden_by_another_rollouts_key(known: list[Summary]) -> None:
+    """Who types an id means that rollout, whatever a newer or older one is called; another name finds it as before."""
+    assert select_rollout.to_resume("r0", known) is DONE
+    assert select_rollout.to_show("r0", known) is DONE
+    assert select_rollout.to_show("r1", known).id == "r1"
+
+
+@pytest.mark.parametrize("find", [select_rollout.to_start, select_rollout.of_key])
+@pytest.mark.parametrize("known", [[DONE], [replace(ACTIVE, key="r0"), DONE]])
+def test_no_rollout_begins_under_a_key_that_is_an_id(
+    find: Callable[[Asked, list[Summary]], Summary | None], known: list[Summary]
+) -> None:
+    """Such a key is refused, also where an older version began one under it; the refusal names both ways on."""
+    with pytest.raises(UserError) as refusal:
+        find(replace(ASKED, key="r0"), known)
+    assert refusal.value.exit_code == 2
+    assert refusal.value.hint == (
+        "to continue that rollout: rollout resume r0; to begin another one: rollout start --ami ami-1 --key ANOTHER"
+    )
+
+
+def test_a_key_that_looks_like_an_id_begins_nothing() -> None:
+    """An id of another journal is not known here; one under which a rollout was begun already goes on."""
+    asked = replace(ASKED, key="20260105-080000-abcd")
+    with pytest.raises(UserError, match="is the id of a rollout, or looks like one"):
+        select_rollout.to_start(asked, [DONE])
+    begun = replace(ACTIVE, key=asked.key)
+    assert select_rollout.to_start(asked, [begun]) is begun
+    assert select_rollout.to_start(replace(ASKED, key="20260105-0800"), [DONE]) is None
+
+
+def test_the_hint_is_the_command_that_was_typed() -> None:
+    """Who wants a rollout to go back, and must choose, is not sent forward."""
+    with pytest.raises(UserError) as refusal:
+        select_rollout.to_resume(None, [ACTIVE, ELSEWHERE], lambda one: f"rollout abort --keep-jobs {one}")
+    assert refusal.value.hint == "rollout abort --keep-jobs ID"
+
+
 def test_resume_takes_the_only_unfinished_one() -> None:
     """Without an id the only unfinished rollout is meant; with an id or a key, that rollout, in any phase."""
     assert select_rollout.to_resume(None, [DONE, ACTIVE]) is ACTIVE
@@ -83,7 +122,7 @@ def test_resume_takes_the_only_unfinished_one() -> None:
         (None, [], "no rollout is unfinished"),
         (None, [DONE], "no rollout is unfinished"),
         (None, [ACTIVE, ELSEWHERE], "r2  test  ami-1  DRAIN"),
-        ("r9", [ACTIVE], "there is no rollout r9"),
+        ("r9", [ACTIVE], "there is no rollout r9 in this journal"),
     ],
 )
 def test_resume_does_not_guess(wanted: str | None, known: list[Summary], said: str) -> None:
