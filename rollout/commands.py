@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
     *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
-    *("audit verify", "audit export", "report"),
+    *("audit verify", "audit export", "report", "extend"),
 )
 
 #: Those of them that cannot do without a configuration: the journal says neither how to connect nor where.
-_CONFIGURED = frozenset({"resume", "plan", "start", "doctor"})
+_CONFIGURED = frozenset({"resume", "abort", "plan", "start", "doctor"})
 
 _QUOTED = r"""(?<!\w)'[^']*'(?:"'"'[^']*')*"""
 # A word with a digit, as every id has, or one in quotes: other words after a command belong to the sentence.
@@ -69,18 +69,24 @@ def rollout(*words: str) -> str:
     return shlex.join(("rollout", *words))
 
 
-def resume(rollout_id: str) -> str:
+def resume(rollout_id: str, *options: str) -> str:
     """Return the command that goes on with a rollout; an id that others wrote is never taken for an option."""
-    return _about("resume", rollout_id)
+    return _about("resume", rollout_id, options)
 
 
-def abort(rollout_id: str) -> str:
+def abort(rollout_id: str, *options: str) -> str:
     """Return the command by which a rollout goes back."""
-    return _about("abort", rollout_id)
+    return _about("abort", rollout_id, options)
 
 
-def _about(verb: str, rollout_id: str) -> str:
-    return rollout(verb, "--", rollout_id) if rollout_id.startswith("-") else rollout(verb, rollout_id)
+def extend(rollout_id: str, *options: str) -> str:
+    """Return the command that gives a rollout's Jobs more time."""
+    return _about("extend", rollout_id, options)
+
+
+def _about(verb: str, rollout_id: str, options: Sequence[str]) -> str:
+    operand = ("--", rollout_id) if rollout_id.startswith("-") else (rollout_id,)
+    return rollout(verb, *options, *operand)
 
 
 def then_resume(hint: str, rollout_id: str) -> str:
@@ -130,12 +136,13 @@ def annotate(node: str, values: Mapping[str, str | None]) -> str:
     return kubectl("annotate", "node", node, *words, "--overwrite")
 
 
-def with_its_journal(rollout_id: str, journal: str = "") -> str:
+def with_its_journal(rollout_id: str, journal: str = "", again: Callable[[str], str] = resume) -> str:
     """Say how to go on with a rollout that this journal does not know: `complete` must not name this one for it.
 
     `journal`: where it is, if that is known: a server's address, or a file on the host where it was used last.
+    `again`: the command that goes on with it.
     """
-    command = f"{resume(rollout_id)} --database"
+    command = f"{again(rollout_id)} --database"
     if not journal:
         return f"with its own journal: {command} URL"
     address = journal if "://" in journal else f"sqlite:///{journal}"

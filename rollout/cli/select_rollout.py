@@ -11,7 +11,6 @@ from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.model.machine import terminal
 from rollout.ports import Summary
 
-
 #: What a rollout's id looks like: a key that does would be taken for one.
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
@@ -93,7 +92,7 @@ def _same_or_refuse(asked: Asked, found: Summary) -> None:
 
 
 def to_resume(wanted: str | None, known: Sequence[Summary], again: Callable[[str], str] = resume) -> Summary:
-    """Return the rollout of that id or key, or the only unfinished one; `again`: the command as it was typed, for an id.
+    """Return the rollout of that id or key, or the only unfinished one; `again`: the command as typed, for an id.
 
     Raises `UserError` if there is none, or if there are several to choose from.
     """

@@ -5,11 +5,11 @@ Most of it the next tick settles by itself: those are told so that an operator n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, resume_processes, then_resume, with_its_journal
+from rollout.commands import annotate, resume, resume_processes, then_resume, with_its_journal
 from rollout.doctor import cause
 from rollout.engine.settle import unclear
 from rollout.engine.tick import answers
@@ -55,13 +55,13 @@ def differences(record: Record, seen: Observation, now: datetime, *, works: bool
     return tuple(dict.fromkeys(found))  # a halt may be for an effect that was told of already
 
 
-def lost(marker: MarkerSeen, journal: str) -> Finding:
-    """Say what becomes of a marker whose rollout the journal does not know."""
+def lost(marker: MarkerSeen, journal: str, again: Callable[[str], str] = resume) -> Finding:
+    """Say what becomes of a marker whose rollout the journal does not know; `again`: what goes on with it."""
     what = f"the marker is that of {marker.label}, and this journal ({journal}) does not know that rollout"
     if marker.checkpoint is None:
         then = "continue it with its own journal and the version that began it; nothing can be rebuilt from this marker"
         return Finding(what, then, person=True)
-    then = f"{with_its_journal(marker.rollout_id, marker.journal)}; if that is lost: rollout doctor --rebuild"
+    then = f"{with_its_journal(marker.rollout_id, marker.journal, again)}; if that is lost: rollout doctor --rebuild"
     return Finding(what, then, person=True)
 
 
@@ -80,8 +80,8 @@ def leftovers(seen: Observation, settings: Settings, last: Record | None) -> tup
 # ---- an unfinished rollout ------------------------------------------------------------------------------------------
 
 
-def _itself(record: Record) -> str:
-    return f"rollout resume {record.id} settles this by itself"
+def _itself(record: Record, comes: str = "") -> str:
+    return f"{comes}{', ' * bool(comes)}no person is needed: {resume(record.id)}"
 
 
 def _answered_or_halted(record: Record, seen: Observation, now: datetime) -> list[Finding]:
@@ -115,17 +115,15 @@ def _unsettled(row: EffectRow, seen: Observation, record: Record, now: datetime)
         if row.retry_at is None:
             hint = f"remove the cause, then: rollout resume {record.id}"
             return Finding(f"{thing} was refused: {row.detail}", hint, person=True)
-        return Finding(
-            f"{thing} was refused for now: {row.detail}", f"{_itself(record)}: it is sent again", person=False
-        )
+        return Finding(f"{thing} was refused for now: {row.detail}", _itself(record, "it is sent again"), person=False)
     landed = row.effect.landed(seen)
     if landed:
-        return Finding(f"{thing} was sent and shows", f"{_itself(record)}: it is done", person=False)
+        return Finding(f"{thing} was sent and shows", _itself(record, "it is done"), person=False)
     if landed is None:
         if halt := unclear(replace(record, unsettled=(row,)), now):
             return _stops(halt, record)
-        return Finding(f"{thing} was sent, and only half of it shows", f"{_itself(record)}: it waits", person=False)
-    return Finding(f"{thing} was intended and does not show", f"{_itself(record)}: it is sent again", person=False)
+        return Finding(f"{thing} was sent, and only half of it shows", _itself(record, "it waits"), person=False)
+    return Finding(f"{thing} was intended and does not show", _itself(record, "it is sent again"), person=False)
 
 
 def _node(row: Node, seen: Observation, record: Record) -> Iterator[Finding]:

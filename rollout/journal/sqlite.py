@@ -84,7 +84,7 @@ class SqliteBackend:
         sqlite_file.find(self.path)
 
     def missing(self) -> UserError:
-        return sqlite_file.never_started(self.path)
+        return sqlite_file.no_journal(self.path)
 
     def engines(self, *, enforce: bool) -> tuple[Engine, Engine]:
         engine = _engine(self.path, enforce=enforce)

@@ -105,7 +105,7 @@ def find(path: Path) -> None:
     try:
         _refuse_other_than_file(path)
         if not path.exists() or path.stat().st_size == 0:  # SQLite would write into it
-            raise never_started(path)
+            raise no_journal(path)
         _refuse_network(path)
     except OSError as error:
         raise Trouble(
@@ -113,8 +113,8 @@ def find(path: Path) -> None:
         ) from error
 
 
-def never_started(path: Path) -> UserError:
-    """Return the error for a file that holds no journal, or is not there."""
+def no_journal(path: Path) -> UserError:
+    """Return the error for a file that holds no journal, or is not there: whether there ever was one, nobody knows."""
     if not path.exists():
         found = f"there is no journal at {path}"
     elif path.stat().st_size == 0:
@@ -122,8 +122,8 @@ def never_started(path: Path) -> UserError:
     else:
         found = f"the database {path} has no journal in it"
     return UserError(
-        f"no rollout was ever started here: {found}",
-        hint="start one with: rollout start --ami AMI, or name the journal with --database",
+        f"{found}: no rollout was started with it, or it is lost",
+        hint="name another with --database, or see whether the cluster knows of a rollout: rollout doctor",
     )
 
 

@@ -152,7 +152,7 @@ def test_what_cannot_be_read_is_an_end_before_anything(untouched: Simulated) -> 
     (untouched.directory / "lost.yaml").write_text(text.replace("/rollout.db", "/lost.db"))
     lost = prune(untouched, "--yes", "--config", "lost.yaml")
     assert (lost.code, lost.out) == (2, "")
-    assert "the rollouts of lost.yaml are not known: no rollout was ever started here" in lost.err
+    assert "the rollouts of lost.yaml are not known: there is no journal at " in lost.err
     assert f"rollout db upgrade --config {untouched.directory / 'lost.yaml'}" in lost.err
     assert removed(untouched) == []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.journal import open_journal
 from tests.cli import samples
 from tests.cli.run import Result, rollout
 from tests.journal.samples import tamper
@@ -28,6 +29,16 @@ def test_verified(tmp_path: Path) -> None:
         assert said[1:] == ["nothing differs: every chain is whole, and all tables say what its events say"]
 
 
+def test_nothing_to_verify(tmp_path: Path) -> None:
+    """A journal without a rollout proves nothing: exit 2, and where to ask whether there was one; a head is missed."""
+    open_journal(samples.url(tmp_path), actor="tester@here").close()
+    ended = audit(tmp_path, "verify")
+    assert (ended.code, ended.out) == (2, "")
+    assert "no rollout is in this journal: none was started with it, or it is not the one that was used" in ended.err
+    assert "rollout doctor --config FILE --database " in ended.err
+    assert audit(tmp_path, "verify", "--head", "ab" * 32).code == 1
+
+
 def test_earlier_head(tmp_path: Path) -> None:
     """A head from the log of an earlier phase's end is in the chain: which event it was is told."""
     events = samples.draining(tmp_path).events(samples.ID)
@@ -42,6 +53,8 @@ def test_unknown_head(tmp_path: Path) -> None:
     ended = audit(tmp_path, "verify", samples.ID, "--head", "ab" * 32)
     assert ended.code == 1
     assert f"no event has hash {'ab' * 32}" in ended.out
+    command = f"rollout audit export {samples.ID} --database {samples.url(tmp_path)}"
+    assert ended.out.endswith(f"  next: keep what is there now, to compare it with a copy from before: {command}\n")
 
 
 def test_head_of_another(tmp_path: Path) -> None:

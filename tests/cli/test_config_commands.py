@@ -13,6 +13,7 @@ from rollout import config
 from rollout.cli import template
 from rollout.config import Config, Section
 from rollout.errors import UserError
+from rollout.journal import open_journal
 from tests.cli.run import rollout
 
 
@@ -85,10 +86,13 @@ def test_a_place_that_cannot_be_a_file(tmp_path: Path, command: tuple[str, ...],
 def test_resume_of_nobody_without_credentials(tmp_path: Path) -> None:
     """That there is no such rollout is said first, then why the cluster was not asked, and who we are there."""
     filled_in(tmp_path)
+    open_journal(f"sqlite:///{tmp_path / 'rollout.db'}", actor="tester").close()
     command = ("resume", "nosuch", "--database", f"sqlite:///{tmp_path / 'rollout.db'}")
     ended = rollout(*command, cwd=tmp_path, AWS_EC2_METADATA_DISABLED="true")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("rollout: there is no rollout nosuch; nor could the cluster be asked"), ended.err
+    assert ended.err.startswith(
+        "rollout: there is no rollout nosuch in this journal; nor could the cluster be asked"
+    ), ended.err
     assert "NoCredentialsError" in ended.err
     assert "aws sts get-caller-identity --profile NAME" in ended.err
 

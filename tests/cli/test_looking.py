@@ -106,7 +106,7 @@ def test_an_unknown_id_is_refused(tmp_path: Path, command: tuple[str, ...]) -> N
     ended = rollout(*command, "nonsense", "--database", samples.url(tmp_path), cwd=tmp_path)
     assert ended.code == 2
     listed = f"rollout list --database {samples.url(tmp_path)}"
-    assert ended.err == f"rollout: there is no rollout nonsense\n  next: {listed} shows all of them\n"
+    assert ended.err == f"rollout: there is no rollout nonsense in this journal\n  next: {listed}\n"
 
 
 def test_the_configuration_names_the_journal(tmp_path: Path) -> None:

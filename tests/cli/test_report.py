@@ -125,7 +125,7 @@ def test_a_halt_says_what_to_type(tmp_path: Path, form: tuple[str, ...]) -> None
     text = (tmp_path / "report.html").read_text() if form[0] == "--html" else ended.out
     assert "halted in DRAIN (PodDoesNotEnd): node x is stuck" in text
     assert f"rollout resume --config FILE --database {samples.url(tmp_path)}" in text
-    assert f"rollout abort {samples.ID} --database {samples.url(tmp_path)}" in text
+    assert f"rollout abort {samples.ID} --config FILE --database {samples.url(tmp_path)}" in text
     assert "nothing gets worse" in text
 
 

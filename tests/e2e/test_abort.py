@@ -99,6 +99,7 @@ def test_a_running_rollout_turns_round(world: Worlds) -> None:
     simulated = world("proof-plain")
     runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
     asking = simulated.spawn(*ABORT)
+    says(asking, "is asked to go back; that stays so, also if this process ends before it does")
     says(asking, "it is followed from here")
     simulated.release()
     ran, asked = finish(runner), finish(asking)
@@ -106,6 +107,26 @@ def test_a_running_rollout_turns_round(world: Worlds) -> None:
     assert BACK in ran.out
     assert BACK in asked.out
     is_back(simulated, None)
+
+
+def test_an_abort_that_cannot_go_on_stays_asked_for(world: Worlds) -> None:
+    """It says so; a resume that turns round ends with 0, as one that goes on with a way back."""
+    simulated = world("proof-plain")
+    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
+    runner.kill()
+    finish(runner)
+    simulated.release()
+    text = (simulated.directory / "rollout.yaml").read_text()
+    (simulated.directory / "gone.yaml").write_text(text.replace("/kubeconfig", "/gone"))
+    cut_off = simulated.rollout("abort", "--config", "gone.yaml", "--keep-jobs")
+    rollout_id = status(simulated)["id"]
+    assert (cut_off.code, f"rollout {rollout_id} is asked to go back; that stays so" in cut_off.out) == (2, True), (
+        cut_off
+    )
+    assert (status(simulated)["phase"], status(simulated)["direction"]) == ("DRAIN", "forward")
+    resumed = simulated.resume()
+    assert (resumed.code, BACK in resumed.out) == (0, True), resumed
+    is_back(simulated)
 
 
 @pytest.mark.exhaustive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,47 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
     assert changes(simulated) == before
 
 
+def test_who_goes_on_without_a_journal_is_told_of_the_marker(world: Worlds) -> None:
+    """Resume and abort name the command that was typed, and make no empty journal; all others claim nothing either."""
+    simulated = world(SMALL)
+    killed(simulated, *POINTS["AUTOSCALER_OFF"])
+    lost = status(simulated)["id"]
+    kept = simulated.directory / "kept.db"
+    copy(journal(simulated), kept)
+    lose(simulated)
+    for typed in (("resume", "--assume-dead"), ("abort", "--keep-jobs"), ("abort", lost)):
+        refused = simulated.rollout(typed[0], "--config", "rollout.yaml", *typed[1:])
+        assert refused.code == 2, refused
+        assert f"the marker is that of rollout {lost}" in refused.err
+        (again,) = re.findall(rf"rollout {typed[0]} .* --database \S+", refused.err)
+        assert {*typed, lost, "--config"} <= {*again.split()}, refused
+        assert "rollout doctor --rebuild" in refused.err
+    assert not journal(simulated).exists()
+    for looking in ("status", "list", "why", "events"):
+        nothing = simulated.rollout(looking, "--config", "rollout.yaml")
+        assert (nothing.code, "rollout doctor --config " in nothing.err) == (2, True), nothing
+        assert "ever started" not in nothing.err
+    told = doctor(simulated)
+    assert told.code == 1, told
+    settled = [line for line in told.out.splitlines() if f"rollout resume {lost}" in line]
+    assert all("--database" in line or "once the journal is back" in line for line in settled), told
+
+
+def test_a_configuration_of_another_cluster_makes_no_journal_old(world: Worlds) -> None:
+    """The marker's cluster is not the configuration's: that is what doctor says, and not to move the journal away."""
+    simulated = world(SMALL)
+    killed(simulated, *POINTS["AUTOSCALER_OFF"])
+    text = (simulated.directory / "rollout.yaml").read_text()
+    (simulated.directory / "other.yaml").write_text(text.replace("cluster: eks-proof", "cluster: eks-other"))
+    for more in ((), ("--rebuild",)):
+        refused = simulated.rollout("doctor", "--config", "other.yaml", *more)
+        assert refused.code == 2, refused
+        assert "the marker is that of a rollout on eks-proof in eu-west-1" in refused.err
+        assert "the configuration is for eks-other" in refused.err
+        assert "older copy" not in refused.err
+        assert "does not know" not in refused.out + refused.err
+
+
 @exhaustive
 def test_a_journal_that_cannot_be_read_is_not_lost(world: Worlds) -> None:
     """Damaged, away, or of another version: doctor says what to do about that, and speaks of no rebuilding."""
@@ -161,7 +203,7 @@ def test_an_old_copy_of_the_journal_is_not_worked_with(world: Worlds, tmp_path: 
     assert "is an older copy" in rebuilt.err
     assert "move this one away" in rebuilt.err
     assert "put the right one back" in refused.out  # no resume, which is refused for ever
-    assert "settles this by itself" not in refused.out
+    assert "no person is needed" not in refused.out
     assert refused.out.count("next: ") == 1
     assert changes(simulated) == before
     copy_back(new, journal(simulated))

@@ -54,7 +54,7 @@ def test_nothing_to_read(url: str) -> None:
         read_journal(url)
     assert not path.parent.exists()
     sqlite_file.create(path)
-    with pytest.raises(UserError, match=f"no rollout was ever started here: {path} is empty, no journal"):
+    with pytest.raises(UserError, match=f"{path} is empty, no journal: no rollout was started with it, or it is lost"):
         read_journal(url)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollout.cli import cluster_checks, options, output, screen, select_rollout, typed
+from rollout import commands
+from rollout.cli import cluster_checks, lost_journal, options, output, screen, typed
 from rollout.cli.session import actor, go_on
 from rollout.commands import resume, rollout
 from rollout.config import seconds
 from rollout.engine.runner import Ended
 from rollout.errors import UserError
-from rollout.journal import open_journal
 from rollout.model.machine import Phase, can_turn, terminal
 from rollout.model.plan import spelled
 from rollout.model.record import Abort
@@ -52,8 +51,8 @@ def abort(
     """
     output.works()
     loaded = options.loaded(config, database)
-    with closing(open_journal(loaded.database, actor=actor())) as journal:
-        found = select_rollout.to_resume(rollout_id, journal.summaries())
+    given = _given(deadline, keep_jobs=keep_jobs, assume_dead=assume_dead)
+    with lost_journal.unfinished(loaded, rollout_id, lambda one: commands.abort(one, *given)) as (journal, found):
         if not terminal(found.phase):
             record = journal.load(found.id)
             cluster_checks.same_cluster(record.plan, loaded, f"rollout {found.id} runs", rollout("abort", found.id))
@@ -61,6 +60,12 @@ def abort(
         elif found.phase is Phase.DONE:
             raise _too_late(found, "is done")
         go_on(loaded, journal, found, assume_dead=assume_dead, wanted=Ended.ABORTED)
+
+
+def _given(deadline: str | None, *, keep_jobs: bool, assume_dead: bool) -> list[str]:
+    """Return the options as they were given, for the command that names the rollout, too."""
+    flags = [name for name, given in (("--keep-jobs", keep_jobs), ("--assume-dead", assume_dead)) if given]
+    return [*(["--deadline", deadline] if deadline is not None else []), *flags]
 
 
 def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_jobs: bool) -> None:
@@ -79,6 +84,7 @@ def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_job
     counts = journal.ask_abort(record.id, asked)
     if counts != asked:
         screen.say(f"{counts.by} has asked for it already{_how(counts)}; that counts")
+    screen.say(f"rollout {record.id} is asked to go back; that stays so, also if this process ends before it does")
 
 
 def _how(asked: Abort) -> str:

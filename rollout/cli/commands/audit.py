@@ -46,7 +46,8 @@ def verify(
 
     The chain of events is checked, and that all tables say what the events say.
 
-    Exit 1 if something was changed, removed or added, or if no chain has the head that is given.
+    Exit 1 if something was changed, removed or added, or if no chain has the head that is given; 2 if the journal holds
+    no rollout.
     """
     noted = "" if head is None else _whole(head)
     with closing(read_journal(options.journal_url(config, database))) as journal:
@@ -62,11 +63,13 @@ def verify(
         screen.say(
             f"no event has hash {noted}: the history was rewritten since you noted it, or this is another journal"
         )
-        raise typer.Exit(BROKEN)
+        raise _broken(known)
     for problem in guards:
         screen.say(f"{problem}: only the chain proves what was written without it")
     if guards or any(one.problems for one in verdicts):
-        raise typer.Exit(BROKEN)
+        raise _broken(known)
+    if not verdicts:
+        raise select_rollout.none_known()
     screen.say("nothing differs: every chain is whole, and all tables say what its events say")
 
 
@@ -106,6 +109,13 @@ def _of_another(wanted: str, rollout_id: str, number: int, head: str) -> UserErr
         f"the head given is no head of {wanted}: it is event {number} of rollout {rollout_id} in the same journal",
         hint=rollout("audit", "verify", rollout_id, "--head", head),
     )
+
+
+def _broken(known: str | None) -> typer.Exit:
+    """Say what to do about a history that is not as it was; return how the command ends."""
+    command = rollout("audit", "export", *([known] if known else []))
+    screen.say(f"  next: keep what is there now, to compare it with a copy from before: {command}")
+    return typer.Exit(BROKEN)
 
 
 def _tell(one: ChainReport) -> None:

@@ -88,6 +88,7 @@ def _look(config: Config) -> int:
         here = edge.cluster_id()
         # Before the journal: a runner that is at work writes there first.
         marker = edge.kubernetes.marker()
+        _same_cluster(marker, config, "rollout doctor")
         journal = _read(config, here)
         if journal.active:
             cluster_checks.not_another(journal.active.plan, here, journal.active.id)
@@ -95,6 +96,15 @@ def _look(config: Config) -> int:
     for line in _page(config, journal, marker, findings):
         screen.say(line)
     return FOR_A_PERSON if any(finding.person for finding in findings) else DONE
+
+
+def _same_cluster(marker: MarkerSeen | None, config: Config, command: str) -> None:
+    """Raise `UserError` where the marker is that of a rollout on another cluster than the configuration's.
+
+    Before any other word about the marker: what this journal knows of the configuration's cluster says nothing of it.
+    """
+    if marker and marker.checkpoint:
+        cluster_checks.same_cluster(marker.checkpoint.plan, config, "the marker is that of a rollout", command)
 
 
 def _read(config: Config, here: ClusterId) -> Read:
@@ -130,11 +140,17 @@ def _findings(config: Config, journal: Read, marker: MarkerSeen | None, edge: Ed
         if lost and lost.checkpoint:
             seen = _seen(comparison.record_of(lost.checkpoint, now), edge)
             found = comparison.rebuilt(lost.checkpoint, seen, now).record
-            return (comparison.lost(lost, journal.name), *comparison.differences(found, seen, now, works=False))
+            differences = comparison.differences(found, seen, now, works=False)
+            return (comparison.lost(lost, journal.name), *(_once_back(one) for one in differences))
         left = comparison.leftovers(_at_rest(config, marker, edge), config.settings(), journal.last)
     except Refused as error:
         return (comparison.Finding(error.detail, "correct what it names (thing, rights or credentials)", person=True),)
     return (comparison.lost(lost, journal.name), *left) if lost else left
+
+
+def _once_back(finding: Finding) -> Finding:
+    """Return what follows for a rollout that the journal does not know yet: no command of ours goes on with it."""
+    return replace(finding, then=f"once the journal is back or rebuilt: {finding.then}")
 
 
 def _seen(record: Record, edge: Edge) -> Observation:
@@ -190,8 +206,9 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config, h
     """Return what is to be rebuilt; `UserError` if nothing was lost, or it cannot be done."""
     if marker is None:
         raise UserError(f"there is no marker on cluster {config.cluster}: nothing is to be rebuilt")
+    _same_cluster(marker, config, "rollout doctor --rebuild")
     if any(one.id == marker.rollout_id for one in known):
-        raise _known(marker, config, here)
+        raise _known(marker, known, config, here)
     active = next(
         (one for one in select_rollout.unfinished(known) if select_rollout.is_of(one, config.cluster, here.arn)), None
     )
@@ -203,18 +220,22 @@ def _lost(marker: MarkerSeen | None, known: Sequence[Summary], config: Config, h
         )
     if marker.checkpoint is None:
         raise UserError(f"the marker of {marker.label} holds nothing to rebuild from", hint="rollout doctor")
-    cluster_checks.same_cluster(
-        marker.checkpoint.plan, config, "the marker is that of a rollout", "rollout doctor --rebuild"
-    )
     _refuse_found(marker, marker.checkpoint.journal, config, here)
     return marker.checkpoint
 
 
-def _known(marker: MarkerSeen, config: Config, here: ClusterId) -> UserError:
-    """Return why nothing is rebuilt into a journal that knows the rollout: it is not lost, or is an older copy."""
+def _known(marker: MarkerSeen, known: Sequence[Summary], config: Config, here: ClusterId) -> UserError:
+    """Return why nothing is rebuilt into a journal that knows the rollout: it is not lost, or is an older copy.
+
+    Or it is another cluster's, whose marker was copied to this one.
+    """
     read = _read(config, here)
     if read.unread:
         return read.unread
+    for one in known:
+        if one.id == marker.rollout_id and not is_of(one, config.cluster, here.arn):
+            problem = f"rollout {one.id} is of {one.scope or one.cluster}, and its marker is on {here.arn}"
+            return UserError(f"{problem}: nothing is to be rebuilt here", hint=rollout("status", one.id))
     if _kept(marker, read):
         return UserError(f"the journal knows rollout {marker.rollout_id}: nothing is lost", hint="rollout doctor")
     problem = f"the journal {read.name} is an older copy of the journal of rollout {marker.rollout_id}"

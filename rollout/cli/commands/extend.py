@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout import commands
 from rollout import config as configuration
 from rollout.cli import options, output, screen, select_rollout, typed
 from rollout.cli.screen import at_work
@@ -43,13 +44,18 @@ def extend(
     """
     output.works()
     with closing(read_journal(options.journal_url(config, database))) as journal:
-        found = select_rollout.to_resume(rollout_id, journal.summaries())
+        found = select_rollout.to_resume(rollout_id, journal.summaries(), lambda one: _again(one, by, reason))
         record = journal.load(found.id)
-        before = _deadline(record, by)
+        before = _deadline(record, by, reason)
         asked = journal.ask_extension(record.id, float(str(seconds(by))), actor(), reason, _now(config))
         screen.say(f"rollout {record.id}: Jobs may run until {instant(asked.until)}; it was {instant(before)}")
         then = resume(record.id) if record.halted else None
         screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+
+
+def _again(rollout_id: str, by: str, reason: str) -> str:
+    """Return the command as it was typed, for the rollout of this id."""
+    return commands.extend(rollout_id, "--by", by, *(["--reason", reason] if reason else []))
 
 
 def _now(config: Path | None) -> datetime:
@@ -64,7 +70,7 @@ def _now(config: Path | None) -> datetime:
     return datetime.now(UTC)
 
 
-def _deadline(record: Record, by: str) -> datetime:
+def _deadline(record: Record, by: str, reason: str) -> datetime:
     """Return the drain deadline. Raises `UserError` where there is none that could be moved."""
     if record.phase in DRAINING and record.drain_deadline:
         return record.drain_deadline
@@ -75,6 +81,6 @@ def _deadline(record: Record, by: str) -> datetime:
     else:
         span = spelled(record.plan.settings.drain_seconds)
         what = f"is in {record.phase.value}: Jobs have {span} from the begin of DRAIN on, and nothing ends one before"
-        then = rollout("extend", record.id, "--by", by)
+        then = _again(record.id, by, reason)
         hint = f"wait until it is in DRAIN ({rollout('status', record.id)}), then: {then}"
     raise UserError(f"rollout {record.id} {what}; no drain deadline was moved", hint=hint)

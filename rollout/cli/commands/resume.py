@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from rollout import doctor
-from rollout.cli import options, output, select_rollout
-from rollout.cli.session import actor, go_on, opened
+from rollout import commands
+from rollout.cli import lost_journal, options, output
+from rollout.cli.session import go_on
 from rollout.engine.runner import Ended
-from rollout.errors import EdgeError, UserError
-from rollout.journal import open_journal
+from rollout.model.machine import can_turn
 
 if TYPE_CHECKING:
-    from rollout.cli.session import Session
-    from rollout.config import Config
     from rollout.journal import SqlJournal
-    from rollout.model.observation import MarkerSeen
+    from rollout.ports import Summary
 
 
 def resume(
@@ -34,32 +30,12 @@ def resume(
     """
     output.works()
     loaded = options.loaded(config, database)
-    with closing(open_journal(loaded.database, actor=actor())) as journal:
-        try:
-            found = select_rollout.to_resume(rollout_id, journal.summaries())
-        except UserError as nothing:
-            _explain(loaded, journal, nothing)
-        # Who continues a way back wants it to end there.
-        wanted = Ended.ABORTED if found.direction == "back" else Ended.DONE
-        go_on(loaded, journal, found, assume_dead=assume_dead, wanted=wanted)
+    typed = ["--assume-dead"] * assume_dead
+    with lost_journal.unfinished(loaded, rollout_id, lambda one: commands.resume(one, *typed)) as (journal, found):
+        go_on(loaded, journal, found, assume_dead=assume_dead, wanted=_wanted(journal, found))
 
 
-def _explain(config: Config, journal: SqlJournal, nothing: UserError) -> NoReturn:
-    """Raise what to say where nothing is to be resumed: the cluster's marker may be that of a journal that is lost."""
-    try:
-        with opened(config, journal) as session:
-            marker = _marker(session)
-    except UserError as unseen:
-        problem = f"{nothing.problem}; nor could the cluster be asked for its trace: {unseen.problem}"
-        raise UserError(problem, hint=unseen.hint, exit_code=unseen.exit_code) from nothing
-    if marker is None or any(one.id == marker.rollout_id for one in journal.summaries()):
-        raise nothing
-    finding = doctor.lost(marker, journal.database.backend.name)
-    raise UserError(finding.what, hint=finding.then) from nothing
-
-
-def _marker(session: Session) -> MarkerSeen | None:
-    try:
-        return session.edge.kubernetes.marker()
-    except EdgeError:
-        return None  # while nobody answers, what the journal says is all there is to say
+def _wanted(journal: SqlJournal, found: Summary) -> Ended:
+    """Return the end for which the exit code is 0: who continues a way back, asked for or begun, wants it to end so."""
+    asked = can_turn(found.phase) and journal.load(found.id).abort
+    return Ended.ABORTED if found.direction == "back" or asked else Ended.DONE
