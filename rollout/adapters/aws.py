@@ -62,7 +62,14 @@ class AwsAutoScaling:
     @translated(mutating=False)
     def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
         found = {raw["LaunchTemplateId"]: raw for raw in self._templates(list(ids))}
-        return tuple(records.template(found[one], self._versions(one)) for one in ids if one in found)
+        read = (self._template(found[one]) for one in ids if one in found)
+        return tuple(template for template in read if template)
+
+    def _template(self, raw: dict[str, Any]) -> TemplateSeen | None:
+        try:
+            return records.template(raw, self._versions(raw["LaunchTemplateId"]))
+        except _MissingError:  # one list of AWS may know before the other that it is gone
+            return None
 
     def _templates(self, ids: list[str]) -> list[dict[str, Any]]:
         try:

@@ -138,7 +138,8 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
 
 def _sizes(record: Record) -> Iterator[tuple[str, str, int]]:
     """Yield each group whose sizes are ours now: its name, those sizes in words, and how many instances more it has."""
-    for baseline in record.plan.baselines if record.phase in SIZED else ():
+    # A way back begins before SURGE, with the sizes that the groups had where it turned.
+    for baseline in record.plan.baselines if record.phase in SIZED or record.plan.goes_back else ():
         wrote, before = record.written.get(baseline.group, Written()), baseline.sizes
         desired = before.desired if wrote.desired is None else wrote.desired
         if wrote.desired is None and record.phase in SURGED and before.desired:  # as a journal that was rebuilt has it

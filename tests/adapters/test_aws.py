@@ -50,6 +50,16 @@ def test_many_groups_cost_one_request(autoscaling: AutoScaling, world: Living) -
     assert world.arrived(mutating=False) == before + 1
 
 
+def test_a_template_whose_versions_are_gone_is_gone(autoscaling: AutoScaling, world: Living) -> None:
+    """One list of AWS may still have a template that the other has not: it is as one that is in neither."""
+    seen = template(autoscaling)
+    fault = {"status": 400, "code": "InvalidLaunchTemplateId.NotFound", "message": "gone"}
+    world.fault({"error": fault}, operation="DescribeLaunchTemplateVersions")
+    assert autoscaling.templates([seen.id]) == ()
+    world.mend()
+    assert autoscaling.templates([seen.id]) == (seen,)
+
+
 def test_a_group_is_seen_with_sizes_reference_and_instances(autoscaling: AutoScaling) -> None:
     """Sizes, template reference as written, and each instance with its own version as a number."""
     floor, several = autoscaling.groups(["floor", "workers"])

@@ -249,6 +249,23 @@ def test_a_rebuilt_journal_tells_what_it_adopted(tmp_path: Path) -> None:
     assert "costs 1 more instance; nobody scales the groups" in told
 
 
+@pytest.mark.parametrize("phase", [Phase.LAUNCH_TEMPLATE, Phase.TAINT])
+def test_on_the_way_back_sizes_are_the_surges_from_its_first_phase_on(phase: Phase, tmp_path: Path) -> None:
+    """The groups are still surged where it turned, and cost what they cost before; before any surge they are not."""
+    plan = replace(
+        samples.PLAN,
+        direction="back",
+        baselines=(Baseline("workers", Sizes(1, 2, 3), protect_new=False, capacity_rebalance=False, suspended=()),),
+    )
+    journal = samples.draining(tmp_path)
+    record = replace(journal.load(samples.ID), plan=plan, phase=phase, written={"workers": Written(2, 3, 4)})
+    told = "; ".join(outcome.lines(Ended.INTERRUPTED, record, journal))
+    assert "sizes as the rollout set them: workers desires 3 (2 before)" in told
+    assert "costs 1 more instance" in told
+    never = "; ".join(outcome.lines(Ended.INTERRUPTED, replace(record, written={}), journal))
+    assert ("sizes are as they were found" in never, "costs nothing" in never) == (True, True)
+
+
 def test_what_was_not_seen_since_is_not_told_as_what_is(tmp_path: Path) -> None:
     """A request that is under way may change sizes, so nothing says that they are as they were."""
     resize = EffectRow(RESIZE, "intended", samples.NOW, 1, None, None, "")
