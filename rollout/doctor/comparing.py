@@ -115,7 +115,8 @@ def _unsettled(row: EffectRow, seen: Observation, record: Record, now: datetime)
         if row.retry_at is None:
             hint = f"remove the cause, then: rollout resume {record.id}"
             return Finding(f"{thing} was refused: {row.detail}", hint, person=True)
-        return Finding(f"{thing} was refused for now: {row.detail}", _itself(record, "it is sent again"), person=False)
+        said = "did not get through yet" if row.state == "not_sent" else "was refused for now"
+        return Finding(f"{thing} {said}: {row.detail}", _itself(record, "it is sent again"), person=False)
     landed = row.effect.landed(seen)
     if landed:
         return Finding(f"{thing} was sent and shows", _itself(record, "it is done"), person=False)

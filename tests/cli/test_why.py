@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rollout.model.effects import Cordon
+from rollout.ports import Receipt
 from tests.cli import samples
 from tests.cli.run import Result, rollout
 
@@ -65,6 +67,17 @@ def test_one_node_by_any_of_its_names(tmp_path: Path) -> None:
         "ip-10-0-0-1.eu-west-1.compute.internal, ip-10-0-0-2.eu-west-1.compute.internal\n"
         f"  next: rollout why {samples.ID} --database {samples.url(tmp_path)}\n"
     )
+
+
+def test_what_was_never_sent_was_not_asked(tmp_path: Path) -> None:
+    """A request that this process kept back counts as a try, whatever the answer, and as no question."""
+    journal = samples.draining(tmp_path)
+    cordon = Cordon(node="ip-10-0-0-2.eu-west-1.compute.internal", uid="uid-2", instance_id="i-2")
+    journal.intend(samples.ID, (cordon,), (), (), (), samples.after(9))
+    kept = Receipt(cordon, "not_sent", samples.after(9), samples.after(9), "this process was told to stop")
+    journal.receive(samples.ID, [kept])
+    told = " ".join(why(tmp_path).out.split())
+    assert "not_sent, tried 1 time: this process was told to stop" in told
 
 
 def test_a_halt_is_told_with_what_to_do(tmp_path: Path) -> None:

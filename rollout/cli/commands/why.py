@@ -269,7 +269,7 @@ def _answered(row: EffectRow) -> str:
     """Say how a request stands."""
     since = f" since {instant(row.blocked_since)}" if row.blocked_since else ""
     detail = f": {row.detail}" if row.detail else ""
-    return f"{row.state}{since}, asked {count(row.sent, 'time')}{detail}"
+    return f"{row.state}{since}, tried {count(row.sent, 'time')}{detail}"
 
 
 def _distance(at: datetime, page: Page) -> str:
