@@ -128,17 +128,28 @@ def _seconds(timeout: Call) -> float:
     return float(timeout.named["time"]) * 3600
 
 
-@pytest.mark.parametrize(("answer", "code"), [(0, 0), (2, 0), (75, 1), (77, 1)])
-def test_evidence_that_cannot_be_read_is_told(jenkinsfile: Parsed, tmp_path: Path, answer: int, code: int) -> None:
-    """A rollout that was never begun (2) has none; a journal that does not answer, or is not understood, is no such."""
+@pytest.mark.parametrize(
+    ("status", "listed", "whole"),
+    [(0, 0, True), (2, 0, True), (2, 2, False), (2, 75, False), (75, 75, False), (77, 0, False), (1, 0, False)],
+)
+def test_evidence_that_cannot_be_read_is_told(
+    jenkinsfile: Parsed, tmp_path: Path, status: int, listed: int, *, whole: bool
+) -> None:
+    """A rollout that a journal which answers does not know was never begun, and has none; a 2 alone says no such thing.
+
+    It is also the answer to a refused password, and to a journal that is lost.
+    """
     (script,) = (one for one in scripts(jenkinsfile) if "mkdir evidence" in one)
     stub = tmp_path / "rollout"
-    stub.write_text(f"#!/bin/sh\nexit {answer}\n", encoding="utf-8")
+    stub.write_text(
+        f"#!/bin/sh\ncase $1 in status) exit {status} ;; list) exit {listed} ;; esac\n",
+        encoding="utf-8",
+    )
     stub.chmod(0o755)
     given = {"PATH": f"{tmp_path}:{os.defpath}", "ROLLOUT": "job/7", "CONFIG": "rollout.yaml"}
     ran = subprocess.run(["/bin/sh", "-xec", script], cwd=tmp_path, env=given, capture_output=True, check=False)
-    assert ran.returncode == code, ran.stderr
-    assert (tmp_path / "evidence/rollout.jsonl").exists() is (answer == 0)
+    assert (ran.returncode == 0) is whole, ran.stderr
+    assert (tmp_path / "evidence/rollout.jsonl").exists() is (status == 0)
 
 
 def test_shellcheck_finds_no_fault_with_the_scripts(jenkinsfile: Parsed) -> None:
