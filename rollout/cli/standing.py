@@ -131,7 +131,7 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
         at, which = instant(record.drain_deadline), record.plan.leaving
         yield f"nothing gets worse by itself; from {at} on a resume ends the older protected pods on {which} nodes"
     elif halted_for == Reason.LAUNCH_TEMPLATE_NOT_FOUND:
-        yield "until then an instance that ends is not replaced"
+        yield "no instance that ends is replaced"
     else:
         yield "nothing gets worse, however long it takes"
 

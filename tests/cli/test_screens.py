@@ -211,13 +211,13 @@ def test_what_is_true_now_does_not_contradict_the_halt(
 
 
 def test_a_group_that_can_launch_nothing_gets_worse(tmp_path: Path) -> None:
-    """Halted in RESTORE for a version that somebody deleted: an instance that ends meanwhile is not replaced."""
+    """Halted in RESTORE for a version that somebody deleted: no instance that ends is replaced."""
     journal = samples.draining(tmp_path)
     halt = replace(samples.HALT, reason=Reason.LAUNCH_TEMPLATE_NOT_FOUND)
     journal.halt(samples.ID, halt, samples.after(9))
     record = replace(journal.load(samples.ID), phase=Phase.RESTORE)
     waiting = next(line for line in outcome.lines(Ended.HALTED, record, journal) if "waiting" in line)
-    assert waiting == "  waiting: costs nothing; an instance that ends meanwhile is not replaced"
+    assert waiting == "  waiting: costs nothing; no instance that ends is replaced"
 
 
 def drained(folder: Path, **changes: Any) -> str:
