@@ -12,7 +12,7 @@ reported.
 Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
 stays while more live than are desired.
 
-A person is asked where to go on would leave harm behind: a group is pinned to a version that somebody deleted.
+It halts where a group is pinned to a version that somebody deleted: the group could launch nothing after the end.
 """
 
 from __future__ import annotations
