@@ -348,6 +348,9 @@ LEADERS = (part("llm-0", "o1"), part("llm-1", "o2"))
 WORKERS = (part("llm-0-0", "o2"), part("llm-1-0", "o1"))
 
 
+LOADING = part("llm-0-0", "n1", uid="u3", ready=False, created=at(60))
+
+
 def gone(name: str, seconds: float) -> Left:
     return left(name, ready=2, seconds=seconds, service="ns/LeaderWorkerSet llm")
 
@@ -364,8 +367,8 @@ def test_a_group_is_one_replica_and_its_pods_leave_together() -> None:
 @pytest.mark.parametrize(
     ("others", "seconds", "goes"),
     [
-        pytest.param((part("llm-0", "n1"),), 299, False, id="its leader is there, and the rest of its group is not"),
-        pytest.param((part("llm-0", "n1"), part("llm-0-0", "n1", ready=False, created=at(60))), 900, False,
+        pytest.param((part("llm-0", "n1", uid="u2"),), 299, False, id="its leader is there, and nothing else of it"),
+        pytest.param((part("llm-0", "n1", uid="u2"), LOADING), 900, False,
                      id="a model is loading for long: the other group is the last that serves"),
         pytest.param((part("llm-0", "n1", uid="u2"), part("llm-0-0", "n1", uid="u3")), 60, True,
                      id="it is whole again"),
