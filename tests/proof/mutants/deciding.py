@@ -236,8 +236,8 @@ MUTANTS = (
         name="replicas-together",
         breaks="Two replicas of a service without a budget leave together.",
         file="rollout/stages/replicas.py",
-        old="if one.effect.uid != pod.uid and len(there) < one.effect.ready and self.now < until:",
-        new="if one.effect.uid == pod.uid and until < self.now:",
+        old="if _left_from(one.effect) != _part_of(pod) and len(there) < one.effect.ready and self.now < until:",
+        new="if _left_from(one.effect) == _part_of(pod) and until < self.now:",
         killers=(
             "tests/core/test_replicas.py::test_replicas_leave_one_at_a_time_across_nodes",
             "tests/core/test_replicas.py::test_the_next_leaves_when_the_one_before_is_ready_elsewhere",
