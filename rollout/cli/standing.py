@@ -129,7 +129,8 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
     ends = record.phase in DRAINING and record.plan.settings.on_deadline != "halt"
     if ends and record.drain_deadline and _still(record, Stage.TERMINATING, Stage.GONE):
         at, which = instant(record.drain_deadline), record.plan.leaving
-        yield f"nothing gets worse by itself; from {at} on a resume ends the older protected pods on {which} nodes"
+        ended = f"the protected pods on {which} nodes that are older"
+        yield f"nothing gets worse by itself; from {at} on a resume ends {ended}"
     elif halted_for == Reason.LAUNCH_TEMPLATE_NOT_FOUND:
         yield "no instance that ends is replaced"
     else:

@@ -120,7 +120,7 @@ def test_a_halt_is_told_in_five_lines(tmp_path: Path) -> None:
         "sizes are as they were found; 2 old nodes left, with our taint; "
         "instances are protected from scale-in until their turn; protected pods keep running"
     )
-    until = "by itself; from 2026-01-05T10:07:00Z on a resume ends the older protected pods on old nodes"
+    until = "by itself; from 2026-01-05T10:07:00Z on a resume ends the protected pods on old nodes that are older"
     assert list(outcome.lines(Ended.HALTED, journal.load(samples.ID), journal)) == [
         "halted (PodDoesNotEnd): node x is stuck",
         f"  now: {state}",
