@@ -88,7 +88,7 @@ def _list() -> int:
 
 def _announce(tool: str, endpoints: Endpoints) -> None:
     for name, value in endpoints.environment.items():
-        _say(f"export {name}={value}")
+        _say(f"export {name}={shlex.quote(value)}")
     words = ("start", "--config", str(endpoints.configuration), "--ami", endpoints.target_ami)
     _say(f"# {tool} {shlex.join(words)}")
 

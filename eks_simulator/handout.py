@@ -11,6 +11,7 @@ import fcntl
 import io
 import json
 import os
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ KEYS = {"simulator": "simulator"}  # the AWS user's: access key and secret key, 
 _HEAD = """\
 # A configuration for the embedded simulator, written by it when it started; it works until the simulator ends.
 # Scenario {name}: cluster {cluster}. Start a rollout with:
-#   rollout start --config {path} --ami {ami}
+#   {start}
 """
 
 _COMMENTS = {
@@ -143,9 +144,8 @@ def configuration(scenario: Scenario, endpoints: Endpoints) -> str:
     for key, comment in _COMMENTS.items():
         if key in settings:
             settings.yaml_set_comment_before_after_key(key, before="\n" + comment)
-    head = _HEAD.format(
-        name=scenario.name, cluster=scenario.cluster, path=endpoints.configuration, ami=scenario.target_ami
-    )
+    words = ("rollout", "start", "--config", str(endpoints.configuration), "--ami", scenario.target_ami)
+    head = _HEAD.format(name=scenario.name, cluster=scenario.cluster, start=shlex.join(words))
     return head + _yaml(settings)
 
 

@@ -20,7 +20,7 @@ def same_cluster(plan: Plan, config: Config, whose: str, command: str) -> None:
     if (plan.cluster, plan.region) != (config.cluster, config.region):
         raise UserError(
             f"{whose} on {plan.cluster} in {plan.region}, the configuration is for {config.cluster} in {config.region}",
-            hint=f"{command} --config FILE, with that cluster's configuration",
+            hint=f"with that cluster's configuration: {command} --config FILE",
         )
 
 

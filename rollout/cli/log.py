@@ -53,12 +53,15 @@ def write(message: str, kind: str, *, err: bool, **fields: object) -> None:
     _tell(level, message, {"kind": kind, "err": err} | fields)
 
 
-def event(told: Event, phase: str, node: str | None) -> None:
-    """Print an event of the rollout, with the time that it has in the journal."""
+def event(told: Event, message: str, then: str | None, phase: str, node: str | None) -> None:
+    """Print an event of the rollout, with the time that it has in the journal.
+
+    `message`, `then`: its text and what to do next, with whole commands.
+    """
     bad = told.kind in _BAD or told.text.startswith("warning:")
     level = "error" if told.kind == "halted" else "warning" if bad else "info"
-    fields = {"phase": phase, "node": node, "reason": told.reason, "hash": told.hash, "next": told.data.get("hint")}
-    _tell(level, told.text, {"kind": told.kind, "err": False, "at": told.at} | fields)
+    fields = {"phase": phase, "node": node, "reason": told.reason, "hash": told.hash, "next": then}
+    _tell(level, message, {"kind": told.kind, "err": False, "at": told.at} | fields)
 
 
 def _tell(level: str, message: str, fields: dict[str, object]) -> None:

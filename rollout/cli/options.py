@@ -16,13 +16,48 @@ if TYPE_CHECKING:
 
 CONFIG = Path("rollout.yaml")
 
-ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="The configuration file.", readable=False)]
+
+@dataclass
+class _Typed:
+    """Which configuration and journal this process was told to work with, and what that configuration says of where."""
+
+    config: Path | None = None
+    database: str | None = None
+    unconfigured: bool = False
+    region: str = ""
+    kubeconfig: str = ""
+    context: str = ""
+
+
+_typed = _Typed()
+
+
+def _named(config: Path | None) -> Path | None:
+    """Note the configuration before any other word is looked at: a refusal repeats it."""
+    _typed.config = config
+    return config
+
+
+def _journal(database: str | None) -> str | None:
+    """Note the journal, as the configuration."""
+    _typed.database = database
+    return database
+
+
+ConfigFile = Annotated[
+    Path,
+    typer.Option(
+        "--config", metavar="FILE", help="The configuration file.", readable=False, is_eager=True, callback=_named
+    ),
+]
 WhoseJournal = Annotated[
     Path | None,
     typer.Option(
         "--config",
         metavar="FILE",
         readable=False,
+        is_eager=True,
+        callback=_named,
         help="The configuration that names the journal; default: ./rollout.yaml if it is there.",
     ),
 ]
@@ -31,6 +66,8 @@ Database = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
+        is_eager=True,
+        callback=_journal,
         help="The journal itself: sqlite:////path/rollout.db, or postgresql+psycopg://user@host/database.",
     ),
 ]
@@ -70,21 +107,6 @@ LogFormat = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-@dataclass
-class _Typed:
-    """Which configuration and journal this process was told to work with, and what that configuration says of where."""
-
-    config: Path | None = None
-    database: str | None = None
-    unconfigured: bool = False
-    region: str = ""
-    kubeconfig: str = ""
-    context: str = ""
-
-
-_typed = _Typed()
 
 
 def told() -> Options:

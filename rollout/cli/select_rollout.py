@@ -82,7 +82,11 @@ def _same_or_refuse(asked: Asked, found: Summary) -> None:
     if asked.same_cluster(found) and (found.ami, set(found.groups)) == (asked.ami, set(asked.groups)):
         return
     another = f"{rollout('start', '--ami', asked.ami)} --key ANOTHER"
-    if not terminal(found.phase):
+    if not terminal(found.phase) and not asked.same_cluster(found):
+        another = (
+            f"continue it, with its own cluster's configuration: {resume(found.id)} --config FILE; here: {another}"
+        )
+    elif not terminal(found.phase):
         another = f"continue it: {resume(found.id)}; when it is done: {another}"
     raise UserError(
         f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, groups '

@@ -189,9 +189,7 @@ def _elsewhere(seen: Observation, last: Record) -> Finding | None:
     ):
         return None
     what = f"the marker is that of {marker.label}, and by this journal ({last.journal}) that rollout has ended"
-    then = (
-        f"rollout doctor --database URL, with the database that the marker names, says where rollout {last.id} stands"
-    )
+    then = "to see where it stands, with the database that the marker names: rollout doctor --database URL"
     return Finding(what, then, person=True)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, make_url
@@ -18,9 +19,9 @@ from rollout.errors import UserError
 #: Parameters of libpq whose values may be read by all; any other is left out of what is shown.
 _SHOWN = frozenset(
     {
-        *("host", "hostaddr", "port", "service", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl"),
-        *("sslnegotiation", "channel_binding", "gssencmode", "application_name", "connect_timeout"),
-        *("target_session_attrs", "load_balance_hosts"),
+        *("host", "hostaddr", "port", "user", "dbname", "service", "passfile", "sslmode", "sslrootcert", "sslcert"),
+        *("sslkey", "sslcrl", "sslnegotiation", "channel_binding", "gssencmode", "application_name"),
+        *("connect_timeout", "target_session_attrs", "load_balance_hosts"),
     }
 )
 _SECRET = ("password", "sslpassword")
@@ -48,6 +49,28 @@ def shown(url: URL) -> str:
     query = {name: value for name, value in url.query.items() if name in _SHOWN}
     parts = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query)
     return parts.render_as_string()
+
+
+def is_ready(url: URL) -> str:
+    """Return the command that asks whether the server of an address is up."""
+    return shlex.join(("pg_isready", "--dbname", _of_libpq(url, database_of(url))))
+
+
+def create(url: URL) -> str:
+    """Return the command that creates the database of an address."""
+    how, server = ("--encoding", "UTF8", "--template", "template0"), _of_libpq(url, "postgres")
+    return shlex.join(("createdb", *how, "--maintenance-db", server, database_of(url) or url.username or "NAME"))
+
+
+def database_of(url: URL) -> str:
+    """Return which database an address names, "" where it leaves that to libpq; a parameter counts before the path."""
+    return next(iter(_values(url, "dbname")), url.database or "")
+
+
+def _of_libpq(url: URL, database: str) -> str:
+    """Return an address as the tools of Postgres take it, for this database, without what is secret."""
+    plain = make_url(shown(url)).difference_update_query(["dbname"])
+    return plain.set(drivername="postgresql", database=database or None).render_as_string()
 
 
 def has_secret(url: URL) -> bool:

@@ -100,7 +100,7 @@ def read(database: Database, rollout_id: str) -> History:
         row = connection.execute(select(rollouts).where(rollouts.c.id == rollout_id)).first()
         if row is None:
             problem = f"there is no rollout {rollout_id} in {database.backend.name}"
-            raise UserError(problem, hint="rollout list shows those there are")
+            raise UserError(problem, hint="rollout list")
         return History(
             record=RecordCache(database.backend.name).record(connection, row),
             begun=row.created_at,

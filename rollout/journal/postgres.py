@@ -135,7 +135,7 @@ _TROUBLES: dict[str, tuple[str, str, int]] = {
         USAGE,
     ),
     "28": ("the server refuses this role", "correct role or password (PGPASSWORD, or a passfile)", USAGE),
-    "3D000": ("there is no such database", "create it (createdb), then: {upgrade}", USAGE),
+    "3D000": ("there is no such database", "create it ({create}), then: {upgrade}", USAGE),
 }
 # What else the server, or a proxy before it, says of itself: nobody has a list of it.
 _FAILED = ("the server says that something is wrong there", _LATER, RESUMABLE)
@@ -200,7 +200,8 @@ class PostgresBackend:
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
         if encoding != "UTF8":
             problem = f"the database {self.name} has the encoding {encoding}, which cannot hold every text of a journal"
-            hint = "create another (createdb --encoding UTF8 --template template0) and name it under `database`"
+            another = address.create(self._url.set(database="ANOTHER").difference_update_query(["dbname"]))
+            hint = f"create another, and name it under `database`: {another}"
             raise UserError(problem, hint=hint)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{UPGRADE_SECONDS}s'; SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -254,7 +255,8 @@ class PostgresBackend:
 
     def _told(self, origin: Error, cause: str, hint: str, exit_code: int) -> Trouble:
         said = redacted(origin)
-        words = hint.format(again=_AGAIN, upgrade=self.upgrade_command)
+        typed = {"ready": address.is_ready(self._url), "create": address.create(self._url)}
+        words = hint.format(again=_AGAIN, upgrade=self.upgrade_command, **typed)
         return Trouble(f"the journal {self.name}: {cause} ({said})", hint=words, exit_code=exit_code)
 
 

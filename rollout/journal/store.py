@@ -346,7 +346,7 @@ class SqlJournal:
 
     def _unknown(self, rollout_id: str) -> UserError:
         journal = self.database.backend.name
-        return UserError(f"there is no rollout {rollout_id} in {journal}", hint="rollout list shows those there are")
+        return UserError(f"there is no rollout {rollout_id} in {journal}", hint="rollout list")
 
     def _taken(self, key: str | None, plan: Plan) -> UserError | None:
         """Say which rollout stands where a new one was to begin."""

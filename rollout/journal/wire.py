@@ -146,7 +146,7 @@ def why(error: Error) -> Meaning:
     if _NO_DATABASE.search(said):
         return (
             "there is no such database",
-            "create it (createdb --encoding UTF8 --template template0), then: {upgrade}",
+            "create it ({create}), then: {upgrade}",
             USAGE,
         )
     if _REFUSED.search(said):
@@ -161,4 +161,4 @@ def why(error: Error) -> Meaning:
             "correct sslmode and its files in the address, then {again}",
             USAGE,
         )
-    return "the server cannot be reached", "look whether it is up (pg_isready), then {again}", RESUMABLE
+    return "the server cannot be reached", "look whether it is up ({ready}), then {again}", RESUMABLE

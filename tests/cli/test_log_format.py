@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rollout.cli import log, screen
+from rollout.cli import log, options, screen
 from rollout.cli.screen.lines import Lines
 from rollout.model.decision import Halt, NodeWait
 from rollout.model.reasons import Reason
@@ -57,14 +57,17 @@ def test_the_next_command_prints_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_json")
-def test_events_say_what_they_are_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Phase, node and reason are keys; a halt is an error and says what to do next."""
+def test_events_say_what_they_are_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Phase, node and reason are keys; a halt is an error and says what to do next, with the whole command."""
+    monkeypatch.setattr(options, "_typed", options._Typed(tmp_path / "rollout.yaml"))
     journal = samples.draining(tmp_path)
     lines = Lines(journal, samples.ID)
     log.about(samples.ID)
     waits = NodeWait("i-1", "pod demo/other of Job other", Reason.JOBS_RUNNING)
     journal.intend(samples.ID, (), (), [waits], (), samples.after(9))
-    journal.halt(samples.ID, Halt(Reason.NODES_NOT_READY, "node x is stuck", "see why"), samples.after(10))
+    journal.halt(samples.ID, Halt(Reason.NODES_NOT_READY, "node x is stuck", "rollout resume"), samples.after(10))
     lines.show()
     lines.show()
     printed = capsys.readouterr()
@@ -74,7 +77,8 @@ def test_events_say_what_they_are_about(tmp_path: Path, capsys: pytest.CaptureFi
     assert (wait["kind"], wait["level"], wait["phase"], wait["reason"]) == ("wait", "info", "DRAIN", "JobsRunning")
     assert wait["node"] == samples.node(1).name
     assert (halted["kind"], halted["level"], halted["reason"]) == ("halted", "error", "NodesNotReady")
-    assert halted["next"]
+    assert halted["next"] == f"rollout resume --config {tmp_path}/rollout.yaml"
+    assert halted["message"].endswith(f"; next: {halted['next']}")
     assert halted["hash"] == journal.events(samples.ID)[-1].hash
 
 

@@ -109,6 +109,26 @@ def test_an_unknown_id_is_refused(tmp_path: Path, command: tuple[str, ...]) -> N
     assert ended.err == f"rollout: there is no rollout nonsense in this journal\n  next: {listed}\n"
 
 
+@pytest.mark.parametrize("command", ["status", "resume", "abort"])
+def test_a_word_that_is_no_id_is_refused_with_the_options_that_were_typed(tmp_path: Path, command: str) -> None:
+    """What the hint lists is what this configuration names, wherever the option stood."""
+    for words in (("", "--config", "other.yaml"), ("--config", "other.yaml", "")):
+        ended = rollout(command, *words, cwd=tmp_path)
+        assert (ended.code, ended.err.splitlines()[-1]) == (2, f"  next: rollout list --config {tmp_path}/other.yaml")
+
+
+def test_following_ends_with_a_halt_that_nobody_works_on(tmp_path: Path) -> None:
+    """Nobody writes another event: the halt is the last line, exit 1, and what to look at next."""
+    samples.draining(tmp_path).halt(samples.ID, samples.HALT, samples.after(9))
+    ended = rollout("events", "--follow", "--database", samples.url(tmp_path), cwd=tmp_path)
+    assert ended.code == 1
+    assert "halted (PodDoesNotEnd): node x is stuck" in ended.out.splitlines()[-1]
+    assert ended.err == (
+        f"rollout: rollout {samples.ID} is halted, and nobody runs it: no event comes before somebody resumes it\n"
+        f"  next: rollout status {samples.ID} --database {samples.url(tmp_path)}\n"
+    )
+
+
 def test_the_configuration_names_the_journal(tmp_path: Path) -> None:
     """Without --database the journal is the configuration's; rollout.yaml is found in the current folder."""
     samples.draining(tmp_path)

@@ -18,6 +18,7 @@ NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 ACTIVE = Summary("r1", "build-1", "prod", "ami-1", ("a", "b"), Phase.DRAIN, None, NOW, None)
 DONE = replace(ACTIVE, id="r0", key="build-0", phase=Phase.DONE, ended=NOW)
 ELSEWHERE = replace(ACTIVE, id="r2", key=None, cluster="test")
+ANOTHER = "rollout start --ami ami-1 --key ANOTHER"
 ASKED = Asked("prod", ("a", "b"), "ami-1", None)
 
 
@@ -146,6 +147,10 @@ def test_what_is_shown_is_at_work_or_newest(wanted: str | None, known: list[Summ
     [
         (DONE, "rollout start --ami ami-1 --key ANOTHER"),
         (ACTIVE, "continue it: rollout resume r1; when it is done: rollout start --ami ami-1 --key ANOTHER"),
+        (
+            ELSEWHERE,
+            f"continue it, with its own cluster's configuration: rollout resume r2 --config FILE; here: {ANOTHER}",
+        ),
     ],
 )
 @pytest.mark.parametrize("find", [select_rollout.to_start, select_rollout.of_key])
@@ -154,5 +159,5 @@ def test_a_key_says_nothing_of_groups_that_were_never_touched(
 ) -> None:
     """The same key with other groups is no rollout that is done already, nor one to go on with."""
     with pytest.raises(UserError) as refusal:
-        find(replace(ASKED, key=known.key, groups=("c",)), [known])
+        find(replace(ASKED, key="k", groups=("c",)), [replace(known, key="k")])
     assert (refusal.value.exit_code, refusal.value.hint) == (2, hint)

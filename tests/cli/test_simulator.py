@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,22 @@ def test_a_cluster_and_real_time_belong_together(tmp_path: Path) -> None:
         refused = rollout("simulator", "--scenario", "minutes", "--directory", "here", *words, cwd=tmp_path)
         assert refused.code == 2, refused
         assert said in refused.err
+
+
+def test_what_it_says_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each export, and each command that starts a rollout, has the folder's name as one word of a shell."""
+    folder = tmp_path / "x y's"
+    where = Endpoints("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", folder, "eu-west-1", "ami-1")
+    command._announce("rollout", where)
+    said = capsys.readouterr().out.splitlines()
+    exported = dict(shlex.split(line)[1].split("=", 1) for line in said if line.startswith("export "))
+    assert exported == where.environment
+    begun = [
+        line for line in (*said, *configuration(load("proof-plain"), where).splitlines()) if "rollout start" in line
+    ]
+    assert [shlex.split(line)[1:5] for line in begun] == [
+        ["rollout", "start", "--config", str(where.configuration)] for _ in range(2)
+    ]
 
 
 @pytest.mark.parametrize("name", ["50% done", "z%41", "what?x=y", "a#1", "a&b@c:d"])

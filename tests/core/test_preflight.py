@@ -116,7 +116,7 @@ def in_own_pod(node_name: str) -> dict[str, Any]:
 
 
 ROWS = [
-    ("no image", {"image": None}, {}, "ami-new does not exist in eu-west-1", "describe-images"),
+    ("no image", {"image": None}, {}, "ami-new does not exist in eu-west-1", "describe-images --image-ids ami-new"),
     ("image pending", {"image": replace(IMAGE, state="pending")}, {}, "ami-new is pending", "wait image-available"),
     ("other architecture", {"image": replace(IMAGE, architecture="arm64")}, {},
      "ami-new is built for arm64, but g launches m5.large", "image for i386 or x86_64"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from rollout.cli import options
@@ -44,6 +46,38 @@ def test_what_is_no_secret_is_shown() -> None:
     url = address.of_server("postgresql://u%40x:pass-word-1@db.example:5433/j?sslmode=require&foo=pass-word-1")
     assert address.shown(url) == "postgresql+psycopg://u%40x@db.example:5433/j?sslmode=require"
     assert address.has_secret(url)
+
+
+def test_a_user_and_a_database_that_are_parameters_are_shown() -> None:
+    """Without them the same address leads another user, or the same one somewhere else."""
+    text = "postgresql+psycopg:///j?host=%2Frun%2Fpg&user=rollout&dbname=other&password=pass-word-1"
+    shown = address.shown(address.of_server(text))
+    assert address.of_server(shown).query == {"host": "/run/pg", "user": "rollout", "dbname": "other"}
+
+
+@pytest.mark.parametrize(
+    ("url", "ready", "made"),
+    [
+        (
+            "postgresql+psycopg://u:pass-word-1@db.example:5433/j?sslmode=require",
+            "postgresql://u@db.example:5433/j?sslmode=require",
+            "--maintenance-db 'postgresql://u@db.example:5433/postgres?sslmode=require' j",
+        ),
+        (
+            "postgresql+psycopg:///j?host=%2Frun%2Fpg&user=u",
+            "postgresql:///j?host=%2Frun%2Fpg&user=u",
+            "--maintenance-db 'postgresql:///postgres?host=%2Frun%2Fpg&user=u' j",
+        ),
+        ("postgresql://u@h/x?dbname=j", "postgresql://u@h/j", "--maintenance-db postgresql://u@h/postgres j"),
+        ("postgresql://u@h", "postgresql://u@h", "--maintenance-db postgresql://u@h/postgres u"),
+        ("postgresql:///?host=h", "postgresql:///?host=h", "--maintenance-db 'postgresql:///postgres?host=h' NAME"),
+    ],
+)
+def test_what_is_typed_at_the_server_names_it(url: str, ready: str, made: str) -> None:
+    """Host, port, user and database are the journal's: not those of the person's own environment."""
+    asked = address.of_server(url)
+    assert shlex.split(address.is_ready(asked)) == ["pg_isready", "--dbname", ready]
+    assert address.create(asked) == f"createdb --encoding UTF8 --template template0 {made}"
 
 
 @pytest.mark.parametrize(

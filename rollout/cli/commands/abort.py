@@ -97,5 +97,5 @@ def _too_late(one: Record | Summary, why: str) -> UserError:
     end = "" if terminal(one.phase) else f"let it end: {resume(one.id)}; then "
     return UserError(
         f"rollout {one.id} {why}: there is nothing to abort",
-        hint=f"{end}begin a rollout with the old image: {rollout('start', '--ami', 'AMI')} (docs/rolling-back.md)",
+        hint=f"{end}begin a rollout with the old image (docs/rolling-back.md): {rollout('start', '--ami', 'AMI')}",
     )

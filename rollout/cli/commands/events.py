@@ -11,13 +11,16 @@ import typer
 
 from rollout.cli import options, output, screen, select_rollout, stopping
 from rollout.cli.screen.format import instant
+from rollout.commands import rollout
+from rollout.errors import FOR_A_PERSON, UserError
 from rollout.journal import read_journal
 from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rollout.ports import Event, Journal
+    from rollout.journal import SqlJournal
+    from rollout.ports import Event, Summary
 
 #: Seconds between two looks at the journal while following.
 FOLLOW_PAUSE = 1.0
@@ -29,17 +32,17 @@ def events(
     config: options.WhoseJournal = None,
     database: options.Database = None,
     as_json: options.AsJson = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until the rollout is done.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until the rollout ends or halts.")] = False,
 ) -> None:
     """Print a rollout's events; default: the newest unfinished.
 
-    If none is unfinished, the newest.
+    If none is unfinished, the newest. With --follow, exit code 1 says that the rollout is halted, and nobody runs it.
     """
     show = _json if as_json else _line
     with contextlib.closing(read_journal(options.journal_url(config, database))) as journal:
-        chosen = select_rollout.to_show(rollout_id, journal.summaries()).id
+        chosen = select_rollout.to_show(rollout_id, journal.summaries())
         try:
-            for event in _followed(journal, chosen) if follow else journal.events(chosen):
+            for event in _followed(journal, chosen) if follow else journal.events(chosen.id):
                 typer.echo(show(event))
                 if output.unread():
                     return
@@ -48,17 +51,27 @@ def events(
                 raise
 
 
-def _followed(journal: Journal, rollout_id: str) -> Iterator[Event]:
-    """Yield events as they come; ends after the last one of a rollout at its end."""
+def _followed(journal: SqlJournal, chosen: Summary) -> Iterator[Event]:
+    """Yield events as they come; ends after the last one of a rollout at its end.
+
+    Raises `UserError` (exit 1) after that of a halt, once nobody runs the rollout.
+    """
     last = 0
     while True:
         # Asked before reading: what is at its end now has written its last event.
-        ended = terminal(select_rollout.to_show(rollout_id, journal.summaries()).phase)
-        for event in journal.events(rollout_id, after=last):
+        now = select_rollout.to_show(chosen.id, journal.summaries())
+        halted = bool(now.halted) and not ((worker := journal.worker(chosen.scope)) and worker.works)
+        for event in journal.events(chosen.id, after=last):
             last = event.seq
             yield event
-        if ended:
+        if terminal(now.phase):
             return
+        if halted:
+            raise UserError(
+                f"rollout {chosen.id} is halted, and nobody runs it: no event comes before somebody resumes it",
+                hint=rollout("status", chosen.id),
+                exit_code=FOR_A_PERSON,
+            )
         time.sleep(FOLLOW_PAUSE)
 
 

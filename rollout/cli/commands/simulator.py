@@ -56,7 +56,7 @@ def simulator(
     if listing:
         become(["--list"])
     if scenario is None:
-        raise UserError("no scenario is given", hint="name one with --scenario; rollout simulator --list shows them")
+        raise UserError("no scenario is given", hint="name one with --scenario, of: rollout simulator --list")
     if real_time != (kubernetes is not None):
         hint = "give both: --real-time --kubernetes KUBECONFIG; or neither"
         raise UserError("--real-time and --kubernetes belong together", hint=hint)

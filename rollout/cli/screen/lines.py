@@ -65,7 +65,9 @@ class Lines:
         for event in news:
             self._phase = event.data["to"] if event.kind in _ENTERING else self._phase
             instance = event.data.get("instance")
-            log.event(event, self._phase, event.data.get("node") or names.get(instance) or instance)
+            then = screen.shown(event.data.get("hint") or "") or None
+            node = event.data.get("node") or names.get(instance) or instance
+            log.event(event, screen.shown(event.text), then, self._phase, node)
 
     def news(self) -> Iterator[Event]:
         """Yield the events since the last call that are shown."""

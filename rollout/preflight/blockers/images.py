@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rollout.commands import aws
 from rollout.errors import Blocker
 from rollout.preflight.launching import Launch, launches
 from rollout.preflight.survey import Request, Survey
@@ -12,7 +13,8 @@ from rollout.preflight.survey import Request, Survey
 def missing(found: Survey, request: Request) -> Iterator[Blocker]:
     """The AMI does not exist in the region, or is not shared with the account."""
     if found.image is None:
-        hint = "check the id, the region, and that the image is shared with this account (aws ec2 describe-images)"
+        look = aws("ec2", "describe-images", "--image-ids", request.ami)
+        hint = f"check the id, the region, and that the image is shared with this account ({look})"
         yield Blocker(f"{request.ami} does not exist in {request.region}, or this account cannot see it", hint)
 
 
