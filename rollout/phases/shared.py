@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from rollout.commands import ONE_LESS, exit_standby, quoted
+from rollout.commands import ONE_LESS, aws, exit_standby, quoted
 from rollout.model.decision import Act, Advance, Decision, Halt, Wait
 from rollout.model.effects import Cordon, Effect, OnNode, Uncordon, occasions
 from rollout.model.machine import DRAINING, Stage, onward
@@ -112,12 +112,15 @@ def back_from_standby(record: Record, current: GroupSeen) -> int:
 
 
 def refer_back(group: GroupSeen, wanted: tuple[TemplateUse, ...]) -> str:
-    """Return the command that gives a group its template, "" for none; overrides that name their own are too much.
+    """Return the command that gives a group its template, "" for none; that shows it where overrides name their own.
 
-    In a policy what is not given stays; a template of the group's own would take the whole policy away.
+    In a policy what is not given stays; a template of the group's own would take the whole policy away. Overrides are
+    given all or none, and the plan does not know what else they say.
     """
-    if group.uses == wanted or len(wanted) != 1 or wanted[0].slot:
+    if group.uses == wanted:
         return ""
+    if len(wanted) != 1 or wanted[0].slot:
+        return aws("autoscaling", "describe-auto-scaling-groups", "--auto-scaling-group-names", group.name)
     own = {"LaunchTemplateId": wanted[0].template_id, "Version": wanted[0].reference}
     if group.mixed:
         policy = json.dumps({"LaunchTemplate": {"LaunchTemplateSpecification": own}})

@@ -73,7 +73,7 @@ def test_another_active_rollout_is_named_with_the_next_command() -> None:
 
 @pytest.mark.parametrize("known", [[DONE, replace(ACTIVE, key="r0")], [replace(ACTIVE, key="r0"), DONE]])
 def test_an_id_is_never_hidden_by_another_rollouts_key(known: list[Summary]) -> None:
-    """Who types an id means that rollout, whatever a newer or older one is called; another name finds it as before."""
+    """Who types an id means that rollout, also where another one has that key; a name that is no id is a key."""
     assert select_rollout.to_resume("r0", known) is DONE
     assert select_rollout.to_show("r0", known) is DONE
     assert select_rollout.to_show("r1", known).id == "r1"

@@ -70,7 +70,7 @@ def test_one_node_by_any_of_its_names(tmp_path: Path) -> None:
 
 
 def test_what_was_never_sent_was_not_asked(tmp_path: Path) -> None:
-    """A request that this process kept back counts as a try, whatever the answer, and as no question."""
+    """A request that this process kept back counts as a try, and is not told as asked."""
     journal = samples.draining(tmp_path)
     cordon = Cordon(node="ip-10-0-0-2.eu-west-1.compute.internal", uid="uid-2", instance_id="i-2")
     journal.intend(samples.ID, (cordon,), (), (), (), samples.after(9))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from rollout.model.decision import Act, Advance
+from rollout.model.decision import Act, Advance, Halt
 from rollout.model.effects import CreateVersion, SetReference
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import Observation, TemplateSeen, VersionSeen
@@ -145,6 +145,14 @@ PIN_ALL = SetReference(group="g", before=WAS, uses=PINNED, occasion="pin.0")
 def test_a_group_with_several_templates(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Each template that a policy names gets its version, and one update pins them all."""
     check(launch_template, world, journal, now, expected)
+
+
+def test_a_drift_that_no_one_command_puts_back_is_shown_by_one() -> None:
+    """The plan does not know what else a policy's overrides say: the hint shows the group as it is now."""
+    decision = launch_template.decide(seen(found(uses=WAS[:1]), MADE, ARM_MADE), MIXED, MIXED.since)
+    assert isinstance(decision, Halt)
+    look = "aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names g"
+    assert decision.hint.endswith(f"workers $Default (override 4) back ({look})")
 
 
 def test_instances_of_any_of_our_versions_are_new() -> None:

@@ -46,8 +46,8 @@ def verify(
 
     The chain of events is checked, and that all tables say what the events say.
 
-    Exit 1 if something was changed, removed or added, or if no chain has the head that is given; 2 if the journal holds
-    no rollout.
+    Exit 1 if something was changed, removed or added, or if no chain has the head that is given. Exit 2 if the journal
+    has no rollout.
     """
     noted = "" if head is None else _whole(head)
     with closing(read_journal(options.journal_url(config, database))) as journal:
