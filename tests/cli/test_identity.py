@@ -15,6 +15,7 @@ from rollout.cli.commands import doctor
 from rollout.cli.select_rollout import Asked
 from rollout.errors import ANOTHER_ACTIVE, RESUMABLE, USAGE, UserError
 from rollout.journal import SqlJournal, open_journal
+from rollout.model.observation import MarkerSeen
 from rollout.model.plan import ClusterId
 from tests.cli.samples import NOW, PLAN, url
 
@@ -61,6 +62,16 @@ def test_doctor_tells_nothing_of_another_cluster_of_the_name(tmp_path: Path) -> 
     with closing(begun(tmp_path, theirs=OTHERS["account"])) as journal:
         read = doctor._of_cluster(journal, "journal", PLAN.cluster, HERE)
     assert (read.active, read.last, read.known) == (None, None, frozenset())
+
+
+def test_a_marker_that_was_copied_to_another_cluster_makes_no_journal_old(tmp_path: Path) -> None:
+    """The journal knows its rollout, as another cluster's: that is said, and nothing is rebuilt."""
+    config: Any = SimpleNamespace(database=url(tmp_path), cluster=PLAN.cluster, region=PLAN.region)
+    with closing(begun(tmp_path, theirs=OTHERS["account"])) as journal:
+        known = journal.summaries()
+    with pytest.raises(UserError, match=f"is of {OTHERS['account'].arn}, and its marker is on {HERE.arn}") as refused:
+        doctor._lost(MarkerSeen("theirs", "uid"), known, config, HERE)
+    assert refused.value.hint == "rollout status theirs"
 
 
 def test_a_rollout_of_an_older_format_is_known_by_its_name(tmp_path: Path) -> None:
