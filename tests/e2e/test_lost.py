@@ -87,7 +87,7 @@ def test_a_lost_journal_is_noticed(world: Worlds) -> None:
         assert "rollout doctor --rebuild" in refused.err
     assert f"eks-proof is marked by ConfigMap kube-system/eks-rollout as that of rollout {lost}" in begun_anew.err
     assert f"kube-system/cluster-autoscaler is still scaled to 0 by rollout {lost}" in begun_anew.err
-    assert f"with its own journal: rollout resume {lost} --config " in begun_anew.err
+    assert f"with its own journal, on the host that has this file: rollout resume {lost} --config " in begun_anew.err
     told = doctor(simulated)
     assert told.code == 1, told
     assert "does not know that rollout" in told.out
