@@ -153,9 +153,9 @@ class Session:
 class Interrupted(Exception):
     """Somebody asked us to stop before any work began; `told` puts it in words."""
 
-    def told(self, what: str, again: str) -> UserError:
-        """Return the error (exit 75) that says what was not begun, and the whole command that does it."""
-        return UserError(f"interrupted before {what}: nothing was changed", hint=again, exit_code=RESUMABLE)
+    def told(self, what: str, again: str, but: str = "") -> UserError:
+        """Return the error (exit 75) that says what was not begun, and the whole command; `but`: what is true still."""
+        return UserError(f"interrupted before {what}: nothing was changed{but}", hint=again, exit_code=RESUMABLE)
 
 
 @contextmanager
@@ -204,7 +204,8 @@ def go_on(
         where = f"{found.ami} on {found.cluster}, groups {', '.join(found.groups)}"
         screen.say(f"rollout {found.id} {outcome.over(found.phase)}: {where}")
         raise typer.Exit(outcome.exit_code(Ended.at(found.phase), wanted))
-    plan = journal.load(found.id).plan
+    record = journal.load(found.id)
+    plan = record.plan
     cluster_checks.same_cluster(plan, config, f"rollout {found.id} runs", f"rollout resume {found.id}")
     if note := cluster_checks.other_groups(plan, config, found.id):
         screen.say(note, err=True)
@@ -216,7 +217,8 @@ def go_on(
                 cluster_checks.require(session, found.id)
             raise typer.Exit(session.work(found.id, assume_dead=assume_dead, wanted=wanted))
     except Interrupted as interrupted:
-        raise interrupted.told(f"rollout {found.id} was continued", resume(found.id)) from None
+        asked = ", and it is still asked to go back" if record.abort and not plan.goes_back else ""
+        raise interrupted.told(f"rollout {found.id} was continued", resume(found.id), asked) from None
 
 
 def new_run() -> str:

@@ -129,6 +129,27 @@ def test_an_abort_that_cannot_go_on_stays_asked_for(world: Worlds) -> None:
     is_back(simulated)
 
 
+def test_an_abort_that_is_stopped_before_it_goes_on_stays_asked_for(world: Worlds) -> None:
+    """Exit 75: it says what it changed, and the command that it names turns round and ends with 0."""
+    simulated = world("proof-plain")
+    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
+    runner.kill()
+    finish(runner)
+    simulated.release()
+    simulated.post("/faults", {"match": {"operation": "GET configmaps", "nth": 1}, "hang": {"when": "before"}})
+    asking = simulated.spawn(*ABORT)
+    simulated.get("/hung")
+    asking.terminate()
+    simulated.release()
+    stopped = finish(asking)
+    rollout_id = status(simulated)["id"]
+    said, command = stopped.err.splitlines()[-2:]
+    before = f"rollout: interrupted before rollout {rollout_id} was continued: "
+    assert (stopped.code, said) == (75, f"{before}nothing was changed, and it is still asked to go back"), stopped
+    assert command.startswith(f"  next: rollout resume {rollout_id} --config ")
+    assert simulated.resume().code == 0
+
+
 @pytest.mark.exhaustive
 def test_the_journal_of_a_way_back_is_rebuilt(world: Worlds) -> None:
     """Killed as a new node is terminated, its journal lost: the marker knows that the rollout goes back."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout import commands
-from rollout.cli import cluster_checks, lost_journal, options, output, screen, typed
+from rollout.cli import cluster_checks, log, lost_journal, options, output, screen, typed
 from rollout.cli.session import actor, go_on
 from rollout.commands import resume, rollout
 from rollout.config import seconds
@@ -54,6 +54,7 @@ def abort(
     given = _given(deadline, keep_jobs=keep_jobs, assume_dead=assume_dead)
     with lost_journal.unfinished(loaded, rollout_id, lambda one: commands.abort(one, *given)) as (journal, found):
         if not terminal(found.phase):
+            log.about(found.id)
             record = journal.load(found.id)
             cluster_checks.same_cluster(record.plan, loaded, f"rollout {found.id} runs", rollout("abort", found.id))
             _ask(journal, record, None if deadline is None else float(str(seconds(deadline))), keep_jobs=keep_jobs)
