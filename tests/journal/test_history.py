@@ -65,7 +65,7 @@ def test_a_rollout_that_is_not_there(empty: SqlJournal) -> None:
     """Its journal is named, and the command that lists the others."""
     with pytest.raises(UserError, match="there is no rollout nonsense") as raised:
         history.read(empty.database, "nonsense")
-    assert raised.value.hint == "rollout list shows those there are"
+    assert raised.value.hint == "rollout list"
 
 
 def test_a_report_of_it_in_every_form(empty: SqlJournal, url: str, tmp_path: Path) -> None:
