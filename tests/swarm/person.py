@@ -69,6 +69,8 @@ def _in_account(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
         yield from _replaced(options["--instance-id"][0], state)
     elif verb == "exit-standby":
         yield Amend({"do": "exit_standby", "group": group})
+    elif verb == "cancel-instance-refresh":
+        yield Amend({"do": "cancel_refresh", "group": group})
 
 
 def _in_cluster(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:

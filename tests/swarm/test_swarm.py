@@ -106,7 +106,8 @@ def test_a_halt_is_done_as_it_says() -> None:
         "--auto-scaling-group-name 'a b' --min-size 1 --launch-template LaunchTemplateId=lt-1,Version=2; "
         "aws autoscaling update-auto-scaling-group --auto-scaling-group-name h --mixed-instances-policy "
         f"{shlex.quote(json.dumps(policy))}; "
-        "aws autoscaling suspend-processes --auto-scaling-group-name g --scaling-processes AZRebalance Launch), "
+        "aws autoscaling suspend-processes --auto-scaling-group-name g --scaling-processes AZRebalance Launch; "
+        "aws autoscaling cancel-instance-refresh --region eu-west-1 --auto-scaling-group-name g), "
         "then: rollout resume 1"
     )
     found = list(person.told(text, {"groups": {}}))
@@ -115,6 +116,7 @@ def test_a_halt_is_done_as_it_says() -> None:
         {"do": "update_group", "group": "a b", "fields": {"MinSize": 1, "LaunchTemplate": template}},
         {"do": "update_group", "group": "h", "fields": {"MixedInstancesPolicy": policy}},
         {"do": "processes", "group": "g", "processes": ["AZRebalance", "Launch"], "on": False},
+        {"do": "cancel_refresh", "group": "g"},
     ]
     assert found[2].touched == (("asg/g", "SuspendedProcesses"),)
 
