@@ -26,7 +26,7 @@ from tests.swarm.person import Amend
 
 DONE, HALTED, RESUMABLE, TAKEN = 0, 1, 75, 76
 #: Runs of one rollout at most; halts after which a person gives up; starts that are refused.
-_RUNS, _HALTS, _REFUSALS = 14, 5, 2
+_RUNS, _HALTS, _REFUSALS = 14, 6, 2
 #: Simulated seconds between a run that did not end it and the next, by how often it halted; and between two rollouts.
 _PAUSE, _PATIENCE, _BETWEEN = 30.0, 300.0, 900.0
 #: Simulated seconds for which a runner is stopped while another one is at work.
