@@ -206,6 +206,22 @@ MUTANTS = (
         killers=("tests/core/test_phases_expected.py::test_drift",),
     ),
     Mutant(
+        name="refresh-set-loose",
+        breaks="RESTORE gives back what holds up another person's instance refresh, which ends instances under Jobs.",
+        file="rollout/phases/restore.py",
+        old="harmful = {name: refresh for name, refresh in active.items() if not refresh.ends}",
+        new="harmful = active = {}",
+        killers=("tests/core/test_third_parties.py::test_an_instance_refresh_is_not_set_loose",),
+    ),
+    Mutant(
+        name="deleted-version-forgotten",
+        breaks="A committed template version that somebody deleted is forgotten: an abort ends in a fault.",
+        file="rollout/phases/launch_template.py",
+        old="found = shown | committed",
+        new="found = shown",
+        killers=("tests/core/test_phases_abort.py::test_a_version_that_somebody_deleted_stays_committed",),
+    ),
+    Mutant(
         name="marker-left-behind",
         breaks="The marker is not brought up to date: with the journal what there was to restore is lost.",
         file="rollout/phases/cluster_lock.py",
