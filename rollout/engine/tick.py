@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.engine.settle import STALE_AFTER, sift, unclear
+from rollout.engine.settle import STALE_AFTER, TERMINATE_STALE_AFTER, sift, unclear
 from rollout.model.decision import Advance, Decision, Halt, Wait
 from rollout.model.observation import Observation
 from rollout.model.reasons import Reason
@@ -65,7 +65,9 @@ def _says(decision: Decision, record: Record, now: datetime, before: Said | None
 
 def _believed(decision: Decision, said: Said, now: datetime) -> Decision:
     """Believe what cannot be taken back only when looks have said so for a while: AWS answers from a moment ago."""
-    until = said.since + timedelta(seconds=STALE_AFTER) if said.since else now
+    # Sizes move with each terminate, for which AWS may answer from before it for longer.
+    sizes = isinstance(decision, Halt) and decision.reason is Reason.DRIFT_SIZES
+    until = said.since + timedelta(seconds=TERMINATE_STALE_AFTER if sizes else STALE_AFTER) if said.since else now
     return decision if now >= until else Wait(until, Reason.OBSERVATION_UNCONFIRMED, f"looked at again: {decision.why}")
 
 
