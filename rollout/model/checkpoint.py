@@ -32,7 +32,7 @@ class Checkpoint:
     """Plan, phase and drain deadline as the journal had them, and the nodes that must go.
 
     `epoch`: of the lease under which it was written; `journal`: the database it was written from, without a password.
-    Neither makes a checkpoint another one: what they say changes with every runner. See `rebuilt_since`.
+    Neither makes a checkpoint another one: what they say changes with every runner.
     """
 
     rollout_id: str
@@ -43,7 +43,3 @@ class Checkpoint:
     nodes: tuple[CheckpointNode, ...]
     epoch: int | None = field(compare=False)
     journal: str = field(compare=False)
-
-    def rebuilt_since(self, epoch: int | None) -> bool:
-        """Tell whether a journal of that epoch was rebuilt after this was written, from what this says."""
-        return epoch is not None and epoch >= (self.epoch or 0) + BEYOND

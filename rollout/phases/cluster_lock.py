@@ -145,8 +145,7 @@ def made(record: Record) -> bool:
 def _behind(marker: MarkerSeen, record: Record) -> Act | None:
     now = checkpoint(record)
     was = marker.checkpoint
-    rebuilt = was is not None and was.rebuilt_since(record.epoch)
-    if record.phase is Phase.PLANNED or (was == now and not rebuilt):
+    if record.phase is Phase.PLANNED or was == now:
         return None
     learnt = was is not None and now == replace(was, plan=replace(was.plan, cluster_id=record.plan.cluster_id))
     uids = (node.uid or "" for node in now.nodes)
@@ -159,13 +158,11 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 def _since(marker: MarkerSeen, now: Checkpoint) -> str:
     """Return what happened within a phase since the marker was written; "" if nothing did.
 
-    A person made it by hand, the journal was rebuilt, or the drain deadline is later.
+    A person made it by hand, or the drain deadline is later.
     """
     was = marker.checkpoint
     if was is None:
         return marker.uid
-    if was.rebuilt_since(now.epoch):
-        return f"epoch{now.epoch}"
     if was.drain_deadline is None or now.drain_deadline in {None, was.drain_deadline}:
         return ""
     return f"{now.drain_deadline:%Y%m%dT%H%M%SZ}"

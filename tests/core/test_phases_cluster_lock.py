@@ -10,7 +10,6 @@ import pytest
 from rollout.commands import Options, complete
 from rollout.engine.settle import sift
 from rollout.journal import SqlJournal
-from rollout.model.checkpoint import BEYOND
 from rollout.model.decision import Act, Halt
 from rollout.model.effects import DeleteMarker, UpdateMarker
 from rollout.model.machine import Phase
@@ -209,15 +208,3 @@ def test_a_cluster_is_its_arn_and_its_uid(other: ClusterId, says_: str) -> None:
     found = HERE.differs(other)
     assert bool(found) is bool(says_)
     assert says_ in found
-
-
-def test_a_rebuilt_journal_is_in_the_marker_before_anything_else() -> None:
-    """The lost one is older from then on, though its phase is the same; a runner that takes over writes nothing."""
-    lost = record(phase=Phase.DRAIN, epoch=3)
-    assert guard(seen(surged(), marker=says(lost)), replace(lost, epoch=4)) is None
-    rebuilt = replace(lost, epoch=3 + BEYOND)
-    (update,) = guard(seen(surged(), marker=says(lost)), rebuilt).effects  # type: ignore[union-attr]
-    assert isinstance(update, UpdateMarker)
-    assert update.mark.epoch == 3 + BEYOND
-    assert guard(seen(surged(), marker=says(rebuilt)), rebuilt) is None
-    agrees(guard(seen(surged(), marker=says(rebuilt)), replace(lost, epoch=9)), halts("knows of epoch 1003"))

@@ -225,7 +225,7 @@ MUTANTS = (
         name="marker-left-behind",
         breaks="The marker is not brought up to date: with the journal what there was to restore is lost.",
         file="rollout/phases/cluster_lock.py",
-        old="if record.phase is Phase.PLANNED or (was == now and not rebuilt):",
+        old="if record.phase is Phase.PLANNED or was == now:",
         new="if was:",
         killers=(
             "tests/core/test_phases_cluster_lock.py::test_each_phase_begins_with_the_marker",
