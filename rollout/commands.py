@@ -100,9 +100,14 @@ def aws(*words: str) -> str:
     return shlex.join(("aws", *words))
 
 
+def on_group(verb: str, group: str, *options: str) -> str:
+    """Return a command of Auto Scaling for one group."""
+    return aws("autoscaling", verb, "--auto-scaling-group-name", group, *options)
+
+
 def resume_processes(group: str, names: Iterable[str]) -> str:
     """Return the command that resumes scaling processes of a group; never without names, which would be all."""
-    return aws("autoscaling", "resume-processes", "--auto-scaling-group-name", group, "--scaling-processes", *names)
+    return on_group("resume-processes", group, "--scaling-processes", *names)
 
 
 def end_instance(instance_id: str) -> str:
@@ -118,10 +123,9 @@ def end_retained(instances: Iterable[str]) -> str:
 
 def exit_standby(group: str, instances: Sequence[str], desired: int, maximum: int) -> str:
     """Return what brings instances back from Standby: desired grows by them, and MaxSize must allow that."""
-    named = ("--auto-scaling-group-name", group)
     wanted = desired + len(instances)
-    room = aws("autoscaling", "update-auto-scaling-group", *named, "--max-size", str(wanted))
-    back = aws("autoscaling", "exit-standby", *named, "--instance-ids", *instances)
+    room = on_group("update-auto-scaling-group", group, "--max-size", str(wanted))
+    back = on_group("exit-standby", group, "--instance-ids", *instances)
     return back if wanted <= maximum else f"{room}; {back}"
 
 

@@ -15,7 +15,7 @@ from rollout.cli.screen.format import count, instant
 from rollout.commands import abort
 from rollout.model.effects import Resize, StartAutoscaler, Written
 from rollout.model.effects.occasions import ADOPTED
-from rollout.model.machine import DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage, can_turn
+from rollout.model.machine import DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage
 from rollout.model.reasons import Reason, tagged
 from rollout.phases.shared import surged
 
@@ -50,7 +50,7 @@ def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
         yield tagged("halted", told.reason) + f": {told.data['why']}"
         yield from now(record, told.reason)
         yield f"  next: {told.data['hint']}"
-        if can_turn(record.phase) and not record.plan.goes_back:
+        if record.may_turn:
             yield f"  or back to what was before: {abort(record.id)}"
 
 

@@ -67,14 +67,19 @@ def reference(text: str | None) -> str | None:
     return text
 
 
-def duration(text: str | None) -> str | None:
-    """Return a length of time as it was typed. Raises `UserError` for what is none, or not a moment long."""
+def length(text: str) -> float:
+    """Return the seconds of a length of time that was typed. Raises ValueError for what is none."""
     from rollout.config import seconds
 
+    return float(str(seconds(text)))
+
+
+def duration(text: str | None) -> str | None:
+    """Return a length of time as it was typed. Raises `UserError` for what is none, or not a moment long."""
     try:
-        length = 1 if text is None else seconds(text)
+        some = text is None or length(text) > 0
     except ValueError as error:
         raise UserError(str(error), hint="give one such as 2h, 90m or 1h30m") from None
-    if not length:
+    if not some:
         raise UserError(f'"{text}" is no time at all', hint="give one such as 2h, 90m or 1h30m")
     return text

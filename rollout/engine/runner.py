@@ -226,8 +226,7 @@ class Runner:
         if not any(effect.harms for effect in effects) or self.journal.asked(record.id) == record.asked:
             return []
         now = self.clock.now()
-        why = "somebody has asked for something: decides again first"
-        return [Receipt(effect, "not_sent", now, now, why, retry_at=now) for effect in effects]
+        return [_kept_back(effect, "somebody has asked for something: decides again first", now) for effect in effects]
 
     def _receive(self, record: Record, receipts: Sequence[Receipt]) -> None:
         self.journal.receive(record.id, receipts)
@@ -269,7 +268,7 @@ class Runner:
         if looked is None or not effect.harms or now < looked + timedelta(seconds=BLIND_AFTER):
             return None
         seconds = (now - looked).total_seconds()
-        return Receipt(effect, "not_sent", now, now, f"looked {seconds:.0f} s ago: observes again first", retry_at=now)
+        return _kept_back(effect, f"looked {seconds:.0f} s ago: observes again first", now)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
         self.journal.advance(record.id, advance, deadline(advance.to, record.plan.settings, now), now)
@@ -330,6 +329,10 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
+
+
+def _kept_back(effect: Effect, why: str, now: datetime) -> Receipt:
+    return Receipt(effect, "not_sent", now, now, why, retry_at=now)
 
 
 def _in_order(effects: Sequence[Effect]) -> tuple[Sequence[Effect], Sequence[Effect]]:

@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from rollout.errors import UserError
 from rollout.formats.codec import effect_of
-from rollout.journal import audit, chain, lease_reading
-from rollout.journal.models import attempts, effects, events, killed_jobs, leases, requests, rollouts
+from rollout.journal import audit, chain, lease_reading, reading, requests
+from rollout.journal.models import attempts, effects, events, leases, rollouts
 from rollout.journal.record_cache import RecordCache
 from rollout.model.effects import Effect
 from rollout.model.record import Record
@@ -110,7 +110,7 @@ def read(database: Database, rollout_id: str) -> History:
             changes=_changes(connection, row),
             asked=_asked(connection, rollout_id),
             leases=_leases(connection, row),
-            killed=_killed(connection, rollout_id),
+            killed=reading.killed(connection, rollout_id),
             broken=audit.problems(connection, rollout_id)[1],
         )
 
@@ -153,8 +153,8 @@ def _changes(connection: Connection, row: Row[Any]) -> tuple[Change, ...]:
 
 
 def _asked(connection: Connection, rollout_id: str) -> tuple[Asked, ...]:
-    query = select(requests).where(requests.c.rollout_id == rollout_id).order_by(requests.c.id)
-    return tuple(Asked(row.kind, row.at, row.requester, json.loads(row.data)) for row in connection.execute(query))
+    rows = requests.rows(connection, rollout_id)
+    return tuple(Asked(row.kind, row.at, row.requester, json.loads(row.data)) for row in rows)
 
 
 def _leases(connection: Connection, row: Row[Any]) -> tuple[Lease, ...]:
@@ -179,9 +179,3 @@ def _leases(connection: Connection, row: Row[Any]) -> tuple[Lease, ...]:
         )
         for one in found
     )
-
-
-def _killed(connection: Connection, rollout_id: str) -> tuple[KilledJob, ...]:
-    columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at)
-    query = select(*columns).where(killed_jobs.c.rollout_id == rollout_id).order_by(killed_jobs.c.id)
-    return tuple(KilledJob(*row) for row in connection.execute(query))

@@ -1,4 +1,4 @@
-"""What is read of the journal beside records: the list of rollouts, all intents, all pods that left."""
+"""What is read of the journal beside records: the list of rollouts, all intents, all pods that left, killed Jobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from rollout.formats.codec import effect_of
 from rollout.journal.effect_index import MAY_HAVE_LEFT
-from rollout.journal.models import effects, node_groups, rollouts
+from rollout.journal.models import effects, killed_jobs, node_groups, rollouts
 from rollout.model.effects import DEPARTING, Departure, Effect
 from rollout.model.record import Left
-from rollout.ports import Summary
+from rollout.ports import KilledJob, Summary
 
 _ALL_LEFT = (
     select(effects.c.request, effects.c.sent_at)
@@ -40,6 +40,13 @@ def intents(connection: Connection, rollout_id: str) -> tuple[tuple[datetime, Ef
     query = select(*columns).join(rollouts).where(effects.c.rollout_id == rollout_id).order_by(effects.c.id)
     rows = connection.execute(query)
     return tuple((row.intended_at, effect_of(row.request, row.journal_version)) for row in rows)
+
+
+def killed(connection: Connection, rollout_id: str) -> tuple[KilledJob, ...]:
+    """Return the ledger of killed Jobs."""
+    columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at)
+    query = select(*columns).where(killed_jobs.c.rollout_id == rollout_id).order_by(killed_jobs.c.id)
+    return tuple(KilledJob(*row) for row in connection.execute(query))
 
 
 def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:

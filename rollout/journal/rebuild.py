@@ -16,7 +16,6 @@ from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_row import Time
 from rollout.journal.models import deadline_column, effects, leases, rollouts, stored
-from rollout.model.checkpoint import BEYOND
 from rollout.model.effects import Effect
 from rollout.model.record import Record
 
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 
 #: How a lease whose holder nobody knows any more is called.
 _UNKNOWN = {"host": "unknown", "pid": 0, "run_id": "lost"}
+
+#: Epochs that a journal which turns up again may come to, and stays below the one that was rebuilt in its place: who
+#: resumes both is told which is older by the marker, which the higher epoch writes.
+BEYOND = 1000
 
 
 def record_lost_lease(database: Database, cluster: str, epoch: int, now: datetime, time: Time) -> None:

@@ -7,7 +7,7 @@ event when it obeys: so the history stays the work of one process at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,11 +40,16 @@ class Asked:
         return max(later, key=lambda one: one.until, default=None)
 
 
+def rows(connection: Connection, rollout_id: str) -> Sequence[Any]:
+    """Return the rows of what was asked for so far, oldest first."""
+    return connection.execute(_ALL, {"of": rollout_id}).all()
+
+
 def read(connection: Connection, rollout_id: str) -> Asked:
     """Return what was asked for so far."""
-    rows = connection.execute(_ALL, {"of": rollout_id}).all()
-    aborts = (_abort(row) for row in rows if row.kind == "abort")
-    return Asked(next(aborts, None), tuple(_extensions(rows)), len(rows))
+    found = rows(connection, rollout_id)
+    aborts = (_abort(row) for row in found if row.kind == "abort")
+    return Asked(next(aborts, None), tuple(_extensions(found)), len(found))
 
 
 def count(connection: Connection, rollout_id: str) -> int:
@@ -57,8 +62,8 @@ def _abort(row: Any) -> Abort:
     return Abort(row.at, row.requester, data["drain_seconds"], data["keep_jobs"])
 
 
-def _extensions(rows: Iterable[Any]) -> Iterator[tuple[str, Extension]]:
-    for row in rows:
+def _extensions(found: Iterable[Any]) -> Iterator[tuple[str, Extension]]:
+    for row in found:
         if row.kind == "extend":
             data = json.loads(row.data)
             until = datetime.fromisoformat(data["until"])

@@ -25,7 +25,7 @@ from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_r
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_session import LeaseSession, T, Work
-from rollout.journal.models import deadline_column, events, killed_jobs, leases, rollouts, stored
+from rollout.journal.models import deadline_column, events, leases, rollouts, stored
 from rollout.journal.record_cache import RecordCache
 from rollout.journal.trouble import InDoubt
 from rollout.model import machine
@@ -285,9 +285,7 @@ class SqlJournal:
         return self._read(work)
 
     def killed(self, rollout_id: str) -> tuple[KilledJob, ...]:
-        columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at)
-        query = select(*columns).where(killed_jobs.c.rollout_id == rollout_id).order_by(killed_jobs.c.id)
-        return self._read(lambda connection: tuple(KilledJob(*row) for row in connection.execute(query)))
+        return self._read(lambda connection: reading.killed(connection, rollout_id))
 
     # ---- beyond the port: what is joined with the other side's log in order to prove the promises ------------------
 

@@ -11,10 +11,6 @@ from datetime import datetime
 from rollout.model.machine import Phase
 from rollout.model.plan import Plan, Role
 
-#: Epochs that a journal which turns up again may come to, and stays below the one that was rebuilt in its place: who
-#: resumes both is told which is older by the marker, which the higher epoch writes.
-BEYOND = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class CheckpointNode:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
-from rollout.model.machine import Phase, Stage
+from rollout.model.machine import Phase, Stage, can_turn
 from rollout.model.plan import Node, Plan, duration
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
@@ -150,6 +150,11 @@ class Record:
     abort: Abort | None = None
     extension: Extension | None = None
     asked: int = 0
+
+    @property
+    def may_turn(self) -> bool:
+        """An abort that is asked for now would turn the rollout round."""
+        return can_turn(self.phase) and not self.plan.goes_back
 
     @property
     def to_go(self) -> tuple[Node, ...]:

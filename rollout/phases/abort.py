@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollout.model.decision import Advance, Decision
-from rollout.model.machine import can_turn, step
+from rollout.model.machine import step
 from rollout.model.plan import Plan
 from rollout.model.reasons import Reason
 from rollout.model.record import Abort, Record
@@ -22,7 +22,7 @@ def turn(record: Record, now: datetime) -> Decision | None:
 
     From RESTORE on everything is replaced, and it goes to its end.
     """
-    if record.abort is None or record.plan.goes_back or not can_turn(record.phase):
+    if record.abort is None or not record.may_turn:
         return None
     if pending := [row.effect.target for row in record.unsettled if row.under_way]:
         return wait(record, now, Reason.EFFECT_PENDING, f"aborted; requests are to be settled first: {pending[0]}")

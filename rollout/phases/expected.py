@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from rollout.commands import aws
+from rollout.commands import on_group
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import Resize, TaintNode, Terminate, Written, occasions
 from rollout.model.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
@@ -127,7 +127,7 @@ def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[s
         return
     if record.phase in SURGED and (resumed := _resumed(record, current)):
         processes = ("--scaling-processes", *resumed)
-        yield aws("autoscaling", "suspend-processes", "--auto-scaling-group-name", group.name, *processes)
+        yield on_group("suspend-processes", group.name, *processes)
     yield put_back(current, _wanted(record, group, current))
 
 

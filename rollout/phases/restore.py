@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, aws, end_retained, kubectl, resume_processes
+from rollout.commands import annotate, aws, end_retained, kubectl, on_group, resume_processes
 from rollout.model.decision import Act, Decision, Halt, Wait
 from rollout.model.effects import (
     DeleteMarker,
@@ -170,11 +170,11 @@ def refreshes(seen: Observation, record: Record) -> Part:
     which = ", ".join(f"{name} ({refresh.label})" for name, refresh in (harmful or active).items())
     if harmful:
         why = f"an instance refresh is active on {which}: it would terminate instances while Jobs run on them"
-        cancel = (_on_group("cancel-instance-refresh", name) for name in harmful)
+        cancel = (on_group("cancel-instance-refresh", name) for name in harmful)
         hint = typed("cancel it, and start it again when nothing runs there that must not end", *cancel)
         return Part(halt=Halt(Reason.INSTANCE_REFRESH_RUNNING, why, hint))
     if active:
-        remedy = typed("see why it does not end", *(_on_group("describe-instance-refreshes", name) for name in active))
+        remedy = typed("see why it does not end", *(on_group("describe-instance-refreshes", name) for name in active))
         what = f"instance refreshes to be cancelled: {which}"
         return Part(waits_for=what, remedy=remedy, reason=Reason.INSTANCE_REFRESH_RUNNING)
     return Part()
@@ -296,10 +296,6 @@ RESTORE_ORDER: tuple[Callable[[Observation, Record], Part], ...] = (
     taints,
     marker,
 )
-
-
-def _on_group(verb: str, group: str) -> str:
-    return aws("autoscaling", verb, "--auto-scaling-group-name", group)
 
 
 def _title(step: Callable[[Observation, Record], Part]) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import aws, resume_processes
+from rollout.commands import on_group, resume_processes
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
 from rollout.model.observation import GroupSeen, Observation
@@ -205,4 +205,4 @@ def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:
 
 
 def _activities(group: str) -> str:
-    return aws("autoscaling", "describe-scaling-activities", "--auto-scaling-group-name", group, "--max-items", "5")
+    return on_group("describe-scaling-activities", group, "--max-items", "5")

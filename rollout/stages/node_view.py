@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.commands import aws, end_retained
+from rollout.commands import end_retained, on_group
 from rollout.model.budget import BudgetSeen
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Terminate, occasions
@@ -129,7 +129,7 @@ class NodeView:
         begun = max(deadline, self.row.since) if deadline else None
         if begun is None or self.now < begun + timedelta(seconds=AWS_WITHIN):
             return StageDecision(waits_for=what, reason=reason)
-        hooks = aws("autoscaling", "describe-lifecycle-hooks", "--auto-scaling-group-name", self.row.group)
+        hooks = on_group("describe-lifecycle-hooks", self.row.group)
         hint = f"see what holds it, such as a lifecycle hook ({hooks}), and complete that"
         halt = Halt(reason, f"{self.name} has waited for hours: {what}", hint)
         return StageDecision(waits_for=what, reason=reason, halt=halt)

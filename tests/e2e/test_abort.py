@@ -68,6 +68,14 @@ def hanging(world: Simulated, operation: str, number: int) -> Any:
     return runner
 
 
+def killed(world: Simulated, operation: str, number: int) -> None:
+    """Start a rollout, kill it while that request hangs, and let the request go."""
+    runner = hanging(world, operation, number)
+    runner.kill()
+    finish(runner)
+    world.release()
+
+
 #: A request of each phase: its operation and number, and how many old nodes are gone by then.
 REQUESTS = {
     "PLANNED": ("POST configmaps", 1, 0),
@@ -83,10 +91,7 @@ def test_a_dead_rollout_goes_back(phase: str, world: Worlds) -> None:
     """Killed in the middle of a request: another process settles it and goes back, with the old nodes that are gone."""
     simulated = world("proof-plain")
     operation, number, gone = REQUESTS[phase]
-    runner = hanging(simulated, operation, number)
-    runner.kill()
-    finish(runner)
-    simulated.release()
+    killed(simulated, operation, number)
     assert status(simulated)["phase"] == phase
     aborted = simulated.rollout(*ABORT)
     assert aborted.code == 0, aborted
@@ -112,10 +117,7 @@ def test_a_running_rollout_turns_round(world: Worlds) -> None:
 def test_an_abort_that_cannot_go_on_stays_asked_for(world: Worlds) -> None:
     """It says so; a resume that turns round ends with 0, as one that goes on with a way back."""
     simulated = world("proof-plain")
-    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
-    runner.kill()
-    finish(runner)
-    simulated.release()
+    killed(simulated, "TerminateInstanceInAutoScalingGroup", 1)
     text = (simulated.directory / "rollout.yaml").read_text()
     (simulated.directory / "gone.yaml").write_text(text.replace("/kubeconfig", "/gone"))
     cut_off = simulated.rollout("abort", "--config", "gone.yaml", "--keep-jobs")
@@ -132,10 +134,7 @@ def test_an_abort_that_cannot_go_on_stays_asked_for(world: Worlds) -> None:
 def test_an_abort_that_is_stopped_before_it_goes_on_stays_asked_for(world: Worlds) -> None:
     """Exit 75: it says what it changed, and the command that it names turns round and ends with 0."""
     simulated = world("proof-plain")
-    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
-    runner.kill()
-    finish(runner)
-    simulated.release()
+    killed(simulated, "TerminateInstanceInAutoScalingGroup", 1)
     simulated.post("/faults", {"match": {"operation": "GET configmaps", "nth": 1}, "hang": {"when": "before"}})
     asking = simulated.spawn(*ABORT)
     simulated.get("/hung")
@@ -154,10 +153,7 @@ def test_an_abort_that_is_stopped_before_it_goes_on_stays_asked_for(world: World
 def test_the_journal_of_a_way_back_is_rebuilt(world: Worlds) -> None:
     """Killed as a new node is terminated, its journal lost: the marker knows that the rollout goes back."""
     simulated = world("proof-plain")
-    runner = hanging(simulated, "TerminateInstanceInAutoScalingGroup", 1)
-    runner.kill()
-    finish(runner)
-    simulated.release()
+    killed(simulated, "TerminateInstanceInAutoScalingGroup", 1)
     fault = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2}, "hang": {"when": "after"}}
     simulated.post("/faults", fault)
     simulated.kill_at(simulated.spawn(*ABORT))

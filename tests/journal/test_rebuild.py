@@ -14,7 +14,6 @@ from rollout.journal import SqlJournal, rebuild
 from rollout.journal.lease_acquire import LeaseHeld, acquire
 from rollout.journal.lease_row import Holder, database_time
 from rollout.journal.models import stored
-from rollout.model.checkpoint import BEYOND
 from rollout.model.effects import Resize, Terminate, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Node, Sizes
@@ -89,10 +88,10 @@ def test_the_next_epoch_is_far_above_the_lost_one(empty: SqlJournal) -> None:
     """A journal that turns up again stays below and is refused; the lost one's requests are waited for."""
     record_lost_lease(empty, 7)
     with acquire(empty, PLAN.cluster, HOLDER, lambda: NOW, fence(), no_retry) as lease:
-        assert lease.epoch == 7 + BEYOND + 1
+        assert lease.epoch == 7 + rebuild.BEYOND + 1
         assert lease.takeover_delay_until is not None
         assert lease.takeover_delay_until > NOW + timedelta(minutes=5)
-    assert empty.epoch(PLAN.cluster) == 7 + BEYOND + 1
+    assert empty.epoch(PLAN.cluster) == 7 + rebuild.BEYOND + 1
 
 
 def test_on_somebodys_word_nothing_waits(empty: SqlJournal) -> None:

@@ -11,7 +11,6 @@ from rollout import commands
 from rollout.cli import cluster_checks, log, lost_journal, options, output, screen, typed
 from rollout.cli.session import actor, go_on
 from rollout.commands import resume, rollout
-from rollout.config import seconds
 from rollout.engine.runner import Ended
 from rollout.errors import UserError
 from rollout.model.machine import Phase, can_turn, terminal
@@ -57,7 +56,7 @@ def abort(
             log.about(found.id)
             record = journal.load(found.id)
             cluster_checks.same_cluster(record.plan, loaded, f"rollout {found.id} runs", rollout("abort", found.id))
-            _ask(journal, record, None if deadline is None else float(str(seconds(deadline))), keep_jobs=keep_jobs)
+            _ask(journal, record, None if deadline is None else typed.length(deadline), keep_jobs=keep_jobs)
         elif found.phase is Phase.DONE:
             raise _too_late(found, "is done")
         go_on(loaded, journal, found, assume_dead=assume_dead, wanted=Ended.ABORTED)

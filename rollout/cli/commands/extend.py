@@ -16,7 +16,6 @@ from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
 from rollout.cli.session import actor, new_run
 from rollout.commands import resume, rollout
-from rollout.config import seconds
 from rollout.errors import UserError
 from rollout.journal import read_journal
 from rollout.model.machine import DRAINING, Phase, terminal
@@ -47,7 +46,7 @@ def extend(
         found = select_rollout.to_resume(rollout_id, journal.summaries(), lambda one: _again(one, by, reason))
         record = journal.load(found.id)
         before = _deadline(record, by, reason)
-        asked = journal.ask_extension(record.id, float(str(seconds(by))), actor(), reason, _now(config))
+        asked = journal.ask_extension(record.id, typed.length(by), actor(), reason, _now(config))
         screen.say(f"rollout {record.id}: Jobs may run until {instant(asked.until)}; it was {instant(before)}")
         then = resume(record.id) if record.halted else None
         screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))

@@ -33,7 +33,7 @@ from rollout.cli.screen.format import instant, span
 from rollout.commands import abort, resume
 from rollout.journal.chain import START
 from rollout.model.effects import OnGroup, TaintNode
-from rollout.model.machine import Phase, can_turn, terminal
+from rollout.model.machine import Phase, terminal
 from rollout.model.plan import spelled
 from rollout.model.reasons import Reason, tagged
 
@@ -85,7 +85,7 @@ def report(history: History) -> Report:
         written=written,
         now=tuple(_now(history)) if stands in {"halted", "nobody"} else (),
         next=_next(history, stands),
-        or_back=abort(record.id) if _may_turn(record, stands) else None,
+        or_back=abort(record.id) if stands == "halted" and record.may_turn else None,
         killed=history.killed,
         phases=tuple(_phases(events)),
         halts=tuple(_halts(history)),
@@ -145,10 +145,6 @@ def _next(history: History, stands: Standing) -> str | None:
         return resume(history.record.id)
     last = told.halt(history.events) if history.record.halted else None
     return str(last.data["hint"]) if last else None
-
-
-def _may_turn(record: Record, stands: Standing) -> bool:
-    return stands == "halted" and can_turn(record.phase) and not record.plan.goes_back
 
 
 # ---- what happened, by time -----------------------------------------------------------------------------------------

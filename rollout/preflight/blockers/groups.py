@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout import commands
-from rollout.commands import end_retained, exit_standby, quoted, resume_processes
+from rollout.commands import end_retained, exit_standby, on_group, quoted, resume_processes
 from rollout.errors import Blocker
 from rollout.model.observation import TemplateSeen
 from rollout.model.plan import TemplateUse
@@ -61,15 +61,16 @@ def no_template(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has a launch configuration instead of a launch template."""
     for group in found.ours():
         if group.template is None:
-            command = f"aws autoscaling update-auto-scaling-group {_named(group.name)}"
-            hint = f"{command} --launch-template LaunchTemplateName=NAME,Version=1, with the NAME of one for its nodes"
+            template = ("--launch-template", "LaunchTemplateName=NAME,Version=1")
+            command = on_group("update-auto-scaling-group", group.name, *template)
+            hint = f"{command}, with the NAME of one for its nodes"
             yield Blocker(f"{group.name} has no launch template", hint)
 
 
 def refreshing(found: Survey, request: Request) -> Iterator[Blocker]:
     """An instance refresh is active on a group. It terminates instances while Jobs run on them."""
     for name, refresh in found.refreshes.items():
-        hint = f"wait for it, or: aws autoscaling cancel-instance-refresh {_named(name)}"
+        hint = f"wait for it, or: {on_group('cancel-instance-refresh', name)}"
         yield Blocker(f"an instance refresh is active on {name} ({refresh.label})", hint)
 
 
@@ -77,7 +78,7 @@ def warm_pool(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group has a warm pool. Its instances have the old version, even after the group launches another one."""
     for group in found.ours():
         if group.warm_pool:
-            hint = f"remove it until the rollout is done: aws autoscaling delete-warm-pool {_named(group.name)}"
+            hint = f"remove it until the rollout is done: {on_group('delete-warm-pool', group.name)}"
             yield Blocker(f"{group.name} has a warm pool", hint)
 
 
@@ -122,7 +123,7 @@ def not_wanted(found: Survey, request: Request) -> Iterator[Blocker]:
     for group in found.groups:
         kept = [one.id for one in group.instances if one.in_service]
         if kept and group.sizes.desired == 0:
-            hint = f"aws autoscaling set-desired-capacity {_named(group.name)} --desired-capacity {len(kept)}"
+            hint = on_group("set-desired-capacity", group.name, "--desired-capacity", str(len(kept)))
             problem = f"{group.name} has DesiredCapacity 0 and still {len(kept)} instances at work: {', '.join(kept)}"
             yield Blocker(problem, f"wait until they are gone, or keep them: {hint}")
 
@@ -170,7 +171,3 @@ def retained(found: Survey, request: Request) -> Iterator[Blocker]:
         if kept:
             problem = f"{group.name} has instances that AWS retains (Terminating:Retained): {', '.join(kept)}"
             yield Blocker(problem, end_retained(kept))
-
-
-def _named(group: str) -> str:
-    return f"--auto-scaling-group-name {quoted(group)}"

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout.ami.verifying import Expected, complaints
-from rollout.cli import chosen_ami, screen
+from rollout.cli import chosen_ami, screen, typed
 from rollout.cli.commands.ami import options
 from rollout.cli.screen.format import instant
-from rollout.config import seconds
 from rollout.errors import FOR_A_PERSON, UserError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _age(text: str | None) -> timedelta | None:
     if text is None:
         return None
     try:
-        return timedelta(seconds=float(str(seconds(text))))
+        return timedelta(seconds=typed.length(text))
     except ValueError as error:
         raise UserError(f"--max-age: {error}", hint="--max-age 12h, or 30d") from error
 
