@@ -152,13 +152,18 @@ class EnoughServe(Promise):
         return instance if closed or not self.facts.goes(instance) else None
 
     def _emptied(self, seen: Seen) -> Instance | None:
-        """Return the instance from whose node we have just taken a pod that runs and could run elsewhere."""
+        """Return the instance from whose node we have just taken a pod that runs and could run elsewhere.
+
+        A Job that we delete takes its pods along from nodes that stay, too. Such a node stays open, and serves.
+        """
         if not seen.sets("pod", "metadata.deletionTimestamp"):
             return None
         pod = self.facts.pod(seen.change.object)
         if pod is None or not pods.active(pod) or pods.stays_with_node(pod):
             return None
-        return self.facts.instance_of(pods.node_of(pod) or "")
+        instance = self.facts.instance_of(pods.node_of(pod) or "")
+        stays = instance is not None and not self.facts.goes(instance)
+        return None if stays and seen.change.verb == "DELETE jobs" else instance
 
 
 def _cordoned(node: Object) -> bool:

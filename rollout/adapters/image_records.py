@@ -21,7 +21,7 @@ def image(raw: Mapping[str, Any]) -> Image:
         owner=raw.get("OwnerId", ""),
         state=raw["State"],
         architecture=raw.get("Architecture", ""),
-        created=datetime.fromisoformat(raw["CreationDate"]).astimezone(UTC),
+        created=datetime.fromisoformat(said).astimezone(UTC) if (said := raw.get("CreationDate")) else None,
         root_device=raw.get("RootDeviceName", ""),
         disks=tuple(_disks(raw.get("BlockDeviceMappings", ()))),
         tags=_tags(raw),

@@ -18,7 +18,7 @@ from rollout.adapters import image_records as records
 from rollout.adapters.access import own_account, quieten
 from rollout.adapters.aws_errors import code_of, translated
 from rollout.adapters.paging import entries
-from rollout.ami.images import REGION
+from rollout.ami.images import REGION, newest_first
 from rollout.errors import EdgeError, Refused, UserError
 from rollout.fence import Fence
 
@@ -108,7 +108,7 @@ class AwsImages:
         found = _listed(self._read, "describe_images", "Images", asked, records.image)
         # A filter knows wildcards, a prefix is meant as it stands.
         begin_so = [one for one in found if one.name.startswith(prefix)]
-        return tuple(sorted(begin_so, key=lambda one: (one.created, one.id), reverse=True))
+        return newest_first(begin_so)
 
     def snapshots(self, ids: Sequence[str]) -> tuple[Snapshot, ...]:
         # By a filter: one id that does not exist would fail the call for all.

@@ -6,14 +6,15 @@ They live in one account and region: the builder's. That may be another account 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 #: What an image's id and a region's name look like.
 AMI = re.compile(r"ami-[0-9a-f]{8,17}")
 REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,10 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An AMI. `owner`: the account it belongs to; `trouble`: why it failed, if it did; `created` is aware, UTC.
+    """An AMI. `owner`: the account it belongs to; `trouble`: why it failed, if it did.
 
-    `protected`: EC2 refuses to deregister it, until somebody takes that protection off.
+    `created` is aware, UTC; None where EC2 does not say it. `protected`: EC2 refuses to deregister it, until somebody
+    takes that protection off.
     """
 
     id: str
@@ -38,7 +40,7 @@ class Image:
     owner: str
     state: str
     architecture: str
-    created: datetime
+    created: datetime | None
     root_device: str
     disks: tuple[Disk, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +61,11 @@ class Image:
     def snapshots(self) -> tuple[str, ...]:
         """Return the snapshots that its disks are made of, each once."""
         return tuple(dict.fromkeys(disk.snapshot for disk in self.disks if disk.snapshot))
+
+
+def newest_first(images: Iterable[Image]) -> tuple[Image, ...]:
+    """Return the images by their age, and by their ids where that is the same; those without a date last."""
+    return tuple(sorted(images, key=lambda one: (one.created or _UNDATED, one.id), reverse=True))
 
 
 @dataclass(frozen=True, slots=True)

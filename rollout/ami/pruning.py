@@ -88,6 +88,8 @@ def _newest(images: tuple[Image, ...], keep: int) -> Iterator[str]:
 def _stays(image: Image, inventory: Inventory, newest: frozenset[str], keep: int) -> Iterator[str]:
     if image.id in newest:
         yield "the newest" if keep == 1 else f"one of the newest {keep}"
+    if image.created is None:
+        yield "EC2 does not say when it was made"
     if image.state in _LEFT_ALONE:
         yield f"{image.state}: {_LEFT_ALONE[image.state]}"
     if image.protected:

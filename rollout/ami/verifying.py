@@ -74,6 +74,10 @@ def _tag(image: Image, key: str, wanted: str | None) -> str | None:
 
 
 def _age(image: Image, most: timedelta | None, now: datetime) -> str | None:
-    if most is None or now - image.created <= most:
+    if most is None:
+        return None
+    if image.created is None:
+        return "EC2 does not say when it was made"
+    if now - image.created <= most:
         return None
     return f"it was made at {image.created:%Y-%m-%dT%H:%M:%SZ}, which is longer ago than is allowed"

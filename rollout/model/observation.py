@@ -49,8 +49,11 @@ class InstanceSeen:
 
     @property
     def living(self) -> bool:
-        """Pending or InService, waits of lifecycle hooks included; not Terminating, Terminated, Detached, Standby."""
-        return self.lifecycle.startswith(("Pending", "InService"))
+        """It counts for desired: Pending, InService, or its root volume is being replaced, waits of hooks included.
+
+        Not Terminating, Terminated, Detaching, Detached, EnteringStandby, Standby.
+        """
+        return self.lifecycle.startswith(("Pending", "InService", "ReplacingRootVolume", "RootVolumeReplaced"))
 
     @property
     def standing_by(self) -> bool:

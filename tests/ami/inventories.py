@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollout.ami.images import Disk, Grant, Image, Key, Permissions, Snapshot
+from rollout.ami.images import Disk, Grant, Image, Key, Permissions, Snapshot, newest_first
 from rollout.ami.listing import AccountUsage, Inventory, Launched
 from rollout.errors import Refused
 from rollout.model.observation import TemplateSeen, VersionSeen
@@ -56,8 +56,7 @@ def launched(instance: int, number: int, group_name: str = "") -> Launched:
 
 def inventory(*images: Image, **changes: Any) -> Inventory:
     """What was read: these images, newest first, and an account in which nothing needs them."""
-    newest_first = tuple(sorted(images, key=lambda one: one.created, reverse=True))
-    return replace(Inventory(ACCOUNT, "eu-west-1", newest_first, usages=(AccountUsage(ACCOUNT),)), **changes)
+    return replace(Inventory(ACCOUNT, "eu-west-1", newest_first(images), usages=(AccountUsage(ACCOUNT),)), **changes)
 
 
 @dataclass

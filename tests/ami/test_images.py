@@ -22,6 +22,7 @@ def test_an_image_is_shown_with_its_disk_and_tags(shelf: Shelf) -> None:
     assert image.root is not None
     assert image.root.size > 0
     assert image.snapshots == (image.root.snapshot,)
+    assert image.created is not None
     assert image.created < datetime.now(UTC)
 
 
@@ -105,3 +106,12 @@ def _snapshots(shelf: Shelf, ami: str) -> tuple[str, ...]:
     image = shelf.images.image(ami)
     assert image is not None
     return image.snapshots
+
+
+def test_an_image_may_have_no_date() -> None:
+    """EC2 says none of some that are not made yet."""
+    said = {"ImageId": "ami-1", "State": "pending"}
+    assert records.image(said).created is None
+    assert records.image({**said, "CreationDate": "2026-01-05T08:00:00.000Z"}).created == datetime(
+        2026, 1, 5, 8, tzinfo=UTC
+    )

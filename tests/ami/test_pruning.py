@@ -53,6 +53,14 @@ def test_only_available_images_count_as_the_newest() -> None:
     ]
 
 
+def test_an_image_without_a_date_stays_and_is_no_newest_one() -> None:
+    """Nothing says whether it is old."""
+    undated = replace(given.image(6), created=None)
+    found = verdicts(given.inventory(*FIVE, undated), given.PREFIX, 1)
+    assert [one.image.id[-1] for one in found if one.kept] == ["5", "6"]
+    assert found[-1].kept == ("EC2 does not say when it was made",)
+
+
 def test_the_newest_stay_of_each_prefix_that_packer_was_given() -> None:
     """eks-model means eks-model-gpu too: a new image of the one does not let go what was just built of the other."""
     tagged = [replace(one, tags={"ami_prefix": "eks-model-gpu" if one is FIVE[4] else "eks-model"}) for one in FIVE]

@@ -30,6 +30,13 @@ def test_an_image_as_expected_gets_no_complaint() -> None:
     assert complaints(IMAGE, ALL, NOW) == ()
 
 
+def test_an_image_without_a_date_may_be_too_old() -> None:
+    """It is no complaint where no age was asked for."""
+    undated = replace(IMAGE, created=None)
+    assert complaints(undated, ALL, NOW) == ("EC2 does not say when it was made",)
+    assert complaints(undated, replace(ALL, max_age=None), NOW) == ()
+
+
 def test_nothing_is_asked_but_that_it_is_available() -> None:
     """What the caller does not name does not matter."""
     bare = replace(IMAGE, disks=(), tags={}, architecture="arm64")

@@ -65,6 +65,7 @@ MOMENTS = st.sampled_from([at(-100), NOW, at(5), at(20), at(70), at(1000), at(72
 LIFECYCLES = st.sampled_from(
     ["InService"] * 4
     + ["Pending", "Pending:Wait", "Terminating", "Terminating:Wait", "Terminating:Retained", "Standby"]
+    + ["ReplacingRootVolume:Wait", "RootVolumeReplaced"]
 )
 FLAGS = st.booleans()
 

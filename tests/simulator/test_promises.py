@@ -285,6 +285,21 @@ def test_cordoning_a_new_node_breaks_promise_3(quiet: World) -> None:
     assert "group g was left with 1 serving nodes of 2" in violations(quiet)[3][0]
 
 
+@pytest.mark.parametrize(("verb", "broken"), [("DELETE jobs", False), ("POST pods/eviction", True)])
+def test_a_job_that_is_deleted_takes_its_pods_from_nodes_that_stay_open(busy: World, verb: str, broken: bool) -> None:  # noqa: FBT001
+    """To take a pod itself off such a node is to empty it."""
+    client = Client(busy)
+    client.surge()
+    for instance in client.old():
+        client.drain(instance)
+        client.terminate(instance)
+    (pod,) = pods_of(busy, "job-0")
+    assert pod["spec"]["nodeName"] in {one.dns for one in client.new()}
+    with client.acting(verb):
+        busy.store.delete("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
+    assert (3 in violations(busy)) is broken
+
+
 @pytest.mark.parametrize(("seconds", "broken"), [(10, False), (25, True)])
 def test_a_node_that_has_just_turned_still_serves(quiet: World, seconds: float, broken: bool) -> None:  # noqa: FBT001
     """What was on its way when a new node turned not Ready is no fault of ours; what leaves later is."""

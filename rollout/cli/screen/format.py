@@ -41,6 +41,11 @@ def instant(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
+def made(at: datetime | None) -> str:
+    """Return when an image was made; a question mark where EC2 does not say it."""
+    return "?" if at is None else instant(at)
+
+
 def span(length: timedelta) -> str:
     """Return a length of time in its two largest units, such as 2h03m or 45s."""
     minutes, seconds = divmod(max(0, int(length.total_seconds())), 60)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rollout.ami.listing import needs, unread
 from rollout.cli import screen
 from rollout.cli.commands.ami import inventory, options
-from rollout.cli.screen.format import instant, table
+from rollout.cli.screen.format import made, table
 
 if TYPE_CHECKING:
     from rollout.ami.images import Image
@@ -55,4 +55,4 @@ def page(found: Inventory, prefix: str) -> Iterator[str]:
 def _row(found: Inventory, image: Image) -> tuple[str, ...]:
     size = f"{sum(disk.size for disk in image.disks)} GiB"
     shared = ", ".join(found.sharing(image.id)) or ("?" if image.id in found.unasked else "-")
-    return image.id, image.name, instant(image.created), size, image.state, shared
+    return image.id, image.name, made(image.created), size, image.state, shared

@@ -13,7 +13,7 @@ from rollout.ami.listing import unread
 from rollout.ami.pruning import Pruner
 from rollout.cli import output, screen
 from rollout.cli.commands.ami import inventory, options
-from rollout.cli.screen.format import count, instant
+from rollout.cli.screen.format import count, made
 from rollout.errors import FOR_A_PERSON, UserError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def page(decided: tuple[Verdict, ...], left: tuple[Orphan, ...]) -> Iterator[str
         fate = (
             f"stays: {', '.join(one.kept)}" if one.kept else f"goes, with {', '.join(one.snapshots) or 'no snapshot'}"
         )
-        yield f"{image.id}  {image.name}  {instant(image.created)}  {fate}"
+        yield f"{image.id}  {image.name}  {made(image.created)}  {fate}"
     for orphan in left:
         fate = f"stays: {', '.join(orphan.kept)}" if orphan.kept else "goes"
         yield f"{orphan.snapshot.id}  {fate}: left behind ({orphan.snapshot.description})"

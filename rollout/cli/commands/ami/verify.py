@@ -10,7 +10,7 @@ import typer
 from rollout.ami.verifying import Expected, complaints
 from rollout.cli import chosen_ami, screen, typed
 from rollout.cli.commands.ami import options
-from rollout.cli.screen.format import instant
+from rollout.cli.screen.format import made
 from rollout.errors import FOR_A_PERSON, UserError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _age(text: str | None) -> timedelta | None:
 
 def _summary(image: Image) -> str:
     size = f"{image.root.size} GiB, " if image.root else ""
-    return f"{image.state}, {image.architecture}, {size}{_encryption(image)}, made {instant(image.created)}"
+    return f"{image.state}, {image.architecture}, {size}{_encryption(image)}, made {made(image.created)}"
 
 
 def _encryption(image: Image) -> str:
