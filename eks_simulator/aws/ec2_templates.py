@@ -70,7 +70,7 @@ def _numbers(call: Call, template: Template) -> list[int]:
     if wanted := call.get("Versions"):
         return sorted({call.cloud.templates.number(template, version) for version in wanted}, reverse=True)
     low, high = int(call.get("MinVersion", 1)), int(call.get("MaxVersion", template.latest))
-    return [number for number in range(template.latest, 0, -1) if low <= number <= high]
+    return [number for number in reversed(template.numbers) if low <= number <= high]
 
 
 def _version(call: Call, template: Template, number: int) -> dict[str, Any]:

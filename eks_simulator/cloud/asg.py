@@ -117,8 +117,8 @@ class AutoScaling:
     def _try_launch(self, group: Group, zone: str, cause: str) -> Instance | None:
         if "Launch" in group.suspended:
             return None
-        next_one = recipe.next_of(self._account.templates, group)
         try:
+            next_one = recipe.next_of(self._account.templates, group)
             recipe.check(self._account, group, next_one, zone)
         except AwsError as refused:
             self._activities.fail(group, cause, zone, refused.message)

@@ -104,7 +104,10 @@ class TemplateVersion:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """A launch template; versions are numbered from 1 and never deleted here. Without `id` the cloud gives one."""
+    """A launch template. `versions` has all that were ever made, numbered from 1: no number is used again.
+
+    `deleted`: the numbers of those that somebody deleted. Without `id` the cloud gives one.
+    """
 
     name: str
     versions: list[TemplateVersion]
@@ -112,14 +115,20 @@ class Template:
     id: str = ""
     created: float = 0.0
     tags: Mapping[str, str] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the versions that exist, oldest first."""
+        return [number for number in range(1, len(self.versions) + 1) if number not in self.deleted]
 
     @property
     def latest(self) -> int:
-        """The number of the newest version."""
-        return len(self.versions)
+        """The number of the newest version that exists; the default one cannot be deleted."""
+        return self.numbers[-1]
 
     def version(self, number: int) -> TemplateVersion:
-        """Return the version of that number, which must exist."""
+        """Return the version of that number, which was made once; instances keep what they were launched from."""
         return self.versions[number - 1]
 
 

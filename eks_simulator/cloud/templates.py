@@ -31,14 +31,15 @@ class Templates:
         self._clock = clock
         self._log = log
         self._all: dict[str, Template] = {}
+        self._deleted: set[str] = set()
         self._tokens: dict[str, tuple[str, int]] = {}
 
     def __getitem__(self, template_id: str) -> Template:
-        """Return the template of that id; `KeyError` if there is none."""
+        """Return the template of that id, though somebody may have deleted it; `KeyError` if there was none."""
         return self._all[template_id]
 
     def __iter__(self) -> Iterator[Template]:
-        return iter(self._all.values())
+        return (template for template in self._all.values() if template.id not in self._deleted)
 
     def add(self, template: Template) -> None:
         """Put a template into the account."""
@@ -60,7 +61,7 @@ class Templates:
     def _by_id(self, template_id: str) -> Template:
         if not template_id.startswith("lt-"):
             raise AwsError("InvalidLaunchTemplateId.Malformed", f'Invalid id: "{template_id}" (expecting "lt-...")')
-        if template_id not in self._all:
+        if template_id not in self._all or template_id in self._deleted:
             raise AwsError(
                 "InvalidLaunchTemplateId.NotFound",
                 f"The specified launch template, with template ID {template_id}, does not exist.",
@@ -78,11 +79,12 @@ class Templates:
 
     def number(self, template: Template, version: str) -> int:
         """Return the number that "$Latest", "$Default" or a number as text means now; `AwsError` if there is none."""
+        self._by_id(template.id)
         if version == LATEST:
             return template.latest
         if version == DEFAULT:
             return template.default
-        if version.isdecimal() and 1 <= int(version) <= template.latest:
+        if version.isdecimal() and int(version) in template.numbers:
             return int(version)
         raise AwsError(
             "InvalidLaunchTemplateId.VersionNotFound",
@@ -107,11 +109,12 @@ class Templates:
         inherited = _inherited(template.version(origin).data) if origin else {}
         version = TemplateVersion({**inherited, **data}, description, origin, self._clock.now)
         template.versions.append(version)
-        self._log.applied(f"template/{template.id}", f"versions.{template.latest}", None, _as_logged(version))
+        number = len(template.versions)
+        self._log.applied(f"template/{template.id}", f"versions.{number}", None, _as_logged(version))
         if token:
-            self._tokens[token] = (fingerprint, template.latest)
+            self._tokens[token] = (fingerprint, number)
             self._clock.after(TOKEN_LIFE, lambda: self._forget(token))
-        return template.latest
+        return number
 
     def _answer_again(self, token: str, fingerprint: str) -> int:
         known, number = self._tokens[token]
@@ -124,6 +127,19 @@ class Templates:
 
     def _forget(self, token: str) -> None:
         del self._tokens[token]
+
+    def delete_version(self, template: Template, version: str) -> None:
+        """Delete a version; `AwsError` for the default one, which EC2 keeps, and for one that is not there."""
+        number = self.number(template, version)
+        if number == template.default:
+            raise AwsError("InvalidParameterValue", f"Version {number} is the default version and cannot be deleted.")
+        template.deleted.add(number)
+        self._log.applied(f"template/{template.id}", f"versions.{number}", _as_logged(template.version(number)), None)
+
+    def delete(self, template: Template) -> None:
+        """Delete a template with all its versions. Groups go on naming it, and can launch nothing."""
+        self._deleted.add(template.id)
+        self._log.applied(f"template/{template.id}", "exists", before=True, after=False)
 
     def set_default(self, template: Template, version: str) -> None:
         """Make another version the default; `AwsError` if there is none such."""

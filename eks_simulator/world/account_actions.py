@@ -44,6 +44,29 @@ class SetDefault(Part):
         world.cloud.templates.set_default(_template(world.cloud, self.template), self.version)
 
 
+class DeleteVersion(Part):
+    """Delete a version of a launch template; EC2 refuses to delete the default one."""
+
+    do: Literal["delete_version"]
+    template: str
+    version: str
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.cloud.templates.delete_version(_template(world.cloud, self.template), self.version)
+
+
+class DeleteTemplate(Part):
+    """Delete a launch template with all its versions, though groups name it."""
+
+    do: Literal["delete_template"]
+    template: str
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.cloud.templates.delete(_template(world.cloud, self.template))
+
+
 def _template(cloud: Cloud, name: str) -> Template:
     return cloud.templates.find(None, name)
 
@@ -138,6 +161,8 @@ class ChangeProcesses(Part):
 AccountAction = (
     NewVersion
     | SetDefault
+    | DeleteVersion
+    | DeleteTemplate
     | SpotWarning
     | EnterStandby
     | ExitStandby

@@ -69,7 +69,11 @@ PHASES: dict[Phase, Rules] = {
     Phase.READY: Rules(ready.decide, Needs(pods=True), _ready),
     # Its own deadline is stored when it is entered. What a person corrected before a resume has its time, too.
     Phase.DRAIN: Rules(drain.decide, drain.NEEDS, again=_blocked),
-    Phase.RESTORE: Rules(restore.decide, Needs(templates=True, young=_now, refreshes=restore.restrained), _in_service),
+    Phase.RESTORE: Rules(
+        restore.decide,
+        Needs(templates=True, replaced=True, young=_now, refreshes=restore.restrained),
+        _in_service,
+    ),
 }
 
 

@@ -20,6 +20,8 @@ class Needs:
     """What a phase looks at, apart from groups, marker, autoscaler and nodes. All functions here are pure."""
 
     templates: bool = False
+    #: Whether a template may be gone that no group launches any more: somebody deleted it, and gave another one.
+    replaced: bool = False
     pods: bool = False
     #: Whether budgets are read now.
     budgets: Callable[[Record], bool] | None = None
@@ -61,7 +63,7 @@ def _first(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: Au
     """
     settings = record.plan.settings
     groups = _groups(record, autoscaling)
-    found = _templates(record, autoscaling) if needs.templates else ()
+    found = _templates(needs, record, groups, autoscaling) if needs.templates else ()
     kubernetes.in_touch()
     kubernetes.follow(settings.autoscaler)
     young = needs.young is not None and needs.young(record)
@@ -84,18 +86,20 @@ def _first(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: Au
 def _groups(record: Record, autoscaling: AutoScaling) -> tuple[GroupSeen, ...]:
     names = [group.name for group in record.plan.groups]
     groups = autoscaling.groups(names)
-    _require("Auto Scaling group", names, (group.name for group in groups))
+    if gone := sorted({*names} - {group.name for group in groups}):
+        raise Refused(f"Auto Scaling group {', '.join(gone)} does not exist any more")
     return groups
 
 
-def _templates(record: Record, autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:
-    ids = sorted({source.use.template_id for group in record.plan.groups for source in group.sources})
-    templates = autoscaling.templates(ids)
-    _require("launch template", ids, (template.id for template in templates))
-    return templates
-
-
-def _require(what: str, wanted: Iterable[str], found: Iterable[str]) -> None:
-    missing = sorted({*wanted} - {*found})
-    if missing:
-        raise Refused(f"{what} {', '.join(missing)} does not exist any more")
+def _templates(
+    needs: Needs, record: Record, groups: tuple[GroupSeen, ...], autoscaling: AutoScaling
+) -> tuple[TemplateSeen, ...]:
+    planned = {source.use.template_id for group in record.plan.groups for source in group.sources}
+    templates = autoscaling.templates(sorted(planned))
+    gone = planned - {template.id for template in templates}
+    what = f"launch template {', '.join(sorted(gone))} does not exist any more"
+    if gone and not needs.replaced:
+        raise Refused(what)
+    if launch := [group.name for group in groups if any(use.template_id in gone for use in group.uses)]:
+        raise Refused(f"{what}, and {', '.join(launch)} can launch nothing: give it another one")
+    return (*templates, *(TemplateSeen(one, name="", default=0, latest=0, versions=()) for one in sorted(gone)))

@@ -13,7 +13,7 @@ from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import Observation, RefreshSeen
 from rollout.phases import observe
-from tests.core.build import MARKER, SURGED, found, node, old, pod, record, row, surged, unsettled
+from tests.core.build import MARKER, SURGED, found, node, old, pod, record, row, surged, unsettled, use
 from tests.core.toy import Toy
 from tests.samples import END
 
@@ -99,6 +99,19 @@ def test_what_is_gone_is_refused(gone: str, what: str) -> None:
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
     getattr(toy, gone).clear()
     with pytest.raises(Refused, match=f"^{what} does not exist any more$"):
+        look(Phase.LAUNCH_TEMPLATE, toy)
+
+
+def test_a_template_may_be_gone_once_its_group_launches_another_one() -> None:
+    """In RESTORE nothing of it is needed then. Until then a person is told which group launches it."""
+    toy = Toy(group_={"g": surged()}, marker_=MARKER)
+    toy.template_.clear()
+    with pytest.raises(Refused, match=r"^launch template lt does not exist any more, and g can launch nothing"):
+        look(Phase.RESTORE, toy)
+    toy.group_["g"] = replace(surged(), uses=(use("1", template="lt-other"),))
+    seen, _ = look(Phase.RESTORE, toy)
+    assert seen.template("lt").versions == ()
+    with pytest.raises(Refused, match=r"^launch template lt does not exist any more$"):
         look(Phase.LAUNCH_TEMPLATE, toy)
 
 

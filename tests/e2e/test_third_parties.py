@@ -154,6 +154,35 @@ def test_what_halts_the_rollout_until_a_person_has_dealt_with_it(
     is_proven(simulated)
 
 
+def _launch(name: str, version: str) -> dict[str, Any]:
+    fields = {"LaunchTemplate": {"LaunchTemplateName": name, "Version": version}}
+    return {"do": "update_group", "group": "workers", "fields": fields}
+
+
+@pytest.mark.parametrize(
+    ("deleted", "told", "amends", "left"),
+    [
+        ("template", "(ObservationDenied): RESTORE cannot observe: launch template",
+         [_launch("other", "1")], "workers launches other 1, not our 2"),
+        ("version", "(LaunchTemplateNotFound): workers launches workers 2, which somebody has deleted",
+         [{"do": "new_version", "template": "workers"}, _launch("workers", "$Latest")],
+         "workers launches workers $Latest, which is 3 now, not our 2"),
+    ],
+)  # fmt: skip
+def test_what_a_group_launches_was_deleted_in_mid_run(
+    deleted: str, told: str, amends: list[dict[str, Any]], left: str, world: Worlds
+) -> None:
+    """RESTORE halts; a person gives the group something that exists, and that is left as it is."""
+    simulated = world(str(WORLDS / f"{deleted}-deleted.yaml"))
+    halted = simulated.start()
+    assert (halted.code, told in halted.out) == (1, True), halted
+    for one in amends:
+        simulated.post("/world", one)
+    resumed = simulated.resume()
+    assert (resumed.code, f"left as it is: {left}" in resumed.out) == (0, True), resumed
+    is_proven(simulated)
+
+
 def test_an_instance_refresh_that_began_in_mid_run_is_never_set_loose(world: Worlds) -> None:
     """RESTORE halts with the command that cancels it, and goes on after that: no Job dies by it."""
     simulated = world(str(WORLDS / "refresh-begins.yaml"))

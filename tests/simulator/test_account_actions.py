@@ -109,6 +109,35 @@ def test_the_default_is_moved(quiet: World) -> None:
         quiet.do({"do": "set_default", "template": "lt", "version": "9"})
 
 
+def test_a_version_is_deleted_and_its_number_is_not_used_again(quiet: World) -> None:
+    """The default one stays; the newest one that exists is the latest, and launches fail of a number that is gone."""
+    quiet.do({"do": "new_version", "template": "lt", "image": NEW})
+    quiet.do(
+        {"do": "update_group", "group": "g", "fields": {"LaunchTemplate": {"LaunchTemplateName": "lt", "Version": "2"}}}
+    )
+    quiet.do({"do": "delete_version", "template": "lt", "version": "2"})
+    (template,) = quiet.cloud.templates
+    assert (template.latest, template.numbers) == (1, [1])
+    quiet.do({"do": "update_group", "group": "g", "fields": {"DesiredCapacity": 3}})
+    passes(quiet, 60)
+    assert "Could not find the specified version 2" in quiet.cloud.activities.of("g")[0].message
+    quiet.do({"do": "new_version", "template": "lt"})
+    assert template.numbers == [1, 3]
+    with pytest.raises(AwsError, match="default version"):
+        quiet.do({"do": "delete_version", "template": "lt", "version": "1"})
+
+
+def test_a_template_is_deleted_under_its_group(quiet: World) -> None:
+    """The group goes on naming it, and its launches fail."""
+    quiet.do({"do": "delete_template", "template": "lt"})
+    assert list(quiet.cloud.templates) == []
+    quiet.do({"do": "update_group", "group": "g", "fields": {"DesiredCapacity": 3}})
+    passes(quiet, 60)
+    assert "does not exist" in quiet.cloud.activities.of("g")[0].message
+    with pytest.raises(AwsError, match="does not exist"):
+        quiet.do({"do": "delete_template", "template": "lt"})
+
+
 def test_an_instance_goes_to_standby_and_comes_back(quiet: World) -> None:
     """Desired follows both ways, and the node stays."""
     quiet.do({"do": "enter_standby", "group": "g", "which": 1})
