@@ -1,8 +1,8 @@
 """The only loop and the only wait: load, observe, settle, decide, write down, perform, write down.
 
 Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, what a look missed,
-since when looks say what cannot be taken back, and whether the cluster was steady and heard us: a process that has just
-begun sees to that first.
+since when looks say what cannot be taken back, whether the cluster was steady and heard us (a process that has just
+begun sees to that first), and the groups of the last look, which are good enough to wait by for a minute.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import NoReturn
 from rollout.commands import WEBHOOKS, kubectl, resume, then_resume
 from rollout.engine.send import Patience, perform
 from rollout.engine.settle import STALE_AFTER, settle
-from rollout.engine.tick import Said, decide_tick
+from rollout.engine.tick import Said, Ticked, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.model.decision import Act, Advance, Decision, Halt, NodeWait, Wait
-from rollout.model.effects import Effect, Terminate
-from rollout.model.machine import DRAINING, Phase, terminal
-from rollout.model.observation import Observation
+from rollout.model.effects import Effect, OnGroup, Terminate
+from rollout.model.machine import DRAINING, Phase, Stage, terminal
+from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
 from rollout.model.record import Record
 from rollout.patience import OUTAGE, Noes
-from rollout.phases import deadline, observe, renewed
+from rollout.phases import deadline, observe, renewed, with_groups_of_now
 from rollout.phases.autoscaler_off import off_too_long
 from rollout.phases.missing import missing
 from rollout.ports import AutoScaling, Clock, Journal, Kubernetes, Receipt
@@ -38,6 +38,8 @@ from rollout.stages.steadiness import BLIND_AFTER, Steadiness, unsteady
 
 #: Seconds between two tries to look, while AWS or the API server does not answer.
 BLIND_PAUSE = 10.0
+#: Seconds for which a look at the groups is young enough to wait by: while AWS ends an instance, and while it does not.
+LEAVING_AGE, IDLE_AGE = 30.0, 60.0
 #: Requests of each worker of the pool between two commits, which renew the lease: a request takes ten seconds at most,
 #: and what outlives the trust in the lease is not sent.
 BATCH = 4
@@ -76,6 +78,7 @@ class Runner:
     rollout_id: str
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
+    _groups: tuple[datetime, tuple[GroupSeen, ...]] | None = field(default=None, init=False)
     _blind: datetime | None = field(default=None, init=False)
     _unheard: bool = field(default=False, init=False)
     _denied: datetime | None = field(default=None, init=False)
@@ -118,9 +121,24 @@ class Runner:
         if record.extension:
             self.journal.extend(record.id, record.extension, self.clock.now())
             record = self.journal.load(record.id)
-        seen = self._observe(record)
+        groups = self._groups_to_wait_by(record)
+        seen = self._observe(record, lambda: observe(record, self.kubernetes, self.autoscaling, groups))
         if seen is None or self.stop():  # who is told to stop begins nothing new
             return
+        record, ticked = self._decide(seen, record)
+        if groups and not _waits_on(ticked, record):
+            before, settled = seen, record
+            seen = self._observe(record, lambda: with_groups_of_now(before, settled, self.autoscaling))
+            if seen is None or self.stop():
+                return
+            record, ticked = self._decide(seen, record)
+        now = self.clock.now()
+        if record.phase in DRAINING and isinstance(ticked.decision, Advance | Halt):
+            self._count_replicas(seen, record, now)
+        self._carry_out(ticked.decision, record, now)
+
+    def _decide(self, seen: Observation, record: Record) -> tuple[Record, Ticked]:
+        """Settle by what was seen, and return the record after that with what is done now."""
         now = self.clock.now()
         self._greet(seen, record, now)
         self._warn(off_too_long(record, now), record, now)
@@ -130,9 +148,7 @@ class Runner:
             record = self.journal.load(record.id)
         ticked = decide_tick(seen, record, now, self._said)
         self._said = ticked.said
-        if record.phase in DRAINING and isinstance(ticked.decision, Advance | Halt):
-            self._count_replicas(seen, record, now)
-        self._carry_out(ticked.decision, record, now)
+        return record, ticked
 
     def _count_replicas(self, seen: Observation, record: Record, now: datetime) -> None:
         """Say which services have fewer Ready replicas than before we evicted any, now that nothing more leaves."""
@@ -160,10 +176,24 @@ class Runner:
             if text not in {"", *(event.text for event in self.journal.events(record.id))}:
                 self.journal.note(record.id, "note", text, now)
 
-    def _observe(self, record: Record) -> Observation | None:
+    def _groups_to_wait_by(self, record: Record) -> tuple[GroupSeen, ...] | None:
+        """Return the groups of a look before, while nothing is under way that AWS does; None: they are asked for now.
+
+        What is lost shows on its node first. Nothing is done by an old look but to wait on.
+        """
+        if self._groups is None or record.phase not in DRAINING:
+            return None
+        if any(isinstance(row.effect, OnGroup) for row in record.unsettled):
+            return None
+        leaving = any(row.stage is Stage.TERMINATING for row in record.nodes)
+        looked, groups = self._groups
+        return groups if self.clock.now() < looked + timedelta(seconds=LEAVING_AGE if leaving else IDLE_AGE) else None
+
+    def _observe(self, record: Record, look: Callable[[], Observation]) -> Observation | None:
         """Observe the world. Return None if that failed; the failure has then been recorded (wait or halt)."""
+        asked, known = self.clock.now(), self._groups
         try:
-            seen = observe(record, self.kubernetes, self.autoscaling)
+            seen = look()
         except (Retry, Unknown) as error:
             self._denied = None
             self._observe_later(record, error.detail)
@@ -172,6 +202,7 @@ class Runner:
             self._look_denied(record, error.detail)
             return None
         now = self.clock.now()
+        self._groups = known if known and seen.groups is known[1] else (asked, seen.groups)
         blind = self._blind is not None or self._unheard
         silence = self.kubernetes.silence()
         self._steadiness = self._steadiness.after(seen, record, now, blind=blind, silence=silence)
@@ -329,6 +360,12 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
+
+
+def _waits_on(ticked: Ticked, record: Record) -> bool:
+    """Tell whether a tick does nothing: nothing new is written down, and no answer is about to be believed."""
+    decision = ticked.decision
+    return isinstance(decision, Wait) and ticked.said.what is None and not _news(decision.waits, record)
 
 
 def _kept_back(effect: Effect, why: str, now: datetime) -> Receipt:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from rollout.model.decision import Decision
 from rollout.model.machine import Phase
-from rollout.model.observation import Observation
+from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import Settings, duration
 from rollout.model.record import Record
 from rollout.phases import (
@@ -25,7 +25,8 @@ from rollout.phases import (
     surge,
     taint,
 )
-from rollout.phases.observe import Needs, observe_needs
+from rollout.phases import observe as observing
+from rollout.phases.observe import Needs
 from rollout.ports import AutoScaling, Kubernetes
 
 
@@ -77,9 +78,16 @@ PHASES: dict[Phase, Rules] = {
 }
 
 
-def observe(record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
-    """Look at what the rollout's phase decides by."""
-    return observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling)
+def observe(
+    record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling, groups: tuple[GroupSeen, ...] | None = None
+) -> Observation:
+    """Look at what the rollout's phase decides by. `groups`: those of a look before; None asks for them now."""
+    return observing.observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling, groups)
+
+
+def with_groups_of_now(seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:
+    """Return a look that took the groups from one before, with the groups as they are now."""
+    return observing.with_groups_of_now(PHASES[record.phase].needs, seen, record, autoscaling)
 
 
 def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:

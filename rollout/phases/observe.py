@@ -39,12 +39,18 @@ class Needs:
     whereabouts: bool = False
 
 
-def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
-    """Read what is needed.
+def observe_needs(
+    needs: Needs,
+    record: Record,
+    kubernetes: Kubernetes,
+    autoscaling: AutoScaling,
+    groups: tuple[GroupSeen, ...] | None = None,
+) -> Observation:
+    """Read what is needed. `groups`: those of a look before, where they are young enough to wait by.
 
     Raises `Refused` where a group or a template of the plan does not exist any more.
     """
-    seen = _first(needs, record, kubernetes, autoscaling)
+    seen = _first(needs, record, kubernetes, autoscaling, groups)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
     refreshed = needs.refreshes(seen, record) if needs.refreshes else ()
     attached = needs.attachments is not None and needs.attachments(seen, record)
@@ -56,13 +62,25 @@ def observe_needs(needs: Needs, record: Record, kubernetes: Kubernetes, autoscal
     )
 
 
-def _first(needs: Needs, record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling) -> Observation:
+def with_groups_of_now(needs: Needs, seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:
+    """Return a look with the groups as they are now, and what depends on them. Raises as `observe_needs`."""
+    seen = replace(seen, groups=_groups(record, autoscaling), elsewhere=frozenset(), ended=frozenset())
+    return whereabouts(seen, autoscaling) if needs.whereabouts else seen
+
+
+def _first(
+    needs: Needs,
+    record: Record,
+    kubernetes: Kubernetes,
+    autoscaling: AutoScaling,
+    groups: tuple[GroupSeen, ...] | None,
+) -> Observation:
     """Read what does not depend on what is seen. Nodes, pods, marker and autoscaler come from the watches.
 
     Before a watch is read it is made sure that the API server is there: a watch alone would not tell for minutes.
     """
     settings = record.plan.settings
-    groups = _groups(record, autoscaling)
+    groups = groups or _groups(record, autoscaling)
     found = _templates(needs, record, groups, autoscaling) if needs.templates else ()
     kubernetes.in_touch()
     kubernetes.follow(settings.autoscaler)
