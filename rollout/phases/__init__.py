@@ -25,8 +25,7 @@ from rollout.phases import (
     surge,
     taint,
 )
-from rollout.phases import observe as observing
-from rollout.phases.observe import Needs
+from rollout.phases.observe import Needs, observe_needs, renew_groups
 from rollout.ports import AutoScaling, Kubernetes
 
 
@@ -82,12 +81,12 @@ def observe(
     record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling, groups: tuple[GroupSeen, ...] | None = None
 ) -> Observation:
     """Look at what the rollout's phase decides by. `groups`: those of a look before; None asks for them now."""
-    return observing.observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling, groups)
+    return observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling, groups)
 
 
 def with_groups_of_now(seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:
     """Return a look that took the groups from one before, with the groups as they are now."""
-    return observing.with_groups_of_now(PHASES[record.phase].needs, seen, record, autoscaling)
+    return renew_groups(PHASES[record.phase].needs, seen, record, autoscaling)
 
 
 def deadline(phase: Phase, settings: Settings, now: datetime) -> datetime | None:

@@ -62,7 +62,7 @@ def observe_needs(
     )
 
 
-def with_groups_of_now(needs: Needs, seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:
+def renew_groups(needs: Needs, seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:
     """Return a look with the groups as they are now, and what depends on them. Raises as `observe_needs`."""
     seen = replace(seen, groups=_groups(record, autoscaling), elsewhere=frozenset(), ended=frozenset())
     return whereabouts(seen, autoscaling) if needs.whereabouts else seen
