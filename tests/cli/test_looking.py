@@ -28,6 +28,21 @@ def test_status_says_what_each_node_waits_for(tmp_path: Path) -> None:
     assert any("ip-10-0-0-2" in line and "DRAINING" in line for line in lines)
 
 
+def test_status_says_how_far_each_group_is_and_how_long_phases_took(tmp_path: Path) -> None:
+    """A bar for each group, full when all its nodes are gone, and the length of each phase that is over."""
+    journal = samples.draining(tmp_path)
+    lines = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
+    at = lines.index("  phases    PLANNED 1m00s, AUTOSCALER_OFF 1m00s, LAUNCH_TEMPLATE 1m00s, TAINT")
+    assert lines[at + 1] == "            1m00s, SURGE 1m00s, PROTECT 1m00s, READY 1m00s"
+    assert "  [....................] 0 of 2 of workers" in lines
+    samples.finish(journal)
+    done = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert "DRAIN 1h33m, RESTORE 25m00s" in " ".join(done.split())
+    assert "  [####################] 2 of 2 of workers\n" in done
+    journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
+    assert "  phases    none is over\n" in rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
+
+
 def test_status_for_programs_is_json(tmp_path: Path) -> None:
     """The same as JSON, with instants in UTC."""
     samples.draining(tmp_path)

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from rollout.cli import outcome
-from rollout.cli.screen import live
-from rollout.cli.screen.format import folded, instant, runnable, span
+from rollout.cli.screen import live, page
+from rollout.cli.screen.format import bar, folded, instant, runnable, span
 from rollout.cli.screen.lines import Lines
 from rollout.engine.runner import Ended, Progress
 from rollout.model.decision import Advance, NodeWait
@@ -26,17 +26,16 @@ from tests.cli import samples
 from tests.samples import RESIZE
 
 
-def shown(record: Record, waiting: str = "", height: int = 30) -> str:
+def shown(record: Record, waiting: str = "", height: int = 30, width: int = 100) -> str:
     screen = io.StringIO()
-    console = Console(file=screen, width=100, height=height, force_terminal=False)
-    console.print(live.page(record, waiting, samples.after(60), height))
+    console = Console(file=screen, width=width, height=height, force_terminal=False)
+    console.print(page.page(record, [waiting] if waiting else [], samples.after(60), console))
     return screen.getvalue()
 
 
 def test_the_page_has_a_line_for_each_node(tmp_path: Path) -> None:
     """Clock, deadline, phases, and every old node with its stage and what it waits for."""
-    page = shown(samples.draining(tmp_path).load(samples.ID), "2 nodes to be done")
-    lines = page.splitlines()
+    lines = shown(samples.draining(tmp_path).load(samples.ID), "2 nodes to be done").splitlines()
     assert lines[0] == f"rollout {samples.ID}  eks-demo → ami-0000000b"
     assert lines[1].split() == ["2026-01-05T09:00:00Z", "deadline", "in", "1h07m"]
     assert "DRAIN RESTORE DONE" in lines[2]
@@ -49,16 +48,21 @@ def test_the_page_fits_the_screen(tmp_path: Path) -> None:
     """With more nodes than lines those at work are shown, the gone ones left out first, and the rest is counted."""
     record = samples.draining(tmp_path).load(samples.ID)
     nodes = [samples.node(number, Stage.GONE if number < 90 else Stage.WAITING) for number in range(100)]
-    page = shown(replace(record, nodes=tuple(nodes)), height=24)
-    assert len(page.splitlines()) <= 24
-    assert page.count("WAITING") == 10
-    assert "90 of 100 nodes gone, 84 not shown" in page
+    text = shown(replace(record, nodes=tuple(nodes)), height=24)
+    assert len(text.splitlines()) == 22
+    assert text.count("WAITING") == 10
+    assert "90 of 100 nodes gone, 83 not shown" in text
 
 
-def test_a_halt_stands_on_the_page(tmp_path: Path) -> None:
+def test_a_halt_stands_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason of a halt replaces what was waited for."""
-    record = replace(samples.draining(tmp_path).load(samples.ID), halted="node x is stuck")
-    assert "node x is stuck" in shown(record, "anything")
+    journal, screen = samples.draining(tmp_path), io.StringIO()
+    monkeypatch.setattr(live, "Console", lambda **options: Console(file=screen, width=80, height=30, **options))
+    with live.live(journal, samples.ID, lambda: samples.after(9)) as report:
+        journal.halt(samples.ID, samples.HALT, samples.after(9))
+        report(Progress(journal.load(samples.ID), "anything"))
+    assert "node x is stuck" in screen.getvalue()
+    assert "anything" not in screen.getvalue()
 
 
 def test_plain_lines_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,8 +92,8 @@ def test_each_phase_s_end_names_the_head(tmp_path: Path, capsys: pytest.CaptureF
     ]
 
 
-def test_heads_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal, too, the head of each phase's end is printed once, however narrow the screen is."""
+def test_ends_of_phases_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each phase's end is told once, however narrow the screen is, and without the chain's head."""
     journal, screen = samples.draining(tmp_path), io.StringIO()
     monkeypatch.setattr(live, "Console", lambda **options: Console(file=screen, width=40, height=30, **options))
     with live.live(journal, samples.ID, lambda: samples.after(9)) as report:
@@ -97,8 +101,69 @@ def test_heads_stay_above_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         journal.advance(samples.ID, Advance("every node is gone", Phase.RESTORE), None, samples.after(9))
         for _ in range(2):
             report(Progress(journal.load(samples.ID), ""))
-    head = journal.events(samples.ID)[-1].hash
-    assert [line for line in screen.getvalue().splitlines() if "head" in line] == [f"  head {head}"]
+    told = screen.getvalue()
+    assert told.count("2026-01-05T08:09:00Z  DRAIN → RESTORE: every node is gone\n") == 1
+    assert not any(event.hash[:8] in told for event in journal.events(samples.ID))
+
+
+LONG = "pod team-a/a-training-run-with-a-long-name-0-4nvwp of Job a-training-run-with-a-long-name-0"
+
+
+@pytest.mark.parametrize("height", [20, 50])
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("nodes", [0, 1, 3, 100])
+def test_nothing_is_cut_without_a_sign(width: int, height: int, nodes: int, tmp_path: Path) -> None:
+    """On every size each line has room, the page leaves two lines free, and what is cut ends in "…"."""
+    record = samples.draining(tmp_path).load(samples.ID)
+    plan = replace(record.plan, cluster="a-cluster-with-a-name-that-says-where-it-is")
+    rows = [replace(samples.node(number), group="batch-on-demand-x86", waits_for=LONG) for number in range(nodes)]
+    text = shown(replace(record, nodes=tuple(rows), plan=plan), f"first {LONG} {LONG} last", height, width)
+    lines = text.splitlines()
+    assert len(lines) <= height - 2
+    assert max(map(len, lines)) <= width
+    whole = [f"rollout {samples.ID}  {plan.cluster} → {plan.ami}", *[f"waits for {LONG}"] * nodes]
+    starts = ["rollout", *["waits for"] * nodes]
+    for full, start in zip(whole, starts, strict=True):
+        told = [line[line.index(start) :].rstrip() for line in lines if start in line]
+        assert all(one in full or (one.endswith("…") and full.startswith(one[:-1])) for one in told)
+    assert "DRAIN" in lines[2]
+    assert ("PLANNED" in lines[2] and "DONE" in lines[2]) or "…" in lines[2]
+    said = " ".join(line.strip() for line in lines[lines.index("") + 1 :])
+    assert said.endswith(("last", "…"))
+    drawn = sum("ip-10-0-0-" in line for line in lines)
+    assert drawn == nodes or f", {nodes - drawn} not shown" in text
+
+
+def test_what_a_node_waits_for_is_whole_where_lines_are_left(tmp_path: Path) -> None:
+    """At 80 columns it stands below its node, as long as the screen has lines for that."""
+    record = samples.draining(tmp_path).load(samples.ID)
+    rows = tuple(replace(samples.node(number), waits_for=LONG[:60]) for number in range(8))
+    lines = shown(replace(record, nodes=rows), height=20, width=80).splitlines()
+    assert [f"    waits for {LONG[:60]}" in lines, sum("…" in line for line in lines)] == [True, 3 + 1]
+    assert len(lines) == 18
+
+
+@pytest.mark.parametrize(
+    ("width", "phase", "row"),
+    [
+        (90, Phase.SURGE, "PLANNED AUTOSCALER_OFF LAUNCH_TEMPLATE TAINT SURGE PROTECT READY DRAIN RESTORE DONE"),
+        (80, Phase.SURGE, "… AUTOSCALER_OFF LAUNCH_TEMPLATE TAINT SURGE PROTECT READY DRAIN RESTORE DONE"),
+        (40, Phase.DRAIN, "… SURGE PROTECT READY DRAIN RESTORE DONE"),
+        (40, Phase.PLANNED, "PLANNED AUTOSCALER_OFF LAUNCH_TEMPLATE …"),
+        (20, Phase.LAUNCH_TEMPLATE, "… LAUNCH_TEMPLATE …"),
+        (10, Phase.LAUNCH_TEMPLATE, "… LAUNCH_…"),
+    ],
+)
+def test_phases_around_the_own_one_have_room(width: int, phase: Phase, row: str, tmp_path: Path) -> None:
+    """Where not all phases fit, those that are over leave the row first, and "…" stands for them."""
+    record = replace(samples.draining(tmp_path).load(samples.ID), phase=phase)
+    assert shown(record, width=width).splitlines()[2].strip() == row
+
+
+def test_a_bar_is_full_when_all_is_done() -> None:
+    """And only then."""
+    assert [bar(part, 1000).count("#") for part in (0, 49, 50, 999, 1000)] == [0, 0, 1, 19, 20]
+    assert bar(0, 0) == "[....................]"
 
 
 def test_the_end_says_what_was_done(tmp_path: Path) -> None:

@@ -67,12 +67,17 @@ def _followed(journal: SqlJournal, chosen: Summary) -> Iterator[Event]:
         if terminal(now.phase):
             return
         if halted:
-            raise UserError(
-                f"rollout {chosen.id} is halted, and nobody runs it: no event comes before somebody resumes it",
-                hint=rollout("status", chosen.id),
-                exit_code=FOR_A_PERSON,
-            )
+            raise nobody_goes_on(chosen.id)
         time.sleep(FOLLOW_PAUSE)
+
+
+def nobody_goes_on(rollout_id: str) -> UserError:
+    """Return the error (exit 1) for who follows a rollout that is halted, and that nobody runs."""
+    return UserError(
+        f"rollout {rollout_id} is halted, and nobody runs it: no event comes before somebody resumes it",
+        hint=rollout("status", rollout_id),
+        exit_code=FOR_A_PERSON,
+    )
 
 
 def _line(event: Event) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollout import commands
-from rollout import config as configuration
-from rollout.cli import options, output, screen, select_rollout, typed
+from rollout.cli import moment, options, output, screen, select_rollout, typed
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
-from rollout.cli.session import actor, new_run
+from rollout.cli.session import actor
 from rollout.commands import resume, rollout
 from rollout.errors import UserError
 from rollout.journal import read_journal
@@ -46,7 +44,7 @@ def extend(
         found = select_rollout.to_resume(rollout_id, journal.summaries(), lambda one: _again(one, by, reason))
         record = journal.load(found.id)
         before = _deadline(record, by, reason)
-        asked = journal.ask_extension(record.id, typed.length(by), actor(), reason, _now(config))
+        asked = journal.ask_extension(record.id, typed.length(by), actor(), reason, moment.now(config))
         screen.say(f"rollout {record.id}: Jobs may run until {instant(asked.until)}; it was {instant(before)}")
         then = resume(record.id) if record.halted else None
         screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
@@ -55,18 +53,6 @@ def extend(
 def _again(rollout_id: str, by: str, reason: str) -> str:
     """Return the command as it was typed, for the rollout of this id."""
     return commands.extend(rollout_id, "--by", by, *(["--reason", reason] if reason else []))
-
-
-def _now(config: Path | None) -> datetime:
-    """Return the time of the world in which the rollout runs: that of a simulator, if one is configured."""
-    if config is not None or options.CONFIG.exists():
-        loaded = configuration.load(config or options.CONFIG)
-        if loaded.simulator:
-            from rollout.adapters import clock_of  # noqa: PLC0415  a second of libraries
-
-            with closing(clock_of(loaded, new_run())) as clock:
-                return clock.now()
-    return datetime.now(UTC)
 
 
 def _deadline(record: Record, by: str, reason: str) -> datetime:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rollout.cli import options, output, screen, select_rollout, standing, why
 from rollout.cli.screen import at_work
-from rollout.cli.screen.format import instant, table
+from rollout.cli.screen.format import bar, folded, instant, span, table
+from rollout.cli.screen.lines import ENTERING
 from rollout.errors import OTHER_VERSION, UserError
 from rollout.journal import read_journal
-from rollout.model.machine import terminal
+from rollout.model.machine import Stage, terminal
 
 if TYPE_CHECKING:
     from rollout.model.plan import Node
@@ -27,13 +29,23 @@ def status(
     config: options.WhoseJournal = None,
     database: options.Database = None,
     as_json: options.AsJson = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it on this terminal, again and again, until it ends or halts.")
+    ] = False,
 ) -> None:
     """Say where a rollout stands; default: the newest unfinished.
 
-    If none is unfinished, the newest. Only the journal is read: AWS is not asked.
+    If none is unfinished, the newest. Only the journal is read: AWS is not asked. With --watch, exit code 1 says that
+    the rollout is halted, and nobody runs it; Ctrl-C ends watching, not the rollout.
     """
     with closing(read_journal(options.journal_url(config, database))) as journal:
         chosen = select_rollout.to_show(rollout_id, journal.summaries())
+        if watch:
+            from rollout.cli import watching  # noqa: PLC0415  what only watching needs
+
+            watching.refuse_what_is_no_terminal(chosen.id, as_json=as_json)
+            watching.watch(journal, chosen.id, config)
+            return
         killed, history = journal.killed(chosen.id), journal.events(chosen.id)
         worker = None if terminal(chosen.phase) else journal.worker(chosen.scope)
         try:
@@ -68,6 +80,7 @@ def lines(
     yield _title(record)
     for name, value in _head(record):
         yield f"  {name:<9} {value}"
+    yield from folded(_phases(history), f"  {'phases':<9} ")
     halted = [f"  {line}" for line in standing.halted(record, history)] if record.halted else []
     if not terminal(record.phase):
         yield from at_work.lines(record.id, worker, then="" if halted else None)
@@ -75,6 +88,7 @@ def lines(
     if record.nodes:
         gone, stay = sum(node.stage.value == "GONE" for node in record.nodes), len(record.nodes) - len(record.to_go)
         yield f"nodes to go: {len(record.to_go)}, gone: {gone}" + (f"; old nodes that stay: {stay}" if stay else "")
+        yield from (f"  {line}" for line in _groups(record))
         yield from (f"  {line}" for line in table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record, history)))
     for row in record.unsettled:
         yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
@@ -104,6 +118,24 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
     if record.drain_deadline:
         asked = f", asked for by {record.extension.by}" if record.extension else ""
         yield "drain", f"deadline {instant(record.drain_deadline)}{asked}"
+
+
+def _phases(history: Sequence[Event]) -> str:
+    """Return how long each phase took that is over."""
+    entered = [(event.data["to"], event.at) for event in history if event.kind in ENTERING]
+    over = [f"{name} {span(end - begun)}" for (name, begun), (_, end) in pairwise(entered)]
+    return ", ".join(over) or "none is over"
+
+
+def _groups(record: Record) -> Iterator[str]:
+    """Yield a bar for each group with nodes that must go."""
+    for group, nodes in groupby(sorted(record.to_go, key=_group), _group):
+        gone = [node.stage is Stage.GONE for node in nodes]
+        yield f"{bar(sum(gone), len(gone))} {sum(gone)} of {len(gone)} of {group}"
+
+
+def _group(node: Node) -> str:
+    return node.group
 
 
 def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:

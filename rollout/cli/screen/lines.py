@@ -31,7 +31,7 @@ SHOWN = frozenset(
 )
 
 #: Events that say which phase is entered.
-_ENTERING = frozenset({"begun", "phase"})
+ENTERING = frozenset({"begun", "phase"})
 
 
 def head(event: Event) -> str:
@@ -47,7 +47,7 @@ class Lines:
         self._rollout_id = rollout_id
         known = journal.events(rollout_id)
         self._last = max((event.seq for event in known), default=0)
-        self._phase = next((event.data["to"] for event in reversed(known) if event.kind in _ENTERING), "")
+        self._phase = next((event.data["to"] for event in reversed(known) if event.kind in ENTERING), "")
 
     def show(self) -> None:
         """Print what was new since the last call."""
@@ -63,7 +63,7 @@ class Lines:
         nodes = self._journal.load(self._rollout_id).nodes if any("instance" in event.data for event in news) else ()
         names: dict[str | None, str | None] = {row.instance_id: row.name for row in nodes}
         for event in news:
-            self._phase = event.data["to"] if event.kind in _ENTERING else self._phase
+            self._phase = event.data["to"] if event.kind in ENTERING else self._phase
             instance = event.data.get("instance")
             then = screen.shown(event.data.get("hint") or "") or None
             node = event.data.get("node") or names.get(instance) or instance

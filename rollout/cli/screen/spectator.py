@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @contextmanager
 def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) -> Iterator[Callable[[Progress], None]]:
     """Yield what the runner calls after each tick; what stands on the screen at the end stays there."""
-    if not log.on() and _can_go_back():
+    if not log.on() and can_go_back():
         from rollout.cli.screen.live import live  # noqa: PLC0415  rich is for terminals only
 
         with live(journal, rollout_id, now) as report:
@@ -33,7 +33,7 @@ def spectator(journal: Journal, rollout_id: str, now: Callable[[], datetime]) ->
             lines.show()
 
 
-def _can_go_back() -> bool:
+def can_go_back() -> bool:
     """Tell whether this is a terminal that can go back to a line that stands; one without a name cannot."""
     if not (sys.stdout.isatty() and os.environ.get("TERM")):
         return False

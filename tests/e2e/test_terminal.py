@@ -1,0 +1,35 @@
+"""A whole rollout on a terminal, and somebody who watches it on another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.simulated import ROLLOUT, environment, simulator
+from tests.terminal import terminal
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 20), pytest.param(200, 50, marks=pytest.mark.exhaustive)])
+def test_start_on_a_terminal_and_a_watcher(columns: int, lines: int, tmp_path: Path) -> None:
+    """Both show the page to the end, in the world's time; no head of the chain is on the screen, and all of it fits."""
+    with simulator("short", tmp_path) as world:
+        around = environment(tmp_path, world.environment)
+        start = [str(ROLLOUT), *world.start_arguments]
+        watch = [str(ROLLOUT), "status", "--watch", "--config", "rollout.yaml"]
+        with terminal(start, columns, lines, tmp_path, around) as first:
+            first.until(lambda seen: any("deadline in 1h" in line for line in seen))
+            with terminal(watch, columns, lines, tmp_path, around) as second:
+                second.until(lambda seen: any("deadline in 1h" in line for line in seen))
+                second.until(lambda seen: any("run by process" in line for line in seen))
+                assert (first.ended(), second.ended()) == (0, 0)
+        told = [*first.scrolled, *first.lines]
+        assert not any(line.startswith("  head ") for line in told)
+        (head,) = (line for line in told if line.startswith("rollout 2026"))
+        for seen in (first.lines, second.lines):
+            page = seen[seen.index(head) :]
+            assert page[1].startswith("2026-01-05T")
+            assert page[2].endswith("READY DRAIN RESTORE DONE")
+            assert [line.split()[-1] for line in page[4:8]] == ["GONE"] * 4
+            assert page[8] == "[####################] 4 of 4 nodes gone"
+            assert page[9].startswith(f"done: 4 nodes replaced by {world.ami} in ")
