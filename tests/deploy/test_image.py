@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -111,7 +112,8 @@ def test_its_name_is_the_same_everywhere() -> None:
 def test_its_commands_make_a_tool_that_needs_no_home(tmp_path: Path) -> None:
     """The commands are run as they stand, on this Python: what they make holds no test tools, and works without a home.
 
-    They ask for packages where `make setup` asks.
+    It is started as the image starts it: by its entry point, found on its PATH, where it works. They ask for packages
+    where `make setup` asks.
     """
     build, made = tmp_path / "build", tmp_path / "venv"
     build.mkdir()
@@ -122,12 +124,19 @@ def test_its_commands_make_a_tool_that_needs_no_home(tmp_path: Path) -> None:
     path = {**os.environ, "PATH": f"{tmp_path / 'python/bin'}:{os.environ['PATH']}"}
     for command in (step.text.replace("/venv", str(made)) for step in STEPS if step.instruction == "RUN"):
         assert ran(["/bin/sh", "-c", command], build, path)[0] == 0
-    rollout, homeless = str(made / "bin/rollout"), {"HOME": "/dev/null"}
-    assert ran([rollout, "--version"], Path("/"), homeless) == (0, f"rollout {__version__}\n")
-    assert ran([rollout, "list", "--database", f"sqlite:///{tmp_path}/rollout.db"], Path("/"), homeless)[0] == 2
+    last = {step.instruction: step.text for step in STEPS[SECOND:]}
+    name, _, value = last["ENV"].partition("=")
+    around = {"HOME": "/dev/null", name: value.replace("/venv", str(made)).replace(f"${name}", os.defpath)}
+
+    def image(*arguments: str) -> tuple[int, str]:
+        return ran([*json.loads(last["ENTRYPOINT"]), *arguments], Path(last["WORKDIR"]), around)
+
+    assert shutil.which("rollout", path=around["PATH"]) == str(made / "bin/rollout")
+    assert image("--version") == (0, f"rollout {__version__}\n")
+    assert image("list", "--database", f"sqlite:///{tmp_path}/rollout.db")[0] == 2
     filled = tmp_path / "rollout.yaml"
     filled.write_text((FOLDER / "rollout.yaml").read_text(encoding="utf-8").replace("REPLACE_ME", "eks-prod"))
-    assert ran([rollout, "config", "check", "--config", str(filled)], Path("/"), homeless)[0] == 0
+    assert image("config", "check", "--config", str(filled))[0] == 0
     assert not {"pytest", "pip"} & {program.name for program in (made / "bin").iterdir()}
 
 

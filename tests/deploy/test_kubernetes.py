@@ -118,10 +118,11 @@ def granted(*files: str, optional: bool = False) -> set[Right]:
     """Every right that the roles of these files grant, where their bindings grant it: required or optional ones."""
     found = [one for file in files for one in objects(file) if one["kind"].endswith("Role")]
     roles = (one for one in found if one["metadata"]["name"].endswith("-optional") == optional)
-    return {right for role in roles for right in _of(role)}
+    return {right for role in roles for right in rights_of(role)}
 
 
-def _of(role: Object) -> Iterator[Right]:
+def rights_of(role: Object) -> Iterator[Right]:
+    """Every right that a role grants."""
     for rule in role["rules"]:
         for group in rule.get("apiGroups", [""]):
             for resource in rule.get("resources") or rule["nonResourceURLs"]:
@@ -147,7 +148,7 @@ def test_a_role_of_its_own_grants_what_is_optional() -> None:
 def test_the_rights_that_an_older_version_asked_for_are_enough() -> None:
     """Nothing is required now that the roles of an older version do not grant: an upgrade is never refused for it."""
     before = (Path(__file__).parent / "access-before.yaml").read_text(encoding="utf-8")
-    older = {right for one in parsed(before) if one["kind"].endswith("Role") for right in _of(one)}
+    older = {right for one in parsed(before) if one["kind"].endswith("Role") for right in rights_of(one)}
     assert set(rights(CONFIG.settings())) <= older
     assert older.isdisjoint(OPTIONALS)
 
