@@ -1,4 +1,4 @@
-"""docs/running.md: what it shows for GitHub Actions, systemd and cron is whole, and does what the page says of it."""
+"""docs/running.md: what it shows for systemd and cron is whole, and does what the page says of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import shutil
 import subprocess
 from configparser import RawConfigParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.deploy.manifests import FOLDER
-from tests.deploy.test_kubernetes import CONFIG, verdict
+from tests.deploy.test_kubernetes import verdict
 from tests.test_docs import ROOT, parse
 
 PAGE = (ROOT / "docs/running.md").read_text("utf-8")
@@ -30,43 +28,6 @@ def rollouts(text: str) -> list[list[str]]:
     lines = [shlex.split(line, comments=True) for line in text.replace("\\\n", " ").splitlines() if "rollout " in line]
     found = [(line, index) for line in lines for index, word in enumerate(line) if word.rpartition("/")[2] == "rollout"]
     return [line[index + 1 :] for line, index in found if line[index] != "rollout" or line[index - 1] == "--"]
-
-
-# ---- GitHub Actions
-
-(TEXT,) = (block for block in blocks("yaml") if "workflow_dispatch" in block)
-WORKFLOW: dict[str, Any] = YAML(typ="safe").load(TEXT)
-(RUN,) = (step["run"] for step in WORKFLOW["jobs"]["rollout"]["steps"] if step.get("name") == "Roll out")
-
-
-def test_the_workflow_starts_a_rollout() -> None:
-    """Its command can be typed; the key is the run's number, which another try of the run keeps."""
-    ((command, *rest), *others) = rollouts(RUN)
-    assert (command, others) == ("start", [])
-    parse([command, *rest])
-    assert rest[rest.index("--key") + 1] == "github-$GITHUB_RUN_ID"
-
-
-def test_the_workflows_signals_arrive() -> None:
-    """The shell is replaced: GitHub signals the step's own process and nobody else."""
-    assert RUN.startswith("exec ")
-
-
-def test_no_input_is_pasted_into_a_shell() -> None:
-    """Inputs and secrets come through the environment: in the shell's text they would be run."""
-    assert "${{" not in RUN
-
-
-def test_the_workflow_cuts_no_drain_short() -> None:
-    """It may last longer than all deadlines together, its credentials as long, and a second run cancels nobody."""
-    (job,) = WORKFLOW["jobs"].values()
-    settings = CONFIG.settings()
-    deadlines = (settings.in_service_seconds, settings.ready_seconds, settings.drain_seconds, settings.blocked_seconds)
-    assert sum(deadlines) < job["timeout-minutes"] * 60 < 6 * 3600
-    (credentials,) = (step["with"] for step in job["steps"] if "role-to-assume" in step.get("with", {}))
-    assert credentials["role-duration-seconds"] >= job["timeout-minutes"] * 60
-    assert WORKFLOW["concurrency"]["cancel-in-progress"] is False
-    assert WORKFLOW["permissions"] == {"contents": "read", "id-token": "write"}
 
 
 # ---- a host
