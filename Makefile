@@ -10,6 +10,9 @@ PACKAGES := $(VENV)/.packages
 STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools/.fetched
 GROOVY := $(VENV)/tools/groovy/.fetched
+SITE := $(VENV)/site
+MERMAID := mermaid-11.17.2.tgz
+MERMAID_SHA256 := 6ad2f42c3fc26bbf9e45cbb6d11898972573ea52b33a5f4ff51952899f950ffd
 PYTEST_ARGS ?=
 SHARD ?=
 MINUTES ?= 2
@@ -21,7 +24,7 @@ MORE := --numprocesses=$(shell echo $$((1 + $$(getconf _NPROCESSORS_ONLN))))
 PROOF = $(BIN)/pytest --go-on $(if $(SHARD),--shard $(SHARD)) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all swarm swarm-sample swarm-judged explore durability coverage docs bench format lock build clean
+.PHONY: help setup tools demo check lint types contracts core rest test pythons exhaustive exhaustive-sample real-kube proof-sample proof proof-all swarm swarm-sample swarm-judged explore durability coverage docs site bench format lock build clean
 
 help: ## Print every verb with one line
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -137,6 +140,21 @@ docs: $(STAMP) ## Write the generated pages (architecture, phases, halts, refusa
 	$(BIN)/python tools/configuration_page.py docs/configuration.md
 	$(BIN)/python tools/commands_page.py docs/commands.md
 
+# In an environment of its own: nothing else needs it. Diagrams are drawn by one file of an npm package.
+$(SITE)/.made: tools/site.lock | $(STAMP)
+	$(PYTHON) -m venv --clear $(SITE)
+	$(SITE)/bin/pip --quiet --disable-pip-version-check install --require-hashes --no-deps --only-binary :all: \
+		--requirement tools/site.lock
+	cd $(SITE) && npm pack --silent $(subst -,@,$(MERMAID:.tgz=))
+	$(BIN)/python -c 'import hashlib, pathlib, sys; file, wanted = sys.argv[1:]; found = hashlib.sha256(pathlib.Path(file).read_bytes()); sys.exit(found.hexdigest() != wanted and f"{file} is not the file that was locked")' $(SITE)/$(MERMAID) $(MERMAID_SHA256)
+	@touch $@
+
+site: $(STAMP) $(SITE)/.made ## Build the documentation as a site into build/site/html, and check its links
+	$(BIN)/python tools/site_pages.py build/site/pages
+	tar -xzf $(SITE)/$(MERMAID) -C build/site/pages --strip-components=2 package/dist/mermaid.min.js
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
+	$(BIN)/python tools/site_check.py build/site/html
+
 bench: $(STAMP) ## Measure the README's figures (two minutes)
 	@$(BIN)/python tools/figures.py
 
@@ -144,9 +162,12 @@ format: $(STAMP) ## Let ruff format and repair what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-lock: $(STAMP) ## Bring requirements.lock up to date with pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-strip-extras --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
+	--no-header --no-annotate --quiet
+
+lock: $(STAMP) ## Bring requirements.lock and tools/site.lock up to date with pyproject.toml
+	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
+	$(LOCK) --group pyproject.toml:site --output-file tools/site.lock
 
 build: $(STAMP) ## Build wheel and source archive into dist/
 	$(BIN)/hatchling build

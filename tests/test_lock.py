@@ -148,6 +148,18 @@ def test_it_has_what_the_project_asks_for() -> None:
     assert {re.split(r"[>=\[]", one)[0].replace(".", "-") for one in asked} <= {name for name, *_ in PINS}
 
 
+def test_the_site_has_a_lock_of_its_own() -> None:
+    """Of what only `make site` needs nothing is in the lock of `make setup`; each package is pinned with hashes."""
+    lock = (ROOT / "tools/site.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    blocks = re.split(r"^(?=[a-z])", lock, flags=re.MULTILINE)[1:]
+    assert all("==" in block and "--hash=sha256:" in block for block in blocks)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = {re.split(r"[>=]", one)[0] for one in project["dependency-groups"]["site"]}
+    assert asked <= {block.partition("==")[0] for block in blocks}
+    assert asked.isdisjoint(name for name, *_ in PINS)
+
+
 @pytest.mark.parametrize("place", ["Makefile", "deploy/kubernetes/Containerfile"])
 def test_pip_decides_nothing(place: str) -> None:
     """Wherever pip is given a lock it resolves nothing, builds nothing, and checks every file."""
