@@ -79,13 +79,13 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def typed(page: Path) -> list[list[str]]:
-    """The arguments of each `rollout …` that a page shows: in code blocks, without comments and pipes, and inline."""
+    """The arguments of each `rollout …` that a page shows: in code blocks, without comments, pipes and files, and inline."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     shown = [line.removeprefix("$ ") for line in lines] + re.findall(r"`([^`\n]+)`", text)
     ours = [shlex.split(one, comments=True)[1:] for one in shown if re.match(r"rollout(?= [a-z-]|$)", one.strip())]
-    return [list(itertools.takewhile(lambda word: word != "|", words)) for words in ours]
+    return [list(itertools.takewhile(lambda word: word not in {"|", ">"}, words)) for words in ours]
 
 
 def parse(arguments: list[str]) -> None:
