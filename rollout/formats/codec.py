@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import cache, lru_cache
-from typing import Annotated, get_args, get_type_hints
+from typing import Annotated, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -20,6 +20,8 @@ from rollout.formats.versions import JOURNAL_VERSION, Fields
 from rollout.model.checkpoint import Checkpoint
 from rollout.model.effects import Effect
 from rollout.model.plan import Plan
+
+T = TypeVar("T")
 
 #: Fields that are stored under an older name.
 _STORED_AS = {"in_service_seconds": "surge_seconds"}
@@ -58,6 +60,14 @@ def _checkpoint() -> TypeAdapter[Checkpoint]:
 def _effect() -> TypeAdapter[Effect]:
     _closed()
     return TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
+
+
+@cache
+def strict(kind: type[T]) -> TypeAdapter[T]:
+    """Return what reads and writes a record of another file, as strictly as those here."""
+    _closed()
+    _close(kind)
+    return TypeAdapter(kind)
 
 
 def plan_text(plan: Plan) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rollout import preflight
+from rollout.cli import plan_file
 from rollout.cli.commands import plan, status, why
 from rollout.cli.report import building, model
 from rollout.cli.report import fields as report
@@ -26,6 +27,7 @@ from rollout.ports import KilledJob, Summary, Worker
 from rollout.preflight import outline
 from tests.cli import samples
 from tests.cli.run import rollout
+from tests.cli.test_plan_file import PLAN
 from tests.core import build
 from tests.journal.samples import ID as STORY
 from tests.journal.samples import RESIZE, story
@@ -131,6 +133,13 @@ def test_plan() -> None:
     assert list(going_on) == list(fields)
     both = fields | {"goes_on_with": going_on["goes_on_with"]}
     assert ["version", *dict.fromkeys(keys(both))] == documented("plan --json")
+
+
+def test_plan_file() -> None:
+    """All keys of a plan that is kept; each setting is one by itself."""
+    fields = plan_file.fields(PLAN)
+    fields["settings"] = {}
+    assert list(dict.fromkeys(keys(fields))) == documented("plan --out FILE")
 
 
 def test_export(place: Path) -> None:

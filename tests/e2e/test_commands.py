@@ -91,6 +91,31 @@ def test_a_plan_of_what_is_refused_says_so(world: Worlds) -> None:
     assert changed(simulated) == []
 
 
+def test_a_start_begins_only_what_its_plan_says(world: Worlds) -> None:
+    """Refused with the difference where a group has moved, and nothing is changed; begun where only Jobs have."""
+    simulated = world("short")
+    planned = simulated.rollout("plan", *simulated.start_arguments[1:], "--out", "plan.json", "--json")
+    assert planned.code == 0, planned
+    assert json.loads(planned.out)["written"] == str(simulated.directory / "plan.json")
+    start = ("start", "--config", "rollout.yaml", "--plan", "plan.json", "--key", "build-7")
+    group, *_ = json.loads(planned.out)["groups"]
+    edit = {"do": "update_group", "group": group["name"]}
+    simulated.post("/world", edit | {"fields": {"MaxSize": group["now"]["maximum"] + 1}})
+    refused = simulated.rollout(*start)
+    assert (refused.code, refused.out) == (2, ""), refused
+    assert f"group {group['name']}: MinSize" in refused.err
+    assert f"next: look at a new plan, then start with it: rollout plan --config {simulated.directory}" in refused.err
+    assert changed(simulated) == []
+    simulated.post("/world", edit | {"fields": {"MaxSize": group["now"]["maximum"]}})
+    begun = simulated.rollout(*start)
+    assert begun.code == 0, begun
+    again = simulated.rollout(*start)
+    assert (again.code, "is done already" in again.out) == (0, True), again
+    keyless = simulated.rollout(*start[:-2])
+    assert (keyless.code, "nothing is to be replaced" in keyless.out) == (0, True), keyless
+    assert broken(simulated) == {}
+
+
 def test_why_says_what_keeps_each_node_and_changes_nothing(world: Worlds) -> None:
     """Of a rollout that was killed in DRAIN: pods with age and deadline, in lines of 80 columns, also for one node."""
     simulated = world("demo")

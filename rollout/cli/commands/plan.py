@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollout import commands, preflight
-from rollout.cli import chosen_ami, options, outcome, output, planning, screen, select_rollout, typed
+from rollout.cli import options, outcome, output, plan_file, planning, screen, select_rollout, typed
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
 from rollout.errors import DONE, USAGE
@@ -19,7 +19,7 @@ from rollout.journal import database as places
 from rollout.journal import read_journal
 from rollout.model.machine import terminal
 from rollout.model.plan import Plan, listed, spelled
-from rollout.preflight import outline
+from rollout.preflight import outline, saved
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rollout.model.plan import Sizes
     from rollout.ports import Summary
     from rollout.preflight.outline import GroupOutline, TemplateOutline, Workload
+    from rollout.preflight.saved import SavedPlan
 
 #: Exit code of --detailed-exitcode where a rollout would change something.
 CHANGES = 3
@@ -43,6 +44,7 @@ class Preview:
 
     `images`: by id, the new one and those that run now, None where one is not to be seen any more.
     `jobs_read`: whether it could be asked when Jobs end at the latest. `told`: what a start tells of its length.
+    `saved`: what a file keeps of it.
     """
 
     request: preflight.Request
@@ -55,9 +57,10 @@ class Preview:
     images: Mapping[str, ImageSeen | None] = field(default_factory=dict)
     jobs_read: bool = True
     told: tuple[str, ...] = ()
+    saved: SavedPlan | None = None
 
 
-def plan(
+def plan(  # noqa: PLR0913  each is an option
     *,
     ami: options.Ami = None,
     ami_from: options.AmiFrom = None,
@@ -77,6 +80,16 @@ def plan(
         bool,
         typer.Option("--detailed-exitcode", help="End with 3, not 0, if a rollout would change something."),
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            readable=False,
+            help="Write the plan to a file, for `rollout start --plan FILE`.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say what `rollout start` would do, and change nothing.
@@ -84,21 +97,27 @@ def plan(
     Options that start has too mean the same. What would block the start ends this with exit code 2, as there. The
     groups with their sizes, templates and images are told, and the workloads on the nodes that must go.
     """
+    given = planning.Given(ami, ami_from, description, key)
     loaded = options.loaded(config, database)
-    image = chosen_ami.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
-    asked = select_rollout.Asked(loaded.cluster, loaded.groups, image, key)
-    request = planning.request(loaded, image, description)
+    wanted = given.wanted(loaded.region)
+    asked = select_rollout.Asked(loaded.cluster, loaded.groups, wanted.ami, key)
+    request = planning.request(loaded, wanted)
     known = _known(loaded.database)
     made = select_rollout.of_key(asked, known) or _made(loaded, asked, request, known)
+    kept = out if _keep(made, out) else None
     if as_json:
         fields = as_fields(made, request) if isinstance(made, Preview) else _going_on_fields(made, request)
+        fields["written"] = kept and str(kept.absolute())
         typer.echo(output.as_json(fields, indent=2))
     elif isinstance(made, Preview):
         _show(made)
     else:
         screen.say(_going_on(made))
+    if out and not as_json:
+        screen.say(f"the plan is {out.absolute()}" if kept else f"no plan was written to {out.absolute()}")
     if isinstance(made, Preview) and not (as_json or made.up_to_date):
-        screen.say(f"  next: {planning.start(ami, ami_from, description, key)}")
+        begin = planning.Given(None, None, "", key, out) if kept else given
+        screen.say(f"  next: {begin.command}")
     raise typer.Exit(_code(made, detailed=detailed_exitcode))
 
 
@@ -130,8 +149,9 @@ def _made(
         warnings = preflight.warnings(survey, request, identified=bool(here.uid))
         if not isinstance(plan, Plan):
             return Preview(request, now, warnings, refused=plan)
+        kept = saved.save(survey, plan, here, now)
         if preflight.up_to_date(survey, request.ami):
-            return Preview(request, now, (), up_to_date=True)
+            return Preview(request, now, (), up_to_date=True, saved=kept)
         jobs = edge.kubernetes.jobs()
         groups = outline.groups(survey, plan)
         older = {ami: edge.autoscaling.image(ami) for ami in outline.old_images(groups) if ami != request.ami}
@@ -144,7 +164,16 @@ def _made(
             images={request.ami: survey.image, **older},
             jobs_read=jobs is not None,
             told=preflight.autoscaler_off(survey, request.settings),
+            saved=kept,
         )
+
+
+def _keep(made: Preview | Summary, out: Path | None) -> bool:
+    """Write the plan where that was asked for; tell whether there is one."""
+    if out is None or not isinstance(made, Preview) or made.saved is None:
+        return False
+    plan_file.write(made.saved, out)
+    return True
 
 
 def _code(made: Preview | Summary, *, detailed: bool) -> int:
@@ -298,6 +327,7 @@ def as_fields(made: Preview, request: preflight.Request) -> dict[str, Any]:
         "images": [_image_fields(ami, image) for ami, image in made.images.items()],
         "groups": [_group_fields(group) for group in made.groups],
         "workloads": [_workload_fields(one) for one in made.workloads],
+        "written": None,
     }
 
 

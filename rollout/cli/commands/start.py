@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from rollout import preflight
-from rollout.cli import chosen_ami, log, options, output, planning, screen, select_rollout, typed
+from rollout.cli import log, options, output, planning, screen, select_rollout, typed
 from rollout.cli.session import Interrupted, actor, go_on, looking, opened
 from rollout.journal import open_journal
 from rollout.journal.lease_acquire import LeaseHeld
 from rollout.model.plan import Plan
+from rollout.preflight import saved
 
 if TYPE_CHECKING:
+    from rollout.cli.planning import Given, Wanted
     from rollout.cli.select_rollout import Asked
     from rollout.cli.session import Session
     from rollout.config import Config
     from rollout.ports import Summary
 
 
-def start(
+def start(  # noqa: PLR0913  each is an option
     *,
     ami: options.Ami = None,
     ami_from: options.AmiFrom = None,
@@ -38,6 +40,15 @@ def start(
         ),
     ] = None,
     database: options.Database = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="A plan that `rollout plan --out FILE` wrote, in place of --ami: refused if anything in it has moved.",
+            show_default=False,
+        ),
+    ] = None,
     assume_dead: options.AssumeDead = False,
     log_format: options.LogFormat = options.TEXT,  # noqa: ARG001  its callback has it
 ) -> None:
@@ -47,28 +58,20 @@ def start(
     The rollout's id is the first line of the output.
     """
     output.works()
+    given = planning.Given(ami, ami_from, description, key, plan)
     try:
-        _start(config, database, ami, ami_from, description, key, assume_dead=assume_dead)
+        _start(config, database, given, assume_dead=assume_dead)
     except Interrupted as interrupted:
-        raise interrupted.told("anything was begun", planning.start(ami, ami_from, description, key)) from None
+        raise interrupted.told("anything was begun", given.command) from None
 
 
-def _start(
-    config: Path,
-    database: str | None,
-    ami: str | None,
-    ami_from: Path | None,
-    description: str,
-    key: str | None,
-    *,
-    assume_dead: bool,
-) -> NoReturn:
+def _start(config: Path, database: str | None, given: Given, *, assume_dead: bool) -> NoReturn:
     """Begin a rollout, or go on with one. Raises `Interrupted` where a signal comes before either."""
     with ExitStack() as stack:
         with looking():
             loaded = options.loaded(config, database)
-            image = chosen_ami.ami(ami, ami_from, loaded.region, ("--ami", "--ami-from"))
-            asked = select_rollout.Asked(loaded.cluster, loaded.groups, image, key)
+            wanted = given.wanted(loaded.region)
+            asked = select_rollout.Asked(loaded.cluster, loaded.groups, wanted.ami, given.key)
             journal = stack.enter_context(closing(open_journal(loaded.database, actor=actor())))
             known = journal.summaries()
             found = select_rollout.of_key(asked, known)
@@ -76,11 +79,13 @@ def _start(
             under_way = any(map(asked.same_cluster, select_rollout.unfinished(known)))
             with opened(loaded, journal, under_way=under_way) as session:
                 asked = replace(asked, scope=session.scope)
-                found = _alone(session, loaded, asked, description, actor() if assume_dead else None)
+                found = _alone(session, loaded, asked, given, wanted, actor() if assume_dead else None)
         go_on(loaded, journal, found, assume_dead=assume_dead)
 
 
-def _alone(session: Session, config: Config, asked: Asked, description: str, assume_dead: str | None) -> Summary:
+def _alone(
+    session: Session, config: Config, asked: Asked, given: Given, wanted: Wanted, assume_dead: str | None
+) -> Summary:
     """Begin and work a rollout under one lease; return the one that is gone on with, where there is one already.
 
     The process that makes the plan holds the cluster's lease, so no other rollout changes what it reads.
@@ -93,7 +98,7 @@ def _alone(session: Session, config: Config, asked: Asked, description: str, ass
             with session.lease(assume_dead) as lease:
                 if found := select_rollout.to_start(asked, session.journal.summaries()):
                     return found
-                rollout_id = _begin(session, config, asked.ami, description, asked.key)
+                rollout_id = _begin(session, config, given, wanted)
                 raise typer.Exit(session.work_under(lease, rollout_id))
         except LeaseHeld as taken:
             if taken.who != waits_for:
@@ -103,16 +108,16 @@ def _alone(session: Session, config: Config, asked: Asked, description: str, ass
                 raise Interrupted from taken
 
 
-def _begin(session: Session, config: Config, ami: str, description: str, key: str | None) -> str:
+def _begin(session: Session, config: Config, given: Given, wanted: Wanted) -> str:
     """Begin a rollout, say which and what it protects, and return its id.
 
     Raises `UserError` where none can be begun, and `Interrupted` where somebody asked us to stop.
     """
     with session.signals.interrupting():
-        plan, protection, warnings = _plan(session, config, ami, description)
+        plan, protection, warnings = _plan(session, config, given, wanted)
     rollout_id = session.new_id()
     now = session.edge.clock.now()
-    session.journal.begin(rollout_id, key, plan, now)
+    session.journal.begin(rollout_id, given.key, plan, now)
     log.about(rollout_id)
     screen.say(rollout_id, kind="rollout")
     for line in protection:
@@ -125,19 +130,23 @@ def _begin(session: Session, config: Config, ami: str, description: str, key: st
 
 
 def _plan(
-    session: Session, config: Config, ami: str, description: str
+    session: Session, config: Config, given: Given, wanted: Wanted
 ) -> tuple[Plan, tuple[str, ...], tuple[str, ...]]:
     """Look once; return the plan, what it protects, and warnings. `UserError` lists every reason against it.
 
-    Raises `typer.Exit` where nothing is to be replaced.
+    Raises `UserError` too where it is not the plan that was given, and `typer.Exit` where nothing is to be replaced.
     """
-    edge, request = session.edge, planning.request(config, ami, description)
+    edge, request = session.edge, planning.request(config, wanted)
     found = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe, session.journal.keep_lease)
     plan = preflight.make_plan(found, request)
-    if isinstance(plan, Plan) and preflight.up_to_date(found, ami):
+    if not isinstance(plan, Plan):
+        raise planning.refused(plan)
+    now = saved.save(found, plan, session.cluster_id, edge.clock.now())
+    before = wanted.saved or now
+    if preflight.up_to_date(found, wanted.ami) and saved.same_groups(before, now):
         screen.say(planning.up_to_date(request))
         raise typer.Exit
-    if isinstance(plan, Plan):
-        warnings = preflight.warnings(found, request, identified=bool(session.cluster_id.uid))
-        return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
-    raise planning.refused(plan)
+    if moved := saved.moved(before, now):
+        raise planning.not_as_planned(given, before, moved)
+    warnings = preflight.warnings(found, request, identified=bool(session.cluster_id.uid))
+    return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
