@@ -83,6 +83,16 @@ class Mixed(Part):
     percentage: int = Field(default=100, ge=0, le=100)
 
 
+class Limits(Part):
+    """What the account has room for, as AWS shows it: no launch is refused for it.
+
+    `addresses`: that each zone's subnet has. `vcpus`: by the code of a quota of EC2, how many may run.
+    """
+
+    addresses: Count = 4091
+    vcpus: dict[str, Count] = Field(default={"L-1216C47A": 1152, "L-34B43A08": 1152})
+
+
 class Hook(Part):
     """A lifecycle hook. Somebody completes its action within `completes`; absent, it runs into its `heartbeat`."""
 

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from eks_simulator.account import Group, Image, Template
+from eks_simulator.account import Group, Image, Limits, Template
 from eks_simulator.faults import Fault
 from eks_simulator.fields import Count, Duration, DurationRange, Moment, Part, Range, nearest
 from eks_simulator.wellknown import DEFINITIONS
@@ -218,6 +218,7 @@ class Scenario(Part):
     images: tuple[Image, ...] = Field(min_length=1)
     templates: tuple[Template, ...] = Field(min_length=1)
     groups: tuple[Group, ...] = Field(min_length=1)
+    limits: Limits = Limits()
     autoscaler: Autoscaler | None = None
     protected: Protected = Protected()
     workloads: Workloads = Workloads()

@@ -148,6 +148,22 @@ class PreflightProbe(Protocol):
         """Return namespace and name of the pod of this cluster that we run in, None if we do not."""
 
 
+class RoomProbe(Protocol):
+    """For what AWS has room, as far as it can be asked. Each may be `Refused`: no rollout depends on the answer."""
+
+    def addresses(self, subnets: Sequence[str]) -> Mapping[str, int]:
+        """Return by subnet how many addresses are free; one that does not exist is left out."""
+
+    def vcpus(self, types: Sequence[str]) -> Mapping[str, int]:
+        """Return by instance type how many vCPUs it has; a type that the region has not is left out."""
+
+    def running(self) -> Mapping[tuple[str, bool], int]:
+        """Count the account's instances that run, or are about to, by type and whether they are spot instances."""
+
+    def quota(self, code: str) -> float | None:
+        """Return what a quota of EC2 allows in this account, None where there is no such quota."""
+
+
 class Kubernetes(Protocol):
     """One Kubernetes cluster."""
 

@@ -22,9 +22,11 @@ from eks_simulator.aws import autoscaling as aws_autoscaling
 from eks_simulator.aws import autoscaling_lives as aws_autoscaling_lives
 from eks_simulator.aws import ec2_images as aws_ec2_images
 from eks_simulator.aws import ec2_instances as aws_ec2_instances
+from eks_simulator.aws import ec2_subnets as aws_ec2_subnets
 from eks_simulator.aws import ec2_templates as aws_ec2_templates
 from eks_simulator.aws import eks as aws_eks
 from eks_simulator.aws import kms as aws_kms
+from eks_simulator.aws import service_quotas as aws_service_quotas
 from eks_simulator.aws import sts as aws_sts
 from eks_simulator.aws.call import Call
 from eks_simulator.aws.protocol import WIRES, Message
@@ -47,11 +49,20 @@ RenderError = Callable[[RequestInfo, int, str, str], web.Response]
 
 OPERATIONS: Final[dict[str, Mapping[str, Handler]]] = {
     "autoscaling": {**aws_autoscaling.OPERATIONS, **aws_autoscaling_lives.OPERATIONS},
-    "ec2": {**aws_ec2_images.OPERATIONS, **aws_ec2_instances.OPERATIONS, **aws_ec2_templates.OPERATIONS},
+    "ec2": {
+        **aws_ec2_images.OPERATIONS,
+        **aws_ec2_instances.OPERATIONS,
+        **aws_ec2_subnets.OPERATIONS,
+        **aws_ec2_templates.OPERATIONS,
+    },
     "eks": aws_eks.OPERATIONS,
     "kms": aws_kms.OPERATIONS,
+    "servicequotas": aws_service_quotas.OPERATIONS,
     "sts": aws_sts.OPERATIONS,
 }
+
+#: Where botocore keeps a service's model, where it is not named as in a signature.
+FOLDERS: Final = {"servicequotas": "service-quotas"}
 
 #: The parameters that can name what a request is about, the first one given counts.
 TARGETS: Final = (
@@ -65,6 +76,7 @@ TARGETS: Final = (
     "ImageId",
     "SnapshotId",
     "KeyId",
+    "SubnetId.1",
     "RoleArn",
     "Tags.member.1.ResourceId",
 )
@@ -175,7 +187,7 @@ def load_models() -> None:
 @functools.cache
 def _model(service: str) -> ServiceModel:
     """Botocore's model of a service; EC2's alone takes a good part of a second to load."""
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(Loader().load_service_model(FOLDERS.get(service, service), "service-2"), service)
 
 
 def _message(request: web.Request, body: bytes) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eks_simulator.aws.call import keep, page
+from eks_simulator.aws.ec2_subnets import subnet_of
 from eks_simulator.clock import iso
 from eks_simulator.cloud.errors import invalid
 from eks_simulator.cloud.model import Tag
@@ -57,7 +58,7 @@ def _group(cloud: Cloud, group: Group, *, instances: bool) -> dict[str, Any]:
         "Instances": [_instance(cloud, one) for one in group.instances.values()] if instances else [],
         "CreatedTime": group.created,
         "SuspendedProcesses": [_suspended(name, since) for name, since in sorted(group.suspended.items())],
-        "VPCZoneIdentifier": ",".join(f"subnet-{zone}" for zone in group.zones),
+        "VPCZoneIdentifier": ",".join(map(subnet_of, group.zones)),
         "EnabledMetrics": [],
         "Tags": [_tag(group, key, tag) for key, tag in group.tags.items()],
         "TerminationPolicies": ["Default"],

@@ -22,6 +22,7 @@ class Account:
     """The state that all parts of the account share; `looks`: when the reconciler looks at a group next.
 
     `on_launch` hears of an instance when EC2 begins to run it, `on_terminate` when one that ran is shutting down.
+    `addresses`: that each subnet has; `vcpus`: that EC2's quotas allow, by code. Both are shown, and refuse nothing.
     `broken` switches off rules of AWS, so that tests can see the promises fail: "ignore-min-size" lets a terminate
     with decrement go below MinSize, "decrement-twice" lowers desired by two for each, "ignore-protection" lets scale-in
     choose protected instances.
@@ -48,6 +49,8 @@ class Account:
         self.groups: dict[str, Group] = {}
         self.instances: dict[str, Instance] = {}
         self.clusters: dict[str, Cluster] = {}
+        self.addresses = 4091
+        self.vcpus: dict[str, float] = {}
         self.keys = Keys(clock, log, seed, f"{region}:{account}")
         self.templates = Templates(clock, log)
         self.activities = Activities(clock, seed)

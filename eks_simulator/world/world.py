@@ -188,6 +188,8 @@ def found_account(world: World) -> None:
     """Give the account what the scenario says it has."""
     scenario, cloud = world.scenario, world.cloud
     cloud.add_cluster(cloud_model.Cluster(scenario.cluster))
+    cloud.addresses = scenario.limits.addresses
+    cloud.vcpus = dict(scenario.limits.vcpus)
     for image in scenario.images:
         _add_image(cloud, image, min(world.clock.now, scenario.start - image.age))
     for template in scenario.templates:

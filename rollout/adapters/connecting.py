@@ -17,6 +17,7 @@ from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.adapters.kube import ApiKubernetes
 from rollout.adapters.kube_access import kube_api
 from rollout.adapters.preflight_probe import EdgeProbe
+from rollout.adapters.room_probe import EdgeRoom
 from rollout.adapters.understanding import flag, understood
 from rollout.config import is_loopback
 from rollout.errors import RESUMABLE, Denied, EdgeError, Retry, UserError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
     from rollout.model.observation import MarkerSeen
-    from rollout.ports import AutoScaling, Kubernetes, PreflightProbe
+    from rollout.ports import AutoScaling, Kubernetes, PreflightProbe, RoomProbe
 
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class Edge:
     autoscaling: AutoScaling
     kubernetes: Kubernetes
     probe: PreflightProbe
+    room: RoomProbe
     clock: SystemClock | SimulatedClock
     fence: Fence
     account: str
@@ -122,11 +124,11 @@ def connect(
             return watch
 
         autoscaling, cluster = AwsAutoScaling(account, clock.now), ApiKubernetes(api, nodes, pods, begin)
-        probe = EdgeProbe(account, api, clock)
+        probe, room = EdgeProbe(account, api, clock), EdgeRoom(account)
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         marker = partial(door.ask, "Kubernetes", cluster.marker)
         return Edge(
-            autoscaling, cluster, probe, clock, fence, number, arn, api.host, which, marker, stack.pop_all().close
+            autoscaling, cluster, probe, room, clock, fence, number, arn, api.host, which, marker, stack.pop_all().close
         )
 
 

@@ -24,7 +24,7 @@ from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase
 from rollout.model.record import EffectRow
 from rollout.ports import KilledJob, Summary, Worker
-from rollout.preflight import outline
+from rollout.preflight import outline, room
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.cli.test_plan_file import PLAN
@@ -128,6 +128,9 @@ def test_plan() -> None:
     workloads = outline.workloads(survey, build.SETTINGS, build.NOW, {})
     made = plan.Preview(request, build.NOW, ("w",), (Blocker("p", "n"),), False, groups, workloads, {"ami-new": None})
     summary = Summary(samples.ID, None, "c", "ami-new", ("g",), Phase.DRAIN, None, samples.NOW, None)
+    addresses = room.Addresses("g", 2, {"subnet-a": 5})
+    there = room.Room((addresses,), (room.Quota("L-1", "Standard", 4, 4, 64),), ("no",))
+    made = replace(made, room=there)
     going_on = plan._going_on_fields(summary, request)
     fields = plan.as_fields(made, request)
     assert list(going_on) == list(fields)

@@ -46,7 +46,7 @@ def _lend(shelf: Shelf) -> None:
         shelf.images.permit(thing, OTHER, allowed=True)
 
 
-#: Every verb of the ports `AutoScaling` and `PreflightProbe` that asks or changes something on AWS.
+#: Every verb of the ports `AutoScaling`, `PreflightProbe` and `RoomProbe` that asks or changes something on AWS.
 VERBS: dict[str, Callable[[Edge], object]] = {
     "AutoScaling.groups": lambda edge: edge.autoscaling.groups(["workers"]),
     "AutoScaling.templates": lambda edge: edge.autoscaling.templates([_template(edge).template_id]),
@@ -72,6 +72,10 @@ VERBS: dict[str, Callable[[Edge], object]] = {
     "PreflightProbe.try_version": lambda edge: edge.probe.try_version(_template(edge).template_id, 1, AMI),
     "PreflightProbe.try_default": lambda edge: edge.probe.try_default(_template(edge).template_id, 1),
     "PreflightProbe.try_launch": lambda edge: edge.probe.try_launch(_template(edge).template_id, 1, AMI, None, None),
+    "RoomProbe.addresses": lambda edge: edge.room.addresses(["subnet-eu-west-1a"]),
+    "RoomProbe.vcpus": lambda edge: edge.room.vcpus(["m5.large"]),
+    "RoomProbe.running": lambda edge: edge.room.running(),
+    "RoomProbe.quota": lambda edge: edge.room.quota("L-1216C47A"),
 }
 #: Those that ask Kubernetes or this process.
 ELSEWHERE = {
@@ -159,7 +163,9 @@ def _calls(module: ast.Module) -> Iterator[str]:
     nodes = list(ast.walk(module))
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute)} | set(_texts(nodes))
     for service in _services(nodes):
-        yield from (f"{service}:{operation}" for method, operation in _methods(service).items() if method in named)
+        yield from (
+            f"{_prefix(service)}:{operation}" for method, operation in _methods(service).items() if method in named
+        )
 
 
 def _services(nodes: Iterable[ast.AST]) -> set[str]:
@@ -173,8 +179,17 @@ def _texts(nodes: Iterable[ast.AST]) -> Iterator[str]:
     return (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
+def _prefix(service: str) -> str:
+    """How a service's actions begin in a policy: as it is named in a signature."""
+    return str(_model(service).signing_name)
+
+
+@cache
+def _model(service: str) -> Any:
+    return botocore.session.Session().get_service_model(service)
+
+
 @cache
 def _methods(service: str) -> dict[str, str]:
     """The methods of a client and the operations that they call."""
-    model: Any = botocore.session.Session().get_service_model(service)
-    return {xform_name(name): name for name in model.operation_names}
+    return {xform_name(name): name for name in _model(service).operation_names}

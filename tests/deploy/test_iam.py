@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout.ami.images import Images
-from rollout.ports import AutoScaling, PreflightProbe
+from rollout.ports import AutoScaling, PreflightProbe, RoomProbe
 from tests.adapters.living import Living, living
 from tests.ami import shelves
 from tests.deploy import policies, recording
@@ -55,7 +55,8 @@ def listed(policy: str) -> set[str]:
 
 def test_every_verb_is_recorded() -> None:
     """A verb that a port gets is called here too, or said to ask somebody else."""
-    assert set(recording.VERBS) | recording.ELSEWHERE == recording.verbs(AutoScaling) | recording.verbs(PreflightProbe)
+    ports = (AutoScaling, PreflightProbe, RoomProbe)
+    assert set(recording.VERBS) | recording.ELSEWHERE == {verb for port in ports for verb in recording.verbs(port)}
     assert set(recording.IMAGE_VERBS) == recording.verbs(Images)
 
 

@@ -87,6 +87,8 @@ def launch(request: Request, resource: str, context: Context) -> Request:
     ("policy", "request_"),
     [
         ("redeploy", one("autoscaling:DescribeAutoScalingGroups", "*")),
+        ("redeploy", one("ec2:DescribeSubnets", "*")),
+        ("redeploy", one("servicequotas:GetServiceQuota", "*")),
         ("redeploy", known("autoscaling:UpdateAutoScalingGroup", GROUP, OWNED)),
         ("redeploy", known("autoscaling:TerminateInstanceInAutoScalingGroup", GROUP, OWNED)),
         ("redeploy", known("ec2:CreateLaunchTemplateVersion", TEMPLATE, OWNED)),
@@ -123,6 +125,8 @@ def test_what_it_is_for_is_allowed(policy: str, request_: Request) -> None:
     ("policy", "request_"),
     [
         ("redeploy", Request("autoscaling:DescribeAutoScalingGroups", {"*": {}}, {REGION: "us-east-1"})),
+        ("redeploy", Request("servicequotas:GetServiceQuota", {"*": {}}, {REGION: "us-east-1"})),
+        ("redeploy", one("servicequotas:RequestServiceQuotaIncrease", "*")),
         ("redeploy", known("autoscaling:UpdateAutoScalingGroup", GROUP, {})),
         ("redeploy", known("autoscaling:UpdateAutoScalingGroup", GROUP.replace("worker", "other"), OWNED)),
         ("redeploy", known("autoscaling:UpdateAutoScalingGroup", GROUP.replace("1111", "9999"), OWNED)),

@@ -67,6 +67,12 @@ def test_a_plan_says_what_a_start_would_do_and_changes_nothing(world: Worlds) ->
     told = json.loads(simulated.rollout(*arguments[:-1], "--json").out)
     assert (told["changes"], told["refused"], told["images"][0]["id"]) == (True, [], simulated.ami)
     assert all(group["peak"]["desired"] > group["after"]["desired"] for group in told["groups"])
+    assert (told["room"]["unchecked"], len(told["room"]["addresses"])) == ([], len(told["groups"]))
+    simulated.post("/faults", {"match": {"operation": "DescribeSubnets"}, "error": {"status": 403, "code": "No"}})
+    unasked = json.loads(simulated.rollout(*arguments[:-1], "--json").out)
+    simulated.release()
+    assert any("DescribeSubnets: No" in one for one in unasked["warnings"]), unasked
+    assert {one["free"] for one in unasked["room"]["addresses"]} == {None}
     assert changed(simulated) == []
     assert not (simulated.directory / "rollout.db").exists()
     done = simulated.start("--key", "build-7")

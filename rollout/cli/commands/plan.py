@@ -19,7 +19,8 @@ from rollout.journal import database as places
 from rollout.journal import read_journal
 from rollout.model.machine import terminal
 from rollout.model.plan import Plan, listed, spelled
-from rollout.preflight import outline, saved
+from rollout.preflight import outline, room, saved
+from rollout.preflight.room import Room
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +45,7 @@ class Preview:
 
     `images`: by id, the new one and those that run now, None where one is not to be seen any more.
     `jobs_read`: whether it could be asked when Jobs end at the latest. `told`: what a start tells of its length.
-    `saved`: what a file keeps of it.
+    `saved`: what a file keeps of it. `room`: for what AWS has room.
     """
 
     request: preflight.Request
@@ -58,6 +59,7 @@ class Preview:
     jobs_read: bool = True
     told: tuple[str, ...] = ()
     saved: SavedPlan | None = None
+    room: Room = field(default_factory=Room)
 
 
 def plan(  # noqa: PLR0913  each is an option
@@ -153,18 +155,20 @@ def _made(
         if preflight.up_to_date(survey, request.ami):
             return Preview(request, now, (), up_to_date=True, saved=kept)
         jobs = edge.kubernetes.jobs()
+        there = room.look(survey, plan, edge.room)
         groups = outline.groups(survey, plan)
         older = {ami: edge.autoscaling.image(ami) for ami in outline.old_images(groups) if ami != request.ami}
         return Preview(
             request,
             now,
-            warnings,
+            (*warnings, *room.warnings(there)),
             groups=groups,
             workloads=outline.workloads(survey, request.settings, now, jobs or {}),
             images={request.ami: survey.image, **older},
             jobs_read=jobs is not None,
             told=preflight.autoscaler_off(survey, request.settings),
             saved=kept,
+            room=there,
         )
 
 
@@ -218,6 +222,11 @@ def lines(made: Preview) -> Iterator[str]:
     for group in made.groups:
         yield ""
         yield from _group(group)
+    if lines := [*room.lines(made.room)]:
+        yield ""
+        yield "room for the surge"
+        for line in lines:
+            yield from folded(line, "  ", "    ")
     yield ""
     yield from _workloads(made)
     yield ""
@@ -326,6 +335,7 @@ def as_fields(made: Preview, request: preflight.Request) -> dict[str, Any]:
         "on_deadline": settings.on_deadline,
         "images": [_image_fields(ami, image) for ami, image in made.images.items()],
         "groups": [_group_fields(group) for group in made.groups],
+        "room": _room_fields(made.room),
         "workloads": [_workload_fields(one) for one in made.workloads],
         "written": None,
     }
@@ -361,6 +371,33 @@ def _group_fields(group: GroupOutline) -> dict[str, Any]:
             }
             for template in group.templates
         ],
+    }
+
+
+def _room_fields(there: Room) -> dict[str, Any]:
+    return {
+        "addresses": [
+            {
+                "group": one.group,
+                "more": one.more,
+                "free": sum(one.free.values()) if one.free else None,
+                "subnets": [{"id": name, "free": free} for name, free in one.free.items()],
+                "short": one.short,
+            }
+            for one in there.addresses
+        ],
+        "vcpus": [
+            {
+                "quota": one.code,
+                "name": one.name,
+                "more": one.more,
+                "used": one.used,
+                "limit": one.limit,
+                "short": one.short,
+            }
+            for one in there.quotas
+        ],
+        "unchecked": list(there.unchecked),
     }
 
 

@@ -407,6 +407,30 @@ def test_instance_types_say_what_they_offer(served: Served) -> None:
     assert (found["VCpuInfo"]["DefaultVCpus"], found["MemoryInfo"]["SizeInMiB"]) == (2, 8192)
 
 
+def test_subnets_say_how_many_addresses_are_free(served: Served) -> None:
+    """Each instance has one; a subnet that is full has none (API_Subnet, AvailableIpAddressCount)."""
+    served.account.cloud.addresses = 3
+    names = {"SubnetIds": ["subnet-eu-west-1a"]}
+    filters = [{"Name": "subnet-id", "Values": ["subnet-eu-west-1b", "subnet-none"]}]
+    for params in (names, {"Filters": filters}):
+        assert [one["AvailableIpAddressCount"] for one in ec2(served, "describe_subnets", **params)["Subnets"]] == [2]
+    served.account.cloud.shortage("workers", zones=["eu-west-1a"], subnet=True)
+    assert [one["AvailableIpAddressCount"] for one in ec2(served, "describe_subnets", **names)["Subnets"]] == [0]
+    with pytest.raises(ClientError, match=r"InvalidSubnetID\.NotFound"):
+        ec2(served, "describe_subnets", SubnetIds=["subnet-none"])
+
+
+def test_quotas_say_how_many_vcpus_may_run(served: Served) -> None:
+    """By code; one that the account has no value of is no such resource (API_GetServiceQuota)."""
+    served.account.cloud.vcpus = {"L-1216C47A": 64}
+    client = served.client("service-quotas")
+    found = client.get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")["Quota"]
+    assert (found["Value"], found["QuotaName"].startswith("Running On-Demand Standard")) == (64, True)
+    for code in ({"ServiceCode": "ec2", "QuotaCode": "L-34B43A08"}, {"ServiceCode": "vpc", "QuotaCode": "L-1216C47A"}):
+        with pytest.raises(ClientError, match="NoSuchResourceException"):
+            client.get_service_quota(**code)
+
+
 def test_assumed_role_is_who_the_caller_is(served: Served) -> None:
     """The new key stands for the role's session, until a moment of REAL time (API_AssumeRole)."""
     answer = served.client("sts").assume_role(

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from eks_simulator.aws.app import OPERATIONS
+from eks_simulator.aws.app import FOLDERS, OPERATIONS
 from eks_simulator.aws.shapes import to_xml
 from eks_simulator.cloud.model import Group, Reference
 
@@ -49,8 +49,8 @@ UNKNOWN: list[tuple[str, str, dict[str, Any], str]] = [
     ("ec2", "describe_vpcs", {}, "DescribeVpcs of ec2; it knows CreateLaunchTemplateVersion, "),
     ("eks", "list_clusters", {}, "ListClusters of eks; it knows DescribeCluster, "),
     ("sts", "get_session_token", {}, "GetSessionToken of sts; it knows AssumeRole, "),
-    ("ssm", "get_parameter", {"Name": "x"}, "ssm (GetParameter); it knows autoscaling, ec2, eks, kms, sts"),
-    ("iam", "list_roles", {}, "iam (ListRoles); it knows autoscaling, ec2, eks, kms, sts"),
+    ("ssm", "get_parameter", {"Name": "x"}, "ssm (GetParameter); it knows autoscaling, ec2, eks, kms, servicequotas"),
+    ("iam", "list_roles", {}, "iam (ListRoles); it knows autoscaling, ec2, eks, kms, servicequotas, sts"),
 ]
 
 
@@ -127,7 +127,7 @@ def test_request_of_no_service_is_refused(served: Served) -> None:
     """What no service can be made out of is refused too, with what there is."""
     status, text = raw(served, "hello")
     assert status == 501
-    assert "it knows autoscaling, ec2, eks, kms, sts" in text
+    assert "it knows autoscaling, ec2, eks, kms, servicequotas, sts" in text
 
 
 def test_presigned_identity_request_is_answered(served: Served) -> None:
@@ -199,7 +199,7 @@ def test_numbers_and_moments_survive_too(served: Served) -> None:
 def test_handlers_are_named_as_in_the_models() -> None:
     """Every operation that is simulated exists in botocore's model of its service."""
     for service, operations in OPERATIONS.items():
-        model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
+        model = ServiceModel(Loader().load_service_model(FOLDERS.get(service, service), "service-2"), service)
         assert operations.keys() <= set(model.operation_names)
 
 
