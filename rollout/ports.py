@@ -148,6 +148,28 @@ class PreflightProbe(Protocol):
         """Return namespace and name of the pod of this cluster that we run in, None if we do not."""
 
 
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """A Job of batch/v1. `owner`: kind and name of its controller, such as a CronJob; "" for none.
+
+    `started`: when it began; `completed`: when it was done, None for one that runs or failed. `ends`: when its
+    activeDeadlineSeconds ends it, None where it has none, or has not begun.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    owner: str = ""
+    started: datetime | None = None
+    completed: datetime | None = None
+    ends: datetime | None = None
+
+
+def ends_of(jobs: Sequence[JobSeen]) -> dict[str, datetime]:
+    """Return, by uid, until when Jobs may run that say so."""
+    return {job.uid: job.ends for job in jobs if job.ends}
+
+
 class RoomProbe(Protocol):
     """For what AWS has room, as far as it can be asked. Each may be `Refused`: no rollout depends on the answer."""
 
@@ -182,8 +204,8 @@ class Kubernetes(Protocol):
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         """List all volumes that are attached to nodes; None where we lack the right, which is optional."""
 
-    def jobs(self) -> Mapping[str, datetime] | None:
-        """Return, by uid, until when Jobs may run that say so; None where we lack the right, which is optional."""
+    def jobs(self) -> tuple[JobSeen, ...] | None:
+        """List all Jobs of batch/v1, also those that ended; None where we lack the right, which is optional."""
 
     def follow(self, where: Autoscaler | None) -> None:
         """Watch the marker and the autoscaler's Deployment from now on; what we may not watch is read each time."""

@@ -13,6 +13,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "array": list,
     "string": str,
     "integer": int,
+    "number": (int, float),
     "boolean": bool,
     "null": type(None),
 }
@@ -30,7 +31,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 def _type(value: Any, schema: Schema, _root: Schema) -> bool:
     named = schema["type"]
-    return isinstance(value, _TYPES[named]) and (named != "integer" or not isinstance(value, bool))
+    return isinstance(value, _TYPES[named]) and (named not in {"integer", "number"} or not isinstance(value, bool))
 
 
 def _properties(value: Any, schema: Schema, root: Schema) -> bool:
@@ -71,8 +72,8 @@ _KEYWORDS: Mapping[str, Callable[[Any, Schema, Schema], bool]] = {
     "enum": lambda value, schema, _: value in schema["enum"],
     "const": lambda value, schema, _: value == schema["const"],
     "pattern": lambda value, schema, _: not isinstance(value, str) or _matches(schema["pattern"], value),
-    "minimum": lambda value, schema, _: not isinstance(value, int) or value >= schema["minimum"],
-    "maximum": lambda value, schema, _: not isinstance(value, int) or value <= schema["maximum"],
+    "minimum": lambda value, schema, _: not isinstance(value, int | float) or value >= schema["minimum"],
+    "maximum": lambda value, schema, _: not isinstance(value, int | float) or value <= schema["maximum"],
     "minItems": lambda value, schema, _: not isinstance(value, list) or len(value) >= schema["minItems"],
     "uniqueItems": lambda value, _schema, _root: not isinstance(value, list) or len(set(value)) == len(value),
     **{name: lambda *_: True for name in ("$schema", "$defs", "title", "description", "default", "format")},

@@ -45,6 +45,13 @@ def takes(fields: dict[str, Any]) -> bool:
     return True
 
 
+def test_prices_are_numbers_by_type() -> None:
+    """Whole ones too."""
+    fields = {"prices": {"m5.large": 0.107, "u-6tb1.metal": 46}}
+    assert Config.model_validate(LEAST | fields).prices == fields["prices"]
+    assert fits(LEAST | fields, SCHEMA)
+
+
 @pytest.mark.parametrize("text", list(examples()))
 def test_documented_examples_fit(text: str) -> None:
     """What we hand out is never marked as wrong."""
@@ -88,6 +95,10 @@ def test_every_default_fits() -> None:
         {"database": "sqlite:///relative.db"},
         {"access": {"endpoint_url": "ftp://here"}},
         {"share_templates": "perhaps"},
+        {"prices": {"m5": 1}},
+        {"prices": {"m5.large": -0.1}},
+        {"prices": {"m5.large": "cheap"}},
+        {"prices": {"m5.large": None}},
         {"unknown": 1},
     ],
     ids=str,

@@ -176,7 +176,7 @@ def _named(annotation: Any) -> str:
     if origin is tuple:
         return "list of " + _named(arguments[0]).replace("text", "texts")
     if origin is Mapping:
-        return "keys with texts"
+        return f"keys with {_named(arguments[1])}s"
     return SIMPLE[annotation]
 
 

@@ -35,7 +35,6 @@ from rollout.model.preflight_observation import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from rollout.adapters.cache import Watch
     from rollout.adapters.kube_api import Answer, KubeApi
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from rollout.model.checkpoint import Checkpoint
     from rollout.model.observation import AttachmentSeen, AutoscalerSeen, MarkerSeen, NodeSeen, PodSeen
     from rollout.model.plan import Autoscaler
-    from rollout.ports import NodeChange
+    from rollout.ports import JobSeen, NodeChange
 
     Object = dict[str, Any]
     Begin = Callable[[str, Callable[[Object], Any]], Watch[Any]]
@@ -95,9 +94,9 @@ class ApiKubernetes:
         found = self._optional("/apis/storage.k8s.io/v1/volumeattachments", LIST_ATTACHMENTS)
         return None if found is None else tuple(filter(None, each("volume attachments", found, records.attachment)))
 
-    def jobs(self) -> Mapping[str, datetime] | None:
+    def jobs(self) -> tuple[JobSeen, ...] | None:
         found = self._optional("/apis/batch/v1/jobs", LIST_JOBS)
-        return None if found is None else dict(filter(None, each("Jobs", found, records.job_end)))
+        return None if found is None else tuple(each("Jobs", found, records.job))
 
     def _optional(self, path: str, right: Right) -> list[Object] | None:
         """Return a list, None where we lack the right to it."""

@@ -27,6 +27,7 @@ from rollout.model.observation import (
     Toleration,
 )
 from rollout.model.plan import duration
+from rollout.ports import JobSeen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,10 +185,19 @@ def pod(raw: Mapping[str, Any]) -> PodSeen:
     )
 
 
-def job_end(raw: Mapping[str, Any]) -> tuple[str, datetime] | None:
-    """Return a Job's uid and when its activeDeadlineSeconds ends it; None where it has none, or has not begun."""
-    ends = _ends(raw)
-    return (text(raw["metadata"]["uid"]), ends) if ends else None
+def job(raw: Mapping[str, Any]) -> JobSeen:
+    """Return a Job of batch/v1."""
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    owner = _owner(objects(metadata.get("ownerReferences")))
+    return JobSeen(
+        uid=text(metadata["uid"]),
+        namespace=text(metadata["namespace"]),
+        name=text(metadata["name"]),
+        owner=f"{owner.full_kind}/{owner.name}" if owner else "",
+        started=_told(status.get("startTime")),
+        completed=_told(status.get("completionTime")),
+        ends=_ends(raw),
+    )
 
 
 def _ends(raw: Mapping[str, Any]) -> datetime | None:

@@ -148,6 +148,8 @@ Account = Annotated[str, Matches(r"[0-9]{12}", "an account id: twelve digits, in
 RoleArn = Annotated[
     str, Matches(r"arn:aws[\w-]*:iam::[0-9]{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
 ]
+InstanceType = Annotated[str, Matches(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}", "an instance type such as m5.large")]
+Price = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Url = Annotated[str, AfterValidator(_http), Shown({"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"})]
 DatabaseUrl = Annotated[str, AfterValidator(database_url), Shown({"pattern": f"^(?:{_JOURNALS})$"})]
 LabelKey = Annotated[
@@ -435,6 +437,11 @@ class Config(Section):
     report: Path | None = None
     """A file that gets a page about the rollout each time a run ends it or halts (docs/report.md). One that is there is
     replaced. Default: none, no page. If it cannot be written, the run says so and ends as it would have."""
+
+    prices: Mapping[InstanceType, Price] = Field(default_factory=dict)
+    """What an hour of an instance costs, by instance type, in a currency of your choice, such as `m5.large: 0.107`.
+    `rollout plan` works out with it what the extra instances cost. Default: none, no cost is told; the tool looks up no
+    price."""
 
     simulator: Url | None = None
     """Address of the simulator's control listener. A rollout then uses the simulator's clock. Default: none, real

@@ -64,6 +64,11 @@ class Workload:
     ends: datetime | None
     at_risk: bool | None
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Namespace, kind and name: which workload it is."""
+        return self.namespace, self.kind, self.name
+
 
 def groups(found: Survey, plan: Plan) -> tuple[GroupOutline, ...]:
     """Return what happens to each group."""

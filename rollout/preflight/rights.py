@@ -111,8 +111,9 @@ MARKER = Need(
 #: What `rollout plan` alone makes use of: no start asks for it, or warns.
 JOBS_END = Need(
     (LIST_JOBS,),
-    "for `rollout plan` and `rollout why`, to tell when Jobs end at the latest (activeDeadlineSeconds)",
-    unchecked="when Jobs end at the latest; a rollout itself does not need it",
+    "for `rollout plan` and `rollout why`, to tell when Jobs end at the latest (activeDeadlineSeconds), and how long "
+    "Jobs like them lasted",
+    unchecked="when Jobs end at the latest, nor how long others lasted; a rollout itself does not need it",
     used=lambda settings: False,  # noqa: ARG005 - by none
 )
 

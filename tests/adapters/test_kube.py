@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ from rollout.model.observation import (
 )
 from rollout.model.plan import Autoscaler
 from rollout.phases.cluster_lock import checkpoint
-from rollout.ports import Kubernetes, NodeChange
+from rollout.ports import Kubernetes, NodeChange, ends_of
 from tests.adapters.living import Living
 from tests.core.build import NOW, record, row
 
@@ -419,7 +419,7 @@ def test_until_when_jobs_may_run_is_read(
     kubernetes: Kubernetes, world: Living, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of those with activeDeadlineSeconds that have begun; where Jobs may not be listed nothing is known."""
-    assert kubernetes.jobs() == {}
+    assert ends_of(kubernetes.jobs() or ()) == {}
     job = next(pod.owner for pod in kubernetes.pods() if pod.owner and pod.owner.is_job)
     namespace = next(pod.namespace for pod in kubernetes.pods() if pod.owner == job)
     store = world.simulator.world.store
@@ -429,12 +429,29 @@ def test_until_when_jobs_may_run_is_read(
 
     world.do(lambda: store.mutate("jobs", namespace, job.name, limit))
     begun = next(raw["status"]["startTime"] for raw in store.list("jobs") if raw["metadata"]["uid"] == job.uid)
-    assert kubernetes.jobs() == {job.uid: datetime.fromisoformat(begun) + timedelta(hours=1)}
+    assert ends_of(kubernetes.jobs() or ()) == {job.uid: datetime.fromisoformat(begun) + timedelta(hours=1)}
     world.fault({"error": {"status": 403, "code": "Forbidden"}}, operation="GET jobs")
     with pytest.raises(Denied):
         kubernetes.jobs()
     monkeypatch.setattr(ApiKubernetes, "_may", lambda _cluster, _right: False)
     assert kubernetes.jobs() is None
+
+
+def test_how_long_jobs_lasted_is_read(kubernetes: Kubernetes, world: Living) -> None:
+    """Whose they are, when they began, and when they were done; one that runs has no end."""
+    (first, *_) = kubernetes.jobs() or ()
+    assert (first.namespace, first.owner, first.completed) == ("demo", "", None)
+    assert first.started is not None
+    store = world.simulator.world.store
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "nightly", "uid": "u", "controller": True}
+
+    def done(raw: dict[str, Any]) -> None:
+        raw["metadata"]["ownerReferences"] = [owner]
+        raw["status"]["completionTime"] = "2026-01-05T09:00:00Z"
+
+    world.do(lambda: store.mutate("jobs", "demo", first.name, done))
+    (after,) = (one for one in kubernetes.jobs() or () if one.uid == first.uid)
+    assert after == replace(first, owner="CronJob.batch/nightly", completed=datetime(2026, 1, 5, 9, tzinfo=UTC))
 
 
 def test_volumes_that_are_attached_are_read(

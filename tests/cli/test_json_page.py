@@ -25,6 +25,7 @@ from rollout.model.machine import Phase
 from rollout.model.record import EffectRow
 from rollout.ports import KilledJob, Summary, Worker
 from rollout.preflight import outline, room
+from rollout.preflight.forecast import Expected, Forecast, Spread
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.cli.test_plan_file import PLAN
@@ -130,7 +131,10 @@ def test_plan() -> None:
     summary = Summary(samples.ID, None, "c", "ami-new", ("g",), Phase.DRAIN, None, samples.NOW, None)
     addresses = room.Addresses("g", 2, {"subnet-a": 5})
     there = room.Room((addresses,), (room.Quota("L-1", "Standard", 4, 4, 64),), ("no",))
-    made = replace(made, room=there)
+    three = Spread(1, 2, 3)
+    expected = {one.key: Expected(build.NOW, build.NOW, "age", 0.5) for one in workloads}
+    foretold = Forecast(three, three, three, ("m5.large",), 0.5, expected)
+    made = replace(made, room=there, forecast=foretold)
     going_on = plan._going_on_fields(summary, request)
     fields = plan.as_fields(made, request)
     assert list(going_on) == list(fields)

@@ -30,7 +30,7 @@ from rollout.model.observation import (
     VersionSeen,
 )
 from rollout.model.plan import Autoscaler, Sizes
-from rollout.ports import GroupChange, NodeChange
+from rollout.ports import GroupChange, JobSeen, NodeChange
 from tests.core.build import NOW, ON, found, new, node, old, owned, pod, template
 
 Asked = tuple[str, tuple[object, ...]]
@@ -201,8 +201,8 @@ class Toy:
     def attachments(self) -> tuple[AttachmentSeen, ...] | None:
         return self.attachment_
 
-    def jobs(self) -> Mapping[str, datetime] | None:
-        return {}
+    def jobs(self) -> tuple[JobSeen, ...] | None:
+        return ()
 
     def follow(self, where: Autoscaler | None) -> None:
         """There is nothing to be watched: it is read."""

@@ -18,8 +18,10 @@ from rollout.errors import DONE, USAGE
 from rollout.journal import database as places
 from rollout.journal import read_journal
 from rollout.model.machine import terminal
-from rollout.model.plan import Plan, listed, spelled
+from rollout.model.plan import Plan, duration, listed, spelled
+from rollout.ports import ends_of
 from rollout.preflight import outline, room, saved
+from rollout.preflight.forecast import Forecast, Known, Spread, forecast
 from rollout.preflight.room import Room
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 CHANGES = 3
 #: Workloads of a kind that people are shown at most; programs are told of all.
 _SHOWN = 20
+#: Share of the plays of a forecast in which something goes wrong, from which on people are told.
+_WORTH_TELLING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Preview:
     `images`: by id, the new one and those that run now, None where one is not to be seen any more.
     `jobs_read`: whether it could be asked when Jobs end at the latest. `told`: what a start tells of its length.
     `saved`: what a file keeps of it. `room`: for what AWS has room.
+    `forecast`: when it ends, and what it costs.
     """
 
     request: preflight.Request
@@ -59,6 +64,7 @@ class Preview:
     jobs_read: bool = True
     told: tuple[str, ...] = ()
     saved: SavedPlan | None = None
+    forecast: Forecast | None = None
     room: Room = field(default_factory=Room)
 
 
@@ -157,18 +163,21 @@ def _made(
         jobs = edge.kubernetes.jobs()
         there = room.look(survey, plan, edge.room)
         groups = outline.groups(survey, plan)
+        workloads = outline.workloads(survey, request.settings, now, ends_of(jobs or ()))
+        before = Known(survey, plan, groups, workloads, jobs or (), now, config.prices)
         older = {ami: edge.autoscaling.image(ami) for ami in outline.old_images(groups) if ami != request.ami}
         return Preview(
             request,
             now,
             (*warnings, *room.warnings(there)),
             groups=groups,
-            workloads=outline.workloads(survey, request.settings, now, jobs or {}),
+            workloads=workloads,
             images={request.ami: survey.image, **older},
             jobs_read=jobs is not None,
             told=preflight.autoscaler_off(survey, request.settings),
             saved=kept,
             room=there,
+            forecast=forecast(before),
         )
 
 
@@ -231,6 +240,9 @@ def lines(made: Preview) -> Iterator[str]:
     yield from _workloads(made)
     yield ""
     yield from _times(made)
+    if made.forecast:
+        yield ""
+        yield from _forecast(made, made.forecast)
     if made.warnings:
         yield ""
         yield count(len(made.warnings), "warning")
@@ -279,15 +291,49 @@ def _workloads(made: Preview) -> Iterator[str]:
         some = [one for one in made.workloads if one.protected is protected]
         yield f"{what}: {count(sum(one.pods for one in some), 'running pod')}"
         for one in some[:_SHOWN]:
-            yield from folded(_workload(one, made.now), "  - ")
+            yield from folded(_workload(one, made), "  - ")
         if len(some) > _SHOWN:
             yield f"  and {count(len(some) - _SHOWN, 'workload')} more (--json has all)"
 
 
-def _workload(one: Workload, now: datetime) -> str:
-    age = f", {span(now - one.created)} old" if one.created else ""
+def _workload(one: Workload, made: Preview) -> str:
+    age = f", {span(made.now - one.created)} old" if one.created else ""
     ends = f", ends at {instant(one.ends)} at the latest" if one.ends else ""
-    return f"{one.namespace}/{one.kind}/{one.name}: {count(one.pods, 'pod')}{age}{ends} ({one.why})"
+    what = f"{one.namespace}/{one.kind}/{one.name}: {count(one.pods, 'pod')}"
+    return f"{what}{age}{ends}{_expected(one, made)} ({one.why})"
+
+
+def _expected(one: Workload, made: Preview) -> str:
+    """Say when it is expected to end, where others like it tell that; by its age alone it is no more than a guess."""
+    known = made.forecast.expected.get(one.key) if made.forecast else None
+    if known is None:
+        return ""
+    late = f", {known.late:.0%} beyond the drain deadline" if known.late >= _WORTH_TELLING else ""
+    if known.basis == "age":
+        return late
+    return f", expected to end at {known.p50:%H:%M} (p90 {known.p90:%H:%M}){late}"
+
+
+def _forecast(made: Preview, told: Forecast) -> Iterator[str]:
+    seconds = (told.seconds.p10, told.seconds.p50, told.seconds.p90)
+    yield _row("forecast", ("p10", "p50", "p90"))
+    yield _row("  length", [span(duration(one)) for one in seconds])
+    yield _row("  end, at UTC", [f"{made.now + duration(one):%m-%d %H:%M}" for one in seconds])
+    yield _row("  extra node-hours", _three(told.node_hours))
+    if told.cost:
+        yield _row("  their cost", _three(told.cost))
+    if told.unpriced:
+        yield from folded(f"their cost is not known: `prices` has none for {listed(told.unpriced, _SHOWN)}", "  ")
+    if told.late >= _WORTH_TELLING:
+        yield from folded(f"protected work still runs at the drain deadline in {told.late:.0%} of the plays", "  ")
+
+
+def _row(name: str, values: Sequence[str]) -> str:
+    return f"{name:18}" + "".join(f"{one:>14}" for one in values)
+
+
+def _three(found: Spread) -> list[str]:
+    return [f"{one:.1f}" for one in (found.p10, found.p50, found.p90)]
 
 
 def _times(made: Preview) -> Iterator[str]:
@@ -299,14 +345,20 @@ def _times(made: Preview) -> Iterator[str]:
     risky = [f"{one.namespace}/{one.kind}/{one.name}" for one in made.workloads if one.at_risk]
     if risky:
         yield from folded(f"may run longer, by activeDeadlineSeconds: {listed(risky, _SHOWN)}", "  ", "    ")
-    unknown = sum(one.at_risk is None for one in made.workloads)
+    unknown = sum(one.at_risk is None and not _has_history(one, made) for one in made.workloads)
     if unknown and made.jobs_read:
         who = count(unknown, "protected workload")
-        yield from folded(f"when {who} may end is not known: no activeDeadlineSeconds", "  ", "    ")
+        why = "no activeDeadlineSeconds, and none like it that ended"
+        yield from folded(f"when {who} may end is not known: {why}", "  ", "    ")
     elif unknown:
         yield from folded("it is not known when Jobs end: we may not list jobs.batch (docs/rights-kubernetes.md)", "  ")
     for line in made.told:
         yield from folded(line)
+
+
+def _has_history(one: Workload, made: Preview) -> bool:
+    known = made.forecast.expected.get(one.key) if made.forecast else None
+    return known is not None and known.basis == "history"
 
 
 # ---- for programs ---------------------------------------------------------------------------------------------------
@@ -336,7 +388,8 @@ def as_fields(made: Preview, request: preflight.Request) -> dict[str, Any]:
         "images": [_image_fields(ami, image) for ami, image in made.images.items()],
         "groups": [_group_fields(group) for group in made.groups],
         "room": _room_fields(made.room),
-        "workloads": [_workload_fields(one) for one in made.workloads],
+        "forecast": _forecast_fields(made.forecast, made.now) if made.forecast else None,
+        "workloads": [_workload_fields(one, made.forecast) for one in made.workloads],
         "written": None,
     }
 
@@ -405,7 +458,23 @@ def _sizes(sizes: Sizes) -> dict[str, int]:
     return {"minimum": sizes.minimum, "desired": sizes.desired, "maximum": sizes.maximum}
 
 
-def _workload_fields(one: Workload) -> dict[str, Any]:
+def _forecast_fields(told: Forecast, now: datetime) -> dict[str, Any]:
+    return {
+        "seconds": _spread(told.seconds),
+        "ends": {name: instant(now + duration(one)) for name, one in _spread(told.seconds).items()},
+        "node_hours": _spread(told.node_hours),
+        "cost": _spread(told.cost) if told.cost else None,
+        "unpriced": list(told.unpriced),
+        "late": round(told.late, 2),
+    }
+
+
+def _spread(found: Spread) -> dict[str, float]:
+    return {"p10": round(found.p10, 2), "p50": round(found.p50, 2), "p90": round(found.p90, 2)}
+
+
+def _workload_fields(one: Workload, told: Forecast | None) -> dict[str, Any]:
+    known = told.expected.get(one.key) if told else None
     return {
         "namespace": one.namespace,
         "kind": one.kind,
@@ -417,4 +486,8 @@ def _workload_fields(one: Workload) -> dict[str, Any]:
         "created": instant(one.created) if one.created else None,
         "ends": instant(one.ends) if one.ends else None,
         "at_risk": one.at_risk,
+        "expected": instant(known.p50) if known else None,
+        "expected_p90": instant(known.p90) if known else None,
+        "expected_by": known.basis if known else None,
+        "late": round(known.late, 2) if known else None,
     }

@@ -23,6 +23,7 @@ from rollout.model.decision import Act, Advance, Halt, Wait
 from rollout.model.machine import DRAINING, terminal
 from rollout.model.reasons import Reason, tagged
 from rollout.phases import observe
+from rollout.ports import ends_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -160,7 +161,7 @@ def _look(journal: SqlJournal, record: Record, config: Config) -> tuple[Record, 
             before, record = record, journal.load(record.id)
             if record == before:
                 break
-        return record, Looked(seen, edge.kubernetes.jobs() or {}, edge.clock.now())
+        return record, Looked(seen, ends_of(edge.kubernetes.jobs() or ()), edge.clock.now())
 
 
 # ---- for people -----------------------------------------------------------------------------------------------------
