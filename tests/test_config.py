@@ -193,6 +193,10 @@ def test_all_problems_are_told_at_once(file: Path) -> None:
             "database: sqlite:///relative.db\n",
             '4: database: "sqlite:///relative.db" is neither sqlite:////ABSOLUTE/PATH',
         ),
+        ("metrics: {textfile: rollout.txt}\n", '4: metrics.textfile: "rollout.txt" is not a file whose name ends with'),
+        ("metrics: {listen: 9464}\n", "4: metrics.listen: "),
+        ("metrics: {listen: ':9464'}\n", '4: metrics.listen: ":9464" is not an address with its port'),
+        ("metrics: {listen: '127.0.0.1:70000'}\n", '4: metrics.listen: "127.0.0.1:70000" has no port from 1 to 65535'),
         ("database: [\n", "5: not YAML: "),
     ],
 )
@@ -256,6 +260,14 @@ def test_simulated_time_is_refused_elsewhere(file: Path, endpoint: str) -> None:
     assert found == [
         "5: simulator: simulated time is for a simulator here: both it and access.endpoint_url must be loopback"
     ]
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:9464", "0.0.0.0:80", "[::1]:9464", "localhost:1", "metrics.example:65535"]
+)
+def test_metrics_are_read_on_an_address(file: Path, address: str) -> None:
+    """A name, or an address of either family, with its port."""
+    assert load(file, f"{LEAST}metrics: {{listen: '{address}'}}\n").metrics.listen == address
 
 
 def test_a_missing_file_leads_to_init(tmp_path: Path) -> None:

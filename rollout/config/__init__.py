@@ -246,6 +246,24 @@ class Protected(Section):
     them."""
 
 
+def _port(address: str) -> str:
+    if not 1 <= int(address.rpartition(":")[2]) <= 65535:  # noqa: PLR2004 - as TCP has it
+        raise ValueError(f'"{address}" has no port from 1 to 65535')
+    return address
+
+
+Address = Annotated[
+    str,
+    Matches(
+        r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):[0-9]{1,5}",
+        "an address with its port, such as 127.0.0.1:9464",
+    ),
+    AfterValidator(_port),
+]
+# The node exporter reads no other file.
+Textfile = Annotated[str, Matches(r"[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]\.prom", "a file whose name ends with .prom")]
+
+
 class Autoscaler(Section):
     """The Deployment of cluster-autoscaler. It would interfere, so a rollout scales it to 0 replicas until RESTORE."""
 
@@ -325,6 +343,18 @@ class Deadlines(Section):
     blocked: Seconds = 900.0
     """How long budgets may block the last evictions, after the drain deadline. Default 15m: new replicas start in that
     time."""
+
+
+class Metrics(Section):
+    """Metrics of the running rollout for Prometheus (docs/signals.md). Nothing that fails here stops a rollout."""
+
+    textfile: Textfile | None = None
+    """A file for the node exporter's textfile collector. Its name ends with .prom. It is replaced as a whole, and the
+    last state stays in it. Default: none, no file."""
+
+    listen: Address | None = None
+    """An address with its port, such as 127.0.0.1:9464, on which Prometheus reads the metrics while the process runs.
+    There is no password and no TLS. Default: none, no listener."""
 
 
 _SURGE_SCHEMA = {
@@ -442,6 +472,8 @@ class Config(Section):
     """What an hour of an instance costs, by instance type, in a currency of your choice, such as `m5.large: 0.107`.
     `rollout plan` works out with it what the extra instances cost. Default: none, no cost is told; the tool looks up no
     price."""
+
+    metrics: Metrics = Metrics()
 
     simulator: Url | None = None
     """Address of the simulator's control listener. A rollout then uses the simulator's clock. Default: none, real

@@ -24,6 +24,7 @@ HEAVY = (
     "botocore",
     "jinja2",
     "kubernetes",
+    "prometheus_client",
     "pydantic",
     "rich",
     "ruamel",
