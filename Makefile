@@ -166,7 +166,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 	--no-header --no-annotate --quiet
 
 lock: $(STAMP) ## Bring requirements.lock and tools/site.lock up to date with pyproject.toml
-	$(LOCK) pyproject.toml --group dev --output-file requirements.lock
+	$(LOCK) pyproject.toml --group dev --all-extras --output-file requirements.lock
 	$(LOCK) --group pyproject.toml:site --output-file tools/site.lock
 
 build: $(STAMP) ## Build wheel and source archive into dist/

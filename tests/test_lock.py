@@ -142,9 +142,10 @@ def test_it_names_packages_and_no_place() -> None:
 
 
 def test_it_has_what_the_project_asks_for() -> None:
-    """Each dependency, those for development too, is in the lock."""
+    """Each dependency, those of extras and for development too, is in the lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    asked += [one for extra in project["project"]["optional-dependencies"].values() for one in extra]
     assert {re.split(r"[>=\[]", one)[0].replace(".", "-") for one in asked} <= {name for name, *_ in PINS}
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from rollout.cli import cluster_checks, log, monitoring, outcome, screen, stopping
+from rollout.cli import cluster_checks, log, outcome, screen, stopping
 from rollout.cli.follow import Following
+from rollout.cli.monitoring.telling import Wanted, told
 from rollout.cli.screen.spectator import spectator
 from rollout.commands import resume
 from rollout.engine.runner import Ended, Runner
@@ -30,7 +31,7 @@ from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
-    from rollout.config import Config, Metrics
+    from rollout.config import Config
     from rollout.engine.runner import Progress
     from rollout.journal import SqlJournal
     from rollout.journal.lease_row import Time
@@ -48,7 +49,8 @@ JOURNAL_PAUSE = timedelta(seconds=2)
 class Session:
     """One process's hands: journal, AWS, Kubernetes and time; `simulated`: the time is a simulated world's.
 
-    `report`: the file that gets a page about the rollout when it ends or halts, None for none. `metrics`: where to.
+    `report`: the file that gets a page about the rollout when it ends or halts, None for none. `monitoring`: what else
+    is told.
     """
 
     journal: SqlJournal
@@ -57,7 +59,7 @@ class Session:
     cluster_id: ClusterId
     signals: Signals
     simulated: bool
-    metrics: Metrics
+    monitoring: Wanted
     report: Path | None = None
 
     @property
@@ -144,7 +146,7 @@ class Session:
             self.journal.note(rollout_id, "note", lease.predecessor, clock.now())
             if sys.stdout.isatty() and not log.on():  # elsewhere the note is a line of its own
                 screen.say(lease.predecessor)
-        with monitoring.told(self.metrics, self.journal, rollout_id, clock.now, report) as tell:
+        with told(self.monitoring, self.journal, rollout_id, clock.now, report) as tell:
             runner = Runner(
                 self.journal, self.edge.kubernetes, self.edge.autoscaling, clock, rollout_id, self.signals.came, tell
             )
@@ -187,9 +189,8 @@ def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> I
             edge = stack.enter_context(connect(config, run_id, signals.came, patience))
             signals.wake = edge.clock.wake
             which = edge.cluster_id()
-        yield Session(
-            journal, edge, run_id, which, signals, config.simulator is not None, config.metrics, config.report
-        )
+        wanted = Wanted(config.metrics, config.notify, signals.came)
+        yield Session(journal, edge, run_id, which, signals, config.simulator is not None, wanted, config.report)
 
 
 def go_on(

@@ -356,6 +356,38 @@ class Metrics(Section):
     """An address with its port, such as 127.0.0.1:9464, on which Prometheus reads the metrics while the process runs.
     There is no password and no TLS. Default: none, no listener."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether metrics are to be published."""
+        return self.textfile is not None or self.listen is not None
+
+
+Occasion = Literal["begin", "halt", "jobs-at-risk", "extend", "abort", "end"]
+
+
+class Notify(Section):
+    """Messages about a rollout to Slack, Teams, PagerDuty, mail and others, by Apprise (docs/signals.md).
+
+    Apprise's URLs are secrets, so they do not stand in this file. Messages need the extra `notify`.
+    """
+
+    variable: Annotated[str, Matches(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")] | None = None
+    """Name of an environment variable that has Apprise's URLs, with blanks between them. Default: none, no variable."""
+
+    file: Path | None = None
+    """A file that has Apprise's URLs, one in a line. Default: none, no file. A secret of Kubernetes or of CI may be
+    one."""
+
+    events: Annotated[
+        tuple[Occasion, ...], AfterValidator(_distinct), _DIFFERING, AfterValidator(_some), _NOT_EMPTY
+    ] = ("begin", "halt", "jobs-at-risk", "extend", "abort", "end")
+    """What a message is sent for. Default: everything, six kinds."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any message is to be sent."""
+        return self.variable is not None or self.file is not None
+
 
 _SURGE_SCHEMA = {
     "anyOf": [
@@ -474,6 +506,7 @@ class Config(Section):
     price."""
 
     metrics: Metrics = Metrics()
+    notify: Notify = Notify()
 
     simulator: Url | None = None
     """Address of the simulator's control listener. A rollout then uses the simulator's clock. Default: none, real

@@ -45,16 +45,16 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'rollout.db'}"
 
 
-def begun(folder: Path) -> SqlJournal:
+def begun(folder: Path, plan: Plan = PLAN) -> SqlJournal:
     """A journal with a rollout in PLANNED."""
     journal = open_journal(url(folder), actor="tester@here")
-    journal.begin(ID, "build-7", PLAN, NOW)
+    journal.begin(ID, "build-7", plan, NOW)
     return journal
 
 
-def draining(folder: Path) -> SqlJournal:
+def draining(folder: Path, plan: Plan = PLAN) -> SqlJournal:
     """A journal with a rollout in DRAIN: one of two old nodes waits for a Job, the other drains."""
-    journal = begun(folder)
+    journal = begun(folder, plan)
     for minute in range(1, 7):
         journal.advance(ID, Advance("it holds", onward(journal.load(ID).phase)), None, after(minute))
     old = (node(1), node(2))

@@ -118,7 +118,8 @@ def test_seed_names_must_be_names(names: tuple[str, str]) -> None:
 
 def test_every_setting_stands_in_the_template_with_its_default() -> None:
     """Uncommented, the template has every key that the models know, and each default in it is the models'."""
-    optional = "account|assume_role|eks_role|kubeconfig|context|endpoint_url|database|report|metrics|textfile|listen"
+    optional = "account|assume_role|eks_role|kubeconfig|context|endpoint_url|database|report"
+    optional += "|metrics|textfile|listen|notify|variable|file|events"
     text = template.example().replace("${AWS_REGION:-eu-west-1}", "eu-west-1")
     written = YAML(typ="safe").load(re.sub(rf"^( *)# (?= *({optional}):)", r"\1", text, flags=re.MULTILINE))
     assert _missing(Config, written) == {"simulator"}  # the simulator writes it by itself

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollout.cli import monitoring
-from rollout.config import Metrics
+from rollout.cli.monitoring import telling
+from rollout.config import Metrics, Notify
 from rollout.engine.runner import Progress
 from rollout.journal import SqlJournal
 from rollout.model.decision import Advance, Halt
@@ -40,13 +40,18 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
     return found.get((f"eks_rollout_{name}", tuple(sorted((OF_ROLLOUT | labels).items()))))
 
 
+def wanted(settings: Metrics) -> telling.Wanted:
+    """What a configuration with these metrics wants."""
+    return telling.Wanted(settings, Notify())
+
+
 def run(journal: SqlJournal, settings: Metrics, *ticks: Callable[[], None], minute: float = 60) -> None:
     """Tell monitoring of the rollout as it stands, and after each of these ticks."""
 
     def now() -> datetime:
         return samples.after(minute)
 
-    with monitoring.told(settings, journal, samples.ID, now, lambda _: None) as tell:
+    with telling.told(wanted(settings), journal, samples.ID, now, lambda _: None) as tell:
         tell(Progress(journal.load(samples.ID), "anything"))
         for tick in ticks:
             tick()
@@ -101,8 +106,8 @@ def test_a_halt_has_its_reason(tmp_path: Path) -> None:
 def test_the_last_state_stays(tmp_path: Path) -> None:
     """What happens in the last tick, after which the run ends, is in the file too, and stays there."""
     journal, file = samples.draining(tmp_path), tmp_path / "rollout.prom"
-    with monitoring.told(
-        Metrics(textfile=str(file)), journal, samples.ID, lambda: samples.after(60), lambda _: None
+    with telling.told(
+        wanted(Metrics(textfile=str(file))), journal, samples.ID, lambda: samples.after(60), lambda _: None
     ) as tell:
         tell(Progress(journal.load(samples.ID), ""))
         for _ in range(2):

@@ -20,6 +20,7 @@ from tests.cli.run import broken, rollout
 HEAVY = (
     "aiohttp",
     "alembic",
+    "apprise",
     "boto3",
     "botocore",
     "jinja2",

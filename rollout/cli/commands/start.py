@@ -11,6 +11,7 @@ import typer
 
 from rollout import preflight
 from rollout.cli import log, options, output, planning, screen, select_rollout, typed
+from rollout.cli.monitoring import telling
 from rollout.cli.session import Interrupted, actor, go_on, looking, opened
 from rollout.journal import open_journal
 from rollout.journal.lease_acquire import LeaseHeld
@@ -113,6 +114,7 @@ def _begin(session: Session, config: Config, given: Given, wanted: Wanted) -> st
 
     Raises `UserError` where none can be begun, and `Interrupted` where somebody asked us to stop.
     """
+    telling.require(config.notify)
     with session.signals.interrupting():
         plan, protection, warnings = _plan(session, config, given, wanted)
     rollout_id = session.new_id()

@@ -20,7 +20,8 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from rollout.cli import screen, why
+from rollout.cli import why
+from rollout.cli.monitoring.warning import warn
 from rollout.model.machine import Phase, Stage
 
 if TYPE_CHECKING:
@@ -112,31 +113,24 @@ def published(
     settings: Metrics, journal: SqlJournal, now: Callable[[], datetime]
 ) -> Iterator[Callable[[Record], None]]:
     """Yield what publishes a record; the listener ends with the block, and the file stays."""
-    latest, warned = Latest(), False
+    latest = Latest()
 
     def publish(record: Record) -> None:
-        nonlocal warned
-        try:
-            latest.standing = standing(record, journal, now())
-            if settings.textfile:
-                _write(Path(settings.textfile), generate_latest(latest.registry))
-        except Exception as error:  # noqa: BLE001  a rollout goes on without its metrics
-            if not warned:
-                warned = True
-                _warn(f"the metrics are not up to date ({settings.textfile or settings.listen})", error)
+        latest.standing = standing(record, journal, now())
+        if settings.textfile:
+            path = Path(settings.textfile)
+            try:
+                _write(path, generate_latest(latest.registry))
+            except OSError as error:  # which names the file that would have taken its place
+                raise OSError(error.errno, error.strerror, str(path)) from error
 
     with ExitStack() as stack:
         if settings.listen:
             try:
                 stack.enter_context(_listening(settings.listen, latest.registry))
-            except Exception as error:  # noqa: BLE001  as above
-                _warn(f"nobody can read metrics on {settings.listen}", error)
+            except Exception as error:  # noqa: BLE001  a rollout goes on without its metrics
+                warn(f"nobody can read metrics on {settings.listen}", error)
         yield publish
-
-
-def _warn(what: str, error: Exception) -> None:
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    screen.say(f"warning: {what}: {said}; the rollout goes on", err=True)
 
 
 @contextmanager
