@@ -1,13 +1,15 @@
 """The example alerts: Prometheus can read them, and each metric and label that they name is there.
 
-There is no promtool here. A parser of its language reads the expressions; what they select is looked up in what a
-rollout publishes.
+There is no promtool here. A parser of Prometheus' language reads the expressions, what they select is looked up in what
+a rollout publishes, and `promql` answers them for rollouts that stand in some way.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from rollout.cli import app
 from rollout.cli.monitoring.metrics import PREFIX, Standing
 from rollout.model.machine import Phase, Stage
 from tests.cli import samples
+from tests.deploy.promql import Samples, Vector, answer
 
 FILE = Path(__file__).parents[2] / "deploy/prometheus/alerts.yaml"
 RULES: list[dict[str, Any]] = YAML(typ="safe").load(FILE.read_text("utf-8"))["groups"][0]["rules"]
@@ -81,6 +84,68 @@ def test_the_walk_finds_every_selector() -> None:
         assert len(found) == len(re.findall(rf"\b{PREFIX[:-1]}[_:]", rule["expr"]))
     text = FILE.read_text("utf-8")
     assert [family.name for family in WHOLE.families() if family.name not in text] == []
+
+
+NOW = samples.NOW.timestamp()
+
+
+def host(instance: str, ago: float, phase: Phase = Phase.DRAIN, **changes: Any) -> Samples:
+    """What a host has of a rollout whose process was last at work there so many seconds ago."""
+    alive = samples.NOW - timedelta(seconds=ago)
+    quiet = Standing("c", "r", phase, {Stage.WAITING: 1}, alive, 0, samples.NOW + timedelta(hours=1), None)
+    found: dict[str, Vector] = {}
+    for family in replace(quiet, **changes).families():
+        for sample in family.samples:
+            labels = tuple(sorted((sample.labels | {"instance": instance}).items()))
+            found.setdefault(sample.name, {})[labels] = float(sample.value)
+    return found
+
+
+def firing(*hosts: Samples) -> list[str]:
+    """The alerts that fire, each as often as it does, after the recording rules."""
+    known: dict[str, Vector] = {}
+    for one in hosts:
+        for metric, vector in one.items():
+            known[metric] = known.get(metric, {}) | vector
+    for rule in RULES:
+        if "record" in rule:
+            known[rule["record"]] = answer(rule["expr"], known, NOW)
+    return [alert["alert"] for alert in ALERTS for _ in answer(alert["expr"], known, NOW)]
+
+
+def soon(seconds: float) -> datetime:
+    return samples.NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "alerts"),
+    [
+        ([host("a", 5)], []),
+        ([host("a", 5, halted="Turn")], ["RolloutHalted"]),
+        ([host("a", 9000, halted="Turn")], ["RolloutHalted"]),
+        ([host("a", 301)], ["RolloutNotRunning"]),
+        ([host("a", 9000, Phase.DONE)], []),
+        ([host("a", 9000, Phase.ABORTED)], []),
+        ([host("a", 5, drain_deadline=soon(901))], []),
+        ([host("a", 5, drain_deadline=soon(899))], ["RolloutJobsAtRisk"]),
+        ([host("a", 5, drain_deadline=soon(899), nodes={Stage.DRAINING: 1})], []),
+        ([host("a", 5, Phase.RESTORE, drain_deadline=soon(-3700))], []),
+        ([host("a", 5, drain_deadline=soon(-3700), nodes={Stage.DRAINING: 1})], ["RolloutLongPastDeadline"]),
+        ([host("a", 5, killed=2)], ["RolloutKilledJobs"]),
+        ([host("a", 5, Phase.PLANNED, drain_deadline=None)], []),
+        # Continued on another host: what the first one had counts no more.
+        ([host("a", 9000, halted="Turn"), host("b", 5)], []),
+        ([host("a", 9000), host("b", 5)], []),
+        ([host("a", 9000), host("b", 400, Phase.DONE)], []),
+        ([host("a", 9000, Phase.READY), host("b", 400)], ["RolloutNotRunning"]),
+        ([host("a", 9000, drain_deadline=soon(100)), host("b", 5, drain_deadline=soon(4000))], []),
+        # The same from the file and from the listener.
+        ([host("a", 5, halted="Turn"), host("a:9464", 5, halted="Turn")], ["RolloutHalted"]),
+    ],
+)
+def test_what_fires(hosts: list[Samples], alerts: list[str]) -> None:
+    """Each alert when it should, once for a rollout, and none for one that is well, was continued or has ended."""
+    assert firing(*hosts) == alerts
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=name)
