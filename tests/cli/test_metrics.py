@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime
@@ -184,6 +185,17 @@ def test_an_address_that_cannot_be_had_is_a_warning(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: nobody can read metrics on {address}: ")
     assert file.exists()
+
+
+def test_a_library_that_is_missing_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older installation that was updated without its dependencies still runs rollouts."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "rollout.cli.monitoring.metrics", raising=False)
+    run(samples.draining(tmp_path), Metrics(textfile=str(tmp_path / "rollout.prom")), lambda: None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: the metrics are not up to date: import of prometheus_client halted")
 
 
 def test_a_reader_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:

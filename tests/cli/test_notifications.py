@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -301,6 +302,14 @@ def test_no_url_at_all(settings: Notify, told: str) -> None:
     with pytest.raises(UserError, match="notify") as refusal:
         telling.require(settings)
     assert told in refusal.value.problem
+
+
+def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch, channel: Channel) -> None:
+    """It is said what to install, before anything begins."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(UserError, match="its library is missing") as refusal:
+        telling.require(Notify(variable=VARIABLE))
+    assert refusal.value.hint == "pip install 'apprise>=2.3'"
 
 
 def test_urls_from_a_file(channel: Channel, tmp_path: Path) -> None:

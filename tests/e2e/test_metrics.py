@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Worlds
-from tests.e2e.simulated import Simulated
+from tests.e2e.simulated import Simulated, finish, says
 
 SMALL = "short"
 READ_OF_AWS = {"match": {"operation": "DescribeAutoScalingGroups", "nth": 12}, "hang": {"when": "before"}}
@@ -38,6 +38,22 @@ def test_the_last_state_of_a_run_stays_in_the_file(world: Worlds) -> None:
     ended = simulated.start()
     assert ended.code == 0, ended
     assert phase(file) == "DONE"
+
+
+def test_who_only_follows_publishes_nothing(world: Worlds) -> None:
+    """The state of a rollout is told by the process that runs it: another one would say that it lives."""
+    simulated = world(SMALL)
+    simulated.post("/faults", READ_OF_AWS)
+    runner = simulated.spawn(*simulated.start_arguments)
+    simulated.get("/hung")
+    file = simulated.directory / "rollout.prom"
+    with_metrics(simulated, f"{{textfile: {file}}}")
+    follower = simulated.spawn(*simulated.start_arguments)
+    says(follower, "it is followed from here")
+    simulated.release()
+    assert finish(runner).code == 0
+    assert finish(follower).code == 0
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("settings", ["{textfile: nowhere/rollout.prom}", "{listen: '192.0.2.1:9464'}"])

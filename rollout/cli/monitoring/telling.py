@@ -70,15 +70,26 @@ def _looks(
     wanted: Wanted, journal: SqlJournal, rollout_id: str, now: Callable[[], datetime], stack: ExitStack
 ) -> Iterator[Callable[[Record], None]]:
     """Yield who looks at a record; what they need is entered on the stack, and loaded only where it is wanted."""
-    if wanted.metrics.wanted:
-        from rollout.cli.monitoring.metrics import published  # noqa: PLC0415  a library that others do without
 
-        yield _harmless(stack.enter_context(published(wanted.metrics, journal, now)), "the metrics are not up to date")
-    if wanted.notify.wanted:
+    def metrics() -> Callable[[Record], None]:
+        from rollout.cli.monitoring.metrics import published  # noqa: PLC0415  loads a library that others do without
+
+        return stack.enter_context(published(wanted.metrics, journal, now))
+
+    def messages() -> Callable[[Record], None]:
         from rollout.cli.monitoring.notifying import notified  # noqa: PLC0415  as above
 
-        notify = stack.enter_context(notified(wanted.notify, journal, rollout_id, now, wanted.hurried))
-        yield _harmless(notify, "a message is not sent")
+        return stack.enter_context(notified(wanted.notify, journal, rollout_id, now, wanted.hurried))
+
+    for is_wanted, made, what in (
+        (wanted.metrics.wanted, metrics, "the metrics are not up to date"),
+        (wanted.notify.wanted, messages, "a message is not sent"),
+    ):
+        if is_wanted:
+            try:
+                yield _harmless(made(), what)
+            except Exception as error:  # noqa: BLE001  as in the look itself
+                warn(what, error)
 
 
 def _harmless(look: Callable[[Record], None], what: str) -> Callable[[Record], None]:
