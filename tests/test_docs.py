@@ -79,7 +79,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def typed(page: Path) -> list[list[str]]:
-    """The arguments of each `rollout …` that a page shows, in code blocks and inline: without comments, pipes and files."""
+    """The arguments of each `rollout …` that a page shows, in code and inline: without comments, pipes and files."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]

@@ -40,6 +40,7 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
     """A service whose URL the variable has."""
     with listening() as made:
         monkeypatch.setenv(VARIABLE, made.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield made
 
 

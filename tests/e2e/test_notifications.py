@@ -48,13 +48,15 @@ def test_a_killed_run_tells_nothing_twice(world: Worlds, channel: Channel) -> No
 
 
 def test_a_wrong_url_is_refused_before_anything_begins(world: Worlds) -> None:
-    """Exit code 2, which URL it is, and no rollout in the list."""
+    """Exit code 2, which URL it is, and no rollout in the list; `rollout plan` says the same."""
     simulated = world("short")
     with_messages(simulated, f"slack://{SECRET}")
     refused = simulated.start()
     assert refused.code == 2, refused
     assert f"URL 1 of the environment variable {VARIABLE} is none that Apprise" in refused.err
     assert SECRET not in refused.err
+    planned = simulated.rollout("plan", *simulated.start_arguments[1:])
+    assert (planned.code, planned.err) == (2, refused.err)
     assert len(simulated.rollout("list", "--config", "rollout.yaml").out.splitlines()) == 1
 
 

@@ -12,6 +12,7 @@ import typer
 
 from rollout import commands, preflight
 from rollout.cli import options, outcome, output, plan_file, planning, screen, select_rollout, typed
+from rollout.cli.monitoring import telling
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
 from rollout.errors import DONE, USAGE
@@ -151,6 +152,7 @@ def _made(
         here = edge.cluster_id()
         if found := select_rollout.to_start(replace(asked, scope=here.arn), known):
             return found
+        telling.require(config.notify)
         survey = preflight.survey(request, edge.kubernetes, edge.autoscaling, edge.probe)
         now = edge.clock.now()
         plan = preflight.make_plan(survey, request)
