@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import struct
 import subprocess
 import termios
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyte
@@ -20,19 +18,23 @@ import pyte
 PATIENCE = 100.0
 
 
-@dataclass(frozen=True)
 class Terminal:
-    """The terminal and the program on it. `screen.history.top` has the lines that went out of sight."""
+    """The terminal and the program on it, which is read all the time, as a person's terminal does."""
 
-    process: subprocess.Popen[bytes]
-    screen: pyte.HistoryScreen
-    stream: pyte.ByteStream
-    hand: int
+    def __init__(self, process: subprocess.Popen[bytes], columns: int, lines: int, hand: int) -> None:
+        self.process = process
+        self._screen = pyte.HistoryScreen(columns, lines, history=10_000)
+        self._stream = pyte.ByteStream(self._screen)
+        self._news = threading.Condition()
+        self._over = False
+        self._reader = threading.Thread(target=self._read, args=(hand,), daemon=True)
+        self._reader.start()
 
     @property
     def lines(self) -> list[str]:
         """What is to be seen, top down, without the empty lines at the end."""
-        seen = [line.rstrip() for line in self.screen.display]
+        with self._news:
+            seen = [line.rstrip() for line in self._screen.display]
         while seen and not seen[-1]:
             seen.pop()
         return seen
@@ -40,33 +42,38 @@ class Terminal:
     @property
     def scrolled(self) -> list[str]:
         """The lines that went out of sight at the top, oldest first."""
-        rows = self.screen.history.top
-        return ["".join(row[column].data for column in range(self.screen.columns)).rstrip() for row in rows]
+        with self._news:
+            rows, width = list(self._screen.history.top), self._screen.columns
+        return ["".join(row[column].data for column in range(width)).rstrip() for row in rows]
 
     def until(self, seen: Callable[[list[str]], bool]) -> None:
-        """Go on reading until this is to be seen, or the program has ended."""
-        end = time.monotonic() + PATIENCE
-        while not seen(self.lines):
-            if not self._read(end - time.monotonic()):
-                raise AssertionError("\n".join(["never seen; this is:", *self.lines]))
+        """Wait until this is to be seen; it fails if the program ends without it."""
+        with self._news:
+            found = self._news.wait_for(lambda: seen(self.lines) or self._over, PATIENCE) and seen(self.lines)
+        if not found:
+            raise AssertionError("\n".join(["never seen; this is:", *self.lines]))
 
     def ended(self) -> int:
-        """Go on reading until the program ends; return its exit code."""
-        end = time.monotonic() + PATIENCE
-        while self._read(end - time.monotonic()):
-            pass
+        """Wait until the program has ended and all of it is to be seen; return its exit code."""
+        self._reader.join(PATIENCE)
         return self.process.wait(PATIENCE)
 
-    def _read(self, seconds: float) -> bool:
-        """Show what comes next; False if nothing does: the program has closed its terminal, or time is over."""
-        if seconds <= 0 or not select.select([self.hand], [], [], seconds)[0]:
-            return False
-        try:
-            got = os.read(self.hand, 1 << 16)
-        except OSError:  # Linux says so when the last who had the terminal open has closed it
-            return False
-        self.stream.feed(got)
-        return bool(got)
+    def _read(self, hand: int) -> None:
+        while got := _given(hand):
+            with self._news:
+                self._stream.feed(got)
+                self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+
+
+def _given(hand: int) -> bytes:
+    """Return what the program has written; b"" at its end."""
+    try:
+        return os.read(hand, 1 << 16)
+    except OSError:  # Linux says so when the last who had the terminal open has closed it
+        return b""
 
 
 @contextmanager
@@ -76,12 +83,13 @@ def terminal(
     """Run a program on a terminal of this size; it is killed at the end of the block if it still runs."""
     hand, end = os.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    screen = pyte.HistoryScreen(columns, lines, history=10_000)
     around = {"TERM": "xterm-256color", **environment}
     with subprocess.Popen(command, stdin=end, stdout=end, stderr=end, cwd=folder, env=around) as process:
         os.close(end)
+        shown = Terminal(process, columns, lines, hand)
         try:
-            yield Terminal(process, screen, pyte.ByteStream(screen), hand)
+            yield shown
         finally:
             process.kill()
+            shown.ended()
             os.close(hand)

@@ -16,7 +16,7 @@ from rollout.model.decision import Move, NodeWait
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.e2e.simulated import ROLLOUT, environment
-from tests.terminal import Terminal, terminal
+from tests.terminal import terminal
 
 SIZES = [(80, 20), (80, 50), (200, 20), (200, 50)]
 LONG = "pod team-a/a-training-run-with-a-long-name-0-4nvwp of Job a-training-run-with-a-long-name-0"
@@ -40,12 +40,18 @@ def shows(text: str) -> Callable[[list[str]], bool]:
     return lambda lines: any(text in line for line in lines)
 
 
-def whole(screen: Terminal) -> bool:
-    """Whether all of the page is in sight, and each line that is longer than it may be says so."""
-    head, _, phases, *rest = screen.lines
-    nodes = [line for line in rest if "ip-10-0-0-" in line or line.startswith("    waits for")]
-    assert all(line.endswith((LONG, "Job long", "DRAINING", "WAITING", "GONE", "…")) for line in nodes), nodes
-    return head.startswith(f"rollout {samples.ID}  eks-demo → ami-") and "DRAIN" in phases
+def whole(*texts: str) -> Callable[[list[str]], bool]:
+    """Whether these are on the page, all of it is in sight, and each line that is cut says so."""
+
+    def holds(lines: list[str]) -> bool:
+        nodes = [line for line in lines if "ip-10-0-0-" in line or line.startswith("    waits for")]
+        ends = (LONG, "Job long", "DRAINING", "WAITING", "GONE", "…")
+        top = len(lines) > 2 and lines[0].startswith(f"rollout {samples.ID}  eks-demo → ami-") and "DRAIN" in lines[2]
+        return (
+            top and bool(nodes) and all(one.endswith(ends) for one in nodes) and all(shows(one)(lines) for one in texts)
+        )
+
+    return holds
 
 
 @pytest.mark.parametrize(("columns", "lines"), SIZES)
@@ -53,14 +59,10 @@ def test_it_shows_what_happens_until_a_halt(columns: int, lines: int, tmp_path: 
     """Each change is seen without a key being pressed; a halt that nobody works on ends it with 1 and the command."""
     journal = with_nodes(tmp_path, 30)
     with terminal(watch(tmp_path), columns, lines, tmp_path, environment(tmp_path, {})) as screen:
-        screen.until(shows("0 of 32 nodes gone"))
-        screen.until(shows(f"NOBODY runs rollout {samples.ID}"))
-        screen.until(shows("next: rollout resume"))
-        assert whole(screen)
+        screen.until(whole("0 of 32 nodes gone", f"NOBODY runs rollout {samples.ID}", "next: rollout resume"))
         for trigger in ("release", "terminate", "gone"):
             journal.intend(samples.ID, (), [Move("i-2", trigger)], (), (), samples.after(90))
-        screen.until(shows("1 of 32 nodes gone"))
-        assert whole(screen)
+        screen.until(whole("1 of 32 nodes gone"))
         journal.halt(samples.ID, samples.HALT, samples.after(91))
         assert screen.ended() == 1
         assert shows("node x is stuck")(screen.lines)

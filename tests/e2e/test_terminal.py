@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.simulated import ROLLOUT, environment, simulator
 from tests.terminal import terminal
+
+#: The rollout stands here until somebody watches it.
+FIRST_TERMINATE = {
+    "match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 1},
+    "hang": {"when": "after"},
+}
+
+
+def shows(text: str) -> Callable[[list[str]], bool]:
+    return lambda lines: any(text in line for line in lines)
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 20), pytest.param(200, 50, marks=pytest.mark.exhaustive)])
@@ -17,11 +28,14 @@ def test_start_on_a_terminal_and_a_watcher(columns: int, lines: int, tmp_path: P
         around = environment(tmp_path, world.environment)
         start = [str(ROLLOUT), *world.start_arguments]
         watch = [str(ROLLOUT), "status", "--watch", "--config", "rollout.yaml"]
+        world.post("/faults", FIRST_TERMINATE)
         with terminal(start, columns, lines, tmp_path, around) as first:
-            first.until(lambda seen: any("deadline in 1h" in line for line in seen))
+            world.get("/hung")
+            first.until(shows("deadline in 1h"))
             with terminal(watch, columns, lines, tmp_path, around) as second:
-                second.until(lambda seen: any("deadline in 1h" in line for line in seen))
-                second.until(lambda seen: any("run by process" in line for line in seen))
+                second.until(shows("deadline in 1h"))
+                second.until(shows("run by process"))
+                world.release()
                 assert (first.ended(), second.ended()) == (0, 0)
         told = [*first.scrolled, *first.lines]
         assert not any(line.startswith("  head ") for line in told)
