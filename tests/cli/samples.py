@@ -55,6 +55,12 @@ def begun(folder: Path, plan: Plan = PLAN) -> SqlJournal:
 def draining(folder: Path, plan: Plan = PLAN) -> SqlJournal:
     """A journal with a rollout in DRAIN: one of two old nodes waits for a Job, the other drains."""
     journal = begun(folder, plan)
+    drain(journal)
+    return journal
+
+
+def drain(journal: SqlJournal) -> None:
+    """Bring a rollout from PLANNED into DRAIN."""
     for minute in range(1, 7):
         journal.advance(ID, Advance("it holds", onward(journal.load(ID).phase)), None, after(minute))
     old = (node(1), node(2))
@@ -62,7 +68,6 @@ def draining(folder: Path, plan: Plan = PLAN) -> SqlJournal:
     journal.advance(ID, ready, None, after(7))
     waits = [NodeWait("i-1", "pod demo/long of Job long", Reason.JOBS_RUNNING)]
     journal.intend(ID, (), [Move("i-2", "drain")], waits, (), after(8))
-    return journal
 
 
 def done(folder: Path, *report: str) -> SqlJournal:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from rollout.fence import Fence
-from rollout.journal import SqlJournal, lease_acquire
+from rollout.journal import SqlJournal, lease_acquire, open_journal
 from rollout.journal.lease_row import Holder
 from rollout.model.decision import Move, NodeWait
 from tests.cli import samples
 from tests.cli.run import rollout
 from tests.e2e.simulated import ROLLOUT, environment
+from tests.postgres import Server
 from tests.terminal import terminal
 
 SIZES = [(80, 20), (80, 50), (200, 20), (200, 50)]
@@ -96,6 +99,27 @@ def test_it_says_who_runs_it_and_ctrl_c_ends_watching_alone(tmp_path: Path) -> N
         assert screen.ended() == 0
         assert not shows("interrupted")(screen.lines)
         assert journal.events(samples.ID) == before
+
+
+def test_it_works_from_every_host_that_reaches_a_server(tmp_path: Path, postgres: Server) -> None:
+    """With a journal on Postgres it says when its runner gave the last sign of life, and shows the end."""
+    name = f"watched_{secrets.token_hex(4)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    url = postgres.url(name)
+    assert rollout("db", "upgrade", "--database", url, cwd=tmp_path).code == 0
+    command = [str(ROLLOUT), "status", "--watch", "--database", url]
+    holder = Holder("ci-3", 12, "run")
+    with closing(open_journal(url, actor="tester@here")) as journal, ExitStack() as stack:
+        journal.begin(samples.ID, "build-7", samples.PLAN, samples.NOW)
+        samples.drain(journal)
+        held = lease_acquire.acquire(journal, samples.PLAN.scope, holder, lambda: samples.NOW, Fence(lambda: ()), bool)
+        stack.enter_context(held)
+        screen = stack.enter_context(terminal(command, 200, 20, tmp_path, environment(tmp_path, {})))
+        screen.until(shows("run by process 12 on ci-3"))
+        screen.until(shows("last sign of life 20"))
+        samples.finish(journal)
+        assert screen.ended() == 0
+    assert screen.lines[-1].startswith("done: 2 nodes replaced")
 
 
 @pytest.mark.parametrize(("more", "says"), [((), "there is none"), (("--json",), "prints no JSON")])
