@@ -34,11 +34,11 @@ def test_status_says_how_far_each_group_is_and_how_long_phases_took(tmp_path: Pa
     lines = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out.splitlines()
     at = lines.index("  phases    PLANNED 1m00s, AUTOSCALER_OFF 1m00s, LAUNCH_TEMPLATE 1m00s, TAINT")
     assert lines[at + 1] == "            1m00s, SURGE 1m00s, PROTECT 1m00s, READY 1m00s"
-    assert "  [....................] 0 of 2 of workers" in lines
+    assert "  [....................] 0 of 2 nodes gone in workers" in lines
     samples.finish(journal)
     done = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
     assert "DRAIN 1h33m, RESTORE 25m00s" in " ".join(done.split())
-    assert "  [####################] 2 of 2 of workers\n" in done
+    assert "  [####################] 2 of 2 nodes gone in workers\n" in done
     journal.begin("20260106-080000-ffff", None, samples.PLAN, samples.after(1440))
     assert "  phases    none is over\n" in rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
 

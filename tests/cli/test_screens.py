@@ -13,8 +13,9 @@ from rich.console import Console
 
 from rollout.cli import outcome
 from rollout.cli.screen import live, page
-from rollout.cli.screen.format import bar, folded, instant, runnable, span
+from rollout.cli.screen.format import folded, instant, runnable, span
 from rollout.cli.screen.lines import Lines
+from rollout.cli.screen.progress import bar
 from rollout.engine.runner import Ended, Progress
 from rollout.model.decision import Advance, NodeWait
 from rollout.model.effects import Written
@@ -51,7 +52,7 @@ def test_the_page_fits_the_screen(tmp_path: Path) -> None:
     text = shown(replace(record, nodes=tuple(nodes)), height=24)
     assert len(text.splitlines()) == 22
     assert text.count("WAITING") == 10
-    assert "90 of 100 nodes gone, 83 not shown" in text
+    assert "90 of 100 nodes gone in workers\n84 nodes not shown" in text
 
 
 def test_a_halt_stands_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,16 +132,26 @@ def test_nothing_is_cut_without_a_sign(width: int, height: int, nodes: int, tmp_
     said = " ".join(line.strip() for line in lines[lines.index("") + 1 :])
     assert said.endswith(("last", "…"))
     drawn = sum("ip-10-0-0-" in line for line in lines)
-    assert drawn == nodes or f", {nodes - drawn} not shown" in text
+    assert drawn == nodes or f"{nodes - drawn} nodes not shown" in text
 
 
 def test_what_a_node_waits_for_is_whole_where_lines_are_left(tmp_path: Path) -> None:
     """At 80 columns it stands below its node, as long as the screen has lines for that."""
     record = samples.draining(tmp_path).load(samples.ID)
-    rows = tuple(replace(samples.node(number), waits_for=LONG[:60]) for number in range(8))
+    rows = tuple(replace(samples.node(number), waits_for=LONG[:60]) for number in range(7))
     lines = shown(replace(record, nodes=rows), height=20, width=80).splitlines()
-    assert [f"    waits for {LONG[:60]}" in lines, sum("…" in line for line in lines)] == [True, 3 + 1]
-    assert len(lines) == 18
+    assert [f"    waits for {LONG[:60]}" in lines, sum("…" in line for line in lines)] == [True, 2 + 1]
+    assert len(lines) == 17
+
+
+@pytest.mark.parametrize(("groups", "height", "bars"), [(1, 20, 1), (2, 20, 2), (3, 20, 1), (5, 50, 5), (6, 50, 1)])
+def test_each_group_has_a_bar_where_there_is_room(groups: int, height: int, bars: int, tmp_path: Path) -> None:
+    """As many as a tenth of the lines; for more groups there is one bar for all."""
+    record = samples.draining(tmp_path).load(samples.ID)
+    rows = tuple(replace(samples.node(number), group=f"g{number % groups}") for number in range(6))
+    text = shown(replace(record, nodes=rows), height=height)
+    assert text.count("[....................] ") == bars
+    assert ("0 of 6 nodes gone\n" in text) == (bars < groups)
 
 
 @pytest.mark.parametrize(

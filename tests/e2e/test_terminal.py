@@ -45,5 +45,6 @@ def test_start_on_a_terminal_and_a_watcher(columns: int, lines: int, tmp_path: P
             assert page[1].startswith("2026-01-05T")
             assert page[2].endswith("READY DRAIN RESTORE DONE")
             assert [line.split()[-1] for line in page[4:8]] == ["GONE"] * 4
-            assert page[8] == "[####################] 4 of 4 nodes gone"
-            assert page[9].startswith(f"done: 4 nodes replaced by {world.ami} in ")
+            bar = "[####################] 2 of 2 nodes gone in eks_"
+            assert page[8:10] == [f"{bar}batch-demo", f"{bar}worker-demo"]
+            assert page[10].startswith(f"done: 4 nodes replaced by {world.ami} in ")

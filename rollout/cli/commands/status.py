@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rollout.cli import options, output, screen, select_rollout, standing, why
-from rollout.cli.screen import at_work
-from rollout.cli.screen.format import bar, folded, instant, span, table
+from rollout.cli.screen import at_work, progress
+from rollout.cli.screen.format import folded, instant, span, table
 from rollout.cli.screen.lines import ENTERING
 from rollout.errors import OTHER_VERSION, UserError
 from rollout.journal import read_journal
-from rollout.model.machine import Stage, terminal
+from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
     from rollout.model.plan import Node
@@ -88,7 +88,7 @@ def lines(
     if record.nodes:
         gone, stay = sum(node.stage.value == "GONE" for node in record.nodes), len(record.nodes) - len(record.to_go)
         yield f"nodes to go: {len(record.to_go)}, gone: {gone}" + (f"; old nodes that stay: {stay}" if stay else "")
-        yield from (f"  {line}" for line in _groups(record))
+        yield from (f"  {line}" for line in progress.by_group(record))
         yield from (f"  {line}" for line in table(("NODE", "GROUP", "STAGE", "SINCE", ""), _nodes(record, history)))
     for row in record.unsettled:
         yield f"unsettled: {row.effect.kind} {row.effect.target} ({row.state}{', ' + row.detail if row.detail else ''})"
@@ -125,17 +125,6 @@ def _phases(history: Sequence[Event]) -> str:
     entered = [(event.data["to"], event.at) for event in history if event.kind in ENTERING]
     over = [f"{name} {span(end - begun)}" for (name, begun), (_, end) in pairwise(entered)]
     return ", ".join(over) or "none is over"
-
-
-def _groups(record: Record) -> Iterator[str]:
-    """Yield a bar for each group with nodes that must go."""
-    for group, nodes in groupby(sorted(record.to_go, key=_group), _group):
-        gone = [node.stage is Stage.GONE for node in nodes]
-        yield f"{bar(sum(gone), len(gone))} {sum(gone)} of {len(gone)} of {group}"
-
-
-def _group(node: Node) -> str:
-    return node.group
 
 
 def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:

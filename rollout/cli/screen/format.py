@@ -13,8 +13,6 @@ from pathlib import Path
 
 #: Characters of a line of pages that fold.
 WIDTH = 80
-#: Characters of a bar.
-_BAR = 20
 # A command is never broken: all of it is pasted.
 _COMMAND = re.compile(r"(?<![\w/.-])(?:rollout [a-z]+|aws [a-z0-9]+|kubectl) (?:'[^']*'|[^,;()'\n])*")
 _JOINED = "\x1f"
@@ -68,12 +66,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def count(number: int, thing: str) -> str:
     """Return a number with its thing, in the plural where it belongs."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def bar(part: int, whole: int) -> str:
-    """Return how much of a whole is done, as a bar that any terminal shows; it is full only when all is."""
-    full = part * _BAR // whole if whole else 0
-    return f"[{'#' * full}{'.' * (_BAR - full)}]"
 
 
 def runnable(command: str) -> str:

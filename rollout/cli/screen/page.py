@@ -15,7 +15,8 @@ from rich.console import Group
 from rich.text import Text
 
 from rollout.cli import screen, why
-from rollout.cli.screen.format import bar, count, instant, span
+from rollout.cli.screen import progress
+from rollout.cli.screen.format import count, instant, span
 from rollout.model.machine import DRAINING, PHASE_MOVES, Phase, Stage, terminal
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from rollout.model.plan import Node
     from rollout.model.record import Record
 
-#: Lines of the page beside the nodes and what is said below them, and two that stay free.
+#: Lines of the page above the nodes, one for those that are not shown, and two that stay free.
 _FRAME = 7
 #: Of so many lines one may be for what is said below the nodes.
 _ONE_IN = 5
+#: Of so many lines one may be for the bar of a group.
+_LINES_FOR_A_BAR = 10
 #: On a narrower terminal nodes stand without their group, and no bar is drawn.
 _NARROW = 60
 _GAP = "  "
@@ -48,17 +51,28 @@ def page(record: Record, said: Sequence[str], now: datetime, console: Console) -
     """Return the page for this console as it is now; `said`: what stands below the nodes, after a halt."""
     plan, width = record.plan, console.width
     way = "back from" if plan.goes_back else "→"
-    below = list(
-        _below([record.halted, *said] if record.halted else said, console, "bold red" if record.halted else "")
-    )
+    halted = [record.halted] if record.halted else []
+    below = list(_below([*halted, *said], console, "bold red" if halted else ""))
+    bars = _bars(record, console)
+    room = max(console.height - _FRAME - len(bars) - len(below), 1)
     return Group(
         _line(f"rollout {record.id}  {plan.cluster} {way} {plan.ami}", width, "bold"),
         _line(f"{instant(now)}  {_deadline(record, now)}", width, "dim"),
         _phases(record, width),
         Text(),
-        *_nodes(record, width, max(console.height - _FRAME - len(below), 1)),
+        *(_nodes(record, width, room) if record.nodes else ()),
+        *(_line(bar, width) for bar in bars),
+        *([_line(f"{count(len(record.nodes) - room, 'node')} not shown", width)] if len(record.nodes) > room else ()),
         *below,
     )
+
+
+def _bars(record: Record, console: Console) -> Sequence[str]:
+    """Return how far it is: for each group, where there is room for that; on a narrow terminal without a bar."""
+    groups = progress.by_group(record)
+    if console.width < _NARROW:
+        return [progress.in_all(record).partition("] ")[2]] if groups else []
+    return groups if len(groups) <= console.height // _LINES_FOR_A_BAR else [progress.in_all(record)]
 
 
 def _line(words: str, width: int, style: str = "", *, pad: bool = False) -> Text:
@@ -106,9 +120,7 @@ def _row(names: Sequence[Phase], here: int, first: int, last: int) -> Text:
 
 
 def _nodes(record: Record, width: int, room: int) -> Iterator[Text]:
-    """Yield a line for each node, those that are further on first; what has no room is counted."""
-    if not record.nodes:
-        return
+    """Yield a line for each node, those that are further on first, as many as there is room for."""
     left = [node for node in record.nodes if not terminal(node.stage)]
     settled = [node for node in record.nodes if terminal(node.stage)]
     shown = [*sorted(left, key=lambda node: -_ORDER.index(node.stage)), *settled][:room]
@@ -125,10 +137,6 @@ def _nodes(record: Record, width: int, room: int) -> Iterator[Text]:
             yield from (_fitting(line, width), _line(_INDENT + words, width))
         else:
             yield _fitting(line.append_text(_line(words, max(beside, 1))), width)
-    hidden = len(record.nodes) - len(shown)
-    gone, to_go = sum(node.stage is Stage.GONE for node in record.nodes), len(record.to_go)
-    counted = f"{bar(gone, to_go)} " * (width >= _NARROW) + f"{gone} of {count(to_go, 'node')} gone"
-    yield _line(f"{counted}, {hidden} not shown" if hidden else counted, width)
 
 
 def _name(node: Node) -> str:
