@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rollout import config as configuration
 from rollout.cli import options
-from rollout.cli.session import new_run
 
 
 def now(config: Path | None) -> datetime:
@@ -17,6 +16,7 @@ def now(config: Path | None) -> datetime:
         loaded = configuration.load(config or options.CONFIG)
         if loaded.simulator:
             from rollout.adapters import clock_of  # noqa: PLC0415  a second of libraries
+            from rollout.cli.session import new_run  # noqa: PLC0415  as above
 
             with closing(clock_of(loaded, new_run())) as clock:
                 return clock.now()

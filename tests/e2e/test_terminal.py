@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def test_start_on_a_terminal_and_a_watcher(columns: int, lines: int, tmp_path: P
             with terminal(watch, columns, lines, tmp_path, around) as second:
                 second.until(shows("deadline in 1h"))
                 second.until(shows("run by process"))
+                assert re.search(
+                    r"^  drain +deadline \S+Z \(in 1h\d\dm\)$",
+                    world.rollout("status", "--config", "rollout.yaml").out,
+                    re.MULTILINE,
+                )
                 world.release()
                 assert (first.ended(), second.ended()) == (0, 0)
         told = [*first.scrolled, *first.lines]

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rollout.cli import options, output, screen, select_rollout, standing, why
+from rollout.cli import moment, options, output, screen, select_rollout, standing, why
 from rollout.cli.screen import at_work, progress
 from rollout.cli.screen.format import folded, instant, span, table
 from rollout.cli.screen.lines import ENTERING
 from rollout.errors import OTHER_VERSION, UserError
 from rollout.journal import read_journal
-from rollout.model.machine import terminal
+from rollout.model.machine import DRAINING, terminal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rollout.model.plan import Node
     from rollout.model.record import EffectRow, Record
     from rollout.ports import Event, KilledJob, Summary, Worker
@@ -58,7 +60,9 @@ def status(
     if as_json:
         typer.echo(output.as_json(as_fields(record, killed, history, worker), indent=2))
     else:
-        screen.say("\n".join(lines(record, killed, history, worker)))
+        # How late it is in the rollout's world is known where its configuration is, and told while somebody works it.
+        now = moment.now(config) if worker and worker.works and (config or not database) else None
+        screen.say("\n".join(lines(record, killed, history, worker, now)))
 
 
 def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> Iterator[str]:
@@ -74,11 +78,15 @@ def without_plan(one: Summary, killed: Sequence[KilledJob], why: UserError) -> I
 
 
 def lines(
-    record: Record, killed: Sequence[KilledJob], history: Sequence[Event], worker: Worker | None
+    record: Record,
+    killed: Sequence[KilledJob],
+    history: Sequence[Event],
+    worker: Worker | None,
+    now: datetime | None = None,
 ) -> Iterator[str]:
-    """Yield the page for people."""
+    """Yield the page for people; `now`: by the rollout's clock, None where it is not known."""
     yield _title(record)
-    for name, value in _head(record):
+    for name, value in _head(record, now):
         yield f"  {name:<9} {value}"
     yield from folded(_phases(history), f"  {'phases':<9} ")
     halted = [f"  {line}" for line in standing.halted(record, history)] if record.halted else []
@@ -104,12 +112,12 @@ def _lost(job: KilledJob) -> str:
     return f"killed: {job.loser} (pod {job.pod} on {job.node}) at {instant(job.at)}"
 
 
-def _head(record: Record) -> Iterator[tuple[str, str]]:
+def _head(record: Record, now: datetime | None) -> Iterator[tuple[str, str]]:
     plan = record.plan
     yield "cluster", f"{plan.cluster} ({plan.region})"
     yield "groups", ", ".join(group.name for group in plan.groups)
     yield "image", plan.ami
-    until = f", deadline {instant(record.deadline)}" if record.deadline else ""
+    until = f", deadline {instant(record.deadline)}{_left(record.deadline, now)}" if record.deadline else ""
     yield "phase", f"{record.phase.value} since {instant(record.since)}{until}"
     if record.plan.goes_back:
         yield "goes", "back to what was before: it was aborted"
@@ -117,7 +125,12 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
         yield "abort", f"asked for by {record.abort.by} at {instant(record.abort.at)}"
     if record.drain_deadline:
         asked = f", asked for by {record.extension.by}" if record.extension else ""
-        yield "drain", f"deadline {instant(record.drain_deadline)}{asked}"
+        left = _left(record.drain_deadline, now) if record.phase in DRAINING else ""
+        yield "drain", f"deadline {instant(record.drain_deadline)}{left}{asked}"
+
+
+def _left(deadline: datetime, now: datetime | None) -> str:
+    return f" (in {span(deadline - now)})" if now and deadline > now else ""
 
 
 def _phases(history: Sequence[Event]) -> str:
