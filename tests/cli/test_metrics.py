@@ -152,6 +152,16 @@ def test_a_file_that_cannot_be_written_is_a_warning(tmp_path: Path, capsys: pyte
     assert "No such file or directory" in line
 
 
+def test_a_folder_in_the_files_place_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is left alone, and nothing that was written beside it stays."""
+    file = tmp_path / "textfile/rollout.prom"
+    file.mkdir(parents=True)
+    run(samples.draining(tmp_path), Metrics(textfile=str(file)), lambda: None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{file}: Is a directory" in line
+    assert list(file.parent.iterdir()) == [file]
+
+
 def free_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:

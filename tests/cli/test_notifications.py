@@ -109,6 +109,35 @@ def test_jobs_at_risk(channel: Channel, tmp_path: Path, minute: float, *, told: 
         assert lines[4] == f"next, for more time: rollout extend --by 1h {samples.ID}"
 
 
+def test_of_many_nodes_some_are_named(channel: Channel, tmp_path: Path) -> None:
+    """Ten of them; the rest is counted."""
+    journal = samples.draining(tmp_path)
+    more = tuple(samples.node(number) for number in range(3, 14))
+    waits = [NodeWait(node.instance_id, "pod demo/x of Job x", Reason.JOBS_RUNNING) for node in more]
+    journal.intend(samples.ID, (), (), waits, more, samples.after(100))
+    run(journal, minute=120)
+    lines = channel.taken[0]["message"].splitlines()
+    assert lines[0] == "12 nodes still wait for Jobs"
+    assert sum(" waits for pod demo/" in line for line in lines) == 10
+    assert "and 2 more" in lines
+
+
+def test_a_claim_that_fails_costs_no_other_message(
+    channel: Channel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was due in the same look is told by the next one."""
+    journal = samples.begun(tmp_path)
+    halt(journal, 1)
+    with closing(sqlite3.connect(tmp_path / "rollout.db", isolation_level=None)) as other:
+        refuses = "NEW.kind = 'notified' AND NEW.text LIKE '%begin%'"
+        other.execute(
+            f"CREATE TRIGGER no_claim BEFORE INSERT ON events WHEN {refuses} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    run(journal, lambda: None, minute=1)
+    assert channel.titles == ["is halted: a person must act"]
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_a_node_that_waits_for_something_else_is_not_at_risk(channel: Channel, tmp_path: Path) -> None:
     """Its Jobs have ended: it waits for its turn, or for other nodes."""
     journal = samples.draining(tmp_path)

@@ -81,6 +81,7 @@ class Notifier:
         self._rollout_id = rollout_id
         self._now = now
         self._senders = senders
+        self._due: deque[tuple[Occasion, int]] = deque()
         self._read = 0
         self._claimed: set[str] = set()
         self._deadline_set = 1
@@ -90,33 +91,31 @@ class Notifier:
     def look(self, record: Record) -> None:
         """Tell what is new since the last look."""
         now = self._now()
-        for about, number in (*self._news(now), *self._risk(record, now)):
+        self._read_on(now)
+        if messages.at_risk(record, self._waits, now):
+            self._due.append(("jobs-at-risk", self._deadline_set))
+        while self._due:  # what a look does not come to is left to the next one
+            about, number = self._due.popleft()
             if about in self._wanted and self._claims(about, number, now):
                 message = messages.message(about, self._journal.load(self._rollout_id), self._journal, now)
                 for sender in self._senders:
                     sender.send(message)
         self.warn()
 
-    def _news(self, now: datetime) -> list[tuple[Occasion, int]]:
+    def _read_on(self, now: datetime) -> None:
         events = self._journal.events(self._rollout_id, after=self._read)
-        found: list[tuple[Occasion, int]] = []
         self._waits |= why.waits(events)
         for event in events:
             self._read = event.seq
             if event.kind == CLAIM:
                 self._claimed.add(event.text)
             elif event.kind == "resumed":  # the halt before it stands no more
-                found = [one for one in found if one[0] != "halt"]
+                self._due = deque(one for one in self._due if one[0] != "halt")
             elif any(name in event.data for name in _DEADLINES):
                 self._deadline_set = event.seq
             about = messages.occasion(event)
             if about and now - event.at < messages.FRESH:
-                found.append((about, event.seq))
-        return found
-
-    def _risk(self, record: Record, now: datetime) -> Iterator[tuple[Occasion, int]]:
-        if messages.at_risk(record, self._waits, now):
-            yield "jobs-at-risk", self._deadline_set
+                self._due.append((about, event.seq))
 
     def _claims(self, about: Occasion, number: int, now: datetime) -> bool:
         claim = f"a message is sent: {about}, for event {number}"
