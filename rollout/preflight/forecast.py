@@ -21,9 +21,10 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from statistics import median
 from typing import Literal
 
 from rollout.model.observation import Observation
@@ -59,6 +60,10 @@ class Spread:
         """Return the spread of some numbers."""
         return cls(*(_quantile(sorted(found), share) for share in (_LOW, _MIDDLE, _HIGH)))
 
+    def times(self, factor: float) -> Spread:
+        """Return all of it so many times as large."""
+        return Spread(self.p10 * factor, self.p50 * factor, self.p90 * factor)
+
     def at(self, share: float) -> float:
         """Return the number below which this share is: in straight lines from point to point, and on beyond them."""
         least, most = self.p10 - (self.p50 - self.p10) / 4, self.p90 + (self.p90 - self.p50) / 4
@@ -83,8 +88,27 @@ class Pace:
     restore: Spread = Spread(60, 120, 240)
 
 
-#: As measured on the simulator, by default; see docs/running.md.
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How many seconds an earlier rollout of the cluster took until DRAIN, and in RESTORE."""
+
+    begin: float
+    restore: float
+
+
+#: Chosen by whole rollouts on the simulator, of which docs/running.md has the measure; by no real cluster.
 _PACE = Pace()
+
+
+def learnt(earlier: Sequence[Took], pace: Pace = _PACE) -> Pace:
+    """Return the pace of a cluster whose earlier rollouts took so long; each step is as uncertain as before."""
+    if not earlier:
+        return pace
+    begin = median(one.begin for one in earlier) / pace.begin.p50
+    restore = median(one.restore for one in earlier) / pace.restore.p50
+    return replace(
+        pace, begin=pace.begin.times(begin), boot=pace.boot.times(begin), restore=pace.restore.times(restore)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +283,10 @@ def _nodes(group: str, found: Survey, runs: Sequence[_Runs]) -> tuple[tuple[int,
 
 @dataclass(slots=True)
 class _Play:
-    """One play of many. `end`: its seconds; `hours`: of the instances beside those desired, by group."""
+    """One play of many. `end`: its seconds; `hours`: of the instances beside those desired, by group.
+
+    `slow`: the share of clusters that are faster: where one step takes long, the others do.
+    """
 
     number: int
     known: Known
@@ -269,6 +296,7 @@ class _Play:
     end: float = 0.0
     hours: dict[str, float] = field(default_factory=dict)
     late: tuple[bool, ...] = ()
+    slow: float = 0.0
     _drawn: int = 0
 
     def play(self, nodes: Mapping[str, tuple[tuple[int, ...], ...]]) -> _Play:
@@ -277,9 +305,9 @@ class _Play:
         ends = [
             run.at(self._share() if run.spans else together.setdefault(run.alike, self._share())) for run in self.runs
         ]
-        began = self.pace.begin.at(self._share())
+        self.slow = self._share()
+        began = self.pace.begin.at(self.slow)
         coming = self.arrivals.at(began, self._share(), self._share(), self._share())
-        restored = self.pace.restore.at(self._share())
         deadline = began + self.known.plan.settings.drain_seconds
         self.late = tuple(end > deadline for end in ends)
         last = began
@@ -291,7 +319,7 @@ class _Play:
             gone = self._drained(group, free, began)
             self.hours[group.name] = self._beside(group, gone, began)
             last = max([last, *gone])
-        self.end = last + restored
+        self.end = last + self.pace.restore.at(self.slow)
         return self
 
     def _share(self) -> float:
@@ -308,17 +336,17 @@ class _Play:
         gone, next_release = [], began
         for moment in free:
             start = max(moment, heapq.heappop(turns), heapq.heappop(spare))
-            drained = start + self.pace.drain.at(self._share())
+            drained = start + self.pace.drain.at(self.slow)
             heapq.heappush(turns, drained)
-            next_release = max(drained, next_release) + self.pace.release.at(self._share())
-            heapq.heappush(spare, next_release + self.pace.boot.at(self._share()))
-            gone.append(next_release + self.pace.gone.at(self._share()))
+            next_release = max(drained, next_release) + self.pace.release.at(self.slow)
+            heapq.heappush(spare, next_release + self.pace.boot.at(self.slow))
+            gone.append(next_release + self.pace.gone.at(self.slow))
         return gone
 
     def _beside(self, group: GroupOutline, gone: Sequence[float], began: float) -> float:
         """Return the hours of instances beside those desired: while old ones are left, at most the surge."""
         most = group.peak.desired - group.old
-        launched = began - min(self.pace.boot.at(_MIDDLE), began)
+        launched = began - min(self.pace.boot.at(self.slow), began)
         hours, since = 0.0, launched
         for left, moment in zip(range(len(gone), 0, -1), sorted(gone), strict=True):
             hours += min(left, most) * (moment - since) / 3600

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rollout.cli import pace
+from rollout.preflight.forecast import Took
 from tests.cli import samples
 from tests.cli.run import rollout
 
@@ -43,3 +45,17 @@ def test_a_rollout_that_is_halted_is_not_just_continued(tmp_path: Path) -> None:
     assert command.startswith(f"  next: rollout status {samples.ID}")
     assert command.endswith("says what to do before a resume")
     assert json.loads(rollout(*typed, "--json", cwd=tmp_path).out)["goes_on_with"]["halted"] == "node x is stuck"
+
+
+def test_the_pace_is_that_of_rollouts_of_the_cluster_that_were_done(tmp_path: Path) -> None:
+    """Until DRAIN, and in RESTORE; not of another cluster, nor of one that is under way or had halted."""
+    journal = samples.draining(tmp_path)
+    assert pace.earlier(journal, "eks-demo") == ()
+    samples.finish(journal)
+    assert pace.earlier(journal, "eks-demo") == (Took(420, 1500),)
+    assert pace.earlier(journal, "other") == ()
+    halted = samples.draining(tmp_path / "halted")
+    halted.halt(samples.ID, samples.HALT, samples.after(9))
+    halted.resume(samples.ID, None, samples.after(10))
+    samples.finish(halted)
+    assert pace.earlier(halted, "eks-demo") == ()

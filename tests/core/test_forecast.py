@@ -17,7 +17,7 @@ from rollout.model.plan import Sizes, Surge
 from rollout.model.preflight_observation import GroupProbed, Override
 from rollout.ports import JobSeen
 from rollout.preflight import Survey, outline
-from rollout.preflight.forecast import PLAYS, Forecast, Known, Pace, Spread, forecast
+from rollout.preflight.forecast import PLAYS, Forecast, Known, Pace, Spread, Took, forecast, learnt
 from tests.core.build import NOW, SETTINGS, at, found, node, owned, pod, template, use
 from tests.core.build import plan as planned
 
@@ -192,6 +192,14 @@ def test_a_group_of_size_0_launches_nothing_and_costs_nothing() -> None:
     empty = replace(known().found, groups=(replace(found(sizes=Sizes(0, 0, 3)), instances=()),))
     made = told(survey=empty, prices={"m5.large": 1})
     assert (made.seconds.p50, made.node_hours.p90, made.unpriced) == (100, 0, ())
+
+
+def test_earlier_rollouts_of_the_cluster_say_how_long_the_steps_around_the_jobs_take() -> None:
+    """The middle one of them; each step stays as uncertain as it was."""
+    earlier = [Took(200, 30), Took(100, 90), Took(900, 60)]
+    pace = learnt(earlier, replace(STEPS, begin=Spread(50, 100, 200)))
+    assert (pace.begin, pace.boot, pace.restore) == (Spread(100, 200, 400), Spread(100, 100, 100), Spread(60, 60, 60))
+    assert (pace.drain, learnt([], STEPS)) == (STEPS.drain, STEPS)
 
 
 ages = st.floats(0, 10**6)

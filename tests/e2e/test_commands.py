@@ -67,6 +67,9 @@ def test_a_plan_says_what_a_start_would_do_and_changes_nothing(world: Worlds) ->
     told = json.loads(simulated.rollout(*arguments[:-1], "--json").out)
     assert (told["changes"], told["refused"], told["images"][0]["id"]) == (True, [], simulated.ami)
     assert all(group["peak"]["desired"] > group["after"]["desired"] for group in told["groups"])
+    ends = told["forecast"]["ends"]
+    assert ends["p10"] < ends["p50"] < ends["p90"]
+    assert any(line.startswith("  extra node-hours") for line in planned.out.splitlines()), planned
     assert (told["room"]["unchecked"], len(told["room"]["addresses"])) == ([], len(told["groups"]))
     simulated.post("/faults", {"match": {"operation": "DescribeSubnets"}, "error": {"status": 403, "code": "No"}})
     unasked = json.loads(simulated.rollout(*arguments[:-1], "--json").out)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollout import commands, preflight
-from rollout.cli import options, outcome, output, plan_file, planning, screen, select_rollout, typed
+from rollout.cli import options, outcome, output, pace, plan_file, planning, screen, select_rollout, typed
 from rollout.cli.monitoring import telling
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
@@ -22,7 +22,7 @@ from rollout.model.machine import terminal
 from rollout.model.plan import Plan, duration, listed, spelled
 from rollout.ports import ends_of
 from rollout.preflight import outline, room, saved
-from rollout.preflight.forecast import Forecast, Known, Spread, forecast
+from rollout.preflight.forecast import Forecast, Known, Spread, Took, forecast, learnt
 from rollout.preflight.room import Room
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def plan(  # noqa: PLR0913  each is an option
     wanted = given.wanted(loaded.region)
     asked = select_rollout.Asked(loaded.cluster, loaded.groups, wanted.ami, key)
     request = planning.request(loaded, wanted)
-    known = _known(loaded.database)
-    made = select_rollout.of_key(asked, known) or _made(loaded, asked, request, known)
+    known, earlier = _known(loaded.database, loaded.cluster)
+    made = select_rollout.of_key(asked, known) or _made(loaded, asked, request, known, earlier)
     kept = out if _keep(made, out) else None
     if as_json:
         fields = as_fields(made, request) if isinstance(made, Preview) else _going_on_fields(made, request)
@@ -130,17 +130,24 @@ def plan(  # noqa: PLR0913  each is an option
     raise typer.Exit(_code(made, detailed=detailed_exitcode))
 
 
-def _known(url: str) -> Sequence[Summary]:
-    """Return the journal's rollouts, none where there is no journal yet. Raises `UserError` where it cannot be read."""
+def _known(url: str, cluster: str) -> tuple[Sequence[Summary], Sequence[Took]]:
+    """Return the journal's rollouts, and how long those of the cluster took; none where there is no journal yet.
+
+    Raises `UserError` where it cannot be read.
+    """
     file = places.backend_of(url).path
     if file and not Path(file).exists():
-        return ()
+        return (), ()
     with closing(read_journal(url)) as journal:
-        return journal.summaries()
+        return journal.summaries(), pace.earlier(journal, cluster)
 
 
 def _made(
-    config: Config, asked: select_rollout.Asked, request: preflight.Request, known: Sequence[Summary]
+    config: Config,
+    asked: select_rollout.Asked,
+    request: preflight.Request,
+    known: Sequence[Summary],
+    earlier: Sequence[Took],
 ) -> Preview | Summary:
     """Look once; return what a start would do, or the rollout that it would continue.
 
@@ -179,7 +186,7 @@ def _made(
             told=preflight.autoscaler_off(survey, request.settings),
             saved=kept,
             room=there,
-            forecast=forecast(before),
+            forecast=forecast(before, learnt(earlier)),
         )
 
 
