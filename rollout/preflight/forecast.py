@@ -7,7 +7,8 @@ always has one forecast. What it takes for possible:
 - A Job with finished Jobs of the same controller, or of the same name but for its number: it lasts as long as one of
   those that lasted longer than it has run so far.
 - Any other: half of those that have run for some time are taken to run for as long again. A Job that has just begun
-  counts as one of ten minutes. Jobs of one name but for their numbers are taken to last alike.
+  counts as one of ten minutes. Jobs of one name but for their numbers end at one rate, which nobody
+  knows.
 - Jobs may begin on old nodes until the new ones are Ready: as many as in the last hour, as long as those that ended.
 - activeDeadlineSeconds ends it in any case, and so does the drain deadline, unless the rollout halts there.
 
@@ -158,7 +159,7 @@ def forecast(known: Known, pace: Pace = _PACE) -> Forecast:
     """Play the rollout."""
     held = [one for one in known.workloads if one.protected]
     runs = _runs(held, known)
-    nodes = {group.name: _nodes(group.name, known.found, runs) for group in known.groups}
+    nodes = _nodes(known, runs)
     arrivals = _arrivals(held, known)
     plays = [_Play(number, known, runs, arrivals, pace).play(nodes) for number in range(PLAYS)]
     prices = _dearest(known)
@@ -205,6 +206,16 @@ class _Runs:
             wide = 1 + (share - _MIDDLE) * 0.6 / len(self.spans)
             return min(_quantile(self.spans, share) * wide, self.most)
         return min(self.age * share / (1 - min(share, _ALMOST)), self.most)
+
+    def drawn(self, share: float, kind: float) -> float:
+        """Return the seconds of one play. `kind`: the share of its kind, for how long that lasts at all.
+
+        What ends at an unknown rate, which its age alone tells, ends as `at` says; what is alike has one rate.
+        """
+        if self.spans:
+            return self.at(share)
+        rate = -math.log1p(-min(max(kind, 1 - _ALMOST), _ALMOST))
+        return min(self.age * -math.log1p(-min(share, _ALMOST)) / rate, self.most)
 
 
 def _runs(held: Sequence[Workload], known: Known) -> list[_Runs]:
@@ -273,12 +284,21 @@ def _quantile(numbers: Sequence[float], share: float) -> float:
 # ---- one play -------------------------------------------------------------------------------------------------------
 
 
-def _nodes(group: str, found: Survey, runs: Sequence[_Runs]) -> tuple[tuple[int, ...], ...]:
-    """Return for each instance that goes which of the workloads hold it."""
-    seen = Observation(groups=found.groups, nodes=found.nodes)
-    (living,) = (one.living for one in found.groups if one.name == group)
-    names = ({node.name for node in seen.nodes_on(instance.id)} for instance in living)
-    return tuple(tuple(index for index, run in enumerate(runs) if there & {*run.nodes}) for there in names)
+def _nodes(known: Known, runs: Sequence[_Runs]) -> dict[str, list[tuple[int, ...]]]:
+    """Return by group for each instance that goes which of the workloads hold it."""
+    seen = Observation(groups=known.found.groups, nodes=known.found.nodes)
+    holds: dict[str, list[int]] = defaultdict(list)
+    for index, run in enumerate(runs):
+        for name in run.nodes:
+            holds[name].append(index)
+    living = {group.name: group.living for group in known.found.groups}
+    return {
+        group.name: [
+            tuple(index for node in seen.nodes_on(instance.id) for index in holds[node.name])
+            for instance in living[group.name]
+        ]
+        for group in known.groups
+    }
 
 
 @dataclass(slots=True)
@@ -299,12 +319,10 @@ class _Play:
     slow: float = 0.0
     _drawn: int = 0
 
-    def play(self, nodes: Mapping[str, tuple[tuple[int, ...], ...]]) -> _Play:
+    def play(self, nodes: Mapping[str, Sequence[tuple[int, ...]]]) -> _Play:
         """Play it; `nodes`: by group, by which workloads each is held."""
-        together: dict[tuple[str, str], float] = {}
-        ends = [
-            run.at(self._share() if run.spans else together.setdefault(run.alike, self._share())) for run in self.runs
-        ]
+        kinds: dict[tuple[str, str], float] = {}
+        ends = [run.drawn(self._share(), kinds.setdefault(run.alike, self._share())) for run in self.runs]
         self.slow = self._share()
         began = self.pace.begin.at(self.slow)
         coming = self.arrivals.at(began, self._share(), self._share(), self._share())

@@ -1,7 +1,8 @@
-"""How good forecasts are: python -m tests.swarm.forecasting [--worlds N] [--seed S] [SCENARIO ...].
+"""How good forecasts are: python -m tests.swarm.forecasting [--worlds N] [--seed S] [--history] [SCENARIO ...].
 
 In each random world a plan is made, then its first rollout runs as in the swarm, with people who meddle, bad luck and
 kills. A line for each says what was foretold and what came. With scenarios, these run instead, and nothing is added.
+With --history the worlds are quiet ones, in which Jobs like those that run have ended before.
 """
 
 from __future__ import annotations
@@ -89,17 +90,28 @@ def _worlds(seed: int, worlds: int, folder: Path) -> Iterator[tuple[Case, str]]:
         yield one, str(path)
 
 
+def _quiet(seed: int, worlds: int, folder: Path) -> Iterator[tuple[Case, str]]:
+    """Worlds in which one Job after the other begins: some have ended by now, others run, and some are yet to come."""
+    for number in range(seed, seed + worlds):
+        path = folder / f"quiet-{number}.yaml"
+        jobs = "{name: nightly, namespace: demo, count: 24, runtime: 20m..40m, start: -7000, stagger: 400}"
+        path.write_text(f"base: demo\nseed: {number}\nwarm_up: 7200\nworkloads: {{jobs: [{jobs}]}}\n", "utf-8")
+        yield Case(0, {"name": path.stem}, (NEW,)), str(path)
+
+
 def main() -> None:
     """Run what is asked for; print a line for each, and how good all of them were."""
     parser = argparse.ArgumentParser(prog="python -m tests.swarm.forecasting", description=__doc__)
     parser.add_argument("scenarios", nargs="*", help="shipped scenarios")
     parser.add_argument("--worlds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--history", action="store_true")
     told = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="rollout-forecasts-", dir=swift.folder()))
     named = ((Case(0, {"name": name}, (NEW,)), name) for name in told.scenarios)
     found = []
-    for one in judged(named if told.scenarios else _worlds(told.seed, told.worlds, folder), folder):
+    worlds = (_quiet if told.history else _worlds)(told.seed, told.worlds, folder)
+    for one in judged(named if told.scenarios else worlds, folder):
         found.append(one)
         print(one, flush=True)  # noqa: T201
     shutil.rmtree(folder)
