@@ -102,6 +102,7 @@ def test_every_default_fits() -> None:
         {"metrics": {"textfile": "rollout.txt"}},
         {"metrics": {"textfile": ".prom"}},
         {"metrics": {"listen": "9464"}},
+        {"on_not_ready": "force"},
         {"unknown": 1},
     ],
     ids=str,

@@ -28,6 +28,8 @@ from rollout.errors import RESUMABLE, Retry, UserError
 from rollout.journal import lease_acquire, lease_row
 from rollout.journal.lease_acquire import LeaseHeld
 from rollout.model.machine import terminal
+from rollout.model.reasons import Reason
+from rollout.model.record import Abort
 
 if TYPE_CHECKING:
     from rollout.adapters import Edge
@@ -50,7 +52,7 @@ class Session:
     """One process's hands: journal, AWS, Kubernetes and time; `simulated`: the time is a simulated world's.
 
     `report`: the file that gets a page about the rollout when it ends or halts, None for none. `monitoring`: what else
-    is told.
+    is told. `gives_up`: a rollout whose new nodes do not become Ready goes back by itself.
     """
 
     journal: SqlJournal
@@ -61,6 +63,7 @@ class Session:
     simulated: bool
     monitoring: Wanted
     report: Path | None = None
+    gives_up: bool = False
 
     @property
     def scope(self) -> str:
@@ -151,7 +154,19 @@ class Session:
                 self.journal, self.edge.kubernetes, self.edge.autoscaling, clock, rollout_id, self.signals.came, tell
             )
             runner.unhalt()
-            return runner.run()
+            ended = runner.run()
+            if ended is Ended.HALTED and self._goes_back(rollout_id):
+                runner.unhalt()
+                ended = runner.run()
+            return ended
+
+    def _goes_back(self, rollout_id: str) -> bool:
+        """Ask that a rollout goes back whose new nodes are not Ready, where that is set; tell whether it does."""
+        *_, halt = (event for event in self.journal.events(rollout_id) if event.kind == "halted")
+        if not self.gives_up or halt.reason != Reason.NODES_NOT_READY or self.journal.load(rollout_id).plan.goes_back:
+            return False
+        self.journal.ask_abort(rollout_id, Abort(self.edge.clock.now(), "the setting on_not_ready"))
+        return True
 
 
 class Interrupted(Exception):
@@ -190,7 +205,17 @@ def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> I
             signals.wake = edge.clock.wake
             which = edge.cluster_id()
         wanted = Wanted(config.metrics, config.notify, signals.came)
-        yield Session(journal, edge, run_id, which, signals, config.simulator is not None, wanted, config.report)
+        yield Session(
+            journal,
+            edge,
+            run_id,
+            which,
+            signals,
+            config.simulator is not None,
+            wanted,
+            config.report,
+            config.on_not_ready == "abort",
+        )
 
 
 def go_on(

@@ -472,6 +472,12 @@ class Config(Section):
     """Scaling processes of the groups that a rollout suspends until RESTORE. Default: the four that terminate or launch
     instances on their own."""
 
+    on_not_ready: Literal["halt", "abort"] = "halt"
+    """What happens when the new nodes do not become Ready within `deadlines.ready`. halt: a person decides. abort: the
+    rollout goes back to what was before by itself, as with `rollout abort` (docs/rolling-back.md), and the run ends with
+    exit code 1. It is not stored with the rollout: the run that meets the deadline reads it. Default halt: to clear the
+    cause costs less than the way back."""
+
     surge: Annotated[plan.Surge, BeforeValidator(_surge), WithJsonSchema(_SURGE_SCHEMA)] = plan.Surge(100, percent=True)
     """Instances that each group gets at a time, in addition to its old ones. A percentage of the group, rounded up, or
     a whole number; at most as many as the group has. Default 100%: in a doubled group, every old node may drain at

@@ -60,6 +60,32 @@ def test_a_halted_rollout_goes_back(scenario: str, phase: str, world: Worlds) ->
     assert simulated.rollout("audit", "verify", "--config", "rollout.yaml").code == 0
 
 
+def _gives_up(world: Simulated) -> None:
+    settings = world.directory / "rollout.yaml"
+    settings.write_text(f"{settings.read_text()}\non_not_ready: abort\n")
+
+
+def test_a_rollout_whose_nodes_are_never_ready_goes_back_by_itself(world: Worlds) -> None:
+    """Where that is set; who started it has not got what it wanted."""
+    simulated = world(str(WORLDS / "bad-image.yaml"))
+    _gives_up(simulated)
+    ended = simulated.start()
+    assert ended.code == 1, ended
+    assert "halted (NodesNotReady)" in ended.out, ended
+    assert "aborted by the setting on_not_ready: what was there before stays" in ended.out, ended
+    assert BACK in ended.out.splitlines()[-1], ended
+    is_back(simulated)
+
+
+def test_only_nodes_that_are_not_ready_are_given_up(world: Worlds) -> None:
+    """Where AWS has no capacity the rollout halts: some may come."""
+    simulated = world(str(WORLDS / "no-capacity.yaml"))
+    _gives_up(simulated)
+    halted = simulated.start()
+    assert halted.code == 1, halted
+    assert (status(simulated)["phase"], status(simulated)["direction"]) == ("SURGE", "forward"), halted
+
+
 def hanging(world: Simulated, operation: str, number: int) -> Any:
     """Start a rollout, and return when a request of its own hangs before it is applied."""
     world.post("/faults", {"match": {"operation": operation, "nth": number}, "hang": {"when": "before"}})
