@@ -474,7 +474,7 @@ class Config(Section):
 
     on_not_ready: Literal["halt", "abort"] = "halt"
     """What happens when the new nodes do not become Ready within `deadlines.ready`. halt: a person decides. abort: the
-    rollout goes back to what was before by itself, as with `rollout abort` (docs/rolling-back.md), and the run ends with
+    rollout goes back to what was before by itself, as by `rollout abort` (docs/rolling-back.md), and the run ends with
     exit code 1. It is not stored with the rollout: the run that meets the deadline reads it. Default halt: to clear the
     cause costs less than the way back."""
 
