@@ -320,7 +320,12 @@ def _expected(one: Workload, made: Preview) -> str:
     late = f", {known.late:.0%} beyond the drain deadline" if known.late >= _WORTH_TELLING else ""
     if known.basis == "age":
         return late
-    return f", expected to end at {known.p50:%H:%M} (p90 {known.p90:%H:%M}){late}"
+    half, most = (_moment(one, made.now) for one in (known.p50, known.p90))
+    return f", expected to end at {half} (p90 {most}){late}"
+
+
+def _moment(at: datetime, now: datetime) -> str:
+    return f"{at:%H:%M}" if at.date() == now.date() else f"{at:%m-%d %H:%M}"
 
 
 def _forecast(made: Preview, told: Forecast) -> Iterator[str]:
