@@ -7,8 +7,8 @@ always has one forecast. What it takes for possible:
 - A Job with finished Jobs of the same controller, or of the same name but for its number: it lasts as long as one of
   those that lasted longer than it has run so far.
 - Any other: half of those that have run for some time are taken to run for as long again. A Job that has just begun
-  counts as one of ten minutes. Jobs of one name but for their numbers end at one rate, which nobody
-  knows.
+  counts as one of ten minutes. Those of one name but for their numbers end at one rate, which nobody knows, and for
+  which all the time counts that they have run.
 - Jobs may begin on old nodes until the new ones are Ready: as many as in the last hour, as long as those that ended.
 - activeDeadlineSeconds ends it in any case, and so does the drain deadline, unless the rollout halts there.
 
@@ -227,12 +227,18 @@ def _runs(held: Sequence[Workload], known: Known) -> list[_Runs]:
     own = [jobs.get((one.namespace, one.name)) if one.kind == "Job" else None for one in held]
     ages = [_age(one, job, known.now) for one, job in zip(held, own, strict=True)]
     usual = _quantile(sorted(ages), _MIDDLE) if ages else 0.0
+    kinds = [
+        _alike(its) if its else _kind(one.namespace, one.kind, one.name) for one, its in zip(held, own, strict=True)
+    ]
+    together: dict[tuple[str, str], float] = defaultdict(float)
+    for kind, age in zip(kinds, ages, strict=True):
+        together[kind] += age
     found = []
-    for one, its, age in zip(held, own, ages, strict=True):
+    for one, its, age, kind in zip(held, own, ages, kinds, strict=True):
         spans = tuple(sorted(span - age for span in lasted[_alike(its)] if span > age)) if its else ()
         most = (one.ends - known.now).total_seconds() if one.ends else FOR_EVER
-        alike = _alike(its) if its else (one.namespace, f"{one.kind}/{_NUMBER.sub('', one.name)}")
-        found.append(_Runs(one.nodes, alike, max(age, usual, _YOUNGEST), spans, max(most, 0.0)))
+        # Three that have run for an hour each, and none has ended: that says as much as one that has run for three.
+        found.append(_Runs(one.nodes, kind, max(together[kind], usual, _YOUNGEST), spans, max(most, 0.0)))
     return found
 
 
@@ -270,7 +276,11 @@ def _age(one: Workload, job: JobSeen | None, now: datetime) -> float:
 
 def _alike(job: JobSeen) -> tuple[str, str]:
     """Return what Jobs have in common that last as long: their controller, else the name but for its number."""
-    return job.namespace, job.owner or f"Job/{_NUMBER.sub('', job.name)}"
+    return (job.namespace, job.owner) if job.owner else _kind(job.namespace, "Job", job.name)
+
+
+def _kind(namespace: str, kind: str, name: str) -> tuple[str, str]:
+    return namespace, f"{kind}/{_NUMBER.sub('', name)}"
 
 
 def _quantile(numbers: Sequence[float], share: float) -> float:

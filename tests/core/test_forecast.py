@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.model.machine import Phase
@@ -97,6 +97,14 @@ def test_those_of_its_controller_are_like_it_whatever_their_names() -> None:
     mine, other = "CronJob/train", "CronJob/other"
     jobs = [job(owner=mine), job("a", 9000, 1060, owner=mine), *history(5000, 6000, owner=other), *history(7000)]
     assert told(running(), jobs=jobs).expected[JOB].p50 == at(1000)
+
+
+def test_what_runs_of_one_kind_counts_together() -> None:
+    """Three for an hour each, and none has ended: half of them run for three hours more. Another kind does not count."""
+    pods = (running(f"train-{number}", 3600) for number in (3, 4, 5))
+    made = told(*pods, running("other", 3600), drain_seconds=10**6).expected
+    assert made[JOB].p50 == at(3 * 3600)
+    assert made["ns", "Job", "other"].p50 == at(3600)
 
 
 @pytest.mark.parametrize("name", ["train-10", "train-28391020", "train-x7k2p", "train-bcdfg", "train-1-2", "train"])
@@ -205,6 +213,7 @@ def test_earlier_rollouts_of_the_cluster_say_how_long_the_steps_around_the_jobs_
 ages = st.floats(0, 10**6)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(ages, st.sampled_from(["o1", "o2"])), max_size=6), st.lists(ages, max_size=6), ages)
 def test_a_forecast_is_always_in_order_and_within_its_bounds(
     pods: list[tuple[float, str]], lasted: list[float], drain: float
@@ -234,7 +243,7 @@ def test_a_spread_grows_with_the_share(numbers: list[float], one: float, other: 
 
 def test_jobs_alike_whose_length_nobody_knows_last_alike() -> None:
     """Of twenty names one lasts long in most plays; of twenty Jobs of one name, which may all be short, in fewer."""
-    alike = told(*(running(f"train-{number}") for number in range(20)), drain_seconds=10**6)
+    alike = told(*(running(f"train-{number}", 1) for number in range(20)), drain_seconds=10**6)
     words = "abcdefghijklmnopqrst"
     others = told(*(running(f"{word}-job") for word in words), drain_seconds=10**6)
     one = told(running(), drain_seconds=10**6)
