@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -22,11 +23,18 @@ _NO_QUOTA = "NoSuchResourceException"
 
 
 class EdgeRoom:
-    """Asks EC2 and Service Quotas of one account and region."""
+    """Asks EC2 and Service Quotas of one account and region; its clients are made when they are first used."""
 
     def __init__(self, account: Account) -> None:
-        self._ec2 = account.reading("ec2")
-        self._quotas = account.reading("service-quotas")
+        self._account = account
+
+    @cached_property
+    def _ec2(self) -> Any:
+        return self._account.reading("ec2")
+
+    @cached_property
+    def _quotas(self) -> Any:
+        return self._account.reading("service-quotas")
 
     def addresses(self, subnets: Sequence[str]) -> Mapping[str, int]:
         found = self._filtered("describe_subnets", "Subnets", "subnet-id", subnets)

@@ -114,12 +114,16 @@ class _Asked:
 
     def __init__(self) -> None:
         self.unchecked: list[str] = []
+        self._silent: set[str] = set()
 
     def ask(self, what: str, right: str, question: Callable[[], T], otherwise: T) -> T:
-        """Return the answer; where there is none, note it."""
+        """Return the answer; where there is none, note it, and ask no more of what is asked by that right."""
+        if right in self._silent:
+            return otherwise
         try:
             return question()
         except EdgeError as error:
+            self._silent.add(right)
             self.unchecked.append(
                 f"it is not checked whether {what} are enough for the surge: {error.detail} (deploy/iam/redeploy.json "
                 f"has {right}, docs/rights.md says what it is for)"
@@ -146,7 +150,7 @@ def _quotas(
     for (kind, spot), vcpus in wanted.items():
         if code := kind.spot if spot else kind.on_demand:
             name = f"{kind.name} spot instances" if spot else f"{kind.name} On-Demand instances"
-            limit = asked.ask(f"the quota on vCPUs of {name}", _QUOTA_RIGHT, partial(probe.quota, code), None)
+            limit = asked.ask("EC2's quotas on vCPUs", _QUOTA_RIGHT, partial(probe.quota, code), None)
             used = None if running is None or not sizes else _used(running, sizes, kind, spot=spot)
             yield Quota(code, name, vcpus, used, limit)
 

@@ -100,7 +100,7 @@ def test_those_of_its_controller_are_like_it_whatever_their_names() -> None:
 
 
 def test_what_runs_of_one_kind_counts_together() -> None:
-    """Three for an hour each, and none has ended: half of them run for three hours more. Another kind does not count."""
+    """Three for an hour each, none has ended: half of them run for three hours more. Another kind does not count."""
     pods = (running(f"train-{number}", 3600) for number in (3, 4, 5))
     made = told(*pods, running("other", 3600), drain_seconds=10**6).expected
     assert made[JOB].p50 == at(3 * 3600)

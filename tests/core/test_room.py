@@ -156,6 +156,13 @@ def test_what_is_not_answered_is_not_checked_and_keeps_nobody(verb: str, right: 
     assert "not known" in "".join(room.lines(there)) or verb == "vcpus"
 
 
+def test_who_does_not_answer_is_asked_once() -> None:
+    """A service that cannot be reached costs seconds each time."""
+    two = probed(overrides=types("m5.large", "g5.xlarge"))
+    there = look(Asked(wrong={"quota": Retry("EndpointConnectionError")}), two)
+    assert (len(there.quotas), len(there.unchecked)) == (2, 1)
+
+
 def test_what_launches_nothing_needs_no_room() -> None:
     """A group of size 0, and one that AWS gives a type by requirements."""
     empty = replace(SURVEY, groups=(replace(found(sizes=Sizes(0, 0, 3)), instances=()),))
