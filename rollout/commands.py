@@ -17,7 +17,7 @@ from dataclasses import dataclass
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
     *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
-    *("audit verify", "audit export", "report", "extend"),
+    *("audit verify", "audit export", "report", "extend", "pause"),
 )
 
 #: Those of them that cannot do without a configuration: the journal says neither how to connect nor where.
@@ -82,6 +82,11 @@ def abort(rollout_id: str, *options: str) -> str:
 def extend(rollout_id: str, *options: str) -> str:
     """Return the command that gives a rollout's Jobs more time."""
     return _about("extend", rollout_id, options)
+
+
+def pause(rollout_id: str, *options: str) -> str:
+    """Return the command that lets a rollout stand still."""
+    return _about("pause", rollout_id, options)
 
 
 def _about(verb: str, rollout_id: str, options: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ Mutating verbs return the other side's request id (AWS) or None, when it said ye
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -32,6 +32,7 @@ from rollout.model.observation import (
 from rollout.model.plan import Autoscaler, Direction, Node, Plan, TemplateUse
 from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 from rollout.model.record import Extension, Left, Record
+from rollout.model.steering import Lift, Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +317,7 @@ class Summary:
     ended: datetime | None
     scope: str = ""
     direction: Direction = "forward"
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +400,9 @@ class Journal(Protocol):
     def extend(self, rollout_id: str, asked: Extension, now: datetime) -> None:
         """Move the drain deadline, to later only, and tell who asked for it."""
 
+    def steer(self, rollout_id: str, asked: Pause | Lift, deadline: datetime | None, now: datetime) -> None:
+        """Tell that the rollout is paused, or is so no more, with the `deadline` that its phase then has."""
+
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         """Append an event."""
 
@@ -411,14 +416,22 @@ class Journal(Protocol):
         """Return the ledger of killed Jobs."""
 
 
+def nobody_asked() -> bool:
+    """Tell that nobody has asked for anything."""
+    return False
+
+
 class Clock(Protocol):
     """Time: the wall clock, or a simulator's."""
 
     def now(self) -> datetime:
         """Return the current instant, in UTC."""
 
-    def wait(self, until: datetime) -> None:
-        """Return at `until`, or earlier when the world moved (a watch event) or a signal came."""
+    def wait(self, until: datetime, asked: Callable[[], bool] = nobody_asked) -> None:
+        """Return at `until`, or earlier when the world moved (a watch event) or a signal came.
+
+        `asked`: tells whether somebody has asked for something, which ends a wait within five seconds.
+        """
 
     def wake(self) -> None:
         """End a wait from another thread or a signal handler."""

@@ -315,6 +315,14 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Nothing. The setting `drain.max_draining` says how many nodes drain at a time.",
         halts=False,
     ),
+    Reason.PAUSED: Meaning(
+        "Somebody has paused the rollout with `rollout pause`.",
+        "Nothing is changed, also when the drain deadline passes. cluster-autoscaler stays off, and the groups keep "
+        "their sizes.",
+        "Resume it when you are ready. If the drain deadline is past, this asks for more time or `--kill-now`.",
+        "rollout resume",
+        halts=False,
+    ),
     Reason.VOLUMES_ATTACHED: Meaning(
         "Volumes of pods that left are still attached to the node, for six minutes at most.",
         "The node is empty. Its instance is not terminated yet.",

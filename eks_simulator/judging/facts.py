@@ -66,6 +66,7 @@ class Facts:
         self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
         self.ready_ended: float | None = None  # when the last node that must go got a NoSchedule taint of ours
         self.promised: float | None = None  # until when, by our marker, no Job is killed; None while it does not say
+        self.paused = False  # our marker says that somebody has paused the rollout
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
@@ -89,6 +90,7 @@ class Facts:
             made[template, number] = source
         if mine and change.field == "data.record":
             self.promised = self._promised(change)
+            self.paused = '"pause":{' in str(change.after)
         if mine and not self.back and self._says_back(change):
             self.back, self.ready_ended = True, None
         if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_closed():

@@ -37,7 +37,7 @@ class JobsLive(Promise):
     """A pod dies by our hand when we delete it, evict it, or end the instance under it."""
 
     number = 1
-    text = "no protected pod is killed by us before the drain deadline"
+    text = "no protected pod is killed by us before the drain deadline"  # nor while the rollout is paused
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
@@ -48,7 +48,8 @@ class JobsLive(Promise):
         """Judge each pod that we delete, and each instance that we end."""
         change = seen.change
         if seen.ended is not None:
-            self.checks += 1
+            paused = f"instance {seen.ended.id} was ended while the rollout was paused"
+            self.check(change.at, kept=not self.facts.paused, broken=paused)
             for pod in self.facts.carried(seen.ended):
                 self._judge(change.at, pod)
         elif seen.sets("pod", "metadata.deletionTimestamp") or (seen.sets("pod", "exists") and not change.after):
@@ -67,8 +68,9 @@ class JobsLive(Promise):
         if deadline is not None and self.facts.promised is not None:  # somebody may have asked for more time
             deadline = max(deadline, self.facts.promised)
         since = "no old node was closed yet" if deadline is None else f"the deadline is {iso(deadline)}"
+        since = "the rollout is paused" if self.facts.paused else since
         broken = f"pod {'/'.join(pods.key(pod))} of {workload} was killed, and {since}"
-        self.check(at, kept=deadline is not None and at >= deadline, broken=broken)
+        self.check(at, kept=deadline is not None and at >= deadline and not self.facts.paused, broken=broken)
 
 
 class RightInstances(Promise):

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from rollout.adapters.wording import one_line
 from rollout.errors import RESUMABLE, Bug, UserError
+from rollout.ports import nobody_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Longest wait in one piece, in seconds: a machine that was suspended may have slept through its end.
-_PIECE = 10.0
+# Longest wait in one piece, in seconds: a machine that was suspended may have slept through its end, and somebody may
+# have asked for something.
+_PIECE = 5.0
 # What goes on while the machine is suspended, where there is such a clock.
 _UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # On a busy cluster the watches bring news all the time; they end a wait not before this many seconds.
@@ -97,11 +99,11 @@ class SystemClock:
         """What trust in a lease goes by: the uptime with suspends, and the wall clock as it stands, set or not."""
         return uptime(), time.time()
 
-    def wait(self, until: datetime) -> None:
+    def wait(self, until: datetime, asked: Callable[[], bool] = nobody_asked) -> None:
         if _listen(min(_MIN_WAIT, self._left(until)), self._signals):
             return
         while left := self._left(until):
-            if _listen(min(_PIECE, left), self._signals, self._news):
+            if asked() or _listen(min(_PIECE, left), self._signals, self._news):
                 return
 
     def pause(self, until: datetime) -> None:
@@ -155,8 +157,12 @@ class SimulatedClock:
         with self._asks:
             return int(self._asking.ask("GET", f"/time?client={self._client}")["bookmark"])
 
-    def wait(self, until: datetime) -> None:
-        self._sleep(until)
+    def wait(self, until: datetime, asked: Callable[[], bool] = nobody_asked) -> None:
+        while True:
+            piece = min(until, self.now() + timedelta(seconds=_PIECE))
+            self._sleep(piece)
+            if self.now() < piece or piece == until or asked():
+                return
 
     def pause(self, until: datetime) -> None:
         """Return at `until`, or earlier when a signal came: news of the world end no pause."""

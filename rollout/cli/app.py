@@ -28,7 +28,7 @@ class Commands(LazyGroup):
     """All commands, in the order in which help lists them."""
 
     #: What people type who want a rollout to stop or to go back.
-    none_such = frozenset({"cancel", "kill", "pause", "revert", "rollback", "stop", "undo"})
+    none_such = frozenset({"cancel", "kill", "revert", "rollback", "stop", "undo"})
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = {
         "plan": ("rollout.cli.commands.plan", "Say what `rollout start` would do, and change nothing."),
@@ -41,6 +41,10 @@ class Commands(LazyGroup):
         "extend": (
             "rollout.cli.commands.extend",
             "Give Jobs more time before their nodes go; default: the only unfinished rollout.",
+        ),
+        "pause": (
+            "rollout.cli.commands.pause",
+            "Change nothing until somebody types `rollout resume`; default: the only unfinished rollout.",
         ),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
@@ -60,8 +64,9 @@ class Commands(LazyGroup):
         """Say what there is in place of a command that stops a rollout: "start" would be offered for "stop"."""
         if args and args[0] in self.none_such:
             ctx.fail(
-                f"No such command '{args[0]}'. To go back to what was there before: rollout abort. To stop a rollout, "
-                "end its process with Ctrl-C or SIGTERM: that undoes nothing, and rollout resume continues. "
+                f"No such command '{args[0]}'. To go back to what was there before: rollout abort. To let it stand "
+                "still: rollout pause. To stop a rollout, end its process with Ctrl-C or SIGTERM: that undoes nothing, "
+                "and rollout resume continues. "
                 "rollout status says which one runs it."
             )
         return super().resolve_command(ctx, args)

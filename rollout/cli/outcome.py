@@ -43,6 +43,11 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         yield from standing.now(record)
         yield f"  next: {resume(record.id)}"
         return
+    if ended is Ended.PAUSED:
+        yield from standing.paused(record)
+        yield from standing.now(record)
+        yield f"  next: {resume(record.id)}"
+        return
     events = journal.events(record.id)
     yield from _fewer(events)
     yield from standing.halted(record, events) if ended is Ended.HALTED else _done(record, events)

@@ -54,6 +54,12 @@ def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
             yield f"  or back to what was before: {abort(record.id)}"
 
 
+def paused(record: Record) -> Iterator[str]:
+    """Yield since when a rollout is paused, by whom and why, where it is."""
+    if record.pause:
+        yield f"paused since {instant(record.pause.at)} {record.pause.label}"
+
+
 def left(events: Sequence[Event]) -> Iterator[str]:
     """Yield what RESTORE did not restore, because somebody else had changed it."""
     for event in events:
@@ -129,8 +135,11 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
     ends = record.phase in DRAINING and record.plan.settings.on_deadline != "halt"
     if ends and record.drain_deadline and _still(record, Stage.TERMINATING, Stage.GONE):
         at, which = instant(record.drain_deadline), record.plan.leaving
-        ended = f"the protected pods on {which} nodes that are older"
-        yield f"nothing gets worse by itself; from {at} on a resume ends {ended}"
+        ends_it = "asks before it ends" if record.pause else "ends"
+        yield (
+            f"nothing gets worse by itself; from {at} on a resume {ends_it} the protected pods on {which} nodes that "
+            "are older"
+        )
     elif halted_for == Reason.LAUNCH_TEMPLATE_NOT_FOUND:
         yield "no instance that ends is replaced"
     else:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollout.cli import moment, outcome, select_rollout, stopping
+from rollout.cli import outcome, select_rollout, standing, stopping, world_time
 from rollout.cli.commands.events import FOLLOW_PAUSE, nobody_goes_on
 from rollout.cli.screen import at_work
 from rollout.cli.screen.spectator import can_go_back
@@ -34,7 +34,7 @@ def refuse_what_is_no_terminal(rollout_id: str, *, as_json: bool) -> None:
 def watch(journal: SqlJournal, rollout_id: str, config: Path | None) -> None:
     """Draw the page until the rollout is at its end, or the reader has seen enough of it.
 
-    Raises `UserError` (exit 1) once it is halted and nobody runs it.
+    Raises `UserError` (exit 1) once it is halted or paused, and nobody runs it.
     """
     from rollout.cli.screen.live import drawn  # noqa: PLC0415  rich is for terminals only
 
@@ -43,11 +43,12 @@ def watch(journal: SqlJournal, rollout_id: str, config: Path | None) -> None:
             while True:
                 chosen = select_rollout.to_show(rollout_id, journal.summaries())
                 worker, record = journal.worker(chosen.scope), journal.load(chosen.id)
-                draw(record, list(_said(chosen, record, worker)), moment.now(config))
+                draw(record, list(_said(chosen, record, worker)), world_time.now(config))
                 if terminal(record.phase):
                     return
-                if record.halted and not (worker and worker.works):
-                    raise nobody_goes_on(chosen.id)
+                stands = "halted" if record.halted else "paused" if record.pause else ""
+                if stands and not (worker and worker.works):
+                    raise nobody_goes_on(chosen.id, stands)
                 time.sleep(FOLLOW_PAUSE)
     except stopping.Stopped as stopped:
         if stopped.number != signal.SIGINT:  # the way to end watching
@@ -59,4 +60,5 @@ def _said(chosen: Summary, record: Record, worker: Worker | None) -> Iterator[st
     if terminal(record.phase):
         yield outcome.result(record, chosen.begun)
     else:
+        yield from standing.paused(record)
         yield from at_work.lines(record.id, worker, then="" if record.halted else None)

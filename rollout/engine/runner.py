@@ -26,6 +26,7 @@ from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
 from rollout.model.record import Record
+from rollout.model.steering import Pause
 from rollout.patience import OUTAGE, Noes
 from rollout.phases import deadline, observe, renewed, with_groups_of_now
 from rollout.phases.autoscaler_off import off_too_long
@@ -40,6 +41,8 @@ from rollout.stages.steadiness import BLIND_AFTER, Steadiness, unsteady
 BLIND_PAUSE = 10.0
 #: Seconds for which a look at the groups is young enough to wait by: while AWS ends an instance, and while it does not.
 LEAVING_AGE, IDLE_AGE = 30.0, 60.0
+#: Seconds from when a rollout was paused in which a process waits with it; then it ends, and holds no agent for days.
+WAITS_PAUSED = 3600.0
 #: Requests of each worker of the pool between two commits, which renew the lease: a request takes ten seconds at most,
 #: and what outlives the trust in the lease is not sent.
 BATCH = 4
@@ -51,6 +54,7 @@ class Ended(Enum):
     DONE = "done"
     ABORTED = "aborted"
     HALTED = "halted"
+    PAUSED = "paused"
     INTERRUPTED = "interrupted"
 
     @classmethod
@@ -91,9 +95,10 @@ class Runner:
     _begun: datetime | None = field(default=None, init=False)
     _greeted: bool = field(default=False, init=False)
     _warned: str = field(default="", init=False)
+    _rests: Pause | None = field(default=None, init=False)
 
     def run(self) -> Ended:
-        """Tick until the rollout is done, aborted or halted, or until somebody asks to stop.
+        """Tick until the rollout is done, aborted or halted, is paused for long, or until somebody asks to stop.
 
         Raises `UserError`, `Lost` or `Bug`; what was intended is in the journal then, as after a crash.
         """
@@ -103,6 +108,8 @@ class Runner:
                 return Ended.at(record.phase)
             if record.halted:
                 return Ended.HALTED
+            if record.pause and record.pause == self._rests:
+                return Ended.PAUSED
             if self.stop():
                 self.journal.note(
                     self.rollout_id, "interrupted", f"interrupted in {record.phase.value}", self.clock.now()
@@ -111,15 +118,14 @@ class Runner:
             self._tick(record)
 
     def unhalt(self) -> None:
-        """Clear a halt: the phase gets a new deadline and what was refused may be sent again."""
+        """Clear a halt, but not in a pause: the phase gets a new deadline and what was refused may be sent again."""
         record = self.journal.load(self.rollout_id)
-        if record.halted:
+        if record.halted and record.pause is None:
             now = self.clock.now()
             self.journal.resume(self.rollout_id, renewed(record.phase, record.plan.settings, now), now)
 
     def _tick(self, record: Record) -> None:
-        if record.extension:
-            self.journal.extend(record.id, record.extension, self.clock.now())
+        if self._tell_asked(record):
             record = self.journal.load(record.id)
         groups = self._groups_to_wait_by(record)
         seen = self._observe(record, lambda: observe(record, self.kubernetes, self.autoscaling, groups))
@@ -149,6 +155,15 @@ class Runner:
         ticked = decide_tick(seen, record, now, self._said)
         self._said = ticked.said
         return record, ticked
+
+    def _tell_asked(self, record: Record) -> bool:
+        """Write down what somebody asked for and the history does not say yet; tell whether there was anything."""
+        now = self.clock.now()
+        if record.extension:
+            self.journal.extend(record.id, record.extension, now)
+        if record.untold:
+            self.journal.steer(record.id, record.untold, renewed(record.phase, record.plan.settings, now), now)
+        return bool(record.extension or record.untold)
 
     def _count_replicas(self, seen: Observation, record: Record, now: datetime) -> None:
         """Say which services have fewer Ready replicas than before we evicted any, now that nothing more leaves."""
@@ -246,7 +261,7 @@ class Runner:
         for effect in alone:
             self._receive(record, self._obeying([effect], record) or [self._perform(effect, record)])
         for some in _batches(together, BATCH * record.plan.settings.parallel):
-            self._receive(record, self._obeying(some, record) or self._side_by_side(some, record))
+            self._receive(record, self._side_by_side(some, record))
         self._tell(record, act.why)
         if self._hopeless:
             self._halt(self._hopeless, record, self.clock.now())
@@ -254,7 +269,7 @@ class Runner:
 
     def _obeying(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
         """Keep back what was decided before somebody asked for something else; nothing where nobody did."""
-        if not any(effect.harms for effect in effects) or self.journal.asked(record.id) == record.asked:
+        if self.journal.asked(record.id) == record.asked:
             return []
         now = self.clock.now()
         return [_kept_back(effect, "somebody has asked for something: decides again first", now) for effect in effects]
@@ -280,8 +295,12 @@ class Runner:
         self._hopeless = Halt(Reason.EFFECT_FAILS, why, f"clear the cause that it names ({kubectl('get', WEBHOOKS)})")
 
     def _side_by_side(self, effects: Sequence[Effect], record: Record) -> list[Receipt]:
-        with ThreadPoolExecutor(max_workers=record.plan.settings.parallel) as pool:
-            return list(pool.map(lambda effect: self._perform(effect, record), effects))
+        workers, receipts = record.plan.settings.parallel, list[Receipt]()
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            for some in _batches(effects, workers):
+                sent = self._obeying(some, record) or pool.map(lambda effect: self._perform(effect, record), some)
+                receipts.extend(sent)
+        return receipts
 
     def _perform(self, effect: Effect, record: Record) -> Receipt:
         row = record.row(effect.key)
@@ -315,7 +334,10 @@ class Runner:
         if news:
             self.journal.intend(record.id, (), (), news, (), now)
         self._tell(record, tagged(wait.why, wait.reason))
-        self.clock.wait(wait.until)
+        if record.pause and wait.reason is Reason.PAUSED and now >= record.pause.at + timedelta(seconds=WAITS_PAUSED):
+            self._rests = record.pause
+            return
+        self.clock.wait(wait.until, lambda: self.journal.asked(record.id) != record.asked)
 
     def _observe_later(self, record: Record, detail: str) -> None:
         """Say once that we are blind, not each later reason: a person cannot tell them apart."""

@@ -16,6 +16,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import PHASES
 from rollout.phases.expected import soften, unexpected
+from rollout.phases.pause import stand_still
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ def decide_tick(seen: Observation, record: Record, now: datetime, said: Said | N
 
     `said`: what the looks before this one said; None where this one is believed at once, as by who looks only once.
     """
+    if still := stand_still(seen, record, now):
+        return Ticked(sift(still, record, now), Said())
     answer = unclear(record, now) or next(answers(seen, record, now))
     says = _says(answer, record, now, said)
     answer = answer if said is None else _believed(answer, says, now)

@@ -107,7 +107,8 @@ class _Told:
 
     def begun(self, event: Row, data: Row) -> None:
         """Take in what a rollout is."""
-        self.rollout |= {"caller_key": data["key"], "ami": data["ami"], "cluster": data["cluster"], "halted": None}
+        self.rollout |= {"caller_key": data["key"], "ami": data["ami"], "cluster": data["cluster"]}
+        self.rollout |= {"halted": None, "paused_at": None}
         self.rollout["scope"] = data.get("scope", data["cluster"])
         self.phase(event, data)
 
@@ -131,6 +132,10 @@ class _Told:
     def extended(self, _event: Row, data: Row) -> None:
         """Take in a drain deadline that was moved."""
         self.rollout |= {name: data[name] for name in _DEADLINES & data.keys()}
+
+    def paused(self, _event: Row, data: Row) -> None:
+        """Take in a pause, or that none stands any more."""
+        self.rollout["paused_at"] = data.get("paused_at")
 
     def halted(self, event: Row, data: Row) -> None:
         """Take in a halt."""
@@ -168,6 +173,8 @@ _HEARS: Mapping[str, Callable[[_Told, Row, Row], None]] = {
     "halted": _Told.halted,
     "extended": _Told.extended,
     "resumed": _Told.resumed,
+    "paused": _Told.paused,
+    "unpaused": _Told.paused,
     "effect": _Told.effect,
     "node": _Told.node,
     "killed": _Told.kill,

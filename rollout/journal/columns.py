@@ -52,6 +52,8 @@ class Told:
                 self.rollout["hint"] = data["hint"]
             case "resumed":
                 self.rollout |= {"hint": None, "deadline": _deadline(event)}
+            case "unpaused":
+                self.rollout["deadline"] = _deadline(event)
             case "effect":
                 self._effect(event, data)
             case "node" | "joined" | "wait":

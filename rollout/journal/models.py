@@ -88,6 +88,7 @@ metadata = MetaData(
 #: `last_seq`: of the newest event; a chain of events that was cut short at its end is found by it.
 #: `cluster`: its name. `scope`: its ARN, by which leases know it too; the name until an older rollout is gone on with.
 #: `halted`: why a person must act, NULL when nobody must. `round`: how many halts were resumed, and an abort.
+#: `paused_at`: when the pause was asked for that stands by the events, NULL while none does.
 #: `direction`: forward, or back once it was aborted; `abort_deadline`: the drain deadline of the way back.
 rollouts = Table(
     "rollouts",
@@ -106,6 +107,7 @@ rollouts = Table(
     Column("halted", Text),
     Column("hint", Text),
     Column("halted_at", Instant),
+    Column("paused_at", Instant),
     Column("round", Integer, nullable=False),
     Column("plan", Text, nullable=False),
     Column("journal_version", Integer, nullable=False),

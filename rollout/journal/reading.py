@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from rollout.formats.codec import effect_of
+from rollout.journal import requests
 from rollout.journal.effect_index import MAY_HAVE_LEFT
 from rollout.journal.models import effects, killed_jobs, node_groups, rollouts
 from rollout.model.effects import DEPARTING, Departure, Effect
+from rollout.model.machine import terminal
 from rollout.model.record import Left
+from rollout.model.steering import Pause
 from rollout.ports import KilledJob, Summary
 
 _ALL_LEFT = (
@@ -31,7 +34,8 @@ def summaries(connection: Connection) -> tuple[Summary, ...]:
     for group in connection.execute(select(node_groups).order_by(node_groups.c.position)):
         groups.setdefault(group.rollout_id, []).append(group.name)
     rows = connection.execute(select(rollouts).order_by(rollouts.c.created_at.desc(), rollouts.c.id.desc()))
-    return tuple(_summary(row, tuple(groups.get(row.id, ()))) for row in rows)
+    found = [(row, requests.read(connection, row.id).pause if not terminal(row.phase) else None) for row in rows.all()]
+    return tuple(_summary(row, tuple(groups.get(row.id, ())), pause) for row, pause in found)
 
 
 def intents(connection: Connection, rollout_id: str) -> tuple[tuple[datetime, Effect], ...]:
@@ -49,7 +53,7 @@ def killed(connection: Connection, rollout_id: str) -> tuple[KilledJob, ...]:
     return tuple(KilledJob(*row) for row in connection.execute(query))
 
 
-def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
+def _summary(row: Row[Any], groups: tuple[str, ...], pause: Pause | None) -> Summary:
     return Summary(
         id=row.id,
         key=row.caller_key,
@@ -62,6 +66,7 @@ def _summary(row: Row[Any], groups: tuple[str, ...]) -> Summary:
         halted=row.halted,
         begun=row.created_at,
         ended=row.ended_at,
+        pause=pause,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rollout import __version__
 from rollout.formats.codec import effect_text, plan_text
 from rollout.formats.versions import JOURNAL_VERSION
-from rollout.journal import lease_row, node_rows
+from rollout.journal import lease_row, node_rows, requests
 from rollout.journal.chain import Author, Page, digest
 from rollout.journal.database import Database
 from rollout.journal.lease_row import Time
@@ -81,6 +81,8 @@ def write(
     for effect in adopted:
         _adopt(page, effect, now)
     page.close()
+    if record.pause:
+        requests.ask_pause(connection, record.id, record.pause)
 
 
 def _adopt(page: Page, effect: Effect, now: datetime) -> None:

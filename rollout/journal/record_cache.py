@@ -87,5 +87,7 @@ class RecordCache:
             autoscaler_off=effects.autoscaler_off,
             abort=asked.abort if row.direction == "forward" else None,
             extension=extension,
+            pause=asked.pause,
+            untold=asked.untold(row.paused_at),
             asked=asked.count,
         )

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from rollout.journal.models import one_line, requests, stored
 from rollout.model.record import Abort, Extension
+from rollout.model.steering import Lift, Pause
 
 # Built once: they are asked at every tick.
 _ALL = (
@@ -28,11 +29,27 @@ _COUNT = select(func.count()).where(requests.c.rollout_id == bindparam("of"))
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for. `abort`: the first one; `extensions`: all, with their direction; `count`: of everything."""
+    """What was asked for. `abort`: the first one; `extensions`: all, with their direction; `count`: of everything.
+
+    `steered`: what stands of pauses and the commands that lift them, None before the first; `once`: by what commands to
+    resume are known that count only once.
+    """
 
     abort: Abort | None
     extensions: tuple[tuple[str, Extension], ...]
+    steered: Pause | Lift | None
+    once: frozenset[str]
     count: int
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that stands."""
+        return self.steered if isinstance(self.steered, Pause) else None
+
+    def untold(self, told: datetime | None) -> Pause | Lift | None:
+        """Return what the history does not say yet, where it says of the pause of that moment that it stands."""
+        stands = self.pause and self.pause.at
+        return self.steered if stands != told else None
 
     def extension(self, direction: str, deadline: datetime | None) -> Extension | None:
         """Return what moves this drain deadline furthest; None where nothing does."""
@@ -49,7 +66,10 @@ def read(connection: Connection, rollout_id: str) -> Asked:
     """Return what was asked for so far."""
     found = rows(connection, rollout_id)
     aborts = (_abort(row) for row in found if row.kind == "abort")
-    return Asked(next(aborts, None), tuple(_extensions(found)), len(found))
+    known = (json.loads(row.data).get("once") for row in found if row.kind == "resume")
+    return Asked(
+        next(aborts, None), tuple(_extensions(found)), _steered(found), frozenset(filter(None, known)), len(found)
+    )
 
 
 def count(connection: Connection, rollout_id: str) -> int:
@@ -70,6 +90,18 @@ def _extensions(found: Iterable[Any]) -> Iterator[tuple[str, Extension]]:
             yield data["direction"], Extension(row.at, row.requester, until, data["reason"])
 
 
+def _steered(found: Iterable[Any]) -> Pause | Lift | None:
+    """Return the last pause that stood, or what lifted it; what was asked for once more changed nothing."""
+    stands: Pause | Lift | None = None
+    for row in found:
+        data = json.loads(row.data)
+        if row.kind == "pause" and not isinstance(stands, Pause):
+            stands = Pause(row.at, row.requester, data["reason"])
+        elif row.kind == "resume" and isinstance(stands, Pause):
+            stands = Lift(row.at, row.requester, data["kill_now"])
+    return stands
+
+
 def ask_abort(connection: Connection, rollout_id: str, asked: Abort) -> Abort:
     """Write down that an abort is asked for; return the one that counts, which is the first."""
     if before := read(connection, rollout_id).abort:
@@ -83,6 +115,27 @@ def ask_extension(connection: Connection, rollout_id: str, direction: str, asked
     """Write down that the drain deadline of this direction is to be later."""
     data: dict[str, object] = {"direction": direction, "until": stored(asked.until), "reason": one_line(asked.reason)}
     _write(connection, rollout_id, "extend", asked.at, asked.by, data)
+
+
+def ask_pause(connection: Connection, rollout_id: str, asked: Pause) -> Pause:
+    """Write down that nothing is to be changed; return the pause that counts, which is the one that stands already."""
+    if before := read(connection, rollout_id).pause:
+        return before
+    _write(connection, rollout_id, "pause", asked.at, asked.by, {"reason": one_line(asked.reason)})
+    return asked
+
+
+def ask_lift(connection: Connection, rollout_id: str, asked: Lift, once: str | None) -> Pause | None:
+    """Write down that a paused rollout is to go on; return the pause that stands from now on.
+
+    `once`: what the command is known by. One that was given before lifts nothing, nor what was asked for after it.
+    """
+    before = read(connection, rollout_id)
+    if once in before.once if once else before.pause is None:
+        return before.pause
+    data: dict[str, object] = {"kill_now": asked.kill_now, "once": once}
+    _write(connection, rollout_id, "resume", asked.at, asked.by, data)
+    return None
 
 
 def _write(

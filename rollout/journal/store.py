@@ -34,6 +34,7 @@ from rollout.model.effects import Effect
 from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Node, Plan
 from rollout.model.record import Abort, Extension, Left, Record
+from rollout.model.steering import Lift, Pause
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
 
 #: Characters of a caller's key: as many as its column holds.
@@ -249,6 +250,21 @@ class SqlJournal:
             requests.ask_extension(connection, rollout_id, row.direction, asked)
             return asked
 
+    def ask_pause(self, rollout_id: str, asked: Pause) -> Pause:
+        """Ask that nothing is changed, under no lease; return the pause that stands, if that is an older one."""
+        with self.database.writing() as connection:
+            self._row(connection, rollout_id)
+            return requests.ask_pause(connection, rollout_id, asked)
+
+    def ask_lift(self, rollout_id: str, asked: Lift, once: str | None = None) -> Pause | None:
+        """Ask that a paused rollout goes on, under no lease; return the pause that stands after it.
+
+        `once`: what the command is known by; one that was given before lifts nothing.
+        """
+        with self.database.writing() as connection:
+            self._row(connection, rollout_id)
+            return requests.ask_lift(connection, rollout_id, asked, once)
+
     def asked(self, rollout_id: str) -> int:
         return self._read(lambda connection: requests.count(connection, rollout_id))
 
@@ -259,6 +275,17 @@ class SqlJournal:
             why = f": {asked.reason}" if asked.reason else ""
             text = f"the drain deadline is {asked.until:%Y-%m-%d %H:%M:%S} UTC now, asked for by {asked.by}{why}"
             page.tell(now, "extended", text, **{name: stored(asked.until)})
+
+        self._on_page(rollout_id, work)
+
+    def steer(self, rollout_id: str, asked: Pause | Lift, deadline: datetime | None, now: datetime) -> None:
+        def work(page: Page) -> None:
+            if isinstance(asked, Pause):
+                page.change(paused_at=asked.at)
+                page.tell(now, "paused", f"paused {asked.label}", paused_at=stored(asked.at))
+                return
+            page.change(paused_at=None, deadline=deadline)
+            page.tell(now, "unpaused", f"no longer paused, by {asked.by}{_until(deadline)}", asked_at=stored(asked.at))
 
         self._on_page(rollout_id, work)
 

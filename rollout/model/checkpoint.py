@@ -10,6 +10,7 @@ from datetime import datetime
 
 from rollout.model.machine import Phase
 from rollout.model.plan import Plan, Role
+from rollout.model.steering import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Checkpoint:
     """Plan, phase and drain deadline as the journal had them, and the nodes that must go.
 
     `epoch`: of the lease under which it was written; `journal`: the database it was written from, without a password.
-    Neither makes a checkpoint another one: what they say changes with every runner.
+    Neither makes a checkpoint another one: what they say changes with every runner. `pause`: None while it is not
+    paused.
     """
 
     rollout_id: str
@@ -39,3 +41,4 @@ class Checkpoint:
     nodes: tuple[CheckpointNode, ...]
     epoch: int | None = field(compare=False)
     journal: str = field(compare=False)
+    pause: Pause | None = None

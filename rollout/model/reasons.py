@@ -33,6 +33,8 @@ class Reason(StrEnum):
     EFFECT_UNCLEAR = "EffectUnclear"
     LATE_REQUESTS = "LateRequests"
     TAKEOVER_DELAY = "TakeoverDelay"
+    # What a person asked for.
+    PAUSED = "Paused"
     # What was observed.
     CLUSTER_NOT_STEADY = "ClusterNotSteady"
     OBSERVATION_DENIED = "ObservationDenied"

@@ -14,6 +14,7 @@ from typing import Literal
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase, Stage, can_turn
 from rollout.model.plan import Node, Plan, duration
+from rollout.model.steering import Lift, Pause
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
 #: effect: `not_sent` (it did not come through: the fence, throttling), `not_applied` (it came through and was not
@@ -116,7 +117,8 @@ class Record:
 
     `deadline`: of the phase, None if it has none (DRAIN has one after a resume only). `drain_deadline`: stored when
     DRAIN is entered, and moved to later by an extension only; an abort has its own. `abort`: what was asked for and is
-    not begun yet; `extension`: what was asked for, counts already, and is not told yet in an event. `asked`: how often
+    not begun yet; `extension`: what was asked for, counts already, and is not told yet in an event. `pause`: while it
+    stands nothing is changed; `untold`: that it stands, or stands no more, and is not told yet. `asked`: how often
     people have asked for something.
     `resume_count`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
@@ -149,6 +151,8 @@ class Record:
     autoscaler_off: datetime | None = None
     abort: Abort | None = None
     extension: Extension | None = None
+    pause: Pause | None = None
+    untold: Pause | Lift | None = None
     asked: int = 0
 
     @property

@@ -31,6 +31,7 @@ def checkpoint(record: Record) -> Checkpoint:
         nodes=tuple(CheckpointNode(row.instance_id, row.group, row.role, row.name, row.uid) for row in record.nodes),
         epoch=record.epoch,
         journal=record.journal,
+        pause=record.pause,
     )
 
 
@@ -158,14 +159,19 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 def _since(marker: MarkerSeen, now: Checkpoint) -> str:
     """Return what happened within a phase since the marker was written; "" if nothing did.
 
-    A person made it by hand, or the drain deadline is later.
+    A person made it by hand, the drain deadline is later, or somebody has paused the rollout, or resumed it.
     """
     was = marker.checkpoint
     if was is None:
         return marker.uid
-    if was.drain_deadline is None or now.drain_deadline in {None, was.drain_deadline}:
-        return ""
-    return f"{now.drain_deadline:%Y%m%dT%H%M%SZ}"
+    told = []
+    if was.drain_deadline and now.drain_deadline and now.drain_deadline != was.drain_deadline:
+        told.append(f"{now.drain_deadline:%Y%m%dT%H%M%SZ}")
+    if now.pause and now.pause != was.pause:
+        told.append(f"paused-{now.pause.at:%Y%m%dT%H%M%S%fZ}")
+    elif was.pause and not now.pause:
+        told.append(f"resumed-{was.pause.at:%Y%m%dT%H%M%S%fZ}")
+    return ".".join(told)
 
 
 def _again(record: Record) -> Decision:

@@ -84,6 +84,15 @@ def test_a_wait_ends_at_its_moment(wall: SystemClock) -> None:
     wall.wait(wall.now() - FAR)
 
 
+def test_who_asks_for_something_ends_a_wait(wall: SystemClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look is after the shortest wait, and each later one within five seconds."""
+    monkeypatch.setattr(clocks, "_MIN_WAIT", 0.001)
+    monkeypatch.setattr(clocks, "_PIECE", 0.001)
+    answers = iter([False, False, True])
+    wall.wait(wall.now() + FAR, lambda: next(answers))
+    assert next(answers, None) is None
+
+
 def test_a_wake_up_before_the_wait_is_not_lost(wall: SystemClock) -> None:
     """The wait that follows ends at once, and only that one."""
     wall.wake()

@@ -19,10 +19,11 @@ from rollout.cli.report import fields as report
 from rollout.cli.screen import at_work
 from rollout.doctor import holding
 from rollout.errors import Blocker
-from rollout.journal import export, history, open_journal
+from rollout.journal import export, history, open_journal, read_journal
 from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase
 from rollout.model.record import EffectRow
+from rollout.model.steering import Pause
 from rollout.ports import KilledJob, Summary, Worker
 from rollout.preflight import outline, room
 from rollout.preflight.forecast import Expected, Forecast, Spread
@@ -34,6 +35,7 @@ from tests.journal.samples import ID as STORY
 from tests.journal.samples import RESIZE, story
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
+PAUSE = Pause(samples.NOW, "alice@host", "an incident")
 WORKER = Worker("process 7", "agent", 7, "run", None, True, samples.NOW, samples.NOW, None)
 
 
@@ -67,6 +69,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_list(place: Path) -> None:
     """All keys of the list, and no other."""
+    read_journal(samples.url(place)).ask_pause(samples.ID, PAUSE)
     printed = json.loads(rollout("list", "--json", "--database", samples.url(place), cwd=place).out)
     assert list(dict.fromkeys(keys(printed))) == documented("list --json")
     assert (printed["version"], [one["id"] for one in printed["rollouts"]]) == (1, [samples.ID])
@@ -80,7 +83,7 @@ def test_events(place: Path) -> None:
 
 def test_status(tmp_path: Path) -> None:
     """All keys of a rollout in which a bit of everything happened; a command prints its version before them."""
-    record = samples.draining(tmp_path).load(samples.ID)
+    record = replace(samples.draining(tmp_path).load(samples.ID), pause=PAUSE)
     unsettled = EffectRow(RESIZE, "unknown", samples.NOW, 1, None, None, "lost")
     killed = KilledJob("demo/Job", "demo/pod", "node", samples.NOW)
     fields = status.as_fields(record, [killed], (), WORKER) | {"unsettled": [status._effect_fields(unsettled)]}
@@ -97,7 +100,7 @@ def test_why(tmp_path: Path) -> None:
     evict = EffectRow(RESIZE, "blocked", samples.NOW, 1, None, None, "no")
     pod = holding.PodHolds(build.pod(), protected=False, why="no", asked=evict, budgets=(budget,))
     one = holding.Holding(record.nodes[0], "a pod", None, None, None, pods=(pod,), requests=(evict,))
-    page = why.Page(record, WORKER, events, "", samples.NOW, None, None, (one,))
+    page = why.Page(replace(record, pause=PAUSE), WORKER, events, "", samples.NOW, None, None, (one,))
     fields = why.as_fields(page, page.holding)
     assert ["version", *dict.fromkeys(keys(fields))] == documented("why --json")
     printed = json.loads(rollout("why", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out)

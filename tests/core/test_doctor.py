@@ -14,6 +14,7 @@ from rollout.model.machine import Phase, Stage
 from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.record import Record
+from rollout.model.steering import Pause
 from rollout.phases.cluster_lock import checkpoint, create
 from tests.core.build import (
     ID,
@@ -302,6 +303,13 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     )
     assert back.record.written == {"g": Written(2, 3, 4, protect_new=True, suspended=frozenset(PROCESSES))}
     assert guard(world, back.record) is None
+
+
+def test_a_paused_rollout_is_rebuilt_as_one() -> None:
+    """The marker knows who paused it, since when and why."""
+    pause = Pause(NOW, "alice", "an incident")
+    told_of = checkpoint(record(Phase.DRAIN, pause=pause))
+    assert rebuilt(told_of, seen(surged()), NOW).record.pause == pause
 
 
 @pytest.mark.parametrize("phase", [Phase.TAINT, Phase.SURGE, Phase.DRAIN])

@@ -30,7 +30,7 @@ from rollout.model.observation import (
     VersionSeen,
 )
 from rollout.model.plan import Autoscaler, Sizes
-from rollout.ports import GroupChange, JobSeen, NodeChange
+from rollout.ports import GroupChange, JobSeen, NodeChange, nobody_asked
 from tests.core.build import NOW, ON, found, new, node, old, owned, pod, template
 
 Asked = tuple[str, tuple[object, ...]]
@@ -96,7 +96,7 @@ class Toy:
     def now(self) -> datetime:
         return self.now_
 
-    def wait(self, until: datetime) -> None:
+    def wait(self, until: datetime, asked: Callable[[], bool] = nobody_asked) -> None:  # noqa: ARG002 - it does not last
         self.waited.append(until)
         self.now_ = max(self.now_, until)
         self._arrive()

@@ -52,6 +52,24 @@ def brief(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
     return simulated, url
 
 
+def test_a_pause_outlives_a_crash(brief: tuple[Simulated, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for beside the runner's lease: the next process stays paused, and the resume comes to the end."""
+    simulated, url = brief
+    start = (*simulated.start_arguments, "--database", url)
+    runner = simulated.spawn(*start)
+    simulated.get("/hung")
+    paused = simulated.rollout("pause", "--database", url, "--reason", "an incident")
+    assert paused.code == 0, paused
+    simulated.kill_at(runner)
+    retry = simulated.rollout(*start)
+    assert (retry.code, ": an incident\n  now: " in retry.out) == (1, True), retry
+    resumed = simulated.resume("--database", url, "--kill-now")
+    assert resumed.code == 0, resumed
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert broken(simulated, url).keys() <= {10}  # it took an hour more
+    assert simulated.rollout("audit", "verify", "--database", url).code == 0
+
+
 def test_killed_in_the_drain_and_started_again(
     upgraded: tuple[Simulated, str], postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from rollout.journal import SqlJournal
 from rollout.journal.models import metadata, stored
 from rollout.journal.views import VIEWS
+from rollout.model.steering import Lift, Pause
 from tests.journal.samples import ID, later, story, tamper
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
@@ -82,6 +83,28 @@ def test_each_kill_is_measured_by_the_deadline_of_its_time(told: SqlJournal) -> 
         moved = connection.exec_driver_sql("SELECT drain_deadline FROM rollouts").scalar()
     assert moved == stored(later(3820))
     assert told.verify(ID)[1] == ()
+
+
+def test_a_pause_is_told_and_compared(told: SqlJournal) -> None:
+    """The history says who paused it and who lifted that; `audit verify` finds a row that says something else."""
+    pause = told.ask_pause(ID, Pause(later(220), "alice", "an incident"))
+    told.steer(ID, pause, later(1800), later(221))
+    assert told.verify(ID)[1] == ()
+    assert told.load(ID).deadline is None
+    tamper(told, "UPDATE rollouts SET paused_at = NULL")
+    assert "paused_at" in told.verify(ID)[1][0]
+    tamper(told, f"UPDATE rollouts SET paused_at = '{stored(pause.at)}'")  # noqa: S608 - our own moment
+    assert told.ask_lift(ID, Lift(later(230), "bob", kill_now=True), "build-7") is None
+    lift = told.load(ID).untold
+    assert lift == Lift(later(230), "bob", kill_now=True)
+    told.steer(ID, lift, later(1800), later(231))
+    assert told.verify(ID)[1] == ()
+    there = told.load(ID)
+    assert (there.pause, there.untold, there.deadline) == (None, None, later(1800))
+    assert [event.text for event in told.events(ID)][-2:] == [
+        "paused by alice: an incident",
+        "no longer paused, by bob (deadline 2026-01-05 08:30:00 UTC)",
+    ]
 
 
 def test_termination(told: SqlJournal) -> None:

@@ -18,6 +18,7 @@ from rollout.model.effects import Resize, Terminate, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Node, Sizes
 from rollout.model.record import Record
+from rollout.model.steering import Pause
 from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, fence, later, no_retry
 
 GONE = Node("i-0", "workers", "old", Stage.GONE, NOW, reason="left its group before the journal was rebuilt")
@@ -42,6 +43,15 @@ def test_what_is_rebuilt_is_read_back(empty: SqlJournal) -> None:
     assert again.unsettled == ()
     assert again.done == {TERMINATE.key, ADOPTED.key}
     assert again.written == {"workers": Written(2, 3)}
+
+
+def test_a_pause_is_read_back(empty: SqlJournal) -> None:
+    """Who goes on with it finds it paused, by whom and since when, and tells that in an event of its own."""
+    pause = Pause(later(-60), "alice", "an incident")
+    rebuilt(empty, replace(FOUND, record=replace(RECORD, pause=pause)))
+    again = empty.load(ID)
+    assert (again.pause, again.untold) == (pause, pause)
+    assert empty.verify(ID)[1] == ()
 
 
 def test_the_history_begins_with_who_rebuilt_it(empty: SqlJournal) -> None:

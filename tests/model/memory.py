@@ -20,6 +20,7 @@ from rollout.model.machine import DRAINING, Phase, Stage, entered
 from rollout.model.machine import step as uncached
 from rollout.model.plan import Node, Plan
 from rollout.model.record import LEFT_WITHIN, EffectRow, EffectState, Extension, Late, Left, Record
+from rollout.model.steering import Lift, Pause
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 
 #: Asked a million times, with a few different questions.
@@ -204,6 +205,9 @@ class MemoryJournal:
 
     def extend(self, rollout_id: str, asked: Extension, now: datetime) -> None:
         self._write(replace(self.kept, drain_deadline=asked.until))
+
+    def steer(self, rollout_id: str, asked: Pause | Lift, deadline: datetime | None, now: datetime) -> None:
+        raise NotImplementedError
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         event = Event(len(self.kept.notes) + 1, now, kind, "", text, "")

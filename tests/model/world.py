@@ -16,7 +16,7 @@ from typing import Any
 from rollout.errors import Refused, Retry, Unknown
 from rollout.model.observation import InstanceSeen, NodeSeen, PodSeen
 from rollout.model.record import Record
-from rollout.ports import NodeChange
+from rollout.ports import NodeChange, nobody_asked
 from tests.core.build import BASE, KEY, OFF, node, owned, pod
 from tests.core.running import Killed
 from tests.core.toy import Asked, Toy
@@ -74,7 +74,7 @@ class World(Toy):
 
     # ---- what our process asks for
 
-    def wait(self, until: datetime) -> None:
+    def wait(self, until: datetime, asked: Callable[[], bool] = nobody_asked) -> None:  # noqa: ARG002 - nobody does
         self.sleep = until
 
     def terminate(self, instance_id: str) -> str:

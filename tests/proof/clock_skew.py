@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from rollout.adapters import clock, connecting
 from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.journal import lease_row
+from rollout.ports import nobody_asked
 
 if TYPE_CHECKING:
     from rollout.fence import Readings
@@ -54,16 +56,14 @@ class ShiftedClock(SimulatedClock):
     def readings(self) -> Readings:
         return self._system.readings()
 
-    def wait(self, until: datetime) -> None:
+    def wait(self, until: datetime, asked: Callable[[], bool] = nobody_asked) -> None:
         if not self._is_set and self._world() >= self._at:
             self._is_set = True
             SET.write_text(str(self._world()))
-        super().wait(self._in_the_world(until))
+        super().wait(until, asked)
 
-    def pause(self, until: datetime) -> None:
-        while self.now() < until:
-            if not self._sleep(self._in_the_world(until)):
-                return
+    def _sleep(self, until: datetime) -> bool:
+        return super()._sleep(self._in_the_world(until))
 
     def _in_the_world(self, moment: datetime) -> datetime:
         return moment - timedelta(seconds=self.now().timestamp() - self._world())

@@ -94,6 +94,24 @@ def test_after_the_deadline_a_kill_is_kept_but_named(busy: World) -> None:
     assert promises.report(busy)["jobs"]["killed_by_us"] == ["default/job-0"]
 
 
+def test_a_kill_while_it_is_paused_breaks_promise_1(busy: World) -> None:
+    """After the deadline too, and so does the end of an instance; once it is resumed neither does."""
+    client = Client(busy)
+    client.surge()
+    client.pause(stands=True)
+    passes(busy, 600)
+    client.delete_pod(pods_of(busy, "job-0")[0])
+    (broken,) = violations(busy)[1]
+    assert broken.endswith("of Job default/job-0 was killed, and the rollout is paused")
+    with client.acting("TerminateInstanceInAutoScalingGroup"):
+        busy.cloud.terminate_in_group(client.old()[0].id, decrement=True)
+    assert "was ended while the rollout was paused" in violations(busy)[1][1]
+    client.pause(stands=False)
+    with client.acting("TerminateInstanceInAutoScalingGroup"):
+        busy.cloud.terminate_in_group(client.old()[0].id, decrement=True)
+    assert len([one for one in violations(busy)[1] if "paused" in one]) == 2
+
+
 def test_finished_and_unprotected_pods_may_be_deleted(busy: World) -> None:
     """Neither the pod of a Job that has succeeded nor, where that is set, of another namespace's Job is protected."""
     elsewhere = world(workloads={"jobs": [JOB]}, protected={"namespaces": ["prod"]}, settings={"unprotected": "evict"})

@@ -114,6 +114,12 @@ class Client:
         with self.acting():
             self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))
 
+    def pause(self, *, stands: bool) -> None:
+        """Say in the marker that somebody has paused the rollout, or resumed it."""
+        data = {"record": '{"pause":{"by":"alice"}}' if stands else '{"pause":null}'}
+        with self.acting():
+            self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))
+
     def publish(self) -> int:
         """Make a version with the new image and have the group launch it."""
         template = self.cloud.templates[self.template]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout import commands
-from rollout.cli import cluster_checks, log, lost_journal, options, output, screen, typed
+from rollout.cli import cluster_checks, log, lost_journal, options, output, screen, standing, typed
 from rollout.cli.session import actor, go_on
 from rollout.commands import resume, rollout
 from rollout.engine.runner import Ended
@@ -85,6 +85,8 @@ def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_job
     if counts != asked:
         screen.say(f"{counts.by} has asked for it already{_how(counts)}; that counts")
     screen.say(f"rollout {record.id} is asked to go back; that stays so, also if this process ends before it does")
+    for line in standing.paused(record):
+        screen.say(f"it is {line}: it goes back once somebody resumes it: {resume(record.id)}")
 
 
 def _how(asked: Abort) -> str:

@@ -36,7 +36,8 @@ def events(
 ) -> None:
     """Print a rollout's events; default: the newest unfinished.
 
-    If none is unfinished, the newest. With --follow, exit code 1 says that the rollout is halted, and nobody runs it.
+    If none is unfinished, the newest. With --follow, exit code 1 says that the rollout is halted or paused, and nobody
+    runs it.
     """
     show = _json if as_json else _line
     with contextlib.closing(read_journal(options.journal_url(config, database))) as journal:
@@ -54,27 +55,28 @@ def events(
 def _followed(journal: SqlJournal, chosen: Summary) -> Iterator[Event]:
     """Yield events as they come; ends after the last one of a rollout at its end.
 
-    Raises `UserError` (exit 1) after that of a halt, once nobody runs the rollout.
+    Raises `UserError` (exit 1) after that of a halt or a pause, once nobody runs the rollout.
     """
     last = 0
     while True:
         # Asked before reading: what is at its end now has written its last event.
         now = select_rollout.to_show(chosen.id, journal.summaries())
-        halted = bool(now.halted) and not ((worker := journal.worker(chosen.scope)) and worker.works)
+        stands = "halted" if now.halted else "paused" if now.pause else ""
+        over = stands and not ((worker := journal.worker(chosen.scope)) and worker.works)
         for event in journal.events(chosen.id, after=last):
             last = event.seq
             yield event
         if terminal(now.phase):
             return
-        if halted:
-            raise nobody_goes_on(chosen.id)
+        if over:
+            raise nobody_goes_on(chosen.id, stands)
         time.sleep(FOLLOW_PAUSE)
 
 
-def nobody_goes_on(rollout_id: str) -> UserError:
-    """Return the error (exit 1) for who follows a rollout that is halted, and that nobody runs."""
+def nobody_goes_on(rollout_id: str, stands: str) -> UserError:
+    """Return the error (exit 1) for who follows a rollout that is halted or paused, and that nobody runs."""
     return UserError(
-        f"rollout {rollout_id} is halted, and nobody runs it: no event comes before somebody resumes it",
+        f"rollout {rollout_id} is {stands}, and nobody runs it: no event comes before somebody resumes it",
         hint=rollout("status", rollout_id),
         exit_code=FOR_A_PERSON,
     )

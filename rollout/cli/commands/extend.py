@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout import commands
-from rollout.cli import moment, options, output, screen, select_rollout, typed
+from rollout.cli import options, output, screen, select_rollout, typed, world_time
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
 from rollout.cli.session import actor
@@ -20,6 +20,8 @@ from rollout.model.machine import DRAINING, Phase, terminal
 from rollout.model.plan import spelled
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rollout.model.record import Record
 
 
@@ -44,7 +46,7 @@ def extend(
         found = select_rollout.to_resume(rollout_id, journal.summaries(), lambda one: _again(one, by, reason))
         record = journal.load(found.id)
         before = _deadline(record, by, reason)
-        asked = journal.ask_extension(record.id, typed.length(by), actor(), reason, moment.now(config))
+        asked = journal.ask_extension(record.id, typed.length(by), actor(), reason, world_time.now(config))
         screen.say(f"rollout {record.id}: Jobs may run until {instant(asked.until)}; it was {instant(before)}")
         then = resume(record.id) if record.halted else None
         screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))

@@ -46,7 +46,8 @@ def listing(
 
 def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[str, ...]:
     halted = f"halted: {reasons[one.id]}" if reasons.get(one.id) else "halted"
-    told = ["aborting"] * (one.direction == "back" and not terminal(one.phase)) + [halted] * bool(one.halted)
+    told = ["aborting"] * (one.direction == "back" and not terminal(one.phase))
+    told += ["paused"] * bool(one.pause) + [halted] * bool(one.halted)
     state = f"{one.phase.value} ({', '.join(told)})" if told else one.phase.value
     ended = instant(one.ended) if one.ended else "-"
     return one.id, state, one.cluster, one.ami, instant(one.begun), ended, worker, one.key or "-"
@@ -61,6 +62,7 @@ def _fields(one: Summary, worker: Worker | None, reason: str | None) -> dict[str
         "ami": one.ami,
         "phase": one.phase.value,
         "direction": one.direction,
+        "paused": at_work.paused_fields(one.pause),
         "halted": one.halted,
         "halted_reason": reason,
         "begun": instant(one.begun),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rollout.cli import moment, options, output, screen, select_rollout, standing, why
+from rollout.cli import options, output, screen, select_rollout, standing, why, world_time
 from rollout.cli.screen import at_work, progress
 from rollout.cli.screen.format import folded, instant, span, table
 from rollout.cli.screen.lines import ENTERING
@@ -61,7 +61,7 @@ def status(
         typer.echo(output.as_json(as_fields(record, killed, history, worker), indent=2))
     else:
         # How late it is in the rollout's world is known where its configuration is, and told while somebody works it.
-        now = moment.now(config) if worker and worker.works and (config or not database) else None
+        now = world_time.now(config) if worker and worker.works and (config or not database) else None
         screen.say("\n".join(lines(record, killed, history, worker, now)))
 
 
@@ -89,6 +89,7 @@ def lines(
     for name, value in _head(record, now):
         yield f"  {name:<9} {value}"
     yield from folded(_phases(history), f"  {'phases':<9} ")
+    yield from (f"  {line}" for line in standing.paused(record))
     halted = [f"  {line}" for line in standing.halted(record, history)] if record.halted else []
     if not terminal(record.phase):
         yield from at_work.lines(record.id, worker, then="" if halted else None)
@@ -169,6 +170,7 @@ def as_fields(
         "since": instant(record.since),
         "deadline": instant(record.deadline) if record.deadline else None,
         "drain_deadline": instant(record.drain_deadline) if record.drain_deadline else None,
+        "paused": at_work.paused_fields(record.pause),
         "halted": record.halted,
         "halted_reason": why.halted(history) if record.halted else None,
         "worker": at_work.as_fields(worker),

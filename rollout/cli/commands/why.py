@@ -200,7 +200,11 @@ def _none(page: Page, row: Node | None) -> str:
 def _standing(page: Page) -> Iterator[str]:
     record = page.record
     halted = list(standing.halted(record, page.events)) if record.halted else []
-    for line in (*at_work.lines(record.id, page.worker, then="" if halted else None), *halted):
+    for line in (
+        *standing.paused(record),
+        *at_work.lines(record.id, page.worker, then="" if halted else None),
+        *halted,
+    ):
         yield from folded(line.strip(), "  " if not line.startswith(" ") else "    ")
     if page.unlooked:
         what = f"the cluster was not looked at: {page.unlooked}"
@@ -292,6 +296,7 @@ def as_fields(page: Page, shown: Sequence[Holding]) -> dict[str, Any]:
         "phase": record.phase.value,
         "since": instant(record.since),
         "drain_deadline": instant(record.drain_deadline) if record.drain_deadline else None,
+        "paused": at_work.paused_fields(record.pause),
         "halted": record.halted,
         "halted_reason": told.halted(page.events) if record.halted else None,
         "worker": None if terminal(record.phase) else at_work.as_fields(page.worker),

@@ -32,6 +32,7 @@ from rollout.cli.report.model import (
 from rollout.cli.screen.format import instant, span
 from rollout.commands import abort, resume
 from rollout.journal.chain import START
+from rollout.journal.models import stored
 from rollout.model.effects import OnGroup, TaintNode
 from rollout.model.machine import Phase, terminal
 from rollout.model.plan import spelled
@@ -83,7 +84,7 @@ def report(history: History) -> Report:
         begun=history.begun,
         ended=history.ended,
         written=written,
-        now=tuple(_now(history)) if stands in {"halted", "nobody"} else (),
+        now=tuple(_now(history)) if stands in {"halted", "paused", "nobody"} else (),
         next=_next(history, stands),
         or_back=abort(record.id) if stands == "halted" and record.may_turn else None,
         killed=history.killed,
@@ -119,6 +120,8 @@ def _standing(history: History) -> Standing:
         return "aborted" if record.phase is Phase.ABORTED else "done"
     if record.halted:
         return "halted"
+    if record.pause:
+        return "paused"
     return "running" if history.worker and history.worker.works else "nobody"
 
 
@@ -129,6 +132,8 @@ def _headline(history: History, stands: Standing) -> str:
     if record.halted:
         return tagged(f"halted in {record.phase.value}", told.halted(history.events)) + f": {record.halted}"
     since = f"{record.phase.value} since {instant(record.since)}"
+    if record.pause:
+        return f"{', '.join(standing.paused(record))} ({since})"
     if stands == "running" and history.worker:
         return f"{since}, run by {history.worker.who}"
     return f"not finished, and NOBODY runs it: {since}"
@@ -141,7 +146,7 @@ def _now(history: History) -> Iterator[str]:
 
 def _next(history: History, stands: Standing) -> str | None:
     """Return what somebody must type, with what comes before it where it halted."""
-    if stands == "nobody":
+    if stands in {"paused", "nobody"}:
         return resume(history.record.id)
     last = told.halt(history.events) if history.record.halted else None
     return str(last.data["hint"]) if last else None
@@ -186,7 +191,7 @@ def _run(lease: Lease, history: History, stands: Standing, written: datetime) ->
     """
     worker, end = history.worker, lease.released or lease.last
     ours = worker is not None and worker.works and worker.run_id == lease.run_id
-    works = ours and stands == "running"
+    works = ours and stands in {"running", "paused"}
     begin = max(lease.acquired, history.begun)
     return RunTold(
         Span(begin, None if works else max(begin, min(end, written))),
@@ -336,9 +341,8 @@ def _calls(changes: Sequence[Change]) -> Iterator[CallsTold]:
 
 
 def _commands(history: History) -> Iterator[CommandTold]:
-    turned = next((one.at for one in history.events if one.kind == "phase" and "direction" in one.data), None)
     for asked in history.asked:
-        yield _command(asked, turned if asked.kind == "abort" else None)
+        yield _command(asked, _obeyed(asked, history.events))
     for event in history.events:
         if event.kind == "resumed":
             yield CommandTold("resume", event.at, event.actor, None, (), event.at)
@@ -347,6 +351,20 @@ def _commands(history: History) -> Iterator[CommandTold]:
         if lease.assumed_dead and "@" in lease.assumed_dead and lease.taken:
             details = (f"process {lease.pid} on {lease.host} is dead",)
             yield CommandTold("assume-dead", lease.taken, lease.assumed_dead, None, details, lease.taken)
+
+
+def _obeyed(asked: Asked, events: Sequence[Event]) -> datetime | None:
+    """Return when an event tells that the rollout did what was asked; None where none does."""
+    match asked.kind:
+        case "abort":
+            tells = (one for one in events if one.kind == "phase" and "direction" in one.data)
+        case "pause":
+            tells = (one for one in events if one.data.get("paused_at") == stored(asked.at))
+        case "resume":
+            tells = (one for one in events if one.kind == "unpaused" and one.data["asked_at"] == stored(asked.at))
+        case _:
+            return None
+    return next((one.at for one in tells), None)
 
 
 def _command(asked: Asked, obeyed: datetime | None) -> CommandTold:

@@ -13,8 +13,8 @@ from typing import Literal
 from rollout.model.plan import Sizes
 from rollout.ports import KilledJob
 
-#: How a rollout stands: at an end, halted, run by a process, or left by all of them.
-Standing = Literal["done", "aborted", "halted", "running", "nobody"]
+#: How a rollout stands: at an end, halted, paused by somebody, run by a process, or left by all of them.
+Standing = Literal["done", "aborted", "halted", "paused", "running", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from rollout.commands import resume
 from rollout.journal import sqlite_file
 
 if TYPE_CHECKING:
+    from rollout.model.steering import Pause
     from rollout.ports import Worker
 
 
@@ -37,6 +38,11 @@ def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> It
 def short(worker: Worker | None) -> str:
     """Return the cell of a table, for an unfinished rollout."""
     return f"{worker.pid}@{worker.host}" if worker and worker.works else "NOBODY"
+
+
+def paused_fields(pause: Pause | None) -> dict[str, str] | None:
+    """Return since when a rollout is paused, by whom and why, for programs; None where it is not."""
+    return {"at": instant(pause.at), "by": pause.by, "reason": pause.reason} if pause else None
 
 
 def as_fields(worker: Worker | None) -> dict[str, Any] | None:

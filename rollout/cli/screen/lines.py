@@ -21,11 +21,13 @@ SHOWN = frozenset(
         "killed",
         "node",
         "note",
+        "paused",
         "phase",
         "protected",
         "replicas",
         "report",
         "resumed",
+        "unpaused",
         "wait",
     }
 )
