@@ -238,6 +238,23 @@ def test_a_halt_is_left_to_a_person(site: Jenkins) -> None:
 
 
 @pytest.mark.exhaustive
+def test_a_pause_outlives_an_agent(site: Jenkins) -> None:
+    """What another agent starts again lifts none, in a build with RESUME neither; the next such build does."""
+    build = worked(site)
+    paused_and_lost(site, build)
+    assert "paused since " in build.artifacts["status.txt"]
+    more = ("extend", "--config", "rollout.yaml", "--by", "3h")
+    assert site.world.rollout(*more).code == 0
+    site.world.post("/faults", IN_DRAIN)
+    resumed = site.build(8, RESUME=build.key)
+    site.world.get("/hung")
+    paused_and_lost(site, resumed)
+    assert "stays paused: this command was given before (--once jenkins-models-roll out-8)" in resumed.log
+    assert site.build(9, RESUME=build.key).ended() == "SUCCESS"
+    assert broken(site.world, site.url).keys() <= {10}  # it took hours more
+
+
+@pytest.mark.exhaustive
 def test_a_build_that_is_repeated_under_its_number_does_nothing(site: Jenkins) -> None:
     """Its rollout is done already: exit 0, and not a change."""
     assert site.build(7, AMI=site.world.ami).ended() == "SUCCESS"
@@ -254,6 +271,16 @@ def worked(site: Jenkins) -> Build:
     build = site.build(7, AMI=site.world.ami)
     site.world.get("/hung")
     return build
+
+
+def paused_and_lost(site: Jenkins, build: Build) -> None:
+    """Pause the rollout that a build works on, and remove its agent: the build fails when the next one has waited."""
+    assert site.world.rollout("pause", "--config", "rollout.yaml").code == 0
+    build.agents[-1].remove()
+    site.world.release()
+    assert build.ended() == "FAILURE", build.log
+    assert len(build.agents) > 1
+    assert "exit code 1" in build.text
 
 
 def stopped(site: Jenkins) -> tuple[Build, Task]:
