@@ -345,7 +345,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Protected pods run on the node, such as those of a Job. With `on_deadline: halt` the rollout halts at the "
         "drain deadline. One halt names all such pods on all nodes.",
         "The pods keep running. The node takes no new pods, and its instance is protected from scale-in.",
-        "Let the pods finish, or delete all of them yourself. Then resume.",
+        "Give the pods more time, or delete all of them yourself. Then resume.",
         "kubectl delete pod",
     ),
     Reason.KUBELET_SILENT: Meaning(

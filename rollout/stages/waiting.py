@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rollout import commands
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Effect, Protect, occasions
 from rollout.model.observation import PodSeen
@@ -102,11 +103,12 @@ def overdue(views: Sequence[NodeView]) -> Halt:
     elif len(views) == 1:
         what = f"{len(pods)} protected pods still run: {where[0]}"
     more = f"; and on {len(views) - MOST_NAMED} more" if len(views) > MOST_NAMED else ""
+    more_time = commands.extend(views[0].record.id, "--by", "1h")
     them, yourself = ("it", "it yourself") if len(pods) == 1 else ("them", "them yourself")
     return Halt(
         Reason.JOBS_RUNNING,
         why=f"the drain deadline has passed and {what}{more} (on_deadline: halt)",
-        hint=f"let {them} finish, or delete {yourself} ({'; '.join(_deletes(pods))})",
+        hint=f"let {them} finish ({more_time}), or delete {yourself} ({'; '.join(_deletes(pods))})",
     )
 
 

@@ -21,6 +21,7 @@ from rollout.phases import drain
 from rollout.phases.shared import IN_STANDBY
 from tests.core.build import (
     FINISHED,
+    ID,
     NOW,
     OTHER_RUNS,
     at,
@@ -260,16 +261,18 @@ def test_who_ended_an_instance_is_left_open_where_it_is_not_known() -> None:
 
 
 OVERDUE = at(7200)
+MORE_TIME = f"rollout extend --by 1h {ID}"
 
 
 @pytest.mark.parametrize(
     ("pods", "why", "hint"),
     [
         pytest.param([("ns", "o1")], "pod ns/p0 of Job job still runs on o1 (on_deadline: halt)",
-                     "let it finish, or delete it yourself (kubectl delete pod p0 -n ns)", id="one"),
+                     f"let it finish ({MORE_TIME}), or delete it yourself (kubectl delete pod p0 -n ns)", id="one"),
         pytest.param([("ns", "o1"), ("ns", "o1")],
                      "2 protected pods still run: pod ns/p0 of Job job, pod ns/p1 of Job job on o1 (on_deadline: halt)",
-                     "let them finish, or delete them yourself (kubectl delete pod p0 p1 -n ns)", id="of one node"),
+                     f"let them finish ({MORE_TIME}), or delete them yourself (kubectl delete pod p0 p1 -n ns)",
+                     id="of one node"),
         pytest.param([("ns", "o1"), ("demo", "o2")],
                      "2 protected pods on 2 nodes still run: pod ns/p0 of Job job on o1; pod demo/p1 of Job",
                      "(kubectl delete pod p0 -n ns; kubectl delete pod p1 -n demo)", id="of two namespaces"),
