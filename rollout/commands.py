@@ -18,6 +18,7 @@ from dataclasses import dataclass
 COMPLETED = (
     *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
     *("audit verify", "audit export", "report", "extend", "pause"),
+    *(f"fleet {verb}" for verb in ("status", "why", "events", "pause", "resume", "approve", "skip", "retry", "stop")),
 )
 
 #: Those of them that cannot do without a configuration: the journal says neither how to connect nor where.

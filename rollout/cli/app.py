@@ -55,6 +55,7 @@ class Commands(LazyGroup):
         "config": ("rollout.cli.commands.config", "Write or check the configuration file; print its schema."),
         "db": ("rollout.cli.commands.db", "Upgrade or check the journal's database."),
         "audit": ("rollout.cli.commands.audit", "Verify a journal's history, or export it."),
+        "fleet": ("rollout.cli.commands.fleet", "Move many clusters to a new AMI, in waves (docs/fleet.md)."),
         "ami": ("rollout.cli.commands.ami", "Build, look at and share AMIs."),
         "simulator": ("rollout.cli.commands.simulator", "Run a simulated AWS and EKS cluster here until Ctrl-C."),
         "demo": ("rollout.cli.commands.demo", "Show a whole rollout on a simulated EKS."),

@@ -32,7 +32,7 @@ class _Typed:
 _typed = _Typed()
 
 
-def _named(config: Path | None) -> Path | None:
+def named(config: Path | None) -> Path | None:
     """Note the configuration before any other word is looked at: a refusal repeats it."""
     _typed.config = config
     return config
@@ -47,7 +47,7 @@ def _journal(database: str | None) -> str | None:
 ConfigFile = Annotated[
     Path,
     typer.Option(
-        "--config", metavar="FILE", help="The configuration file.", readable=False, is_eager=True, callback=_named
+        "--config", metavar="FILE", help="The configuration file.", readable=False, is_eager=True, callback=named
     ),
 ]
 WhoseJournal = Annotated[
@@ -57,7 +57,7 @@ WhoseJournal = Annotated[
         metavar="FILE",
         readable=False,
         is_eager=True,
-        callback=_named,
+        callback=named,
         help="The configuration that names the journal; default: ./rollout.yaml if it is there.",
     ),
 ]
@@ -107,6 +107,11 @@ LogFormat = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def use(config: Path | None, database: str | None) -> None:
+    """Note what a command works with that has found its file by itself."""
+    _typed.config, _typed.database, _typed.unconfigured = config, database, False
 
 
 def told() -> Options:

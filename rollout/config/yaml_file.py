@@ -254,7 +254,8 @@ def _dotted(path: Keys) -> str:
 def _keys(model: type[BaseModel], path: Keys) -> list[str]:
     """Return the keys that a section knows."""
     for part in path:
-        model = next(_models(model.model_fields[str(part)].annotation))
+        if not isinstance(part, int):  # an item of a list is what the list is of
+            model = next(_models(model.model_fields[part].annotation))
     return list(model.model_fields)
 
 

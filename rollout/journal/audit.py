@@ -18,17 +18,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from rollout.journal import chain, columns, triggers, views
-from rollout.journal.chain import digest
+from rollout.journal import chain, columns, fleet_audit, triggers, views
+from rollout.journal.chain import FLEETS, ROLLOUTS, Chain, digest
 from rollout.journal.database import Database
-from rollout.journal.models import attempts, effects, events, killed_jobs, leases, nodes, rollouts, stored
+from rollout.journal.models import attempts, effects, killed_jobs, leases, nodes, rollouts, stored
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """What was found about one rollout. `head`: hash of its newest event; `problems`: one sentence each.
+    """What was found about one rollout, or fleet. `head`: hash of its newest event; `problems`: one sentence each.
 
     `at`: number of the event whose hash was asked for, None if there is none.
     """
@@ -41,10 +41,14 @@ class ChainReport:
 
 
 def verify(database: Database, rollout_id: str | None = None, head: str = "") -> tuple[ChainReport, ...]:
-    """Check one rollout, or all of the journal, oldest first; nothing is written."""
+    """Check one rollout, or all of the journal, oldest first, fleets last; nothing is written."""
     with database.reading() as connection:
         ids = [rollout_id] if rollout_id else chain.known(connection)
-        return tuple(_verdict(connection, one, head) for one in ids)
+        fleets = [] if rollout_id else chain.known(connection, FLEETS)
+        return (
+            *(_verdict(connection, one, head) for one in ids),
+            *(_verdict(connection, one, head, FLEETS) for one in fleets),
+        )
 
 
 def guards(database: Database) -> tuple[str, ...]:
@@ -54,10 +58,14 @@ def guards(database: Database) -> tuple[str, ...]:
 
 
 def whose(database: Database, head: str) -> tuple[str, int] | None:
-    """Return the rollout and the number of the event that has this hash, None where none has it."""
+    """Return the rollout, or fleet, and the number of the event that has this hash, None where none has it."""
     with database.reading() as connection:
-        row = connection.execute(select(events.c.rollout_id, events.c.seq).where(events.c.hash == head)).first()
-    return (str(row.rollout_id), int(row.seq)) if row else None
+        for one in (ROLLOUTS, FLEETS):
+            table = one.events.c
+            row = connection.execute(select(table[one.of], table.seq).where(table.hash == head)).first()
+            if row:
+                return str(row[0]), int(row.seq)
+    return None
 
 
 def problems(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, ...]]:
@@ -67,11 +75,12 @@ def problems(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, .
     return count, broken or tuple(f"{problem} ({rollout_id})" for problem in _differences(connection, rollout_id))
 
 
-def _verdict(connection: Connection, rollout_id: str, head: str) -> ChainReport:
-    count, found = problems(connection, rollout_id)
-    hashes = [row["hash"] for row in chain.rows(connection, rollout_id)]
+def _verdict(connection: Connection, of: str, head: str, kind: Chain = ROLLOUTS) -> ChainReport:
+    count, found = problems(connection, of) if kind is ROLLOUTS else fleet_audit.problems(connection, of)
+    hashes = [row["hash"] for row in chain.rows(connection, of, kind)]
     at = hashes.index(head) + 1 if head in hashes else None
-    return ChainReport(rollout_id, count, hashes[-1] if hashes else chain.START, found, at)
+    named = of if kind is ROLLOUTS else f"fleet {of}"
+    return ChainReport(named, count, hashes[-1] if hashes else chain.START, found, at)
 
 
 # ---- what the events tell -------------------------------------------------------------------------------------------

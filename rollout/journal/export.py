@@ -2,7 +2,7 @@
 
 Leases first, by cluster and epoch. Then each rollout, oldest first: its own row, its groups and nodes in the order in
 which they were added, each effect with its attempts after it, what people asked for, the ledger of killed Jobs, and the
-events from the first to the last.
+events from the first to the last. Fleets come last: its own row, its members, what people asked for, and the events.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from rollout.journal.models import (
     attempts,
     effects,
     events,
+    fleet_events,
+    fleet_members,
+    fleet_requests,
+    fleets,
     killed_jobs,
     leases,
     node_groups,
@@ -36,6 +40,8 @@ def records(database: Database, rollout_id: str | None = None) -> Iterator[Recor
         yield from _leases(connection, rollout_id)
         for one in ids:
             yield from _rollout(connection, one)
+        for one in [] if rollout_id else chain.known(connection, chain.FLEETS):
+            yield from _fleet(connection, one)
 
 
 def _leases(connection: Connection, rollout_id: str | None) -> Iterator[Record]:
@@ -58,6 +64,16 @@ def _rollout(connection: Connection, rollout_id: str) -> Iterator[Record]:
     yield from _rows(connection, requests, "request", requests.c.id, where=of(requests))
     yield from _rows(connection, killed_jobs, "killed_job", killed_jobs.c.id, where=of(killed_jobs))
     yield from _rows(connection, events, "event", events.c.seq, where=of(events))
+
+
+def _fleet(connection: Connection, fleet_id: str) -> Iterator[Record]:
+    yield from _rows(connection, fleets, "fleet", fleets.c.id, where=[fleets.c.id == fleet_id])
+    for table, kind, order in (
+        (fleet_members, "fleet_member", fleet_members.c.position),
+        (fleet_requests, "fleet_request", fleet_requests.c.id),
+        (fleet_events, "fleet_event", fleet_events.c.seq),
+    ):
+        yield from _rows(connection, table, kind, order, where=[table.c.fleet_id == fleet_id])
 
 
 def _rows(

@@ -73,6 +73,10 @@ def _of_rollout(**options: Any) -> Column[str]:
     return Column("rollout_id", String(40), ForeignKey("rollouts.id"), nullable=False, **options)
 
 
+def _of_fleet(**options: Any) -> Column[str]:
+    return Column("fleet_id", String(64), ForeignKey("fleets.id"), nullable=False, **options)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -273,4 +277,77 @@ requests = Table(
     Column("requester", String(200), nullable=False),
     Column("data", Text, nullable=False),
     Index("ix_requests_rollout_id_kind", "rollout_id", "kind"),
+)
+
+#: A fleet: one image for many clusters, in waves. `plan`: JSON of what is fixed when it begins: waves, limits, members.
+#: `state`: running, paused, stopping, done or stopped; `why`: who or what paused it. `wave`: number of the open one, 0
+#: before the first; `wave_ended_at`: when all its members were over. `approved`: the newest wave a person let begin.
+#: `accepted_killed`: killed Jobs of the open wave that a person has accepted; `obeyed`: the newest request obeyed.
+fleets = Table(
+    "fleets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("plan", Text, nullable=False),
+    Column("journal_version", Integer, nullable=False),
+    Column("begun_by", String(40), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("wave", Integer, nullable=False),
+    Column("wave_ended_at", Instant),
+    Column("approved", Integer, nullable=False),
+    Column("accepted_killed", Integer, nullable=False),
+    Column("obeyed", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
+#: Its members: what is fixed of each stands in the plan. Progress and killed Jobs stand in the rollout that has the key
+#: `fleet/FLEET/MEMBER`. `exit_code`, `said`: how the member's last `rollout start` ended; `tries`: how often it was to
+#: be run again since it last came to an end; `forgiven`: the round whose halt is retried; `accepted`: a person went on
+#: though it failed. `worker`, `claimed_until`: who runs it, and until when that is believed.
+fleet_members = Table(
+    "fleet_members",
+    metadata,
+    _of_fleet(primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("exit_code", Integer),
+    Column("said", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("not_before", Instant),
+    Column("forgiven", Integer),
+    Column("accepted", Integer, nullable=False),
+    Column("worker", String(300)),
+    Column("claimed_until", Instant),
+)
+
+#: The history of a fleet, chained as `events` are.
+fleet_events = Table(
+    "fleet_events",
+    metadata,
+    _of_fleet(primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("epoch", Integer),
+    Column("text", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+#: What people ask a fleet for, such as a pause: `data` is JSON. An event tells when it is obeyed.
+fleet_requests = Table(
+    "fleet_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _of_fleet(),
+    Column("kind", String(20), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("requester", String(200), nullable=False),
+    Column("data", Text, nullable=False),
 )

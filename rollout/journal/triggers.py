@@ -108,6 +108,39 @@ RULES: dict[str, Rule] = {
     "requests_stand": Rule("UPDATE ON requests", "what somebody asked for is never changed"),
     "requests_stay": Rule("DELETE ON requests", "what somebody asked for is never removed"),
     "rollouts_stay": Rule("DELETE ON rollouts", "a rollout is never removed"),
+    "fleet_events_follow": Rule(
+        "INSERT ON fleet_events",
+        "an event of a fleet has the number after the newest one and names the hash of that",
+        """
+        NEW.seq <> 1 + (SELECT COALESCE(MAX(e.seq), 0) FROM fleet_events e WHERE e.fleet_id = NEW.fleet_id)
+        OR NEW.prev_hash <> COALESCE(
+            (SELECT e.hash FROM fleet_events e WHERE e.fleet_id = NEW.fleet_id AND e.seq = NEW.seq - 1),
+            '0000000000000000000000000000000000000000000000000000000000000000')
+        """,
+    ),
+    "fleet_events_stand": Rule("UPDATE ON fleet_events", "an event of a fleet is never changed"),
+    "fleet_events_stay": Rule("DELETE ON fleet_events", "an event of a fleet is never removed"),
+    "fleets_stand": Rule(
+        "UPDATE ON fleets",
+        "what a fleet is is never changed",
+        "CHANGED(id, plan, journal_version, begun_by, created_at) OR CHANGED_AGAIN(ended_at)",
+    ),
+    "fleets_count": Rule(
+        "UPDATE ON fleets",
+        "last_seq is the number of the newest event of the fleet",
+        "NEW.last_seq <> (SELECT COALESCE(MAX(e.seq), 0) FROM fleet_events e WHERE e.fleet_id = OLD.id)"
+        " AND (CHANGED(last_seq))",
+    ),
+    "fleets_end": Rule(
+        "UPDATE ON fleets", "a fleet that is over never goes on", "OLD.ended_at IS NOT NULL AND (CHANGED(state))"
+    ),
+    "fleets_stay": Rule("DELETE ON fleets", "a fleet is never removed"),
+    "fleet_members_stand": Rule(
+        "UPDATE ON fleet_members", "which member of a fleet it is is never changed", "CHANGED(fleet_id, name, position)"
+    ),
+    "fleet_members_stay": Rule("DELETE ON fleet_members", "a member of a fleet is never removed"),
+    "fleet_requests_stand": Rule("UPDATE ON fleet_requests", "what somebody asked a fleet for is never changed"),
+    "fleet_requests_stay": Rule("DELETE ON fleet_requests", "what somebody asked a fleet for is never removed"),
 }
 
 #: INSERT OR REPLACE removes the row that is there without a word to its triggers, unless the connection asks for it.
@@ -135,6 +168,9 @@ NEW_ON_SQLITE: dict[str, Rule] = {
             WHERE a.id = NEW.id OR (a.effect_id = NEW.effect_id AND a.number = NEW.number)
             """,
         "requests": "SELECT 1 FROM requests q WHERE q.id = NEW.id",
+        "fleets": "SELECT 1 FROM fleets f WHERE f.id = NEW.id",
+        "fleet_members": "SELECT 1 FROM fleet_members m WHERE m.fleet_id = NEW.fleet_id AND m.name = NEW.name",
+        "fleet_requests": "SELECT 1 FROM fleet_requests q WHERE q.id = NEW.id",
         "killed_jobs": """
             SELECT 1 FROM killed_jobs k
             WHERE k.id = NEW.id OR (k.rollout_id = NEW.rollout_id AND k.pod_uid = NEW.pod_uid)

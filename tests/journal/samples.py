@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rollout.fence import Fence
+from rollout.fleet import store
+from rollout.fleet.model import Fixed, FleetPlan, Limits, Request, StopWhen, Wave
 from rollout.journal import SqlJournal, lease_acquire, triggers
+from rollout.journal.chain import Author
 from rollout.journal.lease_row import Holder, simulated_time
 from rollout.journal.lease_session import LeaseSession
 from rollout.model.decision import Advance, Halt, Move, NodeWait
@@ -83,6 +86,18 @@ ABORT = Abort(NOW + timedelta(seconds=200), "ops@desk", 600.0, keep_jobs=True)
 TERMINATE = Terminate(group="workers", instance_id="i-1", desired_before=4)
 TAINT = TaintNode(
     node="ip-10-0-0-1", uid="uid-1", instance_id="i-1", taint_key="k", value=ID, effect="PreferNoSchedule"
+)
+
+
+FLEET = FleetPlan(
+    (Wave("canary", 3600.0), Wave("rest", gate=True)),
+    Limits(2),
+    StopWhen(halted=1),
+    (
+        Fixed("a", 1, "a.yaml", "ami-0123456789abcdef0", "eu-west-1", "123456789012"),
+        Fixed("b", 2, "b.yaml", "ami-0123456789abcdef0", "eu-west-1"),
+        Fixed("c", 2, "c.yaml", "ami-0123456789abcdef0", "us-east-1"),
+    ),
 )
 
 
@@ -177,3 +192,15 @@ def _second_runner(journal: SqlJournal) -> None:
     step = Advance("all gone", Phase.LAUNCH_TEMPLATE, report=("workers keeps maximum 5",))
     journal.advance(ID, step, None, later(210))
     journal.ask_abort(ID, ABORT)
+    fleet(journal)
+
+
+def fleet(journal: SqlJournal) -> None:
+    """Write a fleet whose first wave has begun, and that somebody asks to pause."""
+    moment = simulated_time(lambda: later(300))
+    with journal.database.writing() as connection:
+        assert store.begin(connection, "january", FLEET, "ops@desk", moment)
+    with journal.database.writing() as connection:
+        assert store.step(connection, "january", Author("worker@host"), moment)
+    with journal.database.writing() as connection:
+        store.ask(connection, "january", Request(0, "pause", "ops@desk"), moment)

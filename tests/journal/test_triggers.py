@@ -19,6 +19,7 @@ from tests.postgres import Server
 
 AGAIN = "INSERT INTO {0} SELECT * FROM {0}"
 NEXT = "INSERT INTO events SELECT rollout_id, {seq}, at, kind, actor, epoch, text, data, {prev}, 'h' FROM events"
+OF_FLEET = NEXT.replace("events", "fleet_events").replace("rollout_id", "fleet_id")
 
 #: By rule, what it refuses.
 REFUSED = [
@@ -61,6 +62,18 @@ REFUSED = [
     ("rollouts_count", "UPDATE rollouts SET last_seq = 10"),
     ("rollouts_end", "UPDATE rollouts SET phase = 'RESTORE'"),
     ("rollouts_stay", "DELETE FROM rollouts"),
+    ("fleet_events_follow", OF_FLEET.format(seq="seq + 2", prev="hash") + " ORDER BY seq DESC LIMIT 1"),
+    ("fleet_events_follow", OF_FLEET.format(seq="seq + 1", prev="prev_hash") + " ORDER BY seq DESC LIMIT 1"),
+    ("fleet_events_stand", "UPDATE fleet_events SET text = 'nothing happened' WHERE seq = 1"),
+    ("fleet_events_stay", "DELETE FROM fleet_events WHERE seq = 1"),
+    ("fleets_stand", "UPDATE fleets SET plan = '{}'"),
+    ("fleets_count", "UPDATE fleets SET last_seq = 99"),
+    ("fleets_end", "UPDATE fleets SET state = 'running'"),
+    ("fleets_stay", "DELETE FROM fleets"),
+    ("fleet_members_stand", "UPDATE fleet_members SET name = 'another'"),
+    ("fleet_members_stay", "DELETE FROM fleet_members"),
+    ("fleet_requests_stand", "UPDATE fleet_requests SET requester = 'nobody'"),
+    ("fleet_requests_stay", "DELETE FROM fleet_requests"),
 ]
 
 
@@ -100,6 +113,8 @@ def test_refused(unchanged: dict[Engine, SqlJournal], engine: Engine, rule: str,
                 connection.exec_driver_sql("UPDATE rollouts SET direction = 'back'")
             if rule == "rollouts_end":
                 connection.exec_driver_sql("UPDATE rollouts SET phase = 'DONE'")
+            if rule == "fleets_end":
+                connection.exec_driver_sql("UPDATE fleets SET state = 'done', ended_at = 'now'")
             connection.exec_driver_sql(statement)
 
     with pytest.raises(IntegrityError, match=triggers.RULES[rule].says):
@@ -128,7 +143,7 @@ def test_what_may_change(told: SqlJournal) -> None:
 
 @on_sqlite
 @pytest.mark.parametrize(
-    "table", ["events", "leases", *(name.removesuffix("_are_new") for name in triggers.NEW_ON_SQLITE)]
+    "table", ["events", "fleet_events", "leases", *(name.removesuffix("_are_new") for name in triggers.NEW_ON_SQLITE)]
 )
 def test_replace_in_a_foreign_shell(told: SqlJournal, url: str, table: str) -> None:
     """INSERT OR REPLACE replaces nothing, on a connection too that knows nothing of our settings."""

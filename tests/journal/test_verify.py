@@ -169,8 +169,27 @@ def test_unguarded(told: SqlJournal, engine: Engine, number: int) -> None:
 
 def test_in_order(told: SqlJournal) -> None:
     """A journal that nobody touched is in order, and its verdict names the newest event's hash."""
-    [verdict] = audit.verify(told.database)
+    verdict, fleet = audit.verify(told.database)
     assert verdict == audit.ChainReport(ID, len(told.events(ID)), told.events(ID)[-1].hash, (), None)
+    assert (fleet.rollout_id, fleet.count, fleet.problems) == ("fleet january", 2, ())
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE fleets SET state = 'done'", "the fleet: its state is done, by its events running (fleet january)"),
+        ("UPDATE fleets SET plan = '{}'", "the plan is not the one that it began with (fleet january)"),
+        ("UPDATE fleet_members SET state = 'skipped' WHERE name = 'b'", "member b: its state is skipped"),
+        ("DELETE FROM fleet_members WHERE name = 'c'", "member c stands in only one of the plan and the table"),
+        ("UPDATE fleet_events SET text = 'nothing' WHERE seq = 2", "event 2 of january was changed"),
+        ("DELETE FROM fleet_events WHERE seq = 2", "january had 2 events when it was last written, now it has 1"),
+    ],
+)
+def test_changed_fleet(told: SqlJournal, statement: str, says: str) -> None:
+    """A fleet's row, a member's, or an event of it that was changed is named."""
+    tamper(told, statement)
+    _, fleet = audit.verify(told.database)
+    assert fleet.problems[0].startswith(says)
 
 
 @pytest.mark.parametrize(("statement", "says"), CHANGES, ids=[str(number) for number in range(len(CHANGES))])
@@ -196,7 +215,7 @@ def test_removed_rollout(told: SqlJournal, url: str) -> None:
         for (name,) in shell.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             shell.execute(f"DROP TRIGGER {name}")
         shell.execute("DELETE FROM rollouts")
-    [verdict] = audit.verify(told.database)
+    verdict, _ = audit.verify(told.database)
     assert verdict.problems == (f"{ID} is gone from the table of rollouts",)
 
 
@@ -226,13 +245,17 @@ def rewrite(journal: SqlJournal) -> None:
 def test_export_is_whole(told: SqlJournal) -> None:
     """Every row of every table is a record, with all its columns, in the documented order; twice the same."""
     exported = list(export.records(told.database))
-    assert exported == list(export.records(told.database, ID))
+    assert [one for one in exported if not one["type"].startswith("fleet")] == list(export.records(told.database, ID))
     kinds = {"lease": "leases", "rollout": "rollouts", "node_group": "node_groups", "node": "nodes"} | {
         "effect": "effects",
         "attempt": "attempts",
         "request": "requests",
         "killed_job": "killed_jobs",
         "event": "events",
+        "fleet": "fleets",
+        "fleet_member": "fleet_members",
+        "fleet_request": "fleet_requests",
+        "fleet_event": "fleet_events",
     }
     with told.database.reading() as connection:
         for kind, table in kinds.items():
@@ -243,7 +266,8 @@ def test_export_is_whole(told: SqlJournal) -> None:
     assert set(kinds.values()) == set(metadata.tables)
     order = [record["type"] for record in exported]
     firsts = sorted(set(order), key=order.index)
-    assert firsts == ["lease", "rollout", "node_group", "node", "effect", "attempt", "request", "killed_job", "event"]
+    of_rollouts = ["lease", "rollout", "node_group", "node", "effect", "attempt", "request", "killed_job", "event"]
+    assert firsts == [*of_rollouts, "fleet", "fleet_member", "fleet_request", "fleet_event"]
 
 
 def test_chain_from_the_export(told: SqlJournal) -> None:

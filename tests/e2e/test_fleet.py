@@ -1,0 +1,112 @@
+"""A fleet of simulated clusters, with workers and members' rollouts that are real processes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.simulated import PATIENCE, ROLLOUT, Result, Simulated, environment, simulator
+
+WORLDS = Path(__file__).parent / "worlds"
+SCENARIOS = {name: str(WORLDS / f"fleet-{name}.yaml") for name in ("a", "b", "bad")}
+FLEET = """
+fleet: january
+ami: {ami}
+members:
+{members}
+waves:
+  - name: canary
+    take: {{labels: {{stage: canary}}}}
+  - name: rest
+    gate: person
+limits: {{at_once: 2}}
+database: sqlite:///{folder}/fleet.db
+"""
+
+
+class Fleet:
+    """Three clusters and the file of a fleet of them; commands run in its folder."""
+
+    def __init__(self, folder: Path, worlds: dict[str, Simulated]) -> None:
+        self.folder = folder
+        self.worlds = worlds
+        members = []
+        for name, world in worlds.items():
+            text = (world.directory / "rollout.yaml").read_text("utf-8")
+            lines = [line for line in text.splitlines() if not line.startswith("database:")]
+            file = folder / f"{name}.yaml"
+            file.write_text("\n".join([*lines, f"database: sqlite:///{folder}/fleet.db"]) + "\n", "utf-8")
+            stage = "canary" if name == "a" else "rest"
+            members.append(f"  - {{config: {name}.yaml, labels: {{stage: {stage}}}}}")
+        ami = worlds["a"].ami
+        (folder / "fleet.yaml").write_text(FLEET.format(ami=ami, members="\n".join(members), folder=folder), "utf-8")
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [ROLLOUT, "fleet", *arguments],
+            env=environment(self.folder, self.worlds["a"].environment),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str) -> Result:
+        process = self.spawn(*arguments)
+        out, err = process.communicate(timeout=PATIENCE)
+        return Result(process.returncode, out, err)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """Three simulated clusters, one of which never gets a Ready node with the new image."""
+    with ExitStack() as stack:
+        worlds = {}
+        for name, scenario in SCENARIOS.items():
+            worlds[name] = stack.enter_context(simulator(scenario, tmp_path / f"world-{name}"))
+        yield Fleet(tmp_path, worlds)
+
+
+def test_a_bad_image_stops_the_wave_and_a_person_goes_on(fleet: Fleet) -> None:
+    """A wave waits for its approval, pauses at a halted member, and the fleet ends when that one is left out."""
+    begun = fleet("start")
+    assert (begun.code, begun.out.splitlines()[0]) == (0, "january"), begun
+    worker = fleet.spawn("work", "--slots", "2")
+    printed(worker, "wave canary has ended: 1 done")
+    assert "a person lets wave rest begin" in fleet("why").out
+    assert fleet("approve").code == 0
+    printed(worker, "b  done: 4 nodes replaced", "paused: 1 of its members need a person (bad)")
+    told = fleet("status")
+    assert told.code == 1, told
+    assert "bad: halted: rollout " in told.out
+    assert "new nodes did not become Ready" in told.out
+    assert (fleet("skip", "bad").code, fleet("resume").code) == (0, 0)
+    printed(worker, "fleet january is over: done")
+    assert worker.wait(PATIENCE) == 0
+    assert fleet("status").code == 0
+    audited = subprocess.run(
+        [ROLLOUT, "audit", "verify", "--database", f"sqlite:///{fleet.folder}/fleet.db"],
+        env=environment(fleet.folder, {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert audited.returncode == 0, audited
+    assert "fleet january: " in audited.stdout
+    for name, world in fleet.worlds.items():
+        assert [one for one in world.get("/promises") if one["violations"]] == [], name
+
+
+def printed(worker: subprocess.Popen[str], *texts: str) -> None:
+    """Wait until a worker has printed a line with each of these, in any order."""
+    left, read = set(texts), []
+    for line in worker.stdout or ():
+        read.append(line)
+        left -= {text for text in left if text in line}
+        if not left:
+            return
+    raise AssertionError(f"it never said {left}\n{''.join(read)}\n{worker.stderr and worker.stderr.read()}")
