@@ -68,7 +68,7 @@ def begin(connection: Connection, fleet_id: str, plan: FleetPlan, actor: str, ti
     kept = {"fleet_id": fleet_id, "state": Kept.WAITING, "said": "", "tries": 0, "accepted": False}
     rows = [kept | {"name": one.name, "position": number} for number, one in enumerate(plan.members)]
     connection.execute(fleet_members.insert(), rows)
-    page = Page(connection, fleet_id, Author(actor), FLEETS)
+    page = _page(connection, fleet_id, Author(actor))
     told = f"fleet of {len(plan.members)} members in {len(plan.waves)} waves begun"
     page.tell(now, "begun", told, plan=digest(text), fleet={"state": State.RUNNING})
     page.close()
@@ -185,7 +185,7 @@ def ask(connection: Connection, fleet_id: str, asked: Request, time: Time) -> No
 
 def step(connection: Connection, fleet_id: str, author: Author, time: Time) -> Event | None:
     """Take the fleet's next step; return the event that tells of it, None where nothing is to be done."""
-    page = Page(connection, fleet_id, author, FLEETS)
+    page = _page(connection, fleet_id, author)
     fleet, members, now = load(connection, fleet_id, time)
     move = decide.decide(fleet, members, now)
     if move is None:
@@ -218,7 +218,7 @@ class Hand:
 
     def begin(self, connection: Connection, name: str) -> Fixed | None:
         """Tell that the member that was claimed is run; None, and the claim ends, where it may not be any more."""
-        page = Page(connection, self.fleet_id, Author(self.actor), FLEETS)
+        page = _page(connection, self.fleet_id, Author(self.actor))
         fleet, members, now = load(connection, self.fleet_id, self.time)
         member = next(one for one in members if one.name == name)
         if member.worker != self.worker or not decide.may_begin(fleet, members, member):
@@ -240,7 +240,7 @@ class Hand:
 
     def end(self, connection: Connection, name: str, code: int, said: str) -> None:
         """Tell how a member's run ended, and end the claim; nothing is told where another worker has it since."""
-        page = Page(connection, self.fleet_id, Author(self.actor), FLEETS)
+        page = _page(connection, self.fleet_id, Author(self.actor))
         _, members, now = load(connection, self.fleet_id, self.time)
         member = next(one for one in members if one.name == name)
         if not connection.execute(self._ours([name]).values(worker=None, claimed_until=None)).rowcount:
@@ -268,6 +268,15 @@ def _again(code: int, member: Member) -> bool:
     """Tell whether the README says of this exit code to run the same command again; a signal's is negative."""
     taken_over = code == ANOTHER_ACTIVE and member.rollout_id and member.stands is Standing.RUNNING
     return code in {RESUMABLE, BUG} or code < 0 or bool(taken_over)
+
+
+def _page(connection: Connection, fleet_id: str, author: Author) -> Page:
+    """Open a fleet's page, alone: a chain has many writers here.
+
+    The row is locked by a statement of its own. One that waits for a lock sees events only as they were before.
+    """
+    connection.execute(select(fleets.c.id).where(fleets.c.id == fleet_id).with_for_update())
+    return Page(connection, fleet_id, author, FLEETS)
 
 
 def _tell(page: Page, move: Move, now: datetime) -> None:

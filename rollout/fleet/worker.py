@@ -208,9 +208,11 @@ class Worker:
                 return
             if name in self._children:  # our own, whose claim had ended while the journal was away
                 continue
-            if fixed := self._written(partial(self._hand.begin, name=name)):
-                command = [*self.program, *to_start(self.fleet_id, fixed, self.folder)]
-                self._children[name] = Child(name, command, self.say, self.clock.wake)
+            fixed = self._written(partial(self._hand.begin, name=name))
+            if fixed is None:  # it may not begin any more, and its claim would be given once more
+                return
+            command = [*self.program, *to_start(self.fleet_id, fixed, self.folder)]
+            self._children[name] = Child(name, command, self.say, self.clock.wake)
 
     def _leave(self) -> int:
         """Ask our runs to stop, wait for them, and end our claims: others may go on at once."""

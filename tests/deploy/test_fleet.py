@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout import __version__
-from rollout.errors import OTHER_VERSION, BUG, FOR_A_PERSON, RESUMABLE, USAGE
+from rollout.errors import BUG, FOR_A_PERSON, OTHER_VERSION, RESUMABLE, USAGE
 from rollout.fleet import spec
 from tests.deploy.manifests import FOLDER, command, container, objects, parsed
 from tests.deploy.test_kubernetes import shaped
@@ -66,10 +66,10 @@ def test_the_files_are_a_fleet(tmp_path: Path) -> None:
         shutil.copy(file, tmp_path)
         copied = tmp_path / file.name
         copied.write_text(copied.read_text("utf-8").replace("REPLACE_ME", "mine"), "utf-8")
-    file = spec.load(tmp_path / "fleet.yaml")
-    spec.plan(file, tmp_path)
+    fleet = spec.load(tmp_path / "fleet.yaml")
+    spec.plan(fleet, tmp_path)
     (customized,) = parsed((FLEET / "kustomization.yaml").read_text("utf-8"))
     (generated,) = customized["configMapGenerator"]
-    assert generated["files"] == ["fleet.yaml", *(str(one.config) for one in file.members)]
+    assert generated["files"] == ["fleet.yaml", *(str(one.config) for one in fleet.members)]
     (volume,) = (one for one in POD["volumes"] if one["name"] == "configuration")
     assert volume["configMap"]["name"] == generated["name"]

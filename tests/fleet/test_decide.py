@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,14 +34,14 @@ NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 WAVES = (Wave("canary", 3600.0), Wave("rest", gate=True))
 
 
-def member(name: str, wave: int = 1, **more: object) -> Member:
+def member(name: str, wave: int = 1, **more: Any) -> Member:
     account, region = ("1", "eu") if name < "c" else ("2", "us")
-    return Member(Fixed(name, wave, f"{name}.yaml", "ami-1", region, account), **more)  # type: ignore[arg-type]
+    return Member(Fixed(name, wave, f"{name}.yaml", "ami-1", region, account), **more)
 
 
-def fleet(waves: tuple[Wave, ...] = WAVES, limits: Limits | None = None, **more: object) -> Fleet:
+def fleet(waves: tuple[Wave, ...] = WAVES, limits: Limits | None = None, **more: Any) -> Fleet:
     stop_when = more.pop("stop_when", StopWhen(halted=1))
-    return Fleet("january", FleetPlan(waves, limits or Limits(10), stop_when, ()), **more)  # type: ignore[arg-type]
+    return Fleet("january", FleetPlan(waves, limits or Limits(10), stop_when, ()), **more)
 
 
 def applied(before: Fleet, members: tuple[Member, ...], move: Move) -> tuple[Fleet, tuple[Member, ...]]:
@@ -75,16 +76,16 @@ def applied(before: Fleet, members: tuple[Member, ...], move: Move) -> tuple[Fle
         pytest.param({"state": Kept.SKIPPED, "halted": "x"}, Standing.SKIPPED, id="left out"),
     ],
 )
-def test_where_a_member_stands(fields: dict[str, object], stands: Standing) -> None:
+def test_where_a_member_stands(fields: dict[str, Any], stands: Standing) -> None:
     """By what the fleet keeps, how its last run ended, and what its own rollout says."""
     assert member("a", **fields).stands is stands
 
 
 # ---- the rules, one by one
 
-DONE = {"state": Kept.ENDED, "exit_code": 0}
-HALTED = {"state": Kept.ENDED, "exit_code": 1, "phase": Phase.READY, "halted": "not Ready"}
-SOAKED = {"wave": 1, "wave_ended_at": NOW - timedelta(hours=1)}
+DONE: dict[str, Any] = {"state": Kept.ENDED, "exit_code": 0}
+HALTED: dict[str, Any] = {"state": Kept.ENDED, "exit_code": 1, "phase": Phase.READY, "halted": "not Ready"}
+SOAKED: dict[str, Any] = {"wave": 1, "wave_ended_at": NOW - timedelta(hours=1)}
 
 
 @pytest.mark.parametrize(
@@ -159,10 +160,10 @@ def test_limits(limits: Limits, begin: str) -> None:
         ),
     ],
 )
-def test_what_people_ask_for(kind: str, asked: dict[str, object], state: State, changes: dict[str, object]) -> None:
+def test_what_people_ask_for(kind: str, asked: dict[str, Any], state: State, changes: dict[str, Any]) -> None:
     """A request changes what it says; one that cannot be obeyed is told, and changes nothing."""
     members = (member("a", **HALTED), member("b", state=Kept.READY), member("c", state=Kept.BEGUN, worker="w"))
-    request = Request(7, kind, "ops@desk", **asked)  # type: ignore[arg-type]
+    request = Request(7, kind, "ops@desk", **asked)
     move = decide.decide(fleet(wave=1, requests=(request,)), members, NOW)
     assert move
     after, _ = applied(fleet(wave=1, requests=(request,)), members, move)
@@ -176,9 +177,9 @@ def test_resume_accepts_what_failed() -> None:
     paused = fleet(wave=1, state=State.PAUSED, requests=(Request(1, "resume", "ops"),))
     move = decide.decide(paused, members, NOW)
     assert move
-    after, members = applied(paused, members, move)
-    assert decide.stop_reason(after, members) == ""
-    assert decide.stop_reason(after, (members[0], member("b", **HALTED)))
+    after, accepted = applied(paused, members, move)
+    assert decide.stop_reason(after, accepted) == ""
+    assert decide.stop_reason(after, (accepted[0], member("b", **HALTED)))
 
 
 def test_a_halt_is_retried_while_the_fleet_is_paused() -> None:
@@ -254,16 +255,15 @@ class World:
         if not one.worker and how == "claim" and decide.may_begin(self.fleet, self.members, one):
             assert one.state is Kept.BEGUN or not decide.stop_reason(self.fleet, self.members)
             self.begun += [one.name] * (one.state is Kept.READY)
-            phase = one.phase or Phase.PLANNED
-            rounds = one.round + bool(one.halted)
-            self.change(one, state=Kept.BEGUN, worker="w", phase=phase, halted=None, round=rounds)
+            went_on = {"phase": one.phase or Phase.PLANNED, "halted": None, "round": one.round + bool(one.halted)}
+            self.change(one, state=Kept.BEGUN, worker="w", **went_on)
         elif one.worker and how == "die":
             self.change(one, worker="")
         elif one.worker and how == "kill a Job":
             self.change(one, killed=one.killed + 1)
         elif one.worker and one.state is Kept.BEGUN and how in {"done", "halt", "refuse"}:
             code = {"done": 0, "halt": 1, "refuse": 2}[how]
-            phase, halted = (Phase.DONE, None) if code == 0 else (one.phase, "no" if code == 1 else None)
+            phase, halted = (Phase.DONE if code == 0 else one.phase), ("no" if code == 1 else None)
             self.change(one, worker="", state=Kept.ENDED, exit_code=code, phase=phase, halted=halted)
         elif one.stands is Standing.HALTED and how == "resume outside":
             self.change(one, halted=None, round=one.round + 1)

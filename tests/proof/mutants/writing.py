@@ -54,7 +54,7 @@ MUTANTS = (
         name="chain-not-verified",
         breaks="An event whose hash does not fit its content goes unnoticed.",
         file="rollout/journal/chain.py",
-        old='if row["prev_hash"] != expected or row["hash"] != _hash(expected, row):',
+        old='if row["prev_hash"] != expected or row["hash"] != _hash(chain, expected, row):',
         new='if row["prev_hash"] != expected:',
         killers=("tests/journal/test_chain.py::test_changed_row[sqlite-UPDATE events SET epoch = 9 WHERE seq = 4]",),
     ),
