@@ -20,6 +20,7 @@ from rollout.errors import FOR_A_PERSON, UserError
 from rollout.fleet import decide, spec, store
 from rollout.fleet.model import FAILED, OVER, Fleet, Kept, Member, Request, Standing, State
 from rollout.journal import SqlJournal, open_journal, read_journal
+from rollout.journal.database import backend_of
 from rollout.journal.lease_row import Holder, database_time
 from rollout.model.plan import spelled
 
@@ -71,8 +72,8 @@ def plan(config: FleetConfig = spec.DEFAULT_FILE) -> None:
     file, found = _planned(config)
     for line in _waves_of(found):
         screen.say(line)
-    screen.say(f"nothing was written\n  next: {rollout('fleet', 'start')}")
-    screen.say(f"the journal is {_name_of(file.database)}")
+    screen.say(f"the journal is {backend_of(file.database).name}")
+    screen.say(f"nothing was written\n  next: {rollout('fleet', 'start', '--config', str(config.absolute()))}")
 
 
 @app.command()
@@ -88,7 +89,7 @@ def start(config: FleetConfig = spec.DEFAULT_FILE) -> None:
     screen.say(file.fleet)
     what = f"{count(len(found.members), 'member')} in {count(len(found.waves), 'wave')}"
     screen.say(f"fleet {file.fleet} has begun: {what}" if begun else f"fleet {file.fleet} had begun already: {what}")
-    screen.say(f"  next: {rollout('fleet', 'work')}")
+    screen.say(f"  next: {_to_work()}")
 
 
 @app.command()
@@ -141,7 +142,7 @@ def status(fleet: Named = None, *, config: WhoseFleet = None, database: options.
             screen.say(line)
         leads = journal.worker(f"fleet/{name}")
         if not seen.state.over and not (leads and leads.works):
-            screen.say(f"no worker takes the fleet's steps\n  next: {rollout('fleet', 'work')}")
+            screen.say(f"no worker takes the fleet's steps\n  next: {_to_work()}")
     if not seen.state.over and any(one.stands in FAILED for one in members):
         raise typer.Exit(FOR_A_PERSON)
 
@@ -260,7 +261,7 @@ def _ask(journal: SqlJournal, seen: Fleet, kind: str, *, member: str = "", wave:
     if leads and leads.works:
         screen.say("a worker obeys within 10 s")
     else:
-        screen.say(f"no worker runs: the next one obeys\n  next: {rollout('fleet', 'work')}")
+        screen.say(f"no worker runs: the next one obeys\n  next: {_to_work()}")
 
 
 # ---- which fleet ----------------------------------------------------------------------------------------------------
@@ -307,17 +308,16 @@ def _planned(config: Path) -> tuple[spec.FleetFile, FleetPlan]:
     return file, spec.plan(file, config.absolute().parent)
 
 
-def _name_of(url: str) -> str:
-    from rollout.journal.database import backend_of  # noqa: PLC0415  only `plan` needs it
-
-    return backend_of(url).name
-
-
 def _member(seen: Fleet, members: tuple[Member, ...], name: str) -> Member:
     found = next((one for one in members if one.name == name), None)
     if found is None:
         raise UserError(f"fleet {seen.id} has no member {name}", hint=_again("why"))
     return found
+
+
+def _to_work() -> str:
+    """Return the command of a worker, which needs the fleet's file."""
+    return rollout("fleet", "work", "--config", options.told().config or str(spec.DEFAULT_FILE))
 
 
 def _again(verb: str) -> str:
