@@ -110,3 +110,38 @@ def printed(worker: subprocess.Popen[str], *texts: str) -> None:
         if not left:
             return
     raise AssertionError(f"it never said {left}\n{''.join(read)}\n{worker.stderr and worker.stderr.read()}")
+
+
+@pytest.mark.exhaustive
+def test_a_killed_worker_is_taken_over_from(fleet: Fleet) -> None:
+    """Its rollout lives on; another worker takes the claim when it ends, follows that rollout, and ends the fleet."""
+    assert fleet("start").code == 0
+    with fleet.spawn("work") as first:
+        printed(first, "READY → DRAIN")
+        first.kill()
+    with fleet.spawn("work", "--slots", "2") as second:
+        printed(second, "wave canary has ended: 1 done")
+        assert (fleet("skip", "bad").code, fleet("approve").code) == (0, 0)
+        printed(second, "fleet january is over: done")
+        assert second.wait(PATIENCE) == 0
+    events = fleet("events").out.splitlines()
+    assert [line.split()[2] for line in events if " begins, by" in line] == ["a", "b"]
+    for name in ("a", "b"):
+        assert [one for one in fleet.worlds[name].get("/promises") if one["violations"]] == [], name
+
+
+@pytest.mark.exhaustive
+def test_a_worker_that_is_told_to_stop_goes_on_later(fleet: Fleet) -> None:
+    """SIGTERM ends its rollouts within seconds, exit 75; the same command again brings the fleet to its end."""
+    assert fleet("start").code == 0
+    with fleet.spawn("work") as first:
+        printed(first, "TAINT → SURGE")
+        first.terminate()
+        assert first.wait(30) == 75
+    assert "a: ready: rollout " in fleet("why").out
+    with fleet.spawn("work", "--slots", "2") as second:
+        printed(second, "wave canary has ended: 1 done")
+        assert fleet("stop").code == 0
+        assert second.wait(PATIENCE) == 0
+    assert "fleet january: stopped" in fleet("status").out
+    assert [one for one in fleet.worlds["a"].get("/promises") if one["violations"]] == []

@@ -138,7 +138,7 @@ def status(fleet: Named = None, *, config: WhoseFleet = None, database: options.
     """
     with _found(fleet, config, database) as (journal, name):
         seen, members, now = _look(journal, name)
-        for line in _standing(seen, members, now, config):
+        for line in _standing(seen, members, now):
             screen.say(line)
         leads = journal.worker(f"fleet/{name}")
         if not seen.state.over and not (leads and leads.works):
@@ -155,7 +155,7 @@ def why(fleet: Named = None, *, config: WhoseFleet = None, database: options.Dat
     waits = {one.name: reason for one, reason in decide.why(seen, members, now)}
     for one in members:
         if one.stands not in OVER:
-            screen.say(f"{one.name}: {waits.get(one.name) or _at_work(one, config)}")
+            screen.say(f"{one.name}: {waits.get(one.name) or _at_work(one)}")
 
 
 @app.command()
@@ -341,7 +341,7 @@ def _waves_of(found: FleetPlan) -> Iterator[str]:
     yield f"a wave pauses when {halted} need a person{killed}"
 
 
-def _standing(seen: Fleet, members: tuple[Member, ...], now: datetime, config: Path | None) -> Iterator[str]:
+def _standing(seen: Fleet, members: tuple[Member, ...], now: datetime) -> Iterator[str]:
     reason = f" ({seen.why})" if seen.why else ""
     yield f"fleet {seen.id}: {seen.state}{reason}"
     head = ("WAVE", "STATE", "MEMBERS", *(one.value.upper() for one in Standing))
@@ -353,7 +353,7 @@ def _standing(seen: Fleet, members: tuple[Member, ...], now: datetime, config: P
             yield f"  next: {rollout('fleet', 'approve')}"
     for one in members:
         if one.stands is Standing.RUNNING or one.stands in FAILED:
-            yield f"{one.name}: {_at_work(one, config)}"
+            yield f"{one.name}: {_at_work(one)}"
     if seen.state is State.PAUSED:
         yield f"  next: {rollout('fleet', 'resume')}, after what is named above; or end it: rollout fleet stop"
 
@@ -371,11 +371,12 @@ def _row(seen: Fleet, members: tuple[Member, ...], number: int) -> tuple[str, ..
     return seen.plan.waves[number - 1].name, state, str(len(of_wave)), *numbers
 
 
-def _at_work(one: Member, config: Path | None) -> str:
+def _at_work(one: Member) -> str:
     """Say how a member stands that has begun, and what to type about it."""
-    file = (config or spec.DEFAULT_FILE).absolute().parent / one.fixed.config
+    known = options.told().config
+    its_own = ("--config", str(Path(known).parent / one.fixed.config)) if known else ()
     named = f"rollout {one.rollout_id}" if one.rollout_id else "its rollout has not begun"
-    look = rollout("status", one.rollout_id, "--config", str(file)) if one.rollout_id else ""
+    look = rollout("status", one.rollout_id, *its_own) if one.rollout_id else ""
     if one.stands is Standing.RUNNING or one.stands is Standing.READY:
         phase = f", {one.phase.value}" if one.phase else ""
         by = f", by {one.worker}" if one.worker else ", and no worker has it now" if one.state is Kept.BEGUN else ""
