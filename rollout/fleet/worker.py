@@ -163,8 +163,8 @@ class Worker:
                     self.say(f"  head {event.hash}")
         except LeaseHeld:
             return
-        except Lost as lost:
-            self.say(lost.detail)
+        except Lost:
+            self.say("another worker takes the fleet's steps now")
             self._follow()
         except Trouble as trouble:  # the journal is away: runs of members wait for it by themselves
             self.say(trouble.problem)

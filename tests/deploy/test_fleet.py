@@ -15,13 +15,14 @@ from tests.deploy.test_kubernetes import shaped
 from tests.test_docs import parse
 
 FLEET = FOLDER / "fleet"
-(JOB,), (SINGLE,) = objects("fleet/job.yaml"), objects("job.yaml")
+(JOB,), (SINGLE,), (POLICY,) = objects("fleet/job.yaml"), objects("job.yaml"), objects("fleet/network.yaml")
 POD, SINGLE_POD = JOB["spec"]["template"]["spec"], SINGLE["spec"]["template"]["spec"]
 
 
 def test_every_field_is_one_that_kubernetes_knows() -> None:
-    """The Job is read by the schema of its kind."""
+    """Job and network policy are read by the schemas of their kinds."""
     shaped(JOB)
+    shaped(POLICY)
 
 
 def test_it_is_a_work_queue() -> None:
@@ -46,6 +47,16 @@ def test_pods_are_as_those_of_a_single_rollout() -> None:
     (password,) = container(JOB)["env"]
     assert password in container(SINGLE)["env"]
     assert POD["terminationGracePeriodSeconds"] > SINGLE_POD["terminationGracePeriodSeconds"]
+
+
+def test_the_policy_is_for_these_pods() -> None:
+    """It selects the Job's pods alone, lets nobody in, and lets them out to the database, names and HTTPS."""
+    labels, selected = JOB["spec"]["template"]["metadata"]["labels"], POLICY["spec"]["podSelector"]["matchLabels"]
+    assert selected.items() <= labels.items()
+    assert not selected.items() <= SINGLE["spec"]["template"]["metadata"]["labels"].items()
+    assert "ingress" not in POLICY["spec"]
+    anywhere = [rule for rule in POLICY["spec"]["egress"] if "to" not in rule]
+    assert {one["port"] for rule in anywhere for one in rule["ports"]} == {53, 443, 5432}
 
 
 @pytest.mark.parametrize(
