@@ -126,7 +126,8 @@ def _rollouts(keys: Iterable[str]) -> Any:
         .scalar_subquery()
         .label("killed")
     )
-    columns = (rollouts.c.id, rollouts.c.caller_key, rollouts.c.phase, rollouts.c.halted, rollouts.c.round)
+    one = rollouts.c
+    columns = (one.id, one.caller_key, one.phase, one.halted, one.paused_at, one.round)
     return select(*columns, killed).where(rollouts.c.caller_key.in_(list(keys)))
 
 
@@ -145,8 +146,10 @@ def _member(row: Row[Any], fixed: Fixed, theirs: Row[Any] | None, now: datetime)
     )
     if theirs is None:
         return member
-    theirs_say = {"rollout_id": theirs.id, "phase": theirs.phase, "halted": theirs.halted, "round": theirs.round}
-    return replace(member, **theirs_say, killed=theirs.killed)
+    # A person lifts a pause, as a person resumes a halted rollout: no run of ours goes on before.
+    paused = f"paused by a person since {stored(theirs.paused_at)}" if theirs.paused_at else None
+    theirs_say = {"rollout_id": theirs.id, "phase": theirs.phase, "halted": theirs.halted or paused}
+    return replace(member, **theirs_say, round=theirs.round, killed=theirs.killed)
 
 
 def _plan(text: str) -> FleetPlan:

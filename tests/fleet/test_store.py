@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.fleet.model import Standing, key
+from rollout.fleet.model import Kept, Standing, key
 from rollout.journal import SqlJournal
 from rollout.model.decision import Advance, Halt
 from rollout.model.machine import Phase
 from rollout.model.reasons import Reason
+from rollout.model.steering import Lift, Pause
 from tests.fleet.virtual import ID, begin, look, plan
 from tests.journal.samples import DELETE, PLAN, WHOLE, intend, later, settle
 
@@ -31,6 +32,19 @@ def test_a_member_is_its_rollout(journal: SqlJournal) -> None:
     journal.resume(ROLLOUT, None, later(3))
     _, members = look(journal)
     assert (members["a"].halted, members["a"].round) == (None, 1)
+
+
+def test_a_member_whose_rollout_is_paused_needs_a_person(journal: SqlJournal) -> None:
+    """No worker runs it again until somebody has lifted the pause."""
+    begin(journal, plan("a"))
+    journal.begin(ROLLOUT, key(ID, "a"), PLAN, later(0))
+    journal.steer(ROLLOUT, Pause(later(1), "ann@host"), None, later(2))
+    one = look(journal)[1]["a"]
+    ended = replace(one, state=Kept.ENDED, exit_code=1)
+    assert (one.halted or "").startswith("paused by a person since 2026-")
+    assert (one.stands, ended.stands, ended.resumed) == (Standing.HALTED, Standing.HALTED, False)
+    journal.steer(ROLLOUT, Lift(later(3), "ann@host", kill_now=False), None, later(4))
+    assert replace(look(journal)[1]["a"], state=Kept.ENDED, exit_code=1).resumed
 
 
 def test_killed_jobs_are_counted_by_job(journal: SqlJournal) -> None:
