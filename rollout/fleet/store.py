@@ -168,11 +168,11 @@ def _requests(connection: Connection, fleet: Row[Any]) -> tuple[Request, ...]:
     return tuple(Request(row.id, row.kind, row.requester, **json.loads(row.data)) for row in rows)
 
 
-def events(connection: Connection, fleet_id: str) -> tuple[Event, ...]:
-    """Return the history of a fleet."""
+def events(connection: Connection, fleet_id: str, after: int = 0) -> tuple[Event, ...]:
+    """Return the history of a fleet, from the event after this one on."""
     one = fleet_events.c
     told = (one.seq, one.at, one.kind, one.actor, one.text, one.hash, one.data)
-    query = select(*told).where(fleet_events.c.fleet_id == fleet_id).order_by(fleet_events.c.seq)
+    query = select(*told).where(one.fleet_id == fleet_id, one.seq > after).order_by(fleet_events.c.seq)
     return tuple(Event(*row[:-1], json.loads(row.data)) for row in connection.execute(query))
 
 
@@ -194,7 +194,7 @@ def step(connection: Connection, fleet_id: str, author: Author, time: Time) -> E
     if move is None:
         return None
     _tell(page, move, now)
-    return events(connection, fleet_id)[-1]
+    return events(connection, fleet_id, after=page.seq - 1)[0]
 
 
 @dataclass(frozen=True, slots=True)

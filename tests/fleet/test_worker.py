@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.fleet import store
 from rollout.fleet.model import Limits, Standing, State, StopWhen
 from rollout.fleet.store import Hand
 from rollout.journal import SqlJournal, audit, open_journal
@@ -102,11 +104,32 @@ def test_a_stopped_fleet_lets_runs_end(journal: SqlJournal, tmp_path: Path) -> N
     assert (look(journal)[0].state, ran(tmp_path)) == (State.STOPPED, [])
 
 
+def test_a_journal_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    """The worker says so, tells how the run ended when the journal is back, and goes on."""
+    with closing(open_journal(f"sqlite:///{tmp_path}/fleet.db", actor="tester")) as journal:
+        begin(journal, plan("a", "b", limits=Limits(1)))
+        script(tmp_path)
+        file, away = tmp_path / "fleet.db", tmp_path / "away"
+        lines: list[str] = []
+
+        def say(line: str) -> None:
+            lines.append(line)
+            if line == "a  what a says":
+                file.rename(away)
+            elif "was deleted, moved or replaced" in line and away.exists():
+                away.rename(file)
+
+        assert worker(journal, tmp_path, say=say).run() == 0
+        assert any("was deleted, moved or replaced" in line for line in lines)
+        assert stands(journal) == {"a": Standing.DONE, "b": Standing.DONE}
+        assert ran(tmp_path) == ["a", "b"]
+
+
 # ---- several workers
 
 
 def test_many_workers_share_a_fleet(journal: SqlJournal, url: str, tmp_path: Path) -> None:
-    """Each member begins once, by any of them, and all of them end when the fleet is over."""
+    """Each member begins once, no limit is passed, and all workers end when the fleet is over."""
     names = [f"m{number}" for number in range(12)]
     begin(journal, plan(*names, limits=Limits(5), stop_when=StopWhen(halted=1)))
     script(tmp_path)
@@ -119,7 +142,11 @@ def test_many_workers_share_a_fleet(journal: SqlJournal, url: str, tmp_path: Pat
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [0] * 4
     assert sorted(ran(tmp_path)) == sorted(names)
-    assert len(told(journal, "member")) == len(names)
+    with journal.database.reading() as connection:
+        kinds = [event.kind for event in store.events(connection, ID) if event.kind in {"member", "ended"}]
+    under_way = list(itertools.accumulate(1 if kind == "member" else -1 for kind in kinds))
+    assert (kinds.count("member"), under_way[-1]) == (len(names), 0)
+    assert 1 < max(under_way) <= 5
 
 
 def hand(name: str, seconds: float) -> Hand:
