@@ -133,6 +133,10 @@ class Worker:
                     return DONE
                 self._wait()
             return self._leave()
+        except Trouble:
+            if not self.stopping():
+                raise
+            return self._leave()
         finally:
             self._follow()
             for child in self._children.values():

@@ -125,6 +125,25 @@ def test_a_journal_that_is_away_is_waited_for(tmp_path: Path) -> None:
         assert ran(tmp_path) == ["a", "b"]
 
 
+def test_a_worker_is_told_to_stop_while_the_journal_is_away(tmp_path: Path) -> None:
+    """Its runs end all the same, and it ends with 75; its claim ends by itself."""
+    with closing(open_journal(f"sqlite:///{tmp_path}/fleet.db", actor="tester")) as journal:
+        begin(journal, plan("a"))
+        script(tmp_path, a=["forever", 0])
+        file, away, lines = tmp_path / "fleet.db", tmp_path / "away", list[str]()
+
+        def say(line: str) -> None:
+            lines.append(line)
+            if line == "a  what a says":
+                file.rename(away)
+
+        assert worker(journal, tmp_path, say=say, stopping=away.exists).run() == 75
+        assert lines[-1].startswith("interrupted; nothing is lost")
+        away.rename(file)
+        assert stands(journal) == {"a": Standing.RUNNING}
+        assert worker(journal, tmp_path, name="two").run() == 0
+
+
 # ---- several workers
 
 
