@@ -64,7 +64,7 @@ def whose(database: Database, head: str) -> tuple[str, int] | None:
             table = one.events.c
             row = connection.execute(select(table[one.of], table.seq).where(table.hash == head)).first()
             if row:
-                return str(row[0]), int(row.seq)
+                return _named(row[0], one), int(row.seq)
     return None
 
 
@@ -75,12 +75,16 @@ def problems(connection: Connection, rollout_id: str) -> tuple[int, tuple[str, .
     return count, broken or tuple(f"{problem} ({rollout_id})" for problem in _differences(connection, rollout_id))
 
 
+def _named(of: str, kind: Chain) -> str:
+    """Return how a chain is called: a fleet's name might be taken for a rollout's id."""
+    return of if kind is ROLLOUTS else f"fleet {of}"
+
+
 def _verdict(connection: Connection, of: str, head: str, kind: Chain = ROLLOUTS) -> ChainReport:
     count, found = problems(connection, of) if kind is ROLLOUTS else fleet_audit.problems(connection, of)
     hashes = [row["hash"] for row in chain.rows(connection, of, kind)]
     at = hashes.index(head) + 1 if head in hashes else None
-    named = of if kind is ROLLOUTS else f"fleet {of}"
-    return ChainReport(named, count, hashes[-1] if hashes else chain.START, found, at)
+    return ChainReport(_named(of, kind), count, hashes[-1] if hashes else chain.START, found, at)
 
 
 # ---- what the events tell -------------------------------------------------------------------------------------------

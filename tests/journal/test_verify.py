@@ -219,6 +219,14 @@ def test_removed_rollout(told: SqlJournal, url: str) -> None:
     assert verdict.problems == (f"{ID} is gone from the table of rollouts",)
 
 
+def test_head_of_a_fleet(told: SqlJournal) -> None:
+    """It is found as a rollout's is, and says whose it is."""
+    _, fleet = audit.verify(told.database)
+    assert audit.whose(told.database, fleet.head) == ("fleet january", fleet.count)
+    _, noted = audit.verify(told.database, head=fleet.head)
+    assert noted.at == fleet.count
+
+
 @pytest.mark.parametrize("back", [0, 5])
 def test_head(told: SqlJournal, back: int) -> None:
     """A head that was noted earlier is found, and the verdict says which event it is."""

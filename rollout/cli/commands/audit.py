@@ -104,10 +104,12 @@ def _whole(head: str) -> str:
     return written
 
 
-def _of_another(wanted: str, rollout_id: str, number: int, head: str) -> UserError:
+def _of_another(wanted: str, owner: str, number: int, head: str) -> UserError:
+    named = [] if owner.startswith("fleet ") else [owner]
     return UserError(
-        f"the head given is no head of {wanted}: it is event {number} of rollout {rollout_id} in the same journal",
-        hint=rollout("audit", "verify", rollout_id, "--head", head),
+        f"the head given is no head of {wanted}: it is event {number} of {'rollout ' * len(named)}{owner} "
+        "in the same journal",
+        hint=rollout("audit", "verify", *named, "--head", head),
     )
 
 
