@@ -21,6 +21,8 @@ pytest_plugins = ["tests.proof.selection", "tests.ordering"]  # a run may take a
 pytest.register_assert_rewrite("tests.e2e.proving")  # its asserts speak like those of a test
 settings.register_profile("patient", deadline=None)  # a machine that is busy with other work is no fault of ours
 settings.load_profile("patient")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has started this in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start hears Ctrl-C
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
