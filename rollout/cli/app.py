@@ -79,7 +79,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Move a self-managed EKS node group to a new AMI without killing the Jobs that run on it.",
-    epilog="Exit codes: 0 done, 1 halted, 2 usage or configuration, "
+    epilog="Exit codes: 0 done, 1 a person must act, 2 usage or configuration, "
     "3 a rollout would change something (plan --detailed-exitcode), 70 a fault of this tool, "
     "75 interrupted and resumable, 76 another rollout is active, "
     "77 begun by another version of this tool.",

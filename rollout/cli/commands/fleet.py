@@ -201,7 +201,10 @@ def approve(
     config: WhoseFleet = None,
     database: options.Database = None,
 ) -> None:
-    """Let a wave with `gate: person` begin, once the waves before it have ended."""
+    """Let a wave begin that waits for a person.
+
+    It begins once the waves before it have ended.
+    """
     with _asking(fleet, config, database) as (journal, seen, _):
         waves = [one.name for one in seen.plan.waves]
         if wave is not None and wave not in waves:
@@ -219,7 +222,7 @@ def approve(
 def skip(
     member: MemberName, *, fleet: Named = None, config: WhoseFleet = None, database: options.Database = None
 ) -> None:
-    """Leave a member out; its rollout, if it has one, stays as it stands.
+    """Leave a member out; its rollout stays as it stands.
 
     A member that runs goes on to its own end, and cannot be left out.
     """
@@ -236,7 +239,10 @@ def skip(
 def retry(
     member: MemberName, *, fleet: Named = None, config: WhoseFleet = None, database: options.Database = None
 ) -> None:
-    """Run a member once more that was halted or refused, also while the fleet is paused."""
+    """Run a halted or refused member once more.
+
+    It begins while the fleet is paused, too.
+    """
     with _asking(fleet, config, database) as (journal, seen, members):
         one = _member(seen, members, member)
         if not decide.may_retry(one):
@@ -247,7 +253,10 @@ def retry(
 
 @app.command()
 def stop(fleet: Named = None, *, config: WhoseFleet = None, database: options.Database = None) -> None:
-    """End a fleet for good: no member begins any more; those that run go on to their own end."""
+    """End a fleet for good; members that run go on to their end.
+
+    No other member begins any more.
+    """
     with _asking(fleet, config, database) as (journal, seen, _):
         _ask(journal, seen, "stop")
 
