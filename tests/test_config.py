@@ -207,6 +207,54 @@ def test_a_problem_names_its_line_and_what_to_write(file: Path, more: str, said:
     assert found[0].startswith(said)
 
 
+def test_paths_count_from_the_configurations_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any current folder the same files are meant, also where the configuration is named by a relative path."""
+    text = (
+        f"{LEAST}report: pages/report.html\nmetrics: {{textfile: ../rollout.prom}}\nnotify: {{file: urls.txt}}\n"
+        "access: {kubernetes: kubeconfig, kubeconfig: kube.config}\n"
+    )
+    here = file.parent
+    elsewhere = here / "elsewhere"
+    elsewhere.mkdir()
+    load(file, text)
+    monkeypatch.chdir(elsewhere)
+    for name in (file, Path("../rollout.yaml")):
+        found = config.load(name, {})
+        assert found.report
+        assert found.report.is_absolute()
+        assert found.report.resolve() == here / "pages/report.html"
+        assert Path(found.metrics.textfile or "").resolve() == here.parent / "rollout.prom"
+        assert (found.notify.file or here).resolve() == here / "urls.txt"
+        assert (found.access.kubeconfig or here).resolve() == here / "kube.config"
+    assert load(file, f"{LEAST}report: /var/report.html\n").report == Path("/var/report.html")
+
+
+@pytest.mark.parametrize("ends", ["", "-wal", "-shm", "-journal", ".scope.lock"])
+def test_what_is_written_is_never_the_journal(file: Path, ends: str) -> None:
+    """Nor what belongs to it, by any way to its name; what only lies beside it may be written."""
+    (file.parent / "link").symlink_to(file.parent)
+    journal = f"{LEAST}database: sqlite:///{file.parent}/rollout.prom\n"
+    for way in (".", "link", "nowhere/.."):
+        (told,) = problems(file, f"{journal}report: {way}/rollout.prom{ends}\n")
+        assert told.startswith("5: report: ")
+        assert told.endswith(f"rollout.prom{ends} belongs to the journal: name another file")
+    load(file, f"{journal}report: rollout.prom{ends}.html\n")
+
+
+def test_what_is_written_is_neither_journal_nor_configuration(tmp_path: Path) -> None:
+    """Of metrics too; a link to either is it, by whatever name, and a second name of its file."""
+    file = tmp_path / "rollout.prom"
+    (told,) = problems(file, f"{LEAST}report: ./rollout.prom\n")
+    assert told == f"4: report: {file} is this configuration: name another file"
+    (told,) = problems(file, f"{LEAST}metrics: {{textfile: rollout.prom}}\n")
+    assert told == f"4: metrics: {file} is this configuration: name another file"
+    (tmp_path / "rollout.db").touch()
+    (tmp_path / "second.prom").hardlink_to(tmp_path / "rollout.db")
+    journal = f"{LEAST}database: sqlite:///{tmp_path}/rollout.db\n"
+    (told,) = problems(file, f"{journal}metrics: {{textfile: second.prom}}\n")
+    assert told == f"5: metrics: {tmp_path}/second.prom belongs to the journal: name another file"
+
+
 def test_what_may_stand_there_is_listed_once(file: Path) -> None:
     """Where nothing is near what was typed, all that is known is told, and not twice in one line."""
     (told,) = problems(file, LEAST + "drain: {on_deadline: kill}\n")

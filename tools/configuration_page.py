@@ -35,6 +35,8 @@ settings in its plan when it begins. A later edit counts for the next rollout.
 
 A *duration* has a unit, s, m, h or d: `90s`, `15m`, `2h`, `1h30m`. The longest is 365d. For a *whole number*, the
 first word of the meaning says what it counts. Any text may refer to the environment: `${NAME}`, or `${NAME:-default}`.
+A relative *path* counts from the configuration's folder, from wherever a command is typed. What a rollout writes is
+never the journal or the configuration: `rollout config check` refuses such a path.
 
 `rollout config schema` prints the file's JSON schema. With it an editor completes keys, shows what they mean and marks
 what is wrong. For an editor that uses yaml-language-server, save what the command prints as `rollout.schema.json`.

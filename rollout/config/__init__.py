@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from rollout.config import yaml_file
+from rollout.config.journal_files import is_of_journal, journal_file, real_path
 from rollout.config.schema import Matches, OrNone, Shown
 from rollout.model import plan
 from rollout.model.presets import PRESETS, PresetName
@@ -82,6 +83,14 @@ def database_url(url: str) -> str:
             "nor postgresql+psycopg://USER@HOST:PORT/DATABASE"
         )
     return url
+
+
+_Name = TypeVar("_Name", str, Path)
+
+
+def _from_its_folder(name: _Name, info: ValidationInfo) -> _Name:
+    """Return a path as it counts from the configuration's folder: a command means the same from anywhere."""
+    return type(name)(Path(info.context["file"]).parent / name) if info.context else name
 
 
 def _some(items: tuple[str, ...]) -> tuple[str, ...]:
@@ -152,6 +161,8 @@ InstanceType = Annotated[str, Matches(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}", "an i
 Price = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Url = Annotated[str, AfterValidator(_http), Shown({"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"})]
 DatabaseUrl = Annotated[str, AfterValidator(database_url), Shown({"pattern": f"^(?:{_JOURNALS})$"})]
+#: The path of a file, relative to the configuration's folder.
+FilePath = Annotated[Path, AfterValidator(_from_its_folder)]
 LabelKey = Annotated[
     str,
     # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -201,9 +212,9 @@ class Access(Section):
     """Where the Kubernetes credentials come from. eks: a token that the tool makes itself. kubeconfig: a file.
     in-cluster: the pod's service account. Default eks: it needs no file and no AWS CLI."""
 
-    kubeconfig: Path | None = None
-    """Path of the kubeconfig file, only with `kubernetes: kubeconfig`. Default: none, the file that kubectl would
-    use."""
+    kubeconfig: FilePath | None = None
+    """Path of the kubeconfig file, relative to the configuration's folder, only with `kubernetes: kubeconfig`. Default:
+    none, the file that kubectl would use."""
 
     context: str | None = None
     """The context in that file, only with `kubernetes: kubeconfig`. Default: none, the file's current context."""
@@ -261,7 +272,11 @@ Address = Annotated[
     AfterValidator(_port),
 ]
 # The node exporter reads no other file.
-Textfile = Annotated[str, Matches(r"[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]\.prom", "a file whose name ends with .prom")]
+Textfile = Annotated[
+    str,
+    Matches(r"[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/]\.prom", "a file whose name ends with .prom"),
+    AfterValidator(_from_its_folder),
+]
 
 
 class Autoscaler(Section):
@@ -349,8 +364,9 @@ class Metrics(Section):
     """Metrics of the running rollout for Prometheus (docs/signals.md). Nothing that fails here stops a rollout."""
 
     textfile: Textfile | None = None
-    """A file for the node exporter's textfile collector. Its name ends with .prom. It is replaced as a whole, and the
-    last state stays in it. Default: none, no file."""
+    """A file for the node exporter's textfile collector, relative to the configuration's folder. Its name ends with
+    .prom. It is replaced as a whole, and the last state stays in it. It replaces only an older one of ours. Default:
+    none, no file."""
 
     listen: Address | None = None
     """An address with its port, such as 127.0.0.1:9464, on which Prometheus reads the metrics while the process runs.
@@ -374,9 +390,9 @@ class Notify(Section):
     variable: Annotated[str, Matches(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")] | None = None
     """Name of an environment variable that has Apprise's URLs, with blanks between them. Default: none, no variable."""
 
-    file: Path | None = None
-    """A file that has Apprise's URLs, one in a line. Default: none, no file. A secret of Kubernetes or of CI may be
-    one."""
+    file: FilePath | None = None
+    """A file that has Apprise's URLs, one in a line, relative to the configuration's folder. Default: none, no file. A
+    secret of Kubernetes or of CI may be one."""
 
     events: Annotated[
         tuple[Occasion, ...], AfterValidator(_distinct), _DIFFERING, AfterValidator(_some), _NOT_EMPTY
@@ -502,9 +518,10 @@ class Config(Section):
     PGPASSWORD, from a passfile, or from ${NAME} in this text. Default: rollout.db in the platform's user state
     folder."""
 
-    report: Path | None = None
-    """A file that gets a page about the rollout each time a run ends it or halts (docs/report.md). One that is there is
-    replaced. Default: none, no page. If it cannot be written, the run says so and ends as it would have."""
+    report: FilePath | None = None
+    """A file that gets a page about the rollout each time a run ends it or halts (docs/report.md), relative to the
+    configuration's folder. It replaces only an older page. Default: none, no page. If it cannot be written, the run
+    says so and ends as it would have."""
 
     prices: Mapping[InstanceType, Price] = Field(default_factory=dict)
     """What an hour of an instance costs, by instance type, in a currency of your choice, such as `m5.large: 0.107`.
@@ -526,6 +543,19 @@ class Config(Section):
         if url is not None and not (is_loopback(url) and endpoint and is_loopback(endpoint)):
             raise ValueError("simulated time is for a simulator here: both it and access.endpoint_url must be loopback")
         return url
+
+    @field_validator("report", "metrics")
+    @classmethod
+    def _written_beside_what_is_read(cls, value: Path | Metrics | None, info: ValidationInfo) -> Path | Metrics | None:
+        named = value.textfile if isinstance(value, Metrics) else value
+        if named is None:
+            return value
+        file, journal = Path(named), journal_file(info.data.get("database", ""))
+        if journal and is_of_journal(file, journal):
+            raise ValueError(f"{file} belongs to the journal: name another file")
+        if info.context and real_path(file) == real_path(info.context["file"]):
+            raise ValueError(f"{file} is this configuration: name another file")
+        return value
 
     def settings(self) -> plan.Settings:
         """Return the part that a rollout lives by, to be fixed in its plan."""

@@ -49,7 +49,7 @@ class Problem(NamedTuple):
 def read(path: Path, model: type[Model], environment: Mapping[str, str] | None = None) -> Model:
     """Return the file as a `model`; `environment` (default: the process's) gives what `${NAME}` refers to.
 
-    Raises `UserError` that lists all problems.
+    Raises `UserError` that lists all problems. Validators of the model get the file's path as `file` in their context.
     """
     tree = _parse(path)
     problems: list[Problem] = []
@@ -57,7 +57,7 @@ def read(path: Path, model: type[Model], environment: Mapping[str, str] | None =
     data = _plain(tree, known, 1, problems)
     lines = {problem.line for problem in problems}
     try:
-        read_ = model.model_validate(data)
+        read_ = model.model_validate(data, context={"file": path.absolute()})
     except ValidationError as error:
         worded = (_worded(details, tree, model) for details in error.errors())
         # What could not be filled in is said once, not again for the text that stands there instead.
