@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rollout import __version__
+from rollout import __version__, commands
 from rollout.ami.images import AMI
+from rollout.cli import own_files
 from rollout.errors import UserError
 from rollout.formats import codec
 from rollout.preflight.saved import SavedPlan
@@ -19,19 +21,18 @@ if TYPE_CHECKING:
 
 #: What the file says that it is, and in which version. The version counts up with any change of a record in it.
 KIND, VERSION = "rollout plan", 1
+FILE = own_files.Kind("plan", re.compile(rb'\s*\{\s*"kind":\s*"rollout plan"'), "--out")
 #: What to do about a file that is no plan of this version.
-_AGAIN = "rollout plan --ami AMI --out FILE writes one; then look at it, and start with it"
+_AGAIN = f"make a plan, look at it, then start with it: {commands.rollout('plan', '--ami', 'AMI', '--out', 'FILE')}"
 
 
-def write(saved: SavedPlan, path: Path) -> None:
-    """Write a plan, in place of what is there. Raises `UserError` if that is not possible."""
-    text = json.dumps(fields(saved), indent=2, ensure_ascii=False) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"the plan was not written: {path}: {error.strerror}", hint="name another place with --out"
-        ) from error
+class Unread(UserError):
+    """There is no plan in a file, or not one that this version can read whole."""
+
+
+def write(saved: SavedPlan, path: Path, journal: Path | None) -> None:
+    """Write a plan, in place of an older one; `journal`: its file. Raises `UserError` if that is not possible."""
+    own_files.write(json.dumps(fields(saved), indent=2, ensure_ascii=False) + "\n", path, FILE, journal)
 
 
 def fields(saved: SavedPlan) -> dict[str, Any]:
@@ -41,11 +42,11 @@ def fields(saved: SavedPlan) -> dict[str, Any]:
 
 
 def read(path: Path) -> SavedPlan:
-    """Read a plan. Raises `UserError` (exit 2) for what is none, or what this version cannot read whole."""
+    """Read a plan. Raises `Unread` (exit 2) for what is none, or what this version cannot read whole."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"nothing was begun: there is no plan at {path}", hint=_AGAIN) from None
+        raise Unread(f"nothing was begun: there is no plan at {path.absolute()}", hint=_AGAIN) from None
     except OSError as error:
         raise _not_read(path, error.strerror or "it cannot be read") from error
     except UnicodeDecodeError as error:
@@ -59,7 +60,7 @@ def _object(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _not_read(path, f"it is not JSON ({error})") from error
     if not isinstance(found, dict) or found.pop("kind", None) != KIND:
-        raise _not_read(path, "it is not what `rollout plan --out` writes")
+        raise _not_read(path, "this tool wrote no such plan")
     return found
 
 
@@ -83,5 +84,5 @@ def _adapter() -> TypeAdapter[SavedPlan]:
     return codec.strict(SavedPlan)
 
 
-def _not_read(path: Path, cause: str) -> UserError:
-    return UserError(f"nothing was begun: {path} is no plan to start with: {cause}", hint=_AGAIN)
+def _not_read(path: Path, cause: str) -> Unread:
+    return Unread(f"nothing was begun: {path.absolute()} is no plan to start with: {cause}", hint=_AGAIN)

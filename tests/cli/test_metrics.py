@@ -25,6 +25,8 @@ from tests.cli import samples
 #: A sample's name and labels, and its value.
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
+#: How a file of ours begins.
+OLDER = "# HELP eks_rollout_phase 1 for the phase\n"
 OF_ROLLOUT = {"cluster": "eks-demo", "rollout": samples.ID}
 
 
@@ -130,12 +132,12 @@ def test_the_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     folder = tmp_path / "textfile"
     folder.mkdir()
     file = folder / "rollout.prom"
-    file.write_text("before\n")
+    file.write_text(f"{OLDER}before\n")
     journal, before = samples.draining(tmp_path), os.umask(0o077)
     try:
         with file.open(encoding="utf-8") as reader:
             run(journal, Metrics(textfile=str(file)))
-            assert reader.read() == "before\n"
+            assert reader.read() == f"{OLDER}before\n"
     finally:
         os.umask(before)
     assert file.stat().st_mode & 0o777 == 0o644
@@ -148,8 +150,7 @@ def test_a_file_that_cannot_be_written_is_a_warning(tmp_path: Path, capsys: pyte
     run(samples.draining(tmp_path), Metrics(textfile=str(file)), lambda: None, lambda: None)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: the metrics are not up to date")
-    assert str(file) in line
-    assert "No such file or directory" in line
+    assert f"{file} cannot be written: there is no folder {file.parent}" in line
 
 
 def test_a_folder_in_the_files_place_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,7 +159,7 @@ def test_a_folder_in_the_files_place_is_a_warning(tmp_path: Path, capsys: pytest
     file.mkdir(parents=True)
     run(samples.draining(tmp_path), Metrics(textfile=str(file)), lambda: None)
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{file}: Is a directory" in line
+    assert f"{file} is a folder" in line
     assert list(file.parent.iterdir()) == [file]
 
 

@@ -30,7 +30,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     """Field by field, in place of what was there."""
     path = tmp_path / "plan.json"
     for plan in (PLAN, replace(PLAN, groups=(), autoscaler_replicas=2)):
-        plan_file.write(plan, path)
+        plan_file.write(plan, path, None)
         assert plan_file.read(path) == plan
 
 
@@ -40,7 +40,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         (changed(version=2, tool="9.9"), "rollout 9.9 wrote it in version 2, and rollout"),
         (changed(version=True), "in version True"),
         (changed(version=None, tool=7), "another version of rollout wrote it in version None"),
-        (changed(kind="report"), "it is not what `rollout plan --out` writes"),
+        (changed(kind="report"), "this tool wrote no such plan"),
         (changed(more=1), "(more: "),
         (lambda found: found.pop("ami"), "(ami: "),
         (lambda found: found["groups"][0].update(old=3), "(groups.0.old: "),
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_whole_is_refused(
     ("content", "says"),
     [
         (b"{", "it is not JSON"),
-        (b"[]", "it is not what"),
+        (b"[]", "this tool wrote no such plan"),
         (b"\xff", "it is not text"),
         (b"[" * 10**6, "it is not JSON"),
     ],
@@ -84,8 +84,8 @@ def test_a_place_that_is_no_file_is_told(tmp_path: Path) -> None:
     """A folder is neither read nor written, and no file is there at first."""
     with pytest.raises(UserError, match="Is a directory"):
         plan_file.read(tmp_path)
-    with pytest.raises(UserError, match="Is a directory"):
-        plan_file.write(PLAN, tmp_path)
+    with pytest.raises(UserError, match="is a folder"):
+        plan_file.write(PLAN, tmp_path, None)
     with pytest.raises(UserError, match="there is no plan at"):
         plan_file.read(tmp_path / "none.json")
 
@@ -98,6 +98,7 @@ def test_a_start_takes_the_image_from_its_plan_alone(tmp_path: Path) -> None:
         assert (refused.code, refused.out) == (2, "")
         assert "--plan plan.json says which image is meant" in refused.err
     missing = rollout("start", "--plan", "plan.json", cwd=tmp_path)
-    assert (missing.code, "there is no plan at plan.json" in missing.err) == (2, True)
-    assert "next: rollout plan --config " in missing.err
+    assert (missing.code, f"there is no plan at {tmp_path}/plan.json" in missing.err) == (2, True)
+    again = f"rollout plan --config {tmp_path}/rollout.yaml --ami AMI --out FILE"
+    assert missing.err.endswith(f"  next: make a plan, look at it, then start with it: {again}\n")
     assert [one.name for one in tmp_path.iterdir()] == ["rollout.yaml"]

@@ -433,19 +433,21 @@ def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
     """A folder, and a place that is not there: exit 2, with what is wrong and what to give."""
     samples.draining(tmp_path)
     ended = report(tmp_path, "--html", ".")
-    assert (ended.code, ended.err) == (2, "rollout: . is a folder\n  next: name a file in it with --html\n")
+    assert (ended.code, ended.err) == (2, f"rollout: {tmp_path} is a folder\n  next: name a file in it with --html\n")
     ended = report(tmp_path, "--html", "nowhere/report.html")
     assert ended.code == 2
     assert ended.err == (
-        "rollout: nowhere/report.html cannot be written: No such file or directory\n"
-        "  next: name another place with --html\n"
+        f"rollout: {tmp_path}/nowhere/report.html cannot be written: there is no folder {tmp_path}/nowhere\n"
+        "  next: name another file with --html\n"
     )
 
 
 def test_a_page_replaces_an_older_one(tmp_path: Path) -> None:
     """The report of yesterday is gone with the next one of the same name."""
     samples.draining(tmp_path)
-    (tmp_path / "report.html").write_text("yesterday's " * 100_000)
+    written(tmp_path)
+    page = tmp_path / "report.html"
+    page.write_text(page.read_text() + "yesterday's " * 100_000)
     assert "yesterday" not in written(tmp_path).text
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollout import commands, preflight
-from rollout.cli import options, outcome, output, pace, plan_file, planning, screen, select_rollout, typed
+from rollout.cli import options, outcome, output, own_files, pace, plan_file, planning, screen, select_rollout, typed
 from rollout.cli.monitoring import telling
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
@@ -42,6 +42,8 @@ CHANGES = 3
 _SHOWN = 20
 #: Share of the plays of a forecast in which something goes wrong, from which on people are told.
 _WORTH_TELLING = 0.1
+#: Of a start with a plan by which nothing is to be replaced.
+_BEGINS_NOTHING = "   (it ends with 0 as long as nothing is to be replaced, and is refused when something is)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,15 @@ def plan(  # noqa: PLR0913  each is an option
     """
     given = planning.Given(ami, ami_from, description, key)
     loaded = options.loaded(config, database)
+    journal = places.backend_of(loaded.database).path
+    if out:
+        own_files.require(out, plan_file.FILE, journal)
     wanted = given.wanted(loaded.region)
     asked = select_rollout.Asked(loaded.cluster, loaded.groups, wanted.ami, key)
     request = planning.request(loaded, wanted)
     known, earlier = _known(loaded.database, loaded.cluster)
     made = select_rollout.of_key(asked, known) or _made(loaded, asked, request, known, earlier)
-    kept = out if _keep(made, out) else None
+    kept = out if _keep(made, out, journal) else None
     if as_json:
         fields = as_fields(made, request) if isinstance(made, Preview) else _going_on_fields(made, request)
         fields["written"] = kept and str(kept.absolute())
@@ -124,9 +129,9 @@ def plan(  # noqa: PLR0913  each is an option
         screen.say(_going_on(made))
     if out and not as_json:
         screen.say(f"the plan is {out.absolute()}" if kept else f"no plan was written to {out.absolute()}")
-    if isinstance(made, Preview) and not (as_json or made.up_to_date):
+    if isinstance(made, Preview) and not as_json and (kept or not made.up_to_date):
         begin = planning.Given(None, None, "", key, out) if kept else given
-        screen.say(f"  next: {begin.command}")
+        screen.say(f"  next: {begin.command}" + (_BEGINS_NOTHING if made.up_to_date else ""))
     raise typer.Exit(_code(made, detailed=detailed_exitcode))
 
 
@@ -190,11 +195,11 @@ def _made(
         )
 
 
-def _keep(made: Preview | Summary, out: Path | None) -> bool:
+def _keep(made: Preview | Summary, out: Path | None, journal: Path | None) -> bool:
     """Write the plan where that was asked for; tell whether there is one."""
     if out is None or not isinstance(made, Preview) or made.saved is None:
         return False
-    plan_file.write(made.saved, out)
+    plan_file.write(made.saved, out, journal)
     return True
 
 

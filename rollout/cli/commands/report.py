@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rollout import commands
-from rollout.cli import options, output, screen, select_rollout
+from rollout.cli import options, output, own_files, screen, select_rollout
 from rollout.cli.report import building, fields, keeping, markdown
 from rollout.errors import UserError
 from rollout.journal import history, read_journal
@@ -32,7 +32,7 @@ def report(
     """Tell all of a rollout on one page; default: the newest unfinished.
 
     If none is unfinished, the newest. Only the journal is read: AWS is not asked. One of --html, --markdown and --json
-    says what to write. A page that is there already is replaced.
+    says what to write. An older page is replaced, and no other file.
     """
     url = options.journal_url(config, database)
     if [html is not None, as_markdown, as_json].count(True) != 1:
@@ -41,6 +41,9 @@ def report(
             hint=commands.rollout("report", "--html", "report.html"),
         )
     with closing(read_journal(url)) as journal:
+        file = journal.database.backend.path
+        if html:
+            own_files.require(html, keeping.FILE, file)
         chosen = select_rollout.to_show(rollout_id, journal.summaries())
         told = building.report(history.read(journal.database, chosen.id))
     if as_json:
@@ -48,5 +51,5 @@ def report(
     elif html is None:
         typer.echo(markdown.text(told))
     else:
-        keeping.write(told, html)
+        keeping.write(told, html, file)
         screen.say(f"the report of rollout {told.id} is {html.absolute()}")

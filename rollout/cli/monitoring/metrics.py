@@ -6,11 +6,10 @@ an instant and not an age: an age would stand still in the file of a process tha
 
 from __future__ import annotations
 
-import os
-import tempfile
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from rollout.cli import why
+from rollout.cli import own_files, why
 from rollout.cli.monitoring.warning import warn
 from rollout.model.machine import Phase, Stage
 
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 PREFIX = "eks_rollout_"
 #: The node exporter is another user's.
 _READABLE = 0o644
+FILE = own_files.Kind(
+    "file of a rollout's metrics", re.compile(f"# HELP {PREFIX}".encode()), "metrics.textfile", _READABLE
+)
 _OF_ROLLOUT = ("cluster", "rollout")
 #: Of a halt in a journal of versions that had no reasons.
 _NO_REASON = "unknown"
@@ -118,11 +120,8 @@ def published(
     def publish(record: Record) -> None:
         latest.standing = standing(record, journal, now())
         if settings.textfile:
-            path = Path(settings.textfile)
-            try:
-                _write(path, generate_latest(latest.registry))
-            except OSError as error:  # which names the file that would have taken its place
-                raise OSError(error.errno, error.strerror, str(path)) from error
+            text = generate_latest(latest.registry).decode()
+            own_files.write(text, Path(settings.textfile), FILE, journal.database.backend.path)
 
     with ExitStack() as stack:
         if settings.listen:
@@ -143,17 +142,3 @@ def _listening(address: str, registry: CollectorRegistry) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _write(path: Path, text: bytes) -> None:
-    """Replace a file as a whole: who reads it sees the text before or after."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _READABLE)
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

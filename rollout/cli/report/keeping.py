@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollout.cli import screen
+from rollout.cli import own_files, screen
 from rollout.cli.report import building, page
 from rollout.commands import rollout
 from rollout.errors import UserError
@@ -15,21 +16,19 @@ if TYPE_CHECKING:
     from rollout.cli.report.model import Report
     from rollout.journal import SqlJournal
 
+FILE = own_files.Kind("report", re.compile(rb"\s*<!DOCTYPE html>.*?<title>rollout [^<]*</title>", re.DOTALL), "--html")
 
-def write(report: Report, path: Path) -> None:
-    """Write a page, in place of what is there. Raises `UserError` if that is not possible."""
-    try:
-        path.write_text(page.text(report), encoding="utf-8")
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder", hint="name a file in it with --html") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}", hint="name another place with --html") from error
+
+def write(report: Report, path: Path, journal: Path | None) -> None:
+    """Write a page, in place of an older one; `journal`: its file. Raises `UserError` if that is not possible."""
+    own_files.write(page.text(report), path, FILE, journal)
 
 
 def keep(journal: SqlJournal, rollout_id: str, path: Path) -> None:
     """Write the page of a run that ends, and say so; what keeps it from that is a line, and changes nothing else."""
     try:
-        write(building.report(history.read(journal.database, rollout_id)), path)
+        told = building.report(history.read(journal.database, rollout_id))
+        write(told, path, journal.database.backend.path)
     except Exception as error:  # noqa: BLE001  the rollout has ended, and its exit code says how
         problem = error.problem if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         again = rollout("report", rollout_id, "--html", "FILE")
