@@ -242,7 +242,7 @@ def test_what_is_written_is_never_the_journal(file: Path, ends: str) -> None:
 
 
 def test_what_is_written_is_neither_journal_nor_configuration(tmp_path: Path) -> None:
-    """Of metrics too; a link to either is it, by whatever name, and a second name of its file."""
+    """A file of metrics too; a second name of the journal's file is refused as the first one."""
     file = tmp_path / "rollout.prom"
     (told,) = problems(file, f"{LEAST}report: ./rollout.prom\n")
     assert told == f"4: report: {file} is this configuration: name another file"

@@ -70,6 +70,18 @@ def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
     )
 
 
+def begun(asked: Asked, known: Sequence[Summary]) -> Summary | None:
+    """Return the rollout that `start` goes on with where nobody can say its image any more; None: there is none.
+
+    It is that of the key, finished or not; without a key, the only unfinished one of the cluster.
+    """
+    if asked.key is not None:
+        found = [one for one in known if one.key == asked.key and asked.same_cluster(one)]
+    else:
+        found = [one for one in unfinished(known) if asked.same_cluster(one)]
+    return found[0] if len(found) == 1 and set(found[0].groups) == set(asked.groups) else None
+
+
 def _is_an_id(asked: Asked, key: str) -> UserError:
     another = f"{rollout('start', '--ami', asked.ami)} --key ANOTHER"
     return UserError(

@@ -43,6 +43,30 @@ def test_start_goes_on_with_what_it_began(asked: Asked, known: list[Summary], fo
 
 
 @pytest.mark.parametrize(
+    ("asked", "known", "found"),
+    [
+        (ASKED, [], None),
+        (ASKED, [DONE], None),
+        (ASKED, [ELSEWHERE, ACTIVE, DONE], "r1"),
+        (ASKED, [ACTIVE, replace(ACTIVE, id="r3")], None),
+        (replace(ASKED, groups=("b", "a")), [ACTIVE], "r1"),
+        (replace(ASKED, groups=("a",)), [ACTIVE], None),
+        (replace(ASKED, key="build-1"), [ACTIVE, DONE], "r1"),
+        (replace(ASKED, key="build-0"), [ACTIVE, DONE], "r0"),
+        (replace(ASKED, key="build-2"), [ACTIVE], None),
+        (replace(ASKED, key="build-1", groups=("a",)), [ACTIVE], None),
+        (replace(ASKED, key="build-1", cluster="test"), [ACTIVE], None),
+    ],
+)
+def test_a_start_whose_plan_is_lost_goes_on_with_what_it_began(
+    asked: Asked, known: list[Summary], found: str | None
+) -> None:
+    """By its key, finished or not; without one, only where one alone can be meant. The image is not asked for."""
+    chosen = select_rollout.begun(replace(asked, ami=""), known)
+    assert (chosen.id if chosen else None) == found
+
+
+@pytest.mark.parametrize(
     ("asked", "code", "named"),
     [
         (replace(ASKED, key="build-1", ami="ami-2"), 2, "r1"),

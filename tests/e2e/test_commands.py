@@ -125,6 +125,43 @@ def test_a_start_begins_only_what_its_plan_says(world: Worlds) -> None:
     assert broken(simulated) == {}
 
 
+@pytest.mark.parametrize("content", [None, b"{", b"notes"])
+@pytest.mark.parametrize("key", [(), ("--key", "build-7")])
+def test_a_start_goes_on_without_its_plan(world: Worlds, key: tuple[str, ...], content: bytes | None) -> None:
+    """Killed, and its plan lost or damaged: the same command ends the rollout, and says later that it is done."""
+    simulated = world("short")
+    plan = simulated.directory / "plan.json"
+    planned = simulated.rollout("plan", *simulated.start_arguments[1:], "--out", "plan.json")
+    assert planned.code == 0, planned
+    start = ("start", "--config", "rollout.yaml", "--plan", "plan.json", *key)
+    simulated.post("/faults", IN_DRAIN)
+    simulated.kill_at(simulated.spawn(*start))
+    plan.unlink()
+    if content is not None:
+        plan.write_bytes(content)
+    ended = simulated.rollout(*start)
+    assert ended.code == 0, ended
+    assert "done: " in ended.out
+    again = simulated.rollout(*start)
+    if key:
+        assert (again.code, "is done already" in again.out) == (0, True), again
+    else:  # nothing says which it was
+        assert (again.code, "nothing was begun: " in again.err) == (2, True), again
+    assert broken(simulated) == {}
+
+
+def test_a_plan_by_which_nothing_is_to_be_replaced(world: Worlds) -> None:
+    """It is written all the same, and what follows is told: a start with it, which ends with 0 and begins nothing."""
+    simulated = world("short")
+    assert simulated.start().code == 0
+    planned = simulated.rollout("plan", *simulated.start_arguments[1:], "--out", "plan.json")
+    assert (planned.code, "nothing is to be replaced" in planned.out) == (0, True), planned
+    start = f"rollout start --config {simulated.directory}/rollout.yaml --plan {simulated.directory}/plan.json"
+    assert f"  next: {start}   (it ends with 0 as long as " in planned.out
+    started = simulated.rollout("start", "--config", "rollout.yaml", "--plan", "plan.json")
+    assert (started.code, "nothing is to be replaced" in started.out) == (0, True), started
+
+
 def test_why_says_what_keeps_each_node_and_changes_nothing(world: Worlds) -> None:
     """Of a rollout that was killed in DRAIN: pods with age and deadline, in lines of 80 columns, also for one node."""
     simulated = world("demo")

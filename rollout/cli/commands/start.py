@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from rollout import preflight
-from rollout.cli import log, options, output, planning, screen, select_rollout, typed
+from rollout.cli import log, options, output, plan_file, planning, screen, select_rollout, typed
 from rollout.cli.monitoring import telling
 from rollout.cli.session import Interrupted, actor, go_on, looking, opened
+from rollout.journal import database as places
 from rollout.journal import open_journal
 from rollout.journal.lease_acquire import LeaseHeld
 from rollout.model.plan import Plan
@@ -61,7 +62,10 @@ def start(  # noqa: PLR0913  each is an option
     output.works()
     given = planning.Given(ami, ami_from, description, key, plan)
     try:
-        _start(config, database, given, assume_dead=assume_dead)
+        try:
+            _start(config, database, given, assume_dead=assume_dead)
+        except plan_file.Unread as unread:
+            _without_plan(config, database, given, unread, assume_dead=assume_dead)
     except Interrupted as interrupted:
         raise interrupted.told("anything was begun", given.command) from None
 
@@ -81,6 +85,27 @@ def _start(config: Path, database: str | None, given: Given, *, assume_dead: boo
             with opened(loaded, journal, under_way=under_way) as session:
                 asked = replace(asked, scope=session.scope)
                 found = _alone(session, loaded, asked, given, wanted, actor() if assume_dead else None)
+        go_on(loaded, journal, found, assume_dead=assume_dead)
+
+
+def _without_plan(
+    config: Path, database: str | None, given: Given, unread: plan_file.Unread, *, assume_dead: bool
+) -> NoReturn:
+    """Go on with the rollout that a plan began which is lost or damaged since: nothing is compared with it any more.
+
+    Raises `unread` where there is none: then nothing is made either.
+    """
+    with ExitStack() as stack:
+        with looking():
+            loaded = options.loaded(config, database)
+            file = places.backend_of(loaded.database).path
+            if file and not file.exists():
+                raise unread
+            journal = stack.enter_context(closing(open_journal(loaded.database, actor=actor())))
+            asked = select_rollout.Asked(loaded.cluster, loaded.groups, "", given.key)
+            found = select_rollout.begun(asked, journal.summaries())
+        if found is None:
+            raise unread
         go_on(loaded, journal, found, assume_dead=assume_dead)
 
 
