@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 _WRITTEN = "name the file that Packer wrote, such as packer/manifest.json, or the image itself"
 
 
-def ami(named: str | None, manifest: Path | None, region: str, options: tuple[str, str] = ("AMI", "--from")) -> str:
+def ami(
+    named: str | None,
+    manifest: Path | None,
+    region: str,
+    options: tuple[str, str] = ("AMI", "--from"),
+    more: tuple[str, ...] = (),
+) -> str:
     """Return the AMI that is meant in a region; `options`: what the command calls the two ways to say it.
+
+    `more`: what else could say it.
 
     Raises `UserError` where not exactly one is meant.
     """
@@ -25,7 +33,8 @@ def ami(named: str | None, manifest: Path | None, region: str, options: tuple[st
         return of_manifest(manifest, region)
     name, file = options
     problem = "no AMI is given" if named is None else f"an AMI is given twice: {named}, and {file} {manifest}"
-    raise UserError(problem, hint=f"give either {name} or {file} packer/manifest.json")
+    *ways, last = name, f"{file} packer/manifest.json", *more
+    raise UserError(problem, hint=f"give {'one of' if more else 'either'} {', '.join(ways)} or {last}")
 
 
 def of_manifest(manifest: Path, region: str) -> str:

@@ -58,13 +58,14 @@ class Given:
         options = {"--ami": self.ami, "--ami-from": _absolute(self.ami_from), "--description": self.description} | more
         return commands.rollout(verb, *(word for name, value in options.items() if value for word in (name, value)))
 
-    def wanted(self, region: str) -> Wanted:
-        """Return which image is meant in a region, and how its version is described.
+    def wanted(self, region: str, *, starts: bool = False) -> Wanted:
+        """Return which image is meant in a region, and how its version is described; `starts`: a plan may say it.
 
-        Raises `UserError` where it is not said, or said twice, and for a plan that cannot be read.
+        Raises `UserError` where it is not said, or said twice, and `plan_file.Unread` for a plan that cannot be read.
         """
         if self.plan is None:
-            image = chosen_ami.ami(self.ami, self.ami_from, region, ("--ami", "--ami-from"))
+            more = ("--plan FILE",) if starts else ()
+            image = chosen_ami.ami(self.ami, self.ami_from, region, ("--ami", "--ami-from"), more)
             return Wanted(image, self.description)
         if self.ami is not None or self.ami_from is not None or self.description:
             raise UserError(

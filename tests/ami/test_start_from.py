@@ -29,7 +29,11 @@ def test_a_rollout_starts_from_what_packer_wrote(tmp_path: Path) -> None:
         twice = world.rollout(*begun, "--ami-from", "manifest.json", "--ami", world.ami)
         assert (twice.code, "an AMI is given twice" in twice.err) == (2, True)
         neither = world.rollout(*begun)
-        assert (neither.code, "give either --ami or --ami-from" in neither.err) == (2, True)
+        ways = "next: give one of --ami, --ami-from packer/manifest.json or --plan FILE\n"
+        assert (neither.code, ways in neither.err) == (2, True)
+        planned = world.rollout("plan", *begun[1:])
+        ways = "next: give either --ami or --ami-from packer/manifest.json\n"
+        assert (planned.code, ways in planned.err) == (2, True)
         done = world.rollout(*begun, "--ami-from", "manifest.json")
         assert done.code == 0, done
         again = world.rollout(*begun, "--ami", world.ami)

@@ -100,5 +100,10 @@ def test_a_start_takes_the_image_from_its_plan_alone(tmp_path: Path) -> None:
     missing = rollout("start", "--plan", "plan.json", cwd=tmp_path)
     assert (missing.code, f"there is no plan at {tmp_path}/plan.json" in missing.err) == (2, True)
     again = f"rollout plan --config {tmp_path}/rollout.yaml --ami AMI --out FILE"
-    assert missing.err.endswith(f"  next: make a plan, look at it, then start with it: {again}\n")
+    (tmp_path / "plan.json").write_text("[]")
+    other = rollout("start", "--plan", "plan.json", cwd=tmp_path)
+    assert f"{tmp_path}/plan.json is no plan to start with: this tool wrote no such plan\n" in other.err
+    (tmp_path / "plan.json").unlink()
+    for refused in (missing, other):
+        assert refused.err.endswith(f"  next: make a plan, look at it, then start with it: {again}\n")
     assert [one.name for one in tmp_path.iterdir()] == ["rollout.yaml"]

@@ -75,7 +75,7 @@ def _start(config: Path, database: str | None, given: Given, *, assume_dead: boo
     with ExitStack() as stack:
         with looking():
             loaded = options.loaded(config, database)
-            wanted = given.wanted(loaded.region)
+            wanted = given.wanted(loaded.region, starts=True)
             asked = select_rollout.Asked(loaded.cluster, loaded.groups, wanted.ami, given.key)
             journal = stack.enter_context(closing(open_journal(loaded.database, actor=actor())))
             known = journal.summaries()
