@@ -1,8 +1,8 @@
 """When a rollout ends, by what is known before it begins: p10, p50 and p90, and what the instances beside cost. Pure.
 
 It plays the rollout many times. In each play every Job ends at another point of what is thought possible for it, and
-each step of the rollout takes another time. No chance is in it: the points are spread evenly, so that one cluster
-always has one forecast. What it takes for possible:
+each step of the rollout takes another time. No chance is in it: the points are spread evenly, and the same each time,
+so that one cluster always has one forecast. Those of one Job say nothing of another's. What it takes for possible:
 
 - A Job with finished Jobs of the same controller, or of the same name but for its number: it lasts as long as one of
   those that lasted longer than it has run so far.
@@ -24,7 +24,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
+from random import Random
 from statistics import median
 from typing import Literal
 
@@ -36,7 +38,7 @@ from rollout.preflight.outline import GroupOutline, Workload
 from rollout.preflight.survey import Survey
 
 Basis = Literal["history", "age"]
-#: How often the rollout is played: a prime number, so that any step over the plays comes to each of them.
+#: How often the rollout is played.
 PLAYS = 401
 #: Seconds for which a Job counts as having run at least, where no other like it is known.
 _YOUNGEST = 600.0
@@ -46,6 +48,7 @@ _NUMBER = re.compile(r"(-(\d+|[a-z0-9]*\d[a-z0-9]*|[bcdfghjklmnpqrstvwxz]{5}))+$
 _LOOK_BACK = 3600.0
 _LOW, _MIDDLE, _HIGH = 0.1, 0.5, 0.9
 _ALMOST = 0.995
+_SHARES = tuple((number + _MIDDLE) / PLAYS for number in range(PLAYS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +210,18 @@ class _Runs:
             return min(_quantile(self.spans, share) * wide, self.most)
         return min(self.age * share / (1 - min(share, _ALMOST)), self.most)
 
-    def drawn(self, share: float, kind: float) -> float:
-        """Return the seconds of one play. `kind`: the share of its kind, for how long that lasts at all.
+    def drawn(self, share: float, before: list[float]) -> float:
+        """Return the seconds of one play. `before`: those drawn before it of what is alike; these are added.
 
-        What ends at an unknown rate, which its age alone tells, ends as `at` says; what is alike has one rate.
+        The first that ends at a rate which its age alone tells ends as `at` says. What is alike has one rate, and each
+        that was drawn tells more of it, as if it had run so long and had ended then.
         """
         if self.spans:
             return self.at(share)
-        rate = -math.log1p(-min(max(kind, 1 - _ALMOST), _ALMOST))
-        return min(self.age * -math.log1p(-min(share, _ALMOST)) / rate, self.most)
+        known = self.age + sum(before)
+        seconds: float = known * ((1 - min(share, _ALMOST)) ** (-1 / (1 + len(before))) - 1)
+        before.append(seconds)
+        return min(seconds, self.most)
 
 
 def _runs(held: Sequence[Workload], known: Known) -> list[_Runs]:
@@ -291,6 +297,16 @@ def _quantile(numbers: Sequence[float], share: float) -> float:
     return numbers[low] + (numbers[high] - numbers[low]) * (place - low)
 
 
+@cache
+def shares(thing: int) -> tuple[float, ...]:
+    """Return by play the share for one thing: each comes up once, in an order that says nothing of another thing's.
+
+    A step over the plays for each thing would say much: two steps may be all but multiples of each other.
+    """
+    draw = Random(thing).random  # noqa: S311  for a seed it is the same in each version of Python
+    return tuple(sorted(_SHARES, key=lambda _: draw()))
+
+
 # ---- one play -------------------------------------------------------------------------------------------------------
 
 
@@ -331,8 +347,8 @@ class _Play:
 
     def play(self, nodes: Mapping[str, Sequence[tuple[int, ...]]]) -> _Play:
         """Play it; `nodes`: by group, by which workloads each is held."""
-        kinds: dict[tuple[str, str], float] = {}
-        ends = [run.drawn(self._share(), kinds.setdefault(run.alike, self._share())) for run in self.runs]
+        kinds: dict[tuple[str, str], list[float]] = defaultdict(list)
+        ends = [run.drawn(self._share(), kinds[run.alike]) for run in self.runs]
         self.slow = self._share()
         began = self.pace.begin.at(self.slow)
         coming = self.arrivals.at(began, self._share(), self._share(), self._share())
@@ -351,10 +367,9 @@ class _Play:
         return self
 
     def _share(self) -> float:
-        """Return another share for each thing: over all plays, each share comes up once for each thing."""
+        """Return the share of this play for one more thing."""
         self._drawn += 1
-        step, first = 1 + self._drawn * 7919 % (PLAYS - 1), self._drawn * 104729
-        return ((self.number * step + first) % PLAYS + _MIDDLE) / PLAYS
+        return shares(self._drawn)[self.number]
 
     def _drained(self, group: GroupOutline, free: Sequence[float], began: float) -> list[float]:
         """Return when each instance is gone: by turns, and while as many nodes serve as must."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from rollout.model.plan import Sizes, Surge
 from rollout.model.preflight_observation import GroupProbed, Override
 from rollout.ports import JobSeen
 from rollout.preflight import Survey, outline
-from rollout.preflight.forecast import PLAYS, Forecast, Known, Pace, Spread, Took, forecast, learnt
+from rollout.preflight.forecast import PLAYS, Forecast, Known, Pace, Spread, Took, forecast, learnt, shares
 from tests.core.build import NOW, SETTINGS, at, found, node, owned, pod, template, use
 from tests.core.build import plan as planned
 
@@ -249,6 +251,34 @@ def test_jobs_alike_whose_length_nobody_knows_last_alike() -> None:
     one = told(running(), drain_seconds=10**6)
     assert one.seconds.p10 < alike.seconds.p10 < others.seconds.p10 / 2
     assert one.seconds.p50 < alike.seconds.p50 < others.seconds.p50 / 2
+
+
+@pytest.mark.parametrize("name", ["a-job", "train-3"])
+def test_one_job_ends_by_the_rule_of_its_age_whatever_its_name(name: str) -> None:
+    """Nine in ten end before nine times its age, and one in ten before a ninth; the deadline is far away."""
+    one = told(running(name, 660), pace=Pace(*[Spread(0, 0, 0)] * 6), drain_seconds=10**7).seconds
+    assert (one.p10 / 660, one.p50 / 660, one.p90 / 660) == pytest.approx((1 / 9, 1, 9), rel=0.02)
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_each_of_ten_jobs_is_late_as_often_as_its_age_says(*, alike: bool) -> None:
+    """Also those that are drawn late: as many still run at a tenth of their age, at it and at nine times it."""
+    names = [f"train-{number}" if alike else f"{word}-job" for number, word in enumerate("abcdefghij")]
+    age = 6600 if alike else 660  # ten of one name count together
+    for times, share in ((1 / 9, 0.9), (1, 0.5), (9, 0.1)):
+        pods = (running(name, 660) for name in names)
+        made = told(*pods, pace=Pace(*[Spread(0, 0, 0)] * 6), drain_seconds=age * times)
+        for one in made.expected.values():
+            assert one.late == pytest.approx(share, abs=0.06)
+
+
+def test_what_is_drawn_for_one_thing_says_nothing_of_another() -> None:
+    """For the first ten workloads and the steps after them: none goes with another, nor do their ends."""
+    for one, other in combinations(range(1, 16), 2):
+        assert sorted(shares(one)) == sorted(shares(other))
+        assert abs(statistics.correlation(shares(one), shares(other))) < 0.2
+        both = [left > 0.8 and right > 0.8 for left, right in zip(shares(one), shares(other), strict=True)]
+        assert sum(both) / PLAYS == pytest.approx(0.04, abs=0.03)
 
 
 def test_jobs_that_begin_before_the_new_nodes_are_ready_hold_old_ones() -> None:
