@@ -259,6 +259,45 @@ def test_a_halt_that_was_resumed_is_not_told(channel: Channel, tmp_path: Path) -
     assert "is halted: a person must act" not in channel.titles
 
 
+def ends_at_a_halt(journal: SqlJournal, *answers: Callable[[], object]) -> None:
+    """Be a run that halts: its last tick tells of the rollout as it was before. `answers`: what follows at once."""
+    before = journal.load(samples.ID)
+
+    def now() -> datetime:
+        return samples.after(8)
+
+    wanted = telling.Wanted(Metrics(), Notify(variable=VARIABLE))
+    with telling.told(wanted, journal, samples.ID, now, lambda _: None) as tell:
+        halt(journal)
+        tell(Progress(before, "it halts"))
+        for answer in answers:
+            answer()
+            tell(Progress(journal.load(samples.ID), "it goes on"))
+
+
+def test_a_halt_that_is_answered_at_once_is_not_told(channel: Channel, tmp_path: Path) -> None:
+    """No person must act. One that nobody answers is told at the end of the run."""
+    journal = samples.draining(tmp_path)
+    ends_at_a_halt(journal, lambda: journal.resume(samples.ID, None, samples.after(8)))
+    assert "is halted: a person must act" not in channel.titles
+    ends_at_a_halt(journal)
+    assert channel.titles[-1] == "is halted: a person must act"
+
+
+def test_a_halt_that_a_crash_left_is_told_by_the_next_process_where_it_stands(channel: Channel, tmp_path: Path) -> None:
+    """Who died between the halt and its answer has claimed nothing."""
+    journal = samples.draining(tmp_path)
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ends_at_a_halt(journal, dies)
+    assert "is halted: a person must act" not in channel.titles
+    run(journal)
+    assert channel.titles[-1] == "is halted: a person must act"
+
+
 def test_a_service_that_refuses(channel: Channel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One warning names the URL by its number, and the run goes on; the URL is nowhere."""
     channel.answers = 500

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.e2e.conftest import Worlds
 from tests.e2e.proving import is_proven
 from tests.e2e.simulated import Simulated, finish
 
+BAD_IMAGE = Path(__file__).parent / "worlds/bad-image.yaml"
 IN_DRAIN = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2}, "hang": {"when": "after"}}
 READ_OF_AWS = {"match": {"operation": "DescribeAutoScalingGroups", "nth": 12}, "hang": {"when": "before"}}
 
@@ -45,6 +47,18 @@ def test_a_killed_run_tells_nothing_twice(world: Worlds, channel: Channel) -> No
     assert "killed at the deadline: Job " in last
     assert f"next: rollout report --config {simulated.directory / 'rollout.yaml'} --markdown {ended.rollout_id}" in last
     assert SECRET not in ended.out + ended.err
+
+
+def test_a_rollout_that_goes_back_by_itself_calls_nobody(world: Worlds, channel: Channel) -> None:
+    """Its halt is answered at once: no person must act, and nobody is told to."""
+    simulated = world(str(BAD_IMAGE))
+    with_messages(simulated, channel.url)
+    config = simulated.directory / "rollout.yaml"
+    config.write_text(f"{config.read_text(encoding='utf-8')}on_not_ready: abort\n", encoding="utf-8")
+    ended = simulated.start()
+    assert (ended.code, "halted (NodesNotReady)" in ended.out) == (1, True), ended
+    titles = [one["title"].partition(" of cluster ")[2].partition(" ")[2] for one in channel.taken]
+    assert titles == ["has begun", "goes back to what was before", "was aborted"]
 
 
 def test_a_wrong_url_is_refused_before_anything_begins(world: Worlds) -> None:

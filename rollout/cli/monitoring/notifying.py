@@ -94,9 +94,12 @@ class Notifier:
         self._read_on(now)
         if messages.at_risk(record, self._waits, now):
             self._due.append(("jobs-at-risk", self._deadline_set))
-        while self._due:  # what a look does not come to is left to the next one
+        for _ in range(len(self._due)):  # what a look does not come to is left to the next one
             about, number = self._due.popleft()
-            if about in self._wanted and self._claims(about, number, now):
+            if about == "halt" and record.halted is None:
+                # Told once the record has it, at the end of a run: the setting on_not_ready may answer it before that.
+                self._due.append((about, number))
+            elif about in self._wanted and self._claims(about, number, now):
                 message = messages.message(about, self._journal.load(self._rollout_id), self._journal, now)
                 for sender in self._senders:
                     sender.send(message)
