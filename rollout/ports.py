@@ -289,6 +289,7 @@ class Worker:
 
     `who`: in words. `works`: whether it still does. `since`: when it began. `last_sign`: when it last wrote, or read
     where the journal is on a server. `ended`: when it gave the cluster up; None: it works, or died without a word.
+    `silent`: whether it leaves no sign while it only waits; beside a file its lock alone says that it lives.
     """
 
     who: str
@@ -300,6 +301,7 @@ class Worker:
     since: datetime
     last_sign: datetime | None
     ended: datetime | None
+    silent: bool
 
 
 @dataclass(frozen=True, slots=True)

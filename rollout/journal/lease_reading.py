@@ -40,6 +40,7 @@ def worker(connection: Connection, scope: str, path: Path | None) -> Worker | No
         since=row.acquired_at,
         last_sign=last,
         ended=row.released_at,
+        silent=path is not None,
     )
 
 

@@ -36,7 +36,8 @@ from tests.journal.samples import RESIZE, story
 
 PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
 PAUSE = Pause(samples.NOW, "alice@host", "an incident")
-WORKER = Worker("process 7", "agent", 7, "run", None, True, samples.NOW, samples.NOW, None)
+WORKER = Worker("process 7", "agent", 7, "run", None, True, samples.NOW, samples.NOW, None, silent=False)
+DIED, RESUME = "NOBODY runs rollout r1: process 7, died without a word", "  next: rollout resume r1"
 
 
 def documented(command: str) -> list[str]:
@@ -163,17 +164,23 @@ def test_export(place: Path) -> None:
     ("worker", "says"),
     [
         (WORKER, ["run by process 7; last sign of life 2026-01-05T08:00:00Z"]),
-        (None, ["NOBODY runs rollout r1, and nobody ever did", "  next: rollout resume r1"]),
         (
-            Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, samples.after(5)),
-            ["NOBODY runs rollout r1: process 7, stopped at 2026-01-05T08:05:00Z", "  next: rollout resume r1"],
+            replace(WORKER, silent=True),
+            ["run by process 7; it last wrote at 2026-01-05T08:00:00Z, and lives"],
+        ),
+        (replace(WORKER, silent=True, last_sign=None), ["run by process 7"]),
+        (
+            replace(WORKER, silent=True, works=False),
+            [f"{DIED}; it last wrote at 2026-01-05T08:00:00Z, and died at some time after that", RESUME],
+        ),
+        (None, ["NOBODY runs rollout r1, and nobody ever did", RESUME]),
+        (
+            replace(WORKER, works=False, ended=samples.after(5)),
+            ["NOBODY runs rollout r1: process 7, stopped at 2026-01-05T08:05:00Z", RESUME],
         ),
         (
-            Worker("process 7", "agent", 7, "run", None, False, samples.NOW, samples.NOW, None),
-            [
-                "NOBODY runs rollout r1: process 7, died without a word; last sign of life 2026-01-05T08:00:00Z",
-                "  next: rollout resume r1",
-            ],
+            replace(WORKER, works=False),
+            [f"{DIED}; last sign of life 2026-01-05T08:00:00Z", RESUME],
         ),
     ],
 )

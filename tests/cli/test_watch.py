@@ -92,6 +92,7 @@ def test_it_says_who_runs_it_and_ctrl_c_ends_watching_alone(tmp_path: Path) -> N
         terminal(watch(tmp_path), 80, 20, tmp_path, environment(tmp_path, {})) as screen,
     ):
         screen.until(shows(f"run by process {os.getpid()} on host"))
+        screen.until(shows("and lives"))
         journal.halt(samples.ID, samples.HALT, samples.after(91))
         screen.until(shows("node x is stuck"))
         before = journal.events(samples.ID)

@@ -461,6 +461,7 @@ def test_who_looks_sees_who_works(journal: SqlJournal, url: str) -> None:
             assert at_work is not None
             assert (at_work.works, at_work.pid, at_work.ended) == (True, HOLDER.pid, None)
             assert at_work.last_sign is not None
+            assert at_work.silent is (journal.database.backend.path is not None)
         stopped = looker.worker("eks-demo")
         assert stopped is not None
         assert (stopped.works, stopped.ended) == (False, later(5))

@@ -103,7 +103,7 @@ def _phases(report: Report) -> Iterator[str]:
     if report.halts:
         stops = [(one.reason or "", *_between(one.span, report), one.why, one.ended_by or "") for one in report.halts]
         yield from ("", "Halts:", "", *_table(("reason", "from", "to", "took", "why", "ended by"), stops))
-    runs = [(one.name, one.run_id, one.build_url or "", *_between(one.span, report), one.ended) for one in report.runs]
+    runs = [(one.name, one.run_id, one.build_url or "", *_between(one.span, report), one.how) for one in report.runs]
     yield from ("", "Run by:", "", *_table(("process", "run", "build", "from", "to", "took", "how it ended"), runs))
 
 

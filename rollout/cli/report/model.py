@@ -16,6 +16,9 @@ from rollout.ports import KilledJob
 #: How a rollout stands: at an end, halted, paused by somebody, run by a process, or left by all of them.
 Standing = Literal["done", "aborted", "halted", "paused", "running", "nobody"]
 
+#: How a process ended that did not release its lease.
+DIED = "died without a word"
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -31,7 +34,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class PhaseTold:
-    """One stay in a phase. `why`: what led out of it; `deadline`: until when Jobs might run, fixed as it began."""
+    """One stay in a phase. `why`: what led out of it; `deadline`: until when Jobs might run, as it was moved last."""
 
     phase: str
     span: Span
@@ -53,7 +56,7 @@ class HaltTold:
 
 @dataclass(frozen=True, slots=True)
 class RunTold:
-    """A process that worked the rollout. `ended`: how, in words."""
+    """A process that worked the rollout. `ended`: how, in words; the end of one that died is when it last wrote."""
 
     span: Span
     host: str
@@ -66,6 +69,11 @@ class RunTold:
     def name(self) -> str:
         """The process as people name it."""
         return f"process {self.pid} on {self.host}"
+
+    @property
+    def how(self) -> str:
+        """How it ended, and what is not known of that."""
+        return f"{self.ended} at some time after that" if self.ended == DIED else self.ended
 
 
 @dataclass(frozen=True, slots=True)

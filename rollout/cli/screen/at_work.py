@@ -1,4 +1,4 @@
-"""Who works a rollout, since when and with which last sign of life; or that nobody does, and what to type."""
+"""Who works a rollout, since when, and with which last sign of life; or that nobody does, and what to type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> It
 
     To resume a halted one before its cause is cleared only halts it again.
     """
-    last = f"; last sign of life {instant(worker.last_sign)}" if worker and worker.last_sign else ""
+    last = _last(worker) if worker else ""
     if worker and worker.works:
         yield f"run by {worker.who}{last}"
         if wake := sqlite_file.to_wake(worker.host, worker.pid):
@@ -33,6 +33,16 @@ def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> It
         yield f"NOBODY runs rollout {rollout_id}: {worker.who}, died without a word{last}"
     if then != "":
         yield f"  next: {then or resume(rollout_id)}"
+
+
+def _last(worker: Worker) -> str:
+    """Return when it was last seen at work; of one that writes nothing while it waits that says little."""
+    if worker.last_sign is None:
+        return ""
+    if not worker.silent:
+        return f"; last sign of life {instant(worker.last_sign)}"
+    wrote = f"; it last wrote at {instant(worker.last_sign)}"
+    return f"{wrote}, and lives" if worker.works else f"{wrote}, and died at some time after that"
 
 
 def short(worker: Worker | None) -> str:
