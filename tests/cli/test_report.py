@@ -161,7 +161,7 @@ def test_a_halt_lasts_until_somebody_resumes(tmp_path: Path) -> None:
     assert [(one["begin"][11:16], one["end"][11:16], one["ended_by"]) for one in found["halts"]] == [
         ("08:09", "08:30", "tester@here")
     ]
-    assert [(one["kind"], one["by"]) for one in found["commands"]] == [("resume", "tester@here")]
+    assert [(one["kind"], one["by"]) for one in found["commands"]] == [("resume or start", "tester@here")]
     assert (
         "08:09:00 to 08:30:00 (21m00s): node x is stuck (PodDoesNotEnd); ended by tester@here" in written(tmp_path).text
     )
@@ -192,6 +192,61 @@ def test_an_abort_is_told_with_who_asked_for_it(tmp_path: Path) -> None:
         ("LAUNCH_TEMPLATE", True),
     ]
     assert "abort (deadline 1h30m, keep jobs) ops@desk" in written(tmp_path).text
+
+
+def test_an_extension_is_told_with_when_it_was_followed(tmp_path: Path) -> None:
+    """Its words are a person's, and the phase has the deadline that counts."""
+    journal = samples.draining(tmp_path)
+    asked = journal.ask_extension(samples.ID, 3600, "ops@desk", "a long one", samples.after(20))
+    found = told(tmp_path)
+    assert (found["commands"][0]["obeyed"], found["phases"][-1]["deadline"]) == (None, "2026-01-05T10:07:00Z")
+    journal.extend(samples.ID, asked, samples.after(21))
+    found = told(tmp_path)
+    assert found["commands"] == [
+        {
+            "kind": "extend",
+            "at": "2026-01-05T08:20:00Z",
+            "by": "ops@desk",
+            "reason": "a long one",
+            "details": ["until 2026-01-05T11:07:00Z"],
+            "obeyed": "2026-01-05T08:21:00Z",
+        }
+    ]
+    assert [one["deadline"] for one in found["phases"]][-2:] == [None, "2026-01-05T11:07:00Z"]
+
+
+def test_an_extension_that_a_later_one_overtook_is_followed_with_it(tmp_path: Path) -> None:
+    """On the way back, too, which is said; one that nothing followed is not noted."""
+    journal = samples.draining(tmp_path)
+    journal.ask_extension(samples.ID, 3600, "ops@desk", "", samples.after(20))
+    plan = replace(journal.load(samples.ID).plan, direction="back")
+    turn = Advance("aborted", Phase.LAUNCH_TEMPLATE, plan=plan, turns=True)
+    journal.advance(samples.ID, turn, None, samples.after(21))
+    while (phase := onward(journal.load(samples.ID).phase)) is not Phase.RESTORE:
+        until = samples.after(200) if phase is Phase.DRAIN else None
+        journal.advance(samples.ID, Advance("on", phase, drain_deadline=until), None, samples.after(21))
+    journal.ask_extension(samples.ID, 600, "ops@desk", "", samples.after(22))
+    last = journal.ask_extension(samples.ID, 600, "ops@desk", "", samples.after(22))
+    journal.extend(samples.ID, last, samples.after(23))
+    found = told(tmp_path)["commands"]
+    assert [one["obeyed"] for one in found] == [None, *["2026-01-05T08:23:00Z"] * 2]
+    assert found[1]["details"] == ["on the way back", "until 2026-01-05T11:30:00Z"]
+
+
+def test_a_halt_that_an_abort_ends_was_resumed_by_nobody(tmp_path: Path) -> None:
+    """The runner clears it on the way to the turn; a resume before the abort was asked for is a command of its own."""
+    journal = samples.draining(tmp_path)
+    for minute in (9, 15):
+        journal.halt(samples.ID, samples.HALT, samples.after(minute))
+        if minute == 15:
+            journal.ask_abort(samples.ID, Abort(samples.after(20), "the setting on_not_ready"))
+        journal.resume(samples.ID, None, samples.after(minute + 5))
+    plan = replace(journal.load(samples.ID).plan, direction="back")
+    turn = Advance("aborted", Phase.LAUNCH_TEMPLATE, plan=plan, turns=True)
+    journal.advance(samples.ID, turn, None, samples.after(21))
+    found = told(tmp_path)
+    assert [one["ended_by"] for one in found["halts"]] == ["tester@here", "the setting on_not_ready"]
+    assert [one["kind"] for one in found["commands"]] == ["resume or start", "abort"]
 
 
 def test_an_abort_ends_a_halt(tmp_path: Path) -> None:

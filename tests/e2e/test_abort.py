@@ -54,6 +54,12 @@ def test_a_halted_rollout_goes_back(scenario: str, phase: str, world: Worlds) ->
         "phase": "ABORTED",
         "direction": "back",
     }
+    report = json.loads(simulated.rollout("report", "--config", "rollout.yaml", "--json").out)
+    [asked] = report["commands"]  # nobody gave a resume; it was asked for in the simulated world's time
+    assert (asked["kind"], asked["at"] <= asked["obeyed"]) == ("abort", True), asked
+    [halt] = report["halts"]
+    assert halt["begin"] <= asked["at"] <= halt["end"], report
+    assert halt["ended_by"] == asked["by"]
     assert simulated.rollout(*ABORT, halted.rollout_id).code == 0
     again = simulated.start("--key", "build-7")
     assert (again.code, "was aborted" in again.out) == (1, True), again

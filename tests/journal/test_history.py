@@ -75,7 +75,10 @@ def test_a_report_of_it_in_every_form(empty: SqlJournal, url: str, tmp_path: Pat
     found = json.loads(rollout("report", "--json", *where, cwd=tmp_path).out)
     assert [one["how"] for one in found["runs"]] == ["died without a word", "stopped"]
     assert [one["job"] for one in found["killed_jobs"]] == ["Job demo/scraper"]
-    assert [(one["kind"], one["by"]) for one in found["commands"]] == [("resume", "tester"), ("abort", "ops@desk")]
+    assert [(one["kind"], one["by"]) for one in found["commands"]] == [
+        ("resume or start", "tester"),
+        ("abort", "ops@desk"),
+    ]
     assert found["chain"]["verifies"]
     assert rollout("report", "--html", "report.html", *where, cwd=tmp_path).code == 0
     seen = pages.read((tmp_path / "report.html").read_text(encoding="utf-8"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollout import commands
-from rollout.cli import cluster_checks, log, lost_journal, options, output, screen, standing, typed
+from rollout.cli import cluster_checks, log, lost_journal, options, output, screen, standing, typed, world_time
 from rollout.cli.session import actor, go_on
 from rollout.commands import resume, rollout
 from rollout.engine.runner import Ended
@@ -56,7 +55,10 @@ def abort(
             log.about(found.id)
             record = journal.load(found.id)
             cluster_checks.same_cluster(record.plan, loaded, f"rollout {found.id} runs", rollout("abort", found.id))
-            _ask(journal, record, None if deadline is None else typed.length(deadline), keep_jobs=keep_jobs)
+            asked = Abort(
+                world_time.now_of(loaded), actor(), None if deadline is None else typed.length(deadline), keep_jobs
+            )
+            _ask(journal, record, asked)
         elif found.phase is Phase.DONE:
             raise _too_late(found, "is done")
         go_on(loaded, journal, found, assume_dead=assume_dead, wanted=Ended.ABORTED)
@@ -68,10 +70,10 @@ def _given(deadline: str | None, *, keep_jobs: bool, assume_dead: bool) -> list[
     return [*(["--deadline", deadline] if deadline is not None else []), *flags]
 
 
-def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_jobs: bool) -> None:
+def _ask(journal: SqlJournal, record: Record, asked: Abort) -> None:
     """Write the request, once; say what counts where one was written before. `UserError` where nothing leads back."""
     if record.plan.goes_back:
-        if seconds is not None or keep_jobs:
+        if asked.drain_seconds is not None or asked.keep_jobs:
             raise UserError(
                 f"rollout {record.id} goes back already, as it was asked for first; nothing was changed",
                 hint=f"without --deadline and --keep-jobs, which do not count any more: {rollout('abort', record.id)}",
@@ -80,7 +82,6 @@ def _ask(journal: SqlJournal, record: Record, seconds: float | None, *, keep_job
         return
     if not can_turn(record.phase):
         raise _too_late(record, "has replaced every node, and restores what it found")
-    asked = Abort(datetime.now(UTC), actor(), seconds, keep_jobs)
     counts = journal.ask_abort(record.id, asked)
     if counts != asked:
         screen.say(f"{counts.by} has asked for it already{_how(counts)}; that counts")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rollout.cli import outcome, standing
 from rollout.cli import why as told
 from rollout.cli.report.model import (
+    DIED,
     CallsTold,
     ChainTold,
     CommandTold,
@@ -32,7 +33,7 @@ from rollout.cli.report.model import (
 from rollout.cli.screen.format import instant, span
 from rollout.commands import abort, resume
 from rollout.journal.chain import START
-from rollout.journal.models import stored
+from rollout.journal.models import deadline_column, stored
 from rollout.model.effects import OnGroup, TaintNode
 from rollout.model.machine import Phase, terminal
 from rollout.model.plan import spelled
@@ -160,15 +161,22 @@ def _phases(events: Sequence[Event]) -> Iterator[PhaseTold]:
     back = False
     for event, following in zip(entered, (*entered[1:], None), strict=True):
         back = back or event.data.get("direction") == "back"
-        deadline = event.data.get("abort_deadline") or event.data.get("drain_deadline")
+        within = (one for one in events if one.seq >= event.seq and (following is None or one.seq < following.seq))
+        *_, deadline = (None, *filter(None, map(_drain_deadline, within)))
         phase = str(event.data["to"])
         yield PhaseTold(
             phase,
             Span(event.at, event.at if terminal(Phase(phase)) else following.at if following else None),
             back,
             _NEXT_DEADLINE.sub("", following.text.partition(": ")[2]) if following else "",
-            datetime.fromisoformat(str(deadline)) if deadline else None,
+            deadline,
         )
+
+
+def _drain_deadline(event: Event) -> datetime | None:
+    """Return the drain deadline that an event set, or moved."""
+    deadline = event.data.get("abort_deadline") or event.data.get("drain_deadline")
+    return datetime.fromisoformat(str(deadline)) if deadline else None
 
 
 def _halts(history: History) -> Iterator[HaltTold]:
@@ -177,11 +185,19 @@ def _halts(history: History) -> Iterator[HaltTold]:
         if event.kind != "halted":
             continue
         end = next((one for one in events[number:] if one.kind in {"resumed", "phase"}), None)
-        # An abort ends it too, whose event is the runner's.
-        asked = next((one.by for one in history.asked if one.kind == "abort" and end and end.kind == "phase"), None)
         why, hint = str(event.data.get("why", event.text)), str(event.data.get("hint", ""))
-        by = asked or (end.actor if end else None)
+        abort = _abort_behind(end, history) if end else None
+        by = abort.by if abort else end.actor if end else None
         yield HaltTold(Span(event.at, end.at if end else None), event.reason, why, hint, by)
+
+
+def _abort_behind(end: Event, history: History) -> Asked | None:
+    """Return the abort for which a halt ended, if it did for one: it turns then, and its events are the runner's."""
+    moves = (one for one in history.events if one.seq >= end.seq and one.kind in {"halted", "phase"})
+    turns = next((one for one in moves), None)
+    if turns is None or "direction" not in turns.data:
+        return None
+    return next((one for one in history.asked if one.kind == "abort" and one.at <= end.at), None)
 
 
 def _run(lease: Lease, history: History, stands: Standing, written: datetime) -> RunTold:
@@ -199,7 +215,7 @@ def _run(lease: Lease, history: History, stands: Standing, written: datetime) ->
         lease.pid,
         lease.run_id,
         lease.build_url,
-        "works" if works else "stopped" if lease.released or ours else "died without a word",
+        "works" if works else "stopped" if lease.released or ours else DIED,
     )
 
 
@@ -344,8 +360,9 @@ def _commands(history: History) -> Iterator[CommandTold]:
     for asked in history.asked:
         yield _command(asked, _obeyed(asked, history.events))
     for event in history.events:
-        if event.kind == "resumed":
-            yield CommandTold("resume", event.at, event.actor, None, (), event.at)
+        if event.kind == "resumed" and _abort_behind(event, history) is None:
+            # Each of them continues a halted rollout, and no event says which one was typed.
+            yield CommandTold("resume or start", event.at, event.actor, None, (), event.at)
     for lease in history.leases:
         # A word of a person is told as user@host; the kernel's own, that it freed a lock, is nobody's.
         if lease.assumed_dead and "@" in lease.assumed_dead and lease.taken:
@@ -358,6 +375,8 @@ def _obeyed(asked: Asked, events: Sequence[Event]) -> datetime | None:
     match asked.kind:
         case "abort":
             tells = (one for one in events if one.kind == "phase" and "direction" in one.data)
+        case "extend":
+            tells = (one for one in events if one.kind == "extended" and _follows(one, asked.data))
         case "pause":
             tells = (one for one in events if one.data.get("paused_at") == stored(asked.at))
         case "resume":
@@ -367,16 +386,27 @@ def _obeyed(asked: Asked, events: Sequence[Event]) -> datetime | None:
     return next((one.at for one in tells), None)
 
 
+def _follows(event: Event, asked: Mapping[str, Any]) -> bool:
+    """Tell whether an event moved the deadline of this direction as far as it was asked for, or further."""
+    moved = event.data.get(deadline_column(asked["direction"]))
+    return moved is not None and datetime.fromisoformat(moved) >= datetime.fromisoformat(asked["until"])
+
+
 def _command(asked: Asked, obeyed: datetime | None) -> CommandTold:
     said = dict(asked.data)
     reason = said.pop("reason", None)
-    details = tuple(_detail(name, value) for name, value in said.items() if value not in {None, False})
+    details = tuple(_detail(name, value) for name, value in said.items() if value not in {None, False, "forward"})
     return CommandTold(asked.kind, asked.at, asked.by, str(reason) if reason else None, details, obeyed)
 
 
 def _detail(name: str, value: Any) -> str:
-    if name == "drain_seconds":
-        return f"deadline {spelled(float(value))}"
+    match name:
+        case "drain_seconds":
+            return f"deadline {spelled(float(value))}"
+        case "until":
+            return f"until {instant(datetime.fromisoformat(value))}"
+        case "direction":
+            return "on the way back"
     return name.replace("_", " ") + ("" if value is True else f" {value}")
 
 
