@@ -66,7 +66,7 @@ def _replaced(path: Path, kind: Kind, journal: Path | None) -> os.stat_result | 
     """Return what is known of the file that would be replaced, None for none. Raises `UserError` if it may not be."""
     if str(path) == "-":
         hint = f"name a file with {kind.option}, such as ./-"
-        raise UserError(f'"-" is taken for no file, and a {kind.name} is not printed', hint=hint)
+        raise UserError(f'a {kind.name} goes to a file, not to standard output, so "-" is refused', hint=hint)
     try:
         # Before anything is opened: closing the journal's file would drop this process's locks of it.
         if journal and is_of_journal(path, journal):

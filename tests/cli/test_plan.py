@@ -37,7 +37,9 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, typed: tuple[str, ...],
     refused = rollout("plan", *typed, cwd=tmp_path)
     assert (refused.code, refused.out) == (2, "")
     assert says in refused.err
-    assert refused.err == rollout("start", *typed, cwd=tmp_path).err
+    begun = rollout("start", *typed, cwd=tmp_path).err  # which takes a plan, too
+    ways = "one of --ami, --ami-from packer/manifest.json or --plan FILE"
+    assert refused.err == begun.replace(ways, "either --ami or --ami-from packer/manifest.json")
     assert [one.name for one in tmp_path.iterdir()] == ["rollout.yaml"]
 
 

@@ -93,7 +93,7 @@ def _without_plan(
 ) -> NoReturn:
     """Go on with the rollout that a plan began which is lost or damaged since: nothing is compared with it any more.
 
-    Raises `unread` where there is none: then nothing is made either.
+    Raises `unread` where there is none; no journal is made for it.
     """
     with ExitStack() as stack:
         with looking():
