@@ -7,6 +7,7 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rollout.cli.monitoring import telling
 from rollout.config import Metrics, Notify
 from rollout.engine.runner import Progress
 from rollout.journal import SqlJournal
-from rollout.model.decision import Advance, Halt
+from rollout.model.decision import Advance, Halt, Move
 from rollout.model.machine import Phase, Stage, onward
 from rollout.model.reasons import Reason
 from tests.cli import samples
@@ -80,6 +81,18 @@ def test_the_file_says_how_the_rollout_stands(tmp_path: Path) -> None:
     assert value(found, "drain_deadline_timestamp_seconds") == samples.after(127).timestamp()
     assert value(found, "killed_jobs") == 0
     assert value(found, "halted", reason="") == 0
+
+
+def test_old_nodes_that_an_abort_lets_stay_are_counted(tmp_path: Path) -> None:
+    """As `rollout status` counts them; the nodes that must go are others then."""
+    journal = samples.draining(tmp_path)
+    plan = replace(journal.load(samples.ID).plan, direction="back")
+    turn = Advance("aborted", Phase.LAUNCH_TEMPLATE, plan=plan, turns=True)
+    journal.advance(samples.ID, turn, None, samples.after(20))
+    journal.intend(samples.ID, (), [Move("i-1", "keep"), Move("i-2", "keep")], (), (), samples.after(20))
+    found = written(tmp_path, journal)
+    stages = {stage: value(found, "nodes", stage=stage.value) for stage in Stage}
+    assert stages == {stage: 2.0 * (stage is Stage.KEPT) for stage in Stage}
 
 
 def test_before_the_drain_there_is_no_deadline(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ _NO_REASON = "unknown"
 class Standing:
     """How a rollout stands at `alive`, when the process that runs it was last seen at work.
 
-    `halted`: the reason of the halt that stands, None while none does. `nodes`: those that must go, by stage.
-    `killed`: entries of the ledger of killed Jobs.
+    `halted`: the reason of the halt that stands, None while none does. `nodes`: by stage, those that must go, and as
+    KEPT the old ones that an abort lets stay. `killed`: entries of the ledger of killed Jobs.
     """
 
     cluster: str
@@ -62,7 +62,9 @@ class Standing:
         phases = {phase.value: phase is self.phase for phase in Phase}
         yield self._each("phase", "1 for the phase in which the rollout stands, 0 for all others.", "phase", phases)
         nodes = {stage.value: self.nodes.get(stage, 0) for stage in Stage}
-        yield self._each("nodes", "Nodes that must go, by stage.", "stage", nodes)
+        yield self._each(
+            "nodes", "Nodes that must go, by stage; KEPT: old ones that an abort lets stay.", "stage", nodes
+        )
         alive = "When the process that runs the rollout was last at work, as Unix time."
         yield self._one("last_sign_of_life_timestamp_seconds", alive, self.alive.timestamp())
         yield self._one("killed_jobs", "Pods of protected Jobs that were killed: the ledger's entries.", self.killed)
@@ -90,7 +92,7 @@ def standing(record: Record, journal: SqlJournal, now: datetime) -> Standing:
         cluster=record.plan.cluster,
         rollout=record.id,
         phase=record.phase,
-        nodes=Counter(node.stage for node in record.to_go),
+        nodes=Counter(node.stage for node in record.nodes),
         alive=now,
         killed=len(journal.killed(record.id)),
         drain_deadline=record.drain_deadline,
