@@ -96,9 +96,9 @@ def _about(verb: str, rollout_id: str, options: Sequence[str]) -> str:
 
 
 def then_resume(hint: str, rollout_id: str) -> str:
-    """Return what to do about a halt, with the command that goes on after it, if the hint does not end with that."""
+    """Return what to do about a halt, with the command that goes on after it, if the hint does not say one itself."""
     command = resume(rollout_id)
-    return hint if command in hint else f"{hint}, then: {command}"
+    return hint if command in hint or hint.endswith(abort(rollout_id)) else f"{hint}, then: {command}"
 
 
 def aws(*words: str) -> str:

@@ -136,6 +136,11 @@ class TemplateSeen:
     versions: tuple[VersionSeen, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def gone(self) -> bool:
+        """Somebody deleted it, though the plan names it: one that exists has a version."""
+        return not self.versions
+
     def resolve(self, reference: str) -> int:
         """Return the number that "$Latest", "$Default" or a number as text means now."""
         named = {"$Latest": self.latest, "$Default": self.default}

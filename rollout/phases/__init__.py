@@ -25,6 +25,7 @@ from rollout.phases import (
     surge,
     taint,
 )
+from rollout.phases.deleted import off_its_pin
 from rollout.phases.observe import Needs, observe_needs, renew_groups
 from rollout.ports import AutoScaling, Kubernetes
 
@@ -59,19 +60,23 @@ def _now(_record: Record) -> bool:
     return True
 
 
+def _always(_record: Record, _groups: tuple[GroupSeen, ...]) -> bool:
+    return True
+
+
 PHASES: dict[Phase, Rules] = {
     Phase.PLANNED: Rules(planned.decide, Needs(young=_now)),
     Phase.AUTOSCALER_OFF: Rules(autoscaler_off.decide, Needs(pods=True, young=_now), _in_service),
-    Phase.LAUNCH_TEMPLATE: Rules(launch_template.decide, Needs(templates=True)),
-    Phase.TAINT: Rules(taint.decide),
+    Phase.LAUNCH_TEMPLATE: Rules(launch_template.decide, Needs(templates=_always)),
+    Phase.TAINT: Rules(taint.decide, Needs(templates=off_its_pin)),
     Phase.SURGE: Rules(surge.decide, surge.NEEDS, _in_service),
-    Phase.PROTECT: Rules(protect.decide),
-    Phase.READY: Rules(ready.decide, Needs(pods=True), _ready),
+    Phase.PROTECT: Rules(protect.decide, Needs(templates=off_its_pin)),
+    Phase.READY: Rules(ready.decide, Needs(templates=off_its_pin, pods=True), _ready),
     # Its own deadline is stored when it is entered. What a person corrected before a resume has its time, too.
     Phase.DRAIN: Rules(drain.decide, drain.NEEDS, again=_blocked),
     Phase.RESTORE: Rules(
         restore.decide,
-        Needs(templates=True, replaced=True, young=_now, refreshes=restore.restrained),
+        Needs(templates=_always, young=_now, refreshes=restore.restrained),
         _in_service,
     ),
 }

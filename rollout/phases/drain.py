@@ -29,6 +29,7 @@ from rollout.model.plan import Node, NodeGroup, duration
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
+from rollout.phases.deleted import off_its_pin
 from rollout.phases.expected import desired
 from rollout.phases.observe import Needs
 from rollout.phases.shared import IN_STANDBY, advance, back_from_standby, leaving_rows, still_to_go, that_stay, working
@@ -69,6 +70,7 @@ def _ending(record: Record) -> bool:
 #: The pods of nodes that are being drained come straight from the API, and budgets for them; where one of these is
 #: empty, or a volume may keep a pod in its zone, the volumes that are attached, too.
 NEEDS = Needs(
+    templates=off_its_pin,
     pods=True,
     budgets=_evicting,
     young=_ending,

@@ -18,7 +18,7 @@ from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import NodeGroup, Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases import abort, cluster_lock
+from rollout.phases import abort, cluster_lock, deleted
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import (
     back_from_standby,
@@ -95,7 +95,7 @@ def _drift(seen: Observation, record: Record) -> Halt | None:
 
 def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterator[tuple[Reason, str]]:
     current = seen.group(group.name)
-    wanted = record.plan.pinned(group)
+    wanted = deleted.wanted(seen, record.plan, group)
     if current.uses != wanted:
         what = f"{group.name} launches {describe_uses(current.uses)}, not {describe_uses(wanted)}"
         if changed := policy_change(group, current):
@@ -122,7 +122,7 @@ def _hint(seen: Observation, record: Record) -> str:
 def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[str]:
     """Yield what to type, where that is one command and hurts nobody."""
     current = seen.group(group.name)
-    yield refer_back(current, record.plan.pinned(group))
+    yield refer_back(current, deleted.wanted(seen, record.plan, group))
     if group not in working(record) or not (record.phase in SURGED or _raises(record)):
         return
     if record.phase in SURGED and (resumed := _resumed(record, current)):

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from rollout.commands import aws, kubectl
+from rollout.commands import abort, aws, kubectl
 from rollout.model.decision import Act, Advance, Decision, Halt, Move
 from rollout.model.effects import CreateVersion, Resize, SetReference, occasions
 from rollout.model.machine import step, terminal
@@ -25,6 +25,7 @@ from rollout.model.observation import Observation, VersionSeen
 from rollout.model.plan import NewVersion, NodeGroup, Plan, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.phases import deleted
 from rollout.phases.shared import (
     advance,
     describe_uses,
@@ -46,6 +47,8 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
         return _back(seen, record, now)
     versions = _versions(seen, record)
     missing = [pair for pair, version in versions.items() if version is None]
+    if lost := _lost(seen, record, missing):
+        return lost
     if missing:
         return Act("make the template version", tuple(_create(record, *pair) for pair in missing))
     foreign = [(pair[0], one) for pair, one in versions.items() if one and one.image_id != record.plan.ami]
@@ -84,6 +87,8 @@ def _back(seen: Observation, record: Record, now: datetime) -> Decision:
         return Act("put the version from before on top", tuple(_copy(seen, record, *pair) for pair in missing))
     made = tuple(NewVersion(*pair, version.number) for pair, version in copies.items() if version)
     plan = replace(plan, copies=made)
+    if nothing := _can_launch_nothing(seen, replace(record, plan=plan)):
+        return nothing
     if pins := _pinning(seen, record, plan):
         return pins
     turned = replace(record, plan=plan)
@@ -91,6 +96,40 @@ def _back(seen: Observation, record: Record, now: datetime) -> Decision:
     if rows or any(_short(seen, turned, group) for group in working(record)):
         return advance(record, f"{len(rows)} new nodes are to go", now, plan=plan, nodes=rows)
     return Advance("no new node is there, and no old one is gone", step(record.phase, "restore"), plan)
+
+
+def _lost(seen: Observation, record: Record, missing: list[tuple[str, int]]) -> Halt | None:
+    """Halt where somebody deleted a template, or what our version would be made of: only the way back is left."""
+    sources = [source for source in _sources(record) if seen.template(source.use.template_id).gone]
+    if sources:
+        what = (f"launch template {one.use.template_name} ({one.use.template_id})" for one in sources)
+        why = f"somebody has deleted {', '.join(dict.fromkeys(what))}: no instance can be launched from it"
+        return Halt(Reason.LAUNCH_TEMPLATE_NOT_FOUND, why, _go_back(record))
+    before = (replace(one.use, reference=str(one.version)) for one in _sources(record) if one.pair in missing)
+    if lost := deleted.deleted(seen, before):
+        why = f"a version is to be made of {deleted.told(seen, lost)}"
+        return Halt(Reason.SOURCE_VERSION_DELETED, why, _go_back(record))
+    return None
+
+
+def _go_back(record: Record) -> str:
+    return f"go back, and begin again with what the groups launch then: {abort(record.id)}"
+
+
+def _can_launch_nothing(seen: Observation, record: Record) -> Halt | None:
+    """Halt where after an abort a group launches ours for want of another, or must launch something and cannot."""
+    for group in record.plan.groups:
+        current, pinned = seen.group(group.name), record.plan.pinned(group)
+        lost = deleted.deleted(seen, pinned)
+        kept = any(use in deleted.wanted(seen, record.plan, group) and use not in current.uses for use in lost)
+        short = group in working(record) and _short(seen, record, group)
+        if lost and (kept or (short and deleted.deleted(seen, current.uses))):
+            sources = (source for source, use in zip(group.sources, pinned, strict=True) if use in lost)
+            commands = (command for source in sources for command in deleted.another(seen, record, group, source))
+            why = f"{group.name} is to launch {deleted.told(seen, lost)}"
+            hint = typed("give it another one, with the image from before", *commands)
+            return Halt(Reason.SOURCE_VERSION_DELETED if kept else Reason.LAUNCH_TEMPLATE_NOT_FOUND, why, hint)
+    return None
 
 
 def _staying(record: Record) -> tuple[Move, ...]:
@@ -124,13 +163,15 @@ def _short(seen: Observation, record: Record, group: NodeGroup) -> bool:
 def _copies(seen: Observation, record: Record, plan: Plan) -> _Versions:
     """Return the copies that $Latest must mean again, by template and source; None where one is to be made.
 
-    One is needed while the newest version is ours; somebody else's on top of it is theirs.
+    One is needed while the newest version is ours; somebody else's on top of it is theirs. There is none to be made of
+    a version that somebody deleted.
     """
     found: _Versions = {}
     for source in _sources(record):
         template = seen.template(source.use.template_id)
         made = template.described(_description_of_copy(record, source.version))
-        if source.use.reference == "$Latest" and (made or plan.is_new(template.id, template.latest)):
+        there = not deleted.deleted(seen, (replace(source.use, reference=str(source.version)),))
+        if source.use.reference == "$Latest" and (made or (there and plan.is_new(template.id, template.latest))):
             found[source.pair] = made
     return dict(sorted(found.items()))
 
@@ -140,8 +181,7 @@ def _description_of_copy(record: Record, source: int) -> str:
 
 
 def _copy(seen: Observation, record: Record, template_id: str, source: int) -> CreateVersion:
-    versions = seen.template(template_id).versions
-    image = next((one.image_id for one in versions if one.number == source), None)
+    image = next(one.image_id for one in seen.template(template_id).versions if one.number == source)
     return CreateVersion(
         template_id=template_id,
         source_version=source,
@@ -199,10 +239,11 @@ def _with_versions(plan: Plan, versions: _Versions) -> Plan:
 def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> SetReference | Halt | None:
     there = seen.group(group.name)
     current = there.uses
-    wanted, found = plan.pinned(group), tuple(source.use for source in group.sources)
+    wanted, found = deleted.wanted(seen, plan, group), tuple(source.use for source in group.sources)
     if current == wanted:
         return None
-    if current not in {found, *_pinned_forward(plan, group)}:
+    known = {*found, *wanted, *(use for uses in _pinned_forward(plan, group) for use in uses)}
+    if len(current) != len(wanted) or not known.issuperset(current):
         return Halt(
             Reason.DRIFT_LAUNCH_TEMPLATE,
             f"drift: {group.name} launched {describe_uses(found)} when the rollout began, now {describe_uses(current)}",

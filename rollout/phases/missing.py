@@ -88,6 +88,7 @@ def _was_pinned(record: Record, group: NodeGroup) -> bool:
 
 
 def _of_cluster(seen: Observation, record: Record) -> Iterator[str]:
+    yield from (f"launch template {template.id}" for template in seen.templates if template.gone)
     where = record.plan.settings.autoscaler
     if where and record.plan.autoscaler_replicas and seen.autoscaler is None:
         yield f"Deployment {where.namespace}/{where.name}"

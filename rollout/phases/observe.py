@@ -19,9 +19,8 @@ from rollout.stages.knowing import whereabouts
 class Needs:
     """What a phase looks at, apart from groups, marker, autoscaler and nodes. All functions here are pure."""
 
-    templates: bool = False
-    #: Whether a template may be gone that no group launches any more: somebody deleted it, and gave another one.
-    replaced: bool = False
+    #: Whether templates are looked at; one that somebody deleted is seen as one without versions.
+    templates: Callable[[Record, tuple[GroupSeen, ...]], bool] | None = None
     pods: bool = False
     #: Whether budgets are read now.
     budgets: Callable[[Record], bool] | None = None
@@ -48,7 +47,7 @@ def observe_needs(
 ) -> Observation:
     """Read what is needed. `groups`: those of a look before, where they are young enough to wait by.
 
-    Raises `Refused` where a group or a template of the plan does not exist any more.
+    Raises `Refused` where a group of the plan does not exist any more.
     """
     seen = _first(needs, record, kubernetes, autoscaling, groups)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
@@ -81,7 +80,7 @@ def _first(
     """
     settings = record.plan.settings
     groups = groups or _groups(record, autoscaling)
-    found = _templates(needs, record, groups, autoscaling) if needs.templates else ()
+    found = _templates(record, autoscaling) if needs.templates and needs.templates(record, groups) else ()
     kubernetes.in_touch()
     kubernetes.follow(settings.autoscaler)
     young = needs.young is not None and needs.young(record)
@@ -109,15 +108,8 @@ def _groups(record: Record, autoscaling: AutoScaling) -> tuple[GroupSeen, ...]:
     return groups
 
 
-def _templates(
-    needs: Needs, record: Record, groups: tuple[GroupSeen, ...], autoscaling: AutoScaling
-) -> tuple[TemplateSeen, ...]:
+def _templates(record: Record, autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:
     planned = {source.use.template_id for group in record.plan.groups for source in group.sources}
     templates = autoscaling.templates(sorted(planned))
-    gone = planned - {template.id for template in templates}
-    what = f"launch template {', '.join(sorted(gone))} does not exist any more"
-    if gone and not needs.replaced:
-        raise Refused(what)
-    if launch := [group.name for group in groups if any(use.template_id in gone for use in group.uses)]:
-        raise Refused(f"{what}, and {', '.join(launch)} can launch nothing: give it another one")
-    return (*templates, *(TemplateSeen(one, name="", default=0, latest=0, versions=()) for one in sorted(gone)))
+    gone = sorted(planned - {template.id for template in templates})
+    return (*templates, *(TemplateSeen(one, name="", default=0, latest=0, versions=()) for one in gone))

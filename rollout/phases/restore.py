@@ -12,18 +12,18 @@ reported.
 Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
 stays while more live than are desired.
 
-It halts where a group is pinned to a version that somebody deleted: the group could launch nothing after the end.
+It halts where a group is pinned to a version that somebody deleted, with its template or alone: the group could launch
+nothing after the end. After an abort a group that launches what it launched before is only reported.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rollout.commands import annotate, aws, end_retained, kubectl, on_group, resume_processes
+from rollout.commands import annotate, end_retained, kubectl, on_group, resume_processes
 from rollout.model.decision import Act, Decision, Halt, Wait
 from rollout.model.effects import (
     DeleteMarker,
@@ -54,15 +54,14 @@ from rollout.model.observation import (
 from rollout.model.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.phases.deleted import another, deleted, told
 from rollout.phases.expected import desired
 from rollout.phases.shared import (
     advance,
-    describe_uses,
     is_our_cordon,
     launched_to_stay,
     policy_change,
     put_back,
-    refer_back,
     typed,
     uncordon,
     wait,
@@ -127,11 +126,15 @@ def sizes(seen: Observation, record: Record) -> Part:
 def reference(seen: Observation, record: Record) -> Part:
     """$Latest stays $Latest, $Default moves the default, a number becomes the new one.
 
-    A group that is pinned to a version which somebody deleted can launch nothing: it would show when it must.
+    A group that launches what somebody deleted can launch nothing: it would show when it must. After an abort one that
+    we left with what it launched before is only reported.
     """
-    deleted = {group.name: uses for group in record.plan.groups if (uses := _deleted(seen, group))}
-    parts = [_reference(seen, record, group) for group in record.plan.groups if group.name not in deleted]
-    return replace(_joined(parts), halt=_no_version(seen, record, deleted) if deleted else None)
+    lost = {group.name: uses for group in record.plan.groups if (uses := deleted(seen, seen.group(group.name).uses))}
+    untouched = [group for group in record.plan.groups if group.name in lost and _as_found(seen, record, group)]
+    stuck = {name: uses for name, uses in lost.items() if name not in {group.name for group in untouched}}
+    parts = [_reference(seen, record, group) for group in record.plan.groups if group.name not in lost]
+    parts += [Part(report=(_launches_nothing(seen, group.name, lost[group.name]),)) for group in untouched]
+    return replace(_joined(parts), halt=_no_version(seen, record, stuck) if stuck else None)
 
 
 def inherit(seen: Observation, record: Record) -> Part:
@@ -420,33 +423,26 @@ def _reference(seen: Observation, record: Record, group: NodeGroup) -> Part:
     return Part((effect,), report=report)
 
 
-def _deleted(seen: Observation, group: NodeGroup) -> tuple[TemplateUse, ...]:
-    """Return what a group launches by a number that its template does not have any more."""
-    numbers = {template.id: {str(version.number) for version in template.versions} for template in seen.templates}
-    pinned = (use for use in seen.group(group.name).uses if use.template_id in numbers and use.reference.isdigit())
-    return tuple(use for use in pinned if use.reference not in numbers[use.template_id])
+def _as_found(seen: Observation, record: Record, group: NodeGroup) -> bool:
+    return record.plan.goes_back and seen.group(group.name).uses == tuple(source.use for source in group.sources)
 
 
-def _no_version(seen: Observation, record: Record, deleted: Mapping[str, tuple[TemplateUse, ...]]) -> Halt:
-    what = (f"{group} launches {describe_uses(uses)}, which somebody has deleted" for group, uses in deleted.items())
+def _launches_nothing(seen: Observation, group: str, uses: tuple[TemplateUse, ...]) -> str:
+    return f"{group} launches {told(seen, uses)}: no instance can be launched from it"
+
+
+def _no_version(seen: Observation, record: Record, lost: Mapping[str, tuple[TemplateUse, ...]]) -> Halt:
     image = "the image from before" if record.plan.goes_back else f"image {record.plan.ami}"
-    groups = (group for group in record.plan.groups if group.name in deleted)
-    commands = (command for group in groups for command in _another_version(seen, record, group))
-    why = f"{'; '.join(what)}: no instance can be launched from it"
+    pairs = ((group, source) for group in record.plan.groups for source in group.sources)
+    commands = (
+        command
+        for group, source in pairs
+        if seen.group(group.name).use(source.use.slot) in lost.get(group.name, ())
+        for command in another(seen, record, group, source)
+    )
+    why = "; ".join(_launches_nothing(seen, group, uses) for group, uses in lost.items())
     hint = typed(f"give it a version that exists, with {image}", *commands)
     return Halt(Reason.LAUNCH_TEMPLATE_NOT_FOUND, why, hint)
-
-
-def _another_version(seen: Observation, record: Record, group: NodeGroup) -> Iterator[str]:
-    """Yield what to type: the number never comes back, so a new version is made; after an abort there is the source."""
-    current, deleted = seen.group(group.name), _deleted(seen, group)
-    for source in (source for source in group.sources if current.use(source.use.slot) in deleted):
-        if not record.plan.goes_back:
-            named = ("--launch-template-id", source.use.template_id, "--source-version", str(source.version))
-            data = ("--launch-template-data", json.dumps({"ImageId": record.plan.ami}))
-            yield aws("ec2", "create-launch-template-version", *named, *data)
-        reference = str(source.version) if record.plan.goes_back else "$Latest"
-        yield refer_back(current, (replace(source.use, reference=reference),))
 
 
 def _use(
@@ -466,7 +462,10 @@ def _use(
         return _meant(template, before, mine, where) if named else None
     if current != pinned:
         found = current.label if current else "nothing there"
-        return f"{where} launches {found}, not our {mine}: changed by somebody else, left"
+        ours = (
+            mine if current is None or current.template_id == before.template_id else f"{before.template_name} {mine}"
+        )
+        return f"{where} launches {found}, not our {ours}: changed by somebody else, left"
     if before.reference == "$Latest" and template.latest != mine:
         return f"{where} stays at {mine}: $Latest of {template.name} is {template.latest} now"
     if before.reference == "$Default" and template.default != mine:

@@ -24,6 +24,7 @@ from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import NodeGroup, Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.phases.deleted import off_its_pin
 from rollout.phases.observe import Needs
 from rollout.phases.shared import advance, put_back, surged, that_stay, typed, wait, working
 
@@ -41,7 +42,7 @@ def _surging(seen: Observation, record: Record) -> list[str]:
 
 
 #: Why launches fail is asked where instances are missing.
-NEEDS = Needs(troubles=_surging)
+NEEDS = Needs(templates=off_its_pin, troubles=_surging)
 
 
 def decide(seen: Observation, record: Record, now: datetime) -> Decision:
