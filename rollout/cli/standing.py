@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from rollout.cli import why
 from rollout.cli.screen.format import count, instant
 from rollout.commands import abort
-from rollout.model.effects import Resize, StartAutoscaler, Written
+from rollout.model.effects import Resize, StartAutoscaler, StopAutoscaler, Written
 from rollout.model.effects.occasions import ADOPTED
-from rollout.model.machine import DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage
+from rollout.model.machine import AUTOSCALER_OFF, DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage
 from rollout.model.reasons import Reason, tagged
 from rollout.phases.shared import surged
 
@@ -84,7 +84,7 @@ def _state(record: Record, halted_for: str | None) -> Iterator[str]:
             yield f"sizes as the rollout set them: {', '.join(sizes)}"
         elif not any(isinstance(effect, Resize) for effect in pending):
             yield "sizes are as they were found"
-    if record.plan.settings.autoscaler and halted_for not in _AUTOSCALER_CHANGED | _WRITE_MISSING:
+    if record.plan.settings.autoscaler and not _autoscaler_unknown(record, halted_for):
         yield f"cluster-autoscaler {_autoscaler(record)}"
     if pending:
         yield f"{count(len(pending), 'change')} of ours not seen yet"
@@ -95,6 +95,13 @@ def _state(record: Record, halted_for: str | None) -> Iterator[str]:
     if record.phase in PROTECTED and written:
         yield "instances are protected from scale-in until their turn"
     yield "protected pods keep running"
+
+
+def _autoscaler_unknown(record: Record, halted_for: str | None) -> bool:
+    """Tell whether the halt may be about cluster-autoscaler; where it was seen at 0, only for a write of its own."""
+    if halted_for in _WRITE_MISSING and record.phase in AUTOSCALER_OFF:
+        return any(isinstance(row.effect, StopAutoscaler) for row in record.unsettled)
+    return halted_for in _AUTOSCALER_CHANGED | _WRITE_MISSING
 
 
 def _autoscaler(record: Record) -> str:
@@ -118,7 +125,7 @@ def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
     at_most = "up to " if record.phase is Phase.SURGE else ""  # some may not have come: that is why it halts there
     off, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
     # Its pod may be told to end, and still scale.
-    stopped = off and halted_for not in _AUTOSCALER_CHANGED | _WRITE_MISSING | {Reason.AUTOSCALER_PODS_RUNNING}
+    stopped = off and halted_for != Reason.AUTOSCALER_PODS_RUNNING and not _autoscaler_unknown(record, halted_for)
     # Desired counts it no more once its terminate is sent; it runs until AWS has ended it.
     ending = sum(row.stage is Stage.TERMINATING for row in record.nodes) if known else 0
     costs = [f"{at_most}{count(extra, 'more instance')}"] * bool(extra)

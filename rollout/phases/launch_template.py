@@ -242,14 +242,18 @@ def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> Set
     wanted, found = deleted.wanted(seen, plan, group), tuple(source.use for source in group.sources)
     if current == wanted:
         return None
-    known = {*found, *wanted, *(use for uses in _pinned_forward(plan, group) for use in uses)}
-    if len(current) != len(wanted) or not known.issuperset(current):
+    theirs = {use.slot for use in set(wanted).difference(plan.pinned(group))}
+    if _without(theirs, current) not in {_without(theirs, uses) for uses in (found, *_pinned_forward(plan, group))}:
         return Halt(
             Reason.DRIFT_LAUNCH_TEMPLATE,
             f"drift: {group.name} launched {describe_uses(found)} when the rollout began, now {describe_uses(current)}",
             typed(f"give it {describe_uses(found)} back", refer_back(there, found)),
         )
     return SetReference(group=group.name, before=current, uses=wanted, occasion=occasions.pin(record.resume_count))
+
+
+def _without(slots: set[str], uses: tuple[TemplateUse, ...]) -> tuple[TemplateUse, ...]:
+    return tuple(use for use in uses if use.slot not in slots)
 
 
 def _pinned_forward(plan: Plan, group: NodeGroup) -> Iterator[tuple[TemplateUse, ...]]:

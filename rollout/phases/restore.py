@@ -462,9 +462,8 @@ def _use(
         return _meant(template, before, mine, where) if named else None
     if current != pinned:
         found = current.label if current else "nothing there"
-        ours = (
-            mine if current is None or current.template_id == before.template_id else f"{before.template_name} {mine}"
-        )
+        other = current is not None and current.template_id != before.template_id
+        ours = f"{before.template_name} {mine}" if other else mine
         return f"{where} launches {found}, not our {ours}: changed by somebody else, left"
     if before.reference == "$Latest" and template.latest != mine:
         return f"{where} stays at {mine}: $Latest of {template.name} is {template.latest} now"

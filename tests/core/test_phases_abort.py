@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from rollout.model.decision import Act, Advance, Decision, Move
+from rollout.model.decision import Act, Advance, Decision, Halt, Move
 from rollout.model.effects import (
     Cordon,
     CreateVersion,
@@ -19,8 +19,9 @@ from rollout.model.effects import (
     UntaintNode,
 )
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import NodeSeen, Observation, VersionSeen
-from rollout.model.plan import NewVersion, Sizes
+from rollout.model.observation import NodeSeen, Observation, TemplateSeen, VersionSeen
+from rollout.model.plan import NewVersion, Sizes, Source, TemplateUse
+from rollout.model.reasons import Reason
 from rollout.model.record import Abort, Late, Record
 from rollout.phases import abort, cluster_lock, drain, launch_template, ready, restore, surge, taint
 from rollout.phases.expected import unexpected
@@ -208,12 +209,81 @@ def test_launch_template(seen: Observation, record: Record, now: datetime, expec
     check(launch_template, seen, record, now, expected)
 
 
-def test_what_a_template_does_not_say_is_not_made_up() -> None:
-    """The version that a copy is made of may be gone: AWS then says so."""
-    journal = TURNED
-    (effect,) = acts_of(launch_template.decide(seen(surged(), template(ours_of(2))), journal, NOW))
-    assert isinstance(effect, CreateVersion)
-    assert effect.ami == ""
+GONE = template(versions=())
+ONLY_OURS = template(ours_of(2))
+GIVEN = template(VersionSeen(7, "ami-old", "hers"), ours_of(2))
+OVERRIDE = use("3", "override 1", "lt-arm")
+USED_TWICE = node_group("g", "1", 1, Source(OVERRIDE, 3))
+TWO_USES = record(LT, direction="back", resume_count=1, nodes=(), groups=(USED_TWICE,),
+                  versions=(NewVersion("lt", 1, 2), NewVersion("lt-arm", 3, 4)))  # fmt: skip
+ARM = TemplateSeen("lt-arm", "arm", 3, 3, (VersionSeen(3, "ami-old", ""),))
+
+
+@pytest.mark.parametrize(
+    ("seen", "record", "now", "expected"),
+    [
+        case("the version before is deleted, and ours is launched",
+             halts("g is to launch workers 1, which somebody has deleted"), seen(surged(), ONLY_OURS), TURNED),
+        case("she gave it another one", advances("0 new nodes"),
+             seen(surged(old("o1", version=7), uses=(use("7"),), sizes=BASE), GIVEN), TURNED),
+        case("or its newest, which is hers", advances("0 new nodes"),
+             seen(surged(old("o1", version=7), uses=(use("$Latest"),), sizes=BASE), GIVEN), TURNED),
+        case("its newest is ours", halts("g is to launch workers 1, which somebody has deleted"),
+             seen(surged(uses=(use("$Latest"),)), ONLY_OURS), TURNED),
+        case("another one, while that from before is there", halts("drift"),
+             seen(surged(uses=(use("7"),)), template(*GIVEN.versions, *MADE.versions[1:])), TURNED),
+        case("none at all", halts("g is to launch workers 1, which"), seen(surged(uses=()), ONLY_OURS), TURNED),
+        case("the template is deleted: what there is stays", advances("no new node"),
+             seen(found(old("o1"), old("o2")), GONE), replace(TURNED, plan=replace(TURNED.plan, versions=()))),
+        case("the template is deleted, and new nodes are to go", advances("2 new nodes are to go"),
+             seen(surged(*WHOLE), GONE), TURNED),
+        case("another template is left", advances("2 new nodes are to go"),
+             seen(surged(*WHOLE, uses=(use("1", template="lt-x"),)), GONE), TURNED),
+        case("the template is deleted, and an old one is to be launched",
+             halts("g is to launch workers 1, whose launch template somebody has deleted"),
+             seen(surged(old("o1"), new("n1"), sizes=BASE), GONE), TURNED),
+        case("of two uses one is hers", acts("set-reference:g:pin.1"),
+             seen(surged(uses=(use("7"), replace(OVERRIDE, reference="4"))), GIVEN, ARM), TWO_USES),
+    ],
+)  # fmt: skip
+def test_what_somebody_deleted(seen: Observation, record: Record, now: datetime, expected: Answer) -> None:
+    """An abort goes back past it; a person is told only where a group launches ours, or can launch nothing and must."""
+    check(launch_template, seen, record, now, expected)
+
+
+@pytest.mark.parametrize(
+    ("there", "uses", "drifts"),
+    [(GIVEN, "7", False), (GIVEN, "2", True), (GONE, "2", False), (MADE, "7", True)],
+    ids=["hers", "ours", "nothing", "the one from before is there"],
+)
+def test_what_stands_in_its_place_is_no_drift(there: TemplateSeen, uses: str, drifts: bool) -> None:  # noqa: FBT001
+    """In the phases after it, too."""
+    journal = replace(back(Phase.READY), plan=replace(back(Phase.READY).plan, copies=()))
+    answers = unexpected(marked(seen(surged(*WHOLE, uses=(use(uses),)), there), journal), journal, NOW)
+    assert any(isinstance(one, Halt) and one.reason is Reason.DRIFT_LAUNCH_TEMPLATE for one in answers) is drifts
+
+
+def hint(there: TemplateSeen, *uses: TemplateUse, reference: str = "$Latest", lives: bool = True) -> str:
+    plan = replace(TURNED.plan, groups=(node_group("g", reference),))
+    group = surged(*(WHOLE if lives else (new("n1"),)), sizes=BASE, uses=uses or (use("2"),))
+    halt = launch_template.decide(seen(group, there), replace(TURNED, plan=plan), NOW)
+    assert isinstance(halt, Halt)
+    return halt.hint
+
+
+IMAGE = "IMAGE=$(aws ec2 describe-instances --instance-ids i-o1 --query 'Reservations[0].Instances[0].ImageId'"
+VERSION = "VERSION=$(aws ec2 create-launch-template-version --launch-template-id lt --source-version 2 "
+
+
+def test_the_hint_makes_a_version_with_the_image_from_before() -> None:
+    """The image is read off an old node; the group gets the reference that it had."""
+    assert IMAGE in hint(ONLY_OURS)
+    assert VERSION in hint(ONLY_OURS)
+    assert """--launch-template-data '{"ImageId": "'"$IMAGE"'"}'""" in hint(ONLY_OURS)
+    assert "Version=$Latest'" in hint(ONLY_OURS)
+    assert """Version='"$VERSION"''""" in hint(ONLY_OURS, reference="1")
+    assert """--launch-template-data '{"ImageId": "AMI"}'""" in hint(ONLY_OURS, lives=False)
+    assert "LaunchTemplateId=ID,Version=$Default" in hint(GONE, lives=False)
 
 
 def acts_of(decision: Decision) -> tuple[object, ...]:

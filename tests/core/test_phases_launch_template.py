@@ -36,6 +36,7 @@ from tests.core.tables import Answer, acts, advances, case, check, halts
 PHASE = Phase.LAUNCH_TEMPLATE
 RECORD = record(PHASE)
 BEFORE = template(VersionSeen(1, "ami-old", "as it was"))
+BOTH = template(VersionSeen(11, "ami-old", ""), VersionSeen(1, "ami-old", "as it was"))
 MADE = template()
 
 CREATE = CreateVersion(
@@ -70,7 +71,15 @@ def labelled(*names: str) -> Observation:
              acts(replace(CREATE, occasion="1", token="r1-lt-1-1")),  # noqa: S106 - as above
              seen(found(), BEFORE), record(PHASE, resume_count=1)),
         case("another rollout's version is not ours", acts(CREATE),
-             seen(found(), template(ours_of(2, description="rollout r2"))), RECORD),
+             seen(found(), template(ours_of(2, description="rollout r2"), *BEFORE.versions)), RECORD),
+        case("its template is deleted", halts("somebody has deleted launch template workers (lt): no instance can"),
+             seen(found(), template(versions=())), RECORD),
+        case("so it is with a template of another group, and another one given", halts("somebody has deleted launch"),
+             seen(found(uses=(use("1", template="lt-x"),)), template(versions=())), RECORD),
+        case("the version that ours is made of is deleted",
+             halts("a version is to be made of workers 1, which somebody has deleted"),
+             seen(found(), template(VersionSeen(3, "ami-x", ""))), RECORD),
+        case("ours was made of it before", acts(PIN), seen(found(), template(ours_of(2))), RECORD),
         case("half done: made, not pinned", acts(PIN), seen(found(), MADE), RECORD),
         case("made and pinned", advances("2 old nodes"), seen(pinned(), MADE), RECORD),
         case("a later version of somebody else changes nothing", advances(),
@@ -93,9 +102,9 @@ def labelled(*names: str) -> Observation:
         case("a template of two groups: the second is left", acts(replace(PIN, group="h")),
              seen(pinned(), found(name="h"), MADE), SHARED),
         case("two sources of one template: a version each",
-             acts("create-version:lt/1:0", "create-version:lt/11:0"), seen(found(), found(name="h"), BEFORE), APART),
+             acts("create-version:lt/1:0", "create-version:lt/11:0"), seen(found(), found(name="h"), BOTH), APART),
         case("two sources, one made: not taken for the other", acts("create-version:lt/1:0"),
-             seen(found(), found(name="h"), template(SOURCES[0])), APART),
+             seen(found(), found(name="h"), template(SOURCES[0], *BOTH.versions)), APART),
         case("two sources, each group to its own", acts(replace(PIN, uses=(use("12"),)), "set-reference:h:pin.0"),
              seen(found(), found(name="h"), template(*SOURCES)), APART),
         case("a group of size 0 is switched too", acts("set-reference:g:pin.0"),
@@ -145,6 +154,14 @@ PIN_ALL = SetReference(group="g", before=WAS, uses=PINNED, occasion="pin.0")
 def test_a_group_with_several_templates(world: Observation, journal: Record, now: datetime, expected: Answer) -> None:
     """Each template that a policy names gets its version, and one update pins them all."""
     check(launch_template, world, journal, now, expected)
+
+
+@pytest.mark.parametrize("there", [(), (VersionSeen(3, "ami-x", ""),)], ids=["template", "version"])
+def test_the_way_back_is_all_that_is_left_of_what_was_deleted(there: tuple[VersionSeen, ...]) -> None:
+    """What was deleted never comes back in EC2: the hint is the way back."""
+    halt = launch_template.decide(seen(found(), template(versions=there)), RECORD, RECORD.since)
+    assert isinstance(halt, Halt)
+    assert halt.hint.endswith("launch then: rollout abort r1")
 
 
 def test_a_drift_that_no_one_command_puts_back_is_shown_by_one() -> None:
@@ -197,7 +214,9 @@ def test_the_description_fits_and_finds_the_version_again(journal: Record, text:
     assert all(len(line) <= LONGEST_DESCRIPTION for line in made.values())
     assert all(f"rollout {journal.id}" in line and line.startswith(text[:9]) for line in made.values())
     decision = launch_template.decide(
-        seen(found(), found(name="h"), template(ours_of(2, description=made[1]))), journal, journal.since
+        seen(found(), found(name="h"), template(ours_of(12, description=made[1]), *BOTH.versions)),
+        journal,
+        journal.since,
     )
     assert isinstance(decision, Act)
     assert "create-version:lt/1:0" not in {effect.key for effect in decision.effects}

@@ -13,6 +13,7 @@ from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import Observation, RefreshSeen
 from rollout.phases import observe
+from rollout.phases.missing import missing
 from tests.core.build import MARKER, SURGED, found, node, old, pod, record, row, surged, unsettled, use
 from tests.core.toy import Toy
 from tests.samples import END
@@ -93,26 +94,38 @@ def test_what_is_committed_or_given_back_rests_on_a_look_of_now(phase: Phase, yo
     assert toy.young is young
 
 
-@pytest.mark.parametrize(("gone", "what"), [("group_", "Auto Scaling group g"), ("template_", "launch template lt")])
-def test_what_is_gone_is_refused(gone: str, what: str) -> None:
-    """A group or template that the plan names, and nobody has any more, is named; it is not a world without it."""
+def test_a_group_that_is_gone_is_refused() -> None:
+    """A group that the plan names, and nobody has any more, is named; it is not a world without it."""
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
-    getattr(toy, gone).clear()
-    with pytest.raises(Refused, match=f"^{what} does not exist any more$"):
+    toy.group_.clear()
+    with pytest.raises(Refused, match=r"^Auto Scaling group g does not exist any more$"):
         look(Phase.LAUNCH_TEMPLATE, toy)
 
 
-def test_a_template_may_be_gone_once_its_group_launches_another_one() -> None:
-    """In RESTORE nothing of it is needed then. Until then a person is told which group launches it."""
+@pytest.mark.parametrize("phase", [Phase.LAUNCH_TEMPLATE, Phase.RESTORE])
+def test_a_template_that_is_gone_is_seen_as_one_without_versions(phase: Phase) -> None:
+    """What that means the phase decides; a single look is no fact, so it is looked for again first."""
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
     toy.template_.clear()
-    with pytest.raises(Refused, match=r"^launch template lt does not exist any more, and g can launch nothing"):
-        look(Phase.RESTORE, toy)
-    toy.group_["g"] = replace(surged(), uses=(use("1", template="lt-other"),))
-    seen, _ = look(Phase.RESTORE, toy)
-    assert seen.template("lt").versions == ()
-    with pytest.raises(Refused, match=r"^launch template lt does not exist any more$"):
-        look(Phase.LAUNCH_TEMPLATE, toy)
+    seen, _ = look(phase, toy)
+    assert seen.template("lt").gone
+    assert "launch template lt" in missing(seen, record(phase))
+
+
+@pytest.mark.parametrize("phase", [Phase.TAINT, Phase.SURGE, Phase.PROTECT, Phase.READY, Phase.DRAIN])
+@pytest.mark.parametrize(
+    ("direction", "launches", "asked"), [("forward", "7", False), ("back", "7", True), ("back", "1", False)]
+)
+def test_templates_are_looked_at_where_a_group_is_off_its_pin(
+    phase: Phase,
+    direction: str,
+    launches: str,
+    asked: bool,  # noqa: FBT001
+) -> None:
+    """After an abort what a person gave it may stand in place of what was deleted."""
+    toy = Toy(group_={"g": surged(uses=(use(launches),))}, marker_=MARKER)
+    _, read = look(phase, toy, direction=direction, nodes=())
+    assert ("templates" in read) is asked
 
 
 def test_without_an_autoscaler_none_is_asked_for() -> None:

@@ -521,6 +521,11 @@ COPIED = {"direction": "back", "copies": (NewVersion("lt", 1, 3),), "nodes": ()}
              then(drained(sizes=BASE, uses=(use("3"),)), templates=(BEFORE,)), restoring(**COPIED)),
         case("the group has another template by now: of that one nothing is known", acts(FLAG),
              then(drained(sizes=BASE, uses=(use("7", template="lt-x"),))), RECORD),
+        case("the whole template", halts("g launches workers 2, whose launch template somebody has deleted"),
+             then(drained(sizes=BASE), templates=(template(versions=()),)), RECORD),
+        case("the whole template, back: the group launches what it did before", acts(FLAG),
+             then(drained(sizes=BASE, uses=(use("$Latest"),)), templates=(template(versions=()),)),
+             restoring(direction="back", nodes=())),
         case("other groups are given theirs first", acts(replace(UNPIN, group="h")),
              then(replace(RESTORED, uses=(use("7"),)), templates=(template(),),
                   groups=(replace(RESTORED, uses=(use("7"),)), replace(RESTORED, name="h", uses=(use("2"),)))),
@@ -532,39 +537,49 @@ def test_a_version_that_somebody_deleted(world: Observation, journal: Record, no
     check(restore, world, journal, now, expected)
 
 
-@pytest.mark.parametrize(
-    ("journal", "pinned_to", "told", "left_out"),
-    [
-        pytest.param(
-            RECORD,
-            "2",
-            "a version that exists, with image ami-new (aws ec2 create-launch-template-version --launch-template-id lt "
-            '--source-version 1 --launch-template-data \'{"ImageId": "ami-new"}\'; aws autoscaling '
-            "update-auto-scaling-group --auto-scaling-group-name g --launch-template "
-            "'LaunchTemplateId=lt,Version=$Latest')",
-            "from before",
-            id="ours: it is made once more",
-        ),
-        pytest.param(
-            restoring(**COPIED),
-            "3",
-            "a version that exists, with the image from before (aws autoscaling update-auto-scaling-group "
-            "--auto-scaling-group-name g --launch-template LaunchTemplateId=lt,Version=1)",
-            "create-launch-template-version",
-            id="the copy of an abort: what it was made of",
-        ),
-    ],
+MAKE = (
+    "VERSION=$(aws ec2 create-launch-template-version --launch-template-id lt --source-version 1 "
+    """--launch-template-data '{"ImageId": "ami-new"}' --query LaunchTemplateVersion.VersionNumber --output text); """
 )
-def test_what_to_type_for_a_version_that_somebody_deleted(
-    journal: Record, pinned_to: str, told: str, left_out: str
+MOVE = """aws ec2 modify-launch-template --launch-template-id lt --default-version '"$VERSION"'; """.replace("'", "''")
+GIVE = "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g --launch-template "
+
+
+@pytest.mark.parametrize(
+    ("journal", "there", "pinned_to", "typed"),
+    [
+        pytest.param(RECORD, BEFORE, "2", f"{MAKE}{GIVE}'LaunchTemplateId=lt,Version=$Latest'", id="$Latest"),
+        pytest.param(restoring(groups=(node_group(reference="$Default"),)), BEFORE, "2",
+                     f"{MAKE}{MOVE}{GIVE}'LaunchTemplateId=lt,Version=$Default'", id="$Default is moved"),
+        pytest.param(restoring(groups=(node_group(reference="1"),)), BEFORE, "2",
+                     f"""{MAKE}{GIVE}'LaunchTemplateId=lt,Version='"$VERSION"''""", id="a number: the shell keeps it"),
+        pytest.param(RECORD, template(VersionSeen(7, "ami-x", "")), "2",
+                     f"{MAKE}{GIVE}".replace("--source-version 1", "--source-version 7"), id="its source is gone, too"),
+        pytest.param(restoring(**COPIED), BEFORE, "3", f"{GIVE}LaunchTemplateId=lt,Version=1",
+                     id="the copy of an abort: what it was made of"),
+        pytest.param(RECORD, template(versions=()), "2", f"{GIVE}'LaunchTemplateId=ID,Version=$Default'",
+                     id="the whole template: another one"),
+    ],
+)  # fmt: skip
+def test_what_to_type_for_what_somebody_deleted(
+    journal: Record, there: TemplateSeen, pinned_to: str, typed: str
 ) -> None:
-    """The number never comes back in EC2, so the group gets another one."""
-    world = then(drained(sizes=BASE, uses=(use(pinned_to),)), templates=(BEFORE,))
+    """The number never comes back in EC2: the group gets another one by the reference that it had."""
+    world = then(drained(sizes=BASE, uses=(use(pinned_to),)), templates=(there,))
     halt = restore.decide(world, journal, NOW)
     assert isinstance(halt, Halt)
-    assert told in halt.hint
-    assert left_out not in halt.hint
+    assert f"({typed}" in halt.hint
     assert halt.reason is Reason.LAUNCH_TEMPLATE_NOT_FOUND
+
+
+def test_an_abort_reports_a_group_that_launched_before_what_is_deleted() -> None:
+    """Nothing of it is ours: a person is told at the end."""
+    world = then(drained(sizes=BASE, uses=(use("$Latest"),)), templates=(template(versions=()),))
+    part = restore.reference(world, restoring(direction="back", nodes=()))
+    assert (part.effects, part.halt) == ((), None)
+    assert part.report == (
+        "g launches workers $Latest, whose launch template somebody has deleted: no instance can be launched from it",
+    )
 
 
 HERS = "changed by somebody else, left"
@@ -580,7 +595,7 @@ HERS = "changed by somebody else, left"
         pytest.param("$Latest", use("7"), WITH_7, None, f"workers 7, not our 2: {HERS}",
                      id="somebody else's number"),
         pytest.param("$Latest", use("$Latest", template="lt-x"), template(), None,
-                     f"g launches lt-x $Latest, not our 2: {HERS}", id="somebody else's template"),
+                     f"g launches lt-x $Latest, not our workers 2: {HERS}", id="somebody else's template"),
         pytest.param("$Latest", use("$Latest"), template(VersionSeen(3, "ami-x", ""), ours_of(2)), None,
                      f"g launches workers $Latest, which is 3 now, not our 2: {HERS}", id="back, another's version"),
         pytest.param("$Default", use("$Default"), template(default=2), None, "", id="$Default, already given back"),
