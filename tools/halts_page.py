@@ -116,6 +116,12 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Find out who reverted it. A resume applies it again.",
         _STATUS,
     ),
+    Reason.SOURCE_VERSION_DELETED: Meaning(
+        "Somebody deleted the template version that a group launched when the rollout began.",
+        "The group launches what it launched, and the rollout changes nothing more. Every protected pod keeps running.",
+        "Abort, and begin again. After an abort give the group a version with the image from before, and resume.",
+        "aws ec2 create-launch-template-version",
+    ),
     Reason.AUTOSCALER_SCALED_UP: Meaning(
         "Somebody scaled cluster-autoscaler up again, twice.",
         "cluster-autoscaler runs. Nodes of the groups still have scale-down-disabled, so it removes none of them.",
@@ -208,9 +214,9 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "kubectl get nodes",
     ),
     Reason.LAUNCH_TEMPLATE_NOT_FOUND: Meaning(
-        "Somebody deleted the template version that a group launches, and RESTORE found it.",
+        "Somebody deleted the launch template of a group, or the version that it launches.",
         "The nodes run on. The group can launch no instance, so it replaces none, and nobody can scale it.",
-        "Give the group a version that exists, as the halt says, and resume.",
+        "In LAUNCH_TEMPLATE abort, and begin again. Later give the group what exists, as the halt says, and resume.",
         "aws ec2 create-launch-template-version",
     ),
     Reason.INSTANCE_REFRESH_RUNNING: Meaning(

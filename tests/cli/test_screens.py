@@ -262,8 +262,8 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
         pytest.param(Reason.DRIFT_SIZES, False, True, True, id="the sizes are what it is about"),
         pytest.param(Reason.DRIFT_LAUNCH_TEMPLATE, False, True, True, id="the first of several drifts"),
         pytest.param(Reason.AUTOSCALER_SCALED_UP, True, False, True, id="the autoscaler came back"),
-        pytest.param(Reason.EFFECT_REVERTED, False, False, False, id="any write of ours may be what was reverted"),
-        pytest.param(Reason.EFFECT_NOT_VISIBLE, False, False, False, id="or what does not show"),
+        pytest.param(Reason.EFFECT_REVERTED, False, True, False, id="any write of ours may be what was reverted"),
+        pytest.param(Reason.EFFECT_NOT_VISIBLE, False, True, False, id="or what does not show"),
     ],
 )
 def test_what_is_true_now_does_not_contradict_the_halt(

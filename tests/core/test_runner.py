@@ -337,6 +337,14 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
     ]
 
 
+def test_a_template_that_somebody_deleted_is_looked_for_again_and_halts(journal: SqlJournal, toy: Toy) -> None:
+    """One look is no fact; what lasts is told by the phase that needs it."""
+    toy.template_.clear()
+    assert begin(journal, toy).run() is Ended.HALTED
+    assert journal.events(ID)[-1].reason == Reason.LAUNCH_TEMPLATE_NOT_FOUND
+    assert journal.load(ID).halted == "somebody has deleted launch template workers (lt): no instance can be launched from it"
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -344,9 +352,6 @@ def test_that_it_was_blind_is_told_once_and_so_is_its_end(journal: SqlJournal, t
                      "PLANNED cannot observe: not authorized", id="no right to look"),
         pytest.param(lambda toy: toy.group_.clear(),
                      "PLANNED cannot observe: Auto Scaling group g does not exist any more", id="a group was deleted"),
-        pytest.param(lambda toy: toy.template_.clear(),
-                     "LAUNCH_TEMPLATE cannot observe: launch template lt does not exist any more",
-                     id="a template was deleted"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Callable[[Toy], None], says: str) -> None:

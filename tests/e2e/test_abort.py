@@ -131,6 +131,43 @@ def test_a_dead_rollout_goes_back(phase: str, world: Worlds) -> None:
     is_back(simulated, gone)
 
 
+def test_an_abort_goes_back_past_a_template_that_somebody_deleted(world: Worlds) -> None:
+    """The halt says so within two minutes, and the command that it names works."""
+    simulated = world("proof-plain")
+    killed(simulated, "CreateLaunchTemplateVersion", 1)
+    simulated.post("/world", {"do": "delete_template", "template": "workers"})
+    halted = simulated.resume()
+    assert (halted.code, "halted (LaunchTemplateNotFound): somebody has deleted" in halted.out) == (1, True), halted
+    assert "no instance that ends is replaced" in halted.out, halted
+    aborted = simulated.rollout(*ABORT)
+    assert (aborted.code, BACK in aborted.out.splitlines()[-1]) == (0, True), aborted
+    assert "left as it is: workers launches workers $Latest, whose launch template somebody has deleted" in aborted.out
+
+
+def test_an_abort_goes_on_with_another_version_from_before(world: Worlds) -> None:
+    """Where the one that the group launched is deleted, a person gives it one with that image."""
+    simulated = world("proof-plain")
+    killed(simulated, "TerminateInstanceInAutoScalingGroup", 1)
+    simulated.post("/world", {"do": "set_default", "template": "workers", "version": "2"})
+    simulated.post("/world", {"do": "delete_version", "template": "workers", "version": "1"})
+    halted = simulated.rollout(*ABORT)
+    told = "halted (SourceVersionDeleted): workers is to launch workers 1, which somebody has deleted"
+    assert (halted.code, told in halted.out) == (1, True), halted
+    assert "cluster-autoscaler is at 0" in halted.out, halted
+    simulated.post("/world", {"do": "new_version", "template": "workers", "image": "ami-00000000000000aaa"})
+    simulated.post(
+        "/world",
+        {
+            "do": "update_group",
+            "group": "workers",
+            "fields": {"LaunchTemplate": {"LaunchTemplateName": "workers", "Version": "$Latest"}},
+        },
+    )
+    resumed = simulated.resume()
+    assert (resumed.code, BACK in resumed.out.splitlines()[-1]) == (0, True), resumed
+    assert "left as it is: workers launches workers $Latest" in resumed.out, resumed
+
+
 def test_a_running_rollout_turns_round(world: Worlds) -> None:
     """Who runs it obeys and ends with 1; who asked follows, and ends with 0."""
     simulated = world("proof-plain")

@@ -162,8 +162,8 @@ def _launch(name: str, version: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("deleted", "told", "amends", "left"),
     [
-        ("template", "(ObservationDenied): RESTORE cannot observe: launch template",
-         [_launch("other", "1")], "workers launches other 1, not our 2"),
+        ("template", "(LaunchTemplateNotFound): workers launches workers 2, whose launch template",
+         [_launch("other", "1")], "workers launches other 1, not our workers 2"),
         ("version", "(LaunchTemplateNotFound): workers launches workers 2, which somebody has deleted",
          [{"do": "new_version", "template": "workers"}, _launch("workers", "$Latest")],
          "workers launches workers $Latest, which is 3 now, not our 2"),
