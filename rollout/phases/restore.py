@@ -415,6 +415,7 @@ def _reference(seen: Observation, record: Record, group: NodeGroup) -> Part:
     report = tuple(answer for answer in answers if isinstance(answer, str))
     if changed := policy_change(group, seen.group(group.name)):
         report += (f"{changed}: changed by somebody else, left",)
+    report += tuple(line for source in group.sources if (line := _passed_over(seen, record, group, source)))
     if defaults or not back:
         return Part(defaults, report=report)
     now = {use.slot: use for use in seen.group(group.name).uses}
@@ -470,6 +471,19 @@ def _use(
     if before.reference == "$Default" and template.default != mine:
         return _default(record, source, template.default, where)
     return before
+
+
+def _passed_over(seen: Observation, record: Record, group: NodeGroup, source: Source) -> str:
+    """Report what somebody put on top of what $Latest meant before ours was made: ours was not made of it."""
+    mine, versions = record.plan.number(source), seen.template(source.use.template_id).versions
+    ours = seen.group(group.name).use(source.use.slot) in {source.use, replace(source.use, reference=str(mine))}
+    if source.use.reference != "$Latest" or record.plan.goes_back or not ours:
+        return ""
+    between = [one for one in versions if source.version < one.number < mine and one.made_by != record.id]
+    numbers = ", ".join(str(one.number) for one in reversed(between))
+    name = source.use.template_name
+    what = f"{group.name} launches {name} {mine}, made of {source.version}; somebody made {name} {numbers} in between"
+    return f"{what}: what it changes is not in ours" if numbers else ""
 
 
 def _meant(template: TemplateSeen, back: TemplateUse, mine: int, where: str) -> str | None:

@@ -582,6 +582,37 @@ def test_an_abort_reports_a_group_that_launched_before_what_is_deleted() -> None
     )
 
 
+PASSED = template(ours_of(4), VersionSeen(3, "ami-old", "hers"), VersionSeen(2, "ami-x", "his"), *BEFORE.versions)
+AT_4 = {"versions": (NewVersion("lt", 1, 4),)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "there", "told"),
+    [
+        ({}, PASSED, True),
+        ({"groups": (node_group(reference="1"),)}, PASSED, False),
+        ({"direction": "back"}, PASSED, False),
+        ({}, template(ours_of(4), ours_of(3), *BEFORE.versions), False),
+        ({}, template(VersionSeen(5, "ami-x", ""), *PASSED.versions), True),
+    ],
+    ids=["$Latest", "a number", "an abort", "ours from another source", "another one on top"],
+)
+def test_a_version_that_somebody_made_just_before_ours_is_told(
+    changes: dict[str, object], there: TemplateSeen, *, told: bool
+) -> None:
+    """Ours is made of what $Latest meant when the rollout began: what came on top since is not in it."""
+    uses = (use("4"),)
+    part = restore.reference(seen(replace(RESTORED, uses=uses), there), restoring(**AT_4, **changes))
+    line = "g launches workers 4, made of 1; somebody made workers 2, 3 in between: what it changes is not in ours"
+    assert (line in part.report) is told
+
+
+def test_of_a_group_that_does_not_launch_ours_no_version_in_between_is_told() -> None:
+    """It is somebody else's then."""
+    part = restore.reference(seen(replace(RESTORED, uses=(use("3"),)), PASSED), restoring(**AT_4))
+    assert part.report == ("g launches workers 3, not our 4: changed by somebody else, left",)
+
+
 HERS = "changed by somebody else, left"
 
 

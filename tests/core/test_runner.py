@@ -342,7 +342,8 @@ def test_a_template_that_somebody_deleted_is_looked_for_again_and_halts(journal:
     toy.template_.clear()
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.events(ID)[-1].reason == Reason.LAUNCH_TEMPLATE_NOT_FOUND
-    assert journal.load(ID).halted == "somebody has deleted launch template workers (lt): no instance can be launched from it"
+    told = "somebody has deleted launch template workers (lt): no instance can be launched from it"
+    assert journal.load(ID).halted == told
 
 
 @pytest.mark.parametrize(
