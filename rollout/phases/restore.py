@@ -12,7 +12,7 @@ reported.
 Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
 stays while more live than are desired.
 
-It halts where a group is pinned to a version that somebody deleted, with its template or alone: the group could launch
+It halts where a group is pinned to a version that somebody deleted, with its template or alone. The group could launch
 nothing after the end. After an abort a group that launches what it launched before is only reported.
 """
 
