@@ -43,8 +43,13 @@ class MemberSection(Section):
     """One cluster of the fleet: its configuration, a name, and labels by which waves take it."""
 
     config: Path
+    """The configuration of a rollout of this cluster; a relative path counts from the fleet's file."""
+
     name: Name | None = None
+    """Its name in the fleet. Default: that of its configuration's file."""
+
     labels: Mapping[str, str] = Field(default_factory=dict)
+    """Any texts by which waves take it. Default: none."""
 
     @property
     def called(self) -> str:
@@ -56,8 +61,13 @@ class Take(Section):
     """Which members a wave takes of those that are left: with all these labels, and so many of them."""
 
     labels: Mapping[str, str] = Field(default_factory=dict)
+    """Only members with all these labels. Default: all."""
+
     number: Count | None = None
+    """So many of them. Default: all of them."""
+
     share: Annotated[float | int | None, BeforeValidator(_share)] = None
+    """Such a percentage of the whole fleet, rounded up. Default: all of them."""
 
     @model_validator(mode="after")
     def _one_count(self) -> Take:
@@ -72,24 +82,38 @@ class WaveSection(Section):
     """Members that go together. Without `take` it takes all that are left."""
 
     name: Name
+    """The wave's name, for people."""
+
     take: Take = Take()
+
     soak: Seconds = 0.0
+    """How long the next wave waits after this one's end. Default 0: not at all."""
+
     gate: Literal["person"] | None = None
+    """person: it begins once somebody typed `rollout fleet approve`. Default: without that."""
 
 
 class LimitsSection(Section):
     """How many members may be under way at once."""
 
     at_once: Count = 10
+    """In all. Default 10: as many as one team can look after."""
+
     per_account: Count | None = None
+    """In one account that the configurations name. Default: no limit."""
+
     per_region: Count | None = None
+    """In one region. Default: no limit."""
 
 
 class StopSection(Section):
     """What pauses the fleet by itself, counted in the open wave."""
 
     halted: NumberOrShare = 1
+    """How many members need a person: a number, or a percentage of the wave. Default 1: what stops one may stop all."""
+
     killed_jobs: Count | None = None
+    """How many Jobs were killed. Default: any number, because each rollout has its own deadline."""
 
 
 def _some(items: Sequence[object]) -> Sequence[object]:
@@ -102,13 +126,25 @@ class FleetFile(Section):
     """A fleet: one image for many clusters, in waves."""
 
     fleet: Name
+    """The fleet's name, and its key: the same name begins it once."""
+
     ami: Ami | None = None
+    """The image for all members. Default: none; then `images` has one for each region."""
+
     images: Mapping[str, Ami] = Field(default_factory=dict)
+    """An image for each region, in place of `ami`. Default: none."""
+
     members: Annotated[tuple[MemberSection, ...], AfterValidator(_some)]
+    """The clusters."""
+
     waves: Annotated[tuple[WaveSection, ...], AfterValidator(_some)]
+    """The waves, in their order. Every member must be in one."""
+
     limits: LimitsSection = LimitsSection()
     stop_when: StopSection = StopSection()
+
     database: DatabaseUrl = Field(default_factory=default_database)
+    """The journal, the same as in every member's configuration. Default: as for a rollout."""
 
     @model_validator(mode="after")
     def _consistent(self) -> FleetFile:
