@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from rollout.cli import cluster_checks, log, outcome, screen, stopping
+from rollout.cli import cluster_checks, log, outcome, screen, stopping, why
 from rollout.cli.follow import Following
 from rollout.cli.monitoring.telling import Wanted, told
 from rollout.cli.screen.spectator import spectator
@@ -162,8 +162,9 @@ class Session:
 
     def _goes_back(self, rollout_id: str) -> bool:
         """Ask that a rollout goes back whose new nodes are not Ready, where that is set; tell whether it does."""
-        *_, halt = (event for event in self.journal.events(rollout_id) if event.kind == "halted")
-        if not self.gives_up or halt.reason != Reason.NODES_NOT_READY or self.journal.load(rollout_id).plan.goes_back:
+        if not self.gives_up or self.journal.load(rollout_id).plan.goes_back:
+            return False
+        if why.halted(self.journal.events(rollout_id)) != Reason.NODES_NOT_READY:
             return False
         self.journal.ask_abort(rollout_id, Abort(self.edge.clock.now(), "the setting on_not_ready"))
         return True

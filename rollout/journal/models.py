@@ -77,6 +77,21 @@ def _of_fleet(**options: Any) -> Column[str]:
     return Column("fleet_id", String(64), ForeignKey("fleets.id"), nullable=False, **options)
 
 
+def _chained() -> tuple[Column[Any], ...]:
+    """Return the columns of a history whose lines are hashed one after the other, beside whose history it is."""
+    return (
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("at", Instant, nullable=False),
+        Column("kind", String(20), nullable=False),
+        Column("actor", String(200), nullable=False),
+        Column("epoch", Integer),
+        Column("text", Text, nullable=False),
+        Column("data", Text, nullable=False),
+        Column("prev_hash", String(64), nullable=False),
+        Column("hash", String(64), nullable=False),
+    )
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -218,15 +233,7 @@ events = Table(
     "events",
     metadata,
     _of_rollout(primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("at", Instant, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("actor", String(200), nullable=False),
-    Column("epoch", Integer),
-    Column("text", Text, nullable=False),
-    Column("data", Text, nullable=False),
-    Column("prev_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
+    *_chained(),
 )
 
 #: Every lease of a cluster; `cluster`: its ARN, and its name in leases that ended before format 3.
@@ -329,15 +336,7 @@ fleet_events = Table(
     "fleet_events",
     metadata,
     _of_fleet(primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("at", Instant, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("actor", String(200), nullable=False),
-    Column("epoch", Integer),
-    Column("text", Text, nullable=False),
-    Column("data", Text, nullable=False),
-    Column("prev_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
+    *_chained(),
 )
 
 #: What people ask a fleet for, such as a pause: `data` is JSON. An event tells when it is obeyed.

@@ -31,17 +31,21 @@ class Rule:
     when: str = ""
 
 
-RULES: dict[str, Rule] = {
-    "events_follow": Rule(
-        "INSERT ON events",
-        "an event has the number after the newest one and names the hash of that",
-        """
-        NEW.seq <> 1 + (SELECT COALESCE(MAX(e.seq), 0) FROM events e WHERE e.rollout_id = NEW.rollout_id)
+def _follow(table: str, owner: str, one: str) -> Rule:
+    return Rule(
+        f"INSERT ON {table}",
+        f"{one} has the number after the newest one and names the hash of that",
+        f"""
+        NEW.seq <> 1 + (SELECT COALESCE(MAX(e.seq), 0) FROM {table} e WHERE e.{owner} = NEW.{owner})
         OR NEW.prev_hash <> COALESCE(
-            (SELECT e.hash FROM events e WHERE e.rollout_id = NEW.rollout_id AND e.seq = NEW.seq - 1),
+            (SELECT e.hash FROM {table} e WHERE e.{owner} = NEW.{owner} AND e.seq = NEW.seq - 1),
             '0000000000000000000000000000000000000000000000000000000000000000')
-        """,
-    ),
+        """,  # noqa: S608  the names are ours
+    )
+
+
+RULES: dict[str, Rule] = {
+    "events_follow": _follow("events", "rollout_id", "an event"),
     "events_stand": Rule("UPDATE ON events", "an event is never changed"),
     "events_stay": Rule("DELETE ON events", "an event is never removed"),
     "attempts_stand": Rule("UPDATE ON attempts", "an attempt is never changed"),
@@ -108,16 +112,7 @@ RULES: dict[str, Rule] = {
     "requests_stand": Rule("UPDATE ON requests", "what somebody asked for is never changed"),
     "requests_stay": Rule("DELETE ON requests", "what somebody asked for is never removed"),
     "rollouts_stay": Rule("DELETE ON rollouts", "a rollout is never removed"),
-    "fleet_events_follow": Rule(
-        "INSERT ON fleet_events",
-        "an event of a fleet has the number after the newest one and names the hash of that",
-        """
-        NEW.seq <> 1 + (SELECT COALESCE(MAX(e.seq), 0) FROM fleet_events e WHERE e.fleet_id = NEW.fleet_id)
-        OR NEW.prev_hash <> COALESCE(
-            (SELECT e.hash FROM fleet_events e WHERE e.fleet_id = NEW.fleet_id AND e.seq = NEW.seq - 1),
-            '0000000000000000000000000000000000000000000000000000000000000000')
-        """,
-    ),
+    "fleet_events_follow": _follow("fleet_events", "fleet_id", "an event of a fleet"),
     "fleet_events_stand": Rule("UPDATE ON fleet_events", "an event of a fleet is never changed"),
     "fleet_events_stay": Rule("DELETE ON fleet_events", "an event of a fleet is never removed"),
     "fleets_stand": Rule(

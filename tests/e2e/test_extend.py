@@ -7,26 +7,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.e2e.conftest import Worlds
+from tests.e2e.outlived import outlived
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Result, Simulated, finish
-
-#: A Job that runs for 14 minutes, where the drain may last for 3.
-LONGER = """
-base: proof-plain
-description: a Job outlives the drain deadline, and ends within the time that somebody asks for
-workloads:
-  jobs:
-    - {name: epoch, namespace: demo, runtime: 14m, start: 0}
-    - {name: report, namespace: demo, count: 3, runtime: 4m..5m, start: 0}
-expect: {drain_deadline: 3m, max_duration: 60m, replaced: 4}
-"""
 
 
 def longer(world: Worlds, tmp_path: Path) -> Simulated:
     """The world of these tests."""
-    scenario = tmp_path / "longer.yaml"
-    scenario.write_text(LONGER, encoding="utf-8")
-    return world(str(scenario))
+    return outlived(world, tmp_path, "60m")
 
 
 def deadline(world: Simulated) -> datetime:

@@ -9,26 +9,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Worlds
+from tests.e2e.outlived import outlived
 from tests.e2e.proving import broken
 from tests.e2e.simulated import Process, Result, Simulated, finish, says
-
-#: A Job that runs for 14 minutes, where the drain may last for 3, and somebody takes an hour.
-LONGER = """
-base: proof-plain
-description: a Job outlives the drain deadline, while the rollout is paused
-workloads:
-  jobs:
-    - {name: epoch, namespace: demo, runtime: 14m, start: 0}
-    - {name: report, namespace: demo, count: 3, runtime: 4m..5m, start: 0}
-expect: {drain_deadline: 3m, max_duration: 240m, replaced: 4}
-"""
 
 
 def longer(world: Worlds, tmp_path: Path) -> Simulated:
     """The world of those tests in which an hour passes."""
-    scenario = tmp_path / "longer.yaml"
-    scenario.write_text(LONGER, encoding="utf-8")
-    return world(str(scenario))
+    return outlived(world, tmp_path, "240m")
 
 
 def command(world: Simulated, verb: str, *more: str) -> Result:
