@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+#: What runs us, with the interpreter and the code that do so now: for processes, not for hints.
+OURS = (sys.executable, "-m", "rollout")
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
     *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),

@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rollout.demo.simulator_process import OURS, simulated
+from rollout.commands import OURS
+from rollout.demo.simulator_process import simulated
 
 #: Of so many runs the median counts.
 RUNS = 11

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rollout.commands import OURS
 from rollout.errors import UserError
 
 # No proxy of the environment stands before loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-#: The command that runs us, with the interpreter and the code that do so now.
-OURS = (sys.executable, "-m", "rollout")
 
 
 class SimulatorProcess:

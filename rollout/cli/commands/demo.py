@@ -22,7 +22,7 @@ from rollout.cli import screen
 from rollout.cli.report import keeping
 from rollout.cli.screen.format import runnable
 from rollout.demo import report
-from rollout.demo.simulator_process import OURS, simulated
+from rollout.demo.simulator_process import simulated
 from rollout.errors import ANOTHER_ACTIVE
 from rollout.journal import read_journal
 
@@ -52,11 +52,11 @@ def demo() -> None:
 
 def _story(world: SimulatorProcess) -> bool:
     """Tell it all; return whether it went as promised."""
-    start = [*OURS, *world.to_start(world.ami, "--key", "demo")]
+    start = [*commands.OURS, *world.to_start(world.ami, "--key", "demo")]
     _say("a rollout on a simulated EKS: two node groups, Jobs of up to two hours; the clock is the simulator's")
     killed = _killed_in_drain(world, start)
     other = subprocess.run(  # noqa: S603  our own command line
-        [*OURS, *world.to_start(OTHER_AMI)], capture_output=True, check=False, start_new_session=True
+        [*commands.OURS, *world.to_start(OTHER_AMI)], capture_output=True, check=False, start_new_session=True
     )
     _say("the same command again")
     ended = subprocess.run(start, check=False, start_new_session=True)  # noqa: S603  as above

@@ -15,7 +15,7 @@ import typer
 from rollout.cli import options, output, screen, typed
 from rollout.cli.screen.format import count, instant, table
 from rollout.cli.session import actor, heard, new_run
-from rollout.commands import rollout
+from rollout.commands import OURS, rollout
 from rollout.errors import FOR_A_PERSON, UserError
 from rollout.fleet import decide, spec, store
 from rollout.fleet.model import FAILED, OVER, Fleet, Kept, Member, Request, Standing, State
@@ -104,7 +104,6 @@ def work(
     beside it. Exit 0 when the fleet is over, 75 after SIGTERM or Ctrl-C: then run the same command again.
     """
     from rollout.adapters.clock import SystemClock  # noqa: PLC0415  a second of libraries
-    from rollout.demo.simulator_process import OURS  # noqa: PLC0415  as above
     from rollout.fleet.worker import Worker  # noqa: PLC0415  as above
 
     output.works()
