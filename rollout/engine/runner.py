@@ -71,6 +71,21 @@ class Progress:
     waiting: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was seen, the rollout as that settles it, and what is done now."""
+
+    seen: Observation
+    record: Record
+    ticked: Ticked
+
+    @property
+    def waits_on(self) -> bool:
+        """Nothing is done: nothing new is written down, and no answer is about to be believed."""
+        decision = self.ticked.decision
+        return isinstance(decision, Wait) and self.ticked.said.what is None and not _news(decision.waits, self.record)
+
+
 @dataclass
 class Runner:
     """Works one rollout to its end. `stop`: asked before each tick and after each look; `report`: told after each."""
@@ -128,23 +143,22 @@ class Runner:
         if self._tell_asked(record):
             record = self.journal.load(record.id)
         groups = self._groups_to_wait_by(record)
-        seen = self._observe(record, lambda: observe(record, self.kubernetes, self.autoscaling, groups))
-        if seen is None or self.stop():  # who is told to stop begins nothing new
+        look = self._look(record, lambda: observe(record, self.kubernetes, self.autoscaling, groups))
+        if look and groups and not look.waits_on:
+            seen, record = look.seen, look.record
+            look = self._look(record, lambda: with_groups_of_now(seen, record, self.autoscaling))
+        if look is None:
             return
-        record, ticked = self._decide(seen, record)
-        if groups and not _waits_on(ticked, record):
-            before, settled = seen, record
-            seen = self._observe(record, lambda: with_groups_of_now(before, settled, self.autoscaling))
-            if seen is None or self.stop():
-                return
-            record, ticked = self._decide(seen, record)
         now = self.clock.now()
-        if record.phase in DRAINING and isinstance(ticked.decision, Advance | Halt):
-            self._count_replicas(seen, record, now)
-        self._carry_out(ticked.decision, record, now)
+        if look.record.phase in DRAINING and isinstance(look.ticked.decision, Advance | Halt):
+            self._count_replicas(look.seen, look.record, now)
+        self._carry_out(look.ticked.decision, look.record, now)
 
-    def _decide(self, seen: Observation, record: Record) -> tuple[Record, Ticked]:
-        """Settle by what was seen, and return the record after that with what is done now."""
+    def _look(self, record: Record, observed: Callable[[], Observation]) -> _Look | None:
+        """Observe, settle, and decide. Return None where that failed, or where nothing new may begin."""
+        seen = self._observe(record, observed)
+        if seen is None or self.stop():
+            return None
         now = self.clock.now()
         self._greet(seen, record, now)
         self._warn(off_too_long(record, now), record, now)
@@ -154,7 +168,7 @@ class Runner:
             record = self.journal.load(record.id)
         ticked = decide_tick(seen, record, now, self._said)
         self._said = ticked.said
-        return record, ticked
+        return _Look(seen, record, ticked)
 
     def _tell_asked(self, record: Record) -> bool:
         """Write down what somebody asked for and the history does not say yet; tell whether there was anything."""
@@ -382,12 +396,6 @@ class Runner:
 
     def _tell(self, record: Record, waiting: str) -> None:
         self.report(Progress(record, waiting))
-
-
-def _waits_on(ticked: Ticked, record: Record) -> bool:
-    """Tell whether a tick does nothing: nothing new is written down, and no answer is about to be believed."""
-    decision = ticked.decision
-    return isinstance(decision, Wait) and ticked.said.what is None and not _news(decision.waits, record)
 
 
 def _kept_back(effect: Effect, why: str, now: datetime) -> Receipt:

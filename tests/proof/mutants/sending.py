@@ -9,7 +9,7 @@ MUTANTS = (
         name="acts-by-old-groups",
         breaks="What is done rests on a look at the groups that is up to a minute old.",
         file="rollout/engine/runner.py",
-        old="if groups and not _waits_on(ticked, record):",
+        old="if look and groups and not look.waits_on:",
         new="if groups and not groups:",
         killers=("tests/core/test_recent_groups.py::test_all_that_is_done_rests_on_a_look_of_now",),
     ),
