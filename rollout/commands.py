@@ -20,7 +20,7 @@ OURS = (sys.executable, "-m", "rollout")
 #: Commands of ours that take both options; a hint that names one of them is completed.
 COMPLETED = (
     *("resume", "abort", "status", "why", "plan", "events", "list", "doctor", "start", "db upgrade", "db check"),
-    *("audit verify", "audit export", "report", "extend", "pause"),
+    *("audit verify", "audit export", "report", "extend", "pause", "skip", "force"),
     *(f"fleet {verb}" for verb in ("status", "why", "events", "pause", "resume", "approve", "skip", "retry", "stop")),
 )
 
@@ -91,6 +91,16 @@ def extend(rollout_id: str, *options: str) -> str:
 def pause(rollout_id: str, *options: str) -> str:
     """Return the command that lets a rollout stand still."""
     return _about("pause", rollout_id, options)
+
+
+def skip(rollout_id: str, *options: str) -> str:
+    """Return the command that lets a node stay."""
+    return _about("skip", rollout_id, options)
+
+
+def force(rollout_id: str, *options: str) -> str:
+    """Return the command that lets a node go now."""
+    return _about("force", rollout_id, options)
 
 
 def _about(verb: str, rollout_id: str, options: Sequence[str]) -> str:

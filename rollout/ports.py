@@ -32,7 +32,7 @@ from rollout.model.observation import (
 from rollout.model.plan import Autoscaler, Direction, Node, Plan, TemplateUse
 from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 from rollout.model.record import Extension, Left, Record
-from rollout.model.steering import Lift, Pause
+from rollout.model.steering import Force, Lift, Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,17 +345,26 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class KilledJob:
-    """One entry of the ledger of killed Jobs. `job`: a Job's name, or kind and name of another owner of a pod."""
+    """One entry of the ledger of killed Jobs. `job`: a Job's name, or kind and name of another owner of a pod.
+
+    `forced_by`: who had asked that its node goes now, and why; "" where nobody had.
+    """
 
     job: str
     pod: str
     node: str
     at: datetime
+    forced_by: str = ""
 
     @property
     def loser(self) -> str:
         """Who lost it, with its kind."""
         return self.job if " " in self.job else f"Job {self.job}"
+
+    @property
+    def where(self) -> str:
+        """On which node, and who had asked that it goes."""
+        return f"{self.node}, forced by {self.forced_by}" if self.forced_by else self.node
 
 
 class Journal(Protocol):
@@ -404,6 +413,9 @@ class Journal(Protocol):
 
     def steer(self, rollout_id: str, asked: Pause | Lift, deadline: datetime | None, now: datetime) -> None:
         """Tell that the rollout is paused, or is so no more, with the `deadline` that its phase then has."""
+
+    def force(self, rollout_id: str, asked: Force, now: datetime) -> None:
+        """Write down that a node goes now, and tell who asked for it."""
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         """Append an event."""

@@ -6,6 +6,7 @@ change's very moment.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Facts:
         self.ready_ended: float | None = None  # when the last node that must go got a NoSchedule taint of ours
         self.promised: float | None = None  # until when, by our marker, no Job is killed; None while it does not say
         self.paused = False  # our marker says that somebody has paused the rollout
+        self.forced: dict[str, float] = {}  # instances of which our marker says that somebody let them go, and when
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
@@ -91,6 +93,7 @@ class Facts:
         if mine and change.field == "data.record":
             self.promised = self._promised(change)
             self.paused = '"pause":{' in str(change.after)
+            self.forced = self._forced(change)
         if mine and not self.back and self._says_back(change):
             self.back, self.ready_ended = True, None
         if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_closed():
@@ -140,6 +143,11 @@ class Facts:
     def _promised(change: Change) -> float | None:
         told = re.search(r'"drain_deadline":"([^"]+)"', str(change.after))
         return datetime.fromisoformat(told[1]).timestamp() if told else None
+
+    @staticmethod
+    def _forced(change: Change) -> dict[str, float]:
+        told = json.loads(str(change.after or "{}")).get("forced") or ()
+        return {one["instance_id"]: datetime.fromisoformat(one["at"]).timestamp() for one in told}
 
     def _all_closed(self) -> bool:
         nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=self.back)]

@@ -37,7 +37,7 @@ class JobsLive(Promise):
     """A pod dies by our hand when we delete it, evict it, or end the instance under it."""
 
     number = 1
-    text = "no protected pod is killed by us before the drain deadline"  # nor while the rollout is paused
+    text = "no protected pod is killed by us before the drain deadline"  # of its node; nor while the rollout is paused
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
@@ -67,10 +67,17 @@ class JobsLive(Promise):
         deadline = None if began is None else began + self.facts.scenario.expect.drain_deadline
         if deadline is not None and self.facts.promised is not None:  # somebody may have asked for more time
             deadline = max(deadline, self.facts.promised)
+        if deadline is not None and (forced := self._forced(pod)) is not None:
+            deadline = min(deadline, forced)
         since = "no old node was closed yet" if deadline is None else f"the deadline is {iso(deadline)}"
         since = "the rollout is paused" if self.facts.paused else since
         broken = f"pod {'/'.join(pods.key(pod))} of {workload} was killed, and {since}"
         self.check(at, kept=deadline is not None and at >= deadline and not self.facts.paused, broken=broken)
+
+    def _forced(self, pod: Object) -> float | None:
+        """Return from when on the node of a pod goes, for somebody asked for it; None where nobody did."""
+        instance = self.facts.instance_of(pods.node_of(pod) or "")
+        return self.facts.forced.get(instance.id) if instance else None
 
 
 class RightInstances(Promise):

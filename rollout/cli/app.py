@@ -46,6 +46,14 @@ class Commands(LazyGroup):
             "rollout.cli.commands.pause",
             "Change nothing until somebody types `rollout resume`; default: the only unfinished rollout.",
         ),
+        "skip": (
+            "rollout.cli.commands.skip",
+            "Let one node stay that must go; default: of the only unfinished rollout.",
+        ),
+        "force": (
+            "rollout.cli.commands.force",
+            "Let one node go now, whatever Jobs run on it; default: of the only unfinished rollout.",
+        ),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),
         "why": ("rollout.cli.commands.why", "Say what keeps each old node that is not gone."),

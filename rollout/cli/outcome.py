@@ -37,7 +37,8 @@ def over(phase: Phase) -> str:
 def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
     """Yield what the operator must know: what was done, who was killed, what differs, and what to type next."""
     for job in journal.killed(record.id):
-        yield f"killed at the deadline: {job.loser} (pod {job.pod} on {job.node}), {instant(job.at)}"
+        when = "killed" if job.forced_by else "killed at the deadline"
+        yield f"{when}: {job.loser} (pod {job.pod} on {job.where}), {instant(job.at)}"
     if ended is Ended.INTERRUPTED:
         yield f"nothing is lost; the rollout stands in {record.phase.value}"
         yield from standing.now(record)

@@ -157,8 +157,8 @@ def _pods(
 
 def _until(row: Node, record: Record, reason: str | None) -> Until | None:
     """Return until when a node waits for this at the latest, as the settings have it."""
-    settings, deadline = record.plan.settings, record.drain_deadline
-    over = record.eviction_deadline if reason in _OF_PODS else record.blocked_deadline
+    settings, deadline = record.plan.settings, record.deadline_of(row)
+    over = record.eviction_deadline(row) if reason in _OF_PODS else record.blocked_deadline(row)
     if deadline is None or over is None:
         return None
     if reason == Reason.JOBS_RUNNING:

@@ -1,10 +1,10 @@
 """A journal that was lost, put together from the marker and from what is seen.
 
-The marker knows the plan, the phase, the drain deadline, which nodes must go, and whether somebody has paused the
-rollout. Where each of these nodes stands is seen: one that left is gone, one that ends is not terminated again, all
-others begin their stages again. The sizes that stand
-are taken for what was written last, and so are flags and processes that are not as they were found. What the journal
-alone knew is lost: who lost a pod at the deadline, and when what happened.
+The marker knows the plan, the phase, the drain deadline, which nodes must go, and what people have asked for: a
+pause, and which nodes are to stay, or to go at once. Where each of these nodes stands is seen: one that left is gone,
+one that ends is not terminated again, all others begin their stages again. The sizes that stand are taken for what was
+written last, and so are flags and processes that are not as they were found. What the journal alone knew is lost: who
+lost a pod at the deadline, and when what happened.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def record_of(checkpoint: Checkpoint, now: datetime, nodes: tuple[Node, ...] = (
         epoch=checkpoint.epoch,
         journal=checkpoint.journal,
         pause=checkpoint.pause,
+        skips={one.instance_id: one for one in checkpoint.skipped},
+        forces=checkpoint.forced,
     )
 
 

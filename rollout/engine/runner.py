@@ -177,7 +177,9 @@ class Runner:
             self.journal.extend(record.id, record.extension, now)
         if record.untold:
             self.journal.steer(record.id, record.untold, renewed(record.phase, record.plan.settings, now), now)
-        return bool(record.extension or record.untold)
+        for force in record.forces:
+            self.journal.force(record.id, force, now)
+        return bool(record.extension or record.untold or record.forces)
 
     def _count_replicas(self, seen: Observation, record: Record, now: datetime) -> None:
         """Say which services have fewer Ready replicas than before we evicted any, now that nothing more leaves."""

@@ -55,7 +55,7 @@ SETTINGS_OF_2: Fields = {
     "unprotected": "protect",
     "max_autoscaler_off_seconds": 21600.0,
 }
-CHECKPOINT_OF_2: Fields = {"pause": None}
+CHECKPOINT_OF_2: Fields = {"pause": None, "skipped": [], "forced": []}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}
 _ON_NODES = ("hold-node", "unhold-node", "taint-node", "untaint-node", "cordon", "uncordon")
 EFFECTS_OF_2: Mapping[str, Fields] = {

@@ -37,7 +37,7 @@ class Told:
     nodes: dict[str, Columns] = field(default_factory=dict)
     registered: dict[str, str] = field(default_factory=dict)
     attempts: set[tuple[str, str]] = field(default_factory=set)
-    ledger: set[tuple[str, str]] = field(default_factory=set)
+    ledger: set[tuple[str, str, str]] = field(default_factory=set)
 
     def hear(self, event: Row) -> None:
         """Take in the next event."""
@@ -56,10 +56,10 @@ class Told:
                 self.rollout["deadline"] = _deadline(event)
             case "effect":
                 self._effect(event, data)
-            case "node" | "joined" | "wait":
+            case "node" | "joined" | "wait" | "forced":
                 self._node(event, data)
             case "killed" if "key" in data:
-                self.ledger.add((data["pod_uid"], data["key"]))
+                self.ledger.add((data["pod_uid"], data["key"], data.get("forced_by", "")))
             case _:
                 pass
 
@@ -85,11 +85,13 @@ class Told:
             told |= {"name": data["name"], "uid": data["uid"]}
         elif event["kind"] == "wait":
             told["waits_for"] = data["waits_for"]
+        elif event["kind"] == "forced":
+            told |= {"forced_at": data["forced_at"], "forced_by": data["forced_by"]}
         elif "from" in data:
             told |= {"since": event["at"], "waits_for": "", "reason": data["reason"]}
         else:
             self.registered[data["instance"]] = event["text"]
-            told["role"] = data["role"]
+            told |= {"role": data["role"], "forced_at": None, "forced_by": ""}
 
 
 def _deadline(event: Row) -> str | None:
@@ -170,11 +172,14 @@ def _nodes(connection: Connection, rollout_id: str, told: Told) -> Iterator[str]
 
 
 def _ledger(connection: Connection, rollout_id: str, told: Told) -> Iterator[str]:
-    query = select(killed_jobs.c.pod_uid, killed_jobs.c.pod, effects.c.key).join(effects)
-    known = dict(told.ledger)
+    query = select(killed_jobs.c.pod_uid, killed_jobs.c.pod, killed_jobs.c.forced_by, effects.c.key).join(effects)
+    known = {uid: (key, by) for uid, key, by in told.ledger}
     for row in _all(connection, query, killed_jobs, rollout_id):
-        if known.get(row["pod_uid"], row["key"]) != row["key"]:
-            yield f"pod {row['pod']} was killed by {known[row['pod_uid']]}, in the ledger by {row['key']}"
+        key, by = known.get(row["pod_uid"], (row["key"], row["forced_by"]))
+        if key != row["key"]:
+            yield f"pod {row['pod']} was killed by {key}, in the ledger by {row['key']}"
+        if by != row["forced_by"]:
+            yield f"pod {row['pod']}: its node was forced by {by or 'nobody'}, in the ledger by {row['forced_by']}"
 
 
 def _differing(what: str, row: Row, told: Columns, by: str = "its events") -> Iterator[str]:

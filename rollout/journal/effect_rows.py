@@ -15,7 +15,7 @@ from sqlalchemy import Row, bindparam, select
 from rollout.errors import Bug
 from rollout.formats.codec import effect_of, effect_text
 from rollout.journal.chain import Page, digest
-from rollout.journal.models import attempts, effects, killed_jobs, one_line
+from rollout.journal.models import attempts, effects, killed_jobs, nodes, one_line
 from rollout.model.effects import Effect, Killed
 from rollout.ports import Receipt, Settled
 
@@ -113,10 +113,18 @@ def _enter(page: Page, row: Row[Any], killed: Killed, now: datetime) -> None:
     query = select(killed_jobs.c.id).where(killed_jobs.c.rollout_id == page.rollout_id, killed_jobs.c.pod_uid == uid)
     if page.connection.execute(query).first():
         return
-    lost = {"job": loser, "pod": pod, "pod_uid": uid, "node": killed.node}
+    forced_by = _forced_by(page, killed.node)
+    lost = {"job": loser, "pod": pod, "pod_uid": uid, "node": killed.node, "forced_by": forced_by}
     entry = {"rollout_id": page.rollout_id, "effect_id": row.id, "at": now}
     page.connection.execute(killed_jobs.insert(), entry | lost)
-    page.tell(now, "killed", f"killed: {loser} lost pod {pod} on {killed.node}", key=row.key, **lost)
+    because = f", forced by {forced_by}" if forced_by else ""
+    page.tell(now, "killed", f"killed: {loser} lost pod {pod} on {killed.node}{because}", key=row.key, **lost)
+
+
+def _forced_by(page: Page, node: str) -> str:
+    """Return who asked that a node goes now, "" where nobody did."""
+    query = select(nodes.c.forced_by).where(nodes.c.rollout_id == page.rollout_id, nodes.c.name == node)
+    return next((by for by in page.connection.execute(query).scalars() if by), "")
 
 
 def _brought(receipt: Receipt) -> str:

@@ -163,7 +163,7 @@ node_groups = Table(
     UniqueConstraint("rollout_id", "name"),
 )
 
-#: Instances that must go. `since`: of the stage.
+#: Instances that must go. `since`: of the stage. `forced_at`, `forced_by`: when somebody asked that it goes now, who.
 nodes = Table(
     "nodes",
     metadata,
@@ -179,6 +179,8 @@ nodes = Table(
     Column("waits_for", Text, nullable=False),
     Column("round", Integer, key="drain_attempt", nullable=False),
     Column("reason", Text, nullable=False),
+    Column("forced_at", Instant),
+    Column("forced_by", Text, nullable=False, server_default=""),
     UniqueConstraint("rollout_id", "instance_id"),
 )
 
@@ -259,6 +261,7 @@ leases = Table(
 )
 
 #: The ledger of Jobs (or other protected controllers) that lost a pod to us: each pod once, however often we asked.
+#: `forced_by`: who had asked that its node goes now.
 killed_jobs = Table(
     "killed_jobs",
     metadata,
@@ -270,6 +273,7 @@ killed_jobs = Table(
     Column("pod_uid", String(40), nullable=False),
     Column("node", String(255), nullable=False),
     Column("at", Instant, nullable=False),
+    Column("forced_by", Text, nullable=False, server_default=""),
     UniqueConstraint("rollout_id", "pod_uid"),
 )
 

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from rollout.errors import Bug
 from rollout.journal.chain import Page
-from rollout.journal.models import node_groups, nodes
+from rollout.journal.models import node_groups, nodes, one_line, stored
 from rollout.model.decision import Move, NodeWait
 from rollout.model.machine import Stage, step
 from rollout.model.plan import Node, NodeGroup, Plan
 from rollout.model.reasons import tagged
+from rollout.model.steering import Force
 
 # Built once: it is asked at every tick. Its columns are the fields of `Node`, in their order.
 _ALL = (
@@ -81,6 +82,14 @@ def wait(page: Page, waits: NodeWait, now: datetime) -> None:
     _change(page, row, waits_for=waits.waits_for)
     text = tagged(f"{_label(row)} waits for {waits.waits_for or 'nothing more'}", waits.reason)
     page.tell(now, "wait", text, instance=waits.instance_id, waits_for=waits.waits_for, reason=waits.reason)
+
+
+def force(page: Page, asked: Force, now: datetime) -> None:
+    """Note that somebody asked that a node goes now."""
+    row, by = _known(page, asked.instance_id), one_line(asked.label)
+    _change(page, row, forced_at=asked.at, forced_by=by)
+    told = {"instance": asked.instance_id, "forced_at": stored(asked.at), "forced_by": by}
+    page.tell(now, "forced", f"{_label(row)} goes now, whatever Jobs run on it: forced by {by}", **told)
 
 
 def add_groups(page: Page, plan: Plan) -> None:

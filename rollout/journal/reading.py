@@ -48,7 +48,7 @@ def intents(connection: Connection, rollout_id: str) -> tuple[tuple[datetime, Ef
 
 def killed(connection: Connection, rollout_id: str) -> tuple[KilledJob, ...]:
     """Return the ledger of killed Jobs."""
-    columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at)
+    columns = (killed_jobs.c.job, killed_jobs.c.pod, killed_jobs.c.node, killed_jobs.c.at, killed_jobs.c.forced_by)
     query = select(*columns).where(killed_jobs.c.rollout_id == rollout_id).order_by(killed_jobs.c.id)
     return tuple(KilledJob(*row) for row in connection.execute(query))
 

@@ -83,6 +83,10 @@ def write(
     page.close()
     if record.pause:
         requests.ask_pause(connection, record.id, record.pause)
+    for skip in record.skips.values():
+        requests.ask_skip(connection, record.id, skip)
+    for force in record.forces:
+        requests.ask_force(connection, record.id, force)
 
 
 def _adopt(page: Page, effect: Effect, now: datetime) -> None:

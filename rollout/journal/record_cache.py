@@ -14,14 +14,23 @@ from rollout.formats.codec import plan_of
 from rollout.journal import node_rows, requests
 from rollout.journal.effect_index import EffectIndex
 from rollout.journal.models import deadline_column
-from rollout.model.machine import DRAINING
+from rollout.model.machine import DRAINING, terminal
 from rollout.model.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection, Row
 
     from rollout.journal.chain import Page
     from rollout.model.plan import Node
+    from rollout.model.steering import Force
+
+
+def _untold(forces: Mapping[str, Force], nodes: Mapping[str, Node]) -> tuple[Force, ...]:
+    """Return who asked that a node goes now, where its row does not say so yet; one that is gone, or stays, is over."""
+    rows = ((one, nodes.get(one.instance_id)) for one in forces.values())
+    return tuple(one for one, row in rows if row and row.forced_at is None and not terminal(row.stage))
 
 
 class RecordCache:
@@ -89,5 +98,7 @@ class RecordCache:
             extension=extension,
             pause=asked.pause,
             untold=asked.untold(row.paused_at),
+            skips=asked.skips,
+            forces=_untold(asked.forces, self._nodes),
             asked=asked.count,
         )

@@ -7,16 +7,18 @@ event when it obeys: so the history stays the work of one process at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from rollout.journal.models import one_line, requests, stored
 from rollout.model.record import Abort, Extension
-from rollout.model.steering import Lift, Pause
+from rollout.model.steering import Force, Lift, Pause, Skip
+
+OfNode = TypeVar("OfNode", bound=Skip)
 
 # Built once: they are asked at every tick.
 _ALL = (
@@ -32,13 +34,15 @@ class Asked:
     """What was asked for. `abort`: the first one; `extensions`: all, with their direction; `count`: of everything.
 
     `steered`: what stands of pauses and the commands that lift them, None before the first; `once`: by what commands to
-    resume are known that count only once.
+    resume are known that count only once. `skips`, `forces`: by instance, who asked first that it stays, or goes now.
     """
 
     abort: Abort | None
     extensions: tuple[tuple[str, Extension], ...]
     steered: Pause | Lift | None
     once: frozenset[str]
+    skips: Mapping[str, Skip]
+    forces: Mapping[str, Force]
     count: int
 
     @property
@@ -68,7 +72,13 @@ def read(connection: Connection, rollout_id: str) -> Asked:
     aborts = (_abort(row) for row in found if row.kind == "abort")
     known = (json.loads(row.data).get("once") for row in found if row.kind == "resume")
     return Asked(
-        next(aborts, None), tuple(_extensions(found)), _steered(found), frozenset(filter(None, known)), len(found)
+        abort=next(aborts, None),
+        extensions=tuple(_extensions(found)),
+        steered=_steered(found),
+        once=frozenset(filter(None, known)),
+        skips=_of_nodes(Skip, "skip", found),
+        forces=_of_nodes(Force, "force", found),
+        count=len(found),
     )
 
 
@@ -100,6 +110,16 @@ def _steered(found: Iterable[Any]) -> Pause | Lift | None:
         elif row.kind == "resume" and isinstance(stands, Pause):
             stands = Lift(row.at, row.requester, data["kill_now"])
     return stands
+
+
+def _of_nodes(kind: type[OfNode], name: str, found: Iterable[Any]) -> dict[str, OfNode]:
+    """Return by instance what was asked for about one node; what was asked for once more changes nothing."""
+    first: dict[str, OfNode] = {}
+    for row in found:
+        if row.kind == name:
+            data = json.loads(row.data)
+            first.setdefault(data["instance"], kind(data["instance"], row.at, row.requester, data["reason"]))
+    return first
 
 
 def ask_abort(connection: Connection, rollout_id: str, asked: Abort) -> Abort:
@@ -136,6 +156,24 @@ def ask_lift(connection: Connection, rollout_id: str, asked: Lift, once: str | N
     data: dict[str, object] = {"kill_now": asked.kill_now, "once": once}
     _write(connection, rollout_id, "resume", asked.at, asked.by, data)
     return None
+
+
+def ask_skip(connection: Connection, rollout_id: str, asked: Skip) -> Skip:
+    """Write down that a node is to stay; return the request that counts, which is the first of that node."""
+    before = read(connection, rollout_id).skips.get(asked.instance_id)
+    return before or _ask_of_node(connection, rollout_id, "skip", asked)
+
+
+def ask_force(connection: Connection, rollout_id: str, asked: Force) -> Force:
+    """Write down that a node is to go now; return the request that counts, which is the first of that node."""
+    before = read(connection, rollout_id).forces.get(asked.instance_id)
+    return before or _ask_of_node(connection, rollout_id, "force", asked)
+
+
+def _ask_of_node(connection: Connection, rollout_id: str, kind: str, asked: OfNode) -> OfNode:
+    data: dict[str, object] = {"instance": asked.instance_id, "reason": one_line(asked.reason)}
+    _write(connection, rollout_id, kind, asked.at, asked.by, data)
+    return asked
 
 
 def _write(

@@ -34,7 +34,7 @@ from rollout.model.effects import Effect
 from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Node, Plan
 from rollout.model.record import Abort, Extension, Left, Record
-from rollout.model.steering import Lift, Pause
+from rollout.model.steering import Force, Lift, Pause, Skip
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
 
 #: Characters of a caller's key: as many as its column holds.
@@ -265,6 +265,18 @@ class SqlJournal:
             self._row(connection, rollout_id)
             return requests.ask_lift(connection, rollout_id, asked, once)
 
+    def ask_skip(self, rollout_id: str, asked: Skip) -> Skip:
+        """Ask that a node stays, under no lease; return what was asked for first, if that was before."""
+        with self.database.writing() as connection:
+            self._row(connection, rollout_id)
+            return requests.ask_skip(connection, rollout_id, asked)
+
+    def ask_force(self, rollout_id: str, asked: Force) -> Force:
+        """Ask that a node goes now, under no lease; return what was asked for first, if that was before."""
+        with self.database.writing() as connection:
+            self._row(connection, rollout_id)
+            return requests.ask_force(connection, rollout_id, asked)
+
     def asked(self, rollout_id: str) -> int:
         return self._read(lambda connection: requests.count(connection, rollout_id))
 
@@ -288,6 +300,9 @@ class SqlJournal:
             page.tell(now, "unpaused", f"no longer paused, by {asked.by}{_until(deadline)}", asked_at=stored(asked.at))
 
         self._on_page(rollout_id, work)
+
+    def force(self, rollout_id: str, asked: Force, now: datetime) -> None:
+        self._on_page(rollout_id, lambda page: node_rows.force(page, asked, now))
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:
         self._on_page(rollout_id, lambda page: page.tell(now, kind, text))

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from rollout.model.machine import Phase
 from rollout.model.plan import Plan, Role
-from rollout.model.steering import Pause
+from rollout.model.steering import Force, Pause, Skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Checkpoint:
 
     `epoch`: of the lease under which it was written; `journal`: the database it was written from, without a password.
     Neither makes a checkpoint another one: what they say changes with every runner. `pause`: None while it is not
-    paused.
+    paused. `skipped`, `forced`: what people asked for about single nodes.
     """
 
     rollout_id: str
@@ -42,3 +42,5 @@ class Checkpoint:
     epoch: int | None = field(compare=False)
     journal: str = field(compare=False)
     pause: Pause | None = None
+    skipped: tuple[Skip, ...] = ()
+    forced: tuple[Force, ...] = ()

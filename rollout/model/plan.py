@@ -349,6 +349,7 @@ class Node:
     """One instance that must go. `name` and `uid` are None for an instance that never joined.
 
     `drain_attempt`: how often it went back to WAITING. `reason`: why it is GONE, empty when we terminated it.
+    `forced_at`: when somebody asked that it goes now, None where nobody did; `forced_by`: who, and why.
     """
 
     instance_id: str
@@ -361,3 +362,5 @@ class Node:
     waits_for: str = ""
     drain_attempt: int = 0
     reason: str = ""
+    forced_at: datetime | None = None
+    forced_by: str = ""

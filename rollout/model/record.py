@@ -14,7 +14,7 @@ from typing import Literal
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase, Stage, can_turn
 from rollout.model.plan import Node, Plan, duration
-from rollout.model.steering import Lift, Pause
+from rollout.model.steering import Force, Lift, Pause, Skip
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
 #: effect: `not_sent` (it did not come through: the fence, throttling), `not_applied` (it came through and was not
@@ -118,8 +118,9 @@ class Record:
     `deadline`: of the phase, None if it has none (DRAIN has one after a resume only). `drain_deadline`: stored when
     DRAIN is entered, and moved to later by an extension only; an abort has its own. `abort`: what was asked for and is
     not begun yet; `extension`: what was asked for, counts already, and is not told yet in an event. `pause`: while it
-    stands nothing is changed; `untold`: that it stands, or stands no more, and is not told yet. `asked`: how often
-    people have asked for something.
+    stands nothing is changed; `untold`: that it stands, or stands no more, and is not told yet. `skips`: by instance,
+    who asked that a node stays; `forces`: who asked that one goes now, and is not told yet in an event. `asked`: how
+    often people have asked for something.
     `resume_count`: how many halts were resumed; part of the key of every effect that sets an absolute value.
     `done`: keys of settled effects; `written`: by group, what our settled effects left of it.
     `epoch`: of the lease that this was read under, None without one. `takeover_delay_until`: until then a request of a
@@ -153,6 +154,8 @@ class Record:
     extension: Extension | None = None
     pause: Pause | None = None
     untold: Pause | Lift | None = None
+    skips: Mapping[str, Skip] = field(default_factory=dict)
+    forces: tuple[Force, ...] = ()
     asked: int = 0
 
     @property
@@ -172,20 +175,21 @@ class Record:
         """Until when any request without an answer may still arrive; None if none may."""
         return max((late.until for late in self.late), default=None)
 
-    @property
-    def blocked_deadline(self) -> datetime | None:
-        """Until when what keeps a node is waited for in DRAIN; None while that has no deadline."""
-        if self.drain_deadline is None:
-            return None
-        return self.drain_deadline + duration(self.plan.settings.blocked_seconds)
+    def deadline_of(self, row: Node) -> datetime | None:
+        """Return until when Jobs may run on a node: until the drain deadline, or until somebody asked that it goes."""
+        return self.drain_deadline and (row.forced_at or self.drain_deadline)
 
-    @property
-    def eviction_deadline(self) -> datetime | None:
-        """Until when an eviction that is refused is tried again in DRAIN: as long again from each resume.
+    def blocked_deadline(self, row: Node) -> datetime | None:
+        """Return until when what keeps a node is waited for in DRAIN; None while that has no deadline."""
+        deadline = self.deadline_of(row)
+        return deadline and deadline + duration(self.plan.settings.blocked_seconds)
+
+    def eviction_deadline(self, row: Node) -> datetime | None:
+        """Return until when an eviction that is refused is tried again in DRAIN: as long again from each resume.
 
         A budget to which a person made room lets its pods go by and by. For all else one look tells.
         """
-        over = self.blocked_deadline
+        over = self.blocked_deadline(row)
         return over and max(over, self.deadline or over)
 
     def row(self, key: str) -> EffectRow | None:

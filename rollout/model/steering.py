@@ -1,4 +1,4 @@
-"""What people ask a rollout for in mid-run: that it stands still, and that it goes on.
+"""What people ask a rollout for in mid-run: that it stands still, and goes on; that a node stays, or goes now.
 
 All frozen; times are aware UTC datetimes.
 """
@@ -33,3 +33,23 @@ class Lift:
     at: datetime
     by: str
     kill_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """What somebody asked for: that a node which must go stays."""
+
+    instance_id: str
+    at: datetime
+    by: str
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """By whom and why, in words."""
+        return self.by + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Force(Skip):
+    """What somebody asked for: that a node goes now, whatever Jobs run on it."""

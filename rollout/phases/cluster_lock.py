@@ -17,6 +17,7 @@ from rollout.model.observation import MarkerSeen, Observation
 from rollout.model.plan import Plan
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.model.steering import Force
 from rollout.phases.shared import once_more
 
 
@@ -32,6 +33,8 @@ def checkpoint(record: Record) -> Checkpoint:
         epoch=record.epoch,
         journal=record.journal,
         pause=record.pause,
+        skipped=tuple(record.skips.values()),
+        forced=tuple(Force(row.instance_id, row.forced_at, row.forced_by) for row in record.nodes if row.forced_at),
     )
 
 
@@ -159,7 +162,8 @@ def _behind(marker: MarkerSeen, record: Record) -> Act | None:
 def _since(marker: MarkerSeen, now: Checkpoint) -> str:
     """Return what happened within a phase since the marker was written; "" if nothing did.
 
-    A person made it by hand, the drain deadline is later, or somebody has paused the rollout, or resumed it.
+    A person made it by hand, the drain deadline is later, or somebody has paused the rollout, or resumed it, or has
+    skipped or forced a node.
     """
     was = marker.checkpoint
     if was is None:
@@ -171,6 +175,9 @@ def _since(marker: MarkerSeen, now: Checkpoint) -> str:
         told.append(f"paused-{now.pause.at:%Y%m%dT%H%M%S%fZ}")
     elif was.pause and not now.pause:
         told.append(f"resumed-{was.pause.at:%Y%m%dT%H%M%S%fZ}")
+    for what, before, there in (("skipped", was.skipped, now.skipped), ("forced", was.forced, now.forced)):
+        if there != before:
+            told.append(f"{what}-{max(one.at for one in there):%Y%m%dT%H%M%S%fZ}" if there else f"none-{what}")
     return ".".join(told)
 
 

@@ -1,5 +1,8 @@
 """DRAIN: ends when every old node is GONE, and every surplus node too, unless it was busy at the deadline.
 
+A node that somebody has skipped stays. One that somebody has forced is not waited for any longer: from that moment on
+it is treated as all of them are at the drain deadline, and has the first turn.
+
 Each of these nodes has a stage, which says what to do. DRAIN only gives turns. `max_draining` nodes of a group drain
 at a time; a node with nothing to evict need not wait. One node of a group is released or terminated at a time.
 
@@ -36,7 +39,7 @@ from rollout.phases.shared import IN_STANDBY, advance, back_from_standby, leavin
 from rollout.stages import waiting
 from rollout.stages.homes import in_doubt
 from rollout.stages.knowing import joined, names
-from rollout.stages.node_view import NodeView, terminate_key, view
+from rollout.stages.node_view import NodeView, terminate_key, terminate_sent, view
 from rollout.stages.pods import at_work, blocking_pods, leaving
 from rollout.stages.replicas import Replicas
 from rollout.stages.serving import Surroundings
@@ -87,7 +90,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     if more:
         return Act("more nodes must go", nodes=more)
     if not _unfinished(record):
-        return advance(record, f"every {record.plan.leaving} node is gone", now)
+        return advance(record, _over(record), now)
     known = _joined(seen, record)
     if known:
         return Act("nodes have joined since", nodes=known)
@@ -113,6 +116,16 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     which = f"{record.plan.leaving} node"
     left = f"1 {which} is left" if len(answered) == 1 else f"{len(answered)} {which}s are left"
     return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, left, waits)
+
+
+def _over(record: Record) -> str:
+    stay = [row.name or row.instance_id for row in record.nodes if row.stage is Stage.KEPT and _leaves(row, record)]
+    but = f" but {', '.join(stay)}, which {'stays' if len(stay) == 1 else 'stay'}" if stay else ""
+    return f"every {record.plan.leaving} node is gone{but}"
+
+
+def _leaves(row: Node, record: Record) -> bool:
+    return row.role == record.plan.leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +227,10 @@ def _untainted(effects: tuple[Effect, ...], record: Record) -> list[str]:
 
 
 def _terminate_under_way(record: Record, group: NodeGroup) -> bool:
-    effects = [row.effect for row in record.unsettled]
-    return any(isinstance(effect, Terminate) and effect.group == group.name for effect in effects)
+    """A terminate that was not sent, and whose node stays, is none any more."""
+    kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
+    terminates = (row.effect for row in record.unsettled if isinstance(row.effect, Terminate))
+    return any(one.group == group.name and one.instance_id not in kept for one in terminates)
 
 
 def _without_annotation(seen: Observation, record: Record) -> tuple[Effect, ...]:
@@ -233,7 +248,7 @@ def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...
     rows: list[Node] = []
     for group in working(record):
         mine = [row for row in record.to_go if row.group == group.name and row.stage is not Stage.GONE]
-        if any(row.role == record.plan.leaving for row in mine):
+        if any(_leaves(row, record) and row.stage is not Stage.KEPT for row in mine):
             continue
         current = seen.group(group.name)
         spare = current.sizes.desired - record.plan.baseline(group.name).sizes.desired - len(mine)
@@ -333,7 +348,7 @@ def _ask(
     row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings
 ) -> tuple[NodeView | None, StageDecision]:
     instance = seen.instance(row.instance_id)
-    sent = _sent(row, record)
+    sent = terminate_sent(row, record)
     if not sent and instance is None:
         return None, StageDecision(trigger="vanish", because=_vanished(row, record))
     observed = view(row, seen, record, now, around)
@@ -368,13 +383,6 @@ def _elsewhere(view: NodeView, instance: InstanceSeen) -> StageDecision:
     return StageDecision(waits_for=why, reason=Reason.INSTANCE_IN_STANDBY, halt=halt)
 
 
-def _sent(row: Node, record: Record) -> bool:
-    """Tell whether our terminate was applied, or may have been."""
-    key = terminate_key(row)
-    unsettled = record.row(key)
-    return key in record.done or (unsettled is not None and unsettled.under_way)
-
-
 def _terminating(row: Node, record: Record) -> bool:
     return row.stage is Stage.TERMINATING and terminate_key(row) not in record.done
 
@@ -388,10 +396,10 @@ _ON_THE_WAY = (Stage.DRAINING, Stage.RELEASED)
 _ORDER = (Stage.TERMINATING, Stage.RELEASED, Stage.DRAINING, Stage.WAITING)
 
 
-def _nearest_end(answer: tuple[Node, tuple[NodeView | None, StageDecision]]) -> tuple[int, int, str]:
-    """Who is nearest to its end goes first, then who has least to evict."""
+def _nearest_end(answer: tuple[Node, tuple[NodeView | None, StageDecision]]) -> tuple[int, bool, int, str]:
+    """Who is nearest to its end goes first, then who was forced, then who has least to evict."""
     row, (seen, _) = answer
-    return _ORDER.index(row.stage), len(seen.leaving) if seen else 0, row.instance_id
+    return _ORDER.index(row.stage), row.forced_at is None, len(seen.leaving) if seen else 0, row.instance_id
 
 
 def _next_look(record: Record, now: datetime) -> datetime:

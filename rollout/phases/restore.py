@@ -258,7 +258,7 @@ def _is_our_zero(record: Record, current: AutoscalerSeen) -> bool:
 
 
 def taints(seen: Observation, record: Record) -> Part:
-    """Our taint, on each node that still has it; surplus that was kept, and that we closed, takes new pods again."""
+    """Our taint, on each node that still has it; what was kept, and what we closed of it, takes new pods again."""
     key = record.plan.settings.taint_key
     kept = {row.instance_id for row in record.nodes if row.stage is Stage.KEPT}
     closed = [node for node in _nodes(seen) if node.instance_id in kept and node.unschedulable]
@@ -584,14 +584,19 @@ def _aside(record: Record, seen: Observation) -> Iterator[str]:
 
 
 def _come_back(record: Record, seen: Observation) -> Iterator[str]:
-    """Report instances whose version was to go: they left Standby, or were attached, after DRAIN, or were kept."""
+    """Report instances whose version was to go: they left Standby, or were attached, after DRAIN, or were kept.
+
+    What somebody has skipped has its reason in its row.
+    """
     which = "the new one" if record.plan.goes_back else "not ours"
+    kept = {row.instance_id: f"{row.reason}, it stays" for row in record.nodes if row.stage is Stage.KEPT}
     for group in working(record):
         living = seen.group(group.name).living
         stay = launched_to_stay(record, group, living)
         for instance in living:
             if instance not in stay:
-                yield f"{instance.id} of {group.name} runs version {instance.version}, {which}: left"
+                why = kept.get(instance.id, "left")
+                yield f"{instance.id} of {group.name} runs version {instance.version}, {which}: {why}"
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rollout.model.decision import StageDecision
 from rollout.model.machine import Stage
-from rollout.stages import draining, gone, kept, released, terminating, waiting
+from rollout.stages import draining, gone, kept, released, skipped, terminating, waiting
 from rollout.stages.node_view import NodeView
 from rollout.stages.steadiness import steadied
 from rollout.stages.takeover_delay import after_takeover
@@ -22,5 +22,9 @@ STAGES: dict[Stage, Callable[[NodeView], StageDecision]] = {
 
 
 def decide(view: NodeView) -> StageDecision:
-    """Return what the node's stage answers, but for what a takeover, or a cluster that is not steady, keeps back."""
-    return steadied(after_takeover(STAGES[view.row.stage](view), view), view)
+    """Return what the node's stage answers, but for what a takeover, or a cluster that is not steady, keeps back.
+
+    What a person asked for comes first: a node that was skipped stays.
+    """
+    answered = skipped.spared(view) or STAGES[view.row.stage](view)
+    return steadied(after_takeover(answered, view), view)

@@ -109,7 +109,7 @@ def _is_late(view: NodeView, pod: PodSeen) -> bool:
     It was not there when the time of Jobs was over. Each new one would be killed as soon as it has begun, and no
     controller comes three times where each has another name.
     """
-    deadline = view.record.drain_deadline
+    deadline = view.deadline
     late = deadline is not None and pod.created is not None and pod.created >= deadline
     return late and view.may_kill and is_work(pod) and is_protected(pod, view.record.plan.settings, view.now)
 
@@ -143,7 +143,7 @@ def _in_vain(view: NodeView, effect: Effect) -> bool:
 
     An eviction that is blocked is another matter: that is a no, from which force may follow.
     """
-    row, over = view.record.row(effect.key), view.record.eviction_deadline
+    row, over = view.record.row(effect.key), view.eviction_deadline
     if row is None or over is None or not view.blocked_too_long:
         return False
     if isinstance(effect, Evict) and row.state == "blocked":
@@ -177,9 +177,12 @@ def _kill(view: NodeView, pod: PodSeen) -> Effect | None:
 
 
 def _job(view: NodeView, pod: PodSeen) -> DeleteJob | None:
-    """The end of the Job that a protected pod is of, past the deadline and where the settings say so."""
+    """The end of the Job that a protected pod is of, past the drain deadline and where the settings say so.
+
+    Of a node that is forced before it only the pod ends: the Job's other pods stand on nodes that may wait.
+    """
     owner = pod.owner
-    if view.record.plan.settings.on_deadline != "job" or owner is None or not owner.is_job:
+    if view.record.plan.settings.on_deadline != "job" or owner is None or not owner.is_job or not view.may_delete_jobs:
         return None
     lost = tuple(OfJob(one.name, one.uid, one.node or view.name) for one in view.of_jobs.get(owner.uid, ()))
     name, uid, kills = owner.name, owner.uid, _loser(pod)
@@ -319,7 +322,7 @@ def why(view: NodeView, pod: PodSeen) -> str:
 
 def _halt(view: NodeView, kept: list[PodSeen]) -> Halt:
     reasons = "; ".join(why(view, pod) for pod in kept)
-    deadline, over = view.record.drain_deadline, view.record.eviction_deadline
+    deadline, over = view.deadline, view.eviction_deadline
     minutes = (over - deadline).total_seconds() / 60 if deadline and over else 0
     return Halt(
         _worst(view, kept),

@@ -1,6 +1,6 @@
-"""KEPT: a surplus node that was still busy at the drain deadline. It stays, and RESTORE reports it.
+"""KEPT: a node that stays: somebody has skipped it, or it is surplus and was still busy at the drain deadline.
 
-This stage is final. Old nodes are never kept.
+This stage is final. RESTORE opens the node to pods again, and reports it. After an abort the old nodes are kept.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observa
 from rollout.model.plan import Node
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.model.steering import Skip
 from rollout.stages import homes, knowing
 from rollout.stages.pods import blocking_pods, leaving
 from rollout.stages.serving import Serving, Surroundings, dead
@@ -40,7 +41,8 @@ class NodeView:
     `at_work`: the controllers for which finished pods block it, none of an old node past the drain deadline;
     `budgets`: all that were seen;
     `unsteady`: why the cluster is not to be trusted now; `past_drain_deadline`, `past_blocked_deadline`: the time that
-    Jobs are given has passed, and the time that budgets are given after it.
+    Jobs of this node are given has passed, and the time that budgets are given after it. A node that was forced has
+    deadlines of its own: stages ask this view for them, and not the record. `skip`: who asked that it stays.
     """
 
     row: Node
@@ -66,6 +68,7 @@ class NodeView:
     unsteady: Unsteady | None
     past_drain_deadline: bool
     past_blocked_deadline: bool
+    skip: Skip | None
 
     @property
     def name(self) -> str:
@@ -125,7 +128,7 @@ class NodeView:
 
     def until_aws(self, reason: Reason, what: str) -> StageDecision:
         """Wait for what AWS does; hooks may hold it, so a person is asked only hours after the deadline."""
-        deadline = self.record.drain_deadline
+        deadline = self.deadline
         begun = max(deadline, self.row.since) if deadline else None
         if begun is None or self.now < begun + timedelta(seconds=AWS_WITHIN):
             return StageDecision(waits_for=what, reason=reason)
@@ -155,19 +158,52 @@ class NodeView:
 
     @property
     def may_kill(self) -> bool:
-        """The drain deadline has passed, and the settings let it end Jobs."""
-        return self.is_overdue and self.record.plan.settings.on_deadline != "halt"
+        """The drain deadline has passed, and the settings let it end Jobs, or somebody has said so of this node."""
+        return self.is_overdue and (self.is_forced or self.record.plan.settings.on_deadline != "halt")
+
+    @property
+    def is_forced(self) -> bool:
+        """Somebody asked that it goes now."""
+        return self.row.forced_at is not None
+
+    @property
+    def may_delete_jobs(self) -> bool:
+        """Whole Jobs may be ended, with their pods on other nodes: not before those have had their time, too."""
+        over = self.record.drain_deadline
+        return self.may_kill and over is not None and self.now >= over
+
+    @property
+    def deadline(self) -> datetime | None:
+        """Until when Jobs may run on it."""
+        return self.record.deadline_of(self.row)
+
+    @property
+    def eviction_deadline(self) -> datetime | None:
+        """Until when an eviction from it that is refused is tried again."""
+        return self.record.eviction_deadline(self.row)
 
     @property
     def blocked_too_long(self) -> bool:
         """Budgets had their time after the deadline; for surplus nobody is forced."""
-        over = self.record.eviction_deadline
+        over = self.eviction_deadline
         return over is not None and self.now >= over and self.row.role == self.record.plan.leaving
 
     @property
     def occasion(self) -> str:
         """Tells the effects of one passage through the stages from those of the next."""
         return occasions.passage(self.record.resume_count, self.row.drain_attempt)
+
+    @property
+    def terminate_sent(self) -> bool:
+        """Our terminate was applied, or may have been."""
+        return terminate_sent(self.row, self.record)
+
+    @property
+    def pending(self) -> bool:
+        """A request of ours about it is not settled, or may arrive yet."""
+        about = (self.row.instance_id, self.row.name)
+        under_way = any(one.under_way and one.effect.concerns(*about) for one in self.record.unsettled)
+        return under_way or any(self.now < one.until and one.effect.concerns(*about) for one in self.record.late)
 
     @property
     def terminate_settled(self) -> bool:
@@ -189,6 +225,13 @@ def terminate_key(row: Node) -> str:
     return Terminate(group=row.group, instance_id=row.instance_id, desired_before=0).key
 
 
+def terminate_sent(row: Node, record: Record) -> bool:
+    """Tell whether our terminate of an instance was applied, or may have been."""
+    key = terminate_key(row)
+    unsettled = record.row(key)
+    return key in record.done or (unsettled is not None and unsettled.under_way)
+
+
 def view(row: Node, seen: Observation, record: Record, now: datetime, around: Surroundings | None = None) -> NodeView:
     """Put together what was seen of one node that must go; `around`: what all of them share, worked out once."""
     around = around or Surroundings.of(seen, record, now)
@@ -199,8 +242,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     must_leave = leaving(pods)
     serving, moved = around.serving[row.group], (row.instance_id, must_leave, next(iter(nodes), None))
     volumes = _volumes(seen, names, pods)
-    deadline = record.drain_deadline
-    over = record.blocked_deadline
+    deadline, over = record.deadline_of(row), record.blocked_deadline(row)
     late = deadline is not None and now >= deadline
     return NodeView(
         row=row,
@@ -226,6 +268,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         unsteady=seen.unsteady,
         past_drain_deadline=late,
         past_blocked_deadline=over is not None and now >= over,
+        skip=record.skips.get(row.instance_id),
     )
 
 

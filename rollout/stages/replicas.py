@@ -181,7 +181,7 @@ class Replicas:
 
     def _beside(self, pod: PodSeen, view: NodeView) -> str:
         """Say which other replica is on its way while a Ready one would leave."""
-        deadline = self.record.drain_deadline
+        deadline = self.record.drain_deadline  # not the node's own: who forces a node lets its Jobs go, not a service
         if not pod.ready or (deadline is not None and self.now >= deadline):
             return ""
         others = [one for one in self._unready.get(service(pod), ()) if _part_of(one) != _part_of(pod)]

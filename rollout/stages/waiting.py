@@ -15,7 +15,7 @@ from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Effect, Protect, occasions
 from rollout.model.observation import PodSeen
 from rollout.model.reasons import Reason
-from rollout.stages import stuck
+from rollout.stages import skipped, stuck
 from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words
 from rollout.stages.tainting import taint
@@ -48,6 +48,10 @@ def _guarded(view: NodeView) -> StageDecision | None:
     return StageDecision(effects=guards, waits_for="taint and protection", reason=Reason.EFFECT_PENDING)
 
 
+def _not_skipped(view: NodeView) -> StageDecision | None:
+    return skipped.keep(view, view.skip) if view.skip else None
+
+
 def _known(view: NodeView) -> StageDecision | None:
     """Wait until it is known which pods run here; when the margin after the deadline is over, a person must see."""
     if not view.unknown:
@@ -71,7 +75,7 @@ def _spared(view: NodeView) -> StageDecision | None:
 
 
 #: In this order; the first that is not met answers.
-CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _known, _free, _spared)
+CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _not_skipped, _known, _free, _spared)
 
 
 def _guards(view: NodeView) -> tuple[Effect, ...]:

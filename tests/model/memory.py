@@ -20,7 +20,7 @@ from rollout.model.machine import DRAINING, Phase, Stage, entered
 from rollout.model.machine import step as uncached
 from rollout.model.plan import Node, Plan
 from rollout.model.record import LEFT_WITHIN, EffectRow, EffectState, Extension, Late, Left, Record
-from rollout.model.steering import Lift, Pause
+from rollout.model.steering import Force, Lift, Pause
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 
 #: Asked a million times, with a few different questions.
@@ -207,6 +207,9 @@ class MemoryJournal:
         self._write(replace(self.kept, drain_deadline=asked.until))
 
     def steer(self, rollout_id: str, asked: Pause | Lift, deadline: datetime | None, now: datetime) -> None:
+        raise NotImplementedError
+
+    def force(self, rollout_id: str, asked: Force, now: datetime) -> None:
         raise NotImplementedError
 
     def note(self, rollout_id: str, kind: str, text: str, now: datetime) -> None:

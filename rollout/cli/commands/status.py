@@ -110,7 +110,7 @@ def _title(one: Record | Summary) -> str:
 
 
 def _lost(job: KilledJob) -> str:
-    return f"killed: {job.loser} (pod {job.pod} on {job.node}) at {instant(job.at)}"
+    return f"killed: {job.loser} (pod {job.pod} on {job.where}) at {instant(job.at)}"
 
 
 def _head(record: Record, now: datetime | None) -> Iterator[tuple[str, str]]:
@@ -176,7 +176,7 @@ def as_fields(
         "worker": at_work.as_fields(worker),
         "nodes": [_node_fields(node, reasons.get(node.instance_id)) for node in record.nodes],
         "unsettled": [_effect_fields(row) for row in record.unsettled],
-        "killed_jobs": [{"job": job.job, "pod": job.pod, "node": job.node, "at": instant(job.at)} for job in killed],
+        "killed_jobs": [at_work.killed_fields(job) for job in killed],
     }
 
 
@@ -191,6 +191,8 @@ def _node_fields(node: Node, reason: str | None) -> dict[str, Any]:
         "waits_for": node.waits_for,
         "waits_reason": reason if node.waits_for else None,
         "reason": node.reason,
+        "forced_at": instant(node.forced_at) if node.forced_at else None,
+        "forced_by": node.forced_by or None,
     }
 
 

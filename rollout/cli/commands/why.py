@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rollout.cli import cluster_checks, options, output, screen, select_rollout, standing
+from rollout.cli import cluster_checks, one_node, options, output, screen, select_rollout, standing
 from rollout.cli import why as told
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import count, folded, instant, span
@@ -98,8 +98,8 @@ def why(
     with closing(read_journal(options.journal_url(config, database))) as journal:
         chosen = select_rollout.to_show(rollout_id, journal.summaries())
         record = journal.load(chosen.id)
-        row = _named(node, record) if node else None
-        page = _page(journal, record, config, database)
+        row = one_node.named(node, record) if node else None
+        page = look(journal, record, config, database)
     shown = [one for one in page.holding if row is None or one.row.instance_id == row.instance_id]
     if as_json:
         typer.echo(output.as_json(as_fields(page, shown), indent=2))
@@ -107,18 +107,8 @@ def why(
         screen.say("\n".join(lines(page, shown, row)))
 
 
-def _named(name: str, record: Record) -> Node:
-    """Return the node that is meant. Raises `UserError` where none of the rollout's has that name."""
-    for row in record.nodes:
-        if name in {row.name, (row.name or "").partition(".")[0], row.instance_id}:
-            return row
-    known = ", ".join(row.name or row.instance_id for row in record.nodes) or "none yet"
-    raise UserError(
-        f"rollout {record.id} has no node {name} that must go; it has: {known}", hint=rollout("why", record.id)
-    )
-
-
-def _page(journal: SqlJournal, record: Record, config: Path | None, database: str | None) -> Page:
+def look(journal: SqlJournal, record: Record, config: Path | None, database: str | None) -> Page:
+    """Return what keeps each node: what the journal says, and what the cluster shows if it answers."""
     unlooked, looked = "", None
     if not terminal(record.phase):
         try:

@@ -35,7 +35,7 @@ from rollout.commands import abort, resume
 from rollout.journal.chain import START
 from rollout.journal.models import deadline_column, stored
 from rollout.model.effects import OnGroup, TaintNode
-from rollout.model.machine import Phase, terminal
+from rollout.model.machine import Phase, Stage, terminal
 from rollout.model.plan import spelled
 from rollout.model.reasons import Reason, tagged
 
@@ -381,6 +381,11 @@ def _obeyed(asked: Asked, events: Sequence[Event]) -> datetime | None:
             tells = (one for one in events if one.data.get("paused_at") == stored(asked.at))
         case "resume":
             tells = (one for one in events if one.kind == "unpaused" and one.data["asked_at"] == stored(asked.at))
+        case "force":
+            tells = (one for one in events if one.kind == "forced" and one.data["forced_at"] == stored(asked.at))
+        case "skip":
+            kept = {"instance": asked.data["instance"], "to": Stage.KEPT.value}
+            tells = (one for one in events if one.kind == "node" and kept.items() <= one.data.items())
         case _:
             return None
     return next((one.at for one in tells), None)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rollout.cli import screen
+from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def as_fields(report: Report) -> dict[str, Any]:
         "now": list(report.now),
         "next": screen.shown(report.next) if report.next else None,
         "or_back": screen.shown(report.or_back) if report.or_back else None,
-        "killed_jobs": [
-            {"job": one.job, "pod": one.pod, "node": one.node, "at": instant(one.at)} for one in report.killed
-        ],
+        "killed_jobs": [at_work.killed_fields(one) for one in report.killed],
         "phases": [
             {
                 "phase": one.phase,

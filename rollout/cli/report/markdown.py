@@ -43,7 +43,7 @@ def _lines(report: Report) -> Iterator[str]:
 def _killed(report: Report) -> Iterator[str]:
     yield from ("", "## Killed Jobs", "")
     if report.killed:
-        rows = [(job.loser, job.pod, job.node, instant(job.at)) for job in report.killed]
+        rows = [(job.loser, job.pod, job.where, instant(job.at)) for job in report.killed]
         yield from _table(("Job", "pod", "node", "at"), rows)
     else:
         yield "No Job was killed."

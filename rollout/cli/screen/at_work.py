@@ -11,7 +11,7 @@ from rollout.journal import sqlite_file
 
 if TYPE_CHECKING:
     from rollout.model.steering import Pause
-    from rollout.ports import Worker
+    from rollout.ports import KilledJob, Worker
 
 
 def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> Iterator[str]:
@@ -53,6 +53,12 @@ def short(worker: Worker | None) -> str:
 def paused_fields(pause: Pause | None) -> dict[str, str] | None:
     """Return since when a rollout is paused, by whom and why, for programs; None where it is not."""
     return {"at": instant(pause.at), "by": pause.by, "reason": pause.reason} if pause else None
+
+
+def killed_fields(job: KilledJob) -> dict[str, str | None]:
+    """Return an entry of the ledger, for programs."""
+    told = {"job": job.job, "pod": job.pod, "node": job.node, "at": instant(job.at)}
+    return told | {"forced_by": job.forced_by or None}
 
 
 def as_fields(worker: Worker | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ SHOWN = frozenset(
         "extended",
         "halted",
         "interrupted",
+        "forced",
         "killed",
         "node",
         "note",

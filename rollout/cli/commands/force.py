@@ -1,0 +1,102 @@
+"""`rollout force`: one node goes now, whatever Jobs run on it. Any process may run the rollout, on any host."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout import commands
+from rollout.cli import one_node, options, output, screen, select_rollout, world_time
+from rollout.cli.commands import why
+from rollout.cli.screen import at_work
+from rollout.cli.screen.format import instant
+from rollout.cli.session import actor
+from rollout.commands import resume, rollout
+from rollout.errors import UserError
+from rollout.journal import read_journal
+from rollout.model.machine import DRAINING, Stage
+from rollout.model.steering import Force
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rollout.journal import SqlJournal
+    from rollout.model.plan import Node
+    from rollout.model.record import Record
+
+
+def force(
+    rollout_id: options.RolloutId = None,
+    *,
+    node: one_node.Name,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: options.WhoseJournal = None,
+    database: options.Database = None,
+) -> None:
+    """Let one node go now, whatever Jobs run on it; default: of the only unfinished rollout.
+
+    Its Jobs are killed as at the drain deadline, and stand in the ledger with your name. Everything else is waited for
+    as ever: nodes that serve, budgets, the other replicas of a service. It names the pods and asks, unless you give
+    --yes. The cluster is looked at if there is a configuration, and is not changed from here.
+    """
+    output.works()
+    given = (*("--node", node), *(("--reason", reason) if reason else ()))
+    with closing(read_journal(options.journal_url(config, database))) as journal:
+        found = select_rollout.to_resume(
+            rollout_id, journal.summaries(), lambda one: commands.force(one, *given, *(("--yes",) if yes else ()))
+        )
+        record = journal.load(found.id)
+        row = one_node.named(node, record)
+        _refuse(row, record)
+        if row.forced_at:
+            screen.say(f"{one_node.label(row)} is forced already, since {instant(row.forced_at)} by {row.forced_by}")
+        else:
+            _confirm(row, record, _ends(row, journal, record, config, database), given, yes=yes)
+            counts = journal.ask_force(record.id, Force(row.instance_id, world_time.now(config), actor(), reason))
+            screen.say(f"{one_node.label(row)} goes now: forced by {counts.label}")
+        then = resume(record.id) if record.halted or record.pause else None
+        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+
+
+def _refuse(row: Node, record: Record) -> None:
+    """Raise `UserError` where the node is no longer, or not yet, waited for."""
+    name, hint = one_node.label(row), rollout("status", record.id)
+    problem = one_node.over(row, record)
+    if not problem and row.stage is Stage.KEPT:
+        problem = f"{name} stays ({row.reason})"
+    elif not problem and (skipped := record.skips.get(row.instance_id)):
+        problem = f"{name} is skipped, since {instant(skipped.at)} by {skipped.label}: it stays"
+    elif not problem and record.phase not in DRAINING:
+        problem = f"rollout {record.id} is in {record.phase.value}: no node goes before DRAIN"
+        hint = f"wait until it is in DRAIN ({hint})"
+    elif not problem and row.role == "surplus":
+        problem = f"{name} is surplus, and nobody is killed for it: it goes when it is empty, or stays"
+    if problem:
+        raise UserError(f"{problem}; it was not forced", hint=hint)
+
+
+def _ends(row: Node, journal: SqlJournal, record: Record, config: Path | None, database: str | None) -> tuple[str, ...]:
+    """Return in words which pods would be ended, as the cluster shows them, else as the rollout last wrote it."""
+    page = why.look(journal, record, config, database)
+    if page.unlooked:
+        last = f"by the journal it waits for {row.waits_for}" if row.waits_for else "by the journal nothing keeps it"
+        return (f"{last}; the cluster was not looked at: {page.unlooked}",)
+    pods = [one for held in page.holding if held.row.instance_id == row.instance_id for one in held.pods]
+    return tuple(one.pod.label + (", protected" if one.protected else "") for one in pods) or ("no pod keeps it now",)
+
+
+def _confirm(row: Node, record: Record, ends: Sequence[str], given: Sequence[str], *, yes: bool) -> None:
+    """Name what ends, and ask. Raises `UserError` where nobody says yes."""
+    screen.say("\n".join((f"what would end on {one_node.label(row)}:", *(f"  {line}" for line in ends))))
+    if yes:
+        return
+    again = commands.force(record.id, *given, "--yes")
+    if not sys.stdin.isatty():
+        raise UserError(f"nobody was asked: this is no terminal; {one_node.label(row)} was not forced", hint=again)
+    if not typer.confirm("let it go now?"):
+        raise UserError(f"{one_node.label(row)} was not forced", hint=rollout("why", record.id))

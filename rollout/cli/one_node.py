@@ -1,0 +1,47 @@
+"""One node that somebody names: which it is, and what is said where nothing can be asked for about it any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollout.commands import rollout
+from rollout.errors import UserError
+from rollout.model.machine import RESTORING, Stage, terminal
+
+if TYPE_CHECKING:
+    from rollout.model.plan import Node
+    from rollout.model.record import Record
+
+#: The option by which it is named where there must be one.
+Name = Annotated[str, typer.Option("--node", metavar="NAME", help="Which one: its name, or its instance's id.")]
+
+
+def named(name: str, record: Record) -> Node:
+    """Return the node that is meant. Raises `UserError` where none of the rollout's has that name."""
+    for row in record.nodes:
+        if name in {row.name, (row.name or "").partition(".")[0], row.instance_id}:
+            return row
+    known = ", ".join(row.name or row.instance_id for row in record.nodes) or "none yet"
+    raise UserError(
+        f"rollout {record.id} has no node {name} that must go; it has: {known}", hint=rollout("why", record.id)
+    )
+
+
+def label(row: Node) -> str:
+    """Return how a node is called, with its instance."""
+    return f"{row.name} ({row.instance_id})" if row.name else row.instance_id
+
+
+def over(row: Node, record: Record) -> str:
+    """Say why nothing can be asked for about a node any more; "" where it can."""
+    if terminal(record.phase):
+        return f"rollout {record.id} has ended ({record.phase.value})"
+    if record.phase in RESTORING:
+        return f"rollout {record.id} has emptied every node that must go, and restores what it found"
+    if row.stage is Stage.GONE:
+        return f"{label(row)} is gone"
+    if row.stage is Stage.TERMINATING:
+        return f"{label(row)} is being terminated"
+    return ""
