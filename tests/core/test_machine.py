@@ -188,6 +188,7 @@ SHARED = {
         "pods",
         "replicas",
         "serving",
+        "skipped",
         "steadiness",
         "stuck",
         "takeover_delay",

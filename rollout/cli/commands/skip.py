@@ -33,9 +33,9 @@ def skip(
 ) -> None:
     """Let one node stay that must go; default: of the only unfinished rollout.
 
-    It keeps its image, and what runs on it. At the end it is opened to pods again, and reported. It stays beside as many
-    new nodes as there were before, so its group is one larger. A later rollout with the same image replaces it. Only the
-    journal is read and written, so any host will do.
+    It keeps its image, and what runs on it. At the end it is opened to pods again, and reported. It stays beside as
+    many new nodes as there were before, so its group is one larger. A later rollout with the same image replaces it.
+    Only the journal is read and written, so any host will do.
     """
     output.works()
     with closing(read_journal(options.journal_url(config, database))) as journal:
