@@ -164,6 +164,8 @@ def _until(row: Node, record: Record, reason: str | None) -> Until | None:
     if reason == Reason.JOBS_RUNNING:
         if row.role == "surplus":
             return Until(deadline, "the node stays")
+        if row.forced_at:
+            return Until(deadline, f"its protected pods are ended (forced by {row.forced_by})")
         ends = "the rollout halts" if settings.on_deadline == "halt" else "its protected pods are ended"
         return Until(deadline, f"{ends} (drain.on_deadline: {settings.on_deadline})")
     if reason not in _UNTIL_BLOCKED or row.role == "surplus":

@@ -94,6 +94,32 @@ def test_after_the_deadline_a_kill_is_kept_but_named(busy: World) -> None:
     assert promises.report(busy)["jobs"]["killed_by_us"] == ["default/job-0"]
 
 
+def test_a_kill_on_a_node_that_was_forced() -> None:
+    """Before the deadline it is kept there, from the moment on that the marker tells; anywhere else it is broken."""
+    jobs = world(workloads={"jobs": [JOB | {"count": 2}]}, expect={"drain_deadline": "10m"})
+    client = Client(jobs)
+    client.surge()
+    first, second = pods_of(jobs, "job-0")[0], pods_of(jobs, "job-1")[0]
+    here, there = (next(one for one in client.old() if one.dns == pod["spec"]["nodeName"]) for pod in (first, second))
+    assert here is not there
+    client.force(here, iso(jobs.clock.now + 3600))
+    client.delete_pod(second)
+    assert len(violations(jobs)[1]) == 1
+    client.force(there, iso(jobs.clock.now))
+    client.delete_pod(first)
+    assert len(violations(jobs)[1]) == 2
+
+
+def test_a_forced_node_may_lose_its_job(busy: World) -> None:
+    """It is no violation, and stands in the report."""
+    client = Client(busy)
+    client.surge()
+    client.force(job_node(client), iso(busy.clock.now))
+    client.delete_pod(pods_of(busy, "job-0")[0])
+    assert 1 not in violations(busy)
+    assert promises.report(busy)["jobs"]["killed_by_us"] == ["default/job-0"]
+
+
 def test_a_kill_while_it_is_paused_breaks_promise_1(busy: World) -> None:
     """After the deadline too, and so does the end of an instance; once it is resumed neither does."""
     client = Client(busy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -117,6 +118,12 @@ class Client:
     def pause(self, *, stands: bool) -> None:
         """Say in the marker that somebody has paused the rollout, or resumed it."""
         data = {"record": '{"pause":{"by":"alice"}}' if stands else '{"pause":null}'}
+        with self.acting():
+            self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))
+
+    def force(self, instance: Instance, at: str) -> None:
+        """Say in the marker that somebody let an instance go at this instant, whatever Jobs run on it."""
+        data = {"record": json.dumps({"forced": [{"instance_id": instance.id, "at": at, "by": "alice"}]})}
         with self.acting():
             self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))
 
