@@ -75,7 +75,7 @@ def test_a_server_is_upgraded_and_checked(tmp_path: Path, postgres: Server) -> N
     for command in (("list",), ("db", "check")):
         refused = ask(*command)
         assert (refused.code, f"rollout db upgrade --database {url}" in refused.err) == (2, True), refused
-    assert ask("db", "upgrade").out == f"{url} has schema 0008\n"
+    assert ask("db", "upgrade").out == f"{url} has schema 0009\n"
     assert ask("db", "check").out == f"{url} is in order\n"
     assert ask("list").code == 0
 

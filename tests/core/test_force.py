@@ -1,4 +1,4 @@
-"""Who forces a node lets its Jobs go at once, and nothing else: told once, in the marker first, in the ledger by whom."""
+"""Who forces a node lets its Jobs go at once, and nothing else: told once, before that in the marker, and by whom."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Watched:
 @pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])
 @pytest.mark.parametrize("on_deadline", ["pod", "halt", "job"])
 def test_its_job_goes_and_no_other(journal: SqlJournal, on_deadline: str, killed: bool) -> None:  # noqa: FBT001
-    """Within minutes, once the marker says so; the other one has its time. The history tells once, the ledger by whom."""
+    """Within minutes, once the marker says so; the other has its time. The history tells once, the ledger by whom."""
     watched = Watched(journal, killed)
     assert watched.run(settings=replace(SETTINGS, on_deadline=on_deadline)) is Ended.DONE  # type: ignore[arg-type]
     assert watched.asked
@@ -107,7 +107,7 @@ def test_nothing_goes_while_it_is_paused(journal: SqlJournal) -> None:
     journal.ask_pause(ID, Pause(watched.toy.now_, "bob"))
     for uid in watched.toy.ends:
         watched.toy.ends[uid] += timedelta(hours=3)
-    watched.toy.wait = lambda until, asked=None: Toy.wait(watched.toy, until + timedelta(minutes=25))  # type: ignore[assignment,misc]
+    watched.toy.wait = lambda until, _=None: Toy.wait(watched.toy, until + timedelta(minutes=25))  # type: ignore[assignment,misc]
     assert again(journal, watched.toy).run() is Ended.PAUSED
     assert (watched.ended, len(texts(journal, "forced"))) == ([], 1)
     del watched.toy.wait  # type: ignore[method-assign]

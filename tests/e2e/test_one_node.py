@@ -68,7 +68,7 @@ def test_a_node_is_skipped_in_mid_run(world: Worlds, tmp_path: Path) -> None:
     ]
     late = command(simulated, "skip", ran.rollout_id, "--node", node["name"])
     assert (late.code, "has ended (DONE); it was not skipped" in late.err) == (2, True), late
-    next_one = simulated.rollout(*simulated.start_arguments[:-1], "later")
+    next_one = simulated.start()
     assert next_one.code == 0, next_one
     assert node["instance"] in [one["instance"] for one in told(simulated)["nodes"] if one["stage"] == "GONE"]
 

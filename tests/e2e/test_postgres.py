@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -67,6 +68,25 @@ def test_a_pause_outlives_a_crash(brief: tuple[Simulated, str], monkeypatch: pyt
     assert resumed.code == 0, resumed
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     assert broken(simulated, url).keys() <= {10}  # it took an hour more
+    assert simulated.rollout("audit", "verify", "--database", url).code == 0
+
+
+def test_a_skip_outlives_a_crash(brief: tuple[Simulated, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for beside the runner's lease, while a terminate is under way: the next process lets the node stay."""
+    simulated, url = brief
+    start = (*simulated.start_arguments, "--database", url)
+    runner = simulated.spawn(*start)
+    simulated.get("/hung")
+    nodes = json.loads(simulated.rollout("status", "--json", "--database", url).out)["nodes"]
+    node = next(one for one in nodes if one["stage"] == "WAITING")
+    skipped = simulated.rollout("skip", "--database", url, "--node", node["name"], "--reason", "its disk is looked at")
+    assert skipped.code == 0, skipped
+    simulated.kill_at(runner)
+    result = simulated.rollout(*start)
+    assert result.code == 0, result
+    assert f"every old node is gone but {node['name']}, which stays" in result.out, result
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert broken(simulated, url) == {}
     assert simulated.rollout("audit", "verify", "--database", url).code == 0
 
 

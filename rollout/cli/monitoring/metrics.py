@@ -63,7 +63,10 @@ class Standing:
         yield self._each("phase", "1 for the phase in which the rollout stands, 0 for all others.", "phase", phases)
         nodes = {stage.value: self.nodes.get(stage, 0) for stage in Stage}
         yield self._each(
-            "nodes", "Nodes that must go, by stage; KEPT: old ones that an abort lets stay.", "stage", nodes
+            "nodes",
+            "Nodes that must go, by stage; KEPT: those that stay (skipped, surplus, or old after an abort).",
+            "stage",
+            nodes,
         )
         alive = "When the process that runs the rollout was last at work, as Unix time."
         yield self._one("last_sign_of_life_timestamp_seconds", alive, self.alive.timestamp())
