@@ -31,6 +31,7 @@ from rollout.model.record import Record
 from rollout.phases.autoscaler_off import stop_autoscaler
 from rollout.phases.shared import surged, working
 from rollout.phases.surge import sized
+from rollout.stages.skipped import because
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def _stage(node: CheckpointNode, checkpoint: Checkpoint, seen: Observation) -> t
     if checkpoint.plan.goes_back and node.role == "old" and instance.living:
         return Stage.KEPT, "the rollout was aborted"
     if checkpoint.phase in RESTORING:
-        return Stage.KEPT, "still there when RESTORE had begun"
+        skip = next((one for one in checkpoint.skipped if one.instance_id == node.instance_id), None)
+        return Stage.KEPT, because(skip) if skip else "still there when RESTORE had begun"
     # Who ended one that ends by then cannot be told from the world.
     if checkpoint.phase in DRAINING and not instance.living:
         return Stage.TERMINATING, ""

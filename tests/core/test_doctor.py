@@ -14,7 +14,7 @@ from rollout.model.machine import Phase, Stage
 from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.record import Record
-from rollout.model.steering import Pause
+from rollout.model.steering import Force, Pause, Skip
 from rollout.phases.cluster_lock import checkpoint, create
 from tests.core.build import (
     ID,
@@ -303,6 +303,18 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     )
     assert back.record.written == {"g": Written(2, 3, 4, protect_new=True, suspended=frozenset(PROCESSES))}
     assert guard(world, back.record) is None
+
+
+def test_what_was_asked_for_about_a_node_is_rebuilt() -> None:
+    """The marker knows which node is to stay and which one goes now; both are obeyed as if they were asked for again."""
+    skip, force = Skip("i-o1", NOW, "alice", "its disk"), Force("i-o2", NOW, "bob: its rack")
+    rows = (row("i-o1"), row("i-o2", forced_at=NOW, forced_by="bob: its rack"))
+    told_of = checkpoint(record(Phase.DRAIN, nodes=rows, skips={"i-o1": skip}))
+    back = rebuilt(told_of, seen(surged()), NOW).record
+    assert (back.skips, back.forces) == ({"i-o1": skip}, (force,))
+    assert {one.stage for one in back.nodes} == {Stage.WAITING}
+    late = rebuilt(replace(told_of, phase=Phase.RESTORE), seen(surged()), NOW).record
+    assert [one.reason for one in late.nodes] == ["skipped by alice: its disk", "still there when RESTORE had begun"]
 
 
 def test_a_paused_rollout_is_rebuilt_as_one() -> None:

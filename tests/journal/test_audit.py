@@ -10,10 +10,27 @@ from pathlib import Path
 import pytest
 
 from rollout.journal import SqlJournal
+from rollout.journal.lease_row import Holder
 from rollout.journal.models import metadata, stored
 from rollout.journal.views import VIEWS
-from rollout.model.steering import Lift, Pause
-from tests.journal.samples import ID, later, story, tamper
+from rollout.model.decision import Advance
+from rollout.model.machine import Phase
+from rollout.model.steering import Force, Lift, Pause
+from tests.journal.samples import (
+    EVICT,
+    ID,
+    NOW,
+    OLD,
+    PLAN,
+    WHOLE,
+    intend,
+    later,
+    receipt,
+    seize,
+    settle,
+    story,
+    tamper,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -105,6 +122,30 @@ def test_a_pause_is_told_and_compared(told: SqlJournal) -> None:
         "paused by alice: an incident",
         "no longer paused, by bob (deadline 2026-01-05 08:30:00 UTC)",
     ]
+
+
+def test_a_force_is_told_and_compared(empty: SqlJournal) -> None:
+    """The history says who forced a node, and the ledger too; `audit verify` finds rows that say something else."""
+    empty.begin(ID, "build-17", PLAN, NOW)
+    seize(empty, Holder("agent-1", 101, "aaaaaaaaaaaa", "ci/17"), 0)
+    step = Advance("the marker is ours", Phase.AUTOSCALER_OFF, plan=WHOLE, nodes=(OLD,), drain_deadline=later(7200))
+    empty.advance(ID, step, later(600), later(60))
+    force = empty.ask_force(ID, Force(OLD.instance_id, later(61), "alice", "its rack"))
+    assert empty.load(ID).forces == (force,)
+    empty.force(ID, force, later(62))
+    there = empty.load(ID)
+    assert (there.forces, there.nodes[0].forced_at) == ((), later(61))
+    intend(empty, EVICT, now=later(63))
+    empty.receive(ID, [receipt(EVICT)])
+    settle(empty, EVICT, now=later(64))
+    (lost,) = empty.killed(ID)
+    assert lost.forced_by == "alice: its rack"
+    assert empty.verify(ID)[1] == ()
+    tamper(empty, "UPDATE nodes SET forced_by = ''")
+    assert "its forced_by is empty, by its events alice: its rack" in empty.verify(ID)[1][0]
+    tamper(empty, "UPDATE nodes SET forced_by = 'alice: its rack'")
+    tamper(empty, "UPDATE killed_jobs SET forced_by = ''")
+    assert "its node was forced by alice: its rack, in the ledger by nobody" in empty.verify(ID)[1][0]
 
 
 def test_termination(told: SqlJournal) -> None:

@@ -18,7 +18,7 @@ from rollout.model.effects import Resize, Terminate, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Node, Sizes
 from rollout.model.record import Record
-from rollout.model.steering import Pause
+from rollout.model.steering import Force, Pause, Skip
 from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, fence, later, no_retry
 
 GONE = Node("i-0", "workers", "old", Stage.GONE, NOW, reason="left its group before the journal was rebuilt")
@@ -51,6 +51,16 @@ def test_a_pause_is_read_back(empty: SqlJournal) -> None:
     rebuilt(empty, replace(FOUND, record=replace(RECORD, pause=pause)))
     again = empty.load(ID)
     assert (again.pause, again.untold) == (pause, pause)
+    assert empty.verify(ID)[1] == ()
+
+
+def test_what_was_asked_for_about_a_node_is_read_back(empty: SqlJournal) -> None:
+    """Who goes on with it lets one stay, and tells of the one that goes now."""
+    skip, force = Skip(ENDING.instance_id, later(-60), "alice"), Force(OLD.instance_id, later(-50), "bob")
+    asked = replace(RECORD, skips={skip.instance_id: skip}, forces=(force,))
+    rebuilt(empty, replace(FOUND, record=asked))
+    again = empty.load(ID)
+    assert (again.skips, again.forces) == (asked.skips, asked.forces)
     assert empty.verify(ID)[1] == ()
 
 

@@ -62,12 +62,8 @@ class Standing:
         phases = {phase.value: phase is self.phase for phase in Phase}
         yield self._each("phase", "1 for the phase in which the rollout stands, 0 for all others.", "phase", phases)
         nodes = {stage.value: self.nodes.get(stage, 0) for stage in Stage}
-        yield self._each(
-            "nodes",
-            "Nodes that must go, by stage; KEPT: those that stay (skipped, surplus, or old after an abort).",
-            "stage",
-            nodes,
-        )
+        kept = "KEPT: those that stay, skipped, surplus, or old after an abort."
+        yield self._each("nodes", f"Nodes that must go, by stage; {kept}", "stage", nodes)
         alive = "When the process that runs the rollout was last at work, as Unix time."
         yield self._one("last_sign_of_life_timestamp_seconds", alive, self.alive.timestamp())
         yield self._one("killed_jobs", "Pods of protected Jobs that were killed: the ledger's entries.", self.killed)
