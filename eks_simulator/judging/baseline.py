@@ -113,6 +113,11 @@ class Baseline:
             why = other or f"is {now!r}, should be {wanted!r}"
         return Restored(*key, before, now, restored, other is not None, why)
 
+    def _skipped(self, name: str) -> int:
+        """Return how many instances of a group live that had to go, and of which the marker said that they stay."""
+        living = self._facts.cloud.groups[name].living if name in self._facts.cloud.groups else []
+        return sum(one.id in self._facts.skipped and self._facts.goes(one) for one in living)
+
     def _not_our_doing(self, key: tuple[str, str], now: Any) -> str | None:
         """Return why the field differs, if a third party changed it or its group has grown by losing an instance.
 
@@ -128,6 +133,8 @@ class Baseline:
         if key[1] == "SuspendedProcesses":
             return self._kept_uneven(key[0].removeprefix("asg/"), set(now) ^ set(self._first[key]))
         name = key[0].removeprefix("asg/")
+        if key[1] in SIZES and (more := self._skipped(name)) and now == self._first[key] + more:
+            return f"{more} of its old instances stay, as somebody asked"
         if key[1] in SIZES and self._facts.lost[name] and now == len(self._facts.cloud.groups[name].living):
             return "an instance was lost and replaced; not lowered below the living"
         return None

@@ -69,6 +69,7 @@ class Facts:
         self.promised: float | None = None  # until when, by our marker, no Job is killed; None while it does not say
         self.paused = False  # our marker says that somebody has paused the rollout
         self.forced: dict[str, float] = {}  # instances of which our marker says that somebody let them go, and when
+        self.skipped: set[str] = set()  # instances of which our marker says that somebody lets them stay
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
@@ -93,7 +94,8 @@ class Facts:
         if mine and change.field == "data.record":
             self.promised = self._promised(change)
             self.paused = '"pause":{' in str(change.after)
-            self.forced = self._forced(change)
+            self.forced = {name: datetime.fromisoformat(at).timestamp() for name, at in self._asked(change, "forced")}
+            self.skipped = {name for name, _ in self._asked(change, "skipped")}
         if mine and not self.back and self._says_back(change):
             self.back, self.ready_ended = True, None
         if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_closed():
@@ -145,9 +147,10 @@ class Facts:
         return datetime.fromisoformat(told[1]).timestamp() if told else None
 
     @staticmethod
-    def _forced(change: Change) -> dict[str, float]:
-        told = json.loads(str(change.after or "{}")).get("forced") or ()
-        return {one["instance_id"]: datetime.fromisoformat(one["at"]).timestamp() for one in told}
+    def _asked(change: Change, what: str) -> list[tuple[str, str]]:
+        """Return the instances about which somebody has asked for this, and when."""
+        told = json.loads(str(change.after or "{}")).get(what) or ()
+        return [(one["instance_id"], one["at"]) for one in told]
 
     def _all_closed(self) -> bool:
         nodes = [node for group in self.cloud.groups.values() for node in self.nodes(group, new=self.back)]

@@ -179,7 +179,8 @@ def _ledger(connection: Connection, rollout_id: str, told: Told) -> Iterator[str
         if key != row["key"]:
             yield f"pod {row['pod']} was killed by {key}, in the ledger by {row['key']}"
         if by != row["forced_by"]:
-            yield f"pod {row['pod']}: its node was forced by {by or 'nobody'}, in the ledger by {row['forced_by'] or 'nobody'}"
+            said = row["forced_by"] or "nobody"
+            yield f"pod {row['pod']}: its node was forced by {by or 'nobody'}, in the ledger by {said}"
 
 
 def _differing(what: str, row: Row, told: Columns, by: str = "its events") -> Iterator[str]:

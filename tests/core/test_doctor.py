@@ -306,7 +306,7 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
 
 
 def test_what_was_asked_for_about_a_node_is_rebuilt() -> None:
-    """The marker knows which node is to stay and which one goes now; both are obeyed as if they were asked for again."""
+    """The marker knows which node is to stay and which one goes now; both are as if they were asked for again."""
     skip, force = Skip("i-o1", NOW, "alice", "its disk"), Force("i-o2", NOW, "bob: its rack")
     rows = (row("i-o1"), row("i-o2", forced_at=NOW, forced_by="bob: its rack"))
     told_of = checkpoint(record(Phase.DRAIN, nodes=rows, skips={"i-o1": skip}))

@@ -107,10 +107,10 @@ def test_nothing_goes_while_it_is_paused(journal: SqlJournal) -> None:
     journal.ask_pause(ID, Pause(watched.toy.now_, "bob"))
     for uid in watched.toy.ends:
         watched.toy.ends[uid] += timedelta(hours=3)
-    watched.toy.wait = lambda until, _=None: Toy.wait(watched.toy, until + timedelta(minutes=25))  # type: ignore[assignment,misc]
+    watched.toy.wait = lambda until, _=None: Toy.wait(watched.toy, until + timedelta(minutes=25))  # type: ignore[assignment]
     assert again(journal, watched.toy).run() is Ended.PAUSED
     assert (watched.ended, len(texts(journal, "forced"))) == ([], 1)
-    del watched.toy.wait  # type: ignore[method-assign]
+    del watched.toy.wait
     journal.ask_lift(ID, Lift(watched.toy.now_, "bob"))
     assert again(journal, watched.toy).run() is Ended.DONE
     assert ("job-1", True) in watched.ended

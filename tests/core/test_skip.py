@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.core.toy import Asked, Toy
 
 SKIP = Skip("i-o1", NOW, "alice", "its disk is looked at")
 BECAUSE = "skipped by alice: its disk is looked at"
-SKIPPED = {"skips": {"i-o1": SKIP}}
+SKIPPED: dict[str, Any] = {"skips": {"i-o1": SKIP}}
 NO_MORE = {Stage.TERMINATING, Stage.GONE}
 
 
@@ -154,7 +155,7 @@ def test_a_terminate_that_was_not_sent_is_none() -> None:
     ],
     ids=["under way", "late"],
 )
-def test_what_is_under_way_about_it_is_settled_first(open_: dict[str, object]) -> None:
+def test_what_is_under_way_about_it_is_settled_first(open_: dict[str, Any]) -> None:
     """Nobody looks after a node that is kept: what arrives late would stay."""
     step = stages.decide(looked(Stage.WAITING, **open_, **SKIPPED))
     assert (step.trigger, step.reason) == (None, Reason.EFFECT_PENDING)
@@ -162,9 +163,9 @@ def test_what_is_under_way_about_it_is_settled_first(open_: dict[str, object]) -
     assert later.trigger == "keep"
 
 
-def kept(*rows: Node, **changes: object) -> Record:
+def kept(*rows: Node, **changes: Any) -> Record:
     """A rollout whose o1 was skipped."""
-    return replace(record(nodes=(row(stage=Stage.KEPT, reason=BECAUSE), *rows)), **changes)  # type: ignore[arg-type]
+    return replace(record(nodes=(row(stage=Stage.KEPT, reason=BECAUSE), *rows)), **changes)
 
 
 def test_drain_ends_without_it() -> None:
