@@ -90,7 +90,7 @@ def test_a_node_is_forced_in_mid_run(world: Worlds, tmp_path: Path) -> None:
     assert "goes now, whatever Jobs run on it: forced by " in ran.out, ran
     (lost,) = told(simulated)["killed_jobs"]
     assert (lost["node"], lost["forced_by"].endswith(": its rack burns")) == (node["name"], True)
-    assert simulated.get("/report")["jobs"]["killed_by_us"] == ["demo/epoch"]
+    assert simulated.get("/report")["jobs"]["killed_by_us"] == ["demo/epoch-0"]
     assert broken(simulated) == {}
     assert simulated.rollout("audit", "verify", "--config", "rollout.yaml").code == 0
     (asked,) = json.loads(command(simulated, "report", "--json").out)["commands"]
@@ -107,8 +107,9 @@ def test_where_it_makes_no_sense(world: Worlds) -> None:
     name = told(simulated)["nodes"][0]["name"]
     early = command(simulated, "force", "--node", name, "--yes")
     assert (early.code, "no node goes before DRAIN; it was not forced" in early.err) == (2, True), early
+    simulated.kill_at(runner)
     simulated.post("/faults", {"match": {"operation": "ResumeProcesses"}, "hang": {"when": "before"}})
-    simulated.release()
+    runner = simulated.spawn(*simulated.start_arguments)
     simulated.get("/hung")
     for verb, done in (("skip", "skipped"), ("force", "forced")):
         late = command(simulated, verb, "--node", name)
