@@ -52,7 +52,7 @@ class Commands(LazyGroup):
         ),
         "force": (
             "rollout.cli.commands.force",
-            "Let one node go now, whatever Jobs run on it; default: of the only unfinished rollout.",
+            "Let one node go now, and end its Jobs; default: of the only unfinished rollout.",
         ),
         "status": ("rollout.cli.commands.status", "Say where a rollout stands; default: the newest unfinished."),
         "list": ("rollout.cli.commands.listing", "List all rollouts, newest first, and who runs each."),

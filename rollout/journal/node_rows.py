@@ -89,7 +89,7 @@ def force(page: Page, asked: Force, now: datetime) -> None:
     row, by = _known(page, asked.instance_id), one_line(asked.label)
     _change(page, row, forced_at=asked.at, forced_by=by)
     told = {"instance": asked.instance_id, "forced_at": stored(asked.at), "forced_by": by}
-    page.tell(now, "forced", f"{_label(row)} goes now, whatever Jobs run on it: forced by {by}", **told)
+    page.tell(now, "forced", f"{_label(row)} goes now, with its Jobs: forced by {by}", **told)
 
 
 def add_groups(page: Page, plan: Plan) -> None:

@@ -52,4 +52,4 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Force(Skip):
-    """What somebody asked for: that a node goes now, whatever Jobs run on it."""
+    """What somebody asked for: that a node goes now, with its Jobs."""

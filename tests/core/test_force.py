@@ -85,7 +85,7 @@ def test_its_job_goes_and_no_other(journal: SqlJournal, on_deadline: str, killed
     (lost,) = journal.killed(ID)
     assert (lost.node, lost.forced_by) == ("o2", "alice: its rack burns")
     assert lost.at < watched.asked.at + timedelta(minutes=5)
-    assert texts(journal, "forced") == ["o2 (i-o2) goes now, whatever Jobs run on it: forced by alice: its rack burns"]
+    assert texts(journal, "forced") == ["o2 (i-o2) goes now, with its Jobs: forced by alice: its rack burns"]
     assert ", forced by alice: its rack burns" in texts(journal, "killed")[0]
     assert journal.verify(ID)[1] == ()
     assert journal.load(ID).forces == ()
@@ -117,7 +117,7 @@ def test_nothing_goes_while_it_is_paused(journal: SqlJournal) -> None:
 
 
 def test_a_skip_after_it_spares_what_is_left(journal: SqlJournal) -> None:
-    """Whichever comes first, the node stays: that takes nothing from anybody."""
+    """Also where it comes second, the node stays: that takes nothing from anybody."""
     watched = Watched(journal, killed=True)
     with pytest.raises(Killed):
         begin(journal, watched.toy).run()
@@ -137,7 +137,7 @@ def forced(stage: Stage, *things: Any, now: datetime = SOON, **changes: Any) -> 
 
 @pytest.mark.parametrize("on_deadline", ["pod", "halt", "job"])
 def test_its_job_is_waited_for_no_longer(on_deadline: str) -> None:
-    """A person said so, whatever the settings do at the deadline; of a Job only the pod that stands here ends."""
+    """A person said so, also where the settings end none at the deadline. Of a Job only the pod here ends."""
     there = pod()
     assert stages.decide(forced(Stage.WAITING, there, on_deadline=on_deadline)).trigger == "drain"
     (effect,) = stages.decide(forced(Stage.DRAINING, CORDONED, there, on_deadline=on_deadline)).effects

@@ -87,7 +87,7 @@ def test_a_node_is_forced_in_mid_run(world: Worlds, tmp_path: Path) -> None:
     simulated.kill_at(early)
     ran = simulated.start()
     assert ran.code == 0, ran
-    assert "goes now, whatever Jobs run on it: forced by " in ran.out, ran
+    assert "goes now, with its Jobs: forced by " in ran.out, ran
     (lost,) = told(simulated)["killed_jobs"]
     assert (lost["node"], lost["forced_by"].endswith(": its rack burns")) == (node["name"], True)
     assert simulated.get("/report")["jobs"]["killed_by_us"] == ["demo/epoch-0"]

@@ -122,7 +122,7 @@ class Client:
             self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))
 
     def force(self, instance: Instance, at: str) -> None:
-        """Say in the marker that somebody let an instance go at this instant, whatever Jobs run on it."""
+        """Say in the marker that somebody let an instance go at this instant, with its Jobs."""
         data = {"record": json.dumps({"forced": [{"instance_id": instance.id, "at": at, "by": "alice"}]})}
         with self.acting():
             self.store.mutate("configmaps", "kube-system", "marker", lambda marker: marker.update(data=data))

@@ -1,4 +1,4 @@
-"""`rollout force`: one node goes now, whatever Jobs run on it. Any process may run the rollout, on any host."""
+"""`rollout force`: one node goes now, with its Jobs. Any process may run the rollout, on any host."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def force(
     config: options.WhoseJournal = None,
     database: options.Database = None,
 ) -> None:
-    """Let one node go now, whatever Jobs run on it; default: of the only unfinished rollout.
+    """Let one node go now, and end its Jobs; default: of the only unfinished rollout.
 
     Its Jobs are killed as at the drain deadline, and stand in the ledger with your name. Everything else is waited for
     as ever: nodes that serve, budgets, the other replicas of a service. It names the pods and asks, unless you give
@@ -84,7 +84,7 @@ def _ends(row: Node, journal: SqlJournal, record: Record, config: Path | None, d
     """Return in words which pods would be ended, as the cluster shows them, else as the rollout last wrote it."""
     page = why.look(journal, record, config, database)
     if page.unlooked:
-        last = f"by the journal it waits for {row.waits_for}" if row.waits_for else "by the journal nothing keeps it"
+        last = f"it last waited for {row.waits_for}" if row.waits_for else "nothing is known to keep it"
         return (f"{last}; the cluster was not looked at: {page.unlooked}",)
     pods = [one for held in page.holding if held.row.instance_id == row.instance_id for one in held.pods]
     return tuple(one.pod.label + (", protected" if one.protected else "") for one in pods) or ("no pod keeps it now",)

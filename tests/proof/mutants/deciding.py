@@ -44,15 +44,16 @@ MUTANTS = (
         name="deadline-computed-anew",
         breaks="The drain deadline is counted from when the phase began, not read from the journal.",
         file="rollout/stages/node_view.py",
-        old="    deadline = record.drain_deadline\n",
-        new="    deadline = record.since + timedelta(seconds=record.plan.settings.drain_seconds)\n",
+        old="    deadline, over = record.deadline_of(row), record.blocked_deadline(row)\n",
+        new="    over = record.blocked_deadline(row)\n"
+        "    deadline = record.since + timedelta(seconds=record.plan.settings.drain_seconds)\n",
         killers=("tests/core/test_drain_deadline.py::test_the_stored_instant_counts",),
     ),
     Mutant(
         name="killed-before-the-deadline",
         breaks="Jobs may be ended before the stored deadline.",
         file="rollout/stages/node_view.py",
-        old='return self.is_overdue and self.record.plan.settings.on_deadline != "halt"',
+        old='return self.is_overdue and (self.is_forced or self.record.plan.settings.on_deadline != "halt")',
         new='return self.record.plan.settings.on_deadline != "halt"',
         killers=(
             "tests/core/test_stages.py::test_waiting",
