@@ -1,7 +1,7 @@
 """DRAIN: ends when every old node is GONE, and every surplus node too, unless it was busy at the deadline.
 
-A node that somebody has skipped stays. One that somebody has forced is not waited for any longer: from that moment on
-it is treated as all of them are at the drain deadline, and has the first turn.
+A node that somebody has skipped stays. For one that somebody has forced the drain deadline is that moment, and it has
+the first turn.
 
 Each of these nodes has a stage, which says what to do. DRAIN only gives turns. `max_draining` nodes of a group drain
 at a time; a node with nothing to evict need not wait. One node of a group is released or terminated at a time.
