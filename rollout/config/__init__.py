@@ -28,7 +28,7 @@ from pydantic import (
 from rollout.config import yaml_file
 from rollout.config.journal_files import is_of_journal, journal_file, real_path
 from rollout.config.schema import Matches, OrNone, Shown
-from rollout.model import plan
+from rollout.model import plan, windows
 from rollout.model.presets import PRESETS, PresetName
 
 DEFAULT_FILE = Path("rollout.yaml")
@@ -158,6 +158,14 @@ RoleArn = Annotated[
     str, Matches(r"arn:aws[\w-]*:iam::[0-9]{12}:role/\S+", "a role's ARN (arn:aws:iam::ACCOUNT:role/NAME)")
 ]
 InstanceType = Annotated[str, Matches(r"[a-z0-9-]{1,40}\.[a-z0-9-]{1,40}", "an instance type such as m5.large")]
+
+
+def _time_of_week(text: str) -> str:
+    windows.window(text)
+    return text
+
+
+TimeOfWeek = Annotated[str, Matches(windows.FORM, windows.SPELLING), AfterValidator(_time_of_week)]
 Price = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 Url = Annotated[str, AfterValidator(_http), Shown({"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"})]
 DatabaseUrl = Annotated[str, AfterValidator(database_url), Shown({"pattern": f"^(?:{_JOURNALS})$"})]
@@ -468,6 +476,11 @@ class Config(Section):
     """How long cluster-autoscaler may be off before the rollout records a warning in its events. A first warning comes
     shortly before. The setting has no other effect. Default 6h: longer than all deadlines together."""
 
+    windows: Annotated[tuple[TimeOfWeek, ...], AfterValidator(_distinct), _DIFFERING] = ()
+    """Maintenance windows (docs/windows.md), such as "Mon-Thu 22:00-06:00 Europe/Berlin". Outside of them no rollout
+    begins, no further node is drained and no Job is ended. Days are those on which a window begins; times are those of
+    the time zone. Default: none, it is always open."""
+
     node_selector: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels that all nodes of the groups have, and no other node. If that is not so, a rollout does not begin, or
     halts. Default: none, no cross-check."""
@@ -580,6 +593,7 @@ class Config(Section):
             parallel=self.parallel,
             steady=self.drain.steady(),
             max_autoscaler_off_seconds=self.max_autoscaler_off,
+            windows=tuple(map(windows.window, self.windows)),
         )
 
     def _protected(self) -> plan.Protected:

@@ -27,6 +27,7 @@ from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
 from rollout.model.record import Record
 from rollout.model.steering import Pause
+from rollout.model.windows import may_end
 from rollout.patience import OUTAGE, Noes
 from rollout.phases import deadline, observe, renewed, with_groups_of_now
 from rollout.phases.autoscaler_off import off_too_long
@@ -320,8 +321,8 @@ class Runner:
 
     def _perform(self, effect: Effect, record: Record) -> Receipt:
         row = record.row(effect.key)
-        if old := self._of_an_old_look(effect):
-            return old
+        if kept := self._of_an_old_look(effect) or self._out_of_window(effect, record):
+            return kept
         patience = Patience(record.plan.settings.patience_seconds, self._refused)
         receipt = perform(effect, self.kubernetes, self.autoscaling, self.clock.now, row.sent if row else 0, patience)
         if receipt.outcome in {"not_sent", "unknown"} and effect.harms and not isinstance(effect, Terminate):
@@ -335,6 +336,13 @@ class Runner:
             return None
         seconds = (now - looked).total_seconds()
         return _kept_back(effect, f"looked {seconds:.0f} s ago: observes again first", now)
+
+    def _out_of_window(self, effect: Effect, record: Record) -> Receipt | None:
+        """Keep back what ends a Job if the window has closed since that was decided."""
+        now = self.clock.now()
+        if not effect.victims() or may_end(record.plan.settings.windows, now):
+            return None
+        return _kept_back(effect, "the maintenance window has closed: decides again first", now)
 
     def _advance(self, advance: Advance, record: Record, now: datetime) -> None:
         self.journal.advance(record.id, advance, deadline(advance.to, record.plan.settings, now), now)

@@ -54,6 +54,7 @@ SETTINGS_OF_2: Fields = {
     "steady": {"share": 0.25, "nodes": 2, "within": 60.0, "seconds": 60.0},
     "unprotected": "protect",
     "max_autoscaler_off_seconds": 21600.0,
+    "windows": [],
 }
 CHECKPOINT_OF_2: Fields = {"pause": None, "skipped": [], "forced": []}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}

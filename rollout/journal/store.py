@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rollout import __version__
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
-from rollout.formats.codec import plan_text
+from rollout.formats.codec import plan_of, plan_text
 from rollout.formats.versions import JOURNAL_VERSION
 from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild, requests
 from rollout.journal.chain import Author, Page, digest
@@ -35,6 +35,7 @@ from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Node, Plan
 from rollout.model.record import Abort, Extension, Left, Record
 from rollout.model.steering import Force, Lift, Pause, Skip
+from rollout.model.windows import may_end_from
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
 
 #: Characters of a caller's key: as many as its column holds.
@@ -238,14 +239,18 @@ class SqlJournal:
             return requests.ask_abort(connection, rollout_id, asked)
 
     def ask_extension(self, rollout_id: str, seconds: float, by: str, reason: str, now: datetime) -> Extension:
-        """Ask that the drain deadline moves by so much, counted from now if it is past, under no lease."""
+        """Ask that the drain deadline moves by so much, counted from now if it is past, under no lease.
+
+        Where it would pass outside of the maintenance windows it moves on into the next one.
+        """
         with self.database.writing() as connection:
             row = self._row(connection, rollout_id)
             deadline = getattr(row, deadline_column(row.direction))
             if deadline is None:
                 raise Bug(f"{rollout_id} has no drain deadline yet")
             before = requests.read(connection, rollout_id).extension(row.direction, deadline)
-            until = max(now, before.until if before else deadline) + timedelta(seconds=seconds)
+            later = max(now, before.until if before else deadline) + timedelta(seconds=seconds)
+            until = may_end_from(plan_of(row.plan, row.journal_version).settings.windows, later)
             asked = Extension(now, by, until, reason)
             requests.ask_extension(connection, rollout_id, row.direction, asked)
             return asked

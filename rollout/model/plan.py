@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from rollout.model.machine import Stage
+from rollout.model.windows import Window
 
 OnDeadline = Literal["pod", "job", "halt"]
 OnBlocked = Literal["halt", "force"]
@@ -135,6 +136,7 @@ class Settings:
 
     `unprotected`: what becomes of a pod that nobody replaces, or that runs to its end, outside of `protected`.
     `max_autoscaler_off_seconds`: for how long cluster-autoscaler may be off before people are warned.
+    `windows`: when it may begin, begin to drain a node, and end Jobs; none is always.
     """
 
     protected: Protected
@@ -157,6 +159,7 @@ class Settings:
     parallel: int
     steady: Steady = Steady()
     max_autoscaler_off_seconds: float = 21600.0
+    windows: tuple[Window, ...] = ()
 
     def surged(self, sizes: Sizes, old: int) -> Sizes:
         """Return the sizes at the peak of a group with these sizes, and that many old instances.

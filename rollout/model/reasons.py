@@ -36,6 +36,8 @@ class Reason(StrEnum):
     TAKEOVER_DELAY = "TakeoverDelay"
     # What a person asked for.
     PAUSED = "Paused"
+    # What the settings say.
+    WINDOW_CLOSED = "WindowClosed"
     # What was observed.
     CLUSTER_NOT_STEADY = "ClusterNotSteady"
     OBSERVATION_DENIED = "ObservationDenied"
@@ -104,6 +106,7 @@ class Reason(StrEnum):
     INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
     ARCHITECTURE_MISMATCH = "ArchitectureMismatch"
     ROOT_VOLUME_TOO_SMALL = "RootVolumeTooSmall"
+    WINDOW_TOO_SHORT = "WindowTooShort"
     # What a start warns of (`preflight.warnings`).
     OPTIONAL_RIGHTS_MISSING = "OptionalRightsMissing"
     KINDS_UNKNOWN = "KindsUnknown"
@@ -119,6 +122,7 @@ class Reason(StrEnum):
     DESCHEDULER_EVICTS = "DeschedulerEvicts"
     OTHER_GROUPS_NOT_SCALED = "OtherGroupsNotScaled"
     AUTOSCALER_OFF_TOO_LONG = "AutoscalerOffTooLong"
+    WINDOW_MAY_CLOSE = "WindowMayClose"
     INFRASTRUCTURE_CODE = "InfrastructureCode"
     GROUP_RECONCILED = "GroupReconciled"
     CLUSTER_UNIDENTIFIED = "ClusterUnidentified"

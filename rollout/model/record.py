@@ -15,6 +15,7 @@ from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase, Stage, can_turn
 from rollout.model.plan import Node, Plan, duration
 from rollout.model.steering import Force, Lift, Pause, Skip
+from rollout.model.windows import within
 
 #: `intended`: about to be sent, or answered and not seen yet; `unknown`: no answer that can be read. Certainly without
 #: effect: `not_sent` (it did not come through: the fence, throttling), `not_applied` (it came through and was not
@@ -182,7 +183,8 @@ class Record:
     def blocked_deadline(self, row: Node) -> datetime | None:
         """Return until when what keeps a node is waited for in DRAIN; None while that has no deadline."""
         deadline = self.deadline_of(row)
-        return deadline and deadline + duration(self.plan.settings.blocked_seconds)
+        settings = self.plan.settings
+        return deadline and within(settings.windows, deadline, duration(settings.blocked_seconds))
 
     def eviction_deadline(self, row: Node) -> datetime | None:
         """Return until when an eviction that is refused is tried again in DRAIN: as long again from each resume.

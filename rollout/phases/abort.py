@@ -34,9 +34,12 @@ def turn(record: Record, now: datetime) -> Decision | None:
 
 
 def _other_way(plan: Plan, asked: Abort) -> Plan:
-    """Return the plan of the way back: its Jobs have a time of their own."""
+    """Return the plan of the way back: its Jobs have a time of their own, and it waits for no window.
+
+    Something went wrong, and each hour costs instances and an autoscaler that is off.
+    """
     settings = plan.settings
     seconds = settings.drain_seconds if asked.drain_seconds is None else asked.drain_seconds
     on_deadline = "halt" if asked.keep_jobs else settings.on_deadline
-    mine = replace(settings, drain_seconds=seconds, on_deadline=on_deadline)
+    mine = replace(settings, drain_seconds=seconds, on_deadline=on_deadline, windows=())
     return replace(plan, direction="back", settings=mine)

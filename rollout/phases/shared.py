@@ -14,6 +14,7 @@ from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observa
 from rollout.model.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.model.windows import may_end_from
 
 
 def wait(record: Record, now: datetime, reason: Reason, why: str) -> Wait:
@@ -30,11 +31,15 @@ def advance(
     nodes: tuple[Node, ...] = (),
     report: tuple[str, ...] = (),
 ) -> Advance:
-    """End the phase; the table says which comes next. With the one that leads to DRAIN the drain deadline is stored."""
+    """End the phase; the table says which comes next. With the one that leads to DRAIN the drain deadline is stored.
+
+    It lies in a maintenance window: one that would pass outside of them is later.
+    """
     to = onward(record.phase, back=record.plan.goes_back)
     if to not in DRAINING:
         return Advance(why, to, plan, nodes, report=report)
-    until = now + duration(record.plan.settings.drain_seconds)
+    settings = record.plan.settings
+    until = may_end_from(settings.windows, now + duration(settings.drain_seconds))
     text = f"{why}; {record.plan.leaving} ones drain until {until:%Y-%m-%dT%H:%M:%SZ}"
     return Advance(text, to, plan, nodes, until, report)
 

@@ -116,6 +116,7 @@ def in_words(settings: Settings) -> dict[str, str]:
         "unprotected": settings.unprotected,
         "autoscaler": f"{settings.autoscaler.namespace}/{settings.autoscaler.name}" if settings.autoscaler else "none",
         "max_autoscaler_off": _time(settings.max_autoscaler_off_seconds),
+        "windows": "; ".join(map(str, settings.windows)) or "none",
         "node_selector": _pairs(settings.node_selector),
         "taint.key": settings.taint_key,
         "taint.early": _yes(settings.taint_early),

@@ -15,6 +15,7 @@ from rollout.model.plan import Node
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.model.steering import Skip
+from rollout.model.windows import may_end
 from rollout.stages import homes, knowing
 from rollout.stages.pods import blocking_pods, leaving
 from rollout.stages.serving import Serving, Surroundings, dead
@@ -41,8 +42,9 @@ class NodeView:
     `at_work`: the controllers for which finished pods block it, none of an old node past the drain deadline;
     `budgets`: all that were seen;
     `unsteady`: why the cluster is not to be trusted now; `past_drain_deadline`, `past_blocked_deadline`: the time that
-    Jobs of this node are given has passed, and the time that budgets are given after it. A node that was forced has
-    deadlines of its own: stages ask this view for them, and not the record. `skip`: who asked that it stays.
+    Jobs of this node are given has passed, and the time that budgets are given after it; never outside of a maintenance
+    window. A node that was forced has deadlines of its own: stages ask this view for them, and not the record. `skip`:
+    who asked that it stays.
     """
 
     row: Node
@@ -185,8 +187,9 @@ class NodeView:
     @property
     def blocked_too_long(self) -> bool:
         """Budgets had their time after the deadline; for surplus nobody is forced."""
-        over = self.eviction_deadline
-        return over is not None and self.now >= over and self.row.role == self.record.plan.leaving
+        over, windows = self.eviction_deadline, self.record.plan.settings.windows
+        late = over is not None and self.now >= over and may_end(windows, self.now)
+        return late and self.row.role == self.record.plan.leaving
 
     @property
     def occasion(self) -> str:
@@ -243,7 +246,8 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
     serving, moved = around.serving[row.group], (row.instance_id, must_leave, next(iter(nodes), None))
     volumes = _volumes(seen, names, pods)
     deadline, over = record.deadline_of(row), record.blocked_deadline(row)
-    late = deadline is not None and now >= deadline
+    ends = may_end(record.plan.settings.windows, now)
+    late = ends and deadline is not None and now >= deadline
     return NodeView(
         row=row,
         record=record,
@@ -267,7 +271,7 @@ def view(row: Node, seen: Observation, record: Record, now: datetime, around: Su
         budgets=seen.budgets or (),
         unsteady=seen.unsteady,
         past_drain_deadline=late,
-        past_blocked_deadline=over is not None and now >= over,
+        past_blocked_deadline=ends and over is not None and now >= over,
         skip=record.skips.get(row.instance_id),
     )
 

@@ -1,6 +1,7 @@
 """WAITING: protected pods run on the node. Ends when none does, or at the drain deadline.
 
-It also waits until enough nodes serve without this one. A node that is to be drained is cordoned first.
+It also waits until enough nodes serve without this one, and until a maintenance window is open. A node that is to be
+drained is cordoned first.
 
 In this stage the node keeps our NoSchedule taint and its scale-in protection. If it came back to this stage, both are
 restored.
@@ -15,6 +16,7 @@ from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Effect, Protect, occasions
 from rollout.model.observation import PodSeen
 from rollout.model.reasons import Reason
+from rollout.model.windows import open_until, to_open
 from rollout.stages import skipped, stuck
 from rollout.stages.node_view import Condition, NodeView, unmet
 from rollout.stages.pods import in_words
@@ -74,8 +76,24 @@ def _spared(view: NodeView) -> StageDecision | None:
     return None if view.enough else view.short("to be drained")
 
 
+def _in_window(view: NodeView) -> StageDecision | None:
+    windows = view.record.plan.settings.windows
+    if open_until(windows, view.now):
+        return None
+    return StageDecision(waits_for=to_open(windows, view.now), reason=Reason.WINDOW_CLOSED)
+
+
 #: In this order; the first that is not met answers.
-CONDITIONS: tuple[Condition, ...] = (_not_given_up, _in_service, _guarded, _not_skipped, _known, _free, _spared)
+CONDITIONS: tuple[Condition, ...] = (
+    _not_given_up,
+    _in_service,
+    _guarded,
+    _not_skipped,
+    _known,
+    _free,
+    _spared,
+    _in_window,
+)
 
 
 def _guards(view: NodeView) -> tuple[Effect, ...]:
