@@ -321,7 +321,7 @@ class Runner:
 
     def _perform(self, effect: Effect, record: Record) -> Receipt:
         row = record.row(effect.key)
-        if kept := self._of_an_old_look(effect) or self._out_of_window(effect, record):
+        if kept := self._out_of_window(effect, record) or self._of_an_old_look(effect):
             return kept
         patience = Patience(record.plan.settings.patience_seconds, self._refused)
         receipt = perform(effect, self.kubernetes, self.autoscaling, self.clock.now, row.sent if row else 0, patience)
