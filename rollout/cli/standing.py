@@ -17,9 +17,12 @@ from rollout.model.effects import Resize, StartAutoscaler, StopAutoscaler, Writt
 from rollout.model.effects.occasions import ADOPTED
 from rollout.model.machine import AUTOSCALER_OFF, DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage
 from rollout.model.reasons import Reason, tagged
+from rollout.model.windows import open_until, to_open
 from rollout.phases.shared import surged
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rollout.model.record import Record
     from rollout.ports import Event
 
@@ -58,6 +61,14 @@ def paused(record: Record) -> Iterator[str]:
     """Yield since when a rollout is paused, by whom and why, where it is."""
     if record.pause:
         yield f"paused since {instant(record.pause.at)} {record.pause.label}"
+
+
+def closed(record: Record, now: datetime) -> Iterator[str]:
+    """Yield what waits for a maintenance window, and until when; nothing where one is open, or nothing waits for it."""
+    windows = record.plan.settings.windows
+    held = {Phase.PLANNED: "nothing is begun", Phase.DRAIN: "no further node is drained and no Job is ended"}
+    if record.phase in held and not open_until(windows, now):
+        yield tagged(f"{held[record.phase]} outside of {to_open(windows, now)}", Reason.WINDOW_CLOSED)
 
 
 def left(events: Sequence[Event]) -> Iterator[str]:

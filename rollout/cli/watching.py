@@ -17,6 +17,8 @@ from rollout.errors import UserError
 from rollout.model.machine import terminal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rollout.journal import SqlJournal
     from rollout.model.record import Record
     from rollout.ports import Summary, Worker
@@ -43,7 +45,8 @@ def watch(journal: SqlJournal, rollout_id: str, config: Path | None) -> None:
             while True:
                 chosen = select_rollout.to_show(rollout_id, journal.summaries())
                 worker, record = journal.worker(chosen.scope), journal.load(chosen.id)
-                draw(record, list(_said(chosen, record, worker)), world_time.now(config))
+                now = world_time.now(config)
+                draw(record, list(_said(chosen, record, worker, now)), now)
                 if terminal(record.phase):
                     return
                 stands = "halted" if record.halted else "paused" if record.pause else ""
@@ -55,10 +58,11 @@ def watch(journal: SqlJournal, rollout_id: str, config: Path | None) -> None:
             raise
 
 
-def _said(chosen: Summary, record: Record, worker: Worker | None) -> Iterator[str]:
+def _said(chosen: Summary, record: Record, worker: Worker | None, now: datetime) -> Iterator[str]:
     """Yield what stands below the nodes: how it ended, or who runs it."""
     if terminal(record.phase):
         yield outcome.result(record, chosen.begun)
     else:
         yield from standing.paused(record)
+        yield from standing.closed(record, now)
         yield from at_work.lines(record.id, worker, then="" if record.halted else None)

@@ -106,7 +106,6 @@ class Reason(StrEnum):
     INSTANCE_TYPE_UNKNOWN = "InstanceTypeUnknown"
     ARCHITECTURE_MISMATCH = "ArchitectureMismatch"
     ROOT_VOLUME_TOO_SMALL = "RootVolumeTooSmall"
-    WINDOW_TOO_SHORT = "WindowTooShort"
     # What a start warns of (`preflight.warnings`).
     OPTIONAL_RIGHTS_MISSING = "OptionalRightsMissing"
     KINDS_UNKNOWN = "KindsUnknown"

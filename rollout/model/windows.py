@@ -27,6 +27,8 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 #: Days that are looked at, before and after a day: a window of each week shows there, though clocks leave out one.
 _BEFORE, _AFTER = 9, 22
 _DAY = 24 * 60
+#: A day around which clocks are changed nowhere.
+_NO_CHANGE = date(2024, 1, 10)
 
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _DAYS = rf"(?:{'|'.join(DAYS)})"
@@ -88,6 +90,11 @@ def open_until(windows: tuple[Window, ...], now: datetime) -> datetime | None:
 def opens(windows: tuple[Window, ...], now: datetime) -> datetime:
     """Return when it is open for the next time; `now` where it is."""
     return next((max(begin, now) for begin, end in _spans(windows, now) if now < end), NEVER)
+
+
+def shortest(windows: tuple[Window, ...]) -> timedelta:
+    """Return how long the shortest one is open, with those that meet it, where no clock is changed."""
+    return min(end - begin for begin, end in _around(windows, _NO_CHANGE)[1:-1] or _ALWAYS)
 
 
 def to_open(windows: tuple[Window, ...], now: datetime) -> str:

@@ -20,8 +20,9 @@ from rollout.journal import database as places
 from rollout.journal import read_journal
 from rollout.model.machine import terminal
 from rollout.model.plan import Plan, duration, listed, spelled
+from rollout.model.windows import open_until, opens
 from rollout.ports import ends_of
-from rollout.preflight import outline, room, saved
+from rollout.preflight import fitting, outline, room, saved
 from rollout.preflight.forecast import Forecast, Known, Spread, Took, forecast, learnt
 from rollout.preflight.room import Room
 
@@ -48,8 +49,9 @@ _BEGINS_NOTHING = "   (it ends with 0 as long as nothing is to be replaced, and 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a start would do at this moment. `refused`: why it would not begin; the rest is empty then.
+    """What a start would do at this moment.
 
+    `refused`: why it would not begin, or would end after its maintenance window; the rest is empty then, but `forecast`.
     `images`: by id, the new one and those that run now, None where one is not to be seen any more.
     `jobs_read`: whether it could be asked when Jobs end at the latest. `told`: what a start tells of its length.
     `saved`: what a file keeps of it. `room`: for what AWS has room.
@@ -69,6 +71,11 @@ class Preview:
     saved: SavedPlan | None = None
     forecast: Forecast | None = None
     room: Room = field(default_factory=Room)
+
+    @property
+    def begins(self) -> datetime:
+        """When it would begin: where its maintenance windows are closed, when the next one opens."""
+        return opens(self.request.settings.windows, self.now)
 
 
 def plan(  # noqa: PLR0913  each is an option
@@ -179,6 +186,9 @@ def _made(
         groups = outline.groups(survey, plan)
         workloads = outline.workloads(survey, request.settings, now, ends_of(jobs or ()))
         before = Known(survey, plan, groups, workloads, jobs or (), now, config.prices)
+        ends = forecast(before, learnt(earlier))
+        if blocker := fitting.too_long(ends, request.settings, now):
+            return Preview(request, now, warnings, refused=(blocker,), forecast=ends)
         older = {ami: edge.autoscaling.image(ami) for ami in outline.old_images(groups) if ami != request.ami}
         return Preview(
             request,
@@ -191,7 +201,7 @@ def _made(
             told=preflight.autoscaler_off(survey, request.settings),
             saved=kept,
             room=there,
-            forecast=forecast(before, learnt(earlier)),
+            forecast=ends,
         )
 
 
@@ -337,7 +347,7 @@ def _forecast(made: Preview, told: Forecast) -> Iterator[str]:
     seconds = (told.seconds.p10, told.seconds.p50, told.seconds.p90)
     yield _row("forecast", ("p10", "p50", "p90"))
     yield _row("  length", [span(duration(one)) for one in seconds])
-    yield _row("  end, at UTC", [f"{made.now + duration(one):%m-%d %H:%M}" for one in seconds])
+    yield _row("  end, at UTC", [f"{made.begins + duration(one):%m-%d %H:%M}" for one in seconds])
     yield _row("  extra node-hours", _three(told.node_hours))
     if told.cost:
         yield _row("  their cost", _three(told.cost))
@@ -373,6 +383,10 @@ def _times(made: Preview) -> Iterator[str]:
         yield from folded("it is not known when Jobs end: we may not list jobs.batch (docs/rights-kubernetes.md)", "  ")
     for line in made.told:
         yield from folded(line)
+    if windows := settings.windows:
+        closes = open_until(windows, made.begins)
+        when = "now" if made.begins == made.now else f"at {instant(made.begins)}"
+        yield from folded(f"it begins {when}, in a maintenance window that closes at {instant(closes or made.begins)}")
 
 
 def _has_history(one: Workload, made: Preview) -> bool:
@@ -407,7 +421,7 @@ def as_fields(made: Preview, request: preflight.Request) -> dict[str, Any]:
         "images": [_image_fields(ami, image) for ami, image in made.images.items()],
         "groups": [_group_fields(group) for group in made.groups],
         "room": _room_fields(made.room),
-        "forecast": _forecast_fields(made.forecast, made.now) if made.forecast else None,
+        "forecast": _forecast_fields(made.forecast, made.begins) if made.forecast else None,
         "workloads": [_workload_fields(one, made.forecast) for one in made.workloads],
         "written": None,
     }
@@ -477,10 +491,10 @@ def _sizes(sizes: Sizes) -> dict[str, int]:
     return {"minimum": sizes.minimum, "desired": sizes.desired, "maximum": sizes.maximum}
 
 
-def _forecast_fields(told: Forecast, now: datetime) -> dict[str, Any]:
+def _forecast_fields(told: Forecast, begins: datetime) -> dict[str, Any]:
     return {
         "seconds": _spread(told.seconds),
-        "ends": {name: instant(now + duration(one)) for name, one in _spread(told.seconds).items()},
+        "ends": {name: instant(begins + duration(one)) for name, one in _spread(told.seconds).items()},
         "node_hours": _spread(told.node_hours),
         "cost": _spread(told.cost) if told.cost else None,
         "unpriced": list(told.unpriced),

@@ -90,6 +90,8 @@ def lines(
         yield f"  {name:<9} {value}"
     yield from folded(_phases(history), f"  {'phases':<9} ")
     yield from (f"  {line}" for line in standing.paused(record))
+    if now:
+        yield from (f"  {line}" for line in standing.closed(record, now))
     halted = [f"  {line}" for line in standing.halted(record, history)] if record.halted else []
     if not terminal(record.phase):
         yield from at_work.lines(record.id, worker, then="" if halted else None)
@@ -124,6 +126,8 @@ def _head(record: Record, now: datetime | None) -> Iterator[tuple[str, str]]:
         yield "goes", "back to what was before: it was aborted"
     elif record.abort:
         yield "abort", f"asked for by {record.abort.by} at {instant(record.abort.at)}"
+    if windows := record.plan.settings.windows:
+        yield "windows", "; ".join(map(str, windows))
     if record.drain_deadline:
         asked = f", asked for by {record.extension.by}" if record.extension else ""
         left = _left(record.drain_deadline, now) if record.phase in DRAINING else ""

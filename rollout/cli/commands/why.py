@@ -192,6 +192,7 @@ def _standing(page: Page) -> Iterator[str]:
     halted = list(standing.halted(record, page.events)) if record.halted else []
     for line in (
         *standing.paused(record),
+        *standing.closed(record, page.at or page.known),
         *at_work.lines(record.id, page.worker, then="" if halted else None),
         *halted,
     ):

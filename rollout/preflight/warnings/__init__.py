@@ -30,6 +30,7 @@ WARNINGS: dict[PreflightWarning, Reason] = {
     evictors.descheduler: Reason.DESCHEDULER_EVICTS,
     autoscaler.other_groups: Reason.OTHER_GROUPS_NOT_SCALED,
     autoscaler.too_long: Reason.AUTOSCALER_OFF_TOO_LONG,
+    autoscaler.window_closes: Reason.WINDOW_MAY_CLOSE,
     code.applied_by_people: Reason.INFRASTRUCTURE_CODE,
     code.applied_by_controllers: Reason.GROUP_RECONCILED,
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.model.plan import Settings, listed, spelled
+from rollout.model.plan import Settings, duration, listed, spelled
 from rollout.model.preflight_observation import GroupProbed
+from rollout.model.windows import shortest
 from rollout.preflight.survey import Request, Survey
 
 #: How the tag begins by which cluster-autoscaler finds the groups of a cluster (its README for AWS, "Auto-discovery").
@@ -27,6 +28,19 @@ def too_long(found: Survey, request: Request) -> Iterator[str]:
     if is_stopped(found, settings) and longest(settings) > settings.max_autoscaler_off_seconds:
         limit = spelled(settings.max_autoscaler_off_seconds)
         yield f"cluster-autoscaler may be off for longer than max_autoscaler_off ({limit}): {_span(settings)}"
+
+
+def window_closes(found: Survey, request: Request) -> Iterator[str]:
+    """The deadlines add up to more than a maintenance window. It may close while nodes are drained."""
+    settings = request.settings
+    if not settings.windows or duration(longest(settings)) <= shortest(settings.windows):
+        return
+    length, takes = spelled(shortest(settings.windows).total_seconds()), spelled(longest(settings))
+    off = ", cluster-autoscaler stays off" * is_stopped(found, settings)
+    yield (
+        f"the shortest maintenance window is open for {length}, and by the deadlines a rollout takes up to {takes}: if "
+        f"it closes in mid-drain{off} and the groups keep their extra instances until the next one opens"
+    )
 
 
 def told(found: Survey, settings: Settings) -> tuple[str, ...]:
