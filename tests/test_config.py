@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -198,6 +200,14 @@ def test_all_problems_are_told_at_once(file: Path) -> None:
         ("metrics: {listen: ':9464'}\n", '4: metrics.listen: ":9464" is not an address with its port'),
         ("metrics: {listen: '127.0.0.1:70000'}\n", '4: metrics.listen: "127.0.0.1:70000" has no port from 1 to 65535'),
         ("database: [\n", "5: not YAML: "),
+        (
+            "windows:\n  - Mon 22:00-06:00 UTC\n  - Mon 22:00-6:00 UTC\n",
+            '6: windows[1]: "Mon 22:00-6:00 UTC" is not days, times and a time zone, such as "Mon-Thu 22:00-06:00 Eur',
+        ),
+        ("windows: [Mon 06:00-06:20 UTC]\n", '4: windows[0]: "Mon 06:00-06:20 UTC" is shorter than 30 minutes'),
+        ("windows: [Mon 22:00-06:00 Mars/Phobos]\n", '4: windows[0]: "Mars/Phobos" is no time zone that is known here'),
+        ("windows: [Mon 1:00-06:00 UTC]\n", '4: windows[0]: "Mon 1:00-06:00 UTC" is not days'),
+        ("windows: Mon 22:00-06:00 UTC\n", "4: windows: write a list here, such as ["),
     ],
 )
 def test_a_problem_names_its_line_and_what_to_write(file: Path, more: str, said: str) -> None:
@@ -205,6 +215,23 @@ def test_a_problem_names_its_line_and_what_to_write(file: Path, more: str, said:
     found = problems(file, LEAST + more)
     assert len(found) == 1
     assert found[0].startswith(said)
+
+
+def test_windows_reach_the_settings(file: Path) -> None:
+    """As windows, in the order of the file; none is always open."""
+    text = "windows: ['Mon-Thu 22:00-06:00 Europe/Berlin', 'Sat,Sun 00:00-24:00 UTC']\n"
+    found = load(file, LEAST + text).settings().windows
+    assert [str(one) for one in found] == ["Mon,Tue,Wed,Thu 22:00-06:00 Europe/Berlin", "Sat,Sun 00:00-24:00 UTC"]
+    assert load(file, LEAST).settings().windows == ()
+
+
+def test_time_zones_need_no_files_of_the_host(file: Path) -> None:
+    """A container may have none: the package brings its own."""
+    asked = "import zoneinfo; zoneinfo.reset_tzpath(()); from rollout import config; import pathlib, sys; "
+    told = "print(*config.load(pathlib.Path(sys.argv[1]), {}).settings().windows)"
+    file.write_text(LEAST + "windows: [Mon 22:00-06:00 Europe/Berlin]\n", encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-c", asked + told, file], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("Mon 22:00-06:00 Europe/Berlin\n", "")
 
 
 def test_paths_count_from_the_configurations_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Preset, Protected, Settings, Sizes, Steady, Surge
 from rollout.model.preflight_observation import GroupProbed, Override
+from rollout.model.windows import window
 from rollout.preflight import Survey
 from rollout.preflight.saved import SavedPlan, in_words, moved, same_groups, save
 from tests.core.build import NOW, ON, SETTINGS, at, found, node, node_group, old, pod, template, use
@@ -43,6 +44,7 @@ OTHERS: dict[str, Any] = {
     "parallel": 3,
     "steady": Steady(),
     "max_autoscaler_off_seconds": 60,
+    "windows": (window("Mon 22:00-06:00 UTC"),),
 }
 
 

@@ -51,7 +51,8 @@ _BEGINS_NOTHING = "   (it ends with 0 as long as nothing is to be replaced, and 
 class Preview:
     """What a start would do at this moment.
 
-    `refused`: why it would not begin, or would end after its maintenance window; the rest is empty then, but `forecast`.
+    `refused`: why it would not begin, or would end after its maintenance window. The rest is empty then, but for the
+    forecast.
     `images`: by id, the new one and those that run now, None where one is not to be seen any more.
     `jobs_read`: whether it could be asked when Jobs end at the latest. `told`: what a start tells of its length.
     `saved`: what a file keeps of it. `room`: for what AWS has room.
@@ -113,7 +114,8 @@ def plan(  # noqa: PLR0913  each is an option
     """Say what `rollout start` would do, and change nothing.
 
     Options that start has too mean the same. What would block the start ends this with exit code 2, as there. The
-    groups with their sizes, templates and images are told, and the workloads on the nodes that must go.
+    groups with their sizes, templates and images are told, and the workloads on the nodes that must go. With maintenance
+    windows, a rollout that the forecast ends after its window is refused too.
     """
     given = planning.Given(ami, ami_from, description, key)
     loaded = options.loaded(config, database)
