@@ -114,7 +114,7 @@ def may_end_from(windows: tuple[Window, ...], at: datetime) -> datetime:
 
 
 def within(windows: tuple[Window, ...], since: datetime, length: timedelta) -> datetime:
-    """Return when so much time is over; where that is when no Job may be ended, it begins anew when one may."""
+    """Return when so much time is over; where that is when no Job may be ended, it begins again when one may."""
     over = since + length
     again = may_end_from(windows, over)
     return over if again == over else again + length

@@ -127,7 +127,7 @@ def test_a_window_that_clocks_made_too_short_ends_no_job() -> None:
     assert may_end_from(windows, instant("2025-03-30T00:50")) == instant("2025-04-06T00:05")
 
 
-def test_a_time_that_ends_outside_begins_anew() -> None:
+def test_a_time_that_ends_outside_begins_again() -> None:
     """Budgets have all of it in the next window."""
     windows, quarter = some(NIGHTS), timedelta(minutes=15)
     assert within(windows, instant("2025-06-03T03:00"), quarter) == instant("2025-06-03T03:15")
@@ -268,7 +268,7 @@ def test_past_a_budget_nothing_is_deleted_outside(windows: tuple[Window, ...]) -
 
 
 def test_budgets_have_their_time_in_a_window() -> None:
-    """The blocked deadline that would pass outside begins anew in the next one."""
+    """The blocked deadline that would pass outside begins again in the next one."""
     it = record(drain_deadline=at(7000), blocked_seconds=900, windows=some("Sun,Mon 13:00-16:00 Europe/Berlin"))
     assert it.drain_deadline == instant("2025-06-01T13:56:40")
     assert it.blocked_deadline == instant("2025-06-02T11:30")

@@ -114,8 +114,8 @@ def plan(  # noqa: PLR0913  each is an option
     """Say what `rollout start` would do, and change nothing.
 
     Options that start has too mean the same. What would block the start ends this with exit code 2, as there. The
-    groups with their sizes, templates and images are told, and the workloads on the nodes that must go. With maintenance
-    windows, a rollout that the forecast ends after its window is refused too.
+    groups with their sizes, templates and images are told, and the workloads on the nodes that must go. A rollout that
+    would end after its maintenance window, by the forecast, is refused too.
     """
     given = planning.Given(ami, ami_from, description, key)
     loaded = options.loaded(config, database)
