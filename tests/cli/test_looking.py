@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rollout.cli import standing
+from rollout.cli.commands import status
 from rollout.model.decision import Advance
 from rollout.model.machine import Phase
+from rollout.model.windows import window
 from tests.cli import samples
 from tests.cli.run import rollout
 
@@ -52,6 +56,27 @@ def test_status_for_programs_is_json(tmp_path: Path) -> None:
     assert [node["stage"] for node in found["nodes"]] == ["WAITING", "DRAINING"]
     assert found["nodes"][0]["waits_for"] == "pod demo/long of Job long"
     assert found["killed_jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        (Phase.PLANNED, ["nothing is begun outside of a maintenance window, which opens at 2026-01-05T10:00:00Z"]),
+        (Phase.DRAIN, ["no further node is drained and no Job is ended outside of a maintenance window, which opens"]),
+        (Phase.RESTORE, []),
+    ],
+)
+def test_what_waits_for_a_window_is_told(phase: Phase, said: list[str], tmp_path: Path) -> None:
+    """Until when; nothing while one is open, or where nothing waits for it. `status` names the windows."""
+    plan = replace(samples.PLAN, settings=replace(samples.SETTINGS, windows=(window("Mon 10:00-12:00 UTC"),)))
+    record = replace(samples.draining(tmp_path, plan).load(samples.ID), phase=phase)
+    told = list(standing.closed(record, samples.NOW))
+    assert [one.startswith(text) for one, text in zip(told, said, strict=True)] == [True] * len(said)
+    assert all(one.endswith("(WindowClosed)") for one in told)
+    assert list(standing.closed(record, samples.after(180))) == []
+    page = "\n".join(status.lines(record, (), (), None, samples.NOW))
+    assert "  windows   Mon 10:00-12:00 UTC\n" in page
+    assert all(f"  {text}" in page for text in said)
 
 
 def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:

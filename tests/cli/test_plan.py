@@ -12,6 +12,7 @@ import pytest
 from rollout import preflight
 from rollout.cli import pace
 from rollout.cli.commands.plan import Preview, lines
+from rollout.model.windows import window
 from rollout.preflight.forecast import Expected, Forecast, Spread, Took
 from rollout.preflight.outline import Workload
 from rollout.preflight.room import Addresses, Quota, Room
@@ -82,6 +83,19 @@ def test_a_forecast_is_told_in_lines_that_fit() -> None:
     assert "at the drain deadline in 25% of the plays" in text
     assert "expected to end at 12:10 (p90 06-02 13:00), 25% beyond the drain deadline (named)" in text
     assert "may end is not known" not in text
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [("Sun 11:00-14:00 UTC", "now"), ("Sun 13:00-14:00 UTC", "at 2025-06-01T13:00:00Z")],
+)
+def test_a_plan_says_in_which_window_it_begins(begins: str, said: str) -> None:
+    """The ends that are foretold count from then."""
+    settings = replace(build.SETTINGS, windows=(window(begins),))
+    request = preflight.Request("c", "r", ("g",), "ami-new", "", settings)
+    told = " ".join(" ".join(lines(Preview(request, build.NOW, (), forecast=foretold(HISTORY)))).split())
+    assert f"it begins {said}, in a maintenance window that closes at 2025-06-01T14:00:00Z" in told
+    assert f"end, at UTC 06-01 {'12:10' if said == 'now' else '13:10'}" in told
 
 
 def test_a_guess_by_age_is_not_told_as_an_end() -> None:

@@ -87,6 +87,7 @@ ELSEWHERE = (
     Reason.REPLICAS_NOT_READY,
     Reason.TAKEOVER_DELAY,
     Reason.TURN,
+    Reason.WINDOW_CLOSED,
 )
 
 

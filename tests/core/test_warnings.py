@@ -13,6 +13,7 @@ from rollout.model.budget import BudgetSeen, Requirement
 from rollout.model.observation import AutoscalerSeen, PodSeen, Toleration
 from rollout.model.plan import Settings, spelled
 from rollout.model.preflight_observation import GroupProbed
+from rollout.model.windows import window
 from rollout.preflight import Survey, warnings
 from rollout.preflight.warnings import WARNINGS, autoscaler, code, evictors, groups, reading, workloads
 from tests.core.build import KEY, ON, SETTINGS, bare, found, node, owned, pod, template, use
@@ -60,6 +61,10 @@ MODULES = (autoscaler, code, evictors, groups, reading, workloads)
 REPLICA = pod("descheduler-5d8f7-x", "other", namespace="kube-system", owner=owned("ReplicaSet", "descheduler-5d8f7"))
 RUN = pod("d-28371234-x", None, owner=owned("Job", "d-28371234"), labels={"app": "descheduler"}, phase="Succeeded")
 LONG = replace(SETTINGS, drain_seconds=36000)
+NIGHTS = replace(SETTINGS, windows=(window("Mon-Thu 22:00-02:00 Europe/Berlin"),))
+#: Two windows that meet are as long as both; all week there is always one.
+LONG_NIGHTS = replace(SETTINGS, windows=(window("Mon 22:00-24:00 UTC"), window("Tue 00:00-02:06 UTC")))
+ALWAYS = replace(LONG, windows=(window("Mon-Sun 00:00-24:00 UTC"),), max_autoscaler_off_seconds=86400)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +116,10 @@ LONG = replace(SETTINGS, drain_seconds=36000)
         pytest.param(beside(tags={"k8s.io/cluster-autoscaler/c": "owned"}), SETTINGS, ("nobody scales h either",),
                      id="one that the autoscaler finds"),
         pytest.param({"autoscaler": ON}, LONG, ("for longer than max_autoscaler_off (6h): up to 12h5m by",), id="long"),
+        pytest.param({"autoscaler": ON}, NIGHTS, ("the shortest maintenance window is open for 4h, and by the",
+                     "takes up to 4h5m: if it closes in mid-drain, cluster-autoscaler stays off and the groups",),
+                     id="a window that may close"),
+        pytest.param({}, NIGHTS, ("4h5m: if it closes in mid-drain and the groups keep",), id="without an autoscaler"),
         pytest.param(tagged(aws__cloudformation__stack_name="eks"), SETTINGS,
                      ("g is CloudFormation's (tag aws:cloudformation:stack-name=eks): do not apply it", "ami-new"),
                      id="CloudFormation"),
@@ -192,6 +201,8 @@ def test_what_is_known_beforehand_is_told(changes: dict[str, Any], settings: Set
         pytest.param({"pods": (pod("my-descheduler", labels={"app": "x", "tier": "descheduler"}),)}, SETTINGS,
                      id="a name and a label like its own"),
         pytest.param({"pods": (pod(labels={"app": "kube-scheduler"}),)}, SETTINGS, id="the scheduler"),
+        pytest.param({"autoscaler": ON}, LONG_NIGHTS, id="two windows that meet are long enough"),
+        pytest.param({"autoscaler": ON}, ALWAYS, id="windows that never close"),
     ],
 )  # fmt: skip
 def test_what_looks_alike_is_not_told(changes: dict[str, Any], settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -181,7 +182,7 @@ CLOSED, OPENED = some("Sun 15:00-17:00 Europe/Berlin"), some("Sun 13:00-17:00 Eu
 WAITS = "a maintenance window, which opens at 2025-06-01T13:00:00Z"
 
 
-def planned(**changes: object) -> Record:
+def planned(**changes: Any) -> Record:
     """A rollout that is planned."""
     return record(Phase.PLANNED, **changes)
 
@@ -215,7 +216,7 @@ def test_nothing_is_begun_outside(windows: tuple[Window, ...], marked: str | Non
 
 
 WEB = pod("web-1", owner=owned("ReplicaSet", "web"))
-PAST = {"drain_deadline": at(-3600)}
+PAST: dict[str, Any] = {"drain_deadline": at(-3600)}
 
 
 def answered(view: NodeView) -> tuple[str | None, list[str], Reason | None]:
@@ -256,7 +257,7 @@ def test_a_node_says_until_when_it_waits() -> None:
 @pytest.mark.parametrize("windows", [CLOSED, OPENED])
 def test_past_a_budget_nothing_is_deleted_outside(windows: tuple[Window, ...]) -> None:
     """With `on_blocked: force` neither; nor does it halt there for what a budget blocks."""
-    late = {"drain_deadline": at(-7200), "deadline": at(-3600), "windows": windows}
+    late: dict[str, Any] = {"drain_deadline": at(-7200), "deadline": at(-3600), "windows": windows}
     eviction = Evict(namespace="ns", name="web-1", uid="uid-web-1", node="o1", occasion="0")
     no = unsettled(eviction, "blocked", blocked_since=at(-300), intended=at(-30), tried=at(-300), retry_at=at(-1))
     closed = node("o1", "NoSchedule", unschedulable=True)
@@ -281,7 +282,7 @@ SHORT = some("Sun,Mon 14:30-15:30 Europe/Berlin")
 OPENS, CLOSES = instant("2025-06-01T12:30"), instant("2025-06-01T13:30")
 NEXT = OPENS + timedelta(days=1)
 #: In a world in which nobody's lease is to be renewed, looks may be rare.
-RARE = {"poll_seconds": 300, "windows": SHORT}
+RARE: dict[str, Any] = {"poll_seconds": 300, "windows": SHORT}
 
 
 @dataclass
