@@ -117,7 +117,7 @@ ALWAYS = replace(LONG, windows=(window("Mon-Sun 00:00-24:00 UTC"),), max_autosca
                      id="one that the autoscaler finds"),
         pytest.param({"autoscaler": ON}, LONG, ("for longer than max_autoscaler_off (6h): up to 12h5m by",), id="long"),
         pytest.param({"autoscaler": ON}, NIGHTS, ("the shortest maintenance window is open for 4h, and by the",
-                     "takes up to 4h5m: if it closes in mid-drain, cluster-autoscaler stays off and the groups",),
+                     "takes up to 4h5m: if it closes in mid-drain, cluster-autoscaler stays off and the groups"),
                      id="a window that may close"),
         pytest.param({}, NIGHTS, ("4h5m: if it closes in mid-drain and the groups keep",), id="without an autoscaler"),
         pytest.param(tagged(aws__cloudformation__stack_name="eks"), SETTINGS,
