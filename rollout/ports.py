@@ -248,6 +248,26 @@ class Kubernetes(Protocol):
         """Delete a Job of this uid with its pods (propagation Background). `Gone` where there is none of that uid."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeEvent:
+    """What people are told on a node, as an Event of Kubernetes; `name`: the Event's, the same for the same news."""
+
+    name: str
+    node: str
+    uid: str
+    reason: str
+    message: str
+    at: datetime
+    warns: bool = False
+
+
+class NodeEvents(Protocol):
+    """Events of Kubernetes about nodes; no rollout rests on them."""
+
+    def write(self, event: NodeEvent) -> None:
+        """Write an Event; one of that name that is there already is a success."""
+
+
 Outcome = Literal["ok", "gone", "unknown", "not_sent", "not_applied", "blocked", "rejected"]
 
 

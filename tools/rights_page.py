@@ -41,7 +41,7 @@ def page() -> str:
 
 def _row(need: Need) -> str:
     needed = "optional" if need.optional else f"required with `{need.setting}`" if need.setting else "required"
-    without = f"it is not checked {need.unchecked}" if need.optional else "no rollout begins"
+    without = need.without or (f"it is not checked {need.unchecked}" if need.optional else "no rollout begins")
     return f"| {'<br>'.join(_rights(need))} | {needed} | {need.why} | {without} |"
 
 

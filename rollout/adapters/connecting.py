@@ -16,6 +16,7 @@ from rollout.adapters.cache import Watch
 from rollout.adapters.clock import SimulatedClock, SystemClock
 from rollout.adapters.kube import ApiKubernetes
 from rollout.adapters.kube_access import kube_api
+from rollout.adapters.node_events import ApiNodeEvents
 from rollout.adapters.preflight_probe import EdgeProbe
 from rollout.adapters.room_probe import EdgeRoom
 from rollout.adapters.understanding import flag, understood
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from rollout.adapters.kube_api import KubeApi
     from rollout.config import Config
     from rollout.model.observation import MarkerSeen
-    from rollout.ports import AutoScaling, Kubernetes, PreflightProbe, RoomProbe
+    from rollout.ports import AutoScaling, Kubernetes, NodeEvents, PreflightProbe, RoomProbe
 
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Edge:
     kubernetes: Kubernetes
     probe: PreflightProbe
     room: RoomProbe
+    node_events: NodeEvents
     clock: SystemClock | SimulatedClock
     fence: Fence
     account: str
@@ -128,7 +130,19 @@ def connect(
         which = partial(door.ask, "Kubernetes", partial(_which, config, number, arn, api))
         marker = partial(door.ask, "Kubernetes", cluster.marker)
         return Edge(
-            autoscaling, cluster, probe, room, clock, fence, number, arn, api.host, which, marker, stack.pop_all().close
+            autoscaling,
+            cluster,
+            probe,
+            room,
+            ApiNodeEvents(api),
+            clock,
+            fence,
+            number,
+            arn,
+            api.host,
+            which,
+            marker,
+            stack.pop_all().close,
         )
 
 

@@ -205,7 +205,9 @@ def opened(config: Config, journal: SqlJournal, *, under_way: bool = False) -> I
             edge = stack.enter_context(connect(config, run_id, signals.came, patience))
             signals.wake = edge.clock.wake
             which = edge.cluster_id()
-        wanted = Wanted(config.metrics, config.notify, signals.came)
+        wanted = Wanted(
+            config.metrics, config.notify, signals.came, edge.node_events.write if config.node_events else None
+        )
         yield Session(
             journal,
             edge,

@@ -541,6 +541,10 @@ class Config(Section):
     `rollout plan` works out with it what the extra instances cost. Default: none, no cost is told; the tool looks up no
     price."""
 
+    node_events: bool = False
+    """With true, Events of Kubernetes on the nodes say what each waits for, that it drains, and halts. `kubectl
+    describe node` shows them (docs/signals.md). Default false: it needs the right to create events in the namespace default."""
+
     metrics: Metrics = Metrics()
     notify: Notify = Notify()
 

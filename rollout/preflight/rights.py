@@ -22,7 +22,9 @@ from rollout.model.preflight_observation import (
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Rights, and what for. `unchecked`: what is not checked without them, "" where no rollout goes without them.
+    """Rights, and what for. `unchecked`: what is not checked without them; `without`: what else comes of it.
+
+    A rollout that has neither does not go without them.
 
     `setting`: the one with which alone they are needed, "" for always; `used`: whether these settings make use of them.
     """
@@ -30,13 +32,14 @@ class Need:
     rights: tuple[Right, ...]
     why: str
     unchecked: str = ""
+    without: str = ""
     setting: str = ""
     used: Callable[[Settings], bool] = lambda settings: True  # noqa: ARG005 - by all
 
     @property
     def optional(self) -> bool:
         """A rollout goes without it, with a warning."""
-        return self.unchecked != ""
+        return self.unchecked != "" or self.without != ""
 
 
 def _on(resource: str, *verbs: str, group: str = "", namespace: str = "", name: str = "") -> tuple[Right, ...]:
@@ -117,6 +120,15 @@ JOBS_END = Need(
     used=lambda settings: False,  # noqa: ARG005 - by none
 )
 
+#: What monitoring makes use of: no start asks for it; where it lacks, the run itself warns once.
+NODE_EVENTS = Need(
+    _on("events", "create", namespace="default"),
+    "to tell on each node, as an Event, what it waits for, that it drains, and halts",
+    without="no Event is written, and the run warns once",
+    setting="node_events: true",
+    used=lambda settings: False,  # noqa: ARG005 - by none
+)
+
 #: Here goes each read that a rollout can do without, with what is not checked then.
 OPTIONAL = (IDENTITY, BUDGETS, ATTACHMENTS, MARKER, DISCOVERY, NAMESPACES, DEPLOYMENTS)
 
@@ -125,14 +137,14 @@ def optional(settings: Settings) -> tuple[Need, ...]:
     """Return what a rollout can do without, whether these settings make use of it or not."""
     where = settings.autoscaler
     if where is None:
-        return (*OPTIONAL, JOBS_END)
+        return (*OPTIONAL, JOBS_END, NODE_EVENTS)
     told = Need(
         watch_autoscaler(where),
         "to be told of a change of the autoscaler's Deployment, and not to read it at each look",
         unchecked="by a watch whether the autoscaler's Deployment changes: it is read at each look",
         setting="autoscaler",
     )
-    return (*OPTIONAL, told, JOBS_END)
+    return (*OPTIONAL, told, JOBS_END, NODE_EVENTS)
 
 
 def required(settings: Settings) -> tuple[Need, ...]:

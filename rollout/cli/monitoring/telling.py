@@ -1,6 +1,6 @@
 """Tells monitoring of a rollout, after each tick. Only the process that runs the rollout does.
 
-It rests on the record and the journal: AWS and Kubernetes are not asked for it. Nothing that fails here stops a
+It rests on the record and the journal: AWS and Kubernetes are asked for nothing. Nothing that fails here stops a
 rollout: it is a warning, once.
 """
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from rollout.engine.runner import Progress
     from rollout.journal import SqlJournal
     from rollout.model.record import Record
+    from rollout.ports import NodeEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be told, as the configuration says it. `hurried`: whether somebody told this process to stop."""
+    """What is to be told, as the configuration says it. `hurried`: whether somebody told this process to stop.
+
+    `write`: writes an Event on a node, None where none is wanted.
+    """
 
     metrics: Metrics
     notify: Notify
     hurried: Callable[[], bool] = lambda: False
+    write: Callable[[NodeEvent], None] | None = None
 
 
 def require(notify: Notify) -> None:
@@ -81,9 +86,15 @@ def _looks(
 
         return stack.enter_context(notified(wanted.notify, journal, rollout_id, now, wanted.hurried))
 
+    def node_events() -> Callable[[Record], None]:
+        from rollout.cli.monitoring.node_events import written  # noqa: PLC0415  as above
+
+        return stack.enter_context(written(wanted.write, journal, rollout_id, now)) if wanted.write else lambda _: None
+
     for is_wanted, made, what in (
         (wanted.metrics.wanted, metrics, "the metrics are not up to date"),
         (wanted.notify.wanted, messages, "a message is not sent"),
+        (wanted.write is not None, node_events, "an Event on a node is not written"),
     ):
         if is_wanted:
             try:
