@@ -333,8 +333,8 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "No maintenance window of the setting `windows` is open. The message says when the next one opens.",
         "Before AUTOSCALER_OFF nothing was changed. In DRAIN no further node is drained and no Job is ended; "
         "cluster-autoscaler stays off, and the groups keep their sizes.",
-        "Nothing: it goes on by itself when the window opens. Jobs are ended 15 minutes after that at the earliest. If it "
-        "cannot wait, `rollout abort` goes back at any time.",
+        "Nothing: it goes on by itself when the window opens. Jobs are ended 15 minutes after that at the earliest. "
+        "If it cannot wait, `rollout abort` goes back at any time.",
         halts=False,
     ),
     Reason.VOLUMES_ATTACHED: Meaning(

@@ -543,7 +543,8 @@ class Config(Section):
 
     node_events: bool = False
     """With true, Events of Kubernetes on the nodes say what each waits for, that it drains, and halts. `kubectl
-    describe node` shows them (docs/signals.md). Default false: it needs the right to create events in the namespace default."""
+    describe node` shows them (docs/signals.md). Default false: it needs the right to create events in the namespace
+    default."""
 
     metrics: Metrics = Metrics()
     notify: Notify = Notify()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from rollout.cli.monitoring import node_events, telling
 from rollout.config import Metrics, Notify
@@ -17,6 +16,9 @@ from rollout.model.decision import Move, NodeWait
 from rollout.model.reasons import Reason
 from rollout.ports import NodeEvent
 from tests.cli import samples
+
+if TYPE_CHECKING:
+    import pytest
 
 NAME = "ip-10-0-0-1.eu-west-1.compute.internal"
 
