@@ -79,6 +79,8 @@ def test_a_change_after_its_intent_keeps_promise_9(tmp_path: Path) -> None:
     at_once = {**change(9), "at": change(9)["at"] - 5e-7}
     assert journal_promises.written_first(journal, samples.ID, [at_once]).kept
     assert judged.checks == len(journal.events(samples.ID)) + 1
+    told = change(1, object=f"event/default/{samples.ID}.3.i-1")  # an Event on a node is no effect
+    assert journal_promises.written_first(journal, samples.ID, [change(9), told]).checks == judged.checks
 
 
 def test_the_pods_of_a_deleted_job_go_with_it(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_the_pods_of_a_deleted_job_go_with_it(tmp_path: Path) -> None:
     assert not journal_promises.written_first(journal, samples.ID, [other]).kept
 
 
-@pytest.mark.parametrize("wrong", [change(8), change(10, object="asg/other")])
+@pytest.mark.parametrize("wrong", [change(8), change(10, object="asg/other"), change(1, object="event/default/r-2")])
 def test_a_change_without_earlier_intent_breaks_promise_9(tmp_path: Path, wrong: dict[str, Any]) -> None:
     """Applied before it was intended, or on a thing that no intent names."""
     journal = samples.draining(tmp_path)
