@@ -2,7 +2,8 @@
 
 Start and resume are the same code. Nothing is kept between two ticks but what the journal holds, what a look missed,
 since when looks say what cannot be taken back, whether the cluster was steady and heard us (a process that has just
-begun sees to that first), and the groups of the last look, which are good enough to wait by for a minute.
+begun sees to that first), the groups of the last look, which are good enough to wait by for a minute, and its launch
+templates, for as long as the phase says.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
 from rollout.model.decision import Act, Advance, Decision, Halt, NodeWait, Wait
 from rollout.model.effects import Effect, OnGroup, Terminate
 from rollout.model.machine import DRAINING, Phase, Stage, terminal
-from rollout.model.observation import GroupSeen, Observation
+from rollout.model.observation import GroupSeen, Observation, TemplateSeen
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
 from rollout.model.record import Record
@@ -99,6 +100,7 @@ class Runner:
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None  # noqa: ARG005 - a spectator that looks away
     _groups: tuple[datetime, tuple[GroupSeen, ...]] | None = field(default=None, init=False)
+    _templates: tuple[datetime, tuple[TemplateSeen, ...]] | None = field(default=None, init=False)
     _blind: datetime | None = field(default=None, init=False)
     _unheard: bool = field(default=False, init=False)
     _denied: datetime | None = field(default=None, init=False)
@@ -144,7 +146,7 @@ class Runner:
         if self._tell_asked(record):
             record = self.journal.load(record.id)
         groups = self._groups_to_wait_by(record)
-        look = self._look(record, lambda: observe(record, self.kubernetes, self.autoscaling, groups))
+        look = self._look(record, lambda: self._seen(record, groups))
         if look and groups and not look.waits_on:
             seen, record = look.seen, look.record
             look = self._look(record, lambda: with_groups_of_now(seen, record, self.autoscaling))
@@ -220,6 +222,21 @@ class Runner:
         leaving = any(row.stage is Stage.TERMINATING for row in record.nodes)
         looked, groups = self._groups
         return groups if self.clock.now() < looked + timedelta(seconds=LEAVING_AGE if leaving else IDLE_AGE) else None
+
+    def _seen(self, record: Record, groups: tuple[GroupSeen, ...] | None) -> Observation:
+        """Return a look at what the phase needs, by the templates of a look before where those are young enough."""
+        asked, known = self.clock.now(), self._templates
+        seen = observe(record, self.kubernetes, self.autoscaling, groups, self._templates_within)
+        if known is None or seen.templates is not known[1]:
+            self._templates = (asked, seen.templates)
+        return seen
+
+    def _templates_within(self, seconds: float) -> tuple[TemplateSeen, ...] | None:
+        """Return the templates of a look before that is so young, unless something is about to be believed."""
+        if self._templates is None or self._missed or self._said.what is not None:
+            return None
+        looked, templates = self._templates
+        return templates if self.clock.now() < looked + timedelta(seconds=seconds) else None
 
     def _observe(self, record: Record, look: Callable[[], Observation]) -> Observation | None:
         """Observe the world. Return None if that failed; the failure has then been recorded (wait or halt)."""

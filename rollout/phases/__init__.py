@@ -26,7 +26,7 @@ from rollout.phases import (
     taint,
 )
 from rollout.phases.deleted import off_its_pin
-from rollout.phases.observe import Needs, observe_needs, renew_groups
+from rollout.phases.observe import Known, Needs, nothing_known, observe_needs, renew_groups
 from rollout.ports import AutoScaling, Kubernetes
 
 
@@ -60,8 +60,8 @@ def _now(_record: Record) -> bool:
     return True
 
 
-def _always(_record: Record, _groups: tuple[GroupSeen, ...]) -> bool:
-    return True
+def _always(_record: Record, _groups: tuple[GroupSeen, ...]) -> float:
+    return 0.0
 
 
 PHASES: dict[Phase, Rules] = {
@@ -83,10 +83,17 @@ PHASES: dict[Phase, Rules] = {
 
 
 def observe(
-    record: Record, kubernetes: Kubernetes, autoscaling: AutoScaling, groups: tuple[GroupSeen, ...] | None = None
+    record: Record,
+    kubernetes: Kubernetes,
+    autoscaling: AutoScaling,
+    groups: tuple[GroupSeen, ...] | None = None,
+    known: Known = nothing_known,
 ) -> Observation:
-    """Look at what the rollout's phase decides by. `groups`: those of a look before; None asks for them now."""
-    return observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling, groups)
+    """Look at what the rollout's phase decides by. `groups`: those of a look before; None asks for them now.
+
+    `known`: the templates of a look before, where they are young enough.
+    """
+    return observe_needs(PHASES[record.phase].needs, record, kubernetes, autoscaling, groups, known)
 
 
 def with_groups_of_now(seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:

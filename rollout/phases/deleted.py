@@ -1,27 +1,48 @@
 """What somebody deleted in EC2 while groups still name it: a launch template, or one of its versions. Pure.
 
-A number never comes back, nor does a template's id. After an abort a group may launch what a person gave it in place of
-a version from before that was deleted: any version but ours, or another template.
+A number never comes back, nor does a template's id. So a group may launch what a person gave it in place of what was
+deleted. In DRAIN that is the number of a version with our image, and after an abort anything but our image.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rollout.commands import aws
+from rollout.model.decision import Halt
+from rollout.model.machine import DRAINING
 from rollout.model.observation import GroupSeen, Observation, TemplateSeen, VersionSeen
 from rollout.model.plan import NodeGroup, Plan, Source, TemplateUse
+from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases.shared import launched_to_stay, refer_back
+from rollout.phases.shared import describe_uses, launched_to_stay, refer_back, short, still_to_go, typed, working
+
+#: Seconds for which DRAIN believes that what groups launch still exists: while AWS is to launch some, and while not.
+LAUNCHING_AGE, PINNED_AGE = 60.0, 600.0
 
 
-def off_its_pin(record: Record, groups: Iterable[GroupSeen]) -> bool:
-    """Tell whether a group launches other versions than after an abort it should: templates tell whether it may."""
-    plan = record.plan
-    return plan.goes_back and any(group.uses != plan.pinned(plan.group(group.name)) for group in groups)
+def off_its_pin(record: Record, groups: Iterable[GroupSeen]) -> float | None:
+    """Look at templates now where after an abort a group launches other versions than it should: it may."""
+    return 0.0 if record.plan.goes_back and _off(record, groups) else None
+
+
+def at_times(record: Record, groups: Iterable[GroupSeen]) -> float | None:
+    """Look at templates every now and then while nodes must go: what groups launch may have been deleted."""
+    groups = tuple(groups)
+    if _off(record, groups):
+        return 0.0
+    going = {group.name for group in working(record) if still_to_go(record, group)}
+    if not going:
+        return None
+    launching = any(sum(one.in_service for one in group.instances) < group.sizes.desired for group in groups)
+    return LAUNCHING_AGE if launching else PINNED_AGE
+
+
+def _off(record: Record, groups: Iterable[GroupSeen]) -> bool:
+    return any(group.uses != record.plan.pinned(record.plan.group(group.name)) for group in groups)
 
 
 def deleted(seen: Observation, uses: Iterable[TemplateUse]) -> tuple[TemplateUse, ...]:
@@ -32,9 +53,9 @@ def deleted(seen: Observation, uses: Iterable[TemplateUse]) -> tuple[TemplateUse
 
 
 def wanted(seen: Observation, plan: Plan, group: NodeGroup) -> tuple[TemplateUse, ...]:
-    """Return what a group is to launch; after an abort what it names itself stays in place of what was deleted."""
+    """Return what a group is to launch; what it names itself may stay in place of what was deleted."""
     pinned = plan.pinned(group)
-    gone = deleted(seen, pinned) if plan.goes_back else ()
+    gone = deleted(seen, pinned)
     return tuple(_instead(seen, plan, group, use) if use in gone else use for use in pinned)
 
 
@@ -47,14 +68,46 @@ def told(seen: Observation, uses: Iterable[TemplateUse]) -> str:
     )
 
 
+def can_launch_nothing(seen: Observation, record: Record) -> Halt | None:
+    """Halt where a group has nodes that must go, and nothing comes in place of them or of what is lost.
+
+    After an abort as many as must stay are there: it matters where one of them is missing.
+    """
+    plan = record.plan
+    going = [group for group in working(record) if still_to_go(record, group)] if record.phase in DRAINING else []
+    needy = [group for group in going if not plan.goes_back or short(seen, record, group)]
+    lost = {group.name: uses for group in needy if (uses := deleted(seen, wanted(seen, plan, group)))}
+    return no_version(seen, record, lost) if lost else None
+
+
+def no_version(seen: Observation, record: Record, lost: Mapping[str, tuple[TemplateUse, ...]]) -> Halt:
+    """Halt with what each of these groups cannot launch, and with what to type."""
+    image = "the image from before" if record.plan.goes_back else f"image {record.plan.ami}"
+    slots = {(group, use.slot) for group, uses in lost.items() for use in uses}
+    pairs = ((group, source) for group in record.plan.groups for source in group.sources)
+    affected = (pair for pair in pairs if (pair[0].name, pair[1].use.slot) in slots)
+    commands = (command for group, source in affected for command in another(seen, record, group, source))
+    why = "; ".join(launches_nothing(seen, group, uses) for group, uses in lost.items())
+    hint = typed(f"give it a version that exists, with {image}", *commands)
+    return Halt(Reason.LAUNCH_TEMPLATE_NOT_FOUND, why, hint)
+
+
+def launches_nothing(seen: Observation, group: str, uses: tuple[TemplateUse, ...]) -> str:
+    """Say that a group can launch nothing, or nothing that it may."""
+    now = seen.group(group).uses
+    other = "" if set(uses) <= set(now) else f"{describe_uses(now)}, and should launch "
+    return f"{group} launches {other}{told(seen, uses)}: no instance can be launched from it"
+
+
 def another(seen: Observation, record: Record, group: NodeGroup, source: Source) -> tuple[str, ...]:
     """Return what to type to give a group what it can launch, in place of what was deleted.
 
     The number of a new version is not known before: the shell keeps it.
     """
     current, template, back = seen.group(group.name), seen.template(source.use.template_id), record.plan.goes_back
+    numbered = record.phase in DRAINING and not back  # what is launched while we work is one number
     if template.gone:
-        other = replace(source.use, template_id="ID", reference="$Default")
+        other = replace(source.use, template_id="ID", reference="NUMBER" if numbered else "$Default")
         return (refer_back(current, (other,)),)
     before = replace(source.use, reference=str(source.version))
     if back and not deleted(seen, (before,)):
@@ -66,7 +119,7 @@ def another(seen: Observation, record: Record, group: NodeGroup, source: Source)
     data = ("--launch-template-data", json.dumps({"ImageId": image}))
     shown = ("--query", "LaunchTemplateVersion.VersionNumber", "--output", "text")
     make = f"VERSION=$({_open(aws('ec2', 'create-launch-template-version', *named, *made_of, *data, *shown))})"
-    reference, move = source.use.reference, ""
+    reference, move = "" if numbered else source.use.reference, ""
     if reference == "$Default":
         move = _open(aws("ec2", "modify-launch-template", *named, "--default-version", "$VERSION"))
     elif reference != "$Latest":
@@ -82,7 +135,7 @@ def _open(command: str) -> str:
 
 def _image_before(record: Record, group: NodeGroup, current: GroupSeen) -> tuple[str, str]:
     """Return what reads the image from before off an instance that has it, and the image; what to fill in, if none."""
-    there = launched_to_stay(record, group, current.living)
+    there = launched_to_stay(record, group, current, current.living)
     if not there:
         return "", "AMI"
     which = ("--instance-ids", there[0].id, "--query", "Reservations[0].Instances[0].ImageId", "--output", "text")
@@ -96,7 +149,9 @@ def _instead(seen: Observation, plan: Plan, group: NodeGroup, use: TemplateUse) 
     versions = (
         version for template in seen.templates if template.id == now.template_id for version in _meant(template, now)
     )
-    return use if any(version.image_id == plan.ami for version in versions) else now
+    ours = any(version.image_id == plan.ami for version in versions)
+    may_stay = not ours if plan.goes_back else ours and now.reference.isdigit()
+    return now if may_stay else use
 
 
 def _meant(template: TemplateSeen, use: TemplateUse) -> tuple[VersionSeen, ...]:

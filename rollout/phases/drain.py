@@ -14,6 +14,10 @@ Replicas of a service without a disruption budget leave one at a time, on all no
 leaves when the one before is Ready elsewhere, or after five minutes. The last Ready replica stays until the drain
 deadline while another one is starting. If a budget selects a pod, only the budget decides. After an outage, budgets
 must first agree with our own list of pods.
+
+While nodes must go it looks every ten minutes whether what groups launch still exists, and each minute while AWS is to
+launch some. Where somebody has deleted it, nothing more leaves until a person gives the group the number of another
+version with the image.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from rollout.model.plan import Node, NodeGroup, duration
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import disable_scale_down
-from rollout.phases.deleted import off_its_pin
+from rollout.phases.deleted import at_times
 from rollout.phases.expected import desired
 from rollout.phases.observe import Needs
 from rollout.phases.shared import IN_STANDBY, advance, back_from_standby, leaving_rows, still_to_go, that_stay, working
@@ -73,7 +77,7 @@ def _ending(record: Record) -> bool:
 #: The pods of nodes that are being drained come straight from the API, and budgets for them; where one of these is
 #: empty, or a volume may keep a pod in its zone, the volumes that are attached, too.
 NEEDS = Needs(
-    templates=off_its_pin,
+    templates=at_times,
     pods=True,
     budgets=_evicting,
     young=_ending,

@@ -44,7 +44,7 @@ def unexpected(seen: Observation, record: Record, now: datetime) -> Iterator[Dec
         yield answer
     if answer := abort.turn(record, now):  # before any drift: it is a way out of that, too
         yield answer
-    for look_at in (_autoscaler_back, _drift):
+    for look_at in (_autoscaler_back, deleted.can_launch_nothing, _drift):
         if answer := look_at(seen, record):
             yield answer
 

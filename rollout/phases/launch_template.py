@@ -31,7 +31,7 @@ from rollout.phases.shared import (
     describe_uses,
     leaving_rows,
     refer_back,
-    that_stay,
+    short,
     typed,
     working,
 )
@@ -93,7 +93,7 @@ def _back(seen: Observation, record: Record, now: datetime) -> Decision:
         return pins
     turned = replace(record, plan=plan)
     rows = leaving_rows(seen, turned, now)
-    if rows or any(_short(seen, turned, group) for group in working(record)):
+    if rows or any(short(seen, turned, group) for group in working(record)):
         return advance(record, f"{len(rows)} new nodes are to go", now, plan=plan, nodes=rows)
     return Advance("no new node is there, and no old one is gone", step(record.phase, "restore"), plan)
 
@@ -122,8 +122,8 @@ def _can_launch_nothing(seen: Observation, record: Record) -> Halt | None:
         current, pinned = seen.group(group.name), record.plan.pinned(group)
         lost = deleted.deleted(seen, pinned)
         kept = any(use in deleted.wanted(seen, record.plan, group) and use not in current.uses for use in lost)
-        short = group in working(record) and _short(seen, record, group)
-        if lost and (kept or (short and deleted.deleted(seen, current.uses))):
+        needs = group in working(record) and short(seen, record, group)
+        if lost and (kept or (needs and deleted.deleted(seen, current.uses))):
             sources = (source for source, use in zip(group.sources, pinned, strict=True) if use in lost)
             commands = (command for source in sources for command in deleted.another(seen, record, group, source))
             why = f"{group.name} is to launch {deleted.told(seen, lost)}"
@@ -153,11 +153,6 @@ def _no_more(seen: Observation, record: Record) -> tuple[Resize, ...]:
             occasion = occasions.no_more(record.resume_count)
             effects.append(Resize(group=group.name, before=current.sizes, sizes=sizes, occasion=occasion))
     return tuple(effects)
-
-
-def _short(seen: Observation, record: Record, group: NodeGroup) -> bool:
-    there = that_stay(record, group, seen.group(group.name))
-    return len(there) < record.plan.baseline(group.name).sizes.desired
 
 
 def _copies(seen: Observation, record: Record, plan: Plan) -> _Versions:

@@ -14,13 +14,21 @@ from rollout.model.record import Record
 from rollout.ports import AutoScaling, Kubernetes
 from rollout.stages.knowing import whereabouts
 
+#: Returns the templates of a look that is not older than so many seconds; None where there was none.
+Known = Callable[[float], tuple[TemplateSeen, ...] | None]
+
+
+def nothing_known(_seconds: float) -> None:
+    """Who looks only once has not looked before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a phase looks at, apart from groups, marker, autoscaler and nodes. All functions here are pure."""
 
-    #: Whether templates are looked at; one that somebody deleted is seen as one without versions.
-    templates: Callable[[Record, tuple[GroupSeen, ...]], bool] | None = None
+    #: For how many seconds a look at templates is good enough, None where none is needed. One that somebody deleted is
+    #: seen as one without versions.
+    templates: Callable[[Record, tuple[GroupSeen, ...]], float | None] | None = None
     pods: bool = False
     #: Whether budgets are read now.
     budgets: Callable[[Record], bool] | None = None
@@ -44,12 +52,18 @@ def observe_needs(
     kubernetes: Kubernetes,
     autoscaling: AutoScaling,
     groups: tuple[GroupSeen, ...] | None = None,
+    known: Known = nothing_known,
 ) -> Observation:
     """Read what is needed. `groups`: those of a look before, where they are young enough to wait by.
 
+    `known`: returns the templates of a look that is not older than so many seconds, None where there was none.
+
     Raises `Refused` where a group of the plan does not exist any more.
     """
-    seen = _first(needs, record, kubernetes, autoscaling, groups)
+    groups = groups or _groups(record, autoscaling)
+    within = needs.templates(record, groups) if needs.templates else None
+    found = () if within is None else known(within) or _templates(record, groups, autoscaling)
+    seen = replace(_first(needs, record, kubernetes), groups=groups, templates=found)
     troubled = needs.troubles(seen, record) if needs.troubles else ()
     refreshed = needs.refreshes(seen, record) if needs.refreshes else ()
     attached = needs.attachments is not None and needs.attachments(seen, record)
@@ -67,20 +81,12 @@ def renew_groups(needs: Needs, seen: Observation, record: Record, autoscaling: A
     return whereabouts(seen, autoscaling) if needs.whereabouts else seen
 
 
-def _first(
-    needs: Needs,
-    record: Record,
-    kubernetes: Kubernetes,
-    autoscaling: AutoScaling,
-    groups: tuple[GroupSeen, ...] | None,
-) -> Observation:
+def _first(needs: Needs, record: Record, kubernetes: Kubernetes) -> Observation:
     """Read what does not depend on what is seen. Nodes, pods, marker and autoscaler come from the watches.
 
     Before a watch is read it is made sure that the API server is there: a watch alone would not tell for minutes.
     """
     settings = record.plan.settings
-    groups = groups or _groups(record, autoscaling)
-    found = _templates(record, autoscaling) if needs.templates and needs.templates(record, groups) else ()
     kubernetes.in_touch()
     kubernetes.follow(settings.autoscaler)
     young = needs.young is not None and needs.young(record)
@@ -89,8 +95,6 @@ def _first(
     budgets = kubernetes.budgets() if needs.budgets and needs.budgets(record) else None
     nodes = kubernetes.nodes(young=young)
     return Observation(
-        groups=groups,
-        templates=found,
         autoscaler=replicas,
         marker=marker,
         fresh={name: kubernetes.pods_on(name) for name in needs.fresh(record, nodes)} if needs.fresh else {},
@@ -108,8 +112,10 @@ def _groups(record: Record, autoscaling: AutoScaling) -> tuple[GroupSeen, ...]:
     return groups
 
 
-def _templates(record: Record, autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:
+def _templates(record: Record, groups: tuple[GroupSeen, ...], autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:
+    """Describe the templates of the plan, and those that a person gave groups in their place."""
     planned = {source.use.template_id for group in record.plan.groups for source in group.sources}
-    templates = autoscaling.templates(sorted(planned))
-    gone = sorted(planned - {template.id for template in templates})
+    named = planned.union(use.template_id for group in groups for use in group.uses)
+    templates = autoscaling.templates(sorted(named))
+    gone = sorted(named - {template.id for template in templates})
     return (*templates, *(TemplateSeen(one, name="", default=0, latest=0, versions=()) for one in gone))

@@ -19,7 +19,7 @@ nothing after the end. After an abort a group that launches what it launched bef
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -54,7 +54,7 @@ from rollout.model.observation import (
 from rollout.model.plan import NodeGroup, Sizes, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases.deleted import another, deleted, told
+from rollout.phases.deleted import deleted, launches_nothing, no_version
 from rollout.phases.expected import desired
 from rollout.phases.shared import (
     advance,
@@ -133,8 +133,8 @@ def reference(seen: Observation, record: Record) -> Part:
     untouched = [group for group in record.plan.groups if group.name in lost and _as_found(seen, record, group)]
     stuck = {name: uses for name, uses in lost.items() if name not in {group.name for group in untouched}}
     parts = [_reference(seen, record, group) for group in record.plan.groups if group.name not in lost]
-    parts += [Part(report=(_launches_nothing(seen, group.name, lost[group.name]),)) for group in untouched]
-    return replace(_joined(parts), halt=_no_version(seen, record, stuck) if stuck else None)
+    parts += [Part(report=(launches_nothing(seen, group.name, lost[group.name]),)) for group in untouched]
+    return replace(_joined(parts), halt=no_version(seen, record, stuck) if stuck else None)
 
 
 def inherit(seen: Observation, record: Record) -> Part:
@@ -428,24 +428,6 @@ def _as_found(seen: Observation, record: Record, group: NodeGroup) -> bool:
     return record.plan.goes_back and seen.group(group.name).uses == tuple(source.use for source in group.sources)
 
 
-def _launches_nothing(seen: Observation, group: str, uses: tuple[TemplateUse, ...]) -> str:
-    return f"{group} launches {told(seen, uses)}: no instance can be launched from it"
-
-
-def _no_version(seen: Observation, record: Record, lost: Mapping[str, tuple[TemplateUse, ...]]) -> Halt:
-    image = "the image from before" if record.plan.goes_back else f"image {record.plan.ami}"
-    pairs = ((group, source) for group in record.plan.groups for source in group.sources)
-    commands = (
-        command
-        for group, source in pairs
-        if seen.group(group.name).use(source.use.slot) in lost.get(group.name, ())
-        for command in another(seen, record, group, source)
-    )
-    why = "; ".join(_launches_nothing(seen, group, uses) for group, uses in lost.items())
-    hint = typed(f"give it a version that exists, with {image}", *commands)
-    return Halt(Reason.LAUNCH_TEMPLATE_NOT_FOUND, why, hint)
-
-
 def _use(
     seen: Observation, record: Record, group: NodeGroup, source: Source
 ) -> TemplateUse | SetDefaultVersion | str | None:
@@ -572,7 +554,7 @@ def _aside(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances in Standby, and those that AWS retains: we neither replace nor unprotect them."""
     for group in working(record):
         aside = [one for one in seen.group(group.name).instances if one.standing_by or one.retained]
-        stay = launched_to_stay(record, group, aside)
+        stay = launched_to_stay(record, group, seen.group(group.name), aside)
         for instance in aside:
             version = "our new" if (instance in stay) is not record.plan.goes_back else "an old"
             kept = ", protected from scale-in" if instance.protected else ""
@@ -592,7 +574,7 @@ def _come_back(record: Record, seen: Observation) -> Iterator[str]:
     kept = {row.instance_id: f"{row.reason}, it stays" for row in record.nodes if row.stage is Stage.KEPT}
     for group in working(record):
         living = seen.group(group.name).living
-        stay = launched_to_stay(record, group, living)
+        stay = launched_to_stay(record, group, seen.group(group.name), living)
         for instance in living:
             if instance not in stay:
                 why = kept.get(instance.id, "left")

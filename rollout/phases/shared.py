@@ -173,14 +173,26 @@ def describe_uses(uses: Iterable[TemplateUse]) -> str:
 def that_stay(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
     """Return the living instances that run a version that stays, but for those that we have ended."""
     ended = {row.instance_id for row in record.nodes if row.stage in {Stage.TERMINATING, Stage.GONE}}
-    return tuple(one for one in launched_to_stay(record, group, seen.living) if one.id not in ended)
+    return tuple(one for one in launched_to_stay(record, group, seen, seen.living) if one.id not in ended)
 
 
-def launched_to_stay(record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]) -> tuple[InstanceSeen, ...]:
-    """Return those instances, in any state, whose version stays: ours, or after an abort every other one."""
+def short(seen: Observation, record: Record, group: NodeGroup) -> bool:
+    """Tell whether fewer instances that stay are there than the baseline desires."""
+    there = that_stay(record, group, seen.group(group.name))
+    return len(there) < record.plan.baseline(group.name).sizes.desired
+
+
+def launched_to_stay(
+    record: Record, group: NodeGroup, current: GroupSeen, instances: Iterable[InstanceSeen]
+) -> tuple[InstanceSeen, ...]:
+    """Return those instances, in any state, whose version stays: ours, or after an abort every other one.
+
+    In DRAIN also what a person gave the group in place of ours; anything else that it names is drift before it counts.
+    """
     if record.plan.goes_back:
         return tuple(one for one in instances if not _is_new(record.plan, one))
-    wanted = {(use.template_id, use.reference) for use in record.plan.pinned(group)}
+    uses = (*record.plan.pinned(group), *(current.uses if record.phase in DRAINING else ()))
+    wanted = {(use.template_id, use.reference) for use in uses}
     return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
 
 
@@ -195,7 +207,7 @@ def leaving_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node
     rows = []
     for group in record.plan.groups:
         current = seen.group(group.name)
-        others = known.union(instance.id for instance in launched_to_stay(record, group, current.living))
+        others = known.union(instance.id for instance in launched_to_stay(record, group, current, current.living))
         for instance in current.living:
             if instance.id not in others:
                 node = seen.node_of(instance.id)

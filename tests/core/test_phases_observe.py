@@ -11,13 +11,14 @@ import pytest
 from rollout.errors import Refused
 from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import Observation, RefreshSeen
+from rollout.model.observation import GroupSeen, Observation, RefreshSeen, TemplateSeen, VersionSeen
 from rollout.phases import observe
 from rollout.phases.missing import missing
-from tests.core.build import MARKER, SURGED, found, node, old, pod, record, row, surged, unsettled, use
+from tests.core.build import MARKER, SURGED, found, new, node, old, pod, record, row, surged, template, unsettled, use
 from tests.core.toy import Toy
 from tests.samples import END
 
+KNOWN = (template(VersionSeen(2, "ami-new", "")),)
 ALWAYS = ["autoscaler", "follow", "groups", "in_touch", "marker", "nodes"]
 
 
@@ -50,7 +51,7 @@ def look(phase: Phase, toy: Toy, **changes: Any) -> tuple[Observation, list[str]
         (Phase.SURGE, []),
         (Phase.PROTECT, []),
         (Phase.READY, ["pods"]),
-        (Phase.DRAIN, ["pods"]),
+        (Phase.DRAIN, ["pods", "templates"]),
         (Phase.RESTORE, ["active_instance_refresh", "templates"]),
     ],
 )
@@ -125,7 +126,37 @@ def test_templates_are_looked_at_where_a_group_is_off_its_pin(
     """After an abort what a person gave it may stand in place of what was deleted."""
     toy = Toy(group_={"g": surged(uses=(use(launches),))}, marker_=MARKER)
     _, read = look(phase, toy, direction=direction, nodes=())
-    assert ("templates" in read) is asked
+    assert ("templates" in read) is (asked or (launches == "7" and phase is Phase.DRAIN))
+
+
+LEFT = (row("i-o1"),)
+SHORT = surged(old("o1"), new("n1"), new("n2"))
+
+
+@pytest.mark.parametrize(
+    ("there", "changes", "within"),
+    [
+        (surged(), {"nodes": LEFT}, 600.0),
+        (SHORT, {"nodes": LEFT}, 60.0),
+        (surged(uses=(use("3"),)), {"nodes": LEFT}, 0.0),
+        (surged(), {"nodes": (row("i-o1", Stage.TERMINATING),)}, None),
+        (surged(uses=(use("1"),)), {"direction": "back", "nodes": (row("i-n1", role="new"),)}, 600.0),
+    ],
+)
+def test_how_young_a_look_at_what_groups_launch_is_in_drain(
+    there: GroupSeen, changes: dict[str, Any], within: float | None
+) -> None:
+    """While nodes must go: of the last ten minutes, of the last one while AWS is to launch, of now after a change."""
+    asked: list[float] = []
+
+    def known(seconds: float) -> tuple[TemplateSeen, ...]:
+        asked.append(seconds)
+        return KNOWN
+
+    toy = Toy(group_={"g": there}, marker_=MARKER)
+    seen = observe(record(Phase.DRAIN, **changes), toy, toy, None, known)
+    assert asked == ([] if within is None else [within])
+    assert seen.templates == (() if within is None else KNOWN)
 
 
 def test_without_an_autoscaler_none_is_asked_for() -> None:

@@ -172,7 +172,7 @@ def _launch(name: str, version: str) -> dict[str, Any]:
 def test_what_a_group_launches_was_deleted_in_mid_run(
     deleted: str, told: str, amends: list[dict[str, Any]], left: str, world: Worlds
 ) -> None:
-    """RESTORE halts; a person gives the group something that exists, and that is left as it is."""
+    """DRAIN or RESTORE halts; a person gives the group something that exists, and that is left as it is."""
     simulated = world(str(WORLDS / f"{deleted}-deleted.yaml"))
     halted = simulated.start()
     assert (halted.code, told in halted.out) == (1, True), halted
@@ -180,6 +180,21 @@ def test_what_a_group_launches_was_deleted_in_mid_run(
         simulated.post("/world", one)
     resumed = simulated.resume()
     assert (resumed.code, f"left as it is: {left}" in resumed.out) == (0, True), resumed
+    is_proven(simulated)
+
+
+def test_nothing_more_leaves_in_drain_once_what_is_launched_was_deleted(world: Worlds) -> None:
+    """A person gives the group another version with the image; instances of that one are new, and it stays."""
+    simulated = world(str(WORLDS / "version-deleted-drain.yaml"))
+    halted = simulated.start()
+    _says(halted, [
+        "(LaunchTemplateNotFound): workers launches workers 2, which somebody has deleted: no instance can be launched",
+        f"""--launch-template-data '{{"ImageId": "{simulated.ami}"}}'""",
+    ])  # fmt: skip
+    simulated.post("/world", {"do": "new_version", "template": "workers", "image": simulated.ami})
+    simulated.post("/world", _launch("workers", "3"))
+    resumed = simulated.resume()
+    assert (resumed.code, "left as it is: workers launches workers 3, not our 2" in resumed.out) == (0, True), resumed
     is_proven(simulated)
 
 
