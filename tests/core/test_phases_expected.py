@@ -10,13 +10,13 @@ import pytest
 from rollout.model.decision import Act, Decision, Halt, Wait
 from rollout.model.effects import Resize, StopAutoscaler, Terminate, Written
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import MarkerSeen, Observation
+from rollout.model.observation import InstanceSeen, MarkerSeen, Observation, TemplateSeen, VersionSeen
 from rollout.model.plan import Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import cluster_lock
 from rollout.phases.expected import desired, soften
-from rollout.phases.shared import IN_STANDBY
+from rollout.phases.shared import IN_STANDBY, leaving_rows
 from tests.core.build import (
     ID,
     NOW,
@@ -31,11 +31,13 @@ from tests.core.build import (
     node,
     node_group,
     old,
+    ours_of,
     pinned,
     record,
     row,
     seen,
     surged,
+    template,
     unsettled,
     use,
 )
@@ -146,6 +148,69 @@ def test_drift(world: Observation, journal: Record, expected: Answer | None) -> 
 def test_an_autoscaler_that_comes_back(world: Observation, journal: Record, expected: Answer | None) -> None:
     """It is stopped once more; the second time a person must act."""
     told(guard(marked(world, journal), journal), expected)
+
+
+GIVEN = template(VersionSeen(4, "ami-x", ""), VersionSeen(3, "ami-new", ""), VersionSeen(1, "ami-old", ""))
+LOST = template(VersionSeen(1, "ami-old", ""))
+BACK: dict[str, Any] = {"direction": "back", "nodes": (row("i-n1", role="new"), row("i-n2", role="new"))}
+MAKE = "aws ec2 create-launch-template-version --launch-template-id lt --source-version 1"
+
+
+def _gives(reference: str, world: TemplateSeen, *instances: InstanceSeen, template: str = "lt") -> Observation:
+    there = surged(*(instances or (old("o1"), old("o2"), new("n1"), new("n2"))))
+    return seen(replace(there, uses=(use(reference, template=template),)), templates=(world,))
+
+
+@pytest.mark.parametrize(
+    ("world", "journal", "expected"),
+    [
+        case("our version", halts("g launches workers 2, which somebody has deleted"), _gives("2", LOST), record()),
+        case("the whole template", halts("g launches workers 2, whose launch template somebody has deleted"),
+             _gives("2", template(versions=())), record()),
+        case("it is there", None, _gives("2", template()), record()),
+        case("it was not looked at", None, seen(surged()), record()),
+        case("no old node is left", None, _gives("2", LOST), record(nodes=(row("i-o1", Stage.TERMINATING),))),
+        case("a number with our image in its place", None, _gives("3", GIVEN), record()),
+        case("no number: what it means may change", halts("g launches workers $Latest, and should launch workers 2"),
+             _gives("$Latest", replace(GIVEN, latest=3)), record()),
+        case("another image", halts("g launches workers 4, and should launch workers 2, which somebody has deleted"),
+             _gives("4", GIVEN), record()),
+        case("drift where ours exists", halts("drift: g launches workers 3, not workers 2"),
+             _gives("3", template(ours_of(3), ours_of(2))), record()),
+        case("RESTORE asks for itself", None, _gives("2", LOST), record(Phase.RESTORE)),
+        case("after an abort, and all that stay are there", None,
+             _gives("1", template(ours_of(2))), record(**BACK)),
+        case("after an abort, and one of them is lost", halts("g launches workers 1, which somebody has deleted"),
+             _gives("1", template(ours_of(2)), old("o1"), new("n1"), new("n2"), old("o2", lifecycle="Terminating")),
+             record(**BACK)),
+    ],
+)  # fmt: skip
+def test_what_a_group_launches_was_deleted_in_drain(
+    world: Observation, journal: Record, expected: Answer | None
+) -> None:
+    """Nothing more is taken away while nothing can come; what a person gives in its place counts as ours."""
+    told(guard(marked(world, journal), journal), expected)
+
+
+def test_what_is_launched_of_the_version_in_its_place_is_no_old_node() -> None:
+    """It stays; what still runs another version goes, also when it came late."""
+    world = _gives("3", GIVEN, old("o1"), new("n1", version=3), new("n2"), new("n3", version=4))
+    assert [one.instance_id for one in leaving_rows(world, record(), NOW)] == ["i-n3"]
+
+
+@pytest.mark.parametrize(
+    ("there", "typed"),
+    [
+        (LOST, """--launch-template 'LaunchTemplateId=lt,Version='"$VERSION"''"""),
+        (template(versions=()), "--launch-template LaunchTemplateId=ID,Version=NUMBER"),
+    ],
+)
+def test_in_drain_a_group_gets_the_number_of_a_version(there: TemplateSeen, typed: str) -> None:
+    """What $Latest means may change while nodes leave; RESTORE gives a group its reference."""
+    halt = guard(marked(_gives("2", there), record()), record())
+    assert isinstance(halt, Halt)
+    assert (halt.reason, typed in halt.hint) == (Reason.LAUNCH_TEMPLATE_NOT_FOUND, True), halt.hint
+    assert (MAKE in halt.hint) is not there.gone
 
 
 def told(decision: Decision | None, expected: Answer | None) -> None:

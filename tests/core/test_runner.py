@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
 from rollout.cli import outcome
 from rollout.engine.runner import BLIND_PAUSE, Ended, Progress
+from rollout.engine.settle import STALE_AFTER
 from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry, Unknown, UserError
 from rollout.journal import SqlJournal
 from rollout.model.machine import Phase, Stage
+from rollout.model.observation import TemplateSeen
 from rollout.model.plan import Sizes, Source, Surge
 from rollout.model.reasons import Reason
 from tests.core.build import (
@@ -498,3 +500,56 @@ def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == f"drift: g has {PROCESSES[0]} resumed"
     assert "terminate" not in {verb for verb, _ in toy.applied}
+
+
+class Looking(Toy):
+    """A toy that notes when templates are looked at while nodes drain."""
+
+    def templates(self, ids: Sequence[str]) -> tuple[TemplateSeen, ...]:
+        if "evict" in {verb for verb, _ in self.applied}:
+            self.looks.append(self.now_)
+        return super().templates(ids)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.looks: list[datetime] = []
+
+
+def _long_job() -> Looking:
+    toy = Looking.in_use()
+    assert isinstance(toy, Looking)
+    toy.add(pod("job-2", "o1"), seconds=3600)
+    return toy
+
+
+def test_drain_looks_every_ten_minutes_whether_what_groups_launch_exists(journal: SqlJournal) -> None:
+    """No more often, whatever else is looked at; RESTORE looks for itself."""
+    toy = _long_job()
+    assert begin(journal, toy).run() is Ended.DONE
+    looks = [one for one in toy.looks if one < toy.looks[0] + timedelta(minutes=45)]
+    apart = [(later - sooner).total_seconds() for sooner, later in pairwise(looks)]
+    assert (len(apart), [one for one in apart if not 600 <= one < 700]) == (4, [])
+
+
+def test_nothing_more_leaves_once_what_groups_launch_was_deleted(journal: SqlJournal) -> None:
+    """Several looks must say so. A version with our image in its place is as good as ours; another image is not."""
+    toy = _long_job()
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        apply()
+        if asked[0] == "evict":
+            toy.template_["lt"] = replace(toy.template_["lt"], versions=toy.template_["lt"].versions[1:])
+
+    toy.disturb = meddle
+    assert begin(journal, toy).run() is Ended.HALTED
+    assert journal.events(ID)[-1].reason == Reason.LAUNCH_TEMPLATE_NOT_FOUND
+    assert len([one for one in toy.looks if one >= journal.events(ID)[-1].at - timedelta(seconds=STALE_AFTER)]) >= 2
+    ended = [asked for asked in toy.applied if asked[0] == "terminate"]
+    again(journal, toy).unhalt()
+    assert again(journal, toy).run() is Ended.HALTED
+    assert [asked for asked in toy.applied if asked[0] == "terminate"] == ended
+    toy.create_version("lt", 1, "ami-new", "hers", "hers")
+    toy.group_["g"] = replace(toy.group_["g"], uses=(use("3"),))
+    again(journal, toy).unhalt()
+    assert again(journal, toy).run() is Ended.DONE
+    assert toy.group_["g"].uses == (use("3"),)
