@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from rollout.journal import SqlJournal, open_journal
@@ -45,9 +47,27 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'rollout.db'}"
 
 
+@cache
+def _blank() -> bytes:
+    """The file of a journal without a rollout: migrated once, copied for each test."""
+    with tempfile.TemporaryDirectory() as name:
+        open_journal(url(Path(name)), actor="tester@here").close()
+        return (Path(name) / "rollout.db").read_bytes()
+
+
+def empty(folder: Path) -> SqlJournal:
+    """A journal without a rollout, where none was yet."""
+    file = folder / "rollout.db"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.touch(0o600)
+        file.write_bytes(_blank())
+    return open_journal(url(folder), actor="tester@here")
+
+
 def begun(folder: Path, plan: Plan = PLAN) -> SqlJournal:
     """A journal with a rollout in PLANNED."""
-    journal = open_journal(url(folder), actor="tester@here")
+    journal = empty(folder)
     journal.begin(ID, "build-7", plan, NOW)
     return journal
 

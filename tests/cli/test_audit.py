@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rollout.journal import open_journal
 from tests.cli import samples
 from tests.cli.run import Result, rollout
 from tests.journal.samples import tamper
@@ -31,7 +30,7 @@ def test_verified(tmp_path: Path) -> None:
 
 def test_nothing_to_verify(tmp_path: Path) -> None:
     """A journal without a rollout proves nothing: exit 2, and where to ask whether there was one; a head is missed."""
-    open_journal(samples.url(tmp_path), actor="tester@here").close()
+    samples.empty(tmp_path).close()
     ended = audit(tmp_path, "verify")
     assert (ended.code, ended.out) == (2, "")
     assert "no rollout is in this journal: none was started with it, or it is not the one that was used" in ended.err

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rollout.cli.report import building, charts, keeping, model, page
-from rollout.journal import SqlJournal, history, open_journal
+from rollout.journal import SqlJournal, history
 from rollout.journal.lease_row import Holder
 from rollout.model.decision import Advance, Halt, Move, NodeWait
 from rollout.model.effects import DeletePod, Resize, TaintNode, Terminate
@@ -303,7 +303,7 @@ def test_a_rebuilt_journal_says_what_it_lacks(tmp_path: Path) -> None:
     """What was before the rebuild is not known, and effects that were taken for done were not sent."""
     record = samples.draining(tmp_path / "lost").load(samples.ID)
     resize = Resize(group="workers", before=Sizes(1, 2, 3), sizes=Sizes(1, 4, 4), occasion="adopted")
-    with closing(open_journal(samples.url(tmp_path), actor="tester@here")) as journal:
+    with closing(samples.empty(tmp_path)) as journal:
         journal.rebuild(replace(record, unsettled=(), done=frozenset()), [resize], None)
     found = told(tmp_path)
     assert "what happened before this journal was rebuilt from the marker" in found["unknown"]
@@ -358,7 +358,7 @@ def test_the_same_journal_gives_the_same_page(tmp_path: Path) -> None:
 
 def many(folder: Path, number: int) -> SqlJournal:
     """A journal with a rollout of so many nodes, which go one after the other."""
-    journal = open_journal(samples.url(folder), actor="tester@here")
+    journal = samples.empty(folder)
     use = TemplateUse("", "lt-1", "template", "$Latest")
     baseline = Baseline("workers", Sizes(1, number, number), False, False, ())
     plan = replace(samples.PLAN, groups=(NodeGroup("workers", (Source(use, 1),)),), baselines=(baseline,))
@@ -396,7 +396,7 @@ def test_many_changes_of_a_size_are_counted(tmp_path: Path) -> None:
 
 def test_a_node_that_waited_for_nothing_has_a_row_too(tmp_path: Path) -> None:
     """Before anything is waited for each of many nodes has its row."""
-    journal = open_journal(samples.url(tmp_path), actor="tester@here")
+    journal = samples.empty(tmp_path)
     waiting = many(tmp_path / "other", page.FEW + 1)
     plan = waiting.load(samples.ID).plan
     journal.begin(samples.ID, None, plan, samples.NOW)
