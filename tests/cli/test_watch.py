@@ -21,7 +21,8 @@ from tests.e2e.simulated import ROLLOUT, environment
 from tests.postgres import Server
 from tests.terminal import terminal
 
-SIZES = [(80, 20), (80, 50), (200, 20), (200, 50)]
+#: The smallest is of every day.
+SIZES = [(80, 20), *(pytest.param(*size, marks=pytest.mark.exhaustive) for size in [(80, 50), (200, 20), (200, 50)])]
 LONG = "pod team-a/a-training-run-with-a-long-name-0-4nvwp of Job a-training-run-with-a-long-name-0"
 
 

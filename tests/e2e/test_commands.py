@@ -125,8 +125,17 @@ def test_a_start_begins_only_what_its_plan_says(world: Worlds) -> None:
     assert broken(simulated) == {}
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"notes"])
-@pytest.mark.parametrize("key", [(), ("--key", "build-7")])
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        ((), None),
+        (("--key", "build-7"), b"{"),
+        pytest.param((), b"{", marks=pytest.mark.exhaustive),
+        pytest.param((), b"notes", marks=pytest.mark.exhaustive),
+        pytest.param(("--key", "build-7"), None, marks=pytest.mark.exhaustive),
+        pytest.param(("--key", "build-7"), b"notes", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_start_goes_on_without_its_plan(world: Worlds, key: tuple[str, ...], content: bytes | None) -> None:
     """Killed, and its plan lost or damaged: the same command ends the rollout, and says later that it is done."""
     simulated = world("short")

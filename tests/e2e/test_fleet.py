@@ -13,14 +13,15 @@ from tests.e2e.simulated import PATIENCE, ROLLOUT, Result, Simulated, environmen
 
 WORLDS = Path(__file__).parent / "worlds"
 SCENARIOS = {name: str(WORLDS / f"fleet-{name}.yaml") for name in ("a", "b", "bad")}
+CANARY = """
+  - name: canary
+    take: {labels: {stage: canary}}"""
 FLEET = """
 fleet: january
 ami: {ami}
 members:
 {members}
-waves:
-  - name: canary
-    take: {{labels: {{stage: canary}}}}
+waves:{canary}
   - name: rest
     gate: person
 limits: {{at_once: 2}}
@@ -43,7 +44,9 @@ class Fleet:
             stage = "canary" if name == "a" else "rest"
             members.append(f"  - {{config: {name}.yaml, labels: {{stage: {stage}}}}}")
         ami = worlds["a"].ami
-        (folder / "fleet.yaml").write_text(FLEET.format(ami=ami, members="\n".join(members), folder=folder), "utf-8")
+        canary = CANARY if len(worlds) > 1 else ""  # who is alone waits for a person at once
+        text = FLEET.format(ami=ami, members="\n".join(members), canary=canary, folder=folder)
+        (folder / "fleet.yaml").write_text(text, "utf-8")
 
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -71,6 +74,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield Fleet(tmp_path, worlds)
 
 
+@pytest.mark.exhaustive
 def test_a_bad_image_stops_the_wave_and_a_person_goes_on(fleet: Fleet) -> None:
     """A wave waits for its approval, pauses at a halted member, and the fleet ends when that one is left out."""
     begun = fleet("start")
@@ -99,6 +103,18 @@ def test_a_bad_image_stops_the_wave_and_a_person_goes_on(fleet: Fleet) -> None:
     assert "fleet january: " in audited.stdout
     for name in ("a", "b"):  # the third one stands where it halted
         assert [one for one in fleet.worlds[name].get("/promises") if one["violations"]] == [], name
+
+
+def test_a_fleet_of_one(tmp_path: Path) -> None:
+    """Real processes bring a member to its end, and the fleet with it, once a person has approved its wave."""
+    with simulator(SCENARIOS["a"], tmp_path / "world-a") as world:
+        fleet = Fleet(tmp_path, {"a": world})
+        assert fleet("start").code == 0
+        assert fleet("approve").code == 0
+        ended = fleet("work")
+        assert (ended.code, "fleet january is over: done" in ended.out) == (0, True), ended
+        assert "a  done: 4 nodes replaced" in ended.out
+        assert [one for one in world.get("/promises") if one["violations"]] == []
 
 
 def printed(worker: subprocess.Popen[str], *texts: str) -> None:

@@ -38,7 +38,7 @@ def hanging(world: Simulated, operation: str) -> Process:
     return runner
 
 
-@pytest.mark.parametrize("then", ["extend", "--kill-now"])
+@pytest.mark.parametrize("then", ["extend", pytest.param("--kill-now", marks=pytest.mark.exhaustive)])
 def test_the_deadline_passes_while_it_is_paused(world: Worlds, tmp_path: Path, then: str) -> None:
     """Nothing is ended; the process waits for an hour; a retry lifts nothing, and a resume asks first."""
     simulated = longer(world, tmp_path)

@@ -53,6 +53,7 @@ def brief(world: Worlds, postgres: Server) -> tuple[Simulated, str]:
     return simulated, url
 
 
+@pytest.mark.exhaustive
 def test_a_pause_outlives_a_crash(brief: tuple[Simulated, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for beside the runner's lease: the next process stays paused, and the resume comes to the end."""
     simulated, url = brief

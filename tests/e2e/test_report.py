@@ -33,7 +33,7 @@ def test_the_end_of_a_run_writes_the_page(world: Worlds) -> None:
     assert "works" not in seen.text.partition("run by")[2].partition("Nodes")[0]
 
 
-@pytest.mark.parametrize("report", ["nowhere/kept.html", "/dev/full"])
+@pytest.mark.parametrize("report", ["/dev/full", pytest.param("nowhere/kept.html", marks=pytest.mark.exhaustive)])
 def test_a_page_that_cannot_be_written_changes_nothing(world: Worlds, report: str) -> None:
     """The rollout is done, with exit code 0; a line says why there is no page, and what writes one."""
     code, out, err = started(world(SMALL), report)
