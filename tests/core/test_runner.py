@@ -523,7 +523,7 @@ def _long_job() -> Looking:
 
 
 def test_drain_looks_every_ten_minutes_whether_what_groups_launch_exists(journal: SqlJournal) -> None:
-    """No more often, whatever else is looked at; RESTORE looks for itself."""
+    """No more often, however often groups are looked at, and until RESTORE begins."""
     toy = _long_job()
     assert begin(journal, toy).run() is Ended.DONE
     looks = [one for one in toy.looks if one < toy.looks[0] + timedelta(minutes=45)]
