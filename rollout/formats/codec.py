@@ -7,16 +7,18 @@ be a setting, and to go on without it may hurt somebody.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import cache, lru_cache
-from typing import Annotated, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rollout.errors import UserError
 from rollout.formats import versions
 from rollout.formats.versions import JOURNAL_VERSION, Fields
+from rollout.model.accepted import Accepted
 from rollout.model.checkpoint import Checkpoint
 from rollout.model.effects import Effect
 from rollout.model.plan import Plan
@@ -63,6 +65,12 @@ def _effect() -> TypeAdapter[Effect]:
 
 
 @cache
+def _accepted() -> TypeAdapter[Accepted]:
+    _close(Accepted)
+    return TypeAdapter(Accepted)
+
+
+@cache
 def strict(kind: type[T]) -> TypeAdapter[T]:
     """Return what reads and writes a record of another file, as strictly as those here."""
     _closed()
@@ -96,6 +104,20 @@ def effect_of(text: str, version: int = JOURNAL_VERSION) -> Effect:
         return _effect().validate_json(_lifted(text, version, versions.effect))
     except ValidationError as error:
         raise _unreadable("it holds an effect that this tool does not know, or a field of one") from error
+
+
+def accepted_values(accepted: Iterable[Accepted]) -> list[Any]:
+    """Return what a resume agrees to as values of JSON."""
+    return [_accepted().dump_python(one) for one in accepted]
+
+
+def accepted_of(values: Iterable[Any]) -> frozenset[Accepted]:
+    """Read what a resume agreed to; what another version wrote and this one does not know is agreed to no more."""
+    found = set()
+    for value in values:
+        with suppress(ValidationError):
+            found.add(_accepted().validate_python(value))
+    return frozenset(found)
 
 
 def checkpoint_text(checkpoint: Checkpoint) -> str:

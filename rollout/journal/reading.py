@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from rollout.formats.codec import effect_of
+from rollout.formats.codec import accepted_of, effect_of
 from rollout.journal import requests
 from rollout.journal.effect_index import MAY_HAVE_LEFT
-from rollout.journal.models import effects, killed_jobs, node_groups, rollouts
+from rollout.journal.models import effects, events, killed_jobs, node_groups, rollouts
+from rollout.model.accepted import Accepted
 from rollout.model.effects import DEPARTING, Departure, Effect
 from rollout.model.machine import terminal
 from rollout.model.record import Left
@@ -25,6 +27,12 @@ _ALL_LEFT = (
         effects.c.state.in_(MAY_HAVE_LEFT),
     )
     .order_by(effects.c.id)
+)
+
+_HALTS = (
+    select(events.c.data)
+    .where(events.c.rollout_id == bindparam("of"), events.c.kind == "halted")
+    .order_by(events.c.seq)
 )
 
 
@@ -75,3 +83,10 @@ def evicted(connection: Connection, rollout_id: str, version: int) -> tuple[Left
     rows = connection.execute(_ALL_LEFT, {"of": rollout_id})
     found = ((effect_of(row.request, version), row.sent_at) for row in rows)
     return tuple(Left(effect, at) for effect, at in found if isinstance(effect, Departure))
+
+
+def accepted(connection: Connection, rollout_id: str, *, halted: bool) -> frozenset[Accepted]:
+    """Return what people agreed to by resuming after halts; `halted`: nobody has resumed after the last one."""
+    rows = connection.execute(_HALTS, {"of": rollout_id}).all()
+    told = [json.loads(row.data).get("accepts", ()) for row in rows]
+    return accepted_of(value for values in (told[:-1] if halted else told) for value in values)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.formats import versions
 from rollout.formats.codec import plan_of
-from rollout.journal import node_rows, requests
+from rollout.journal import node_rows, reading, requests
 from rollout.journal.effect_index import EffectIndex
 from rollout.journal.models import deadline_column
 from rollout.model.machine import DRAINING, terminal
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from rollout.journal.chain import Page
+    from rollout.model.accepted import Accepted
     from rollout.model.plan import Node
     from rollout.model.steering import Force
 
@@ -48,6 +49,7 @@ class RecordCache:
         self._rollout_id = ""
         self._seq = 0
         self._nodes: dict[str, Node] = {}
+        self._accepted: tuple[int, frozenset[Accepted]] | None = None
         self._touched_effects: set[str] = set()
         self._touched_nodes: set[str] = set()
 
@@ -101,4 +103,12 @@ class RecordCache:
             skips=asked.skips,
             forces=_untold(asked.forces, self._nodes),
             asked=asked.count,
+            accepted=self._agreed(connection, row),
         )
+
+    def _agreed(self, connection: Connection, row: Row[Any]) -> frozenset[Accepted]:
+        """Return what people agreed to by resuming: that grows with a resume only."""
+        if self._accepted is None or self._accepted[0] != row.round:
+            agreed = reading.accepted(connection, row.id, halted=row.halted is not None) if row.round else frozenset()
+            self._accepted = row.round, agreed
+        return self._accepted[1]

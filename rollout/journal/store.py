@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rollout import __version__
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
-from rollout.formats.codec import plan_of, plan_text
+from rollout.formats.codec import accepted_values, plan_of, plan_text
 from rollout.formats.versions import JOURNAL_VERSION
 from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild, requests
 from rollout.journal.chain import Author, Page, digest
@@ -219,7 +219,8 @@ class SqlJournal:
 
         def work(page: Page) -> None:
             page.change(halted=halt.why, hint=halt.hint, halted_at=now)
-            page.tell(now, "halted", text, why=halt.why, hint=halt.hint, reason=halt.reason)
+            accepts = {"accepts": accepted_values(halt.accepts)} if halt.accepts else {}
+            page.tell(now, "halted", text, why=halt.why, hint=halt.hint, reason=halt.reason, **accepts)
 
         self._on_page(rollout_id, work)
 

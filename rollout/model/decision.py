@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollout.model.accepted import Accepted
 from rollout.model.effects import Effect
 from rollout.model.machine import Phase
 from rollout.model.plan import Node, Plan
@@ -76,11 +77,15 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A person must act: `why` names thing and cause, `hint` what to do before `rollout resume`, which is not in it."""
+    """A person must act: `why` names thing and cause, `hint` what to do before `rollout resume`, which is not in it.
+
+    `accepts`: what somebody else did that a resume agrees to, as the hint says.
+    """
 
     reason: Reason
     why: str
     hint: str
+    accepts: tuple[Accepted, ...] = ()
 
 
 Decision = Act | Wait | Advance | Halt

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
+from rollout.model.accepted import Accepted
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase, Stage, can_turn
 from rollout.model.plan import Node, Plan, duration
@@ -129,7 +130,7 @@ class Record:
     was taken over may still be on its way; None if there is none. `late`: requests of this rollout that were not
     answered, and may arrive yet or might have until a while ago. `left`: the pods that left lately, oldest first, known
     in DRAIN only. `journal`: the database that it was read from. `autoscaler_off`: since when
-    cluster-autoscaler is off by our hand, None while it is not.
+    cluster-autoscaler is off by our hand, None while it is not. `accepted`: what a person agreed to by resuming.
     """
 
     id: str
@@ -158,6 +159,7 @@ class Record:
     skips: Mapping[str, Skip] = field(default_factory=dict)
     forces: tuple[Force, ...] = ()
     asked: int = 0
+    accepted: frozenset[Accepted] = frozenset()
 
     @property
     def may_turn(self) -> bool:

@@ -39,6 +39,7 @@ from rollout.phases.autoscaler_off import disable_scale_down
 from rollout.phases.deleted import at_times
 from rollout.phases.expected import desired
 from rollout.phases.observe import Needs
+from rollout.phases.raised import kept
 from rollout.phases.shared import IN_STANDBY, advance, back_from_standby, leaving_rows, still_to_go, that_stay, working
 from rollout.stages import waiting
 from rollout.stages.homes import in_doubt
@@ -191,7 +192,8 @@ def _joined(seen: Observation, record: Record) -> tuple[Node, ...]:
 def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
     """Return what raises desired to N + min(surge, old nodes left), N being the baseline's desired.
 
-    After an abort to N + all that are left: what stays is there as a whole, and is never topped up.
+    After an abort to N + all that are left: what stays is there as a whole, and is never topped up. What somebody
+    raised and a person lets stay is kept up, too.
 
     That is old_left + min(N, surge + gone), where as many were old as were desired; a node that is TERMINATING is not
     left. So there is always one more than must remain while an old node is left, and never more than SURGE had.
@@ -201,7 +203,7 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
         left = still_to_go(record, group)
         current = seen.group(group.name).sizes
         beside = left if record.plan.goes_back else min(record.plan.surge(group.name), left)
-        target = record.plan.baseline(group.name).sizes.desired + beside
+        target = max(record.plan.baseline(group.name).sizes.desired + beside, kept(record, group.name).desired)
         if current.desired < target and not _terminate_under_way(record, group):
             sizes, occasion = current.raised(target), occasions.top_up(left, record.resume_count)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
@@ -247,7 +249,7 @@ def _without_annotation(seen: Observation, record: Record) -> tuple[Effect, ...]
 def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:
     """Return rows for what AWS launched in place of old nodes that left by themselves.
 
-    They are the emptiest nodes beyond the baseline's desired, once the old ones are gone.
+    They are the emptiest nodes beyond what is desired after the end, once the old ones are gone.
     """
     rows: list[Node] = []
     for group in working(record):
@@ -255,7 +257,7 @@ def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...
         if any(_leaves(row, record) and row.stage is not Stage.KEPT for row in mine):
             continue
         current = seen.group(group.name)
-        spare = current.sizes.desired - record.plan.baseline(group.name).sizes.desired - len(mine)
+        spare = current.sizes.desired - kept(record, group.name).desired - len(mine)
         rows += _emptiest(seen, record, group, now)[: max(spare, 0)]
     return tuple(rows)
 

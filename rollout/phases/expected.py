@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from rollout.commands import on_group
+from rollout.model.accepted import Raised
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import Resize, TaintNode, Terminate, Written, occasions
 from rollout.model.machine import AUTOSCALER_OFF, DRAINING, PINNED, SURGED, Phase
@@ -20,6 +21,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import abort, cluster_lock, deleted
 from rollout.phases.autoscaler_off import stop_autoscaler
+from rollout.phases.raised import above, adoption, to_leave
 from rollout.phases.shared import (
     back_from_standby,
     describe_uses,
@@ -44,7 +46,7 @@ def unexpected(seen: Observation, record: Record, now: datetime) -> Iterator[Dec
         yield answer
     if answer := abort.turn(record, now):  # before any drift: it is a way out of that, too
         yield answer
-    for look_at in (_autoscaler_back, deleted.can_launch_nothing, _drift):
+    for look_at in (_autoscaler_back, deleted.can_launch_nothing, _drift, _raised):
         if answer := look_at(seen, record):
             yield answer
 
@@ -90,7 +92,29 @@ def _drift(seen: Observation, record: Record) -> Halt | None:
     problems = [problem for group in groups for problem in _group_drift(seen, record, group)]
     if not problems:
         return None
-    return Halt(problems[0][0], "drift: " + "; ".join(text for _, text in problems), _hint(seen, record))
+    why = "drift: " + "; ".join(text for _, text in problems)
+    raised = tuple(one for group in _sized(record) if (one := _above(record, group, seen.group(group.name))))
+    return Halt(problems[0][0], why, to_leave(_hint(seen, record), raised), raised)
+
+
+def _raised(seen: Observation, record: Record) -> Act | None:
+    """Make ours what somebody raised and a person lets stay, while no terminate of the group is under way."""
+    effects = []
+    for group in _sized(record):
+        current = seen.group(group.name)
+        effect = adoption(record, current, _wanted(record, group, current))
+        if effect and not any(isinstance(one, Terminate) for one in _under_way(record, group)):
+            effects.append(effect)
+    return Act("make ours what somebody raised", tuple(effects)) if effects else None
+
+
+def _sized(record: Record) -> tuple[NodeGroup, ...]:
+    """Return the groups whose sizes are as our effects left them."""
+    return working(record) if record.phase in SURGED or _raises(record) else ()
+
+
+def _above(record: Record, group: NodeGroup, current: GroupSeen) -> Raised | None:
+    return above(current, _wanted(record, group, current))
 
 
 def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterator[tuple[Reason, str]]:
@@ -101,7 +125,7 @@ def _group_drift(seen: Observation, record: Record, group: NodeGroup) -> Iterato
         if changed := policy_change(group, current):
             what += f" ({changed})"
         yield Reason.DRIFT_LAUNCH_TEMPLATE, what
-    if group not in working(record) or not (record.phase in SURGED or _raises(record)):
+    if group not in _sized(record):
         return
     if record.phase in SURGED and (resumed := _resumed(record, current)):
         yield Reason.DRIFT_PROCESSES, f"{group.name} has {', '.join(resumed)} resumed"
@@ -123,7 +147,7 @@ def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[s
     """Yield what to type, where that is one command and hurts nobody."""
     current = seen.group(group.name)
     yield refer_back(current, deleted.wanted(seen, record.plan, group))
-    if group not in working(record) or not (record.phase in SURGED or _raises(record)):
+    if group not in _sized(record):
         return
     if record.phase in SURGED and (resumed := _resumed(record, current)):
         processes = ("--scaling-processes", *resumed)
@@ -146,7 +170,9 @@ def _wanted(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
 
 
 def _size_drift(record: Record, group: NodeGroup, current: GroupSeen) -> list[str]:
-    problems = []
+    problems: list[str] = []
+    if _above(record, group, current) in record.accepted:
+        return problems
     if not _may_be_desired(record, group, current):
         wanted = desired(record, group)
         aside = f" ({', '.join(current.in_standby)} in Standby)" if current.in_standby else ""

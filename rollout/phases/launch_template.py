@@ -26,6 +26,7 @@ from rollout.model.plan import NewVersion, NodeGroup, Plan, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import deleted
+from rollout.phases.raised import kept
 from rollout.phases.shared import (
     advance,
     describe_uses,
@@ -147,7 +148,7 @@ def _no_more(seen: Observation, record: Record) -> tuple[Resize, ...]:
     effects = []
     for group in working(record):
         current = seen.group(group.name)
-        enough = max(record.plan.baseline(group.name).sizes.desired, len(current.living))
+        enough = max(kept(record, group.name).desired, len(current.living))
         if current.sizes.desired > enough:
             sizes = replace(current.sizes, desired=enough, minimum=min(current.sizes.minimum, enough))
             occasion = occasions.no_more(record.resume_count)

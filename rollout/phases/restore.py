@@ -6,8 +6,8 @@ CapacityRebalance, processes, our scale-down-disabled, autoscaler, taints, marke
 Protection and processes wait for an instance refresh: without them it would terminate instances while Jobs run.
 
 A size that is still as we wrote it goes back to the baseline (`merge`). A flag or a process goes back to what we found
-when we wrote it: somebody may have changed it since the baseline. Any other value stays. What is not the baseline is
-reported.
+when we wrote it: somebody may have changed it since the baseline. Any other value stays. So does a size that somebody
+raised in mid-run, if a person resumed after the halt that said so. What is not the baseline is reported.
 
 Desired and MaxSize never go below the number of living instances, because AWS would choose which to end. So protection
 stays while more live than are desired.
@@ -56,6 +56,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.deleted import deleted, launches_nothing, no_version
 from rollout.phases.expected import desired
+from rollout.phases.raised import kept
 from rollout.phases.shared import (
     advance,
     is_our_cordon,
@@ -326,7 +327,7 @@ def _late(record: Record, now: datetime, part: Part) -> Halt | None:
 
 def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     """Merge each field three ways; return what to write."""
-    before = record.plan.baseline(group.name).sizes
+    before = kept(record, group.name)
     wrote = _left(record, group.name)
     mine = desired(record, group)
     living = len(current.living)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from rollout.commands import ONE_LESS, aws, exit_standby, quoted
@@ -15,6 +16,7 @@ from rollout.model.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, durati
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.model.windows import may_end_from
+from rollout.phases.raised import kept
 
 
 def wait(record: Record, now: datetime, reason: Reason, why: str) -> Wait:
@@ -61,13 +63,15 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
 def surged(record: Record, group: NodeGroup) -> Sizes:
     """Return the sizes that SURGE writes: desired plus the surge, MaxSize raised when needed.
 
-    After an abort: as many as before beside all those that are still to go.
+    After an abort: as many as before beside all those that are still to go. Never less than what stays after the end.
     """
-    sizes = record.plan.baseline(group.name).sizes
+    sizes, stays = record.plan.baseline(group.name).sizes, kept(record, group.name)
     if record.plan.goes_back:
-        return sizes.raised(sizes.desired + still_to_go(record, group))
-    old = sum(1 for row in record.nodes if row.group == group.name and row.role == "old")
-    return record.plan.settings.surged(sizes, old)
+        peak = sizes.raised(sizes.desired + still_to_go(record, group))
+    else:
+        old = sum(1 for row in record.nodes if row.group == group.name and row.role == "old")
+        peak = record.plan.settings.surged(sizes, old)
+    return replace(peak.raised(max(peak.desired, stays.desired)), minimum=stays.minimum)
 
 
 def still_to_go(record: Record, group: NodeGroup) -> int:

@@ -26,6 +26,7 @@ from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases.deleted import off_its_pin
 from rollout.phases.observe import Needs
+from rollout.phases.raised import above, adoption, kept, to_leave
 from rollout.phases.shared import advance, put_back, surged, that_stay, typed, wait, working
 
 E = TypeVar("E", Resize, Suspend)
@@ -100,12 +101,13 @@ def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Ha
         return _raise(record, group, current)
     wanted = _with_room(surged(record, group), current)
     if _somebodys(record, group, current):
-        return _as_many(record, group, current)
+        as_found = replace(current.sizes, desired=record.plan.baseline(group.name).sizes.desired)
+        return adoption(record, current, as_found) or _as_many(current, as_found)
     if sized(record, group, current):
         return None
-    baseline = record.plan.baseline(group.name).sizes
-    if current.sizes not in {_with_room(baseline, current), wanted}:
-        return _drift(record, group, current)
+    if current.sizes not in {_with_room(kept(record, group.name), current), wanted}:
+        ours = _expected(record, group, current)
+        return adoption(record, current, ours) or _drift(current, ours)
     occasion = occasions.surge(record.resume_count)
     tried = tuple(_not_applied(record, Resize, group.name))
     # One that is on already, and not by a try of ours, was set by somebody else and stays theirs.
@@ -144,21 +146,30 @@ def _raise(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Non
     return Resize(group=group.name, before=current.sizes, sizes=wanted, protect_new=flag, occasion=occasion)
 
 
-def _drift(record: Record, group: NodeGroup, there: GroupSeen) -> Halt:
-    """Name the sizes that are neither as they were nor as we wrote them, and no other."""
-    current = there.sizes
-    baseline, ours = record.plan.baseline(group.name).sizes, surged(record, group)
-    wrote = record.written.get(group.name, Written()).desired is not None
-    wanted = ours if wrote else baseline
-    if not wrote and current.desired == ours.desired:  # a request of ours that is under way, or somebody else's hand
-        wanted = replace(wanted, desired=ours.desired)
-    told = [f"MinSize of {group.name} is {current.minimum}, not {wanted.minimum}"] * (current.minimum != wanted.minimum)
+def _expected(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
+    """Return the sizes that a group was to have: as they were, or as we wrote them."""
+    before, ours = kept(record, group.name), surged(record, group)
+    if record.written.get(group.name, Written()).desired is not None:
+        return ours
+    under_way = current.sizes.desired == ours.desired  # a request of ours, or somebody else's hand
+    return replace(before, desired=ours.desired) if under_way else before
+
+
+def _drift(there: GroupSeen, wanted: Sizes) -> Halt:
+    """Name the sizes that are not as they were to be, and no other."""
+    current, name = there.sizes, there.name
+    told = [f"MinSize of {name} is {current.minimum}, not {wanted.minimum}"] * (current.minimum != wanted.minimum)
     if current.desired != wanted.desired:
-        told.append(f"DesiredCapacity of {group.name} is {current.desired}, not {wanted.desired}")
+        told.append(f"DesiredCapacity of {name} is {current.desired}, not {wanted.desired}")
     if current.maximum < wanted.maximum:
-        told.append(f"MaxSize of {group.name} is {current.maximum}, not {wanted.maximum}")
-    command = put_back(there, wanted)
-    return Halt(Reason.DRIFT_SIZES, f"drift: {'; '.join(told)}", typed("put it back", command))
+        told.append(f"MaxSize of {name} is {current.maximum}, not {wanted.maximum}")
+    return _halt(there, wanted, f"drift: {'; '.join(told)}")
+
+
+def _halt(there: GroupSeen, wanted: Sizes, why: str) -> Halt:
+    raised = tuple(one for one in (above(there, wanted),) if one)
+    hint = to_leave(typed("put it back", put_back(there, wanted)), raised)
+    return Halt(Reason.DRIFT_SIZES, why, hint, raised)
 
 
 def _somebodys(record: Record, group: NodeGroup, current: GroupSeen) -> bool:
@@ -177,15 +188,12 @@ def _unclear(record: Record, group: NodeGroup) -> Iterator[Resize]:
             yield effect
 
 
-def _as_many(record: Record, group: NodeGroup, current: GroupSeen) -> Halt:
-    before = record.plan.baseline(group.name).sizes.desired
-    command = put_back(current, replace(current.sizes, desired=before))
-    return Halt(
-        Reason.DRIFT_SIZES,
-        f"drift: DesiredCapacity of {group.name} was {before} at the start and is {current.sizes.desired} now, "
-        "as many as with our surge, but not by us",
-        typed("put it back", command),
+def _as_many(current: GroupSeen, before: Sizes) -> Halt:
+    why = (
+        f"drift: DesiredCapacity of {current.name} was {before.desired} at the start and is {current.sizes.desired} "
+        "now, as many as with our surge, but not by us"
     )
+    return _halt(current, before, why)
 
 
 def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:

@@ -104,6 +104,16 @@ def from_standby(desired: int, resumes: int) -> str:
     return f"standby.{desired}.{resumes}"
 
 
+def raised(minimum: int | None, desired: int | None, resumes: int) -> str:
+    """Of sizes that somebody raised, made ours."""
+    return f"{raised_to(minimum, desired)}.{resumes}"
+
+
+def raised_to(minimum: int | None, desired: int | None) -> str:
+    """Of the same, after whichever resume; None: that size is as it was."""
+    return f"raised.{'-' if minimum is None else minimum}.{'-' if desired is None else desired}"
+
+
 def floor(instance_id: str, resumes: int, drains: int) -> str:
     """Of the MinSize below which no second decrement leads, before an instance is terminated."""
     return f"floor.{instance_id}.{passage(resumes, drains)}"

@@ -1,0 +1,62 @@
+"""Sizes that somebody raised in mid-run, and that a person lets stay by resuming after the halt that said so. Pure.
+
+What was raised becomes ours by a resize, and is a part of what RESTORE gives back: it is his, and is reported. Nothing
+is lowered for it, because AWS would choose which instances to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rollout.model.accepted import Raised
+from rollout.model.effects import Resize, kind_of, occasions
+from rollout.model.observation import GroupSeen
+from rollout.model.plan import Sizes
+from rollout.model.record import Record
+
+
+def above(current: GroupSeen, ours: Sizes) -> Raised | None:
+    """Return what of a group's sizes is higher than ours; None where nothing is, or where one is lower."""
+    now = current.sizes
+    minimum = now.minimum if now.minimum > ours.minimum else None
+    desired = now.desired if now.desired > ours.desired else None
+    lowered = now.minimum < ours.minimum or now.desired < ours.desired
+    return None if lowered or (minimum is None and desired is None) else Raised(current.name, minimum, desired)
+
+
+def adoption(record: Record, current: GroupSeen, ours: Sizes) -> Resize | None:
+    """Return what makes ours what was raised, once a person has agreed to it; None where nobody has."""
+    raised = above(current, ours)
+    if raised is None or raised not in record.accepted:
+        return None
+    before = replace(current.sizes, minimum=ours.minimum, desired=ours.desired)
+    occasion = occasions.raised(raised.minimum, raised.desired, record.resume_count)
+    return Resize(group=current.name, before=before, sizes=current.sizes, occasion=occasion)
+
+
+def kept(record: Record, group: str) -> Sizes:
+    """Return the sizes that a group has after the rollout: the baseline's, or what was raised and made ours."""
+    sizes = record.plan.baseline(group).sizes
+    for one in record.accepted:
+        if isinstance(one, Raised) and one.group == group and _adopted(record, one):
+            minimum, desired = one.minimum or 0, one.desired or 0
+            sizes = replace(sizes, minimum=max(sizes.minimum, minimum), desired=max(sizes.desired, desired))
+    return sizes
+
+
+def to_leave(hint: str, raised: Iterable[Raised]) -> str:
+    """Return what to do where something was raised that may stay; `hint`: how it is put back."""
+    told = "; ".join(_label(one) for one in raised)
+    stays = f"a resume accepts what was raised ({told}): it stays after the rollout, too"
+    return f"{stays}; where it is not to stay, {hint}" if told else hint
+
+
+def _label(one: Raised) -> str:
+    sizes = {"MinSize": one.minimum, "DesiredCapacity": one.desired}
+    return f"{', '.join(f'{name} {value}' for name, value in sizes.items() if value is not None)} of {one.group}"
+
+
+def _adopted(record: Record, one: Raised) -> bool:
+    key = f"{kind_of(Resize)}:{one.group}:{occasions.raised_to(one.minimum, one.desired)}."
+    return any(done.startswith(key) for done in record.done)
