@@ -107,7 +107,8 @@ MEANINGS: Mapping[Reason, Meaning] = {
     Reason.DRIFT_SIZES: Meaning(
         "Somebody changed DesiredCapacity, MinSize or MaxSize of a group.",
         _DRIFTED,
-        "Put the sizes back as the halt says. Never lower DesiredCapacity: end one idle instance instead.",
+        "Put back what was lowered, as the halt says. If a size was raised, resume: it stays, also after the rollout. "
+        "Or end one idle instance for each that is too many. Never lower DesiredCapacity.",
         _UPDATE,
     ),
     Reason.EFFECT_REVERTED: Meaning(

@@ -94,7 +94,7 @@ def _drift(seen: Observation, record: Record) -> Halt | None:
         return None
     why = "drift: " + "; ".join(text for _, text in problems)
     raised = tuple(one for group in _sized(record) if (one := _above(record, group, seen.group(group.name))))
-    return Halt(problems[0][0], why, to_leave(_hint(seen, record), raised), raised)
+    return Halt(problems[0][0], why, _hint(seen, record, raised), raised)
 
 
 def _raised(seen: Observation, record: Record) -> Act | None:
@@ -138,21 +138,30 @@ def _raises(record: Record) -> bool:
     return record.plan.goes_back and record.phase is Phase.SURGE
 
 
-def _hint(seen: Observation, record: Record) -> str:
-    commands = (command for group in record.plan.groups for command in _commands(seen, record, group))
-    return typed("put it back", *commands)
+def _hint(seen: Observation, record: Record, raised: tuple[Raised, ...]) -> str:
+    """Say how what must not stay is put back, and what may stay."""
+    may_stay = [one.group for one in raised]
+    sizes = {group.name: _sizes_back(seen, record, group) for group in _sized(record)}
+    must = [command for group in record.plan.groups for command in _commands(seen, record, group)]
+    must += [command for name, command in sizes.items() if name not in may_stay]
+    if not raised:
+        return typed("put it back", *must)
+    leave = to_leave(typed("put it back", *(sizes[name] for name in may_stay)), raised)
+    return f"{typed('put it back', *must)}; {leave}" if any(must) else leave
 
 
 def _commands(seen: Observation, record: Record, group: NodeGroup) -> Iterator[str]:
-    """Yield what to type, where that is one command and hurts nobody."""
+    """Yield what to type about all but sizes, where that is one command and hurts nobody."""
     current = seen.group(group.name)
     yield refer_back(current, deleted.wanted(seen, record.plan, group))
-    if group not in _sized(record):
-        return
-    if record.phase in SURGED and (resumed := _resumed(record, current)):
+    if group in _sized(record) and record.phase in SURGED and (resumed := _resumed(record, current)):
         processes = ("--scaling-processes", *resumed)
         yield on_group("suspend-processes", group.name, *processes)
-    yield put_back(current, _wanted(record, group, current))
+
+
+def _sizes_back(seen: Observation, record: Record, group: NodeGroup) -> str:
+    current = seen.group(group.name)
+    return put_back(current, _wanted(record, group, current))
 
 
 def _resumed(record: Record, current: GroupSeen) -> list[str]:
