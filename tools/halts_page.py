@@ -117,6 +117,13 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "Find out who reverted it. A resume applies it again.",
         _STATUS,
     ),
+    Reason.GROUP_DELETED: Meaning(
+        "Somebody deleted an Auto Scaling group of the rollout, or is deleting it with its instances.",
+        "AWS ends the instances of that group. The rollout changes nothing more. Other groups keep their pods.",
+        "Find out who did it. Resume: the rollout goes on without that group. Its nodes count as gone, nothing of it "
+        "is restored, and the report says so. An abort goes back without it, too.",
+        "aws autoscaling describe-auto-scaling-groups",
+    ),
     Reason.SOURCE_VERSION_DELETED: Meaning(
         "Somebody deleted the template version that a group launched when the rollout began.",
         "The group launches what it launched, and the rollout changes nothing more. Every protected pod keeps running.",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def describe_groups(call: Call) -> dict[str, Any]:
     """DescribeAutoScalingGroups; names that do not exist are left out without a word, as AWS does."""
-    names = call.get("AutoScalingGroupNames") or list(call.cloud.groups)
-    groups = [call.cloud.groups[name] for name in names if name in call.cloud.groups]
+    known = {name: group for name, group in call.cloud.groups.items() if not group.deleted}
+    groups = [known[name] for name in call.get("AutoScalingGroupNames") or known if name in known]
     kept = keep(groups, call.get("Filters", ()), {}, _tags)
     shown, token = page(call, kept, "MaxRecords", 100, 50)
     instances = call.get("IncludeInstances", True)
@@ -57,6 +57,7 @@ def _group(cloud: Cloud, group: Group, *, instances: bool) -> dict[str, Any]:
         "HealthCheckGracePeriod": 0,
         "Instances": [_instance(cloud, one) for one in group.instances.values()] if instances else [],
         "CreatedTime": group.created,
+        "Status": "Delete in progress" if group.deleting else None,
         "SuspendedProcesses": [_suspended(name, since) for name, since in sorted(group.suspended.items())],
         "VPCZoneIdentifier": ",".join(map(subnet_of, group.zones)),
         "EnabledMetrics": [],

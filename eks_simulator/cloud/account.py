@@ -59,7 +59,9 @@ class Account:
         self.on_terminate: list[Callable[[Instance], None]] = []
 
     def group(self, name: str) -> Group:
-        """Return the group of that name; `AwsError` (ValidationError) if there is none."""
-        if name not in self.groups:
+        """Return the group of that name; `AwsError` (ValidationError) if there is none, or it is being deleted."""
+        if name not in self.groups or self.groups[name].deleted:
             raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        if self.groups[name].deleting:
+            raise invalid(f"AutoScalingGroup '{name}' is pending delete")
         return self.groups[name]

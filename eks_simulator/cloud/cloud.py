@@ -13,6 +13,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from eks_simulator.cloud import activities as words
 from eks_simulator.cloud import recipe
 from eks_simulator.cloud.account import Account
 from eks_simulator.cloud.asg import AutoScaling
@@ -138,6 +139,18 @@ class Cloud(Account):
     def exit_standby(self, group_name: str, ids: Sequence[str]) -> list[Activity]:
         """ExitStandby."""
         return self.standby.leave(self.group(group_name), ids)
+
+    def delete_group(self, group_name: str) -> None:
+        """DeleteAutoScalingGroup with ForceDelete: all instances are ended, protected or not, without their hooks.
+
+        The group is listed with a Status until the last of them is gone (API reference, DeleteAutoScalingGroup).
+        """
+        group = self.group(group_name)
+        group.deleting, group.min_size, group.desired, group.max_size = True, 0, 0, 0
+        group.hooks.clear()
+        self.log.applied(group.object, "exists", before=True, after=False)
+        for instance in list(group.instances.values()):
+            self.lives.terminate(instance, words.on_request(self.clock.now, instance.id, 0, 0))
 
     # What happens to the account from outside.
 

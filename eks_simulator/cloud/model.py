@@ -276,7 +276,8 @@ class Group:
     `mixed` is the rest of a MixedInstancesPolicy (Overrides, InstancesDistribution) where the group has one; its
     template is in `reference` all the same. `suspended`: process → since when; `refreshes`: oldest first;
     `capacity_type`: what desired counts (API: DesiredCapacityType); `in_service`: seconds from a launch until the
-    instance is InService; `gone`: from Terminating until the group lists it no more. The last block is the
+    instance is InService; `gone`: from Terminating until the group lists it no more. `deleting`: somebody deleted it,
+    and it goes with its last instance. The last block is the
     reconciler's: `launches` so far, the `instances` by id in order of launch, `rounds` of reconciliation, the one
     `booked`, the extra instance that is `balancing` zones, the user request that capacity still follows (`why`),
     and the zones in which EC2 launches nothing for it (`short`).
@@ -302,6 +303,7 @@ class Group:
     created: float = 0.0
     in_service: tuple[float, float] = (20.0, 60.0)
     gone: tuple[float, float] = (60.0, 120.0)
+    deleting: bool = False
 
     number: int = 0
     launches: int = 0
@@ -316,6 +318,11 @@ class Group:
     def living(self) -> list[Instance]:
         """The instances that count as capacity, in order of launch."""
         return [instance for instance in self.instances.values() if instance.living]
+
+    @property
+    def deleted(self) -> bool:
+        """AWS lists it no more."""
+        return self.deleting and not self.instances
 
     @property
     def capacity(self) -> int:

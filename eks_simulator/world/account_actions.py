@@ -67,6 +67,17 @@ class DeleteTemplate(Part):
         world.cloud.templates.delete(_template(world.cloud, self.template))
 
 
+class DeleteGroup(Part):
+    """Delete an Auto Scaling group by force: AWS ends its instances, protected or not."""
+
+    do: Literal["delete_group"]
+    group: str
+
+    def perform(self, world: Acted) -> None:
+        """Do it now."""
+        world.cloud.delete_group(self.group)
+
+
 def _template(cloud: Cloud, name: str) -> Template:
     return cloud.templates.find(None, name)
 
@@ -163,6 +174,7 @@ AccountAction = (
     | SetDefault
     | DeleteVersion
     | DeleteTemplate
+    | DeleteGroup
     | SpotWarning
     | EnterStandby
     | ExitStandby

@@ -20,7 +20,7 @@ def state(world: World) -> dict[str, Any]:
     cloud = world.cloud
     return {
         "at": world.clock.now,
-        "groups": {name: {**_group(world, group)} for name, group in sorted(cloud.groups.items())},
+        "groups": {name: {**_group(world, group)} for name, group in sorted(cloud.groups.items()) if not group.deleted},
         "templates": {one.id: _template(one) for one in cloud.templates},
         **{kind: {_name(obj): obj for obj in world.store.list(kind)} for kind in KINDS},
     }

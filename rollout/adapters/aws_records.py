@@ -33,6 +33,7 @@ def group(raw: Mapping[str, Any]) -> GroupSeen:
         instances=tuple(_instance(one) for one in raw["Instances"]),
         nodegroup=tags.get(_NODEGROUP),
         mixed="MixedInstancesPolicy" in raw,
+        gone=bool(raw.get("Status")),  # set while the group is being deleted, and only then
     )
 
 

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 #: Halts that say that groups, or cluster-autoscaler, are no longer as the rollout set them: the journal cannot tell how
 #: they are. One halt names each drift, and has the reason of the first.
 _GROUPS_CHANGED = frozenset(
-    {Reason.DRIFT_LAUNCH_TEMPLATE, Reason.DRIFT_PROCESSES, Reason.DRIFT_SIZES, Reason.TOO_MANY_INSTANCES}
+    {
+        Reason.DRIFT_LAUNCH_TEMPLATE,
+        Reason.DRIFT_PROCESSES,
+        Reason.DRIFT_SIZES,
+        Reason.GROUP_DELETED,
+        Reason.TOO_MANY_INSTANCES,
+    }
 )
 _AUTOSCALER_CHANGED = frozenset({Reason.AUTOSCALER_SCALED_UP})
 #: Halts for a write of ours that is not there: of groups, of cluster-autoscaler, or of nodes.

@@ -15,6 +15,7 @@ from rollout.model.observation import Observation
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import PHASES
+from rollout.phases.deleted import without_groups
 from rollout.phases.expected import soften, unexpected
 from rollout.phases.pause import stand_still
 
@@ -54,6 +55,7 @@ def answers(seen: Observation, record: Record, now: datetime) -> Iterator[Decisi
 
     Of each there is only what may be sent now.
     """
+    record = without_groups(seen, record)
     for drifted in unexpected(seen, record, now):
         yield sift(drifted, record, now)
     yield sift(PHASES[record.phase].decide(seen, record, now), record, now)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Self
 
 from rollout.model.budget import BudgetSeen, Requirement
 from rollout.model.checkpoint import Checkpoint
@@ -79,7 +80,7 @@ class GroupSeen:
     """An Auto Scaling group. `uses`: every template that it names, its own first; empty without a launch template.
 
     `nodegroup`: the EKS managed node group that owns it, None for a self-managed group. `mixed`: it has a
-    MixedInstancesPolicy, and names its templates there.
+    MixedInstancesPolicy, and names its templates there. `gone`: it is deleted, or is being deleted with its instances.
     """
 
     name: str
@@ -92,6 +93,13 @@ class GroupSeen:
     instances: tuple[InstanceSeen, ...]
     nodegroup: str | None = None
     mixed: bool = False
+    gone: bool = False
+
+    @classmethod
+    def deleted(cls, name: str) -> Self:
+        """Return the group of that name that AWS does not list any more."""
+        nothing: frozenset[str] = frozenset()
+        return cls(name, Sizes(0, 0, 0), (), False, False, nothing, (), (), gone=True)  # noqa: FBT003 - flags of nothing
 
     @property
     def living(self) -> tuple[InstanceSeen, ...]:

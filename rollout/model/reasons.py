@@ -17,6 +17,7 @@ class Reason(StrEnum):
     DRIFT_PROCESSES = "DriftProcesses"
     DRIFT_SIZES = "DriftSizes"
     EFFECT_REVERTED = "EffectReverted"
+    GROUP_DELETED = "GroupDeleted"
     SOURCE_VERSION_DELETED = "SourceVersionDeleted"
     AUTOSCALER_SCALED_UP = "AutoscalerScaledUp"
     FOREIGN_TEMPLATE_VERSION = "ForeignTemplateVersion"

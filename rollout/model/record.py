@@ -14,7 +14,7 @@ from typing import Literal
 from rollout.model.accepted import Accepted
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase, Stage, can_turn
-from rollout.model.plan import Node, Plan, duration
+from rollout.model.plan import Node, NodeGroup, Plan, duration
 from rollout.model.steering import Force, Lift, Pause, Skip
 from rollout.model.windows import within
 
@@ -131,6 +131,7 @@ class Record:
     answered, and may arrive yet or might have until a while ago. `left`: the pods that left lately, oldest first, known
     in DRAIN only. `journal`: the database that it was read from. `autoscaler_off`: since when
     cluster-autoscaler is off by our hand, None while it is not. `accepted`: what a person agreed to by resuming.
+    `lost`: the groups that a look has shown to be deleted; the journal does not know.
     """
 
     id: str
@@ -160,6 +161,12 @@ class Record:
     forces: tuple[Force, ...] = ()
     asked: int = 0
     accepted: frozenset[Accepted] = frozenset()
+    lost: frozenset[str] = frozenset()
+
+    @property
+    def groups(self) -> tuple[NodeGroup, ...]:
+        """The groups of the plan that are there."""
+        return tuple(group for group in self.plan.groups if group.name not in self.lost)
 
     @property
     def may_turn(self) -> bool:

@@ -33,7 +33,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
         return Act("disable scale-down of the nodes and stop cluster-autoscaler", tuple(effects))
     pods = _pods(seen, record)
     if not pods:
-        baselines = tuple(_baseline(group) for group in seen.groups)
+        baselines = tuple(_baseline(group) for group in seen.groups if not group.gone)
         plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record))
         report = _stopped_by_others(seen, record)
         return advance(record, "cluster-autoscaler is off, sizes are committed", now, plan=plan, report=report)

@@ -1,7 +1,8 @@
-"""What somebody deleted in EC2 while groups still name it: a launch template, or one of its versions. Pure.
+"""What somebody deleted in mid-run: a group, or a launch template that groups still name, or one of its versions. Pure.
 
 A number never comes back, nor does a template's id. So a group may launch what a person gave it in place of what was
-deleted. In DRAIN that is the number of a version with our image, and after an abort anything but our image.
+deleted. In DRAIN that is the number of a version with our image, and after an abort anything but our image. A group of
+the same name may come back, and then it is not as we left it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rollout.commands import aws
+from rollout.model.accepted import Deleted
 from rollout.model.decision import Halt
 from rollout.model.machine import DRAINING
 from rollout.model.observation import GroupSeen, Observation, TemplateSeen, VersionSeen
@@ -42,7 +44,36 @@ def at_times(record: Record, groups: Iterable[GroupSeen]) -> float | None:
 
 
 def _off(record: Record, groups: Iterable[GroupSeen]) -> bool:
-    return any(group.uses != record.plan.pinned(record.plan.group(group.name)) for group in groups)
+    there = (group for group in groups if not group.gone)
+    return any(group.uses != record.plan.pinned(record.plan.group(group.name)) for group in there)
+
+
+def without_groups(seen: Observation, record: Record) -> Record:
+    """Return the record with the groups left out that are deleted.
+
+    So is one without which a person let the rollout go on while things were committed that it takes to work it.
+    """
+    gone = {group.name for group in seen.groups if group.gone}
+    agreed = {one.deleted for one in record.accepted if isinstance(one, Deleted)}
+    unknown = {group.name for group in record.plan.groups if group.name in agreed and not _committed(record, group)}
+    return replace(record, lost=frozenset(gone | unknown)) if gone | unknown else record
+
+
+def _committed(record: Record, group: NodeGroup) -> bool:
+    plan = record.plan
+    sized = not plan.baselines or any(one.group == group.name for one in plan.baselines)
+    return sized and (not plan.versions or all(map(plan.version, group.sources)))
+
+
+def groups_deleted(seen: Observation, record: Record) -> Halt | None:
+    """Halt where somebody deleted groups and no person has resumed after it was said."""
+    new = tuple(one for group in seen.groups if group.gone and (one := Deleted(group.name)) not in record.accepted)
+    if not new:
+        return None
+    names = ", ".join(one.deleted for one in new)
+    why = f"somebody has deleted Auto Scaling group {names}, or is deleting it with its instances"
+    hint = f"find out who did; a resume goes on without {names}, and what was changed there is not restored"
+    return Halt(Reason.GROUP_DELETED, why, hint, new)
 
 
 def deleted(seen: Observation, uses: Iterable[TemplateUse]) -> tuple[TemplateUse, ...]:
@@ -84,7 +115,7 @@ def no_version(seen: Observation, record: Record, lost: Mapping[str, tuple[Templ
     """Halt with what each of these groups cannot launch, and with what to type."""
     image = "the image from before" if record.plan.goes_back else f"image {record.plan.ami}"
     slots = {(group, use.slot) for group, uses in lost.items() for use in uses}
-    pairs = ((group, source) for group in record.plan.groups for source in group.sources)
+    pairs = ((group, source) for group in record.groups for source in group.sources)
     affected = (pair for pair in pairs if (pair[0].name, pair[1].use.slot) in slots)
     commands = (command for group, source in affected for command in another(seen, record, group, source))
     why = "; ".join(launches_nothing(seen, group, uses) for group, uses in lost.items())

@@ -46,7 +46,7 @@ def unexpected(seen: Observation, record: Record, now: datetime) -> Iterator[Dec
         yield answer
     if answer := abort.turn(record, now):  # before any drift: it is a way out of that, too
         yield answer
-    for look_at in (_autoscaler_back, deleted.can_launch_nothing, _drift, _raised):
+    for look_at in (deleted.groups_deleted, _autoscaler_back, deleted.can_launch_nothing, _drift, _raised):
         if answer := look_at(seen, record):
             yield answer
 
@@ -88,7 +88,7 @@ def _autoscaler_back(seen: Observation, record: Record) -> Decision | None:
 
 
 def _drift(seen: Observation, record: Record) -> Halt | None:
-    groups = record.plan.groups if record.phase in PINNED else ()
+    groups = record.groups if record.phase in PINNED else ()
     problems = [problem for group in groups for problem in _group_drift(seen, record, group)]
     if not problems:
         return None
@@ -142,7 +142,7 @@ def _hint(seen: Observation, record: Record, raised: tuple[Raised, ...]) -> str:
     """Say how what must not stay is put back, and what may stay."""
     may_stay = [one.group for one in raised]
     sizes = {group.name: _sizes_back(seen, record, group) for group in _sized(record)}
-    must = [command for group in record.plan.groups for command in _commands(seen, record, group)]
+    must = [command for group in record.groups for command in _commands(seen, record, group)]
     must += [command for name, command in sizes.items() if name not in may_stay]
     if not raised:
         return typed("put it back", *must)

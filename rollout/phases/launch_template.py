@@ -119,7 +119,7 @@ def _go_back(record: Record) -> str:
 
 def _can_launch_nothing(seen: Observation, record: Record) -> Halt | None:
     """Halt where after an abort a group launches ours for want of another, or must launch something and cannot."""
-    for group in record.plan.groups:
+    for group in record.groups:
         current, pinned = seen.group(group.name), record.plan.pinned(group)
         lost = deleted.deleted(seen, pinned)
         kept = any(use in deleted.wanted(seen, record.plan, group) and use not in current.uses for use in lost)
@@ -190,7 +190,7 @@ def _copy(seen: Observation, record: Record, template_id: str, source: int) -> C
 
 def _pinning(seen: Observation, record: Record, plan: Plan) -> Act | Halt | None:
     """Return what lets the groups launch the versions that stay; None where they do."""
-    pins = [pin for group in plan.groups if (pin := _pin(seen, record, plan, group))]
+    pins = [pin for group in record.groups if (pin := _pin(seen, record, plan, group))]
     halt = next((pin for pin in pins if isinstance(pin, Halt)), None)
     if halt or not pins:
         return halt
@@ -210,7 +210,7 @@ def _several(record: Record, template_id: str) -> bool:
 
 
 def _sources(record: Record) -> list[Source]:
-    return [source for group in record.plan.groups for source in group.sources]
+    return [source for group in record.groups for source in group.sources]
 
 
 def _create(record: Record, template_id: str, source: int) -> CreateVersion:

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rollout.model.accepted import Deleted
 from rollout.model.effects import OnGroup, Resize, SetReference, Written, kind_of, occasions
 from rollout.model.machine import RESTORING, Stage, terminal
 from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import Node, NodeGroup
 from rollout.model.record import EffectRow, Record
 from rollout.phases.cluster_lock import made
+from rollout.phases.deleted import without_groups
 
 
 def missing(seen: Observation, record: Record) -> frozenset[str]:
     """Return in words what is ours and was not seen; what we end ourselves is not missing."""
-    ours = (*_nodes(seen, record), *_to_be_freed(seen, record), *_of_groups(seen, record), *_of_cluster(seen, record))
-    return frozenset(ours)
+    kinds = (_groups, _nodes, _to_be_freed, _of_groups, _of_cluster)
+    return frozenset(one for kind in kinds for one in kind(seen, record))
+
+
+def _groups(seen: Observation, record: Record) -> Iterator[str]:
+    gone = (group.name for group in seen.groups if group.gone and Deleted(group.name) not in record.accepted)
+    yield from (f"Auto Scaling group {name}" for name in gone)
 
 
 def _nodes(seen: Observation, record: Record) -> Iterator[str]:
@@ -47,7 +54,7 @@ def _stays(row: Node) -> bool:
 
 def _of_groups(seen: Observation, record: Record) -> Iterator[str]:
     """Before RESTORE leaves a value to somebody else; in other phases that is drift, and no look alone halts."""
-    for group in record.plan.groups if record.phase in RESTORING else ():
+    for group in without_groups(seen, record).groups if record.phase in RESTORING else ():
         if not any(_may_be_why(row, group) for row in record.unsettled):
             yield from _of_group(seen.group(group.name), record, group)
 

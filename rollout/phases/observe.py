@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from rollout.errors import Refused
 from rollout.model.observation import GroupSeen, NodeSeen, Observation, TemplateSeen
 from rollout.model.record import Record
 from rollout.ports import AutoScaling, Kubernetes
@@ -57,8 +56,6 @@ def observe_needs(
     """Read what is needed. `groups`: those of a look before, where they are young enough to wait by.
 
     `known`: returns the templates of a look that is not older than so many seconds, None where there was none.
-
-    Raises `Refused` where a group of the plan does not exist any more.
     """
     groups = groups or _groups(record, autoscaling)
     within = needs.templates(record, groups) if needs.templates else None
@@ -76,7 +73,7 @@ def observe_needs(
 
 
 def renew_groups(needs: Needs, seen: Observation, record: Record, autoscaling: AutoScaling) -> Observation:
-    """Return a look with the groups as they are now, and what depends on them. Raises as `observe_needs`."""
+    """Return a look with the groups as they are now, and what depends on them."""
     seen = replace(seen, groups=_groups(record, autoscaling), elsewhere=frozenset(), ended=frozenset())
     return whereabouts(seen, autoscaling) if needs.whereabouts else seen
 
@@ -105,11 +102,10 @@ def _first(needs: Needs, record: Record, kubernetes: Kubernetes) -> Observation:
 
 
 def _groups(record: Record, autoscaling: AutoScaling) -> tuple[GroupSeen, ...]:
+    """Return the plan's groups; one that somebody deleted is seen as one that is gone."""
     names = [group.name for group in record.plan.groups]
-    groups = autoscaling.groups(names)
-    if gone := sorted({*names} - {group.name for group in groups}):
-        raise Refused(f"Auto Scaling group {', '.join(gone)} does not exist any more")
-    return groups
+    groups = {group.name: group for group in autoscaling.groups(names)}
+    return tuple(groups.get(name, GroupSeen.deleted(name)) for name in names)
 
 
 def _templates(record: Record, groups: tuple[GroupSeen, ...], autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:

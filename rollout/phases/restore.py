@@ -13,7 +13,8 @@ Desired and MaxSize never go below the number of living instances, because AWS w
 stays while more live than are desired.
 
 It halts where a group is pinned to a version that somebody deleted, with its template or alone. The group could launch
-nothing after the end. After an abort a group that launches what it launched before is only reported.
+nothing after the end. After an abort a group that launches what it launched before is only reported. A group that
+somebody deleted in mid-run is reported, too.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     """Do the first step that is not done yet; when all are, end with what stays different."""
     if record.late_until and now < record.late_until:
         return _still_under_way(record, record.late_until, now)
-    report: list[str] = []
+    report = [f"{name} was deleted, not by us: nothing of it is restored" for name in sorted(record.lost)]
     for step in RESTORE_ORDER:
         part = step(seen, record)
         report += part.report
@@ -108,7 +109,7 @@ def sizes(seen: Observation, record: Record) -> Part:
     """MinSize, DesiredCapacity and MaxSize; fewer living than at the start: desired is raised."""
     effects: list[Effect] = []
     report: list[str] = []
-    for group in record.plan.groups:
+    for group in record.groups:
         wrote = _left(record, group.name)
         if group not in working(record) and wrote.minimum is None and wrote.desired is None:
             continue  # size 0, and we never touched its sizes
@@ -130,10 +131,10 @@ def reference(seen: Observation, record: Record) -> Part:
     A group that launches what somebody deleted can launch nothing: it would show when it must. After an abort one that
     we left with what it launched before is only reported.
     """
-    lost = {group.name: uses for group in record.plan.groups if (uses := deleted(seen, seen.group(group.name).uses))}
-    untouched = [group for group in record.plan.groups if group.name in lost and _as_found(seen, record, group)]
+    lost = {group.name: uses for group in record.groups if (uses := deleted(seen, seen.group(group.name).uses))}
+    untouched = [group for group in record.groups if group.name in lost and _as_found(seen, record, group)]
     stuck = {name: uses for name, uses in lost.items() if name not in {group.name for group in untouched}}
-    parts = [_reference(seen, record, group) for group in record.plan.groups if group.name not in lost]
+    parts = [_reference(seen, record, group) for group in record.groups if group.name not in lost]
     parts += [Part(report=(launches_nothing(seen, group.name, lost[group.name]),)) for group in untouched]
     return replace(_joined(parts), halt=no_version(seen, record, stuck) if stuck else None)
 

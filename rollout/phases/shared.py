@@ -57,7 +57,7 @@ def working(record: Record) -> tuple[NodeGroup, ...]:
     None before their sizes were committed: until then nothing of them is changed but references.
     """
     sized = {baseline.group for baseline in record.plan.baselines if baseline.sizes.desired > 0}
-    return tuple(group for group in record.plan.groups if group.name in sized)
+    return tuple(group for group in record.groups if group.name in sized)
 
 
 def surged(record: Record, group: NodeGroup) -> Sizes:
@@ -209,7 +209,7 @@ def leaving_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node
     """Return a row for each living instance whose version does not stay and that has none yet."""
     known = {row.instance_id for row in record.nodes}
     rows = []
-    for group in record.plan.groups:
+    for group in record.groups:
         current = seen.group(group.name)
         others = known.union(instance.id for instance in launched_to_stay(record, group, current, current.living))
         for instance in current.living:

@@ -353,8 +353,6 @@ def test_a_template_that_somebody_deleted_is_looked_for_again_and_halts(journal:
     [
         pytest.param(lambda toy: toy.blind.extend([Refused("not authorized")] * 99),
                      "PLANNED cannot observe: not authorized", id="no right to look"),
-        pytest.param(lambda toy: toy.group_.clear(),
-                     "PLANNED cannot observe: Auto Scaling group g does not exist any more", id="a group was deleted"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Callable[[Toy], None], says: str) -> None:

@@ -138,6 +138,20 @@ def test_a_template_is_deleted_under_its_group(quiet: World) -> None:
         quiet.do({"do": "delete_template", "template": "lt"})
 
 
+def test_a_group_is_deleted_by_force(quiet: World) -> None:
+    """Its instances end, and it is listed with a status until the last is gone; nobody can change it meanwhile."""
+    quiet.do({"do": "delete_group", "group": "g"})
+    group = quiet.cloud.groups["g"]
+    assert {one.lifecycle for one in group.instances.values()} == {"Terminating"}
+    with pytest.raises(AwsError, match="is pending delete"):
+        quiet.do({"do": "delete_group", "group": "g"})
+    passes(quiet, 300)
+    assert (group.deleted, group.instances) == (True, {})
+    assert quiet.store.list("nodes") == []
+    with pytest.raises(AwsError, match="not found"):
+        quiet.do({"do": "update_group", "group": "g", "fields": {"DesiredCapacity": 3}})
+
+
 def test_an_instance_goes_to_standby_and_comes_back(quiet: World) -> None:
     """Desired follows both ways, and the node stays."""
     quiet.do({"do": "enter_standby", "group": "g", "which": 1})

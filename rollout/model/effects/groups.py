@@ -33,7 +33,8 @@ class OnGroup(Base):
         raise NotImplementedError
 
     def landed(self, seen: Observation) -> Landed:
-        return self.shows(seen.group(self.group))
+        group = seen.group(self.group)
+        return False if group.gone else self.shows(group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
