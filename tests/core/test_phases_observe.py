@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from rollout.errors import Refused
 from rollout.model.budget import BudgetSeen
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import GroupSeen, Observation, RefreshSeen, TemplateSeen, VersionSeen
@@ -95,12 +94,12 @@ def test_what_is_committed_or_given_back_rests_on_a_look_of_now(phase: Phase, yo
     assert toy.young is young
 
 
-def test_a_group_that_is_gone_is_refused() -> None:
-    """A group that the plan names, and nobody has any more, is named; it is not a world without it."""
+def test_a_group_that_is_gone_is_seen_as_one_that_is_gone() -> None:
+    """A group that the plan names, and nobody has any more, is no world without it."""
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
     toy.group_.clear()
-    with pytest.raises(Refused, match=r"^Auto Scaling group g does not exist any more$"):
-        look(Phase.LAUNCH_TEMPLATE, toy)
+    seen, _ = look(Phase.LAUNCH_TEMPLATE, toy)
+    assert [(group.name, group.gone, group.instances) for group in seen.groups] == [("g", True, ())]
 
 
 @pytest.mark.parametrize("phase", [Phase.LAUNCH_TEMPLATE, Phase.RESTORE])
