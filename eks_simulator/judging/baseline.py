@@ -194,9 +194,9 @@ class Baseline:
         return next(made, source)
 
     def _default_users(self) -> set[str]:
-        """Return the templates on whose default a group lived before us."""
+        """Return the templates on whose default a group lived before us that nobody has deleted."""
         templates = {one.name: one.id for one in self._facts.cloud.templates}
-        groups = self._facts.scenario.groups
+        groups = [one for one in self._facts.scenario.groups if not self._facts.cloud.groups[one.name].deleting]
         return {templates[name] for group in groups for name, version in group.references if version == "$Default"}
 
     def _unmoved_defaults(self) -> Iterator[Restored]:

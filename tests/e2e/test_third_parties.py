@@ -196,6 +196,26 @@ def test_nothing_more_leaves_in_drain_once_what_is_launched_was_deleted(world: W
     resumed = simulated.resume()
     assert (resumed.code, "left as it is: workers launches workers 3, not our 2" in resumed.out) == (0, True), resumed
     is_proven(simulated)
+@pytest.mark.parametrize("others", [(), ("workers",)], ids=["one of two", "all"])
+@pytest.mark.parametrize(("verb", "ends"), [("resume", "DONE"), ("abort", "ABORTED")])
+def test_a_group_that_somebody_deleted_in_mid_run(verb: str, ends: str, others: tuple[str, ...], world: Worlds) -> None:
+    """It halts; a resume, or an abort, goes on without it, restores all else, and says what was deleted."""
+    simulated = world(str(WORLDS / "group-deleted.yaml"))
+    halted = simulated.start()
+    told = "halted (GroupDeleted): somebody has deleted Auto Scaling group batch, or is deleting it"
+    assert (halted.code, told in halted.out) == (1, True), halted
+    for group in others:
+        simulated.post("/world", {"do": "delete_group", "group": group})
+    went = simulated.rollout(verb)
+    if others:
+        again = "(GroupDeleted): somebody has deleted Auto Scaling group workers"
+        assert (went.code, again in went.out) == (1, True), went
+        went = simulated.resume()
+    assert (went.code, f"RESTORE → {ends}" in went.out) == (0, True), went
+    for group in ("batch", *others):
+        assert f"left as it is: {group} was deleted, not by us: nothing of it is restored" in went.out, went
+    # Where nothing is left to be drained, not every promise is put to the test.
+    assert [text for found in broken(simulated).values() for text in found if "0 checks" not in text] == []
 
 
 def test_an_instance_refresh_that_began_in_mid_run_is_never_set_loose(world: Worlds) -> None:
