@@ -10,6 +10,8 @@ If the surge is smaller than the group, new instances are launched as old ones g
 terminate lowers it, by one. Before each terminate MinSize is set to one below desired, so that AWS itself refuses a
 second one. So MinSize at its peak is one below the desired capacity of the surge.
 
+If somebody raised desired, and a person resumed after the halt that said so, desired is kept up at that number.
+
 Replicas of a service without a disruption budget leave one at a time, on all nodes and in all groups. The next one
 leaves when the one before is Ready elsewhere, or after five minutes. The last Ready replica stays until the drain
 deadline while another one is starting. If a budget selects a pod, only the budget decides. After an outage, budgets

@@ -78,6 +78,7 @@ TESTS = {path.stem: path.read_text(encoding="utf-8") for path in HERE.glob("test
 ELSEWHERE = (
     Reason.CLUSTER_NOT_STEADY,
     Reason.EVICTION_FAILS,
+    Reason.GROUP_DELETED,
     Reason.KUBELET_SILENT,
     Reason.MARKER_GONE,
     Reason.OBSERVATION_DENIED,

@@ -139,7 +139,7 @@ def test_a_template_is_deleted_under_its_group(quiet: World) -> None:
 
 
 def test_a_group_is_deleted_by_force(quiet: World) -> None:
-    """Its instances end, and it is listed with a status until the last is gone; nobody can change it meanwhile."""
+    """Its instances end, and it is listed with a status until the last is gone; until then nobody can change it."""
     quiet.do({"do": "delete_group", "group": "g"})
     group = quiet.cloud.groups["g"]
     assert {one.lifecycle for one in group.instances.values()} == {"Terminating"}

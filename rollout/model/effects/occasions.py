@@ -110,7 +110,7 @@ def raised(minimum: int | None, desired: int | None, resumes: int) -> str:
 
 
 def raised_to(minimum: int | None, desired: int | None) -> str:
-    """Of the same, after whichever resume; None: that size is as it was."""
+    """Of the same, after any resume; None: that size is as it was."""
     return f"raised.{'-' if minimum is None else minimum}.{'-' if desired is None else desired}"
 
 
