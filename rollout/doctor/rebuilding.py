@@ -16,6 +16,7 @@ from datetime import datetime
 from rollout.model.checkpoint import Checkpoint, CheckpointNode
 from rollout.model.effects import (
     Effect,
+    Protect,
     Resize,
     SetCapacityRebalance,
     StopAutoscaler,
@@ -134,8 +135,11 @@ def _stopped(record: Record, seen: Observation) -> Iterator[StopAutoscaler]:
         yield stop_autoscaler(record, occasions.ADOPTED, found.replicas_before)
 
 
-def _prepared(record: Record, seen: Observation) -> Iterator[Suspend | SetCapacityRebalance]:
-    """Yield what SURGE did before it wrote sizes, as far as it still shows."""
+def _prepared(record: Record, seen: Observation) -> Iterator[Suspend | SetCapacityRebalance | Protect]:
+    """Yield what SURGE did before it wrote sizes, as far as it still shows.
+
+    Who protected an old instance cannot be told from the world: where the baseline's new ones were not, we did.
+    """
     for group in _sized_groups(record):
         now, before = seen.group(group.name), record.plan.baseline(group.name)
         processes = sorted((now.suspended & set(record.plan.settings.processes)) - set(before.suspended))
@@ -143,6 +147,9 @@ def _prepared(record: Record, seen: Observation) -> Iterator[Suspend | SetCapaci
             yield Suspend(group=group.name, processes=tuple(processes), occasion=occasions.ADOPTED)
         if before.capacity_rebalance and not now.capacity_rebalance:
             yield SetCapacityRebalance(group=group.name, enabled=False, occasion=occasions.ADOPTED)
+        old = {row.instance_id for row in record.nodes if row.role == "old"}
+        ours = [one.id for one in now.instances if one.id in old and one.in_service and one.protected]
+        yield from Protect.batches(group.name, [] if before.protect_new else ours, occasions.ADOPTED)
 
 
 def _restored(record: Record, seen: Observation) -> bool:

@@ -186,7 +186,7 @@ def refreshes(seen: Observation, record: Record) -> Part:
 
 
 def protection(seen: Observation, record: Record) -> Part:
-    """Instances get the baseline's inherit flag as their own protection; all of them are protected while we work.
+    """Our own protection goes, and that of instances that were born with it by our flag; all others' stays.
 
     Where more live than are desired they keep it: without it AWS would end one, and choose which.
     """
@@ -361,8 +361,9 @@ def _flag_difference(field: str, group: str, before: bool, wanted: bool) -> list
 
 def _protection(record: Record, group: GroupSeen) -> Part:
     """Take off what we put on. Who is not protected lost it by somebody else's hand, or joined after that."""
-    flag = _born_protected(record, group)
-    bare = [instance.id for instance in group.living if flag and instance.in_service and not instance.protected]
+    taken = [one for one, on in _left(record, group.name).protection.items() if not on]
+    lost = [one for one in group.living if _born_protected(record, group) and one.in_service and not one.protected]
+    bare = [one.id for one in lost if one.id not in taken]
     report = (
         (f"not protected from scale-in in {group.name}, changed by somebody else, left: {', '.join(bare)}",)
         if bare
@@ -377,7 +378,18 @@ def _protection(record: Record, group: GroupSeen) -> Part:
 
 def _kept(record: Record, group: GroupSeen) -> list[InstanceSeen]:
     """Return the instances whose protection is ours to take off."""
-    return [instance for instance in group.living if instance.protected and not _born_protected(record, group)]
+    return [instance for instance in group.living if instance.protected and _is_our_protection(record, group, instance)]
+
+
+def _is_our_protection(record: Record, group: GroupSeen, instance: InstanceSeen) -> bool:
+    """Tell whether an instance is protected by us: by a request for it that found it bare, or by our flag at its birth.
+
+    What was there before our flag has its protection from us or from somebody else, and then it stays.
+    """
+    wrote = _left(record, group.name)
+    if any(row.instance_id == instance.id and row.role == "old" for row in record.nodes):
+        return wrote.protection.get(instance.id, False) and instance.id not in wrote.found_protected
+    return not _born_protected(record, group) and wrote.protection.get(instance.id, wrote.protect_new is not None)
 
 
 def _born_protected(record: Record, group: GroupSeen) -> bool:

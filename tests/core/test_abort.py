@@ -53,7 +53,11 @@ class Watched:
 
     def run(self) -> Ended:
         """Run it to its end, in another process where one was killed."""
-        self.toy.disturb = self
+        return self.run_as(self)
+
+    def run_as(self, disturb: Callable[[Asked, Apply], None]) -> Ended:
+        """Run it to its end; `disturb`: what stands in its way, and calls this."""
+        self.toy.disturb = disturb
         begin(self.journal, self.toy)
         for _ in range(3):
             try:
@@ -104,6 +108,36 @@ def test_the_undisturbed_rollout_makes_no_more_calls(journal: SqlJournal) -> Non
     watched = Watched(journal, None)
     assert watched.run() is Ended.DONE
     assert 40 < watched.calls <= CALLS.stop
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the rollout", "before ours"])
+@pytest.mark.parametrize("at", CALLS)
+def test_protection_of_somebody_else_stays(journal: SqlJournal, at: int, before: bool) -> None:  # noqa: FBT001
+    """Wherever it is aborted: what we found protected is protected again, and nothing else is.
+
+    Found, that is in the baseline, or set by somebody after that, before we came to it.
+    """
+    watched = Watched(journal, at)
+    toy = watched.toy
+
+    def protect() -> None:
+        there = toy.group_["g"]
+        theirs = (replace(one, protected=one.protected or one.id == "i-o1") for one in there.instances)
+        toy.group_["g"] = replace(there, instances=tuple(theirs))
+
+    def disturb(asked: Asked, apply: Apply) -> None:
+        if asked[0] == "update_group":  # the group is pinned now: the baseline stands, and SURGE comes
+            protect()
+            toy.disturb = watched
+        watched(asked, apply)
+
+    if before:
+        protect()
+    watched.run_as(watched if before else disturb)
+    if watched.phase is not None and can_turn(watched.phase):
+        came = before or "update_group" in {name for name, _ in toy.applied}
+        wanted = {"i-o1"} & {one.id for one in toy.group_["g"].instances if came}
+        assert {one.id for one in toy.group_["g"].instances if one.protected} == wanted
 
 
 #: From where it is aborted: call by which it stands there, of the undisturbed rollout.

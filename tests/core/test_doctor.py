@@ -279,7 +279,7 @@ def test_where_each_node_stands_is_seen() -> None:
     assert back.record.nodes[0].reason == "left its group before the journal was rebuilt"
     assert [effect.key for effect in back.adopted] == [
         "stop-autoscaler:kube-system/cluster-autoscaler:adopted",
-        "terminate:g/i-o2:", "suspend:g:adopted", "resize:g:adopted"]  # fmt: skip
+        "terminate:g/i-o2:", "suspend:g:adopted", "protect:g/i-o3=on:adopted", "resize:g:adopted"]  # fmt: skip
     assert back.record.done == {effect.key for effect in back.adopted}
 
 
@@ -299,9 +299,11 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
     back = rebuilt(told_of, world, NOW)
     assert back.adopted[1:] == (
         Suspend(group="g", processes=PROCESSES, occasion="adopted"),
+        Protect(group="g", instance_ids=("i-o2",), protected=True, occasion="adopted"),
         Resize(group="g", before=Sizes(1, 4, 3), sizes=Sizes(2, 3, 4), protect_new=True, occasion="adopted"),
     )
-    assert back.record.written == {"g": Written(2, 3, 4, protect_new=True, suspended=frozenset(PROCESSES))}
+    ours = Written(2, 3, 4, protect_new=True, suspended=frozenset(PROCESSES), protection={"i-o2": True})
+    assert back.record.written == {"g": ours}
     assert guard(world, back.record) is None
 
 
@@ -334,7 +336,8 @@ def test_an_abort_is_rebuilt_as_one(phase: Phase) -> None:
     stages = [Stage.KEPT, Stage.GONE, Stage.WAITING, Stage.WAITING]
     assert [one.stage for one in back.record.nodes] == stages
     assert back.record.plan.goes_back
-    assert back.record.written["g"] == Written(None, 3, 4, protect_new=True, suspended=frozenset(PROCESSES))
+    ours = Written(None, 3, 4, protect_new=True, suspended=frozenset(PROCESSES), protection={"i-o1": True})
+    assert back.record.written["g"] == ours
 
 
 @pytest.mark.parametrize("phase", [Phase.PLANNED, Phase.AUTOSCALER_OFF, Phase.TAINT, Phase.SURGE])

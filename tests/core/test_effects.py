@@ -265,7 +265,8 @@ def test_who_loses_a_pod() -> None:
         (e.REBALANCE, Written(capacity_rebalance=False)),
         (e.SUSPEND, Written(suspended=frozenset(e.SUSPEND.processes))),
         (e.RESUME, Written(resumed=frozenset(e.RESUME.processes))),
-        (e.PROTECT, Written()),
+        (e.PROTECT, Written(protection={"i-o1": True, "i-o2": True})),
+        (e.UNPROTECT, Written(protection={"i-o1": False}, found_protected=frozenset({"i-o1"}))),
         (e.TAINT, None),
     ],
     ids=lambda one: getattr(one, "kind", ""),
@@ -284,6 +285,15 @@ def test_what_is_left_by_one_effect_after_another() -> None:
     first, then, last = e.RESIZE.leaves(), e.END.leaves(), both
     assert first.then(then).then(last) == first.then(then.then(last))
     assert first.then(then) == Written(desired=3, maximum=4, protect_new=True)
+
+
+def test_the_first_request_for_an_instance_tells_whose_its_protection_was() -> None:
+    """Ours where it put protection on; who had it before is not forgotten when it is put back."""
+    on, off = Protect(group="g", instance_ids=("i-o1",), protected=True), e.UNPROTECT
+    ours = on.leaves().then(off.leaves()).then(on.leaves())
+    assert (ours.protection, ours.found_protected) == ({"i-o1": True}, frozenset())
+    theirs = off.leaves().then(on.leaves())
+    assert (theirs.protection, theirs.found_protected) == ({"i-o1": True}, {"i-o1"})
 
 
 def test_batches_are_as_large_as_aws_takes() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -58,6 +58,7 @@ from tests.core.build import (
     new,
     node,
     node_group,
+    old,
     ours_of,
     record,
     row,
@@ -205,6 +206,15 @@ def test_a_halt_for_an_instance_refresh_has_the_command_that_cancels_it() -> Non
     assert "(aws autoscaling cancel-instance-refresh --auto-scaling-group-name g)" in halt.hint
 
 
+def staying(protection: dict[str, bool] | None = None, found: Collection[str] = (), **changes: Any) -> Record:
+    """An aborted rollout in RESTORE whose old node stays; `protection`: what our requests did, by instance."""
+    wrote = replace(FLOORED["g"], protection=protection or {}, found_protected=frozenset(found), **changes)
+    kept = (row("i-o1", Stage.KEPT), row("i-n1", Stage.GONE, role="new"))
+    return restoring(direction="back", nodes=kept, written={"g": wrote})
+
+
+STAYS = node("o1", scale_down_disabled=None, scale_down_before=None)
+LASTING_FLAG = restoring(direction="back", baselines=(baseline(protect_new=True),)).plan
 PENDING = new("n2", lifecycle="Pending", protected=True)
 CROWD = (new("n1"), new("n2"), new("n3"))
 BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
@@ -239,6 +249,20 @@ BARE = node("n3", scale_down_disabled=None, scale_down_before=None)
              Protect(group="g", instance_ids=("i-n1", "i-n2"), protected=False, occasion="restore.0")),
              then(replace(RESTORED, instances=(new("n1"), new("n2")))),
              restoring(baselines=(baseline(protect_new=True),))),
+        case("an old one that stays, and that we protected", acts("protect:g/i-o1=off:restore.0"),
+             then(replace(RESTORED, instances=(old("o1"),))), staying({"i-o1": True})),
+        case("an old one that was protected when we came to it", advances(),
+             then(replace(RESTORED, instances=(old("o1"),)), STAYS), staying()),
+        case("the same, released for its turn and protected again", advances(),
+             then(replace(RESTORED, instances=(old("o1"),)), STAYS), staying({"i-o1": True}, {"i-o1"})),
+        case("somebody protects one that we have given back", advances(),
+             then(replace(RESTORED, instances=(new("n1"),))), staying({"i-n1": False})),
+        case("an old one that was bare, where new ones are born protected", acts("protect:g/i-o1=off:restore.0"),
+             then(replace(RESTORED, protect_new=True, instances=(old("o1"),))),
+             replace(staying({"i-o1": True}, protect_new=None), plan=LASTING_FLAG)),
+        case("the same, given back", advances("aborted: the baseline is restored"),
+             then(replace(RESTORED, protect_new=True, instances=(old("o1", protected=False),)), STAYS),
+             replace(staying({"i-o1": False}, protect_new=None), plan=LASTING_FLAG)),
         case("the autoscaler came back but is still ours: our note goes, its replicas stay",
              acts(replace(START, replicas=3)), then(autoscaler=replace(OFF, replicas=3)), RECORD),
         case("somebody took our note off, and it stands at the 0 that we wrote", acts(START),

@@ -203,6 +203,10 @@ class Protect(OnGroup):
         members = f":{digest(self.instance_ids)}" if self.by == "all" and len(self.instance_ids) > 1 else ""
         return f"{self.kind}:{self.target}{members}:{self.occasion}"
 
+    def leaves(self) -> Written:
+        found = frozenset[str]() if self.protected else frozenset(self.instance_ids)
+        return Written(protection=dict.fromkeys(self.instance_ids, self.protected), found_protected=found)
+
     @property
     def writes(self) -> Mapping[str, object]:
         return {f"protection of {one}": self.protected for one in self.instance_ids}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,8 @@ class Written:
     """What one effect leaves, or several of them one after the other; each field None until one has changed it.
 
     `suspended`, `resumed`: the processes that the last request of ours for them suspended, or resumed.
+    `protection`: by instance, whether the last request of ours for it protected it; `found_protected`: those whose
+    protection was not ours, for our first request took it off.
     """
 
     minimum: int | None = None
@@ -19,6 +22,8 @@ class Written:
     capacity_rebalance: bool | None = None
     suspended: frozenset[str] = frozenset()
     resumed: frozenset[str] = frozenset()
+    protection: Mapping[str, bool] = field(default_factory=dict)
+    found_protected: frozenset[str] = frozenset()
 
     def then(self, later: Written) -> Written:
         """Return what is left once what is later is settled too."""
@@ -32,4 +37,6 @@ class Written:
             ),
             suspended=(self.suspended - later.resumed) | later.suspended,
             resumed=(self.resumed - later.suspended) | later.resumed,
+            protection={**self.protection, **later.protection},
+            found_protected=self.found_protected | (later.found_protected - self.protection.keys()),
         )
