@@ -109,7 +109,7 @@ def _state(record: Record, halted_for: str | None) -> Iterator[str]:
     if record.phase in TAINTED:
         still, which = _still(record, Stage.GONE), f"{record.plan.leaving} node"
         yield f"{count(still, which)} left{', with our taint' * written}" if still else f"no {which} is left"
-    if record.phase in PROTECTED and written:
+    if record.phase in PROTECTED and written and halted_for not in _GROUPS_CHANGED:
         yield "instances are protected from scale-in until their turn"
     yield "protected pods keep running"
 

@@ -6,6 +6,7 @@ somebody else: drift.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -77,6 +78,11 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
     if effects or moves or decision.nodes:
         return replace(decision, effects=effects, moves=moves)
     return blocked or _wait(decision, record, now)
+
+
+def possible(effects: Iterable[Effect], record: Record, now: datetime) -> tuple[Effect, ...]:
+    """Leave out what only a person can bring about: it was undone before, never shows, or was rejected."""
+    return tuple(effect for effect in effects if _halt(effect, record, now) is None)
 
 
 def unclear(record: Record, now: datetime) -> Halt | None:

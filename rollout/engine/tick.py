@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.engine.settle import STALE_AFTER, TERMINATE_STALE_AFTER, sift, unclear
-from rollout.model.decision import Advance, Decision, Halt, Wait
+from rollout.engine.settle import STALE_AFTER, TERMINATE_STALE_AFTER, possible, sift, unclear
+from rollout.model.decision import Act, Advance, Decision, Halt, Wait
 from rollout.model.observation import Observation
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import PHASES
+from rollout.phases.cluster_lock import guard
 from rollout.phases.deleted import without_groups
 from rollout.phases.expected import soften, unexpected
+from rollout.phases.guards import lost
 from rollout.phases.pause import stand_still
 
 
@@ -44,6 +46,7 @@ def decide_tick(seen: Observation, record: Record, now: datetime, said: Said | N
     if still := stand_still(seen, record, now):
         return Ticked(sift(still, record, now), Said())
     answer = unclear(record, now) or next(answers(seen, record, now))
+    answer = _protecting(answer, seen, record, now)
     says = _says(answer, record, now, said)
     answer = answer if said is None else _believed(answer, says, now)
     answer = soften(answer, seen, record)
@@ -59,6 +62,15 @@ def answers(seen: Observation, record: Record, now: datetime) -> Iterator[Decisi
     for drifted in unexpected(seen, record, now):
         yield sift(drifted, record, now)
     yield sift(PHASES[record.phase].decide(seen, record, now), record, now)
+
+
+def _protecting(answer: Decision, seen: Observation, record: Record, now: datetime) -> Decision:
+    """Put back before a halt what protects running Jobs; nothing where the cluster's marker itself makes us halt."""
+    if not isinstance(answer, Halt) or isinstance(guard(seen, record), Halt):
+        return answer
+    why = "put back before the halt what protects instances"
+    effects = possible(lost(seen, record), record, now)
+    return sift(Act(why, effects, tell=f"{why}: somebody took it off"), record, now) if effects else answer
 
 
 def _says(decision: Decision, record: Record, now: datetime, before: Said | None) -> Said:

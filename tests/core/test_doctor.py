@@ -9,7 +9,7 @@ import pytest
 
 from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
-from rollout.model.effects import Resize, StopAutoscaler, Suspend, Written
+from rollout.model.effects import Protect, Resize, StopAutoscaler, Suspend, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
 from rollout.model.plan import Sizes
@@ -349,7 +349,9 @@ def test_before_the_surge_no_size_is_ours(phase: Phase) -> None:
 def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
     """Sizes and flag of a group that has both are ours, and RESTORE gives them back."""
     back = rebuilt(checkpoint(record(Phase.SURGE)), seen(surged()), NOW)
-    assert back.record.written["g"] == Written(None, 4, 4, protect_new=True, suspended=frozenset(PROCESSES))
+    both = {"i-o1": True, "i-o2": True}
+    ours = Written(None, 4, 4, protect_new=True, suspended=frozenset(PROCESSES), protection=both)
+    assert back.record.written["g"] == ours
 
 
 @pytest.mark.parametrize(
@@ -377,7 +379,7 @@ def test_a_rebalance_that_was_switched_off_comes_back() -> None:
     told_of = checkpoint(record(Phase.DRAIN, baselines=(baseline(capacity_rebalance=True, suspended=PROCESSES),)))
     back = rebuilt(told_of, seen(surged(), autoscaler=ON), NOW)
     assert back.record.written["g"].capacity_rebalance is False
-    assert [one.kind for one in back.adopted] == ["set-capacity-rebalance", "resize"]
+    assert [one.kind for one in back.adopted] == ["set-capacity-rebalance", "protect", "resize"]
 
 
 def test_the_rest_is_the_markers() -> None:

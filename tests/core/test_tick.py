@@ -8,14 +8,31 @@ from typing import Any
 import pytest
 
 from rollout.engine.tick import Said, answers, decide_tick
-from rollout.model.decision import Advance, Halt, Wait
+from rollout.model.decision import Act, Advance, Decision, Halt, Wait
 from rollout.model.effects import Suspend
-from rollout.model.machine import Phase
-from rollout.model.observation import Observation
+from rollout.model.machine import Phase, Stage
+from rollout.model.observation import GroupSeen, NodeSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from tests.core.build import NOW, OFF, ON, PROCESSES, at, found, marked, node, old, record, row, seen, surged, unsettled
+from tests.core.build import (
+    MARKER,
+    NOW,
+    OFF,
+    ON,
+    PROCESSES,
+    at,
+    found,
+    marked,
+    new,
+    node,
+    old,
+    record,
+    row,
+    seen,
+    surged,
+    unsettled,
+)
 from tests.core.tables import Answer, acts, advances, agrees, halts, waits
 from tests.samples import END
 
@@ -125,3 +142,41 @@ def test_nobody_is_terminated_beside_a_row_that_left() -> None:
     there = world(surged(old("o1"), sizes=Sizes(1, 2, 4)), CLOSED[0], journal=journal)
     decision = decide_tick(there, journal, NOW).decision
     assert not any(move.trigger == "terminate" for move in getattr(decision, "moves", ()))
+
+
+BARE = surged(old("o1", protected=False), old("o2"), new("n1"), new("n2"), sizes=Sizes(1, 7, 9))
+
+
+def decided(group: GroupSeen, journal: Record, *nodes: NodeSeen) -> Decision:
+    return decide_tick(world(group, *CLOSED, *nodes, journal=journal), journal, NOW).decision
+
+
+def test_protection_is_put_back_before_a_halt_for_sizes() -> None:
+    """Who takes it off and changes sizes in one minute: it is put back, once, and then it halts."""
+    first = decided(BARE, record())
+    assert isinstance(first, Act)
+    assert [effect.key for effect in first.effects] == ["protect:g/i-o1=on:0.again"]
+    assert "somebody took it off" in first.tell
+    agrees(decided(BARE, record(unsettled=(unsettled(first.effects[0]),))), waits())
+    agrees(decided(BARE, record(done=frozenset({first.effects[0].key}))), halts("drift: DesiredCapacity of g is 7"))
+    agrees(decided(DRIFTED, record()), halts("drift: DesiredCapacity of g is 7"))
+
+
+@pytest.mark.parametrize("stage", [Stage.RELEASED, Stage.TERMINATING])
+def test_who_is_at_its_turn_is_not_protected_before_a_halt(stage: Stage) -> None:
+    """It is about to be ended: we took its protection off."""
+    agrees(decided(BARE, record(nodes=(row("i-o1", stage), row("i-o2")))), halts("drift: DesiredCapacity of g is 7"))
+
+
+def test_scale_down_is_disabled_again_before_a_halt() -> None:
+    """Where cluster-autoscaler is ours to stop; before PROTECT instances need no protection."""
+    open_ = node("n1", scale_down_disabled=None)
+    agrees(decided(DRIFTED, record(), open_), acts("hold-node:n1:uid-n1:0.again"))
+    agrees(decided(DRIFTED, record(autoscaler=None), open_), halts("drift: DesiredCapacity of g is 7"))
+    agrees(decided(found(old("o1", protected=False)), record(Phase.TAINT)), halts("drift: g launches"))
+
+
+def test_nothing_is_put_back_under_the_marker_of_another_rollout() -> None:
+    """The cluster may be its own."""
+    foreign = seen(BARE, marker=replace(MARKER, rollout_id="other"))
+    agrees(decide_tick(foreign, record(), NOW).decision, halts("the marker on cluster c belongs to rollout other"))
