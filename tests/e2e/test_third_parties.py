@@ -196,6 +196,8 @@ def test_nothing_more_leaves_in_drain_once_what_is_launched_was_deleted(world: W
     resumed = simulated.resume()
     assert (resumed.code, "left as it is: workers launches workers 3, not our 2" in resumed.out) == (0, True), resumed
     is_proven(simulated)
+
+
 @pytest.mark.parametrize("others", [(), ("workers",)], ids=["one of two", "all"])
 @pytest.mark.parametrize(("verb", "ends"), [("resume", "DONE"), ("abort", "ABORTED")])
 def test_a_group_that_somebody_deleted_in_mid_run(verb: str, ends: str, others: tuple[str, ...], world: Worlds) -> None:
