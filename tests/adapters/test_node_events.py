@@ -18,7 +18,8 @@ EVENT = NodeEvent("r-1.7.i-1", "node-1", "uid-1", "JobsRunning", "waits for " + 
 def test_an_event_is_written_once(edge: Edge, world: Living) -> None:
     """The same again is a success, and changes nothing; a message is as long as the API server takes."""
     edge.node_events.write(EVENT)
-    before: dict[str, Any] = world.simulator.world.store.get("events", "default", EVENT.name)
+    before = world.simulator.world.store.get("events", "default", EVENT.name)
+    assert before
     edge.node_events.write(EVENT)
     assert world.simulator.world.store.get("events", "default", EVENT.name) == before
     about = before["involvedObject"]

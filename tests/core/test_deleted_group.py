@@ -127,7 +127,8 @@ def test_other_groups_are_replaced_and_restored(journal: SqlJournal, when: str) 
     """Of two groups one is deleted: the other one ends as if it had been alone."""
     second = replace(found(old("p1", protected=False)), name="h", sizes=Sizes(1, 1, 2))
     toy = Toy(group_={"g": found(), "h": second})
-    toy.add(*[one for one in Toy.in_use().pods() if one.node == "o2"])
+    for one in Toy.in_use().pods_on("o2"):
+        toy.add(one)
     _deleted(toy, when, "g")
     assert begin(journal, toy, groups=TWO["groups"]).run() is Ended.HALTED
     again(journal, toy).unhalt()

@@ -293,7 +293,7 @@ def test_the_first_request_for_an_instance_tells_whose_its_protection_was() -> N
     ours = on.leaves().then(off.leaves()).then(on.leaves())
     assert (ours.protection, ours.found_protected) == ({"i-o1": True}, frozenset())
     theirs = off.leaves().then(on.leaves())
-    assert (theirs.protection, theirs.found_protected) == ({"i-o1": True}, {"i-o1"})
+    assert (theirs.protection, theirs.found_protected) == ({"i-o1": True}, frozenset({"i-o1"}))
 
 
 def test_batches_are_as_large_as_aws_takes() -> None:
