@@ -81,7 +81,7 @@ def sift(decision: Decision, record: Record, now: datetime) -> Decision:
 
 
 def possible(effects: Iterable[Effect], record: Record, now: datetime) -> tuple[Effect, ...]:
-    """Leave out what only a person can bring about: it was undone before, never shows, or was rejected."""
+    """Return the effects that may be sent without a person: none was undone, never shows, or was rejected."""
     return tuple(effect for effect in effects if _halt(effect, record, now) is None)
 
 
