@@ -23,6 +23,7 @@ class Terminal:
 
     def __init__(self, process: subprocess.Popen[bytes], columns: int, lines: int, hand: int) -> None:
         self.process = process
+        self._hand = hand
         self._screen = pyte.HistoryScreen(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self._news = threading.Condition()
@@ -52,6 +53,10 @@ class Terminal:
             found = self._news.wait_for(lambda: seen(self.lines) or self._over, PATIENCE) and seen(self.lines)
         if not found:
             raise AssertionError("\n".join(["never seen; this is:", *self.lines]))
+
+    def types(self, line: str) -> None:
+        """Type a line, as a person does."""
+        os.write(self._hand, f"{line}\n".encode())
 
     def ended(self) -> int:
         """Wait until the program has ended and all of it is to be seen; return its exit code."""

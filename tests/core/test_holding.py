@@ -57,6 +57,13 @@ def test_a_job_keeps_its_node_until_the_drain_deadline() -> None:
     assert found.until == holding.Until(at(7200), "its protected pods are ended (drain.on_deadline: pod)")
 
 
+def test_a_forced_node_keeps_its_pods_no_longer() -> None:
+    """By the journal, which the process that runs the rollout has not written since."""
+    forced = record(nodes=(row("i-o1", waits_for="pod ns/job-1", forced_at=NOW, forced_by="alice"), row("i-o2")))
+    (found, _) = holding.by_journal(forced, {"i-o1": Told("JobsRunning", at(-60))})
+    assert found.until == holding.Until(NOW, "its protected pods are ended (forced by alice)")
+
+
 def test_a_pod_ends_by_what_ends_it_first() -> None:
     """Its own activeDeadlineSeconds or its Job's, the earlier of the two; nothing is told where neither has one."""
     world = seen(surged(), *CLOSED, pod("job-1", "o1", ends=at(900)), pod("job-2", "o2"))
