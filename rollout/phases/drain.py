@@ -198,16 +198,18 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
     raised and a person lets stay is kept up, too.
 
     That is old_left + min(N, surge + gone), where as many were old as were desired; a node that is TERMINATING is not
-    left. So there is always one more than must remain while an old node is left, and never more than SURGE had.
+    left. So there is always one more than must remain while an old node is left, and never more than SURGE had, but for
+    what was skipped: that stays beside N new ones, for it may be closed to pods.
     """
     effects = []
     for group in working(record):
         left = still_to_go(record, group)
         current = seen.group(group.name).sizes
-        beside = left if record.plan.goes_back else min(record.plan.surge(group.name), left)
+        stay = sum(row.stage is Stage.KEPT and _leaves(row, record) for row in record.nodes if row.group == group.name)
+        beside = left if record.plan.goes_back else min(record.plan.surge(group.name), left - stay) + stay
         target = max(record.plan.baseline(group.name).sizes.desired + beside, kept(record, group.name).desired)
         if current.desired < target and not _terminate_under_way(record, group):
-            sizes, occasion = current.raised(target), occasions.top_up(left, record.resume_count)
+            sizes, occasion = current.raised(target), occasions.top_up(left, record.resume_count, stay)
             effects.append(Resize(group=group.name, before=current, sizes=sizes, occasion=occasion))
     return tuple(effects)
 

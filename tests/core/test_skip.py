@@ -15,7 +15,7 @@ from rollout.journal import SqlJournal
 from rollout.model.decision import Act, Advance
 from rollout.model.effects import Evict, Protect, Terminate
 from rollout.model.machine import Phase, Stage
-from rollout.model.plan import Node, Sizes
+from rollout.model.plan import Node, Sizes, Surge
 from rollout.model.reasons import Reason
 from rollout.model.record import Late, Record
 from rollout.model.steering import Skip
@@ -201,6 +201,21 @@ def test_its_terminate_that_was_never_sent_holds_up_no_launch() -> None:
     there = kept(row("i-o2"), unsettled=(terminate,))
     assert len(drain.top_ups(seen(small), there)) == 1
     assert drain.top_ups(seen(small), replace(there, nodes=(row(stage=Stage.TERMINATING), row("i-o2")))) == ()
+
+
+def test_as_many_new_ones_come_as_without_it() -> None:
+    """Where the surge is smaller than the group: what was skipped may be closed to pods. Each time another effect."""
+    small = replace(surged(old("o1"), old("o2"), surged().instances[2]), sizes=Sizes(1, 3, 4))
+    one = {"surge": Surge(1, percent=False)}
+    before = record(nodes=(row("i-o1"), row("i-o2")), **one)
+    assert drain.top_ups(seen(small), before) == ()
+    (more,) = drain.top_ups(seen(small), replace(before, nodes=kept(row("i-o2")).nodes))
+    assert (more.sizes.desired, more.sizes.maximum) == (4, 4)
+    gone = replace(small, sizes=Sizes(1, 2, 4))
+    (again_,) = drain.top_ups(seen(gone), replace(before, nodes=kept(row("i-o2", Stage.GONE)).nodes))
+    (plain,) = drain.top_ups(seen(gone), replace(before, nodes=(row("i-o1"), row("i-o2", Stage.GONE))))
+    assert (again_.sizes.desired, plain.sizes.desired) == (3, 3)
+    assert len({more.key, again_.key, plain.key}) == 3
 
 
 def test_it_is_no_reason_to_look_again_for_long() -> None:

@@ -94,9 +94,9 @@ def disable_scale_down(resumes: int) -> str:
     return f"drain.{resumes}"
 
 
-def top_up(old_left: int, resumes: int) -> str:
-    """Of a surge that follows the old nodes that are gone."""
-    return f"top-up.{old_left}.{resumes}"
+def top_up(old_left: int, resumes: int, skipped: int = 0) -> str:
+    """Of a surge that follows the old nodes that are gone; `skipped`: how many of those that are left stay."""
+    return f"top-up.{old_left}.{resumes}" + (f".skipped-{skipped}" if skipped else "")
 
 
 def from_standby(desired: int, resumes: int) -> str:
