@@ -206,8 +206,7 @@ def test_its_terminate_that_was_never_sent_holds_up_no_launch() -> None:
 def test_as_many_new_ones_come_as_without_it() -> None:
     """Where the surge is smaller than the group: what was skipped may be closed to pods. Each time another effect."""
     small = replace(surged(old("o1"), old("o2"), surged().instances[2]), sizes=Sizes(1, 3, 4))
-    one = {"surge": Surge(1, percent=False)}
-    before = record(nodes=(row("i-o1"), row("i-o2")), **one)
+    before = record(nodes=(row("i-o1"), row("i-o2")), surge=Surge(1, percent=False))
     assert drain.top_ups(seen(small), before) == ()
     (more,) = drain.top_ups(seen(small), replace(before, nodes=kept(row("i-o2")).nodes))
     assert (more.sizes.desired, more.sizes.maximum) == (4, 4)
