@@ -58,7 +58,7 @@ def test_a_job_keeps_its_node_until_the_drain_deadline() -> None:
 
 
 def test_a_forced_node_keeps_its_pods_no_longer() -> None:
-    """By the journal, which the process that runs the rollout has not written since."""
+    """As the journal says it, which the process that runs the rollout has not written since."""
     forced = record(nodes=(row("i-o1", waits_for="pod ns/job-1", forced_at=NOW, forced_by="alice"), row("i-o2")))
     (found, _) = holding.by_journal(forced, {"i-o1": Told("JobsRunning", at(-60))})
     assert found.until == holding.Until(NOW, "its protected pods are ended (forced by alice)")
