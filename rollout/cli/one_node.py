@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout.cli import select_rollout
 from rollout.commands import rollout
 from rollout.errors import UserError
-from rollout.model.machine import RESTORING, Stage, terminal
+from rollout.model.machine import Stage
 
 if TYPE_CHECKING:
     from rollout.model.plan import Node
@@ -36,10 +37,8 @@ def label(row: Node) -> str:
 
 def over(row: Node, record: Record) -> str:
     """Say why nothing can be asked for about a node any more; "" where it can."""
-    if terminal(record.phase):
-        return f"rollout {record.id} has ended ({record.phase.value})"
-    if record.phase in RESTORING:
-        return f"rollout {record.id} has emptied every node that must go, and restores what it found"
+    if over_all := select_rollout.over(record.id, record.phase):
+        return over_all
     if row.stage is Stage.GONE:
         return f"{label(row)} is gone"
     if row.stage is Stage.TERMINATING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rollout.commands import resume, rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
-from rollout.model.machine import terminal
+from rollout.model.machine import RESTORING, Phase, terminal
 from rollout.ports import Summary
 
 #: What a rollout's id looks like: a key that does would be taken for one.
@@ -28,6 +28,15 @@ class Asked:
     def same_cluster(self, one: Summary) -> bool:
         """Tell whether a rollout is of the cluster that is meant; one of an older format knows only its name."""
         return is_of(one, self.cluster, self.scope)
+
+
+def over(rollout_id: str, phase: Phase) -> str:
+    """Say why nothing can be asked of a rollout any more that stands in this phase; "" where it can."""
+    if terminal(phase):
+        return f"rollout {rollout_id} has ended ({phase.value})"
+    if phase in RESTORING:
+        return f"rollout {rollout_id} has emptied every node that must go, and restores what it found"
+    return ""
 
 
 def is_of(one: Summary, cluster: str, arn: str) -> bool:

@@ -16,7 +16,7 @@ from rollout.cli.session import actor
 from rollout.commands import resume, rollout
 from rollout.errors import UserError
 from rollout.journal import read_journal
-from rollout.model.machine import DRAINING, Phase, terminal
+from rollout.model.machine import DRAINING
 from rollout.model.plan import spelled
 
 if TYPE_CHECKING:
@@ -61,13 +61,9 @@ def _deadline(record: Record, by: str, reason: str) -> datetime:
     """Return the drain deadline. Raises `UserError` where there is none that could be moved."""
     if record.phase in DRAINING and record.drain_deadline:
         return record.drain_deadline
-    if terminal(record.phase):
-        what, hint = f"has ended ({record.phase.value})", rollout("status", record.id)
-    elif record.phase is Phase.RESTORE:
-        what, hint = "has emptied every node that must go, and restores what it found", rollout("status", record.id)
-    else:
-        span = spelled(record.plan.settings.drain_seconds)
-        what = f"is in {record.phase.value}: Jobs have {span} from the begin of DRAIN on, and nothing ends one before"
-        then = _again(record.id, by, reason)
-        hint = f"wait until it is in DRAIN ({rollout('status', record.id)}), then: {then}"
-    raise UserError(f"rollout {record.id} {what}; no drain deadline was moved", hint=hint)
+    what, hint = select_rollout.over(record.id, record.phase), rollout("status", record.id)
+    if not what:
+        where, span = f"rollout {record.id} is in {record.phase.value}", spelled(record.plan.settings.drain_seconds)
+        what = f"{where}: Jobs have {span} from the begin of DRAIN on, and nothing ends one before"
+        hint = f"wait until it is in DRAIN ({hint}), then: {_again(record.id, by, reason)}"
+    raise UserError(f"{what}; no drain deadline was moved", hint=hint)

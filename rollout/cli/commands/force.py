@@ -20,8 +20,10 @@ from rollout.errors import UserError
 from rollout.journal import read_journal
 from rollout.model.machine import DRAINING, Stage
 from rollout.model.steering import Force
+from rollout.model.windows import may_end_from
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from rollout.journal import SqlJournal
@@ -57,10 +59,19 @@ def force(
             screen.say(f"{one_node.label(row)} is forced already, since {instant(row.forced_at)} by {row.forced_by}")
         else:
             _confirm(row, record, _ends(row, journal, record, config, database), given, yes=yes)
-            counts = journal.ask_force(record.id, Force(row.instance_id, world_time.now(config), actor(), reason))
-            screen.say(f"{one_node.label(row)} goes now: forced by {counts.label}")
+            now = world_time.now(config)
+            counts = journal.ask_force(record.id, Force(row.instance_id, now, actor(), reason))
+            screen.say(f"{one_node.label(row)} {_goes(record, now)}: forced by {counts.label}")
         then = resume(record.id) if record.halted or record.pause else None
         screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+
+
+def _goes(record: Record, now: datetime) -> str:
+    """Say from when on its Jobs are ended: outside of a maintenance window none is, nor before its notice is over."""
+    begins = may_end_from(record.plan.settings.windows, now)
+    return (
+        "goes now" if begins == now else f"goes from {instant(begins)} on, when a maintenance window lets Jobs be ended"
+    )
 
 
 def _refuse(row: Node, record: Record) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,11 +15,7 @@ from rollout.cli.session import actor
 from rollout.commands import resume, rollout
 from rollout.errors import UserError
 from rollout.journal import read_journal
-from rollout.model.machine import RESTORING, terminal
 from rollout.model.steering import Pause
-
-if TYPE_CHECKING:
-    from rollout.ports import Summary
 
 
 def pause(
@@ -38,7 +34,8 @@ def pause(
     output.works()
     with closing(read_journal(options.journal_url(config, database))) as journal:
         found = select_rollout.to_resume(rollout_id, journal.summaries(), lambda one: _again(one, reason))
-        _refuse(found)
+        if over := select_rollout.over(found.id, found.phase):
+            raise UserError(f"{over}; it was not paused", hint=rollout("status", found.id))
         asked = Pause(world_time.now(config), actor(), reason)
         counts = journal.ask_pause(found.id, asked)
         if counts == asked:
@@ -51,14 +48,3 @@ def pause(
 def _again(rollout_id: str, reason: str) -> str:
     """Return the command as it was typed, for the rollout of this id."""
     return commands.pause(rollout_id, *(["--reason", reason] if reason else []))
-
-
-def _refuse(found: Summary) -> None:
-    """Raise `UserError` where nothing is left that a pause would keep from happening."""
-    if terminal(found.phase):
-        what = f"has ended ({found.phase.value})"
-    elif found.phase in RESTORING:
-        what = "has emptied every node that must go, and restores what it found"
-    else:
-        return
-    raise UserError(f"rollout {found.id} {what}; it was not paused", hint=rollout("status", found.id))
