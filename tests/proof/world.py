@@ -107,6 +107,10 @@ class Child:
             raise AssertionError(f"stuck after {PATIENCE} s\n{self.result(-signal.SIGKILL)}")
         return self.result(code)
 
+    def said(self) -> str:
+        """Return what it has printed so far."""
+        return (self._world.directory / f"{self._name}.out").read_text()
+
     def points(self) -> tuple[Point, ...]:
         """Return the points that it has passed."""
         return passed(self._world.directory / f"{self._name}.points")

@@ -19,13 +19,18 @@ _HEAD = "# swarm: "
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What happens to one run of the command line, at the point of that number; `do`: kill, stop, or two at once.
+    """What happens to one run of the command line, at the point of that number.
 
+    `do`: kill, stop, two at once, or a command of the operator's: pause, extend or abort.
     `stop`: another run is started then, and the first is woken when that one has been at it for a while.
+    `lasts`: simulated seconds of a pause, or of more time. `then`: an option of abort; or, where Jobs may be killed by
+    the end of a pause, extend or --kill-now.
     """
 
     do: str
     at: int = 0
+    lasts: int = 0
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ _WORDS = {
 class Compared:
     """Two moments, the changes between them, what the rollout reported, and what a person did at its word.
 
-    `image`: what the nodes are to run.
+    `image`: what the nodes are to run; `back`: it was aborted, and they are to run what they ran before.
     """
 
     before: State
@@ -43,6 +43,7 @@ class Compared:
     report: Sequence[str]
     amended: Collection[tuple[str, str]]
     image: str
+    back: bool = False
 
     def differences(self) -> Iterator[tuple[str, str]]:
         """Yield what is not as it must be: the kind of thing, and what is wrong with it."""
@@ -91,11 +92,14 @@ class Compared:
                 yield field, f"{process} of {name} is {state}, and should not be so"
 
     def _instances(self, name: str, before: State, after: State) -> Iterator[tuple[str, str]]:
+        kept = before["Instances"] if self.back else ()
         for instance, now in after["Instances"].items():
             if not now["LifecycleState"].startswith(("InService", "Pending")):
                 continue
-            if now["ImageId"] != self.image and not self._reported(instance) and not self._younger(instance):
-                yield "old instance", f"{instance} of {name} runs {now['ImageId']}, not {self.image}"
+            wrong = now["ImageId"] == self.image if self.back else now["ImageId"] != self.image
+            if wrong and instance not in kept and not self._reported(instance) and not self._younger(instance):
+                told = "as before" if self.back else self.image
+                yield "old instance", f"{instance} of {name} runs {now['ImageId']}, not {told}"
             touched = self._touched(f"instance/{instance}", "ProtectedFromScaleIn")
             was = before["Instances"].get(instance, {}).get("ProtectedFromScaleIn", after[_FLAGS[0]])
             protected = now["ProtectedFromScaleIn"]
@@ -103,7 +107,9 @@ class Compared:
                 yield "protection", f"{instance} of {name} is protected from scale-in, and was not"
 
     def _follows(self, reference: Any) -> Any:
-        """Return the reference that must be there at the end: one by number names our version of that template."""
+        """Return the reference that must be there at the end: one by number names our version, without a way back."""
+        if self.back:
+            return reference
         if isinstance(reference, list):
             return [self._follows(one) for one in reference]
         if not isinstance(reference, dict):
@@ -128,7 +134,7 @@ class Compared:
         field = "DefaultVersionNumber"
         followed = f"'LaunchTemplateId': '{name}'" in str(self._by_default())
         ours = self._ours(name)
-        wanted = int(ours) if followed and ours else before[field]
+        wanted = int(ours) if followed and ours and not self.back else before[field]
         yield from self._field(f"template/{name}", field, wanted, after[field], before["Name"])
 
     def _by_default(self) -> list[Any]:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from tests.swarm.case import Act, Case
 from tests.swarm.faults import request_faults, world_faults
-from tests.swarm.meddling import PROCESSES, events
+from tests.swarm.meddling import PROCESSES, deletions, events
+from tests.swarm.operating import commands
 
 T = TypeVar("T")
 Part = dict[str, Any]
@@ -62,7 +63,10 @@ def case(seed: int) -> Case:
     world["world_faults"] = world_faults(chance, names)
     world["request_faults"] = request_faults(chance)
     images = (NEW, NEWER, OLD)[: chance.choice([1, 1, 1, 1, 1, 2, 3])]
-    return Case(seed, world, images, _acts(chance), chance.choice(["sqlite", "sqlite", "postgres"]))
+    acts, engine = _acts(chance), chance.choice(["sqlite", "sqlite", "postgres"])
+    later = Chance(f"operator {seed}")  # chance of their own: without these a seed's world is as it always was
+    world["events"] += deletions(later, world)
+    return Case(seed, world, images, commands(later, acts), engine)
 
 
 def _template(chance: Chance, name: str) -> Part:

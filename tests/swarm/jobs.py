@@ -1,38 +1,35 @@
 """Protected Jobs' pods that we ended before the drain deadline that we told ourselves, by the log of changes alone.
 
-A pod is ended by its deletion, or by the end of the instance on which it runs.
+What the operator asked for counts, too: more time, and the way back. A pod is ended by its deletion, or by the end of the instance on which it runs.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from math import inf
 from typing import Any
+
+from tests.swarm.operating import Deadlines
 
 Change = Mapping[str, Any]
 State = Mapping[str, Any]
 
-_DEADLINE = re.compile(r"old ones drain until (\S+)")
 #: Pods of the Jobs that every generated world protects, by name.
 _PROTECTED = "pod/demo/job-"
 _RUNS = {"Pending", "Running", None}
 
 
-def ended(changes: Sequence[Change], before: State, after: State, said: Sequence[str]) -> Iterator[str]:
-    """Yield each end of a protected pod, between two moments, that we caused too early; `said`: our output."""
-    told = [found[1] for found in map(_DEADLINE.search, said) if found]
-    deadline = datetime.fromisoformat(told[0]).timestamp() if told else inf
+def ended(changes: Sequence[Change], before: State, after: State, deadlines: Deadlines) -> Iterator[str]:
+    """Yield each end of a protected pod, between two moments, that we caused too early."""
     pods: dict[str, dict[str, Any]] = {}
     nodes = _nodes(before) | _nodes(after)
     for one in changes:
         thing, field, value = one["object"], one["field"], one["after"]
-        ours = one["actor"].startswith("client:") and before["at"] <= one["at"] < deadline
+        due = deadlines.of(one)
+        ours = one["actor"].startswith("client:") and before["at"] <= one["at"] < due
         if thing.startswith(_PROTECTED):
             pod = pods.setdefault(thing, {})
             if ours and field in {"metadata.deletionTimestamp", "exists"} and value is not True and _runs(pod):
-                yield f"{thing} was ended by {one['verb']}, before {deadline}"
+                yield f"{thing} was ended by {one['verb']}, before {due}"
             pod[field] = value
         elif ours and field == "LifecycleState" and value == "Terminating":
             on = [name for name, pod in pods.items() if pod.get("spec.nodeName") == nodes.get(thing) and _runs(pod)]

@@ -16,6 +16,7 @@ from tests.proof.world import ProofWorld
 from tests.swarm import person
 from tests.swarm.comparing import Compared
 from tests.swarm.jobs import ended
+from tests.swarm.operating import Asked, Deadlines, while_paused
 from tests.swarm.person import Amend
 
 State = dict[str, Any]
@@ -26,26 +27,43 @@ REFUSED = 2
 #: What only the end of a rollout shows.
 _AT_THE_END = {4, 10}
 _LONGEST = 600
+#: How an ending is called after which what was there before must be there, or what was wanted.
+ENDED = frozenset({"done", "aborted"})
 
 
 @dataclass(slots=True)
 class Rollout:
-    """One of the rollouts of a case. `results`: of its runs so far; `amends`: what a person did because it said so."""
+    """One of the rollouts of a case. `parallel`: how many requests go side by side.
+
+    `results`: of its runs so far; `amends`: what a person did because it said so. `typed`: results of commands that
+    asked for something; `asked`: those that were accepted. `command`: what continues it, with its options;
+    `then`: what the operator does where the end of a pause would kill Jobs.
+    """
 
     image: str
     key: str
+    parallel: int
     results: list[Result] = field(default_factory=list)
     amends: list[Amend] = field(default_factory=list)
+    typed: list[Result] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    command: tuple[str, ...] = ("start",)
+    then: str = "extend"
 
     @property
     def said(self) -> list[str]:
         """Each line of its output."""
         return [line for result in self.results for line in result.out.splitlines()]
 
-    def arguments(self, world: ProofWorld, *, resumed: bool) -> list[str]:
+    def arguments(self, world: ProofWorld) -> list[str]:
         """Return how the command line is begun for it."""
-        where = ["--config", "rollout.yaml", "--database", world.url]
-        return ["resume", *where] if resumed else ["start", *where, "--ami", self.image, "--key", self.key]
+        wanted = ["--ami", self.image, "--key", self.key] if self.command == ("start",) else []
+        return [*typed(world, *self.command), *wanted]
+
+
+def typed(world: ProofWorld, command: str, *options: str) -> list[str]:
+    """Return a command as it is typed on this world."""
+    return [command, "--config", "rollout.yaml", "--database", world.url, *options]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +79,42 @@ class Finding:
 
 def judge(world: ProofWorld, before: State, rollout: Rollout, ending: str) -> list[Finding]:
     """Return what is wrong with a rollout that ended so; `before`: what there was at its start."""
-    findings = [*_manners(rollout.results, ending), *_promises(world, ending), *_journalled(world, before["at"])]
+    findings = [*_manners(rollout, ending), *_promises(world, ending), *_journalled(world, before["at"])]
     said = (world.directory / "simulator.err").read_text("utf-8")
     if "Traceback" in said:
         findings.append(Finding("the simulator failed", said[said.index("Traceback") :][-_LONGEST:]))
     changes, after = world.get("/log"), world.get("/state")
     findings += _refused(rollout.results, [one for one in changes if one["at"] >= before["at"]])
-    findings += [Finding("Job ended", text) for text in ended(changes, before, after, rollout.said)]
-    if ending == "done":
-        findings += _compared(before, after, [one for one in changes if one["at"] >= before["at"]], rollout)
+    deadlines = Deadlines(rollout.said, rollout.asked, rollout.parallel)
+    findings += [Finding("Job ended", text) for text in ended(changes, before, after, deadlines)]
+    paused = while_paused(changes, rollout.asked, rollout.parallel)
+    findings += [Finding("changed while paused", text) for text in paused]
+    if any(one.do == "abort" for one in rollout.asked) and ending == "done":
+        findings.append(Finding("not aborted", str(rollout.results[-1])))
+    if ending in ENDED:
+        since = [one for one in changes if one["at"] >= before["at"]]
+        findings += _compared(before, after, since, rollout, back=ending == "aborted")
     return findings
 
 
-def _compared(before: State, after: State, changes: Sequence[dict[str, Any]], rollout: Rollout) -> Iterator[Finding]:
+def _compared(
+    before: State, after: State, changes: Sequence[dict[str, Any]], rollout: Rollout, *, back: bool
+) -> Iterator[Finding]:
     report = [line for line in rollout.results[-1].out.splitlines() if line.startswith("left as it is: ")]
     amended = {touched for amend in rollout.amends for touched in amend.touched}
-    compared = Compared(before, after, changes, report, amended, rollout.image)
+    compared = Compared(before, after, changes, report, amended, rollout.image, back)
     yield from (Finding(f"compared: {kind}", text) for kind, text in compared.differences())
 
 
-def _manners(results: Sequence[Result], ending: str) -> Iterator[Finding]:
-    for result in results:
+def _manners(rollout: Rollout, ending: str) -> Iterator[Finding]:
+    results = rollout.results
+    for result in (*results, *rollout.typed):
         if result.code not in _CODES:
             yield Finding(f"exit {result.code}", str(result))
         if "Traceback" in result.out + result.err:
             yield Finding("traceback", str(result))
-        if result.code in {1, 2} and "next: " not in result.out + result.err:
+        over = person.BACK in result.out  # exit code 1 of who wanted the other end
+        if result.code in {1, 2} and "next: " not in result.out + result.err and not over:
             yield Finding("no next step", str(result))
     if ending == "halted" and not _a_persons(last := person.halt(results[-1].out)):
         yield Finding("halted for good", last)
@@ -108,7 +136,7 @@ def _a_persons(halt: str) -> bool:
 
 def _promises(world: ProofWorld, ending: str) -> Iterator[Finding]:
     for one in world.get("/promises"):
-        if one["checks"] and (ending == "done" or one["number"] not in _AT_THE_END):
+        if one["checks"] and (ending in ENDED or one["number"] not in _AT_THE_END):
             yield from (Finding(f"promise {one['number']}", text) for text in one["violations"])
 
 

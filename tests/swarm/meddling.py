@@ -27,6 +27,23 @@ def events(chance: random.Random, world: Part) -> list[Part]:
     ]
 
 
+def deletions(chance: random.Random, world: Part) -> list[Part]:
+    """Return, in a few worlds, how somebody deletes a launch template, or one of its versions.
+
+    That may be the one that a group launched first, or ours. EC2 keeps the default one: it is moved away before.
+    """
+    if chance.randrange(6):
+        return []
+    occasion, template = _occasion(chance), chance.choice(world["templates"])
+    name, newest = template["name"], len(template["versions"])
+    if chance.randrange(3) == 0:
+        return [{**occasion, "do": "delete_template", "template": name}]
+    version = str(chance.choice([newest, newest, newest + 1]))
+    moved = {**occasion, "do": "set_default", "template": name, "version": str(newest + 1)}
+    deleted = {**occasion, "do": "delete_version", "template": name, "version": version}
+    return [deleted] if chance.randrange(2) else [moved, deleted]
+
+
 def _occasion(chance: random.Random) -> Part:
     """Return a moment: by the clock, or by what the rollout does, just then or a while after it."""
     if chance.randrange(3):

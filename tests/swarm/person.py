@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.e2e.simulated import Result
+
 _COMMAND = re.compile(r"aws autoscaling [^;()\n]+")
 _KUBECTL = re.compile(r"kubectl (?:--\w+ \S+ )*((?:uncordon|delete|taint|describe node|get nodes)[^;,()\n]*)")
 _REBOOT = re.compile(r"aws ec2 reboot-instances [^;]*--instance-ids (i-\w+)")
@@ -19,6 +21,9 @@ _ONE_LESS = "terminate-instance-in-auto-scaling-group"
 _UNDONE = re.compile(r"set-default-version of (lt-\w+) was done and seen, and was reverted since")
 #: A pod that a person may delete, where the halt says so.
 _POD = re.compile(r"\bpod ([\w.-]+)/([\w.-]+)")
+#: How a rollout that was aborted ends, and how an abort says that it is asked for.
+BACK, ASKED = "aborted: the groups run what they ran before", " is asked to go back; "
+_USAGE = 2
 _FIELDS = {"--min-size": "MinSize", "--max-size": "MaxSize", "--desired-capacity": "DesiredCapacity"}
 _PROCESSES = {"suspend-processes": False, "resume-processes": True}
 
@@ -29,6 +34,21 @@ class Amend:
 
     action: dict[str, Any] | None
     touched: tuple[tuple[str, str], ...] = ()
+
+
+def paused(printed: str) -> bool:
+    """Tell whether a run ended because somebody has paused the rollout: nothing is wrong, and a resume goes on."""
+    return printed.rfind("\npaused since ") > printed.rfind("\nhalted")
+
+
+def asks_before_it_kills(result: Result) -> bool:
+    """Tell whether a resume wants to know first whether Jobs may be killed."""
+    return result.code == _USAGE and "--kill-now" in result.err
+
+
+def goes_back(text: str) -> bool:
+    """Tell whether a halt says that only the way back is left."""
+    return "next: go back, and begin again" in text
 
 
 def halt(printed: str) -> str:

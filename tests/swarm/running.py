@@ -1,7 +1,8 @@
 """One case from its first to its last rollout, through the real command line, and what is wrong with it.
 
 A run that was killed or interrupted is begun again by the same command. A halted one is resumed by a person, who first
-waits, and later also sees to it that nothing goes wrong any more; after a few times the rollout is left halted.
+waits, and later also sees to it that nothing goes wrong any more; after a few times the rollout is left halted. What an
+operator pauses the same one resumes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from tests.proof.stop_at_points import _state
 from tests.proof.world import Child, Prepared, ProofWorld, proof_world
 from tests.swarm import judging, person
 from tests.swarm.case import Act, Case
-from tests.swarm.judging import REFUSED, Finding, Rollout
+from tests.swarm.judging import ENDED, REFUSED, Finding, Rollout, typed
+from tests.swarm.operating import COMMANDS, Asked
 from tests.swarm.person import Amend
 
 DONE, HALTED, RESUMABLE, TAKEN = 0, 1, 75, 76
@@ -29,10 +31,14 @@ DONE, HALTED, RESUMABLE, TAKEN = 0, 1, 75, 76
 _RUNS, _HALTS, _REFUSALS = 14, 6, 2
 #: Simulated seconds between a run that did not end it and the next, by how often it halted; and between two rollouts.
 _PAUSE, _PATIENCE, _BETWEEN = 30.0, 300.0, 900.0
+#: Simulated seconds that Jobs get where the end of a pause would kill them.
+_MORE = 600
 #: Simulated seconds for which a runner is stopped while another one is at work.
 _STOPPED = 150.0
 #: Seconds of real time between two looks at a runner that is to stop, and how many of them.
 _LOOK, _LOOKS = 0.01, 1500
+#: Requests that go side by side, where a world says nothing of that.
+_PARALLEL = 8
 _HURRIED: Prepared = ("tests.swarm.child:hurried", {})
 _HASTY: Prepared = ("tests.proof.journal_faults:hasty", {})
 
@@ -80,11 +86,12 @@ class _Runs:
                 self._world.pass_time(_BETWEEN)
                 self._world.post("/promises")
             before = self._world.get("/state")
-            rollout = Rollout(image, f"swarm-{number}")
+            parallel = self._case.world["settings"].get("parallel", _PARALLEL)
+            rollout = Rollout(image, f"swarm-{number}", parallel)
             ending = self._rollout(rollout)
             self._outcome.endings.append(ending)
             self._outcome.findings += judging.judge(self._world, before, rollout, ending)
-            if ending != "done":
+            if ending not in ENDED:
                 break
         self._outcome.hours = (self._now() - began) / 3600
 
@@ -94,21 +101,26 @@ class _Runs:
     def _rollout(self, rollout: Rollout) -> str:
         """Run the command line until the rollout has ended, or a person gives up; tell how."""
         halts = refusals = 0
-        resumed = False
         for _ in range(_RUNS):
-            result = self._run(rollout.arguments(self._world, resumed=resumed))
+            result = self._run(rollout)
             rollout.results += result
             code = result[-1].code
+            if person.BACK in result[-1].out:
+                return "aborted"
             if code == DONE:
                 return "done"
-            if code == REFUSED:
+            if person.asks_before_it_kills(result[-1]):
+                self._may_kill(rollout)
+            elif code == REFUSED:
                 refusals += 1
                 if refusals >= _REFUSALS:
                     return "refused"
                 self._world.pass_time(_PATIENCE)
+            elif code == HALTED and person.paused(result[-1].out):
+                rollout.command = ("resume",)
             elif code == HALTED:
                 halts += 1
-                resumed = True
+                rollout.command = ("resume",)
                 if halts >= _HALTS:
                     return "halted"
                 self._see_to_it(rollout, halts)
@@ -123,6 +135,8 @@ class _Runs:
         text = person.halt(rollout.results[-1].out)
         self._outcome.halts.append(text)
         rollout.amends += [one for one in person.told(text, self._world.get("/state")) if self._amended(one)]
+        if person.goes_back(text):
+            rollout.command = ("abort",)
         self._world.pass_time(halts * _PATIENCE if halts > 1 else _PAUSE)
         if halts > 1:
             self._world.post("/world", {"do": "mend"})
@@ -137,10 +151,14 @@ class _Runs:
             return False
         return True
 
-    def _run(self, arguments: list[str]) -> list[Result]:
+    def _run(self, rollout: Rollout) -> list[Result]:
         """Run the command line once, or twice at a time, with its next act; the last result says how it stands."""
+        self._lifts(rollout)
+        arguments = rollout.arguments(self._world)
         self._outcome.runs += 1
         act = self._acts.pop(0) if self._acts else Act("nothing")
+        if act.do in COMMANDS:
+            return self._operated(rollout, arguments, act)
         match act.do:
             case "kill":
                 result = self._bear(arguments, _armed(self._world, act, signal.SIGKILL)).finish()
@@ -156,6 +174,92 @@ class _Runs:
 
     def _bear(self, arguments: list[str], *prepared: Prepared) -> Child:
         return self._world.fork(arguments, _HURRIED, *prepared)
+
+    # ---- the operator
+
+    def _operated(self, rollout: Rollout, arguments: list[str], act: Act) -> list[Result]:
+        """Run the command line, and type the operator's command at its point, or when it has ended before."""
+        door = self._world.directory / f"act-{self._world._runs + 1}.door"
+        listens = {"path": str(door.with_suffix(".points")), "at": act.at, "door": str(door)}
+        runner = self._bear(arguments, ("tests.swarm.child:operated", listens))
+        code = self._stands(runner, door)
+        ended = [] if code is None else [runner.result(code)]
+        if ended and (code in (DONE, REFUSED) or person.BACK in ended[0].out):
+            return ended
+        if act.do == "abort":
+            second = self._aborting(rollout, act)
+            door.unlink(missing_ok=True)
+            return _ordered((*(ended or [runner.finish()]), *([second.finish()] if second else [])))
+        accepted = self._types(rollout, act)
+        door.unlink(missing_ok=True)
+        if not accepted or act.do == "extend" or ended:
+            return ended or [runner.finish()]
+        self._world.pass_time(act.lasts)
+        return _ordered((*self._resumes(rollout, act), runner.finish()))
+
+    def _stands(self, runner: Child, door: Path) -> int | None:
+        """Return when a run stands at its door, None then, or how it ended before."""
+        for _ in range(_LOOKS * 4):
+            code = self._world.forkserver.wait(runner.pid, _LOOK)
+            if code is not None or door.exists():
+                return code
+        return runner.finish().code
+
+    def _types(self, rollout: Rollout, act: Act) -> bool:
+        """Type a command that only writes what it asks for; tell whether it was accepted."""
+        options = ["--by", f"{act.lasts}s"] if act.do == "extend" else []
+        asked = Asked(act.do, self._now(), self._requests(), seconds=act.lasts)
+        rollout.typed.append(self._bear(typed(self._world, act.do, *options)).finish())
+        accepted = rollout.typed[-1].code == DONE
+        rollout.asked += [asked] * accepted
+        rollout.then = act.then
+        return accepted
+
+    def _aborting(self, rollout: Rollout, act: Act) -> Child | None:
+        """Begin the way back; return who follows it as soon as it is asked for, None where it is refused."""
+        options = [act.then] if act.then else []
+        asked = Asked("abort", self._now(), self._requests(), keeps=bool(act.then))
+        abort = self._bear(typed(self._world, "abort", *options), _HASTY)
+        self._outcome.runs += 1
+        for _ in range(_LOOKS):
+            if (code := self._world.forkserver.wait(abort.pid, _LOOK)) == REFUSED:
+                rollout.typed.append(abort.result(REFUSED))
+                return None
+            if person.ASKED in abort.said() or code is not None:
+                break
+        rollout.asked.append(asked)
+        return abort
+
+    def _resumes(self, rollout: Rollout, act: Act) -> list[Result]:
+        """End a pause as an operator does who may be asked whether Jobs may be killed."""
+        rollout.command = ("resume",)
+        self._lifts(rollout)
+        self._outcome.runs += 1
+        first = self._bear(rollout.arguments(self._world)).finish()
+        if not person.asks_before_it_kills(first):
+            return [first]
+        rollout.typed.append(first)
+        self._may_kill(rollout)
+        return self._resumes(rollout, act)
+
+    def _may_kill(self, rollout: Rollout) -> None:
+        """Give Jobs more time, or let them be killed, before a pause ends: as the refusal says."""
+        if rollout.then == "extend":
+            self._types(rollout, Act("extend", lasts=_MORE, then="--kill-now"))
+        else:
+            rollout.command = ("resume", "--kill-now")
+
+    def _lifts(self, rollout: Rollout) -> None:
+        """Write down that a pause, if there is one, ends from now on: a resume is typed."""
+        if rollout.command[0] == "resume":
+            for one in rollout.asked:
+                one.lifted = min(one.lifted, self._requests())
+
+    def _requests(self) -> int:
+        """Return the number of the newest request."""
+        return sum(one["reads"] + one["writes"] for one in self._world.get("/requests").values())
+
+    # ---- runners beside each other
 
     def _stopped(self, arguments: list[str], act: Act) -> list[Result]:
         """Stop a run at its point, let another one be at it for a while, and wake the first."""
