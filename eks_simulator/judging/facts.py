@@ -160,6 +160,10 @@ class Facts:
         """Return the pod as it was before the change at hand; `name` as in the log."""
         return self._pods.get(name)
 
+    def pod_node(self, name: str) -> Object | None:
+        """Return the node on which the pod was before the change at hand."""
+        return self.store.get("nodes", None, ((self.pod(name) or {}).get("spec") or {}).get("nodeName") or "")
+
     def is_new(self, instance: Instance) -> bool:
         """Tell whether it was launched from a version of ours."""
         return (instance.template, instance.version) in self.versions

@@ -215,6 +215,7 @@ class OnceOnly(Promise):
         self._last: dict[tuple[str, str], Change] = {}  # by object and field
         self._lowered: Change | None = None  # a decrement of ours whose instance has not gone yet
         self._ended: set[str] = set()  # pods that are going because of us
+        self._drained: dict[str, str] = {}  # by pod, the drained node that we last changed it on
         self._back = False  # the rollout goes back, and does what it does there for the first time
         self._went: dict[str, float] = {}  # by group, when an instance of it last began to go, not by a request of ours
 
@@ -261,6 +262,8 @@ class OnceOnly(Promise):
         deletion = self._deletes_pod(change)
         if deletion:
             self._ended.add(change.object)
+        if change.object.startswith("pod/") and self._leaves_another_node(change.object):
+            self._forget(change.object)
         value = () if deletion else (change.field, repr(change.before), repr(change.after))
         effect = (change.object, *value)
         self._applied[effect] += 1
@@ -276,6 +279,14 @@ class OnceOnly(Promise):
         pod = self.facts.pod(change.object)
         ends = change.field == "metadata.deletionTimestamp" or (change.field == "exists" and not change.after)
         return ends and pod is not None and not pods.terminating(pod)
+
+    def _leaves_another_node(self, name: str) -> bool:
+        """Tell whether a pod must go from another node than the one of its name before: both nodes are drained."""
+        node = self.facts.pod_node(name)
+        if node is None or not node["spec"].get("unschedulable"):
+            return False
+        before, self._drained[name] = self._drained.get(name), node["metadata"]["name"]
+        return before != node["metadata"]["name"]
 
     def at_the_end(self) -> tuple[int, list[str]]:
         """Return a decrement with which the log ends has ended nobody."""

@@ -635,6 +635,21 @@ def test_a_pod_of_the_same_name_may_be_evicted_once_its_predecessor_was_lost(*, 
     assert any("once more" in text for text in violations(one).get(5, [])) == (not lost)
 
 
+@pytest.mark.parametrize("drained", [False, True])
+def test_a_pod_of_the_same_name_leaves_with_each_node_that_is_drained(*, drained: bool) -> None:
+    """What was evicted from an old node may be in the way on a surplus one; on one that serves it is a repetition."""
+    one = world(workloads={"statefulsets": [{"name": "db", "replicas": 1}]})
+    client = Client(one)
+    for last in (False, True):
+        pod = pods_of(one, "db-0")[0]
+        if drained or not last:
+            instance = next(each for each in client.old() if each.dns == pod["spec"]["nodeName"])
+            client.cordon(instance)
+        client.delete_pod(pod)
+        passes(one, 60)
+    assert any("once more" in text for text in violations(one).get(5, [])) == (not drained)
+
+
 def test_an_instance_that_began_to_go_by_itself_a_moment_before_is_no_repetition(quiet: World) -> None:
     """Auto Scaling ends what is too many as soon as its protection is off: we may not have seen that."""
     client = Client(quiet)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from tests.swarm.person import SPARE
+
 Part = dict[str, Any]
 
 #: Seconds within which it happens: rollouts begin at 0, and most of them end within half an hour.
@@ -30,13 +32,15 @@ def events(chance: random.Random, world: Part) -> list[Part]:
 def deletions(chance: random.Random, world: Part) -> list[Part]:
     """Return, in a few worlds, how somebody deletes a launch template, or one of its versions.
 
-    That may be the one that a group launched first, or ours. EC2 keeps the default one: it is moved away before.
+    That may be the one that a group launched first, or ours. EC2 keeps the default one: it is moved away before. Where
+    a template is deleted, there is another one that a person can take.
     """
     if chance.randrange(6):
         return []
     occasion, template = _occasion(chance), chance.choice(world["templates"])
     name, newest = template["name"], len(template["versions"])
     if chance.randrange(3) == 0:
+        world["templates"].append({"name": SPARE, "versions": template["versions"][:1]})
         return [{**occasion, "do": "delete_template", "template": name}]
     version = str(chance.choice([newest, newest, newest + 1]))
     moved = {**occasion, "do": "set_default", "template": name, "version": str(newest + 1)}

@@ -13,6 +13,10 @@ from tests.e2e.simulated import Result
 
 _COMMAND = re.compile(r"aws autoscaling [^;()\n]+")
 _KUBECTL = re.compile(r"kubectl (?:--\w+ \S+ )*((?:uncordon|delete|taint|describe node|get nodes)[^;,()\n]*)")
+#: What a shell keeps from one command for the next is read, too.
+_EC2 = re.compile(r"aws ec2 (?:create-launch-template-version|modify-launch-template) [^;\n]+")
+_READ = re.compile(r"aws ec2 describe-instances [^;]*--instance-ids (i-\w+)")
+_IMAGE = re.compile(r"with image (ami-\w+)")
 _REBOOT = re.compile(r"aws ec2 reboot-instances [^;]*--instance-ids (i-\w+)")
 #: A desired capacity that is too high; nobody but a person knows on which instance nothing runs.
 _TOO_MANY = re.compile(r"DesiredCapacity of (\S+) (?:is (\d+), not (\d+)|was (\d+) at the start and is (\d+) now)")
@@ -24,6 +28,8 @@ _POD = re.compile(r"\bpod ([\w.-]+)/([\w.-]+)")
 #: How a rollout that was aborted ends, and how an abort says that it is asked for.
 BACK, ASKED = "aborted: the groups run what they ran before", " is asked to go back; "
 _USAGE = 2
+#: A launch template that no group names at first; a person takes it where another one was deleted.
+SPARE = "spare-lt"
 _FIELDS = {"--min-size": "MinSize", "--max-size": "MaxSize", "--desired-capacity": "DesiredCapacity"}
 _PROCESSES = {"suspend-processes": False, "resume-processes": True}
 
@@ -66,8 +72,13 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
         yield from (Amend({"do": "delete_pods", "namespace": where, "prefix": name}) for where, name in pods)
     # Who resumes has found out who did it, and wants it ours.
     yield from (Amend(None, ((f"template/{name}", "DefaultVersionNumber"),)) for name in _UNDONE.findall(text))
+    made = dict[str, str]()
+    for command in _EC2.findall(hint):
+        yield from _of_template(shlex.split(command.rstrip(")"))[2:], _read(hint, state), made, state)
+    if "LaunchTemplateId=ID" in hint or '"LaunchTemplateId": "ID"' in hint:
+        yield from _spared(_IMAGE.search(hint), made, state)
     for command in _COMMAND.findall(text):
-        yield from _in_account(shlex.split(command)[2:], state)
+        yield from _in_account(shlex.split(command)[2:], made, state)
     for command in _KUBECTL.findall(hint):
         yield from _in_cluster(shlex.split(command), state)
     if _ONE_LESS in hint:  # last: its number may lie below a MinSize that is put back first
@@ -75,9 +86,41 @@ def told(text: str, state: dict[str, Any]) -> Iterator[Amend]:
             yield from _ended(group, int(now or grown) - int(wanted or before), state)
 
 
-def _in_account(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
+def _read(hint: str, state: dict[str, Any]) -> str:
+    """Return the image that a command reads off an instance, "" for none."""
+    instances = [one for group in state["groups"].values() for one in group["Instances"].items()]
+    return next((one["ImageId"] for name in _READ.findall(hint) for id_, one in instances if id_ == name), "")
+
+
+def _of_template(words: list[str], image: str, made: dict[str, str], state: dict[str, Any]) -> Iterator[Amend]:
+    """Do what a command for a launch template does. `image`: what was read before; `made`: what is known after it."""
+    options = _options(words[1:])
+    id_ = options["--launch-template-id"][0]
+    template = state["templates"][id_]
+    if words[0] == "modify-launch-template":
+        version = options["--default-version"][0].replace("$VERSION", made.get("$VERSION", ""))
+        action = {"do": "set_default", "template": template["Name"], "version": version}
+        yield Amend(action, ((f"template/{id_}", "DefaultVersionNumber"),))
+        return
+    made["$VERSION"] = str(template["LatestVersionNumber"] + 1)
+    wanted = json.loads(" ".join(options["--launch-template-data"]))["ImageId"].replace("$IMAGE", image)
+    yield Amend({"do": "new_version", "template": template["Name"], "image": wanted})
+
+
+def _spared(image: re.Match[str] | None, made: dict[str, str], state: dict[str, Any]) -> Iterator[Amend]:
+    """Prepare another template, for one that was deleted: with the image that is named, or the one from before."""
+    id_, spare = next((one for one in state["templates"].items() if one[1]["Name"] == SPARE), ("", {}))
+    if not spare:
+        return
+    made["ID"] = id_
+    version = str(spare["LatestVersionNumber"] + 1)
+    yield Amend({"do": "new_version", "template": SPARE, "image": image[1] if image else spare["Images"][0]})
+    yield Amend({"do": "set_default", "template": SPARE, "version": version})
+
+
+def _in_account(words: list[str], made: dict[str, str], state: dict[str, Any]) -> Iterator[Amend]:
     """Do what a command of Auto Scaling does: its verb and options."""
-    verb, options = words[0], _options(words[1:])
+    verb, options = words[0], _options([_filled(word, made) for word in words[1:]])
     group = " ".join(options.get("--auto-scaling-group-name", ()))
     if verb == "update-auto-scaling-group" and (fields := dict(_fields(options))):
         yield _updated(group, fields)
@@ -91,6 +134,14 @@ def _in_account(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:
         yield Amend({"do": "exit_standby", "group": group})
     elif verb == "cancel-instance-refresh":
         yield Amend({"do": "cancel_refresh", "group": group})
+
+
+def _filled(word: str, made: dict[str, str]) -> str:
+    word = word.replace("$VERSION", made.get("$VERSION", "$VERSION"))
+    for id_ in (made["ID"],) if "ID" in made else ():
+        word = word.replace("LaunchTemplateId=ID,", f"LaunchTemplateId={id_},")
+        word = word.replace('"LaunchTemplateId": "ID"', f'"LaunchTemplateId": "{id_}"')
+    return word
 
 
 def _in_cluster(words: list[str], state: dict[str, Any]) -> Iterator[Amend]:

@@ -195,7 +195,9 @@ class _Runs:
         if not accepted or act.do == "extend" or ended:
             return ended or [runner.finish()]
         self._world.pass_time(act.lasts)
-        return _ordered((*self._resumes(rollout, act), runner.finish()))
+        rollout.command = ("resume",)
+        resumed = self._resumes(rollout)
+        return _ordered((runner.finish(), resumed))
 
     def _stands(self, runner: Child, door: Path) -> int | None:
         """Return when a run stands at its door, None then, or how it ended before."""
@@ -230,17 +232,17 @@ class _Runs:
         rollout.asked.append(asked)
         return abort
 
-    def _resumes(self, rollout: Rollout, act: Act) -> list[Result]:
+    def _resumes(self, rollout: Rollout) -> Result:
         """End a pause as an operator does who may be asked whether Jobs may be killed."""
-        rollout.command = ("resume",)
         self._lifts(rollout)
         self._outcome.runs += 1
         first = self._bear(rollout.arguments(self._world)).finish()
         if not person.asks_before_it_kills(first):
-            return [first]
+            return first
         rollout.typed.append(first)
         self._may_kill(rollout)
-        return self._resumes(rollout, act)
+        self._lifts(rollout)
+        return self._bear(rollout.arguments(self._world)).finish()
 
     def _may_kill(self, rollout: Rollout) -> None:
         """Give Jobs more time, or let them be killed, before a pause ends: as the refusal says."""
