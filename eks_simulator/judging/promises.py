@@ -286,7 +286,7 @@ class OnceOnly(Promise):
         if node is None or not node["spec"].get("unschedulable"):
             return False
         before, self._drained[name] = self._drained.get(name), node["metadata"]["name"]
-        return before != node["metadata"]["name"]
+        return bool(before != node["metadata"]["name"])
 
     def at_the_end(self) -> tuple[int, list[str]]:
         """Return a decrement with which the log ends has ended nobody."""

@@ -60,7 +60,7 @@ class Judged:
 def _told(case: Case, world: ProofWorld) -> Judged:
     outcome = Outcome(case.seed)
     runs = _Runs(case, world, outcome)
-    rollout = Rollout(case.images[0], "swarm-0")
+    rollout = Rollout(case.images[0], "swarm-0", parallel=1)
     arguments = ("plan", "--config", "rollout.yaml", "--ami", case.images[0], "--database", world.url, "--json")
     planned = world.fork(arguments, ("tests.swarm.child:hurried", {})).finish()
     began = runs._now()
@@ -84,7 +84,7 @@ def judged(cases: Iterator[tuple[Case, str]], folder: Path) -> Iterator[Judged]:
 
 def _worlds(seed: int, worlds: int, folder: Path) -> Iterator[tuple[Case, str]]:
     for number in range(seed, seed + worlds):
-        one = case(number)
+        one = case(number, operated=False)
         path = folder / f"swarm-{number}.yaml"
         path.write_text(one.text(), "utf-8")
         yield one, str(path)

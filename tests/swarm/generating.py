@@ -37,8 +37,8 @@ class Chance(random.Random):
         return [among[number] for number in sorted(picked)]
 
 
-def case(seed: int) -> Case:
-    """Return the case of this seed, always the same."""
+def case(seed: int, *, operated: bool = True) -> Case:
+    """Return the case of this seed, always the same. `operated`: with commands of an operator, and deleted templates."""
     chance = Chance(seed)
     names = ["workers", "batch"][: chance.choice([1, 1, 1, 2])]
     templates = [_template(chance, name) for name in names]
@@ -64,9 +64,11 @@ def case(seed: int) -> Case:
     world["request_faults"] = request_faults(chance)
     images = (NEW, NEWER, OLD)[: chance.choice([1, 1, 1, 1, 1, 2, 3])]
     acts, engine = _acts(chance), chance.choice(["sqlite", "sqlite", "postgres"])
-    later = Chance(f"operator {seed}")  # chance of their own: without these a seed's world is as it always was
-    world["events"] += deletions(later, world)
-    return Case(seed, world, images, commands(later, acts), engine)
+    if operated:
+        later = Chance(f"operator {seed}")  # a chance of its own: the rest of a seed's world does not depend on it
+        world["events"] += deletions(later, world)
+        acts = commands(later, acts)
+    return Case(seed, world, images, acts, engine)
 
 
 def _template(chance: Chance, name: str) -> Part:

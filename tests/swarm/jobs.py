@@ -1,6 +1,7 @@
 """Protected Jobs' pods that we ended before the drain deadline that we told ourselves, by the log of changes alone.
 
-What the operator asked for counts, too: more time, and the way back. A pod is ended by its deletion, or by the end of the instance on which it runs.
+What the operator asked for counts, too: more time, and the way back. A pod is ended by its deletion, or by the end of
+the instance on which it runs.
 """
 
 from __future__ import annotations

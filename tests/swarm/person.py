@@ -109,13 +109,12 @@ def _of_template(words: list[str], image: str, made: dict[str, str], state: dict
 
 def _spared(image: re.Match[str] | None, made: dict[str, str], state: dict[str, Any]) -> Iterator[Amend]:
     """Prepare another template, for one that was deleted: with the image that is named, or the one from before."""
-    id_, spare = next((one for one in state["templates"].items() if one[1]["Name"] == SPARE), ("", {}))
-    if not spare:
-        return
-    made["ID"] = id_
-    version = str(spare["LatestVersionNumber"] + 1)
-    yield Amend({"do": "new_version", "template": SPARE, "image": image[1] if image else spare["Images"][0]})
-    yield Amend({"do": "set_default", "template": SPARE, "version": version})
+    for id_, spare in state["templates"].items():
+        if spare["Name"] == SPARE:
+            made["ID"] = id_
+            version = str(spare["LatestVersionNumber"] + 1)
+            yield Amend({"do": "new_version", "template": SPARE, "image": image[1] if image else spare["Images"][0]})
+            yield Amend({"do": "set_default", "template": SPARE, "version": version})
 
 
 def _in_account(words: list[str], made: dict[str, str], state: dict[str, Any]) -> Iterator[Amend]:

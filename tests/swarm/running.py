@@ -105,19 +105,15 @@ class _Runs:
             result = self._run(rollout)
             rollout.results += result
             code = result[-1].code
-            if person.BACK in result[-1].out:
-                return "aborted"
-            if code == DONE:
-                return "done"
-            if person.asks_before_it_kills(result[-1]):
-                self._may_kill(rollout)
-            elif code == REFUSED:
+            if code == DONE or person.BACK in result[-1].out:
+                return "aborted" if person.BACK in result[-1].out else "done"
+            if self._paused(rollout, result[-1]):
+                continue
+            if code == REFUSED:
                 refusals += 1
                 if refusals >= _REFUSALS:
                     return "refused"
                 self._world.pass_time(_PATIENCE)
-            elif code == HALTED and person.paused(result[-1].out):
-                rollout.command = ("resume",)
             elif code == HALTED:
                 halts += 1
                 rollout.command = ("resume",)
@@ -243,6 +239,16 @@ class _Runs:
         self._may_kill(rollout)
         self._lifts(rollout)
         return self._bear(rollout.arguments(self._world)).finish()
+
+    def _paused(self, rollout: Rollout, result: Result) -> bool:
+        """Tell whether a run ended because of a pause; what comes next ends that."""
+        if person.asks_before_it_kills(result):
+            self._may_kill(rollout)
+            return True
+        if result.code == HALTED and person.paused(result.out):
+            rollout.command = ("resume",)
+            return True
+        return False
 
     def _may_kill(self, rollout: Rollout) -> None:
         """Give Jobs more time, or let them be killed, before a pause ends: as the refusal says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.swarm import generating, person
 from tests.swarm.case import Case, read
 from tests.swarm.comparing import Compared
 from tests.swarm.jobs import ended
+from tests.swarm.operating import Asked, Deadlines, while_paused
 from tests.swarm.shrinking import candidates, shrunk
 
 _GROUP: dict[str, Any] = {
@@ -198,4 +200,87 @@ def test_a_protected_pod_that_we_end_too_early_is_found(end: tuple[str, ...], sa
     """By its deletion, or with its instance, before the deadline that our own output names."""
     state = {"at": 0, "groups": {"g": {"Instances": {"i-1": {"Node": "n1"}, "i-2": {"Node": "n2"}}}}}
     bound = _change("pod/demo/job-a", "spec.nodeName", "n1")
-    assert bool([*ended([bound, _change(*end)], state, state, said)]) == found
+    changes = [one | {"request": 1} for one in (bound, _change(*end))]
+    assert bool([*ended(changes, state, state, Deadlines(said, [], 1))]) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "due"),
+    [
+        pytest.param([], 60, id="what was told"),
+        pytest.param([Asked("extend", 50, 7, seconds=30)], 90, id="more time"),
+        pytest.param([Asked("extend", 80, 7, seconds=30)], 110, id="more time, once it was over"),
+        pytest.param([Asked("extend", 50, 9, seconds=30)], 60, id="asked for when the request was under way"),
+        pytest.param([Asked("abort", 50, 7)], 900, id="the way back has its own"),
+        pytest.param([Asked("abort", 50, 7), Asked("extend", 60, 8, seconds=9)], 909, id="which moves, too"),
+        pytest.param([Asked("abort", 50, 7, keeps=True)], inf, id="no Job is killed"),
+    ],
+)
+def test_more_time_and_the_way_back_move_the_deadline(asked: list[Asked], due: float) -> None:
+    """For each request that was not under way when it was asked for."""
+    said = ["old ones drain until 1970-01-01T00:01:00Z", "new ones drain until 1970-01-01T00:15:00Z"]
+    assert Deadlines(said, asked, 1).of({"request": 10}) == due
+
+
+def test_what_is_changed_in_a_pause_is_found() -> None:
+    """But for the marker, what was under way, what others did, and what came after its end."""
+    pod = _change("pod/demo/job-a", "metadata.deletionTimestamp", "now", "client:r") | {"request": 6}
+    others = [
+        pod | {"request": 5},
+        pod | {"request": 9},
+        pod | {"actor": "world", "request": 0},
+        pod | {"object": "configmap/kube-system/eks-rollout", "request": 7},
+    ]
+    pause = Asked("pause", 1, 5, lifted=8)
+    assert [*while_paused([*others, pod], [pause], 1)] == []
+    assert len([*while_paused([*others, pod, pod | {"request": 8}], [pause], 1)]) == 1
+
+
+def test_a_way_back_is_compared_with_what_was_there_before() -> None:
+    """No instance runs the new image, and a version by its number stays."""
+    found: dict[str, list[str]] = {}
+    pinned = _GROUP | {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "1"}}
+    ours = {"object": "template/lt-1", "field": "versions.2", "actor": "client:r", "at": 1, "after": {}, "before": None}
+    for image in ("ami-old", "ami-new"):
+        instance = {"LifecycleState": "InService", "Node": "n1", "ImageId": image, "ProtectedFromScaleIn": False}
+        before, after = (_EMPTY | {"groups": {"g": pinned | {"Instances": there}}} for there in ({}, {"i-1": instance}))
+        made = ours | {"verb": "CreateLaunchTemplateVersion"}
+        launched = ours | {"object": "instance/i-1", "field": "exists", "verb": "", "at": 0}
+        compared = Compared(before, after, [launched, made], [], set(), "ami-new", back=True)
+        found[image] = [kind for kind, _ in compared.differences()]
+    assert found == {"ami-old": [], "ami-new": ["old instance"]}
+
+
+def test_a_version_is_made_again_as_a_halt_says() -> None:
+    """From an image that is read off an instance; what the shell keeps of one command is in the next."""
+    text = (
+        "halted: …; next: give it another one, with the image from before (IMAGE=$(aws ec2 describe-instances --region "
+        "r --instance-ids i-1 --query Q --output text); VERSION=$(aws ec2 create-launch-template-version --region r "
+        """--launch-template-id lt-1 --source-version 2 --launch-template-data '{"ImageId": "'"$IMAGE"'"}' --query V """
+        """--output text); aws ec2 modify-launch-template --launch-template-id lt-1 --default-version "$VERSION"; """
+        "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g --launch-template "
+        """LaunchTemplateId=lt-1,Version=''"$VERSION"''), then: rollout resume 1"""
+    )
+    template = {"Name": "lt", "LatestVersionNumber": 2}
+    state = {"groups": {"g": {"Instances": {"i-1": {"ImageId": "ami-a"}}}}, "templates": {"lt-1": template}}
+    reference = {"LaunchTemplateId": "lt-1", "Version": "3"}
+    assert [one.action for one in person.told(text, state)] == [
+        {"do": "new_version", "template": "lt", "image": "ami-a"},
+        {"do": "set_default", "template": "lt", "version": "3"},
+        {"do": "update_group", "group": "g", "fields": {"LaunchTemplate": reference}},
+    ]
+
+
+def test_another_template_is_taken_as_a_halt_says() -> None:
+    """With the image that the halt names."""
+    text = (
+        "halted: …; next: give it a version that exists, with image ami-b (aws autoscaling update-auto-scaling-group "
+        "--auto-scaling-group-name g --launch-template 'LaunchTemplateId=ID,Version=$Default'), then: rollout resume 1"
+    )
+    spare = {"Name": person.SPARE, "LatestVersionNumber": 1, "Images": ["ami-a"]}
+    reference = {"LaunchTemplateId": "lt-9", "Version": "$Default"}
+    assert [one.action for one in person.told(text, {"groups": {}, "templates": {"lt-9": spare}})] == [
+        {"do": "new_version", "template": person.SPARE, "image": "ami-b"},
+        {"do": "set_default", "template": person.SPARE, "version": "2"},
+        {"do": "update_group", "group": "g", "fields": {"LaunchTemplate": reference}},
+    ]
