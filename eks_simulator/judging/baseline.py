@@ -197,7 +197,8 @@ class Baseline:
         """Return the templates on whose default a group lived before us that nobody has deleted."""
         templates = {one.name: one.id for one in self._facts.cloud.templates}
         groups = [one for one in self._facts.scenario.groups if not self._facts.cloud.groups[one.name].deleting]
-        return {templates[name] for group in groups for name, version in group.references if version == "$Default"}
+        named = {name for group in groups for name, version in group.references if version == "$Default"}
+        return {templates[name] for name in named & {*templates}}  # of one that was deleted nothing is left to move
 
     def _unmoved_defaults(self) -> Iterator[Restored]:
         """Yield the defaults that we should have moved and have not."""

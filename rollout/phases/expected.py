@@ -60,9 +60,14 @@ def soften(decision: Decision, seen: Observation, record: Record) -> Decision:
 
 
 def desired(record: Record, group: NodeGroup) -> int:
-    """Return the desired capacity that our settled effects left; before any of them, that of SURGE."""
+    """Return the desired capacity that our settled effects left; before any of them, that of SURGE.
+
+    A way back raises it only if instances that stay are missing: before any effect it is as it was found.
+    """
     wrote = record.written.get(group.name, Written()).desired
-    return surged(record, group).desired if wrote is None else wrote
+    if wrote is None:
+        return record.plan.baseline(group.name).sizes.desired if record.plan.goes_back else surged(record, group).desired
+    return wrote
 
 
 def _autoscaler_was_off(record: Record) -> bool:

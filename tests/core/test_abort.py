@@ -186,6 +186,17 @@ def test_a_lost_old_node_is_launched_again_before_a_new_one_goes(journal: SqlJou
     is_back(journal, toy)
 
 
+def test_a_new_node_that_came_without_a_surge_is_no_reason_to_halt(journal: SqlJournal) -> None:
+    """The group replaced a lost node by ours, and nobody raised desired: the way back does, and no person has to."""
+    toy = _asked_in(journal, "SURGE", "suspend")
+    toy.disturb = lambda _, apply: apply()
+    toy.vanish(old("o1").id)
+    toy.fill("g")
+    assert [one.version for one in toy.group_["g"].instances] == [1, 2]
+    assert again(journal, toy).run() is Ended.ABORTED
+    is_back(journal, toy)
+
+
 def test_the_time_of_jobs_is_the_aborts_own(journal: SqlJournal) -> None:
     """Its deadline and that no Job is killed are in the plan of the way back, and the first request counts."""
     toy = Toy.in_use()

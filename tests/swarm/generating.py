@@ -38,7 +38,7 @@ class Chance(random.Random):
 
 
 def case(seed: int, *, operated: bool = True) -> Case:
-    """Return the case of this seed, always the same. `operated`: with commands of an operator, and deleted templates."""
+    """Return the case of this seed, always the same. `operated`: with an operator, and deleted templates."""
     chance = Chance(seed)
     names = ["workers", "batch"][: chance.choice([1, 1, 1, 2])]
     templates = [_template(chance, name) for name in names]
