@@ -124,6 +124,11 @@ def on_group(verb: str, group: str, *options: str) -> str:
     return aws("autoscaling", verb, "--auto-scaling-group-name", group, *options)
 
 
+def activities(group: str) -> str:
+    """Return the command that shows what Auto Scaling did with a group, and why it launched nothing."""
+    return on_group("describe-scaling-activities", group, "--max-items", "5")
+
+
 def resume_processes(group: str, names: Iterable[str]) -> str:
     """Return the command that resumes scaling processes of a group; never without names, which would be all."""
     return on_group("resume-processes", group, "--scaling-processes", *names)

@@ -65,9 +65,10 @@ def desired(record: Record, group: NodeGroup) -> int:
     A way back raises it only if instances that stay are missing: before any effect it is as it was found.
     """
     wrote = record.written.get(group.name, Written()).desired
-    if wrote is None:
-        return record.plan.baseline(group.name).sizes.desired if record.plan.goes_back else surged(record, group).desired
-    return wrote
+    if wrote is not None:
+        return wrote
+    before = record.plan.baseline(group.name).sizes
+    return (before if record.plan.goes_back else surged(record, group)).desired
 
 
 def _autoscaler_was_off(record: Record) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from rollout.commands import on_group, resume_processes
+from rollout.commands import activities, resume_processes
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import Effect, Protect, Resize, SetCapacityRebalance, Suspend, Written, occasions
 from rollout.model.observation import GroupSeen, Observation
@@ -208,10 +208,6 @@ def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:
     if record.deadline and now >= record.deadline:
         late = f"the surge did not come in time: {why}"
         return Halt(
-            Reason.INSTANCES_NOT_IN_SERVICE, late, typed("find the cause and correct it", *map(_activities, shorts))
+            Reason.INSTANCES_NOT_IN_SERVICE, late, typed("find the cause and correct it", *map(activities, shorts))
         )
     return wait(record, now, Reason.INSTANCES_NOT_IN_SERVICE, why)
-
-
-def _activities(group: str) -> str:
-    return on_group("describe-scaling-activities", group, "--max-items", "5")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.commands import end_retained, on_group
+from rollout.commands import activities, end_retained, on_group
 from rollout.model.budget import BudgetSeen
 from rollout.model.decision import Halt, StageDecision
 from rollout.model.effects import Terminate, occasions
@@ -120,9 +120,12 @@ class NodeView:
 
     def short(self, state: str) -> StageDecision:
         """Wait until enough serve; when even the margin after the deadline has passed, somebody must see why not."""
-        closed = self.serving.why_not(self.row.instance_id, self.leaving, next(iter(self.nodes), None))
-        idle = "; ".join(closed) or f"why no more nodes of {self.row.group} serve (kubectl get nodes)"
-        what = homes.REMEDY if self.misplaced else f"let more nodes serve: {idle}"
+        group = self.row.group
+        idle = [*self.serving.why_not(self.row.instance_id, self.leaving, next(iter(self.nodes), None))]
+        if (unborn := self.group.sizes.desired - len(self.group.living)) > 0:
+            idle.append(f"why AWS does not launch {unborn} more of {group} ({activities(group)})")
+        idle = idle or [f"why no more nodes of {group} serve (kubectl get nodes)"]
+        what = homes.REMEDY if self.misplaced else f"let more nodes serve: {'; '.join(idle)}"
         reason = Reason.NO_OTHER_NODE if self.misplaced else Reason.TOO_FEW_NODES
         why = f"{self.name} is {state} and cannot go: {self.too_few}"
         halt = Halt(reason, why, what) if self.past_blocked_deadline else None

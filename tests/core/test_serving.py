@@ -187,6 +187,18 @@ def test_a_halt_names_what_does_not_serve(
     assert halt.reason is Reason.TOO_FEW_NODES
 
 
+def test_a_halt_asks_why_instances_are_not_launched() -> None:
+    """Fewer live than are desired: no node shows why, what the group tried does."""
+    halt = (
+        looked(Stage.WAITING, node("n1", unschedulable=True), sizes=replace(surged().sizes, desired=5), now=at(8100))
+        .short("to be drained")
+        .halt
+    )
+    assert halt
+    launch = "why AWS does not launch 1 more of g (aws autoscaling describe-scaling-activities --auto-scaling-"
+    assert halt.hint.startswith(f"let more nodes serve: n1 is cordoned (kubectl uncordon n1); {launch}")
+
+
 def test_a_halt_tells_how_an_instance_that_ec2_terminated_is_replaced() -> None:
     """A reboot does not bring it back."""
     halt = looked(Stage.WAITING, unjoined=("n1",), ended=("i-n1",), now=at(8100)).short("to be drained").halt

@@ -635,6 +635,16 @@ def test_a_pod_of_the_same_name_may_be_evicted_once_its_predecessor_was_lost(*, 
     assert any("once more" in text for text in violations(one).get(5, [])) == (not lost)
 
 
+def test_a_template_that_somebody_deleted_has_no_default_to_move() -> None:
+    """Its version number can never be given back: the rest is judged."""
+    group = {"name": "g", "template": "lt", "version": "$Default", "min": 2, "desired": 2, "max": 4}
+    one = world(groups=[group])
+    client = Client(one)
+    client.refer(str(client.publish()))
+    one.do({"do": "delete_template", "template": "lt"})
+    assert not any("DefaultVersionNumber" in text for text in violations(one).get(4, []))
+
+
 @pytest.mark.parametrize("drained", [False, True])
 def test_a_pod_of_the_same_name_leaves_with_each_node_that_is_drained(*, drained: bool) -> None:
     """What was evicted from an old node may be in the way on a surplus one; on one that serves it is a repetition."""

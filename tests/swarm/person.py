@@ -52,9 +52,11 @@ def asks_before_it_kills(result: Result) -> bool:
     return result.code == _USAGE and "--kill-now" in result.err
 
 
-def goes_back(text: str) -> bool:
-    """Tell whether a halt says that only the way back is left."""
-    return "next: go back, and begin again" in text
+def goes_back(text: str, state: dict[str, Any]) -> bool:
+    """Tell whether only the way back is left: a halt says so, or a group's activities, that its template is deleted."""
+    names = (str(group["LaunchTemplate"] or group["MixedInstancesPolicy"]) for group in state["groups"].values())
+    gone = any(not any(f"'{id_}'" in name for id_ in state["templates"]) for name in names)
+    return "next: go back, and begin again" in text or (gone and "describe-scaling-activities" in text)
 
 
 def halt(printed: str) -> str:

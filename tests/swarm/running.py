@@ -130,8 +130,9 @@ class _Runs:
         """Do as a person does before a resume: wait, do what the halt says, and later put an end to bad luck."""
         text = person.halt(rollout.results[-1].out)
         self._outcome.halts.append(text)
-        rollout.amends += [one for one in person.told(text, self._world.get("/state")) if self._amended(one)]
-        if person.goes_back(text):
+        state = self._world.get("/state")
+        rollout.amends += [one for one in person.told(text, state) if self._amended(one)]
+        if person.goes_back(text, state):
             rollout.command = ("abort",)
         self._world.pass_time(halts * _PATIENCE if halts > 1 else _PAUSE)
         if halts > 1:
