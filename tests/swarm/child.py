@@ -26,7 +26,7 @@ def hurried() -> None:
 
 
 def operated(path: str, at: int, door: str) -> None:
-    """Let the operator type something at a point: `door` is there from then on, until it has been typed.
+    """Let the operator type something at a point. The file `door` exists from then on, until it has been typed.
 
     Simulated time stands still meanwhile.
     """
