@@ -28,7 +28,7 @@ def hurried() -> None:
 def operated(path: str, at: int, door: str) -> None:
     """Let the operator type something at a point. The file `door` exists from then on, until it has been typed.
 
-    Simulated time stands still meanwhile.
+    No simulated time passes before that.
     """
     watch(_Operated(Path(path), at, Path(door)))
 
