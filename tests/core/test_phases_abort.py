@@ -17,6 +17,7 @@ from rollout.model.effects import (
     TaintNode,
     Uncordon,
     UntaintNode,
+    Written,
 )
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import NodeSeen, Observation, TemplateSeen, VersionSeen
@@ -438,12 +439,13 @@ def test_the_phases_before_drain(
         assert acts_of(decision) == expected.sends
 
 
-def test_sizes_that_somebody_changed_are_drift_from_surge_on() -> None:
+@pytest.mark.parametrize(("wrote", "ours"), [(Written(desired=4), 4), (Written(), 2)], ids=["surged", "never raised"])
+def test_sizes_that_somebody_changed_are_drift_from_surge_on(wrote: Written, ours: int) -> None:
     """An abort raises what it found; who changed it meant something else. Processes may not be suspended yet."""
-    journal = back(Phase.SURGE)
+    journal = back(Phase.SURGE, written={"g": wrote})
     drifted = marked(seen(surged(*WHOLE, uses=(use("3"),), sizes=Sizes(1, 6, 9), suspended=frozenset())), journal)
     answer = next(unexpected(drifted, journal, NOW))
-    agrees(answer, halts("drift: DesiredCapacity of g is 6, not 4"))
+    agrees(answer, halts(f"drift: DesiredCapacity of g is 6, not {ours}"))
     assert "resumed" not in answer.why
     fine = marked(seen(surged(*WHOLE, uses=(use("3"),), suspended=frozenset())), journal)
     assert list(unexpected(fine, journal, NOW)) == []
