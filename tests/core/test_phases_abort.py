@@ -447,7 +447,7 @@ def test_sizes_that_somebody_changed_are_drift_from_surge_on(wrote: Written, our
     answer = next(unexpected(drifted, journal, NOW))
     agrees(answer, halts(f"drift: DesiredCapacity of g is 6, not {ours}"))
     assert "resumed" not in answer.why
-    fine = marked(seen(surged(*WHOLE, uses=(use("3"),), suspended=frozenset())), journal)
+    fine = marked(seen(surged(*WHOLE, uses=(use("3"),), sizes=Sizes(1, ours, 4), suspended=frozenset())), journal)
     assert list(unexpected(fine, journal, NOW)) == []
 
 
