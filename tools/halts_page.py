@@ -314,7 +314,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     Reason.TOO_FEW_NODES: Meaning(
         "Too few nodes of the group would serve without this one.",
         _PODS,
-        "Let more nodes serve: uncordon them, or clear why they are not Ready. Then resume.",
+        "Let more nodes serve: uncordon them, or clear why they are not Ready, or why AWS launches none. Then resume.",
         "kubectl get nodes",
     ),
     Reason.TOO_MANY_INSTANCES: Meaning(
