@@ -104,7 +104,7 @@ def _of_template(words: list[str], image: str, made: dict[str, str], state: dict
         action = {"do": "set_default", "template": template["Name"], "version": version}
         yield Amend(action, ((f"template/{id_}", "DefaultVersionNumber"),))
         return
-    made["$VERSION"] = str(template["LatestVersionNumber"] + 1)
+    made["$VERSION"] = str(len(template["Images"]) + 1)  # the number of one that was deleted is not used again
     wanted = json.loads(" ".join(options["--launch-template-data"]))["ImageId"].replace("$IMAGE", image)
     yield Amend({"do": "new_version", "template": template["Name"], "image": wanted})
 
@@ -114,7 +114,7 @@ def _spared(image: re.Match[str] | None, made: dict[str, str], state: dict[str, 
     for id_, spare in state["templates"].items():
         if spare["Name"] == SPARE:
             made["ID"] = id_
-            version = str(spare["LatestVersionNumber"] + 1)
+            version = str(len(spare["Images"]) + 1)
             yield Amend({"do": "new_version", "template": SPARE, "image": image[1] if image else spare["Images"][0]})
             yield Amend({"do": "set_default", "template": SPARE, "version": version})
 

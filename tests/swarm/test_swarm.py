@@ -261,7 +261,7 @@ def test_a_version_is_made_again_as_a_halt_says() -> None:
         "aws autoscaling update-auto-scaling-group --auto-scaling-group-name g --launch-template "
         """LaunchTemplateId=lt-1,Version=''"$VERSION"''), then: rollout resume 1"""
     )
-    template = {"Name": "lt", "LatestVersionNumber": 2}
+    template = {"Name": "lt", "LatestVersionNumber": 1, "Images": ["ami-a", "ami-b"]}
     state = {"groups": {"g": {"Instances": {"i-1": {"ImageId": "ami-a"}}}}, "templates": {"lt-1": template}}
     reference = {"LaunchTemplateId": "lt-1", "Version": "3"}
     assert [one.action for one in person.told(text, state)] == [
