@@ -156,12 +156,19 @@ class Baseline:
                 continue
             template = was["LaunchTemplateId"]
             mover = self._moved.get((template, was["Version"]))
-            ours = str(is_now["Version"]).isdecimal() and (template, int(is_now["Version"])) in self._facts.versions
+            ours = str(is_now["Version"]).isdecimal() and self._may_pin(template, int(is_now["Version"]))
             if mover is None or not ours or template != is_now["LaunchTemplateId"]:
                 return None
             movers.add(mover)
         same = _without_versions(before) == _without_versions(now)
         return f"stays pinned: moved by {', '.join(sorted(movers))}" if movers and same else None
+
+    def _may_pin(self, template: str, number: int) -> bool:
+        """Tell whether we pin groups to a version: to ours, or on the way back to the one before it or its copy."""
+        if not self._facts.back:
+            return (template, number) in self._facts.versions
+        before = {(name, source) for (name, _), source in self._facts.versions.items()}
+        return (template, number) in {*before, *self._facts.copies}
 
     def _wanted(self, name: str, field: str, before: Any) -> Any:
         if field in REFERENCES and before is not None:

@@ -562,6 +562,19 @@ def test_pinned_is_right_only_where_somebody_moved_latest(quiet: World, *, someb
     assert [one["drift"] for one in found] == [somebody]
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_on_the_way_back_a_group_stays_pinned_to_what_was_before(quiet: World, version: str) -> None:
+    """Where $Latest is somebody's: never to our version."""
+    client = Client(quiet)
+    client.mark()
+    client.publish()
+    quiet.do({"do": "new_version", "template": "lt", "instance_type": "m5.4xlarge"})
+    client.turn_back()
+    if version == "1":
+        client.refer(version)
+    assert any("LaunchTemplate" in text for text in violations(quiet).get(4, [])) == (version == "2")
+
+
 def test_pinned_is_right_where_somebody_moved_default() -> None:
     """Their default stays, and the group stays pinned to our version."""
     versions = [{"image": OLD}, {"image": OLD}]
