@@ -44,7 +44,8 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         yield from standing.now(record)
         yield f"  next: {resume(record.id)}"
         return
-    if ended is Ended.PAUSED:
+    # A halted one that is to go back, and is paused: no other command than a resume leads on.
+    if ended is Ended.PAUSED or (ended is Ended.HALTED and record.pause and record.abort):
         yield from standing.paused(record)
         yield from standing.now(record)
         yield f"  next: {resume(record.id)}"

@@ -134,6 +134,21 @@ def test_an_abort_waits_for_the_end_of_the_pause(world: Worlds, tmp_path: Path) 
     assert told(simulated)["phase"] == "ABORTED"
 
 
+def test_an_abort_of_a_halted_rollout_that_is_paused_names_the_resume(world: Worlds) -> None:
+    """Where the halt itself names only the abort, which is asked for now."""
+    simulated = world("proof-plain")
+    simulated.kill_at(hanging(simulated, "CreateLaunchTemplateVersion"))
+    simulated.post("/world", {"do": "delete_template", "template": "workers"})
+    halted = simulated.resume()
+    assert "halted (LaunchTemplateNotFound)" in halted.out, halted
+    assert command(simulated, "pause").code == 0
+    abort = command(simulated, "abort")
+    assert (abort.code, abort.out.splitlines()[-1].startswith("  next: rollout resume ")) == (1, True), abort
+    resumed = simulated.resume()
+    assert resumed.code == 0, resumed
+    assert told(simulated)["phase"] == "ABORTED"
+
+
 def test_where_it_makes_no_sense(world: Worlds) -> None:
     """In RESTORE, and after the end: what is true, and that it was not paused."""
     simulated = world("proof-plain")
