@@ -23,7 +23,7 @@ from rollout.adapters.kube_records import review
 from rollout.cli import app, outcome
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE
 from rollout.model.preflight_observation import Right
-from rollout.preflight.rights import optional, rights
+from rollout.preflight.rights import NODE_EVENTS, optional, rights
 from tests.deploy.manifests import FOLDER, Object, all_objects, command, container, objects, parsed
 from tests.simulator.clusters import Api, real, simulated
 from tests.test_docs import README, parse
@@ -140,9 +140,9 @@ def test_roles_grant_what_a_rollout_asks_for(on_deadline: Literal["pod", "job"],
 
 
 def test_a_role_of_its_own_grants_what_is_optional() -> None:
-    """All of it and no other: an operator who does not want it leaves that role out. It only reads."""
+    """All of it and no other: an operator who does not want it leaves that role out. But for Events it only reads."""
     assert granted("access.yaml", optional=True) == OPTIONALS
-    assert {right.verb for right in OPTIONALS} <= {"get", "list", "watch"}
+    assert {right.verb for right in OPTIONALS.difference(NODE_EVENTS.rights)} <= {"get", "list", "watch"}
 
 
 def test_the_rights_that_an_older_version_asked_for_are_enough() -> None:

@@ -1,7 +1,7 @@
 """Events of Kubernetes on the nodes that must go: what each waits for, that it drains, and halts. Never in the way.
 
 A thread of its own sends them. It rests on the history alone: each line of it makes the same Event, of the same name,
-in whichever process. One that is lost is not sent again.
+in any process. One that is lost is not sent again.
 """
 
 from __future__ import annotations
