@@ -172,7 +172,18 @@ def test_each_phase_has_its_module() -> None:
     assert set(PHASES) == {phase for phase in Phase if not terminal(phase)}
     for phase, rules in PHASES.items():
         assert rules.decide.__module__ == f"rollout.phases.{phase.name.lower()}"
-    shared = {"abort", "expected", "shared", "cluster_lock", "deleted", "missing", "observe", "pause", "raised"}
+    shared = {
+        "abort",
+        "expected",
+        "shared",
+        "cluster_lock",
+        "deleted",
+        "guards",
+        "missing",
+        "observe",
+        "pause",
+        "raised",
+    }
     assert modules(phases) - shared == {phase.name.lower() for phase in PHASES}
 
 

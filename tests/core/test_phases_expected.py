@@ -152,7 +152,11 @@ def test_an_autoscaler_that_comes_back(world: Observation, journal: Record, expe
 
 GIVEN = template(VersionSeen(4, "ami-x", ""), VersionSeen(3, "ami-new", ""), VersionSeen(1, "ami-old", ""))
 LOST = template(VersionSeen(1, "ami-old", ""))
-BACK: dict[str, Any] = {"direction": "back", "nodes": (row("i-n1", role="new"), row("i-n2", role="new"))}
+BACK: dict[str, Any] = {
+    "direction": "back",
+    "nodes": (row("i-n1", role="new"), row("i-n2", role="new")),
+    "written": {"g": Written(desired=4)},
+}
 MAKE = "aws ec2 create-launch-template-version --launch-template-id lt --source-version 1"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.model.budget import BudgetSeen
+from rollout.model.effects import Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import GroupSeen, Observation, RefreshSeen, TemplateSeen, VersionSeen
 from rollout.phases import observe
@@ -18,6 +19,7 @@ from tests.core.toy import Toy
 from tests.samples import END
 
 KNOWN = (template(VersionSeen(2, "ami-new", "")),)
+PROTECTED = {"g": Written(protection={"i-o1": True})}
 ALWAYS = ["autoscaler", "follow", "groups", "in_touch", "marker", "nodes"]
 
 
@@ -58,7 +60,7 @@ def test_reads(phase: Phase, also: list[str]) -> None:
     """Each part of the world is read once in a tick, and only where the phase decides by it."""
     toy = Toy(group_={"g": surged()}, marker_=MARKER)
     toy.add(pod())
-    seen, read = look(phase, toy)
+    seen, read = look(phase, toy, written=PROTECTED)
     assert read == sorted([*ALWAYS, *also])
     assert seen.groups == (toy.group_["g"],)
     assert (bool(seen.pods), bool(seen.templates)) == tuple(part in also for part in ("pods", "templates"))
@@ -68,9 +70,9 @@ def test_reads(phase: Phase, also: list[str]) -> None:
 def test_an_instance_refresh_is_asked_for_while_something_of_ours_holds_it_up() -> None:
     """RESTORE asks no more once protection and the process are given back: what begins then is somebody else's."""
     held = Toy(group_={"g": surged()}, marker_=MARKER, refresh_={"g": RefreshSeen("08b9", "InProgress")})
-    assert look(Phase.RESTORE, held)[0].refreshes == held.refresh_
+    assert look(Phase.RESTORE, held, written=PROTECTED)[0].refreshes == held.refresh_
     given_back = found(old("o1", protected=False))
-    seen, read = look(Phase.RESTORE, replace(held, group_={"g": given_back}))
+    seen, read = look(Phase.RESTORE, replace(held, group_={"g": given_back}), written=PROTECTED)
     assert ("active_instance_refresh" in read, seen.refreshes) == (False, {})
 
 

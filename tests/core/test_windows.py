@@ -272,7 +272,7 @@ def test_budgets_have_their_time_in_a_window() -> None:
     """The blocked deadline that would pass outside begins again in the next one."""
     it = record(drain_deadline=at(7000), blocked_seconds=900, windows=some("Sun,Mon 13:00-16:00 Europe/Berlin"))
     assert it.drain_deadline == instant("2025-06-01T13:56:40")
-    assert it.blocked_deadline == instant("2025-06-02T11:30")
+    assert it.blocked_deadline(it.nodes[0]) == instant("2025-06-02T11:30")
 
 
 # ---- whole rollouts -------------------------------------------------------------------------------------------------
