@@ -210,7 +210,8 @@ def _first_launches(ours: Sequence[GroupProbed], templates: Sequence[TemplateSee
 
 
 def _refreshes(groups: Sequence[GroupSeen], autoscaling: AutoScaling, asked: _Asked) -> dict[str, RefreshSeen]:
-    found = {group.name: asked.ask(partial(autoscaling.active_instance_refresh, group.name)) for group in groups}
+    there = [group.name for group in groups if not group.gone]
+    found = {name: asked.ask(partial(autoscaling.active_instance_refresh, name)) for name in there}
     return {name: refresh for name, refresh in found.items() if refresh}
 
 

@@ -129,6 +129,8 @@ ROWS = [
      "version 1 of workers gives the root volume /dev/xvda 30 GiB, the snapshot of ami-new needs 40 GiB",
      "at least 40 GiB"),
     ("group missing", {}, {"groups": ("g", "h")}, "Auto Scaling group h does not exist in eu-west-1", "`groups`"),
+    ("being deleted", {"groups": (found(sizes=Sizes(0, 0, 0), gone=True),)}, {},
+     "Auto Scaling group g is being deleted (Delete in progress), with its instances", "take g out of `groups`"),
     ("managed", {"groups": (found(nodegroup="ng"),)}, {}, "belongs to the EKS managed node group ng",
      "aws eks update-nodegroup-version --cluster-name c --nodegroup-name ng"),
     ("managed by one of an odd name", {"groups": (found(nodegroup="ng; reboot"),)}, {}, "node group ng; reboot",

@@ -49,6 +49,16 @@ def test_every_reason_is_told_at_once_and_nothing_is_changed(world: Worlds) -> N
     assert simulated.rollout("list", "--config", "rollout.yaml").out.splitlines()[1:] == []
 
 
+def test_a_group_that_is_being_deleted_is_refused(world: Worlds) -> None:
+    """AWS lists it until its last instance is gone; nothing is begun on it, and nothing else is asked of it."""
+    simulated = world("proof-plain")
+    simulated.post("/world", {"do": "delete_group", "group": "batch"})
+    refused = simulated.start()
+    told = "Auto Scaling group batch is being deleted (Delete in progress), with its instances"
+    assert (refused.code, refused.err.count("    next: "), told in refused.err) == (2, 1, True), refused
+    assert "take batch out of `groups` in the configuration" in refused.err
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("operation", ["DescribeInstanceRefreshes", "DescribeImages", "DescribeLaunchTemplates"])
 def test_a_read_that_is_refused_is_a_reason_and_hides_no_other(world: Worlds, operation: str) -> None:

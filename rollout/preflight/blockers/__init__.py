@@ -44,6 +44,7 @@ REASONS: dict[Look, Rule] = {
     protection.indirect: Rule(Reason.KIND_CONTROLS_NO_PODS),
     protection.unnamed: Rule(Reason.UNPROTECTED_PODS, ("groups",)),
     groups.missing: Rule(Reason.GROUP_NOT_FOUND, ("groups",)),
+    groups.being_deleted: Rule(Reason.GROUP_DELETED, ("groups",)),
     groups.managed: Rule(Reason.MANAGED_NODE_GROUP, ("groups",)),
     groups.of_a_service: Rule(Reason.GROUP_OF_SERVICE, ("groups", "probed")),
     groups.suspended: Rule(Reason.PROCESSES_SUSPENDED, ("groups",)),

@@ -26,6 +26,15 @@ def missing(found: Survey, request: Request) -> Iterator[Blocker]:
             yield Blocker(f"Auto Scaling group {name} does not exist in {request.region}", hint)
 
 
+def being_deleted(found: Survey, request: Request) -> Iterator[Blocker]:
+    """Somebody is deleting a group: AWS ends its instances, and nothing can be launched in it."""
+    for group in found.groups:
+        if group.gone:
+            hint = f"find out who does; take {group.name} out of `groups` in the configuration, or make the group anew"
+            problem = f"Auto Scaling group {group.name} is being deleted (Delete in progress), with its instances"
+            yield Blocker(problem, hint)
+
+
 def managed(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group belongs to an EKS managed node group. EKS would undo our changes."""
     for group in found.groups:
@@ -122,7 +131,7 @@ def not_wanted(found: Survey, request: Request) -> Iterator[Blocker]:
     """A group desires no instance and has some, kept by scale-in protection. Desired cannot go below zero."""
     for group in found.groups:
         kept = [one.id for one in group.instances if one.in_service]
-        if kept and group.sizes.desired == 0:
+        if kept and group.sizes.desired == 0 and not group.gone:
             hint = on_group("set-desired-capacity", group.name, "--desired-capacity", str(len(kept)))
             problem = f"{group.name} has DesiredCapacity 0 and still {len(kept)} instances at work: {', '.join(kept)}"
             yield Blocker(problem, f"wait until they are gone, or keep them: {hint}")
