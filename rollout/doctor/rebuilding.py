@@ -1,10 +1,10 @@
 """A journal that was lost, put together from the marker and from what is seen.
 
 The marker knows the plan, the phase, the drain deadline, which nodes must go, and what people have asked for: a
-pause, and which nodes are to stay, or to go at once. Where each of these nodes stands is seen: one that left is gone,
-one that ends is not terminated again, all others begin their stages again. The sizes that stand are taken for what was
-written last, and so are flags and processes that are not as they were found. What the journal alone knew is lost: who
-lost a pod at the deadline, and when what happened.
+pause, which nodes are to stay, or to go at once, and what was raised or deleted and may stay so. Where each of these
+nodes stands is seen: one that left is gone, one that ends is not terminated again, all others begin their stages again.
+The sizes that stand are taken for what was written last, and so are flags and processes that are not as they were
+found. What the journal alone knew is lost: who lost a pod at the deadline, and when what happened.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from rollout.model.accepted import Raised
 from rollout.model.checkpoint import Checkpoint, CheckpointNode
 from rollout.model.effects import (
     Effect,
@@ -30,6 +31,7 @@ from rollout.model.observation import Observation
 from rollout.model.plan import Node, NodeGroup, Sizes
 from rollout.model.record import Record
 from rollout.phases.autoscaler_off import stop_autoscaler
+from rollout.phases.deleted import without_groups
 from rollout.phases.shared import surged, working
 from rollout.phases.surge import sized
 from rollout.stages.skipped import because
@@ -45,9 +47,12 @@ class Rebuilt:
 
 def rebuilt(checkpoint: Checkpoint, seen: Observation, now: datetime) -> Rebuilt:
     """Return what goes into the journal."""
-    record = record_of(checkpoint, now, tuple(_row(node, checkpoint, seen, now) for node in checkpoint.nodes))
+    rows = tuple(_row(node, checkpoint, seen, now) for node in checkpoint.nodes)
+    found = without_groups(seen, record_of(checkpoint, now, rows))
+    raised = tuple(_raised(found, seen))
+    record = replace(found, done=frozenset(effect.key for effect in raised))
     ending = (_terminate(row, seen) for row in record.nodes if row.stage is Stage.TERMINATING)
-    changed = (*ending, *_prepared(record, seen), *_resizes(record, seen))
+    changed = (*raised, *ending, *_prepared(record, seen), *_resizes(record, seen))
     written: dict[str, Written] = {}
     for effect in changed:
         written[effect.group] = written.get(effect.group, Written()).then(effect.leaves())
@@ -70,6 +75,7 @@ def record_of(checkpoint: Checkpoint, now: datetime, nodes: tuple[Node, ...] = (
         pause=checkpoint.pause,
         skips={one.instance_id: one for one in checkpoint.skipped},
         forces=checkpoint.forced,
+        accepted=frozenset(checkpoint.accepted),
     )
 
 
@@ -96,6 +102,16 @@ def _stage(node: CheckpointNode, checkpoint: Checkpoint, seen: Observation) -> t
 def _terminate(row: Node, seen: Observation) -> Terminate:
     desired = seen.group(row.group).sizes.desired
     return Terminate(group=row.group, instance_id=row.instance_id, desired_before=desired + 1)
+
+
+def _raised(record: Record, seen: Observation) -> Iterator[Resize]:
+    """Yield what made ours the sizes that somebody raised: they stay after the end, too."""
+    there = {group.name for group in record.groups}
+    for one in record.accepted:
+        if isinstance(one, Raised) and one.group in there:
+            now, baseline = seen.group(one.group).sizes, record.plan.baseline(one.group).sizes
+            occasion = occasions.raised(one.minimum, one.desired, record.resume_count)
+            yield Resize(group=one.group, before=baseline, sizes=now, occasion=occasion)
 
 
 def _resizes(record: Record, seen: Observation) -> Iterator[Resize]:

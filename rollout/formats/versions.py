@@ -56,7 +56,7 @@ SETTINGS_OF_2: Fields = {
     "max_autoscaler_off_seconds": 21600.0,
     "windows": [],
 }
-CHECKPOINT_OF_2: Fields = {"pause": None, "skipped": [], "forced": []}
+CHECKPOINT_OF_2: Fields = {"pause": None, "skipped": [], "forced": [], "accepted": []}
 _POD_OF_2: Fields = {"service": "", "ready": 0, "came_back": 0}
 _ON_NODES = ("hold-node", "unhold-node", "taint-node", "untaint-node", "cordon", "uncordon")
 EFFECTS_OF_2: Mapping[str, Fields] = {

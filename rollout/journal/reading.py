@@ -29,9 +29,9 @@ _ALL_LEFT = (
     .order_by(effects.c.id)
 )
 
-_HALTS = (
+_AGREED = (
     select(events.c.data)
-    .where(events.c.rollout_id == bindparam("of"), events.c.kind == "halted")
+    .where(events.c.rollout_id == bindparam("of"), events.c.kind.in_(("begun", "halted")))
     .order_by(events.c.seq)
 )
 
@@ -86,7 +86,10 @@ def evicted(connection: Connection, rollout_id: str, version: int) -> tuple[Left
 
 
 def accepted(connection: Connection, rollout_id: str, *, halted: bool) -> frozenset[Accepted]:
-    """Return what people agreed to by resuming after halts; `halted`: nobody has resumed after the last one."""
-    rows = connection.execute(_HALTS, {"of": rollout_id}).all()
+    """Return what people agreed to by resuming after halts; `halted`: nobody has resumed after the last one.
+
+    A journal that was rebuilt begins with what they had agreed to before.
+    """
+    rows = connection.execute(_AGREED, {"of": rollout_id}).all()
     told = [json.loads(row.data).get("accepts", ()) for row in rows]
     return accepted_of(value for values in (told[:-1] if halted else told) for value in values)

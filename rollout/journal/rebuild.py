@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rollout import __version__
-from rollout.formats.codec import effect_text, plan_text
+from rollout.formats.codec import accepted_values, effect_text, plan_text
 from rollout.formats.versions import JOURNAL_VERSION
 from rollout.journal import lease_row, node_rows, requests
 from rollout.journal.chain import Author, Page, digest
@@ -76,7 +76,9 @@ def write(
         told |= {deadline_column(plan.direction): stored(record.drain_deadline)}
     if plan.goes_back:
         told |= {"direction": plan.direction}
-    page.tell(now, "begun", _text(record, author), **told, plan=digest(plan_text(plan)))
+    agreed = sorted(record.accepted, key=repr)
+    accepts = {"accepts": accepted_values(agreed)} if agreed else {}
+    page.tell(now, "begun", _text(record, author), **told, **accepts, plan=digest(plan_text(plan)))
     node_rows.add(page, record.nodes, now)
     for effect in adopted:
         _adopt(page, effect, now)

@@ -109,6 +109,6 @@ class RecordCache:
     def _agreed(self, connection: Connection, row: Row[Any]) -> frozenset[Accepted]:
         """Return what people agreed to by resuming: that grows with a resume only."""
         if self._accepted is None or self._accepted[0] != row.round:
-            agreed = reading.accepted(connection, row.id, halted=row.halted is not None) if row.round else frozenset()
+            agreed = reading.accepted(connection, row.id, halted=row.halted is not None)
             self._accepted = row.round, agreed
         return self._accepted[1]

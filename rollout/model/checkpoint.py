@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rollout.model.accepted import Accepted
 from rollout.model.machine import Phase
 from rollout.model.plan import Plan, Role
 from rollout.model.steering import Force, Pause, Skip
@@ -30,7 +31,8 @@ class Checkpoint:
 
     `epoch`: of the lease under which it was written; `journal`: the database it was written from, without a password.
     Neither makes a checkpoint another one: what they say changes with every runner. `pause`: None while it is not
-    paused. `skipped`, `forced`: what people asked for about single nodes.
+    paused. `skipped`, `forced`: what people asked for about single nodes. `accepted`: what a person agreed to by
+    resuming, and is so by now.
     """
 
     rollout_id: str
@@ -44,3 +46,4 @@ class Checkpoint:
     pause: Pause | None = None
     skipped: tuple[Skip, ...] = ()
     forced: tuple[Force, ...] = ()
+    accepted: tuple[Accepted, ...] = ()

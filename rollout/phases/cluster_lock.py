@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollout.commands import kubectl, with_its_journal
+from rollout.model.accepted import Accepted, Raised
 from rollout.model.checkpoint import Checkpoint, CheckpointNode
 from rollout.model.decision import Act, Decision, Halt
 from rollout.model.effects import CreateMarker, DeleteMarker, UpdateMarker, occasions
@@ -18,6 +19,7 @@ from rollout.model.plan import Plan
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.model.steering import Force
+from rollout.phases.raised import adopted
 from rollout.phases.shared import once_more
 
 
@@ -35,7 +37,14 @@ def checkpoint(record: Record) -> Checkpoint:
         pause=record.pause,
         skipped=tuple(record.skips.values()),
         forced=tuple(Force(row.instance_id, row.forced_at, row.forced_by) for row in record.nodes if row.forced_at),
+        accepted=_accepted(record),
     )
+
+
+def _accepted(record: Record) -> tuple[Accepted, ...]:
+    """Return what a person agreed to, in one order; of what was raised only what has become ours."""
+    agreed = (one for one in record.accepted if not isinstance(one, Raised) or adopted(record, one))
+    return tuple(sorted(agreed, key=repr))
 
 
 def create(record: Record, occasion: str | None = None) -> CreateMarker:
@@ -163,7 +172,7 @@ def _since(marker: MarkerSeen, now: Checkpoint) -> str:
     """Return what happened within a phase since the marker was written; "" if nothing did.
 
     A person made it by hand, the drain deadline is later, or somebody has paused the rollout, or resumed it, or has
-    skipped or forced a node.
+    skipped or forced a node, or has agreed to what was raised or deleted.
     """
     was = marker.checkpoint
     if was is None:
@@ -178,6 +187,8 @@ def _since(marker: MarkerSeen, now: Checkpoint) -> str:
     for what, before, there in (("skipped", was.skipped, now.skipped), ("forced", was.forced, now.forced)):
         if there != before:
             told.append(f"{what}-{max(one.at for one in there):%Y%m%dT%H%M%S%fZ}" if there else f"none-{what}")
+    if now.accepted != was.accepted:  # more and more
+        told.append(f"accepted-{len(now.accepted)}")
     return ".".join(told)
 
 

@@ -39,10 +39,16 @@ def kept(record: Record, group: str) -> Sizes:
     """Return the sizes that a group has after the rollout: the baseline's, or what was raised and made ours."""
     sizes = record.plan.baseline(group).sizes
     for one in record.accepted:
-        if isinstance(one, Raised) and one.group == group and _adopted(record, one):
+        if isinstance(one, Raised) and one.group == group and adopted(record, one):
             minimum, desired = one.minimum or 0, one.desired or 0
             sizes = replace(sizes, minimum=max(sizes.minimum, minimum), desired=max(sizes.desired, desired))
     return sizes
+
+
+def adopted(record: Record, one: Raised) -> bool:
+    """Tell whether what was raised has become ours: a person may agree, and take it back first."""
+    key = f"{kind_of(Resize)}:{one.group}:{occasions.raised_to(one.minimum, one.desired)}."
+    return any(done.startswith(key) for done in record.done)
 
 
 def to_leave(hint: str, raised: Iterable[Raised]) -> str:
@@ -55,8 +61,3 @@ def to_leave(hint: str, raised: Iterable[Raised]) -> str:
 def _label(one: Raised) -> str:
     sizes = {"MinSize": one.minimum, "DesiredCapacity": one.desired}
     return f"{', '.join(f'{name} {value}' for name, value in sizes.items() if value is not None)} of {one.group}"
-
-
-def _adopted(record: Record, one: Raised) -> bool:
-    key = f"{kind_of(Resize)}:{one.group}:{occasions.raised_to(one.minimum, one.desired)}."
-    return any(done.startswith(key) for done in record.done)

@@ -9,13 +9,17 @@ import pytest
 
 from rollout.doctor import differences, leftovers, lost, rebuilt, record_of
 from rollout.doctor.comparing import Finding
+from rollout.model.accepted import Deleted, Raised
 from rollout.model.effects import Protect, Resize, StopAutoscaler, Suspend, Written
 from rollout.model.machine import Phase, Stage
-from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
+from rollout.model.observation import AutoscalerSeen, GroupSeen, MarkerSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.record import Record
 from rollout.model.steering import Force, Pause, Skip
 from rollout.phases.cluster_lock import checkpoint, create
+from rollout.phases.deleted import groups_deleted
+from rollout.phases.expected import unexpected
+from rollout.phases.raised import kept
 from tests.core.build import (
     ID,
     MARKER,
@@ -317,6 +321,33 @@ def test_what_was_asked_for_about_a_node_is_rebuilt() -> None:
     assert {one.stage for one in back.nodes} == {Stage.WAITING}
     late = rebuilt(replace(told_of, phase=Phase.RESTORE), seen(surged()), NOW).record
     assert [one.reason for one in late.nodes] == ["skipped by alice: its disk", "still there when RESTORE had begun"]
+
+
+def test_what_was_raised_and_accepted_is_rebuilt() -> None:
+    """The marker knows what has become ours: it stays after the end, and no further halt asks for it."""
+    both = Raised("g", 2, 5)
+    agreed: dict[str, Any] = {"accepted": frozenset({both}), "nodes": (row("i-o1"), row("i-o2"))}
+    assert checkpoint(record(Phase.DRAIN, **agreed)).accepted == ()
+    done = frozenset({"resize:g:raised.2.5.1"})
+    told_of = checkpoint(record(Phase.DRAIN, **agreed, done=done, resume_count=1))
+    assert told_of.accepted == (both,)
+    world = seen(surged(sizes=Sizes(2, 5, 5)), marker=replace(MARKER, checkpoint=told_of))
+    back = rebuilt(told_of, world, NOW).record
+    assert (kept(back, "g"), back.written["g"].minimum, back.written["g"].desired) == (Sizes(2, 5, 3), 2, 5)
+    assert next(unexpected(world, back, NOW), None) is None
+
+
+def test_a_group_without_which_it_goes_on_is_rebuilt_as_gone() -> None:
+    """No person is asked for it once more; one that nobody agreed to halts."""
+    deleted = GroupSeen.deleted("g")
+    agreed = frozenset({Deleted("g"), Raised("g", None, 5)})
+    done = frozenset({"resize:g:raised.-.5.1"})
+    told_of = checkpoint(record(Phase.DRAIN, accepted=agreed, done=done, nodes=(row("i-o1"),)))
+    world = seen(deleted, marker=replace(MARKER, checkpoint=told_of))
+    back = rebuilt(told_of, world, NOW)
+    assert (groups_deleted(world, back.record), back.record.written) == (None, {})
+    assert [one.stage for one in back.record.nodes] == [Stage.GONE]
+    assert groups_deleted(world, rebuilt(replace(told_of, accepted=()), world, NOW).record) is not None
 
 
 def test_a_paused_rollout_is_rebuilt_as_one() -> None:

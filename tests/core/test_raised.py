@@ -10,19 +10,21 @@ import pytest
 from rollout.engine.runner import Ended
 from rollout.journal import SqlJournal
 from rollout.model.accepted import Accepted, Raised
-from rollout.model.decision import Decision, Halt
-from rollout.model.effects import Resize, Terminate, Written
+from rollout.model.decision import Act, Decision, Halt
+from rollout.model.effects import Resize, Terminate, UpdateMarker, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import GroupSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import drain, launch_template, restore, surge
+from rollout.phases.cluster_lock import checkpoint, guard
 from rollout.phases.expected import unexpected
 from rollout.phases.raised import kept
 from tests.core.build import (
     BASE,
     ID,
+    MARKER,
     NOW,
     PROCESSES,
     SURGED,
@@ -247,6 +249,18 @@ def test_a_person_takes_it_back_and_resumes(journal: SqlJournal, toy: Toy) -> No
     again(journal, toy).unhalt()
     assert again(journal, toy).run() is Ended.DONE
     assert toy.group_["g"].sizes.desired == 2
+
+
+def test_the_marker_tells_what_has_become_ours_and_nothing_else() -> None:
+    """It is written once more for it, in a request of its own: a lost journal is rebuilt from it."""
+    before, after = agreed(FIVE, MINIMUM), adopted(FIVE)
+    assert guard(marked(seen(HIGHER), before), before) is None
+    marker = replace(MARKER, checkpoint=checkpoint(before))
+    update = guard(seen(HIGHER, marker=marker), replace(before, done=after.done))
+    assert isinstance(update, Act)
+    (effect,) = update.effects
+    assert isinstance(effect, UpdateMarker)
+    assert (effect.mark.accepted, effect.occasion.endswith(".accepted-1")) == ((FIVE,), True)
 
 
 def test_what_is_halted_is_not_agreed_to(journal: SqlJournal, toy: Toy) -> None:

@@ -14,9 +14,12 @@ from rollout.journal import SqlJournal, rebuild
 from rollout.journal.lease_acquire import LeaseHeld, acquire
 from rollout.journal.lease_row import Holder, database_time
 from rollout.journal.models import stored
+from rollout.model.accepted import Accepted, Deleted, Raised
+from rollout.model.decision import Halt
 from rollout.model.effects import Resize, Terminate, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Node, Sizes
+from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.model.steering import Force, Pause, Skip
 from tests.journal.samples import ID, NOW, OLD, PLAN, WHOLE, fence, later, no_retry
@@ -61,6 +64,16 @@ def test_what_was_asked_for_about_a_node_is_read_back(empty: SqlJournal) -> None
     rebuilt(empty, replace(FOUND, record=asked))
     again = empty.load(ID)
     assert (again.skips, again.forces) == (asked.skips, asked.forces)
+    assert empty.verify(ID)[1] == ()
+
+
+def test_what_a_resume_accepted_is_read_back(empty: SqlJournal) -> None:
+    """Without a halt of its own, and also where it halts once more before a person resumes."""
+    agreed: frozenset[Accepted] = frozenset({Raised("workers", None, 5), Deleted("batch")})
+    rebuilt(empty, replace(FOUND, record=replace(RECORD, accepted=agreed)))
+    assert empty.load(ID).accepted == agreed
+    empty.halt(ID, Halt(Reason.DRIFT_SIZES, "raised", "", (Raised("workers", None, 6),)), later(60))
+    assert empty.load(ID).accepted == agreed
     assert empty.verify(ID)[1] == ()
 
 
