@@ -62,6 +62,7 @@ class Facts:
         self.last: float | None = None
         self.versions: dict[tuple[str, int], int | None] = {}  # with another image: (template, number) → source
         self.copies: dict[tuple[str, int], int | None] = {}  # with the same image, as a way back makes them
+        self.given: set[tuple[str, int]] = set()  # that others made with the image of ours: (template, number)
         self.back = False  # our marker says that the rollout was aborted: what is new has to go
         self.replaced = 0  # old instances that have gone since we began, for any reason
         self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
@@ -70,6 +71,7 @@ class Facts:
         self.paused = False  # our marker says that somebody has paused the rollout
         self.forced: dict[str, float] = {}  # instances of which our marker says that somebody let them go, and when
         self.skipped: set[str] = set()  # instances of which our marker says that somebody lets them stay
+        self._images: set[str] = set()  # of our versions
         self._sizes: dict[str, int] = {}  # desired capacity by group, until we first change a size
         self._resized: set[str] = set()
         self._owed: Counter[str] = Counter()  # instances that each group will end because we lowered its desired
@@ -91,6 +93,10 @@ class Facts:
             template, source = change.object.removeprefix("template/"), change.after["SourceVersion"]
             made = self.copies if self._is_copy(template, number, source) else self.versions
             made[template, number] = source
+            if made is self.versions:
+                self._images.add(change.after["ImageId"])
+        if by_third_party(change) and change.object.startswith("template/") and change.field.startswith("versions."):
+            self._see_given(change)
         if mine and change.field == "data.record":
             self.promised = self._promised(change)
             self.paused = '"pause":{' in str(change.after)
@@ -130,6 +136,12 @@ class Facts:
         self.lost[instance.group] += self.first is not None and not by_us
         return instance if by_us else None
 
+    def _see_given(self, change: Change) -> None:
+        """Take in a version that somebody else made since; what they delete launches nothing more, and stays known."""
+        made = change.object.removeprefix("template/"), int(change.field.removeprefix("versions."))
+        if change.after and change.after.get("ImageId") in self._images:
+            self.given.add(made)
+
     def _is_copy(self, name: str, number: int, source: int | None) -> bool:
         """Tell whether a version launches what the one launches that it was made of, of which we had made another."""
         template, known = self.cloud.templates[name], {(of, one) for (of, _), one in self.versions.items()}
@@ -165,8 +177,9 @@ class Facts:
         return self.store.get("nodes", None, ((self.pod(name) or {}).get("spec") or {}).get("nodeName") or "")
 
     def is_new(self, instance: Instance) -> bool:
-        """Tell whether it was launched from a version of ours."""
-        return (instance.template, instance.version) in self.versions
+        """Tell whether it was launched from a version of ours, or from one that a person made of the same image."""
+        made = (instance.template, instance.version)
+        return made in self.versions or made in self.given
 
     def goes(self, instance: Instance) -> bool:
         """Tell whether the rollout is there to take it away: it is old, or new where the rollout goes back."""

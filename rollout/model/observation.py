@@ -492,6 +492,12 @@ class Observation:
                 return template
         raise KeyError(template_id)
 
+    def launches(self, template_id: str, number: int) -> str | None:
+        """Return the image that is launched from a version; None where it was not seen, or says none."""
+        of_template = (one for one in self.templates if one.id == template_id)
+        versions = (version for template in of_template for version in template.versions if version.number == number)
+        return next((version.image_id for version in versions), None)
+
     def instance(self, instance_id: str) -> InstanceSeen | None:
         """Return the instance of that id from any group, None if no group lists it."""
         return self._instances.get(instance_id)

@@ -335,6 +335,11 @@ class Plan:
         """Tell whether this is a version with the new AMI, made by this rollout."""
         return any((one.template_id, one.number) == (template_id, number) for one in self.versions)
 
+    def was_there(self, template_id: str, number: int) -> bool:
+        """Tell whether groups launched this version when the rollout began, or it is a copy of one."""
+        found = {source.pair for group in self.groups for source in group.sources}
+        return (template_id, number) in found.union((one.template_id, one.number) for one in self.copies)
+
 
 def _made_of(versions: tuple[NewVersion, ...], source: Source) -> NewVersion | None:
     return next((one for one in versions if (one.template_id, one.source_version) == source.pair), None)

@@ -143,7 +143,7 @@ def another(seen: Observation, record: Record, group: NodeGroup, source: Source)
     before = replace(source.use, reference=str(source.version))
     if back and not deleted(seen, (before,)):
         return (refer_back(current, (before,)),)
-    read, image = _image_before(record, group, current) if back else ("", record.plan.ami)
+    read, image = _image_before(seen, record, group) if back else ("", record.plan.ami)
     kept = any(version.number == source.version for version in template.versions)
     named = ("--launch-template-id", template.id)
     made_of = ("--source-version", str(source.version if kept else template.latest))
@@ -164,9 +164,9 @@ def _open(command: str) -> str:
     return re.sub(r"\$(VERSION|IMAGE)\b", r"""'"$\1"'""", command)
 
 
-def _image_before(record: Record, group: NodeGroup, current: GroupSeen) -> tuple[str, str]:
+def _image_before(seen: Observation, record: Record, group: NodeGroup) -> tuple[str, str]:
     """Return what reads the image from before off an instance that has it, and the image; what to fill in, if none."""
-    there = launched_to_stay(record, group, current, current.living)
+    there = launched_to_stay(seen, record, group, seen.group(group.name).living)
     if not there:
         return "", "AMI"
     which = ("--instance-ids", there[0].id, "--query", "Reservations[0].Instances[0].ImageId", "--output", "text")

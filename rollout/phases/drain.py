@@ -271,7 +271,7 @@ def _emptiest(seen: Observation, record: Record, group: NodeGroup, now: datetime
     known = {row.instance_id for row in record.nodes}
     owners = at_work(seen.pods)
     found: list[tuple[int, str, Node]] = []
-    for instance in that_stay(record, group, seen.group(group.name)):
+    for instance in that_stay(seen, record, group):
         node = seen.node_of(instance.id)
         pods = [pod for one in seen.nodes_on(instance.id) for pod in seen.pods_on(one.name)]
         busy = len(blocking_pods(pods, record.plan.settings, owners, now)) or (0 if node and node.usable else -1)

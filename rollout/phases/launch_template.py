@@ -239,7 +239,9 @@ def _pin(seen: Observation, record: Record, plan: Plan, group: NodeGroup) -> Set
     if current == wanted:
         return None
     theirs = {use.slot for use in set(wanted).difference(plan.pinned(group))}
-    if _without(theirs, current) not in {_without(theirs, uses) for uses in (found, *_pinned_forward(plan, group))}:
+    if _without(theirs, current) not in {
+        _without(theirs, uses) for uses in (found, *_pinned_forward(seen, plan, group))
+    }:
         return Halt(
             Reason.DRIFT_LAUNCH_TEMPLATE,
             f"drift: {group.name} launched {describe_uses(found)} when the rollout began, now {describe_uses(current)}",
@@ -252,11 +254,11 @@ def _without(slots: set[str], uses: tuple[TemplateUse, ...]) -> tuple[TemplateUs
     return tuple(use for use in uses if use.slot not in slots)
 
 
-def _pinned_forward(plan: Plan, group: NodeGroup) -> Iterator[tuple[TemplateUse, ...]]:
-    """Yield what a group launched until an abort, if it was pinned to ours by then."""
+def _pinned_forward(seen: Observation, plan: Plan, group: NodeGroup) -> Iterator[tuple[TemplateUse, ...]]:
+    """Yield what a group launched until an abort, if it was pinned to ours by then, or to what a person gave for it."""
     forward = replace(plan, direction="forward")
     if plan.goes_back and all(map(plan.version, group.sources)):
-        yield forward.pinned(group)
+        yield deleted.wanted(seen, forward, group)
 
 
 def _cross_check(seen: Observation, record: Record) -> Halt | None:

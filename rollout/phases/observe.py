@@ -109,9 +109,14 @@ def _groups(record: Record, autoscaling: AutoScaling) -> tuple[GroupSeen, ...]:
 
 
 def _templates(record: Record, groups: tuple[GroupSeen, ...], autoscaling: AutoScaling) -> tuple[TemplateSeen, ...]:
-    """Describe the templates of the plan, and those that a person gave groups in their place."""
+    """Describe the templates of the plan, and those that a person gave groups in their place.
+
+    After an abort also those of which instances still run: what has our image goes.
+    """
     planned = {source.use.template_id for group in record.plan.groups for source in group.sources}
     named = planned.union(use.template_id for group in groups for use in group.uses)
+    if record.plan.goes_back:
+        named.update(one.template_id for group in groups for one in group.living if one.template_id)
     templates = autoscaling.templates(sorted(named))
     gone = sorted(named - {template.id for template in templates})
     return (*templates, *(TemplateSeen(one, name="", default=0, latest=0, versions=()) for one in gone))

@@ -51,7 +51,7 @@ def _unready(seen: Observation, record: Record) -> list[str]:
 
 
 def _group_unready(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
-    living = that_stay(record, group, seen.group(group.name))
+    living = that_stay(seen, record, group)
     desired = record.plan.baseline(group.name).sizes.desired
     wanted = desired if record.plan.goes_back else record.plan.surge(group.name)
     missing = min(desired, wanted) - len(living)
@@ -71,7 +71,7 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
 
     Where an old node has no pods to move, or only such as tolerate every taint, it is asked for a pod like any other.
     """
-    living = that_stay(record, group, seen.group(group.name))
+    living = that_stay(seen, record, group)
     new = {Sort.of(node): node.name for one in reversed(living) if (node := seen.node_of(one.id))}
     olds = [node for row, node in leaving_nodes(record, seen) if row.group == group.name]
     open_to_any = any(sort.lets_in((), node) for sort in new for node in olds)
@@ -88,7 +88,7 @@ def _homeless(seen: Observation, record: Record, group: NodeGroup) -> list[str]:
 
 def _hint(seen: Observation, record: Record) -> str:
     """Say what to type for each node that has joined and is not usable, and for each instance without a usable node."""
-    living = [one.id for group in working(record) for one in that_stay(record, group, seen.group(group.name))]
+    living = [one.id for group in working(record) for one in that_stay(seen, record, group)]
     nodes = {one: seen.node_of(one) for one in living}
     useless = {one: node for one, node in nodes.items() if node is None or not node.usable}
     commands = [_remedy(node) for node in useless.values() if node] or [kubectl("get", "nodes")]

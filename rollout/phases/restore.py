@@ -568,7 +568,7 @@ def _aside(record: Record, seen: Observation) -> Iterator[str]:
     """Report instances in Standby, and those that AWS retains: we neither replace nor unprotect them."""
     for group in working(record):
         aside = [one for one in seen.group(group.name).instances if one.standing_by or one.retained]
-        stay = launched_to_stay(record, group, seen.group(group.name), aside)
+        stay = launched_to_stay(seen, record, group, aside)
         for instance in aside:
             version = "our new" if (instance in stay) is not record.plan.goes_back else "an old"
             kept = ", protected from scale-in" if instance.protected else ""
@@ -588,7 +588,7 @@ def _come_back(record: Record, seen: Observation) -> Iterator[str]:
     kept = {row.instance_id: f"{row.reason}, it stays" for row in record.nodes if row.stage is Stage.KEPT}
     for group in working(record):
         living = seen.group(group.name).living
-        stay = launched_to_stay(record, group, seen.group(group.name), living)
+        stay = launched_to_stay(seen, record, group, living)
         for instance in living:
             if instance not in stay:
                 why = kept.get(instance.id, "left")

@@ -12,7 +12,7 @@ from rollout.model.decision import Act, Advance, Decision, Halt, Wait
 from rollout.model.effects import Cordon, Effect, OnNode, Uncordon, occasions
 from rollout.model.machine import DRAINING, Stage, onward
 from rollout.model.observation import GroupSeen, InstanceSeen, NodeSeen, Observation
-from rollout.model.plan import Node, NodeGroup, Plan, Sizes, TemplateUse, duration
+from rollout.model.plan import Node, NodeGroup, Plan, Role, Sizes, TemplateUse, duration
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.model.windows import may_end_from
@@ -174,35 +174,39 @@ def describe_uses(uses: Iterable[TemplateUse]) -> str:
     return ", ".join(use.label for use in uses) or "no launch template"
 
 
-def that_stay(record: Record, group: NodeGroup, seen: GroupSeen) -> tuple[InstanceSeen, ...]:
+def that_stay(seen: Observation, record: Record, group: NodeGroup) -> tuple[InstanceSeen, ...]:
     """Return the living instances that run a version that stays, but for those that we have ended."""
     ended = {row.instance_id for row in record.nodes if row.stage in {Stage.TERMINATING, Stage.GONE}}
-    return tuple(one for one in launched_to_stay(record, group, seen, seen.living) if one.id not in ended)
+    there = launched_to_stay(seen, record, group, seen.group(group.name).living)
+    return tuple(one for one in there if one.id not in ended)
 
 
 def short(seen: Observation, record: Record, group: NodeGroup) -> bool:
     """Tell whether fewer instances that stay are there than the baseline desires."""
-    there = that_stay(record, group, seen.group(group.name))
-    return len(there) < record.plan.baseline(group.name).sizes.desired
+    return len(that_stay(seen, record, group)) < record.plan.baseline(group.name).sizes.desired
 
 
 def launched_to_stay(
-    record: Record, group: NodeGroup, current: GroupSeen, instances: Iterable[InstanceSeen]
+    seen: Observation, record: Record, group: NodeGroup, instances: Iterable[InstanceSeen]
 ) -> tuple[InstanceSeen, ...]:
     """Return those instances, in any state, whose version stays: ours, or after an abort every other one.
 
     In DRAIN also what a person gave the group in place of ours; anything else that it names is drift before it counts.
+    After an abort that goes like ours, for it has our image. What is an old node by its row was there before.
     """
     if record.plan.goes_back:
-        return tuple(one for one in instances if not _is_new(record.plan, one))
-    uses = (*record.plan.pinned(group), *(current.uses if record.phase in DRAINING else ()))
+        roles = {row.instance_id: row.role for row in record.nodes}
+        return tuple(one for one in instances if not _goes_back(seen, record.plan, one, roles.get(one.id)))
+    uses = (*record.plan.pinned(group), *(seen.group(group.name).uses if record.phase in DRAINING else ()))
     wanted = {(use.template_id, use.reference) for use in uses}
     return tuple(instance for instance in instances if (instance.template_id, str(instance.version)) in wanted)
 
 
-def _is_new(plan: Plan, instance: InstanceSeen) -> bool:
-    known = instance.template_id is not None and instance.version is not None
-    return known and plan.is_new(str(instance.template_id), int(instance.version or 0))
+def _goes_back(seen: Observation, plan: Plan, instance: InstanceSeen, role: Role | None) -> bool:
+    if role is not None:
+        return role != "old"
+    version = instance.template_id or "", instance.version or 0
+    return plan.is_new(*version) or (not plan.was_there(*version) and seen.launches(*version) == plan.ami)
 
 
 def leaving_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...]:
@@ -211,7 +215,7 @@ def leaving_rows(seen: Observation, record: Record, now: datetime) -> tuple[Node
     rows = []
     for group in record.groups:
         current = seen.group(group.name)
-        others = known.union(instance.id for instance in launched_to_stay(record, group, current, current.living))
+        others = known.union(instance.id for instance in launched_to_stay(seen, record, group, current.living))
         for instance in current.living:
             if instance.id not in others:
                 node = seen.node_of(instance.id)

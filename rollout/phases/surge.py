@@ -38,7 +38,7 @@ def _surging(seen: Observation, record: Record) -> list[str]:
     return [
         group.name
         for group, current in groups
-        if missing(record, current) > 0 and current.sizes.desired == surged(record, group).desired
+        if missing(seen, record, group) > 0 and current.sizes.desired == surged(record, group).desired
     ]
 
 
@@ -51,25 +51,25 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     preparations = tuple(effect for group in working(record) for effect in _prepare(record, seen.group(group.name)))
     if preparations:
         return Act("suspend processes, protect the old instances", preparations)
-    resizes = [_resize(record, group, seen.group(group.name)) for group in working(record)]
+    resizes = [_resize(seen, record, group) for group in working(record)]
     halt = next((resize for resize in resizes if isinstance(resize, Halt)), None)
     if halt:
         return halt
     effects = tuple(resize for resize in resizes if isinstance(resize, Resize))
     if effects:
         return Act("write the sizes of the surge", effects)
-    if any(missing(record, seen.group(group.name)) > 0 for group in working(record)):
+    if any(missing(seen, record, group) > 0 for group in working(record)):
         return _waiting(seen, record, now)
     return advance(record, "baseline and surge instances are InService", now)
 
 
-def missing(record: Record, group: GroupSeen) -> int:
+def missing(seen: Observation, record: Record, group: NodeGroup) -> int:
     """Return how many instances of baseline and surge are not InService yet; after an abort, how many that stay."""
     if record.plan.goes_back:
-        there = that_stay(record, record.plan.group(group.name), group)
-        return record.plan.baseline(group.name).sizes.desired - sum(one.in_service for one in there)
-    wanted = surged(record, record.plan.group(group.name)).desired
-    return wanted - sum(1 for instance in group.instances if instance.in_service)
+        stay = that_stay(seen, record, group)
+        return record.plan.baseline(group.name).sizes.desired - sum(one.in_service for one in stay)
+    there = seen.group(group.name).instances
+    return surged(record, group).desired - sum(1 for instance in there if instance.in_service)
 
 
 def _prepare(record: Record, group: GroupSeen) -> Iterator[Effect]:
@@ -96,9 +96,10 @@ def _with_room(sizes: Sizes, current: GroupSeen) -> Sizes:
     return replace(sizes, maximum=max(sizes.maximum, current.sizes.maximum))
 
 
-def _resize(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | Halt | None:
+def _resize(seen: Observation, record: Record, group: NodeGroup) -> Resize | Halt | None:
     if record.plan.goes_back:
-        return _raise(record, group, current)
+        return _raise(seen, record, group)
+    current = seen.group(group.name)
     wanted = _with_room(surged(record, group), current)
     if _somebodys(record, group, current):
         as_found = replace(current.sizes, desired=record.plan.baseline(group.name).sizes.desired)
@@ -136,10 +137,11 @@ def _without(tried: Iterable[Resize], current: Sizes) -> Sizes:
     return current
 
 
-def _raise(record: Record, group: NodeGroup, current: GroupSeen) -> Resize | None:
+def _raise(seen: Observation, record: Record, group: NodeGroup) -> Resize | None:
     """Launch what is missing of the version that stays; whether sizes are as we left them was looked at before."""
+    current = seen.group(group.name)
     most = max(surged(record, group).desired, current.sizes.desired)
-    wanted = current.sizes if missing(record, current) <= 0 else current.sizes.raised(most)
+    wanted = current.sizes if missing(seen, record, group) <= 0 else current.sizes.raised(most)
     if current.sizes == wanted and current.protect_new:
         return None
     flag, occasion = None if current.protect_new else True, occasions.surge(record.resume_count)
@@ -197,7 +199,7 @@ def _as_many(current: GroupSeen, before: Sizes) -> Halt:
 
 
 def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:
-    short = [(group.name, missing(record, seen.group(group.name))) for group in working(record)]
+    short = [(group.name, missing(seen, record, group)) for group in working(record)]
     shorts = [name for name, count in short if count > 0]
     counts = ", ".join(f"{count} of {name}" for name, count in short if count > 0)
     # A suspended Launch tries nothing, so no scaling activity tells of it.

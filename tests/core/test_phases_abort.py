@@ -27,6 +27,7 @@ from rollout.model.record import Abort, Late, Record
 from rollout.phases import abort, cluster_lock, drain, launch_template, ready, restore, surge, taint
 from rollout.phases.expected import unexpected
 from rollout.phases.missing import missing
+from rollout.phases.shared import leaving_rows, that_stay
 from rollout.stages import decide as stage
 from rollout.stages.node_view import terminate_key
 from tests.core.build import (
@@ -290,6 +291,33 @@ def test_the_hint_makes_a_version_with_the_image_from_before() -> None:
 def acts_of(decision: Decision) -> tuple[object, ...]:
     assert isinstance(decision, Act), decision
     return decision.effects
+
+
+GIVEN_FOR_OURS = template(VersionSeen(4, "ami-new", "hers"), VersionSeen(1, "ami-old", "as it was"))
+
+
+def test_what_has_our_image_leaves_whoever_made_its_version() -> None:
+    """A person gave the group another version with it in DRAIN; what was there before, or is a copy of it, stays."""
+    given = [old("o1"), old("o3"), new("n1"), new("n4", version=4), old("n5", version=3), old("n6", version=9)]
+    there = template(VersionSeen(3, "ami-new", "a copy"), *GIVEN_FOR_OURS.versions)
+    journal = replace(TURNED, nodes=(*OLDS, row("i-o3")), plan=replace(TURNED.plan, copies=(COPY,)))
+    world_ = seen(surged(*given, uses=(use("1"),)), there)
+    assert [one.instance_id for one in leaving_rows(world_, journal, NOW)] == ["i-n1", "i-n4"]
+    known = replace(journal, nodes=(*OLDS, row("i-o3"), row("i-n4", role="new"), row("i-n1", role="surplus")))
+    stay = that_stay(seen(surged(*given, uses=(use("1"),))), known, known.plan.group("g"))
+    assert [one.id for one in stay] == ["i-o1", "i-o3", "i-n5", "i-n6"]
+
+
+def test_what_a_person_gave_in_place_of_ours_is_pinned_back() -> None:
+    """It is no drift: ours was deleted, and it has our image; any other reference is."""
+    journal = replace(TURNED, plan=replace(TURNED.plan, groups=(node_group("g", "1"),)))
+    gives = seen(surged(uses=(use("4"),)), GIVEN_FOR_OURS)
+    agrees(
+        launch_template.decide(gives, journal, NOW),
+        acts(SetReference(group="g", before=(use("4"),), uses=(use("1"),), occasion="pin.1")),
+    )
+    other = seen(surged(uses=(use("1", template="x"),)), GIVEN_FOR_OURS)
+    agrees(launch_template.decide(other, journal, NOW), halts("drift: g launched workers 1"))
 
 
 def test_what_launch_template_commits() -> None:

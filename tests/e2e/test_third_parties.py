@@ -196,8 +196,24 @@ def test_nothing_more_leaves_in_drain_once_what_is_launched_was_deleted(world: W
     resumed = simulated.resume()
     assert (resumed.code, "left as it is: workers launches workers 3, not our 2" in resumed.out) == (0, True), resumed
     assert broken(simulated) == {}
-    # The judge takes an instance of hers for none of ours: it is the one that stays.
-    assert simulated.get("/report")["nodes"] == {"old": 1, "new": 3, "replaced": 4}
+    assert simulated.get("/report")["nodes"] == {"old": 0, "new": 4, "replaced": 4}
+
+
+def test_an_abort_takes_away_what_a_person_gave_in_place_of_ours(world: Worlds) -> None:
+    """Instances of her version have our image: they leave, and what was there before is launched again."""
+    simulated = world(str(WORLDS / "version-deleted-drain.yaml"))
+    assert simulated.start().code == 1
+    simulated.post("/world", {"do": "new_version", "template": "workers", "image": simulated.ami})
+    simulated.post("/world", _launch("workers", "3"))
+    process = _hang(simulated, "TerminateInstanceInAutoScalingGroup", verb="resume")
+    simulated.get("/hung")
+    asked = simulated.rollout("abort")
+    simulated.release()
+    finish(process)
+    ended = simulated.rollout("abort") if asked.code else asked
+    assert ended.code in {0, 76}, (asked, ended)
+    assert broken(simulated) == {}
+    assert simulated.get("/report")["nodes"]["new"] == 0
 
 
 @pytest.mark.parametrize("others", [(), ("workers",)], ids=["one of two", "all"])
