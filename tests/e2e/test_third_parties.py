@@ -205,15 +205,14 @@ def test_an_abort_takes_away_what_a_person_gave_in_place_of_ours(world: Worlds) 
     assert simulated.start().code == 1
     simulated.post("/world", {"do": "new_version", "template": "workers", "image": simulated.ami})
     simulated.post("/world", _launch("workers", "3"))
-    process = _hang(simulated, "TerminateInstanceInAutoScalingGroup", verb="resume")
-    simulated.get("/hung")
-    asked = simulated.rollout("abort")
-    simulated.release()
-    finish(process)
-    ended = simulated.rollout("abort") if asked.code else asked
-    assert ended.code in {0, 76}, (asked, ended)
+    fault = {"match": {"operation": "TerminateInstanceInAutoScalingGroup", "nth": 2}, "hang": {"when": "before"}}
+    simulated.post("/faults", fault)
+    simulated.kill_at(simulated.spawn("resume", "--config", "rollout.yaml"))
+    assert simulated.get("/report")["nodes"] == {"old": 1, "new": 4, "replaced": 3}
+    aborted = simulated.rollout("abort", "--config", "rollout.yaml")
+    assert (aborted.code, "RESTORE → ABORTED" in aborted.out) == (0, True), aborted
+    assert simulated.get("/report")["nodes"]["new"] == 0, aborted
     assert broken(simulated) == {}
-    assert simulated.get("/report")["nodes"]["new"] == 0
 
 
 @pytest.mark.parametrize("others", [(), ("workers",)], ids=["one of two", "all"])
