@@ -152,7 +152,7 @@ def _hint(seen: Observation, record: Record, raised: tuple[Raised, ...]) -> str:
     must += [command for name, command in sizes.items() if name not in may_stay]
     if not raised:
         return typed("put it back", *must)
-    leave = to_leave(typed("put it back", *(sizes[name] for name in may_stay)), raised)
+    leave = to_leave(record.plan, typed("put it back", *(sizes[name] for name in may_stay)), raised)
     return f"{typed('put it back', *must)}; {leave}" if any(must) else leave
 
 

@@ -6,13 +6,13 @@ is lowered for it, because AWS would choose which instances to end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rollout.model.accepted import Raised
 from rollout.model.effects import Resize, kind_of, occasions
 from rollout.model.observation import GroupSeen
-from rollout.model.plan import Sizes
+from rollout.model.plan import Plan, Sizes
 from rollout.model.record import Record
 
 
@@ -51,13 +51,22 @@ def adopted(record: Record, one: Raised) -> bool:
     return any(done.startswith(key) for done in record.done)
 
 
-def to_leave(hint: str, raised: Iterable[Raised]) -> str:
-    """Return what to do where something was raised that may stay; `hint`: how it is put back."""
-    told = "; ".join(_label(one) for one in raised)
-    stays = f"a resume accepts what was raised ({told}): it stays after the rollout, too"
-    return f"{stays}; where it is not to stay, {hint}" if told else hint
+def to_leave(plan: Plan, hint: str, raised: Iterable[Raised]) -> str:
+    """Return what to do where something was raised that may stay, and what comes of it; `hint`: how it is put back."""
+    raised = tuple(raised)
+    told = "; ".join(map(_label, raised))
+    leads_to = "; ".join(line for one in raised for line in _stays(one, plan.baseline(one.group).sizes))
+    accepts = f"a resume accepts what was raised ({told}): {leads_to}"
+    return f"{accepts}; where it is not to stay, {hint}" if told else hint
 
 
 def _label(one: Raised) -> str:
     sizes = {"MinSize": one.minimum, "DesiredCapacity": one.desired}
     return f"{', '.join(f'{name} {value}' for name, value in sizes.items() if value is not None)} of {one.group}"
+
+
+def _stays(one: Raised, before: Sizes) -> Iterator[str]:
+    if one.desired is not None:
+        yield f"{one.group} will keep {one.desired} instances after the rollout; it had {before.desired} before"
+    if one.minimum is not None:
+        yield f"MinSize of {one.group} will be {one.minimum} after the rollout; it was {before.minimum} before"

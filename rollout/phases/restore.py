@@ -412,10 +412,11 @@ def _enough_desired(crowded: list[GroupSeen]) -> str:
 
 
 def _size_differences(record: Record, group: NodeGroup, wanted: Sizes, living: int) -> list[str]:
-    before = record.plan.baseline(group.name).sizes
+    before, agreed = record.plan.baseline(group.name).sizes, kept(record, group.name)
     names = {"minimum": "MinSize", "desired": "DesiredCapacity", "maximum": "MaxSize"}
     return [
         f"{names[field]} of {group.name} was {getattr(before, field)}, stays {getattr(wanted, field)} ({living} living)"
+        + ", raised in mid-run and accepted by a resume" * (getattr(wanted, field) == getattr(agreed, field))
         for field in names
         if getattr(before, field) != getattr(wanted, field)
     ]

@@ -103,12 +103,12 @@ def _resize(seen: Observation, record: Record, group: NodeGroup) -> Resize | Hal
     wanted = _with_room(surged(record, group), current)
     if _somebodys(record, group, current):
         as_found = replace(current.sizes, desired=record.plan.baseline(group.name).sizes.desired)
-        return adoption(record, current, as_found) or _as_many(current, as_found)
+        return adoption(record, current, as_found) or _as_many(record, current, as_found)
     if sized(record, group, current):
         return None
     if current.sizes not in {_with_room(kept(record, group.name), current), wanted}:
         ours = _expected(record, group, current)
-        return adoption(record, current, ours) or _drift(current, ours)
+        return adoption(record, current, ours) or _drift(record, current, ours)
     occasion = occasions.surge(record.resume_count)
     tried = tuple(_not_applied(record, Resize, group.name))
     # One that is on already, and not by a try of ours, was set by somebody else and stays theirs.
@@ -157,7 +157,7 @@ def _expected(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     return replace(before, desired=ours.desired) if under_way else before
 
 
-def _drift(there: GroupSeen, wanted: Sizes) -> Halt:
+def _drift(record: Record, there: GroupSeen, wanted: Sizes) -> Halt:
     """Name the sizes that are not as they were to be, and no other."""
     current, name = there.sizes, there.name
     told = [f"MinSize of {name} is {current.minimum}, not {wanted.minimum}"] * (current.minimum != wanted.minimum)
@@ -165,12 +165,12 @@ def _drift(there: GroupSeen, wanted: Sizes) -> Halt:
         told.append(f"DesiredCapacity of {name} is {current.desired}, not {wanted.desired}")
     if current.maximum < wanted.maximum:
         told.append(f"MaxSize of {name} is {current.maximum}, not {wanted.maximum}")
-    return _halt(there, wanted, f"drift: {'; '.join(told)}")
+    return _halt(record, there, wanted, f"drift: {'; '.join(told)}")
 
 
-def _halt(there: GroupSeen, wanted: Sizes, why: str) -> Halt:
+def _halt(record: Record, there: GroupSeen, wanted: Sizes, why: str) -> Halt:
     raised = tuple(one for one in (above(there, wanted),) if one)
-    hint = to_leave(typed("put it back", put_back(there, wanted)), raised)
+    hint = to_leave(record.plan, typed("put it back", put_back(there, wanted)), raised)
     return Halt(Reason.DRIFT_SIZES, why, hint, raised)
 
 
@@ -190,12 +190,12 @@ def _unclear(record: Record, group: NodeGroup) -> Iterator[Resize]:
             yield effect
 
 
-def _as_many(current: GroupSeen, before: Sizes) -> Halt:
+def _as_many(record: Record, current: GroupSeen, before: Sizes) -> Halt:
     why = (
         f"drift: DesiredCapacity of {current.name} was {before.desired} at the start and is {current.sizes.desired} "
         "now, as many as with our surge, but not by us"
     )
-    return _halt(current, before, why)
+    return _halt(record, current, before, why)
 
 
 def _waiting(seen: Observation, record: Record, now: datetime) -> Decision:

@@ -92,7 +92,9 @@ def test_the_hint_names_what_was_raised_and_how_it_is_put_back() -> None:
     halt = first(seen(surged(sizes=Sizes(2, 5, 5))), record())
     assert isinstance(halt, Halt)
     assert halt.hint.startswith(
-        "a resume accepts what was raised (MinSize 2, DesiredCapacity 5 of g): it stays after the rollout, too; "
+        "a resume accepts what was raised (MinSize 2, DesiredCapacity 5 of g): "
+        "g will keep 5 instances after the rollout; it had 2 before; "
+        "MinSize of g will be 2 after the rollout; it was 1 before; "
         "where it is not to stay, put it back (aws autoscaling update-auto-scaling-group "
         "--auto-scaling-group-name g --min-size 1; aws autoscaling terminate-instance-in-auto-scaling-group "
     )
@@ -234,7 +236,8 @@ def test_a_rollout_goes_on_after_desired_was_raised(journal: SqlJournal, toy: To
     assert again(journal, toy).run() is Ended.DONE
     there = toy.group_["g"]
     assert (there.sizes, len(there.living)) == (Sizes(1, 5, 5), 5)
-    assert "DesiredCapacity of g was 2, stays 5 (5 living)" in texts(journal, "report")
+    told = "DesiredCapacity of g was 2, stays 5 (5 living), raised in mid-run and accepted by a resume"
+    assert told in texts(journal, "report")
     assert journal.load(ID).accepted == {FIVE}
 
 
