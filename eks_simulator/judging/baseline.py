@@ -106,6 +106,8 @@ class Baseline:
 
     def _compare(self, key: tuple[str, str], before: Any, now: Any, wanted: Any) -> Restored:
         will_do = [wanted] + ([self._wanted(*key, self._unseen[key])] if key in self._unseen else [])
+        if key[1] == "DefaultVersionNumber":  # moved for a group that somebody deleted after that
+            will_do += [self._ours(key[0].removeprefix("template/"), before)] if self._deleted_users(key[0]) else []
         restored = _comparable(now, key[1]) in [_comparable(one, key[1]) for one in will_do]
         other = None if restored else self._not_our_doing(key, now)
         why = "as before" if now == before else "our version, as meant"
@@ -206,6 +208,12 @@ class Baseline:
         groups = [one for one in self._facts.scenario.groups if not self._facts.cloud.groups[one.name].deleting]
         named = {name for group in groups for name, version in group.references if version == "$Default"}
         return {templates[name] for name in named & {*templates}}  # of one that was deleted nothing is left to move
+
+    def _deleted_users(self, name: str) -> bool:
+        """Tell whether somebody deleted a group that lived on this template's default before us."""
+        groups = [one for one in self._facts.scenario.groups if self._facts.cloud.groups[one.name].deleting]
+        used = {template for group in groups for template, version in group.references if version == "$Default"}
+        return any(f"template/{one.id}" == name and one.name in used for one in self._facts.cloud.templates)
 
     def _unmoved_defaults(self) -> Iterator[Restored]:
         """Yield the defaults that we should have moved and have not."""

@@ -237,6 +237,31 @@ def test_a_group_that_somebody_deleted_in_mid_run(verb: str, ends: str, others: 
     assert [text for found in broken(simulated).values() for text in found if "0 checks" not in text] == []
 
 
+@pytest.mark.parametrize(
+    ("operation", "nth", "phase"),
+    [
+        pytest.param("UpdateAutoScalingGroup", 3, "SURGE", id="SURGE"),
+        pytest.param("PATCH nodes", 9, "READY", id="READY"),
+        pytest.param("ResumeProcesses", 1, "RESTORE", id="RESTORE"),
+    ],
+)
+def test_a_group_is_deleted_while_a_request_is_under_way(operation: str, nth: int, phase: str, world: Worlds) -> None:
+    """In each phase: a halt says so, and a resume ends without it."""
+    simulated = world("proof-plain")
+    simulated.post("/faults", {"match": {"operation": operation, "nth": nth}, "hang": {"when": "before"}})
+    process = simulated.spawn(*simulated.start_arguments)
+    simulated.get("/hung")
+    assert _status(simulated)["phase"] == phase
+    simulated.post("/world", {"do": "delete_group", "group": "batch"})
+    simulated.release()
+    halted = finish(process)
+    assert (halted.code, "halted (GroupDeleted): somebody has deleted Auto" in halted.out) == (1, True), halted
+    went = simulated.resume()
+    assert (went.code, "RESTORE → DONE" in went.out) == (0, True), went
+    assert "left as it is: batch was deleted, not by us: nothing of it is restored" in went.out, went
+    assert [text for found in broken(simulated).values() for text in found if "0 checks" not in text] == []
+
+
 def test_an_instance_refresh_that_began_in_mid_run_is_never_set_loose(world: Worlds) -> None:
     """RESTORE halts with the command that cancels it, and goes on after that: no Job dies by it."""
     simulated = world(str(WORLDS / "refresh-begins.yaml"))
