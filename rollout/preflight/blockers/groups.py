@@ -30,7 +30,7 @@ def being_deleted(found: Survey, request: Request) -> Iterator[Blocker]:
     """Somebody is deleting a group: AWS ends its instances, and nothing can be launched in it."""
     for group in found.groups:
         if group.gone:
-            hint = f"find out who does; take {group.name} out of `groups` in the configuration, or make the group anew"
+            hint = f"find out who does; take {group.name} out of `groups` in the configuration, or create it again"
             problem = f"Auto Scaling group {group.name} is being deleted (Delete in progress), with its instances"
             yield Blocker(problem, hint)
 
