@@ -32,6 +32,7 @@ from rollout.model.observation import (
 from rollout.model.plan import Autoscaler, Direction, Node, Plan, TemplateUse
 from rollout.model.preflight_observation import GroupProbed, Kinds, Right
 from rollout.model.record import Extension, Left, Record
+from rollout.model.sight import Sight
 from rollout.model.steering import Force, Lift, Pause
 
 
@@ -419,8 +420,11 @@ class Journal(Protocol):
     def advance(self, rollout_id: str, step: Advance, deadline: datetime | None, now: datetime) -> None:
         """Enter the next phase and commit plan, rows, deadlines and event with it; `deadline`: of the new phase."""
 
-    def halt(self, rollout_id: str, halt: Halt, now: datetime) -> None:
-        """Mark the rollout as halted; its phase stays. The hint is written as it is, with the command that goes on."""
+    def halt(self, rollout_id: str, halt: Halt, now: datetime, sight: Sight | None = None) -> None:
+        """Mark the rollout as halted; its phase stays. The hint is written as it is, with the command that goes on.
+
+        `sight`: what was seen of the cluster at it, None where nothing was.
+        """
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:
         """Clear the halt, count the resume, store the phase's new deadline; what was rejected may be sent again now."""

@@ -35,11 +35,14 @@ says how to go back, until RESTORE ([rolling-back.md](rolling-back.md)):
 
 ```text
 halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not Ready)
-  now: sizes as the rollout set them: workers desires 4 (2 before); cluster-autoscaler is at 0 since …; …
+  now: sizes: workers desires 4 (2 before); cluster-autoscaler is at 0 since …; …
   waiting: costs 2 more instances; nobody scales the groups (…); nothing gets worse, however long it takes
   next: clear the cause (kubectl describe node ip-10-0-1-7), …, then: rollout resume 20260105-080000-abcd
   or back to what was before: rollout abort 20260105-080000-abcd
 ```
+
+`now` says what was seen at the halt, whatever the rollout wrote before. Where nothing could be seen, it says so, and
+tells what the rollout last wrote.
 
 ## Halts
 
@@ -229,7 +232,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     ),
     Reason.INSTANCE_REFRESH_RUNNING: Meaning(
         "Somebody started an instance refresh while the rollout ran. AWS only paused it, and RESTORE found it.",
-        "All instances keep their protection from scale-in, and InstanceRefresh stays suspended. So nothing ends.",
+        "The rollout takes no protection from scale-in off, and InstanceRefresh stays suspended. So nothing ends.",
         "Cancel the refresh, and resume. Start it again when nothing runs there that must not end.",
         "aws autoscaling cancel-instance-refresh",
     ),
@@ -265,7 +268,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     ),
     Reason.INSTANCES_NOT_IN_SERVICE: Meaning(
         "Instances are not InService: they do not launch, or a lifecycle hook holds them.",
-        "Groups may have the sizes of the surge. Instances keep their protection from scale-in.",
+        "Groups may have the sizes of the surge. The rollout takes no protection from scale-in off.",
         "See why: capacity, quota, or a hook. Correct it, and resume.",
         "aws autoscaling describe-scaling-activities",
     ),
@@ -319,7 +322,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     ),
     Reason.TOO_MANY_INSTANCES: Meaning(
         "The group has more instances than it desires. AWS would choose which one to end.",
-        "All instances keep their protection from scale-in. The other values are being restored.",
+        "The rollout takes no protection from scale-in off. The other values are being restored.",
         "Raise DesiredCapacity as the halt says, or end one instance on which nothing runs.",
         _UPDATE,
     ),

@@ -1,7 +1,8 @@
 """How a rollout that a person or a machine must go on with stands: what is true of the cluster, and what waiting costs.
 
 Four lines at most, and the last one is the whole command; where there is a way back, it is a fifth. They rest on the
-journal alone: nothing is asked for them.
+journal alone: nothing is asked for them. A halt has what was seen at it. Where nothing was seen, or nobody halted,
+only what the rollout last wrote is known, and it is told as that.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 from rollout.cli import why
 from rollout.cli.screen.format import count, instant
 from rollout.commands import abort
-from rollout.model.effects import Resize, StartAutoscaler, StopAutoscaler, Written
+from rollout.formats.codec import sight_of
+from rollout.model.effects import Resize, StartAutoscaler, Written
 from rollout.model.effects.occasions import ADOPTED
-from rollout.model.machine import AUTOSCALER_OFF, DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage
+from rollout.model.machine import DRAINING, PROTECTED, SIZED, SURGED, TAINTED, Phase, Stage
 from rollout.model.reasons import Reason, tagged
 from rollout.model.windows import open_until, to_open
 from rollout.phases.shared import surged
@@ -23,33 +25,10 @@ from rollout.phases.shared import surged
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rollout.model.plan import Sizes
     from rollout.model.record import Record
+    from rollout.model.sight import Sight
     from rollout.ports import Event
-
-#: Halts that say that groups, or cluster-autoscaler, are no longer as the rollout set them: the journal cannot tell how
-#: they are. One halt names each drift, and has the reason of the first.
-_GROUPS_CHANGED = frozenset(
-    {
-        Reason.DRIFT_LAUNCH_TEMPLATE,
-        Reason.DRIFT_PROCESSES,
-        Reason.DRIFT_SIZES,
-        Reason.GROUP_DELETED,
-        Reason.TOO_MANY_INSTANCES,
-    }
-)
-_AUTOSCALER_CHANGED = frozenset({Reason.AUTOSCALER_SCALED_UP})
-#: Halts for a write of ours that is not there: of groups, of cluster-autoscaler, or of nodes.
-_WRITE_MISSING = frozenset(
-    {
-        Reason.EFFECT_FAILS,
-        Reason.EFFECT_NOT_VISIBLE,
-        Reason.EFFECT_REJECTED,
-        Reason.EFFECT_REVERTED,
-        Reason.EFFECT_UNCLEAR,
-    }
-)
-#: Halts by which this journal may know nothing of what is there now.
-_UNSEEN = frozenset({Reason.FOREIGN_MARKER, Reason.JOURNAL_OUTDATED, Reason.MARKER_GONE, Reason.OBSERVATION_DENIED})
 
 
 def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
@@ -57,7 +36,7 @@ def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
     told = why.halt(events)
     if told:
         yield tagged("halted", told.reason) + f": {told.data['why']}"
-        yield from now(record, told.reason)
+        yield from now(record, told)
         yield f"  next: {told.data['hint']}"
         if record.may_turn:
             yield f"  or back to what was before: {abort(record.id)}"
@@ -84,41 +63,97 @@ def left(events: Sequence[Event]) -> Iterator[str]:
             yield f"left as it is: {event.text}"
 
 
-def now(record: Record, halted_for: str | None = None) -> Iterator[str]:
-    """Yield what is true of the cluster until somebody goes on, and what that costs; nothing that the halt denies."""
-    seen = ", as the rollout last wrote it" if halted_for in _UNSEEN else ""
-    yield f"  now{seen}: {'; '.join(_state(record, halted_for))}"
-    yield f"  waiting: {'; '.join(_costs(record, halted_for))}"
+def now(record: Record, halt: Event | None = None) -> Iterator[str]:
+    """Yield how the cluster stands until somebody goes on, and what that costs.
+
+    `halt`: the event of a halt that stands, None where nobody halted.
+    """
+    sight = sight_of(halt.data.get("seen")) if halt else None
+    if sight:
+        yield f"  now: {'; '.join(_seen(record, sight))}"
+    else:
+        unseen = "not seen at this halt; " if halt else ""
+        yield f"  now: {unseen}as the rollout last wrote it: {'; '.join(_written(record))}"
+    yield f"  waiting: {'; '.join(_costs(record, halt.reason if halt else None, sight))}"
 
 
-def _state(record: Record, halted_for: str | None) -> Iterator[str]:
+def _seen(record: Record, sight: Sight) -> Iterator[str]:
+    """Yield what a halt saw."""
     if record.plan.goes_back:
         yield "it goes back to what was before"
-    sizes = [f"{group} {wrote}" for group, wrote, _ in _sizes(record)]
-    pending = [row.effect for row in record.unsettled if row.under_way]
-    if halted_for not in _GROUPS_CHANGED | _WRITE_MISSING:
-        if sizes:
-            yield f"sizes as the rollout set them: {', '.join(sizes)}"
-        elif not any(isinstance(effect, Resize) for effect in pending):
-            yield "sizes are as they were found"
-    if record.plan.settings.autoscaler and not _autoscaler_unknown(record, halted_for):
+    yield from (f"{one.name} is deleted" for one in sight.groups if one.sizes is None)
+    yield from _sizes_seen(record, sight)
+    if record.plan.settings.autoscaler:
+        yield f"cluster-autoscaler {_autoscaler_seen(record, sight.autoscaler)}"
+    yield from _pending(record)
+    if record.phase in TAINTED:
+        yield _left_seen(sight, f"{record.plan.leaving} node")
+        yield _protection_seen(sight)
+    yield "the rollout ends no protected pod"
+
+
+def _sizes_seen(record: Record, sight: Sight) -> Iterator[str]:
+    before = {baseline.group: baseline.sizes for baseline in record.plan.baselines}
+    there = [(one.name, one.sizes, before.get(one.name)) for one in sight.groups if one.sizes]
+    told = [f"{name} {text}" for name, sizes, was in there if was and (text := _changed(sizes, was))]
+    told += [f"{name} desires {sizes.desired}" for name, sizes, was in there if was is None]
+    if told:
+        yield f"sizes: {', '.join(told)}"
+    elif there:
+        yield "sizes are as they were found"
+
+
+def _changed(sizes: Sizes, was: Sizes) -> str:
+    fields = (
+        ("desires", sizes.desired, was.desired),
+        ("has MinSize", sizes.minimum, was.minimum),
+        ("has MaxSize", sizes.maximum, was.maximum),
+    )
+    return " and ".join(f"{name} {now} ({before} before)" for name, now, before in fields if now != before)
+
+
+def _autoscaler_seen(record: Record, replicas: int | None) -> str:
+    if replicas is None:
+        return "is not there"
+    return _autoscaler(record) if replicas == 0 and record.autoscaler_off else f"has {count(replicas, 'replica')}"
+
+
+def _left_seen(sight: Sight, which: str) -> str:
+    if not sight.left:
+        return f"no {which} is left"
+    some = "" if sight.tainted in {0, sight.left} else f"{sight.tainted} of them "
+    return f"{count(sight.left, which)} left, {some}{'with' if sight.tainted else 'without'} our taint"
+
+
+def _protection_seen(sight: Sight) -> str:
+    if bare := sum(one.unprotected for one in sight.groups):
+        could = sum(one.in_service for one in sight.groups)
+        return f"{bare} of {count(could, 'instance')} not protected from scale-in: Auto Scaling may end them"
+    return "instances are protected from scale-in until their turn"
+
+
+def _pending(record: Record) -> Iterator[str]:
+    if pending := sum(row.under_way for row in record.unsettled):
+        yield f"{count(pending, 'change')} of ours not seen yet"
+
+
+def _written(record: Record) -> Iterator[str]:
+    """Yield what the journal says that the rollout wrote."""
+    if record.plan.goes_back:
+        yield "it goes back to what was before"
+    if sizes := [f"{group} {wrote}" for group, wrote, _ in _sizes(record)]:
+        yield f"sizes: {', '.join(sizes)}"
+    elif not any(isinstance(row.effect, Resize) for row in record.unsettled if row.under_way):
+        yield "sizes are as they were found"
+    if record.plan.settings.autoscaler:
         yield f"cluster-autoscaler {_autoscaler(record)}"
-    if pending:
-        yield f"{count(len(pending), 'change')} of ours not seen yet"
-    written = halted_for not in _WRITE_MISSING
+    yield from _pending(record)
     if record.phase in TAINTED:
         still, which = _still(record, Stage.GONE), f"{record.plan.leaving} node"
-        yield f"{count(still, which)} left{', with our taint' * written}" if still else f"no {which} is left"
-    if record.phase in PROTECTED and written and halted_for not in _GROUPS_CHANGED:
+        yield f"{count(still, which)} left, with our taint" if still else f"no {which} is left"
+    if record.phase in PROTECTED:
         yield "instances are protected from scale-in until their turn"
-    yield "protected pods keep running"
-
-
-def _autoscaler_unknown(record: Record, halted_for: str | None) -> bool:
-    """Tell whether the halt may be about cluster-autoscaler; where it was seen at 0, only for a write of its own."""
-    if halted_for in _WRITE_MISSING and record.phase in AUTOSCALER_OFF:
-        return any(isinstance(row.effect, StopAutoscaler) for row in record.unsettled)
-    return halted_for in _AUTOSCALER_CHANGED | _WRITE_MISSING
+    yield "the rollout ends no protected pod"
 
 
 def _autoscaler(record: Record) -> str:
@@ -136,21 +171,28 @@ def _still(record: Record, *stages: Stage) -> int:
     return sum(row.role == record.plan.leaving and row.stage not in stages for row in record.nodes)
 
 
-def _costs(record: Record, halted_for: str | None) -> Iterator[str]:
-    known = halted_for not in _GROUPS_CHANGED | _WRITE_MISSING
-    extra = sum(more for _, _, more in _sizes(record)) if known else 0
-    at_most = "up to " if record.phase is Phase.SURGE else ""  # some may not have come: that is why it halts there
+def _more(record: Record, sight: Sight | None) -> tuple[int, bool, int]:
+    """Return how many more instances there are than before, whether some may not have come, how many AWS is ending."""
+    if sight is None:
+        # Desired counts one no more once its terminate is sent; it runs until AWS has ended it.
+        ending = sum(row.stage is Stage.TERMINATING for row in record.nodes)
+        return sum(more for _, _, more in _sizes(record)), record.phase is Phase.SURGE, ending
+    before = {baseline.group: baseline.sizes.desired for baseline in record.plan.baselines}
+    there = [(one, one.sizes.desired) for one in sight.groups if one.sizes and one.name in before]
+    more = sum(max(max(desired, one.living) - before[one.name], 0) for one, desired in there)
+    return more, any(desired > one.living for one, desired in there), sum(one.ending for one in sight.groups)
+
+
+def _costs(record: Record, halted_for: str | None, sight: Sight | None) -> Iterator[str]:
+    extra, coming, ending = _more(record, sight)
+    at_most = "up to " if coming else ""
     off, limit = record.autoscaler_off, record.plan.settings.max_autoscaler_off_seconds
     # Its pod may be told to end, and still scale.
-    stopped = off and halted_for != Reason.AUTOSCALER_PODS_RUNNING and not _autoscaler_unknown(record, halted_for)
-    # Desired counts it no more once its terminate is sent; it runs until AWS has ended it.
-    ending = sum(row.stage is Stage.TERMINATING for row in record.nodes) if known else 0
+    stopped = off and halted_for != Reason.AUTOSCALER_PODS_RUNNING and (sight is None or sight.autoscaler == 0)
     costs = [f"{at_most}{count(extra, 'more instance')}"] * bool(extra)
     costs += [f"{count(ending, 'instance')} that AWS has not ended"] * bool(ending)
     if costs:
         yield f"costs {', and '.join(costs)}"
-    elif not known:
-        yield "costs the instances that the groups have beyond those before"
     elif not stopped:
         yield "costs nothing"
     if off and stopped:

@@ -20,13 +20,14 @@ from rollout.engine.send import Patience, perform
 from rollout.engine.settle import STALE_AFTER, settle
 from rollout.engine.tick import Said, Ticked, decide_tick
 from rollout.errors import RESUMABLE, Refused, Retry, Unknown, UserError
-from rollout.model.decision import Act, Advance, Decision, Halt, NodeWait, Wait
+from rollout.model.decision import Act, Advance, Halt, NodeWait, Wait
 from rollout.model.effects import Effect, OnGroup, Terminate
 from rollout.model.machine import DRAINING, Phase, Stage, terminal
 from rollout.model.observation import GroupSeen, Observation, TemplateSeen
 from rollout.model.plan import duration
 from rollout.model.reasons import Reason, tagged
 from rollout.model.record import Record
+from rollout.model.sight import Sight, sighted
 from rollout.model.steering import Pause
 from rollout.model.windows import may_end
 from rollout.patience import OUTAGE, Noes
@@ -155,7 +156,7 @@ class Runner:
         now = self.clock.now()
         if look.record.phase in DRAINING and isinstance(look.ticked.decision, Advance | Halt):
             self._count_replicas(look.seen, look.record, now)
-        self._carry_out(look.ticked.decision, look.record, now)
+        self._carry_out(look, now)
 
     def _look(self, record: Record, observed: Callable[[], Observation]) -> _Look | None:
         """Observe, settle, and decide. Return None where that failed, or where nothing new may begin."""
@@ -271,15 +272,16 @@ class Runner:
         self.clock.wait(until)
         return False
 
-    def _carry_out(self, decision: Decision, record: Record, now: datetime) -> None:
-        match decision:
-            case Act():
+    def _carry_out(self, look: _Look, now: datetime) -> None:
+        record = look.record
+        match look.ticked.decision:
+            case Act() as decision:
                 self._act(decision, record, now)
-            case Advance():
+            case Advance() as decision:
                 self._advance(decision, record, now)
-            case Halt():
-                self._halt(decision, record, now)
-            case Wait():
+            case Halt() as decision:
+                self._halt(decision, record, now, sighted(look.seen, record))
+            case Wait() as decision:
                 self._wait(decision, record, now)
 
     def _act(self, act: Act, record: Record, now: datetime) -> None:
@@ -365,9 +367,12 @@ class Runner:
         self.journal.advance(record.id, advance, deadline(advance.to, record.plan.settings, now), now)
         self._tell(record, advance.why)
 
-    def _halt(self, halt: Halt, record: Record, now: datetime) -> None:
-        """Write down why a person must act; the command that goes on is added here, and only here."""
-        self.journal.halt(record.id, replace(halt, hint=then_resume(halt.hint, record.id)), now)
+    def _halt(self, halt: Halt, record: Record, now: datetime, sight: Sight | None = None) -> None:
+        """Write down why a person must act; the command that goes on is added here, and only here.
+
+        `sight`: what was seen at it, None where nothing was.
+        """
+        self.journal.halt(record.id, replace(halt, hint=then_resume(halt.hint, record.id)), now, sight)
         self._tell(record, halt.why)
 
     def _wait(self, wait: Wait, record: Record, now: datetime) -> None:

@@ -22,6 +22,7 @@ from rollout.model.accepted import Accepted
 from rollout.model.checkpoint import Checkpoint
 from rollout.model.effects import Effect
 from rollout.model.plan import Plan
+from rollout.model.sight import Sight
 
 T = TypeVar("T")
 
@@ -68,6 +69,12 @@ def _effect() -> TypeAdapter[Effect]:
 def _accepted() -> TypeAdapter[Accepted]:
     _close(Accepted)
     return TypeAdapter(Accepted)
+
+
+@cache
+def _sight() -> TypeAdapter[Sight]:
+    _close(Sight)
+    return TypeAdapter(Sight)
 
 
 @cache
@@ -118,6 +125,19 @@ def accepted_of(values: Iterable[Any]) -> frozenset[Accepted]:
         with suppress(ValidationError):
             found.add(_accepted().validate_python(value))
     return frozenset(found)
+
+
+def sight_values(sight: Sight) -> Any:
+    """Return what was seen at a halt as values of JSON."""
+    return _sight().dump_python(sight, mode="json")
+
+
+def sight_of(values: Any) -> Sight | None:
+    """Read what was seen at a halt; None where nothing was, or where this version cannot read it."""
+    try:
+        return _sight().validate_python(values)
+    except ValidationError:
+        return None
 
 
 def checkpoint_text(checkpoint: Checkpoint) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rollout import __version__
 from rollout.errors import ANOTHER_ACTIVE, Bug, UserError
-from rollout.formats.codec import accepted_values, plan_of, plan_text
+from rollout.formats.codec import accepted_values, plan_of, plan_text, sight_values
 from rollout.formats.versions import JOURNAL_VERSION
 from rollout.journal import audit, effect_rows, lease_reading, lease_row, node_rows, reading, rebuild, requests
 from rollout.journal.chain import Author, Page, digest
@@ -34,6 +34,7 @@ from rollout.model.effects import Effect
 from rollout.model.machine import Phase
 from rollout.model.plan import ClusterId, Node, Plan
 from rollout.model.record import Abort, Extension, Left, Record
+from rollout.model.sight import Sight
 from rollout.model.steering import Force, Lift, Pause, Skip
 from rollout.model.windows import may_end_from
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary, Worker
@@ -214,13 +215,14 @@ class SqlJournal:
 
         self._on_page(rollout_id, work)
 
-    def halt(self, rollout_id: str, halt: Halt, now: datetime) -> None:
+    def halt(self, rollout_id: str, halt: Halt, now: datetime, sight: Sight | None = None) -> None:
         text = f"halted ({halt.reason}): {halt.why}" + (f"; next: {halt.hint}" if halt.hint else "")
 
         def work(page: Page) -> None:
             page.change(halted=halt.why, hint=halt.hint, halted_at=now)
-            accepts = {"accepts": accepted_values(halt.accepts)} if halt.accepts else {}
-            page.tell(now, "halted", text, why=halt.why, hint=halt.hint, reason=halt.reason, **accepts)
+            more: dict[str, object] = {"accepts": accepted_values(halt.accepts)} if halt.accepts else {}
+            more |= {"seen": sight_values(sight)} if sight else {}
+            page.tell(now, "halted", text, why=halt.why, hint=halt.hint, reason=halt.reason, **more)
 
         self._on_page(rollout_id, work)
 

@@ -79,7 +79,7 @@ def test_the_begin(channel: Channel, tmp_path: Path) -> None:
     assert message["title"] == f"Rollout {samples.ID} of cluster eks-demo has begun"
     happened, now, then = message["message"].splitlines()
     assert happened == "rollout of ami-0000000b to workers of cluster eks-demo begun"
-    assert now == "now: sizes are as they were found; protected pods keep running"
+    assert now == "now: as the rollout last wrote it: sizes are as they were found; the rollout ends no protected pod"
     assert then == f"next: rollout status {samples.ID}"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rollout.cli import outcome
+from rollout.cli import outcome, standing
 from rollout.cli.screen import live, page
 from rollout.cli.screen.format import folded, instant, runnable, span
 from rollout.cli.screen.lines import Lines
@@ -23,6 +23,7 @@ from rollout.model.machine import Phase, Stage
 from rollout.model.plan import Autoscaler, Baseline, Sizes, Surge
 from rollout.model.reasons import Reason
 from rollout.model.record import EffectRow, Record
+from rollout.model.sight import GroupSight, Sight
 from tests.cli import samples
 from tests.samples import RESIZE
 
@@ -193,8 +194,8 @@ def test_a_halt_is_told_in_five_lines(tmp_path: Path) -> None:
     journal = samples.draining(tmp_path)
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     state = (
-        "sizes are as they were found; 2 old nodes left, with our taint; "
-        "instances are protected from scale-in until their turn; protected pods keep running"
+        "not seen at this halt; as the rollout last wrote it: sizes are as they were found; 2 old nodes left, "
+        "with our taint; instances are protected from scale-in until their turn; the rollout ends no protected pod"
     )
     until = "by itself; from 2026-01-05T10:07:00Z on a resume ends the protected pods on old nodes that are older"
     assert list(outcome.lines(Ended.HALTED, journal.load(samples.ID), journal)) == [
@@ -221,7 +222,9 @@ def test_an_aborted_rollout_says_what_became_of_it(tmp_path: Path) -> None:
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     told = list(outcome.lines(Ended.HALTED, back, journal))
     assert told[-1] == "  next: rollout resume"
-    assert told[1].startswith("  now: it goes back to what was before; ")
+    assert told[1].startswith(
+        "  now: not seen at this halt; as the rollout last wrote it: it goes back to what was before; "
+    )
 
 
 @pytest.mark.parametrize("ended", [Ended.HALTED, Ended.INTERRUPTED])
@@ -238,7 +241,7 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=samples.after(1))
     told = list(outcome.lines(ended, record, journal))
     state, waiting, command = told[1:4]
-    assert "sizes as the rollout set them: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026" in state
+    assert "sizes: workers desires 3 (2 before); cluster-autoscaler is at 0 since 2026" in state
     assert waiting.startswith("  waiting: costs 1 more instance; nobody scales the groups (for longer than")
     assert f"nothing gets worse by itself; from {instant(samples.after(127))} on a resume ends the" in waiting
     assert command.startswith("  next: rollout resume")
@@ -255,35 +258,74 @@ def test_the_end_says_what_stays_so_until_somebody_goes_on(ended: Ended, tmp_pat
     assert "cluster-autoscaler is not stopped" in "".join(outcome.lines(ended, early, journal))
 
 
+CALM = GroupSight("workers", Sizes(1, 2, 4), living=2, in_service=2)
+
+
 @pytest.mark.parametrize(
-    ("reason", "sizes", "autoscaler", "taint"),
+    ("group", "more", "now", "waiting"),
     [
-        pytest.param(Reason.NODES_NOT_READY, True, True, True, id="the halt denies none"),
-        pytest.param(Reason.DRIFT_SIZES, False, True, True, id="the sizes are what it is about"),
-        pytest.param(Reason.DRIFT_LAUNCH_TEMPLATE, False, True, True, id="the first of several drifts"),
-        pytest.param(Reason.AUTOSCALER_SCALED_UP, True, False, True, id="the autoscaler came back"),
-        pytest.param(Reason.EFFECT_REVERTED, False, True, False, id="any write of ours may be what was reverted"),
-        pytest.param(Reason.EFFECT_NOT_VISIBLE, False, True, False, id="or what does not show"),
+        pytest.param(
+            {}, {}, "sizes are as they were found; cluster-autoscaler is at 0 since", "nobody scales", id="calm"
+        ),
+        pytest.param({"sizes": None}, {}, "workers is deleted; cluster-autoscaler", "nobody scales", id="deleted"),
+        pytest.param(
+            {"sizes": Sizes(1, 3, 4), "living": 3},
+            {},
+            "sizes: workers desires 3 (2 before);",
+            "costs 1 more",
+            id="more",
+        ),
+        pytest.param({"living": 3, "ending": 1}, {}, "found;", "more instance, and 1 instance that AWS", id="ending"),
+        pytest.param({"sizes": Sizes(1, 4, 4)}, {}, "desires 4", "costs up to 2 more instances", id="some to come"),
+        pytest.param({}, {"autoscaler": 2}, "cluster-autoscaler has 2 replicas;", "costs nothing; nothing", id="on"),
+        pytest.param({}, {"autoscaler": None}, "cluster-autoscaler is not there;", "costs nothing", id="no autoscaler"),
+        pytest.param({}, {"tainted": 2}, "; 2 old nodes left, with our taint; instances are pro", "", id="all tainted"),
+        pytest.param({}, {"tainted": 1}, "; 2 old nodes left, 1 of them with our taint;", "", id="one tainted"),
+        pytest.param({}, {}, "; 2 old nodes left, without our taint;", "", id="none tainted"),
+        pytest.param({}, {"left": 0}, "; no old node is left;", "", id="none left"),
+        pytest.param(
+            {"unprotected": 1}, {}, "; 1 of 2 instances not protected from scale-in: Auto Scaling may", "", id="bare"
+        ),
     ],
 )
-def test_what_is_true_now_does_not_contradict_the_halt(
-    reason: Reason, *, sizes: bool, autoscaler: bool, taint: bool, tmp_path: Path
+@pytest.mark.parametrize("reason", [Reason.JOBS_RUNNING, Reason.DRIFT_SIZES, Reason.EFFECT_REVERTED])
+def test_a_halt_tells_what_was_seen_at_it(
+    reason: Reason, group: dict[str, Any], more: dict[str, Any], now: str, waiting: str, tmp_path: Path
 ) -> None:
-    """The journal knows what the rollout wrote; where a halt says that somebody changed it, nothing claims it."""
+    """For each reason: the journal knows what the rollout wrote, and somebody may have changed that since."""
     journal = samples.draining(tmp_path)
-    journal.halt(samples.ID, replace(samples.HALT, reason=reason), samples.after(9))
+    sight = replace(Sight((replace(CALM, **group),), autoscaler=0, left=2, tainted=0), **more)
+    journal.halt(samples.ID, replace(samples.HALT, reason=reason), samples.after(9), sight)
     plan = replace(
         samples.PLAN,
         settings=replace(samples.SETTINGS, autoscaler=Autoscaler("kube-system", "ca")),
         baselines=(Baseline("workers", Sizes(1, 2, 4), protect_new=False, capacity_rebalance=False, suspended=()),),
     )
-    off, written = samples.after(1), {"workers": Written(desired=3)}
+    off, written = samples.after(1), {"workers": Written(desired=9)}
     record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=off)
-    _, state, waiting, *_ = outcome.lines(Ended.HALTED, record, journal)
-    assert ("workers desires 3" in state, "1 more instance" in waiting) == (sizes, sizes)
-    assert ("cluster-autoscaler is at 0" in state, "nobody scales the groups" in waiting) == (autoscaler, autoscaler)
-    assert "2 old nodes left" in state
-    assert ("with our taint" in state, "instances are protected" in state) == (taint, taint)
+    _, state, costs, *_ = outcome.lines(Ended.HALTED, record, journal)
+    assert (now in state, waiting in costs, "last wrote" in state) == (True, True, False), (state, costs)
+
+
+def test_before_the_baseline_a_halt_tells_the_sizes(tmp_path: Path) -> None:
+    """Nothing is known that they could differ from; and on the way back it says that it goes back."""
+    journal = samples.draining(tmp_path)
+    journal.halt(samples.ID, samples.HALT, samples.after(9), Sight((CALM,), autoscaler=None, left=0, tainted=0))
+    early = replace(journal.load(samples.ID), phase=Phase.AUTOSCALER_OFF)
+    state = list(outcome.lines(Ended.HALTED, early, journal))[1]
+    assert state == "  now: sizes: workers desires 2; the rollout ends no protected pod"
+    back = replace(early, plan=replace(early.plan, direction="back"))
+    assert list(outcome.lines(Ended.HALTED, back, journal))[1].startswith("  now: it goes back to what was before; si")
+
+
+def test_what_another_version_saw_counts_as_not_seen(tmp_path: Path) -> None:
+    """A field that this one does not know may change what the others mean."""
+    journal = samples.draining(tmp_path)
+    sight = Sight((CALM,), autoscaler=None, left=0, tainted=0)
+    journal.halt(samples.ID, samples.HALT, samples.after(9), sight)
+    *_, halt = journal.events(samples.ID)
+    newer = replace(halt, data={**halt.data, "seen": {**halt.data["seen"], "colour": "red"}})
+    assert "not seen at this halt" in next(standing.now(journal.load(samples.ID), newer))
 
 
 def test_a_group_that_can_launch_nothing_gets_worse(tmp_path: Path) -> None:
@@ -312,7 +354,7 @@ def test_after_the_last_old_node_what_is_still_ours_is_told(tmp_path: Path) -> N
     """Desired is as before by then, MinSize and MaxSize are not; and no protected pod is on an old node any more."""
     gone = tuple(samples.node(number, Stage.GONE) for number in (1, 2))
     told = drained(tmp_path, nodes=gone, written={"workers": Written(2, 2, 4)})
-    assert "set them: workers has MinSize 2 (1 before) and has MaxSize 4 (3 before)" in told
+    assert "sizes: workers has MinSize 2 (1 before) and has MaxSize 4 (3 before)" in told
     assert "no old node is left" in told
     assert "nothing gets worse, however long it takes" in told
 
@@ -336,7 +378,7 @@ def test_on_the_way_back_sizes_are_the_surges_from_its_first_phase_on(phase: Pha
     journal = samples.draining(tmp_path)
     record = replace(journal.load(samples.ID), plan=plan, phase=phase, written={"workers": Written(2, 3, 4)})
     told = "; ".join(outcome.lines(Ended.INTERRUPTED, record, journal))
-    assert "sizes as the rollout set them: workers desires 3 (2 before)" in told
+    assert "sizes: workers desires 3 (2 before)" in told
     assert "costs 1 more instance" in told
     never = "; ".join(outcome.lines(Ended.INTERRUPTED, replace(record, written={}), journal))
     assert ("sizes are as they were found" in never, "costs nothing" in never) == (True, True)
@@ -346,18 +388,9 @@ def test_what_was_not_seen_since_is_not_told_as_what_is(tmp_path: Path) -> None:
     """A request that is under way may change sizes, so nothing says that they are as they were."""
     resize = EffectRow(RESIZE, "intended", samples.NOW, 1, None, None, "")
     told = drained(tmp_path, phase=Phase.RESTORE, unsettled=(resize,))
-    assert "now: cluster-autoscaler is not stopped; 1 change of ours not seen yet; protected" in told
+    assert "last wrote it: cluster-autoscaler is not stopped; 1 change of ours not seen yet; the rollout" in told
     started = frozenset({"start-autoscaler:kube-system/ca:0"})
     assert "cluster-autoscaler is started again" in drained(tmp_path / "1", phase=Phase.RESTORE, done=started)
-
-
-@pytest.mark.parametrize("reason", [Reason.OBSERVATION_DENIED, Reason.FOREIGN_MARKER])
-def test_where_nobody_could_look_it_is_said_so(reason: Reason, tmp_path: Path) -> None:
-    """What the journal knows is still told, as what was written."""
-    journal = samples.draining(tmp_path)
-    journal.halt(samples.ID, replace(samples.HALT, reason=reason), samples.after(9))
-    told = list(outcome.lines(Ended.HALTED, journal.load(samples.ID), journal))
-    assert told[1].startswith("  now, as the rollout last wrote it: sizes")
 
 
 @pytest.mark.parametrize(

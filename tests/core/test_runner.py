@@ -361,6 +361,7 @@ def test_what_cannot_be_looked_at_halts(journal: SqlJournal, toy: Toy, spoil: Ca
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == says
     assert journal.events(ID)[-1].reason == Reason.OBSERVATION_DENIED
+    assert "seen" not in journal.events(ID)[-1].data
     [blind] = [event.at for event in journal.events(ID) if event.text.startswith("cannot observe, trying again")]
     assert timedelta(minutes=10) <= toy.now_ - blind < timedelta(minutes=11)
 
@@ -497,6 +498,8 @@ def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy
     toy.disturb = meddle
     assert begin(journal, toy).run() is Ended.HALTED
     assert journal.load(ID).halted == f"drift: g has {PROCESSES[0]} resumed"
+    [group] = journal.events(ID)[-1].data["seen"]["groups"]
+    assert (group["name"], group["unprotected"]) == ("g", 0)
     assert "terminate" not in {verb for verb, _ in toy.applied}
 
 

@@ -20,6 +20,7 @@ from rollout.model.machine import DRAINING, Phase, Stage, entered
 from rollout.model.machine import step as uncached
 from rollout.model.plan import Node, Plan
 from rollout.model.record import LEFT_WITHIN, EffectRow, EffectState, Extension, Late, Left, Record
+from rollout.model.sight import Sight
 from rollout.model.steering import Force, Lift, Pause
 from rollout.ports import Event, KilledJob, Receipt, Settled, Summary
 
@@ -190,7 +191,7 @@ class MemoryJournal:
         )
         self._write(_added(kept, step_.nodes))
 
-    def halt(self, rollout_id: str, halt: Halt, now: datetime) -> None:
+    def halt(self, rollout_id: str, halt: Halt, now: datetime, sight: Sight | None = None) -> None:
         self._write(replace(self.kept, halted=halt.why, hint=halt.hint))
 
     def resume(self, rollout_id: str, deadline: datetime | None, now: datetime) -> None:

@@ -141,8 +141,8 @@ def _headline(history: History, stands: Standing) -> str:
 
 
 def _now(history: History) -> Iterator[str]:
-    reason = told.halted(history.events) if history.record.halted else None
-    yield from (line.strip() for line in standing.now(history.record, reason))
+    halt = told.halt(history.events) if history.record.halted else None
+    yield from (line.strip() for line in standing.now(history.record, halt))
 
 
 def _next(history: History, stands: Standing) -> str | None:
