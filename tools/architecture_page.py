@@ -47,7 +47,8 @@ flowchart TD
         unclear["is an effect unclear for too long?"] --> drift["did somebody change what we set?"]
         drift --> phase["what does the phase decide?"]
         phase --> sendable["what of that may be sent now?"]
-        sendable --> believed["did earlier observations say the same?"]
+        sendable --> protecting["has what protects lost it? put it back first"]
+        protecting --> believed["did earlier observations say the same?"]
         believed --> soften["with taint_early: soften the taint before a halt"]
         soften --> again["what of that may be sent now?"]
     end

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LASTING = ("asg/", "template/", "deployment/", "configmap/", "node/")
 REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
 INHERIT = "NewInstancesProtectedFromScaleIn"
+PROTECTED = "ProtectedFromScaleIn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class Baseline:
         self._others: dict[tuple[str, str], Change] = {}  # the newest that somebody else did to a field
         self._unseen: dict[tuple[str, str], Any] = {}  # what was there before them, where we may not have seen them
         self._gone: set[str] = set()
+        self._own: dict[str, bool] = {}  # the protection that somebody else gave an instance, or took from it
+        self._before: set[str] = set()  # the instances to which they gave it before our first change to it
+        self._touched: set[str] = set()  # those whose protection we changed
         self._moved: dict[tuple[str, str], str] = {}  # (template, "$Latest" or "$Default") → who else moved it
 
     def see(self, seen: Seen) -> None:
@@ -63,6 +67,8 @@ class Baseline:
             self._see_existence(change)
         if change.object.startswith("template/") and by_third_party(change) and self._facts.first is not None:
             self._see_template(change)
+        if change.field == PROTECTED:
+            self._see_protection(seen)
         self._see_others(seen)
         if seen.ours and change.object.startswith(LASTING) and not change.field.startswith("versions."):
             self._first.setdefault(key, change.before)
@@ -79,6 +85,15 @@ class Baseline:
             for key, other in self._others.items():
                 if key[0] == change.object and change.at - other.at <= UNSEEN:
                     self._unseen[key] = other.before
+
+    def _see_protection(self, seen: Seen) -> None:
+        change = seen.change
+        if seen.ours:
+            self._touched.add(change.object)
+        elif by_third_party(change):
+            self._own[change.object] = change.after
+            if change.object not in self._touched:
+                self._before.add(change.object)
 
     def _see_template(self, change: Change) -> None:
         name = "$Default" if change.field == "DefaultVersionNumber" else "$Latest"
@@ -224,16 +239,22 @@ class Baseline:
                 yield self._compare(key, default, default, self._ours(template, default))
 
     def _protections(self) -> Iterator[Restored]:
-        """Yield the instances of the groups that we worked on: they must be protected as their group makes new ones."""
+        """Yield the instances of the groups that we worked on: they must be protected as their group makes new ones.
+
+        Or as somebody else left one: before our first change to it that alone counts, later it will do, too.
+        """
         for group in self._facts.cloud.groups.values():
             key = (group.object, INHERIT)
             if key not in self._first:
                 continue
             will_do = {self._first[key], self._unseen.get(key, self._first[key])}
             for instance in group.living:
-                field = (f"instance/{instance.id}", "ProtectedFromScaleIn")
-                wanted = instance.protected if instance.protected in will_do else self._first[key]
-                yield self._compare(field, self._first[key], instance.protected, wanted)
+                field = (f"instance/{instance.id}", PROTECTED)
+                own = self._own.get(field[0])
+                good = {own} if field[0] in self._before else will_do | ({own} - {None})
+                before = self._first[key] if own is None else own
+                wanted = instance.protected if instance.protected in good else before
+                yield self._compare(field, before, instance.protected, wanted)
 
 
 def _specifications(reference: Any) -> Iterator[dict[str, Any]]:

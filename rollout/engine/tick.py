@@ -5,21 +5,26 @@ The steps stand in `decide_tick`, in their order, and nowhere else: runner, doct
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollout.engine.settle import STALE_AFTER, TERMINATE_STALE_AFTER, possible, sift, unclear
 from rollout.model.decision import Act, Advance, Decision, Halt, Wait
+from rollout.model.effects import Protect
 from rollout.model.observation import Observation
+from rollout.model.plan import listed
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import PHASES
 from rollout.phases.cluster_lock import guard
 from rollout.phases.deleted import without_groups
 from rollout.phases.expected import soften, unexpected
-from rollout.phases.guards import lost
+from rollout.phases.guards import open_to_others, unprotected
 from rollout.phases.pause import stand_still
+
+#: Instances that one line names at most.
+MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,25 @@ def answers(seen: Observation, record: Record, now: datetime) -> Iterator[Decisi
 
 
 def _protecting(answer: Decision, seen: Observation, record: Record, now: datetime) -> Decision:
-    """Put back before a halt what protects running Jobs; nothing where the cluster's marker itself makes us halt."""
-    if not isinstance(answer, Halt) or isinstance(guard(seen, record), Halt):
+    """Put back what protects running Jobs, first; nothing where the cluster's marker itself makes us halt.
+
+    A halt waits until that shows; everything else goes on meanwhile.
+    """
+    if isinstance(guard(seen, record), Halt):
         return answer
-    why = "put back before the halt what protects instances"
-    effects = possible(lost(seen, record), record, now)
-    return sift(Act(why, effects, tell=f"{why}: somebody took it off"), record, now) if effects else answer
+    halts = isinstance(answer, Halt)
+    bare = tuple(unprotected(seen, record, halts=halts))
+    if halts:
+        effects = possible((*bare, *open_to_others(seen, record)), record, now)
+        act = Act("put back before the halt what protects instances", effects, tell=_taken_off(bare))
+        return sift(act, record, now) if effects else answer
+    first = sift(Act("put back the protection of instances", bare, tell=_taken_off(bare)), record, now)
+    return answer if not bare or isinstance(first, Wait) else first
+
+
+def _taken_off(bare: Sequence[Protect]) -> str:
+    names = [one for effect in bare for one in effect.instance_ids]
+    return f"put back: {listed(names, MOST_TOLD)} lost the protection from scale-in" if names else ""
 
 
 def _says(decision: Decision, record: Record, now: datetime, before: Said | None) -> Said:

@@ -9,12 +9,13 @@ import pytest
 
 from rollout.engine.tick import Said, answers, decide_tick
 from rollout.model.decision import Act, Advance, Decision, Halt, Wait
-from rollout.model.effects import Suspend
+from rollout.model.effects import Protect, Suspend, Written
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import GroupSeen, NodeSeen, Observation
 from rollout.model.plan import Sizes
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.phases.guards import unprotected
 from tests.core.build import (
     MARKER,
     NOW,
@@ -156,7 +157,7 @@ def test_protection_is_put_back_before_a_halt_for_sizes() -> None:
     first = decided(BARE, record())
     assert isinstance(first, Act)
     assert [effect.key for effect in first.effects] == ["protect:g/i-o1=on:0.again"]
-    assert "somebody took it off" in first.tell
+    assert first.tell == "put back: i-o1 lost the protection from scale-in"
     agrees(decided(BARE, record(unsettled=(unsettled(first.effects[0]),))), waits())
     agrees(decided(BARE, record(done=frozenset({first.effects[0].key}))), halts("drift: DesiredCapacity of g is 7"))
     agrees(decided(DRIFTED, record()), halts("drift: DesiredCapacity of g is 7"))
@@ -180,3 +181,56 @@ def test_nothing_is_put_back_under_the_marker_of_another_rollout() -> None:
     """The cluster may be its own."""
     foreign = seen(BARE, marker=replace(MARKER, rollout_id="other"))
     agrees(decide_tick(foreign, record(), NOW).decision, halts("the marker on cluster c belongs to rollout other"))
+
+
+CALM: Any = {"sizes": Sizes(1, 4, 4)}
+
+
+@pytest.mark.parametrize("phase", [Phase.READY, Phase.DRAIN])
+def test_protection_is_put_back_as_soon_as_it_is_seen_to_be_lost(phase: Phase) -> None:
+    """Of a new instance, of which no stage makes sure; meanwhile all else goes on, and once more halts."""
+    bare = surged(old("o1"), old("o2"), new("n1", protected=False), new("n2"), **CALM)
+    first = decided(bare, record(phase))
+    agrees(first, acts("protect:g/i-n1=on:0.again"))
+    assert isinstance(first, Act)
+    before = decided(surged(old("o1"), old("o2"), new("n1"), new("n2"), **CALM), record(phase))
+    meanwhile = decided(bare, record(phase, unsettled=(unsettled(first.effects[0]),)))
+    assert type(meanwhile) is type(before)
+    agrees(decided(bare, record(phase, done=frozenset({first.effects[0].key}))), halts("drift: protect of g/i-n1=on"))
+
+
+def test_who_waits_is_protected_by_its_stage() -> None:
+    """It must be, before its node goes on."""
+    bare = surged(old("o1", protected=False), old("o2"), new("n1"), new("n2"), **CALM)
+    first = decided(bare, record())
+    assert isinstance(first, Act)
+    assert [effect.key for effect in first.effects if isinstance(effect, Protect)] == ["protect:g/i-o1=on:0.0"]
+
+
+@pytest.mark.parametrize("phase", [Phase.LAUNCH_TEMPLATE, Phase.TAINT, Phase.SURGE])
+def test_on_the_way_back_what_was_protected_stays_so(phase: Phase) -> None:
+    """By a request of ours, or from birth by our flag; what we unprotected has to wait for PROTECT."""
+    wrote = {"g": Written(1, 4, 4, protect_new=True, protection={"i-o1": True, "i-o2": False})}
+    bare = surged(*(one(name, protected=False) for one, name in ((old, "o1"), (old, "o2"), (new, "n1"))), **CALM)
+    back = record(phase, written=wrote, direction="back")
+    assert [one.instance_ids for one in unprotected(world(bare, journal=back), back, halts=False)] == [("i-o1", "i-n1")]
+
+
+def test_nothing_is_protected_where_it_is_given_back() -> None:
+    """RESTORE takes our protection off."""
+    there = world(surged(new("n1", protected=False), **CALM), journal=record(Phase.RESTORE))
+    assert not list(unprotected(there, record(Phase.RESTORE), halts=True))
+
+
+@pytest.mark.parametrize(("phase", "effect"), [(Phase.READY, "PreferNoSchedule"), (Phase.DRAIN, "NoSchedule")])
+def test_our_taint_is_put_back_before_a_halt(phase: Phase, effect: str) -> None:
+    """Once; before DRAIN as softly as can be, for new nodes may not serve. Not on who is at its turn to be ended."""
+    there = world(DRIFTED, node("o1"), node("o2", effect), journal=record(phase))
+    first = decide_tick(there, record(phase), NOW).decision
+    agrees(first, acts(f"taint-node:o1={effect}:uid-o1:0.again"))
+    assert isinstance(first, Act)
+    journal = record(phase, done=frozenset({first.effects[0].key}))
+    agrees(decide_tick(there, journal, NOW).decision, halts("drift: DesiredCapacity of g is 7"))
+    ended = record(phase, nodes=(row("i-o1", Stage.RELEASED), row("i-o2")))
+    there = world(DRIFTED, node("o1"), node("o2", effect), journal=ended)
+    agrees(decide_tick(there, ended, NOW).decision, halts("drift: DesiredCapacity of g is 7"))

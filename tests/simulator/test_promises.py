@@ -393,6 +393,19 @@ def test_what_is_not_put_back_breaks_promise_4(quiet: World) -> None:
     assert any("configmap/kube-system/marker exists" in one for one in violations(quiet)[4])
 
 
+@pytest.mark.parametrize(("kept", "broken"), [(True, False), (False, True)])
+def test_protection_that_was_there_before_us_must_stay(quiet: World, *, kept: bool, broken: bool) -> None:
+    """A person protected one instance: taken off with ours it breaks promise 4, left on it does not."""
+    first = min(quiet.cloud.groups["g"].living, key=lambda one: one.id)
+    quiet.cloud.updates.protect(quiet.cloud.groups["g"], [], protected=True)
+    quiet.do({"do": "protect_instance", "group": "g", "instance": 1})
+    client = Client(quiet)
+    client.surge()
+    client.update(NewInstancesProtectedFromScaleIn=False)
+    client.protect(*([] if kept else [first.id]), on=False)
+    assert any(f"instance/{first.id} ProtectedFromScaleIn" in one for one in violations(quiet)[4]) is broken
+
+
 def test_what_a_third_party_changed_after_us_is_drift_and_no_violation(quiet: World) -> None:
     """Their MaxSize stays; the report says whose it is."""
     client = Client(quiet)
