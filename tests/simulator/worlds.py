@@ -178,6 +178,11 @@ class Client:
             self.cloud.terminate_in_group(instance.id, decrement=True)
         passes(self.world, 300)
 
+    def protect(self, *instances: Instance, on: bool) -> None:
+        """Protect instances from scale-in, or no longer."""
+        with self.acting("SetInstanceProtection"):
+            self.cloud.set_protection("g", [one.id for one in instances], protected=on)
+
     def surge(self) -> None:
         """Begin: marker, version, soft taints, twice the size; then wait and close the old nodes."""
         self.mark()
@@ -200,8 +205,7 @@ class Client:
         """Put everything back."""
         self.update(MinSize=1, NewInstancesProtectedFromScaleIn=False)
         self.refer(reference)
-        with self.acting("SetInstanceProtection"):
-            self.cloud.set_protection("g", [one.id for one in self.group.living], protected=False)
+        self.protect(*self.group.living, on=False)
         with self.acting("DELETE"):
             self.store.delete("configmaps", "kube-system", "marker")
 
