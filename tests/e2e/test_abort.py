@@ -69,6 +69,15 @@ def test_a_halted_rollout_goes_back(scenario: str, phase: str, world: Worlds) ->
     assert simulated.rollout("audit", "verify", "--config", "rollout.yaml").code == 0
 
 
+def test_a_persons_protection_outlives_an_abort(world: Worlds) -> None:
+    """One old instance was protected before the rollout, and is so after it; the other one is not."""
+    simulated = world(str(WORLDS / "protected-abort.yaml"))
+    assert simulated.start().code == 1
+    aborted = simulated.rollout(*ABORT)
+    assert aborted.code == 0, aborted
+    is_back(simulated)
+
+
 def _gives_up(world: Simulated) -> None:
     settings = world.directory / "rollout.yaml"
     settings.write_text(f"{settings.read_text()}\non_not_ready: abort\n")
