@@ -260,6 +260,12 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "If no pod that must finish runs there, reboot the instance. Its kubelet then registers.",
         "aws ec2 reboot-instances",
     ),
+    Reason.PLAN_MOVED: Meaning(
+        "After `rollout start --plan` compared them with its plan, somebody changed groups or cluster-autoscaler.",
+        "No group was changed. cluster-autoscaler is off, and the groups' nodes have scale-down-disabled.",
+        "Resume to go on with what is there now, or abort and make a new plan.",
+        "rollout abort",
+    ),
     Reason.AUTOSCALER_PODS_RUNNING: Meaning(
         "cluster-autoscaler is scaled to 0, but its pod did not end before the deadline.",
         "No size was changed and no node was tainted yet.",

@@ -47,7 +47,7 @@ def _without_mark(effect: Fields) -> Fields:
 # ---- from 2 to 3: who adds a field to a record says here what version 2 meant, which had no such field ---------------
 
 #: Fields of a plan, of its settings, of a marker's record and of each kind of effect, with what version 2 did.
-PLAN_OF_2: Fields = {"cluster_id": None, "direction": "forward", "copies": []}
+PLAN_OF_2: Fields = {"cluster_id": None, "direction": "forward", "copies": [], "planned": []}
 SETTINGS_OF_2: Fields = {
     "patience_seconds": 600.0,
     # It did not wait, and let them go. That is not gone on with: too little protection costs work, too much only time.

@@ -21,4 +21,11 @@ class Deleted:
     deleted: str
 
 
-Accepted = Raised | Deleted
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What is not as in the plan that a rollout was started with, a sentence each: it goes on with what is there."""
+
+    moved: tuple[str, ...]
+
+
+Accepted = Raised | Deleted | Moved

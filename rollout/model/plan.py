@@ -225,6 +225,18 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A group as the plan said that a rollout was started with; `instances`: the ids of those that were to go."""
+
+    group: str
+    sizes: Sizes
+    protect_new: bool
+    capacity_rebalance: bool
+    suspended: tuple[str, ...]
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewVersion:
     """The one version that this rollout made of (template, source): with the new AMI, or as a copy of the source."""
 
@@ -259,7 +271,8 @@ class Plan:
     `autoscaler_replicas`: None where the cluster has no autoscaler of ours to stop.
     `cluster_id`: None until a rollout of an older format is gone on with for the first time.
     `direction`: which version stays; it changes once, with an abort. `copies`: of the versions before ours, made by an
-    abort where $Latest must mean them again.
+    abort where $Latest must mean them again. `planned`: what must still be there when the baselines are taken, of a
+    rollout that was started with a plan; nothing after that.
     """
 
     cluster: str
@@ -274,6 +287,7 @@ class Plan:
     cluster_id: ClusterId | None = None
     direction: Direction = "forward"
     copies: tuple[NewVersion, ...] = ()
+    planned: tuple[Planned, ...] = ()
 
     @property
     def goes_back(self) -> bool:

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     DRIFT_SIZES = "DriftSizes"
     EFFECT_REVERTED = "EffectReverted"
     GROUP_DELETED = "GroupDeleted"
+    PLAN_MOVED = "PlanMoved"
     SOURCE_VERSION_DELETED = "SourceVersionDeleted"
     AUTOSCALER_SCALED_UP = "AutoscalerScaledUp"
     FOREIGN_TEMPLATE_VERSION = "ForeignTemplateVersion"

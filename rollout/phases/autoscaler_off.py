@@ -1,7 +1,8 @@
 """AUTOSCALER_OFF: ends when cluster-autoscaler has no pod, and all nodes of the groups have scale-down-disabled.
 
 At its end the groups' values are committed as the baseline, because only the rollout changes sizes from here on. The
-autoscaler's replicas are committed too, as they were in the tick that stopped it.
+autoscaler's replicas are committed too, as they were in the tick that stopped it. A rollout that was started with a
+plan halts where one of these is not as the plan said.
 
 RESTORE undoes both. An annotation beside scale-down-disabled and one on the Deployment say what was there before.
 """
@@ -18,6 +19,7 @@ from rollout.model.observation import GroupSeen, NodeSeen, Observation, PodSeen
 from rollout.model.plan import Autoscaler, Baseline, duration, spelled
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
+from rollout.phases.as_planned import not_as_planned
 from rollout.phases.shared import advance, typed, wait
 
 #: The share of `max_autoscaler_off` after which it is said that it comes to its end.
@@ -33,8 +35,10 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
         return Act("disable scale-down of the nodes and stop cluster-autoscaler", tuple(effects))
     pods = _pods(seen, record)
     if not pods:
+        if moved := not_as_planned(seen, record, _given_back(seen, record)):
+            return moved
         baselines = tuple(_baseline(group) for group in seen.groups if not group.gone)
-        plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record))
+        plan = replace(record.plan, baselines=baselines, autoscaler_replicas=_given_back(seen, record), planned=())
         report = _stopped_by_others(seen, record)
         return advance(record, "cluster-autoscaler is off, sizes are committed", now, plan=plan, report=report)
     names = ", ".join(pod.label for pod in pods)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollout.model.observation import GroupSeen
-from rollout.model.plan import ClusterId, NodeGroup, Plan, Preset, Settings, Sizes, Surge, listed, spelled
+from rollout.model.plan import ClusterId, NodeGroup, Plan, Planned, Preset, Settings, Sizes, Surge, listed, spelled
 from rollout.preflight.launching import launches
 from rollout.preflight.survey import Survey
 
@@ -75,6 +75,21 @@ def save(found: Survey, plan: Plan, cluster: ClusterId, now: datetime) -> SavedP
         autoscaler_replicas=plan.autoscaler_replicas,
         settings=in_words(plan.settings),
         groups=tuple(sorted(groups, key=lambda one: one.name)),
+    )
+
+
+def planned(saved: SavedPlan) -> tuple[Planned, ...]:
+    """Return what must still be there when the rollout takes its baselines."""
+    return tuple(
+        Planned(
+            group=one.name,
+            sizes=Sizes(one.minimum, one.desired, one.maximum),
+            protect_new=one.protect_new,
+            capacity_rebalance=one.capacity_rebalance,
+            suspended=one.suspended,
+            instances=one.old,
+        )
+        for one in saved.groups
     )
 
 

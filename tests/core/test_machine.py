@@ -174,6 +174,7 @@ def test_each_phase_has_its_module() -> None:
         assert rules.decide.__module__ == f"rollout.phases.{phase.name.lower()}"
     shared = {
         "abort",
+        "as_planned",
         "expected",
         "shared",
         "cluster_lock",

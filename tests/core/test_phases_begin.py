@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
-from rollout.model.decision import Advance
+from rollout.formats.codec import accepted_of, accepted_values
+from rollout.model.decision import Advance, Halt
 from rollout.model.effects import CreateMarker, DisableScaleDown, StopAutoscaler
 from rollout.model.machine import Phase
-from rollout.model.observation import AutoscalerSeen, MarkerSeen, Observation
-from rollout.model.plan import Baseline
+from rollout.model.observation import AutoscalerSeen, GroupSeen, MarkerSeen, Observation
+from rollout.model.plan import Baseline, Planned, Sizes
+from rollout.model.reasons import Reason
 from rollout.model.record import Record
 from rollout.phases import autoscaler_off, planned
 from rollout.phases.cluster_lock import checkpoint
@@ -188,3 +192,55 @@ def test_how_long_the_autoscaler_is_off(off: datetime | None, said: str) -> None
     """A person is told before it has been off for longer than the settings want, and then."""
     journal = record(Phase.DRAIN, autoscaler_off=off, max_autoscaler_off_seconds=1000)
     assert autoscaler_off.off_too_long(journal, NOW) == said.replace("1000s", "16m40s")
+
+
+AS_FOUND = Planned(
+    "g", found().sizes, protect_new=False, capacity_rebalance=False, suspended=(), instances=("i-o1", "i-o2")
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "moved"),
+    [
+        pytest.param({"sizes": Sizes(1, 2, 9)}, "g: MinSize 1, DesiredCapacity 2, MaxSize", id="sizes"),
+        pytest.param({"instances": (old("o1"),)}, "of the instances of g that were to go i-o2 left", id="left"),
+        pytest.param(
+            {"instances": (old("o1"), old("o2"), old("o3"))}, "i-o3 of g came, and would have to go too", id="came"
+        ),
+        pytest.param(
+            {"suspended": frozenset({"Launch"})}, "suspended in g: none in the plan, Launch now", id="process"
+        ),
+        pytest.param(
+            {"protect_new": True}, "scale-in protection of new instances of g: off in the plan, on", id="flag"
+        ),
+        pytest.param(
+            {"capacity_rebalance": True}, "Capacity Rebalancing of g: off in the plan, on now", id="rebalance"
+        ),
+    ],
+)
+def test_what_moved_since_a_plan_was_compared_halts_before_any_group_is_changed(
+    change: dict[str, Any], moved: str
+) -> None:
+    """A resume agrees to just that, and the baseline is what is there; without a plan nobody promised anything."""
+    there, journal = seen(found(**change)), record(Phase.AUTOSCALER_OFF, planned=(AS_FOUND,))
+    halt = autoscaler_off.decide(there, journal, NOW)
+    assert isinstance(halt, Halt)
+    assert (halt.reason, moved in halt.why) == (Reason.PLAN_MOVED, True), halt
+    assert accepted_of(json.loads(json.dumps(accepted_values(halt.accepts)))) == {*halt.accepts}
+    agreed = autoscaler_off.decide(there, replace(journal, accepted=frozenset(halt.accepts)), NOW)
+    assert isinstance(agreed, Advance)
+    assert agreed.plan
+    assert agreed.plan.planned == ()
+    other = seen(found(**(change | {"sizes": Sizes(0, 2, 4)})))
+    assert isinstance(autoscaler_off.decide(other, replace(journal, accepted=frozenset(halt.accepts)), NOW), Halt)
+    assert isinstance(autoscaler_off.decide(there, BEGUN, NOW), Advance)
+
+
+def test_the_autoscaler_of_a_plan_counts_and_a_deleted_group_is_told_elsewhere() -> None:
+    """Of a group that is gone the rollout asks by itself."""
+    journal = record(Phase.AUTOSCALER_OFF, planned=(AS_FOUND,))
+    assert isinstance(autoscaler_off.decide(seen(found()), journal, NOW), Advance)
+    assert isinstance(autoscaler_off.decide(seen(GroupSeen.deleted("g")), journal, NOW), Advance)
+    three = autoscaler_off.decide(seen(found(), autoscaler=replace(OFF, replicas_before=3)), journal, NOW)
+    assert isinstance(three, Halt)
+    assert three.why.endswith("replicas of cluster-autoscaler: 1 in the plan, 3 now")

@@ -17,7 +17,7 @@ from rollout.errors import Blocked, Conflict, EdgeError, Failed, Refused, Retry,
 from rollout.journal import SqlJournal
 from rollout.model.machine import Phase, Stage
 from rollout.model.observation import TemplateSeen
-from rollout.model.plan import Sizes, Source, Surge
+from rollout.model.plan import Planned, Sizes, Source, Surge
 from rollout.model.reasons import Reason
 from tests.core.build import (
     ID,
@@ -485,6 +485,29 @@ def test_an_eviction_that_does_not_come_through_keeps_nobody(
     assert "cannot be drained 5 min after the deadline" in (journal.load(ID).halted or "")
     assert timedelta(minutes=15) <= toy.now_ - NOW < timedelta(minutes=18)
     assert "delete_pod" not in {verb for verb, _ in toy.asked}
+
+
+def test_what_moves_after_a_plan_was_compared_is_asked_about(journal: SqlJournal, toy: Toy) -> None:
+    """Also by a process that takes over: the journal has what the plan said. A resume goes on with what is there."""
+
+    def meddle(asked: Asked, apply: Apply) -> None:
+        apply()
+        if asked[0] == "scale":
+            toy.group_["g"] = replace(toy.group_["g"], sizes=replace(toy.group_["g"].sizes, maximum=7))
+
+    toy.disturb = meddle
+    there = toy.group_["g"]
+    ids = tuple(sorted(one.id for one in there.living))
+    as_found = Planned("g", there.sizes, protect_new=False, capacity_rebalance=False, suspended=(), instances=ids)
+    begin(journal, toy, planned=(as_found,))
+    ticks(journal, toy, 2)
+    assert again(journal, toy).run() is Ended.HALTED
+    assert journal.events(ID)[-1].reason == Reason.PLAN_MOVED
+    assert {verb for verb, _ in toy.applied} & {"update_group", "suspend", "protect"} == set()
+    resumed = again(journal, toy)
+    resumed.unhalt()
+    assert resumed.run() is Ended.DONE
+    assert toy.group_["g"].sizes.maximum == 7
 
 
 def test_drift_halts_before_anything_is_terminated(journal: SqlJournal, toy: Toy) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from rollout.model.machine import Phase
-from rollout.model.plan import ClusterId, Preset, Protected, Settings, Sizes, Steady, Surge
+from rollout.model.plan import ClusterId, Planned, Preset, Protected, Settings, Sizes, Steady, Surge
 from rollout.model.preflight_observation import GroupProbed, Override
 from rollout.model.windows import window
 from rollout.preflight import Survey
 from rollout.preflight.saved import SavedPlan, in_words, moved, same_groups, save
+from rollout.preflight.saved import planned as still_to_be_there
 from tests.core.build import NOW, ON, SETTINGS, at, found, node, node_group, old, pod, template, use
 from tests.core.build import plan as planned
 
@@ -63,6 +64,19 @@ def probe(**changes: Any) -> Survey:
 
 
 BEFORE = saved()
+
+
+def test_what_must_still_be_there_later_is_what_was_seen() -> None:
+    """The rollout compares it once more, where it takes what it gives back."""
+    [kept] = still_to_be_there(saved(group(suspended=frozenset({"Launch"}), protect_new=True)))
+    assert kept == Planned(
+        "g",
+        found().sizes,
+        protect_new=True,
+        capacity_rebalance=False,
+        suspended=("Launch",),
+        instances=("i-o1", "i-o2"),
+    )
 
 
 def test_what_changes_by_itself_has_not_moved() -> None:

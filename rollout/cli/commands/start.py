@@ -176,4 +176,5 @@ def _plan(
     if moved := saved.moved(before, now):
         raise planning.not_as_planned(given, before, moved)
     warnings = preflight.warnings(found, request, identified=bool(session.cluster_id.uid))
-    return replace(plan, cluster_id=session.cluster_id), preflight.told(found, request.settings), warnings
+    kept = saved.planned(wanted.saved) if wanted.saved else ()
+    return replace(plan, cluster_id=session.cluster_id, planned=kept), preflight.told(found, request.settings), warnings
