@@ -41,7 +41,7 @@ halted (NodesNotReady): new nodes did not become Ready in time: ip-10-0-1-7 (not
   or back to what was before: rollout abort 20260105-080000-abcd
 ```
 
-`now` says what was seen at the halt, whatever the rollout wrote before. Where nothing could be seen, it says so, and
+`now` says what was seen at the halt, not what the rollout wrote before. Where nothing could be seen, it says so, and
 tells what the rollout last wrote.
 
 ## Halts

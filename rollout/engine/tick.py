@@ -72,7 +72,7 @@ def answers(seen: Observation, record: Record, now: datetime) -> Iterator[Decisi
 def _protecting(answer: Decision, seen: Observation, record: Record, now: datetime) -> Decision:
     """Put back what protects running Jobs, first; nothing where the cluster's marker itself makes us halt.
 
-    A halt waits until that shows; everything else goes on meanwhile.
+    A halt waits until that shows; all else goes on.
     """
     if isinstance(guard(seen, record), Halt):
         return answer

@@ -1,4 +1,4 @@
-"""What was seen of the cluster when a rollout halted: kept with the halt, for whoever reads it later. Pure."""
+"""What was seen of the cluster when a rollout halted: kept with the halt, and told from it. Pure."""
 
 from __future__ import annotations
 

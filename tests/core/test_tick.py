@@ -188,7 +188,7 @@ CALM: Any = {"sizes": Sizes(1, 4, 4)}
 
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.DRAIN])
 def test_protection_is_put_back_as_soon_as_it_is_seen_to_be_lost(phase: Phase) -> None:
-    """Of a new instance, of which no stage makes sure; meanwhile all else goes on, and once more halts."""
+    """Of a new instance, of which no stage makes sure; all else goes on, and once more halts."""
     bare = surged(old("o1"), old("o2"), new("n1", protected=False), new("n2"), **CALM)
     first = decided(bare, record(phase))
     agrees(first, acts("protect:g/i-n1=on:0.again"))
