@@ -375,16 +375,3 @@ def _says(halted: Result, told: list[str]) -> None:
     *_, command, way_back = halted.out.splitlines()
     assert f"rollout resume {halted.rollout_id}" in command, halted
     assert f"rollout abort {halted.rollout_id}" in way_back, halted
-
-
-def test_protection_that_is_taken_off_while_sizes_drift_is_back_before_the_halt(world: Worlds) -> None:
-    """Nobody knows when a person comes; what the halt says of it was seen. The raised size is accepted."""
-    simulated = world(str(WORLDS / "bare-drift.yaml"))
-    halted = simulated.start()
-    assert halted.code == 1, halted
-    said = ("lost the protection from scale-in", "halted (DriftSizes)", "instances are protected from scale-in until")
-    assert [text for text in said if text not in halted.out] == [], halted
-    assert "not protected from scale-in" not in halted.out, halted
-    resumed = simulated.resume()
-    assert resumed.code == 0, resumed
-    assert broken(simulated) == {}
