@@ -114,7 +114,7 @@ def _spared(image: re.Match[str] | None, made: dict[str, str], state: dict[str, 
     for id_, spare in state["templates"].items():
         if spare["Name"] == SPARE:
             made["ID"] = id_
-            version = str(len(spare["Images"]) + 1)
+            made["NUMBER"] = version = str(len(spare["Images"]) + 1)
             yield Amend({"do": "new_version", "template": SPARE, "image": image[1] if image else spare["Images"][0]})
             yield Amend({"do": "set_default", "template": SPARE, "version": version})
 
@@ -141,7 +141,9 @@ def _filled(word: str, made: dict[str, str]) -> str:
     word = word.replace("$VERSION", made.get("$VERSION", "$VERSION"))
     for id_ in (made["ID"],) if "ID" in made else ():
         word = word.replace("LaunchTemplateId=ID,", f"LaunchTemplateId={id_},")
+        word = word.replace("Version=NUMBER", f"Version={made['NUMBER']}")
         word = word.replace('"LaunchTemplateId": "ID"', f'"LaunchTemplateId": "{id_}"')
+        word = word.replace('"Version": "NUMBER"', f'"Version": "{made["NUMBER"]}"')
     return word
 
 
