@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eks_simulator.cloud import policy
-from eks_simulator.judging.facts import SIZES, UNSEEN, by_third_party
+from eks_simulator.judging.facts import REFERENCES, SIZES, UNSEEN, by_third_party, specifications
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Things that stay; other promises judge what happens to pods and instances.
 LASTING = ("asg/", "template/", "deployment/", "configmap/", "node/")
-REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
 INHERIT = "NewInstancesProtectedFromScaleIn"
 PROTECTED = "ProtectedFromScaleIn"
 
@@ -166,7 +165,7 @@ class Baseline:
 
     def _pinned(self, before: Any, now: Any) -> str | None:
         """Return who else moved what the reference means, if it differs only in being pinned to a version of ours."""
-        found = list(_specifications(before)), list(_specifications(now))
+        found = list(specifications(before)), list(specifications(now))
         movers = set()
         for was, is_now in zip(*found, strict=False):
             if was == is_now or is_now == self._followed(was):
@@ -219,10 +218,9 @@ class Baseline:
 
     def _default_users(self) -> set[str]:
         """Return the templates on whose default a group lived before us that nobody has deleted."""
-        templates = {one.name: one.id for one in self._facts.cloud.templates}
-        groups = [one for one in self._facts.scenario.groups if not self._facts.cloud.groups[one.name].deleting]
-        named = {name for group in groups for name, version in group.references if version == "$Default"}
-        return {templates[name] for name in named & {*templates}}  # of one that was deleted nothing is left to move
+        groups, there = self._facts.cloud.groups, {one.id for one in self._facts.cloud.templates}
+        found = (ids for name, ids in self._facts.by_default.items() if not groups[name].deleting)
+        return there & set[str]().union(*found)  # of one that was deleted nothing is left to move
 
     def _deleted_users(self, name: str) -> bool:
         """Tell whether somebody deleted a group that lived on this template's default before us."""
@@ -255,18 +253,6 @@ class Baseline:
                 before = self._first[key] if own is None else own
                 wanted = instance.protected if instance.protected in good else before
                 yield self._compare(field, before, instance.protected, wanted)
-
-
-def _specifications(reference: Any) -> Iterator[dict[str, Any]]:
-    """Yield every launch template specification in a reference, the policy's own first."""
-    if isinstance(reference, list):
-        for one in reference:
-            yield from _specifications(one)
-    elif isinstance(reference, dict):
-        if "LaunchTemplateId" in reference:
-            yield reference
-        for one in reference.values():
-            yield from _specifications(one)
 
 
 def _without_versions(reference: Any) -> Any:

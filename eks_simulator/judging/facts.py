@@ -11,9 +11,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from eks_simulator.cloud.update import shown_template
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from eks_simulator.cloud.cloud import Cloud
     from eks_simulator.cloud.model import Group, Instance
     from eks_simulator.kube.store import Store
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from eks_simulator.scenario import Scenario
     from eks_simulator.world.pods import Object
 
+REFERENCES = ("LaunchTemplate", "MixedInstancesPolicy")
 SIZES = ("MinSize", "MaxSize", "DesiredCapacity")
 
 
@@ -62,10 +67,11 @@ class Facts:
         self.last: float | None = None
         self.versions: dict[tuple[str, int], int | None] = {}  # with another image: (template, number) → source
         self.copies: dict[tuple[str, int], int | None] = {}  # with the same image, as a way back makes them
-        self.given: set[tuple[str, int]] = set()  # that others made with the image of ours: (template, number)
+        self.given: set[tuple[str, int]] = set()  # that others made with our image, or gave a group in place of ours
+        self.by_default: dict[str, set[str]] = {}  # by group, the templates by whose default it launched before us
         self.back = False  # our marker says that the rollout was aborted: what is new has to go
         self.replaced = 0  # old instances that have gone since we began, for any reason
-        self.lost: Counter[str] = Counter()  # instances of each group that went since we began, not by us
+        self.lost: Counter[str] = Counter()  # instances of each group that went or stood by since, not by us
         self.ready_ended: float | None = None  # when the last node that must go got a NoSchedule taint of ours
         self.promised: float | None = None  # until when, by our marker, no Job is killed; None while it does not say
         self.paused = False  # our marker says that somebody has paused the rollout
@@ -84,7 +90,7 @@ class Facts:
         """Take the change in."""
         mine = ours(change)
         if mine:
-            self.first = change.at if self.first is None else self.first
+            self._begin(change)
             self.last = change.at
         if change.object.startswith("asg/"):
             self._see_group(change, mine=mine)
@@ -97,6 +103,8 @@ class Facts:
                 self._images.add(change.after["ImageId"])
         if by_third_party(change) and change.object.startswith("template/") and change.field.startswith("versions."):
             self._see_given(change)
+        if by_third_party(change) and change.field in REFERENCES and self._deleted():
+            self.given |= {pair for pair in _numbered(change.after) if self._same_image(*pair)}
         if mine and change.field == "data.record":
             self.promised = self._promised(change)
             self.paused = '"pause":{' in str(change.after)
@@ -107,6 +115,26 @@ class Facts:
         if mine and change.field == "spec.taints" and self.ready_ended is None and self._all_closed():
             self.ready_ended = change.at
         return Seen(change, mine, self._ended(change, mine=mine))
+
+    def _begin(self, change: Change) -> None:
+        """Remember when we changed something first, and what groups follow then."""
+        if self.first is None:
+            self.first = change.at
+            shown = {name: shown_template(self.cloud, group) for name, group in self.cloud.groups.items()}
+            self.by_default = {
+                name: {one["LaunchTemplateId"] for one in specifications(reference) if one["Version"] == "$Default"}
+                for name, reference in shown.items()
+            }
+
+    def _deleted(self) -> bool:
+        """Tell whether a version of ours is there no more."""
+        there = {one.id: one for one in self.cloud.templates}
+        return any(name not in there or number not in there[name].numbers for name, number in self.versions)
+
+    def _same_image(self, name: str, number: int) -> bool:
+        """Tell whether a version launches what ours launch."""
+        image = self.cloud.templates[name].version(number).image
+        return any(self.cloud.templates[of].version(one).image == image for of, one in self.versions)
 
     def _keep_pod(self, event: str, pod: Object, _previous: Object | None) -> None:
         name = f"pod/{pod['metadata']['namespace']}/{pod['metadata']['name']}"
@@ -125,6 +153,8 @@ class Facts:
             self._owed[name] = max(len(group.living) - change.after, 0)
 
     def _ended(self, change: Change, *, mine: bool) -> Instance | None:
+        if change.field == "LifecycleState" and change.after == "EnteringStandby" and by_third_party(change):
+            self.lost[self.cloud.instances[change.object.removeprefix("instance/")].group] += self.first is not None
         if change.field != "LifecycleState" or change.after != "Terminating":
             return None  # the states of its hooks come after that one
         instance = self.cloud.instances[change.object.removeprefix("instance/")]
@@ -177,9 +207,8 @@ class Facts:
         return self.store.get("nodes", None, ((self.pod(name) or {}).get("spec") or {}).get("nodeName") or "")
 
     def is_new(self, instance: Instance) -> bool:
-        """Tell whether it was launched from a version of ours, or from one that a person made of the same image."""
-        made = (instance.template, instance.version)
-        return made in self.versions or made in self.given
+        """Tell whether it was launched from a version of ours, or from one of others that stands for it."""
+        return (instance.template, instance.version) in {*self.versions, *self.given}
 
     def goes(self, instance: Instance) -> bool:
         """Tell whether the rollout is there to take it away: it is old, or new where the rollout goes back."""
@@ -208,6 +237,24 @@ class Facts:
         node = self.store.get("nodes", None, node_name) or {"spec": {}}
         name = str(node["spec"].get("providerID", "")).rpartition("/")[2]
         return self.cloud.instances.get(name)
+
+
+def specifications(reference: Any) -> Iterator[dict[str, Any]]:
+    """Yield every launch template specification in a reference, the policy's own first."""
+    if isinstance(reference, list):
+        for one in reference:
+            yield from specifications(one)
+    elif isinstance(reference, dict):
+        if "LaunchTemplateId" in reference:
+            yield reference
+        for one in reference.values():
+            yield from specifications(one)
+
+
+def _numbered(reference: Any) -> Iterator[tuple[str, int]]:
+    for one in specifications(reference):
+        if str(one["Version"]).isdecimal():
+            yield one["LaunchTemplateId"], int(one["Version"])
 
 
 def is_ready(node: Object) -> bool:
