@@ -334,7 +334,8 @@ def _merge_sizes(record: Record, group: NodeGroup, current: GroupSeen) -> Sizes:
     living = len(current.living)
     # More may live than are desired, while AWS replaces one: no reason to desire more.
     target = merge(current.sizes.desired, mine, max(before.desired, min(living, mine)))
-    room = merge(current.sizes.maximum, wrote.maximum, max(before.maximum, living, target))
+    theirs = before.maximum if wrote.found_maximum is None else wrote.found_maximum
+    room = merge(current.sizes.maximum, wrote.maximum, max(theirs, living, target))
     # Somebody else's MaxSize may leave no room: then nothing is raised, and is reported as a difference.
     target = min(target, max(room, current.sizes.desired))
     return Sizes(merge(current.sizes.minimum, wrote.minimum, before.minimum), target, room)

@@ -260,7 +260,7 @@ def test_who_loses_a_pod() -> None:
 @pytest.mark.parametrize(
     ("effect", "left"),
     [
-        (e.RESIZE, Written(desired=4, maximum=4, protect_new=True)),
+        (e.RESIZE, Written(desired=4, maximum=4, found_maximum=3, protect_new=True)),
         (e.END, Written(desired=3)),
         (e.REBALANCE, Written(capacity_rebalance=False)),
         (e.SUSPEND, Written(suspended=frozenset(e.SUSPEND.processes))),
@@ -284,7 +284,24 @@ def test_what_is_left_by_one_effect_after_another() -> None:
     assert one.then(both) == both
     first, then, last = e.RESIZE.leaves(), e.END.leaves(), both
     assert first.then(then).then(last) == first.then(then.then(last))
-    assert first.then(then) == Written(desired=3, maximum=4, protect_new=True)
+    assert first.then(then) == Written(desired=3, maximum=4, found_maximum=3, protect_new=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "theirs"),
+    [
+        pytest.param((3, 6), 3, id="ours over ours"),
+        pytest.param((3, 5), 5, id="somebody changed ours"),
+        pytest.param((4, 6), 4, id="somebody was first"),
+    ],
+)
+def test_the_maximum_that_was_not_ours_is_known(found: tuple[int, int], theirs: int) -> None:
+    """It is what stood there before each of our writes, if no write before had left it."""
+    first, then = (
+        replace(e.RESIZE, before=Sizes(1, 2, before), sizes=Sizes(1, 4, after)).leaves()
+        for before, after in zip(found, (6, 8), strict=True)
+    )
+    assert first.then(then).then(e.END.leaves()).found_maximum == theirs
 
 
 def test_the_first_request_for_an_instance_tells_whose_its_protection_was() -> None:

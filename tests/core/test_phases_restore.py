@@ -499,6 +499,8 @@ FEWER = restoring(written={"g": Written(1, 1, maximum=4)})
         pytest.param(Sizes(2, 2, 9), 2, RECORD, Sizes(1, 2, 9), id="MaxSize is somebody else's"),
         pytest.param(Sizes(2, 2, 4), 2, restoring(written={"g": replace(PREPARED, minimum=2, desired=2, maximum=None)}),
                      Sizes(1, 2, 4), id="MaxSize is somebody else's, though as high as ours would be"),
+        pytest.param(Sizes(2, 2, 6), 2, restoring(written={"g": replace(FLOORED["g"], maximum=6, found_maximum=4)}),
+                     Sizes(1, 2, 4), id="MaxSize was somebody else's when we raised it"),
         pytest.param(Sizes(3, 3, 4), 3, restoring(written={"g": replace(PREPARED, minimum=3, desired=3)}),
                      Sizes(1, 3, 3), id="surplus that stays: never below the living"),
         pytest.param(Sizes(3, 3, 4), 2, restoring(written={"g": replace(PREPARED, minimum=3, desired=3)}),

@@ -341,7 +341,10 @@ def test_written_sizes(journal: SqlJournal) -> None:
     intend(journal, other, *steps)
     settle(journal, other, steps[0], now=later(1))
     settle(journal, steps[1], now=later(2))
-    assert journal.load(ID).written == {"spares": Written(None, 1), "workers": Written(None, 3, 9, protect_new=True)}
+    assert journal.load(ID).written == {
+        "spares": Written(None, 1),
+        "workers": Written(None, 3, 9, RESIZE.before.maximum, protect_new=True),
+    }
 
 
 def test_written_sizes_of_resizes_and_terminates(journal: SqlJournal) -> None:
@@ -370,7 +373,7 @@ def test_written_whatever_is_written_with_it(journal: SqlJournal, occasion: str,
     later_one = replace(resize, before=sizes, sizes=replace(sizes, minimum=3), protect_new=None, occasion="floor")
     intend(journal, resize, later_one)
     settle(journal, resize, later_one)
-    assert journal.load(ID).written == {"workers": Written(3, 4, 5, protect_new=flag)}
+    assert journal.load(ID).written == {"workers": Written(3, 4, 5, found_maximum=2, protect_new=flag)}
 
 
 def test_written_flags_and_processes(journal: SqlJournal) -> None:

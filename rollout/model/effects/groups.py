@@ -77,10 +77,12 @@ class Resize(OnGroup):
         return f"{self.kind} {self.target}: {', '.join(changes)}"
 
     def leaves(self) -> Written:
+        maximum = self.changed("maximum")
         return Written(
             minimum=self.changed("minimum"),
             desired=self.changed("desired"),
-            maximum=self.changed("maximum"),
+            maximum=maximum,
+            found_maximum=None if maximum is None else self.before.maximum,
             protect_new=self.protect_new,
         )
 
