@@ -21,7 +21,8 @@ _HEAD = "# swarm: "
 class Act:
     """What happens to one run of the command line, at the point of that number.
 
-    `do`: kill, stop, two at once, or a command of the operator's: pause, extend or abort.
+    `do`: kill, stop, two at once, or a command of the operator's: pause, extend, abort,
+    skip or force.
     `stop`: another run is started then, and the first is woken when that one has been at it for a while.
     `lasts`: simulated seconds of a pause, or of more time. `then`: an option of abort; or, where Jobs may be killed by
     the end of a pause, extend or --kill-now.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tests.swarm.case import Act, Case
 from tests.swarm.faults import request_faults, world_faults
 from tests.swarm.meddling import PROCESSES, deletions, events
-from tests.swarm.operating import commands
+from tests.swarm.operating import commands, of_nodes
 
 T = TypeVar("T")
 Part = dict[str, Any]
@@ -67,7 +67,7 @@ def case(seed: int, *, operated: bool = True) -> Case:
     if operated:
         later = Chance(f"operator {seed}")  # a chance of its own: the rest of a seed's world does not depend on it
         world["events"] += deletions(later, world)
-        acts = commands(later, acts)
+        acts = of_nodes(Chance(f"nodes {seed}"), commands(later, acts))
     return Case(seed, world, images, acts, engine)
 
 

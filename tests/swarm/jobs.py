@@ -25,10 +25,10 @@ def ended(changes: Sequence[Change], before: State, after: State, deadlines: Dea
     nodes = _nodes(before) | _nodes(after)
     for one in changes:
         thing, field, value = one["object"], one["field"], one["after"]
-        due = deadlines.of(one)
+        pod = pods.setdefault(thing, {}) if thing.startswith(_PROTECTED) else {}
+        due = deadlines.of(one, pod.get("spec.nodeName") or nodes.get(thing))
         ours = one["actor"].startswith("client:") and before["at"] <= one["at"] < due
         if thing.startswith(_PROTECTED):
-            pod = pods.setdefault(thing, {})
             if ours and field in {"metadata.deletionTimestamp", "exists"} and value is not True and _runs(pod):
                 yield f"{thing} was ended by {one['verb']}, before {due}"
             pod[field] = value

@@ -19,7 +19,9 @@ from tests.swarm.case import Act
 Change = Mapping[str, Any]
 
 #: What an operator types.
-COMMANDS = frozenset({"pause", "extend", "abort"})
+COMMANDS = frozenset({"pause", "extend", "abort", "skip", "force"})
+#: Those about one node that must go.
+OF_A_NODE = frozenset({"skip", "force"})
 #: Points that a run has, about; a command that is due beyond its last is typed when it has ended.
 _POINTS = 300
 _MARKER = "configmap/kube-system/eks-rollout"
@@ -31,7 +33,7 @@ class Asked:
     """A command that was accepted. `at`: when; `request`: the number of the newest request then.
 
     `seconds`: of more time. `lifted`: the newest request when somebody lifted the pause. `keeps`: no Job is to be
-    killed on the way back.
+    killed on the way back. `node`: the one that is to stay, or to go now.
     """
 
     do: str
@@ -40,6 +42,17 @@ class Asked:
     seconds: float = 0.0
     lifted: float = inf
     keeps: bool = False
+    node: str = ""
+
+
+def of_nodes(chance: random.Random, acts: tuple[Act, ...]) -> tuple[Act, ...]:
+    """Return what happens to the runs, in a few cases with a command about one node among it."""
+    if chance.randrange(4):
+        return acts
+    found = list(acts)
+    act = Act(chance.choice(["skip", "force"]), chance.randint(60, _POINTS))
+    found.insert(chance.randint(0, len(found)), act)
+    return tuple(found)
 
 
 def commands(chance: random.Random, acts: tuple[Act, ...]) -> tuple[Act, ...]:
@@ -71,8 +84,8 @@ class Deadlines:
         self._old, self._new = (_told(said, which) for which in ("old", "new"))
         self._asked, self._parallel = asked, parallel
 
-    def of(self, change: Change) -> float:
-        """Return it for the request that made a change, in POSIX seconds."""
+    def of(self, change: Change, node: str | None = None) -> float:
+        """Return it for the request that made a change, in POSIX seconds; `node`: on which the pod runs."""
         due = self._old
         for one in self._asked:
             if change["request"] <= one.request + self._parallel:
@@ -81,6 +94,8 @@ class Deadlines:
                 due = max(due, one.at) + one.seconds
             elif one.do == "abort":
                 due = inf if one.keeps else self._new
+            elif one.do == "force" and one.node == node:
+                due = min(due, one.at)
         return due
 
 

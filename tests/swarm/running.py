@@ -23,7 +23,7 @@ from tests.proof.world import Child, Prepared, ProofWorld, proof_world
 from tests.swarm import judging, person
 from tests.swarm.case import Act, Case
 from tests.swarm.judging import ENDED, REFUSED, Finding, Rollout, typed
-from tests.swarm.operating import COMMANDS, Asked
+from tests.swarm.operating import COMMANDS, OF_A_NODE, Asked
 from tests.swarm.person import Amend
 
 DONE, HALTED, RESUMABLE, TAKEN = 0, 1, 75, 76
@@ -39,6 +39,7 @@ _STOPPED = 150.0
 _LOOK, _LOOKS = 0.01, 1500
 #: Requests that go side by side, where a world says nothing of that.
 _PARALLEL = 8
+_TAINT = "eks-rollout/"
 _HURRIED: Prepared = ("tests.swarm.child:hurried", {})
 _HASTY: Prepared = ("tests.proof.journal_faults:hasty", {})
 
@@ -189,7 +190,7 @@ class _Runs:
             return _ordered((*(ended or [runner.finish()]), *([second.finish()] if second else [])))
         accepted = self._types(rollout, act)
         door.unlink(missing_ok=True)
-        if not accepted or act.do == "extend" or ended:
+        if not accepted or act.do != "pause" or ended:
             return ended or [runner.finish()]
         self._world.pass_time(act.lasts)
         rollout.command = ("resume",)
@@ -206,13 +207,22 @@ class _Runs:
 
     def _types(self, rollout: Rollout, act: Act) -> bool:
         """Type a command that only writes what it asks for; tell whether it was accepted."""
-        options = ["--by", f"{act.lasts}s"] if act.do == "extend" else []
-        asked = Asked(act.do, self._now(), self._requests(), seconds=act.lasts)
+        options, node = ["--by", f"{act.lasts}s"] if act.do == "extend" else [], ""
+        if act.do in OF_A_NODE:
+            if not (node := self._going()):
+                return False
+            options = ["--node", node, *(["--yes"] if act.do == "force" else [])]
+        asked = Asked(act.do, self._now(), self._requests(), seconds=act.lasts, node=node)
         rollout.typed.append(self._bear(typed(self._world, act.do, *options)).finish())
         accepted = rollout.typed[-1].code == DONE
         rollout.asked += [asked] * accepted
         rollout.then = act.then
         return accepted
+
+    def _going(self) -> str:
+        """Return a node that must go: one that carries the rollout's taint; "" for none."""
+        nodes = self._world.get("/state")["nodes"].items()
+        return next((name for name, node in nodes if _TAINT in str(node["spec"].get("taints", ""))), "")
 
     def _aborting(self, rollout: Rollout, act: Act) -> Child | None:
         """Begin the way back; return who follows it as soon as it is asked for, None where it is refused."""

@@ -222,6 +222,15 @@ def test_more_time_and_the_way_back_move_the_deadline(asked: list[Asked], due: f
     assert Deadlines(said, asked, 1).of({"request": 10}) == due
 
 
+def test_only_the_node_that_was_forced_may_lose_its_jobs_early() -> None:
+    """From then on, and no other one; after an abort it stays, and has the deadline of the way back."""
+    said = ["old ones drain until 1970-01-01T01:00:00Z", "new ones drain until 1970-01-01T02:00:00Z"]
+    force = Asked("force", 50, 7, node="n1")
+    deadlines = Deadlines(said, [force], 1)
+    assert [deadlines.of({"request": 10}, node) for node in ("n1", "n2", None)] == [50, 3600, 3600]
+    assert Deadlines(said, [force, Asked("abort", 60, 8)], 1).of({"request": 10}, "n1") == 7200
+
+
 def test_what_is_changed_in_a_pause_is_found() -> None:
     """But for the marker, what was under way, what others did, and what came after its end."""
     pod = _change("pod/demo/job-a", "metadata.deletionTimestamp", "now", "client:r") | {"request": 6}
