@@ -306,7 +306,9 @@ def test_the_sizes_that_stand_are_no_drift(phase: Phase) -> None:
         Protect(group="g", instance_ids=("i-o2",), protected=True, occasion="adopted"),
         Resize(group="g", before=Sizes(1, 4, 3), sizes=Sizes(2, 3, 4), protect_new=True, occasion="adopted"),
     )
-    ours = Written(2, 3, 4, protect_new=True, suspended=frozenset(PROCESSES), protection={"i-o2": True})
+    ours = Written(
+        2, 3, 4, found_maximum=3, protect_new=True, suspended=frozenset(PROCESSES), protection={"i-o2": True}
+    )
     assert back.record.written == {"g": ours}
     assert guard(world, back.record) is None
 
@@ -381,7 +383,7 @@ def test_a_surge_that_was_killed_owns_what_it_wrote() -> None:
     """Sizes and flag of a group that has both are ours, and RESTORE gives them back."""
     back = rebuilt(checkpoint(record(Phase.SURGE)), seen(surged()), NOW)
     both = {"i-o1": True, "i-o2": True}
-    ours = Written(None, 4, 4, protect_new=True, suspended=frozenset(PROCESSES), protection=both)
+    ours = Written(None, 4, 4, found_maximum=3, protect_new=True, suspended=frozenset(PROCESSES), protection=both)
     assert back.record.written["g"] == ours
 
 
