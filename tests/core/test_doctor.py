@@ -369,7 +369,9 @@ def test_an_abort_is_rebuilt_as_one(phase: Phase) -> None:
     stages = [Stage.KEPT, Stage.GONE, Stage.WAITING, Stage.WAITING]
     assert [one.stage for one in back.record.nodes] == stages
     assert back.record.plan.goes_back
-    ours = Written(None, 3, 4, protect_new=True, suspended=frozenset(PROCESSES), protection={"i-o1": True})
+    ours = Written(
+        None, 3, 4, found_maximum=3, protect_new=True, suspended=frozenset(PROCESSES), protection={"i-o1": True}
+    )
     assert back.record.written["g"] == ours
 
 
