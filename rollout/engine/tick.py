@@ -76,7 +76,7 @@ def _protecting(answer: Decision, seen: Observation, record: Record, now: dateti
     """
     if isinstance(guard(seen, record), Halt):
         return answer
-    halts = isinstance(answer, Halt)
+    record, halts = without_groups(seen, record), isinstance(answer, Halt)
     bare = tuple(unprotected(seen, record, halts=halts))
     if halts:
         effects = possible((*bare, *open_to_others(seen, record)), record, now)
