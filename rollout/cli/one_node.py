@@ -39,6 +39,8 @@ def over(row: Node, record: Record) -> str:
     """Say why nothing can be asked for about a node any more; "" where it can."""
     if over_all := select_rollout.over(record.id, record.phase):
         return over_all
+    if row.group in record.deleted:
+        return f"{label(row)} went with its group {row.group}, which somebody deleted"
     if row.stage is Stage.GONE:
         return f"{label(row)} is gone"
     if row.stage is Stage.TERMINATING:

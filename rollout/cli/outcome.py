@@ -74,12 +74,16 @@ def _done(record: Record, events: Sequence[Event]) -> Iterator[str]:
 def result(record: Record, begun: datetime) -> str:
     """Return what a rollout at its end has done, in a sentence."""
     took = span(record.since - begun)
-    gone = [node.role for node in record.nodes if node.stage is Stage.GONE]
+    without = ", ".join(group.name for group in record.plan.groups if group.name in record.deleted)
+    there = (node for node in record.nodes if node.group not in record.deleted)
+    gone = [node.role for node in there if node.stage is Stage.GONE]
     if record.plan.goes_back:
         again = f", {count(gone.count('old'), 'old node')} had gone and {_were(gone.count('old'))} launched again"
         taken = f"{count(gone.count('new'), 'new node')} taken away{again if 'old' in gone else ''}"
-        return f"aborted: the groups run what they ran before {record.plan.ami}; {taken}, in {took}"
-    return f"done: {count(gone.count('old'), 'node')} replaced by {record.plan.ami} in {took}"
+        but = f" but {without}, which somebody deleted," if without else ""
+        return f"aborted: the groups{but} run what they ran before {record.plan.ami}; {taken}, in {took}"
+    but = f", without {without}, which somebody deleted," if without else ""
+    return f"done: {count(gone.count('old'), 'node')} replaced by {record.plan.ami}{but} in {took}"
 
 
 def _were(number: int) -> str:

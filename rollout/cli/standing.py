@@ -167,8 +167,9 @@ def _autoscaler(record: Record) -> str:
 
 
 def _still(record: Record, *stages: Stage) -> int:
-    """Count the nodes that must go and are in none of these stages."""
-    return sum(row.role == record.plan.leaving and row.stage not in stages for row in record.nodes)
+    """Count the nodes that must go and are in none of these stages; those of a deleted group went with it."""
+    there = (row for row in record.nodes if row.group not in record.deleted)
+    return sum(row.role == record.plan.leaving and row.stage not in stages for row in there)
 
 
 def _more(record: Record, sight: Sight | None) -> tuple[int, bool, int]:
@@ -215,7 +216,8 @@ def _costs(record: Record, halted_for: str | None, sight: Sight | None) -> Itera
 def _sizes(record: Record) -> Iterator[tuple[str, str, int]]:
     """Yield each group whose sizes are ours now: its name, those sizes in words, and how many instances more it has."""
     # A way back begins before SURGE, with the sizes that the groups had where it turned.
-    for baseline in record.plan.baselines if record.phase in SIZED or record.plan.goes_back else ():
+    there = (one for one in record.plan.baselines if one.group not in record.deleted)
+    for baseline in there if record.phase in SIZED or record.plan.goes_back else ():
         wrote, before = record.written.get(baseline.group, Written()), baseline.sizes
         desired = before.desired if wrote.desired is None else wrote.desired
         if wrote.desired is None and record.phase in SURGED and before.desired:  # as a journal that was rebuilt has it

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
-from rollout.model.accepted import Accepted
+from rollout.model.accepted import Accepted, Deleted
 from rollout.model.effects import Base, Departure, Effect, Written, kind_of
 from rollout.model.machine import Phase, Stage, can_turn
 from rollout.model.plan import Node, NodeGroup, Plan, duration
@@ -167,6 +167,11 @@ class Record:
     def groups(self) -> tuple[NodeGroup, ...]:
         """The groups of the plan that are there."""
         return tuple(group for group in self.plan.groups if group.name not in self.lost)
+
+    @property
+    def deleted(self) -> frozenset[str]:
+        """The groups that somebody deleted, and without which a person let the rollout go on."""
+        return frozenset(one.deleted for one in self.accepted if isinstance(one, Deleted))
 
     @property
     def may_turn(self) -> bool:

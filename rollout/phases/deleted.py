@@ -54,8 +54,7 @@ def without_groups(seen: Observation, record: Record) -> Record:
     So is one without which a person let the rollout go on while things were committed that it takes to work it.
     """
     gone = {group.name for group in seen.groups if group.gone}
-    agreed = {one.deleted for one in record.accepted if isinstance(one, Deleted)}
-    unknown = {group.name for group in record.plan.groups if group.name in agreed and not _committed(record, group)}
+    unknown = {group.name for group in record.plan.groups if group.name in record.deleted and not _committed(record, group)}
     return replace(record, lost=frozenset(gone | unknown)) if gone | unknown else record
 
 

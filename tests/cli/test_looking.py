@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from rollout.cli import standing
-from rollout.cli.commands import status
+from rollout.cli.commands import resume, status
+from rollout.errors import UserError
 from rollout.model.decision import Advance
 from rollout.model.machine import Phase
+from rollout.model.steering import Lift, Pause
 from rollout.model.windows import window
 from tests.cli import samples
 from tests.cli.run import rollout
@@ -77,6 +79,27 @@ def test_what_waits_for_a_window_is_told(phase: Phase, said: list[str], tmp_path
     page = "\n".join(status.lines(record, (), (), None, samples.NOW))
     assert "  windows   Mon 10:00-12:00 UTC\n" in page
     assert all(f"  {text}" in page for text in said)
+
+
+def test_a_deadline_that_passed_outside_of_a_window_says_from_when_jobs_are_ended(tmp_path: Path) -> None:
+    """In `status`, and where a resume is refused that would end them."""
+    plan = replace(samples.PLAN, settings=replace(samples.SETTINGS, windows=(window("Mon 12:00-14:00 UTC"),)))
+    journal = samples.draining(tmp_path, plan)
+    journal.ask_pause(samples.ID, Pause(samples.after(9), "alice", "an incident"))
+    record = journal.load(samples.ID)
+
+    def told(minutes: float) -> str:
+        return next(line for line in status.lines(record, (), (), None, samples.after(minutes)) if "  drain  " in line)
+
+    assert told(60).endswith("deadline 2026-01-05T10:07:00Z (in 1h07m)")
+    assert told(180).endswith(
+        "deadline 2026-01-05T10:07:00Z; no Job is ended before 2026-01-05T12:15:00Z, in a maintenance window"
+    )
+    assert told(260).endswith("deadline 2026-01-05T10:07:00Z")
+    closed = "would be killed from 2026-01-05T12:15:00Z on, when a maintenance window lets Jobs be ended; it stays pa"
+    for minutes, text in ((180, closed), (260, "would be killed; it stays paused")):
+        with pytest.raises(UserError, match=text):
+            resume._lift(journal, record, Lift(samples.after(minutes), "bob"), None)
 
 
 def test_a_halt_is_shown_with_the_next_command(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rollout.journal import SqlJournal
+from rollout.model.accepted import Deleted
 from rollout.model.decision import Move
 from rollout.model.plan import Node
 from rollout.model.steering import Force
@@ -67,10 +69,17 @@ def kept(journal: SqlJournal) -> None:
     journal.intend(samples.ID, (), [Move("i-1", "keep", "the rollout was aborted")], (), (), samples.after(9))
 
 
+def without_its_group(journal: SqlJournal) -> None:
+    """Somebody deleted the group, and a person let the rollout go on without it."""
+    journal.halt(samples.ID, replace(samples.HALT, accepts=(Deleted("workers"),)), samples.after(9))
+    journal.resume(samples.ID, None, samples.after(9))
+
+
 @pytest.mark.parametrize("verb", ["skip", "force"])
 @pytest.mark.parametrize(
     ("what", "told"),
     [
+        (without_its_group, "(i-1) went with its group workers, which somebody deleted; it was not"),
         (gone, "(i-1) is gone; it was not"),
         (terminating, "(i-1) is being terminated; it was not"),
         (kept, "(the rollout was aborted); it was not"),

@@ -17,6 +17,7 @@ from rollout.cli.screen.format import folded, instant, runnable, span
 from rollout.cli.screen.lines import Lines
 from rollout.cli.screen.progress import bar
 from rollout.engine.runner import Ended, Progress
+from rollout.model.accepted import Deleted
 from rollout.model.decision import Advance, NodeWait
 from rollout.model.effects import Written
 from rollout.model.machine import Phase, Stage
@@ -219,6 +220,15 @@ def test_an_aborted_rollout_says_what_became_of_it(tmp_path: Path) -> None:
     )
     one = replace(back, nodes=gone[:1])
     assert "1 old node had gone and was launched again" in list(outcome.lines(Ended.ABORTED, one, journal))[-1]
+    without = replace(back, accepted=frozenset({Deleted("workers")}))
+    assert list(outcome.lines(Ended.ABORTED, without, journal))[-1].startswith(
+        "aborted: the groups but workers, which somebody deleted, run what they ran before ami-0000000b; "
+        "0 new nodes taken away, in "
+    )
+    on = replace(without, plan=record.plan)
+    assert list(outcome.lines(Ended.DONE, on, journal))[-1].startswith(
+        "done: 0 nodes replaced by ami-0000000b, without workers, which somebody deleted, in "
+    )
     journal.halt(samples.ID, samples.HALT, samples.after(9))
     told = list(outcome.lines(Ended.HALTED, back, journal))
     assert told[-1] == "  next: rollout resume"
@@ -305,6 +315,19 @@ def test_a_halt_tells_what_was_seen_at_it(
     record = replace(journal.load(samples.ID), plan=plan, written=written, autoscaler_off=off)
     _, state, costs, *_ = outcome.lines(Ended.HALTED, record, journal)
     assert (now in state, waiting in costs, "last wrote" in state) == (True, True, False), (state, costs)
+
+
+def test_what_went_with_a_deleted_group_is_not_left(tmp_path: Path) -> None:
+    """Neither its nodes, nor what it desired, nor what would become of its pods."""
+    plan = replace(
+        samples.PLAN,
+        baselines=(Baseline("workers", Sizes(1, 2, 4), protect_new=False, capacity_rebalance=False, suspended=()),),
+    )
+    record = replace(samples.draining(tmp_path).load(samples.ID), plan=plan, written={"workers": Written(desired=4)})
+    assert "workers desires 4 (2 before); 2 old nodes left, with our taint" in next(standing.now(record))
+    state, costs = standing.now(replace(record, accepted=frozenset({Deleted("workers")})))
+    assert "sizes are as they were found; no old node is left;" in state
+    assert costs == "  waiting: costs nothing; nothing gets worse, however long it takes"
 
 
 def test_before_the_baseline_a_halt_tells_the_sizes(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from rollout.engine.runner import Ended
 from rollout.errors import UserError
 from rollout.model.machine import DRAINING, can_turn, terminal
 from rollout.model.steering import Lift
+from rollout.model.windows import may_end_from
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +67,8 @@ def _lift(journal: SqlJournal, record: Record, asked: Lift, once: str | None) ->
         more, now = commands.extend(record.id, "--by", "1h"), commands.resume(record.id, "--kill-now")
         raise UserError(
             f"rollout {record.id} is paused, and its drain deadline ({instant(record.drain_deadline or asked.at)}) is "
-            f"past: Jobs that still run on {record.plan.leaving} nodes would be killed; it stays paused",
+            f"past: Jobs that still run on {record.plan.leaving} nodes would be killed{_from(record, asked.at)}; "
+            "it stays paused",
             hint=f"give them more time: {more}; then: {commands.resume(record.id)}; or let them be killed: {now}",
         )
     if record.pause is None and once is None:
@@ -76,6 +78,11 @@ def _lift(journal: SqlJournal, record: Record, asked: Lift, once: str | None) ->
         screen.say(f"rollout {record.id} stays paused: this command was given before (--once {once})")
     elif record.pause:
         screen.say(f"rollout {record.id} is no longer paused")
+
+
+def _from(record: Record, now: datetime) -> str:
+    begins = may_end_from(record.plan.settings.windows, now)
+    return "" if begins == now else f" from {instant(begins)} on, when a maintenance window lets Jobs be ended"
 
 
 def _kills(record: Record, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from rollout.cli.screen.lines import ENTERING
 from rollout.errors import OTHER_VERSION, UserError
 from rollout.journal import read_journal
 from rollout.model.machine import DRAINING, terminal
+from rollout.model.windows import may_end_from
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,7 +132,15 @@ def _head(record: Record, now: datetime | None) -> Iterator[tuple[str, str]]:
     if record.drain_deadline:
         asked = f", asked for by {record.extension.by}" if record.extension else ""
         left = _left(record.drain_deadline, now) if record.phase in DRAINING else ""
-        yield "drain", f"deadline {instant(record.drain_deadline)}{left}{asked}"
+        yield "drain", f"deadline {instant(record.drain_deadline)}{left}{asked}{_closed(record, now)}"
+
+
+def _closed(record: Record, now: datetime | None) -> str:
+    """Say from when on Jobs are ended, where the deadline is past outside of a maintenance window."""
+    if not now or not record.drain_deadline or record.drain_deadline > now or record.phase not in DRAINING:
+        return ""
+    begins = may_end_from(record.plan.settings.windows, now)
+    return "" if begins == now else f"; no Job is ended before {instant(begins)}, in a maintenance window"
 
 
 def _left(deadline: datetime, now: datetime | None) -> str:
