@@ -80,15 +80,15 @@ def _protecting(answer: Decision, seen: Observation, record: Record, now: dateti
     bare = tuple(unprotected(seen, record, halts=halts))
     if halts:
         effects = possible((*bare, *open_to_others(seen, record)), record, now)
-        act = Act("put back before the halt what protects instances", effects, tell=_taken_off(bare))
+        act = Act("keep others off our instances before the halt", effects, tell=_told(bare))
         return sift(act, record, now) if effects else answer
-    first = sift(Act("put back the protection of instances", bare, tell=_taken_off(bare)), record, now)
+    first = sift(Act("protect instances that are not protected", bare, tell=_told(bare)), record, now)
     return answer if not bare or isinstance(first, Wait) else first
 
 
-def _taken_off(bare: Sequence[Protect]) -> str:
+def _told(bare: Sequence[Protect]) -> str:
     names = [one for effect in bare for one in effect.instance_ids]
-    return f"put back: {listed(names, MOST_TOLD)} lost the protection from scale-in" if names else ""
+    return f"{listed(names, MOST_TOLD)} had no protection from scale-in: protected now" if names else ""
 
 
 def _says(decision: Decision, record: Record, now: datetime, before: Said | None) -> Said:

@@ -54,7 +54,8 @@ def without_groups(seen: Observation, record: Record) -> Record:
     So is one without which a person let the rollout go on while things were committed that it takes to work it.
     """
     gone = {group.name for group in seen.groups if group.gone}
-    unknown = {group.name for group in record.plan.groups if group.name in record.deleted and not _committed(record, group)}
+    agreed = (group for group in record.plan.groups if group.name in record.deleted)
+    unknown = {group.name for group in agreed if not _committed(record, group)}
     return replace(record, lost=frozenset(gone | unknown)) if gone | unknown else record
 
 

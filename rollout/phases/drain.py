@@ -97,7 +97,7 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     if more:
         return Act("more nodes must go", nodes=more)
     if not _unfinished(record):
-        return advance(record, _over(record), now)
+        return advance(record, _over(seen, record), now)
     known = _joined(seen, record)
     if known:
         return Act("nodes have joined since", nodes=known)
@@ -125,14 +125,20 @@ def decide(seen: Observation, record: Record, now: datetime) -> Decision:
     return halt or Wait(_next_look(record, now), Reason.OLD_NODES_LEFT, left, waits)
 
 
-def _over(record: Record) -> str:
-    stay = [row.name or row.instance_id for row in record.nodes if row.stage is Stage.KEPT and _leaves(row, record)]
+def _over(seen: Observation, record: Record) -> str:
+    stay = [row.name or row.instance_id for row in record.nodes if _leaves(row, record) and _stays(seen, row)]
     but = f" but {', '.join(stay)}, which {'stays' if len(stay) == 1 else 'stay'}" if stay else ""
     return f"every {record.plan.leaving} node is gone{but}"
 
 
 def _leaves(row: Node, record: Record) -> bool:
     return row.role == record.plan.leaving
+
+
+def _stays(seen: Observation, row: Node) -> bool:
+    """Tell whether a node is kept and lives: nobody looks after it, so somebody may have ended it."""
+    instance = seen.instance(row.instance_id)
+    return row.stage is Stage.KEPT and instance is not None and instance.living
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +209,11 @@ def top_ups(seen: Observation, record: Record) -> tuple[Resize, ...]:
     """
     effects = []
     for group in working(record):
-        left = still_to_go(record, group)
+        spared = [row for row in record.nodes if row.stage is Stage.KEPT and _leaves(row, record)]
+        ours = [row for row in spared if row.group == group.name]
+        stay = sum(_stays(seen, row) for row in ours)
+        left = still_to_go(record, group) - (len(ours) - stay)
         current = seen.group(group.name).sizes
-        stay = sum(row.stage is Stage.KEPT and _leaves(row, record) for row in record.nodes if row.group == group.name)
         beside = left if record.plan.goes_back else min(record.plan.surge(group.name), left - stay) + stay
         target = max(record.plan.baseline(group.name).sizes.desired + beside, kept(record, group.name).desired)
         if current.desired < target and not _terminate_under_way(record, group):
@@ -258,6 +266,7 @@ def surplus(seen: Observation, record: Record, now: datetime) -> tuple[Node, ...
     rows: list[Node] = []
     for group in working(record):
         mine = [row for row in record.to_go if row.group == group.name and row.stage is not Stage.GONE]
+        mine = [row for row in mine if row.stage is not Stage.KEPT or _stays(seen, row)]
         if any(_leaves(row, record) and row.stage is not Stage.KEPT for row in mine):
             continue
         current = seen.group(group.name)

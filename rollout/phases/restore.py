@@ -268,7 +268,7 @@ def taints(seen: Observation, record: Record) -> Part:
     effects += [uncordon(record, node) for node in closed if is_our_cordon(record, node)]
     theirs = (node for node in closed if not is_our_cordon(record, node))
     lines = (f"{one.name} is cordoned, not by us: left; to open it: {kubectl('uncordon', one.name)}" for one in theirs)
-    report = (*_outside(seen, key), *_aside(record, seen), *_come_back(record, seen), *lines)
+    report = (*_outside(seen, key), *_aside(record, seen), *_come_back(record, seen), *_gone(record, seen), *lines)
     return Part(tuple(effects), report=report)
 
 
@@ -595,6 +595,15 @@ def _come_back(record: Record, seen: Observation) -> Iterator[str]:
             if instance not in stay:
                 why = kept.get(instance.id, "left")
                 yield f"{instance.id} of {group.name} runs version {instance.version}, {which}: {why}"
+
+
+def _gone(record: Record, seen: Observation) -> Iterator[str]:
+    """Report what somebody has skipped and somebody has ended since."""
+    for row in record.nodes:
+        one = seen.instance(row.instance_id)
+        there = one is not None and (one.living or one.standing_by or one.retained)
+        if row.stage is Stage.KEPT and row.role == record.plan.leaving and not there:
+            yield f"{row.name or row.instance_id} of {row.group} was to stay ({row.reason}), and is gone, not by us"
 
 
 def _untaint(record: Record, node: NodeSeen, key: str) -> UntaintNode:

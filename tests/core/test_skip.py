@@ -15,11 +15,12 @@ from rollout.journal import SqlJournal
 from rollout.model.decision import Act, Advance
 from rollout.model.effects import Evict, Protect, Terminate
 from rollout.model.machine import Phase, Stage
+from rollout.model.observation import InstanceSeen
 from rollout.model.plan import Node, Sizes, Surge
 from rollout.model.reasons import Reason
 from rollout.model.record import Late, Record
 from rollout.model.steering import Skip
-from rollout.phases import drain
+from rollout.phases import drain, restore
 from rollout.stages import skipped
 from rollout.stages.node_view import terminate_key
 from tests.core.build import ID, NOW, at, looked, node, old, pod, record, row, seen, surged, unsettled
@@ -73,6 +74,23 @@ class Watched:
             except Killed:
                 pass
         raise AssertionError("it never ends")
+
+
+@dataclass
+class EndedFromOutside(Watched):
+    """The same world, in which somebody ends o1 as soon as it is kept in DRAIN, and AWS launches another one."""
+
+    ended: bool = False
+
+    def __call__(self, asked: Asked, apply: Callable[[], None]) -> None:
+        """Take the place of a call."""
+        super().__call__(asked, apply)
+        now = self.journal.load(ID)
+        kept_ = any(one.instance_id == "i-o1" and one.stage is Stage.KEPT for one in now.nodes)
+        if kept_ and now.phase is Phase.DRAIN and not self.ended:
+            self.ended = True
+            self.toy.vanish("i-o1")
+            self.toy.fill("g")
 
 
 @pytest.mark.parametrize(
@@ -185,6 +203,53 @@ def test_drain_ends_without_it() -> None:
     decision = drain.decide(seen(surged()), both, at(60))
     assert isinstance(decision, Advance)
     assert decision.why == "every old node is gone but o1, o2, which stay"
+
+
+@pytest.mark.parametrize("o1", [None, old("o1", lifecycle="Terminating"), old("o1", lifecycle="Standby")])
+def test_one_that_somebody_ended_does_not_stay(o1: InstanceSeen | None) -> None:
+    """What AWS launches in its place is surplus, nothing is launched beside it, and the end says nothing of it."""
+    ours = (*surged().instances[2:], replace(surged().instances[2], id="i-n3"))
+    more = surged(*((o1,) if o1 else ()), *ours, sizes=Sizes(1, 3, 4))
+    there = kept(row("i-o2", Stage.GONE))
+    (found,) = drain.surplus(seen(more, node("n3", ready=False)), there, NOW)
+    assert found.instance_id == "i-n3"
+    less = seen(replace(more, sizes=Sizes(1, 2, 4)))
+    assert drain.top_ups(less, there) == ()
+    decision = drain.decide(less, there, at(60))
+    assert isinstance(decision, Advance)
+    assert decision.why == "every old node is gone"
+
+
+def test_while_others_go_one_that_somebody_ended_is_not_left() -> None:
+    """Where the surge is smaller than the group, one is launched for each that goes, and none for it."""
+    there = replace(kept(row("i-o2")), plan=record(surge=Surge(1, percent=False)).plan)
+    assert drain.top_ups(seen(surged(old("o2"), *surged().instances[2:], sizes=Sizes(1, 3, 4))), there) == ()
+    (more,) = drain.top_ups(seen(surged(old("o2"), surged().instances[2], sizes=Sizes(1, 2, 4))), there)
+    assert more.sizes.desired == 3
+
+
+@pytest.mark.parametrize(
+    ("o1", "count"),
+    [(None, 1), (old("o1", lifecycle="Terminating"), 1)]
+    + [(old("o1", lifecycle=state), 0) for state in ("InService", "Standby", "Terminating:Retained")],
+)
+def test_at_the_end_it_is_told_that_it_is_gone(o1: InstanceSeen | None, count: int) -> None:
+    """And by whom it was skipped; what AWS retains, or somebody put aside, runs on and is told as that."""
+    journal = replace(kept(row("i-o2", Stage.GONE)), phase=Phase.RESTORE)
+    told = restore.taints(seen(surged(*((o1,) if o1 else ()), *surged().instances[2:])), journal).report
+    line = f"o1 of g was to stay ({BECAUSE}), and is gone, not by us"
+    assert told.count(line) == count
+
+
+@pytest.mark.parametrize("call", range(8, 30, 3))
+def test_a_whole_rollout_ends_where_somebody_ends_it(journal: SqlJournal, call: int) -> None:
+    """As many new nodes as there were, and it says what became of the one that was to stay."""
+    watched = EndedFromOutside(journal, call)
+    assert watched.run() is Ended.DONE
+    living = [one for one in watched.toy.group_["g"].instances if one.living]
+    assert watched.ended == bool([text for text in texts(journal, "report") if "o1 of g was to stay" in text])
+    if watched.ended:
+        assert [one.version for one in living] == [2, 2]
 
 
 def test_what_aws_launched_beside_it_is_surplus() -> None:

@@ -157,7 +157,7 @@ def test_protection_is_put_back_before_a_halt_for_sizes() -> None:
     first = decided(BARE, record())
     assert isinstance(first, Act)
     assert [effect.key for effect in first.effects] == ["protect:g/i-o1=on:0.again"]
-    assert first.tell == "put back: i-o1 lost the protection from scale-in"
+    assert first.tell == "i-o1 had no protection from scale-in: protected now"
     agrees(decided(BARE, record(unsettled=(unsettled(first.effects[0]),))), waits())
     agrees(decided(BARE, record(done=frozenset({first.effects[0].key}))), halts("drift: DesiredCapacity of g is 7"))
     agrees(decided(DRIFTED, record()), halts("drift: DesiredCapacity of g is 7"))
@@ -172,7 +172,10 @@ def test_who_is_at_its_turn_is_not_protected_before_a_halt(stage: Stage) -> None
 def test_scale_down_is_disabled_again_before_a_halt() -> None:
     """Where cluster-autoscaler is ours to stop; before PROTECT instances need no protection."""
     open_ = node("n1", scale_down_disabled=None)
-    agrees(decided(DRIFTED, record(), open_), acts("hold-node:n1:uid-n1:0.again"))
+    first = decided(DRIFTED, record(), open_)
+    agrees(first, acts("hold-node:n1:uid-n1:0.again"))
+    assert isinstance(first, Act)
+    assert (first.why, first.tell) == ("keep others off our instances before the halt", "")  # it may have just joined
     agrees(decided(DRIFTED, record(autoscaler=None), open_), halts("drift: DesiredCapacity of g is 7"))
     agrees(decided(found(old("o1", protected=False)), record(Phase.TAINT)), halts("drift: g launches"))
 
@@ -197,6 +200,14 @@ def test_protection_is_put_back_as_soon_as_it_is_seen_to_be_lost(phase: Phase) -
     meanwhile = decided(bare, record(phase, unsettled=(unsettled(first.effects[0]),)))
     assert type(meanwhile) is type(before)
     agrees(decided(bare, record(phase, done=frozenset({first.effects[0].key}))), halts("drift: protect of g/i-n1=on"))
+
+
+def test_what_was_skipped_is_protected_while_others_go() -> None:
+    """Of a node that is kept no stage makes sure; its taint is nobody's matter, for it may take pods."""
+    bare = surged(old("o1", protected=False), old("o2"), new("n1"), new("n2"), **CALM)
+    journal = record(nodes=(row("i-o1", Stage.KEPT), row("i-o2")))
+    first = decide_tick(world(bare, node("o1"), CLOSED[1], journal=journal), journal, NOW).decision
+    agrees(first, acts("protect:g/i-o1=on:0.again"))
 
 
 def test_who_waits_is_protected_by_its_stage() -> None:
