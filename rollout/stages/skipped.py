@@ -1,7 +1,7 @@
 """What somebody has skipped stays: from any stage a node leads to KEPT, as long as its terminate was not sent.
 
 While other nodes go it keeps our taint, and its scale-in protection: a node that has lost that gets it back before.
-Nothing may be under way about it then, for nobody looks after it any more until RESTORE.
+Nothing may be under way about it then: until RESTORE nothing of it is looked after but its protection.
 """
 
 from __future__ import annotations
