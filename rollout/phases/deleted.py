@@ -20,7 +20,15 @@ from rollout.model.observation import GroupSeen, Observation, TemplateSeen, Vers
 from rollout.model.plan import NodeGroup, Plan, Source, TemplateUse
 from rollout.model.reasons import Reason
 from rollout.model.record import Record
-from rollout.phases.shared import describe_uses, launched_to_stay, refer_back, short, still_to_go, typed, working
+from rollout.phases.shared import (
+    describe_uses,
+    fewer_than_before,
+    launched_to_stay,
+    refer_back,
+    still_to_go,
+    typed,
+    working,
+)
 
 #: Seconds for which DRAIN believes that what groups launch still exists: while AWS is to launch some, and while not.
 LAUNCHING_AGE, PINNED_AGE = 60.0, 600.0
@@ -106,7 +114,7 @@ def can_launch_nothing(seen: Observation, record: Record) -> Halt | None:
     """
     plan = record.plan
     going = [group for group in working(record) if still_to_go(record, group)] if record.phase in DRAINING else []
-    needy = [group for group in going if not plan.goes_back or short(seen, record, group)]
+    needy = [group for group in going if not plan.goes_back or fewer_than_before(seen, record, group)]
     lost = {group.name: uses for group in needy if (uses := deleted(seen, wanted(seen, plan, group)))}
     return no_version(seen, record, lost) if lost else None
 

@@ -30,9 +30,9 @@ from rollout.phases.raised import kept
 from rollout.phases.shared import (
     advance,
     describe_uses,
+    fewer_than_before,
     leaving_rows,
     refer_back,
-    short,
     typed,
     working,
 )
@@ -94,7 +94,7 @@ def _back(seen: Observation, record: Record, now: datetime) -> Decision:
         return pins
     turned = replace(record, plan=plan)
     rows = leaving_rows(seen, turned, now)
-    if rows or any(short(seen, turned, group) for group in working(record)):
+    if rows or any(fewer_than_before(seen, turned, group) for group in working(record)):
         return advance(record, f"{len(rows)} new nodes are to go", now, plan=plan, nodes=rows)
     return Advance("no new node is there, and no old one is gone", step(record.phase, "restore"), plan)
 
@@ -123,7 +123,7 @@ def _can_launch_nothing(seen: Observation, record: Record) -> Halt | None:
         current, pinned = seen.group(group.name), record.plan.pinned(group)
         lost = deleted.deleted(seen, pinned)
         kept = any(use in deleted.wanted(seen, record.plan, group) and use not in current.uses for use in lost)
-        needs = group in working(record) and short(seen, record, group)
+        needs = group in working(record) and fewer_than_before(seen, record, group)
         if lost and (kept or (needs and deleted.deleted(seen, current.uses))):
             sources = (source for source, use in zip(group.sources, pinned, strict=True) if use in lost)
             commands = (command for source in sources for command in deleted.another(seen, record, group, source))

@@ -181,7 +181,7 @@ def that_stay(seen: Observation, record: Record, group: NodeGroup) -> tuple[Inst
     return tuple(one for one in there if one.id not in ended)
 
 
-def short(seen: Observation, record: Record, group: NodeGroup) -> bool:
+def fewer_than_before(seen: Observation, record: Record, group: NodeGroup) -> bool:
     """Tell whether fewer instances that stay are there than the baseline desires."""
     return len(that_stay(seen, record, group)) < record.plan.baseline(group.name).sizes.desired
 

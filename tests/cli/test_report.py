@@ -109,7 +109,7 @@ def test_killed_jobs_come_first(tmp_path: Path) -> None:
     journal = samples.draining(tmp_path)
     intend(journal, 130, DELETE)
     assert told(tmp_path)["killed_jobs"] == [
-        {"job": "demo/long", "pod": "demo/long", "node": "ip-10-0-0-1", "at": "2026-01-05T10:11:00Z"}
+        {"job": "demo/long", "pod": "demo/long", "node": "ip-10-0-0-1", "at": "2026-01-05T10:11:00Z", "forced_by": None}
     ]
     for text in (written(tmp_path).text, report(tmp_path, "--markdown").out):
         assert "No Job was killed" not in text
