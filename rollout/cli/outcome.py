@@ -41,8 +41,9 @@ def lines(ended: Ended, record: Record, journal: Journal) -> Iterator[str]:
         yield f"{when}: {job.loser} (pod {job.pod} on {job.where}), {instant(job.at)}"
     if ended is Ended.INTERRUPTED:
         yield f"nothing is lost; the rollout stands in {record.phase.value}"
+        yield from standing.paused(record)
         yield from standing.now(record)
-        yield f"  next: {resume(record.id)}"
+        yield f"  next{', to lift the pause' * bool(record.pause)}: {resume(record.id)}"
         return
     # A halted one that is to go back, and is paused: no other command than a resume leads on.
     if ended is Ended.PAUSED or (ended is Ended.HALTED and record.pause and record.abort):

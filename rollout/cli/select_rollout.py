@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rollout.cli.screen import at_work
 from rollout.commands import resume, rollout
 from rollout.errors import ANOTHER_ACTIVE, UserError
 from rollout.model.machine import RESTORING, Phase, terminal
@@ -73,8 +74,9 @@ def to_start(asked: Asked, known: Sequence[Summary]) -> Summary | None:
         return active
     raise UserError(
         f"rollout {active.id} of {active.ami} is unfinished on cluster {active.cluster}, "
-        f"groups {', '.join(active.groups)} ({active.phase.value})",
-        hint=resume(active.id),
+        f"groups {', '.join(active.groups)} ({active.phase.value})"
+        + (f", {at_work.paused(active.pause)}" if active.pause else ""),
+        hint=f"to lift the pause: {resume(active.id)}" if active.pause else resume(active.id),
         exit_code=ANOTHER_ACTIVE,
     )
 
@@ -108,7 +110,8 @@ def _same_or_refuse(asked: Asked, found: Summary) -> None:
             f"continue it, with its own cluster's configuration: {resume(found.id)} --config FILE; here: {another}"
         )
     elif not terminal(found.phase):
-        another = f"continue it: {resume(found.id)}; when it is done: {another}"
+        paused = f"it is {at_work.paused(found.pause)}; to lift the pause" if found.pause else "continue it"
+        another = f"{paused}: {resume(found.id)}; when it is done: {another}"
     raise UserError(
         f'the key "{asked.key}" belongs to rollout {found.id}: {found.ami} on {found.cluster}, groups '
         f"{', '.join(found.groups)}; not {asked.ami} on {asked.cluster}, groups {', '.join(asked.groups)}",

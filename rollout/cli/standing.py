@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollout.cli import why
+from rollout.cli.screen import at_work
 from rollout.cli.screen.format import count, instant
 from rollout.commands import abort
 from rollout.formats.codec import sight_of
@@ -45,7 +46,7 @@ def halted(record: Record, events: Sequence[Event]) -> Iterator[str]:
 def paused(record: Record) -> Iterator[str]:
     """Yield since when a rollout is paused, by whom and why, where it is."""
     if record.pause:
-        yield f"paused since {instant(record.pause.at)} {record.pause.label}"
+        yield at_work.paused(record.pause)
 
 
 def closed(record: Record, now: datetime) -> Iterator[str]:

@@ -63,6 +63,5 @@ def _said(chosen: Summary, record: Record, worker: Worker | None, now: datetime)
     if terminal(record.phase):
         yield outcome.result(record, chosen.begun)
     else:
-        yield from standing.paused(record)
         yield from standing.closed(record, now)
-        yield from at_work.lines(record.id, worker, then="" if record.halted else None)
+        yield from at_work.lines(record.id, worker, then="" if record.halted else None, pause=record.pause)

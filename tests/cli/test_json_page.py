@@ -186,7 +186,7 @@ def test_export(place: Path) -> None:
 )
 def test_who_works(worker: Worker | None, says: list[str]) -> None:
     """A rollout that nobody works says so, and how it ended, and what to type."""
-    assert list(at_work.lines("r1", worker)) == says
+    assert list(at_work.lines("r1", worker, pause=None)) == says
 
 
 def test_reasons_are_told_beside_the_words(tmp_path: Path) -> None:

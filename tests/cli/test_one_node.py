@@ -12,7 +12,7 @@ from rollout.journal import SqlJournal
 from rollout.model.accepted import Deleted
 from rollout.model.decision import Move
 from rollout.model.plan import Node
-from rollout.model.steering import Force
+from rollout.model.steering import Force, Pause
 from tests.cli import samples
 from tests.cli.run import Result, rollout
 from tests.e2e.simulated import ROLLOUT, environment
@@ -112,3 +112,32 @@ def test_a_force_of_a_node_that_is_gone_is_told_no_more(tmp_path: Path) -> None:
     journal.ask_force(samples.ID, Force("i-1", samples.after(9), "alice"))
     gone(journal)
     assert journal.load(samples.ID).forces == ()
+
+
+@pytest.mark.parametrize(
+    "words", [("skip", "--node", "i-1"), ("force", "--node", "i-1", "--yes"), ("extend", "--by", "1h")]
+)
+def test_a_pause_that_stands_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Who asks for something else learns whose pause a resume would lift; nothing goes before."""
+    journal = samples.draining(tmp_path)
+    journal.ask_pause(samples.ID, Pause(samples.after(9), "alice", "an incident"))
+    asked = rollout(*words, "--database", samples.url(tmp_path), cwd=tmp_path)
+    assert asked.code == 0, asked
+    *_, who, paused, then = asked.out.splitlines()
+    assert who.startswith(f"NOBODY runs rollout {samples.ID}"), asked
+    assert paused == "  paused since 2026-01-05T08:09:00Z by alice: an incident", asked
+    assert then.startswith("  next, to lift the pause: rollout resume "), asked
+    assert "goes now" not in asked.out, asked
+    assert ("goes once somebody lifts the pause: forced by " in asked.out) == (words[0] == "force"), asked
+
+
+def test_every_page_tells_the_way_out_of_a_pause(tmp_path: Path) -> None:
+    """A status, its why and the list name who paused it, and the command that lifts the pause."""
+    samples.draining(tmp_path).ask_pause(samples.ID, Pause(samples.after(9), "alice", "an incident"))
+    for verb in ("status", "why", "list"):
+        told = rollout(verb, "--database", samples.url(tmp_path), cwd=tmp_path).out
+        assert told.count("  paused since 2026-01-05T08:09:00Z by alice: an incident") == 1, told
+        assert "  next, to lift the pause: rollout resume " in told, told
+    again = rollout("pause", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert "is paused already, since 2026-01-05T08:09:00Z by alice: an incident\nnothing is changed until: " in again
+    assert "  next: " not in again

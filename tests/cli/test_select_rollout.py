@@ -12,6 +12,7 @@ from rollout.cli import select_rollout
 from rollout.cli.select_rollout import Asked
 from rollout.errors import UserError
 from rollout.model.machine import Phase
+from rollout.model.steering import Pause
 from rollout.ports import Summary
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -93,6 +94,16 @@ def test_another_active_rollout_is_named_with_the_next_command() -> None:
     with pytest.raises(UserError) as refusal:
         select_rollout.to_start(replace(ASKED, ami="ami-2"), [ACTIVE])
     assert refusal.value.hint == "rollout resume r1"
+
+
+@pytest.mark.parametrize("asked", [replace(ASKED, key="build-2"), replace(ASKED, key="build-1", ami="ami-2")])
+def test_a_pause_of_what_is_taken_is_told(asked: Asked) -> None:
+    """A resume would lift it."""
+    paused = replace(ACTIVE, pause=Pause(datetime(2026, 1, 5, tzinfo=UTC), "alice", "an incident"))
+    with pytest.raises(UserError) as refusal:
+        select_rollout.to_start(asked, [paused])
+    assert "paused since 2026-01-05T00:00:00Z by alice: an incident" in f"{refusal.value}{refusal.value.hint}"
+    assert "to lift the pause: rollout resume r1" in (refusal.value.hint or "")
 
 
 @pytest.mark.parametrize("known", [[DONE, replace(ACTIVE, key="r0")], [replace(ACTIVE, key="r0"), DONE]])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout import doctor as comparison
-from rollout.cli import cluster_checks, options, output, screen, select_rollout, standing
+from rollout.cli import cluster_checks, options, output, screen, select_rollout
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import count
 from rollout.cli.select_rollout import is_of
@@ -176,8 +176,7 @@ def _page(config: Config, journal: Read, marker: MarkerSeen | None, findings: Se
     yield f"  marker   {marker.label if marker else 'none'}"
     if active:
         told = any(finding.person and resume(active.id) in finding.then for finding in findings)
-        yield from standing.paused(active)
-        yield from at_work.lines(active.id, journal.worker, then="" if told else None)
+        yield from at_work.lines(active.id, journal.worker, then="" if told else None, pause=active.pause)
     for finding in findings:
         yield f"{'!' if finding.person else '-'} {finding.what}"
         yield f"  {'next: ' if finding.person else ''}{finding.then}"

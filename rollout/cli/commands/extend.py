@@ -13,7 +13,7 @@ from rollout.cli import options, output, screen, select_rollout, typed, world_ti
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
 from rollout.cli.session import actor
-from rollout.commands import resume, rollout
+from rollout.commands import rollout
 from rollout.errors import UserError
 from rollout.journal import read_journal
 from rollout.model.machine import DRAINING
@@ -48,8 +48,7 @@ def extend(
         before = _deadline(record, by, reason)
         asked = journal.ask_extension(record.id, typed.length(by), actor(), reason, world_time.now(config))
         screen.say(f"rollout {record.id}: Jobs may run until {instant(asked.until)}; it was {instant(before)}")
-        then = resume(record.id) if record.halted else None
-        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), pause=record.pause)))
 
 
 def _again(rollout_id: str, by: str, reason: str) -> str:

@@ -15,7 +15,7 @@ from rollout.cli.commands import why
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
 from rollout.cli.session import actor
-from rollout.commands import resume, rollout
+from rollout.commands import rollout
 from rollout.errors import UserError
 from rollout.journal import read_journal
 from rollout.model.machine import DRAINING, Stage
@@ -62,16 +62,16 @@ def force(
             now = world_time.now(config)
             counts = journal.ask_force(record.id, Force(row.instance_id, now, actor(), reason))
             screen.say(f"{one_node.label(row)} {_goes(record, now)}: forced by {counts.label}")
-        then = resume(record.id) if record.halted or record.pause else None
-        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), pause=record.pause)))
 
 
 def _goes(record: Record, now: datetime) -> str:
-    """Say from when on its Jobs are ended: outside of a maintenance window none is, nor before its notice is over."""
+    """Say from when on its Jobs are ended: not in a pause, nor outside of a window, nor in its notice."""
     begins = may_end_from(record.plan.settings.windows, now)
-    return (
-        "goes now" if begins == now else f"goes from {instant(begins)} on, when a maintenance window lets Jobs be ended"
-    )
+    window = "" if begins == now else f"from {instant(begins)} on, when a maintenance window lets Jobs be ended"
+    if record.pause:
+        return "goes once somebody lifts the pause" + f", and {window}" * bool(window)
+    return f"goes {window or 'now'}"
 
 
 def _refuse(row: Node, record: Record) -> None:

@@ -38,10 +38,11 @@ def listing(
         _HEAD, [_row(one, at_work.short(workers[one.id]) if one.id in workers else "-", reasons) for one in known]
     ):
         screen.say(line)
+    paused = {one.id: one.pause for one in known}
     for one, worker in workers.items():
         if worker is None or not worker.works:
             then = rollout("status", one) if one in reasons else None
-            screen.say("\n".join(at_work.lines(one, worker, then)))
+            screen.say("\n".join(at_work.lines(one, worker, then, pause=paused[one])))
 
 
 def _row(one: Summary, worker: str, reasons: Mapping[str, str | None]) -> tuple[str, ...]:

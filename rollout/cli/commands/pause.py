@@ -42,7 +42,8 @@ def pause(
             screen.say(f"rollout {found.id} is paused: nothing is changed until: {resume(found.id)}")
         else:
             screen.say(f"rollout {found.id} is paused already, since {instant(counts.at)} {counts.label}")
-        screen.say("\n".join(at_work.lines(found.id, journal.worker(found.scope))))
+            screen.say(f"nothing is changed until: {resume(found.id)}")
+        screen.say("\n".join(at_work.lines(found.id, journal.worker(found.scope), then="", pause=None)))
 
 
 def _again(rollout_id: str, reason: str) -> str:

@@ -13,6 +13,7 @@ import typer
 from rollout import commands, preflight
 from rollout.cli import options, outcome, output, own_files, pace, plan_file, planning, screen, select_rollout, typed
 from rollout.cli.monitoring import telling
+from rollout.cli.screen import at_work
 from rollout.cli.screen.format import count, folded, instant, span
 from rollout.cli.session import new_run
 from rollout.errors import DONE, USAGE
@@ -232,6 +233,8 @@ def _going_on(found: Summary) -> str:
     if found.halted:
         first = commands.rollout("status", found.id)
         return f"{where}, where it is halted: {found.halted}\n  next: {first} says what to do before a resume"
+    if found.pause:
+        return f"{where}, {at_work.paused(found.pause)}\n  next, to lift the pause: {commands.resume(found.id)}"
     return f"{where}\n  next: {commands.resume(found.id)}"
 
 

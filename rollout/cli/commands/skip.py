@@ -12,7 +12,7 @@ from rollout.cli import one_node, options, output, screen, select_rollout, world
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
 from rollout.cli.session import actor
-from rollout.commands import resume, rollout
+from rollout.commands import rollout
 from rollout.errors import UserError
 from rollout.journal import read_journal
 from rollout.model.machine import Stage
@@ -53,8 +53,7 @@ def skip(
             screen.say(
                 f"it was forced by {row.forced_by}: pods that were asked to end still end, and no other one does"
             )
-        then = resume(record.id) if record.halted or record.pause else None
-        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), then)))
+        screen.say("\n".join(at_work.lines(record.id, journal.worker(found.scope), pause=record.pause)))
 
 
 def _again(rollout_id: str, node: str, reason: str) -> str:

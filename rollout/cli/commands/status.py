@@ -90,12 +90,11 @@ def lines(
     for name, value in _head(record, now):
         yield f"  {name:<9} {value}"
     yield from folded(_phases(history), f"  {'phases':<9} ")
-    yield from (f"  {line}" for line in standing.paused(record))
     if now:
         yield from (f"  {line}" for line in standing.closed(record, now))
     halted = [f"  {line}" for line in standing.halted(record, history)] if record.halted else []
     if not terminal(record.phase):
-        yield from at_work.lines(record.id, worker, then="" if halted else None)
+        yield from at_work.lines(record.id, worker, then="" if halted else None, pause=record.pause)
     yield from halted
     if record.nodes:
         gone, stay = sum(node.stage.value == "GONE" for node in record.nodes), len(record.nodes) - len(record.to_go)

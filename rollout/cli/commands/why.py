@@ -191,9 +191,8 @@ def _standing(page: Page) -> Iterator[str]:
     record = page.record
     halted = list(standing.halted(record, page.events)) if record.halted else []
     for line in (
-        *standing.paused(record),
         *standing.closed(record, page.at or page.known),
-        *at_work.lines(record.id, page.worker, then="" if halted else None),
+        *at_work.lines(record.id, page.worker, then="" if halted else None, pause=record.pause),
         *halted,
     ):
         yield from folded(line.strip(), "  " if not line.startswith(" ") else "    ")

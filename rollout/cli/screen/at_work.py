@@ -14,25 +14,41 @@ if TYPE_CHECKING:
     from rollout.ports import KilledJob, Worker
 
 
-def lines(rollout_id: str, worker: Worker | None, then: str | None = None) -> Iterator[str]:
+def lines(rollout_id: str, worker: Worker | None, then: str | None = None, *, pause: Pause | None) -> Iterator[str]:
     """Yield what to tell of an unfinished rollout. `then`: what to type in place of resume; "": it is told elsewhere.
 
-    To resume a halted one before its cause is cleared only halts it again.
+    To resume a halted one before its cause is cleared only halts it again. `pause`: the one that stands, which a
+    resume lifts; None also where it is told elsewhere.
     """
+    working = worker is not None and worker.works
+    yield from _who(rollout_id, worker)
+    if pause:
+        yield f"  {paused(pause)}"
+    if then == "":
+        return
+    if pause and then is None:
+        yield f"  next, to lift the pause: {resume(rollout_id)}"
+    elif not working:
+        yield f"  next: {then or resume(rollout_id)}"
+
+
+def paused(pause: Pause) -> str:
+    """Say since when a rollout is paused, by whom and why."""
+    return f"paused since {instant(pause.at)} {pause.label}"
+
+
+def _who(rollout_id: str, worker: Worker | None) -> Iterator[str]:
     last = _last(worker) if worker else ""
     if worker and worker.works:
         yield f"run by {worker.who}{last}"
         if wake := sqlite_file.to_wake(worker.host, worker.pid):
             yield f"  {wake}"
-        return
-    if worker is None:
+    elif worker is None:
         yield f"NOBODY runs rollout {rollout_id}, and nobody ever did"
     elif worker.ended:
         yield f"NOBODY runs rollout {rollout_id}: {worker.who}, stopped at {instant(worker.ended)}"
     else:
         yield f"NOBODY runs rollout {rollout_id}: {worker.who}, died without a word{last}"
-    if then != "":
-        yield f"  next: {then or resume(rollout_id)}"
 
 
 def _last(worker: Worker) -> str:
