@@ -35,6 +35,11 @@ def _ways(fleet: Fleet, members: Members, now: datetime) -> Move | None:
     return _wave(fleet, members, now) if fleet.state is State.RUNNING else None
 
 
+def needs_a_person(fleet: Fleet, one: Member) -> bool:
+    """Tell whether a person must act on a member: where none begins any more, that is an unfinished rollout alone."""
+    return one.left if fleet.state.begins_none else one.stands in FAILED
+
+
 def stop_reason(fleet: Fleet, members: Iterable[Member]) -> str:
     """Return why the fleet pauses by itself, "" where it does not; counted in the open wave."""
     wave = [one for one in members if one.fixed.wave == fleet.wave]
@@ -254,7 +259,7 @@ def why(fleet: Fleet, members: Members, now: datetime) -> Iterator[tuple[Member,
     for one in members:
         if one.stands is not Standing.WAITING:
             continue
-        if fleet.state is State.STOPPING or fleet.state.over:
+        if fleet.state.begins_none:
             yield one, "the fleet was stopped, so it does not begin"
         elif fleet.state is State.PAUSED and one.state is not Kept.AGAIN:
             yield one, f"the fleet is paused: {fleet.why}"

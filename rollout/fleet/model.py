@@ -25,6 +25,11 @@ class State(StrEnum):
         """Whether nothing follows."""
         return self in {State.DONE, State.STOPPED}
 
+    @property
+    def begins_none(self) -> bool:
+        """Whether no member begins any more, whatever anybody asks for."""
+        return self.over or self is State.STOPPING
+
 
 class Kept(StrEnum):
     """What the fleet keeps of a member: whether it may begin, has begun, or its run has come to an end."""
@@ -138,7 +143,7 @@ class Member:
     """One member: what is fixed, what the fleet keeps of it, and what its own rollout says.
 
     `worker`: who runs it now, "" for nobody. `rollout_id`: "" before its rollout began; `phase`, `halted`, `round` and
-    `killed` (Jobs) are that rollout's.
+    `killed` (Jobs) are that rollout's; `paused`: a person paused it, which `halted` tells, too.
     """
 
     fixed: Fixed
@@ -153,6 +158,7 @@ class Member:
     rollout_id: str = ""
     phase: Phase | None = None
     halted: str | None = None
+    paused: bool = False
     round: int = 0
     killed: int = 0
 
@@ -184,6 +190,12 @@ class Member:
         """Whether its run ended with a halt that somebody has resumed since, outside of the fleet."""
         going_on = self.phase is not None and not terminal(self.phase) and not self.halted
         return self.state is Kept.ENDED and self.exit_code == FOR_A_PERSON and going_on
+
+    @property
+    def left(self) -> bool:
+        """Whether its rollout is unfinished, and no worker of the fleet goes on with it by itself."""
+        unfinished = self.phase is not None and not terminal(self.phase)
+        return unfinished and not self.worker and not self.resumed and self.state is not Kept.BEGUN
 
     @property
     def fails(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, and_, distinct, func, or_, select
 
 from rollout import __version__
+from rollout.commands import rollout
 from rollout.errors import ANOTHER_ACTIVE, BUG, RESUMABLE, UserError
 from rollout.fleet import decide
 from rollout.fleet.model import (
@@ -94,7 +95,9 @@ def load(connection: Connection, fleet_id: str, time: Time) -> tuple[Fleet, tupl
     """Return where a fleet and its members stand, and the time. Raises `UserError` where there is no such fleet."""
     row = connection.execute(select(fleets).where(fleets.c.id == fleet_id)).first()
     if row is None:
-        raise UserError(f"there is no fleet {fleet_id} in this journal", hint="rollout fleet start --config fleet.yaml")
+        raise UserError(
+            f"there is no fleet {fleet_id} in this journal", hint=rollout("fleet", "start", "--config", "FILE")
+        )
     plan, now = _plan(row.plan), now_of(connection, time)
     fleet = Fleet(
         id=row.id,
@@ -147,8 +150,13 @@ def _member(row: Row[Any], fixed: Fixed, theirs: Row[Any] | None, now: datetime)
     if theirs is None:
         return member
     # A person lifts a pause, as a person resumes a halted rollout: no run of ours goes on before.
-    paused = f"paused by a person since {stored(theirs.paused_at)}" if theirs.paused_at else None
-    theirs_say = {"rollout_id": theirs.id, "phase": theirs.phase, "halted": theirs.halted or paused}
+    paused = f"paused by a person since {theirs.paused_at:%Y-%m-%dT%H:%M:%SZ}" if theirs.paused_at else None
+    theirs_say = {
+        "rollout_id": theirs.id,
+        "phase": theirs.phase,
+        "halted": theirs.halted or paused,
+        "paused": bool(paused),
+    }
     return replace(member, **theirs_say, round=theirs.round, killed=theirs.killed)
 
 

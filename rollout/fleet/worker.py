@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from rollout.commands import rollout
 from rollout.errors import DONE, RESUMABLE, Lost
 from rollout.fence import Fence, Readings
 from rollout.fleet import store
-from rollout.fleet.model import Fixed, Fleet, key
+from rollout.fleet.model import Fixed, Fleet, Member, key
 from rollout.fleet.store import Hand
 from rollout.journal import SqlJournal, lease_acquire
 from rollout.journal.chain import Author
@@ -129,7 +130,7 @@ class Worker:
                 self._fill()
                 fleet = self._written(self._load)
                 if fleet.state.over and not self._children:
-                    self.say(f"fleet {fleet.id} is over: {fleet.state}")
+                    self._over(fleet)
                     return DONE
                 self._wait()
             return self._leave()
@@ -142,6 +143,14 @@ class Worker:
             for child in self._children.values():
                 child.stop()
 
+    def _over(self, fleet: Fleet) -> None:
+        """Say how the fleet ended, and which members' rollouts still need a person."""
+        self.say(f"fleet {fleet.id} is over: {fleet.state}")
+        for one in self._written(self._members):
+            if one.left:
+                look = rollout("status", "--config", str((self.folder / one.fixed.config).absolute()), one.rollout_id)
+                self.say(f"{one.name}: rollout {one.rollout_id} is unfinished\n  next: {look}")
+
     @property
     def _hand(self) -> Hand:
         name = f"{self.holder.host}/{self.holder.pid}/{self.holder.run_id}"
@@ -149,6 +158,9 @@ class Worker:
 
     def _load(self, connection: Connection) -> Fleet:
         return store.load(connection, self.fleet_id, self.time)[0]
+
+    def _members(self, connection: Connection) -> tuple[Member, ...]:
+        return store.load(connection, self.fleet_id, self.time)[1]
 
     def _wait(self) -> None:
         if all(child.code is None for child in self._children.values()):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from rollout.fleet.model import State
-from rollout.journal import open_journal
+from rollout.cli.screen.format import instant
+from rollout.fleet.model import State, key
+from rollout.journal import SqlJournal, open_journal
+from rollout.model.decision import Halt
+from rollout.model.reasons import Reason
+from rollout.model.steering import Pause
 from tests.cli.run import Result, rollout
 from tests.fleet.test_spec import FLEET, MEMBER
 from tests.fleet.virtual import ID, NOW, VirtualClock, look, script, worker
+from tests.journal.samples import PLAN, later
 
 
 @pytest.fixture
@@ -157,3 +163,74 @@ def test_a_worker_of_a_fleet_that_has_not_begun(place: Path) -> None:
     ended = fleet(place, "work")
     assert ended.code == 2
     assert "there is no fleet january in this journal" in ended.err
+
+
+ROLLOUT = "20260105-080000-3f9a"
+
+
+def member(place: Path, steer: Callable[[SqlJournal], None]) -> None:
+    """Let member a's rollout have begun, with what somebody does to it; its run has ended with 1."""
+    with closing(open_journal(f"sqlite:///{place}/fleet.db", actor="tester")) as journal:
+        journal.begin(ROLLOUT, key(ID, "a"), PLAN, later(0))
+        steer(journal)
+    work(place, a=[1])
+
+
+def pause(journal: SqlJournal) -> None:
+    journal.steer(ROLLOUT, Pause(later(1), "ann@host"), None, later(2))
+
+
+def halt(journal: SqlJournal) -> None:
+    journal.halt(ROLLOUT, Halt(Reason.INSTANCES_NOT_IN_SERVICE, "no capacity", "look"), later(2))
+
+
+def test_a_paused_member_is_resumed_not_retried(begun: Path) -> None:
+    """A retry lifts no pause: what does is told, with the member's own configuration."""
+    member(begun, pause)
+    for verb, code in (("status", 1), ("why", 0)):
+        told = fleet(begun, verb)
+        assert (told.code, told.out.count("a: halted: ")) == (code, 1), told
+        assert f"a: halted: rollout {ROLLOUT}: paused by a person since {instant(later(1))}\n" in told.out, told
+        assert f"then: rollout resume --config {begun}/a.yaml {ROLLOUT} or rollout fleet skip --config" in told.out
+        assert "fleet retry" not in told.out
+
+
+@pytest.mark.parametrize(
+    ("steer", "way"), [(pause, "rollout resume --config {place}/a.yaml {id}"), (halt, "rollout status {id} --config")]
+)
+def test_after_a_stop_what_is_unfinished_needs_a_person(
+    begun: Path, steer: Callable[[SqlJournal], None], way: str
+) -> None:
+    """Exit 1, and no command of the fleet, which would be refused; a worker says it too."""
+    member(begun, steer)
+    assert fleet(begun, "stop").code == 0
+    ended = fleet(begun, "work")
+    assert ended.code == 0, ended
+    assert f"fleet january is over: stopped\na: rollout {ROLLOUT} is unfinished\n  next: rollout status" in ended.out
+    for verb, code in (("status", 1), ("why", 0)):
+        told = fleet(begun, verb)
+        assert (told.code, f"a: halted: rollout {ROLLOUT}" in told.out) == (code, True), told
+        assert way.format(place=begun, id=ROLLOUT) in told.out, told
+        assert not re.search("fleet (retry|skip|resume)", told.out), told
+
+
+def test_after_a_stop_a_member_that_never_began_needs_nobody(begun: Path) -> None:
+    """It was refused, and there is nothing left to do for it."""
+    work(begun, a=[2])
+    assert (fleet(begun, "status").code, fleet(begun, "stop").code, fleet(begun, "work").code) == (1, 0, 0)
+    told = fleet(begun, "status")
+    assert (told.code, "a: refused: its rollout has not begun" in told.out, "next" in told.out) == (0, True, False)
+
+
+@pytest.mark.parametrize("verb", ["status", "why", "events", "pause"])
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_fleet_that_is_not_there(place: Path, verb: str, *, begins: bool) -> None:
+    """Without a journal, or in one of another fleet: exit 2, and the file that was given begins it."""
+    (place / "fleet.yaml").rename(place / "march.yaml")
+    file = place / "march.yaml"
+    if begins:
+        assert fleet(place, "start", "--config", "march.yaml").code == 0
+        file.write_text(file.read_text("utf-8").replace("fleet: january", "fleet: march"), "utf-8")
+    ended = fleet(place, verb, "--config", "march.yaml")
+    assert (ended.code, ended.out) == (2, ""), ended
+    assert ended.err.endswith(f"  next: rollout fleet start --config {file}\n"), ended

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollout import commands
 from rollout.cli import options, output, screen, typed
 from rollout.cli.screen.format import count, instant, table
 from rollout.cli.session import actor, heard, new_run
@@ -133,7 +134,7 @@ def status(fleet: Named = None, *, config: WhoseFleet = None, database: options.
     """Say where a fleet stands, and what needs a person.
 
     Members that wait, or are done, are counted; those that run or need a person are listed. Exit 1 if somebody must
-    act.
+    act, also when the fleet is over and a member's rollout is not.
     """
     with _found(fleet, config, database) as (journal, name):
         seen, members, now = _look(journal, name)
@@ -142,7 +143,7 @@ def status(fleet: Named = None, *, config: WhoseFleet = None, database: options.
         leads = journal.worker(f"fleet/{name}")
         if not seen.state.over and not (leads and leads.works):
             screen.say(f"no worker takes the fleet's steps\n  next: {_to_work()}")
-    if not seen.state.over and any(one.stands in FAILED for one in members):
+    if any(decide.needs_a_person(seen, one) for one in members):
         raise typer.Exit(FOR_A_PERSON)
 
 
@@ -153,18 +154,23 @@ def why(fleet: Named = None, *, config: WhoseFleet = None, database: options.Dat
         seen, members, now = _look(journal, name)
     waits = {one.name: reason for one, reason in decide.why(seen, members, now)}
     for one in members:
-        if one.stands not in OVER:
-            screen.say(f"{one.name}: {waits.get(one.name) or _at_work(one)}")
+        if decide.needs_a_person(seen, one):
+            screen.say(f"{one.name}: {_at_work(seen, one)}")
+        elif one.stands not in OVER:
+            screen.say(f"{one.name}: {waits.get(one.name) or _at_work(seen, one)}")
 
 
 @app.command()
 def events(fleet: Named = None, *, config: WhoseFleet = None, database: options.Database = None) -> None:
     """Print a fleet's events."""
-    with _found(fleet, config, database) as (journal, name), journal.database.reading() as connection:
-        for event in store.events(connection, name):
-            typer.echo(screen.shown(f"{instant(event.at)}  {event.kind:<11}  {event.text}"))
-            if output.unread():
-                return
+    with _found(fleet, config, database) as (journal, name):
+        _look(journal, name)
+        with journal.database.reading() as connection:
+            told = store.events(connection, name)
+    for event in told:
+        typer.echo(screen.shown(f"{instant(event.at)}  {event.kind:<11}  {event.text}"))
+        if output.unread():
+            return
 
 
 # ---- what a person asks for -----------------------------------------------------------------------------------------
@@ -282,13 +288,16 @@ def _found(fleet: str | None, config: Path | None, database: str | None) -> Iter
     options.use(path, database)
     file = spec.load(path) if path else None
     url = database or (file.database if file else options.journal_url(None, None))
+    place = backend_of(url).path
+    if place and not Path(place).exists():
+        raise UserError(f"there is no journal at {place}: no fleet was begun with it, or it is lost", hint=_to_start())
     with closing(read_journal(url)) as journal:
         name = fleet or (file.fleet if file else None)
         if name is None:
             with journal.database.reading() as connection:
                 known = store.known(connection)
             if not known:
-                raise UserError("this journal has no fleet", hint="rollout fleet start --config fleet.yaml")
+                raise UserError("this journal has no fleet", hint=_to_start())
             name = next((one for one, state in known if not state.over), known[0][0])
         yield journal, name
 
@@ -307,8 +316,11 @@ def _asking(
 
 
 def _look(journal: SqlJournal, name: str) -> tuple[Fleet, tuple[Member, ...], datetime]:
-    with journal.database.reading() as connection:
-        return store.load(connection, name, database_time)
+    try:
+        with journal.database.reading() as connection:
+            return store.load(connection, name, database_time)
+    except UserError as error:
+        raise UserError(error.problem, hint=_to_start()) from error
 
 
 def _planned(config: Path) -> tuple[spec.FleetFile, FleetPlan]:
@@ -325,7 +337,16 @@ def _member(seen: Fleet, members: tuple[Member, ...], name: str) -> Member:
 
 def _to_work() -> str:
     """Return the command of a worker, which needs the fleet's file."""
-    return rollout("fleet", "work", "--config", options.told().config or str(spec.DEFAULT_FILE))
+    return _with_its_file("work")
+
+
+def _to_start() -> str:
+    """Return the command that begins the fleet, which needs its file."""
+    return _with_its_file("start")
+
+
+def _with_its_file(verb: str) -> str:
+    return rollout("fleet", verb, "--config", options.told().config or "FILE")
 
 
 def _again(verb: str) -> str:
@@ -360,8 +381,8 @@ def _standing(seen: Fleet, members: tuple[Member, ...], now: datetime) -> Iterat
         if seen.plan.waves[seen.wave].gate and seen.approved <= seen.wave:
             yield f"  next: {rollout('fleet', 'approve')}"
     for one in members:
-        if one.stands is Standing.RUNNING or one.stands in FAILED:
-            yield f"{one.name}: {_at_work(one)}"
+        if one.stands is Standing.RUNNING or one.stands in FAILED or decide.needs_a_person(seen, one):
+            yield f"{one.name}: {_at_work(seen, one)}"
     if seen.state is State.PAUSED:
         yield f"  next: {rollout('fleet', 'resume')}, after what is named above; or end it: rollout fleet stop"
 
@@ -379,7 +400,7 @@ def _row(seen: Fleet, members: tuple[Member, ...], number: int) -> tuple[str, ..
     return seen.plan.waves[number - 1].name, state, str(len(of_wave)), *numbers
 
 
-def _at_work(one: Member) -> str:
+def _at_work(seen: Fleet, one: Member) -> str:
     """Say how a member stands that has begun, and what to type about it."""
     known = options.told().config
     its_own = ("--config", str(Path(known).parent / one.fixed.config)) if known else ()
@@ -390,6 +411,11 @@ def _at_work(one: Member) -> str:
         by = f", by {one.worker}" if one.worker else ", and no worker has it now" if one.state is Kept.BEGUN else ""
         return f"{one.stands}: {named}{phase}{by}"
     reason = one.halted or one.said or f"exit {one.exit_code}"
-    ways = [rollout("fleet", "retry", one.name)] * decide.may_retry(one) + [rollout("fleet", "skip", one.name)]
-    steps = [*([look] if look else []), " or ".join(ways)]
-    return f"{one.stands}: {named}: {reason}\n  next: {', then: '.join(steps)}"
+    ways = [commands.resume(one.rollout_id, *its_own)] if one.paused else []
+    if not seen.state.begins_none:
+        ways += [rollout("fleet", "retry", one.name)] * (decide.may_retry(one) and not one.paused)
+        ways += [rollout("fleet", "skip", one.name)]
+    steps = [*([look] if look else []), *([" or ".join(ways)] if ways else [])]
+    if not decide.needs_a_person(seen, one):
+        steps = []
+    return "\n  next: ".join((f"{one.stands}: {named}: {reason}", *([", then: ".join(steps)] if steps else [])))
