@@ -261,7 +261,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "aws ec2 reboot-instances",
     ),
     Reason.PLAN_MOVED: Meaning(
-        "After `rollout start --plan` compared them with its plan, somebody changed groups or cluster-autoscaler.",
+        "After `rollout start --plan FILE` compared them with its plan, somebody changed groups or cluster-autoscaler.",
         "No group was changed. cluster-autoscaler is off, and the groups' nodes have scale-down-disabled.",
         "Resume to go on with what is there now, or abort and make a new plan.",
         "rollout abort",

@@ -12,6 +12,8 @@ from rollout.errors import UserError
 from rollout.model.machine import Stage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rollout.model.plan import Node
     from rollout.model.record import Record
 
@@ -33,6 +35,23 @@ def named(name: str, record: Record) -> Node:
 def label(row: Node) -> str:
     """Return how a node is called, with its instance."""
     return f"{row.name} ({row.instance_id})" if row.name else row.instance_id
+
+
+def forced(row: Node, record: Record) -> tuple[datetime, str] | None:
+    """Return when somebody asked that a node goes now, and who, also where no process has obeyed yet; None: nobody."""
+    if row.forced_at:
+        return row.forced_at, row.forced_by
+    return next(((one.at, one.label) for one in record.forces if one.instance_id == row.instance_id), None)
+
+
+def asked(row: Node, record: Record) -> str:
+    """Say what somebody asked for about a node that is still there; "" where nobody did, or it is too late."""
+    if row.stage in {Stage.KEPT, Stage.TERMINATING, Stage.GONE}:
+        return ""
+    if skip := record.skips.get(row.instance_id):
+        return f"asked to stay by {skip.label}"
+    force = forced(row, record)
+    return f"asked to go by {force[1]}" if force else ""
 
 
 def over(row: Node, record: Record) -> str:

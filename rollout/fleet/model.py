@@ -27,7 +27,7 @@ class State(StrEnum):
 
     @property
     def begins_none(self) -> bool:
-        """Whether no member begins any more, whatever anybody asks for."""
+        """Whether no further member begins."""
         return self.over or self is State.STOPPING
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rollout.cli.screen.format import instant
 from rollout.journal import SqlJournal
 from rollout.model.accepted import Deleted
 from rollout.model.decision import Move
@@ -141,3 +143,33 @@ def test_every_page_tells_the_way_out_of_a_pause(tmp_path: Path) -> None:
     again = rollout("pause", "--database", samples.url(tmp_path), cwd=tmp_path).out
     assert "is paused already, since 2026-01-05T08:09:00Z by alice: an incident\nnothing is changed until: " in again
     assert "  next: " not in again
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [("skip", "; asked to stay by {}: its rack burns"), ("force", "; asked to go by {}: its rack burns")],
+)
+def test_status_tells_what_no_process_has_obeyed_yet(tmp_path: Path, verb: str, told: str) -> None:
+    """Beside what the node waits for; programs learn at once that it was forced."""
+    journal = samples.draining(tmp_path)
+    more = ["--yes"] if verb == "force" else []
+    assert typed(tmp_path, verb, "--reason", "its rack burns", *more).code == 0
+    record = journal.load(samples.ID)
+    (asked,) = record.forces or record.skips.values()
+    page = rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    assert f"waits for pod demo/long of Job long (JobsRunning){told.format(asked.by)}\n" in page, page
+    assert page.count("; asked to ") == 1, page
+    read = rollout("status", "--json", "--database", samples.url(tmp_path), cwd=tmp_path).out
+    first = json.loads(read)["nodes"][0]
+    forced = (instant(asked.at), f"{asked.by}: its rack burns") if verb == "force" else (None, None)
+    assert (first["forced_at"], first["forced_by"]) == forced
+    terminating(journal) if verb == "skip" else gone(journal)
+    assert "asked to" not in rollout("status", "--database", samples.url(tmp_path), cwd=tmp_path).out
+
+
+def test_a_pause_lets_no_deadline_come(tmp_path: Path) -> None:
+    """`why` promises nothing for the moment of the deadline."""
+    samples.draining(tmp_path).ask_pause(samples.ID, Pause(samples.after(9), "alice"))
+    told = " ".join(rollout("why", "--database", samples.url(tmp_path), cwd=tmp_path).out.split())
+    assert "while it is paused nothing comes of 2026-01-05T10:07:00Z; once it is resumed, its protected pods" in told
+    assert "at the latest" not in told

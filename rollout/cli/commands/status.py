@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rollout.cli import options, output, screen, select_rollout, standing, why, world_time
+from rollout.cli import one_node, options, output, screen, select_rollout, standing, why, world_time
 from rollout.cli.screen import at_work, progress
 from rollout.cli.screen.format import folded, instant, span, table
 from rollout.cli.screen.lines import ENTERING
@@ -158,7 +158,7 @@ def _nodes(record: Record, history: Sequence[Event]) -> list[tuple[str, ...]]:
     return [
         (
             *(node.name or node.instance_id, node.group, node.stage.value, instant(node.since)),
-            why.words(node, told.get(node.instance_id)),
+            "; ".join(filter(None, (why.words(node, told.get(node.instance_id)), one_node.asked(node, record)))),
         )
         for node in record.nodes
     ]
@@ -186,13 +186,14 @@ def as_fields(
         "halted": record.halted,
         "halted_reason": why.halted(history) if record.halted else None,
         "worker": at_work.as_fields(worker),
-        "nodes": [_node_fields(node, reasons.get(node.instance_id)) for node in record.nodes],
+        "nodes": [_node_fields(node, record, reasons.get(node.instance_id)) for node in record.nodes],
         "unsettled": [_effect_fields(row) for row in record.unsettled],
         "killed_jobs": [at_work.killed_fields(job) for job in killed],
     }
 
 
-def _node_fields(node: Node, reason: str | None) -> dict[str, Any]:
+def _node_fields(node: Node, record: Record, reason: str | None) -> dict[str, Any]:
+    forced_at, forced_by = one_node.forced(node, record) or (None, None)
     return {
         "instance": node.instance_id,
         "name": node.name,
@@ -203,8 +204,8 @@ def _node_fields(node: Node, reason: str | None) -> dict[str, Any]:
         "waits_for": node.waits_for,
         "waits_reason": reason if node.waits_for else None,
         "reason": node.reason,
-        "forced_at": instant(node.forced_at) if node.forced_at else None,
-        "forced_by": node.forced_by or None,
+        "forced_at": instant(forced_at) if forced_at else None,
+        "forced_by": forced_by or None,
     }
 
 

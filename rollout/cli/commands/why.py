@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rollout.config import Config
     from rollout.doctor.cause import Cause
-    from rollout.doctor.holding import Holding, PodHolds
+    from rollout.doctor.holding import Holding, PodHolds, Until
     from rollout.journal import SqlJournal
     from rollout.model.decision import Decision
     from rollout.model.observation import Observation
@@ -223,7 +223,8 @@ def _node(one: Holding, page: Page) -> Iterator[str]:
     yield from folded(f"{row.name or row.instance_id} of {row.group}")
     yield f"  {row.stage.value} since {instant(row.since)}"
     if one.next:
-        yield f"  nothing keeps it: {one.next} is next"
+        keeps, then = ("but the pause ", " once it is lifted") if page.record.pause else ("", "")
+        yield f"  nothing {keeps}keeps it: {one.next} is next{then}"
         return
     since = f" since {instant(one.told)}" if one.told else ""
     if not one.waits_for:
@@ -234,8 +235,7 @@ def _node(one: Holding, page: Page) -> Iterator[str]:
         of = "protected pod" if one.reason == Reason.JOBS_RUNNING else "pod"
         yield f"  {tagged(f'waits for {count(len(one.pods), of)}', one.reason)}{since}"
     if one.until:
-        when = f"until {instant(one.until.at)} at the latest{_distance(one.until.at, page)}"
-        yield from folded(f"{when}, then {one.until.then}", "  ", "    ")
+        yield from folded(_until(one.until, page), "  ", "    ")
     for pod in one.pods[:_SHOWN]:
         yield from _pod(pod, page)
     if len(one.pods) > _SHOWN:
@@ -244,6 +244,14 @@ def _node(one: Holding, page: Page) -> Iterator[str]:
     for request in one.requests:
         if request.effect.key not in asked:
             yield from folded(f"{request.effect.kind} of {request.effect.target}: {_answered(request)}", "  ", "    ")
+
+
+def _until(until: Until, page: Page) -> str:
+    """Say until when it is waited for at the latest; in a pause nothing comes of that moment."""
+    at = f"{instant(until.at)}{{}}{_distance(until.at, page)}"
+    if page.record.pause:
+        return f"while it is paused nothing comes of {at.format('')}; once it is resumed, {until.then}"
+    return f"until {at.format(' at the latest')}, then {until.then}"
 
 
 def _pod(holds: PodHolds, page: Page) -> Iterator[str]:
