@@ -133,6 +133,7 @@ def test_a_person_brings_a_fleet_to_its_end(begun: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("skip", ""), "the member's name is empty"),
         (("skip", "nobody"), "fleet january has no member nobody"),
         (("retry", "a"), "a is waiting, and cannot be tried again"),
         (("resume",), "fleet january is running: there is nothing to resume"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ def typed(folder: Path, verb: str, *more: str) -> Result:
     return rollout(verb, "--node", "i-1", *more, "--database", samples.url(folder), cwd=folder)
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 2), ("", 2)])
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 2), ("", 2), ("\x04", 2)])
 def test_on_a_terminal_force_asks(tmp_path: Path, answer: str, code: int) -> None:
     """It names what the node waits for, and why the cluster was not looked at; only a yes is one."""
     journal = samples.draining(tmp_path)
@@ -37,7 +38,20 @@ def test_on_a_terminal_force_asks(tmp_path: Path, answer: str, code: int) -> Non
         assert "it last waited for pod demo/long of Job long; the cluster was not looked at: there is no conf" in shown
         screen.types(answer)
         assert screen.ended() == code
+        assert any("was not forced" in line for line in screen.lines) == (code != 0)
     assert len(journal.load(samples.ID).forces) == (code == 0)
+
+
+def test_ctrl_c_at_the_question_forces_nothing(tmp_path: Path) -> None:
+    """It is said, and nothing was asked for."""
+    journal = samples.draining(tmp_path)
+    command = [str(ROLLOUT), "force", "--node", "i-1", "--database", samples.url(tmp_path)]
+    with terminal(command, 200, 20, tmp_path, environment(tmp_path, {})) as screen:
+        screen.until(lambda lines: any("let it go now?" in line for line in lines))
+        screen.process.send_signal(signal.SIGINT)
+        assert screen.ended() == 75
+        assert any("(i-1) was not forced" in line for line in screen.lines), screen.lines
+    assert journal.load(samples.ID).forces == ()
 
 
 def test_without_one_it_needs_a_yes(tmp_path: Path) -> None:

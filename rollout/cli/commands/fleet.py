@@ -331,7 +331,8 @@ def _planned(config: Path) -> tuple[spec.FleetFile, FleetPlan]:
 def _member(seen: Fleet, members: tuple[Member, ...], name: str) -> Member:
     found = next((one for one in members if one.name == name), None)
     if found is None:
-        raise UserError(f"fleet {seen.id} has no member {name}", hint=_again("why"))
+        problem = f"fleet {seen.id} has no member {name}" if name else "the member's name is empty"
+        raise UserError(problem, hint=_again("why"))
     return found
 
 

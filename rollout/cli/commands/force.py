@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollout import commands
-from rollout.cli import one_node, options, output, screen, select_rollout, world_time
+from rollout.cli import one_node, options, output, screen, select_rollout, stopping, world_time
 from rollout.cli.commands import why
 from rollout.cli.screen import at_work
 from rollout.cli.screen.format import instant
@@ -109,5 +109,12 @@ def _confirm(row: Node, record: Record, ends: Sequence[str], given: Sequence[str
     again = commands.force(record.id, *given, "--yes")
     if not sys.stdin.isatty():
         raise UserError(f"nobody was asked: this is no terminal; {one_node.label(row)} was not forced", hint=again)
-    if not typer.confirm("let it go now?"):
+    try:
+        agreed = typer.confirm(f"let it go{'' if record.pause else ' now'}?")
+    except typer.Abort:  # Ctrl-D
+        agreed = False
+    except stopping.Stopped:
+        screen.say(f"\n{one_node.label(row)} was not forced", err=True)
+        raise
+    if not agreed:
         raise UserError(f"{one_node.label(row)} was not forced", hint=rollout("why", record.id))
