@@ -32,8 +32,14 @@ _NO_CHANGE = date(2024, 1, 10)
 
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _DAYS = rf"(?:{'|'.join(DAYS)})"
+#: The parts of a window, by what they are.
+_EACH = {
+    "days": rf"{_DAYS}(?:-{_DAYS})?(?:,{_DAYS}(?:-{_DAYS})?)*",
+    "times": rf"{_TIME}-(?:{_TIME}|24:00)",
+    "a time zone": r"[A-Za-z][A-Za-z0-9_+/-]*",
+}
 #: What a window looks like; `spelling` says the same in words.
-FORM = rf"{_DAYS}(?:-{_DAYS})?(?:,{_DAYS}(?:-{_DAYS})?)* {_TIME}-(?:{_TIME}|24:00) [A-Za-z][A-Za-z0-9_+/-]*"
+FORM = " ".join(_EACH.values())
 SPELLING = 'days, times and a time zone, such as "Mon-Thu 22:00-06:00 Europe/Berlin"'
 _PARTS = re.compile(r"(?P<days>\S+) (?P<begins>[0-9:]{5})-(?P<ends>[0-9:]{5}) (?P<zone>\S+)")
 
@@ -65,7 +71,7 @@ def window(text: str) -> Window:
     """Return the window that a text of this form means. Raises ValueError where it is none of any use."""
     found = _PARTS.fullmatch(text) if re.fullmatch(FORM, text, re.ASCII) else None
     if found is None:
-        raise ValueError(f'"{text}" is not {SPELLING}')
+        raise ValueError(f'"{text}" is not {SPELLING}{_wrong(text)}')
     days = [day for part in found["days"].split(",") for day in _days(part)]
     if len(days) > len(set(days)):
         raise ValueError(f'"{text}" names a day twice')
@@ -80,6 +86,17 @@ def window(text: str) -> Window:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f'"{made.zone}" is no time zone that is known here, such as Europe/Berlin or UTC') from error
     return made
+
+
+def _wrong(text: str) -> str:
+    """Say which part of a text is not what stands at its place; "" where it has not as many parts."""
+    parts = text.split(" ")
+    if len(parts) != len(_EACH):
+        return ""
+    forms = zip(_EACH.items(), parts, strict=True)
+    return "".join(
+        f'; "{part}" is not {name}' for (name, form), part in forms if not re.fullmatch(form, part, re.ASCII)
+    )
 
 
 def open_until(windows: tuple[Window, ...], now: datetime) -> datetime | None:
