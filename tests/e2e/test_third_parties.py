@@ -38,7 +38,7 @@ WORKER, BATCH = "eks_worker-demo", "eks_batch-demo"
         pytest.param("subnet-full", [], id="full subnets"),
         pytest.param("kube-away", ["cannot observe, trying again: HTTP 503 ServiceUnav", "observes again, after 1"],
                      id="the API server is away"),
-        pytest.param("aws-away", ["cannot observe, trying again: ", "observes again, after 5 min"], id="AWS is away"),
+        pytest.param("aws-away", ["cannot observe, trying again: ", "observes again, after 4 min"], id="AWS is away"),
     ],
 )  # fmt: skip
 def test_what_the_rollout_copes_with(scenario: str, told: list[str], world: Worlds) -> None:
