@@ -76,10 +76,12 @@ def _protecting(answer: Decision, seen: Observation, record: Record, now: dateti
     """
     if isinstance(guard(seen, record), Halt):
         return answer
-    record, halts = without_groups(seen, record), isinstance(answer, Halt)
-    bare = tuple(unprotected(seen, record, halts=halts))
-    if halts:
-        effects = possible((*bare, *open_to_others(seen, record)), record, now)
+    record = without_groups(seen, record)
+    bare = tuple(unprotected(seen, record, halts=isinstance(answer, Halt)))
+    if isinstance(answer, Halt):
+        # What was reverted once more is what a person is asked about: put back it would show no more.
+        others = () if answer.reason is Reason.EFFECT_REVERTED else open_to_others(seen, record)
+        effects = possible((*bare, *others), record, now)
         act = Act("keep others off our instances before the halt", effects, tell=_told(bare))
         return sift(act, record, now) if effects else answer
     first = sift(Act("protect instances that are not protected", bare, tell=_told(bare)), record, now)

@@ -145,6 +145,7 @@ def test_nobody_is_terminated_beside_a_row_that_left() -> None:
     assert not any(move.trigger == "terminate" for move in getattr(decision, "moves", ()))
 
 
+CALM: Any = {"sizes": Sizes(1, 4, 4)}
 BARE = surged(old("o1", protected=False), old("o2"), new("n1"), new("n2"), sizes=Sizes(1, 7, 9))
 
 
@@ -180,13 +181,19 @@ def test_scale_down_is_disabled_again_before_a_halt() -> None:
     agrees(decided(found(old("o1", protected=False)), record(Phase.TAINT)), halts("drift: g launches"))
 
 
+def test_what_was_reverted_once_more_is_not_put_back_before_its_halt() -> None:
+    """A person is asked about it: put back it would show no more, and nobody would be asked."""
+    there, opened = surged(old("o1"), old("o2"), new("n1"), new("n2"), **CALM), (node("o1"), node("o2"), *CLOSED[2:])
+    first = decide_tick(world(there, *opened, journal=record()), record(), NOW).decision
+    assert isinstance(first, Act)
+    again = record(done=frozenset(effect.key for effect in first.effects if effect.kind == "taint-node"))
+    agrees(decide_tick(world(there, *opened, journal=again), again, NOW).decision, halts("was reverted since"))
+
+
 def test_nothing_is_put_back_under_the_marker_of_another_rollout() -> None:
     """The cluster may be its own."""
     foreign = seen(BARE, marker=replace(MARKER, rollout_id="other"))
     agrees(decide_tick(foreign, record(), NOW).decision, halts("the marker on cluster c belongs to rollout other"))
-
-
-CALM: Any = {"sizes": Sizes(1, 4, 4)}
 
 
 @pytest.mark.parametrize("phase", [Phase.READY, Phase.DRAIN])

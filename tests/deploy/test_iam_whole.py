@@ -42,6 +42,7 @@ def test_a_rollout_calls_what_its_policies_grant(tmp_path: Path) -> None:
     """Begun, looked at, ended: through both roles, with every verb that a rollout has."""
     with simulator("short", tmp_path / "world") as world:
         through_roles(world.directory / "rollout.yaml")
+        assert world.rollout("plan", "--config", "rollout.yaml", "--ami", world.ami).code == 0
         done = world.start()
         assert done.code == 0, done
         assert world.rollout("doctor", "--config", "rollout.yaml").code == 0
